@@ -1,0 +1,43 @@
+"""Fixtures for all tests: an own place for tmux sockets, real tmux servers, nothing shared with the user's."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import libtmux
+import pytest
+
+from tests.support.processes import end_server
+from tests.support.wait import wait_for
+
+
+@pytest.fixture
+def socket_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder `tmux-UID` of an own TMUX_TMPDIR; short, because a Unix socket path holds 107 bytes."""
+    base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
+    monkeypatch.setenv("TMUX_TMPDIR", str(base))
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.delenv("TMUX_PANE", raising=False)
+    folder = base / f"tmux-{os.getuid()}"
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def tmux_server(socket_dir: Path) -> Iterator["Callable[[str], libtmux.Server]"]:
+    """Start a real tmux server by socket name: one session `main`, no configuration file."""
+    started: list[libtmux.Server] = []
+
+    def start(name: str = "default") -> libtmux.Server:
+        server = libtmux.Server(socket_path=str(socket_dir / name), config_file="/dev/null")
+        server.cmd("new-session", "-d", "-s", "main", "-x", "80", "-y", "24", "sleep 3600")
+        wait_for(server.is_alive, "tmux server answers")
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        end_server(server)

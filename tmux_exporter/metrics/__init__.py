@@ -1,0 +1,1 @@
+"""A Report as metric families and bytes."""

@@ -1,0 +1,307 @@
+"""The frozen facts: what was seen of processes and of tmux, before anybody concludes anything.
+
+Texts from outside (names, argv, paths) are `str` decoded with `surrogateescape`: no byte is lost, and
+nothing here is fit for a label or a terminal until `analysis.labels` has rewritten it.
+`None` always means "not known", never 0 and never "none there".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ProcessId(NamedTuple):
+    """A process for as long as it lives: its pid and field 22 of /proc/PID/stat (clock ticks since boot)."""
+
+    pid: int
+    start_ticks: int
+
+
+class Unreadable(StrEnum):
+    """Why a part of a process could not be read (closed list, a label)."""
+
+    PERMISSION = "permission"
+    MALFORMED = "malformed"
+    OTHER = "other"
+
+
+class QueryFailure(StrEnum):
+    """Why a tmux server's answer is not to be used (closed list, a label)."""
+
+    HUNG = "hung"
+    NOSERVER = "noserver"
+    DENIED = "denied"
+    PROTOCOL = "protocol"
+    PARTIAL = "partial"
+    MALFORMED = "malformed"
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A look that failed, as a value: which source, which reason of its closed list, and words for a person."""
+
+    source: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process as /proc shows it in one reading.
+
+    Everything up to `children_cpu_ticks` comes from one line of /proc/PID/stat and is always known. The rest
+    is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
+    `argv`, `exe` and `environ` are fixed at exec. `environ` holds only the variables in
+    `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept.
+    """
+
+    id: ProcessId
+    ppid: int
+    pgid: int
+    session_id: int
+    tty: int
+    foreground_pgid: int
+    state: str
+    comm: str
+    threads: int
+    uid: int
+    cpu_ticks: int
+    children_cpu_ticks: int
+    argv: tuple[str, ...] | None = None
+    exe: str | None = None
+    environ: Mapping[str, str] | None = None
+    resident_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    shared_memory_bytes: int | None = None
+    swap_bytes: int | None = None
+    open_fds: int | None = None
+    max_fds: int | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """A zombie is dead, unless it has threads: then only its main thread left."""
+        return self.state not in ("Z", "X") or self.threads > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessTable:
+    """All processes of one reading, by pid, each pid once.
+
+    `taken_at` is the monotonic time at which the reading began. `complete` is False when the listing itself
+    failed: then a pid that is not here is unknown, not gone. `unreadable` counts processes of our uid by the
+    reason for which at least one part of them could not be read.
+    """
+
+    processes: Mapping[int, Process]
+    boot_time: float
+    clock_ticks_per_second: int
+    taken_at: float
+    complete: bool = True
+    unreadable: Mapping[Unreadable, int] = field(default_factory=dict)
+
+    def start_time(self, process: ProcessId) -> float:
+        """Start of a process in seconds since the epoch."""
+        return self.boot_time + process.start_ticks / self.clock_ticks_per_second
+
+
+class PaneKey(NamedTuple):
+    """A pane for as long as its server lives: pane ids start again at %0 with a new server."""
+
+    server: ProcessId
+    pane: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pane:
+    """One pane, once, however many sessions its window is linked into.
+
+    `session_id` and `window_index` are those of the oldest session that holds it (its owner). `pid` is None
+    for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
+    """
+
+    id: str
+    pid: int | None
+    session_id: str
+    window_id: str
+    window_index: int
+    index: int
+    active: bool
+    dead: bool
+    dead_status: int | None
+    history_lines: int
+    history_limit_lines: int
+    history_bytes: int
+    agent_option: str = ""
+    role_option: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A window; `automatic_rename` tells whether its name is only the running command's."""
+
+    id: str
+    name: str
+    automatic_rename: bool
+    activity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowLink:
+    """A window's place in one session: tmux resolves targets through these."""
+
+    session_id: str
+    window_id: str
+    index: int
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session; times are seconds since the epoch, `group` is empty outside a group."""
+
+    id: str
+    name: str
+    created: int
+    activity: int
+    attached: int
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One complete answer of one tmux server; `taken_at` is the monotonic time the question was sent."""
+
+    server: ProcessId
+    version: str
+    sessions: tuple[Session, ...]
+    windows: tuple[Window, ...]
+    links: tuple[WindowLink, ...]
+    panes: tuple[Pane, ...]
+    clients: int
+    taken_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question put to a tmux server: how long it took and, where it failed, why."""
+
+    seconds: float
+    failure: QueryFailure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerView:
+    """What is known of one tmux server in one sample.
+
+    `listing` is the last complete answer: fresh when `up`, held for at most `tmux.hold` while the server does
+    not answer, then None. `process` is the server's identity where a peer check or its listing gave it, and
+    stays known while a server hangs. `ended` means the server is known to be gone (its socket refused the
+    connection and its process no longer exists); everything else that is not `up` is unknown.
+    `queries` are this sample's questions, none where the server was backed off or its listing is still fresh.
+    """
+
+    label: str
+    socket: str
+    process: ProcessId | None
+    up: bool
+    ended: bool
+    listing: Listing | None
+    problem: Problem | None = None
+    queries: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmuxView:
+    """All tmux servers of this uid in one sample; `stale_sockets` are files that nobody listens on."""
+
+    servers: tuple[ServerView, ...]
+    stale_sockets: int = 0
+    problems: tuple[Problem, ...] = ()
+
+
+class OwnerKind(StrEnum):
+    """What a process belongs to."""
+
+    PANE = "pane"
+    SERVER = "server"
+    LEAKED = "leaked"
+    OTHER = "other"
+
+
+class Evidence(StrEnum):
+    """Which look tied a process to its owner, strongest first."""
+
+    TREE = "tree"
+    KERNEL_SESSION = "kernel_session"
+    TTY = "tty"
+    ENVIRONMENT = "environment"
+    MEMORY = "memory"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whom a process belongs to, and the evidence in words for `explain`.
+
+    `pane` is set for PANE and, where the pane is known, for LEAKED; `server` for all but OTHER.
+    """
+
+    kind: OwnerKind
+    evidence: Evidence
+    reason: str
+    server: ProcessId | None = None
+    pane: PaneKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A coding agent found in a pane: `process` is its root, `members` its whole tree, the root included."""
+
+    name: str
+    pane: PaneKey
+    process: ProcessId
+    program: str
+    version: str
+    role: str
+    reason: str
+    members: frozenset[ProcessId]
+
+
+class SchedulerState(StrEnum):
+    """What will become of a scheduled check-in (closed list, a label), in order of precedence."""
+
+    UNKNOWN = "unknown"
+    OPAQUE = "opaque"
+    FIRING = "firing"
+    IMMORTAL = "immortal"
+    SERVERLESS = "serverless"
+    STALE_GENERATION = "stale_generation"
+    DANGLING = "dangling"
+    MISDIRECTED = "misdirected"
+    OVERDUE = "overdue"
+    DUPLICATE = "duplicate"
+    ARMED_ORIGIN_GONE = "armed_origin_gone"
+    ARMED = "armed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """A `sleep N && tmux send-keys …` shell with its one sleep child.
+
+    `server` and `session_id` are those of the resolved target, else of the pane that made it, else None.
+    `due` is the wall time at which the sleep ends, None where its argument is not a duration.
+    """
+
+    process: ProcessId
+    sleep: ProcessId | None
+    state: SchedulerState
+    reason: str
+    targets: tuple[str, ...]
+    server: ProcessId | None
+    session_id: str | None
+    due: float | None

@@ -1,0 +1,155 @@
+"""The Report: one sample's conclusions, frozen. Metrics, web and the command line take this and nothing else.
+
+Every `server`, `session`, `window`, `pane` and `agent` below is a finished label: unique in its place, free of
+control bytes, safe in a terminal and in an exposition. Counters are totals since the exporter's start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tmux_exporter.model import Problem, ProcessId, QueryFailure, SchedulerState, Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a set of processes costs; None where no member could be read."""
+
+    memory_bytes: int | None
+    resident_memory_bytes: int | None
+    anonymous_memory_bytes: int | None
+    swap_memory_bytes: int | None
+    cpu_seconds_total: float
+    processes: int
+    threads: int
+    open_fds: int | None
+    fd_utilization_ratio: float | None
+    read_bytes_total: int | None
+    written_bytes_total: int | None
+    process_tree_depth: int
+    oldest_process_start_time_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Cumulative counts at the upper bounds `bounds` (+Inf is `count`), and the sum of what was observed."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    count: int
+    sum: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
+
+    `listing_age_seconds` is the age of the listing that the counts come from.
+    """
+
+    server: str
+    socket: str
+    version: str | None
+    pid: int | None
+    up: bool
+    held: bool
+    listing_age_seconds: float | None
+    sessions: int | None
+    windows: int | None
+    panes: int | None
+    clients: int | None
+    history_bytes: int | None
+    start_time_seconds: float | None
+    resident_memory_bytes: int | None
+    cpu_seconds_total: float | None
+    open_fds: int | None
+    max_fds: int | None
+    query_duration: Histogram
+    query_failures: Mapping[QueryFailure, int]
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionReport:
+    """One session: the sum of the panes it owns."""
+
+    server: str
+    session: str
+    group: str
+    created_timestamp_seconds: int
+    last_activity_timestamp_seconds: int
+    attached_clients: int
+    history_bytes: int
+    windows: int
+    panes: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaneReport:
+    """One pane, in the session that owns it."""
+
+    server: str
+    session: str
+    window: str
+    pane: str
+    window_name: str
+    dead: bool
+    history_bytes: int
+    history_lines: int
+    history_limit_lines: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """One agent: its root process and all below it."""
+
+    server: str
+    session: str
+    agent: str
+    window: str
+    pane: str
+    program: str
+    version: str
+    role: str
+    window_name: str
+    pid: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerReport:
+    """One pending scheduler; `server` and `session` are empty where neither target nor creator is known."""
+
+    server: str
+    session: str
+    state: SchedulerState
+    reason: str
+    targets: tuple[str, ...]
+    process: ProcessId
+    due_timestamp_seconds: float | None
+    memory_bytes: int | None
+    cpu_seconds_total: float
+    open_fds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown."""
+
+    timestamp: float
+    duration_seconds: float
+    interval_seconds: float
+    complete: bool
+    samples: Mapping[str, int]
+    servers: tuple[ServerReport, ...] = ()
+    sessions: tuple[SessionReport, ...] = ()
+    panes: tuple[PaneReport, ...] = ()
+    agents: tuple[AgentReport, ...] = ()
+    schedulers: tuple[SchedulerReport, ...] = ()
+    scheduler_cpu_seconds_total: Mapping[tuple[str, str, SchedulerState], float] = field(default_factory=dict)
+    stale_sockets: int = 0
+    unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
+    unattributed_cpu_seconds_total: float = 0.0
+    collector_success: Mapping[str, bool] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,1 @@
+"""The HTTP face: /metrics, the live page, health."""
