@@ -1,7 +1,8 @@
 """The Report: one sample's conclusions, frozen. Metrics, web and the command line take only this.
 
 Every `server`, `session`, `window`, `pane` and `agent` below is a finished label: unique in its place,
-free of control bytes, safe in a terminal and in an exposition. Counters are totals since the exporter's start.
+free of control bytes, safe in a terminal and in an exposition. Counters are totals since the exporter's
+start.
 """
 
 from collections.abc import Mapping
