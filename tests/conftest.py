@@ -1,4 +1,4 @@
-"""Fixtures for all tests: an own place for tmux sockets, real tmux servers, nothing shared with the user's."""
+"""Fixtures for all tests: an own place for tmux sockets, real tmux servers, nothing of the user's."""
 
 import os
 import shutil

@@ -40,7 +40,7 @@ class QueryFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A look that failed, as a value: its source, a reason of that source's closed list, words for a person."""
+    """A look that failed, as a value: its source, a reason of its closed list, words for a person."""
 
     source: str
     reason: str
