@@ -1,0 +1,37 @@
+# The two commands: `make up` (the product) and `make test` (the proof). Both do all their own set-up.
+
+PYTHON := .venv/bin/python
+ARGS ?=
+
+.PHONY: up test lint unit docs check-tmux clean help
+
+up: ## everything for a newcomer: exporter, live page and, where possible, Prometheus and Alertmanager
+	@deploy/setup run
+	@exec .venv/bin/tmux-exporter up $(ARGS)
+
+test: ## the whole proof: linters, types, floors, then all tests (under 5 minutes)
+	@deploy/setup test
+	@$(MAKE) --no-print-directory lint
+	@exec $(PYTHON) -m pytest -q $(ARGS)
+
+lint: ## ruff, mypy --strict, import-linter
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+
+unit: ## the quick part of the tests
+	@exec $(PYTHON) -m pytest -q tests/unit tests/property $(ARGS)
+
+docs: ## write again what is generated from code
+	@$(PYTHON) -m tmux_exporter.metrics.docs_page >docs/metrics.md
+
+check-tmux: ## parser, protocol and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8
+	@deploy/setup test
+	@exec $(PYTHON) -m pytest -q -m versions tests/versions $(ARGS)
+
+clean: ## remove the environment and caches, nothing else
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

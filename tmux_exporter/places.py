@@ -1,0 +1,57 @@
+"""The private places of D13: one function each, so that exporter, remediator, `op` and the library agree.
+
+The runtime folder dies with the login session or the boot; the state folder survives both.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from tmux_exporter.errors import CannotSeeError
+
+_NAME = "tmux-exporter"
+
+
+def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
+    """Where sockets and hand-over files go; not created."""
+    if base := environ.get("XDG_RUNTIME_DIR"):
+        return Path(base) / _NAME
+    if (user := Path(f"/run/user/{uid}")).is_dir():
+        return user / _NAME
+    return Path(f"/tmp/{_NAME}-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
+
+
+def state_path(environ: Mapping[str, str]) -> Path:
+    """Where what must survive a logout goes; not created."""
+    if base := environ.get("XDG_STATE_HOME"):
+        return Path(base) / _NAME
+    return Path(environ.get("HOME", "/")) / ".local" / "state" / _NAME
+
+
+def private_folder(path: Path, uid: int) -> Path:
+    """Create `path` for `uid` alone, or check that it already is: a real folder, its owner's, mode 0700.
+
+    In a folder such as /tmp anybody may have made that name first, so what is there is never trusted unseen.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        mend = "set XDG_STATE_HOME or XDG_RUNTIME_DIR to a folder of yours"
+        raise CannotSeeError(f"cannot make {path}: {error.strerror}; {mend}") from error
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise CannotSeeError(f"{path} is not a folder of ours ({error.strerror}); remove it") from error
+    try:
+        found = os.fstat(handle)
+        if found.st_uid != uid:
+            raise CannotSeeError(f"{path} belongs to uid {found.st_uid}, not to {uid}; remove it")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            os.fchmod(handle, 0o700)
+    finally:
+        os.close(handle)
+    return path
