@@ -1,0 +1,270 @@
+"""A Report made by hand, small, every case in it: servers up, held and gone, hostile names, unknowns."""
+
+from dataclasses import replace
+
+from tmux_exporter.model import Problem, ProcessId, QueryFailure, SchedulerState, Unreadable
+from tmux_exporter.report import (
+    AgentReport,
+    Histogram,
+    PaneReport,
+    Report,
+    SchedulerReport,
+    ServerReport,
+    SessionReport,
+    Usage,
+)
+
+NOW = 1_795_500_000.25
+HOSTILE = 'say "hi" \\ {x="1"} #(date) $(reboot) 🦊 ␞ ' + "n" * 200
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+def histogram(seconds: tuple[float, ...] = ()) -> Histogram:
+    """What a histogram of query durations looks like after these were observed."""
+    counts = tuple(sum(each <= bound for each in seconds) for bound in BOUNDS)
+    return Histogram(bounds=BOUNDS, counts=counts, count=len(seconds), sum=sum(seconds))
+
+
+def usage(scale: int = 1) -> Usage:
+    """Figures of a readable group of processes, different for each `scale`."""
+    return Usage(
+        memory_bytes=170_123_264 * scale,
+        resident_memory_bytes=201_474_048 * scale,
+        anonymous_memory_bytes=165_000_000 * scale,
+        swap_memory_bytes=0,
+        cpu_seconds_total=12.34 * scale,
+        processes=3 * scale,
+        threads=17 * scale,
+        open_fds=64 * scale,
+        fd_utilization_ratio=0.0625,
+        read_bytes_total=1_048_576 * scale,
+        written_bytes_total=4096 * scale,
+        process_tree_depth=2,
+        oldest_process_start_time_seconds=NOW - 3600.5 * scale,
+    )
+
+
+NOTHING = Usage(
+    memory_bytes=None,
+    resident_memory_bytes=None,
+    anonymous_memory_bytes=None,
+    swap_memory_bytes=None,
+    cpu_seconds_total=0.0,
+    processes=0,
+    threads=0,
+    open_fds=None,
+    fd_utilization_ratio=None,
+    read_bytes_total=None,
+    written_bytes_total=None,
+    process_tree_depth=0,
+    oldest_process_start_time_seconds=None,
+)
+"""Usage of a pane without a readable process, for example a dead one."""
+
+UP = ServerReport(
+    server="default",
+    socket="/tmp/tmux-1000/default",
+    version="3.3a",
+    pid=4001,
+    up=True,
+    held=False,
+    listing_age_seconds=0.02,
+    sessions=2,
+    windows=3,
+    panes=4,
+    clients=1,
+    history_bytes=5_068_432,
+    start_time_seconds=NOW - 86_400,
+    resident_memory_bytes=9_437_184,
+    cpu_seconds_total=3.25,
+    open_fds=21,
+    max_fds=1024,
+    query_duration=histogram((0.0031, 0.0042, 0.0047)),
+    query_failures={},
+    problem=None,
+)
+
+HELD = replace(
+    UP,
+    server="claude-swarm-1",
+    socket="/tmp/tmux-1000/claude-swarm-777",
+    pid=777,
+    up=False,
+    held=True,
+    listing_age_seconds=12.5,
+    sessions=1,
+    windows=1,
+    panes=1,
+    clients=0,
+    history_bytes=0,
+    query_duration=histogram((0.004, 2.0, 2.0)),
+    query_failures={QueryFailure.HUNG: 2},
+    problem=Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),
+)
+"""A server that hangs since 12.5 s: its listing is held, its process figures are fresh."""
+
+DOWN = ServerReport(
+    server="/srv/sockets/team one",
+    socket="/srv/sockets/team one",
+    version=None,
+    pid=None,
+    up=False,
+    held=False,
+    listing_age_seconds=None,
+    sessions=None,
+    windows=None,
+    panes=None,
+    clients=None,
+    history_bytes=None,
+    start_time_seconds=None,
+    resident_memory_bytes=None,
+    cpu_seconds_total=None,
+    open_fds=None,
+    max_fds=None,
+    query_duration=histogram((0.0002,)),
+    query_failures={QueryFailure.NOSERVER: 1},
+    problem=Problem(
+        source="/srv/sockets/team one", reason=QueryFailure.NOSERVER, detail="connection refused"
+    ),
+)
+"""A server that ended: nothing of it is known any more but that it is down."""
+
+
+def session(
+    server: str, name: str, scale: int = 1, *, group: str = "", cost: Usage | None = None
+) -> SessionReport:
+    return SessionReport(
+        server=server,
+        session=name,
+        group=group,
+        created_timestamp_seconds=1_795_400_000 + scale,
+        last_activity_timestamp_seconds=1_795_499_990,
+        attached_clients=1 if scale == 1 else 0,
+        history_bytes=2_534_216,
+        windows=1,
+        panes=2,
+        usage=cost or usage(scale),
+    )
+
+
+def pane(server: str, session: str, pane: str, scale: int = 1, *, dead: bool = False) -> PaneReport:
+    return PaneReport(
+        server=server,
+        session=session,
+        window=str(scale),
+        pane=pane,
+        window_name=f"{HOSTILE[:20]}-{scale}",
+        dead=dead,
+        history_bytes=1_267_108,
+        history_lines=1999,
+        history_limit_lines=2000,
+        usage=NOTHING if dead else usage(scale),
+    )
+
+
+def agent(server: str, session: str, name: str, pane: str, *, program: str, scale: int = 1) -> AgentReport:
+    return AgentReport(
+        server=server,
+        session=session,
+        agent=name,
+        window=str(scale),
+        pane=pane,
+        program=program,
+        version="2.1.197" if program == "claude" else "",
+        role="lead" if scale == 1 else "",
+        window_name=f"w{scale}",
+        pid=5000 + scale,
+        usage=usage(scale),
+    )
+
+
+def scheduler(
+    server: str,
+    session: str,
+    state: SchedulerState,
+    *,
+    pid: int,
+    due: float | None = NOW + 900,
+    memory: int | None = 2_097_152,
+    fds: int | None = 3,
+) -> SchedulerReport:
+    return SchedulerReport(
+        server=server,
+        session=session,
+        state=state,
+        reason="the target pane is there" if state is SchedulerState.ARMED else f"it is {state}",
+        targets=("work:0.0",),
+        process=ProcessId(pid, 123_456),
+        due_timestamp_seconds=due,
+        memory_bytes=memory,
+        cpu_seconds_total=0.01,
+        open_fds=fds,
+    )
+
+
+def example_report() -> Report:
+    """Three servers (up, held, down), hostile names, agents of two programs, schedulers of four states."""
+    return Report(
+        timestamp=NOW,
+        duration_seconds=0.0375,
+        interval_seconds=5.0,
+        complete=False,
+        samples={"complete": 41, "partial": 2},
+        servers=(UP, HELD, DOWN),
+        sessions=(
+            session("default", "work", 2, group="pair"),
+            session("default", HOSTILE, 1),
+            session("claude-swarm-1", "team", 3),
+        ),
+        panes=(
+            pane("default", "work", "%0", 1),
+            pane("default", "work", "%1", 1, dead=True),
+            pane("default", HOSTILE, "%2", 0),
+            pane("default", HOSTILE, "%7", 1),
+            pane("claude-swarm-1", "team", "%0", 3),
+        ),
+        agents=(
+            agent("default", "work", "lead", "%0", program="claude", scale=1),
+            agent("default", HOSTILE, f"{HOSTILE}:0", "%7", program="codex", scale=2),
+            agent("claude-swarm-1", "team", "lead", "%0", program="claude", scale=3),
+        ),
+        schedulers=(
+            scheduler("default", "work", SchedulerState.ARMED, pid=6001),
+            scheduler("default", "work", SchedulerState.ARMED, pid=6002, due=NOW + 60),
+            scheduler("default", "", SchedulerState.DANGLING, pid=6003, due=NOW - 5),
+            scheduler("default", HOSTILE, SchedulerState.OPAQUE, pid=6004, due=None, memory=None, fds=None),
+            scheduler("", "", SchedulerState.UNKNOWN, pid=6005, due=None),
+        ),
+        scheduler_cpu_seconds_total={
+            ("default", "work", SchedulerState.ARMED): 0.02,
+            ("default", "", SchedulerState.DANGLING): 0.01,
+            ("", "", SchedulerState.UNKNOWN): 0.01,
+        },
+        stale_sockets=2,
+        unreadable_processes={Unreadable.PERMISSION: 4},
+        unattributed_cpu_seconds_total=1.5,
+        collector_success={"tmux": False, "processes": True},
+        problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
+    )
+
+
+def large_report(sessions: int, panes_per_session: int = 1) -> Report:
+    """A fleet of equal sessions on one server, each pane with one agent; for measuring."""
+    names = tuple(f"agent-{number:04}" for number in range(sessions))
+    keys = tuple(
+        (name, f"%{number}") for number, name in enumerate(n for n in names for _ in range(panes_per_session))
+    )
+    return replace(
+        example_report(),
+        servers=(UP,),
+        sessions=tuple(session("default", name, index) for index, name in enumerate(names, 1)),
+        panes=tuple(pane("default", name, key, index) for index, (name, key) in enumerate(keys, 1)),
+        agents=tuple(
+            agent("default", name, f"{name}:{key}", key, program="claude", scale=index)
+            for index, (name, key) in enumerate(keys, 1)
+        ),
+        schedulers=tuple(
+            scheduler("default", name, SchedulerState.ARMED, pid=9000 + index)
+            for index, name in enumerate(names)
+        ),
+    )
