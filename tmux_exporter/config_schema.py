@@ -1,0 +1,255 @@
+"""Every setting once: its name, type, default, kind and meaning.
+
+A section of the file is a field of `Config`, a key of a section is a field of that section's class. The
+loader, the reference page and the example file are made from these fields; a new key is one field here.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tmux_exporter.config_kinds import Boolean, Choice, Duration, Integer, ListOf, Records, Text, setting
+from tmux_exporter.config_values import (
+    parse_file_name,
+    parse_host,
+    parse_listen_text,
+    parse_path,
+    parse_pattern,
+    parse_program,
+    parse_socket_path,
+)
+
+# Sections of the public contract whose first key comes with the feature that reads it.
+SECTIONS_WITHOUT_SETTINGS = ("schedulers", "operations")
+
+
+class Transport(StrEnum):
+    """How a tmux server is asked."""
+
+    AUTO = "auto"
+    SOCKET = "socket"
+    CLIENT = "client"
+
+
+class LogLevel(StrEnum):
+    """The least important line that is still written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The shape of a log line."""
+
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingSettings:
+    """When the machine is looked at."""
+
+    interval: float = field(
+        default=5.0,
+        metadata=setting(
+            Duration(at_least=0.1, at_most=300),
+            "Time from one sample to the next. Scrapes are served from the last sample.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmuxSettings:
+    """How tmux servers are found and asked."""
+
+    transport: Transport = field(
+        default=Transport.AUTO,
+        metadata=setting(
+            Choice(of=Transport),
+            "`socket` speaks tmux's own protocol, `client` runs the server's own program as its client, "
+            "`auto` speaks the protocol and falls back to the client.",
+        ),
+    )
+    query_timeout: float = field(
+        default=2.0,
+        metadata=setting(
+            Duration(at_least=0.1, at_most=30),
+            "Deadline of one round of questions; a server that misses it counts as hung.",
+        ),
+    )
+    hold: float = field(
+        default=30.0,
+        metadata=setting(
+            Duration(at_least=0, at_most=900),
+            "For how long a server that does not answer is shown by its last complete listing.",
+        ),
+    )
+    sockets: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="absolute path of a socket", parser=parse_socket_path)),
+            "Sockets to ask besides those that are found.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """Where processes are read."""
+
+    root: str = field(
+        default="/proc",
+        metadata=setting(
+            Text(what="absolute path", parser=parse_path),
+            "Where the proc file system is mounted.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureConfig:
+    """How one program is recognised, besides the built-in signatures; any one of the lists is enough."""
+
+    program: str = field(
+        metadata=setting(
+            Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program),
+            "The label `program` of such an agent.",
+        ),
+    )
+    argv0: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="file name", parser=parse_file_name)),
+            "Last part of the path in `argv[0]`.",
+        ),
+    )
+    exe: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+            "Pattern of the whole path of the program file.",
+        ),
+    )
+    script: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+            "Pattern of the script that an interpreter (node, python, bun, …) runs.",
+        ),
+    )
+
+
+def check_signature(record: object) -> None:
+    """Refuse a signature that can match nothing."""
+    if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
+        raise ValueError("a signature matches nothing without argv0, exe or script; add one of them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """Which programs are agents."""
+
+    signatures: tuple[SignatureConfig, ...] = field(
+        default=(),
+        metadata=setting(
+            Records(of=SignatureConfig, check=check_signature),
+            "Programs to recognise as agents besides the built-in ones.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What one page may hold."""
+
+    series: int = field(
+        default=20_000,
+        metadata=setting(
+            Integer(at_least=100, at_most=1_000_000),
+            "Most series on one page; what is beyond is dropped and counted.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Which families are published."""
+
+    pane_detail: bool = field(
+        default=False,
+        metadata=setting(
+            Boolean(),
+            "Publish for each pane every family that sessions and agents have.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """The HTTP server."""
+
+    listen_address: str = field(
+        default="127.0.0.1:10077",
+        metadata=setting(
+            Text(what="host:port", parser=parse_listen_text),
+            "Where to listen. Port 0 takes any free one.",
+        ),
+    )
+    config_file: str | None = field(
+        default=None,
+        metadata=setting(
+            Text(what="absolute path", parser=parse_path),
+            "Web configuration file (TLS, users).",
+        ),
+    )
+    max_connections: int = field(
+        default=256,
+        metadata=setting(
+            Integer(at_least=1, at_most=10_000),
+            "Most connections at once; beyond it the one that has been idle longest is closed.",
+        ),
+    )
+    header_timeout: float = field(
+        default=5.0,
+        metadata=setting(
+            Duration(at_least=0.1, at_most=60),
+            "A connection without a complete request header is closed after this time.",
+        ),
+    )
+    allowed_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="host name or address, no port", parser=parse_host)),
+            "Names besides the listen address and this machine's loopback names that a request's "
+            "Host or Origin may carry.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Log lines on stderr."""
+
+    level: LogLevel = field(
+        default=LogLevel.INFO,
+        metadata=setting(Choice(of=LogLevel), "Least important lines to write."),
+    )
+    format: LogFormat = field(
+        default=LogFormat.LOGFMT,
+        metadata=setting(Choice(of=LogFormat), "Shape of a line."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; `Config()` is what holds without a file."""
+
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    tmux: TmuxSettings = field(default_factory=TmuxSettings)
+    processes: ProcessSettings = field(default_factory=ProcessSettings)
+    agents: AgentSettings = field(default_factory=AgentSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    log: LogSettings = field(default_factory=LogSettings)

@@ -1,0 +1,148 @@
+"""Texts of the configuration and of flags -> values. Every refusal is one sentence with the mend.
+
+A number of seconds, bytes or parts always carries its unit: `5` could be seconds to one reader and minutes
+to the next.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import NamedTuple
+
+DURATION_UNITS: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+SIZE_UNITS: Mapping[str, int] = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+# The kernel's sun_path holds 108 bytes, the last one a NUL.
+SOCKET_PATH_BYTES = 107
+
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([^0-9.:]*)", re.ASCII)
+_SHOWN = 60
+
+
+class ListenAddress(NamedTuple):
+    """Where to listen: a host name or an IP address without brackets, and a port (0: any free one)."""
+
+    host: str
+    port: int
+
+
+def shown(text: str) -> str:
+    """Foreign text for a message: quoted, on one line, printable, of bounded length."""
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+
+
+def nearest(text: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that a slip of the finger turned into `text`, if any is near enough."""
+    return next(iter(get_close_matches(text[:_SHOWN].lower(), names, n=1)), None)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `250ms`, `5s`, `2m`, `1h`. Raises ValueError with the mend."""
+    number, unit = _quantity(text, "a duration", "5s", tuple(DURATION_UNITS))
+    return number * DURATION_UNITS[unit]
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512KiB`, `64MiB`, `1GiB`. Raises ValueError with the mend."""
+    number, unit = _quantity(text, "a size", "64MiB", tuple(SIZE_UNITS))
+    return int(number * SIZE_UNITS[unit])
+
+
+def parse_ratio(text: str) -> float:
+    """The part of one that `10%` says: 0.1. Raises ValueError with the mend."""
+    number, _ = _quantity(text, "a percentage", "10%", ("%",))
+    return number / 100
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest text that `parse_duration` reads back as these seconds."""
+    for unit in ("h", "m", "s"):
+        if seconds and seconds % DURATION_UNITS[unit] == 0:
+            return f"{seconds / DURATION_UNITS[unit]:g}{unit}"
+    return f"{seconds * 1000:g}ms" if seconds else "0s"
+
+
+def parse_listen_address(text: str) -> ListenAddress:
+    """Host and port of `127.0.0.1:10077`, `localhost:0`, `[::1]:10077`. Raises ValueError with the mend."""
+    host, colon, port_text = text.rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]+", port_text, re.ASCII):
+        raise ValueError(f"{shown(text)} has no port; write host:port, for example 127.0.0.1:10077")
+    if not host:
+        raise ValueError(
+            f"{shown(text)} has no host; write 127.0.0.1{text} for this machine only, 0.0.0.0{text} for all"
+        )
+    if len(port_text) > 5 or int(port_text) > 65535:
+        raise ValueError(f"port {shown(port_text)} does not exist; ports go from 0 (any free one) to 65535")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not bracketed and ":" in host:
+        raise ValueError(f"{shown(text)} is ambiguous; write an IPv6 address in brackets: [::1]:10077")
+    return ListenAddress(parse_host(host[1:-1] if bracketed else host), int(port_text))
+
+
+def parse_listen_text(text: str) -> str:
+    """A text that `parse_listen_address` accepts, as it is. Raises ValueError with the mend."""
+    parse_listen_address(text)
+    return text
+
+
+def parse_host(text: str) -> str:
+    """A host name or an IP address without brackets, in lower case. Raises ValueError with the mend."""
+    if not re.fullmatch(
+        r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text
+    ):
+        raise ValueError(
+            f"{shown(text)} is not a host; write a name or an address without scheme, port or path"
+        )
+    return text.lower()
+
+
+def parse_path(text: str) -> str:
+    """An absolute path. Raises ValueError with the mend."""
+    if not text.startswith("/"):
+        raise ValueError(f"{shown(text)} is not an absolute path; start it with / (~ is not expanded)")
+    return text
+
+
+def parse_socket_path(text: str) -> str:
+    """An absolute path that fits into a socket address. Raises ValueError with the mend."""
+    if len(parse_path(text).encode()) > SOCKET_PATH_BYTES:
+        raise ValueError(
+            f"{shown(text)} is longer than {SOCKET_PATH_BYTES} bytes; no socket can have such a path"
+        )
+    return text
+
+
+def parse_program(text: str) -> str:
+    """A program's name as the label `program` shows it. Raises ValueError with the mend."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
+        raise ValueError(f"{shown(text)} is not a program name; use a-z, 0-9, '.', '_', '-', at most 64")
+    return text
+
+
+def parse_file_name(text: str) -> str:
+    """The last part of a path. Raises ValueError with the mend."""
+    if not text or "/" in text:
+        raise ValueError(f"{shown(text)} is not a file name; write the last part of the path only")
+    return text
+
+
+def parse_pattern(text: str) -> str:
+    """A shell pattern. Raises ValueError with the mend."""
+    if not text.strip("*"):
+        raise ValueError(
+            f"{shown(text)} matches everything or nothing; write a pattern such as '*/bin/claude'"
+        )
+    return text
+
+
+def _quantity(text: str, what: str, example: str, units: tuple[str, ...]) -> tuple[float, str]:
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{shown(text)} is not {what}; write a number and a unit, for example {example}")
+    number, unit = match.groups()
+    if unit in units:
+        return float(number), unit
+    known = units[0] if len(units) == 1 else f"{', '.join(units[:-1])} or {units[-1]}"
+    if not unit:
+        raise ValueError(f"{shown(text)} has no unit; write {' or '.join(number + u for u in units[:2])}")
+    raise ValueError(f"{shown(text)} has an unknown unit {shown(unit)}; use {known}, for example {example}")
