@@ -1,0 +1,49 @@
+"""What questions to tmux servers cost and how they failed, since the exporter's start."""
+
+from dataclasses import dataclass, field
+
+from tmux_exporter.model import Query, QueryFailure, ServerView
+from tmux_exporter.report import Histogram
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+@dataclass(slots=True)
+class ServerQueries:
+    """One server's questions: how many took at most each bound, and how many failed for which reason."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(BOUNDS))
+    count: int = 0
+    seconds: float = 0.0
+    failures: dict[QueryFailure, int] = field(default_factory=lambda: dict.fromkeys(QueryFailure, 0))
+
+    def add(self, query: Query) -> None:
+        """Count one question; a failed one took its time too."""
+        self.count += 1
+        self.seconds += query.seconds
+        for place, bound in enumerate(BOUNDS):
+            self.counts[place] += query.seconds <= bound
+        if query.failure is not None:
+            self.failures[query.failure] += 1
+
+    def durations(self) -> Histogram:
+        """The durations as they are now."""
+        return Histogram(bounds=BOUNDS, counts=tuple(self.counts), count=self.count, sum=self.seconds)
+
+
+class QueryStats:
+    """The questions of every server that is shown, by its label; all counts start at 0."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, ServerQueries] = {}
+
+    def observe(self, servers: tuple[ServerView, ...]) -> None:
+        """Add one sample's questions; a server that is no longer shown is forgotten."""
+        self._servers = {view.label: self.of(view.label) for view in servers}
+        for view in servers:
+            for query in view.queries:
+                self._servers[view.label].add(query)
+
+    def of(self, label: str) -> ServerQueries:
+        """One server's questions; all 0 for a label that was never shown."""
+        return self._servers.get(label) or ServerQueries()
