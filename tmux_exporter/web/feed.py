@@ -1,0 +1,54 @@
+"""What the web asks of whoever samples: finished bytes, and word of the next ones."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tmux_exporter.report import Report
+
+
+class Published(Protocol):
+    """One sample in every form in which it is served, rendered once; `sequence` grows with every sample."""
+
+    @property
+    def sequence(self) -> int:
+        """Number of this sample."""
+
+    @property
+    def report(self) -> Report:
+        """What the bytes were made from."""
+
+    @property
+    def text(self) -> bytes:
+        """The page in the text format 0.0.4."""
+
+    @property
+    def text_gzip(self) -> bytes:
+        """`text`, compressed."""
+
+    @property
+    def openmetrics(self) -> bytes:
+        """The page in the OpenMetrics format 1.0.0."""
+
+    @property
+    def openmetrics_gzip(self) -> bytes:
+        """`openmetrics`, compressed."""
+
+    @property
+    def json(self) -> bytes:
+        """`report_json.render(report)`."""
+
+
+class Feed(Protocol):
+    """The background sampler as the web sees it; every method may be called from any thread."""
+
+    def current(self) -> Published | None:
+        """The last sample, without waiting; None before the first."""
+
+    def fresh(self) -> Published | None:
+        """A sample taken now, at most one a second. Blocks while it is taken."""
+
+    def collect(self, names: Sequence[str]) -> bytes | None:
+        """The families of these collectors in the text format; None if one of the names is unknown."""
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the sampler's thread after each sample; the returned function ends that."""
