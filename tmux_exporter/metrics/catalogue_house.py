@@ -1,0 +1,300 @@
+"""Declared families of what stands around tmux: the exporter itself, the remediator, the host."""
+
+from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.model import Unreadable
+
+SAMPLE_RESULTS = ("complete", "partial", "failed")
+
+EXPORTER = (
+    Spec(
+        name="tmux_exporter_build_info",
+        kind=Kind.INFO,
+        labels=("version", "pythonversion"),
+        subject="exporter",
+        help="Which tmux_exporter this is, and the Python that runs it.",
+    ),
+    Spec(
+        name="tmux_exporter_last_sample_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="exporter",
+        help="When the sample that is shown here began, in seconds since the epoch. Samples are taken in "
+        "the background at a fixed interval; a scrape shows the last one and does not take its own "
+        "(but see ?fresh=1).",
+    ),
+    Spec(
+        name="tmux_exporter_sample_interval_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="exporter",
+        help="Interval of the background samples (sampling.interval); every figure here can be that old.",
+    ),
+    Spec(
+        name="tmux_exporter_sample_duration_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="exporter",
+        help="How long the last background sample took, from its first look to its conclusions.",
+    ),
+    Spec(
+        name="tmux_exporter_samples_total",
+        kind=Kind.COUNTER,
+        labels=("result",),
+        closed={"result": SAMPLE_RESULTS},
+        subject="exporter",
+        help="Background samples since the exporter started: complete, partial (something could not be "
+        "seen, as with a server that hangs) or failed (the last good sample stays on show).",
+    ),
+    Spec(
+        name="tmux_exporter_collector_success",
+        kind=Kind.GAUGE,
+        labels=("collector",),
+        subject="exporter",
+        help="1 when this part of the last sample worked, 0 when it failed and its series are missing or "
+        "old.",
+    ),
+    Spec(
+        name="tmux_exporter_unreadable_processes",
+        kind=Kind.GAUGE,
+        labels=("reason",),
+        closed={"reason": tuple(Unreadable)},
+        subject="exporter",
+        help="Processes of this user of which a part could not be read, by reason; their figures are "
+        "missing from the sums, not 0.",
+    ),
+    Spec(
+        name="tmux_exporter_unattributed_cpu_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        subject="exporter",
+        help="CPU time that was seen but belongs to no pane that is known, since the exporter started.",
+    ),
+    Spec(
+        name="tmux_exporter_dropped_series_total",
+        kind=Kind.COUNTER,
+        subject="exporter",
+        help="Series left out because of limits.series, or because another had the same labels; a series "
+        "that is left out of ten samples counts ten times.",
+    ),
+    Spec(
+        name="tmux_exporter_config_last_reload_successful",
+        kind=Kind.GAUGE,
+        subject="exporter",
+        help="1 when the last reading of the configuration was applied, 0 when it had errors and the one "
+        "before it is still in use.",
+    ),
+    Spec(
+        name="tmux_exporter_config_last_reload_successful_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="exporter",
+        help="When a configuration was last applied, in seconds since the epoch.",
+    ),
+    Spec(
+        name="tmux_exporter_discovery_missed_total",
+        kind=Kind.COUNTER,
+        subject="exporter",
+        status=Status.PLANNED,
+        help="Processes that the fast discovery missed and a full listing found.",
+    ),
+    Spec(
+        name="tmux_exporter_operations_lost_total",
+        kind=Kind.COUNTER,
+        labels=("reason",),
+        subject="exporter",
+        status=Status.PLANNED,
+        help="Reports of operations that could not be counted, by reason.",
+    ),
+)
+
+PROCESS = (
+    Spec(
+        name="process_cpu_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        subject="process",
+        help="CPU time of the exporter's own process since it started.",
+    ),
+    Spec(
+        name="process_resident_memory_bytes",
+        kind=Kind.GAUGE,
+        unit="bytes",
+        subject="process",
+        help="Resident memory of the exporter's own process by the kernel's quick count in "
+        "/proc/self/stat, which can lag behind.",
+    ),
+    Spec(
+        name="process_virtual_memory_bytes",
+        kind=Kind.GAUGE,
+        unit="bytes",
+        subject="process",
+        help="Address space of the exporter's own process.",
+    ),
+    Spec(
+        name="process_start_time_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="process",
+        help="Start of the exporter's own process, in seconds since the epoch.",
+    ),
+    Spec(
+        name="process_open_fds",
+        kind=Kind.GAUGE,
+        subject="process",
+        help="Open file descriptors of the exporter's own process.",
+    ),
+    Spec(
+        name="process_max_fds",
+        kind=Kind.GAUGE,
+        subject="process",
+        help="Soft limit on the open file descriptors of the exporter's own process.",
+    ),
+)
+
+REMEDIATOR = (
+    Spec(
+        name="tmux_remediator_up",
+        kind=Kind.GAUGE,
+        subject="remediator",
+        status=Status.PLANNED,
+        help="1 while the remediator runs and its last cycle is fresh; not there where none has run.",
+    ),
+    Spec(
+        name="tmux_remediator_mode",
+        kind=Kind.GAUGE,
+        labels=("mode",),
+        subject="remediator",
+        status=Status.PLANNED,
+        help="1 for the mode that the remediator is in, 0 for every other mode.",
+    ),
+    Spec(
+        name="tmux_remediator_matches",
+        kind=Kind.GAUGE,
+        labels=("policy",),
+        subject="remediator",
+        status=Status.PLANNED,
+        help="Things that the policy matched in the last cycle, whether or not it may act on them.",
+    ),
+    Spec(
+        name="tmux_remediator_actions_total",
+        kind=Kind.COUNTER,
+        labels=("policy", "action", "outcome"),
+        subject="remediator",
+        status=Status.PLANNED,
+        help="Actions that the policy took, or would have taken, by what came of them.",
+    ),
+    Spec(
+        name="tmux_remediator_refusals_total",
+        kind=Kind.COUNTER,
+        labels=("policy", "reason"),
+        subject="remediator",
+        status=Status.PLANNED,
+        help="Actions that a safety rule refused, by the rule.",
+    ),
+    Spec(
+        name="tmux_remediator_breaker_open",
+        kind=Kind.GAUGE,
+        labels=("policy",),
+        subject="remediator",
+        status=Status.PLANNED,
+        help="1 while the policy is stopped because it acted too often, else 0.",
+    ),
+    Spec(
+        name="tmux_remediator_blind",
+        kind=Kind.GAUGE,
+        subject="remediator",
+        status=Status.PLANNED,
+        help="1 while the view is not complete and the remediator therefore does nothing, else 0.",
+    ),
+    Spec(
+        name="tmux_remediator_audit_healthy",
+        kind=Kind.GAUGE,
+        subject="remediator",
+        status=Status.PLANNED,
+        help="1 while the audit log can be written, 0 when it cannot and nothing is done.",
+    ),
+    Spec(
+        name="tmux_remediator_last_cycle_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        subject="remediator",
+        status=Status.PLANNED,
+        help="When the remediator finished its last cycle, in seconds since the epoch.",
+    ),
+)
+
+
+def _host(
+    name: str, meaning: str, *, labels: tuple[str, ...] = (), unit: str = "", kind: Kind = Kind.GAUGE
+) -> Spec:
+    return Spec(
+        name=f"tmux_host_{name}",
+        kind=kind,
+        unit=unit,
+        labels=labels,
+        subject="host",
+        status=Status.PLANNED,
+        help=meaning,
+    )
+
+
+HOST = (
+    _host("memory_bytes", "Memory of the host.", unit="bytes"),
+    _host("memory_available_bytes", "Memory that programs can still get without swapping.", unit="bytes"),
+    _host(
+        "cpu_seconds_total",
+        "CPU time of the host by mode, all cores summed, since it started.",
+        labels=("mode",),
+        unit="seconds",
+        kind=Kind.COUNTER,
+    ),
+    _host("load1", "Load average of the last minute."),
+    _host(
+        "disk_io_seconds_total",
+        "Time in which the device had work, since the host started.",
+        labels=("device",),
+        unit="seconds",
+        kind=Kind.COUNTER,
+    ),
+    _host("filesystem_size_bytes", "Size of the file system.", labels=("mountpoint",), unit="bytes"),
+    _host(
+        "filesystem_avail_bytes",
+        "Space that users other than root can still fill.",
+        labels=("mountpoint",),
+        unit="bytes",
+    ),
+    _host(
+        "network_receive_bytes_total",
+        "Bytes that the network device received since it came up.",
+        labels=("device",),
+        unit="bytes",
+        kind=Kind.COUNTER,
+    ),
+    _host(
+        "network_transmit_bytes_total",
+        "Bytes that the network device sent since it came up.",
+        labels=("device",),
+        unit="bytes",
+        kind=Kind.COUNTER,
+    ),
+    _host(
+        "network_speed_bytes",
+        "Speed of the network device, in bytes per second.",
+        labels=("device",),
+        unit="bytes",
+    ),
+    _host(
+        "pressure_seconds_total",
+        "Time in which some or all tasks waited for the resource, since the host started.",
+        labels=("resource", "kind"),
+        unit="seconds",
+        kind=Kind.COUNTER,
+    ),
+    _host("processes", "Processes on the host, of all users."),
+    _host("pids", "Process and thread ids in use."),
+    _host("pids_limit", "Process and thread ids that the kernel can give out."),
+    _host("ptys", "Pseudo-terminals in use."),
+    _host("ptys_limit", "Pseudo-terminals that the kernel can give out."),
+    _host("inotify_instances", "inotify instances that this user has open."),
+    _host("inotify_instances_limit", "inotify instances that a user can have open."),
+)

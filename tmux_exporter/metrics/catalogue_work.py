@@ -1,0 +1,265 @@
+"""Declared families of the work in the panes: agents, leaks, schedulers, operations."""
+
+from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.usage import usage_specs
+from tmux_exporter.model import SchedulerState
+
+AGENT = ("server", "session", "agent")
+LEAK = ("server", "session", "kind")
+SCHEDULER = ("server", "session", "state")
+
+AGENT_STATES = ("working", "idle", "waiting", "exited", "unknown")
+WAITING_REASONS = ("permission", "question", "dialog", "usage_limit", "api_error", "auth", "other")
+LEAK_KINDS = ("scheduler", "agent", "agent_daemon", "mcp_server", "dev_server", "shell_job", "other")
+OUTCOMES = ("fired", "missed", "cancelled", "unknown")
+ERROR_REASONS = ("exit_status", "timeout", "exception", "refused", "other")
+
+AGENTS = (
+    Spec(
+        name="tmux_agent_info",
+        kind=Kind.INFO,
+        labels=(*AGENT, "pane", "program", "version", "role", "window_name"),
+        subject="agent",
+        help="A coding agent that runs in a pane, and what is known of it; empty where it is not known.",
+    ),
+    *usage_specs("agent", AGENT),
+    Spec(
+        name="tmux_agent_up",
+        kind=Kind.GAUGE,
+        labels=AGENT,
+        subject="agent",
+        status=Status.PLANNED,
+        help="1 while the agent's process runs, 0 while a declared agent or one whose pane is still there "
+        "does not.",
+    ),
+    Spec(
+        name="tmux_agent_restarts_total",
+        kind=Kind.COUNTER,
+        labels=AGENT,
+        subject="agent",
+        status=Status.PLANNED,
+        help="How often the agent's process was replaced by a new one in the same place.",
+    ),
+    Spec(
+        name="tmux_agent_state",
+        kind=Kind.GAUGE,
+        labels=(*AGENT, "state"),
+        closed={"state": AGENT_STATES},
+        subject="agent",
+        status=Status.PLANNED,
+        help="1 for the state that the agent is in, 0 for every other state.",
+    ),
+    Spec(
+        name="tmux_agent_state_since_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        labels=AGENT,
+        subject="agent",
+        status=Status.PLANNED,
+        help="Since when the agent is in its state, in seconds since the epoch.",
+    ),
+    Spec(
+        name="tmux_agent_state_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        labels=(*AGENT, "state"),
+        closed={"state": AGENT_STATES},
+        subject="agent",
+        status=Status.PLANNED,
+        help="Time that the agent spent in each state since the exporter saw it first.",
+    ),
+    Spec(
+        name="tmux_agent_state_cpu_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        labels=(*AGENT, "state"),
+        closed={"state": AGENT_STATES},
+        subject="agent",
+        status=Status.PLANNED,
+        help="CPU time that the agent's processes spent in each state since the exporter saw it first.",
+    ),
+    Spec(
+        name="tmux_agent_waiting_since_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        labels=(*AGENT, "reason"),
+        closed={"reason": WAITING_REASONS},
+        subject="agent",
+        status=Status.PLANNED,
+        help="Since when the agent waits and for what, in seconds since the epoch; only there while it "
+        "waits.",
+    ),
+    Spec(
+        name="tmux_agent_recovery_seconds",
+        kind=Kind.HISTOGRAM,
+        unit="seconds",
+        labels=("server",),
+        subject="agent",
+        status=Status.PLANNED,
+        help="How long agents were down before they were up again.",
+    ),
+)
+
+LEAKS = (
+    Spec(
+        name="tmux_leaked_processes",
+        kind=Kind.GAUGE,
+        labels=LEAK,
+        closed={"kind": LEAK_KINDS},
+        subject="leak",
+        status=Status.PLANNED,
+        help="Processes that outlived the pane that started them, by kind; session is the former owner's.",
+    ),
+    Spec(
+        name="tmux_leaked_memory_bytes",
+        kind=Kind.GAUGE,
+        unit="bytes",
+        labels=LEAK,
+        closed={"kind": LEAK_KINDS},
+        subject="leak",
+        status=Status.PLANNED,
+        help="Anonymous plus shared memory of leaked processes; swap is not counted.",
+    ),
+    Spec(
+        name="tmux_leaked_cpu_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        labels=LEAK,
+        closed={"kind": LEAK_KINDS},
+        subject="leak",
+        status=Status.PLANNED,
+        help="CPU time of leaked processes since they were first seen as leaked.",
+    ),
+    Spec(
+        name="tmux_leaked_open_fds",
+        kind=Kind.GAUGE,
+        labels=LEAK,
+        closed={"kind": LEAK_KINDS},
+        subject="leak",
+        status=Status.PLANNED,
+        help="Open file descriptors of leaked processes.",
+    ),
+    Spec(
+        name="tmux_leaked_oldest_start_time_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        labels=LEAK,
+        closed={"kind": LEAK_KINDS},
+        subject="leak",
+        status=Status.PLANNED,
+        help="Start of the oldest leaked process, in seconds since the epoch.",
+    ),
+)
+
+_STATES = {"state": tuple(SchedulerState)}
+
+SCHEDULERS = (
+    Spec(
+        name="tmux_schedulers",
+        kind=Kind.GAUGE,
+        labels=SCHEDULER,
+        closed=_STATES,
+        subject="scheduler",
+        help="Pending scheduled check-ins (a shell that sleeps and then sends keys), each in one state. "
+        "session is the resolved target's, else the one that made it, else empty.",
+    ),
+    Spec(
+        name="tmux_scheduler_memory_bytes",
+        kind=Kind.GAUGE,
+        unit="bytes",
+        labels=SCHEDULER,
+        closed=_STATES,
+        subject="scheduler",
+        help="Anonymous plus shared memory of the pending schedulers' processes; swap is not counted.",
+    ),
+    Spec(
+        name="tmux_scheduler_cpu_seconds_total",
+        kind=Kind.COUNTER,
+        unit="seconds",
+        labels=SCHEDULER,
+        closed=_STATES,
+        subject="scheduler",
+        help="CPU time of schedulers while they were in each state, since the exporter saw them first.",
+    ),
+    Spec(
+        name="tmux_scheduler_open_fds",
+        kind=Kind.GAUGE,
+        labels=SCHEDULER,
+        closed=_STATES,
+        subject="scheduler",
+        help="Open file descriptors of the pending schedulers' processes.",
+    ),
+    Spec(
+        name="tmux_scheduler_next_due_timestamp_seconds",
+        kind=Kind.GAUGE,
+        unit="seconds",
+        labels=("server", "session"),
+        subject="scheduler",
+        help="When the earliest of the pending schedulers is due, in seconds since the epoch; in the past "
+        "while one is overdue, not there while none has a known time.",
+    ),
+    Spec(
+        name="tmux_scheduler_outcomes_total",
+        kind=Kind.COUNTER,
+        labels=("server", "session", "outcome"),
+        closed={"outcome": OUTCOMES},
+        subject="scheduler",
+        status=Status.PLANNED,
+        help="Schedulers that ended, by what became of them; one that the remediator ended is cancelled.",
+    ),
+)
+
+OPERATIONS = (
+    Spec(
+        name="tmux_operation_duration_seconds",
+        kind=Kind.HISTOGRAM,
+        unit="seconds",
+        labels=("operation",),
+        subject="operation",
+        status=Status.PLANNED,
+        help="How long reported operations took; finished ones are counted, failed ones included.",
+    ),
+    Spec(
+        name="tmux_operation_errors_total",
+        kind=Kind.COUNTER,
+        labels=("operation", "reason"),
+        closed={"reason": ERROR_REASONS},
+        subject="operation",
+        status=Status.PLANNED,
+        help="Reported operations that failed, by reason.",
+    ),
+    Spec(
+        name="tmux_operation_retries_total",
+        kind=Kind.COUNTER,
+        labels=("operation",),
+        subject="operation",
+        status=Status.PLANNED,
+        help="Further attempts at a reported operation after one that failed.",
+    ),
+    Spec(
+        name="tmux_operations_in_flight",
+        kind=Kind.GAUGE,
+        labels=("operation",),
+        subject="operation",
+        status=Status.PLANNED,
+        help="Reported operations that have begun and not finished.",
+    ),
+    Spec(
+        name="tmux_command_duration_seconds",
+        kind=Kind.HISTOGRAM,
+        unit="seconds",
+        labels=("server", "command"),
+        subject="operation",
+        status=Status.PLANNED,
+        help="How long tmux commands of anybody took, seen from outside by the kernel's exec and exit "
+        "events (opt-in).",
+    ),
+    Spec(
+        name="tmux_command_errors_total",
+        kind=Kind.COUNTER,
+        labels=("server", "command"),
+        subject="operation",
+        status=Status.PLANNED,
+        help="tmux commands of anybody that ended with another exit status than 0 (opt-in).",
+    ),
+)
