@@ -1,0 +1,174 @@
+"""The texts of /proc, parsed: every function here takes bytes and touches nothing.
+
+Each raises ValueError for a text that is not what the kernel writes, and nothing else.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ARGV_LIMIT = 4096
+"""Bytes of a command line that are kept; a process may have megabytes of it."""
+
+VARIABLE_LIMIT = 4096
+"""Bytes of one kept environment variable, its name included."""
+
+PF_KTHREAD = 0x0020_0000
+"""Flag of a kernel thread (include/linux/sched.h): no memory, files, program or environment of its own."""
+
+_BOOT_TIME = re.compile(rb"^btime (\d+)$", re.MULTILINE)
+_OPEN_FILES = re.compile(rb"^Max open files +(\d+|unlimited) ", re.MULTILINE)
+_STORAGE = re.compile(rb"^read_bytes: (\d+)\nwrite_bytes: (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """One line of /proc/PID/stat. Times are clock ticks, `start_ticks` counts from boot.
+
+    `arg_start` is the address of the arguments: it moves with every exec. It is 0 where the kernel will not
+    tell: without ptrace access, and for whatever has no memory (zombies, kernel threads).
+    """
+
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    pgid: int
+    session_id: int
+    tty: int
+    foreground_pgid: int
+    flags: int
+    cpu_ticks: int
+    children_cpu_ticks: int
+    threads: int
+    start_ticks: int
+    arg_start: int
+
+    @property
+    def kernel_thread(self) -> bool:
+        """True for a thread of the kernel's own."""
+        return bool(self.flags & PF_KTHREAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The memory lines of /proc/PID/status in bytes; None where the kernel writes no such line.
+
+    A process without memory has none of them; kernels before 4.5 have no RssAnon and no RssShmem.
+    """
+
+    resident_bytes: int | None
+    anonymous_bytes: int | None
+    shared_memory_bytes: int | None
+    swap_bytes: int | None
+
+
+def text(raw: bytes) -> str:
+    """Foreign bytes as text, whatever the locale: nothing is lost, what is no UTF-8 becomes surrogates."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def parse_stat(raw: bytes) -> Stat:
+    """Parse /proc/PID/stat (proc_pid_stat(5)).
+
+    The name is free text: it may hold blanks, newlines, brackets and bytes that are no UTF-8. Only numbers
+    follow its closing bracket, so that one is the last of the line.
+    """
+    opening, closing = raw.find(b" ("), raw.rfind(b") ")
+    if opening < 0 or closing < opening + 2:
+        raise ValueError("stat: no name in brackets")
+    fields = raw[closing + 2 :].split()
+    if len(fields) < 20 or len(fields[0]) != 1:
+        raise ValueError(f"stat: {len(fields)} fields after the name")
+    return Stat(
+        pid=int(raw[:opening]),
+        comm=text(raw[opening + 2 : closing]),
+        state=fields[0].decode("ascii"),
+        ppid=int(fields[1]),
+        pgid=int(fields[2]),
+        session_id=int(fields[3]),
+        tty=int(fields[4]),
+        foreground_pgid=int(fields[5]),
+        flags=int(fields[6]),
+        cpu_ticks=int(fields[11]) + int(fields[12]),
+        children_cpu_ticks=int(fields[13]) + int(fields[14]),
+        threads=int(fields[17]),
+        start_ticks=int(fields[19]),
+        arg_start=int(fields[45]) if len(fields) > 45 else 0,
+    )
+
+
+def parse_status(raw: bytes) -> Status:
+    """Parse the memory lines of /proc/PID/status (proc_pid_status(5))."""
+    return Status(
+        resident_bytes=_kibibytes(raw, b"\nVmRSS:"),
+        anonymous_bytes=_kibibytes(raw, b"\nRssAnon:"),
+        shared_memory_bytes=_kibibytes(raw, b"\nRssShmem:"),
+        swap_bytes=_kibibytes(raw, b"\nVmSwap:"),
+    )
+
+
+def _kibibytes(raw: bytes, key: bytes) -> int | None:
+    # The name on the first line cannot forge a line: the kernel escapes its newlines.
+    found = raw.find(key)
+    if found < 0:
+        return None
+    start = found + len(key)
+    return int(raw[start : raw.index(b" kB\n", start)]) * 1024
+
+
+def parse_io(raw: bytes) -> tuple[int, int]:
+    """Parse /proc/PID/io: bytes read from and written to storage, the page cache's hits not among them.
+
+    The kernel adds the figures of every child that was waited for to its parent's.
+    """
+    found = _STORAGE.search(raw)
+    if found is None:
+        raise ValueError("io: no read_bytes and write_bytes")
+    return int(found[1]), int(found[2])
+
+
+def parse_limits(raw: bytes) -> int | None:
+    """Parse /proc/PID/limits: the soft limit of open files, None where there is none."""
+    found = _OPEN_FILES.search(raw)
+    if found is None:
+        raise ValueError("limits: no line for open files")
+    return None if found[1] == b"unlimited" else int(found[1])
+
+
+def parse_argv(raw: bytes) -> tuple[str, ...]:
+    """Parse /proc/PID/cmdline; whatever is past ARGV_LIMIT bytes is left out, even within an argument."""
+    kept = raw[:ARGV_LIMIT].removesuffix(b"\0")
+    return tuple(text(kept).split("\0"))
+
+
+def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, str]:
+    """Pick the `kept` variables from /proc/PID/environ, read in chunks cut anywhere.
+
+    Of a name that occurs twice the first one counts, as for getenv(3). Holds one chunk and VARIABLE_LIMIT
+    bytes at a time; a value is cut at that limit.
+    """
+    found: dict[str, str] = {}
+
+    def keep(entry: bytes) -> None:
+        name, equals, value = text(entry[:VARIABLE_LIMIT]).partition("=")
+        if equals and name in kept:
+            found.setdefault(name, value)
+
+    rest = b""
+    for chunk in chunks:
+        *entries, last = (rest + chunk).split(b"\0")
+        for entry in entries:
+            keep(entry)
+        # What a cut takes away lies past VARIABLE_LIMIT, where `keep` would have cut as well.
+        rest = last[:VARIABLE_LIMIT]
+    keep(rest)
+    return found
+
+
+def parse_boot_time(raw: bytes) -> float:
+    """Parse /proc/stat: when the machine was booted, in seconds since the epoch."""
+    found = _BOOT_TIME.search(raw)
+    if found is None:
+        raise ValueError("stat: no btime")
+    return float(found[1])
