@@ -1,5 +1,30 @@
-"""The configuration: one optional YAML file -> one frozen `Config`."""
+"""The configuration: one optional YAML file -> one frozen `Config`.
 
+All mistakes of a file are reported at once, each with its place and its mend, and a file with a mistake is
+not applied at all. This file alone knows YAML. It reads libyaml's events and not its node tree: an event
+still shows anchors, aliases and tags, which the tree has resolved away.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import yaml
+from yaml.resolver import Resolver
+
+from tmux_exporter.config_convert import convert
+from tmux_exporter.config_file import read_text
+from tmux_exporter.config_flags import override
+from tmux_exporter.config_nodes import (
+    ListNode,
+    MappingNode,
+    Node,
+    Position,
+    Problems,
+    RefusedNode,
+    ScalarNode,
+    TooManyProblemsError,
+)
 from tmux_exporter.config_schema import (
     AgentSettings,
     Config,
@@ -22,6 +47,7 @@ from tmux_exporter.config_values import (
     parse_ratio,
     parse_size,
 )
+from tmux_exporter.errors import ConfigError
 
 __all__ = [
     "AgentSettings",
@@ -39,13 +65,170 @@ __all__ = [
     "Transport",
     "WebSettings",
     "defaults",
+    "load",
+    "override",
     "parse_duration",
     "parse_listen_address",
     "parse_ratio",
     "parse_size",
 ]
 
+_START = Position(1, 1)
+# Levels of `_parse`: 0 is the stream, 1 the document's mapping, 2 a section, 5 the deepest list of a record.
+_SECTION_LEVEL = 2
+_DEEPEST = 16
+# libyaml's words, ours, and whether the mistake is where the construct began.
+_SYNTAX_MENDS = (
+    ("cannot start any token", "a tab cannot indent; use spaces", False),
+    ("tab character", "a tab cannot indent; use spaces", False),
+    ("unexpected end of stream", "the quote that opens here is not closed; close it", True),
+    (
+        "mapping values are not allowed",
+        "a ': ' cannot stand here; mend the indentation or quote the value",
+        False,
+    ),
+    ("flow sequence", "the '[' here is not closed or lacks a comma; mend it or quote the value", True),
+    ("flow mapping", "the '{' here is not closed or lacks a comma; mend it or quote the value", True),
+    ("flow node", "no list or mapping starts here; put the value in quotes", False),
+    ("expected key", "the indentation fits nothing above; mend it", False),
+    ("expected '-'", "the indentation fits nothing above; mend it", False),
+    ("simple key", "this line has no ': '; write key: value", True),
+    ("unknown escape", "unknown escape; use single quotes", False),
+)
+
 
 def defaults() -> Config:
     """The configuration that holds without a file."""
     return Config()
+
+
+def load(path: str | None) -> Config:
+    """The configuration in a file, the defaults for None. Raises ConfigError with every mistake."""
+    if path is None:
+        return defaults()
+    problems = Problems(path)
+    text = read_text(problems)
+    root = None if text is None else _parse(text, problems)
+    config = convert(root, problems)
+    if problems.found:
+        raise ConfigError(problems.lines())
+    return config
+
+
+class _Mark(Protocol):
+    """A place as PyYAML gives it, from 0; its two loaders have a class each."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or a mapping whose end has not come yet; a mapping's keys and values alternate."""
+
+    at: Position
+    is_mapping: bool
+    children: list[Node] = field(default_factory=list)
+
+    def closed(self) -> Node:
+        if not self.is_mapping:
+            return ListNode(at=self.at, items=tuple(self.children))
+        pairs = zip(self.children[::2], self.children[1::2], strict=False)
+        return MappingNode(at=self.at, entries=tuple(pairs))
+
+
+def _parse(text: str, problems: Problems) -> Node | None:
+    """The first document's tree, None where there is none.
+
+    A syntax error ends the reading; the sections' settings that stand complete before it are kept, so that
+    their mistakes are shown as well.
+    """
+    levels = [_Open(_START, is_mapping=False)]
+    last_line = 0
+    try:
+        for event in _content(yaml.parse(text, Loader=yaml.CSafeLoader), problems):
+            match event:
+                case yaml.CollectionEndEvent():
+                    done = levels.pop()
+                    levels[-1].children.append(done.closed())
+                case yaml.CollectionStartEvent():
+                    levels.append(_Open(_at(event.start_mark), isinstance(event, yaml.MappingStartEvent)))
+                case yaml.ScalarEvent():
+                    levels[-1].children.append(_scalar(event))
+                    last_line = _at(event.end_mark).line
+                case _:
+                    levels[-1].children.append(RefusedNode(at=_at(event.start_mark)))
+            if len(levels) > _DEEPEST:
+                problems.add(levels[-1].at, "nested too deep; no setting lies this deep")
+                break
+    except yaml.MarkedYAMLError as error:
+        at, words = _syntax_error(error, text)
+        if last_line >= at.line and levels[-1].children:
+            # The parser stumbled over this scalar; what it made of it is not what was meant.
+            levels[-1].children.pop()
+        problems.add(at, words)
+    except TooManyProblemsError:
+        return None
+    del levels[_SECTION_LEVEL + 1 :]
+    while len(levels) > 1:
+        done = levels.pop()
+        levels[-1].children.append(done.closed())
+    return levels[0].children[0] if levels[0].children else None
+
+
+def _content(events: Iterator[yaml.Event], problems: Problems) -> Iterator[yaml.Event]:
+    """The events of the first document; what no setting needs is noted."""
+    documents = 0
+    for event in events:
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                problems.add(_at(event.start_mark), "a second document starts here; keep one")
+                return
+        elif isinstance(event, yaml.AliasEvent):
+            problems.add(_at(event.start_mark), "aliases are not supported; write the value out")
+            yield event
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            if event.anchor is not None:
+                problems.add(_at(event.start_mark), "anchors are not supported; remove it")
+            if event.tag is not None:
+                problems.add(_at(event.start_mark), "tags are not supported; remove it")
+            yield event
+        elif isinstance(event, yaml.CollectionEndEvent):
+            yield event
+
+
+def _scalar(event: yaml.ScalarEvent) -> ScalarNode:
+    return ScalarNode(
+        at=_at(event.start_mark),
+        text=event.value,
+        quoted=bool(event.style),
+        reads_as="str" if event.style else _reads_as(event.value),
+    )
+
+
+def _reads_as(text: str) -> str:
+    """What YAML 1.1 takes an unquoted text for, by PyYAML's own table (by first character)."""
+    readings = Resolver.yaml_implicit_resolvers.get(text[:1], ())
+    tag = next((str(tag) for tag, pattern in readings if pattern.match(text)), Resolver.DEFAULT_SCALAR_TAG)
+    return tag.removeprefix("tag:yaml.org,2002:")
+
+
+def _at(mark: _Mark | None) -> Position:
+    return _START if mark is None else Position(mark.line + 1, mark.column + 1)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[Position, str]:
+    """Where and what, in words that name the mend; libyaml's own words where none are better."""
+    at = _at(error.problem_mark)
+    what = f"{error.context or ''} {error.problem or ''}"
+    line = text.splitlines()[at.line - 1 : at.line]
+    character = line[0][at.column - 1 : at.column] if line else ""
+    if "cannot start any token" in what and character != "\t":
+        return at, f"'{character}' cannot start a value; put the value in quotes"
+    for words, mend, at_context in _SYNTAX_MENDS:
+        if words in what:
+            return (_at(error.context_mark) if at_context else at), mend
+    return at, f"YAML syntax: {error.problem}; mend this line"

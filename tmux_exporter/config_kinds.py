@@ -65,8 +65,10 @@ class Integer:
 
     def parse(self, text: str) -> int:
         """The number; `010` is refused, because YAML 1.1 reads it as 8 and a person as 10."""
-        if not re.fullmatch(r"0|-?[1-9][0-9]*", text, re.ASCII):
-            raise ValueError(f"{shown(text)} is not a whole decimal number; write for example {self.at_most}")
+        if re.fullmatch(r"0[0-9]+", text, re.ASCII):
+            raise ValueError(f"{shown(text)} is octal to YAML; write it without the leading 0")
+        if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
+            raise ValueError(f"{shown(text)} is not a whole number; write decimal digits only")
         # The length first: int() of a million digits takes minutes.
         if len(text) > len(str(self.at_most)) or not self.at_least <= int(text) <= self.at_most:
             raise ValueError(f"{shown(text)} is out of range; allowed is {self.at_least} to {self.at_most}")
@@ -75,6 +77,13 @@ class Integer:
     def render(self, value: int) -> str:
         """YAML text."""
         return str(value)
+
+
+# What YAML 1.1 takes for a boolean, or what people from other formats write for one.
+_BOOLEAN_WORDS = {
+    **dict.fromkeys(("yes", "on", "true", "y", "1"), "true"),
+    **dict.fromkeys(("no", "off", "false", "n", "0"), "false"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +99,8 @@ class Boolean:
     def parse(self, text: str) -> bool:
         """The truth value."""
         if text not in ("true", "false"):
-            raise ValueError(f"{shown(text)} is neither true nor false; write true or false")
+            mend = _BOOLEAN_WORDS.get(text.lower(), "true or false")
+            raise ValueError(f"{shown(text)} is neither true nor false; write {mend}")
         return text == "true"
 
     def render(self, value: bool) -> str:
@@ -103,7 +113,7 @@ class Choice:
     """One member of a closed list."""
 
     of: type[StrEnum]
-    style = Style.TEXT
+    style = Style.ANY
 
     def describe(self) -> str:
         """For the reference page."""

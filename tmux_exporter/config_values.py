@@ -17,6 +17,7 @@ SOCKET_PATH_BYTES = 107
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([^0-9.:]*)", re.ASCII)
 _SHOWN = 60
+_LONGEST_NUMBER = 15
 
 
 class ListenAddress(NamedTuple):
@@ -38,19 +39,19 @@ def nearest(text: str, names: Iterable[str]) -> str | None:
 
 def parse_duration(text: str) -> float:
     """Seconds of `250ms`, `5s`, `2m`, `1h`. Raises ValueError with the mend."""
-    number, unit = _quantity(text, "a duration", "5s", tuple(DURATION_UNITS))
+    number, unit = _quantity(text, "a duration", DURATION_UNITS, ("s", "m"))
     return number * DURATION_UNITS[unit]
 
 
 def parse_size(text: str) -> int:
     """Bytes of `512KiB`, `64MiB`, `1GiB`. Raises ValueError with the mend."""
-    number, unit = _quantity(text, "a size", "64MiB", tuple(SIZE_UNITS))
+    number, unit = _quantity(text, "a size", SIZE_UNITS, ("MiB", "GiB"))
     return int(number * SIZE_UNITS[unit])
 
 
 def parse_ratio(text: str) -> float:
     """The part of one that `10%` says: 0.1. Raises ValueError with the mend."""
-    number, _ = _quantity(text, "a percentage", "10%", ("%",))
+    number, _ = _quantity(text, "a percentage", ("%",), ("%",))
     return number / 100
 
 
@@ -74,7 +75,7 @@ def parse_listen_address(text: str) -> ListenAddress:
     if len(port_text) > 5 or int(port_text) > 65535:
         raise ValueError(f"port {shown(port_text)} does not exist; ports go from 0 (any free one) to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not bracketed and ":" in host:
+    if not bracketed and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host, re.ASCII):
         raise ValueError(f"{shown(text)} is ambiguous; write an IPv6 address in brackets: [::1]:10077")
     return ListenAddress(parse_host(host[1:-1] if bracketed else host), int(port_text))
 
@@ -135,14 +136,28 @@ def parse_pattern(text: str) -> str:
     return text
 
 
-def _quantity(text: str, what: str, example: str, units: tuple[str, ...]) -> tuple[float, str]:
-    match = _QUANTITY.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{shown(text)} is not {what}; write a number and a unit, for example {example}")
-    number, unit = match.groups()
-    if unit in units:
+def _quantity(text: str, what: str, units: Iterable[str], usual: tuple[str, ...]) -> tuple[float, str]:
+    """The number and the unit of a text; `usual` are the units that a message shows."""
+    known = tuple(units)
+    number, unit = match.groups() if (match := _QUANTITY.fullmatch(text)) else ("", "")
+    if unit in known and len(number) <= _LONGEST_NUMBER:
         return float(number), unit
-    known = units[0] if len(units) == 1 else f"{', '.join(units[:-1])} or {units[-1]}"
+    if not number or len(number) > _LONGEST_NUMBER:
+        example = _in_seconds(text) if re.fullmatch(r"[0-9]{1,4}(:[0-9]{2}){1,2}", text, re.ASCII) else 5
+        raise ValueError(
+            f"{shown(text)} is not {what}; write a number and a unit, for example {example}{usual[0]}"
+        )
+    mend = " or ".join(number + unit for unit in usual)
     if not unit:
-        raise ValueError(f"{shown(text)} has no unit; write {' or '.join(number + u for u in units[:2])}")
-    raise ValueError(f"{shown(text)} has an unknown unit {shown(unit)}; use {known}, for example {example}")
+        raise ValueError(f"{shown(text)} has no unit; write {mend}")
+    raise ValueError(
+        f"unit {shown(unit)} of {shown(text)} is unknown; units are {', '.join(known)}: write {mend}"
+    )
+
+
+def _in_seconds(text: str) -> int:
+    """`1:30` as YAML 1.1 reads it: digits to the base of 60."""
+    seconds = 0
+    for part in text.split(":"):
+        seconds = seconds * 60 + int(part)
+    return seconds

@@ -1,0 +1,47 @@
+"""Command-line flags -> the configuration, with the rules of the file."""
+
+import os
+from dataclasses import replace
+
+from tmux_exporter.config_convert import section_keys
+from tmux_exporter.config_kinds import ListOf, Records
+from tmux_exporter.config_schema import Config
+from tmux_exporter.errors import ConfigError
+
+
+def override(
+    config: Config,
+    *,
+    sampling_interval: str | None = None,
+    listen_address: str | None = None,
+    web_config_file: str | None = None,
+    log_level: str | None = None,
+    log_format: str | None = None,
+) -> Config:
+    """The configuration with flags over it; the texts are what the user typed, None means not given.
+
+    Raises ConfigError with one `--flag: text` for each wrong one.
+    """
+    if web_config_file is not None:
+        web_config_file = os.path.abspath(web_config_file)
+    flags = (
+        ("--sampling.interval", "sampling", "interval", sampling_interval),
+        ("--web.listen-address", "web", "listen_address", listen_address),
+        ("--web.config.file", "web", "config_file", web_config_file),
+        ("--log.level", "log", "level", log_level),
+        ("--log.format", "log", "format", log_format),
+    )
+    problems = []
+    for flag, section_name, key, text in flags:
+        section = getattr(config, section_name)
+        kind = section_keys(type(section))[key].kind
+        if text is None or isinstance(kind, ListOf | Records):
+            continue
+        try:
+            section = replace(section, **{key: kind.parse(text)})
+        except ValueError as error:
+            problems.append(f"{flag}: {error}")
+        config = replace(config, **{section_name: section})
+    if problems:
+        raise ConfigError(tuple(problems))
+    return config
