@@ -122,6 +122,8 @@ class Pane:
 
     `session_id` and `window_index` are those of the oldest session that holds it (its owner). `pid` is None
     for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
+    A dead pane has the exit status or, from tmux 3.3 on, the signal of its process; neither where it only
+    closed its terminal.
     """
 
     id: str
@@ -136,6 +138,7 @@ class Pane:
     history_lines: int
     history_limit_lines: int
     history_bytes: int
+    dead_signal: int | None = None
     agent_option: str = ""
     role_option: str = ""
 

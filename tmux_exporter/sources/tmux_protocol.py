@@ -1,0 +1,315 @@
+"""tmux's socket protocol without the socket: the one request that we send, and the answer as it arrives.
+
+A tmux server up to 3.5a dies of one malformed message, with all its sessions, and every version dies of an
+identification without a terminal name. So the request is one template, `check_request` reads it back before
+it may leave, and the only other messages ever sent are "ready for stdout" and "exiting".
+
+A tmux server is not trusted either: the stock client reads and writes the files that a server names. This one
+takes text for stdout and stderr and an exit status; whatever asks for more is answered by hanging up.
+
+Little endian only: a message without a file descriptor then looks the same in both header layouts
+(up to 3.5a u16 length + u16 flags, from 3.6 u32 length with the flag on top).
+"""
+
+import struct
+from collections.abc import Sequence
+from enum import IntEnum
+
+from tmux_exporter.model import QueryFailure
+
+PROTOCOL_VERSION = 8
+MAX_FRAME = 16384
+MAX_ANSWER = 16 << 20
+"""Bytes of one answer, headers included, that are taken; twice the longest listing."""
+
+_HEADER = struct.Struct("=IIII")
+_INT = struct.Struct("=i")
+_FD_FLAGS = (0x0000, 0x0001, 0x8000)
+
+
+class Message(IntEnum):
+    """The message types that we send or understand."""
+
+    VERSION = 12
+    IDENTIFY_FLAGS = 100
+    IDENTIFY_TERM = 101
+    IDENTIFY_TTYNAME = 102
+    IDENTIFY_DONE = 106
+    IDENTIFY_CLIENTPID = 107
+    IDENTIFY_CWD = 108
+    IDENTIFY_FEATURES = 109
+    IDENTIFY_LONGFLAGS = 111
+    COMMAND = 200
+    DETACH = 201
+    DETACHKILL = 202
+    EXIT = 203
+    EXITING = 205
+    LOCK = 206
+    SHELL = 209
+    SHUTDOWN = 210
+    SUSPEND = 214
+    EXEC = 217
+    READ_OPEN = 300
+    READ = 301
+    READ_DONE = 302
+    WRITE_OPEN = 303
+    WRITE = 304
+    WRITE_READY = 305
+    WRITE_CLOSE = 306
+    READ_CANCEL = 307
+
+
+_UTF8_CLIENT = 0x10000
+_IDENTIFICATION: tuple[tuple[Message, bytes], ...] = (
+    (Message.IDENTIFY_FLAGS, struct.pack("=i", _UTF8_CLIENT)),
+    (Message.IDENTIFY_LONGFLAGS, struct.pack("=Q", _UTF8_CLIENT)),
+    (Message.IDENTIFY_TERM, b"dumb\0"),
+    (Message.IDENTIFY_FEATURES, struct.pack("=i", 0)),
+    (Message.IDENTIFY_TTYNAME, b"\0"),
+    (Message.IDENTIFY_CWD, b"/\0"),
+)
+_DEMANDS = frozenset(
+    {
+        Message.DETACH,
+        Message.DETACHKILL,
+        Message.LOCK,
+        Message.SHELL,
+        Message.SUSPEND,
+        Message.EXEC,
+        Message.READ_OPEN,
+        Message.READ,
+        Message.READ_CANCEL,
+    }
+)
+_STREAMS = (1, 2)
+_REFUSALS = (b"access not allowed", b"client is read-only")
+_NO_SESSION = b"no current target"
+
+
+class UnsafeRequestError(ValueError):
+    """A request that must not be sent: our own fault, found before a server could suffer from it."""
+
+
+def frame(kind: int, body: bytes, pid: int) -> bytes:
+    """One message as it goes over the socket."""
+    return _HEADER.pack(kind, _HEADER.size + len(body), PROTOCOL_VERSION, pid) + body
+
+
+def request(arguments: Sequence[str], pid: int) -> bytes:
+    """All that a question sends: who we are (a UTF-8 client without a terminal), then one command list."""
+    command = _INT.pack(len(arguments)) + b"".join(a.encode("ascii") + b"\0" for a in arguments)
+    messages = (
+        *_IDENTIFICATION,
+        (Message.IDENTIFY_CLIENTPID, _INT.pack(pid)),
+        (Message.IDENTIFY_DONE, b""),
+        (Message.COMMAND, command),
+    )
+    return b"".join(frame(kind, body, pid) for kind, body in messages)
+
+
+def check_request(stream: bytes) -> None:
+    """Read a request back, byte by byte; raises UnsafeRequestError unless it is what may be sent."""
+    expected = [
+        (100, b"\0\0\1\0"),
+        (111, b"\0\0\1\0\0\0\0\0"),
+        (101, b"dumb\0"),
+        (109, b"\0\0\0\0"),
+        (102, b"\0"),
+        (108, b"/\0"),
+        (107, None),
+        (106, b""),
+        (200, None),
+    ]
+    offset = 0
+    pids = set()
+    for kind, fixed in expected:
+        if len(stream) - offset < 16:
+            raise UnsafeRequestError(f"message {kind} is missing")
+        got, length, version, pid = struct.unpack_from("<IIII", stream, offset)
+        body = stream[offset + 16 : offset + length]
+        if got != kind or version != 8:
+            raise UnsafeRequestError(f"message {got}, protocol {version} in the place of message {kind}")
+        if not 16 <= length <= 16384 or len(body) != length - 16:
+            raise UnsafeRequestError(f"message {kind} has length {length}")
+        pids.add(pid)
+        if fixed is not None and body != fixed:
+            raise UnsafeRequestError(f"message {kind} has a strange body")
+        if kind == 107:
+            if len(body) != 4:
+                raise UnsafeRequestError("the pid has not 4 bytes")
+            pids.add(struct.unpack("<i", body)[0])
+        if kind == 200:
+            _check_command(body)
+        offset += length
+    if offset != len(stream):
+        raise UnsafeRequestError("bytes after the command")
+    if len(pids) != 1 or pids.pop() <= 0:
+        raise UnsafeRequestError("not one pid throughout")
+
+
+def _check_command(body: bytes) -> None:
+    if len(body) < 6 or body[-1:] != b"\0":
+        raise UnsafeRequestError("the command is not terminated")
+    arguments = body[4:-1].split(b"\0")
+    if struct.unpack_from("<i", body)[0] != len(arguments):
+        raise UnsafeRequestError("the command's count of arguments is wrong")
+    begins = True
+    for argument in arguments:
+        if not argument or any(byte < 0x20 or byte > 0x7E for byte in argument):
+            raise UnsafeRequestError("an argument is empty or not printable ASCII")
+        if begins and argument not in (b"display-message", b"list-clients", b"list-panes"):
+            raise UnsafeRequestError(f"{argument!r} is no command that only looks")
+        begins = argument == b";"
+        if b"#(" in argument or argument.startswith(b"-t") or (argument.endswith(b";") and not begins):
+            raise UnsafeRequestError(f"{argument[:40]!r} runs, targets or separates commands")
+    if begins:
+        raise UnsafeRequestError("a separator at the end")
+
+
+class Conversation:
+    """One answer, fed in pieces of any size.
+
+    `done` turns true at the end of the answer or at the first thing that is not to be had from a server;
+    `failure` and `detail` then say why the answer is not to be used (None: it is). `empty` says that the
+    server is alive and has no session.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._pending = bytearray()
+        self._taken = 0
+        self._open: set[int] = set()
+        self._output = {1: bytearray(), 2: bytearray()}
+        self.done = False
+        self.empty = False
+        self.exit_status: int | None = None
+        self.failure: QueryFailure | None = None
+        self.detail = ""
+
+    @property
+    def stdout(self) -> bytes:
+        """What the commands printed so far."""
+        return bytes(self._output[1])
+
+    @property
+    def stderr(self) -> bytes:
+        """What the commands complained of so far, and the text of the exit message."""
+        return bytes(self._output[2])
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what came from the server; returns what to send back, which may be nothing."""
+        if self.done:
+            return b""
+        self._taken += len(data)
+        if self._taken > MAX_ANSWER:
+            # Not MALFORMED: that would have another program ask the same flood again.
+            self._fail(QueryFailure.UNTRUSTED, f"more than {MAX_ANSWER >> 20} MiB of answer")
+            return b""
+        self._pending += data
+        replies = bytearray()
+        while (message := self._next()) is not None:
+            replies += self._take(*message)
+        return bytes(replies)
+
+    def end(self) -> None:
+        """The server closed the connection."""
+        if not self.done:
+            self._fail(
+                QueryFailure.PARTIAL, "the server closed the connection before its answer was complete"
+            )
+
+    def _next(self) -> tuple[int, int, bytes] | None:
+        """The next whole message: type, protocol version, body."""
+        if self.done or len(self._pending) < _HEADER.size:
+            return None
+        kind, length, version, _ = _HEADER.unpack_from(self._pending)
+        length, flags = length & 0xFFFF, length >> 16
+        if flags not in _FD_FLAGS or not _HEADER.size <= length <= MAX_FRAME:
+            self._fail(QueryFailure.MALFORMED, f"a message of {length} bytes, flags {flags:#x}")
+            return None
+        if len(self._pending) < length:
+            return None
+        body = bytes(self._pending[_HEADER.size : length])
+        del self._pending[:length]
+        return kind, version & 0xFF, body
+
+    def _fail(self, failure: QueryFailure, detail: str) -> None:
+        self.failure, self.detail, self.done = failure, detail, True
+        self._pending.clear()
+
+    def _take(self, kind: int, version: int, body: bytes) -> bytes:
+        if kind == Message.VERSION or version != PROTOCOL_VERSION:
+            self._fail(QueryFailure.PROTOCOL, f"the server speaks protocol {version}, not {PROTOCOL_VERSION}")
+        elif kind == Message.WRITE_OPEN:
+            return self._take_open(body)
+        elif kind in (Message.WRITE, Message.WRITE_CLOSE):
+            self._take_output(kind, body)
+        elif kind == Message.EXIT:
+            return self._take_exit(body)
+        elif kind == Message.SHUTDOWN:
+            self._fail(QueryFailure.PARTIAL, "the server is shutting down")
+        elif kind in _DEMANDS:
+            self._fail(QueryFailure.UNTRUSTED, f"the server demands {Message(kind).name.lower()}")
+        else:
+            self._fail(QueryFailure.PROTOCOL, f"message type {kind} is not known")
+        return b""
+
+    def _take_open(self, body: bytes) -> bytes:
+        if len(body) < 12:
+            self._fail(QueryFailure.MALFORMED, "a short request to write")
+            return b""
+        stream, descriptor, flags = struct.unpack_from("=iii", body)
+        if len(body) > 12 or stream not in _STREAMS or descriptor != stream or flags or stream in self._open:
+            self._fail(
+                QueryFailure.UNTRUSTED, "the server demands to write elsewhere than to stdout and stderr"
+            )
+            return b""
+        self._open.add(stream)
+        return frame(Message.WRITE_READY, struct.pack("=ii", stream, 0), self._pid)
+
+    def _take_output(self, kind: int, body: bytes) -> None:
+        if len(body) < _INT.size:
+            self._fail(QueryFailure.MALFORMED, "output without a stream")
+            return
+        stream = _INT.unpack_from(body)[0]
+        if stream not in _STREAMS:
+            self._fail(QueryFailure.UNTRUSTED, "the server writes to a stream that we did not offer")
+        elif stream not in self._open:
+            self._fail(QueryFailure.MALFORMED, "output before its stream was opened")
+        elif kind == Message.WRITE:
+            self._output[stream] += body[_INT.size :]
+
+    def _take_exit(self, body: bytes) -> bytes:
+        if 0 < len(body) < _INT.size:
+            self._fail(QueryFailure.MALFORMED, "a short exit message")
+            return b""
+        self.exit_status = _INT.unpack_from(body)[0] if body else 0
+        if text := body[_INT.size :].rstrip(b"\0"):
+            self._output[2] += text + b"\n"
+        self.failure, self.detail, self.empty = verdict(self.exit_status, self.stdout, self.stderr)
+        self.done = True
+        return frame(Message.EXITING, b"", self._pid)
+
+
+def verdict(status: int, stdout: bytes, stderr: bytes) -> tuple[QueryFailure | None, str, bool]:
+    """What a finished answer is worth: its failure, words for a person, and whether the server has no
+    session.
+
+    stderr comes before the status: a refusal is status 0 in some versions and 1 in others.
+    """
+    lines = stderr.splitlines()
+    if any(line in _REFUSALS for line in lines):
+        return QueryFailure.DENIED, "the server refuses this user (server-access)", False
+    if status == 0 and stdout:
+        return None, "", False
+    if status == 0:
+        # Servers before 3.1 answer in messages of their own, and end with success and without a byte.
+        return QueryFailure.PROTOCOL, "the server answered without a byte: older than tmux 3.1?", False
+    if _NO_SESSION in lines:
+        return None, "the server has no session", True
+    return QueryFailure.PARTIAL, f"status {status}: {printable(stderr)}", False
+
+
+def printable(text: bytes) -> str:
+    """Foreign text, short and safe to show."""
+    return text.strip().decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")[:120]

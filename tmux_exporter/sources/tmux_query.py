@@ -1,0 +1,129 @@
+"""What may be asked of a tmux server: the allow-list of variables, and the one constant command list.
+
+Nothing here is ever composed from data. A format is a program to tmux (`#(…)` runs a shell), some variables
+kill a server of some versions where they are evaluated out of place, and an argument that ends in `;` begins
+a new command. So a command list is made of words of this file, of the names in `VARIABLES` that the server's
+version knows, and of a random nonce.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+BASE_VERSION = (3, 1)
+"""The oldest version that is supported (3.1c); what it knows is asked of a server of unknown version."""
+
+NONCE = re.compile(r"[0-9a-f]{16}")
+
+
+class Record(StrEnum):
+    """The kinds of record in an answer; the letter follows the nonce that begins one."""
+
+    SERVER = "s"
+    CLIENT = "c"
+    PANE = "p"
+
+
+class Kind(StrEnum):
+    """What a variable's value looks like. An unknown variable prints as empty, hence the optional number."""
+
+    ID = "id"
+    FLAG = "flag"
+    NUMBER = "number"
+    OPTIONAL_NUMBER = "optional_number"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable that may be asked for in records of one kind, from the version `since` on."""
+
+    name: str
+    kind: Kind
+    record: Record
+    since: tuple[int, int] = BASE_VERSION
+
+
+def _variables(
+    record: Record, kind: Kind, names: str, since: tuple[int, int] = BASE_VERSION
+) -> list[Variable]:
+    return [Variable(name=name, kind=kind, record=record, since=since) for name in names.split()]
+
+
+VARIABLES: tuple[Variable, ...] = (
+    *_variables(Record.SERVER, Kind.NUMBER, "pid"),
+    *_variables(Record.SERVER, Kind.TEXT, "version"),
+    *_variables(Record.PANE, Kind.ID, "pane_id session_id window_id"),
+    *_variables(Record.PANE, Kind.NUMBER, "window_index pane_index"),
+    *_variables(Record.PANE, Kind.FLAG, "pane_active window_active pane_dead automatic-rename"),
+    *_variables(Record.PANE, Kind.OPTIONAL_NUMBER, "pane_pid pane_dead_status"),
+    *_variables(Record.PANE, Kind.OPTIONAL_NUMBER, "pane_dead_signal", since=(3, 3)),
+    *_variables(Record.PANE, Kind.NUMBER, "history_size history_limit history_bytes"),
+    *_variables(
+        Record.PANE, Kind.NUMBER, "session_created session_activity session_attached window_activity"
+    ),
+    *_variables(Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role"),
+)
+"""Every variable that is ever asked for, in the order of the answer.
+
+None of tmux's `client_*` and `buffer_*`: 3.2a dies of some of them outside their own listings, so a client's
+record is empty and only counted. No time variable with `display-message`, for the same reason. No path, title
+or command: they hold foreign text that nobody needs, and the current command costs the server a read of
+/proc.
+"""
+
+
+def parse_version(text: str) -> tuple[int, int] | None:
+    """The release that `#{version}` names: `3.3a`, `next-3.8` and `2.7-rc` too; None where it names none.
+
+    A letter or a suffix never adds a variable. `next-3.8` may lack one of 3.8, which then prints as empty.
+    """
+    match = re.fullmatch(r"(?:next-)?([0-9]{1,3})\.([0-9]{1,3})[a-z]?(?:-rc[0-9]*)?", text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def allowed(record: Record, version: str | None) -> tuple[Variable, ...]:
+    """The variables to ask for in one kind of record of a server of this version (None: not known yet)."""
+    release = (parse_version(version) if version is not None else None) or BASE_VERSION
+    return tuple(v for v in VARIABLES if v.record is record and v.since <= release)
+
+
+def record_format(record: Record, nonce: str, version: str | None) -> str:
+    """The format of one record: numbers joined by `:`, then each text between copies of the nonce.
+
+    Texts may hold newlines, TABs and anything else but a nonce that was not known when they were written.
+    """
+    asked = allowed(record, version)
+    numbers = "".join(f":#{{{v.name}}}" for v in asked if v.kind is not Kind.TEXT)
+    texts = "".join(f"#{{{v.name}}}{nonce}" for v in asked if v.kind is Kind.TEXT)
+    return f"{nonce}{record}{numbers}{nonce}{texts}"
+
+
+def new_nonce() -> str:
+    """A fresh mark for one question: 64 random bits in hex, always of one length."""
+    return secrets.token_hex(8)
+
+
+def command_list(nonce: str, version: str | None) -> tuple[str, ...]:
+    """The whole question as tmux's arguments: server facts first, the listing last.
+
+    tmux ends a command list at its first error, and without a session `list-clients` and `list-panes` are one
+    ("no current target"): what came before is then the whole truth.
+    """
+    if not NONCE.fullmatch(nonce):
+        raise ValueError("a nonce is 16 hexadecimal digits")
+    return (
+        "display-message",
+        "-p",
+        record_format(Record.SERVER, nonce, version),
+        ";",
+        "list-clients",
+        "-F",
+        record_format(Record.CLIENT, nonce, version),
+        ";",
+        "list-panes",
+        "-a",
+        "-F",
+        record_format(Record.PANE, nonce, version),
+    )
