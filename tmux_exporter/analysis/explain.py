@@ -1,0 +1,219 @@
+"""Why a process, a pane or an agent is counted as it is: the evidence, and every member with its share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
+
+_ARGV_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One process of the explained thing. `memory_ratio` is its part of the members' memory, if known."""
+
+    pid: int
+    name: str
+    evidence: str
+    memory_bytes: int | None
+    memory_ratio: float | None
+    cpu_seconds: float
+    open_fds: int | None
+    threads: int
+    start_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What was asked for, as label/value facts in words, and its members."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    members: tuple[Member, ...]
+
+
+def explain(target: str, snapshot: Snapshot) -> Explanation:
+    """Explain a pid (`1234`), a pane (`%3`) or an agent (its name), `SERVER/…` in front where it is ambiguous.
+
+    Raises CannotSeeError with the candidates when there is none or more than one.
+    """
+    if target.isdecimal():
+        return _process(int(target), snapshot)
+    found = _things(target, snapshot)
+    if len(found) == 1:
+        thing = next(iter(found.values()))
+        return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
+    if found:
+        raise CannotSeeError(f"{label_text(target)} is ambiguous; say one of: {', '.join(found)}")
+    known = ", ".join(sorted(agent.name for agent in snapshot.agents)) or "none"
+    raise CannotSeeError(f"no pane and no agent {label_text(target)}; agents: {known}")
+
+
+def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent]:
+    """Panes and agents of that name, by the unambiguous way to say them."""
+    labels = {view.process: view.label for view, _ in snapshot.listings()}
+    found: dict[str, PaneKey | Agent] = {}
+    for key in snapshot.panes():
+        full = f"{labels[key.server]}/{key.pane}"
+        if target in (key.pane, full):
+            found[full] = key
+    for agent in snapshot.agents:
+        server = labels.get(agent.pane.server, "")
+        full = f"{server}/{agent.pane.pane}/{agent.name}"
+        if target in (agent.name, f"{server}/{agent.name}", full):
+            found[full] = agent
+    return found
+
+
+def _process(pid: int, snapshot: Snapshot) -> Explanation:
+    process = snapshot.table.processes.get(pid)
+    if process is None:
+        if not snapshot.table.complete:
+            raise CannotSeeError("the processes of this machine cannot be listed; is /proc mounted?")
+        raise CannotSeeError(f"no process {pid}")
+    owner = snapshot.owners.get(process.id)
+    panes = snapshot.panes()
+    facts = [("process", _name(process)), ("command", _command(process)), ("state", _state(process))]
+    if process.exe:
+        facts.append(("program file", label_text(process.exe)))
+    facts += _owner_facts(owner, snapshot, panes)
+    facts += [
+        ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
+        for agent in snapshot.agents
+        if process.id in agent.members
+    ]
+    facts += [
+        ("scheduler", f"{scheduler.state}: {scheduler.reason}")
+        for scheduler in snapshot.schedulers
+        if process.id in (scheduler.process, scheduler.sleep)
+    ]
+    if process.unreadable:
+        facts.append(("not readable", ", ".join(sorted(process.unreadable))))
+    return Explanation(
+        title=f"process {pid}", facts=tuple(facts), members=_members([process], snapshot.owners, snapshot)
+    )
+
+
+def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
+    view, pane = snapshot.panes()[key]
+    facts = _pane_facts(view, pane, snapshot)
+    facts += [
+        ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
+        for agent in snapshot.agents
+        if agent.pane == key
+    ]
+    members = _members(snapshot.members()[key], snapshot.owners, snapshot)
+    return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
+
+
+def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
+    view, pane = snapshot.panes()[agent.pane]
+    facts = [("program", " ".join(part for part in (agent.program, agent.version) if part))]
+    if agent.role:
+        facts.append(("role", agent.role))
+    facts += [("why an agent", agent.reason), ("pane", agent.pane.pane)]
+    facts += _pane_facts(view, pane, snapshot)
+    by_id = {process.id: process for process in snapshot.table.processes.values()}
+    processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
+    return Explanation(
+        title=f"agent {agent.name}",
+        facts=tuple(facts),
+        members=_members(processes, snapshot.owners, snapshot),
+    )
+
+
+def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[str, str]]:
+    listing = view.listing
+    if listing is None:
+        return [("server", view.label)]
+    window = next((window for window in listing.windows if window.id == pane.window_id), None)
+    facts = [
+        ("server", f"{view.label} (tmux {label_text(listing.version)}, pid {listing.server.pid})"),
+        ("session", snapshot.session_labels[listing.server, pane.session_id]),
+        ("window", f"{pane.window_index} {label_text(window.name) if window else ''}".strip()),
+    ]
+    if not view.up:
+        why = view.problem.detail or view.problem.reason if view.problem else "no answer"
+        facts.append(("held", f"the server does not answer now ({why}); this is its last listing"))
+    if pane.dead:
+        facts.append(("dead", f"its command ended with status {pane.dead_status}"))
+    elif pane.pid is None:
+        facts.append(("root process", "none that is proven to be this pane's"))
+    else:
+        facts.append(("root process", str(pane.pid)))
+    return facts
+
+
+def _owner_facts(
+    owner: Owner | None, snapshot: Snapshot, panes: Mapping[PaneKey, tuple[ServerView, Pane]]
+) -> list[tuple[str, str]]:
+    if owner is None:
+        return [("belongs to", "nothing of tmux")]
+    facts = [("belongs to", _owner_name(owner)), ("evidence", f"{owner.evidence}: {owner.reason}")]
+    if owner.kind is OwnerKind.PANE and owner.pane in panes:
+        facts += _pane_facts(*panes[owner.pane], snapshot)
+    return facts
+
+
+def _owner_name(owner: Owner) -> str:
+    match owner.kind:
+        case OwnerKind.PANE:
+            return f"pane {owner.pane.pane}" if owner.pane else "a pane"
+        case OwnerKind.SERVER:
+            return "a tmux server"
+        case OwnerKind.LEAKED:
+            return f"pane {owner.pane.pane}, which is gone: leaked" if owner.pane else "nothing left: leaked"
+        case OwnerKind.OTHER:
+            return "nothing of tmux"
+
+
+def _members(
+    processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
+) -> tuple[Member, ...]:
+    processes = list(processes)
+    sizes = {process.id: _memory(process) for process in processes}
+    total = sum(size for size in sizes.values() if size is not None)
+    members = []
+    for process in processes:
+        size = sizes[process.id]
+        owner = owners.get(process.id)
+        members.append(
+            Member(
+                pid=process.id.pid,
+                name=_name(process),
+                evidence=f"{owner.evidence}: {owner.reason}" if owner else "none",
+                memory_bytes=size,
+                memory_ratio=size / total if size is not None and total else None,
+                cpu_seconds=process.cpu_ticks / snapshot.table.clock_ticks_per_second,
+                open_fds=process.open_fds,
+                threads=process.threads,
+                start_time=snapshot.table.start_time(process.id),
+            )
+        )
+    return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
+
+
+def _memory(process: Process) -> int | None:
+    if process.anonymous_bytes is None:
+        return None
+    return process.anonymous_bytes + (process.shared_memory_bytes or 0)
+
+
+def _name(process: Process) -> str:
+    if process.argv and process.argv[0]:
+        return label_text(process.argv[0].rsplit("/", 1)[-1])
+    return label_text(process.comm)
+
+
+def _command(process: Process) -> str:
+    if process.argv is None:
+        return "not readable"
+    text = label_text(" ".join(process.argv))
+    return text if len(text) <= _ARGV_SHOWN else text[:_ARGV_SHOWN] + "…"
+
+
+def _state(process: Process) -> str:
+    return "alive" if process.alive else "zombie: dead, waiting for its parent to take note"

@@ -1,0 +1,53 @@
+"""All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmux_exporter.model import (
+    Agent,
+    Listing,
+    Owner,
+    OwnerKind,
+    Pane,
+    PaneKey,
+    Process,
+    ProcessId,
+    ProcessTable,
+    Scheduler,
+    ServerView,
+    TmuxView,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One sample. `session_labels` maps (server, session id) to the session's finished label."""
+
+    table: ProcessTable
+    view: TmuxView
+    owners: Mapping[ProcessId, Owner]
+    agents: tuple[Agent, ...]
+    schedulers: tuple[Scheduler, ...]
+    session_labels: Mapping[tuple[ProcessId, str], str]
+
+    def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
+        """The servers that have a listing, fresh or held."""
+        return tuple((view, view.listing) for view in self.view.servers if view.listing is not None)
+
+    def panes(self) -> dict[PaneKey, tuple[ServerView, Pane]]:
+        """Every listed pane with its server."""
+        return {
+            PaneKey(listing.server, pane.id): (view, pane)
+            for view, listing in self.listings()
+            for pane in listing.panes
+        }
+
+    def members(self) -> dict[PaneKey, list[Process]]:
+        """The living processes of each pane, in the order of their pids."""
+        found: dict[PaneKey, list[Process]] = {key: [] for key in self.panes()}
+        for pid in sorted(self.table.processes):
+            process = self.table.processes[pid]
+            owner = self.owners.get(process.id)
+            if owner and owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
+                found[owner.pane].append(process)
+        return found

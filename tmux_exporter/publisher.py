@@ -1,0 +1,170 @@
+"""The background sampler (D1): samples on a fixed tick, renders once, and hands out its last result.
+
+Scrapes, the live page and the remediator never touch sampling: a hung tmux server, a hundred scrapers or a
+slow client read finished bytes. All sampling and rendering happens in one thread; every public method may be
+called from any.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.metrics.collectors import Collected, collect_all, collect_named
+from tmux_exporter.metrics.render import Renderer, compress, text
+from tmux_exporter.report import Report
+from tmux_exporter.web.report_json import render as render_json
+
+_log = logging.getLogger(__name__)
+
+FRESH_AGE = 1.0
+"""A sample younger than this is fresh: `?fresh=1` is a remote trigger, so it has a bound."""
+
+
+class Samples(Protocol):
+    """What the publisher asks of a sampler."""
+
+    def sample(self) -> Report:
+        """One look at everything."""
+
+    def failed(self) -> Report:
+        """What to tell after a look that raised."""
+
+    def configure(self, config: Config) -> None:
+        """Use these settings from the next sample on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """One sample in every form in which it is served; `sequence` counts samples from 1."""
+
+    sequence: int
+    taken_at: float
+    report: Report
+    text: bytes
+    text_gzip: bytes
+    openmetrics: bytes
+    openmetrics_gzip: bytes
+    json: bytes
+
+
+class Publisher:
+    """Runs a sampler in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, sampler: Samples, config: Config, clock: Clock) -> None:
+        self._sampler = sampler
+        self._config = config
+        self._clock = clock
+        self._renderer = Renderer()
+        self._turn = threading.Condition()
+        self._published: Published | None = None
+        self._subscribers: list[Callable[[], None]] = []
+        self._wanted = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def start(self) -> None:
+        """Take the first sample at once, then one each `sampling.interval`."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """End the thread; a sample that is under way is waited for at most `timeout` seconds."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def configure(self, config: Config) -> None:
+        """Use another configuration from the next sample on, and take that sample now."""
+        with self._turn:
+            self._config = config
+            self._wanted = True
+            self._turn.notify_all()
+
+    def current(self) -> Published | None:
+        """The last sample, without waiting; None before the first."""
+        return self._published
+
+    def fresh(self) -> Published | None:
+        """A sample taken now; whoever asks while it is taken shares it. Blocks, and ends with `stop`."""
+        with self._turn:
+            seen = self._published
+            if seen and self._clock.monotonic() - seen.taken_at < FRESH_AGE:
+                return seen
+            self._wanted = True
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._published is not seen or self._stopping)
+            return self._published
+
+    def collect(self, names: Sequence[str]) -> bytes | None:
+        """The families of these collectors from the last sample; None if one of the names is unknown."""
+        published = self._published
+        families = collect_named(published.report, self._config, names) if published else ()
+        return None if families is None else text(families)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the sampler's thread after each sample; the returned function ends that."""
+        with self._turn:
+            self._subscribers.append(callback)
+
+        def end() -> None:
+            with self._turn:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return end
+
+    def _run(self) -> None:
+        due = self._clock.monotonic()
+        while self._wait_until(due):
+            self._publish()
+            interval = self._config.sampling.interval
+            # Late ticks are skipped, not caught up: a burst of samples would only make it later.
+            due += interval * max(1, -(-(self._clock.monotonic() - due) // interval))
+
+    def _wait_until(self, due: float) -> bool:
+        """True when it is time for a sample, False when it is time to end."""
+        with self._turn:
+            self._turn.wait_for(
+                lambda: self._stopping or self._wanted, timeout=max(0.0, due - self._clock.monotonic())
+            )
+            self._wanted = False
+            return not self._stopping
+
+    def _publish(self) -> None:
+        config = self._config
+        taken_at = self._clock.monotonic()
+        self._sampler.configure(config)
+        try:
+            report = self._sampler.sample()
+        except Exception:
+            # One bad sample must not end the exporter: it is counted, logged, and the next one is taken.
+            _log.exception("sample failed")
+            report = self._sampler.failed()
+        self._swap(self._render(report, config, taken_at))
+
+    def _render(self, report: Report, config: Config, taken_at: float) -> Published:
+        collected: Collected = collect_all(report, config)
+        pages = self._renderer.render(collected.families)
+        return Published(
+            sequence=self._published.sequence + 1 if self._published else 1,
+            taken_at=taken_at,
+            report=report,
+            text=pages.text,
+            text_gzip=compress(pages.text),
+            openmetrics=pages.openmetrics,
+            openmetrics_gzip=compress(pages.openmetrics),
+            json=render_json(report),
+        )
+
+    def _swap(self, published: Published) -> None:
+        with self._turn:
+            self._published = published
+            subscribers = tuple(self._subscribers)
+            self._turn.notify_all()
+        for callback in subscribers:
+            callback()
