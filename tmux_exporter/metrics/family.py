@@ -115,8 +115,8 @@ class Family:
                     f"{self.spec.name}: {len(labels)} label values for {width} labels: {labels!r}"
                 )
         for _, histogram in self.histograms:
-            if len(histogram.bounds) != len(histogram.counts):
-                raise ValueError(f"{self.spec.name}: as many counts as bounds are needed")
+            if len(histogram.bounds) != len(histogram.counts) or min(histogram.bounds, default=0.0) < 0:
+                raise ValueError(f"{self.spec.name}: one count for each bound, and no bound below 0")
 
     @property
     def series(self) -> int:

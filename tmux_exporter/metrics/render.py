@@ -1,0 +1,163 @@
+"""Families as bytes: the text format 0.0.4 and OpenMetrics 1.0.0.
+
+The bytes equal those of prometheus_client's `generate_latest` for the same families; property tests hold it
+to that. The formats differ only in the lines above the samples, so one pass makes both.
+"""
+
+import gzip
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from prometheus_client.exposition import choose_encoder
+
+from tmux_exporter.metrics.family import Distribution, Family, Kind, Spec
+
+
+class Format(StrEnum):
+    """A format that a scraper can ask for; its value is the Content-Type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def negotiate(accept: str) -> Format:
+    """The format for an Accept header; the text format where the header names none of ours."""
+    _, content_type = choose_encoder(accept)
+    if content_type.startswith("application/openmetrics-text"):
+        return Format.OPENMETRICS
+    return Format.TEXT
+
+
+def compress(page: bytes) -> bytes:
+    """A page as gzip: at level 1, because level 9 takes six times the CPU to save a third of the bytes."""
+    return gzip.compress(page, compresslevel=1, mtime=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The same families in both formats."""
+
+    text: bytes
+    openmetrics: bytes
+
+
+def text(families: Iterable[Family]) -> bytes:
+    """Families in the text format; for repeated pages use a Renderer, which is much faster."""
+    return Renderer().render(families).text
+
+
+def openmetrics(families: Iterable[Family]) -> bytes:
+    """Families in OpenMetrics; for repeated pages use a Renderer, which is much faster."""
+    return Renderer().render(families).openmetrics
+
+
+class Renderer:
+    """Renders page after page, and keeps the label text of the series that were on the last one.
+
+    The text of a series' labels is made once and dies with the last family that has these labels. For one
+    thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], _LabelTexts] = {}
+
+    def render(self, families: Iterable[Family]) -> Pages:
+        """Both formats of one page.
+
+        A character that UTF-8 cannot hold (a lone surrogate) becomes `?`: one name must not cost the page.
+        """
+        before, self._known = self._known, {}
+        for texts in before.values():
+            texts.settle()
+        text: list[str] = []
+        openmetrics: list[str] = []
+        for family in families:
+            spec = family.spec
+            labels = self._labels(spec.labels, before)
+            if spec.kind is Kind.HISTOGRAM:
+                buckets = self._labels((*spec.labels, "le"), before)
+                body = "".join(_histogram(spec.name, each, labels, buckets) for each in family.histograms)
+            else:
+                name = spec.name
+                body = "".join([f"{name}{labels[key]}{number(value)}\n" for key, value in family.samples])
+            text += (_text_header(spec), body)
+            openmetrics += (_openmetrics_header(spec), body)
+        openmetrics.append("# EOF\n")
+        return Pages(
+            text="".join(text).encode(errors="replace"),
+            openmetrics="".join(openmetrics).encode(errors="replace"),
+        )
+
+    def _labels(
+        self, names: tuple[str, ...], before: Mapping[tuple[str, ...], "_LabelTexts"]
+    ) -> "_LabelTexts":
+        if names not in self._known:
+            self._known[names] = _LabelTexts(names, before.get(names))
+        return self._known[names]
+
+
+class _LabelTexts(dict[tuple[str, ...], str]):
+    """The text of label values under these names, as far as it was asked for on this page."""
+
+    __slots__ = ("_before", "_names")
+
+    def __init__(self, names: tuple[str, ...], before: "_LabelTexts | None") -> None:
+        self._names = names
+        self._before: Mapping[tuple[str, ...], str] = before if before is not None else {}
+
+    def settle(self) -> None:
+        """Let go of the page before: no longer needed once this one is complete."""
+        self._before = {}
+
+    def __missing__(self, values: tuple[str, ...]) -> str:
+        text = self._before.get(values)
+        if text is None:
+            pairs = sorted(zip(self._names, values, strict=True))
+            text = (
+                "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in pairs) + "} " if pairs else " "
+            )
+        self[values] = text
+        return text
+
+
+def number(value: int | float) -> str:
+    """A value as the client prints it: as Python does, but from a million up with an exponent, as Go does."""
+    if -1_000_000 < value < 1_000_000:
+        return f"{value:d}.0" if isinstance(value, int) else repr(value)
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if isinstance(value, int) and 0 < value < 2**53:
+        whole, rest = str(value), "0"
+    else:
+        whole, _, rest = repr(float(value)).partition(".")
+        if value < 0 or len(whole) <= 6:
+            return repr(float(value))
+    return f"{whole[0]}.{whole[1:]}{rest}".rstrip("0.") + f"e+{len(whole) - 1:02d}"
+
+
+def _histogram(name: str, each: Distribution, labels: _LabelTexts, buckets: _LabelTexts) -> str:
+    key, histogram = each
+    steps = (*zip(histogram.bounds, histogram.counts, strict=True), (math.inf, histogram.count))
+    lines = [f"{name}_bucket{buckets[(*key, number(bound))]}{number(count)}\n" for bound, count in steps]
+    lines.append(f"{name}_count{labels[key]}{number(histogram.count)}\n")
+    lines.append(f"{name}_sum{labels[key]}{number(histogram.sum)}\n")
+    return "".join(lines)
+
+
+def _text_header(spec: Spec) -> str:
+    kind = Kind.GAUGE if spec.kind is Kind.INFO else spec.kind
+    help_text = spec.help.replace("\\", r"\\")
+    return f"# HELP {spec.name} {help_text}\n# TYPE {spec.name} {kind}\n"
+
+
+def _openmetrics_header(spec: Spec) -> str:
+    unit = f"# UNIT {spec.base} {spec.unit}\n" if spec.unit else ""
+    return f"# HELP {spec.base} {_escape(spec.help)}\n# TYPE {spec.base} {spec.kind}\n{unit}"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
