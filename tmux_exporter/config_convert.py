@@ -207,20 +207,15 @@ def _checked(kind: Records, record: object, at: Position, place: str, problems: 
 
 def _scalar(kind: Scalar, node: ScalarNode, where: str, problems: Problems) -> object:
     try:
-        return kind.parse(_written_as(kind.style, node))
+        if node.reads_as == "null":
+            raise ValueError("no value; write one or leave the key out")
+        if kind.style is Style.BARE and node.quoted:
+            raise ValueError(f"{shown(node.text)} is a text; write it without quotes")
+        value = kind.parse(node.text)
+        if kind.style is Style.TEXT and node.reads_as in _READ_BY_YAML_AS:
+            reading = _READ_BY_YAML_AS[node.reads_as]
+            raise ValueError(f"YAML reads {node.text} as {reading}; write {shown(node.text)} in quotes")
     except ValueError as error:
         problems.add(node.at, f"{where}: {error}")
         return None
-
-
-def _written_as(style: Style, node: ScalarNode) -> str:
-    """The scalar's text, if it is written as its kind wants; YAML's own readings surprise people."""
-    if node.reads_as == "null":
-        raise ValueError("no value; write one or leave the key out")
-    if style is Style.BARE and node.quoted:
-        raise ValueError(f"{shown(node.text)} is a text; write it without quotes")
-    if style is Style.TEXT and node.reads_as in _READ_BY_YAML_AS:
-        raise ValueError(
-            f"YAML reads {node.text} as {_READ_BY_YAML_AS[node.reads_as]}; write {shown(node.text)} in quotes"
-        )
-    return node.text
+    return value

@@ -1,12 +1,22 @@
 """Command-line flags -> the configuration, with the rules of the file."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tmux_exporter.config_convert import section_keys
 from tmux_exporter.config_kinds import ListOf, Records
 from tmux_exporter.config_schema import Config
 from tmux_exporter.errors import ConfigError
+
+# Each flag and the setting that it overrides.
+FLAGS: Mapping[str, tuple[str, str]] = {
+    "--sampling.interval": ("sampling", "interval"),
+    "--web.listen-address": ("web", "listen_address"),
+    "--web.config.file": ("web", "config_file"),
+    "--log.level": ("log", "level"),
+    "--log.format": ("log", "format"),
+}
 
 
 def override(
@@ -24,15 +34,16 @@ def override(
     """
     if web_config_file is not None:
         web_config_file = os.path.abspath(web_config_file)
-    flags = (
-        ("--sampling.interval", "sampling", "interval", sampling_interval),
-        ("--web.listen-address", "web", "listen_address", listen_address),
-        ("--web.config.file", "web", "config_file", web_config_file),
-        ("--log.level", "log", "level", log_level),
-        ("--log.format", "log", "format", log_format),
-    )
+    given = {
+        "--sampling.interval": sampling_interval,
+        "--web.listen-address": listen_address,
+        "--web.config.file": web_config_file,
+        "--log.level": log_level,
+        "--log.format": log_format,
+    }
     problems = []
-    for flag, section_name, key, text in flags:
+    for flag, (section_name, key) in FLAGS.items():
+        text = given[flag]
         section = getattr(config, section_name)
         kind = section_keys(type(section))[key].kind
         if text is None or isinstance(kind, ListOf | Records):

@@ -143,7 +143,7 @@ class SignatureConfig:
 def check_signature(record: object) -> None:
     """Refuse a signature that can match nothing."""
     if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
-        raise ValueError("a signature matches nothing without argv0, exe or script; add one of them")
+        raise ValueError("this matches nothing; add argv0, exe or script")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

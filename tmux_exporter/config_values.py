@@ -56,27 +56,29 @@ def parse_ratio(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest text that `parse_duration` reads back as these seconds."""
+    """The shortest text that `parse_duration` reads back, to the millisecond."""
+    milliseconds = round(seconds * 1000)
     for unit in ("h", "m", "s"):
-        if seconds and seconds % DURATION_UNITS[unit] == 0:
-            return f"{seconds / DURATION_UNITS[unit]:g}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds else "0s"
+        number, rest = divmod(milliseconds, round(DURATION_UNITS[unit] * 1000))
+        if rest == 0 and (number or unit == "s"):
+            return f"{number}{unit}"
+    return f"{milliseconds}ms"
 
 
 def parse_listen_address(text: str) -> ListenAddress:
     """Host and port of `127.0.0.1:10077`, `localhost:0`, `[::1]:10077`. Raises ValueError with the mend."""
     host, colon, port_text = text.rpartition(":")
     if not colon or not re.fullmatch(r"[0-9]+", port_text, re.ASCII):
-        raise ValueError(f"{shown(text)} has no port; write host:port, for example 127.0.0.1:10077")
+        raise ValueError(f"{shown(text)} has no port; write host:port, such as 127.0.0.1:10077")
     if not host:
         raise ValueError(
-            f"{shown(text)} has no host; write 127.0.0.1{text} for this machine only, 0.0.0.0{text} for all"
+            f"{shown(text)} has no host; write 127.0.0.1{text}, or 0.0.0.0{text} for all networks"
         )
     if len(port_text) > 5 or int(port_text) > 65535:
-        raise ValueError(f"port {shown(port_text)} does not exist; ports go from 0 (any free one) to 65535")
+        raise ValueError(f"port {shown(port_text)} does not exist; use 0 (any free one) to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
     if not bracketed and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host, re.ASCII):
-        raise ValueError(f"{shown(text)} is ambiguous; write an IPv6 address in brackets: [::1]:10077")
+        raise ValueError(f"{shown(text)} is ambiguous; write brackets: [::1]:10077")
     return ListenAddress(parse_host(host[1:-1] if bracketed else host), int(port_text))
 
 
@@ -91,9 +93,7 @@ def parse_host(text: str) -> str:
     if not re.fullmatch(
         r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text
     ):
-        raise ValueError(
-            f"{shown(text)} is not a host; write a name or an address without scheme, port or path"
-        )
+        raise ValueError(f"{shown(text)} is not a host; write only a name or an address")
     return text.lower()
 
 
@@ -108,7 +108,7 @@ def parse_socket_path(text: str) -> str:
     """An absolute path that fits into a socket address. Raises ValueError with the mend."""
     if len(parse_path(text).encode()) > SOCKET_PATH_BYTES:
         raise ValueError(
-            f"{shown(text)} is longer than {SOCKET_PATH_BYTES} bytes; no socket can have such a path"
+            f"{shown(text)} is longer than a socket's path can be; use {SOCKET_PATH_BYTES} bytes"
         )
     return text
 
@@ -116,23 +116,21 @@ def parse_socket_path(text: str) -> str:
 def parse_program(text: str) -> str:
     """A program's name as the label `program` shows it. Raises ValueError with the mend."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
-        raise ValueError(f"{shown(text)} is not a program name; use a-z, 0-9, '.', '_', '-', at most 64")
+        raise ValueError(f"{shown(text)} is not a program name; use a-z, 0-9, '.', '_' and '-'")
     return text
 
 
 def parse_file_name(text: str) -> str:
     """The last part of a path. Raises ValueError with the mend."""
     if not text or "/" in text:
-        raise ValueError(f"{shown(text)} is not a file name; write the last part of the path only")
+        raise ValueError(f"{shown(text)} is not a file name; write the path's last part")
     return text
 
 
 def parse_pattern(text: str) -> str:
     """A shell pattern. Raises ValueError with the mend."""
     if not text.strip("*"):
-        raise ValueError(
-            f"{shown(text)} matches everything or nothing; write a pattern such as '*/bin/claude'"
-        )
+        raise ValueError(f"{shown(text)} is no pattern; write one such as '*/bin/claude'")
     return text
 
 

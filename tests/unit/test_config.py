@@ -1,0 +1,485 @@
+"""The configuration: every mistake with its exact message, every default, both generated texts."""
+
+import os
+import re
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tmux_exporter.config import (
+    AgentSettings,
+    Config,
+    LimitSettings,
+    ListenAddress,
+    LogFormat,
+    LogLevel,
+    LogSettings,
+    MetricsSettings,
+    ProcessSettings,
+    SamplingSettings,
+    SignatureConfig,
+    TmuxSettings,
+    Transport,
+    WebSettings,
+    defaults,
+    load,
+    override,
+    parse_duration,
+    parse_listen_address,
+    parse_ratio,
+    parse_size,
+)
+from tmux_exporter.config_convert import section_classes, section_keys
+from tmux_exporter.config_file import LARGEST
+from tmux_exporter.config_nodes import MOST_PROBLEMS
+from tmux_exporter.config_reference import example, markdown
+from tmux_exporter.config_values import format_duration
+from tmux_exporter.errors import ConfigError
+
+REPOSITORY = Path(__file__).parents[2]
+FILES = REPOSITORY / "tests" / "fixtures" / "config"
+EXAMPLE = REPOSITORY / "deploy" / "tmux-exporter.example.yml"
+REFERENCE = REPOSITORY / "docs" / "configuration.md"
+
+# One file a mistake, with the lines it must give, in their order and without the path before them.
+MISTAKES = {
+    "anchor-and-alias": (
+        "1:11: anchors are not supported; remove it",
+        "3:7: aliases are not supported; write the value out",
+    ),
+    "at-sign": ("2:19: '@' cannot start a value; put the value in quotes",),
+    "boolean-for-a-text": (
+        "4:15: agents.signatures[0].argv0[0]: YAML reads no as a boolean; write 'no' in quotes",
+    ),
+    "boolean-in-quotes": ("2:16: metrics.pane_detail: 'true' is a text; write it without quotes",),
+    "boolean-word": ("2:16: metrics.pane_detail: 'yes' is neither true nor false; write true",),
+    "bracket-not-closed": ("2:12: the '[' here is not closed or lacks a comma; mend it or quote the value",),
+    "choice-trap": ("2:14: tmux.transport: 'no' is not one of auto, socket, client; write one of them",),
+    "colon-in-a-value": ("1:19: a ': ' cannot stand here; mend the indentation or quote the value",),
+    "directive": ("1:1: YAML syntax: found incompatible YAML document; mend this line",),
+    "duplicate-key": (
+        "3:3: duplicate key 'interval'; the first is in line 2, keep one",
+        "3:13: sampling.interval: '10' has no unit; write 10s or 10m",
+    ),
+    "duplicate-section": ("3:1: duplicate key 'sampling'; the first is in line 1, keep one",),
+    "indentation": ("3:3: the indentation fits nothing above; mend it",),
+    "key-of-another-section": ("2:3: unknown key 'interval'; it is a key of section 'sampling'",),
+    "key-that-is-no-name": ("2:5: a key must be a name; write key: value",),
+    "key-without-its-section": ("1:1: unknown section 'interval'; it is a key of section 'sampling'",),
+    "list-for-a-value": ("2:13: sampling.interval must be one value, not a list; write it after the colon",),
+    "long-socket-path": (
+        "3:7: tmux.sockets[0]: '/tmp/012345678901234567890123456789012345678901234567890123…' "
+        "is longer than a socket's path can be; "
+        "use 107 bytes",
+    ),
+    "mapping-for-a-list": ("3:5: agents.signatures must be a list; write each item after a '- '",),
+    "merge-key": (
+        "1:11: anchors are not supported; remove it",
+        "4:3: merge keys are not supported; write the settings out",
+        "4:7: aliases are not supported; write the value out",
+    ),
+    "mistake-before-a-syntax-error": (
+        "2:13: sampling.interval: '5' has no unit; write 5s or 5m",
+        "4:9: the quote that opens here is not closed; close it",
+    ),
+    "no-brackets": ("2:19: web.listen_address: '::1:10077' is ambiguous; write brackets: [::1]:10077",),
+    "no-host": (
+        "2:19: web.listen_address: ':10077' has no host; "
+        "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
+    ),
+    "no-number": ("2:11: limits.series: '1e3' is not a whole number; write decimal digits only",),
+    "no-port": (
+        "2:19: web.listen_address: '127.0.0.1' has no port; write host:port, such as 127.0.0.1:10077",
+    ),
+    "no-space-after-the-colon": ("3:6: a ': ' cannot stand here; mend the indentation or quote the value",),
+    "no-such-port": ("2:19: web.listen_address: port '65536' does not exist; use 0 (any free one) to 65535",),
+    "no-unit": ("2:13: sampling.interval: '5' has no unit; write 5s or 5m",),
+    "no-value": ("2:12: sampling.interval: no value; write one or leave the key out",),
+    "number-for-a-text": (
+        "4:21: agents.signatures[0].argv0[1]: YAML reads 12 as a number; write '12' in quotes",
+    ),
+    "number-in-quotes": ("2:11: limits.series: '20000' is a text; write it without quotes",),
+    "number-out-of-range": (
+        "2:11: limits.series: '99999999999999999999999999' is out of range; allowed is 100 to 1000000",
+    ),
+    "octal": ("2:11: limits.series: '010' is octal to YAML; write it without the leading 0",),
+    "out-of-range": ("2:13: sampling.interval: '0s' is out of range; allowed is 100ms to 5m",),
+    "port-only": ("2:19: web.listen_address: '10077' has no port; write host:port, such as 127.0.0.1:10077",),
+    "quote-not-closed": ("2:13: the quote that opens here is not closed; close it",),
+    "relative-path": (
+        "2:13: tmux.sockets[0]: '~/a' is not an absolute path; start it with / (~ is not expanded)",
+        "2:26: tmux.sockets[2] says the same as an item before it; keep one",
+        "4:9: processes.root: 'proc' is not an absolute path; start it with / (~ is not expanded)",
+    ),
+    "scalar-for-a-list": ("2:12: tmux.sockets must be a list; write each item after a '- '",),
+    "section-not-a-mapping": ("1:11: section 'sampling' holds one value; write its keys below it, indented",),
+    "section-without-settings": (
+        "3:1: section 'operations' has no settings in this version; remove it",
+        "5:1: section 'schedulers' has no settings in this version; remove it",
+    ),
+    "sexagesimal": (
+        "2:13: sampling.interval: '1:30' is not a duration; write a number and a unit, for example 90s",
+    ),
+    "signature-that-matches-nothing": (
+        "3:7: agents.signatures[0]: this matches nothing; add argv0, exe or script",
+    ),
+    "signature-without-program": ("3:7: agents.signatures[0]: 'program' is missing; add it",),
+    "signature-wrong-values": (
+        "3:16: agents.signatures[0].program: 'My Agent' is not a program name; "
+        "use a-z, 0-9, '.', '_' and '-'",
+        "4:15: agents.signatures[0].argv0[0]: '/usr/bin/mine' is not a file name; write the path's last part",
+        "5:13: agents.signatures[0].exe[0]: '*' is no pattern; write one such as '*/bin/claude'",
+        "6:7: agents.signatures[1] must be a mapping, not one value",
+    ),
+    "tab": ("2:1: a tab cannot indent; use spaces",),
+    "tag": ("2:9: tags are not supported; remove it",),
+    "ten-mistakes": (
+        "3:3: unknown key 'intervall'; did you mean 'interval'?",
+        "5:14: tmux.transport: 'tcp' is not one of auto, socket, client; write one of them",
+        "6:18: tmux.query_timeout: '2' has no unit; write 2s or 2m",
+        "7:9: tmux.hold: '1:30' is not a duration; write a number and a unit, for example 90s",
+        "8:3: duplicate key 'hold'; the first is in line 7, keep one",
+        "10:16: metrics.pane_detail: 'no' is neither true nor false; write false",
+        "12:11: limits.series: '010' is octal to YAML; write it without the leading 0",
+        "13:1: section 'operations' has no settings in this version; remove it",
+        "15:19: web.listen_address: ':10077' has no host; "
+        "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
+        "17:11: log.format: 'xml' is not one of logfmt, json; write one of them",
+    ),
+    "too-deep": ("2:25: nested too deep; no setting lies this deep",),
+    "top-level-list": ("1:1: the file holds a list; write sections such as 'sampling:'",),
+    "top-level-text": (
+        "1:1: the file holds one value; write sections such as 'sampling:' and a space after each colon",
+    ),
+    "two-documents": (
+        "2:13: sampling.interval: '5' has no unit; write 5s or 5m",
+        "3:1: a second document starts here; keep one",
+    ),
+    "two-units": (
+        "2:13: sampling.interval: '1m30s' is not a duration; write a number and a unit, for example 5s",
+    ),
+    "unknown-choice": (
+        "2:10: log.level: 'warning' is not one of debug, info, warn, error; did you mean 'warn'?",
+    ),
+    "unknown-key": ("2:3: unknown key 'intervall'; did you mean 'interval'?",),
+    "unknown-section": ("1:1: unknown section 'samplings'; did you mean 'sampling'?",),
+    "unquoted-brackets": ("2:20: no list or mapping starts here; put the value in quotes",),
+    "url-for-an-address": (
+        "2:19: web.listen_address: 'http://localhost' is not a host; write only a name or an address",
+        "3:32: web.allowed_hosts[1]: 'https://example.org' is not a host; write only a name or an address",
+    ),
+    "wrong-unit": (
+        "2:13: sampling.interval: unit 'sec' of '5sec' is unknown; units are ms, s, m, h: write 5s or 5m",
+    ),
+}
+
+
+def problems_of(path: Path | str) -> tuple[str, ...]:
+    """The problems of a file, each without the path that it must begin with."""
+    with pytest.raises(ConfigError) as caught:
+        load(str(path))
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return tuple(line.removeprefix(f"{path}:") for line in caught.value.problems)
+
+
+def problems_in(text: str | bytes, folder: Path) -> tuple[str, ...]:
+    """The problems of a file with this content."""
+    path = folder / "config.yml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return problems_of(path)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_each_mistake_has_its_exact_message(name: str) -> None:
+    assert problems_of(FILES / f"{name}.yml") == MISTAKES[name]
+
+
+def test_every_fixture_has_its_messages() -> None:
+    assert {path.stem for path in FILES.glob("*.yml")} == {*MISTAKES, "full"}
+
+
+def test_a_file_with_ten_mistakes_gives_ten_lines() -> None:
+    assert len(problems_of(FILES / "ten-mistakes.yml")) == 10
+
+
+def test_no_file_means_defaults() -> None:
+    assert load(None) == defaults() == Config()
+    assert Config().sampling.interval == 5.0
+    assert Config().web.listen_address == "127.0.0.1:10077"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "# nothing\n",
+        "---\n",
+        "--- {}\n",
+        "sampling:\n",
+        "sampling: {}\ntmux:\n  # hold: 1m\n",
+        "\ufeff{}\n",
+    ],
+)
+def test_an_empty_file_and_empty_sections_mean_defaults(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    assert load(str(path)) == Config()
+
+
+def test_every_setting_is_read() -> None:
+    config = load(str(FILES / "full.yml"))
+    assert config == Config(
+        sampling=SamplingSettings(interval=0.25),
+        tmux=TmuxSettings(
+            transport=Transport.CLIENT,
+            query_timeout=1.5,
+            hold=60.0,
+            sockets=("/tmp/one", "/tmp/two words"),
+        ),
+        processes=ProcessSettings(root="/host/proc"),
+        agents=AgentSettings(
+            signatures=(
+                SignatureConfig(
+                    program="mine", argv0=("mine", "mine-cli"), exe=("*/bin/mine",), script=("*/mine/cli.js",)
+                ),
+                SignatureConfig(program="other", argv0=("12",)),
+            )
+        ),
+        limits=LimitSettings(series=5000),
+        metrics=MetricsSettings(pane_detail=True),
+        web=WebSettings(
+            listen_address="[::1]:0",
+            config_file="/etc/tmux-exporter/web.yml",
+            max_connections=64,
+            header_timeout=10.0,
+            allowed_hosts=("exporter.example.org", "192.0.2.7"),
+        ),
+        log=LogSettings(level=LogLevel.DEBUG, format=LogFormat.JSON),
+    )
+    for section in fields(config):
+        chosen, default = getattr(config, section.name), getattr(Config(), section.name)
+        for key in section_keys(type(chosen)):
+            assert getattr(chosen, key) != getattr(default, key), f"full.yml leaves {section.name}.{key} out"
+
+
+def test_the_example_file_holds_every_default() -> None:
+    text = EXAMPLE.read_text()
+    assert load(str(EXAMPLE)) == Config()
+    for name, section in section_classes().items():
+        assert f"\n{name}:\n" in text
+        for key in section_keys(section):
+            assert re.search(rf"^  (# )?{key}:", text, re.MULTILINE), f"{name}.{key} is not in the example"
+
+
+def test_the_generated_texts_are_current() -> None:
+    assert markdown() == REFERENCE.read_text(), "python -m tmux_exporter.config_reference markdown"
+    assert example() == EXAMPLE.read_text(), "python -m tmux_exporter.config_reference example"
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    utf8 = "is not UTF-8; save the file as UTF-8"
+    assert problems_in(b"sampling:\n  interval: 5\xe9s\n", tmp_path) == (f"2:14: byte 0xe9 {utf8}",)
+    assert problems_in("sampling:\n".encode("utf-16"), tmp_path) == (f"1:1: byte 0xff {utf8}",)
+    nul = "control character U+0000 is not allowed; remove it"
+    assert problems_in(b"sampling:\n  interval: 5s\0\n", tmp_path) == (f"2:15: {nul}",)
+    assert problems_in("# é\x1b\n", tmp_path) == ("1:4: control character U+001B is not allowed; remove it",)
+
+
+def test_a_file_of_one_mebibyte_is_the_largest(tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("#" * (LARGEST - 1) + "\n")
+    assert load(str(path)) == Config()
+    too_large = "1:1: the file is larger than 1 MiB; name a configuration file"
+    assert problems_in("#" * LARGEST + "\n", tmp_path) == (too_large,)
+
+
+def test_what_is_no_regular_file(tmp_path: Path) -> None:
+    assert problems_of(tmp_path) == ("1:1: this is a folder; name the file in it",)
+    zero = tmp_path / "zero.yml"
+    zero.symlink_to("/dev/zero")
+    assert problems_of(zero) == ("1:1: this is no regular file; name a YAML file",)
+    fifo = tmp_path / "fifo.yml"
+    os.mkfifo(fifo)
+    assert problems_of(fifo) == ("1:1: this is no regular file; name a YAML file",)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    cannot = "1:1: cannot read this file:"
+    assert problems_of(tmp_path / "none.yml") == (
+        f"{cannot} No such file or directory; name an existing file, or none to run with the defaults",
+    )
+    assert problems_of("/dev/null/config.yml") == (f"{cannot} Not a directory; name a readable file",)
+    loop = tmp_path / "loop.yml"
+    loop.symlink_to(loop)
+    assert problems_of(loop) == (f"{cannot} Too many levels of symbolic links; name the file itself",)
+
+
+def test_a_file_of_another_user(tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("sampling:\n")
+    path.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        found = problems_of(path)
+    finally:
+        os.seteuid(user)
+    assert found == ("1:1: cannot read this file: Permission denied; make it readable for this user",)
+
+
+def test_a_path_with_a_newline_stays_on_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(str(tmp_path / "a\nb.yml"))
+    assert caught.value.problems[0].startswith(f"{tmp_path}/a\\nb.yml:1:1: cannot read")
+
+
+def test_the_list_of_problems_has_an_end(tmp_path: Path) -> None:
+    found = problems_in("".join(f"a{number}:\n" for number in range(100_000)), tmp_path)
+    assert len(found) == MOST_PROBLEMS + 1
+    assert found[-1] == "100:1: and more; mend these 100 first"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tmux:\n  sockets:\n" + "".join(f"  - /{number}\n" for number in range(80_000)),
+        "[" * 500_000,
+        "{a: " * 200_000,
+        "? " * 400_000,
+        "- " * 400_000,
+        "&a " * 300_000,
+        "limits:\n  series: " + "9" * 900_000,
+        "sampling:\n  interval: " + "9" * 900_000 + "s",
+        "a: &a [x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\n" * 8_000,
+    ],
+)
+def test_a_file_that_wants_to_be_expensive_is_not(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    try:
+        load(str(path))
+    except ConfigError as error:
+        assert all(len(line) < 400 + len(str(path)) for line in error.problems)
+
+
+YAML_WORDS = (
+    "sampling tmux interval sockets agents signatures 5s no 1:30 &a *a !!str << --- # | > @ % é ' [ ] { }"
+)
+YAML_PIECES = [
+    *YAML_WORDS.split(" "),
+    *('"', ":", ": ", "- ", "? ", ", ", "\n", "\n  ", "\n    ", "\t", "\r", "\u202e", "\x85", "\u2028"),
+]
+yaml_like = st.lists(st.sampled_from(YAML_PIECES), max_size=40).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(yaml_like.map(str.encode), st.binary(max_size=80)))
+def test_any_file_is_read_or_refused_in_lines_with_a_place(content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".yml") as file:
+        file.write(content)
+        file.flush()
+        try:
+            load(file.name)
+        except ConfigError as error:
+            places = []
+            for line in error.problems:
+                match = re.fullmatch(re.escape(file.name) + r":([0-9]+):([0-9]+): (.+)", line)
+                assert match, repr(line)
+                assert match[3].isprintable()
+                places.append((int(match[1]), int(match[2])))
+            assert places == sorted(places)
+            assert places
+
+
+def test_flags_win_over_the_file() -> None:
+    config = override(
+        load(str(FILES / "full.yml")),
+        sampling_interval="1s",
+        listen_address="localhost:0",
+        web_config_file="web.yml",
+        log_level="error",
+        log_format="logfmt",
+    )
+    assert config.sampling.interval == 1.0
+    assert config.web.listen_address == "localhost:0"
+    assert config.web.config_file == os.path.abspath("web.yml")
+    assert config.web.max_connections == 64
+    assert config.log == LogSettings(level=LogLevel.ERROR, format=LogFormat.LOGFMT)
+    assert override(config) == config
+
+
+def test_wrong_flags_are_refused_all_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        override(Config(), sampling_interval="0s", listen_address="localhost", log_level="verbose")
+    assert caught.value.problems == (
+        "--sampling.interval: '0s' is out of range; allowed is 100ms to 5m",
+        "--web.listen-address: 'localhost' has no port; write host:port, such as 127.0.0.1:10077",
+        "--log.level: 'verbose' is not one of debug, info, warn, error; write one of them",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("250ms", 0.25), ("5s", 5.0), ("0s", 0.0), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0)],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "", "s", "-5s", "5 s", "5S", "5m30s", "1:30", "1e3s", "٥s", "5s\n", ".5s", "5.s"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"[;:] write "):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**9))
+def test_a_written_duration_reads_back(milliseconds: int) -> None:
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+def test_sizes_and_ratios() -> None:
+    assert [parse_size(text) for text in ("0B", "1KiB", "64MiB", "1.5GiB", "1TiB")] == [
+        0,
+        1024,
+        64 * 2**20,
+        3 * 2**29,
+        2**40,
+    ]
+    assert parse_ratio("10%") == pytest.approx(0.1)
+    with pytest.raises(
+        ValueError, match=re.escape("'64MB' is unknown; units are B, KiB, MiB, GiB, TiB: write 64MiB")
+    ):
+        parse_size("64MB")
+    with pytest.raises(ValueError, match=re.escape("'0.1' has no unit; write 0.1%")):
+        parse_ratio("0.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:10077", ListenAddress("127.0.0.1", 10077)),
+        ("[::1]:0", ListenAddress("::1", 0)),
+        ("LocalHost:65535", ListenAddress("localhost", 65535)),
+        ("0.0.0.0:1", ListenAddress("0.0.0.0", 1)),
+    ],
+)
+def test_listen_addresses(text: str, address: ListenAddress) -> None:
+    assert parse_listen_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text", ["[::1]", "[]:1", "a b:1", "[localhost:1", "x:-1", "x:１", "x:999999999999", "a/b:1", "\n:1"]
+)
+def test_what_is_no_listen_address(text: str) -> None:
+    with pytest.raises(ValueError, match="; "):
+        parse_listen_address(text)
