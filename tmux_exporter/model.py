@@ -53,8 +53,9 @@ class Process:
 
     Everything up to `children_cpu_ticks` comes from one line of /proc/PID/stat and is always known. The rest
     is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
-    `argv`, `exe` and `environ` are fixed at exec. `environ` holds only the variables in
-    `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept.
+    `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
+    `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `environ` holds only the variables
+    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept.
     """
 
     id: ProcessId
@@ -70,6 +71,7 @@ class Process:
     cpu_ticks: int
     children_cpu_ticks: int
     argv: tuple[str, ...] | None = None
+    argv_complete: bool = True
     exe: str | None = None
     environ: Mapping[str, str] | None = None
     resident_bytes: int | None = None

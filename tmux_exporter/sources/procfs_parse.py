@@ -16,9 +16,9 @@ VARIABLE_LIMIT = 4096
 PF_KTHREAD = 0x0020_0000
 """Flag of a kernel thread (include/linux/sched.h): no memory, files, program or environment of its own."""
 
-_BOOT_TIME = re.compile(rb"^btime (\d+)$", re.MULTILINE)
-_OPEN_FILES = re.compile(rb"^Max open files +(\d+|unlimited) ", re.MULTILINE)
-_STORAGE = re.compile(rb"^read_bytes: (\d+)\nwrite_bytes: (\d+)$", re.MULTILINE)
+_BOOT_TIME = re.compile(rb"\nbtime (\d+)\n")
+_OPEN_FILES = re.compile(rb"\nMax open files +(\d+|unlimited) ")
+_STORAGE = re.compile(rb"\nread_bytes: (\d+)\nwrite_bytes: (\d+)\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +57,10 @@ class Status:
     A process without memory has none of them; kernels before 4.5 have no RssAnon and no RssShmem.
     """
 
-    resident_bytes: int | None
-    anonymous_bytes: int | None
-    shared_memory_bytes: int | None
-    swap_bytes: int | None
+    resident_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    shared_memory_bytes: int | None = None
+    swap_bytes: int | None = None
 
 
 def text(raw: bytes) -> str:

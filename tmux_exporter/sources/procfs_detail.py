@@ -1,0 +1,119 @@
+"""What only a process of our own uid shows: its memory, files, I/O, and the program it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from tmux_exporter.model import Unreadable
+from tmux_exporter.sources.procfs_folder import DEAD_STATES, Folder
+from tmux_exporter.sources.procfs_parse import Stat, Status
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Looks:
+    """Several looks at one process, and what of them failed.
+
+    `missing` is set where something was not there: the process ends, or this kernel has no such file.
+    `reasons` says why something that is there could not be read.
+    """
+
+    __slots__ = ("missing", "reasons")
+
+    def __init__(self) -> None:
+        self.missing = False
+        self.reasons: set[Unreadable] = set()
+
+    def at(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """The look's result, None where it failed."""
+        try:
+            return look(*args, **kwargs)
+        except (FileNotFoundError, ProcessLookupError):
+            self.missing = True
+        except PermissionError:
+            self.reasons.add(Unreadable.PERMISSION)
+        except OSError:
+            self.reasons.add(Unreadable.OTHER)
+        except ValueError:
+            self.reasons.add(Unreadable.MALFORMED)
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is fixed at exec. `certain` is False where another attempt may show more."""
+
+    argv: tuple[str, ...] | None = None
+    argv_complete: bool = True
+    exe: str | None = None
+    environ: dict[str, str] | None = None
+    reasons: frozenset[Unreadable] = frozenset()
+    certain: bool = False
+
+
+_NO_FACTS = Facts()
+_NO_MEMORY = Status()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """Everything of one process but its stat, as `model.Process` wants it.
+
+    `settled` is False where something failed or is new, so that the process may have changed between looks.
+    """
+
+    facts: Facts = _NO_FACTS
+    status: Status = _NO_MEMORY
+    open_fds: int | None = None
+    max_fds: int | None = None
+    read_bytes: int | None = None
+    written_bytes: int | None = None
+    reasons: frozenset[Unreadable] = frozenset()
+    settled: bool = False
+
+
+def read_detail(
+    folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, kept: frozenset[str]
+) -> Detail:
+    """Read one process of our own; its facts only where they are not `known`."""
+    looks = Looks()
+    # A main thread that left has no memory, files or program to show any more; the other threads still have.
+    # io and limits belong to all threads and stay where they were.
+    at = looks.at(folder.living_thread) if stat.state in DEAD_STATES else ""
+    if at is None:
+        return Detail(reasons=frozenset(looks.reasons))
+    status = looks.at(folder.status, at) or _NO_MEMORY
+    read_bytes, written_bytes = looks.at(folder.io) or (None, None)
+    facts = known or read_facts(folder, at, kept)
+    return Detail(
+        facts=facts,
+        status=status,
+        open_fds=looks.at(folder.fds, at, by_size=by_size),
+        max_fds=looks.at(folder.max_fds),
+        read_bytes=read_bytes,
+        written_bytes=written_bytes,
+        reasons=facts.reasons.union(looks.reasons),
+        # Without memory it is about to become a zombie, or its main thread is leaving.
+        settled=not looks.missing
+        and not looks.reasons
+        and facts is known
+        and status.resident_bytes is not None,
+    )
+
+
+def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
+    """Read what is fixed at exec."""
+    looks = Looks()
+    argv, argv_complete = looks.at(folder.argv, at) or (None, True)
+    environ = looks.at(folder.environ, at, kept)
+    return Facts(
+        argv=argv,
+        argv_complete=argv_complete,
+        exe=looks.at(folder.exe, at),
+        # The environment of a process without memory reads as empty too; its arguments tell which it is.
+        environ=None if argv is None else environ,
+        reasons=frozenset(looks.reasons),
+        # A refusal stays until the next exec, for it comes with an `arg_start` that is hidden or moves.
+        certain=not looks.missing and looks.reasons <= {Unreadable.PERMISSION},
+    )
