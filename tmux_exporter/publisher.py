@@ -8,12 +8,13 @@ called from any.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.metrics.collectors import Collected, collect_all, collect_named
+from tmux_exporter.metrics.collectors import collect_all, collect_named
+from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.render import Renderer, compress, text
 from tmux_exporter.report import Report
 from tmux_exporter.web.report_json import render as render_json
@@ -62,6 +63,7 @@ class Publisher:
         self._turn = threading.Condition()
         self._published: Published | None = None
         self._subscribers: list[Callable[[], None]] = []
+        self._status = ExporterStatus(config_loaded_at=clock.time())
         self._wanted = False
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -82,8 +84,16 @@ class Publisher:
         """Use another configuration from the next sample on, and take that sample now."""
         with self._turn:
             self._config = config
+            self._status = replace(
+                self._status, config_reload_successful=True, config_loaded_at=self._clock.time()
+            )
             self._wanted = True
             self._turn.notify_all()
+
+    def refuse(self) -> None:
+        """Publish from the next sample on that the last configuration was not applied."""
+        with self._turn:
+            self._status = replace(self._status, config_reload_successful=False)
 
     def current(self) -> Published | None:
         """The last sample, without waiting; None before the first."""
@@ -103,7 +113,7 @@ class Publisher:
     def collect(self, names: Sequence[str]) -> bytes | None:
         """The families of these collectors from the last sample; None if one of the names is unknown."""
         published = self._published
-        families = collect_named(published.report, self._config, names) if published else ()
+        families = collect_named(published.report, self._config, names, self._status) if published else ()
         return None if families is None else text(families)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -148,7 +158,10 @@ class Publisher:
         self._swap(self._render(report, config, taken_at))
 
     def _render(self, report: Report, config: Config, taken_at: float) -> Published:
-        collected: Collected = collect_all(report, config)
+        collected = collect_all(report, config, self._status)
+        with self._turn:
+            dropped = self._status.dropped_series_total + collected.dropped
+            self._status = replace(self._status, dropped_series_total=dropped)
         pages = self._renderer.render(collected.families)
         return Published(
             sequence=self._published.sequence + 1 if self._published else 1,

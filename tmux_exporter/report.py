@@ -136,10 +136,7 @@ class SchedulerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
-
-    `config_last_reload_timestamp_seconds` is when a configuration was last applied, in wall time.
-    """
+    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown."""
 
     timestamp: float
     duration_seconds: float
@@ -156,6 +153,4 @@ class Report:
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
     unattributed_cpu_seconds_total: float = 0.0
     collector_success: Mapping[str, bool] = field(default_factory=dict)
-    config_last_reload_successful: bool = True
-    config_last_reload_timestamp_seconds: float = 0.0
     problems: tuple[Problem, ...] = ()
