@@ -1,0 +1,234 @@
+"""The gates of the house, each seen red: a violation planted in a copy of the package must be named.
+
+A gate that was never red is an assumption. Each row below plants one violation and says which rule must
+refuse it; the copy without a planting must pass.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+TOOLS = Path(sys.executable).parent
+SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]
+CONTRACTS = {contract["id"]: contract["name"] for contract in SETTINGS["importlinter"]["contracts"]}
+BANNED = SETTINGS["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package and its settings in a folder of their own."""
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "tmux_exporter", tmp_path / "tmux_exporter", ignore=ignored)
+    return tmp_path
+
+
+def run(copy: Path, tool: str, *arguments: str) -> tuple[int, str]:
+    """A tool's exit status and everything it wrote, run in the copy."""
+    done = subprocess.run(
+        [TOOLS / tool, *arguments], cwd=copy, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def plant(copy: Path, file: str, source: str) -> None:
+    """Add a line at the end of a file of the package, or a new file with it."""
+    path = copy / "tmux_exporter" / file
+    path.write_text((path.read_text() if path.exists() else '"""Planted."""\n') + source + "\n")
+
+
+PLANTED_IMPORTS = [
+    ("floors", "planted.py", "", "tmux_exporter.planted"),
+    ("floors", "clock.py", "import tmux_exporter.config", "tmux_exporter.clock -> tmux_exporter.config"),
+    ("floors", "model.py", "import tmux_exporter.sources", "tmux_exporter.model -> tmux_exporter.sources"),
+    (
+        "floors",
+        "analysis/planted.py",
+        "import tmux_exporter.sources.tmux_client",
+        "tmux_exporter.analysis.planted -> tmux_exporter.sources.tmux_client",
+    ),
+    (
+        "floors",
+        "sources/planted.py",
+        "import tmux_exporter.analysis.labels",
+        "tmux_exporter.sources.planted -> tmux_exporter.analysis.labels",
+    ),
+    (
+        "floors",
+        "metrics/planted.py",
+        "def late() -> None:\n    import tmux_exporter.publisher",
+        "tmux_exporter.metrics.planted -> tmux_exporter.publisher",
+    ),
+    (
+        "floors",
+        "web/planted.py",
+        "import tmux_exporter.metrics.family",
+        "tmux_exporter.web.planted -> tmux_exporter.metrics.family",
+    ),
+    (
+        "tellers",
+        "metrics/planted.py",
+        "import tmux_exporter.sources.procfs",
+        "tmux_exporter.metrics.planted -> tmux_exporter.sources.procfs",
+    ),
+    (
+        "tellers",
+        "web/planted.py",
+        "import tmux_exporter.analysis.explain",
+        "tmux_exporter.web.planted -> tmux_exporter.analysis.explain",
+    ),
+    ("tellers", "web/planted.py", "import subprocess", "tmux_exporter.web.planted -> subprocess"),
+    ("pure", "analysis/planted.py", "import os", "tmux_exporter.analysis.planted -> os"),
+    ("pure", "analysis/planted.py", "from time import time", "tmux_exporter.analysis.planted -> time"),
+    (
+        "pure",
+        "analysis/planted.py",
+        "import tmux_exporter.clock",
+        "tmux_exporter.analysis.planted -> tmux_exporter.clock",
+    ),
+    ("pure", "report.py", "import pathlib", "tmux_exporter.report -> pathlib"),
+    ("yaml", "sources/planted.py", "import yaml", "tmux_exporter.sources.planted -> yaml"),
+    ("yaml", "config_file.py", "import yaml.nodes", "tmux_exporter.config_file -> yaml"),
+    ("psutil", "sources/planted.py", "import psutil", "tmux_exporter.sources.planted -> psutil"),
+    ("start", "sources/planted.py", "import libtmux", "tmux_exporter.sources.planted -> libtmux"),
+    ("start", "web/planted.py", "import bcrypt", "tmux_exporter.web.planted -> bcrypt"),
+    ("start", "log.py", "import rich.console", "tmux_exporter.log -> rich"),
+    ("programs", "sources/planted.py", "import subprocess", "tmux_exporter.sources.planted -> subprocess"),
+    ("programs", "publisher.py", "import multiprocessing", "tmux_exporter.publisher -> multiprocessing"),
+    ("command-line", "publisher.py", "import click", "tmux_exporter.publisher -> click"),
+]
+
+
+def test_the_floors_hold(copy: Path) -> None:
+    status, output = run(copy, "lint-imports", "--no-cache")
+    assert status == 0, output
+
+
+def test_every_contract_has_a_planting() -> None:
+    assert {contract for contract, *_ in PLANTED_IMPORTS} == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(("contract", "file", "source", "named"), PLANTED_IMPORTS)
+def test_a_planted_import_breaks_its_contract(
+    copy: Path, contract: str, file: str, source: str, named: str
+) -> None:
+    plant(copy, file, source)
+    status, output = run(copy, "lint-imports", "--no-cache")
+    assert status == 1
+    assert f"{CONTRACTS[contract]} BROKEN" in output
+    heading = re.escape(f"{CONTRACTS[contract]}\n{'-' * len(CONTRACTS[contract])}\n")
+    section = re.split(heading, output)[-1]
+    assert re.search(rf"^- +{re.escape(named)}( |$)", section, re.MULTILINE), output
+
+
+PLANTED_LINES = [
+    ("TID252", "from . import labels"),
+    ("S602", "import subprocess\n\nsubprocess.run('true', shell=True)"),
+    ("S307", "VALUE = eval('1')"),
+    ("S506", "import yaml\n\nVALUE = yaml.load('a', Loader=yaml.Loader)"),
+    ("S110", "try:\n    VALUE = 1\nexcept Exception:\n    pass"),
+    ("D103", "def undocumented() -> None:\n    return"),
+    ("ANN001", "def _untyped(value) -> None:\n    return"),
+    ("ERA001", "# value = function(1, 2)"),
+    ("FIX002", "VALUE = 1  # TODO: think"),
+    ("PGH003", "VALUE = 1  # type: ignore"),
+    ("PGH004", "VALUE = 1  # noqa"),
+    ("RUF100", "VALUE = 1  # noqa: E501"),
+    ("T201", "print('here')"),
+]
+
+
+def test_every_banned_call_is_refused_with_its_reason(copy: Path) -> None:
+    calls = sorted(BANNED)
+    modules = sorted({call.split(".")[0] for call in calls})
+    lines = ['"""Planted."""', "", *(f"import {module}" for module in modules), "", *calls]
+    (copy / "tmux_exporter" / "planted.py").write_text("\n".join(lines) + "\n")
+    status, output = run(
+        copy, "ruff", "check", "--no-cache", "--output-format=concise", "--select=TID251", "."
+    )
+    assert status == 1
+    for number, call in enumerate(calls, start=lines.index(calls[0]) + 1):
+        found = re.search(rf"planted\.py:{number}:\d+: TID251 `{re.escape(call)}` is banned: (.*)", output)
+        assert found, call
+        assert found[1] == BANNED[call]["msg"]
+
+
+@pytest.mark.parametrize(("rule", "source"), PLANTED_LINES)
+def test_a_planted_line_breaks_its_rule(copy: Path, rule: str, source: str) -> None:
+    plant(copy, "planted.py", f"\n{source}")
+    status, output = run(
+        copy, "ruff", "check", "--no-cache", "--output-format=concise", "tmux_exporter/planted.py"
+    )
+    assert status == 1
+    assert f": {rule} " in output, output
+
+
+def test_the_package_keeps_the_rules_of_ruff(copy: Path) -> None:
+    status, output = run(copy, "ruff", "check", "--no-cache", "--output-format=concise", ".")
+    assert status == 0, output
+
+
+PLANTED_TYPES = [
+    ("no-untyped-def", "def untyped(value):\n    return value"),
+    ("return-value", "def wrong() -> int:\n    return 'text'"),
+    ("ignore-without-code", "VALUE: int = 'text'  # type: ignore"),
+    (
+        "possibly-undefined",
+        "def perhaps(flag: bool) -> int:\n    if flag:\n        value = 1\n    return value",
+    ),
+    (
+        "exhaustive-match",
+        "def name(kind: OwnerKind) -> None:\n    match kind:\n        case OwnerKind.PANE:\n            pass",
+    ),
+    ("type-arg", "def bare(values: list) -> None:\n    values.clear()"),
+    ("unused-ignore", "NUMBER = 1  # type: ignore[assignment]"),
+    ("misc", "def frozen(pane: PaneKey) -> None:\n    pane.pane = ''"),
+    ("arg-type", "KEY = PaneKey(server=1, pane='%1')"),
+]
+
+
+def test_planted_types_break_mypy(copy: Path) -> None:
+    head = '"""Planted."""\n\nfrom tmux_exporter.model import OwnerKind, PaneKey\n\n\n'
+    tail = "def clean(pane: PaneKey, kind: OwnerKind) -> str:\n    return pane.pane + kind.value\n"
+    planted = copy / "tmux_exporter" / "planted.py"
+    planted.write_text(head + tail)
+    status, output = run(copy, "mypy", "tmux_exporter/planted.py")
+    assert status == 0, output
+    lines = head.count("\n")
+    places = []
+    for rule, source in PLANTED_TYPES:
+        places.append((rule, range(lines + 1, lines + source.count("\n") + 2)))
+        lines += source.count("\n") + 3
+    planted.write_text(head + "".join(f"{source}\n\n\n" for _, source in PLANTED_TYPES) + tail)
+    status, output = run(copy, "mypy", "tmux_exporter/planted.py")
+    assert status == 1
+    for rule, place in places:
+        found = re.findall(rf"planted\.py:(\d+): error: .*\[{rule}\]", output)
+        assert any(int(line) in place for line in found), f"{rule} in {place}: {output}"
+
+
+def test_the_daemon_starts_without_optional_libraries() -> None:
+    program = textwrap.dedent("""
+        import importlib, pkgutil, sys, tmux_exporter
+        for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+        print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
