@@ -3,11 +3,9 @@
 import gc
 import gzip
 
-import pytest
-
 from tests.support.client import client_pages
 from tmux_exporter.metrics.family import Distribution, Family, Kind, Sample, Spec
-from tmux_exporter.metrics.render import Format, Renderer, compress, negotiate, openmetrics, text
+from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text
 from tmux_exporter.report import Histogram
 
 SPEC = Spec(
@@ -84,41 +82,6 @@ def test_label_text_of_the_last_page_is_used_again() -> None:
     second = renderer.render([gauge(("default", "w", 2), ("default", "new", 3))])
     assert first.text == client_pages([gauge(("default", "lead", 1), ("default", "w", 2))])[0]
     assert second.text == client_pages([gauge(("default", "w", 2), ("default", "new", 3))])[0]
-
-
-PROMETHEUS_2 = (
-    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-)
-PROMETHEUS_3 = (
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,"
-    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-)
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        (PROMETHEUS_2, Format.OPENMETRICS),
-        (PROMETHEUS_3, Format.OPENMETRICS),
-        ("application/openmetrics-text", Format.OPENMETRICS),
-        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Format.TEXT),
-        ("application/openmetrics-text;version=0.0.1", Format.TEXT),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", Format.TEXT),
-        ("*/*", Format.TEXT),
-        ("", Format.TEXT),
-        (";;,=,q=", Format.TEXT),
-    ],
-)
-def test_negotiation(accept: str, expected: Format) -> None:
-    assert negotiate(accept) is expected
-
-
-def test_the_content_type_names_what_is_sent_even_when_more_is_asked_for() -> None:
-    assert negotiate("application/openmetrics-text;version=2.0.0") == (
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    )
 
 
 def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:

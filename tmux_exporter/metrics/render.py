@@ -8,26 +8,8 @@ import gzip
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-
-from prometheus_client.exposition import choose_encoder
 
 from tmux_exporter.metrics.family import Distribution, Family, Kind, Spec
-
-
-class Format(StrEnum):
-    """A format that a scraper can ask for; its value is the Content-Type."""
-
-    TEXT = "text/plain; version=0.0.4; charset=utf-8"
-    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-
-def negotiate(accept: str) -> Format:
-    """The format for an Accept header; the text format where the header names none of ours."""
-    _, content_type = choose_encoder(accept)
-    if content_type.startswith("application/openmetrics-text"):
-        return Format.OPENMETRICS
-    return Format.TEXT
 
 
 def compress(page: bytes) -> bytes:

@@ -1,0 +1,64 @@
+"""Families of the exporter itself: how old and how whole what it shows is."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmux_exporter import __version__
+from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue_house import SAMPLE_RESULTS
+from tmux_exporter.metrics.family import Family, Sample
+from tmux_exporter.model import Unreadable
+from tmux_exporter.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterStatus:
+    """What the exporter knows of itself and no Report holds.
+
+    `dropped_series_total` is what was left out of all earlier pages. `config_loaded_at` is the wall time at
+    which the configuration in use was applied, None where nobody says.
+    """
+
+    dropped_series_total: int = 0
+    config_reload_successful: bool = True
+    config_loaded_at: float | None = None
+
+
+def collect(
+    report: Report, status: ExporterStatus, success: Mapping[str, bool], dropped: int
+) -> tuple[Family, ...]:
+    """`success` says which parts of this page worked, `dropped` how many series it had to leave out."""
+    parts = {**report.collector_success, **success}
+    for name, worked in report.collector_success.items():
+        parts[name] = parts[name] and worked
+    loaded_at = status.config_loaded_at
+    return (
+        family("tmux_exporter_build_info", (Sample((__version__, platform.python_version()), 1),)),
+        _single("tmux_exporter_last_sample_timestamp_seconds", report.timestamp),
+        _single("tmux_exporter_sample_interval_seconds", report.interval_seconds),
+        _single("tmux_exporter_sample_duration_seconds", report.duration_seconds),
+        family(
+            "tmux_exporter_samples_total",
+            (Sample((result,), report.samples.get(result, 0)) for result in SAMPLE_RESULTS),
+        ),
+        family(
+            "tmux_exporter_collector_success",
+            (Sample((name,), int(worked)) for name, worked in sorted(parts.items())),
+        ),
+        family(
+            "tmux_exporter_unreadable_processes",
+            (Sample((reason,), report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
+        ),
+        _single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
+        _single("tmux_exporter_dropped_series_total", status.dropped_series_total + dropped),
+        _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
+        family(
+            "tmux_exporter_config_last_reload_successful_timestamp_seconds",
+            () if loaded_at is None else (Sample((), loaded_at),),
+        ),
+    )
+
+
+def _single(name: str, value: float) -> Family:
+    return family(name, (Sample((), value),))
