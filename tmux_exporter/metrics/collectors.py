@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.metrics import agents, exporter, panes, process, schedulers, servers, sessions
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.family import Family
+from tmux_exporter.metrics.family import Distribution, Family, Sample
 from tmux_exporter.report import Report
 
 _log = logging.getLogger(__name__)
@@ -101,13 +101,13 @@ def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:
 
 
 def _without_doubles(family: Family) -> Family:
-    """Prometheus takes one of two equal series and complains for each scrape; the first one stays."""
-    samples = {sample.labels: sample for sample in reversed(family.samples)}
-    histograms = {each.labels: each for each in reversed(family.histograms)}
+    """Prometheus takes one of two equal series and complains at each scrape; here the first one stays."""
+    samples: dict[tuple[str, ...], Sample] = {}
+    for sample in family.samples:
+        samples.setdefault(sample.labels, sample)
+    histograms: dict[tuple[str, ...], Distribution] = {}
+    for each in family.histograms:
+        histograms.setdefault(each.labels, each)
     if len(samples) == len(family.samples) and len(histograms) == len(family.histograms):
         return family
-    return Family(
-        spec=family.spec,
-        samples=tuple(reversed(samples.values())),
-        histograms=tuple(reversed(histograms.values())),
-    )
+    return Family(spec=family.spec, samples=tuple(samples.values()), histograms=tuple(histograms.values()))
