@@ -4,7 +4,6 @@ A stopped server costs its own answer and nobody else's. Who listens is known be
 anybody but a process of our own uid nothing is said.
 """
 
-import os
 import selectors
 import sys
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
-from tmux_exporter.sources.tmux_protocol import check_request, request
 from tmux_exporter.sources.tmux_query import command_list, new_nonce
 from tmux_exporter.sources.tmux_socket import ConnectError, Outcome, SocketExchange, connect
 
 TRANSPORTS = ("auto", "socket", "client")
+_LITTLE_ENDIAN = sys.byteorder == "little"
 _ANOTHER_DIALECT = (QueryFailure.PROTOCOL, QueryFailure.MALFORMED)
 
 
@@ -91,14 +90,11 @@ class _Ask:
     ) -> None:
         self._question = question
         self._uid = uid
-        # The layout of a message's header is known here for little endian only.
-        self._transport = "client" if transport == "auto" and sys.byteorder == "big" else transport
+        self._transport = "client" if transport == "auto" and not _LITTLE_ENDIAN else transport
         self._clock = clock
         self._selector = selector
         self._nonce = new_nonce()
         self._arguments = command_list(self._nonce, question.version)
-        self._request = request(self._arguments, os.getpid())
-        check_request(self._request)
         self._sent_at = self._ended_at = clock.monotonic()
         self._peer: int | None = None
         self._exchange: SocketExchange | ProgramExchange | None = None
@@ -108,6 +104,11 @@ class _Ask:
     def start(self) -> None:
         """Connect, see who listens, and begin to talk."""
         self._sent_at = self._clock.monotonic()
+        if self._transport != "client" and not _LITTLE_ENDIAN:
+            self._end(
+                Outcome(failure=QueryFailure.PROTOCOL, detail="the socket needs a little endian machine")
+            )
+            return
         try:
             connection, self._peer = connect(self._question.socket, self._uid)
         except ConnectError as error:
@@ -117,7 +118,7 @@ class _Ask:
             connection.close()
             self._run_program(self._peer, None)
         else:
-            self._exchange = SocketExchange(connection, self._request, self._selector)
+            self._exchange = SocketExchange(connection, self._arguments, self._selector)
 
     def advance(self) -> None:
         """Go on where the exchange came to an end: to the other way, or to the answer."""

@@ -137,4 +137,4 @@ def _judge(status: int, stdout: bytes, stderr: bytes) -> Outcome:
             if words in stderr:
                 return Outcome(failure=failure, detail=detail)
     worth, detail, empty = verdict(status, stdout, stderr)
-    return Outcome(stdout=stdout, failure=worth, detail=detail, empty=empty)
+    return Outcome(stdout=b"" if worth else stdout, failure=worth, detail=detail, empty=empty)

@@ -85,7 +85,7 @@ def parse_version(text: str) -> tuple[int, int] | None:
 
 def allowed(record: Record, version: str | None) -> tuple[Variable, ...]:
     """The variables to ask for in one kind of record of a server of this version (None: not known yet)."""
-    release = (parse_version(version) if version is not None else None) or BASE_VERSION
+    release = max((version and parse_version(version)) or BASE_VERSION, BASE_VERSION)
     return tuple(v for v in VARIABLES if v.record is record and v.since <= release)
 
 

@@ -5,10 +5,11 @@ import os
 import selectors
 import socket
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.model import QueryFailure
-from tmux_exporter.sources.tmux_protocol import Conversation
+from tmux_exporter.sources.tmux_protocol import Conversation, UnsafeRequestError, check_request, request
 
 _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
@@ -80,12 +81,19 @@ def _connect_error(error: OSError) -> ConnectError:
 class SocketExchange:
     """The question on one connection, driven by a selector until `outcome` is there or `close` is called."""
 
-    def __init__(self, connection: socket.socket, request: bytes, selector: selectors.BaseSelector) -> None:
+    def __init__(
+        self, connection: socket.socket, arguments: Sequence[str], selector: selectors.BaseSelector
+    ) -> None:
         self.outcome: Outcome | None = None
         self._connection = connection
         self._selector = selector
         self._conversation = Conversation(os.getpid())
-        self._outgoing = request
+        self._outgoing = request(arguments, os.getpid())
+        try:
+            check_request(self._outgoing)
+        except UnsafeRequestError:
+            connection.close()
+            raise
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE, self._on_ready)
 
     def close(self) -> None:
@@ -130,5 +138,6 @@ class SocketExchange:
 
     def _finish(self) -> None:
         talk = self._conversation
-        self.outcome = Outcome(stdout=talk.stdout, failure=talk.failure, detail=talk.detail, empty=talk.empty)
+        stdout = b"" if talk.failure else talk.stdout
+        self.outcome = Outcome(stdout=stdout, failure=talk.failure, detail=talk.detail, empty=talk.empty)
         self.close()
