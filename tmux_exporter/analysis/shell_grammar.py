@@ -1,0 +1,272 @@
+"""What a shell's command line says about a scheduled check-in: pure, opaque, or nothing of the kind.
+
+Pure is what can be judged to the last word: `sleep D… OP tmux … send-keys … (OP sleep D… | OP tmux …
+send-keys …)*` with OP one of `&&`, `||`, `;`. Whatever else sleeps and then sends keys is opaque.
+No text that would be typed is kept.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Never
+
+from tmux_exporter.analysis.shell_words import Token, lex
+
+SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox"})
+
+# The reader of processes keeps 4 KiB of a command line: one this long may go on unseen.
+_WHOLE_BYTES = 4095
+_JOINERS = frozenset({"&&", "||", ";"})
+# Shell flags that change nothing in what a pure script does.
+_HARMLESS_FLAGS = frozenset("ceilfux")
+_DURATION = re.compile(
+    r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))([smhd]?)", re.ASCII
+)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+# Words after which another command's name follows.
+_BEFORE_A_COMMAND = frozenset({
+    "if", "then", "elif", "else", "while", "until", "do", "!", "{", "time", "coproc",
+    "exec", "command", "builtin", "nohup", "setsid", "env", "nice",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One `tmux send-keys`: its `-t`, and the server that the command itself names by `-S` or `-L`."""
+
+    target: str | None
+    socket: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PureScript:
+    """A check-in that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
+
+    `repeated` tells that a later sleep of the script has the same arguments as the first one.
+    """
+
+    sleep_args: tuple[str, ...]
+    delay: float
+    repeated: bool
+    sends: tuple[Send, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpaqueScript:
+    """A script that sleeps and sends keys, but not only; `reason` says what stands in the way, in words."""
+
+    reason: str
+
+
+class _OpaqueError(Exception):
+    """What makes a script opaque, in words."""
+
+
+def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript | None:
+    """Read the command line of a shell whose program file is called `shell`; None if it schedules nothing."""
+    found = _script_of(argv, shell)
+    if found is None:
+        return None
+    script, plain = found
+    reading = read_script(script, zsh=shell == "zsh")
+    if not isinstance(reading, PureScript):
+        return reading
+    if not plain:
+        return OpaqueScript(reason="the shell has options or arguments besides the script")
+    if sum(len(word.encode("utf-8", "surrogateescape")) + 1 for word in argv) > _WHOLE_BYTES:
+        return OpaqueScript(reason="its command line is too long to be read whole")
+    return reading
+
+
+def read_script(script: str, *, zsh: bool = False) -> PureScript | OpaqueScript | None:
+    """Read the text after `-c`."""
+    if "sleep" not in script or "tmux" not in script or "send" not in script:
+        return None
+    lexed = lex(script, zsh=zsh)
+    try:
+        if lexed.doubt:
+            _refuse(lexed.doubt)
+        return _pure(lexed.tokens)
+    except _OpaqueError as error:
+        return OpaqueScript(reason=str(error)) if _looks_like_one(lexed.tokens) else None
+
+
+def duration(text: str) -> float | None:
+    """Seconds of one argument of sleep(1), None for what is none."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        return None
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def is_sleep(argv: Sequence[str] | None) -> bool:
+    """True for the command line of a running sleep(1), also of one that is part of a bigger program."""
+    return bool(argv) and argv is not None and posixpath.basename(argv[0]) == "sleep"
+
+
+def delay_of(sleep_args: Sequence[str]) -> float | None:
+    """Seconds that `sleep` waits with these arguments: their sum."""
+    parts = [duration(text) for text in sleep_args]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known and len(known) == len(parts) else None
+
+
+def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool] | None:
+    """The text after `-c`, and whether that is all there is besides harmless flags."""
+    words = list(argv)
+    if shell == "busybox" and words and posixpath.basename(words[0]) == "busybox":
+        words = words[1:]
+    if shell == "busybox" and (not words or posixpath.basename(words[0]) not in ("sh", "ash")):
+        return None
+    plain, has_command = True, False
+    words = words[1:]
+    while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
+        flag = words.pop(0)
+        letters = flag[1:]
+        if flag.startswith("--") or flag[0] == "+":
+            plain = False
+            continue
+        has_command = has_command or "c" in letters
+        plain = plain and _HARMLESS_FLAGS.issuperset(letters)
+        if letters[-1] in "oO" and words:
+            words.pop(0)
+    if not has_command or not words:
+        return None
+    return words[0], plain and len(words) == 1
+
+
+def _pure(tokens: Sequence[Token]) -> PureScript:
+    commands = _commands(tokens)
+    first = commands[0]
+    if not _named(first, "sleep"):
+        _refuse("it does not begin with a sleep")
+    delay = delay_of(first[1:])
+    if delay is None:
+        _refuse("its sleep's argument is no duration")
+    sends: list[Send] = []
+    repeated = False
+    for command in commands[1:]:
+        if _named(command, "tmux"):
+            sends.append(_send(command[1:]))
+        elif not _named(command, "sleep"):
+            _refuse("it runs other commands too")
+        elif delay_of(command[1:]) is None:
+            _refuse("a sleep's argument is no duration")
+        else:
+            repeated = repeated or command[1:] == first[1:]
+    if not sends:
+        _refuse("it sends nothing")
+    return PureScript(sleep_args=tuple(first[1:]), delay=delay, repeated=repeated, sends=tuple(sends))
+
+
+def _commands(tokens: Sequence[Token]) -> list[list[str]]:
+    """The words of each command of a list; only a `;` may end it."""
+    commands: list[list[str]] = [[]]
+    for token in tokens:
+        if not token.operator:
+            commands[-1].append(token.text)
+        elif token.text in _JOINERS:
+            commands.append([])
+        else:
+            _refuse("it is more than a list of commands")
+    if len(commands) > 1 and not commands[-1] and tokens[-1].text == ";":
+        commands.pop()
+    if not all(commands):
+        _refuse("a command is missing in it")
+    return commands
+
+
+def _send(words: list[str]) -> Send:
+    """The words after `tmux`."""
+    socket, label, words = _server_options(words)
+    if not words or not _is_send_keys(words[0]):
+        _refuse("it runs other tmux commands too")
+    # A word that ends in `;` ends the tmux command, and the next words are another one (all versions).
+    if any(word.endswith(";") and not word.endswith("\\;") for word in words):
+        _refuse("a tmux argument ends in `;`, so another tmux command may follow")
+    target: str | None = None
+    words = words[1:]
+    while words and words[0].startswith("-") and len(words[0]) > 1:
+        flag = words.pop(0)
+        if flag == "--":
+            break
+        while flag := flag[1:]:
+            if flag[0] in "lHR":
+                continue
+            if flag[0] not in "Nt":
+                # -F and -X can run commands, -K and -M act on a client.
+                _refuse("it sends more than keys")
+            value = flag[1:] or (words.pop(0) if words else _refuse("a tmux option has no value"))
+            if flag[0] == "t":
+                target = value
+            if value.endswith(";"):
+                _refuse("a tmux option ends in `;`")
+            break
+    return Send(target=target, socket=socket, label=label)
+
+
+def _server_options(words: list[str]) -> tuple[str | None, str | None, list[str]]:
+    """`-S` and `-L` of tmux itself, and the words after its options; tmux takes -S when both are there."""
+    socket = label = None
+    words = list(words)
+    while words and words[0].startswith("-"):
+        flag = words.pop(0)
+        if len(flag) == 1 or flag == "--":
+            _refuse("its tmux has unusual options")
+        while flag := flag[1:]:
+            if flag[0] in "u2":
+                continue
+            if flag[0] not in "SL":
+                _refuse("its tmux has unusual options")
+            value = flag[1:] or (words.pop(0) if words else _refuse("a tmux option has no value"))
+            socket, label = (value, label) if flag[0] == "S" else (socket, value)
+            break
+    return socket, label, words
+
+
+def _is_send_keys(word: str) -> bool:
+    # tmux takes any unambiguous beginning; `send-` could be send-prefix.
+    return word == "send" or (len(word) > len("send-") and "send-keys".startswith(word))
+
+
+def _named(command: Sequence[str], name: str) -> bool:
+    """True for `name` and for an absolute path to it; `./name` may be anything."""
+    return command[0] == name or (command[0].startswith("/") and posixpath.basename(command[0]) == name)
+
+
+def _looks_like_one(tokens: Sequence[Token]) -> bool:
+    """True if one command is a sleep and another a tmux that sends keys, wherever they stand."""
+    commands = list(_loose_commands(tokens))
+    sleeps = any(_named(command, "sleep") for command in commands)
+    return sleeps and any(
+        _named(command, "tmux") and any(_is_send_keys(word) for word in command) for command in commands
+    )
+
+
+def _loose_commands(tokens: Sequence[Token], depth: int = 0) -> Iterator[list[str]]:
+    """Every run of words between operators, from the word that is likely its command's name."""
+    words: list[str] = []
+    for token in (*tokens, Token(";", operator=True)):
+        if not token.operator:
+            words.append(token.text)
+            continue
+        skipped = True
+        while words and skipped:
+            skipped = words[0] in _BEFORE_A_COMMAND or bool(_ASSIGNMENT.match(words[0]))
+            if skipped:
+                words.pop(0)
+                while words and words[0].startswith("-"):
+                    words.pop(0)
+        if words:
+            yield words
+            # Agents run their tools' commands through eval.
+            if words[0] == "eval" and depth == 0:
+                yield from _loose_commands(lex(" ".join(words[1:])).tokens, depth + 1)
+        words = []
+
+
+def _refuse(reason: str) -> Never:
+    raise _OpaqueError(reason)
