@@ -48,6 +48,12 @@ FILES = (
 )
 """Opens so many files, on top of the three it is born with."""
 
+ACCEPTING = (
+    "import socket\nlistener = socket.create_server(('127.0.0.1', 0))\n"
+    "print('ready', flush=True)\nlistener.accept()\n"
+)
+"""Waits in accept(2) soon after it is ready, with four files open."""
+
 IDLE = "import time\nprint('ready', flush=True)\n" + _NAP
 """Does nothing."""
 

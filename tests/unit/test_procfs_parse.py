@@ -10,6 +10,7 @@ from tmux_exporter.sources.procfs_parse import (
     parse_argv,
     parse_boot_time,
     parse_environ,
+    parse_exe,
     parse_io,
     parse_limits,
     parse_stat,
@@ -185,6 +186,11 @@ def test_argv_keeps_every_argument(raw: bytes, argv: tuple[str, ...]) -> None:
 def test_argv_is_cut_at_its_limit() -> None:
     argv = parse_argv(b"prog\0" + b"x" * (3 * ARGV_LIMIT) + b"\0tail\0")
     assert argv == ("prog", "x" * (ARGV_LIMIT - 5))
+
+
+def test_a_program_that_was_replaced_is_still_that_program() -> None:
+    assert parse_exe(b"/opt/claude/versions/2.1 (deleted)") == "/opt/claude/versions/2.1"
+    assert parse_exe(b"/usr/bin/\xff (deleted) x") == "/usr/bin/\udcff (deleted) x"
 
 
 KEPT = frozenset({"TMUX", "TMUX_PANE"})

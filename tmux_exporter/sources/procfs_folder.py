@@ -10,11 +10,11 @@ from tmux_exporter.sources.procfs_parse import (
     Status,
     parse_argv,
     parse_environ,
+    parse_exe,
     parse_io,
     parse_limits,
     parse_stat,
     parse_status,
-    text,
 )
 
 DEAD_STATES = ("Z", "X")
@@ -99,7 +99,8 @@ class Folder:
 
         Since Linux 6.2 the size of the folder `fd` is their number, and needs no permission (`by_size`).
         Before that, and in a folder that is no /proc, it is not: there the entries are counted, one by one
-        because a process may have a million.
+        because a process may have a million. The size is larger by one for each thread that waits in
+        accept(2), or in open(2) of a pipe: the descriptor it will get is taken already, from the limit too.
         """
         size = os.stat(at + "fd", dir_fd=self._descriptor).st_size if by_size else 0
         if size:
@@ -116,8 +117,8 @@ class Folder:
         return parse_argv(start), len(start) <= ARGV_LIMIT
 
     def exe(self, at: str) -> str:
-        """Where its `exe` link points, with the kernel's ` (deleted)` where the file is gone."""
-        return text(os.readlink(os.fsencode(at + "exe"), dir_fd=self._descriptor))
+        """The path of its program, as it was when it was started."""
+        return parse_exe(os.readlink(os.fsencode(at + "exe"), dir_fd=self._descriptor))
 
     def environ(self, at: str, kept: frozenset[str]) -> dict[str, str]:
         """The `kept` variables it was started with. 8 MiB are looked at, more than execve(2) lets through."""

@@ -142,6 +142,15 @@ def parse_argv(raw: bytes) -> tuple[str, ...]:
     return tuple(text(kept).split("\0"))
 
 
+def parse_exe(raw: bytes) -> str:
+    """Parse where /proc/PID/exe points.
+
+    The kernel adds ` (deleted)` once the file is gone or replaced, as after each update that an agent makes
+    of itself; the program is still the same.
+    """
+    return text(raw.removesuffix(b" (deleted)"))
+
+
 def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, str]:
     """Pick the `kept` variables from /proc/PID/environ, read in chunks cut anywhere.
 
