@@ -1,6 +1,5 @@
 """Command-line flags -> the configuration, with the rules of the file."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,7 +12,6 @@ from tmux_exporter.errors import ConfigError
 FLAGS: Mapping[str, tuple[str, str]] = {
     "--sampling.interval": ("sampling", "interval"),
     "--web.listen-address": ("web", "listen_address"),
-    "--web.config.file": ("web", "config_file"),
     "--log.level": ("log", "level"),
     "--log.format": ("log", "format"),
 }
@@ -24,7 +22,6 @@ def override(
     *,
     sampling_interval: str | None = None,
     listen_address: str | None = None,
-    web_config_file: str | None = None,
     log_level: str | None = None,
     log_format: str | None = None,
 ) -> Config:
@@ -32,12 +29,9 @@ def override(
 
     Raises ConfigError with one `--flag: text` for each wrong one.
     """
-    if web_config_file is not None:
-        web_config_file = os.path.abspath(web_config_file)
     given = {
         "--sampling.interval": sampling_interval,
         "--web.listen-address": listen_address,
-        "--web.config.file": web_config_file,
         "--log.level": log_level,
         "--log.format": log_format,
     }

@@ -68,8 +68,7 @@ def example() -> str:
             lines += textwrap.wrap(
                 _plain(setting.meaning), 100, initial_indent="  # ", subsequent_indent="  # "
             )
-            written = _default(section, key, setting)
-            lines.append(f"  {key}: {written}" if written else f"  # {key}:")
+            lines.append(f"  {key}: {_default(section, key, setting)}")
     return "\n".join(lines) + "\n"
 
 
@@ -81,17 +80,15 @@ def _table(section: type[Any]) -> str:
 def _rows(section: type[Any]) -> Iterator[str]:
     for key, setting in section_keys(section).items():
         written = _default(section, key, setting)
-        default = f"`{written}`" if written else "none" if written is not None else "must be given"
+        default = f"`{written}`" if written else "must be given"
         yield f"| `{key}` | {setting.kind.describe()} | {default} | {setting.meaning} |"
 
 
 def _default(section: type[Any], key: str, setting: Setting) -> str | None:
-    """The default as YAML writes it, empty where nothing is the default, None where there is none."""
+    """The default as YAML writes it, None where there is none."""
     value = next(entry.default for entry in fields(section) if entry.name == key)
     if value is MISSING:
         return None
-    if value is None:
-        return ""
     return "[]" if isinstance(setting.kind, ListOf | Records) else setting.kind.render(value)
 
 

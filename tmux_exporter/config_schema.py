@@ -196,13 +196,6 @@ class WebSettings:
             "Where to listen. Port 0 takes any free one.",
         ),
     )
-    config_file: str | None = field(
-        default=None,
-        metadata=setting(
-            Text(what="absolute path", parser=parse_path),
-            "Web configuration file (TLS, users).",
-        ),
-    )
     max_connections: int = field(
         default=256,
         metadata=setting(

@@ -101,7 +101,6 @@ def test_every_setting_is_read() -> None:
         metrics=MetricsSettings(pane_detail=True),
         web=WebSettings(
             listen_address="[::1]:0",
-            config_file="/etc/tmux-exporter/web.yml",
             max_connections=64,
             header_timeout=10.0,
             allowed_hosts=("exporter.example.org", "192.0.2.7"),
@@ -120,7 +119,7 @@ def test_the_example_file_holds_every_default() -> None:
     for name, section in section_classes().items():
         assert f"\n{name}:\n" in text
         for key in section_keys(section):
-            assert re.search(rf"^  (# )?{key}:", text, re.MULTILINE), f"{name}.{key} is not in the example"
+            assert re.search(rf"^  {key}:", text, re.MULTILINE), f"{name}.{key} is not in the example"
 
 
 def test_the_generated_texts_are_current() -> None:
@@ -250,13 +249,11 @@ def test_flags_win_over_the_file() -> None:
         load(str(FILES / "full.yml")),
         sampling_interval="1s",
         listen_address="localhost:0",
-        web_config_file="web.yml",
         log_level="error",
         log_format="logfmt",
     )
     assert config.sampling.interval == 1.0
     assert config.web.listen_address == "localhost:0"
-    assert config.web.config_file == os.path.abspath("web.yml")
     assert config.web.max_connections == 64
     assert config.log == LogSettings(level=LogLevel.ERROR, format=LogFormat.LOGFMT)
     assert override(config) == config
@@ -329,3 +326,11 @@ def test_listen_addresses(text: str, address: ListenAddress) -> None:
 def test_what_is_no_listen_address(text: str) -> None:
     with pytest.raises(ValueError, match="; "):
         parse_listen_address(text)
+
+
+def test_every_setting_is_read_by_the_program() -> None:
+    package = REPOSITORY / "tmux_exporter"
+    code = "".join(path.read_text() for path in package.rglob("*.py") if not path.name.startswith("config_"))
+    keys = {key for section in section_classes().values() for key in section_keys(section)}
+    unread = {key for key in keys | set(section_keys(SignatureConfig)) if not re.search(rf"\.{key}\b", code)}
+    assert unread == set(), "a setting that no code reads promises what nobody keeps"
