@@ -16,7 +16,10 @@ def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
     if owner is None or owner.kind is OwnerKind.OTHER:
         return None
     if owner.kind is OwnerKind.SERVER:
-        return None if owner.server is None or tmux.has_ended(owner.server) else _as_remembered(owner)
+        # The environment repeats itself; as a memory it would outweigh what it is worth.
+        if owner.server is None or owner.evidence is Evidence.ENVIRONMENT or tmux.has_ended(owner.server):
+            return None
+        return _as_remembered(owner)
     if owner.pane is None:
         return _as_remembered(owner)
     presence = tmux.presence(owner.pane)
