@@ -68,6 +68,7 @@ class _Attribution:
         self._memory = memory
         self._owners: dict[int, Owner | None] = {}
         self._bequests: dict[int, Owner] = {}
+        self._sessions: dict[int, Owner] = {}
 
     def result(self) -> dict[ProcessId, Owner]:
         for pid in self._processes:
@@ -167,16 +168,20 @@ class _Attribution:
         return job if undecided else best
 
     def _by_session(self, process: Process) -> Owner | None:
+        """Give the owner that a process has by its session leader; the whole session shares one."""
         leader = self._leader(process)
         owner = self._owners.get(leader.id.pid) if leader else None
         if leader is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
-        strong = owner.evidence in (Evidence.TREE, Evidence.KERNEL_SESSION)
-        return replace(
-            owner,
-            evidence=Evidence.KERNEL_SESSION if strong else owner.evidence,
-            reason=f"is in the kernel session of pid {leader.id.pid}, {self._described(leader.id, owner)}",
-        )
+        pid = leader.id.pid
+        if pid not in self._sessions:
+            strong = owner.evidence in (Evidence.TREE, Evidence.KERNEL_SESSION)
+            self._sessions[pid] = replace(
+                owner,
+                evidence=Evidence.KERNEL_SESSION if strong else owner.evidence,
+                reason=f"is in the kernel session of pid {pid}, {self._described(leader.id, owner)}",
+            )
+        return self._sessions[pid]
 
     def _by_tty(self, process: Process) -> Owner | None:
         root = self._tmux.ttys.get(process.tty)
