@@ -239,7 +239,7 @@ def _host(
 
 
 HOST = (
-    _host("memory_bytes", "Memory of the host.", unit="bytes"),
+    _host("memory_bytes", "Memory that the kernel of the host has to give out (MemTotal).", unit="bytes"),
     _host("memory_available_bytes", "Memory that programs can still get without swapping.", unit="bytes"),
     _host(
         "cpu_seconds_total",

@@ -30,7 +30,7 @@ SERVERS = (
         kind=Kind.GAUGE,
         labels=SERVER,
         subject="server",
-        help="Sessions of the tmux server.",
+        help="Sessions of the tmux server; in a session group each member counts.",
     ),
     Spec(
         name="tmux_server_windows",
@@ -155,7 +155,7 @@ SESSIONS = (
         kind=Kind.GAUGE,
         labels=SESSION,
         subject="session",
-        help="Clients attached to the session.",
+        help="Clients that show this session now; those of other sessions in its group are not counted.",
     ),
     Spec(
         name="tmux_session_history_bytes",

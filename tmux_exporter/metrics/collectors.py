@@ -102,12 +102,13 @@ def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:
 
 def _without_doubles(family: Family) -> Family:
     """Prometheus takes one of two equal series and complains at each scrape; here the first one stays."""
+    every = (*family.samples, *family.histograms)
+    if len({labels for labels, _ in every}) == len(every):
+        return family
     samples: dict[tuple[str, ...], Sample] = {}
     for sample in family.samples:
         samples.setdefault(sample.labels, sample)
     histograms: dict[tuple[str, ...], Distribution] = {}
     for each in family.histograms:
         histograms.setdefault(each.labels, each)
-    if len(samples) == len(family.samples) and len(histograms) == len(family.histograms):
-        return family
     return Family(spec=family.spec, samples=tuple(samples.values()), histograms=tuple(histograms.values()))
