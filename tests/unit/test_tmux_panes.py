@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.support.facts import UID, listing, pane, process, table, tmux_server
-from tmux_exporter.model import Process, ProcessId
-from tmux_exporter.sources.tmux_panes import check_panes
+from tmux_exporter.model import Process, ProcessId, Query, QueryFailure
+from tmux_exporter.sources.tmux_book import Server
+from tmux_exporter.sources.tmux_panes import believe, check_panes
 
 TMUX = tmux_server(10)
 NOBODY: frozenset[ProcessId] = frozenset()
@@ -99,3 +102,43 @@ def test_proof_outlives_a_table_that_failed_but_not_the_pane() -> None:
 def test_a_pane_without_a_pid_stays_without() -> None:
     asked = listing(TMUX, pane("%0", None))
     assert check_panes(asked, table(*with_server()), NOBODY, UID).listing is asked
+
+
+FRESH = Server(
+    path="/s",
+    process=TMUX.id,
+    up=True,
+    listing=listing(TMUX, pane("%0", 11)),
+    queries=(Query(seconds=0.1),),
+)
+
+
+def test_a_lie_in_a_fresh_listing_is_the_servers_problem_and_counted() -> None:
+    server, believed = believe(FRESH, table(*with_server(process(11))), UID)
+    assert server.up
+    assert server.problem is not None
+    assert server.problem.reason == "untrusted"
+    assert server.queries == (Query(seconds=0.1, failure=QueryFailure.UNTRUSTED),)
+    assert believed is not None
+    assert [p.pid for p in believed.panes] == [None]
+    assert server.listing is FRESH.listing
+
+
+@pytest.mark.parametrize("older", [replace(FRESH, queries=()), replace(FRESH, up=False)])
+def test_a_pid_reused_since_an_older_listing_is_no_lie(older: Server) -> None:
+    server, believed = believe(older, table(*with_server(process(11))), UID)
+    assert (server.problem, server.queries) == (None, older.queries)
+    assert believed is not None
+    assert [p.pid for p in believed.panes] == [None]
+
+
+def test_a_pane_process_once_proven_is_remembered_with_the_server() -> None:
+    server, _ = believe(FRESH, table(*with_server(process(11, ppid=10))), UID)
+    _, believed = believe(server, table(process(11, ppid=1)), UID)
+    assert believed is not None
+    assert [p.pid for p in believed.panes] == [11]
+
+
+def test_no_listing_nothing_to_believe() -> None:
+    server = replace(FRESH, listing=None)
+    assert believe(server, table(), UID) == (server, None)

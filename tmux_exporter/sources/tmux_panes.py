@@ -7,7 +7,8 @@ have us account, or end, a stranger. The kernel knows better: a pane's process i
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tmux_exporter.model import Listing, Pane, Process, ProcessId, ProcessTable
+from tmux_exporter.model import Listing, Pane, Process, ProcessId, ProcessTable, QueryFailure
+from tmux_exporter.sources.tmux_book import Server, tmux_problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,22 @@ class Checked:
     listing: Listing
     proven: frozenset[ProcessId]
     lies: str = ""
+
+
+def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, Listing | None]:
+    """The server with what the table teaches of its panes, and its listing as far as that bears it out."""
+    if server.listing is None:
+        return server, None
+    checked = check_panes(server.listing, table, server.pane_processes, uid)
+    server = replace(server, pane_processes=checked.proven)
+    # An older listing may name a pid that was given to a stranger since: only a fresh one can lie.
+    if checked.lies and server.up and server.queries:
+        server = replace(
+            server,
+            problem=tmux_problem(QueryFailure.UNTRUSTED, checked.lies),
+            queries=(*server.queries[:-1], replace(server.queries[-1], failure=QueryFailure.UNTRUSTED)),
+        )
+    return server, checked.listing
 
 
 def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[ProcessId], uid: int) -> Checked:

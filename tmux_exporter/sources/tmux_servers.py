@@ -2,24 +2,22 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import TmuxSettings
 from tmux_exporter.model import (
-    Listing,
     ProcessId,
     ProcessTable,
     QueryFailure,
     TmuxView,
 )
 from tmux_exporter.sources.procfs_parse import parse_stat
-from tmux_exporter.sources.tmux_book import Outcome, Server, is_due, tmux_problem, view_of
+from tmux_exporter.sources.tmux_book import Outcome, Server, is_due, view_of
 from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_labels import Key, assign_labels, key_of
 from tmux_exporter.sources.tmux_listeners import Listener, ListenerFinder
 from tmux_exporter.sources.tmux_listing import ListingError, parse
-from tmux_exporter.sources.tmux_panes import check_panes
+from tmux_exporter.sources.tmux_panes import believe
 from tmux_exporter.sources.tmux_settle import Findings, settle
 from tmux_exporter.sources.tmux_sockets import (
     Site,
@@ -97,7 +95,7 @@ class TmuxSource:
             outcomes=self._ask(due, table, listeners.placed),
         )
         settled = settle(self._servers, findings, hold=self._settings.hold, interval=self._interval)
-        checked = [self._believe(server, table) for server in settled.servers]
+        checked = [believe(server, table, self._uid) for server in settled.servers]
         self._servers = tuple(server for server, _ in checked)
         self._labels = assign_labels(self._servers, self._folders, self._labels)
         views = [view_of(server, self._labels[key_of(server)], listing) for server, listing in checked]
@@ -177,21 +175,6 @@ class TmuxSource:
                 return ProcessId(answer.peer, parse_stat(stream.read()).start_ticks)
         except (OSError, ValueError):
             return None
-
-    def _believe(self, server: Server, table: ProcessTable) -> tuple[Server, Listing | None]:
-        """The server's listing with the pane pids that the table bears out, and the server that it leaves."""
-        if server.listing is None:
-            return server, None
-        checked = check_panes(server.listing, table, server.pane_processes, self._uid)
-        server = replace(server, pane_processes=checked.proven)
-        # An older listing may name a pid that has been given to a stranger since: only a fresh one can lie.
-        if checked.lies and server.up and server.queries:
-            server = replace(
-                server,
-                problem=tmux_problem(QueryFailure.UNTRUSTED, checked.lies),
-                queries=(*server.queries[:-1], replace(server.queries[-1], failure=QueryFailure.UNTRUSTED)),
-            )
-        return server, checked.listing
 
 
 def _lives(process: ProcessId | None, table: ProcessTable) -> bool:
