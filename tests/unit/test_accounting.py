@@ -1,0 +1,142 @@
+"""Counters that start at 0 with the exporter and never fall."""
+
+from tests.support.facts import process, table
+from tmux_exporter.analysis.accounting import Accounts, Totals
+from tmux_exporter.model import Process, ProcessId
+
+
+def used(pid: int, ticks: int, read: int | None = None, written: int | None = None) -> Process:
+    return process(pid, cpu_ticks=ticks, read_bytes=read, written_bytes=written)
+
+
+def groups(**members: tuple[int, ...]) -> dict[ProcessId, list[str]]:
+    """Groups by process, from pids by group."""
+    found: dict[ProcessId, list[str]] = {}
+    for group, pids in members.items():
+        for pid in pids:
+            found.setdefault(ProcessId(pid, pid), []).append(group)
+    return found
+
+
+def test_the_first_reading_counts_nothing() -> None:
+    accounts = Accounts[str]()
+    assert accounts.totals("a") == Totals(cpu_seconds=0.0, read_bytes=0, written_bytes=0)
+    accounts.observe(table(used(10, 5000, 4096, 4096)), groups(a=(10,)))
+    assert accounts.totals("a") == Totals()
+
+
+def test_what_a_process_uses_goes_to_every_group_it_is_in() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 5000, 100, 10)), groups(a=(10,), all=(10,)))
+    accounts.observe(table(used(10, 5150, 400, 15)), groups(a=(10,), all=(10,)))
+    assert accounts.totals("a") == Totals(cpu_seconds=1.5, read_bytes=300, written_bytes=5)
+    assert accounts.totals("all") == accounts.totals("a")
+    assert accounts.totals("b") == Totals()
+
+
+def test_a_group_named_twice_is_charged_once() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(used(10, 100)), groups(a=(10, 10)))
+    assert accounts.totals("a").cpu_seconds == 1.0
+
+
+def test_a_process_born_after_the_last_reading_counts_whole() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 5000)), groups(a=(10,)))
+    accounts.observe(table(used(10, 5000), used(20, 70, 9, 8)), groups(a=(10, 20)))
+    assert accounts.totals("a") == Totals(cpu_seconds=0.7, read_bytes=9, written_bytes=8)
+
+
+def test_a_reused_pid_is_another_process() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 5000)), groups(a=(10,)))
+    reborn = process(10, start=77, cpu_ticks=6000)
+    accounts.observe(table(reborn), {reborn.id: ["a"]})
+    assert accounts.totals("a").cpu_seconds == 60.0
+    accounts.observe(table(reborn), groups(a=(10,)))
+    assert accounts.totals("a").cpu_seconds == 60.0
+
+
+def test_a_process_that_joins_counts_from_now() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 5000)), {})
+    accounts.observe(table(used(10, 6000)), groups(a=(10,)))
+    assert accounts.totals("a").cpu_seconds == 0.0
+    accounts.observe(table(used(10, 6100)), groups(a=(10,)))
+    assert accounts.totals("a").cpu_seconds == 1.0
+
+
+def test_a_process_that_moves_takes_nothing_with_it() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 0)), groups(a=(10,)))
+    accounts.observe(table(used(10, 100)), groups(a=(10,)))
+    accounts.observe(table(used(10, 300)), groups(b=(10,)))
+    assert accounts.totals("a").cpu_seconds == 1.0
+    assert accounts.totals("b").cpu_seconds == 2.0
+
+
+def test_who_ends_leaves_what_it_used() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(used(10, 100)), groups(a=(10,)))
+    accounts.observe(table(), {})
+    assert accounts.totals("a").cpu_seconds == 1.0
+
+
+def test_a_value_that_falls_adds_nothing_and_is_not_counted_again() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 100, written=500)), groups(a=(10,)))
+    for ticks, written in ((90, 400), (100, 500), (101, 501)):
+        accounts.observe(table(used(10, ticks, written=written)), groups(a=(10,)))
+    assert accounts.totals("a") == Totals(cpu_seconds=0.01, written_bytes=1)
+
+
+def test_an_unknown_value_adds_nothing_and_is_caught_up() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 0, read=None, written=7)), groups(a=(10,)))
+    for read, written in ((5000, None), (5001, 9), (5003, 9)):
+        accounts.observe(table(used(10, 0, read=read, written=written)), groups(a=(10,)))
+    assert accounts.totals("a") == Totals(read_bytes=3, written_bytes=2)
+
+
+def test_a_new_process_whose_value_is_known_late_counts_whole() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(used(10, 0, read=None)), groups(a=(10,)))
+    accounts.observe(table(used(10, 0, read=40)), groups(a=(10,)))
+    assert accounts.totals("a").read_bytes == 40
+
+
+def test_an_incomplete_reading_loses_nobody() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(used(10, 100), used(20, 9000)), groups(a=(10,)))
+    accounts.observe(table(complete=False), {})
+    accounts.observe(table(used(10, 150), used(20, 9100)), groups(a=(10, 20)))
+    assert accounts.totals("a").cpu_seconds == 0.5
+
+
+def test_after_an_incomplete_reading_nobody_old_is_taken_for_new() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(complete=False), {})
+    accounts.observe(table(used(10, 5000)), groups(a=(10,)))
+    assert accounts.totals("a").cpu_seconds == 0.0
+    accounts.observe(table(used(10, 5000), used(20, 30), complete=False), groups(a=(10, 20)))
+    accounts.observe(table(used(10, 5000), used(20, 50)), groups(a=(10, 20)))
+    assert accounts.totals("a").cpu_seconds == 0.5
+
+
+def test_a_member_that_is_not_in_the_table_is_skipped() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(process(10, start=1, cpu_ticks=100)), groups(a=(10, 99)))
+    assert accounts.totals("a") == Totals()
+
+
+def test_what_is_not_retained_is_forgotten() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(used(10, 100), used(20, 100)), groups(a=(10,), b=(20,)))
+    accounts.retain({"a"})
+    assert accounts.totals("a").cpu_seconds == 1.0
+    assert accounts.totals("b") == Totals()
