@@ -30,14 +30,21 @@ def get_tmux(version: str) -> Path:
     """The path of a program that behaves as `tmux` of this version; fetched at most once."""
     if version not in RELEASES:
         raise GetTmuxError(f"tmux {version} is not among the versions tested: {', '.join(RELEASES)}")
-    installed = shutil.which("tmux")
-    if installed and tmux_version(Path(installed)) == version:
-        return Path(installed)
+    if shutil.which("tmux") and tmux_version(installed_tmux()) == version:
+        return installed_tmux()
     folder = _cache() / version
     program = folder / "tmux"
     if not program.exists():
         _fetch(version, folder)
     return program
+
+
+def installed_tmux() -> Path:
+    """The tmux of PATH."""
+    installed = shutil.which("tmux")
+    if not installed:
+        raise GetTmuxError("tmux is not installed: apt-get install tmux")
+    return Path(installed)
 
 
 def tmux_version(program: Path) -> str:

@@ -1,0 +1,289 @@
+"""The question against real servers of the installed tmux, and against sockets that are none."""
+
+import errno
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import tmux_checks as checks
+from tests.support.hostile import received, start
+from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
+from tests.support.wait import wait_for
+from tests.versions.get_tmux import installed_tmux
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.model import QueryFailure
+from tmux_exporter.sources import tmux_client, tmux_protocol, tmux_socket
+from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
+from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def server(socket_dir: Path) -> Iterator[TmuxUnderTest]:
+    with tmux_under_test(installed_tmux(), socket_dir / "default") as running:
+        yield running
+
+
+def ask(path: Path | str, transport: str = "auto", timeout: float = 5.0) -> Answer:
+    question = Question(socket=str(path), version=None)
+    return ask_all([question], uid=os.getuid(), timeout=timeout, transport=transport, clock=SystemClock())[0]
+
+
+def test_own_client_and_topology(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    checks.agrees_with_own_client(server)
+    checks.topology_is_right(server)
+    checks.clients_are_counted(server)
+
+
+def test_every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    checks.every_allowed_variable_is_harmless(server)
+
+
+def test_cuts_are_harmless(server: TmuxUnderTest) -> None:
+    checks.cuts_are_harmless(server)
+
+
+def test_asking_leaves_no_trace(server: TmuxUnderTest) -> None:
+    own = len(os.listdir("/proc/self/fd"))
+    assert checks.asks_for(server, 1.0) > 20
+    assert len(os.listdir("/proc/self/fd")) == own
+
+
+PRINT_TEXTS = """
+import json, sys
+from tests.integration.test_tmux_client import ask
+from tmux_exporter.model import ProcessId
+from tmux_exporter.sources.tmux_listing import parse
+answer = ask(sys.argv[1], sys.argv[2])
+got = parse(answer, ProcessId(answer.peer, 1))
+print(json.dumps([[pane.id, pane.agent_option] for pane in got.panes] + [w.name for w in got.windows]))
+"""
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_hostile_names(locale: str, socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    with tmux_under_test(installed_tmux(), socket_dir / "default") as server:
+        checks.names_come_through(server, socket_dir / "TOUCHED")
+        for transport in ("socket", "client"):
+            seen = subprocess.run(
+                [sys.executable, "-c", PRINT_TEXTS, str(server.path), transport],
+                cwd=REPOSITORY,
+                capture_output=True,
+                check=True,
+            )
+            listing = server.listing()
+            expected: list[object] = [[pane.id, pane.agent_option] for pane in listing.panes]
+            assert json.loads(seen.stdout) == expected + [window.name for window in listing.windows]
+    assert not (socket_dir / "TOUCHED").exists()
+
+
+def test_both_transports_give_the_same(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    listings = [server.listing(transport=transport) for transport in ("socket", "client", "auto")]
+    for listing in listings[1:]:
+        for part in ("version", "sessions", "windows", "links", "panes", "clients"):
+            assert getattr(listing, part) == getattr(listings[0], part)
+
+
+def speak_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server answers a message of another protocol version with one that says so, and hangs up."""
+    monkeypatch.setattr(tmux_protocol, "PROTOCOL_VERSION", 9)
+    monkeypatch.setattr(tmux_socket, "check_request", lambda _: None)
+
+
+def test_where_the_dialect_is_another_the_servers_own_program_asks(
+    server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speak_another_version(monkeypatch)
+    assert server.ask(transport="socket").failure is QueryFailure.PROTOCOL
+    assert [pane.id for pane in server.listing(transport="auto").panes] == ["%0"]
+
+
+def test_the_program_is_not_run_for_a_socket_of_another_owner(
+    server: TmuxUnderTest,
+) -> None:
+    # Only root can give a file away; who cannot sees the same check by expecting another owner.
+    if os.getuid() == 0:
+        os.chown(server.path, 65534, 65534)
+        answer = server.ask(transport="client")
+        assert answer.failure is QueryFailure.PROTOCOL
+        assert "another user" in answer.detail
+    with pytest.raises(ProgramError, match="another user"), selectors.PollSelector() as selector:
+        ProgramExchange(str(server.path), server.pid, os.getuid() + 1, ("list-panes",), selector)
+
+
+@pytest.mark.parametrize("transport", ["socket", "client", "auto"])
+def test_a_stopped_server_costs_its_own_answer_only(
+    transport: str, server: TmuxUnderTest, socket_dir: Path
+) -> None:
+    with tmux_under_test(installed_tmux(), socket_dir / "stopped") as stopped:
+        os.kill(stopped.pid, signal.SIGSTOP)
+        own = len(os.listdir("/proc/self/fd"))
+        started = time.monotonic()
+        questions = [stopped.question(), server.question(), stopped.question()]
+        answers = ask_all(questions, uid=os.getuid(), timeout=0.6, transport=transport, clock=SystemClock())
+        assert 0.6 <= time.monotonic() - started < 1.2
+        assert [answer.failure for answer in answers] == [QueryFailure.HUNG, None, QueryFailure.HUNG]
+        assert [answer.peer for answer in answers] == [stopped.pid, server.pid, stopped.pid]
+        assert answers[1].seconds < 0.5 < answers[0].seconds < 1.2
+        assert len(os.listdir("/proc/self/fd")) == own
+        assert not children()
+        os.kill(stopped.pid, signal.SIGCONT)
+        assert stopped.ask(transport=transport).failure is None
+
+
+def children() -> list[str]:
+    """Our own children by state, zombies too."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_a_stopped_server_with_a_full_backlog(server: TmuxUnderTest) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    waiting: list[socket.socket] = []
+    with pytest.raises(BlockingIOError):
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            waiting.append(client)
+            client.setblocking(False)
+            client.connect(str(server.path))
+    answer = ask(server.path)
+    for client in waiting:
+        client.close()
+    assert (answer.failure, answer.peer) == (QueryFailure.HUNG, None)
+    assert "backlog" in answer.detail
+    os.kill(server.pid, signal.SIGCONT)
+    wait_for(lambda: server.ask().failure is None, "the server answers again")
+
+
+@pytest.mark.parametrize("transport", ["socket", "client"])
+def test_a_server_without_a_session(transport: str, server: TmuxUnderTest) -> None:
+    server.ok("set-option", "-s", "exit-empty", "off")
+    server.ok("kill-session", "-t", "main")
+    assert server.ask(transport=transport).empty
+    listing = server.listing(transport=transport)
+    assert (listing.version, listing.sessions, listing.panes) == (server.version, (), ())
+
+
+@pytest.mark.parametrize("transport", ["socket", "client", "auto"])
+def test_sockets_that_nobody_serves(transport: str, socket_dir: Path) -> None:
+    with tmux_under_test(installed_tmux(), socket_dir / "stale") as gone:
+        pass
+    assert gone.path.is_socket()
+    (socket_dir / "file").write_text("no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other_kind:
+        other_kind.bind(str(socket_dir / "packets"))
+        other_kind.listen()
+        said = {
+            name: ask(socket_dir / name, transport)
+            for name in ("missing", "stale", "file", "packets", "file/below", "x" * 120)
+        }
+    said["relative"] = ask("relative", transport)
+    said["empty"] = ask("", transport)
+    said["nul"] = ask("/tmp/\0x", transport)
+    assert {answer.failure for answer in said.values()} == {QueryFailure.NOSERVER}
+    assert {answer.peer for answer in said.values()} == {None}
+    details = {name: answer.detail for name, answer in said.items()}
+    assert details["missing"] == details["file/below"] == "the socket does not exist"
+    assert details["stale"] == details["file"] == "nobody listens on the socket"
+    assert "another kind" in details["packets"]
+    assert "too long" in details["x" * 120]
+    assert not (socket_dir / "missing").exists()
+
+
+def ask_as_nobody(path: Path, uid: int) -> str:
+    """What a process of another uid, which takes servers of `uid` for its own, is answered."""
+    program = (
+        "import sys, os; sys.path.insert(0, sys.argv[1]);"
+        "from tmux_exporter.clock import SystemClock; from tmux_exporter.sources.tmux_client import *;"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        "print(ask_all([Question(socket=sys.argv[2], version=None)], uid=int(sys.argv[3]), timeout=5,"
+        " transport='socket', clock=SystemClock())[0].failure)"
+    )
+    command = [sys.executable, "-c", program, str(REPOSITORY), str(path), str(uid)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_socket_that_may_not_be_opened(server: TmuxUnderTest) -> None:
+    if os.getuid() == 0:
+        # Root may open everything, so another uid asks.
+        assert ask_as_nobody(server.path, 0) == "denied"
+    else:
+        server.path.chmod(0)
+        assert server.ask().failure is QueryFailure.DENIED
+
+
+def test_a_server_that_refuses_this_user(server: TmuxUnderTest, socket_dir: Path) -> None:
+    if os.getuid() == 0 and server.release >= (3, 3):
+        for path in (socket_dir.parent, socket_dir):
+            path.chmod(0o711)
+        server.path.chmod(0o777)
+        assert ask_as_nobody(server.path, 0) == "denied"
+        server.ok("server-access", "-a", "-r", "nobody")
+        assert ask_as_nobody(server.path, 0) == "denied"
+        server.ok("server-access", "-w", "nobody")
+        assert ask_as_nobody(server.path, 0) == "None"
+        assert ask_as_nobody(server.path, 65534) == "untrusted"
+    # The words of a refusal, for users who cannot make a server refuse them.
+    for script in ("refused", "read-only"):
+        with start(socket_dir / script, script):
+            assert ask(socket_dir / script).failure is QueryFailure.DENIED
+
+
+@pytest.mark.parametrize("at", ["socket", "pipe", "pidfd_open"])
+def test_out_of_descriptors(at: str, server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    own = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(socket if at == "socket" else os, at, refuse)
+    answer = server.ask(transport="client")
+    monkeypatch.undo()
+    assert answer.failure in (QueryFailure.PARTIAL, QueryFailure.PROTOCOL)
+    assert "Too many open files" in answer.detail
+    assert len(os.listdir("/proc/self/fd")) == own
+    assert server.path.name not in str(children_commands())
+
+
+def children_commands() -> list[bytes]:
+    return [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children()]
+
+
+def test_a_big_endian_machine_asks_by_the_program(
+    server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch, socket_dir: Path
+) -> None:
+    monkeypatch.setattr(tmux_client, "_LITTLE_ENDIAN", False)
+    assert len(server.listing(transport="auto").panes) == 1
+    with start(socket_dir / "fake", "honest"):
+        assert ask(socket_dir / "fake", "socket").failure is QueryFailure.PROTOCOL
+        assert received(socket_dir / "fake") == b""
+
+
+def test_a_wrong_transport_is_our_own_fault(server: TmuxUnderTest) -> None:
+    with pytest.raises(ValueError, match="auto, socket, client"):
+        server.ask(transport="carrier pigeon")
+
+
+def test_no_question_no_answer() -> None:
+    assert ask_all([], uid=0, timeout=5, transport="auto", clock=SystemClock()) == ()
+
+
+def test_a_server_that_is_killed_while_it_is_asked(server: TmuxUnderTest) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    killer = subprocess.Popen(["/bin/sh", "-c", f"sleep 0.2; kill -KILL {server.pid}"])
+    answer = server.ask(timeout=5)
+    killer.wait()
+    assert answer.failure is QueryFailure.PARTIAL
+    wait_for(lambda: server.ask().failure is QueryFailure.NOSERVER, "the socket is known to be stale")

@@ -1,0 +1,232 @@
+"""What must hold on every tmux version: checks on one real server, the installed one or another."""
+
+import os
+import socket
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+from tests.support.tmux_under_test import TmuxUnderTest
+from tests.support.wait import wait_for
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.model import Listing, Pane, ProcessId
+from tmux_exporter.sources.tmux_client import ask_all
+from tmux_exporter.sources.tmux_listing import parse
+from tmux_exporter.sources.tmux_protocol import request
+from tmux_exporter.sources.tmux_query import VARIABLES, Record, allowed, command_list, new_nonce
+
+
+def hostile_names(mark: Path) -> tuple[bytes, ...]:
+    """Names that break parsers, and names that make `mark` if anything in them is ever executed."""
+    touch = b"touch " + bytes(mark)
+    return (
+        b"'quoted' \"twice\" `" + touch + b"`",
+        b"two\nlines",
+        b"tab\there",
+        b"esc\x1b[31mred",
+        b"unit\x1fseparator",
+        b"#(" + touch + b")",
+        b"$(" + touch + b")",
+        b"; " + touch + b";",
+        b"#{pane_id} #{E:@agent} #[fg=red]",
+        b"x" * 200,
+        "crab 🦀 e\u0301 日本".encode(),
+        "symbol\u241efor separator".encode(),
+        b"invalid \xff\xfe\xc3 utf-8",
+        b"back\\slash $HOME ${HOME}",
+        b"a:b.c",
+        b"p:%0:$0:@0",
+        b"=exact",
+        b" ",
+    )
+
+
+def unended(text: bytes) -> bytes:
+    """A text as an argument of tmux, in which a last `;` would end the command."""
+    return text[:-1] + b"\\;" if text.endswith(b";") else text
+
+
+def unexpanded(name: bytes) -> bytes:
+    """A name as an argument that tmux expands as a format, in which `##` is one `#`."""
+    return unended(name.replace(b"#", b"##"))
+
+
+def furnish(server: TmuxUnderTest) -> None:
+    """Linked and grouped windows, dead and empty panes, copy mode, a zoomed pane, a second server option."""
+    server.ok("set-option", "-g", "remain-on-exit", "on")
+    server.ok("new-session", "-d", "-s", "base", "-x", "80", "-y", "24", "-n", "first", "sleep 3600")
+    server.ok("new-window", "-d", "-t", "base:5", "-n", "linked", "sleep 3600")
+    server.ok("split-window", "-d", "-t", "base:5", "sleep 3600")
+    server.ok("new-session", "-d", "-t", "base", "-s", "twin", "-x", "80", "-y", "24")
+    server.ok("new-session", "-d", "-s", "guest", "-x", "80", "-y", "24", "sleep 3600")
+    server.ok("link-window", "-d", "-s", "base:5", "-t", "guest:9")
+    server.ok("new-window", "-d", "-t", "guest:20", "-n", "exits", "exit 3")
+    server.ok("new-window", "-d", "-t", "guest:21", "-n", "killed", "kill -9 $$")
+    server.ok("new-window", "-d", "-t", "guest:22", "-n", "copying", "sleep 3600")
+    server.ok("copy-mode", "-t", "guest:22")
+    server.ok("new-window", "-d", "-t", "guest:23", "-n", "empty", "sleep 3600")
+    server.ok("split-window", "-d", "-t", "guest:23", "")
+    server.ok("resize-pane", "-Z", "-t", "guest:23")
+    for window in ("guest:20", "guest:21"):
+        wait_for(partial(_is_dead, server, window), f"{window} is dead")
+
+
+def _is_dead(server: TmuxUnderTest, target: str) -> bool:
+    return server.value("#{pane_dead}", target) == b"1"
+
+
+def agrees_with_own_client(server: TmuxUnderTest) -> None:
+    """Byte for byte what the server's own client prints, for the base question and for the version's own."""
+    for version in (None, server.version):
+        answer = server.ask(version)
+        assert answer.failure is None, answer
+        assert answer.stdout == server.run(*command_list(answer.nonce, version)).stdout
+        assert b"main" in answer.stdout
+
+
+def topology_is_right(server: TmuxUnderTest) -> None:
+    """What `furnish` made, each thing once, with the right owner and the right end."""
+    listing = server.listing(server.version)
+    ids = server.ok("list-panes", "-a", "-F", "#{pane_id}").decode().split()
+    assert len(ids) > len(set(ids))
+    assert [pane.id for pane in listing.panes] == sorted(set(ids), key=lambda pane: int(pane[1:]))
+    names = {session.id: session.name for session in listing.sessions}
+    by_window = {window.id: window.name for window in listing.windows}
+    linked = [pane for pane in listing.panes if by_window[pane.window_id] == "linked"]
+    assert [(names[pane.session_id], pane.window_index, pane.index) for pane in linked] == [
+        ("base", 5, 0),
+        ("base", 5, 1),
+    ]
+    holders = {(names[k.session_id], k.index) for k in listing.links if by_window[k.window_id] == "linked"}
+    assert holders == {("base", 5), ("twin", 5), ("guest", 9)}
+    groups = {session.name: session.group for session in listing.sessions}
+    assert groups["base"] == groups["twin"] != groups["guest"] == ""
+    exits, killed = _only(listing, "exits"), _only(listing, "killed")
+    assert (exits.dead, exits.pid, exits.dead_status, exits.dead_signal) == (True, None, 3, None)
+    assert (killed.dead, killed.pid) == (True, None)
+    assert killed.dead_signal == (9 if server.release >= (3, 3) else None)
+    pids = [pane.pid for pane in listing.panes if by_window[pane.window_id] == "empty"]
+    assert len(pids) == 2
+    assert pids.count(None) == 1
+    for pane in listing.panes:
+        shown = server.value("#{pane_pid}|#{pane_dead}|#{history_limit}|#{history_bytes}", pane.id).decode()
+        pid, dead, limit, size = shown.split("|")
+        assert (pane.dead, pane.history_limit_lines, pane.history_bytes) == (
+            (dead == "1", int(limit), int(size))
+        )
+        assert pane.pid == (int(pid or 0) or None if not pane.dead else None)
+
+
+def _only(listing: Listing, window_name: str) -> Pane:
+    (window,) = [window.id for window in listing.windows if window.name == window_name]
+    (pane,) = [pane for pane in listing.panes if pane.window_id == window]
+    return pane
+
+
+def clients_are_counted(server: TmuxUnderTest) -> None:
+    """Attached clients count, ours does not."""
+    assert server.listing().clients == 0
+    command = [str(server.program), "-S", str(server.path), "-C", "attach-session", "-t", "main"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as client:
+        wait_for(lambda: server.listing(server.version).clients == 1, "the attached client is counted")
+        assert [s.attached for s in server.listing().sessions if s.name == "main"] == [1]
+        # A control client ends by itself at the end of its input; the server is never surprised by it.
+        assert client.stdin
+        client.stdin.close()
+        client.wait()
+    wait_for(lambda: server.listing().clients == 0, "the client is gone")
+
+
+def names_come_through(server: TmuxUnderTest, mark: Path) -> None:
+    """Hostile names and options: every id right, every text what the own client shows, nothing executed."""
+    options: dict[str, bytes] = {}
+    given = 0
+    for number, name in enumerate(hostile_names(mark)):
+        ids = ("-P", "-F", "#{session_id} #{pane_id}")
+        made = server.run("new-session", "-d", *ids, "-s", unexpanded(name), "sleep 3600")
+        given += made.returncode == 0
+        if made.returncode != 0:
+            made = server.run("new-session", "-d", *ids, "-s", f"refused-{number}", "sleep 3600")
+        session, pane_id = made.stdout.decode().split()
+        given += server.run("new-window", "-d", "-t", f"{session}:7", "-n", unexpanded(name)).returncode == 0
+        given += server.run("rename-window", "-t", pane_id, unexpanded(name)).returncode == 0
+        server.ok("set-option", "-p", "-t", pane_id, "@agent", unended(name))
+        server.ok("set-option", "-w", "-t", pane_id, "@role", unended(name))
+        options[pane_id] = name
+    # Versions refuse some of these names, but never half of them.
+    assert given > 1.5 * len(options)
+    for version in (None, server.version):
+        listing = server.listing(version)
+        sessions = {session.id: session.name for session in listing.sessions}
+        windows = {window.id: window.name for window in listing.windows}
+        assert len(options) < len(sessions) < len(windows) == len(listing.panes)
+        for pane in listing.panes:
+            texts = {
+                "#{session_name}": sessions[pane.session_id],
+                "#{window_name}": windows[pane.window_id],
+                "#{@agent}": pane.agent_option,
+                "#{@role}": pane.role_option,
+            }
+            for template, text in texts.items():
+                assert server.value(template, pane.id) == text.encode("utf-8", "surrogateescape")
+            if server.release not in ((3, 4), (3, 5)):
+                # Those two print control bytes and broken UTF-8 escaped; all others as they are.
+                expected = options.get(pane.id, b"").decode("utf-8", "surrogateescape")
+                assert (pane.agent_option, pane.role_option) == (expected, expected)
+    agrees_with_own_client(server)
+    assert not mark.exists()
+
+
+def every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
+    """Each variable alone, over every kind of pane: the server lives, and its own client prints the same."""
+    for variable in VARIABLES:
+        if variable not in allowed(variable.record, server.version):
+            continue
+        command = (
+            ("display-message", "-p") if variable.record is Record.SERVER else ("list-panes", "-a", "-F")
+        )
+        question = (*command, f"#{{{variable.name}}}")
+        talk = server.talk(question)
+        assert talk.failure is None, (variable, talk.detail)
+        assert talk.stdout == server.run(*question).stdout, variable
+        assert server.alive, variable
+
+
+def cuts_are_harmless(server: TmuxUnderTest) -> None:
+    """A connection closed at every byte of the question and of the answer: nobody dies, nothing leaks."""
+    before = server.descriptors()
+    stream = request(command_list(new_nonce(), server.version), os.getpid())
+    for cut in range(len(stream) + 1):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(server.path))
+            connection.sendall(stream[:cut])
+    for length in range(0, 400, 8):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(server.path))
+            connection.sendall(stream)
+            connection.recv(length + 1)
+    assert server.alive
+    wait_for(lambda: server.descriptors() == before, "the server closed every connection")
+    agrees_with_own_client(server)
+
+
+def asks_for(server: TmuxUnderTest, seconds: float) -> int:
+    """Ask without a pause while windows come and go; gives the number of answers."""
+    before = server.descriptors()
+    until = time.monotonic() + seconds
+    answers = 0
+    while time.monotonic() < until:
+        questions = [server.question(), server.question(server.version)] * 2
+        got = ask_all(questions, uid=os.getuid(), timeout=20, transport="socket", clock=SystemClock())
+        for answer in got:
+            assert answer.failure is None, answer
+            parse(answer, ProcessId(server.pid, 1))
+        answers += len(got)
+        if answers % 80 == 0:
+            window = server.ok("new-window", "-d", "-P", "-F", "#{window_id}", "-t", "main:", "sleep 3600")
+            server.ok("kill-window", "-t", window)
+    assert server.alive
+    assert answers
+    wait_for(lambda: server.descriptors() == before, "the server holds no more files than before")
+    return answers
