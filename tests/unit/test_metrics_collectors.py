@@ -375,6 +375,7 @@ def test_named_collectors_show_what_the_whole_page_shows() -> None:
 
 
 def test_named_collectors_can_be_the_exporter() -> None:
-    named = collect_named(example_report(), defaults(), ["exporter"], ExporterStatus(dropped_series_total=7))
-    assert named is not None
-    assert values(named)["tmux_exporter_dropped_series_total"] == {(): 7}
+    made = limited(300)
+    after = ExporterStatus(dropped_series_total=made.dropped)
+    config = Config(limits=LimitSettings(series=300))
+    assert collect_named(example_report(), config, ["exporter"], after) == made.groups["exporter"]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.metrics import agents, exporter, panes, process, schedulers, servers, sessions
@@ -51,7 +51,33 @@ def collect_all(
     status: ExporterStatus | None = None,
     collectors: Mapping[str, Collector] = COLLECTORS,
 ) -> Collected:
-    """Every family of a Report. `dropped` is to be added to the status of the next page."""
+    """Every family of a Report. `status` is that before this page; `dropped` is to be added to it."""
+    groups, success, dropped = _collect(report, config, collectors)
+    status = status or ExporterStatus()
+    status = replace(status, dropped_series_total=status.dropped_series_total + dropped)
+    groups[EXPORTER] = exporter.collect(report, status, success)
+    return Collected(groups=groups, success=success, dropped=dropped)
+
+
+def collect_named(
+    report: Report, config: Config, names: Iterable[str], status: ExporterStatus | None = None
+) -> tuple[Family, ...] | None:
+    """The families of these collectors as they stand on the whole page; None where a name is unknown.
+
+    `status` is that after the page: what the page left out is already in it.
+    """
+    wanted = set(names)
+    if not wanted <= {*COLLECTORS, EXPORTER}:
+        return None
+    groups, success, _ = _collect(report, config, COLLECTORS)
+    groups[EXPORTER] = exporter.collect(report, status or ExporterStatus(), success)
+    return tuple(family for name, group in groups.items() if name in wanted for family in group)
+
+
+def _collect(
+    report: Report, config: Config, collectors: Mapping[str, Collector]
+) -> tuple[dict[str, tuple[Family, ...]], dict[str, bool], int]:
+    """All but the exporter's own families, which collectors worked, and how many series were left out."""
     groups: dict[str, tuple[Family, ...]] = {}
     success = {EXPORTER: True}
     for name, collect in collectors.items():
@@ -63,20 +89,7 @@ def collect_all(
             _log.exception("collector failed", extra={"collector": name})
             groups[name] = ()
             success[name] = False
-    dropped = _limit(groups, config.limits.series)
-    groups[EXPORTER] = exporter.collect(report, status or ExporterStatus(), success, dropped)
-    return Collected(groups=groups, success=success, dropped=dropped)
-
-
-def collect_named(
-    report: Report, config: Config, names: Iterable[str], status: ExporterStatus | None = None
-) -> tuple[Family, ...] | None:
-    """The families of these collectors as they stand on the whole page; None where a name is unknown."""
-    wanted = set(names)
-    if not wanted <= {*COLLECTORS, EXPORTER}:
-        return None
-    groups = collect_all(report, config, status).groups
-    return tuple(family for name, group in groups.items() if name in wanted for family in group)
+    return groups, success, _limit(groups, config.limits.series)
 
 
 def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:

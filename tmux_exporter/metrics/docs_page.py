@@ -63,7 +63,7 @@ EXAMPLES = (
     (
         "Memory by agent program",
         "sum by (program) (tmux_agent_memory_bytes "
-        "* on (server, session, agent) group_left (program) tmux_agent_info)",
+        "* on (instance, server, session, agent) group_left (program) tmux_agent_info)",
     ),
     (
         "Check-ins that will never arrive where they should",

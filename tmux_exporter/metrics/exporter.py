@@ -16,7 +16,7 @@ from tmux_exporter.report import Report
 class ExporterStatus:
     """What the exporter knows of itself and no Report holds.
 
-    `dropped_series_total` is what was left out of all earlier pages. `config_loaded_at` is the wall time at
+    `dropped_series_total` is what was left out of all pages so far. `config_loaded_at` is the wall time at
     which the configuration in use was applied, None where nobody says.
     """
 
@@ -25,10 +25,8 @@ class ExporterStatus:
     config_loaded_at: float | None = None
 
 
-def collect(
-    report: Report, status: ExporterStatus, success: Mapping[str, bool], dropped: int
-) -> tuple[Family, ...]:
-    """`success` says which parts of this page worked, `dropped` how many series it had to leave out."""
+def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool]) -> tuple[Family, ...]:
+    """`success` says which collectors of this page worked; a source of the same name counts with them."""
     parts = {**report.collector_success, **success}
     for name, worked in report.collector_success.items():
         parts[name] = parts[name] and worked
@@ -51,7 +49,7 @@ def collect(
             (Sample((reason,), report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
         ),
         _single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
-        _single("tmux_exporter_dropped_series_total", status.dropped_series_total + dropped),
+        _single("tmux_exporter_dropped_series_total", status.dropped_series_total),
         _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
         family(
             "tmux_exporter_config_last_reload_successful_timestamp_seconds",
