@@ -1,0 +1,165 @@
+"""Where the keys of one `tmux send-keys` in another process's script would go: which server, which pane.
+
+Nothing is asked of tmux; what the listings do not prove stays unknown.
+"""
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.shell_grammar import Send
+from tmux_exporter.analysis.targets import Resolution, TargetKind, resolve
+from tmux_exporter.model import (
+    Listing,
+    Pane,
+    PaneKey,
+    Process,
+    ProcessTable,
+    SchedulerState,
+    ServerView,
+    TmuxView,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What would become of one send now, one of the states that a target decides, or UNKNOWN.
+
+    `pane` is where it leads; by a held listing, and so for labels only, where `fate` is UNKNOWN.
+    """
+
+    fate: SchedulerState
+    reason: str
+    view: ServerView | None = None
+    pane: PaneKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """A socket path, and the pid of the server that gave it where it comes from a TMUX variable."""
+
+    socket: str
+    pid: int | None = None
+
+
+class Servers:
+    """The tmux servers of one sample, by their sockets and processes."""
+
+    def __init__(self, table: ProcessTable, view: TmuxView, default_socket: str) -> None:
+        """`default_socket` is tmux's own default for this uid when TMUX_TMPDIR is not set."""
+        self._table = table
+        self._default_socket = default_socket
+        # Of two with one path the one that answers has the file; the other's socket was deleted.
+        by_liveness = sorted(view.servers, key=lambda each: each.up)
+        self._by_socket = {posixpath.normpath(each.socket): each for each in by_liveness}
+        self._by_pid = {each.process.pid: each for each in view.servers if each.process is not None}
+        self._panes: dict[PaneKey, Pane] = {
+            PaneKey(each.listing.server, pane.id): pane
+            for each in view.servers
+            if each.listing is not None
+            for pane in each.listing.panes
+        }
+
+    def pane(self, key: PaneKey | None) -> Pane | None:
+        """A listed pane, fresh or held."""
+        return self._panes.get(key) if key is not None else None
+
+    def aim(self, send: Send, process: Process) -> Aim:
+        """Where `send` of the shell `process` leads."""
+        address = _address(send, process, self._default_socket)
+        if not isinstance(address, _Address):
+            return _unknown(address)
+        view = self._by_socket.get(posixpath.normpath(address.socket))
+        if view is None and address.pid is not None:
+            # The path in TMUX may be relative or lead through a link; the server's pid is as good.
+            view = self._by_pid.get(address.pid)
+        if view is None:
+            return _unknown("no tmux server is known at its socket")
+        if view.ended:
+            return Aim(fate=SchedulerState.SERVERLESS, reason="its tmux server has ended", view=view)
+        listing, server = view.listing, view.process
+        resolution = resolve(send.target, listing) if listing is not None else None
+        pane = (
+            PaneKey(listing.server, resolution.pane_id)
+            if listing and resolution and resolution.pane_id
+            else None
+        )
+        if not view.up or listing is None or resolution is None or server is None:
+            why = f" ({view.problem.reason})" if view.problem is not None else ""
+            return _unknown(f"its tmux server does not answer now{why}", view, pane)
+        older = process.id.start_ticks < server.start_ticks
+        if address.pid is not None and (address.pid != server.pid or older):
+            if not older:
+                return _unknown(
+                    "its TMUX variable names another process than the server at that socket", view
+                )
+            reason = "its tmux server is gone and a younger one has the same socket"
+            return Aim(fate=SchedulerState.STALE_GENERATION, reason=reason, view=view, pane=pane)
+        return self._judged(resolution, listing, view, pane, older=older)
+
+    def _judged(
+        self, resolution: Resolution, listing: Listing, view: ServerView, pane: PaneKey | None, *, older: bool
+    ) -> Aim:
+        match resolution.kind:
+            case TargetKind.UNSUPPORTED:
+                return _unknown(f"a target cannot be judged: {resolution.reason}", view)
+            case TargetKind.NONE if listing.taken_at < self._table.taken_at:
+                # A session may have been made between that listing and the scheduler.
+                return _unknown("a target is missing in a listing older than the processes", view)
+            case TargetKind.NONE if older:
+                return _unknown("a target is missing in a server younger than the scheduler", view)
+            case TargetKind.NONE:
+                reason = f"no target exists: {resolution.reason}"
+                return Aim(fate=SchedulerState.DANGLING, reason=reason, view=view)
+            case TargetKind.PREFIX | TargetKind.FNMATCH:
+                how = "the beginning of" if resolution.kind is TargetKind.PREFIX else "a pattern for"
+                reason = f"a target is not there itself; tmux takes it as {how} another name"
+                return Aim(fate=SchedulerState.MISDIRECTED, reason=reason, view=view, pane=pane)
+            case TargetKind.ID | TargetKind.EXACT:
+                there = self.pane(pane)
+                reason = (
+                    "a target's pane is dead and reads nothing"
+                    if there and there.dead
+                    else "its target is there"
+                )
+                return Aim(fate=SchedulerState.ARMED, reason=reason, view=view, pane=pane)
+
+    def origin_gone(self, process: Process) -> bool:
+        """True if the pane that `process` was made in is proven to be gone while its server lives."""
+        pid, pane = _tmux_pid(process.environ or {}), (process.environ or {}).get("TMUX_PANE")
+        view = self._by_pid.get(pid) if pid is not None else None
+        if not pane or view is None or not view.up or view.listing is None:
+            return False
+        server, listing = view.listing.server, view.listing
+        proven = listing.taken_at >= self._table.taken_at and server.start_ticks <= process.id.start_ticks
+        return proven and PaneKey(server, pane) not in self._panes
+
+
+def _unknown(reason: str, view: ServerView | None = None, pane: PaneKey | None = None) -> Aim:
+    return Aim(fate=SchedulerState.UNKNOWN, reason=reason, view=view, pane=pane)
+
+
+def _address(send: Send, process: Process, default_socket: str) -> _Address | str:
+    """The socket that tmux would take, in tmux's own order; a text says why that is not known."""
+    if send.socket is not None:
+        return _Address(send.socket) if send.socket.startswith("/") else "its socket path is relative"
+    environ = process.environ
+    if environ is None:
+        return "its environment is not readable, so its server is not known"
+    folder = posixpath.dirname(default_socket)
+    if environ.get("TMUX_TMPDIR"):
+        folder = f"{environ['TMUX_TMPDIR']}/tmux-{process.uid}"
+    if send.label is not None:
+        return _Address(f"{folder}/{send.label}")
+    # tmux ignores a TMUX that is empty or begins with a comma.
+    socket = environ.get("TMUX", "").split(",")[0]
+    if not socket:
+        return _Address(f"{folder}/{posixpath.basename(default_socket)}")
+    pid = _tmux_pid(environ)
+    return _Address(socket, pid) if pid is not None else "its TMUX variable names no server process"
+
+
+def _tmux_pid(environ: Mapping[str, str]) -> int | None:
+    """The second field of TMUX=socket,server pid,session."""
+    fields = environ.get("TMUX", "").split(",")
+    return int(fields[1]) if len(fields) > 1 and fields[1].isascii() and fields[1].isdecimal() else None
