@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.analysis.usage import memory_bytes
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
 
@@ -36,7 +37,7 @@ class Explanation:
 
 
 def explain(target: str, snapshot: Snapshot) -> Explanation:
-    """Explain a pid (`1234`), a pane (`%3`) or an agent (its name), `SERVER/…` in front where it is ambiguous.
+    """Explain a pid (`1234`), a pane (`%3`) or an agent (its name), with `SERVER/` in front where needed.
 
     Raises CannotSeeError with the candidates when there is none or more than one.
     """
@@ -153,7 +154,7 @@ def _owner_facts(
     if owner is None:
         return [("belongs to", "nothing of tmux")]
     facts = [("belongs to", _owner_name(owner)), ("evidence", f"{owner.evidence}: {owner.reason}")]
-    if owner.kind is OwnerKind.PANE and owner.pane in panes:
+    if owner.kind is OwnerKind.PANE and owner.pane is not None and owner.pane in panes:
         facts += _pane_facts(*panes[owner.pane], snapshot)
     return facts
 
@@ -174,7 +175,7 @@ def _members(
     processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
 ) -> tuple[Member, ...]:
     processes = list(processes)
-    sizes = {process.id: _memory(process) for process in processes}
+    sizes = {process.id: memory_bytes(process) for process in processes}
     total = sum(size for size in sizes.values() if size is not None)
     members = []
     for process in processes:
@@ -194,12 +195,6 @@ def _members(
             )
         )
     return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
-
-
-def _memory(process: Process) -> int | None:
-    if process.anonymous_bytes is None:
-        return None
-    return process.anonymous_bytes + (process.shared_memory_bytes or 0)
 
 
 def _name(process: Process) -> str:

@@ -23,7 +23,7 @@ def usage(processes: Iterable[Process], totals: Totals, start_time: Callable[[Pr
     living = members.values()
     io_known = not members or any(process.read_bytes is not None for process in living)
     return Usage(
-        memory_bytes=_sum(_memory(process) for process in living),
+        memory_bytes=_sum(memory_bytes(process) for process in living),
         resident_memory_bytes=_sum(process.resident_bytes for process in living),
         anonymous_memory_bytes=_sum(process.anonymous_bytes for process in living),
         swap_memory_bytes=_sum(process.swap_bytes for process in living),
@@ -39,7 +39,8 @@ def usage(processes: Iterable[Process], totals: Totals, start_time: Callable[[Pr
     )
 
 
-def _memory(process: Process) -> int | None:
+def memory_bytes(process: Process) -> int | None:
+    """Anonymous plus shared memory of one process; None where either is not known."""
     if process.anonymous_bytes is None or process.shared_memory_bytes is None:
         return None
     return process.anonymous_bytes + process.shared_memory_bytes

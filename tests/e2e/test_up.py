@@ -1,0 +1,197 @@
+"""`up` on real servers: what a newcomer starts is true, stays on loopback, and leaves nothing behind."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import libtmux
+import pytest
+
+from tests.support import exposition
+from tests.support.processes import is_gone
+from tests.support.wait import wait_for
+from tmux_exporter.errors import UsageError
+from tmux_exporter.up import refuse_sudo
+
+LISTEN = ("--web.listen-address", "127.0.0.1:0")
+SERVERS = ("prometheus", "promtool", "prometheus-alertmanager")
+
+
+class Up:
+    """A running `tmux-exporter up` with its own home, on free ports."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        environ = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+        self.output = home / "up.out"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tmux_exporter",
+                    "up",
+                    "--web.listen-address",
+                    "127.0.0.1:0",
+                    *arguments,
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environ,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def url(self, name: str) -> str:
+        """The address printed behind `name`."""
+        pattern = re.compile(rf"^  {name} +(http://\S+)$", re.MULTILINE)
+        match = wait_for(
+            lambda: pattern.search(self.text()), f"up prints the address of {name}: {self.text()}"
+        )
+        return match[1]
+
+    def children(self) -> list[int]:
+        """Pids below `up`, however deep."""
+        parents = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                try:
+                    stat = (folder / "stat").read_bytes()
+                except OSError:
+                    continue
+                parents[int(folder.name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found - {self.process.pid})
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(10)
+
+
+@pytest.fixture
+def start_up(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(*arguments: str) -> Up:
+        home = tmp_path / f"home{len(started)}"
+        home.mkdir(mode=0o700)
+        started.append(Up(home, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        body: bytes = answer.read()
+    return body.decode()
+
+
+def query(prometheus: str, expression: str) -> list[tuple[dict[str, str], float]]:
+    answer = json.loads(get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
+    return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+
+
+def listening(pids: list[int]) -> set[str]:
+    """The addresses on which these processes listen, as /proc/net/tcp and tcp6 write them."""
+    inodes = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                inodes.add(os.readlink(link))
+            except FileNotFoundError:
+                continue
+    rows = [
+        row.split()
+        for table in ("tcp", "tcp6")
+        for row in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_the_servers_this_test_needs_are_installed() -> None:
+    missing = [
+        name for name in ("prometheus", "promtool", "prometheus-alertmanager") if not shutil.which(name)
+    ]
+    assert not missing, f"install {missing}: `make test` does it with apt"
+
+
+def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
+    start_up: Callable[..., Up], tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    server = tmux_server("fleet")
+    server.cmd("new-session", "-d", "-s", "billing", "sleep 3600")
+    up = start_up("--sampling.interval", "1s")
+    page, prometheus, alertmanager = up.url("live page"), up.url("Prometheus"), up.url("Alertmanager")
+
+    wait_for(
+        lambda: "Prometheus is ready." in up.text() and "Alertmanager is ready." in up.text(),
+        "both ready",
+        30,
+    )
+    wait_for(lambda: query(prometheus, 'up{job="tmux"} == 1'), "Prometheus scrapes us", 30)
+    found = wait_for(
+        lambda: query(prometheus, 'tmux_session_memory_bytes{server="fleet"}'), "sessions stored", 20
+    )
+    assert {metric["session"] for metric, _ in found} == {"main", "billing"}
+    assert all(value > 0 for _, value in found)
+    assert query(prometheus, "tmux_up")[0][1] == 1
+
+    metrics = get(f"{page}metrics")
+    assert exposition.problems(metrics) == []
+    lint = subprocess.run(
+        ["promtool", "check", "metrics"], input=metrics, text=True, capture_output=True, check=False
+    )
+    assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+    assert "tmux" in get(page)
+    assert json.loads(get(f"{alertmanager}/api/v2/status"))["config"]
+
+    tree = [up.process.pid, *up.children()]
+    assert len(tree) >= 3
+    assert listening(tree) <= LOOPBACK
+    assert listening(tree)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals) -> None:
+    up = start_up()
+    up.url("live page")
+    children = wait_for(lambda: len(up.children()) >= 2 and up.children(), "Prometheus and Alertmanager run")
+    wait_for(lambda: "Prometheus is ready." in up.text(), "Prometheus is ready", 30)
+    up.process.send_signal(ending)
+    status = up.process.wait(10)
+    wait_for(lambda: all(is_gone(pid) for pid in children), "the servers end too")
+    if ending is not signal.SIGKILL:
+        assert status == 0, up.text()
+        assert "ended with status" not in up.text()
+
+
+def test_a_second_up_is_told_where_the_first_one_is(tmp_path: Path, start_up: Callable[..., Up]) -> None:
+    up = start_up()
+    page = up.url("live page")
+    second = Up(up.output.parent)
+    assert second.process.wait(10) == 2
+    assert f"already up: {page} (pid {up.process.pid})" in second.text()
+
+
+def test_up_refuses_to_run_under_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    refuse_sudo({})
+    with pytest.raises(UsageError, match="without sudo"):
+        refuse_sudo({"SUDO_UID": "1000"})

@@ -1,0 +1,108 @@
+"""Which accounts a process pays into: the keys under which counters are kept."""
+
+from collections.abc import Hashable, Iterator, Mapping
+
+from tmux_exporter.analysis.attribution import is_unattributed
+from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.model import Agent, PaneKey, ProcessId, Scheduler, SchedulerState
+
+GroupKey = tuple[Hashable, ...]
+
+UNATTRIBUTED: GroupKey = ("unattributed",)
+"""The account of what is of tmux and yet of no pane, living or gone."""
+
+
+def server_key(server: ProcessId) -> GroupKey:
+    """The account of a tmux server's own process."""
+    return ("server", server)
+
+
+def session_key(server: ProcessId, session_id: str) -> GroupKey:
+    """The account of a session: it keeps what panes gave it that have left it."""
+    return ("session", server, session_id)
+
+
+def pane_key(pane: PaneKey) -> GroupKey:
+    """The account of a pane."""
+    return ("pane", pane)
+
+
+def agent_key(agent: Agent) -> GroupKey:
+    """The account of an agent: one that is started again under its name goes on with it."""
+    return ("agent", agent.pane, agent.name)
+
+
+def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
+    """The account of all schedulers of a session in one state."""
+    return ("scheduler", server, session, state)
+
+
+def server_labels(snapshot: Snapshot) -> dict[ProcessId, str]:
+    """Labels of the servers that are known by their process."""
+    return {view.process: view.label for view in snapshot.view.servers if view.process is not None}
+
+
+def scheduler_place(
+    scheduler: Scheduler, snapshot: Snapshot, labels: Mapping[ProcessId, str]
+) -> tuple[str, str]:
+    """Server and session label of a scheduler, empty where they are not known."""
+    if scheduler.server is None:
+        return "", ""
+    server = labels.get(scheduler.server, "")
+    if scheduler.session_id is None:
+        return server, ""
+    return server, snapshot.session_labels.get((scheduler.server, scheduler.session_id), "")
+
+
+def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+    """The accounts that each process pays into in this sample."""
+    found: dict[ProcessId, list[GroupKey]] = {}
+
+    def pay(process: ProcessId, *keys: GroupKey) -> None:
+        found.setdefault(process, []).extend(keys)
+
+    panes = snapshot.panes()
+    for key, members in snapshot.members().items():
+        _, pane = panes[key]
+        for process in members:
+            pay(process.id, pane_key(key), session_key(key.server, pane.session_id))
+    for view in snapshot.view.servers:
+        if view.process is not None:
+            pay(view.process, server_key(view.process))
+    for agent in snapshot.agents:
+        for member in agent.members:
+            pay(member, agent_key(agent))
+    for member, owner in snapshot.owners.items():
+        if is_unattributed(member, owner):
+            pay(member, UNATTRIBUTED)
+    labels = server_labels(snapshot)
+    for scheduler in snapshot.schedulers:
+        account = scheduler_key(*scheduler_place(scheduler, snapshot, labels), scheduler.state)
+        for process_id in filter(None, (scheduler.process, scheduler.sleep)):
+            pay(process_id, account)
+    return found
+
+
+def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
+    """The accounts that a report of this snapshot asks for; all others may be closed."""
+    found: set[GroupKey] = {UNATTRIBUTED}
+    found.update(server_key(view.process) for view in snapshot.view.servers if view.process is not None)
+    for _, listing in snapshot.listings():
+        found.update(session_key(listing.server, session.id) for session in listing.sessions)
+        found.update(pane_key(PaneKey(listing.server, pane.id)) for pane in listing.panes)
+    found.update(agent_key(agent) for agent in snapshot.agents)
+    found.update(
+        scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
+    )
+    return found
+
+
+def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Where a scheduler is possible, as (server, session) labels: a session, a server, nowhere known."""
+    yield "", ""
+    for view, listing in snapshot.listings():
+        yield view.label, ""
+        for session in listing.sessions:
+            yield view.label, snapshot.session_labels[listing.server, session.id]
+    labels = server_labels(snapshot)
+    yield from (scheduler_place(each, snapshot, labels) for each in snapshot.schedulers)

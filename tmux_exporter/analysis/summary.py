@@ -1,0 +1,191 @@
+"""One sample's facts and conclusions added up into the parts of a Report."""
+
+from collections.abc import Sequence
+
+from tmux_exporter.analysis.accounting import Accounts, Totals
+from tmux_exporter.analysis.groups import (
+    GroupKey,
+    agent_key,
+    pane_key,
+    scheduler_key,
+    scheduler_place,
+    scheduler_places,
+    server_key,
+    server_labels,
+    session_key,
+)
+from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.analysis.usage import usage
+from tmux_exporter.model import (
+    Agent,
+    Listing,
+    Pane,
+    PaneKey,
+    Process,
+    Scheduler,
+    SchedulerState,
+    ServerView,
+)
+from tmux_exporter.report import (
+    AgentReport,
+    PaneReport,
+    SchedulerReport,
+    ServerReport,
+    SessionReport,
+    Usage,
+)
+
+
+class Summary:
+    """Adds up one snapshot. `accounts` must have observed `groups(snapshot)` of the same sample."""
+
+    def __init__(self, snapshot: Snapshot, accounts: Accounts[GroupKey], queries: QueryStats) -> None:
+        self._snapshot = snapshot
+        self._accounts = accounts
+        self._queries = queries
+        self._table = snapshot.table
+        self._by_id = {process.id: process for process in snapshot.table.processes.values()}
+        self._members = snapshot.members()
+        self._labels = server_labels(snapshot)
+
+    def servers(self) -> tuple[ServerReport, ...]:
+        """Every server that is shown, whether it answers or not."""
+        return tuple(self._server(view) for view in self._snapshot.view.servers)
+
+    def sessions(self) -> tuple[SessionReport, ...]:
+        """Every session of the listings, in the order of its id."""
+        return tuple(
+            self._session(view, listing, place)
+            for view, listing in self._snapshot.listings()
+            for place in range(len(listing.sessions))
+        )
+
+    def panes(self) -> tuple[PaneReport, ...]:
+        """Every pane of the listings, once."""
+        return tuple(
+            self._pane(view, listing, pane)
+            for view, listing in self._snapshot.listings()
+            for pane in listing.panes
+        )
+
+    def agents(self) -> tuple[AgentReport, ...]:
+        """Every agent whose pane is listed."""
+        panes = self._snapshot.panes()
+        return tuple(
+            self._agent(agent, *panes[agent.pane]) for agent in self._snapshot.agents if agent.pane in panes
+        )
+
+    def schedulers(self) -> tuple[SchedulerReport, ...]:
+        """Every pending scheduler."""
+        return tuple(self._scheduler(each) for each in self._snapshot.schedulers)
+
+    def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
+        """CPU seconds by server, session and state, wherever a scheduler is possible."""
+        return {
+            (*place, state): self._accounts.totals(scheduler_key(*place, state)).cpu_seconds
+            for place in scheduler_places(self._snapshot)
+            for state in SchedulerState
+        }
+
+    def _server(self, view: ServerView) -> ServerReport:
+        listing = view.listing
+        process = self._by_id.get(view.process) if view.process else None
+        queries = self._queries.of(view.label)
+        return ServerReport(
+            server=view.label,
+            socket=label_text(view.socket),
+            version=label_text(listing.version) if listing else None,
+            pid=view.process.pid if view.process and not view.ended else None,
+            up=view.up,
+            held=listing is not None and not view.up,
+            listing_age_seconds=max(0.0, self._table.taken_at - listing.taken_at) if listing else None,
+            sessions=len(listing.sessions) if listing else None,
+            windows=len(listing.windows) if listing else None,
+            panes=len(listing.panes) if listing else None,
+            clients=listing.clients if listing else None,
+            history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
+            start_time_seconds=self._table.start_time(process.id) if process else None,
+            resident_memory_bytes=process.resident_bytes if process else None,
+            cpu_seconds_total=self._accounts.totals(server_key(process.id)).cpu_seconds if process else None,
+            open_fds=process.open_fds if process else None,
+            max_fds=process.max_fds if process else None,
+            query_duration=queries.durations(),
+            query_failures=queries.failures,
+            problem=view.problem,
+        )
+
+    def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:
+        session = listing.sessions[place]
+        panes = [pane for pane in listing.panes if pane.session_id == session.id]
+        members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
+        return SessionReport(
+            server=view.label,
+            session=self._snapshot.session_labels[listing.server, session.id],
+            group=label_text(session.group),
+            created_timestamp_seconds=session.created,
+            last_activity_timestamp_seconds=session.activity,
+            attached_clients=session.attached,
+            history_bytes=sum(pane.history_bytes for pane in panes),
+            windows=len({pane.window_id for pane in panes}),
+            panes=len(panes),
+            usage=self._usage(members, session_key(listing.server, session.id)),
+        )
+
+    def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
+        key = PaneKey(listing.server, pane.id)
+        return PaneReport(
+            server=view.label,
+            session=self._snapshot.session_labels[listing.server, pane.session_id],
+            window=str(pane.window_index),
+            pane=pane.id,
+            window_name=window_name(listing, pane),
+            dead=pane.dead,
+            history_bytes=pane.history_bytes,
+            history_lines=pane.history_lines,
+            history_limit_lines=pane.history_limit_lines,
+            usage=self._usage(self._members[key], pane_key(key)),
+        )
+
+    def _agent(self, agent: Agent, view: ServerView, pane: Pane) -> AgentReport:
+        members = [self._by_id[member] for member in sorted(agent.members) if member in self._by_id]
+        return AgentReport(
+            server=view.label,
+            session=self._snapshot.session_labels[agent.pane.server, pane.session_id],
+            agent=agent.name,
+            window=str(pane.window_index),
+            pane=pane.id,
+            program=agent.program,
+            version=agent.version,
+            role=agent.role,
+            window_name=window_name(view.listing, pane) if view.listing else "",
+            pid=agent.process.pid,
+            usage=self._usage([process for process in members if process.alive], agent_key(agent)),
+        )
+
+    def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
+        ids = (scheduler.process, scheduler.sleep)
+        members = [self._by_id[each] for each in ids if each is not None and each in self._by_id]
+        server, session = scheduler_place(scheduler, self._snapshot, self._labels)
+        cost = usage(members, Totals(), self._table.start_time)
+        return SchedulerReport(
+            server=server,
+            session=session,
+            state=scheduler.state,
+            reason=scheduler.reason,
+            targets=tuple(label_text(target) for target in scheduler.targets),
+            process=scheduler.process,
+            due_timestamp_seconds=scheduler.due,
+            memory_bytes=cost.memory_bytes,
+            cpu_seconds_total=sum(each.cpu_ticks for each in members) / self._table.clock_ticks_per_second,
+            open_fds=cost.open_fds,
+        )
+
+    def _usage(self, members: Sequence[Process], key: GroupKey) -> Usage:
+        return usage(members, self._accounts.totals(key), self._table.start_time)
+
+
+def window_name(listing: Listing, pane: Pane) -> str:
+    """The name of a pane's window as a label."""
+    return next((label_text(each.name) for each in listing.windows if each.id == pane.window_id), "")

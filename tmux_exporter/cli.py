@@ -1,0 +1,177 @@
+"""The command line: load the configuration, build, call one function, turn errors into exit codes."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from typing import Any
+
+import click
+
+from tmux_exporter import __version__
+from tmux_exporter.config import Config, load, override
+from tmux_exporter.errors import ConfigError, ExporterError
+
+_FORMATS = ("text", "openmetrics", "json")
+
+
+def main() -> None:
+    """Run a command; every error of ours is one line on stderr and its exit code."""
+    try:
+        cli(standalone_mode=False)
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(error.exit_code)
+    except ExporterError as error:
+        click.echo(f"tmux-exporter: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has what it wanted; Python would complain again while closing stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of every command that samples, handed on as `load_config`, which may be called again."""
+    options = (
+        click.option("--config", "config_path", metavar="FILE", help="Configuration file (YAML)."),
+        click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error."),
+        click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json."),
+    )
+
+    def with_config(config_path: str | None, **given: Any) -> Any:
+        flags = {name: given.pop(name) for name in _FLAGS if name in given}
+        return command(load_config=partial(_load, config_path, flags), **given)
+
+    wrapped: Callable[..., Any] = update_wrapper(with_config, command)
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_FLAGS = ("sampling_interval", "listen_address", "web_config_file", "log_level", "log_format")
+
+
+def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of the commands that serve."""
+    options = (
+        click.option(
+            "--web.listen-address",
+            "listen_address",
+            metavar="HOST:PORT",
+            help="Where to listen (127.0.0.1:10077).",
+        ),
+        click.option(
+            "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _load(path: str | None, flags: dict[str, str | None]) -> Config:
+    return override(load(path), **flags)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """See what the coding agents in your tmux sessions cost, and what outlived them.
+
+    \b
+    Example:
+      tmux-exporter up        exporter, live page, Prometheus and Alertmanager in one go
+    """
+
+
+@cli.command()
+@_serving
+@_settings
+def serve(load_config: Callable[[], Config]) -> None:
+    """Sample in the background and serve /metrics and the live page.
+
+    \b
+    Example:
+      tmux-exporter serve --web.listen-address 127.0.0.1:10077 --sampling.interval 5s
+    """
+    from tmux_exporter.service import Service
+
+    service = Service(load_config(), load_config, os.environ)
+    click.echo(f"listening on {service.web.url}", err=True)
+    service.run()
+
+
+@cli.command()
+@_serving
+@_settings
+def up(load_config: Callable[[], Config]) -> None:
+    """Start everything: exporter and live page, and Prometheus and Alertmanager where they are installed.
+
+    \b
+    Example:
+      tmux-exporter up
+    """
+    from tmux_exporter.up import up as run_up
+
+    run_up(load_config(), load_config, os.environ, click.echo)
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@_settings
+def once(load_config: Callable[[], Config], form: str) -> None:
+    """Take one sample and print it. Counters are 0: they count from the start of an exporter.
+
+    \b
+    Example:
+      tmux-exporter once --format json | jq .sessions
+    """
+    from tmux_exporter.once import render_once
+
+    click.get_binary_stream("stdout").write(render_once(load_config(), os.environ, form))
+
+
+@cli.command("check-config")
+@click.argument("file", required=False)
+@click.option("--config", "config_path", metavar="FILE", help="Configuration file; the same as FILE.")
+def check_config(file: str | None, config_path: str | None) -> None:
+    """Check a configuration file: every mistake with its line and column, exit code 2.
+
+    \b
+    Example:
+      tmux-exporter check-config tmux-exporter.yml
+    """
+    path = file or config_path
+    if path is None:
+        raise click.UsageError("name a file: tmux-exporter check-config FILE")
+    load(path)
+    click.echo(f"{path}: fine")
+
+
+@cli.command()
+@click.argument("target", metavar="PID|PANE|AGENT")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> None:
+    """Say why a process, a pane or an agent is counted as it is, and what each member costs.
+
+    \b
+    Example:
+      tmux-exporter explain %3
+      tmux-exporter explain 4711
+    """
+    from tmux_exporter.explain_view import as_dict, as_text
+    from tmux_exporter.once import explain_once
+
+    explanation = explain_once(load_config(), os.environ, target)
+    if as_json:
+        click.echo(json.dumps(as_dict(explanation), indent=2))
+    else:
+        click.echo(as_text(explanation))

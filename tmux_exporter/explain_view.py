@@ -1,0 +1,66 @@
+"""An Explanation for a terminal and as plain data."""
+
+from dataclasses import asdict
+from typing import Any
+
+from tmux_exporter.analysis.explain import Explanation, Member
+from tmux_exporter.text_table import Column, table
+
+_COLUMNS = (
+    Column("PID", right=True),
+    Column("NAME"),
+    Column("MEMORY", right=True),
+    Column("SHARE", right=True),
+    Column("CPU", right=True),
+    Column("FDS", right=True),
+    Column("THREADS", right=True),
+    Column("EVIDENCE"),
+)
+_UNKNOWN = "?"
+
+
+def as_dict(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON-ready data; a fact that is there twice is a list."""
+    facts: dict[str, list[str]] = {}
+    for label, value in explanation.facts:
+        facts.setdefault(label, []).append(value)
+    return {
+        "version": 1,
+        "title": explanation.title,
+        "facts": {label: values[0] if len(values) == 1 else values for label, values in facts.items()},
+        "members": [asdict(member) for member in explanation.members],
+    }
+
+
+def as_text(explanation: Explanation) -> str:
+    """The explanation as a page for a terminal."""
+    width = max((len(label) for label, _ in explanation.facts), default=0)
+    lines = [explanation.title, *(f"  {label:<{width}}  {value}" for label, value in explanation.facts)]
+    if explanation.members:
+        lines += ["", *table(_COLUMNS, [_row(member) for member in explanation.members])]
+    else:
+        lines += ["", "  no living process"]
+    return "\n".join(lines)
+
+
+def _row(member: Member) -> tuple[str, ...]:
+    return (
+        str(member.pid),
+        member.name,
+        _UNKNOWN if member.memory_bytes is None else size(member.memory_bytes),
+        _UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}",
+        f"{member.cpu_seconds:.1f}s",
+        _UNKNOWN if member.open_fds is None else str(member.open_fds),
+        str(member.threads),
+        member.evidence,
+    )
+
+
+def size(count: int) -> str:
+    """Bytes for a person: `512 B`, `1.5 MiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("the last unit returns")

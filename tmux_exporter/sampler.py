@@ -1,0 +1,169 @@
+"""One sample: sources, then analysis, then a frozen Report. Who calls it, and when, is not its business."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from tmux_exporter.analysis.accounting import Accounts
+from tmux_exporter.analysis.agents import find_agents
+from tmux_exporter.analysis.attribution import attribute
+from tmux_exporter.analysis.groups import UNATTRIBUTED, GroupKey, groups, shown_groups
+from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.analysis.names import NameBook
+from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.schedulers import find_schedulers
+from tmux_exporter.analysis.signatures import SIGNATURES, merge
+from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.analysis.summary import Summary
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.model import Owner, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.report import Report
+from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.tmux_servers import TmuxSource
+
+RESULTS = ("complete", "partial", "failed")
+
+
+class ProcessSource(Protocol):
+    """Reads all processes."""
+
+    def read(self) -> ProcessTable:
+        """The processes as they are now."""
+
+
+class ServerSource(Protocol):
+    """Asks all tmux servers."""
+
+    def read(self, table: ProcessTable) -> TmuxView:
+        """The servers as they are now, asked after `table` was read."""
+
+
+class Sampler:
+    """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        processes: ProcessSource,
+        tmux: ServerSource,
+        *,
+        default_socket: str,
+    ) -> None:
+        self._default_socket = default_socket
+        self._config = config
+        self._clock = clock
+        self._processes = processes
+        self._tmux = tmux
+        self._accounts: Accounts[GroupKey] = Accounts()
+        self._queries = QueryStats()
+        self._names = NameBook()
+        self._owners: Mapping[ProcessId, Owner] = {}
+        self._counts = dict.fromkeys(RESULTS, 0)
+        self._last: Report | None = None
+        self._last_at = 0.0
+
+    def configure(self, config: Config) -> None:
+        """Use these settings from the next sample on."""
+        self._config = config
+
+    def look(self) -> Snapshot:
+        """Look at everything and conclude; counts nothing."""
+        # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
+        table = self._processes.read()
+        view = self._tmux.read(table)
+        owners = attribute(table, view, self._owners)
+        # Whoever is missing from half a view may only have been missed.
+        self._owners = owners if table.complete else {**self._owners, **owners}
+        signatures = merge(SIGNATURES, self._config.agents.signatures)
+        return Snapshot(
+            table=table,
+            view=view,
+            owners=owners,
+            agents=find_agents(table, owners, view, signatures, self._names),
+            schedulers=find_schedulers(table, owners, view, self._default_socket, self._clock.time()),
+            session_labels=_session_labels(view),
+        )
+
+    def sample(self) -> Report:
+        """One sample. Raises only for our own mistakes: what cannot be seen is in the Report."""
+        started = self._clock.monotonic()
+        timestamp = self._clock.time()
+        snapshot = self.look()
+        self._accounts.observe(snapshot.table, groups(snapshot))
+        self._accounts.retain(shown_groups(snapshot))
+        self._queries.observe(snapshot.view.servers)
+        complete = _is_complete(snapshot)
+        self._counts["complete" if complete else "partial"] += 1
+        summary = Summary(snapshot, self._accounts, self._queries)
+        report = Report(
+            timestamp=timestamp,
+            duration_seconds=self._clock.monotonic() - started,
+            interval_seconds=self._config.sampling.interval,
+            complete=complete,
+            samples=dict(self._counts),
+            servers=summary.servers(),
+            sessions=summary.sessions(),
+            panes=summary.panes(),
+            agents=summary.agents(),
+            schedulers=summary.schedulers(),
+            scheduler_cpu_seconds_total=summary.scheduler_cpu(),
+            stale_sockets=snapshot.view.stale_sockets,
+            unreadable_processes=snapshot.table.unreadable,
+            unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,
+            collector_success={"processes": snapshot.table.complete},
+            problems=snapshot.view.problems,
+        )
+        self._last, self._last_at = report, started
+        return report
+
+    def failed(self) -> Report:
+        """What to tell after a look that raised: the last report while it may be held, then an empty one."""
+        self._counts["failed"] += 1
+        samples = dict(self._counts)
+        if self._last and self._clock.monotonic() - self._last_at <= self._config.tmux.hold:
+            return replace(self._last, samples=samples, complete=False)
+        return Report(
+            timestamp=self._last.timestamp if self._last else 0.0,
+            duration_seconds=0.0,
+            interval_seconds=self._config.sampling.interval,
+            complete=False,
+            samples=samples,
+        )
+
+
+def _session_labels(view: TmuxView) -> dict[tuple[ProcessId, str], str]:
+    labels: dict[tuple[ProcessId, str], str] = {}
+    for server in view.servers:
+        if (listing := server.listing) is not None:
+            unique = unique_labels({session.id: session.name for session in listing.sessions})
+            labels.update({(listing.server, session_id): label for session_id, label in unique.items()})
+    return labels
+
+
+def _is_complete(snapshot: Snapshot) -> bool:
+    """Nothing is unknown: a server that is known to have ended is not."""
+    return (
+        snapshot.table.complete
+        and all(server.up or server.ended for server in snapshot.view.servers)
+        and not snapshot.view.problems
+    )
+
+
+def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sampler:
+    """A sampler of this machine, for the user who runs us."""
+    uid = os.getuid()
+    root = config.processes.root
+    processes = ProcReader(root, uid=uid, clock=clock)
+    tmux = TmuxSource(
+        config.tmux,
+        uid=uid,
+        clock=clock,
+        proc_root=root,
+        environ=environ,
+        interval=config.sampling.interval,
+    )
+    # Where tmux looks for a process that has no TMUX_TMPDIR.
+    return Sampler(config, clock, processes, tmux, default_socket=f"/tmp/tmux-{uid}/default")  # noqa: S108

@@ -1,0 +1,77 @@
+"""The exporter as a service: built from a configuration, run in the main thread until a signal ends it."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+from tmux_exporter import log
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.config import Config
+from tmux_exporter.errors import ConfigError
+from tmux_exporter.publisher import Publisher
+from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sources.port_owner import who_listens
+from tmux_exporter.web.server import WebServer
+
+_log = logging.getLogger(__name__)
+
+
+class Service:
+    """Sampler, publisher and web server of one process.
+
+    Listens from the moment it is made (UsageError where the address is taken), samples and answers from
+    `run` to SIGINT or SIGTERM. SIGHUP calls `load` and applies what it returns; a ConfigError leaves
+    everything as it is.
+    """
+
+    def __init__(self, config: Config, load: Callable[[], Config], environ: Mapping[str, str]) -> None:
+        log.configure(config.log.level, config.log.format)
+        clock = SystemClock()
+        self._config = config
+        self._load = load
+        self._publisher = Publisher(open_sampler(config, clock, environ), config, clock)
+        self.web = WebServer(config.web, self._publisher, clock=clock, who_listens=who_listens)
+
+    @property
+    def publisher(self) -> Publisher:
+        """Where the samples come from."""
+        return self._publisher
+
+    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Sample and serve until a signal; to be called from the main thread."""
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, self._end)
+        signal.signal(signal.SIGHUP, self._hang_up)
+        self._publisher.start()
+        try:
+            self.web.run(lambda _: on_started())
+        finally:
+            self._publisher.stop()
+
+    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+        self.web.stop()
+
+    def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
+        # Not in the handler itself: it may have interrupted a thread that holds the log's lock.
+        threading.Thread(target=self.reload, name="reload", daemon=True).start()
+
+    def reload(self) -> None:
+        """Read the configuration again and apply it whole, or not at all."""
+        try:
+            config = self._load()
+        except ConfigError as error:
+            for problem in error.problems:
+                _log.error("configuration refused, the one before stays in use", extra={"problem": problem})
+            self._publisher.refuse()
+            return
+        if config.web.listen_address != self._config.web.listen_address:
+            _log.warning(
+                "a new web.listen_address needs a restart", extra={"address": config.web.listen_address}
+            )
+        self._config = config
+        log.configure(config.log.level, config.log.format)
+        self.web.configure(config.web)
+        self._publisher.configure(config)
+        _log.info("configuration applied")
