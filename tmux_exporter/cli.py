@@ -91,7 +91,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Sample in the background, serve /metrics and the live page.")
 @_serving
 @_settings
 def serve(load_config: Callable[[], Config]) -> None:
@@ -108,7 +108,7 @@ def serve(load_config: Callable[[], Config]) -> None:
     service.run()
 
 
-@cli.command()
+@cli.command(short_help="Start everything for a newcomer in one go.")
 @_serving
 @_settings
 def up(load_config: Callable[[], Config]) -> None:
@@ -135,10 +135,10 @@ def once(load_config: Callable[[], Config], form: str) -> None:
     """
     from tmux_exporter.once import render_once
 
-    click.get_binary_stream("stdout").write(render_once(load_config(), os.environ, form))
+    sys.stdout.buffer.write(render_once(load_config(), os.environ, form))
 
 
-@cli.command("check-config")
+@cli.command("check-config", short_help="Check a configuration file.")
 @click.argument("file", required=False)
 @click.option("--config", "config_path", metavar="FILE", help="Configuration file; the same as FILE.")
 def check_config(file: str | None, config_path: str | None) -> None:
@@ -155,7 +155,7 @@ def check_config(file: str | None, config_path: str | None) -> None:
     click.echo(f"{path}: fine")
 
 
-@cli.command()
+@cli.command(short_help="Say why something is counted as it is.")
 @click.argument("target", metavar="PID|PANE|AGENT")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings
