@@ -98,8 +98,18 @@ class TmuxUnderTest:
         return not is_gone(self.pid)
 
     def descriptors(self) -> int:
-        """How many files the server holds open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """How many files the server holds open once every client's connection is closed."""
+        wait_for(lambda: self._open_files()[1] == 1, "the server holds no socket but the one it listens on")
+        return self._open_files()[0]
+
+    def _open_files(self) -> tuple[int, int]:
+        """All open files, and the sockets among them."""
+        folder = Path(f"/proc/{self.pid}/fd")
+        files = []
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                files.append(os.readlink(folder / name))
+        return len(files), sum(file.startswith("socket:") for file in files)
 
     def end(self) -> None:
         """End it, stopped or not."""

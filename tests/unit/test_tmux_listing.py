@@ -80,6 +80,7 @@ HOSTILE = [
     "x" * 200,
     "\udcff\udcfe",
     "p:%0:$0",
+    "escaped by 3.4: \\037 \\377 \\$HOME",
     " ",
     "",
 ]

@@ -2,7 +2,8 @@
 
 apt resolves and downloads tmux with all its libraries from the archive that this machine is already set up
 with, in a folder of its own: nothing is installed, the machine's apt state is neither used nor changed, no
-root is needed. A program built for a newer C library runs under that library's own loader.
+root is needed. A program built for a newer C library than this machine's runs under that library's own
+loader; the kernel then takes the loader for the program (/proc/PID/exe).
 """
 
 import argparse
@@ -103,10 +104,13 @@ def _fetch(version: str, folder: Path) -> None:
         root = place / "result" / "root"
         for package in packages:
             _run("dpkg-deb", "-x", package, root)
-        # The wrapper names the final place, where the finished folder arrives in one step.
-        wrapper = place / "result" / "tmux"
-        wrapper.write_text(_wrapper(root, folder / "root"))
-        wrapper.chmod(0o755)
+        program = place / "result" / "tmux"
+        if tmux_version(root / "usr/bin/tmux") == version:
+            program.symlink_to("root/usr/bin/tmux")
+        else:
+            # The wrapper names the final place, where the finished folder arrives in one step.
+            program.write_text(_wrapper(root, folder / "root"))
+            program.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         (place / "result").rename(folder)
     got = tmux_version(folder / "tmux")

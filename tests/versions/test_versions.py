@@ -1,0 +1,81 @@
+"""Never harm a server: real tmux of five Debian releases, each asked in every way and cut off at every byte.
+
+Not part of the ordinary run: `make check-tmux` selects it, fetches the versions, and passes on how long each
+server is asked without a pause (TMUX_EXPORTER_ASK_SECONDS, 20 by default). A version that cannot be fetched
+fails; nothing is skipped.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import tmux_checks as checks
+from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
+from tests.versions.get_tmux import RELEASES, get_tmux
+from tmux_exporter.model import QueryFailure
+
+ASK_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
+
+pytestmark = pytest.mark.versions
+
+
+@pytest.fixture(params=RELEASES)
+def server(request: pytest.FixtureRequest, socket_dir: Path) -> Iterator[TmuxUnderTest]:
+    with tmux_under_test(get_tmux(request.param), socket_dir / "default") as running:
+        assert running.version == request.param
+        yield running
+
+
+def test_own_client_and_topology(server: TmuxUnderTest) -> None:
+    checks.agrees_with_own_client(server)
+    checks.furnish(server)
+    checks.agrees_with_own_client(server)
+    checks.topology_is_right(server)
+    checks.clients_are_counted(server)
+
+
+def test_every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    checks.every_allowed_variable_is_harmless(server)
+
+
+def test_hostile_names(server: TmuxUnderTest, socket_dir: Path) -> None:
+    checks.names_come_through(server, socket_dir / "TOUCHED")
+
+
+def test_every_cut_is_harmless(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    checks.cuts_are_harmless(server)
+
+
+def test_a_server_without_a_session(server: TmuxUnderTest) -> None:
+    server.ok("set-option", "-s", "exit-empty", "off")
+    server.ok("kill-session", "-t", "main")
+    listing = server.listing()
+    # 3.1 refuses even the question for its version while it has no session.
+    assert listing.version == ("" if server.release < (3, 2) else server.version)
+    assert (listing.sessions, listing.panes, listing.clients) == ((), (), 0)
+
+
+def test_the_servers_own_program(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    program = os.path.basename(os.readlink(f"/proc/{server.pid}/exe"))
+    if program.startswith("tmux"):
+        by_program, by_socket = server.listing(transport="client"), server.listing()
+        assert by_program.panes == by_socket.panes
+        assert by_program.windows == by_socket.windows
+    else:
+        # Under a loader of its own the loader is what the kernel calls the program, and it must not be run.
+        answer = server.ask(transport="client")
+        assert answer.failure is QueryFailure.PROTOCOL
+        assert f"no tmux but {program}" in answer.detail
+
+
+@pytest.mark.timeout(ASK_SECONDS + 120)
+def test_asking_without_a_pause(server: TmuxUnderTest) -> None:
+    checks.furnish(server)
+    assert checks.asks_for(server, ASK_SECONDS) > ASK_SECONDS
+    checks.topology_is_right(server)
+    checks.agrees_with_own_client(server)
