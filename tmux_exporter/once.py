@@ -1,17 +1,14 @@
 """One look without a running exporter: `once` and `explain`."""
 
-import shutil
 from collections.abc import Mapping
 
 from tmux_exporter import log
 from tmux_exporter.analysis.explain import Explanation, explain
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
-from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
-from tmux_exporter.report import Report
-from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sampler import open_sampler, require_tmux
 from tmux_exporter.web.report_json import render as render_json
 
 
@@ -30,9 +27,3 @@ def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Exp
     """Explain a pid, a pane or an agent from one look. Raises CannotSeeError where there is none."""
     log.configure(config.log.level, config.log.format)
     return explain(target, open_sampler(config, SystemClock(), environ).look())
-
-
-def require_tmux(report: Report, environ: Mapping[str, str]) -> None:
-    """Refuse a machine that has neither a tmux program nor a tmux server: there is nothing to see, ever."""
-    if not report.servers and shutil.which("tmux", path=environ.get("PATH")) is None:
-        raise CannotSeeError("tmux is not installed; install it: sudo apt-get install tmux")

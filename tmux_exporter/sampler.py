@@ -1,6 +1,7 @@
 """One sample: sources, then analysis, then a frozen Report. Who calls it, and when, is not its business."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -18,6 +19,7 @@ from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
+from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import Owner, ProcessId, ProcessTable, TmuxView
 from tmux_exporter.report import Report
 from tmux_exporter.sources.procfs import ProcReader
@@ -167,3 +169,9 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
     )
     # Where tmux looks for a process that has no TMUX_TMPDIR.
     return Sampler(config, clock, processes, tmux, default_socket=f"/tmp/tmux-{uid}/default")  # noqa: S108
+
+
+def require_tmux(report: Report, environ: Mapping[str, str]) -> None:
+    """Refuse a machine that has neither a tmux program nor a tmux server: there is nothing to see, ever."""
+    if not report.servers and shutil.which("tmux", path=environ.get("PATH")) is None:
+        raise CannotSeeError("tmux is not installed; install it: sudo apt-get install tmux")

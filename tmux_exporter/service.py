@@ -1,6 +1,7 @@
 """The exporter as a service: built from a configuration, run in the main thread until a signal ends it."""
 
 import logging
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
 from tmux_exporter.publisher import Publisher
-from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sampler import open_sampler, require_tmux
 from tmux_exporter.sources.port_owner import who_listens
 from tmux_exporter.web.server import WebServer
 
@@ -21,9 +22,9 @@ _log = logging.getLogger(__name__)
 class Service:
     """Sampler, publisher and web server of one process.
 
-    Listens from the moment it is made (UsageError where the address is taken), samples and answers from
-    `run` to SIGINT or SIGTERM. SIGHUP calls `load` and applies what it returns; a ConfigError leaves
-    everything as it is.
+    Listens from the moment it is made: UsageError where the address is taken, CannotSeeError on a machine
+    without tmux. Samples and answers from `run` to SIGINT or SIGTERM. SIGHUP calls `load` and applies what
+    it returns; a ConfigError leaves everything as it is.
     """
 
     def __init__(self, config: Config, load: Callable[[], Config], environ: Mapping[str, str]) -> None:
@@ -31,7 +32,10 @@ class Service:
         clock = SystemClock()
         self._config = config
         self._load = load
-        self._publisher = Publisher(open_sampler(config, clock, environ), config, clock)
+        sampler = open_sampler(config, clock, environ)
+        if shutil.which("tmux", path=environ.get("PATH")) is None:
+            require_tmux(sampler.sample(), environ)
+        self._publisher = Publisher(sampler, config, clock)
         self.web = WebServer(config.web, self._publisher, clock=clock, who_listens=who_listens)
 
     @property

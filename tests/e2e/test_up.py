@@ -151,7 +151,7 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     )
     assert {metric["session"] for metric, _ in found} == {"main", "billing"}
     assert all(value > 0 for _, value in found)
-    assert query(prometheus, "tmux_up")[0][1] == 1
+    assert query(prometheus, 'tmux_up{server="fleet"}')[0][1] == 1
 
     metrics = get(f"{page}metrics")
     assert exposition.problems(metrics) == []
