@@ -1,0 +1,52 @@
+"""Names of agents over any sequence of samples: unique at all times, and nobody loses one for a newcomer."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.listings import listing, server_view, tmux_view
+from tmux_exporter.analysis.names import Claim, NameBook
+from tmux_exporter.model import PaneKey, ProcessId
+
+FLEET = listing({"a": ["w"] * 3, "b": ["w"] * 3})
+VIEW = tmux_view(server_view(FLEET))
+
+_CLAIMS = st.builds(
+    Claim,
+    pane=st.sampled_from([PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]),
+    session_id=st.just(""),
+    program=st.sampled_from(["claude", "codex"]),
+    process=st.integers(1, 8).map(lambda pid: ProcessId(pid, 1)),
+    wanted=st.sampled_from(["a", "a#2", "a#3", "b"]),
+    declared=st.booleans(),
+)
+_MOVES = st.dictionaries(st.sampled_from([pane.id for pane in FLEET.panes]), st.sampled_from(["$0", "$1"]))
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(_CLAIMS, max_size=7, unique_by=lambda claim: claim.process), _MOVES), max_size=6
+    )
+)
+def test_names_are_unique_and_stick(samples: list[tuple[list[Claim], dict[str, str]]]) -> None:
+    book = NameBook()
+    homes = {pane.id: pane.session_id for pane in FLEET.panes}
+    before: dict[tuple[PaneKey, str, ProcessId], tuple[str, Claim]] = {}
+    for drawn, moves in samples:
+        homes.update(moves)
+        claims = [replace(claim, session_id=homes[claim.pane.pane]) for claim in drawn]
+        names = book.assign(VIEW, claims)
+        places = [(claim.session_id, name) for claim, name in zip(claims, names, strict=True)]
+        assert len(set(places)) == len(places)
+        now = {
+            (claim.pane, claim.program, claim.process): (name, claim)
+            for claim, name in zip(claims, names, strict=True)
+        }
+        for key, (name, claim) in now.items():
+            old_name, old = before.get(key, ("", claim))
+            undisturbed = old.session_id == claim.session_id and not claim.declared
+            if key in before and undisturbed:
+                assert name == old_name
+            assert name.split("#")[0] in ("a", "b")
+        before = now

@@ -1,0 +1,226 @@
+"""Coding agents: which panes hold one, which processes are its own, and what it is called.
+
+An agent is the topmost process of its program in its pane: launchers, relaunches and subagents of the same
+program below it are part of it. Every process belongs to the nearest agent above it and so to one at most; an
+agent of another program below it is an agent of its own. A pane whose `@agent` is set and which runs no known
+program is an agent too, of program `other`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.signatures import Match, Signature, matcher
+from tmux_exporter.model import (
+    Agent,
+    Evidence,
+    Listing,
+    Owner,
+    OwnerKind,
+    Pane,
+    PaneKey,
+    Process,
+    ProcessId,
+    ProcessTable,
+    TmuxView,
+)
+
+OTHER_PROGRAM = "other"
+"""The program of an agent that only its pane's `@agent` declares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    root: Process
+    program: str
+    version: str
+    reason: str
+    members: frozenset[ProcessId]
+
+
+def find_agents(
+    table: ProcessTable,
+    owners: Mapping[ProcessId, Owner],
+    view: TmuxView,
+    signatures: Sequence[Signature],
+    names: NameBook,
+) -> tuple[Agent, ...]:
+    """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample."""
+    listings = [server.listing for server in view.servers if server.listing is not None]
+    by_pane = _members(table, owners, listings)
+    match = matcher(tuple(signatures)).match
+    claims: list[Claim] = []
+    details: list[tuple[_Found, Pane]] = []
+    for listing in listings:
+        windows = {window.id: window for window in listing.windows}
+        sessions = {session.id: session for session in listing.sessions}
+        for pane in listing.panes:
+            key = PaneKey(listing.server, pane.id)
+            if not (members := by_pane[key]):
+                continue
+            wanted, declared = wanted_name(pane, windows.get(pane.window_id), sessions[pane.session_id])
+            for found in _PaneAgents(pane, members, owners, match).found():
+                details.append((found, pane))
+                claims.append(
+                    Claim(
+                        pane=key,
+                        session_id=pane.session_id,
+                        program=found.program,
+                        process=found.root.id,
+                        wanted=wanted,
+                        declared=declared,
+                    )
+                )
+    order = sorted(range(len(claims)), key=lambda at: _age(details[at][0].root))
+    given = names.assign(view, [claims[at] for at in order])
+    return tuple(
+        Agent(
+            name=name,
+            pane=claims[at].pane,
+            process=claims[at].process,
+            program=claims[at].program,
+            version=details[at][0].version,
+            role=label_text(details[at][1].role_option),
+            reason=details[at][0].reason,
+            members=details[at][0].members,
+        )
+        for at, name in zip(order, given, strict=True)
+    )
+
+
+def _members(
+    table: ProcessTable, owners: Mapping[ProcessId, Owner], listings: Sequence[Listing]
+) -> dict[PaneKey, dict[int, Process]]:
+    found: dict[PaneKey, dict[int, Process]] = {
+        PaneKey(listing.server, pane.id): {} for listing in listings for pane in listing.panes
+    }
+    for pid, process in table.processes.items():
+        owner = owners.get(process.id)
+        if owner is not None and owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
+            found[owner.pane][pid] = process
+    return found
+
+
+def _age(process: Process) -> tuple[int, int]:
+    return process.id.start_ticks, process.id.pid
+
+
+class _PaneAgents:
+    """The agents of one pane."""
+
+    def __init__(
+        self,
+        pane: Pane,
+        members: Mapping[int, Process],
+        owners: Mapping[ProcessId, Owner],
+        match: Callable[[Process], Match | None],
+    ) -> None:
+        self._pane = pane
+        self._members = members
+        self._owners = owners
+        matches = {pid: found for pid, process in members.items() if (found := match(process)) is not None}
+        self._services = {pid for pid, found in matches.items() if found.service}
+        self._matches = {pid: found for pid, found in matches.items() if not found.service}
+
+    def found(self) -> Iterator[_Found]:
+        roots = self._roots()
+        if not roots:
+            yield from self._declared()
+            return
+        homes = {pid: self._nearest(pid, roots) for pid in self._members}
+        homes.update(self._orphans(roots, homes))
+        for root in sorted(roots, key=lambda pid: _age(self._members[pid])):
+            found = self._matches[root]
+            members = [pid for pid in self._members if homes[pid] == root]
+            yield _Found(
+                root=self._members[root],
+                program=found.signature.program,
+                version=self._version(root, members),
+                reason=found.reason,
+                members=frozenset(self._members[pid].id for pid in members),
+            )
+
+    def _declared(self) -> Iterator[_Found]:
+        """The whole tree of a pane that runs no known program, if its user calls it an agent."""
+        root = self._members.get(self._pane.pid) if self._pane.pid is not None else None
+        if root is None or not self._pane.agent_option.strip():
+            return
+        members = [pid for pid in self._members if self._nearest(pid, {root.id.pid}) is not None]
+        yield _Found(
+            root=root,
+            program=OTHER_PROGRAM,
+            version="",
+            reason="the pane's @agent says so",
+            members=frozenset(self._members[pid].id for pid in members),
+        )
+
+    def _roots(self) -> set[int]:
+        roots = {pid for pid in self._matches if not self._has_ancestor_of_its_program(pid)}
+        firm = {self._program(pid) for pid in roots if self._in_tree(pid)}
+        # A subagent that lost its parent is still its agent's, not a second agent.
+        return {
+            pid
+            for pid in roots
+            if self._in_tree(pid) or self._program(pid) not in firm or not self._carries_marker(pid, pid)
+        }
+
+    def _has_ancestor_of_its_program(self, pid: int) -> bool:
+        return any(
+            ancestor in self._matches and self._program(ancestor) == self._program(pid)
+            for ancestor in self._ancestors(pid)
+        )
+
+    def _orphans(self, roots: set[int], homes: Mapping[int, int | None]) -> dict[int, int | None]:
+        """Processes that lost their parents but carry an agent's marker, and what they started."""
+        adopted: dict[int, int | None] = {}
+        for pid, home in homes.items():
+            if home is None and not self._in_tree(pid) and pid not in self._services:
+                fitting = [root for root in roots if self._carries_marker(pid, root)]
+                older = [root for root in fitting if _age(self._members[root]) <= _age(self._members[pid])]
+                if older:
+                    adopted[pid] = max(older, key=lambda root: _age(self._members[root]))
+        heirs = {
+            pid: adopted[head]
+            for pid, home in homes.items()
+            if home is None and pid not in adopted and (head := self._nearest(pid, set(adopted))) is not None
+        }
+        return {**adopted, **heirs}
+
+    def _carries_marker(self, pid: int, root: int) -> bool:
+        """Whether the environment of `pid` names the program of `root`, and not just that of the whole pane.
+
+        A tmux server that an agent started hands the agent's variables to every pane.
+        """
+        environ = self._members[pid].environ
+        shell = self._members.get(self._pane.pid) if self._pane.pid is not None else None
+        if environ is None or shell is None or shell.environ is None:
+            return False
+        markers = self._matches[root].signature.markers
+        return any(marker in environ and marker not in shell.environ for marker in markers)
+
+    def _in_tree(self, pid: int) -> bool:
+        return self._owners[self._members[pid].id].evidence is Evidence.TREE
+
+    def _program(self, pid: int) -> str:
+        return self._matches[pid].signature.program
+
+    def _nearest(self, pid: int, heads: set[int]) -> int | None:
+        if pid in heads:
+            return pid
+        return next((ancestor for ancestor in self._ancestors(pid) if ancestor in heads), None)
+
+    def _ancestors(self, pid: int) -> Iterator[int]:
+        """Parents within the pane; the table is no instant, so parents may form a circle."""
+        seen = {pid}
+        parent = self._members[pid].ppid
+        while parent in self._members and parent not in seen:
+            yield parent
+            seen.add(parent)
+            parent = self._members[parent].ppid
+
+    def _version(self, root: int, members: Sequence[int]) -> str:
+        """The version that the root shows, or another process of its program."""
+        same = [pid for pid in members if pid in self._matches and self._program(pid) == self._program(root)]
+        ordered = sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
+        return next((self._matches[pid].version for pid in ordered if self._matches[pid].version), "")
