@@ -9,6 +9,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.exporter import Exporter
 from tests.support.processes import end_server
 from tests.support.wait import wait_for
 
@@ -41,3 +42,19 @@ def tmux_server(socket_dir: Path) -> Iterator["Callable[[str], libtmux.Server]"]
     yield start
     for server in started:
         end_server(server)
+
+
+@pytest.fixture
+def start_exporter(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., Exporter]]:
+    """Start a real exporter that samples twice a second; ended with the test."""
+    started: list[Exporter] = []
+
+    def start(*arguments: str) -> Exporter:
+        home = tmp_path / f"exporter{len(started)}"
+        home.mkdir(mode=0o700)
+        started.append(Exporter(home, *arguments))
+        return started[-1]
+
+    yield start
+    for exporter in started:
+        exporter.end()

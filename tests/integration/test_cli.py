@@ -1,0 +1,157 @@
+"""The command as a user runs it: bad input is one clear line with the mend, and the right exit code."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import libtmux
+import pytest
+
+from tests.support import exposition
+from tests.support.exporter import Exporter
+from tests.support.processes import server_pid
+from tests.support.wait import wait_for
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(socket_dir: Path, tmp_path: Path) -> Run:
+    """Run `tmux-exporter ARGUMENTS`; tmux is looked for only in the test's own socket folder."""
+
+    def run_command(*arguments: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tmux_exporter", *arguments],
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), **environ},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run_command
+
+
+def refused(result: subprocess.CompletedProcess[str], status: int) -> str:
+    """The one line with which a command refuses."""
+    assert (result.returncode, result.stdout) == (status, ""), result
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_every_command_has_help_with_an_example(run: Run) -> None:
+    listing = run("--help").stdout
+    commands = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line.strip()]
+    assert {"serve", "once", "up", "check-config", "explain"} <= set(commands)
+    for command in commands:
+        text = run(command, "--help").stdout
+        assert "Example:" in text, command
+    assert "..." not in listing.partition("Commands:")[2], "a short help that does not fit"
+
+
+def test_a_wrong_command_or_flag_is_wrong_use(run: Run) -> None:
+    assert run("servee").returncode == 2
+    assert run("once", "--format", "yaml").returncode == 2
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text("sampling:\n  intervall: 5s\ntmux:\n  hold: 1:30\n", encoding="utf-8")
+    result = run("check-config", str(file))
+    assert result.returncode == 2
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{file}:2:3: ")
+    assert "'interval'" in first
+    assert second.startswith(f"{file}:4:9: ")
+    assert run("once", "--config", str(file)).stderr == result.stderr
+
+
+def test_a_good_file_is_said_to_be_fine(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "good.yml"
+    file.write_text("sampling:\n  interval: 10s\n", encoding="utf-8")
+    result = run("check-config", str(file))
+    assert (result.returncode, result.stdout) == (0, f"{file}: fine\n")
+
+
+def test_check_config_without_a_file_says_so(run: Run) -> None:
+    result = run("check-config")
+    assert result.returncode == 2
+    assert "name a file" in result.stderr
+
+
+def test_a_taken_port_is_told_with_its_holder(run: Run, socket_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = refused(run("serve", "--web.listen-address", f"127.0.0.1:{port}"), 2)
+    assert f"127.0.0.1:{port}" in line
+    assert f"(pid {os.getpid()})" in line
+    assert "--web.listen-address" in line
+
+
+@pytest.mark.parametrize("command", [("once",), ("serve", "--web.listen-address", "127.0.0.1:0"), ("up",)])
+def test_a_machine_without_tmux_gets_the_line_that_installs_it(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    # A /proc without processes: there may be tmux servers of this user on the machine that runs the test.
+    root = tmp_path / "proc"
+    (root / "net").mkdir(parents=True)
+    (root / "stat").write_text("btime 1700000000\n", encoding="ascii")
+    (root / "net" / "unix").write_text("Num RefCount Protocol Flags Type St Inode Path\n", encoding="ascii")
+    file = tmp_path / "c.yml"
+    file.write_text(f"processes:\n  root: {root}\n", encoding="utf-8")
+    line = refused(run(*command, "--config", str(file), environ={"PATH": str(tmp_path)}), 3)
+    assert line == "tmux-exporter: tmux is not installed; install it: sudo apt-get install tmux"
+
+
+def test_once_shows_the_sessions_in_every_format(
+    run: Run, tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    server = tmux_server("fleet")
+    server.cmd("new-session", "-d", "-s", "two words", "sleep 3600")
+    text = run("once")
+    assert text.returncode == 0
+    assert exposition.problems(text.stdout) == []
+    assert 'tmux_session_processes{server="fleet",session="two words"} 1.0' in text.stdout
+    assert run("once", "--format", "openmetrics").stdout.endswith("# EOF\n")
+    report = json.loads(run("once", "--format", "json").stdout)
+    assert {each["session"] for each in report["sessions"] if each["server"] == "fleet"} == {
+        "main",
+        "two words",
+    }
+
+
+def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:
+    server = tmux_server("fleet")
+    pid = int(server.cmd("display-message", "-p", "-t", "%0", "#{pane_pid}").stdout[0])
+    by_pane = run("explain", "fleet/%0")
+    assert by_pane.returncode == 0
+    assert str(pid) in by_pane.stdout
+    assert f"tmux server {server_pid(server)}" in by_pane.stdout
+    by_pid = json.loads(run("explain", "--json", str(pid)).stdout)
+    assert by_pid["facts"]["belongs to"] == "pane %0"
+    assert by_pid["members"][0]["pid"] == pid
+    assert "no pane and no agent nobody" in refused(run("explain", "nobody"), 3)
+    assert "no process 4194305" in refused(run("explain", "4194305"), 3)
+
+
+def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(
+    tmp_path: Path, start_exporter: Callable[..., Exporter]
+) -> None:
+    file = tmp_path / "c.yml"
+    file.write_text("metrics:\n  pane_detail: false\n", encoding="utf-8")
+    exporter = start_exporter("--config", str(file))
+    file.write_text("metrics:\n  pane_detail: maybe\n", encoding="utf-8")
+    exporter.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "config_last_reload_successful 0.0" in exporter.metrics(), "the bad file is refused")
+    file.write_text("metrics:\n  pane_detail: true\n", encoding="utf-8")
+    exporter.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "tmux_pane_threads" in exporter.metrics(), "the good file is applied")
+    assert "config_last_reload_successful 1.0" in exporter.metrics()

@@ -1,0 +1,57 @@
+"""A real `tmux-exporter serve` in its own process, on a free port."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from tests.support.wait import wait_for
+
+_LISTENING = re.compile(r"listening on (http://\S+/)")
+
+
+class Exporter:
+    """Started when made; `home` holds its state, runtime folder and log."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.log = home / "serve.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tmux_exporter", "serve"),
+                    *("--web.listen-address", "127.0.0.1:0", "--sampling.interval", "500ms", *arguments),
+                ],
+                stderr=log,
+                env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
+            )
+        wait_for(lambda: _LISTENING.search(self._text()), f"serve listens: {self._text()}")
+        self.url = _LISTENING.findall(self._text())[0]
+        wait_for(self.is_ready, "serve has taken a sample")
+
+    def _text(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def get(self, path: str, timeout: float = 5.0) -> str:
+        """The body of one of its pages."""
+        with urllib.request.urlopen(f"{self.url}{path.lstrip('/')}", timeout=timeout) as answer:
+            body: bytes = answer.read()
+        return body.decode()
+
+    def metrics(self) -> str:
+        """The page for Prometheus."""
+        return self.get("/metrics")
+
+    def is_ready(self) -> bool:
+        try:
+            self.get("/-/ready")
+        except OSError:
+            return False
+        return True
+
+    def end(self) -> int:
+        """End it as a service manager would; its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(10)
