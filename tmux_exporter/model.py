@@ -55,7 +55,9 @@ class Process:
     is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
     `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `environ` holds only the variables
-    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept.
+    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept. `read_bytes` and
+    `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
+    kernel adds them to the parent's when it ends.
     """
 
     id: ProcessId
@@ -88,6 +90,23 @@ class Process:
     def alive(self) -> bool:
         """A zombie is dead, unless it has threads: then only its main thread left."""
         return self.state not in ("Z", "X") or self.threads > 1
+
+
+Cgroup = tuple[str, ...]
+"""A cgroup by the folders that lead to it from the root of the cgroup file systems."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryBounds:
+    """What the kernel lets processes have of memory, in bytes.
+
+    `host` is all that the kernel has to give out. `cgroups` holds the memory cgroup of each process that was
+    asked for, `limits` the limits of these cgroups and of those above them, where they have one.
+    """
+
+    host: int | None = None
+    cgroups: Mapping[ProcessId, Cgroup] = field(default_factory=dict)
+    limits: Mapping[Cgroup, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

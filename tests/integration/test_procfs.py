@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ import pytest
 from tests.support.child import NOBODY, in_child
 from tests.support.odd_processes import ACCEPTING, FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tests.support.processes import end_process
+from tests.support.recorded_proc import OWNER, ROLES, Machine
 from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import Process, Unreadable
@@ -83,9 +85,9 @@ def test_start_times_are_those_of_the_machine() -> None:
 @pytest.mark.parametrize("name", [b") R 1 1 (", b"a\nb", b"\xff\xfe", b")", b""])
 def test_a_name_set_by_the_process_itself_spoils_nothing(name: bytes) -> None:
     with running(NAMED, name.hex()) as (pid, _):
-        process = read_one(pid)
+        process = until(reader(), pid, lambda seen: seen.state == "S", "it sleeps")
     assert process.comm.encode("utf-8", "surrogateescape") == name
-    assert (process.ppid, process.state, process.threads) == (os.getpid(), "S", 1)
+    assert (process.ppid, process.threads) == (os.getpid(), 1)
     assert process.resident_bytes is not None
 
 
@@ -201,8 +203,8 @@ def stranger() -> Iterator[tuple[int, ProcReader]]:
 
 def test_of_a_stranger_only_stat_is_read(stranger: tuple[int, ProcReader]) -> None:
     pid, proc = stranger
-    process = until(proc, pid, lambda seen: seen.comm == "sleep", "sleep runs")
-    assert (process.ppid, process.state, process.threads) == (os.getpid(), "S", 1)
+    process = until(proc, pid, lambda seen: (seen.comm, seen.state) == ("sleep", "S"), "it sleeps")
+    assert (process.ppid, process.threads) == (os.getpid(), 1)
     assert [getattr(process, name) for name in (*FACTS, *FIGURES)] == [None] * 9
     assert process.unreadable == ()
 
@@ -245,6 +247,24 @@ def test_a_process_that_lets_nobody_look_is_unknown_and_counted_once() -> None:
     assert opened.unreadable == ()
     assert all(getattr(opened, name) is not None for name in (*FACTS, *FIGURES))
     assert counted == refused
+
+
+def test_a_refused_stat_is_counted_for_our_own_alone_and_makes_no_view_partial() -> None:
+    # hidepid=1 refuses strangers' files while it lists them.
+    with tempfile.TemporaryDirectory(prefix="tx-", dir="/tmp") as base:
+        Path(base).chmod(0o755)
+        machine = Machine(Path(base))
+        (machine.folder("pane") / "stat").chmod(0)
+
+        def read() -> list[tuple[bool, bool, int]]:
+            tables = [reader(str(machine.root), uid=uid).read() for uid in (OWNER, OWNER + 1)]
+            refused = Unreadable.PERMISSION
+            return [(ROLES["pane"] in t.processes, t.complete, t.unreadable[refused]) for t in tables]
+
+        # Nothing is refused to root.
+        ours, strangers = in_child(read, uid=NOBODY if os.getuid() == 0 else None)
+    assert ours == (False, True, 1)
+    assert strangers == (False, True, 0)
 
 
 def fill_descriptors() -> list[int]:

@@ -1,32 +1,18 @@
 """The full reader on a recorded machine (`tests/support/record_proc.py` made it), whole and damaged."""
 
-import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from tests.support.clock import ManualClock
+from tests.support.recorded_proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
 from tmux_exporter.model import Process, ProcessId, ProcessTable, Unreadable
-from tmux_exporter.sources.procfs import KEPT_ENVIRON, ProcReader
+from tmux_exporter.sources.procfs import KEPT_ENVIRON
 
-ZOO = Path(__file__).parents[1] / "fixtures" / "proc" / "zoo"
-ROLES: dict[str, int] = json.loads((ZOO / "roles.json").read_text())
-OWNER = ZOO.stat().st_uid
 DETAILS = [field.name for field in fields(Process) if field.default is None]
-CLEAN = {Unreadable.PERMISSION: 0, Unreadable.MALFORMED: 0, Unreadable.OTHER: 0}
-
-
-def reader(root: Path = ZOO, *, uid: int = OWNER) -> ProcReader:
-    return ProcReader(str(root), uid=uid, clock=ManualClock(monotonic=42.0))
-
-
-def role(table: ProcessTable, name: str) -> Process:
-    return table.processes[ROLES[name]]
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +21,8 @@ def zoo() -> ProcessTable:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The recorded machine, to be damaged."""
-    return Path(shutil.copytree(ZOO, tmp_path / "proc", symlinks=True))
-
-
-@pytest.fixture
-def edit(copy: Path) -> Callable[[str, str, bytes, bytes], None]:
-    """Replace bytes, which must be there, in one file of one role."""
-
-    def replace(role: str, name: str, old: bytes, new: bytes) -> None:
-        path = copy / str(ROLES[role]) / name
-        content = path.read_bytes()
-        assert old in content
-        path.write_bytes(content.replace(old, new))
-
-    return replace
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
 
 
 def test_the_table_holds_every_process_once_and_knows_when_it_was_taken(zoo: ProcessTable) -> None:
@@ -169,11 +141,11 @@ def test_of_a_stranger_only_stat_is_read(zoo: ProcessTable) -> None:
         )
 
 
-def test_a_kernel_before_4_5_has_no_anonymous_memory(copy: Path) -> None:
-    for status in copy.glob("*/status"):
+def test_a_kernel_before_4_5_has_no_anonymous_memory(machine: Machine) -> None:
+    for status in machine.root.glob("*/status"):
         lines = status.read_bytes().splitlines(keepends=True)
         status.write_bytes(b"".join(line for line in lines if not line.startswith(b"Rss")))
-    table = reader(copy).read()
+    table = machine.read()
     server = role(table, "tmux_server")
     assert (server.anonymous_bytes, server.shared_memory_bytes) == (None, None)
     assert (server.resident_bytes, server.swap_bytes) == (3836 * 1024, 0)
@@ -193,30 +165,28 @@ def test_a_kernel_before_4_5_has_no_anonymous_memory(copy: Path) -> None:
     ],
 )
 def test_a_file_this_kernel_does_not_have_leaves_its_fields_unknown(
-    copy: Path, zoo: ProcessTable, missing: str, unknown: set[str]
+    machine: Machine, zoo: ProcessTable, missing: str, unknown: set[str]
 ) -> None:
-    path = copy / str(ROLES["tmux_server"]) / missing
+    path = machine.folder("tmux_server") / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    table = reader(copy).read()
+    table = machine.read()
     server, whole = role(table, "tmux_server"), role(zoo, "tmux_server")
     assert {name for name in DETAILS if getattr(server, name) is None} == unknown
     assert all(getattr(server, name) == getattr(whole, name) for name in set(DETAILS) - unknown)
     assert (server.unreadable, table.unreadable, table.complete) == ((), CLEAN, True)
 
 
-def test_the_last_thread_may_be_missing_too(copy: Path) -> None:
-    shutil.rmtree(copy / str(ROLES["main_thread_left"]) / "task")
-    process = role(reader(copy).read(), "main_thread_left")
+def test_the_last_thread_may_be_missing_too(machine: Machine) -> None:
+    shutil.rmtree(machine.folder("main_thread_left") / "task")
+    process = role(machine.read(), "main_thread_left")
     assert (process.alive, process.resident_bytes, process.unreadable) == (True, None, ())
 
 
-def test_a_process_is_counted_once_for_one_reason(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None]
-) -> None:
-    edit("pane", "io", b"write_bytes", b"wrote")
-    edit("pane", "limits", b"Max open files", b"Max open doors")
-    edit("files", "status", b" kB", b" pages")
-    table = reader(copy).read()
+def test_a_process_is_counted_once_for_one_reason(machine: Machine) -> None:
+    machine.edit("pane", "io", b"write_bytes", b"wrote")
+    machine.edit("pane", "limits", b"Max open files", b"Max open doors")
+    machine.edit("files", "status", b" kB", b" pages")
+    table = machine.read()
     pane = role(table, "pane")
     assert (pane.read_bytes, pane.written_bytes, pane.max_fds) == (None, None, None)
     assert (pane.unreadable, pane.resident_bytes) == ((Unreadable.MALFORMED,), 1828 * 1024)
@@ -225,142 +195,72 @@ def test_a_process_is_counted_once_for_one_reason(
     assert table.complete
 
 
-def test_a_file_that_cannot_be_read_is_another_reason(copy: Path) -> None:
-    io = copy / str(ROLES["pane"]) / "io"
+def test_a_file_that_cannot_be_read_is_another_reason(machine: Machine) -> None:
+    io = machine.folder("pane") / "io"
     io.unlink()
     io.mkdir()
-    table = reader(copy).read()
+    table = machine.read()
     assert (role(table, "pane").read_bytes, role(table, "pane").unreadable) == (None, (Unreadable.OTHER,))
     assert table.unreadable == {**CLEAN, Unreadable.OTHER: 1}
 
 
+def test_a_program_that_cannot_be_read_is_a_reason_too(machine: Machine) -> None:
+    exe = machine.folder("pane") / "exe"
+    exe.unlink()
+    exe.touch()
+    table = machine.read()
+    assert (role(table, "pane").exe, role(table, "pane").unreadable) == (None, (Unreadable.OTHER,))
+    assert table.unreadable == {**CLEAN, Unreadable.OTHER: 1}
+
+
+def test_a_process_whose_folder_cannot_be_opened_is_unknown_and_says_so(machine: Machine) -> None:
+    (machine.root / "99999").touch()
+    table = machine.read()
+    assert set(table.processes) == set(ROLES.values())
+    assert (table.complete, table.unreadable) == (False, {**CLEAN, Unreadable.OTHER: 1})
+
+
 @pytest.mark.parametrize(("uid", "counted"), [(OWNER, 1), (OWNER + 1, 0)])
-def test_a_malformed_stat_hides_one_process_and_says_so(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None], uid: int, counted: int
-) -> None:
-    edit("pane", "stat", b")", b"")
-    table = reader(copy, uid=uid).read()
+def test_a_malformed_stat_hides_one_process_and_says_so(machine: Machine, uid: int, counted: int) -> None:
+    machine.edit("pane", "stat", b")", b"")
+    table = reader(machine.root, uid=uid).read()
     assert set(ROLES.values()) - set(table.processes) == {ROLES["pane"]}
     assert (table.complete, table.unreadable) == (False, {**CLEAN, Unreadable.MALFORMED: counted})
 
 
 @pytest.mark.parametrize("stat", ["missing", "empty"])
-def test_a_process_that_ended_after_the_listing_is_left_out(copy: Path, stat: str) -> None:
-    path = copy / str(ROLES["pane"]) / "stat"
+def test_a_process_that_ended_after_the_listing_is_left_out(machine: Machine, stat: str) -> None:
+    path = machine.folder("pane") / "stat"
     path.unlink()
     if stat == "empty":
         path.touch()
-    table = reader(copy).read()
+    table = machine.read()
     assert set(ROLES.values()) - set(table.processes) == {ROLES["pane"]}
     assert (table.complete, table.unreadable) == (True, CLEAN)
 
 
-def test_a_machine_that_cannot_be_listed_is_unknown_and_not_empty(tmp_path: Path, copy: Path) -> None:
-    (copy / "stat").write_text("cpu 1 2 3\n")
-    for root in (tmp_path / "nowhere", ZOO / "stat", copy):
+def test_a_machine_that_cannot_be_listed_is_unknown_and_not_empty(tmp_path: Path, machine: Machine) -> None:
+    (machine.root / "stat").write_text("cpu 1 2 3\n")
+    for root in (tmp_path / "nowhere", ZOO / "stat", machine.root):
         table = reader(root).read()
         assert (table.processes, table.complete, table.taken_at) == ({}, False, 42.0)
         assert math.isnan(table.boot_time)
 
 
-def test_what_is_fixed_at_exec_is_read_once(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None]
-) -> None:
-    proc = reader(copy)
-    before = role(proc.read(), "pane")
-    edit("pane", "cmdline", b"600", b"777")
-    edit("pane", "environ", b"%0", b"%9")
-    edit("pane", "status", b"1828 kB", b"9999 kB")
-    after = role(proc.read(), "pane")
-    assert (after.argv, after.environ, after.exe) == (before.argv, before.environ, before.exe)
-    assert after.resident_bytes == 9999 * 1024
-    assert role(reader(copy).read(), "pane").argv == ("sleep", "777")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [(b" 140735717887673 ", b" 140735717887672 "), (b"(sleep)", b"(slope)"), (b" 156404 ", b" 156405 ")],
-    ids=["arg_start", "name", "start"],
-)
-def test_another_program_is_read_anew(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None], old: bytes, new: bytes
-) -> None:
-    proc = reader(copy)
-    proc.read()
-    edit("pane", "cmdline", b"600", b"777")
-    edit("pane", "environ", b"%0", b"%9")
-    edit("pane", "stat", old, new)
-    pane = role(proc.read(), "pane")
-    assert pane.argv == ("sleep", "777")
-    assert pane.environ is not None
-    assert pane.environ["TMUX_PANE"] == "%9"
-
-
-def test_where_arg_start_is_hidden_the_program_is_read_each_time(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None]
-) -> None:
-    edit("pane", "stat", b" 140735717887673 ", b" 0 ")
-    proc = reader(copy)
-    assert role(proc.read(), "pane").argv == ("sleep", "600")
-    edit("pane", "cmdline", b"600", b"777")
-    assert role(proc.read(), "pane").argv == ("sleep", "777")
-
-
-@pytest.mark.parametrize("part", ["cmdline", "exe", "environ"])
-def test_a_look_that_failed_is_repeated(copy: Path, part: str) -> None:
-    path = copy / str(ROLES["pane"]) / part
-    path.rename(copy / "aside")
-    proc = reader(copy)
-    assert None in (
-        role(proc.read(), "pane").argv,
-        role(proc.read(), "pane").exe,
-        role(proc.read(), "pane").environ,
-    )
-    (copy / "aside").rename(path)
-    pane = role(proc.read(), "pane")
-    assert (pane.argv, pane.exe) == (("sleep", "600"), "/usr/bin/sleep")
-    assert pane.environ is not None
-
-
-def test_what_is_known_ends_with_the_process(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None]
-) -> None:
-    proc = reader(copy)
-    proc.read()
-    folder = copy / str(ROLES["pane"])
-    folder.rename(copy / "aside")
-    assert ROLES["pane"] not in proc.read().processes
-    (copy / "aside").rename(folder)
-    edit("pane", "cmdline", b"600", b"777")
-    assert role(proc.read(), "pane").argv == ("sleep", "777")
-
-
-def test_what_is_known_outlives_a_listing_that_failed(
-    copy: Path, edit: Callable[[str, str, bytes, bytes], None]
-) -> None:
-    proc = reader(copy)
-    proc.read()
-    edit("pane", "cmdline", b"600", b"777")
-    copy.rename(copy.with_name("aside"))
-    assert not proc.read().complete
-    copy.with_name("aside").rename(copy)
-    assert role(proc.read(), "pane").argv == ("sleep", "600")
-
-
-def test_a_long_status_is_read_to_its_end(copy: Path, edit: Callable[[str, str, bytes, bytes], None]) -> None:
+def test_a_long_status_is_read_to_its_end(machine: Machine) -> None:
     # Thousands of groups stand before the memory lines; a user of a large directory service has hundreds.
     groups = b"Groups:\t" + b" ".join(b"%d" % group for group in range(100_000, 120_000)) + b" \n"
-    edit("pane", "status", b"VmPeak:", groups + b"VmPeak:")
-    assert role(reader(copy).read(), "pane").resident_bytes == 1828 * 1024
+    machine.edit("pane", "status", b"VmPeak:", groups + b"VmPeak:")
+    assert role(machine.read(), "pane").resident_bytes == 1828 * 1024
 
 
-def test_no_descriptor_is_left_open(copy: Path) -> None:
-    shutil.rmtree(copy / str(ROLES["files"]) / "fd")
-    (copy / str(ROLES["pane"]) / "io").unlink()
-    (copy / str(ROLES["zombie"]) / "stat").write_text("nonsense")
-    proc = reader(copy)
+def test_no_descriptor_is_left_open(machine: Machine) -> None:
+    shutil.rmtree(machine.folder("files") / "fd")
+    (machine.folder("pane") / "io").unlink()
+    (machine.folder("zombie") / "stat").write_text("nonsense")
+    proc = reader(machine.root)
     before = os.listdir("/proc/self/fd")
     for _ in range(3):
         proc.read()
-    reader(copy / "nowhere").read()
+    reader(machine.root / "nowhere").read()
     assert os.listdir("/proc/self/fd") == before
