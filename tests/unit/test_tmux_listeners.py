@@ -107,12 +107,32 @@ def test_a_missing_table_of_sockets_is_a_problem_and_not_no_server(tmp_path: Pat
     assert "unix: No such file" in problem.detail
 
 
-def test_a_server_that_listens_nowhere_is_a_problem(tmp_path: Path) -> None:
+def test_a_server_that_listens_nowhere_is_none_for_anybody(tmp_path: Path) -> None:
+    """It is just starting, or just ending, or a fork of a server that has not come to its exec."""
     fake_proc(tmp_path, 5, {"6": "socket:[8]"}, HEAD)
     (tmp_path / "5" / "net").mkdir()
     (tmp_path / "5" / "net" / "unix").write_bytes(HEAD)
-    [problem] = ListenerFinder(str(tmp_path), UID).find(table(SERVER)).unplaced.values()
-    assert "it listens at no path" in problem.detail
+    found = ListenerFinder(str(tmp_path), UID).find(table(SERVER))
+    assert (found.placed, found.unplaced) == ({}, {})
+
+
+def test_a_server_whose_row_was_forged_is_a_problem(tmp_path: Path) -> None:
+    fake_proc(tmp_path, 5, {"6": "socket:[8]"}, HEAD + row(8, b"/x/s") + row(8, b"/x/t"))
+    found = ListenerFinder(str(tmp_path), UID).find(table(SERVER))
+    assert found.placed == {}
+    [problem] = found.unplaced.values()
+    assert (problem.reason, "two rows" in problem.detail) == ("partial", True)
+
+
+def test_a_fork_of_a_server_is_not_a_second_one(tmp_path: Path) -> None:
+    fake_proc(tmp_path, 5, {"6": "socket:[8]"}, HEAD + row(8, b"/x/s") + row(9, b"/x/t"))
+    for pid, link in ((6, "socket:[8]"), (7, "socket:[9]")):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "fd" / "6").symlink_to(link)
+    fork = process(6, ppid=5, comm="tmux: server")
+    inner = process(7, ppid=5, comm="tmux: server")
+    found = ListenerFinder(str(tmp_path), UID).find(table(SERVER, fork, inner))
+    assert set(found.placed) == {SERVER.id, inner.id}
 
 
 def test_a_program_named_tmux_that_does_not_listen_is_nothing(tmp_path: Path) -> None:
@@ -142,7 +162,7 @@ def test_a_seat_is_kept_until_its_descriptor_changes(tmp_path: Path) -> None:
     assert listener.path == "/x/s"
     # SIGUSR1: the server binds its path anew.
     (tmp_path / "5" / "fd" / "6").unlink()
-    (tmp_path / "5" / "fd" / "7").symlink_to("socket:[9]")
+    (tmp_path / "5" / "fd" / "6").symlink_to("socket:[9]")
     (tmp_path / "net" / "unix").write_bytes(HEAD + row(9, b"/x/t"))
     [listener] = finder.find(table(SERVER)).placed.values()
     assert listener.path == "/x/t"

@@ -147,6 +147,17 @@ def test_a_full_backlog_of_a_new_server_is_its_listener() -> None:
     assert server.process == P
 
 
+def test_a_full_backlog_at_a_path_that_two_claim_is_nobodys() -> None:
+    samples = Samples()
+    hung = {PATH: samples.failure(QueryFailure.HUNG)}
+    found = samples.take(hung, alive=[P, Q], listening={P: PATH, Q: PATH}).servers
+    assert [(s.process, s.holds_path, reason(s)) for s in found] == [
+        (None, True, "hung"),
+        (P, False, "noserver"),
+        (Q, False, "noserver"),
+    ]
+
+
 def test_a_full_backlog_of_an_unseen_process_is_a_server_without_a_process() -> None:
     samples = Samples()
     [server] = samples.take({PATH: samples.failure(QueryFailure.HUNG)}).servers
@@ -537,6 +548,15 @@ def test_the_next_question_waits_until_the_last_one_cost_a_two_hundredth_of_a_co
     assert (server.up, server.queries, server.listing is not None) == (True, (), True)
     samples.clock.advance(0.1)
     assert samples.due(P)
+
+
+def test_a_listing_within_its_pace_is_fresh_however_long_the_hold() -> None:
+    samples = Samples()
+    samples.take({PATH: samples.answer(seconds=0.2, cpu=0.2)}, alive=[P], listening={P: PATH})
+    samples.clock.advance(HOLD + 5)
+    assert not samples.due(P)
+    [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+    assert (server.up, server.listing is not None) == (True, True)
 
 
 def test_a_cheap_listing_is_taken_at_every_sample() -> None:

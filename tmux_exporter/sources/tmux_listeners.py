@@ -108,18 +108,17 @@ class ListenerFinder:
             if process.id in seats:
                 continue
             try:
-                seat = self._place(process.id, sockets)
+                found = self._place(process.id, sockets)
             except (FileNotFoundError, ProcessLookupError):
                 continue
             except OSError as error:
-                unplaced[process.id] = _unplaced(process.id, error, "")
-                continue
-            if seat is not None:
-                seats[process.id] = seat
-            elif process.comm == SERVER_COMM:
-                unplaced[process.id] = _unplaced(process.id, sockets.fault, "it listens at no path")
-        self._seats = seats
-        return Listeners(placed={id_: seat.listener for id_, seat in seats.items()}, unplaced=unplaced)
+                found = _unplaced(process.id, error)
+            if isinstance(found, _Seat):
+                seats[process.id] = found
+            elif found is not None and process.comm == SERVER_COMM:
+                unplaced[process.id] = found
+        self._seats = _without_forks(seats, table)
+        return Listeners(placed={id_: s.listener for id_, s in self._seats.items()}, unplaced=unplaced)
 
     def _holds(self, process: ProcessId, seat: _Seat) -> bool:
         try:
@@ -127,18 +126,24 @@ class ListenerFinder:
         except OSError:
             return False
 
-    def _place(self, process: ProcessId, sockets: "_UnixSockets") -> _Seat | None:
+    def _place(self, process: ProcessId, sockets: "_UnixSockets") -> _Seat | Problem | None:
+        """Where a process listens; None if it does not, a problem if that cannot be told."""
         fds = {link: fd for fd, link in self._descriptors(process.pid) if _SOCKET.fullmatch(link)}
         # A process of another network namespace has a table of its own.
         for table in (f"{self._root}/net/unix", f"{self._root}/{process.pid}/net/unix"):
+            paths = sockets.read(table)
             for link, fd in fds.items():
-                path = sockets.path(table, link[len("socket:[") : -1])
-                if path is not None:
-                    if not os.path.isabs(path):
-                        path = os.path.join(os.readlink(f"{self._root}/{process.pid}/cwd"), path)
-                    listener = Listener(path=canonical(path), same_mounts=self._same_mounts(process.pid))
-                    return _Seat(fd=fd, link=link, listener=listener)
-        return None
+                inode = link[len("socket:[") : -1]
+                if inode not in paths:
+                    continue
+                path = paths[inode]
+                if path is None:
+                    return _unplaced(process, f"{table} has two rows for its socket")
+                if not os.path.isabs(path):
+                    path = os.path.join(os.readlink(f"{self._root}/{process.pid}/cwd"), path)
+                listener = Listener(path=canonical(path), same_mounts=self._same_mounts(process.pid))
+                return _Seat(fd=fd, link=link, listener=listener)
+        return _unplaced(process, sockets.fault) if sockets.fault else None
 
     def _descriptors(self, pid: int) -> Iterator[tuple[str, str]]:
         folder = f"{self._root}/{pid}/fd"
@@ -155,23 +160,33 @@ class ListenerFinder:
             return True
 
 
-def _unplaced(process: ProcessId, error: OSError | None, otherwise: str) -> Problem:
-    reason = QueryFailure.DENIED if isinstance(error, PermissionError) else QueryFailure.PARTIAL
-    words = f"{error.filename}: {error.strerror}" if error else otherwise
+def _without_forks(seats: dict[ProcessId, _Seat], table: ProcessTable) -> dict[ProcessId, _Seat]:
+    """The seats without those of a server's children: until they exec, they look and listen as it does."""
+    links = {process.pid: seat.link for process, seat in seats.items()}
+    return {
+        process: seat
+        for process, seat in seats.items()
+        if links.get(table.processes[process.pid].ppid) != seat.link
+    }
+
+
+def _unplaced(process: ProcessId, why: OSError | str) -> Problem:
+    reason = QueryFailure.DENIED if isinstance(why, PermissionError) else QueryFailure.PARTIAL
+    words = f"{why.filename}: {why.strerror}" if isinstance(why, OSError) else why
     return Problem(
         source="tmux", reason=reason.value, detail=f"no socket found of tmux server {process.pid}: {words}"
     )
 
 
 class _UnixSockets:
-    """The listening sockets of one sample, each table read when first asked for."""
+    """The tables of sockets of one sample, each read when first asked for; `fault` is why one was not."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, str | None]] = {}
         self.fault: OSError | None = None
 
-    def path(self, table: str, inode: str) -> str | None:
-        """The path to which a listening inode is bound, by the file `table`."""
+    def read(self, table: str) -> dict[str, str | None]:
+        """What `parse_unix` finds in the file `table`; nothing where it cannot be read."""
         if table not in self._tables:
             try:
                 with open(table, "rb") as stream:
@@ -179,4 +194,4 @@ class _UnixSockets:
             except OSError as error:
                 self._tables[table] = {}
                 self.fault = error
-        return self._tables[table].get(inode)
+        return self._tables[table]
