@@ -12,8 +12,10 @@ from enum import Enum, StrEnum, auto
 
 from tmux_exporter.config_values import (
     format_duration,
+    format_size,
     nearest,
     parse_duration,
+    parse_size,
     shown,
 )
 
@@ -49,6 +51,36 @@ class Duration:
     def render(self, value: float) -> str:
         """YAML text."""
         return format_duration(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeOrNone:
+    """Bytes between two bounds, both included; `none` where there is nothing to set."""
+
+    at_least: int
+    at_most: int
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}, or `none`"
+
+    def parse(self, text: str) -> int | None:
+        """Bytes, or None."""
+        if text == "none":
+            return None
+        try:
+            value = parse_size(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or none") from None
+        if not self.at_least <= value <= self.at_most:
+            low, high = format_size(self.at_least), format_size(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}, or none")
+        return value
+
+    def render(self, value: int | None) -> str:
+        """YAML text."""
+        return "none" if value is None else format_size(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +212,7 @@ class Records:
         return "list of mappings, see below"
 
 
-Scalar = Duration | Integer | Boolean | Choice | Text
+Scalar = Duration | SizeOrNone | Integer | Boolean | Choice | Text
 Kind = Scalar | ListOf | Records
 
 

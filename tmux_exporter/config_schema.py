@@ -7,7 +7,17 @@ loader, the reference page and the example file are made from these fields; a ne
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tmux_exporter.config_kinds import Boolean, Choice, Duration, Integer, ListOf, Records, Text, setting
+from tmux_exporter.config_kinds import (
+    Boolean,
+    Choice,
+    Duration,
+    Integer,
+    ListOf,
+    Records,
+    SizeOrNone,
+    Text,
+    setting,
+)
 from tmux_exporter.config_values import (
     parse_file_name,
     parse_host,
@@ -135,7 +145,8 @@ class SignatureConfig:
         default=(),
         metadata=setting(
             ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
-            "Pattern of the script that an interpreter (node, python, bun, …) runs.",
+            "Pattern of the script that an interpreter (node, python, …) runs: of its whole path, or of its "
+            "last part where the pattern has no slash.",
         ),
     )
 
@@ -161,13 +172,28 @@ class AgentSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
-    """What one page may hold."""
+    """What one page may hold, and what sessions and agents may use."""
 
     series: int = field(
         default=20_000,
         metadata=setting(
             Integer(at_least=100, at_most=1_000_000),
             "Most series on one page; what is beyond is dropped and counted.",
+        ),
+    )
+    session_memory: int | None = field(
+        default=None,
+        metadata=setting(
+            SizeOrNone(at_least=2**20, at_most=2**50),
+            "Memory that a session may use, swap included. Alerts and boards measure against it or against "
+            "what its cgroup or the host allows, whichever is lowest; nothing enforces it.",
+        ),
+    )
+    agent_memory: int | None = field(
+        default=None,
+        metadata=setting(
+            SizeOrNone(at_least=2**20, at_most=2**50),
+            "The same for one agent; where `session_memory` is lower, that counts for its agents too.",
         ),
     )
 

@@ -49,6 +49,14 @@ def parse_size(text: str) -> int:
     return int(number * SIZE_UNITS[unit])
 
 
+def format_size(size: int) -> str:
+    """The shortest text that `parse_size` reads back."""
+    unit = max(
+        (unit for unit, factor in SIZE_UNITS.items() if size % factor == 0), key=SIZE_UNITS.__getitem__
+    )
+    return f"{size // SIZE_UNITS[unit]}{unit}"
+
+
 def parse_ratio(text: str) -> float:
     """The part of one that `10%` says: 0.1. Raises ValueError with the mend."""
     number, _ = _quantity(text, "a percentage", ("%",), ("%",))

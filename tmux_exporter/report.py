@@ -13,9 +13,14 @@ from tmux_exporter.model import Problem, ProcessId, QueryFailure, SchedulerState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a set of processes costs; None where no member could be read."""
+    """What a set of processes costs; None where no member could be read.
+
+    `memory_limit_bytes` is the lowest of the limits that hold for all of them together, None where none is
+    known.
+    """
 
     memory_bytes: int | None
+    memory_limit_bytes: int | None
     resident_memory_bytes: int | None
     anonymous_memory_bytes: int | None
     swap_memory_bytes: int | None

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,8 +20,9 @@ from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.model import Owner, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.model import MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
 from tmux_exporter.report import Report
+from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.tmux_servers import TmuxSource
 
@@ -42,6 +43,13 @@ class ServerSource(Protocol):
         """The servers as they are now, asked after `table` was read."""
 
 
+class LimitSource(Protocol):
+    """Reads what the kernel lets processes have."""
+
+    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+        """The bounds of these processes as they are now, or were a moment ago."""
+
+
 class Sampler:
     """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
 
@@ -51,6 +59,7 @@ class Sampler:
         clock: Clock,
         processes: ProcessSource,
         tmux: ServerSource,
+        limits: LimitSource,
         *,
         default_socket: str,
     ) -> None:
@@ -59,6 +68,7 @@ class Sampler:
         self._clock = clock
         self._processes = processes
         self._tmux = tmux
+        self._limits = limits
         self._accounts: Accounts[GroupKey] = Accounts()
         self._queries = QueryStats()
         self._names = NameBook()
@@ -99,7 +109,8 @@ class Sampler:
         self._queries.observe(snapshot.view.servers)
         complete = _is_complete(snapshot)
         self._counts["complete" if complete else "partial"] += 1
-        summary = Summary(snapshot, self._accounts, self._queries)
+        bounds = self._limits.read(_bounded(snapshot))
+        summary = Summary(snapshot, self._accounts, self._queries, bounds, self._config.limits)
         report = Report(
             timestamp=timestamp,
             duration_seconds=self._clock.monotonic() - started,
@@ -145,6 +156,12 @@ def _session_labels(view: TmuxView) -> dict[tuple[ProcessId, str], str]:
     return labels
 
 
+def _bounded(snapshot: Snapshot) -> set[ProcessId]:
+    """The processes whose limits bound sessions, panes and agents."""
+    panes = [pane for _, pane in snapshot.panes().values()]
+    return {*snapshot.roots(panes), *(agent.process for agent in snapshot.agents)}
+
+
 def _is_complete(snapshot: Snapshot) -> bool:
     """Nothing is unknown: a server that is known to have ended is not."""
     return (
@@ -168,7 +185,8 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
         interval=config.sampling.interval,
     )
     # Where tmux looks for a process that has no TMUX_TMPDIR.
-    return Sampler(config, clock, processes, tmux, default_socket=f"/tmp/tmux-{uid}/default")  # noqa: S108
+    limits = LimitReader(clock=clock, proc_root=root)
+    return Sampler(config, clock, processes, tmux, limits, default_socket=f"/tmp/tmux-{uid}/default")  # noqa: S108
 
 
 def require_tmux(report: Report, environ: Mapping[str, str]) -> None:

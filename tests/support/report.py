@@ -29,6 +29,7 @@ def usage(scale: int = 1) -> Usage:
     """Figures of a readable group of processes, different for each `scale`."""
     return Usage(
         memory_bytes=170_123_264 * scale,
+        memory_limit_bytes=8 * 2**30,
         resident_memory_bytes=201_474_048 * scale,
         anonymous_memory_bytes=165_000_000 * scale,
         swap_memory_bytes=0,
@@ -46,6 +47,7 @@ def usage(scale: int = 1) -> Usage:
 
 NOTHING = Usage(
     memory_bytes=None,
+    memory_limit_bytes=None,
     resident_memory_bytes=None,
     anonymous_memory_bytes=None,
     swap_memory_bytes=None,

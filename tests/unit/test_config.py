@@ -38,7 +38,7 @@ from tmux_exporter.config_convert import section_classes, section_keys
 from tmux_exporter.config_file import LARGEST
 from tmux_exporter.config_nodes import MOST_PROBLEMS
 from tmux_exporter.config_reference import example, markdown
-from tmux_exporter.config_values import format_duration
+from tmux_exporter.config_values import format_duration, format_size
 from tmux_exporter.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_every_setting_is_read() -> None:
                 SignatureConfig(program="other", argv0=("12",)),
             )
         ),
-        limits=LimitSettings(series=5000),
+        limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
         metrics=MetricsSettings(pane_detail=True),
         web=WebSettings(
             listen_address="[::1]:0",
@@ -189,6 +189,11 @@ def test_the_list_of_problems_has_an_end(tmp_path: Path) -> None:
     found = problems_in("".join(f"a{number}:\n" for number in range(100_000)), tmp_path)
     assert len(found) == MOST_PROBLEMS + 1
     assert found[-1] == "100:1: and more; mend these 100 first"
+
+
+def test_a_number_of_any_length_is_out_of_range(tmp_path: Path) -> None:
+    (found,) = problems_in("limits:\n  series: " + "9" * 900_000, tmp_path)
+    assert found == f"2:11: limits.series: '{'9' * 59}…' is out of range; allowed is 100 to 1000000"
 
 
 @pytest.mark.timeout(10)
@@ -303,8 +308,16 @@ def test_sizes_and_ratios() -> None:
         ValueError, match=re.escape("'64MB' is unknown; units are B, KiB, MiB, GiB, TiB: write 64MiB")
     ):
         parse_size("64MB")
+    with pytest.raises(ValueError, match="is not a size; write a number and a unit, for example 5MiB"):
+        parse_size("9" * 400 + "B")
     with pytest.raises(ValueError, match=re.escape("'0.1' has no unit; write 0.1%")):
         parse_ratio("0.1")
+
+
+@given(size=st.one_of(st.integers(0, 10**15 - 1), st.integers(0, 2**20).map(lambda mebibytes: mebibytes << 20)))
+def test_a_written_size_is_read_back(size: int) -> None:
+    assert parse_size(format_size(size)) == size
+    assert format_size(3 * 2**29) == "1536MiB"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,20 @@ MISTAKES = {
         "5:13: agents.signatures[0].exe[0]: '*' is no pattern; write one such as '*/bin/claude'",
         "6:7: agents.signatures[1] must be a mapping, not one value",
     ),
+    "size-out-of-range": (
+        "2:17: limits.agent_memory: '512KiB' is out of range; allowed is 1MiB to 1024TiB, or none",
+        "3:19: limits.session_memory: '2000TiB' is out of range; allowed is 1MiB to 1024TiB, or none",
+    ),
+    "size-that-is-none": (
+        "2:17: limits.agent_memory: 'unlimited' is not a size; "
+        "write a number and a unit, for example 5MiB, or none",
+        "3:19: limits.session_memory: no value; write one or leave the key out",
+    ),
+    "size-without-unit": (
+        "2:17: limits.agent_memory: '512' has no unit; write 512MiB or 512GiB, or none",
+        "3:19: limits.session_memory: unit 'GB' of '4GB' is unknown; "
+        "units are B, KiB, MiB, GiB, TiB: write 4MiB or 4GiB, or none",
+    ),
     "tab": ("2:1: a tab cannot indent; use spaces",),
     "tag": ("2:9: tags are not supported; remove it",),
     "ten-mistakes": (

@@ -130,6 +130,7 @@ def test_a_session() -> None:
         "tmux_session_attached_clients": 0,
         "tmux_session_history_bytes": 2_534_216,
         "tmux_session_memory_bytes": 340_246_528,
+        "tmux_session_memory_limit_bytes": 8 * 2**30,
         "tmux_session_resident_memory_bytes": 402_948_096,
         "tmux_session_anonymous_memory_bytes": 330_000_000,
         "tmux_session_swap_memory_bytes": 0,
@@ -155,6 +156,7 @@ def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
     assert of_session >= {"tmux_session_cpu_seconds_total", "tmux_session_processes", "tmux_session_threads"}
     assert not of_session & {
         "tmux_session_memory_bytes",
+        "tmux_session_memory_limit_bytes",
         "tmux_session_open_fds",
         "tmux_session_fd_utilization_ratio",
         "tmux_session_read_bytes_total",
@@ -179,6 +181,7 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
     detail = page(example_report(), Config(metrics=MetricsSettings(pane_detail=True)))
     usual = page(example_report())
     assert {name for name in detail if name not in usual} == {
+        "tmux_pane_memory_limit_bytes",
         "tmux_pane_resident_memory_bytes",
         "tmux_pane_anonymous_memory_bytes",
         "tmux_pane_swap_memory_bytes",
@@ -195,6 +198,7 @@ def test_an_agent() -> None:
     shown = page(example_report())
     assert shown["tmux_agent_info"]["default", "work", "lead", "%0", "claude", "2.1.197", "lead", "w1"] == 1
     assert shown["tmux_agent_memory_bytes"]["claude-swarm-1", "team", "lead"] == 510_369_792
+    assert shown["tmux_agent_memory_limit_bytes"]["claude-swarm-1", "team", "lead"] == 8 * 2**30
     assert shown["tmux_agent_processes"]["default", HOSTILE, f"{HOSTILE}:0"] == 6
 
 

@@ -20,8 +20,8 @@ KNOWN: dict[str, Any] = {
 }
 
 
-def of(*processes: Process, totals: Totals | None = None) -> Usage:
-    return usage(processes, totals or Totals(), table(*processes).start_time)
+def of(*processes: Process, totals: Totals | None = None, limit: int | None = None) -> Usage:
+    return usage(processes, totals or Totals(), table(*processes).start_time, limit)
 
 
 def test_the_figures_of_the_members_are_added() -> None:
@@ -30,8 +30,10 @@ def test_the_figures_of_the_members_are_added() -> None:
         process(300, 1, threads=4, **KNOWN),
         process(400, 300, **(KNOWN | {"anonymous_bytes": 6000, "open_fds": 90})),
         totals=totals,
+        limit=7000,
     ) == Usage(
         memory_bytes=6700,
+        memory_limit_bytes=7000,
         resident_memory_bytes=2000,
         anonymous_memory_bytes=6600,
         swap_memory_bytes=14,

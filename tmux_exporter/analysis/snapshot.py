@@ -1,6 +1,6 @@
 """All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.model import (
@@ -41,6 +41,11 @@ class Snapshot:
             for view, listing in self.listings()
             for pane in listing.panes
         }
+
+    def roots(self, panes: Iterable[Pane]) -> tuple[ProcessId, ...]:
+        """The process that tmux started in each of these panes, where it is there."""
+        pids = [pane.pid for pane in panes if pane.pid is not None]
+        return tuple(self.table.processes[pid].id for pid in pids if pid in self.table.processes)
 
     def members(self) -> dict[PaneKey, list[Process]]:
         """The living processes of each pane, in the order of their pids."""

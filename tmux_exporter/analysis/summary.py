@@ -15,15 +15,19 @@ from tmux_exporter.analysis.groups import (
     session_key,
 )
 from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import usage
+from tmux_exporter.config import LimitSettings
 from tmux_exporter.model import (
     Agent,
     Listing,
+    MemoryBounds,
     Pane,
     PaneKey,
     Process,
+    ProcessId,
     Scheduler,
     SchedulerState,
     ServerView,
@@ -41,10 +45,19 @@ from tmux_exporter.report import (
 class Summary:
     """Adds up one snapshot. `accounts` must have observed `groups(snapshot)` of the same sample."""
 
-    def __init__(self, snapshot: Snapshot, accounts: Accounts[GroupKey], queries: QueryStats) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        accounts: Accounts[GroupKey],
+        queries: QueryStats,
+        bounds: MemoryBounds,
+        limits: LimitSettings,
+    ) -> None:
         self._snapshot = snapshot
         self._accounts = accounts
         self._queries = queries
+        self._bounds = bounds
+        self._limits = limits
         self._table = snapshot.table
         self._by_id = {process.id: process for process in snapshot.table.processes.values()}
         self._members = snapshot.members()
@@ -130,7 +143,7 @@ class Summary:
             history_bytes=sum(pane.history_bytes for pane in panes),
             windows=len({pane.window_id for pane in panes}),
             panes=len(panes),
-            usage=self._usage(members, session_key(listing.server, session.id)),
+            usage=self._usage(members, session_key(listing.server, session.id), self._snapshot.roots(panes)),
         )
 
     def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
@@ -145,7 +158,7 @@ class Summary:
             history_bytes=pane.history_bytes,
             history_lines=pane.history_lines,
             history_limit_lines=pane.history_limit_lines,
-            usage=self._usage(self._members[key], pane_key(key)),
+            usage=self._usage(self._members[key], pane_key(key), self._snapshot.roots([pane])),
         )
 
     def _agent(self, agent: Agent, view: ServerView, pane: Pane) -> AgentReport:
@@ -161,7 +174,12 @@ class Summary:
             role=agent.role,
             window_name=window_name(view.listing, pane) if view.listing else "",
             pid=agent.process.pid,
-            usage=self._usage([process for process in members if process.alive], agent_key(agent)),
+            usage=self._usage(
+                [process for process in members if process.alive],
+                agent_key(agent),
+                [agent.process],
+                self._limits.agent_memory,
+            ),
         )
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
@@ -182,8 +200,16 @@ class Summary:
             open_fds=cost.open_fds,
         )
 
-    def _usage(self, members: Sequence[Process], key: GroupKey) -> Usage:
-        return usage(members, self._accounts.totals(key), self._table.start_time)
+    def _usage(
+        self,
+        members: Sequence[Process],
+        key: GroupKey,
+        roots: Sequence[ProcessId],
+        own_limit: int | None = None,
+    ) -> Usage:
+        # All of these are in a session: what bounds it bounds them.
+        limit = lowest_limit(self._bounds, roots, (own_limit, self._limits.session_memory))
+        return usage(members, self._accounts.totals(key), self._table.start_time, limit)
 
 
 def window_name(listing: Listing, pane: Pane) -> str:

@@ -10,7 +10,12 @@ from tmux_exporter.report import Usage
 N = TypeVar("N", int, float)
 
 
-def usage(processes: Iterable[Process], totals: Totals, start_time: Callable[[ProcessId], float]) -> Usage:
+def usage(
+    processes: Iterable[Process],
+    totals: Totals,
+    start_time: Callable[[ProcessId], float],
+    memory_limit: int | None = None,
+) -> Usage:
     """Sum the living of `processes`; zombies cost nothing and are not counted.
 
     `memory_bytes` is anonymous plus shared memory of each, as `status` shows it: what several of them share
@@ -24,6 +29,7 @@ def usage(processes: Iterable[Process], totals: Totals, start_time: Callable[[Pr
     io_known = not members or any(process.read_bytes is not None for process in living)
     return Usage(
         memory_bytes=_sum(memory_bytes(process) for process in living),
+        memory_limit_bytes=memory_limit,
         resident_memory_bytes=_sum(process.resident_bytes for process in living),
         anonymous_memory_bytes=_sum(process.anonymous_bytes for process in living),
         swap_memory_bytes=_sum(process.swap_bytes for process in living),

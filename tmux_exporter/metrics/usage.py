@@ -39,7 +39,9 @@ ROWS = (
     UsageRow(
         suffix="memory_limit_bytes",
         unit="bytes",
-        help="Lowest limit on the memory of {it}: of the configuration, the cgroup and the host.",
+        field="memory_limit_bytes",
+        help="Lowest limit on the memory of {it}: of the configuration, of the cgroups that hold all of it "
+        "(and perhaps more than it), and of the host.",
     ),
     UsageRow(
         suffix="resident_memory_bytes",

@@ -1,0 +1,68 @@
+"""Limits of real sessions: real processes in their real cgroups, whose limit files the test writes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import libtmux
+import psutil
+
+from tests.support.processes import server_pid
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.config import AgentSettings, Config, LimitSettings, SignatureConfig
+from tmux_exporter.sampler import Sampler
+from tmux_exporter.sources.limits import LimitReader, parse_memory_cgroup
+from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.tmux_servers import TmuxSource
+
+MIB = 2**20
+
+
+def limits(config: Config, cgroup_root: Path, server: int) -> dict[str, int | None]:
+    """The memory limit of each session and, by `session agent`, each agent of this server in one sample."""
+    clock = SystemClock()
+    sampler = Sampler(
+        config,
+        clock,
+        ProcReader(uid=os.getuid(), clock=clock),
+        TmuxSource(config.tmux, uid=os.getuid(), clock=clock, environ=os.environ),
+        LimitReader(clock=clock, cgroup_root=str(cgroup_root)),
+        default_socket="/nowhere",
+    )
+    report = sampler.sample()
+    (label,) = (each.server for each in report.servers if each.pid == server)
+    of_sessions = {each.session: each.usage for each in report.sessions if each.server == label}
+    of_agents = {f"{each.session} agent": each.usage for each in report.agents if each.server == label}
+    return {name: usage.memory_limit_bytes for name, usage in (of_sessions | of_agents).items()}
+
+
+def test_a_session_is_bound_by_host_cgroup_and_configuration(
+    tmp_path: Path, tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    server = tmux_server("bounded")
+    pid = server_pid(server)
+    server.cmd("new-session", "-d", "-s", "other", "sleep 3600")
+    total = psutil.virtual_memory().total
+    assert limits(Config(), tmp_path, pid) == {"main": total, "other": total}
+
+    pane = int(server.cmd("list-panes", "-t", "main", "-F", "#{pane_pid}").stdout[0])
+    cgroup = parse_memory_cgroup(Path(f"/proc/{pane}/cgroup").read_bytes())
+    assert cgroup is not None
+    folder = tmp_path.joinpath(*cgroup)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "memory.max").write_text(f"{512 * MIB}\n")
+    assert limits(Config(), tmp_path, pid)["main"] == 512 * MIB
+
+    config = Config(limits=LimitSettings(session_memory=256 * MIB))
+    assert limits(config, tmp_path, pid)["main"] == 256 * MIB
+
+
+def test_an_agent_is_bound_by_its_own_limit_and_its_session_s(
+    tmp_path: Path, tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    pid = server_pid(tmux_server("agents"))
+    agents = AgentSettings(signatures=(SignatureConfig(program="sleeper", argv0=("sleep",)),))
+    own = Config(agents=agents, limits=LimitSettings(session_memory=256 * MIB, agent_memory=128 * MIB))
+    assert limits(own, tmp_path, pid) == {"main": 256 * MIB, "main agent": 128 * MIB}
+    shared = Config(agents=agents, limits=LimitSettings(session_memory=256 * MIB))
+    assert limits(shared, tmp_path, pid)["main agent"] == 256 * MIB

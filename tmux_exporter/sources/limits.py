@@ -1,0 +1,144 @@
+"""How much memory the host and the cgroups give out.
+
+A limit of a cgroup holds for everything below it, so all cgroups above are read as well. Limits and places
+change seldom: what was read is believed for a minute, what could not be read is not there for a minute.
+"""
+
+import os
+import re
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.model import Cgroup, MemoryBounds, ProcessId
+from tmux_exporter.sources.procfs_folder import read_file
+from tmux_exporter.sources.procfs_parse import parse_stat, text
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+KEPT_SECONDS = 60.0
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+# Version 2 and version 1: a cgroup has one of them, the root of version 2 none.
+_LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
+# Where version 1 mounts the hierarchy of its memory controller, below the root of the file systems.
+_V1_MOUNT = "memory"
+# Version 1 has no word for "no limit": it writes the most that its counter of pages can hold.
+_UNLIMITED = 1 << 62
+_MEMORY_TOTAL = re.compile(rb"^MemTotal: +(\d+) kB$", re.MULTILINE)
+
+
+class LimitReader:
+    """Reads limits, for a sample at a time; `cgroup_root` is where the cgroup file systems are mounted."""
+
+    def __init__(
+        self, *, clock: Clock, proc_root: str = "/proc", cgroup_root: str = "/sys/fs/cgroup"
+    ) -> None:
+        self._clock = clock
+        self._proc_root = proc_root
+        self._cgroup_root = cgroup_root
+        self._host = _Kept(self._read_host)
+        self._cgroups = _Kept(self._read_cgroup)
+        self._limits = _Kept(self._read_limit)
+
+    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+        """What bounds these processes. Raises nothing for what it finds: what cannot be read is left out."""
+        now = self._clock.monotonic()
+        cgroups = _known(self._cgroups, processes, now)
+        above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
+        return MemoryBounds(
+            host=self._host.get("meminfo", now),
+            cgroups=cgroups,
+            limits=_known(self._limits, above, now),
+        )
+
+    def _read_host(self, name: str) -> int:
+        return parse_memory_total(_content(self._proc_root, name))
+
+    def _read_cgroup(self, process: ProcessId) -> Cgroup | None:
+        folder = os.open(os.path.join(self._proc_root, str(process.pid)), _FOLDER)
+        try:
+            # The pid may be another process's by now; the folder that is held open is not.
+            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+                return None
+            return parse_memory_cgroup(read_file("cgroup", folder))
+        finally:
+            os.close(folder)
+
+    def _read_limit(self, cgroup: Cgroup) -> int | None:
+        for name in _LIMIT_FILES:
+            try:
+                return parse_limit(_content(os.path.join(self._cgroup_root, *cgroup), name))
+            except FileNotFoundError:
+                continue
+        return None
+
+
+class _Kept(Generic[K, V]):
+    """What `read` gave for each key within the last minute; None where it failed."""
+
+    def __init__(self, read: Callable[[K], V | None]) -> None:
+        self._read = read
+        self._values: dict[K, tuple[float, V | None]] = {}
+        self._sweep_at = 0.0
+
+    def get(self, key: K, now: float) -> V | None:
+        if now >= self._sweep_at:
+            self._values = {each: kept for each, kept in self._values.items() if kept[0] > now}
+            self._sweep_at = now + KEPT_SECONDS
+        kept = self._values.get(key)
+        if kept is None or kept[0] <= now:
+            try:
+                value = self._read(key)
+            except (OSError, ValueError):
+                value = None
+            kept = self._values[key] = (now + KEPT_SECONDS, value)
+        return kept[1]
+
+
+def _known(kept: _Kept[K, V], keys: Iterable[K], now: float) -> dict[K, V]:
+    found = ((key, kept.get(key, now)) for key in keys)
+    return {key: value for key, value in found if value is not None}
+
+
+def _content(folder: str, name: str) -> bytes:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        return read_file(name, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def parse_memory_total(raw: bytes) -> int:
+    """Parse /proc/meminfo: all memory that the kernel has to give out. Raises ValueError without it."""
+    found = _MEMORY_TOTAL.search(raw)
+    if found is None:
+        raise ValueError("meminfo: no MemTotal")
+    return int(found[1]) * 1024
+
+
+def parse_memory_cgroup(raw: bytes) -> Cgroup | None:
+    """Parse /proc/PID/cgroup: the cgroup that limits memory, None where it is not below our root.
+
+    On a machine that runs both versions the memory controller is in one of them: in version 1 where a line
+    names it, else in version 2. Outside of our cgroup namespace paths lead upwards.
+    """
+    found: Cgroup | None = None
+    for line in text(raw).removesuffix("\n").split("\n"):
+        _, controllers, path = line.split(":", 2)
+        folders = tuple(folder for folder in path.split("/") if folder)
+        if "memory" in controllers.split(","):
+            found = (_V1_MOUNT, *folders)
+            break
+        if not controllers:
+            found = folders
+    return None if found is None or ".." in found else found
+
+
+def parse_limit(raw: bytes) -> int | None:
+    """Parse memory.max or memory.limit_in_bytes: bytes, None where there is no limit."""
+    if raw.strip() == b"max":
+        return None
+    limit = int(raw)
+    return None if limit >= _UNLIMITED else limit
