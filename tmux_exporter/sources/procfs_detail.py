@@ -79,7 +79,8 @@ def read_detail(
     """Read one process of our own; its facts only where they are not `known`."""
     looks = Looks()
     # A main thread that left has no memory, files or program to show any more; the other threads still have.
-    # io and limits belong to all threads and stay where they were.
+    # io and limits of all threads stay where they were; io is then refused to all but root, and no sum over
+    # the threads can stand for it: it would miss those that ended.
     at = looks.at(folder.living_thread) if stat.state in DEAD_STATES else ""
     if at is None:
         return Detail(reasons=frozenset(looks.reasons))
