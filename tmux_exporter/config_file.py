@@ -61,7 +61,6 @@ def _decode(data: bytes, problems: Problems) -> str | None:
             _position(before), f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         )
         return None
-    text = text.removeprefix("\ufeff")
     if match := _NOT_PRINTABLE.search(text):
         problems.add(
             _position(text[: match.start()]),

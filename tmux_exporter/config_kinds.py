@@ -97,9 +97,9 @@ class Integer:
 
     def parse(self, text: str) -> int:
         """The number; `010` is refused, because YAML 1.1 reads it as 8 and a person as 10."""
-        if re.fullmatch(r"0[0-9]+", text, re.ASCII):
+        if re.fullmatch(r"0[0-9]+", text):
             raise ValueError(f"{shown(text)} is octal to YAML; write it without the leading 0")
-        if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
+        if not re.fullmatch(r"-?[0-9]+", text):
             raise ValueError(f"{shown(text)} is not a whole number; write decimal digits only")
         # The length first: int() of a million digits takes minutes.
         if len(text) > len(str(self.at_most)) or not self.at_least <= int(text) <= self.at_most:

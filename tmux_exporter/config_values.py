@@ -15,9 +15,9 @@ SIZE_UNITS: Mapping[str, int] = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**3
 # The kernel's sun_path holds 108 bytes, the last one a NUL.
 SOCKET_PATH_BYTES = 107
 
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([^0-9.:]*)", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([^0-9.:]*)")
 _SHOWN = 60
-_LONGEST_NUMBER = 15
+_LONGEST_NUMBER = 16
 
 
 class ListenAddress(NamedTuple):
@@ -76,7 +76,7 @@ def format_duration(seconds: float) -> str:
 def parse_listen_address(text: str) -> ListenAddress:
     """Host and port of `127.0.0.1:10077`, `localhost:0`, `[::1]:10077`. Raises ValueError with the mend."""
     host, colon, port_text = text.rpartition(":")
-    if not colon or not re.fullmatch(r"[0-9]+", port_text, re.ASCII):
+    if not colon or not re.fullmatch(r"[0-9]+", port_text):
         raise ValueError(f"{shown(text)} has no port; write host:port, such as 127.0.0.1:10077")
     if not host:
         raise ValueError(
@@ -85,7 +85,7 @@ def parse_listen_address(text: str) -> ListenAddress:
     if len(port_text) > 5 or int(port_text) > 65535:
         raise ValueError(f"port {shown(port_text)} does not exist; use 0 (any free one) to 65535")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not bracketed and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host, re.ASCII):
+    if not bracketed and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host):
         raise ValueError(f"{shown(text)} is ambiguous; write brackets: [::1]:10077")
     return ListenAddress(parse_host(host[1:-1] if bracketed else host), int(port_text))
 
@@ -149,7 +149,7 @@ def _quantity(text: str, what: str, units: Iterable[str], usual: tuple[str, ...]
     if unit in known and len(number) <= _LONGEST_NUMBER:
         return float(number), unit
     if not number or len(number) > _LONGEST_NUMBER:
-        example = _in_seconds(text) if re.fullmatch(r"[0-9]{1,4}(:[0-9]{2}){1,2}", text, re.ASCII) else 5
+        example = _in_seconds(text) if re.fullmatch(r"[0-9]{1,4}(:[0-9]{2}){1,2}", text) else 5
         raise ValueError(
             f"{shown(text)} is not {what}; write a number and a unit, for example {example}{usual[0]}"
         )
