@@ -126,6 +126,14 @@ def test_after_an_incomplete_reading_nobody_old_is_taken_for_new() -> None:
     assert accounts.totals("a").cpu_seconds == 0.5
 
 
+def test_who_was_seen_in_an_incomplete_reading_is_not_new_later() -> None:
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    accounts.observe(table(used(10, 5000), complete=False), {})
+    accounts.observe(table(used(10, 6000)), groups(a=(10,)))
+    assert accounts.totals("a").cpu_seconds == 0.0
+
+
 def test_a_member_that_is_not_in_the_table_is_skipped() -> None:
     accounts = Accounts[str]()
     accounts.observe(table(), {})

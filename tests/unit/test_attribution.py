@@ -1,12 +1,14 @@
 """Who owns a process: each look alone, then what wins when looks disagree."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.facts import (
     answering,
+    listing,
     pane,
     pane_key,
     process,
@@ -232,6 +234,14 @@ def test_a_process_on_the_terminal_of_a_pane_belongs_to_it_if_all_fits(
     assert seen(found.get(orphan.id)) == (in_pane(Evidence.TTY) if owned else None)
 
 
+def test_of_two_panes_on_one_terminal_the_younger_has_it() -> None:
+    younger = process(120, 100, tty=34816, foreground_pgid=110)
+    orphan = process(130, 1, session=0, **TTY)
+    for panes in ((pane("%1", 110), pane("%2", 120)), (pane("%2", 120), pane("%1", 110))):
+        found = attribute(table(SERVER, ON_TTY, younger, orphan), tmux_view(answering(SERVER, *panes)), {})
+        assert seen(found[orphan.id]) == in_pane(Evidence.TTY, PANE_2)
+
+
 def test_no_terminal_is_no_terminal_in_common() -> None:
     assert 130 not in owners(process(130, 1))
 
@@ -323,6 +333,27 @@ def test_a_listing_of_an_earlier_server_at_the_same_pid_is_not_used() -> None:
     assert 130 not in found
 
 
+def test_an_earlier_servers_listing_says_nothing_of_the_server_now() -> None:
+    now = replace(answering(SERVER), listing=listing(tmux_server(100, start=50), pane("%1", 110)))
+    found = owners(view=tmux_view(now))
+    assert seen(found[110]) == seen(found[120]) == UNDECIDED
+
+
+def test_only_a_server_that_answers_proves_absence() -> None:
+    view = tmux_view(replace(ONLY_2.servers[0], up=False))
+    orphan = process(130, 1, environ=tmux_environ(100, "%9"))
+    assert seen(owners(orphan, view=view)[130]) == UNDECIDED
+
+
+def test_of_two_answers_of_one_server_the_younger_counts() -> None:
+    held = silent(SERVER, pane("%9", 110), socket="/other/default")
+    orphan = process(130, 1, environ=tmux_environ(100, "%9"))
+    for views in ((held, *VIEW.servers), (*VIEW.servers, held)):
+        found = owners(orphan, view=tmux_view(*views))
+        assert seen(found[110]) == in_pane(Evidence.TREE)
+        assert found[130].kind is OwnerKind.LEAKED
+
+
 def test_a_held_listing_still_attributes() -> None:
     found = owners(process(130, 110), view=tmux_view(silent(SERVER, pane("%1", 110), pane("%2", 120))))
     assert seen(found[110]) == seen(found[130]) == in_pane(Evidence.TREE)
@@ -334,7 +365,39 @@ def test_a_server_that_ended_after_the_reading_has_no_panes() -> None:
     assert seen(found[130]) == leaked(Evidence.ENVIRONMENT)
 
 
+def test_a_server_that_ended_has_no_panes_though_its_listing_is_held() -> None:
+    orphan = process(130, 1, environ=tmux_environ(100, "%1"))
+    found = owners(orphan, view=tmux_view(silent(SERVER, pane("%1", 110), ended=True)))
+    assert seen(found[130]) == leaked(Evidence.ENVIRONMENT)
+
+
+def test_the_pid_of_another_users_server_ties_to_nobody() -> None:
+    foreign = tmux_server(200, uid=1, environ=None)
+    assert seen(owners(foreign, process(210, 1, environ=tmux_environ(200, "%1")))[210]) == NOBODY
+
+
+def test_a_job_in_the_servers_session_is_one_whatever_pane_it_names() -> None:
+    job = process(130, 100, session=100, environ=tmux_environ(100, "%1"))
+    assert seen(owners(job)[130]) == of_server(Evidence.TREE)
+    assert seen(owners(job, view=ONLY_2)[130]) == of_server(Evidence.TREE)
+
+
 # --- memory
+
+
+def test_a_pane_that_is_there_after_all_has_its_members_back() -> None:
+    orphan = process(130, 1)
+    found = owners(orphan, memory=remembered(orphan, OwnerKind.LEAKED))
+    assert seen(found[130]) == in_pane(Evidence.MEMORY)
+
+
+def test_a_job_by_its_environment_alone_is_not_remembered() -> None:
+    parent = process(130, 1, environ=tmux_environ(100))
+    child = process(140, 130, environ=tmux_environ(100, "%9"))
+    first = attribute(table(SERVER, SHELL, parent, child), VIEW, {})
+    second = attribute(table(SERVER, SHELL, parent, child), VIEW, first)
+    assert seen(first[parent.id]) == seen(second[parent.id]) == of_server(Evidence.ENVIRONMENT)
+    assert first[child.id].kind is second[child.id].kind is OwnerKind.LEAKED
 
 
 def test_what_was_seen_in_a_pane_stays_its_member_while_that_is_there() -> None:
@@ -424,6 +487,25 @@ def test_stronger_looks_win_over_the_environment_and_memory() -> None:
     found = owners(below, in_session, memory=memory)
     assert seen(found[130]) == in_pane(Evidence.TREE)
     assert seen(found[140]) == in_pane(Evidence.KERNEL_SESSION)
+
+
+def test_a_kernel_session_proven_by_the_tree_wins_over_what_the_parent_inherited() -> None:
+    parent = process(115, 1, environ=tmux_environ(100, "%2"))
+    found = owners(parent, process(130, 115, session=110))
+    assert seen(found[115]) == in_pane(Evidence.ENVIRONMENT, PANE_2)
+    assert seen(found[130]) == in_pane(Evidence.KERNEL_SESSION)
+
+
+def test_a_kernel_session_is_worth_what_its_leader_is_known_by() -> None:
+    leader = process(130, 1, environ=tmux_environ(100, "%2"))
+    found = owners(leader, process(140, 1, session=130))
+    assert seen(found[140]) == in_pane(Evidence.ENVIRONMENT, PANE_2)
+
+
+def test_a_job_once_seen_below_its_server_stays_one_though_it_names_a_pane() -> None:
+    orphan = process(130, 1, environ=tmux_environ(100, "%1"))
+    found = owners(orphan, memory=remembered(orphan, OwnerKind.SERVER, None))
+    assert seen(found[130]) == of_server(Evidence.MEMORY)
 
 
 def test_the_environment_wins_over_memory() -> None:

@@ -34,8 +34,6 @@ from tmux_exporter.model import (
     TmuxView,
 )
 
-_INIT = 1
-
 
 def attribute(
     table: ProcessTable, view: TmuxView, memory: Mapping[ProcessId, Owner]
@@ -95,12 +93,9 @@ class _Attribution:
                 process = self._processes[current]
                 needed = (self._parent(process), self._leader(process))
                 pids = [elder.id.pid for elder in needed if elder is not None]
-                waiting += [pid for pid in pids if pid not in self._owners and pid not in begun]
+                waiting += [pid for pid in pids if pid not in self._owners]
 
     def _parent(self, process: Process) -> Process | None:
-        # Init adopts everybody's orphans: its own owner says nothing about them.
-        if process.ppid == _INIT and _INIT not in self._tmux.servers:
-            return None
         return self._elder(process, process.ppid)
 
     def _leader(self, process: Process) -> Process | None:
