@@ -44,7 +44,6 @@ from tmux_exporter.config_values import (
     ListenAddress,
     parse_duration,
     parse_listen_address,
-    parse_ratio,
     parse_size,
 )
 from tmux_exporter.errors import ConfigError
@@ -69,7 +68,6 @@ __all__ = [
     "override",
     "parse_duration",
     "parse_listen_address",
-    "parse_ratio",
     "parse_size",
 ]
 

@@ -30,7 +30,7 @@ configuration stays.
 
 The rules are stricter than YAML's, because YAML 1.1 reads `1:30` as 90, `010` as 8 and `no` as false:
 
-- A number of seconds, bytes or percent carries its unit: `250ms`, `5s`, `2m`, `1h`; `64MiB`, `1GiB`; `10%`.
+- A number of seconds or bytes carries its unit: `250ms`, `5s`, `2m`, `1h`; `64MiB`, `1GiB`.
   One number, one unit: `90s`, not `1m30s`.
 - Only `true` and `false` are booleans, only decimal digits are numbers, and neither stands in quotes. A text
   that YAML reads as something else stands in quotes: `"no"`, `"12"`.

@@ -1,6 +1,6 @@
 """Texts of the configuration and of flags -> values. Every refusal is one sentence with the mend.
 
-A number of seconds, bytes or parts always carries its unit: `5` could be seconds to one reader and minutes
+A number of seconds or bytes always carries its unit: `5` could be seconds to one reader and minutes
 to the next.
 """
 
@@ -55,12 +55,6 @@ def format_size(size: int) -> str:
         (unit for unit, factor in SIZE_UNITS.items() if size % factor == 0), key=SIZE_UNITS.__getitem__
     )
     return f"{size // SIZE_UNITS[unit]}{unit}"
-
-
-def parse_ratio(text: str) -> float:
-    """The part of one that `10%` says: 0.1. Raises ValueError with the mend."""
-    number, _ = _quantity(text, "a percentage", ("%",), ("%",))
-    return number / 100
 
 
 def format_duration(seconds: float) -> str:

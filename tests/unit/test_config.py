@@ -31,7 +31,6 @@ from tmux_exporter.config import (
     override,
     parse_duration,
     parse_listen_address,
-    parse_ratio,
     parse_size,
 )
 from tmux_exporter.config_convert import section_classes, section_keys
@@ -295,7 +294,7 @@ def test_a_written_duration_reads_back(milliseconds: int) -> None:
     assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
-def test_sizes_and_ratios() -> None:
+def test_sizes() -> None:
     assert [parse_size(text) for text in ("0B", "1KiB", "64MiB", "1.5GiB", "1TiB")] == [
         0,
         1024,
@@ -303,18 +302,17 @@ def test_sizes_and_ratios() -> None:
         3 * 2**29,
         2**40,
     ]
-    assert parse_ratio("10%") == pytest.approx(0.1)
     with pytest.raises(
         ValueError, match=re.escape("'64MB' is unknown; units are B, KiB, MiB, GiB, TiB: write 64MiB")
     ):
         parse_size("64MB")
     with pytest.raises(ValueError, match="is not a size; write a number and a unit, for example 5MiB"):
         parse_size("9" * 400 + "B")
-    with pytest.raises(ValueError, match=re.escape("'0.1' has no unit; write 0.1%")):
-        parse_ratio("0.1")
 
 
-@given(size=st.one_of(st.integers(0, 10**15 - 1), st.integers(0, 2**20).map(lambda mebibytes: mebibytes << 20)))
+@given(
+    size=st.one_of(st.integers(0, 10**15 - 1), st.integers(0, 2**20).map(lambda mebibytes: mebibytes << 20))
+)
 def test_a_written_size_is_read_back(size: int) -> None:
     assert parse_size(format_size(size)) == size
     assert format_size(3 * 2**29) == "1536MiB"
