@@ -1,0 +1,97 @@
+"""Counters and figures of real processes in real panes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.scene import Scene, key
+from tests.support.wait import wait_for
+from tmux_exporter.analysis.accounting import Accounts
+from tmux_exporter.analysis.usage import usage
+from tmux_exporter.model import PaneKey, Process
+from tmux_exporter.report import Usage
+from tmux_exporter.sources import tmux_sockets
+
+BURN = (
+    "mkfifo $B/go\nread line <$B/go\n"
+    "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo 1 >$B/burnt; read line <$B/go) &\n"
+)
+"""Waits for a word, then starts a child that counts to 200,000 and waits again."""
+
+
+@pytest.fixture
+def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    base = socket_dir.parent
+    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    made = Scene(base, socket_dir)
+    yield made
+    made.close()
+
+
+def members(scene: Scene, pane: PaneKey) -> list[Process]:
+    return [scene.process(id_.pid) for id_, owner in scene.owners.items() if owner.pane == pane]
+
+
+def session_of(scene: Scene, pane: PaneKey) -> str:
+    (listing,) = [view.listing for view in scene.view.servers if view.listing]
+    return {each.id: each.session_id for each in listing.panes}[pane.pane]
+
+
+def charge(scene: Scene, accounts: Accounts[PaneKey | str], pane: PaneKey) -> Usage:
+    """Take a sample, charge the pane and its session for it, and tell what the pane costs."""
+    scene.look()
+    found = members(scene, pane)
+    session = session_of(scene, pane)
+    accounts.observe(scene.table, {each.id: (pane, session) for each in found})
+    return usage(found, accounts.totals(pane), scene.table.start_time)
+
+
+def test_what_a_pane_burns_is_counted_from_0_and_stays_with_the_session_it_was_burnt_in(scene: Scene) -> None:
+    server = scene.start()
+    scene.tmux("new-session", "-d", "-s", "other", "sleep 3600")
+    pane = key(server, scene.shell(BURN, "-t", "main:"))
+    accounts = Accounts[PaneKey | str]()
+    wait_for((scene.base / "go").exists, "the script waits")
+    first = charge(scene, accounts, pane)
+    assert (first.cpu_seconds_total, first.processes, first.process_tree_depth) == (0.0, 1, 1)
+
+    (scene.base / "go").write_text("burn\n")
+    wait_for((scene.base / "burnt").exists, "the child has counted")
+    before = session_of(scene, pane)
+    second = charge(scene, accounts, pane)
+    root = scene.root(pane.pane)
+    burner = scene.process(scene.child(root))
+    # The child is new: all it has used counts, and its parent has used next to nothing.
+    assert burner.cpu_ticks > 0
+    assert 0 <= second.cpu_seconds_total - burner.cpu_ticks / scene.table.clock_ticks_per_second <= 0.05
+    assert (second.processes, second.process_tree_depth) == (2, 2)
+
+    scene.tmux("join-pane", "-d", "-s", pane.pane, "-t", "other:")
+    third = charge(scene, accounts, pane)
+    after = session_of(scene, pane)
+    assert before != after
+    assert third.cpu_seconds_total >= second.cpu_seconds_total
+    assert accounts.totals(before).cpu_seconds == second.cpu_seconds_total
+    moved = accounts.totals(before).cpu_seconds + accounts.totals(after).cpu_seconds
+    assert moved == pytest.approx(third.cpu_seconds_total)
+
+
+def test_the_figures_of_a_pane_are_those_of_proc(scene: Scene) -> None:
+    server = scene.start()
+    pane = key(server, scene.shell("sleep 300 & echo $! >$B/child.pid"))
+    pids = (scene.root(pane.pane), scene.pid("child.pid"))
+    comms = [Path(f"/proc/{pid}/comm") for pid in pids]
+    wait_for(lambda: all(comm.read_text() == "sleep\n" for comm in comms), "both sleep")
+    found = charge(scene, Accounts[PaneKey | str](), pane)
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+
+    def total(field: str) -> int:
+        return sum(int(text.partition(f"{field}:")[2].split()[0]) * 1024 for text in status)
+
+    assert found.memory_bytes == total("RssAnon") + total("RssShmem")
+    assert found.anonymous_memory_bytes == total("RssAnon")
+    assert found.swap_memory_bytes == total("VmSwap")
+    assert found.open_fds == sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+    assert (found.processes, found.threads, found.process_tree_depth) == (2, 2, 2)
+    assert (found.read_bytes_total, found.written_bytes_total) == (0, 0)
