@@ -55,6 +55,7 @@ ENDS: dict[str, QueryFailure | None] = {
     "shutdown": QueryFailure.PARTIAL,
     "unknown-message": QueryFailure.PROTOCOL,
     "other-version": QueryFailure.PROTOCOL,
+    "other-version-unasked": QueryFailure.PROTOCOL,
     "short-length": QueryFailure.MALFORMED,
     "huge-length": QueryFailure.MALFORMED,
     "long-length": QueryFailure.MALFORMED,
@@ -83,7 +84,14 @@ ENDS: dict[str, QueryFailure | None] = {
     "many-panes": None,
     "million-panes": QueryFailure.UNTRUSTED,
 }
-LISTENS_ON = ("hang", "trickle", "deaf", "flood-before-question", "close-at-once")
+MAY_HEAR_NOTHING = (
+    "hang",
+    "trickle",
+    "deaf",
+    "flood-before-question",
+    "close-at-once",
+    "other-version-unasked",
+)
 
 
 def test_every_script_has_its_end() -> None:
@@ -101,12 +109,19 @@ def test_what_a_hostile_server_gets(script: str, place: Path) -> None:
         assert answer.detail.isascii()
         if answer.failure:
             assert answer.stdout == b""
-        if script not in LISTENS_ON:
+        if script not in MAY_HEAR_NOTHING:
             heard = received(place, 802)
             assert SECRET not in heard
             assert kinds(heard)[:9] == REQUEST
             assert set(kinds(heard)[9:]) <= {READY, EXITING}
     assert not (place.parent / "planted").exists()
+
+
+def test_waiting_costs_no_processor(place: Path) -> None:
+    with start(place, "hang"):
+        before = time.thread_time()
+        assert ask(place, timeout=0.5).seconds > 0.4
+        assert time.thread_time() - before < 0.1
 
 
 @pytest.mark.parametrize("script", ["read-file", "write-file"])

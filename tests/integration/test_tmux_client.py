@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,39 @@ def test_hostile_names(locale: str, socket_dir: Path, monkeypatch: pytest.Monkey
             expected: list[object] = [[pane.id, pane.agent_option] for pane in listing.panes]
             assert json.loads(seen.stdout) == expected + [window.name for window in listing.windows]
     assert not (socket_dir / "TOUCHED").exists()
+
+
+def test_the_witness_of_execution_is_no_blind_one(server: TmuxUnderTest, socket_dir: Path) -> None:
+    # What the test above says did not happen does happen where a value is expanded once more.
+    mark = socket_dir / "TOUCHED"
+    server.ok("set-option", "-p", "@agent", f"#(touch {mark})")
+
+    def expanded() -> bool:
+        server.ok("list-panes", "-a", "-F", "#{E:@agent}")
+        return mark.exists()
+
+    wait_for(expanded, "tmux runs what an option holds")
+
+
+class Stingy(socket.socket):
+    """A socket that takes a few bytes at a time, and every other time none."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.refused = False
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self.refused = not self.refused
+        if self.refused:
+            raise BlockingIOError
+        return super().send(data[:7], flags)
+
+
+def test_a_question_that_leaves_in_pieces(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks.furnish(server)
+    whole = server.listing()
+    monkeypatch.setattr(socket, "socket", Stingy)
+    assert server.listing().panes == whole.panes
 
 
 def test_both_transports_give_the_same(server: TmuxUnderTest) -> None:

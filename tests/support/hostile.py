@@ -213,6 +213,7 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "shutdown": (question, send(message(210)), hang),
     "unknown-message": (question, send(message(4711)), hang),
     "other-version": (question, send(message(12, version=7)), hang),
+    "other-version-unasked": (send(message(12, version=7)), hang_up),
     "short-length": (question, send(message(304, length=3)), hang),
     "huge-length": (question, send(message(304, length=0x7FFFFFFF)), hang),
     "long-length": (question, send(message(304, b"x" * 20000)), hang),

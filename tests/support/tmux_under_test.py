@@ -13,8 +13,9 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import Listing, ProcessId
 from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_listing import parse
-from tmux_exporter.sources.tmux_protocol import Conversation, check_request, request
+from tmux_exporter.sources.tmux_protocol import Conversation, request
 from tmux_exporter.sources.tmux_query import parse_version
+from tmux_exporter.sources.tmux_request_check import check_request
 
 Argument = str | bytes
 

@@ -231,8 +231,10 @@ def test_more_rows_than_any_listing_has(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(tmux_listing, "MAX_ROWS", 3)
     panes = [pane_record(pane_id=f"%{n}", pane_index=str(n), pane_active="0") for n in range(4)]
     assert len(listing(*panes[:3]).panes) == 3
-    assert refusal(answer(server_record() + "".join(panes))) is QueryFailure.MALFORMED
-    assert refusal(answer(server_record() + "".join(panes) * 100)) is QueryFailure.MALFORMED
+    with pytest.raises(ListingError, match="more records than any listing"):
+        listing(*panes)
+    with pytest.raises(ListingError, match="more than 3 records of kind c"):
+        parse(answer(server_record() + client_record() * 4 + panes[0]), SERVER)
 
 
 @pytest.mark.parametrize(

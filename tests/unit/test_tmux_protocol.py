@@ -10,14 +10,13 @@ from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_protocol import (
     MAX_ANSWER,
     Conversation,
-    UnsafeRequestError,
-    check_request,
     frame,
     printable,
     request,
     verdict,
 )
 from tmux_exporter.sources.tmux_query import command_list
+from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "tmux"
 GOLDEN_NONCE = "0123456789abcdef"
@@ -99,8 +98,16 @@ def test_the_checker_refuses_every_changed_byte_outside_the_arguments() -> None:
         (";", "list-panes"),
         ("list-panes", "-t", "@1"),
         ("list-panes", "-t@1"),
+        ("list-panes", "-at", "@1"),
+        ("list-panes", "-f", "1"),
         ("list-panes", "-F", "#(touch /tmp/x)"),
         ("list-panes", "-F", "#{pane_id};"),
+        ("list-panes", "-F", "#{E:@agent}"),
+        ("list-panes", "-F", "#{T:@agent}"),
+        ("list-panes", "-F", "#{s/a/#{@agent}/:pane_id}"),
+        ("list-panes", "-F", "#{?pane_dead,#(touch /tmp/x),}"),
+        ("list-panes", "-F", "#S"),
+        ("list-panes", "-F", "#"),
         ("list-panes", ""),
         ("list-panes", "-F", "a\nb"),
         ("list-panes", "-F", "x" * 16384),
@@ -235,6 +242,7 @@ def test_a_flood_is_cut_off() -> None:
         (1, b"", b"client is read-only\n", QueryFailure.DENIED, False),
         (1, b"x", b"no current target\n", None, True),
         (1, b"", b"no current target", None, True),
+        (1, b"x", b"hook: no current target in sight\n", QueryFailure.PARTIAL, False),
         (1, b"x", b"unknown command: list-panes\n", QueryFailure.PARTIAL, False),
         (1, b"", b"server exited unexpectedly\n", QueryFailure.PARTIAL, False),
         (1, b"", b"can't find session: access not allowed", QueryFailure.PARTIAL, False),

@@ -1,8 +1,8 @@
 """tmux's socket protocol without the socket: the one request that we send, and the answer as it arrives.
 
 A tmux server up to 3.5a dies of one malformed message, with all its sessions, and every version dies of an
-identification without a terminal name. So the request is one template, `check_request` reads it back before
-it may leave, and the only other messages ever sent are "ready for stdout" and "exiting".
+identification without a terminal name. So the request is one template, `tmux_request_check` reads it back
+before it may leave, and the only other messages ever sent are "ready for stdout" and "exiting".
 
 A tmux server is not trusted either: the stock client reads and writes the files that a server names. This one
 takes text for stdout and stderr and an exit status; whatever asks for more is answered by hanging up.
@@ -86,10 +86,6 @@ _REFUSALS = (b"access not allowed", b"client is read-only")
 _NO_SESSION = b"no current target"
 
 
-class UnsafeRequestError(ValueError):
-    """A request that must not be sent: our own fault, found before a server could suffer from it."""
-
-
 def frame(kind: int, body: bytes, pid: int) -> bytes:
     """One message as it goes over the socket."""
     return _HEADER.pack(kind, _HEADER.size + len(body), PROTOCOL_VERSION, pid) + body
@@ -105,65 +101,6 @@ def request(arguments: Sequence[str], pid: int) -> bytes:
         (Message.COMMAND, command),
     )
     return b"".join(frame(kind, body, pid) for kind, body in messages)
-
-
-def check_request(stream: bytes) -> None:
-    """Read a request back, byte by byte; raises UnsafeRequestError unless it is what may be sent."""
-    expected = [
-        (100, b"\0\0\1\0"),
-        (111, b"\0\0\1\0\0\0\0\0"),
-        (101, b"dumb\0"),
-        (109, b"\0\0\0\0"),
-        (102, b"\0"),
-        (108, b"/\0"),
-        (107, None),
-        (106, b""),
-        (200, None),
-    ]
-    offset = 0
-    pids = set()
-    for kind, fixed in expected:
-        if len(stream) - offset < 16:
-            raise UnsafeRequestError(f"message {kind} is missing")
-        got, length, version, pid = struct.unpack_from("<IIII", stream, offset)
-        body = stream[offset + 16 : offset + length]
-        if got != kind or version != 8:
-            raise UnsafeRequestError(f"message {got}, protocol {version} in the place of message {kind}")
-        if not 16 <= length <= 16384 or len(body) != length - 16:
-            raise UnsafeRequestError(f"message {kind} has length {length}")
-        pids.add(pid)
-        if fixed is not None and body != fixed:
-            raise UnsafeRequestError(f"message {kind} has a strange body")
-        if kind == 107:
-            if len(body) != 4:
-                raise UnsafeRequestError("the pid has not 4 bytes")
-            pids.add(struct.unpack("<i", body)[0])
-        if kind == 200:
-            _check_command(body)
-        offset += length
-    if offset != len(stream):
-        raise UnsafeRequestError("bytes after the command")
-    if len(pids) != 1 or pids.pop() <= 0:
-        raise UnsafeRequestError("not one pid throughout")
-
-
-def _check_command(body: bytes) -> None:
-    if len(body) < 6 or body[-1:] != b"\0":
-        raise UnsafeRequestError("the command is not terminated")
-    arguments = body[4:-1].split(b"\0")
-    if struct.unpack_from("<i", body)[0] != len(arguments):
-        raise UnsafeRequestError("the command's count of arguments is wrong")
-    begins = True
-    for argument in arguments:
-        if not argument or any(byte < 0x20 or byte > 0x7E for byte in argument):
-            raise UnsafeRequestError("an argument is empty or not printable ASCII")
-        if begins and argument not in (b"display-message", b"list-clients", b"list-panes"):
-            raise UnsafeRequestError(f"{argument!r} is no command that only looks")
-        begins = argument == b";"
-        if b"#(" in argument or argument.startswith(b"-t") or (argument.endswith(b";") and not begins):
-            raise UnsafeRequestError(f"{argument[:40]!r} runs, targets or separates commands")
-    if begins:
-        raise UnsafeRequestError("a separator at the end")
 
 
 class Conversation:

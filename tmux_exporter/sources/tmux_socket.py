@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.model import QueryFailure
-from tmux_exporter.sources.tmux_protocol import Conversation, UnsafeRequestError, check_request, request
+from tmux_exporter.sources.tmux_protocol import Conversation, request
+from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
 
 _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
