@@ -64,6 +64,7 @@ PLANTED_IMPORTS = {
             "def late():\n    import tmux_exporter.publisher",
             "metrics.up -> tmux_exporter.publisher",
         ),
+        ("alerting/up.py", "import tmux_exporter.config", "alerting.up -> tmux_exporter.config"),
         ("web/up.py", "import tmux_exporter.metrics.family", "web.up -> tmux_exporter.metrics.family"),
     ],
     "tellers": [
@@ -80,6 +81,7 @@ PLANTED_IMPORTS = {
         ("analysis/ask.py", "from time import time", "analysis.ask -> time"),
         ("analysis/clock.py", "import tmux_exporter.clock", "analysis.clock -> tmux_exporter.clock"),
         ("report.py", "import pathlib", "report -> pathlib"),
+        ("alerting/look.py", "import os", "alerting.look -> os"),
     ],
     "yaml": [
         ("sources/read.py", "import yaml", "sources.read -> yaml"),

@@ -1,0 +1,113 @@
+"""Write the rules and Alertmanager's configuration as YAML, from thresholds.toml.
+
+`python alerts/generate.py` writes what is shipped here. For another job label, for runbooks that you serve
+somewhere, or with receivers that post to a URL:
+
+    python alerts/generate.py --job agents --runbooks https://wiki.example.org/tmux --output /tmp/alerts
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.rules import rule_file
+from tmux_exporter.alerting.scope import RUNBOOKS, Scope
+
+HERE = Path(__file__).parent
+RULES = Path("rules", "tmux_exporter.rules.yml")
+ALERTMANAGER = Path("alertmanager", "alertmanager.yml")
+
+_WIDTH = 110
+# A key at the margin, or an item of one of the long lists, that is not the first of its list.
+_PART = re.compile(r"(?<!:)\n(?=\w|  - name: \w+\n    rules:| +- (?:alert|record|matchers|source_matchers):)")
+_NEW_PART = "\n\n"
+_MADE_BY = (
+    "# Made by alerts/generate.py from alerts/thresholds.toml: change the numbers there and run `make docs`."
+)
+_RULES_HEADER = f"""\
+{_MADE_BY}
+#
+# Severity, priority and threshold of an alert are labels; docs/runbooks/ has a page for each alert.
+# Another value of the label job, or another place for the runbooks: python alerts/generate.py --help
+"""
+_ALERTMANAGER_HEADER = f"""\
+{_MADE_BY}
+#
+# The receivers send nothing yet: give each of them what it needs (webhook_configs, email_configs,
+# slack_configs, pagerduty_configs; https://prometheus.io/docs/alerting/latest/configuration/).
+#   pager     P1 and P2: whoever is on call, at any hour
+#   chat      P3: within the hour
+#   digest    P4: once a day
+#   watchdog  a dead man's switch outside of this machine: it must tell when this alert stops coming
+#   default   whatever other rules send here
+"""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Plain YAML: no anchors, lists indented, short lists on one line, long texts folded."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - its name
+        return super().increase_indent(flow, indentless=False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else ">" if len(text) > _WIDTH - 20 else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _list(dumper: yaml.SafeDumper, items: list[object]) -> yaml.SequenceNode:
+    short = all(isinstance(item, str) for item in items)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=short)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(list, _list)
+
+
+def as_yaml(data: object, header: str) -> str:
+    """The data below a comment, with an empty line between its parts."""
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)
+    return f"{header}\n{_PART.sub(_NEW_PART, text)}"
+
+
+def files(scope: Scope, webhook: str | None) -> dict[Path, str]:
+    """The text of each file, by its path below the output folder."""
+    routes = alertmanager_config(scope.thresholds, time_scale=scope.time_scale, webhook=webhook)
+    return {
+        RULES: as_yaml(rule_file(scope), _RULES_HEADER),
+        ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description="Write rules and Alertmanager's configuration.")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder to write into (this one)")
+    parser.add_argument(
+        "--job", default="tmux", help="value of the label job of the exporter's targets (tmux)"
+    )
+    parser.add_argument("--runbooks", default=RUNBOOKS, help=f"what runbook links begin with ({RUNBOOKS})")
+    parser.add_argument("--webhook", help="URL to which every receiver posts (none)")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="factor for all durations, for tests (1)"
+    )
+    given = parser.parse_args(arguments)
+    scope = Scope(
+        thresholds=thresholds.load(), time_scale=given.time_scale, job=given.job, runbooks=given.runbooks
+    )
+    for path, text in files(scope, given.webhook).items():
+        target = given.output / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

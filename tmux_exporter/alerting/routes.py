@@ -1,0 +1,100 @@
+"""Alertmanager's configuration: who is told what, how soon, and what keeps quiet beside something worse."""
+
+from tmux_exporter.alerting.scope import duration, quoted
+from tmux_exporter.alerting.thresholds import PRIORITIES, Thresholds
+
+DEFAULT_RECEIVER = "default"
+
+_GROUP_BY = ("alertname", "job", "instance", "server")
+
+# What two alerts must have in common to be about the same thing; a label that both lack counts as equal. All
+# labels that name a thing are here: two servers may have sessions of one name.
+_SAME_THING = (
+    "alertname",
+    "job",
+    "instance",
+    "server",
+    "session",
+    "window",
+    "pane",
+    "agent",
+    "kind",
+    "operation",
+)
+
+Data = dict[str, object]
+
+
+def alertmanager_config(
+    thresholds: Thresholds, *, time_scale: float = 1.0, webhook: str | None = None
+) -> Data:
+    """The configuration, ready for JSON or YAML.
+
+    Without `webhook` the receivers send nothing: alerts are on Alertmanager's page, under the receiver that
+    would have told of them. With it every receiver posts to that URL.
+    """
+    routes = [
+        _route("watchdog", f"alertname={quoted('Watchdog')}", thresholds, time_scale),
+        *(_route(each, f"priority={quoted(each)}", thresholds, time_scale) for each in PRIORITIES),
+    ]
+    receivers = dict.fromkeys((DEFAULT_RECEIVER, *(str(route["receiver"]) for route in routes)))
+    return {
+        "route": {
+            "receiver": DEFAULT_RECEIVER,
+            "group_by": list(_GROUP_BY),
+            **_times("P3", thresholds, time_scale),
+            "routes": routes,
+        },
+        "inhibit_rules": [*_worse_over_milder(), *_cause_over_symptom()],
+        "receivers": [_receiver(name, webhook) for name in receivers],
+    }
+
+
+def _route(table: str, matcher: str, thresholds: Thresholds, time_scale: float) -> Data:
+    return {
+        "matchers": [matcher],
+        "receiver": thresholds.text(table, "receiver"),
+        **_times(table, thresholds, time_scale),
+    }
+
+
+def _times(table: str, thresholds: Thresholds, time_scale: float) -> dict[str, str]:
+    return {
+        key: duration(thresholds.seconds(table, key), time_scale)
+        for key in ("group_wait", "group_interval", "repeat_interval")
+    }
+
+
+def _receiver(name: str, webhook: str | None) -> Data:
+    return {"name": name} | (
+        {"webhook_configs": [{"url": webhook, "send_resolved": True}]} if webhook else {}
+    )
+
+
+def _worse_over_milder() -> list[Data]:
+    """The same alert at a worse priority is enough."""
+    return [
+        {
+            "source_matchers": [f"priority={quoted(worse)}"],
+            "target_matchers": [f"priority=~{quoted('|'.join(PRIORITIES[place:]))}"],
+            "equal": list(_SAME_THING),
+        }
+        for place, worse in enumerate(PRIORITIES[:-1], start=1)
+    ]
+
+
+def _cause_over_symptom() -> list[Data]:
+    return [
+        # What was last seen of an exporter that is down is old. An alert never inhibits its own kind.
+        _inhibits("TmuxExporterDown", 'alertname=~"Tmux.+"', 'alertname!="TmuxExporterDown"'),
+        # A server that hangs makes every sample partial.
+        _inhibits("TmuxServerNotAnswering", 'alertname="TmuxSamplesPartial"'),
+    ]
+
+
+def _inhibits(cause: str, *symptoms: str) -> Data:
+    return {
+        "source_matchers": [f"alertname={quoted(cause)}"],
+        "target_matchers": list(symptoms),
+        "equal": ["job", "instance"],
+    }
