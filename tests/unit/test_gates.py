@@ -64,7 +64,11 @@ PLANTED_IMPORTS = {
             "def late():\n    import tmux_exporter.publisher",
             "metrics.up -> tmux_exporter.publisher",
         ),
-        ("alerting/up.py", "import tmux_exporter.config", "alerting.up -> tmux_exporter.config"),
+        (
+            "alerting/up.py",
+            "import tmux_exporter.metrics.family",
+            "alerting.up -> tmux_exporter.metrics.family",
+        ),
         ("web/up.py", "import tmux_exporter.metrics.family", "web.up -> tmux_exporter.metrics.family"),
     ],
     "tellers": [
