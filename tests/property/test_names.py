@@ -12,14 +12,29 @@ from tmux_exporter.model import PaneKey, ProcessId
 FLEET = listing({"a": ["w"] * 3, "b": ["w"] * 3})
 VIEW = tmux_view(server_view(FLEET))
 
+_PANES = [PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]
+
+
+def _claim(pane: int, program: str, which: int, wanted: str, declared: bool) -> Claim:
+    """One of few agents, so that the same ones come again in later samples."""
+    pid = 10 * pane + which + (1000 if program == "codex" else 0)
+    return Claim(
+        pane=_PANES[pane],
+        session_id="",
+        program=program,
+        process=ProcessId(pid, 1),
+        wanted=wanted,
+        declared=declared,
+    )
+
+
 _CLAIMS = st.builds(
-    Claim,
-    pane=st.sampled_from([PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]),
-    session_id=st.just(""),
-    program=st.sampled_from(["claude", "codex"]),
-    process=st.integers(1, 8).map(lambda pid: ProcessId(pid, 1)),
-    wanted=st.sampled_from(["a", "a#2", "a#3", "b"]),
-    declared=st.booleans(),
+    _claim,
+    st.integers(0, 3),
+    st.sampled_from(["claude", "codex"]),
+    st.integers(0, 1),
+    st.sampled_from(["a", "a#2", "a#3", "b"]),
+    st.sampled_from([False, False, False, True]),
 )
 _MOVES = st.dictionaries(st.sampled_from([pane.id for pane in FLEET.panes]), st.sampled_from(["$0", "$1"]))
 

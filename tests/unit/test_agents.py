@@ -54,7 +54,7 @@ def _find(
             evidence=(escaped or {}).get(each.id.pid, Evidence.TREE),
             reason="",
             server=listed.server,
-            pane=None if isinstance(place, OwnerKind) else place,
+            pane=PaneKey(listed.server, "%0") if isinstance(place, OwnerKind) else place,
         )
     view = tmux_view(server_view(listed))
     return find_agents(table(*processes), owners, view, SIGNATURES, names or NameBook())
@@ -107,6 +107,9 @@ def test_the_version_comes_from_whichever_process_of_the_program_shows_it() -> N
     launcher = process(101, 100, ["node", "/usr/local/bin/claude"], exe=NODE)
     (agent,) = _find([_shell(), launcher, process(102, 101, ["claude"], exe=CLAUDE)])
     assert (agent.process.pid, agent.version) == (101, "2.1.197")
+    newer = process(102, 101, ["claude"], exe=CLAUDE.replace("2.1.197", "2.2.0"))
+    (agent,) = _find([_shell(), process(101, 100, ["claude"], exe=CLAUDE), newer])
+    assert agent.version == "2.1.197"
 
 
 def test_a_subagent_of_the_same_program_is_part_of_its_parent() -> None:

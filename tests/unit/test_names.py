@@ -74,6 +74,13 @@ def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:
     )
 
 
+def test_a_newcomer_takes_no_name_whoever_is_older() -> None:
+    book = NameBook()
+    one, newcomer = _claim("%0", "main"), _claim("%1", "main", pid=5)
+    assert book.assign(VIEW, [one]) == ("main",)
+    assert book.assign(VIEW, [newcomer, one]) == ("main#2", "main")
+
+
 def test_the_same_name_in_another_session_or_server_is_no_second_holder() -> None:
     claims = [
         _claim("%0", "main"),

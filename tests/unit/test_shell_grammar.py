@@ -45,6 +45,8 @@ def test_the_orchestrators_own_script_is_pure() -> None:
         ("sleep 5 >/dev/null 2>&1 && tmux send-keys -t a:0 'x\\;' < /dev/null", ["a:0"]),
         ("sleep 5 && tmux send-keys -t a:0 'two\nlines' && tmux send-keys -t b:1 Enter", ["a:0", "b:1"]),
         (" \n sleep 5 && tmux send-keys -t a:0 hi\n", ["a:0"]),
+        ("sleep 5 && tmux send-keys -t a:0 x>/dev/null", ["a:0"]),
+        ('sleep 5 && tmux send-keys -t "a\\\\" \'b\'"\\n"', ["a\\"]),
         ("sleep 5 && tmux send-keys -t a:0 ünï#1 a=b x!", ["a:0"]),
     ],
 )
@@ -81,6 +83,7 @@ OPAQUE = [
     "sleep 5 && tmux send-keys -t a:0 x | cat",
     "sleep 5 && tmux send-keys -t a:0 x > /tmp/log",
     "sleep 5 && tmux send-keys -t a:0 x &>/dev/null",
+    "sleep 5 && tmux send-keys -t a:0 x >/dev/nullx",
     "sleep 5 && tmux send-keys -t a:0 < /tmp/prompt",
     "sleep 5 && tmux send-keys -t a:0 *",
     "sleep 5 && tmux send-keys -t ~:0 x",
@@ -128,6 +131,15 @@ def test_a_script_that_does_more_is_opaque(script: str) -> None:
     reading = read_script(script)
     assert isinstance(reading, OpaqueScript)
     assert reading.reason
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [(" &", "background"), (" | cat", "pipe"), (" $(id)", "expand"), ("\nid", "lines"), (" # x", "comment")],
+)
+def test_the_reason_says_what_stands_in_the_way(end: str, word: str) -> None:
+    reading = read_script(REAL + end)
+    assert isinstance(reading, OpaqueScript) and word in reading.reason
 
 
 @pytest.mark.parametrize(

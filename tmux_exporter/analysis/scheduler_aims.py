@@ -142,7 +142,7 @@ def _unknown(reason: str, view: ServerView | None = None, pane: PaneKey | None =
 def _address(send: Send, process: Process, default_socket: str) -> _Address | str:
     """The socket that tmux would take, in tmux's own order; a text says why that is not known."""
     if send.socket is not None:
-        return _Address(send.socket) if send.socket.startswith("/") else "its socket path is relative"
+        return _Address(send.socket)
     environ = process.environ
     if environ is None:
         return "its environment is not readable, so its server is not known"
@@ -162,4 +162,4 @@ def _address(send: Send, process: Process, default_socket: str) -> _Address | st
 def _tmux_pid(environ: Mapping[str, str]) -> int | None:
     """The second field of TMUX=socket,server pid,session."""
     fields = environ.get("TMUX", "").split(",")
-    return int(fields[1]) if len(fields) > 1 and fields[1].isascii() and fields[1].isdecimal() else None
+    return int(fields[1]) if len(fields) > 1 and fields[1].isdecimal() else None
