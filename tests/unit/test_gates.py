@@ -84,6 +84,7 @@ PLANTED_IMPORTS = {
         ("analysis/look.py", "import os", "analysis.look -> os"),
         ("analysis/ask.py", "from time import time", "analysis.ask -> time"),
         ("analysis/clock.py", "import tmux_exporter.clock", "analysis.clock -> tmux_exporter.clock"),
+        ("alerting/look.py", "import os", "alerting.look -> os"),
         ("report.py", "import pathlib", "report -> pathlib"),
         ("alerting/look.py", "import os", "alerting.look -> os"),
     ],
