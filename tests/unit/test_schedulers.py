@@ -147,6 +147,26 @@ def test_a_listing_from_before_the_processes_still_proves_what_is_there() -> Non
     assert _only(_pair(), server_view(replace(FLEET, taken_at=9.9))).state is SchedulerState.ARMED
 
 
+@pytest.mark.parametrize(
+    ("sleep_start", "proven"),
+    [(2_000, True), (2_900, True), (3_000, False), (3_100, False)],
+)
+def test_a_listing_of_an_earlier_sample_proves_absence_to_what_was_there_by_then(
+    sleep_start: int, proven: bool
+) -> None:
+    listed = server_view(replace(FLEET, taken_at=30.0))
+
+    def state(script: str, environ: Mapping[str, str]) -> SchedulerState:
+        processes = table(*_pair(script, environ=environ, sleep_start=sleep_start), taken_at=40.0)
+        (found,) = find_schedulers(processes, {}, tmux_view(listed), SOCKET, NOW)
+        return found.state
+
+    missing = state("sleep 600 && tmux send-keys -t gone:0 x", ENVIRON)
+    assert missing is (SchedulerState.DANGLING if proven else SchedulerState.UNKNOWN)
+    orphan = state("sleep 600 && tmux send-keys -t orc:0 x", {**ENVIRON, "TMUX_PANE": "%77"})
+    assert orphan is (SchedulerState.ARMED_ORIGIN_GONE if proven else SchedulerState.ARMED)
+
+
 def test_a_held_listing_keeps_the_session_but_not_the_state() -> None:
     found = _only(_pair(), _failed())
     assert (found.state, found.server, found.session_id) == (SchedulerState.UNKNOWN, FLEET.server, "$0")

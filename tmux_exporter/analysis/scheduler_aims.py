@@ -14,6 +14,7 @@ from tmux_exporter.model import (
     Pane,
     PaneKey,
     Process,
+    ProcessId,
     ProcessTable,
     SchedulerState,
     ServerView,
@@ -64,8 +65,8 @@ class Servers:
         """A listed pane, fresh or held."""
         return self._panes.get(key) if key is not None else None
 
-    def aim(self, send: Send, process: Process) -> Aim:
-        """Where `send` of the shell `process` leads."""
+    def aim(self, send: Send, process: Process, since: ProcessId) -> Aim:
+        """Where `send` of the shell `process` leads; it is a scheduler since the start of `since`."""
         address = _address(send, process, self._default_socket)
         if not isinstance(address, _Address):
             return _unknown(address)
@@ -95,17 +96,18 @@ class Servers:
                 )
             reason = "its tmux server is gone and a younger one has the same socket"
             return Aim(fate=SchedulerState.STALE_GENERATION, reason=reason, view=view, pane=pane)
-        return self._judged(resolution, listing, view, pane, older=older)
+        fresh = self._is_after(listing, since)
+        return self._judged(resolution, view, pane, older=older, fresh=fresh)
 
     def _judged(
-        self, resolution: Resolution, listing: Listing, view: ServerView, pane: PaneKey | None, *, older: bool
+        self, resolution: Resolution, view: ServerView, pane: PaneKey | None, *, older: bool, fresh: bool
     ) -> Aim:
         match resolution.kind:
             case TargetKind.UNSUPPORTED:
                 return _unknown(f"a target cannot be judged: {resolution.reason}", view)
-            case TargetKind.NONE if listing.taken_at < self._table.taken_at:
-                # A session may have been made between that listing and the scheduler.
-                return _unknown("a target is missing in a listing older than the processes", view)
+            case TargetKind.NONE if not fresh:
+                # The session may have been made between that listing and the scheduler.
+                return _unknown("a target is missing in a listing older than the scheduler", view)
             case TargetKind.NONE if older:
                 return _unknown("a target is missing in a server younger than the scheduler", view)
             case TargetKind.NONE:
@@ -124,14 +126,23 @@ class Servers:
                 )
                 return Aim(fate=SchedulerState.ARMED, reason=reason, view=view, pane=pane)
 
-    def origin_gone(self, process: Process) -> bool:
+    def _is_after(self, listing: Listing, since: ProcessId) -> bool:
+        """Whether a process was there when a listing was taken, so that the listing proves an absence.
+
+        A big server is not listed anew for every sample. Ticks since boot count the time that a machine was
+        suspended and the monotonic clock does not, so the error is on the side of "not proven".
+        """
+        started = since.start_ticks / self._table.clock_ticks_per_second
+        return listing.taken_at >= self._table.taken_at or started < listing.taken_at
+
+    def origin_gone(self, process: Process, since: ProcessId) -> bool:
         """True if the pane that `process` was made in is proven to be gone while its server lives."""
         pid, pane = _tmux_pid(process.environ or {}), (process.environ or {}).get("TMUX_PANE")
         view = self._by_pid.get(pid) if pid is not None else None
         if not pane or view is None or not view.up or view.listing is None:
             return False
         server, listing = view.listing.server, view.listing
-        proven = listing.taken_at >= self._table.taken_at and server.start_ticks <= process.id.start_ticks
+        proven = self._is_after(listing, since) and server.start_ticks <= process.id.start_ticks
         return proven and PaneKey(server, pane) not in self._panes
 
 

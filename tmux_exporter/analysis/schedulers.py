@@ -53,6 +53,11 @@ class _Candidate:
         """Its only child, if that is a sleep."""
         return self.children[0] if len(self.children) == 1 and is_sleep(self.children[0].argv) else None
 
+    @property
+    def since(self) -> ProcessId:
+        """The process that began it: a shell may be older than the exec that made it a scheduler."""
+        return self.sleep.id if self.sleep is not None else self.shell.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
@@ -79,7 +84,7 @@ def find_schedulers(
     """Every scheduler of this uid, in the order of their pids.
 
     `default_socket` is tmux's default for this uid when TMUX_TMPDIR is not set; `now` is wall time. A target
-    is only called missing by its server's own fresh listing that was taken after `table`.
+    is only called missing by a listing of its living server that was taken after the scheduler began.
     """
     candidates = _candidates(table)
     if not candidates:
@@ -124,7 +129,7 @@ def _scheduler(candidate: _Candidate, owner: Owner | None, sample: _Sample) -> S
     script, sleep = candidate.script, candidate.sleep
     due = _due(sleep, sample.table)
     if isinstance(script, PureScript):
-        aims = tuple(sample.servers.aim(send, candidate.shell) for send in script.sends)
+        aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
         verdict = _judge(candidate, script, aims, sample)
     else:
@@ -163,7 +168,7 @@ def _judge(candidate: _Candidate, script: PureScript, aims: tuple[Aim, ...], sam
         return _Verdict(state=worst.fate, reason=worst.reason)
     if due < sample.now:
         return _Verdict(state=SchedulerState.OVERDUE, reason="its sleep is due and still runs")
-    if sample.servers.origin_gone(candidate.shell):
+    if sample.servers.origin_gone(candidate.shell, candidate.since):
         reason = f"{worst.reason}; the pane that scheduled it is gone"
         return _Verdict(state=SchedulerState.ARMED_ORIGIN_GONE, reason=reason)
     return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
