@@ -663,6 +663,16 @@ def test_a_server_is_asked_as_its_own_version_and_a_new_one_as_any(
 # A server without its socket file
 
 
+def test_a_renamed_socket_is_the_same_server_at_another_path(machine: Machine) -> None:
+    pid = machine.start("before")
+    first = machine.read().servers[0]
+    (machine.sockets / "before").rename(machine.sockets / "after")
+    for source in (machine.source, machine.new_source()):
+        [server] = machine.read(source).servers
+        assert (server.label, server.up, server.process) == ("after", True, first.process)
+    assert up(machine.read()) == {"after": pid}
+
+
 def test_a_deleted_socket_is_no_end_and_usr1_mends_it(machine: Machine) -> None:
     pid = machine.start()
     before = machine.read().servers[0]

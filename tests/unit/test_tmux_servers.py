@@ -475,6 +475,26 @@ def test_a_server_that_answers_at_two_paths_is_one() -> None:
         assert (server.path, server.up) == (PATH, True)
 
 
+def test_a_server_that_answers_is_not_presumed_at_the_path_it_was_bound_to() -> None:
+    samples = Samples()
+    for outcome in (
+        samples.answer(),
+        samples.failure(QueryFailure.HUNG, P),
+        samples.failure(QueryFailure.HUNG),
+    ):
+        [server] = [
+            s
+            for s in samples.take(
+                {PATH: outcome}, sites={"/open/s": Standing.FOREIGN}, alive=[P], listening={P: "/open/s"}
+            ).servers
+            if s.process == P
+        ]
+        assert (server.path, server.queries) == (
+            PATH,
+            (Query(seconds=outcome.seconds, failure=outcome.failure),),
+        )
+
+
 # Not to be asked
 
 

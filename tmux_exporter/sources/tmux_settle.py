@@ -54,9 +54,15 @@ def settle(servers: Sequence[Server], findings: Findings, *, hold: float, interv
     shortest rest after a failure.
     """
     ledger = _Ledger(servers, findings, interval)
-    # A server that can be reached by two paths is entered under the one it was bound to.
     bound = {listener.path for listener in findings.listeners.values()}
-    for path in sorted(findings.sites, key=lambda path: (path not in bound, path)):
+
+    def rank(path: str) -> tuple[bool, bool, str]:
+        # Whoever answers is known before anybody else is presumed to stand at a path; and a server that
+        # answers at two paths is entered under the one it was bound to.
+        outcome = findings.outcomes.get(path)
+        return outcome is None or outcome.process is None, path not in bound, path
+
+    for path in sorted(findings.sites, key=rank):
         ledger.visit(findings.sites[path], findings.outcomes.get(path))
     ledger.add_unheard_listeners()
     ledger.end_the_gone()
@@ -112,8 +118,10 @@ class _Ledger:
     def _displace(self, path: str) -> None:
         """Make room at a path: a server that still listens goes behind the new one, others are forgotten."""
         old = self.holders.pop(path, None)
+        if old is None or old.process is None or old.ended_at is not None:
+            return
         # The table may be older than a restart, the listeners were looked up just now.
-        if old is not None and old.process is not None and old.process in self.findings.listeners:
+        if old.process in self.findings.listeners:
             self.hidden[old.process] = replace(old, holds_path=False)
 
     def _refused(self, path: str, failure: QueryFailure, outcome: Outcome) -> None:
@@ -160,10 +168,12 @@ class _Ledger:
         holder = self.holders.get(path)
         if holder is not None and holder.ended_at is None:
             return holder
-        claimers = [p for p, listener in self.findings.listeners.items() if listener.path == path]
+        placed = {other.process for other in self.holders.values()}
+        listeners = self.findings.listeners.items()
+        claimers = [p for p, listener in listeners if listener.path == path and p not in placed]
         if len(claimers) != 1:
             return None
-        known = self._take(claimers[0])
+        known = self.hidden.pop(claimers[0], None)
         return replace(known, path=path, holds_path=True) if known else Server(path=path, process=claimers[0])
 
     def _ended_holder(self, path: str) -> Server | None:
