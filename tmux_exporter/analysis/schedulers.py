@@ -8,6 +8,7 @@ the panes of that server tell. The text that it would type is never kept.
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tmux_exporter.analysis.scheduler_aims import Aim, Servers
 from tmux_exporter.analysis.shell_grammar import (
@@ -99,12 +100,9 @@ def _candidates(table: ProcessTable) -> list[_Candidate]:
     for pid, process in table.processes.items():
         if process.argv is None or len(process.argv) < 3 or not process.alive:
             continue
-        # A login shell's argv[0] begins with a dash; it only counts where the program file is not readable.
-        program = (
-            process.exe.removesuffix(_DELETED) if process.exe is not None else process.argv[0].lstrip("-")
-        )
-        shell = posixpath.basename(program)
-        if shell in SHELLS and (script := read_command(process.argv, shell)) is not None:
+        # Only where the program file is not readable does argv[0] count; a login shell's begins with a dash.
+        shell = _shell(process.exe if process.exe is not None else process.argv[0].lstrip("-"))
+        if shell and (script := read_command(process.argv, shell)) is not None:
             scripts[pid] = script, process.exe is not None
     children: dict[int, list[Process]] = {pid: [] for pid in scripts}
     for process in table.processes.values() if scripts else ():
@@ -123,6 +121,13 @@ def _candidates(table: ProcessTable) -> list[_Candidate]:
         if isinstance(script, PureScript) or candidate.sleep is not None:
             candidates.append(candidate)
     return candidates
+
+
+@lru_cache(maxsize=1024)
+def _shell(program: str) -> str:
+    """The shell that a program file is, else nothing."""
+    name = posixpath.basename(program.removesuffix(_DELETED))
+    return name if name in SHELLS else ""
 
 
 def _scheduler(candidate: _Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:

@@ -155,7 +155,9 @@ class Matcher:
         self._signatures = tuple(signatures)
         self._names = frozenset(name for row in signatures for name in row.argv0)
         exes = _any_of(pattern for row in signatures for pattern in row.exe)
-        self._may_be_exe = lru_cache(maxsize=4096)(lambda exe: exes.match(exe) is not None)
+        self._may_be_exe = lru_cache(maxsize=1024)(lambda exe: exes.match(exe) is not None)
+        scripts = [pattern for row in signatures for pattern in row.script]
+        self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
 
     def match(self, process: Process) -> Match | None:
         """The first row that `process` fits; None if there is none or its program is not readable."""
@@ -165,7 +167,7 @@ class Matcher:
         exe = (process.exe or "").removesuffix(_DELETED)
         name = _program_name(argv[0])
         script, after = _script(argv, name, posixpath.basename(exe))
-        if not (script or name in self._names or self._may_be_exe(exe)):
+        if not (name in self._names or self._may_be_exe(exe) or (script and self._may_be_script(script))):
             return None
         for row in self._signatures:
             if name in row.not_argv0 or _fits(exe, row.not_exe):
