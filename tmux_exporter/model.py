@@ -318,7 +318,9 @@ class Scheduler:
     """A `sleep N && tmux send-keys …` shell with its one sleep child.
 
     `server` and `session_id` are those of the resolved target, else of the pane that made it, else None.
-    `due` is the wall time at which the sleep ends, None where its argument is not a duration.
+    `due` is the wall time at which the sleep ends, None where its argument is not a duration. `aimed` are
+    the servers its keys would go to, as far as known; `judged_at` is the monotonic time of the oldest of
+    their listings, None where one of them has none.
     """
 
     process: ProcessId
@@ -329,3 +331,5 @@ class Scheduler:
     server: ProcessId | None
     session_id: str | None
     due: float | None
+    aimed: tuple[ProcessId, ...] = ()
+    judged_at: float | None = None

@@ -125,7 +125,11 @@ class AgentReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerReport:
-    """One pending scheduler; `server` and `session` are empty where neither target nor creator is known."""
+    """One pending scheduler; `server` and `session` are empty where neither target nor creator is known.
+
+    `sleep` is its one child, None where there is none. `aimed` are the servers that its keys would go to;
+    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none.
+    """
 
     server: str
     session: str
@@ -137,6 +141,9 @@ class SchedulerReport:
     memory_bytes: int | None
     cpu_seconds_total: float
     open_fds: int | None
+    sleep: ProcessId | None = None
+    aimed: tuple[str, ...] = ()
+    judged_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

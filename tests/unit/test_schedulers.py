@@ -79,6 +79,8 @@ def test_an_armed_scheduler_with_all_its_facts() -> None:
         server=FLEET.server,
         session_id="$0",
         due=STARTED + 600.0,
+        aimed=(FLEET.server,),
+        judged_at=FLEET.taken_at,
     )
 
 
@@ -396,3 +398,17 @@ def test_schedulers_come_in_the_order_of_their_pids() -> None:
     ]
     found = _find([*_pair(), *more])
     assert [each.process.pid for each in found] == [90, 500]
+
+
+def test_the_age_of_the_judgement_is_that_of_the_oldest_listing_it_rests_on() -> None:
+    other = listing({"far": ["main"]}, server=ProcessId(300, 900), taken_at=15.0)
+    script = "sleep 600 && tmux send-keys -t gone:0 x && tmux -L other send-keys -t gone:0 Enter"
+    elsewhere = replace(server_view(other, socket="/tmp/tmux-1000/other"), label="other")
+    both = _only(_pair(script), server_view(FLEET), elsewhere)
+    assert (both.state, both.aimed, both.judged_at) == (
+        SchedulerState.DANGLING,
+        (FLEET.server, other.server),
+        15.0,
+    )
+    half = _only(_pair(script), server_view(FLEET), replace(elsewhere, up=False, listing=None))
+    assert (half.state, half.aimed, half.judged_at) == (SchedulerState.UNKNOWN, both.aimed, None)

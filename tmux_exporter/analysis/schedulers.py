@@ -152,6 +152,8 @@ def _scheduler(candidate: _Candidate, owner: Owner | None, sample: _Sample) -> S
         server=server,
         session_id=session_id,
         due=due,
+        aimed=tuple(dict.fromkeys(aim.view.process for aim in aims if aim.view and aim.view.process)),
+        judged_at=_judged_at(aims),
     )
 
 
@@ -235,6 +237,13 @@ def _place(
         if aim.view is not None and aim.view.process is not None:
             return aim.view.process, None
     return (owner.server if owner else None), None
+
+
+def _judged_at(aims: tuple[Aim, ...]) -> float | None:
+    """When the oldest listing was taken on which the aims rest; None where one of them has no listing."""
+    taken = [aim.view.listing.taken_at if aim.view and aim.view.listing else None for aim in aims]
+    known = [each for each in taken if each is not None]
+    return min(known) if known and len(known) == len(taken) else None
 
 
 def _unknown(reason: str) -> _Verdict:

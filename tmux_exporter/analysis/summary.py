@@ -198,6 +198,9 @@ class Summary:
             memory_bytes=cost.memory_bytes,
             cpu_seconds_total=sum(each.cpu_ticks for each in members) / self._table.clock_ticks_per_second,
             open_fds=cost.open_fds,
+            sleep=scheduler.sleep,
+            aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
+            judged_at=scheduler.judged_at,
         )
 
     def _usage(
