@@ -33,11 +33,11 @@ from tmux_exporter.config import (
     parse_listen_address,
     parse_size,
 )
-from tmux_exporter.config_convert import section_classes, section_keys
-from tmux_exporter.config_file import LARGEST
-from tmux_exporter.config_nodes import MOST_PROBLEMS
-from tmux_exporter.config_reference import example, markdown
-from tmux_exporter.config_values import format_duration, format_size
+from tmux_exporter.config.convert import section_classes, section_keys
+from tmux_exporter.config.file import LARGEST
+from tmux_exporter.config.nodes import MOST_PROBLEMS
+from tmux_exporter.config.reference import example, markdown
+from tmux_exporter.config.values import format_duration, format_size
 from tmux_exporter.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -122,8 +122,8 @@ def test_the_example_file_holds_every_default() -> None:
 
 
 def test_the_generated_texts_are_current() -> None:
-    assert markdown() == REFERENCE.read_text(), "python -m tmux_exporter.config_reference markdown"
-    assert example() == EXAMPLE.read_text(), "python -m tmux_exporter.config_reference example"
+    assert markdown() == REFERENCE.read_text(), "python -m tmux_exporter.config.reference markdown"
+    assert example() == EXAMPLE.read_text(), "python -m tmux_exporter.config.reference example"
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

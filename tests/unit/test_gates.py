@@ -90,7 +90,7 @@ PLANTED_IMPORTS = {
     ],
     "yaml": [
         ("sources/read.py", "import yaml", "sources.read -> yaml"),
-        ("config_file.py", "import yaml.nodes", "config_file -> yaml"),
+        ("config/file.py", "import yaml.nodes", "config.file -> yaml"),
     ],
     "psutil": [("sources/look.py", "import psutil", "sources.look -> psutil")],
     "start": [

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from tmux_exporter.config_values import parse_duration
+from tmux_exporter.config.values import parse_duration
 
 PRIORITIES = ("P1", "P2", "P3", "P4")
 LEVELS = ("emergency", "critical", "warning")

@@ -1,4 +1,4 @@
-"""The configuration: one optional YAML file -> one frozen `Config`.
+"""A YAML file -> a `Config`.
 
 All mistakes of a file are reported at once, each with its place and its mend, and a file with a mistake is
 not applied at all. This file alone knows YAML. It reads libyaml's events and not its node tree: an event
@@ -12,10 +12,9 @@ from typing import Protocol
 import yaml
 from yaml.resolver import Resolver
 
-from tmux_exporter.config_convert import convert
-from tmux_exporter.config_file import read_text
-from tmux_exporter.config_flags import override
-from tmux_exporter.config_nodes import (
+from tmux_exporter.config.convert import convert
+from tmux_exporter.config.file import read_text
+from tmux_exporter.config.nodes import (
     ListNode,
     MappingNode,
     Node,
@@ -25,51 +24,8 @@ from tmux_exporter.config_nodes import (
     ScalarNode,
     TooManyProblemsError,
 )
-from tmux_exporter.config_schema import (
-    AgentSettings,
-    Config,
-    LimitSettings,
-    LogFormat,
-    LogLevel,
-    LogSettings,
-    MetricsSettings,
-    ProcessSettings,
-    SamplingSettings,
-    SignatureConfig,
-    TmuxSettings,
-    Transport,
-    WebSettings,
-)
-from tmux_exporter.config_values import (
-    ListenAddress,
-    parse_duration,
-    parse_listen_address,
-    parse_size,
-)
+from tmux_exporter.config.schema import Config
 from tmux_exporter.errors import ConfigError
-
-__all__ = [
-    "AgentSettings",
-    "Config",
-    "LimitSettings",
-    "ListenAddress",
-    "LogFormat",
-    "LogLevel",
-    "LogSettings",
-    "MetricsSettings",
-    "ProcessSettings",
-    "SamplingSettings",
-    "SignatureConfig",
-    "TmuxSettings",
-    "Transport",
-    "WebSettings",
-    "defaults",
-    "load",
-    "override",
-    "parse_duration",
-    "parse_listen_address",
-    "parse_size",
-]
 
 _START = Position(1, 1)
 # Levels of `_parse`: 0 is the stream, 1 the document's mapping, 2 a section, 5 the deepest list of a record.

@@ -7,7 +7,7 @@ loader, the reference page and the example file are made from these fields; a ne
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tmux_exporter.config_kinds import (
+from tmux_exporter.config.kinds import (
     Boolean,
     Choice,
     Duration,
@@ -18,7 +18,7 @@ from tmux_exporter.config_kinds import (
     Text,
     setting,
 )
-from tmux_exporter.config_values import (
+from tmux_exporter.config.values import (
     parse_file_name,
     parse_host,
     parse_listen_text,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tmux_exporter.config_convert import section_keys
-from tmux_exporter.config_kinds import ListOf, Records
-from tmux_exporter.config_schema import Config
+from tmux_exporter.config.convert import section_keys
+from tmux_exporter.config.kinds import ListOf, Records
+from tmux_exporter.config.schema import Config
 from tmux_exporter.errors import ConfigError
 
 # Each flag and the setting that it overrides.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
-from tmux_exporter.config_values import (
+from tmux_exporter.config.values import (
     format_duration,
     format_size,
     nearest,

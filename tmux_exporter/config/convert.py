@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, replace
 from typing import Any
 
-from tmux_exporter.config_kinds import Kind, ListOf, Records, Scalar, Setting, Style
-from tmux_exporter.config_nodes import (
+from tmux_exporter.config.kinds import Kind, ListOf, Records, Scalar, Setting, Style
+from tmux_exporter.config.nodes import (
     ListNode,
     MappingNode,
     Node,
@@ -15,8 +15,8 @@ from tmux_exporter.config_nodes import (
     ScalarNode,
     TooManyProblemsError,
 )
-from tmux_exporter.config_schema import SECTIONS_WITHOUT_SETTINGS, Config
-from tmux_exporter.config_values import nearest, shown
+from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS, Config
+from tmux_exporter.config.values import nearest, shown
 
 _SHAPES = {ListNode: "a list", MappingNode: "a mapping", ScalarNode: "one value"}
 _READ_BY_YAML_AS = {

@@ -1,6 +1,6 @@
 """The settings' table -> `docs/configuration.md` and the example file.
 
-`python -m tmux_exporter.config_reference markdown > docs/configuration.md` and
+`python -m tmux_exporter.config.reference markdown > docs/configuration.md` and
 `… example > deploy/tmux-exporter.example.yml` write them anew; a test holds both against the table.
 """
 
@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
-from tmux_exporter.config_convert import section_classes, section_keys
-from tmux_exporter.config_flags import FLAGS
-from tmux_exporter.config_kinds import ListOf, Records, Setting
-from tmux_exporter.config_schema import SECTIONS_WITHOUT_SETTINGS, SignatureConfig
+from tmux_exporter.config.convert import section_classes, section_keys
+from tmux_exporter.config.flags import FLAGS
+from tmux_exporter.config.kinds import ListOf, Records, Setting
+from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS, SignatureConfig
 
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Made by `python -m tmux_exporter.config_reference markdown`; edit tmux_exporter/config_schema.py. -->
+<!-- Made by `python -m tmux_exporter.config.reference markdown`; edit tmux_exporter/config/schema.py. -->
 
 One YAML file, given by `--config`. Every setting has a default, so no file is needed. Command-line flags win
 over the file. [The example file](../deploy/tmux-exporter.example.yml) holds every setting with its default.

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 
-from tmux_exporter.config_nodes import Position, Problems
+from tmux_exporter.config.nodes import Position, Problems
 
 LARGEST = 2**20
 

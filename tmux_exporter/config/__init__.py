@@ -1,0 +1,48 @@
+"""The configuration: one optional YAML file -> one frozen `Config`; this is what others import."""
+
+from tmux_exporter.config.flags import override
+from tmux_exporter.config.load import defaults, load
+from tmux_exporter.config.schema import (
+    AgentSettings,
+    Config,
+    LimitSettings,
+    LogFormat,
+    LogLevel,
+    LogSettings,
+    MetricsSettings,
+    ProcessSettings,
+    SamplingSettings,
+    SignatureConfig,
+    TmuxSettings,
+    Transport,
+    WebSettings,
+)
+from tmux_exporter.config.values import (
+    ListenAddress,
+    parse_duration,
+    parse_listen_address,
+    parse_size,
+)
+
+__all__ = [
+    "AgentSettings",
+    "Config",
+    "LimitSettings",
+    "ListenAddress",
+    "LogFormat",
+    "LogLevel",
+    "LogSettings",
+    "MetricsSettings",
+    "ProcessSettings",
+    "SamplingSettings",
+    "SignatureConfig",
+    "TmuxSettings",
+    "Transport",
+    "WebSettings",
+    "defaults",
+    "load",
+    "override",
+    "parse_duration",
+    "parse_listen_address",
+    "parse_size",
+]
