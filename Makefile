@@ -25,6 +25,8 @@ unit: ## the quick part of the tests
 
 docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.metrics.docs_page >docs/metrics.md
+	@$(PYTHON) -m tmux_exporter.config.reference markdown >docs/configuration.md
+	@$(PYTHON) -m tmux_exporter.config.reference example >deploy/tmux-exporter.example.yml
 	@$(PYTHON) alerts/generate.py
 
 check-tmux: ## parser, protocol and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8
