@@ -365,13 +365,13 @@ def test_a_server_at_an_ended_ones_path_takes_its_place() -> None:
     assert (server.process, server.up, server.ended_at) == (Q, True, None)
 
 
-def test_an_ended_server_is_replaced_even_if_it_seems_to_listen_still() -> None:
+def test_an_ended_server_that_listens_after_all_starts_anew_behind_the_new_one() -> None:
     samples = Samples()
     samples.up()
     samples.take({PATH: samples.failure(QueryFailure.NOSERVER)}, listening={P: PATH})
     both = {P: PATH, Q: PATH}
     found = samples.take({PATH: samples.answer(Q)}, listening=both, complete=False).servers
-    assert [(s.process, s.up) for s in found] == [(Q, True)]
+    assert [(s.process, s.up, s.ended_at) for s in found] == [(Q, True, None), (P, False, None)]
 
 
 def test_a_hung_server_at_an_ended_ones_path_takes_its_place() -> None:
