@@ -1,0 +1,108 @@
+"""The listening socket, made before anything else starts, so that a taken port ends the command at once."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from tmux_exporter.config.values import ListenAddress, parse_listen_address
+from tmux_exporter.errors import UsageError
+
+# The kernel's queue of connections that nobody has accepted yet: hundreds may knock at the same moment, and
+# one that does not fit into it tries again only after a second.
+BACKLOG = 1024
+_PORTS_TO_TRY = 50
+
+WhoListens = Callable[[int], str | None]
+"""Who listens on a TCP port of this machine, in words for a person; None where that cannot be seen."""
+
+
+# What the address family makes of host and port; longer for IPv6.
+SocketAddress = tuple[Any, ...]
+
+
+def open_listener(listen_address: str, who_listens: WhoListens) -> socket.socket:
+    """A listening socket on `host:port`. Raises UsageError with the mend."""
+    try:
+        address = parse_listen_address(listen_address)
+    except ValueError as error:
+        raise UsageError(f"cannot listen: {error}") from None
+    try:
+        family, sockaddr = _resolve(address)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise UsageError(
+            f"cannot listen on {listen_address}: {reason}; give an address of this machine: "
+            f"--web.listen-address 127.0.0.1:{address.port}"
+        ) from None
+    try:
+        return _listen(family, sockaddr)
+    except OSError as error:
+        raise UsageError(_explain(error, address, family, sockaddr, who_listens)) from None
+
+
+def show_address(host: str, port: int) -> str:
+    """`host:port` as a person or a browser writes it."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _resolve(address: ListenAddress) -> tuple[socket.AddressFamily, SocketAddress]:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # `localhost` has an IPv6 address too on most machines; what people type and scrape is the other one.
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
+    family, _, _, _, sockaddr = found[0]
+    return family, sockaddr
+
+
+def _listen(family: socket.AddressFamily, sockaddr: SocketAddress) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # Takes a port that has only connections in TIME_WAIT; one that somebody listens on is still refused.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family is socket.AF_INET6 and sockaddr[0] == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(sockaddr)
+        # Now and not when serving begins: with SO_REUSEADDR two may bind, and only the second listen fails.
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _explain(
+    error: OSError,
+    address: ListenAddress,
+    family: socket.AddressFamily,
+    sockaddr: SocketAddress,
+    who_listens: WhoListens,
+) -> str:
+    where = show_address(address.host, address.port)
+    if error.errno == errno.EADDRINUSE:
+        holder = who_listens(address.port)
+        by = f" by {holder}" if holder else ""
+        other = show_address(address.host, _free_port(family, sockaddr))
+        return f"cannot listen on {where}: in use{by}; take a free one: --web.listen-address {other}"
+    if error.errno == errno.EACCES:
+        other = show_address(address.host, 10077)
+        return (
+            f"cannot listen on {where}: not permitted; take a port above 1023: --web.listen-address {other}"
+        )
+    return (
+        f"cannot listen on {where}: {os.strerror(error.errno or 0)}; give an address of this machine: "
+        f"--web.listen-address 127.0.0.1:{address.port}"
+    )
+
+
+def _free_port(family: socket.AddressFamily, sockaddr: SocketAddress) -> int:
+    """The next port that nobody listens on, else 0, which takes any."""
+    host, taken, *rest = sockaddr
+    for port in range(int(taken) + 1, min(int(taken) + _PORTS_TO_TRY, 65535)):
+        try:
+            _listen(family, (host, port, *rest)).close()
+        except OSError:
+            continue
+        return port
+    return 0
