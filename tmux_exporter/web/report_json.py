@@ -76,6 +76,7 @@ _SCHEDULER = (
 _USAGE = (
     "memory_bytes",
     "memory_limit_bytes",
+    "memory_limit_bytes",
     "resident_memory_bytes",
     "anonymous_memory_bytes",
     "swap_memory_bytes",

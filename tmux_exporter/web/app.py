@@ -1,0 +1,202 @@
+"""The ASGI application: which path answers what. It writes finished bytes and computes nothing."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.web import negotiation
+from tmux_exporter.web.events import Viewers
+from tmux_exporter.web.feed import Feed, Published
+from tmux_exporter.web.files import load_pages
+from tmux_exporter.web.flight import SingleFlight, in_thread
+from tmux_exporter.web.guards import HostGuard
+from tmux_exporter.web.responses import (
+    CLOSE,
+    JSON,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    message,
+    send_response,
+)
+
+EVENTS = "/api/v1/events"
+FRESH_SECONDS = 10.0
+"""How long `fresh=1` waits for a scraper that does not say how long it will."""
+SCRAPE_OFFSET_SECONDS = 0.5
+"""What is left of a scraper's timeout for the way back."""
+
+_log = logging.getLogger(__name__)
+
+_READ = ("GET", "HEAD")
+_NO_SAMPLE = message(503, "no sample has been taken yet", (b"retry-after", b"1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the handlers look at; `headers` by lower-case name, several of one name joined by commas."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+    @property
+    def has_body(self) -> bool:
+        """A body follows the header."""
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class App:
+    """Serves one feed. `guard` may be exchanged while it runs."""
+
+    def __init__(self, feed: Feed, clock: Clock, guard: HostGuard) -> None:
+        self.guard = guard
+        self._feed = feed
+        self._viewers = Viewers(feed, clock)
+        self._fresh = SingleFlight(feed.fresh)
+        self._collecting = asyncio.Lock()
+        self._pages = load_pages()
+        self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
+            "/": (_READ, self._index),
+            "/metrics": (_READ, self._metrics),
+            "/-/healthy": (_READ, self._healthy),
+            "/-/ready": (_READ, self._ready),
+            "/-/reload": (("POST", "PUT"), self._reload),
+            "/api/v1/report": (_READ, self._report),
+            EVENTS: (_READ, self._no_room),
+            **dict.fromkeys(self._pages.assets, (_READ, self._asset)),
+        }
+
+    def close(self) -> None:
+        """Let everybody who waits go, so that the server can stop at once."""
+        self._viewers.close()
+        self._fresh.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (ASGI 3)."""
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        request = Request(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+        )
+        response = self._refuse(request)
+        if response is None and request.path == EVENTS:
+            if request.method == "HEAD":
+                return await self._viewers.head(send)
+            if not self._viewers.full:
+                return await self._viewers.serve(receive, send)
+        if response is None:
+            response = await self._answer(request)
+        # Nothing here reads a body, so the connection cannot be used for another request after one.
+        extra = (CLOSE,) if request.has_body else ()
+        return await send_response(response, send, head=request.method == "HEAD", extra=extra)
+
+    def _refuse(self, request: Request) -> Response | None:
+        refusal = self.guard.refusal(request.headers)
+        if refusal is not None:
+            return message(403, refusal)
+        if request.path not in self._routes:
+            return message(404, "there is nothing here; / is the live page, /metrics is for Prometheus")
+        methods, _ = self._routes[request.path]
+        if request.method not in methods:
+            allow = ", ".join(methods)
+            return message(405, f"this path takes {allow}", (b"allow", allow.encode()))
+        if request.method in _READ and request.has_body:
+            return message(400, "a request for this path has no body")
+        return None
+
+    async def _answer(self, request: Request) -> Response:
+        _, handler = self._routes[request.path]
+        try:
+            return await handler(request)
+        except Exception:
+            _log.exception("request failed", extra={"path": request.path})
+            return message(500, "this request failed inside the exporter; its log says why")
+
+    async def _index(self, _: Request) -> Response:
+        return self._pages.index
+
+    async def _asset(self, request: Request) -> Response:
+        return self._pages.assets[request.path]
+
+    async def _healthy(self, _: Request) -> Response:
+        return message(200, "healthy")
+
+    async def _ready(self, _: Request) -> Response:
+        return message(200, "ready") if self._feed.current() else _NO_SAMPLE
+
+    async def _reload(self, _: Request) -> Response:
+        return message(
+            403,
+            "not without authentication: send SIGHUP to the exporter's process instead; "
+            "an authenticated reload comes with the web configuration file",
+        )
+
+    async def _report(self, _: Request) -> Response:
+        published = self._feed.current()
+        return Response(status=200, body=published.json, content_type=JSON) if published else _NO_SAMPLE
+
+    async def _no_room(self, _: Request) -> Response:
+        return message(
+            503, "too many live pages are open; close one, or read /api/v1/report", (b"retry-after", b"30")
+        )
+
+    async def _metrics(self, request: Request) -> Response:
+        try:
+            query = parse_qs(request.query, keep_blank_values=True, max_num_fields=100)
+        except ValueError:
+            return message(400, "too many parameters in the query")
+        fresh = query.get("fresh", ["0"])[-1]
+        if fresh not in ("0", "1"):
+            return message(400, "fresh is 0 or 1")
+        published = self._feed.current()
+        if fresh == "1":
+            published = await self._take(_patience(request.headers)) or published
+        if published is None:
+            return _NO_SAMPLE
+        if "collect[]" in query:
+            return await self._collect(query["collect[]"])
+        return negotiation.page(
+            published,
+            accept=request.headers.get("accept", ""),
+            accept_encoding=request.headers.get("accept-encoding", ""),
+        )
+
+    async def _take(self, patience: float) -> Published | None:
+        try:
+            return await self._fresh.result(patience)
+        except TimeoutError:
+            return None
+
+    async def _collect(self, names: list[str]) -> Response:
+        # One at a time: this is the only page that is not made beforehand.
+        async with self._collecting:
+            text = await in_thread(lambda: self._feed.collect(names))
+        if text is None:
+            return message(400, "collect[] names a collector that does not exist")
+        return Response(status=200, body=text, content_type=negotiation.PLAIN)
+
+
+def _patience(headers: Mapping[str, str]) -> float:
+    """Seconds to wait for a fresh sample: a scraper's own timeout less the way back, within reason."""
+    try:
+        stated = float(headers.get("x-prometheus-scrape-timeout-seconds", ""))
+    except ValueError:
+        return FRESH_SECONDS
+    if not math.isfinite(stated):
+        return FRESH_SECONDS
+    return min(max(stated - SCRAPE_OFFSET_SECONDS, 0.1), 60.0)

@@ -1,0 +1,71 @@
+"""Finished answers and how they leave: headers that every answer has, bodies in pieces."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+TEXT = b"text/plain; charset=utf-8"
+JSON = b"application/json; charset=utf-8"
+
+ALWAYS: tuple[Header, ...] = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+)
+CLOSE: Header = (b"connection", b"close")
+
+# A page goes out in pieces of this size, each only when the one before has left: a thousand slow readers
+# then hold a thousand pieces in memory and not a thousand pages.
+PIECE = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A whole answer; `headers` come on top of `ALWAYS`, the content's type and its length."""
+
+    status: int
+    body: bytes
+    content_type: bytes = TEXT
+    headers: tuple[Header, ...] = ()
+
+
+def message(status: int, line: str, *headers: Header) -> Response:
+    """A short answer for a person: one line of plain text."""
+    return Response(status=status, body=f"{line}\n".encode(), headers=headers)
+
+
+async def send_response(
+    response: Response, send: Send, *, head: bool, extra: tuple[Header, ...] = ()
+) -> None:
+    """Send it; for HEAD the same headers without the body."""
+    headers = (
+        *ALWAYS,
+        *response.headers,
+        *extra,
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+    )
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if not head:
+        await send_pieces(response.body, send)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_pieces(body: bytes, send: Send) -> None:
+    """Send bytes of a body that goes on; returns when the last piece but one has left."""
+    view = memoryview(body)
+    for start in range(0, len(body), PIECE):
+        piece = bytes(view[start : start + PIECE])
+        await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,0 +1,129 @@
+"""The HTTP server: a socket that is ours before anything starts, uvicorn in the main thread, our own stop."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.config.schema import WebSettings
+from tmux_exporter.config.values import parse_listen_address
+from tmux_exporter.web.app import App
+from tmux_exporter.web.connections import GuardedConfig, Limits
+from tmux_exporter.web.feed import Feed
+from tmux_exporter.web.guards import HostGuard
+from tmux_exporter.web.listen import BACKLOG, WhoListens, open_listener, show_address
+
+# A stop lets answers that are under way finish for so long.
+GRACE_SECONDS = 0.3
+_DATE_SECONDS = 1.0
+
+
+class WebServer:
+    """Listens as soon as it is made; serves from `run` until `stop`.
+
+    Raises UsageError where the address cannot be had; `who_listens` then says by whom a port is taken.
+    Signals are the caller's: call `stop` from a handler.
+    """
+
+    def __init__(self, settings: WebSettings, feed: Feed, *, clock: Clock, who_listens: WhoListens) -> None:
+        self._listener = open_listener(settings.listen_address, who_listens)
+        self._listen_host = parse_listen_address(settings.listen_address).host
+        self._limits = Limits(
+            max_connections=settings.max_connections, header_timeout=settings.header_timeout
+        )
+        self._app = App(feed, clock, self._guard(settings))
+        self._server = _Server(GuardedConfig(self._app, self._limits), self._app, self._limits)
+
+    @property
+    def port(self) -> int:
+        """The port that was taken, also where 0 was asked for."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the live page."""
+        bound = ipaddress.ip_address(self._listener.getsockname()[0])
+        host = ("127.0.0.1" if bound.version == 4 else "::1") if bound.is_unspecified else self._listen_host
+        return f"http://{show_address(host, self.port)}/"
+
+    def configure(self, settings: WebSettings) -> None:
+        """Use other limits and allowed hosts from now on. Another listen address needs a new process."""
+        self._limits.max_connections = settings.max_connections
+        self._limits.header_timeout = settings.header_timeout
+        self._app.guard = self._guard(settings)
+
+    def run(self, on_started: Callable[[int], None] = lambda _: None) -> None:
+        """Serve until `stop`; `on_started` gets the port once requests are answered."""
+        port = self.port
+        try:
+            asyncio.run(self._server.serve_on(self._listener, lambda: on_started(port)))
+        finally:
+            self._listener.close()
+
+    def stop(self) -> None:
+        """End `run` within a second, whoever is connected. From any thread and from a signal handler."""
+        self._server.stop()
+
+    def _guard(self, settings: WebSettings) -> HostGuard:
+        return HostGuard(
+            bound=self._listener.getsockname()[0],
+            listen_host=self._listen_host,
+            allowed=settings.allowed_hosts,
+            hostname=socket.gethostname(),
+        )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: GuardedConfig, app: App, limits: Limits) -> None:
+        super().__init__(config)
+        self._app = app
+        self._limits = limits
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._on_started: Callable[[], None] = lambda: None
+
+    async def serve_on(self, listener: socket.socket, on_started: Callable[[], None]) -> None:
+        self._on_started = on_started
+        self._loop = asyncio.get_running_loop()
+        await self.serve(sockets=[listener])
+
+    def stop(self) -> None:
+        self.should_exit = True
+        if self._loop is not None:
+            # The loop may end between the look and the call: then it is stopped already.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The caller has its own handlers; uvicorn would take SIGINT and SIGTERM and raise them again.
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        for listener in sockets or []:
+            # asyncio made the kernel's queue as short as the number it accepts at once.
+            listener.listen(BACKLOG)
+        self._on_started()
+
+    async def main_loop(self) -> None:
+        # uvicorn wakes ten times a second to look whether it shall stop; we are told.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_SECONDS):
+                    await self._stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.close()
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+        # asyncio loses connections that it has accepted and not yet set up when their server closes.
+        await asyncio.sleep(0)
+        loop.call_later(GRACE_SECONDS, self._limits.drop_all)
+        await super().shutdown(sockets=sockets)
