@@ -1,0 +1,149 @@
+// The live page: takes reports, fills the tables, and says how old what it shows is.
+
+import { follow } from "./feed.js";
+import { bytes, count, duration, percent, plural, until } from "./format.js";
+import { Rates } from "./rates.js";
+import { SECTIONS, agentKey, inTrouble, notices, serverKey, sessionKey } from "./sections.js";
+import { Table, element } from "./table.js";
+
+const byId = (id) => document.getElementById(id);
+const rates = new Rates();
+const tables = SECTIONS.map((section) => [section, new Table(section)]);
+byId("sections").append(...tables.map(([, table]) => table.node));
+
+let report = null;
+let link = "connecting";
+let clock = null; // what the server's clock said, and when we heard it
+
+function now() {
+  if (clock === null) return Date.now() / 1000;
+  return clock.said + (performance.now() - clock.heard) / 1000;
+}
+
+const LINKS = {
+  connecting: "connecting",
+  waiting: "connected",
+  live: "live",
+  asking: "asking every 5 s",
+  lost: "no connection to the exporter, trying again",
+};
+
+function showAge() {
+  const late = report !== null && now() - report.timestamp > Math.max(3 * report.interval_seconds, 10);
+  const stale = report !== null && (late || link === "lost");
+  document.body.classList.toggle("stale", stale);
+  const arriving = link === "live" || link === "asking";
+  byId("dot").className = `dot ${link === "lost" || late ? "bad" : arriving ? "good" : "warn"}`;
+  const words = late && link !== "lost" ? "the exporter has not sampled lately" : LINKS[link];
+  if (byId("link").textContent !== words) byId("link").textContent = words;
+  const age = report === null ? "" : duration(Math.max(0, now() - report.timestamp));
+  byId("age").textContent = report === null ? "" : stale ? `· what you see is ${age} old` : `· sample ${age} old`;
+}
+
+function tile(name, figure, note, mark = "") {
+  return element(
+    "div",
+    { className: "card" },
+    element("dt", { textContent: name }),
+    element("dd", { className: mark ? `figure mark ${mark}` : "figure", textContent: figure }),
+    element("dd", { className: "note", textContent: note, title: note }),
+  );
+}
+
+function tally(items, name) {
+  const numbers = new Map();
+  for (const item of items) numbers.set(name(item), (numbers.get(name(item)) ?? 0) + 1);
+  const ranked = [...numbers].sort((left, right) => right[1] - left[1]);
+  if (!ranked.length) return "";
+  const [[first, number]] = ranked;
+  const rest = items.length - number;
+  return rest ? `${number} ${first}, ${rest} other` : `${number} ${first}`;
+}
+
+function most(items, value) {
+  const known = items.filter((item) => value(item) !== null && value(item) > 0);
+  return known.reduce((top, item) => (top === null || value(item) > value(top) ? item : top), null);
+}
+
+function summary({ servers, sessions, agents, schedulers }) {
+  const sizes = sessions.map((session) => session.usage.memory_bytes).filter((size) => size !== null);
+  const memory = sizes.length ? sizes.reduce((total, size) => total + size, 0) : null;
+  const largest = most(sessions, (session) => session.usage.memory_bytes);
+  const busiest = most(sessions, (session) => rates.of(sessionKey(session)));
+  const trouble = schedulers.filter(inTrouble).length;
+  const down = servers.filter((server) => !server.up).length;
+  const answers = `${count(servers.length - down)} up, ${count(down)} not`;
+  const due = schedulers.map((each) => each.due_timestamp_seconds).filter((time) => time !== null && time > now());
+  const next = due.length ? `next ${until(Math.min(...due), now())}` : "";
+  const panes = sessions.reduce((total, session) => total + session.panes, 0);
+  return [
+    tile("Servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
+    tile("Sessions", count(sessions.length), `with ${plural(panes, "pane")}`),
+    tile("Agents", count(agents.length), tally(agents, (agent) => agent.program) || "none found"),
+    tile("Memory", bytes(memory), largest ? `most in ${largest.session}` : "of all sessions"),
+    tile("CPU", percent(rates.sum(sessions.map(sessionKey))), busiest ? `most in ${busiest.session}` : "of one core"),
+    tile(
+      "Schedulers",
+      trouble ? `${count(trouble)} in trouble` : count(schedulers.length),
+      [trouble ? `of ${count(schedulers.length)}` : "", next].filter(Boolean).join(", ") || "none pending",
+      trouble ? "bad" : "",
+    ),
+  ];
+}
+
+function counters({ servers, sessions, agents }) {
+  return new Map([
+    ...servers.map((server) => [serverKey(server), server.cpu_seconds_total]),
+    ...sessions.map((session) => [sessionKey(session), session.usage.cpu_seconds_total]),
+    ...agents.map((agent) => [agentKey(agent), agent.usage.cpu_seconds_total]),
+  ]);
+}
+
+function show(next) {
+  report = next;
+  rates.take(report.timestamp, counters(report));
+  const nothing = report.servers.length === 0;
+  byId("waiting").hidden = true;
+  byId("empty").hidden = !nothing;
+  byId("summary").hidden = nothing;
+  byId("sections").hidden = nothing;
+  byId("empty-note").textContent = report.stale_sockets
+    ? `${plural(report.stale_sockets, "socket file")} left of servers that have ended; they do no harm.`
+    : "";
+  byId("summary").replaceChildren(...summary(report));
+  const wrong = notices(report);
+  byId("notices").hidden = wrong.length === 0;
+  byId("notices").replaceChildren(
+    ...wrong.map(({ kind, text }) => element("li", { className: kind, textContent: text })),
+  );
+  const context = { now: now(), rates, several: report.servers.length > 1 };
+  for (const [section, table] of tables) table.update(section.items(report), context);
+  const every = `a sample every ${report.interval_seconds} s`;
+  byId("sample").textContent = `${every}, the last took ${Math.round(report.duration_seconds * 1000)} ms`;
+  const trouble = report.schedulers.filter(inTrouble).length + report.servers.filter((server) => !server.up).length;
+  document.title = trouble ? `(${trouble}) tmux_exporter` : "tmux_exporter";
+  showAge();
+}
+
+byId("filter").addEventListener("input", (event) => {
+  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const [, table] of tables) table.filter(words);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && document.activeElement !== byId("filter") && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    byId("filter").focus();
+  }
+});
+
+follow({
+  state: (next) => {
+    link = next;
+    showAge();
+  },
+  now: (said) => {
+    clock = { said, heard: performance.now() };
+  },
+  report: show,
+});
+setInterval(showAge, 1000);

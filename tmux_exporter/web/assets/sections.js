@@ -1,0 +1,329 @@
+// What each table shows. A column: id, title, value (to sort by; null is not known), show (what a cell says).
+// The context: now (seconds), rates (CPU by key), several (more than one tmux server).
+
+import { UNKNOWN, ago, bytes, count, duration, moment, percent, plural, until } from "./format.js";
+
+// Why a server's answer is not to be used, in words.
+export const FAILURES = {
+  hung: "it does not answer in time, as if stopped or overloaded",
+  noserver: "nobody listens on its socket any more",
+  denied: "its socket may not be opened by this user",
+  protocol: "what it said is not tmux's protocol",
+  partial: "it answered only in part",
+  malformed: "its answer makes no sense",
+  untrusted: "its socket or its process belongs to another user",
+};
+
+// What becomes of a scheduled check-in: how bad, in words. The order is that of badness.
+const FATES = {
+  immortal: ["bad", "sleeps for ever"],
+  serverless: ["bad", "its tmux server has ended"],
+  stale_generation: ["bad", "its tmux server was replaced by a younger one"],
+  dangling: ["bad", "its target does not exist"],
+  misdirected: ["bad", "tmux would take its target for another"],
+  overdue: ["bad", "is due and still sleeps"],
+  duplicate: ["warn", "a newer one does the same"],
+  armed_origin_gone: ["warn", "will arrive; its own pane is gone"],
+  opaque: ["warn", "cannot be judged"],
+  unknown: ["warn", "not known just now"],
+  firing: ["good", "sends now"],
+  armed: ["good", "will arrive"],
+};
+const BADNESS = Object.keys(FATES);
+
+export function inTrouble(scheduler) {
+  return FATES[scheduler.state]?.[0] === "bad";
+}
+
+export const serverKey = (each) => `server\n${each.server}`;
+export const sessionKey = (each) => `session\n${each.server}\n${each.session}`;
+export const agentKey = (each) => `agent\n${each.server}\n${each.session}\n${each.agent}`;
+
+const NEARLY = 0.7;
+const ALMOST = 0.9;
+
+function strain(ratio) {
+  if (ratio === null || ratio < NEARLY) return "";
+  return ratio < ALMOST ? "warn" : "bad";
+}
+
+function standing(server) {
+  if (server.up) return { text: "up", pill: "good" };
+  if (server.held) return { text: "not answering", pill: "warn" };
+  return { text: server.reason === "noserver" ? "ended" : "down", pill: "bad" };
+}
+
+const memory = (of) => ({
+  id: "memory",
+  title: "Memory",
+  hint: "What the kernel wins back when it ends: anonymous and shared memory, each page once",
+  number: true,
+  bar: true,
+  value: (item) => of(item).memory_bytes,
+  show: (item) => {
+    const { memory_bytes: used, memory_limit_bytes: limit, swap_memory_bytes: swap } = of(item);
+    const ratio = used !== null && limit ? used / limit : null;
+    const near = ratio !== null && ratio >= NEARLY ? `${Math.floor(ratio * 100)} % of its limit` : "";
+    return {
+      text: bytes(used),
+      mark: strain(ratio),
+      note: near || (swap ? `and ${bytes(swap)} in swap` : ""),
+      title: limit ? `limit ${bytes(limit)}` : "",
+    };
+  },
+});
+
+const cpu = (key) => ({
+  id: "cpu",
+  title: "CPU",
+  hint: "Share of one core between the last two samples",
+  number: true,
+  bar: true,
+  full: 1,
+  value: (item, { rates }) => rates.of(key(item)),
+  show: (item, { rates }) => ({ text: percent(rates.of(key(item))) }),
+});
+
+const fds = {
+  id: "fds",
+  title: "Open fds",
+  hint: "Open file descriptors; marked when the worst process nears its own limit",
+  number: true,
+  value: ({ usage }) => usage.open_fds,
+  show: ({ usage }) => {
+    const ratio = usage.fd_utilization_ratio;
+    const mark = strain(ratio);
+    return {
+      text: count(usage.open_fds),
+      mark,
+      note: mark ? `${Math.floor(ratio * 100)} %` : "",
+      title: ratio === null ? "" : `worst process: ${(ratio * 100).toFixed(1)} % of its limit`,
+    };
+  },
+};
+
+function figure(id, title, value, show = (item) => ({ text: count(value(item)) })) {
+  return { id, title, number: true, value, show };
+}
+
+function when(id, title, value) {
+  return figure(id, title, value, (item, { now }) => ({ text: ago(value(item), now), title: moment(value(item)) }));
+}
+
+const processes = figure("processes", "Processes", ({ usage }) => usage.processes);
+const history = figure("history", "History", (item) => item.history_bytes, (item) => ({
+  text: bytes(item.history_bytes),
+}));
+const threads = figure("threads", "Threads", ({ usage }) => usage.threads);
+
+// Only shown where there is more than one server.
+const server = {
+  id: "server",
+  title: "Server",
+  value: (item) => item.server || null,
+  show: (item) => ({ text: item.server || UNKNOWN, title: item.server }),
+};
+
+export const SECTIONS = [
+  {
+    id: "servers",
+    title: "Servers",
+    items: (report) => report.servers,
+    key: serverKey,
+    search: (server) => [server.server, standing(server).text, server.reason ?? ""],
+    sort: { by: "name", down: false },
+    empty: "No tmux server.",
+    columns: [
+      {
+        id: "name",
+        title: "Server",
+        head: true,
+        value: (server) => server.server,
+        show: (server) => ({ text: server.server, title: server.server }),
+      },
+      { id: "state", title: "State", value: (server) => standing(server).text, show: standing },
+      {
+        ...figure("memory", "Memory", (server) => server.resident_memory_bytes, (server) => ({
+          text: bytes(server.resident_memory_bytes),
+        })),
+        hint: "Resident memory of the server process itself",
+      },
+      cpu(serverKey),
+      {
+        ...figure("fds", "Open fds", (server) => server.open_fds),
+        show: (server) => {
+          const ratio = server.open_fds !== null && server.max_fds ? server.open_fds / server.max_fds : null;
+          const most = server.max_fds ? `of ${count(server.max_fds)}` : "";
+          return { text: count(server.open_fds), mark: strain(ratio), note: strain(ratio) && most, title: most };
+        },
+      },
+      figure("sessions", "Sessions", (server) => server.sessions),
+      figure("windows", "Windows", (server) => server.windows),
+      figure("panes", "Panes", (server) => server.panes),
+      figure("clients", "Clients", (server) => server.clients),
+      history,
+      {
+        id: "version",
+        title: "tmux",
+        value: (server) => server.version,
+        show: (server) => ({ text: server.version ?? UNKNOWN }),
+      },
+      when("started", "Started", (server) => server.start_time_seconds),
+    ],
+  },
+  {
+    id: "sessions",
+    title: "Sessions",
+    items: (report) => report.sessions,
+    key: sessionKey,
+    search: (session) => {
+      const attached = session.attached_clients ? "attached" : "detached";
+      return [session.server, session.session, session.group, attached];
+    },
+    sort: { by: "memory", down: true },
+    empty: "No session is known: no server that answers has one.",
+    columns: [
+      {
+        id: "session",
+        title: "Session",
+        head: true,
+        value: (session) => session.session,
+        show: (session) => ({ text: session.session, title: session.session }),
+      },
+      memory((session) => session.usage),
+      cpu(sessionKey),
+      fds,
+      processes,
+      threads,
+      figure("panes", "Panes", (session) => session.panes),
+      history,
+      figure("clients", "Clients", (session) => session.attached_clients),
+      when("activity", "Last activity", (session) => session.last_activity_timestamp_seconds),
+      server,
+    ],
+  },
+  {
+    id: "agents",
+    title: "Agents",
+    items: (report) => report.agents,
+    key: agentKey,
+    search: (agent) => [
+      agent.server,
+      agent.session,
+      agent.agent,
+      agent.program,
+      agent.version,
+      agent.role,
+      agent.window_name,
+      agent.pane,
+    ],
+    sort: { by: "memory", down: true },
+    empty:
+      "No coding agent was found in any pane. Known programs are found by themselves; for another one, " +
+      "name its pane: tmux set-option -p @agent NAME",
+    columns: [
+      {
+        id: "agent",
+        title: "Agent",
+        head: true,
+        value: (agent) => agent.agent,
+        show: (agent) => ({ text: agent.agent, note: agent.role, title: agent.agent }),
+      },
+      {
+        id: "program",
+        title: "Program",
+        value: (agent) => agent.program,
+        show: (agent) => ({ text: agent.program, pill: "plain", note: agent.version }),
+      },
+      memory((agent) => agent.usage),
+      cpu(agentKey),
+      fds,
+      processes,
+      threads,
+      {
+        id: "where",
+        title: "Session",
+        value: (agent) => agent.session,
+        show: (agent) => ({ text: agent.session, title: agent.session }),
+      },
+      {
+        id: "pane",
+        title: "Pane",
+        value: (agent) => agent.pane,
+        show: (agent) => ({ text: agent.pane, title: `window ${agent.window}: ${agent.window_name}` }),
+      },
+      when("started", "Started", (agent) => agent.usage.oldest_process_start_time_seconds),
+      server,
+    ],
+  },
+  {
+    id: "schedulers",
+    title: "Schedulers",
+    items: (report) => report.schedulers,
+    key: (scheduler) => `${scheduler.pid}`,
+    search: (scheduler) => [scheduler.server, scheduler.session, scheduler.state, `${scheduler.pid}`],
+    sort: { by: "state", down: false },
+    empty: "No scheduled check-in is pending: no background shell sleeps and then sends keys to a pane.",
+    columns: [
+      {
+        id: "session",
+        title: "Session",
+        head: true,
+        value: (scheduler) => scheduler.session || null,
+        show: (scheduler) => ({ text: scheduler.session || "not known", title: scheduler.session }),
+      },
+      figure("due", "Due", (scheduler) => scheduler.due_timestamp_seconds, (scheduler, { now }) => ({
+        text: until(scheduler.due_timestamp_seconds, now),
+        title: moment(scheduler.due_timestamp_seconds),
+      })),
+      {
+        id: "state",
+        title: "State",
+        hint: "What will become of it",
+        value: (scheduler) => BADNESS.indexOf(scheduler.state),
+        show: (scheduler) => {
+          const [pill, words] = FATES[scheduler.state] ?? ["warn", ""];
+          return { text: scheduler.state.replaceAll("_", " "), pill, note: words };
+        },
+      },
+      figure("memory", "Memory", (scheduler) => scheduler.memory_bytes, (scheduler) => ({
+        text: bytes(scheduler.memory_bytes),
+      })),
+      figure("fds", "Open fds", (scheduler) => scheduler.open_fds),
+      {
+        id: "pid",
+        title: "Process",
+        number: true,
+        value: (scheduler) => scheduler.pid,
+        show: (scheduler) => ({ text: `${scheduler.pid}`, title: `tmux-exporter explain ${scheduler.pid}` }),
+      },
+      server,
+    ],
+  },
+];
+
+// What is not right, one sentence each.
+export function notices(report) {
+  const found = [];
+  for (const server of report.servers.filter((each) => !each.up)) {
+    const why = FAILURES[server.reason] ?? "why is not known";
+    const age = duration(server.listing_age_seconds ?? 0);
+    const shown = server.held
+      ? ` What is shown of it is its last answer, ${age} old; the figures of its processes are fresh.`
+      : " Nothing of its sessions is known now.";
+    found.push({ kind: server.held ? "warn" : "bad", text: `Server ${server.server}: ${why}.${shown}` });
+  }
+  const named = new Set(report.servers.map((server) => server.server));
+  for (const problem of report.problems.filter((each) => !named.has(each.source))) {
+    found.push({ kind: "warn", text: `${problem.source}: ${FAILURES[problem.reason] ?? problem.reason}.` });
+  }
+  const unreadable = Object.entries(report.unreadable_processes).filter(([, number]) => number > 0);
+  for (const [reason, number] of unreadable) {
+    const many = plural(number, "process", "processes");
+    found.push({
+      kind: "plain",
+      text: `${many} could not be read whole (${reason}); figures may be too low.`,
+    });
+  }
+  return found;
+}
