@@ -110,11 +110,11 @@ def test_what_an_agents_tool_leaves_behind_is_still_its_own(fleet: Fleet) -> Non
     fleet.scene.shell(f"sleep 3600 & {shell} {launcher.removeprefix('sh ')}")
 
     def whole() -> bool:
-        return any(len(agent.members) == 5 for agent in fleet.agents())
+        commands = [fleet.command(agent) for agent in fleet.agents()]
+        return commands == [["claude", "sh", "sleep", "sleep", "sleep"]]
 
     wait_for(whole, "the agent has its child and its orphans")
     (agent,) = fleet.wait_for("claude")
-    assert fleet.command(agent) == ["claude", "sh", "sleep", "sleep", "sleep"]
     orphans = [
         fleet.scene.process(member.pid)
         for member in agent.members
@@ -127,13 +127,14 @@ def test_two_programs_in_one_pane_and_an_option_that_names_them(fleet: Fleet) ->
     for name in ("codex", "aider"):
         fleet.program(f"bin/{name}", "/bin/sleep")
     pane = fleet.scene.shell(f"{fleet.bin}/codex 3600 &\n{fleet.bin}/aider 3600")
-    assert [agent.name for agent in fleet.wait_for("codex", "aider")] == ["main:1", "main:1#2"]
+    names = [agent.name for agent in fleet.wait_for("codex", "aider")]
+    assert sorted(names) == ["main:1", "main:1#2"], "the first one seen has the plain name"
     fleet.scene.tmux("rename-session", "-t", "main:", "renamed")
-    assert [agent.name for agent in fleet.agents()] == ["main:1", "main:1#2"]
+    assert [agent.name for agent in fleet.agents()] == names
     fleet.scene.tmux("set-option", "-p", "-t", pane, "@agent", "pair\nwork")
     fleet.scene.tmux("set-option", "-p", "-t", pane, "@role", "engineer")
     agents = fleet.agents()
-    assert [agent.name for agent in agents] == ["pair\\012work", "pair\\012work#2"]
+    assert sorted(agent.name for agent in agents) == ["pair\\012work", "pair\\012work#2"]
     assert {agent.role for agent in agents} == {"engineer"}
 
 
