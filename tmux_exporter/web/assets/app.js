@@ -74,7 +74,7 @@ function summary({ servers, sessions, agents, schedulers }) {
   const down = servers.filter((server) => !server.up).length;
   const answers = `${count(servers.length - down)} up, ${count(down)} not`;
   const due = schedulers.map((each) => each.due_timestamp_seconds).filter((time) => time !== null && time > now());
-  const next = due.length ? `next ${until(Math.min(...due), now())}` : "";
+  const next = due.length ? `next ${until(Math.min(...due), now())}` : "none due";
   const panes = sessions.reduce((total, session) => total + session.panes, 0);
   return [
     tile("Servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
@@ -85,7 +85,7 @@ function summary({ servers, sessions, agents, schedulers }) {
     tile(
       "Schedulers",
       trouble ? `${count(trouble)} in trouble` : count(schedulers.length),
-      [trouble ? `of ${count(schedulers.length)}` : "", next].filter(Boolean).join(", ") || "none pending",
+      !schedulers.length ? "none pending" : trouble ? `of ${count(schedulers.length)}, ${next}` : next,
       trouble ? "bad" : "",
     ),
   ];
