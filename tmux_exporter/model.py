@@ -313,6 +313,15 @@ class SchedulerState(StrEnum):
     ARMED = "armed"
 
 
+class SchedulerOutcome(StrEnum):
+    """What became of a scheduled check-in that is no longer pending (closed list, a label)."""
+
+    FIRED = "fired"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
     """A `sleep N && tmux send-keys …` shell with its one sleep child.

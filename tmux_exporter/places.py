@@ -12,6 +12,18 @@ from tmux_exporter.errors import CannotSeeError
 
 _NAME = "tmux-exporter"
 
+REMEDIATOR_STATUS = "remediator.json"
+"""In the runtime folder: what the remediator tells the exporter."""
+
+REMEDIATOR_LOCK = "remediator.lock"
+"""In the runtime folder: held (flock) by the one remediator that runs."""
+
+REMEDIATOR_OFF = "remediator.off"
+"""In the state folder: while a file of this name is there, the remediator signals nothing."""
+
+REMEDIATOR_AUDIT = "remediator-audit.jsonl"
+"""In the state folder: what the remediator did, and on what evidence."""
+
 
 def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
     """Where sockets and hand-over files go; not created."""

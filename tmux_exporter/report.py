@@ -8,7 +8,15 @@ start.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tmux_exporter.model import Problem, ProcessId, QueryFailure, SchedulerState, Unreadable
+from tmux_exporter.model import (
+    Problem,
+    ProcessId,
+    QueryFailure,
+    SchedulerOutcome,
+    SchedulerState,
+    Unreadable,
+)
+from tmux_exporter.remediation import RemediatorReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +57,7 @@ class Histogram:
 class ServerReport:
     """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
 
+    `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
     `listing_age_seconds` is the age of the listing that the counts come from.
     """
 
@@ -72,6 +81,7 @@ class ServerReport:
     query_duration: Histogram
     query_failures: Mapping[QueryFailure, int]
     problem: Problem | None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +158,10 @@ class SchedulerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown."""
+    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
+
+    `remediator` is None where none has run.
+    """
 
     timestamp: float
     duration_seconds: float
@@ -161,8 +174,10 @@ class Report:
     agents: tuple[AgentReport, ...] = ()
     schedulers: tuple[SchedulerReport, ...] = ()
     scheduler_cpu_seconds_total: Mapping[tuple[str, str, SchedulerState], float] = field(default_factory=dict)
+    scheduler_outcomes_total: Mapping[tuple[str, str, SchedulerOutcome], int] = field(default_factory=dict)
     stale_sockets: int = 0
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
     unattributed_cpu_seconds_total: float = 0.0
     collector_success: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    remediator: RemediatorReport | None = None

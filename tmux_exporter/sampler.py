@@ -9,10 +9,18 @@ from typing import Protocol
 from tmux_exporter.analysis.accounting import Accounts
 from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.analysis.attribution import attribute
-from tmux_exporter.analysis.groups import UNATTRIBUTED, GroupKey, groups, shown_groups
+from tmux_exporter.analysis.groups import (
+    UNATTRIBUTED,
+    GroupKey,
+    groups,
+    scheduler_places,
+    schedulers_by_place,
+    shown_groups,
+)
 from tmux_exporter.analysis.labels import unique_labels
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
 from tmux_exporter.analysis.schedulers import find_schedulers
 from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
@@ -21,9 +29,12 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.places import runtime_path
+from tmux_exporter.remediation import RemediatorReport
 from tmux_exporter.report import Report
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.remediator_file import RemediatorFile
 from tmux_exporter.sources.tmux_servers import TmuxSource
 
 RESULTS = ("complete", "partial", "failed")
@@ -50,6 +61,13 @@ class LimitSource(Protocol):
         """The bounds of these processes as they are now, or were a moment ago."""
 
 
+class RemediatorSource(Protocol):
+    """Reads what the remediator tells of itself."""
+
+    def read(self) -> RemediatorReport | None:
+        """Its last word, None where none has run."""
+
+
 class Sampler:
     """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
 
@@ -62,6 +80,7 @@ class Sampler:
         limits: LimitSource,
         *,
         default_socket: str,
+        remediator: RemediatorSource | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -69,8 +88,10 @@ class Sampler:
         self._processes = processes
         self._tmux = tmux
         self._limits = limits
+        self._remediator = remediator
         self._accounts: Accounts[GroupKey] = Accounts()
         self._queries = QueryStats()
+        self._outcomes = SchedulerOutcomes()
         self._names = NameBook()
         self._owners: Mapping[ProcessId, Owner] = {}
         self._counts = dict.fromkeys(RESULTS, 0)
@@ -104,9 +125,13 @@ class Sampler:
         started = self._clock.monotonic()
         timestamp = self._clock.time()
         snapshot = self.look()
+        # After the look: what it misses and has ended by then, the remediator has told by now.
+        remediator = self._remediator.read() if self._remediator else None
         self._accounts.observe(snapshot.table, groups(snapshot))
         self._accounts.retain(shown_groups(snapshot))
         self._queries.observe(snapshot.view.servers)
+        ended = remediator.status.ended if remediator and remediator.status else ()
+        self._outcomes.observe(snapshot.table, schedulers_by_place(snapshot), self._clock.time(), ended)
         complete = _is_complete(snapshot)
         self._counts["complete" if complete else "partial"] += 1
         bounds = self._limits.read(_bounded(snapshot))
@@ -123,11 +148,18 @@ class Sampler:
             agents=summary.agents(),
             schedulers=summary.schedulers(),
             scheduler_cpu_seconds_total=summary.scheduler_cpu(),
+            scheduler_outcomes_total=self._outcomes.totals(
+                scheduler_places(snapshot), snapshot.table.taken_at
+            ),
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,
             unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,
-            collector_success={"processes": snapshot.table.complete},
+            collector_success={
+                "processes": snapshot.table.complete,
+                "remediator": remediator is None or remediator.status is not None,
+            },
             problems=snapshot.view.problems,
+            remediator=remediator,
         )
         self._last, self._last_at = report, started
         return report
@@ -184,9 +216,13 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
         environ=environ,
         interval=config.sampling.interval,
     )
-    # Where tmux looks for a process that has no TMUX_TMPDIR.
     limits = LimitReader(clock=clock, proc_root=root)
-    return Sampler(config, clock, processes, tmux, limits, default_socket=f"/tmp/tmux-{uid}/default")  # noqa: S108
+    remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
+    # Where tmux looks for a process that has no TMUX_TMPDIR.
+    default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
+    return Sampler(
+        config, clock, processes, tmux, limits, default_socket=default_socket, remediator=remediator
+    )
 
 
 def require_tmux(report: Report, environ: Mapping[str, str]) -> None:

@@ -59,6 +59,12 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("tmux_agent_cpu_seconds_total", "tmux_agent_processes", "tmux_agent_threads"),
     ),
     ("tmux_schedulers", ("server", "session", "state"), ("tmux_scheduler_cpu_seconds_total",)),
+    ("tmux_schedulers", ("server", "session"), ("tmux_scheduler_outcomes_total",)),
+    (
+        "tmux_remediator_matches",
+        ("policy",),
+        ("tmux_remediator_actions_total", "tmux_remediator_refusals_total"),
+    ),
 )
 
 _MAY_BE_UNREADABLE = ("tmux_scheduler_memory_bytes", "tmux_scheduler_open_fds")
@@ -182,12 +188,18 @@ def _closed_problems(spec: Spec, by_family: Mapping[str, list[Sample]]) -> Itera
     samples = by_family[spec.name]
     shown = {_key(each.labels) for each in samples}
     open_labels = [label for label in spec.labels if label not in spec.closed]
-    places = {_key(each.labels, open_labels) for each in samples} or ({()} if not open_labels else set())
+    expected = not open_labels and (spec.subject != "remediator" or _remediator_is_up(by_family))
+    places = {_key(each.labels, open_labels) for each in samples} or ({()} if expected else set())
     for place, values in itertools.product(sorted(places), itertools.product(*spec.closed.values())):
         wanted = _key({**dict(place), **dict(zip(spec.closed, values, strict=True))})
         unreadable = spec.name in _MAY_BE_UNREADABLE and _value(by_family["tmux_schedulers"], wanted) > 0
         if wanted not in shown and not unreadable:
             yield f"{spec.name}: no series for {dict(wanted)}; members of a closed list start at 0"
+
+
+def _remediator_is_up(by_family: Mapping[str, list[Sample]]) -> bool:
+    """While it is not there, or does not run, it is in no mode."""
+    return any(each.value == 1 for each in by_family["tmux_remediator_up"])
 
 
 def _value(samples: Iterable[Sample], key: Key) -> float:

@@ -2,7 +2,23 @@
 
 from dataclasses import replace
 
-from tmux_exporter.model import Problem, ProcessId, QueryFailure, SchedulerState, Unreadable
+from tmux_exporter.model import (
+    Problem,
+    ProcessId,
+    QueryFailure,
+    SchedulerOutcome,
+    SchedulerState,
+    Unreadable,
+)
+from tmux_exporter.remediation import (
+    Action,
+    Mode,
+    Outcome,
+    PolicyStatus,
+    Refusal,
+    RemediatorReport,
+    RemediatorStatus,
+)
 from tmux_exporter.report import (
     AgentReport,
     Histogram,
@@ -132,6 +148,27 @@ DOWN = ServerReport(
 """A server that ended: nothing of it is known any more but that it is down."""
 
 
+OBSERVER = RemediatorStatus(
+    process=ProcessId(7001, 654_321),
+    mode=Mode.OBSERVE,
+    interval_seconds=5.0,
+    cycle_timestamp=NOW - 2.5,
+    cycle_at=997.5,
+    blind=False,
+    audit_healthy=True,
+    policies=(
+        PolicyStatus(
+            policy="orphaned-schedulers",
+            matches=1,
+            actions={(Action.WARN, Outcome.DONE): 2, (Action.STOP, Outcome.WOULD): 1},
+            refusals={Refusal.WARMUP: 1},
+        ),
+    ),
+    ended=(ProcessId(6100, 120_000),),
+)
+"""A remediator that observes: one match, one that it would have ended."""
+
+
 def session(
     server: str, name: str, scale: int = 1, *, group: str = "", cost: Usage | None = None
 ) -> SessionReport:
@@ -242,11 +279,17 @@ def example_report() -> Report:
             ("default", "", SchedulerState.DANGLING): 0.01,
             ("", "", SchedulerState.UNKNOWN): 0.01,
         },
+        scheduler_outcomes_total={
+            ("default", "work", SchedulerOutcome.FIRED): 7,
+            ("default", "gone", SchedulerOutcome.MISSED): 1,
+            ("default", "", SchedulerOutcome.CANCELLED): 1,
+        },
         stale_sockets=2,
         unreadable_processes={Unreadable.PERMISSION: 4},
         unattributed_cpu_seconds_total=1.5,
         collector_success={"tmux": False, "processes": True},
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
+        remediator=RemediatorReport(up=True, status=OBSERVER),
     )
 
 

@@ -111,6 +111,13 @@ CLOSED = {
     ("tmux_scheduler_outcomes_total", "outcome"): "fired missed cancelled unknown",
     ("tmux_operation_errors_total", "reason"): "exit_status timeout exception refused other",
     ("tmux_exporter_samples_total", "result"): "complete partial failed",
+    ("tmux_remediator_mode", "mode"): "observe recommend enforce",
+    ("tmux_remediator_actions_total", "action"): "warn stop kill",
+    ("tmux_remediator_actions_total", "outcome"): "would done survived vanished refused failed",
+    ("tmux_remediator_refusals_total", "reason"): (
+        "blind warmup clock_jump server_unknown stale not_a_pair too_late tmux_server own_process other_uid "
+        "evidence changed max_match budget audit switched_off"
+    ),
 }
 
 

@@ -54,6 +54,15 @@ def scheduler_place(
     return server, snapshot.session_labels.get((scheduler.server, scheduler.session_id), "")
 
 
+def schedulers_by_place(snapshot: Snapshot) -> dict[tuple[str, str], list[Scheduler]]:
+    """The pending schedulers by their server and session label."""
+    labels = server_labels(snapshot)
+    found: dict[tuple[str, str], list[Scheduler]] = {}
+    for each in snapshot.schedulers:
+        found.setdefault(scheduler_place(each, snapshot, labels), []).append(each)
+    return found
+
+
 def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     """The accounts that each process pays into in this sample."""
     found: dict[ProcessId, list[GroupKey]] = {}

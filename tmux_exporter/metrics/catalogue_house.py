@@ -2,6 +2,7 @@
 
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.model import Unreadable
+from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
 
@@ -156,40 +157,42 @@ REMEDIATOR = (
         name="tmux_remediator_up",
         kind=Kind.GAUGE,
         subject="remediator",
-        status=Status.PLANNED,
-        help="1 while the remediator runs and its last cycle is fresh; not there where none has run.",
+        help="1 while the remediator holds its lock and its last cycle is fresh, 0 when it ended or is "
+        "stuck; not there where none has run.",
     ),
     Spec(
         name="tmux_remediator_mode",
         kind=Kind.GAUGE,
         labels=("mode",),
+        closed={"mode": tuple(Mode)},
         subject="remediator",
-        status=Status.PLANNED,
-        help="1 for the mode that the remediator is in, 0 for every other mode.",
+        help="1 for the mode that the remediator is in, 0 for every other; only in enforce does it signal "
+        "anything.",
     ),
     Spec(
         name="tmux_remediator_matches",
         kind=Kind.GAUGE,
         labels=("policy",),
         subject="remediator",
-        status=Status.PLANNED,
         help="Things that the policy matched in the last cycle, whether or not it may act on them.",
     ),
     Spec(
         name="tmux_remediator_actions_total",
         kind=Kind.COUNTER,
         labels=("policy", "action", "outcome"),
+        closed={"action": tuple(Action), "outcome": tuple(Outcome)},
         subject="remediator",
-        status=Status.PLANNED,
-        help="Actions that the policy took, or would have taken, by what came of them.",
+        help="Actions that were due since the remediator started, by what came of them; would: it only "
+        "observes, and nothing was done.",
     ),
     Spec(
         name="tmux_remediator_refusals_total",
         kind=Kind.COUNTER,
         labels=("policy", "reason"),
+        closed={"reason": tuple(Refusal)},
         subject="remediator",
-        status=Status.PLANNED,
-        help="Actions that a safety rule refused, by the rule.",
+        help="How often something that the policy matches came to be left alone, by the safety rule that "
+        "forbade to touch it; one that stays so counts once.",
     ),
     Spec(
         name="tmux_remediator_breaker_open",
@@ -203,14 +206,13 @@ REMEDIATOR = (
         name="tmux_remediator_blind",
         kind=Kind.GAUGE,
         subject="remediator",
-        status=Status.PLANNED,
-        help="1 while the view is not complete and the remediator therefore does nothing, else 0.",
+        help="1 while the processes could not be listed and the remediator therefore does nothing at all, "
+        "else 0; a tmux server that does not answer only protects what is aimed at it.",
     ),
     Spec(
         name="tmux_remediator_audit_healthy",
         kind=Kind.GAUGE,
         subject="remediator",
-        status=Status.PLANNED,
         help="1 while the audit log can be written, 0 when it cannot and nothing is done.",
     ),
     Spec(
@@ -218,7 +220,6 @@ REMEDIATOR = (
         kind=Kind.GAUGE,
         unit="seconds",
         subject="remediator",
-        status=Status.PLANNED,
         help="When the remediator finished its last cycle, in seconds since the epoch.",
     ),
 )

@@ -2,7 +2,7 @@
 
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.metrics.usage import usage_specs
-from tmux_exporter.model import SchedulerState
+from tmux_exporter.model import SchedulerOutcome, SchedulerState
 
 AGENT = ("server", "session", "agent")
 LEAK = ("server", "session", "kind")
@@ -11,7 +11,6 @@ SCHEDULER = ("server", "session", "state")
 AGENT_STATES = ("working", "idle", "waiting", "exited", "unknown")
 WAITING_REASONS = ("permission", "question", "dialog", "usage_limit", "api_error", "auth", "other")
 LEAK_KINDS = ("scheduler", "agent", "agent_daemon", "mcp_server", "dev_server", "shell_job", "other")
-OUTCOMES = ("fired", "missed", "cancelled", "unknown")
 ERROR_REASONS = ("exit_status", "timeout", "exception", "refused", "other")
 
 AGENTS = (
@@ -202,10 +201,11 @@ SCHEDULERS = (
         name="tmux_scheduler_outcomes_total",
         kind=Kind.COUNTER,
         labels=("server", "session", "outcome"),
-        closed={"outcome": OUTCOMES},
+        closed={"outcome": tuple(SchedulerOutcome)},
         subject="scheduler",
-        status=Status.PLANNED,
-        help="Schedulers that ended, by what became of them; one that the remediator ended is cancelled.",
+        help="Schedulers that ended since the exporter saw them first, by what became of them as far as "
+        "samples tell: fired (it was due and its target was there), missed (its target was gone, or its keys "
+        "led elsewhere), cancelled (it ended before it was due, or the remediator ended it), unknown.",
     ),
 )
 

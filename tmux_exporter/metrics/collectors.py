@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tmux_exporter.config import Config, MetricsSettings
-from tmux_exporter.metrics import agents, exporter, panes, process, schedulers, servers, sessions
+from tmux_exporter.metrics import (
+    agents,
+    exporter,
+    panes,
+    process,
+    remediator,
+    schedulers,
+    servers,
+    sessions,
+)
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Distribution, Family, Sample
 from tmux_exporter.report import Report
@@ -19,6 +28,7 @@ COLLECTORS: Mapping[str, Collector] = {
     "sessions": sessions.collect,
     "agents": agents.collect,
     "schedulers": schedulers.collect,
+    "remediator": remediator.collect,
     "panes": panes.collect,
     "process": process.collect,
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.model import SchedulerState
+from tmux_exporter.model import SchedulerOutcome, SchedulerState
 from tmux_exporter.report import Report, SchedulerReport
 
 Place = tuple[str, str]
@@ -32,6 +32,7 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
             _sums((key, [each.open_fds for each in members]) for key, members in found.items()),
         ),
         family("tmux_scheduler_next_due_timestamp_seconds", _next_due(report.schedulers)),
+        family("tmux_scheduler_outcomes_total", _outcomes(report, places)),
     )
 
 
@@ -41,6 +42,17 @@ def _places(report: Report) -> Sequence[Place]:
     servers = [(each.server, "") for each in report.servers if each.sessions is not None]
     seen = [(each.server, each.session) for each in report.schedulers]
     return tuple(dict.fromkeys((*live, *servers, ("", ""), *seen)))
+
+
+def _outcomes(report: Report, places: Sequence[Place]) -> Iterable[Sample]:
+    """From 0 wherever a scheduler is possible, and where one was until lately."""
+    counts = report.scheduler_outcomes_total
+    shown = dict.fromkeys((*places, *((server, session) for server, session, _ in counts)))
+    return (
+        Sample((*place, outcome), counts.get((*place, outcome), 0))
+        for place in shown
+        for outcome in SchedulerOutcome
+    )
 
 
 def _sums(groups: Iterable[tuple[tuple[str, ...], list[int | None]]]) -> Iterable[Sample]:

@@ -1,0 +1,114 @@
+"""What the remediator tells of itself: its closed lists, and the frozen facts that it hands to the exporter.
+
+The remediator writes them into a file of the runtime folder, the exporter reads them there; neither imports
+the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tmux_exporter.model import ProcessId
+
+FILE_VERSION = 1
+"""Version of the file; another one is not read."""
+
+
+class Mode(StrEnum):
+    """How far the remediator may go (closed list, a label), least first; only ENFORCE signals anything."""
+
+    OBSERVE = "observe"
+    RECOMMEND = "recommend"
+    ENFORCE = "enforce"
+
+
+def least(*modes: Mode) -> Mode:
+    """The mode that allows least: every one of them has to agree to more."""
+    order = tuple(Mode)
+    return min(modes, key=order.index)
+
+
+class Action(StrEnum):
+    """What a policy can ask for (closed list, a label). KILL only follows a STOP that had no effect."""
+
+    WARN = "warn"
+    STOP = "stop"
+    KILL = "kill"
+
+
+class Outcome(StrEnum):
+    """What came of an action (closed list, a label).
+
+    WOULD: only observed. DONE: seen to have had its effect. SURVIVED: signalled in vain. VANISHED: the target
+    ended by itself before it was signalled. REFUSED: the last look spoke against it. FAILED: an error of ours
+    or of the machine.
+    """
+
+    WOULD = "would"
+    DONE = "done"
+    SURVIVED = "survived"
+    VANISHED = "vanished"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Refusal(StrEnum):
+    """Why something that a policy matches is left alone (closed list, a label)."""
+
+    BLIND = "blind"
+    WARMUP = "warmup"
+    CLOCK_JUMP = "clock_jump"
+    SERVER_UNKNOWN = "server_unknown"
+    STALE = "stale"
+    NOT_A_PAIR = "not_a_pair"
+    TOO_LATE = "too_late"
+    TMUX_SERVER = "tmux_server"
+    OWN_PROCESS = "own_process"
+    OTHER_UID = "other_uid"
+    EVIDENCE = "evidence"
+    CHANGED = "changed"
+    MAX_MATCH = "max_match"
+    BUDGET = "budget"
+    AUDIT = "audit"
+    SWITCHED_OFF = "switched_off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyStatus:
+    """One policy: what it matched in the last cycle, and its counts since the remediator's start."""
+
+    policy: str
+    matches: int
+    actions: Mapping[tuple[Action, Outcome], int] = field(default_factory=dict)
+    refusals: Mapping[Refusal, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediatorStatus:
+    """The remediator after a cycle, which ended at `cycle_timestamp` (wall) and `cycle_at` (monotonic).
+
+    `blind` means that it could not see well enough to do anything. `ended` are the shells of the schedulers
+    that it ended lately.
+    """
+
+    process: ProcessId
+    mode: Mode
+    interval_seconds: float
+    cycle_timestamp: float
+    cycle_at: float
+    blind: bool
+    audit_healthy: bool
+    policies: tuple[PolicyStatus, ...] = ()
+    ended: tuple[ProcessId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemediatorReport:
+    """What the exporter knows of a remediator that runs, or has run, for this user.
+
+    `status` is its last word, None where its file cannot be used; `detail` says why, in words.
+    """
+
+    up: bool
+    status: RemediatorStatus | None = None
+    detail: str = ""

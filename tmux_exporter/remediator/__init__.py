@@ -1,0 +1,1 @@
+"""Ends scheduled check-ins that lost their target; observes by default."""
