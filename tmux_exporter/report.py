@@ -58,6 +58,7 @@ class ServerReport:
     """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
 
     `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
+    `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
     `listing_age_seconds` is the age of the listing that the counts come from.
     """
 
@@ -81,6 +82,7 @@ class ServerReport:
     query_duration: Histogram
     query_failures: Mapping[QueryFailure, int]
     problem: Problem | None
+    ended: bool = False
     ended: bool = False
 
 

@@ -127,6 +127,7 @@ class Summary:
             query_duration=queries.durations(),
             query_failures=queries.failures,
             problem=view.problem,
+            ended=view.ended,
         )
 
     def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:

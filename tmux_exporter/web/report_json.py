@@ -1,6 +1,6 @@
 """The Report as JSON for the live page, `/api/v1/report` and other programs.
 
-Figures, names and states. Never an argv, a working directory, a title, a message or the words of a reason:
+Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a scheduler's state:
 those may hold what somebody typed, and whoever reaches the port can read this. `explain` shows them to
 the user who runs it. So every field is named here once, and a new field of the Report stays out until it is.
 """
@@ -28,6 +28,7 @@ _SERVER = (
     "version",
     "pid",
     "up",
+    "ended",
     "held",
     "listing_age_seconds",
     "sessions",
@@ -76,7 +77,6 @@ _SCHEDULER = (
 _USAGE = (
     "memory_bytes",
     "memory_limit_bytes",
-    "memory_limit_bytes",
     "resident_memory_bytes",
     "anonymous_memory_bytes",
     "swap_memory_bytes",
@@ -117,6 +117,7 @@ def _server(server: ServerReport) -> dict[str, Json]:
     return {
         **_fields(server, _SERVER),
         "reason": server.problem.reason if server.problem else None,
+        "detail": server.problem.detail if server.problem else "",
         "queries": server.query_duration.count,
         "query_seconds_total": server.query_duration.sum,
         "query_failures": {str(reason): count for reason, count in server.query_failures.items()},

@@ -11,7 +11,7 @@ export const FAILURES = {
   protocol: "what it said is not tmux's protocol",
   partial: "it answered only in part",
   malformed: "its answer makes no sense",
-  untrusted: "its socket or its process belongs to another user",
+  untrusted: "what it says of itself does not fit who it is",
 };
 
 // What becomes of a scheduled check-in: how bad, in words. The order is that of badness.
@@ -50,7 +50,7 @@ function strain(ratio) {
 function standing(server) {
   if (server.up) return { text: "up", pill: "good" };
   if (server.held) return { text: "not answering", pill: "warn" };
-  return { text: server.reason === "noserver" ? "ended" : "down", pill: "bad" };
+  return server.ended ? { text: "ended", pill: "" } : { text: "down", pill: "bad" };
 }
 
 const memory = (of) => ({
@@ -306,7 +306,11 @@ export const SECTIONS = [
 export function notices(report) {
   const found = [];
   for (const server of report.servers.filter((each) => !each.up)) {
-    const why = FAILURES[server.reason] ?? "why is not known";
+    if (server.ended) {
+      found.push({ kind: "plain", text: `Server ${server.server} has ended.` });
+      continue;
+    }
+    const why = server.detail || (FAILURES[server.reason] ?? "why is not known");
     const age = duration(server.listing_age_seconds ?? 0);
     const shown = server.held
       ? ` What is shown of it is its last answer, ${age} old; the figures of its processes are fresh.`
