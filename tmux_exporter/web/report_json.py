@@ -117,7 +117,6 @@ def _server(server: ServerReport) -> dict[str, Json]:
     return {
         **_fields(server, _SERVER),
         "reason": server.problem.reason if server.problem else None,
-        "detail": server.problem.detail if server.problem else "",
         "queries": server.query_duration.count,
         "query_seconds_total": server.query_duration.sum,
         "query_failures": {str(reason): count for reason, count in server.query_failures.items()},

@@ -4,15 +4,20 @@
 import { UNKNOWN, ago, bytes, count, duration, moment, percent, plural, until } from "./format.js";
 
 // Why a server's answer is not to be used, in words.
-export const FAILURES = {
-  hung: "it does not answer in time, as if stopped or overloaded",
-  noserver: "nobody listens on its socket any more",
-  denied: "its socket may not be opened by this user",
-  protocol: "what it said is not tmux's protocol",
-  partial: "it answered only in part",
-  malformed: "its answer makes no sense",
-  untrusted: "what it says of itself does not fit who it is",
+const FAILURES = {
+  hung: () => "it does not answer in time, as if stopped or overloaded",
+  noserver: (server) =>
+    server.pid === null
+      ? "nobody listens on its socket"
+      : `it lives, but its socket file is gone; kill -USR1 ${server.pid} makes it anew`,
+  denied: () => "its socket may not be opened by this user",
+  protocol: () => "what it said is not tmux's protocol",
+  partial: () => "it answered only in part",
+  malformed: () => "its answer makes no sense",
+  untrusted: () => "it is not who it says it is, or its socket is not safe from other users",
 };
+
+const reasonOf = (server) => FAILURES[server.reason]?.(server) ?? "why is not known";
 
 // What becomes of a scheduled check-in: how bad, in words. The order is that of badness.
 const FATES = {
@@ -310,7 +315,7 @@ export function notices(report) {
       found.push({ kind: "plain", text: `Server ${server.server} has ended.` });
       continue;
     }
-    const why = server.detail || (FAILURES[server.reason] ?? "why is not known");
+    const why = reasonOf(server);
     const age = duration(server.listing_age_seconds ?? 0);
     const shown = server.held
       ? ` What is shown of it is its last answer, ${age} old; the figures of its processes are fresh.`
@@ -319,7 +324,7 @@ export function notices(report) {
   }
   const named = new Set(report.servers.map((server) => server.server));
   for (const problem of report.problems.filter((each) => !named.has(each.source))) {
-    found.push({ kind: "warn", text: `${problem.source}: ${FAILURES[problem.reason] ?? problem.reason}.` });
+    found.push({ kind: "warn", text: `${problem.source}: ${problem.reason}.` });
   }
   const unreadable = Object.entries(report.unreadable_processes).filter(([, number]) => number > 0);
   for (const [reason, number] of unreadable) {
