@@ -34,6 +34,11 @@ def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
     return Path(f"/tmp/{_NAME}-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
 
 
+def demo_folder(environ: Mapping[str, str], uid: int) -> Path:
+    """Where the demo's tmux server and programs live while a demo runs; not created."""
+    return runtime_path(environ, uid) / "demo"
+
+
 def state_path(environ: Mapping[str, str]) -> Path:
     """Where what must survive a logout goes; not created."""
     if base := environ.get("XDG_STATE_HOME"):
@@ -46,11 +51,10 @@ def private_folder(path: Path, uid: int) -> Path:
 
     In a folder such as /tmp anybody may have made that name first, so what is there is never trusted unseen.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_symlink():
+            path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         mend = "set XDG_STATE_HOME or XDG_RUNTIME_DIR to a folder of yours"
         raise CannotSeeError(f"cannot make {path}: {error.strerror}; {mend}") from error

@@ -26,7 +26,7 @@ from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
-from tmux_exporter.config import Config
+from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
 from tmux_exporter.places import runtime_path
@@ -49,6 +49,9 @@ class ProcessSource(Protocol):
 
 class ServerSource(Protocol):
     """Asks all tmux servers."""
+
+    def configure(self, settings: TmuxSettings, interval: float) -> None:
+        """Ask as these settings say from the next time on."""
 
     def read(self, table: ProcessTable) -> TmuxView:
         """The servers as they are now, asked after `table` was read."""
@@ -100,6 +103,8 @@ class Sampler:
 
     def configure(self, config: Config) -> None:
         """Use these settings from the next sample on."""
+        if (config.tmux, config.sampling) != (self._config.tmux, self._config.sampling):
+            self._tmux.configure(config.tmux, config.sampling.interval)
         self._config = config
 
     def look(self) -> Snapshot:

@@ -70,10 +70,12 @@ class Service:
                 _log.error("configuration refused, the one before stays in use", extra={"problem": problem})
             self._publisher.refuse()
             return
-        if config.web.listen_address != self._config.web.listen_address:
-            _log.warning(
-                "a new web.listen_address needs a restart", extra={"address": config.web.listen_address}
-            )
+        for name, before, now in (
+            ("web.listen_address", self._config.web.listen_address, config.web.listen_address),
+            ("processes.root", self._config.processes.root, config.processes.root),
+        ):
+            if before != now:
+                _log.warning("this setting needs a restart", extra={"setting": name, "value": now})
         self._config = config
         log.configure(config.log.level, config.log.format)
         self.web.configure(config.web)

@@ -70,6 +70,12 @@ class TmuxSource:
         self._servers: tuple[Server, ...] = ()
         self._labels: Mapping[Key, str] = {}
 
+    def configure(self, settings: TmuxSettings, interval: float) -> None:
+        """Use these settings from the next `read` on; what is known of the servers stays known."""
+        self._settings = settings
+        self._interval = interval
+        self._configured = tuple(canonical(path) for path in settings.sockets)
+
     def read(self, table: ProcessTable) -> TmuxView:
         """All servers of this uid as they are now, asked after `table` was read.
 

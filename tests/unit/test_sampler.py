@@ -1,0 +1,136 @@
+"""The sampler on scripted sources: what becomes of one view after the other."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tests.support.clock import ManualClock
+from tests.support.facts import (
+    answering,
+    pane,
+    process,
+    silent,
+    table,
+    tmux_server,
+    tmux_view,
+)
+from tmux_exporter.config import Config, LimitSettings, TmuxSettings
+from tmux_exporter.model import MemoryBounds, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.sampler import Sampler
+
+SERVER = tmux_server(100)
+SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)
+TABLE = table(SERVER, SHELL)
+VIEW = tmux_view(answering(SERVER, pane("%0", 200)))
+
+
+class Processes:
+    def __init__(self, *tables: ProcessTable) -> None:
+        self.tables = list(tables)
+
+    def read(self) -> ProcessTable:
+        return self.tables.pop(0)
+
+
+class Servers:
+    def __init__(self, *views: TmuxView) -> None:
+        self.views = list(views)
+        self.settings: list[tuple[TmuxSettings, float]] = []
+
+    def configure(self, settings: TmuxSettings, interval: float) -> None:
+        self.settings.append((settings, interval))
+
+    def read(self, table: ProcessTable) -> TmuxView:
+        assert table.complete in (True, False)
+        return self.views.pop(0)
+
+
+class Bounds:
+    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+        list(processes)
+        return MemoryBounds()
+
+
+def sampler(*steps: tuple[ProcessTable, TmuxView], clock: ManualClock | None = None) -> Sampler:
+    return Sampler(
+        Config(),
+        clock or ManualClock(),
+        Processes(*(each for each, _ in steps)),
+        Servers(*(each for _, each in steps)),
+        Bounds(),
+        default_socket="/tmp/tmux-1000/default",
+    )
+
+
+def burned(ticks: int) -> ProcessTable:
+    return table(SERVER, replace(SHELL, cpu_ticks=ticks))
+
+
+def test_a_complete_view_is_added_up() -> None:
+    report = sampler((TABLE, VIEW)).sample()
+    assert report.complete
+    assert report.samples == {"complete": 1, "partial": 0, "failed": 0}
+    (session,) = report.sessions
+    assert (session.session, session.panes, session.usage.memory_bytes) == ("$0", 1, 1024)
+    (shown,) = report.panes
+    assert (shown.pane, shown.usage.open_fds, shown.usage.processes) == ("%0", 4, 1)
+    (server,) = report.servers
+    assert (server.up, server.sessions, server.pid) == (True, 1, 100)
+
+
+def test_counters_start_at_0_and_grow_by_what_was_used() -> None:
+    taken = sampler((burned(500), VIEW), (burned(650), VIEW), (burned(640), VIEW))
+    assert [taken.sample().sessions[0].usage.cpu_seconds_total for _ in range(3)] == [0.0, 1.5, 1.5]
+
+
+def test_process_figures_stay_fresh_while_a_server_is_held() -> None:
+    held = tmux_view(silent(SERVER, pane("%0", 200)))
+    taken = sampler((burned(0), VIEW), (burned(100), held))
+    taken.sample()
+    report = taken.sample()
+    assert not report.complete
+    assert report.samples["partial"] == 1
+    assert (report.servers[0].up, report.servers[0].held, report.servers[0].sessions) == (False, True, 1)
+    assert report.sessions[0].usage.cpu_seconds_total == 1.0
+
+
+def test_after_the_hold_nothing_of_its_sessions_is_told() -> None:
+    report = sampler((TABLE, tmux_view(silent(SERVER, listed=False)))).sample()
+    assert report.sessions == ()
+    assert report.servers[0].sessions is None
+    assert report.servers[0].start_time_seconds is not None
+    assert not report.complete
+
+
+def test_an_ended_server_is_known_and_leaves_the_view_complete() -> None:
+    report = sampler((table(SHELL), tmux_view(silent(SERVER, listed=False, ended=True)))).sample()
+    assert report.complete
+    assert (report.servers[0].ended, report.servers[0].pid) == (True, None)
+
+
+def test_a_listing_of_processes_that_failed_is_a_partial_sample() -> None:
+    report = sampler((table(complete=False), VIEW)).sample()
+    assert not report.complete
+    assert report.collector_success["processes"] is False
+
+
+def test_a_failed_sample_holds_the_last_one_and_then_tells_nothing_of_tmux() -> None:
+    clock = ManualClock()
+    taken = sampler((TABLE, VIEW), clock=clock)
+    assert taken.failed().sessions == ()
+    good = taken.sample()
+    held = taken.failed()
+    assert (held.sessions, held.complete, held.samples["failed"]) == (good.sessions, False, 2)
+    clock.advance(Config().tmux.hold + 1)
+    assert taken.failed().sessions == ()
+    assert taken.failed().timestamp == good.timestamp
+
+
+def test_settings_of_tmux_reach_its_source_when_they_change() -> None:
+    servers = Servers()
+    taken = Sampler(Config(), ManualClock(), Processes(), servers, Bounds(), default_socket="")
+    taken.configure(Config())
+    taken.configure(Config(limits=LimitSettings(series=1000)))
+    assert servers.settings == []
+    settings = TmuxSettings(hold=3.0)
+    taken.configure(Config(tmux=settings))
+    assert servers.settings == [(settings, 5.0)]
