@@ -54,8 +54,8 @@ function strain(ratio) {
 
 function standing(server) {
   if (server.up) return { text: "up", pill: "good" };
-  if (server.held) return { text: "not answering", pill: "warn" };
-  return server.ended ? { text: "ended", pill: "" } : { text: "down", pill: "bad" };
+  if (server.ended) return { text: "ended", pill: "plain" };
+  return { text: "not answering", pill: server.held ? "warn" : "bad", title: reasonOf(server) };
 }
 
 const memory = (of) => ({
@@ -307,7 +307,10 @@ export const SECTIONS = [
   },
 ];
 
-// What is not right, one sentence each.
+const GRAVITY = ["bad", "warn", "plain"];
+const MOST_NOTICES = 5;
+
+// What is not right, one sentence each, the worst first.
 export function notices(report) {
   const found = [];
   for (const server of report.servers.filter((each) => !each.up)) {
@@ -334,5 +337,8 @@ export function notices(report) {
       text: `${many} could not be read whole (${reason}); figures may be too low.`,
     });
   }
-  return found;
+  found.sort((left, right) => GRAVITY.indexOf(left.kind) - GRAVITY.indexOf(right.kind));
+  const rest = found.length - MOST_NOTICES;
+  // More than these would push the tables away; the tables hold the rest of it.
+  return rest > 1 ? [...found.slice(0, MOST_NOTICES), { kind: "plain", text: `And ${rest} more such remarks.` }] : found;
 }
