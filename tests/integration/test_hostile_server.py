@@ -74,6 +74,7 @@ ENDS: dict[str, QueryFailure | None] = {
     "close-after-question": QueryFailure.PARTIAL,
     "close-in-answer": QueryFailure.PARTIAL,
     "success-without-a-byte": QueryFailure.PROTOCOL,
+    "success-without-a-pane": QueryFailure.PARTIAL,
     "refused": QueryFailure.DENIED,
     "read-only": QueryFailure.DENIED,
     "no-session": None,

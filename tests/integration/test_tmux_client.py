@@ -22,9 +22,11 @@ from tests.support.wait import wait_for
 from tests.versions.get_tmux import installed_tmux
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import QueryFailure
-from tmux_exporter.sources import tmux_client, tmux_protocol, tmux_socket
+from tmux_exporter.sources import tmux_client, tmux_program, tmux_protocol, tmux_socket
 from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
+from tmux_exporter.sources.tmux_query import command_list, new_nonce
+from tmux_exporter.sources.tmux_verdict import Outcome
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -54,6 +56,10 @@ def test_every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
 
 def test_cuts_are_harmless(server: TmuxUnderTest) -> None:
     checks.cuts_are_harmless(server)
+
+
+def test_hooks_of_the_users(server: TmuxUnderTest) -> None:
+    checks.hooks_do_not_blind(server)
 
 
 def test_asking_leaves_no_trace(server: TmuxUnderTest) -> None:
@@ -156,7 +162,35 @@ def test_the_program_is_not_run_for_a_socket_of_another_owner(
         assert answer.failure is QueryFailure.PROTOCOL
         assert "another user" in answer.detail
     with pytest.raises(ProgramError, match="another user"), selectors.PollSelector() as selector:
-        ProgramExchange(str(server.path), server.pid, os.getuid() + 1, ("list-panes",), selector)
+        ProgramExchange((str(server.path), server.pid), os.getuid() + 1, ("list-panes",), "", selector)
+
+
+def run_program(path: Path, server: TmuxUnderTest) -> Outcome:
+    """Run the program of a living server against any socket."""
+    nonce = new_nonce()
+    with selectors.PollSelector() as selector:
+        exchange = ProgramExchange(
+            (str(path), server.pid), os.getuid(), command_list(nonce, None), nonce, selector
+        )
+        while exchange.outcome is None:
+            for key, events in selector.select(10):
+                key.data(key.fileobj, events)
+        exchange.close()
+        return exchange.outcome
+
+
+def test_what_the_program_says_of_a_socket_that_nobody_serves(
+    server: TmuxUnderTest, socket_dir: Path
+) -> None:
+    with tmux_under_test(installed_tmux(), socket_dir / "stale"):
+        pass
+    assert run_program(socket_dir / "stale", server).failure is QueryFailure.NOSERVER
+
+
+def test_the_program_is_cut_off_too(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmux_program, "MAX_ANSWER", 100)
+    assert run_program(server.path, server).failure is QueryFailure.UNTRUSTED
+    assert not children()
 
 
 @pytest.mark.parametrize("transport", ["socket", "client", "auto"])

@@ -232,6 +232,7 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
     "close-after-question": (question, hang_up),
     "close-in-answer": (question, send(opened(1) + output(b"half")), hang_up),
     "success-without-a-byte": (question, send(finished())),
+    "success-without-a-pane": (question, send(opened(1) + output(b"x") + finished())),
     "refused": (question, send(finished(0, b"access not allowed\0"))),
     "read-only": (question, send(opened(2) + output(b"client is read-only\n", 2) + finished(1))),
     "no-session": (question, send(opened(2) + output(b"no current target\n", 2) + finished(1))),

@@ -1,18 +1,20 @@
 """What must hold on every tmux version: checks on one real server, the installed one or another."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from tests.support.tmux_under_test import TmuxUnderTest
 from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Listing, Pane, ProcessId
-from tmux_exporter.sources.tmux_client import ask_all
-from tmux_exporter.sources.tmux_listing import parse
+from tmux_exporter.model import Listing, Pane, ProcessId, QueryFailure
+from tmux_exporter.sources.tmux_client import Answer, ask_all
+from tmux_exporter.sources.tmux_listing import ListingError, parse
 from tmux_exporter.sources.tmux_protocol import request
 from tmux_exporter.sources.tmux_query import VARIABLES, Record, allowed, command_list, new_nonce
 
@@ -178,6 +180,28 @@ def names_come_through(server: TmuxUnderTest, mark: Path) -> None:
     assert not mark.exists()
 
 
+def hooks_do_not_blind(server: TmuxUnderTest) -> None:
+    """What a user's hooks print or get wrong after our commands is not ours."""
+    before = server.listing()
+    hooks = {
+        "after-display-message": ("list-sessions",),
+        "after-list-clients": ("display-message -p 'from a hook'",),
+        "after-list-panes": (
+            "display-message -p 'from a hook'",
+            "kill-session -t nobody",
+            "run-shell 'echo hi'",
+            "run-shell false",
+        ),
+    }
+    for hook, commands in hooks.items():
+        for command in commands:
+            server.ok("set-hook", "-g", hook, command)
+            for transport in ("socket", "auto"):
+                got = server.listing(server.version, transport)
+                assert (got.panes, got.clients, got.links) == (before.panes, 0, before.links), (hook, command)
+        server.ok("set-hook", "-gu", hook)
+
+
 def every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
     """Each variable alone, over every kind of pane: the server lives, and its own client prints the same."""
     for variable in VARIABLES:
@@ -215,18 +239,57 @@ def asks_for(server: TmuxUnderTest, seconds: float) -> int:
     """Ask without a pause while windows come and go; gives the number of answers."""
     before = server.descriptors()
     until = time.monotonic() + seconds
-    answers = 0
+    answers = cut = 0
     while time.monotonic() < until:
         questions = [server.question(), server.question(server.version)] * 2
         got = ask_all(questions, uid=os.getuid(), timeout=20, transport="socket", clock=SystemClock())
         for answer in got:
             assert answer.failure is None, answer
-            parse(answer, ProcessId(server.pid, 1))
+            cut += _is_cut(server, answer)
         answers += len(got)
         if answers % 80 == 0:
             window = server.ok("new-window", "-d", "-P", "-F", "#{window_id}", "-t", "main:", "sleep 3600")
             server.ok("kill-window", "-t", window)
     assert server.alive
-    assert answers
     assert server.descriptors() == before
+    assert cut <= answers / 1000
     return answers
+
+
+def _is_cut(server: TmuxUnderTest, answer: Answer) -> bool:
+    """False for a listing; True where tmux cut one short, which it may do from 3.7 on, and it was noticed."""
+    try:
+        parse(answer, ProcessId(server.pid, 1))
+    except ListingError as error:
+        assert error.failure is QueryFailure.PARTIAL
+        assert server.release >= (3, 7), error.detail
+        return True
+    return False
+
+
+def pauses_never_make_a_false_listing(server: TmuxUnderTest, rounds: int) -> int:
+    """Stop the server somewhere in its answer, as a busy machine does: the truth comes of it, or a refusal.
+
+    Gives the number of answers that were cut.
+    """
+    for number in range(40):
+        server.ok("new-window", "-d", "-t", "main:", "-n", f"window {number}", "sleep 3600")
+    truth = server.listing(server.version)
+    cut = 0
+    for number in range(rounds):
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.ask, server.version)
+            time.sleep(number % 20 / 10_000)
+            os.kill(server.pid, signal.SIGSTOP)
+            # tmux from 3.7 on gives the expansion of one line 100 ms.
+            time.sleep(0.11)
+            os.kill(server.pid, signal.SIGCONT)
+            answer = asked.result()
+        assert answer.failure is None, answer
+        if _is_cut(server, answer):
+            cut += 1
+            continue
+        listing = parse(answer, ProcessId(server.pid, 1))
+        assert (listing.panes, listing.windows, listing.links) == (truth.panes, truth.windows, truth.links)
+    assert server.alive
+    return cut

@@ -1,6 +1,7 @@
 """A real tmux server of a given program, on an own socket, and what is done to it and seen of it."""
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -117,6 +118,12 @@ class TmuxUnderTest:
         if self.alive:
             self.run("kill-server")
         end_process(self.pid)
+        # A killed server is a zombie while the kernel still takes connections for it.
+        wait_for(self._refuses, "the ended server's socket refuses")
+
+    def _refuses(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(self.path)) in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 @contextlib.contextmanager

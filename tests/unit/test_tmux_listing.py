@@ -178,10 +178,8 @@ def test_numbers_that_are_none(change: dict[str, str]) -> None:
         server_record(),
         pane_record(),
         server_record() * 2 + pane_record(),
-        "x" + server_record() + pane_record(),
-        server_record() + pane_record() + "x",
         server_record() + pane_record()[:-1],
-        server_record() + pane_record().replace("\n", "\n\n"),
+        server_record() + pane_record().replace("\n", "x\n"),
         server_record() + pane_record(session_name=NONCE),
         server_record() + pane_record() + f"{NONCE}q{NONCE}\n",
         server_record() + pane_record() + NONCE,
@@ -196,16 +194,41 @@ def test_output_that_is_not_one_whole_listing(printed: str) -> None:
     assert refusal(answer(printed)) is QueryFailure.MALFORMED
 
 
+def test_what_hooks_print_between_the_records_is_not_ours() -> None:
+    hook = "p:%7:$7 said a hook\n and more\n"
+    printed = hook + server_record() + hook + client_record() + hook + pane_record() + hook
+    got = parse(answer(printed), SERVER)
+    assert ([pane.id for pane in got.panes], got.clients) == (["%0"], 1)
+
+
+def test_a_line_that_tmux_cut_short_is_noticed_wherever_it_was_cut() -> None:
+    # tmux does so at any variable, and prints an empty line where it was cut before the first.
+    whole = pane_record(pane_id="%1", window_id="@1", window_index="1", window_active="0")
+    cuts = [0, len(f"{NONCE}p:")]
+    cuts += [at for at in range(cuts[1], len(whole) - 1) if whole[at - 1] == ":"]
+    cuts += [at for at in range(cuts[1], len(whole) - 1) if whole[:at].endswith(NONCE)]
+    for cut in cuts:
+        line = whole[:cut] + "\n"
+        for printed in (
+            server_record() + line + pane_record(),
+            server_record() + pane_record() + line,
+            server_record() + pane_record() + line + "a hook\n",
+            line + server_record() + pane_record() if cut == 0 else server_record() + line,
+        ):
+            assert refusal(answer(printed)) in (QueryFailure.PARTIAL, QueryFailure.MALFORMED)
+        assert refusal(answer(server_record() + line + pane_record())) is QueryFailure.PARTIAL
+
+
 def test_panes_of_a_server_that_says_it_has_none() -> None:
     assert refusal(answer(server_record() + pane_record(), empty=True)) is QueryFailure.MALFORMED
 
 
 def test_every_cut_of_a_listing_is_refused() -> None:
     printed = server_record() + client_record() + pane_record() + pane_record(session_id="$1")
-    whole_rows = len(server_record() + client_record() + pane_record())
-    for cut in range(len(printed)):
-        if cut != whole_rows:
-            assert refusal(answer(printed[:cut])) is QueryFailure.MALFORMED
+    # Where the second row's nonce has only begun it may as well be what a hook printed after the first row.
+    first_row = len(server_record() + client_record() + pane_record())
+    for cut in set(range(len(printed))) - set(range(first_row, first_row + len(NONCE))):
+        assert refusal(answer(printed[:cut])) is QueryFailure.MALFORMED
 
 
 def test_a_claim_to_be_another_process() -> None:

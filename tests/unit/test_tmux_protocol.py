@@ -11,9 +11,7 @@ from tmux_exporter.sources.tmux_protocol import (
     MAX_ANSWER,
     Conversation,
     frame,
-    printable,
     request,
-    verdict,
 )
 from tmux_exporter.sources.tmux_query import command_list
 from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
@@ -231,37 +229,13 @@ def test_a_flood_is_cut_off() -> None:
     assert rounds == (MAX_ANSWER - len(opened(1))) // len(piece) + 1
 
 
-@pytest.mark.parametrize(
-    ("status", "stdout", "stderr", "failure", "empty"),
-    [
-        (0, b"x", b"", None, False),
-        (0, b"x", b"a hook complains", None, False),
-        (0, b"", b"", QueryFailure.PROTOCOL, False),
-        (0, b"x", b"access not allowed\n", QueryFailure.DENIED, False),
-        (1, b"", b"access not allowed\n", QueryFailure.DENIED, False),
-        (1, b"", b"client is read-only\n", QueryFailure.DENIED, False),
-        (1, b"x", b"no current target\n", None, True),
-        (1, b"", b"no current target", None, True),
-        (1, b"x", b"hook: no current target in sight\n", QueryFailure.PARTIAL, False),
-        (1, b"x", b"unknown command: list-panes\n", QueryFailure.PARTIAL, False),
-        (1, b"", b"server exited unexpectedly\n", QueryFailure.PARTIAL, False),
-        (1, b"", b"can't find session: access not allowed", QueryFailure.PARTIAL, False),
-    ],
-)
-def test_verdict(
-    status: int, stdout: bytes, stderr: bytes, failure: QueryFailure | None, empty: bool
-) -> None:
-    assert (verdict(status, stdout, stderr)[0], verdict(status, stdout, stderr)[2]) == (failure, empty)
-
-
 def test_the_text_of_the_exit_message_counts_as_complaint() -> None:
     talk = Conversation(77)
-    talk.feed(finished(0, b"access not allowed\0"))
-    assert talk.failure is QueryFailure.DENIED
+    talk.feed(opened(2) + output(b"first\n", 2) + finished(1, b"access not allowed\0"))
+    assert (talk.exit_status, talk.stderr) == (1, b"first\naccess not allowed\n")
 
 
-def test_foreign_text_is_safe_to_show() -> None:
-    shown = printable(b"\x1b]0;owned\x07 \xff \xe2\x82\xac\nnext" + b"x" * 1000)
-    assert shown.isprintable()
-    assert shown.isascii()
-    assert len(shown) == 120
+def test_an_exit_without_a_status_is_success() -> None:
+    talk = Conversation(77)
+    talk.feed(message(203))
+    assert (talk.done, talk.exit_status, talk.failure) == (True, 0, None)

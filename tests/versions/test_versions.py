@@ -45,6 +45,10 @@ def test_hostile_names(server: TmuxUnderTest, socket_dir: Path) -> None:
     checks.names_come_through(server, socket_dir / "TOUCHED")
 
 
+def test_hooks_of_the_users(server: TmuxUnderTest) -> None:
+    checks.hooks_do_not_blind(server)
+
+
 def test_every_cut_is_harmless(server: TmuxUnderTest) -> None:
     checks.furnish(server)
     checks.cuts_are_harmless(server)
@@ -71,6 +75,12 @@ def test_the_servers_own_program(server: TmuxUnderTest) -> None:
         answer = server.ask(transport="client")
         assert answer.failure is QueryFailure.PROTOCOL
         assert f"no tmux but {program}" in answer.detail
+
+
+def test_a_pause_in_the_answer(server: TmuxUnderTest) -> None:
+    cut = checks.pauses_never_make_a_false_listing(server, 100)
+    # 3.8 looks at its clock at every variable and is cut often; 3.7 rarely looks; older ones never do.
+    assert cut if server.release >= (3, 8) else cut < 10
 
 
 @pytest.mark.timeout(ASK_SECONDS + 120)

@@ -13,7 +13,8 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
 from tmux_exporter.sources.tmux_query import command_list, new_nonce
-from tmux_exporter.sources.tmux_socket import ConnectError, Outcome, SocketExchange, connect
+from tmux_exporter.sources.tmux_socket import ConnectError, SocketExchange, connect
+from tmux_exporter.sources.tmux_verdict import Outcome
 
 TRANSPORTS = ("auto", "socket", "client")
 _LITTLE_ENDIAN = sys.byteorder == "little"
@@ -118,7 +119,7 @@ class _Ask:
             connection.close()
             self._run_program(self._peer, None)
         else:
-            self._exchange = SocketExchange(connection, self._arguments, self._selector)
+            self._exchange = SocketExchange(connection, self._arguments, self._nonce, self._selector)
 
     def advance(self) -> None:
         """Go on where the exchange came to an end: to the other way, or to the answer."""
@@ -159,7 +160,7 @@ class _Ask:
     def _run_program(self, peer: int, before: Outcome | None) -> None:
         try:
             self._exchange = ProgramExchange(
-                self._question.socket, peer, self._uid, self._arguments, self._selector
+                (self._question.socket, peer), self._uid, self._arguments, self._nonce, self._selector
             )
         except ProgramError as error:
             if before is None:

@@ -43,8 +43,8 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
     """The listing in one answer of the server `server`, which is the process that listened on its socket.
 
     Raises ListingError: with the answer's own failure where it has one, UNTRUSTED where the server says that
-    it is another process than the one that we talked to, else MALFORMED. Before 3.2 a server without a
-    session does not tell its version: it is then empty.
+    it is another process than the one that we talked to, PARTIAL where tmux cut a line short, else MALFORMED.
+    Before 3.2 a server without a session does not tell its version: it is then empty.
     """
     if answer.failure is not None:
         raise ListingError(answer.failure, answer.detail)
@@ -83,14 +83,18 @@ def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[
 
 
 def _rows(answer: Answer) -> dict[Record, list[_Row]]:
-    """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline."""
+    """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline.
+
+    Text outside of records is not ours: hooks of the user's (`after-list-panes`) may print between them. But
+    tmux from 3.7 on gives the expansion of a line 100 ms. Where it took more (the server was stopped, the
+    machine is busy) it ends the line without a word, wherever it was: the line lacks nonces, or is empty.
+    """
     nonce = answer.nonce.encode("ascii")
     if answer.stdout.count(nonce) > 8 * MAX_ROWS:
         raise _malformed("more records than any listing has")
     pieces = [piece.decode("utf-8", "surrogateescape") for piece in answer.stdout.split(nonce)]
     rows: dict[Record, list[_Row]] = {record: [] for record in Record}
-    if pieces[0]:
-        raise _malformed("text before the first record")
+    _check_between(pieces[0])
     at = 1
     while at < len(pieces):
         head = pieces[at]
@@ -100,10 +104,11 @@ def _rows(answer: Answer) -> dict[Record, list[_Row]]:
         form, numbers, texts = _shape(record, answer.asked_as)
         match = form.fullmatch(head)
         end = at + 1 + len(texts)
-        if match is None:
-            raise _malformed(f"the numbers of a record of kind {record} are not in their form")
-        if end >= len(pieces) or pieces[end] != "\n":
-            raise _malformed(f"a record of kind {record} does not end as it should")
+        if match is None or end >= len(pieces) or not pieces[end].startswith("\n"):
+            if any("\n" in piece for piece in pieces[at:end]):
+                raise ListingError(QueryFailure.PARTIAL, f"tmux cut a record of kind {record} short")
+            raise _malformed(f"a record of kind {record} is not in its form")
+        _check_between(pieces[end][1:])
         rows[record].append(
             dict(zip(numbers, match.groups(), strict=True))
             | dict(zip(texts, pieces[at + 1 : end], strict=True))
@@ -112,6 +117,11 @@ def _rows(answer: Answer) -> dict[Record, list[_Row]]:
             raise _malformed(f"more than {MAX_ROWS} records of kind {record}")
         at = end + 1
     return rows
+
+
+def _check_between(text: str) -> None:
+    if text.startswith("\n") or "\n\n" in text:
+        raise ListingError(QueryFailure.PARTIAL, "an empty line in the place of a record")
 
 
 def _server_version(rows: list[_Row], server: ProcessId, empty: bool) -> str:

@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Sequence
 
 from tmux_exporter.model import QueryFailure
-from tmux_exporter.sources.tmux_protocol import MAX_ANSWER, printable, verdict
-from tmux_exporter.sources.tmux_socket import Outcome
+from tmux_exporter.sources.tmux_protocol import MAX_ANSWER
+from tmux_exporter.sources.tmux_verdict import Outcome, printable, verdict
 
 _CHUNK = 1 << 16
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
@@ -31,12 +31,22 @@ class ProgramError(Exception):
 
 
 class ProgramExchange:
-    """One run of the server's program, driven by a selector until `outcome` is there or `close` is called."""
+    """One run of the program of `server`, which is a socket's path and the pid of who listens there.
+
+    Driven by a selector until `outcome` is there or `close` is called. Raises ProgramError.
+    """
 
     def __init__(
-        self, path: str, peer: int, uid: int, arguments: Sequence[str], selector: selectors.BaseSelector
+        self,
+        server: tuple[str, int],
+        uid: int,
+        arguments: Sequence[str],
+        nonce: str,
+        selector: selectors.BaseSelector,
     ) -> None:
+        path, peer = server
         self.outcome: Outcome | None = None
+        self._nonce = nonce
         self._selector = selector
         self._watched: set[int] = set()
         self._stdout, self._stderr = bytearray(), bytearray()
@@ -96,7 +106,7 @@ class ProgramExchange:
                 failure=QueryFailure.UNTRUSTED, detail=f"more than {MAX_ANSWER >> 20} MiB of answer"
             )
         elif not self._watched:
-            self.outcome = _judge(self._child.wait(), bytes(self._stdout), bytes(self._stderr))
+            self.outcome = _judge(self._child.wait(), bytes(self._stdout), bytes(self._stderr), self._nonce)
 
     def _read(self, fd: int, into: bytearray) -> None:
         try:
@@ -131,10 +141,9 @@ def _check_program(path: str, peer: int, uid: int) -> None:
         raise ProgramError("the server or its socket belongs to another user")
 
 
-def _judge(status: int, stdout: bytes, stderr: bytes) -> Outcome:
-    if status != 0:
+def _judge(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
+    if status != 0 and not stdout:
         for words, failure, detail in _CONNECT_WORDS:
             if words in stderr:
                 return Outcome(failure=failure, detail=detail)
-    worth, detail, empty = verdict(status, stdout, stderr)
-    return Outcome(stdout=b"" if worth else stdout, failure=worth, detail=detail, empty=empty)
+    return verdict(status, stdout, stderr, nonce)

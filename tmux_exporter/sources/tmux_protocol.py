@@ -82,8 +82,6 @@ _DEMANDS = frozenset(
     }
 )
 _STREAMS = (1, 2)
-_REFUSALS = (b"access not allowed", b"client is read-only")
-_NO_SESSION = b"no current target"
 
 
 def frame(kind: int, body: bytes, pid: int) -> bytes:
@@ -106,9 +104,8 @@ def request(arguments: Sequence[str], pid: int) -> bytes:
 class Conversation:
     """One answer, fed in pieces of any size.
 
-    `done` turns true at the end of the answer or at the first thing that is not to be had from a server;
-    `failure` and `detail` then say why the answer is not to be used (None: it is). `empty` says that the
-    server is alive and has no session.
+    `done` turns true at the end of the answer, with its `exit_status`, or at the first thing that is not to
+    be had from a server; `failure` and `detail` then say what.
     """
 
     def __init__(self, pid: int) -> None:
@@ -118,7 +115,6 @@ class Conversation:
         self._open: set[int] = set()
         self._output = {1: bytearray(), 2: bytearray()}
         self.done = False
-        self.empty = False
         self.exit_status: int | None = None
         self.failure: QueryFailure | None = None
         self.detail = ""
@@ -223,30 +219,5 @@ class Conversation:
         self.exit_status = _INT.unpack_from(body)[0] if body else 0
         if text := body[_INT.size :].rstrip(b"\0"):
             self._output[2] += text + b"\n"
-        self.failure, self.detail, self.empty = verdict(self.exit_status, self.stdout, self.stderr)
         self.done = True
         return frame(Message.EXITING, b"", self._pid)
-
-
-def verdict(status: int, stdout: bytes, stderr: bytes) -> tuple[QueryFailure | None, str, bool]:
-    """What a finished answer is worth: its failure, words for a person, and whether the server has no
-    session.
-
-    stderr comes before the status: a refusal is status 0 in some versions and 1 in others.
-    """
-    lines = stderr.splitlines()
-    if any(line in _REFUSALS for line in lines):
-        return QueryFailure.DENIED, "the server refuses this user (server-access)", False
-    if status == 0 and stdout:
-        return None, "", False
-    if status == 0:
-        # Servers before 3.1 answer in messages of their own, and end with success and without a byte.
-        return QueryFailure.PROTOCOL, "the server answered without a byte: older than tmux 3.1?", False
-    if _NO_SESSION in lines:
-        return None, "the server has no session", True
-    return QueryFailure.PARTIAL, f"status {status}: {printable(stderr)}", False
-
-
-def printable(text: bytes) -> str:
-    """Foreign text, short and safe to show."""
-    return text.strip().decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")[:120]

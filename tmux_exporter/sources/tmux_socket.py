@@ -6,11 +6,11 @@ import selectors
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_protocol import Conversation, request
 from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
+from tmux_exporter.sources.tmux_verdict import Outcome, verdict
 
 _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
@@ -23,16 +23,6 @@ _CONNECT_FAILURES = {
     errno.EPERM: (QueryFailure.DENIED, "no permission to connect to the socket"),
     errno.EAGAIN: (QueryFailure.HUNG, "the server accepts no connection and its backlog is full"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How an exchange ended, by whichever way it went; `stdout` counts only without a failure."""
-
-    stdout: bytes = b""
-    failure: QueryFailure | None = None
-    detail: str = ""
-    empty: bool = False
 
 
 class ConnectError(Exception):
@@ -83,10 +73,15 @@ class SocketExchange:
     """The question on one connection, driven by a selector until `outcome` is there or `close` is called."""
 
     def __init__(
-        self, connection: socket.socket, arguments: Sequence[str], selector: selectors.BaseSelector
+        self,
+        connection: socket.socket,
+        arguments: Sequence[str],
+        nonce: str,
+        selector: selectors.BaseSelector,
     ) -> None:
         self.outcome: Outcome | None = None
         self._connection = connection
+        self._nonce = nonce
         self._selector = selector
         self._conversation = Conversation(os.getpid())
         self._outgoing = request(arguments, os.getpid())
@@ -139,6 +134,8 @@ class SocketExchange:
 
     def _finish(self) -> None:
         talk = self._conversation
-        stdout = b"" if talk.failure else talk.stdout
-        self.outcome = Outcome(stdout=stdout, failure=talk.failure, detail=talk.detail, empty=talk.empty)
+        if talk.exit_status is None:
+            self.outcome = Outcome(failure=talk.failure, detail=talk.detail)
+        else:
+            self.outcome = verdict(talk.exit_status, talk.stdout, talk.stderr, self._nonce)
         self.close()
