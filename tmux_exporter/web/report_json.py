@@ -1,8 +1,9 @@
 """The Report as JSON for the live page, `/api/v1/report` and other programs.
 
-Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a scheduler's state:
-those may hold what somebody typed, and whoever reaches the port can read this. `explain` shows them to
-the user who runs it. So every field is named here once, and a new field of the Report stays out until it is.
+Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
+scheduler's state: those may hold what somebody typed, and whoever reaches the port can read this. `explain`
+shows them to the user who runs it. So every field is named here once, and a new field of the Report stays out
+until it is.
 """
 
 import json
