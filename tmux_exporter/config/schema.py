@@ -240,8 +240,9 @@ class WebSettings:
         default=(),
         metadata=setting(
             ListOf(item=Text(what="host name or address, no port", parser=parse_host)),
-            "Names besides the listen address and this machine's loopback names that a request's "
-            "Host or Origin may carry.",
+            "DNS names that a request's Host or Origin may carry besides loopback's; where the listen "
+            "address is not loopback, IP addresses and this machine's host name may too. A Prometheus "
+            "that scrapes by another name needs it here.",
         ),
     )
 
