@@ -168,14 +168,17 @@ def test_a_path_is_named_by_its_real_folder(tmp_path: Path) -> None:
     assert canonical(f"{tmp_path}/link/s") == f"{tmp_path}/real/s"
 
 
-def test_the_default_folders_are_those_of_tmux(tmp_path: Path) -> None:
-    assert default_folders(UID, {}) == (f"/tmp/tmux-{UID}",)
-    assert default_folders(UID, {"TMUX_TMPDIR": ""}) == (f"/tmp/tmux-{UID}",)
-    assert default_folders(UID, {"TMUX_TMPDIR": "/tmp"}) == (f"/tmp/tmux-{UID}",)
+def test_the_default_folders_are_those_of_tmux_and_the_demos(tmp_path: Path) -> None:
+    runtime = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    demo = f"{tmp_path}/tmux-exporter/demo/tmux-{UID}"
+    assert default_folders(UID, runtime) == (f"/tmp/tmux-{UID}", demo)
+    assert default_folders(UID, {**runtime, "TMUX_TMPDIR": ""}) == (f"/tmp/tmux-{UID}", demo)
+    assert default_folders(UID, {**runtime, "TMUX_TMPDIR": "/tmp"}) == (f"/tmp/tmux-{UID}", demo)
     (tmp_path / "link").symlink_to(tmp_path)
-    assert default_folders(UID, {"TMUX_TMPDIR": f"{tmp_path}/link"}) == (
+    assert default_folders(UID, {**runtime, "TMUX_TMPDIR": f"{tmp_path}/link"}) == (
         f"{tmp_path}/tmux-{UID}",
         f"/tmp/tmux-{UID}",
+        demo,
     )
 
 

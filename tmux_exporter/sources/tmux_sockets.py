@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tmux_exporter.model import Problem, ProcessTable, QueryFailure
+from tmux_exporter.places import demo_folder
 
 DEFAULT_BASE = "/tmp"  # noqa: S108 - tmux's own default; the folder below it is checked before use
 MAX_FOLDERS = 64
@@ -132,8 +133,8 @@ def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
 
 
 def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The folders in which this uid's tmux looks by itself, the one it prefers first."""
-    bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE)
+    """The folders in which this uid's tmux looks by itself, the one it prefers first, and the demo's."""
+    bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
     return tuple(dict.fromkeys(_folder(base, uid) for base in bases if base))
 
 

@@ -1,0 +1,134 @@
+"""A played agent: behaves like a coding agent in one respect, costs little, and ends with the demo.
+
+It is run by a link to this file that bears an agent's name, as `python FOLDER/bin/claude works`: that is how
+agents written in a scripting language are recognised.
+"""
+
+import hashlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.demo.ending import end_all
+from tmux_exporter.demo.home import Lock, marked_home, pause, say, wipe
+
+LEAK_MIB = 200
+"""Where the leak stops."""
+
+_MIB = 2**20
+_LOOK_SECONDS = 1.0
+_CPU_ROUNDS = 150_000
+_TOOL_SECONDS = 2
+_STEPS = ("Read(src/invoice.py)", "Update(src/invoice.py)", "Bash(pytest -q tests/test_invoice.py)")
+_NOTE = "Time for a check: what is done, what is next?"
+_PERMISSION = """\
+ Bash command
+
+   git push --force-with-lease origin checkout-redesign
+
+ Do you want to proceed?
+ > 1. Yes
+   2. Yes, and don't ask again for git push commands
+   3. No, and tell Claude what to do differently (esc)
+"""
+
+Role = Iterator[float]
+"""Does one step of work each time, and says how many seconds to rest until the next."""
+
+
+def works(*_arguments: str) -> Role:
+    """Burn CPU in bursts and run tools, which are processes of their own."""
+    tool: subprocess.Popen[bytes] | None = None
+    while True:
+        for step in _STEPS:
+            say(f"* {step}")
+            hashlib.pbkdf2_hmac("sha256", b"demo", b"demo", _CPU_ROUNDS)
+            if tool is None or tool.poll() is not None:
+                tool = subprocess.Popen(["sleep", str(_TOOL_SECONDS)], stdin=subprocess.DEVNULL)
+            yield 1.0
+
+
+def idles(*_arguments: str) -> Role:
+    """Wait for somebody to say something."""
+    say("> ")
+    while True:
+        yield _LOOK_SECONDS
+
+
+def leaks(*_arguments: str) -> Role:
+    """Use a little more memory with every step, up to a bound."""
+    kept: list[bytes] = []
+    while True:
+        if len(kept) < LEAK_MIB:
+            # Written to: memory that is only promised costs nothing and is not counted.
+            kept.append(b"x" * _MIB)
+            say(f"* indexed {len(kept) * 40} files")
+        yield 0.7
+
+
+def waits(*_arguments: str) -> Role:
+    """Ask for a permission that nobody gives."""
+    say(_PERMISSION)
+    while True:
+        yield _LOOK_SECONDS
+
+
+def serves(*_arguments: str) -> Role:
+    """Look like a development server; listens nowhere."""
+    say("ready in 412 ms, watching for changes")
+    while True:
+        yield _LOOK_SECONDS
+
+
+def schedules(*arguments: str) -> Role:
+    """Schedule check-ins, each of `arguments` as MINUTES=TARGET, as orchestrators' scripts do: and forget."""
+    for argument in arguments:
+        minutes, target = argument.split("=", 1)
+        say(f"$ schedule_with_note.sh {minutes} 'check progress' {target}")
+        # The inner command is the whole scheduler; the outer shell ends at once, so it has no parent.
+        detached = 'nohup bash -c "$1" >/dev/null 2>&1 &'
+        subprocess.run(["sh", "-c", detached, "schedule", check_in(int(minutes) * 60, target)], check=True)
+    yield from idles()
+
+
+def check_in(seconds: int, target: str) -> str:
+    """The command line of a scheduler for a target on the demo's own server."""
+    send = f"tmux -S {shlex.quote(str(marked_home(os.environ).socket))} send-keys -t {shlex.quote(target)}"
+    return f"sleep {seconds} && {send} '{_NOTE}' && sleep 1 && {send} Enter"
+
+
+ROLES: dict[str, Callable[..., Role]] = {
+    "works": works,
+    "idles": idles,
+    "leaks": leaks,
+    "waits": waits,
+    "serves": serves,
+    "schedules": schedules,
+}
+
+
+def play(role: Role) -> None:
+    """Play until the demo ends. If its keeper ended without doing so, end it in the keeper's place."""
+    home = marked_home(os.environ)
+    lock = Lock(home)
+    for rest in role:
+        if lock.take():
+            # The tmux server goes first, and takes the terminal along.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            end_all(home, SystemClock())
+            wipe(home)
+            return
+        pause(min(rest, _LOOK_SECONDS))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Play the role named by the first argument."""
+    play(ROLES[arguments[0]](*arguments[1:]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
