@@ -16,7 +16,7 @@ def _memory_of_limit(scope: Scope) -> Rule:
         scope.series(f"tmux_agent_{what}_bytes") for what in ("memory", "swap_memory", "memory_limit")
     )
     # A kernel without swap shows none, and then the sum has no series.
-    return scope.record(MEMORY_OF_LIMIT, f"({memory} + {swap} or {memory})\n/ {limit}")
+    return scope.record(MEMORY_OF_LIMIT, f"(\n  {memory} + {swap}\n  or {memory}\n)\n/ {limit}")
 
 
 def _near_memory_limit(scope: Scope, level: str) -> Rule:

@@ -1,0 +1,304 @@
+"""The alerts as they are shipped: what the tools say, what they are made of, and that nothing is left out."""
+
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alerts import generate
+from tests.support.alert_files import ALERTMANAGER, ALERTS, RULES, RUNBOOKS, TESTS, rules_of, run, survivors
+from tests.support.promql import named_labels, selected
+from tmux_exporter.alerting import rules, thresholds
+from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.scope import Scope
+from tmux_exporter.alerting.thresholds import LEVELS, PRIORITIES, Thresholds
+from tmux_exporter.metrics.catalogue import BY_NAME
+from tmux_exporter.metrics.family import Status
+
+NUMBERS = thresholds.load()
+SCOPE = Scope(thresholds=NUMBERS)
+SHIPPED: dict[str, Any] = yaml.safe_load(RULES.read_text())
+ALERT_RULES: list[dict[str, Any]] = rules.alerts(SCOPE)
+NAMES = sorted({rule["alert"] for rule in ALERT_RULES})
+BEYOND_THE_CATALOGUE = {"up": ()}
+OF_EVERY_TARGET = {"job", "instance"}
+
+
+def test_the_programs_this_test_needs_are_installed() -> None:
+    missing = [name for name in ("promtool", "amtool") if not shutil.which(name)]
+    assert not missing, (
+        f"install {missing}: `make test` does it with apt (prometheus, prometheus-alertmanager)"
+    )
+
+
+# What is shipped is what the numbers make.
+
+
+def test_the_shipped_files_are_generated_byte_by_byte() -> None:
+    for path, text in generate.files(SCOPE, webhook=None).items():
+        assert (ALERTS / path).read_text() == text, f"{path}: run `make docs`"
+
+
+def test_yaml_and_data_say_the_same() -> None:
+    assert rules.rule_file(SCOPE) == SHIPPED
+    assert alertmanager_config(NUMBERS) == yaml.safe_load(ALERTMANAGER.read_text())
+
+
+def test_the_shipped_yaml_is_plain() -> None:
+    for path in (RULES, ALERTMANAGER, *TESTS):
+        kinds = {type(token) for token in yaml.scan(path.read_text())}
+        assert not kinds & {yaml.AnchorToken, yaml.AliasToken, yaml.TagToken}, path
+    assert all(len(line) <= 120 for path in (RULES, ALERTMANAGER) for line in path.read_text().splitlines())
+
+
+def test_the_file_of_thresholds_lies_in_the_package_and_is_shown_beside_the_alerts() -> None:
+    shown = ALERTS / "thresholds.toml"
+    assert shown.is_symlink()
+    assert Thresholds(tables=tomllib.loads(shown.read_text())) == NUMBERS
+
+
+def test_the_generator_writes_for_another_job_and_other_runbooks(tmp_path: Path) -> None:
+    generate.main(["--output", str(tmp_path), "--job", 'my "job"', "--runbooks", "https://wiki.example/r"])
+    text = (tmp_path / generate.RULES).read_text()
+    assert run("promtool", "check", "rules", tmp_path / generate.RULES)[0] == 0
+    made = yaml.safe_load(text)
+    used = {each for rule in _rules(made) for each in selected(rule["expr"])}
+    assert {value for each in used for label, _, value in each.matchers if label == "job"} == {'my "job"'}
+    assert {rule["annotations"]["runbook_url"] for rule in _rules(made) if "alert" in rule} == {
+        f"https://wiki.example/r/{name}.md" for name in NAMES
+    }
+
+
+def _rules(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (rule for group in content["groups"] for rule in group["rules"])
+
+
+# What the tools say.
+
+
+def test_promtool_has_nothing_to_complain_of(tmp_path: Path) -> None:
+    lint = ("promtool", "check", "rules", "--lint=all", "--lint-fatal")
+    status, output = run(*lint, RULES)
+    assert status == 0, output
+    twice = tmp_path / "twice.yml"
+    group = SHIPPED["groups"][1]
+    twice.write_text(yaml.safe_dump({"groups": [group | {"rules": [group["rules"][0]] * 2}]}))
+    assert run(*lint, twice)[0] != 0
+
+
+def test_the_rules_do_what_their_tests_say() -> None:
+    status, output = run("promtool", "test", "rules", *TESTS)
+    assert status == 0, output
+
+
+def test_every_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
+    fires: set[tuple[str, str]] = set()
+    quiet: set[str] = set()
+    for path in TESTS:
+        for test in yaml.safe_load(path.read_text())["tests"]:
+            for case in test.get("alert_rule_test", ()):
+                for alert in case.get("exp_alerts", ()):
+                    fires.add((case["alertname"], alert["exp_labels"].get("threshold", "")))
+                if not case.get("exp_alerts"):
+                    quiet.add(case["alertname"])
+    assert fires == {(rule["alert"], rule["labels"].get("threshold", "")) for rule in ALERT_RULES}
+    assert quiet == {*NAMES} - {"Watchdog"}
+
+
+# How an alert looks.
+
+
+@pytest.mark.parametrize("rule", ALERT_RULES, ids=lambda rule: rule["alert"])
+def test_the_looks_of_an_alert(rule: dict[str, Any]) -> None:
+    notes, labels = rule["annotations"], rule["labels"]
+    assert re.fullmatch(r"Tmux([A-Z][a-z]+)+|Watchdog", rule["alert"])
+    assert notes.keys() == {"summary", "description", "runbook_url"}
+    assert re.fullmatch(r"[A-Z][^{}]*\.", notes["summary"])
+    assert notes["description"].endswith(".")
+    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    if rule["alert"] == "Watchdog":
+        assert labels == {"severity": "none"}
+        return
+    assert labels.keys() - {"threshold"} == {"severity", "priority"}
+    assert (
+        labels["severity"]
+        == {"P1": "critical", "P2": "critical", "P3": "warning", "P4": "info"}[labels["priority"]]
+    )
+    levels = [other for other in ALERT_RULES if other["alert"] == rule["alert"]]
+    assert ("threshold" in labels) is (len(levels) > 1)
+    assert labels.get("threshold", "warning") in LEVELS
+    assert "{{ $value" in notes["description"] or "== 0" in rule["expr"]
+
+
+def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
+    assert sorted(path.stem for path in RUNBOOKS.glob("[A-Z]*.md") if path.stem != "README") == NAMES
+
+
+# What the expressions ask for.
+
+
+def allowed_labels(name: str) -> set[str]:
+    """The labels that a series can have in Prometheus."""
+    if name in BEYOND_THE_CATALOGUE:
+        return {*BEYOND_THE_CATALOGUE[name], *OF_EVERY_TARGET}
+    for rule in _rules(SHIPPED):
+        if rule.get("record") == name:
+            return {label for each in selected(rule["expr"]) for label in allowed_labels(each.name)}
+    spec = BY_NAME[name]
+    assert spec.status is Status.BUILT, f"{name} is not built"
+    return {*spec.labels, *OF_EVERY_TARGET}
+
+
+def problems(rule: dict[str, Any]) -> list[str]:
+    """What a rule asks for that is not there."""
+    found = []
+    labels: set[str] = set()
+    for name, matchers in selected(rule["expr"]):
+        try:
+            allowed = allowed_labels(name)
+        except (KeyError, AssertionError):
+            found.append(f"no built metric {name}")
+            continue
+        labels |= allowed
+        if "job" not in {label for label, _, _ in matchers}:
+            found.append(f"{name} of any job")
+        for label, operator, value in matchers:
+            closed = BY_NAME[name].closed.get(label) if name in BY_NAME else None
+            values = value.split("|") if operator in ("=~", "!~") else [value]
+            if label not in allowed:
+                found.append(f"{name} has no label {label}")
+            elif closed is not None and not set(values) <= set(closed):
+                found.append(f"{name} has no {label} {value}")
+    texts = " ".join(rule.get("annotations", {}).values())
+    used = named_labels(rule["expr"]) | set(re.findall(r"\$labels\.(\w+)", texts))
+    return found + [f"no label {label}" for label in sorted(used - labels)]
+
+
+@pytest.mark.parametrize("rule", list(_rules(SHIPPED)), ids=lambda rule: rule.get("alert") or rule["record"])
+def test_every_series_of_a_rule_is_built_with_the_labels_that_it_uses(rule: dict[str, Any]) -> None:
+    assert problems(rule) == []
+
+
+@pytest.mark.parametrize(
+    ("expr", "problem"),
+    [
+        ('tmux_agent_state{job="tmux"}', "no built metric tmux_agent_state"),
+        ('tmux_no_such_thing{job="tmux"}', "no built metric tmux_no_such_thing"),
+        ("tmux_up == 0", "tmux_up of any job"),
+        ('tmux_up{job="tmux", session="a"}', "tmux_up has no label session"),
+        ('tmux_schedulers{job="tmux", state="lost"}', "tmux_schedulers has no state lost"),
+        ('tmux_schedulers{job="tmux", state=~"dangling|lost"}', "tmux_schedulers has no state dangling|lost"),
+        ('sum by (session) (tmux_up{job="tmux"})', "no label session"),
+        ('tmux_up{job="tmux"} and on (agent) tmux_up{job="tmux"}', "no label agent"),
+    ],
+)
+def test_a_planted_expression_is_refused(expr: str, problem: str) -> None:
+    assert problems({"expr": expr}) == [problem]
+
+
+def test_a_planted_text_is_refused() -> None:
+    rule = {"expr": 'tmux_up{job="tmux"}', "annotations": {"summary": "{{ $labels.agent }} is down"}}
+    assert problems(rule) == ["no label agent"]
+
+
+# The numbers.
+
+
+def changed() -> Iterator[tuple[str, str, object]]:
+    """Each number that a rule is made of, a little less and a little more."""
+    for table, values in NUMBERS.tables.items():
+        for key, value in values.items():
+            if key in ("respond_within", "receiver", "group_wait", "group_interval", "repeat_interval"):
+                continue
+            for other in _near(key, value):
+                yield table, key, other
+
+
+def _near(key: str, value: object) -> list[object]:
+    if isinstance(value, int):
+        return [value - 1, value + 1]
+    if isinstance(value, float):
+        return [value - 0.002, value + 0.002]
+    assert isinstance(value, str)
+    if value in PRIORITIES:
+        return ["P2" if value == "P1" else "P1"]
+    if key == "severity":
+        return ["none"]
+    seconds = Thresholds(tables={"a": {"a": value}}).seconds("a", "a")
+    # A window moves an alert by less than its own length.
+    step = 15 if key == "for" else 30
+    return [f"{seconds - step:g}s", f"{seconds + step:g}s"]
+
+
+def test_each_number_a_little_less_or_more_makes_a_test_of_the_rules_fail(tmp_path: Path) -> None:
+    mutants = {}
+    for table, key, value in changed():
+        tables = {name: dict(values) for name, values in NUMBERS.tables.items()}
+        tables[table][key] = value
+        mutants[f"[{table}] {key} = {value}"] = rules_of(tables)
+    assert len(mutants) > 40
+    assert survivors(tmp_path, mutants) == set(), "no test stands on that side of these numbers"
+    assert survivors(tmp_path, {"none": rules_of(NUMBERS.tables)}) == {"none"}
+
+
+# By what a part of an expression is replaced, so that it asks for too much or too little.
+WEAKENED = (
+    (' or absent(up{job="tmux"})', ""),
+    ('up{job="tmux"} == 0 or ', ""),
+    ('12 * tmux_exporter_sample_interval_seconds{job="tmux"}', "60"),
+    ('result!="complete"', 'result="partial"'),
+    ('result!="complete"', 'result="failed"'),
+    ("sum by (job, instance)", "sum by (job)"),
+    ('config_last_reload_successful{job="tmux"} == 0', 'config_last_reload_successful{job="tmux"} == 1'),
+    ('\nand tmux_server_start_time_seconds{job="tmux"}', ""),
+    ("denied|untrusted", "denied"),
+    ("denied|untrusted", "untrusted"),
+    ("denied|untrusted", "denied|untrusted|hung"),
+    (" == 0 unless", " unless"),
+    (' unless tmux_server_start_time_seconds{job="tmux"}', ""),
+    ("on (job, instance, server) (", "on (server) ("),
+    ("count by (job, instance, server)", "sum by (job, instance, server)"),
+    (' + tmux_agent_swap_memory_bytes{job="tmux"}', ""),
+    ('\n  or tmux_agent_memory_bytes{job="tmux"}', ""),
+    (', state="dangling"', ""),
+    ('job="tmux"', 'job!=""'),
+)
+
+
+def test_each_part_of_an_expression_is_needed_by_a_test(tmp_path: Path) -> None:
+    mutants = {}
+    for part, instead in WEAKENED:
+        mutant = rules_of(NUMBERS.tables)
+        hit = [rule for rule in _rules(mutant) if part in rule["expr"]]
+        assert hit, part
+        for rule in hit:
+            rule["expr"] = rule["expr"].replace(part, instead)
+        mutants[f"{part} -> {instead}"] = mutant
+    assert survivors(tmp_path, mutants) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "[exporter_down] priority is missing"),
+        ('[exporter_down]\npriority = "P5"', "[exporter_down] priority: 'P5' is none of P1, P2, P3, P4"),
+        ("[exporter_down]\npriority = 1", "[exporter_down] priority: 1 is not a text"),
+    ],
+)
+def test_a_file_with_a_mistake_names_its_place(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        rules.rule_file(Scope(thresholds=thresholds.parse(text)))
+
+
+def test_numbers_and_durations_name_their_place() -> None:
+    wrong = thresholds.parse('[a]\nratio = "much"\nyes = true\nfor = "5"')
+    for key in ("ratio", "yes"):
+        with pytest.raises(ValueError, match=rf"\[a\] {key}: .* is not a number"):
+            wrong.number("a", key)
+    with pytest.raises(ValueError, match=r"\[a\] for: '5' has no unit; write 5s or 5m"):
+        wrong.seconds("a", "for")

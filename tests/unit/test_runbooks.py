@@ -1,0 +1,156 @@
+"""The runbooks: every page has its parts, and every command and query in it exists now."""
+
+import re
+import shlex
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.alert_files import RUNBOOKS
+from tests.support.promql import named_labels, selected
+from tmux_exporter.alerting import rules, thresholds
+from tmux_exporter.alerting.scope import Scope
+from tmux_exporter.cli import cli
+from tmux_exporter.metrics.catalogue import BY_NAME
+from tmux_exporter.metrics.family import Status
+
+PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
+SCOPE = Scope(thresholds=thresholds.load())
+PARTS = ["Meaning", "Impact", "Diagnosis", "Mend", "When to silence"]
+RECORDED = {str(rule["record"]) for make in rules.GROUPS.values() for rule in make(SCOPE) if "record" in rule}
+
+# Programs of the system that a command may be; what is ours or tmux's is looked at more closely.
+TOOLS = {"amtool", "cat", "curl", "journalctl", "jq", "kill", "ls", "ps", "timeout"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code of a page in one language; a command that stands in its text is a block too."""
+    text = page.read_text()
+    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    if language == "sh":
+        found += re.findall(r"`((?:tmux|tmux-exporter|amtool|kill) [^`]+)`", text)
+    return found
+
+
+def command_problem(line: str) -> str:
+    """Why a line cannot be run as it stands, with nothing but its words in capitals filled in."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|")
+    lexer.whitespace_split = True
+    commands: list[list[str]] = [[]]
+    for word in lexer:
+        if word == "|":
+            commands.append([])
+        else:
+            commands[-1].append(word)
+    return next(filter(None, map(_problem, commands)), "")
+
+
+def _problem(words: list[str]) -> str:
+    match words:
+        case ["timeout", _, *rest]:
+            return _problem(rest)
+        case ["tmux-exporter", name, *rest]:
+            command = cli.commands.get(name)
+            known = (
+                {option for parameter in command.params for option in parameter.opts} if command else set()
+            )
+            unknown = [word for word in rest if word.startswith("-") and word not in known]
+            return f"no command {name}" if command is None else f"no option {unknown[0]}" if unknown else ""
+        case ["tmux", "-L" | "-S", _, verb, *_] | ["tmux", verb, *_]:
+            return "" if verb in _tmux_verbs() else f"tmux {verb}"
+        case [program, *_]:
+            return "" if program in TOOLS else f"no program {program}"
+        case _:
+            return "nothing"
+
+
+@cache
+def _tmux_verbs() -> set[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        # It starts a server, which ends at once; never the user's.
+        words = ["tmux", "-S", f"{folder}/s", "-f", "/dev/null", "list-commands", "-F"]
+        words.append("#{command_list_name} #{command_list_alias}")
+        return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+
+
+def query_problem(query: str) -> str:
+    """Why a query finds nothing anywhere."""
+    allowed = set()
+    for name, matchers in selected(query):
+        if name in RECORDED:
+            continue
+        spec = BY_NAME.get(name)
+        if spec is None or spec.status is not Status.BUILT:
+            return f"no built metric {name}"
+        allowed |= {*spec.labels, "job", "instance"}
+        wrong = {label for label, _, _ in matchers} - allowed
+        if wrong:
+            return f"no labels {wrong} of {name}"
+    return f"no labels {wrong}" if (wrong := named_labels(query) - allowed) else ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_its_parts_and_what_it_names_exists(page: Path) -> None:
+    text = page.read_text()
+    assert text.startswith(f"# {page.stem}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == PARTS
+    for part in PARTS:
+        assert re.search(rf"^## {part}\n\n\S", text, re.MULTILINE), part
+    lines = [line for block in blocks(page, "sh") for line in block.strip().split("\n")]
+    assert {line: problem for line in lines if (problem := command_problem(line))} == {}
+    queries = blocks(page, "promql")
+    assert {query: problem for query in queries if (problem := query_problem(query))} == {}
+    metrics = set(re.findall(r"`(tmux_\w+)`", text))
+    assert {name for name in metrics if BY_NAME[name].status is not Status.BUILT} == set()
+
+
+def test_priorities_and_patience_are_those_of_the_rules() -> None:
+    for rule in rules.alerts(SCOPE):
+        labels, name = rule["labels"], str(rule["alert"])
+        assert isinstance(labels, dict)
+        text = (RUNBOOKS / f"{name}.md").read_text()
+        index = next(
+            line
+            for line in (RUNBOOKS / "README.md").read_text().splitlines()
+            if f"[{name}]({name}.md)" in line
+        )
+        if "priority" not in labels:
+            assert f"everity `{labels['severity']}`" in text
+            continue
+        assert labels["priority"] in index
+        assert re.search(rf"{labels['priority']}, (severity )?{labels['severity']}", text), name
+        assert _in_words(str(rule["for"])) in text, name
+
+
+def _in_words(duration: str) -> str:
+    number, unit = duration[:-1], {"m": "minute", "h": "hour"}[duration[-1]]
+    return f"{number} {unit}" + ("" if number == "1" else "s")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("tmux-exporter heal AGENT", "no command heal"),
+        ("tmux-exporter explain AGENT --deep", "no option --deep"),
+        ("tmux -L SERVER lss", "tmux lss"),
+        ("timeout 5 tmux -S SERVER kill-servers", "tmux kill-servers"),
+        ("systemctl restart tmux", "no program systemctl"),
+    ],
+)
+def test_a_planted_command_is_refused(line: str, problem: str) -> None:
+    assert command_problem(line) == problem
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("tmux_agent_up == 0", "no built metric tmux_agent_up"),
+        ('tmux_up{session="a"}', "no labels {'session'} of tmux_up"),
+        ("sum by (agent) (tmux_up)", "no labels {'agent'}"),
+    ],
+)
+def test_a_planted_query_is_refused(query: str, problem: str) -> None:
+    assert query_problem(query) == problem
