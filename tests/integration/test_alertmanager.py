@@ -1,0 +1,201 @@
+"""Our routes on a real Alertmanager: who is told, what keeps quiet beside something worse, how it ends."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.wait import wait_for
+from tmux_exporter.alerting import rules, thresholds
+from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.scope import Scope
+
+NUMBERS = thresholds.load()
+LABELS = {
+    (str(rule["alert"]), labels.get("threshold", "")): labels
+    for rule in rules.alerts(Scope(thresholds=NUMBERS))
+    if isinstance(labels := rule["labels"], dict)
+}
+
+
+class Webhook:
+    """A receiver on loopback; `messages` is what Alertmanager posted."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                webhook.messages.append(json.loads(body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def told(self, status: str) -> set[tuple[str, str, str]]:
+        """Receiver, alert and instance of everything told with this status."""
+        return {
+            (message["receiver"], alert["labels"]["alertname"], alert["labels"].get("instance", ""))
+            for message in list(self.messages)
+            for alert in message["alerts"]
+            if alert["status"] == status
+        }
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self._thread.join()
+
+
+class Alertmanager:
+    """A running Alertmanager with our configuration, all its waits a second."""
+
+    def __init__(self, folder: Path, webhook: str) -> None:
+        program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+        assert program, "install prometheus-alertmanager: `make test` does it with apt"
+        configuration = folder / "alertmanager.yml"
+        configuration.write_text(json.dumps(alertmanager_config(NUMBERS, time_scale=0.001, webhook=webhook)))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/api/v2/alerts"
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    program,
+                    f"--config.file={configuration}",
+                    f"--storage.path={folder}",
+                    f"--web.listen-address=127.0.0.1:{port}",
+                    "--cluster.listen-address=",
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_for(lambda: self.process.poll() is not None or self._answers(), "Alertmanager answers", 30)
+        assert self.process.poll() is None, self.log.read_text()
+
+    def _answers(self) -> bool:
+        try:
+            self.states()
+        except OSError:
+            return False
+        return True
+
+    def post(self, *alerts: dict[str, str], ends_at: str = "2100-01-01T00:00:00Z") -> None:
+        body = [{"labels": labels, "endsAt": ends_at} for labels in alerts]
+        request = urllib.request.Request(
+            self.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
+    def states(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(self.url, timeout=5) as answer:
+            found: list[dict[str, Any]] = json.loads(answer.read())
+        return found
+
+    def suppressed(self) -> set[tuple[str, ...]]:
+        """Alert, priority, instance and tmux server of what keeps quiet."""
+        return {
+            tuple(each["labels"].get(name, "") for name in ("alertname", "priority", "instance", "server"))
+            for each in self.states()
+            if each["status"]["state"] == "suppressed"
+        }
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    started = Webhook()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path, webhook: Webhook) -> Iterator[Alertmanager]:
+    started = Alertmanager(tmp_path, webhook.url)
+    yield started
+    started.close()
+
+
+def firing(name: str, instance: str, threshold: str = "", **labels: str) -> dict[str, str]:
+    return {"alertname": name, "job": "tmux", "instance": instance, **LABELS[name, threshold], **labels}
+
+
+def near_limit(threshold: str, **labels: str) -> dict[str, str]:
+    return firing("TmuxAgentNearMemoryLimit", "a:1", threshold, session="s", **labels)
+
+
+def test_who_is_told_and_who_keeps_quiet(alertmanager: Alertmanager, webhook: Webhook) -> None:
+    alertmanager.post(
+        # One agent at all three levels; its namesake in another server only at the mildest.
+        *(near_limit(level, server="one", agent="x") for level in ("emergency", "critical", "warning")),
+        near_limit("warning", server="two", agent="x"),
+        # A server that hangs is why samples are partial, and no reason for anything else.
+        firing("TmuxServerNotAnswering", "b:1", server="one"),
+        firing("TmuxSamplesPartial", "b:1"),
+        firing("TmuxSchedulerDangling", "b:1", server="one", session="s", state="dangling"),
+        # An exporter that is down, with something that it had seen.
+        firing("TmuxExporterDown", "c:1"),
+        firing("TmuxSchedulerDangling", "c:1", server="one", session="s", state="dangling"),
+        firing("TmuxExporterConfigRefused", "d:1"),
+        {"alertname": "Watchdog", "severity": "none"},
+        {"alertname": "DiskFull", "severity": "critical", "instance": "e:1"},
+    )
+    quiet = {
+        ("TmuxAgentNearMemoryLimit", "P2", "a:1", "one"),
+        ("TmuxAgentNearMemoryLimit", "P3", "a:1", "one"),
+        ("TmuxSamplesPartial", "P3", "b:1", ""),
+        ("TmuxSchedulerDangling", "P3", "c:1", "one"),
+    }
+    wait_for(lambda: alertmanager.suppressed() == quiet, f"these keep quiet: {quiet}")
+    told = {
+        ("pager", "TmuxAgentNearMemoryLimit", "a:1"),
+        ("chat", "TmuxAgentNearMemoryLimit", "a:1"),
+        ("pager", "TmuxServerNotAnswering", "b:1"),
+        ("chat", "TmuxSchedulerDangling", "b:1"),
+        ("pager", "TmuxExporterDown", "c:1"),
+        ("digest", "TmuxExporterConfigRefused", "d:1"),
+        ("watchdog", "Watchdog", ""),
+        ("default", "DiskFull", "e:1"),
+    }
+    wait_for(lambda: webhook.told("firing") == told, f"told is {webhook.told('firing')}")
+    agents = {
+        (message["receiver"], alert["labels"]["server"], alert["labels"]["priority"])
+        for message in webhook.messages
+        for alert in message["alerts"]
+        if "agent" in alert["labels"]
+    }
+    assert agents == {("pager", "one", "P1"), ("chat", "two", "P3")}
+
+    # Once the worse one is over the milder one is told.
+    alertmanager.post(
+        *(near_limit(level, server="one", agent="x") for level in ("emergency", "critical")),
+        ends_at="2020-01-01T00:00:00Z",
+    )
+    wait_for(
+        lambda: ("pager", "TmuxAgentNearMemoryLimit", "a:1") in webhook.told("resolved"), "its end is told"
+    )
+    wait_for(
+        lambda: ("TmuxAgentNearMemoryLimit", "P3", "a:1", "one") not in alertmanager.suppressed(), "over"
+    )
