@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.exporter import Exporter
 from tests.support.processes import end_server
+from tests.support.up import Up
 from tests.support.wait import wait_for
 
 
@@ -58,3 +59,22 @@ def start_exporter(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., E
     yield start
     for exporter in started:
         exporter.end()
+
+
+@pytest.fixture
+def start_up(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., Up]]:
+    """Start a real `tmux-exporter up` with an own home and runtime folder; ended with the test."""
+    started: list[Up] = []
+
+    def start(*arguments: str) -> Up:
+        home = tmp_path / f"home{len(started)}"
+        # Short, for a socket may be made in it.
+        runtime = socket_dir.parent / f"run{len(started)}"
+        home.mkdir(mode=0o700)
+        runtime.mkdir(mode=0o700)
+        started.append(Up(home, runtime, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()

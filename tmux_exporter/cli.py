@@ -109,18 +109,20 @@ def serve(load_config: Callable[[], Config]) -> None:
 
 
 @cli.command(short_help="Start everything for a newcomer in one go.")
+@click.option("--demo", is_flag=True, help="Add a demo fleet on a tmux server of its own.")
 @_serving
 @_settings
-def up(load_config: Callable[[], Config]) -> None:
+def up(load_config: Callable[[], Config], demo: bool) -> None:
     """Start everything: exporter and live page, and Prometheus and Alertmanager where they are installed.
 
     \b
     Example:
       tmux-exporter up
+      tmux-exporter up --demo     with played agents, and an alert that fires within a minute
     """
     from tmux_exporter.up import up as run_up
 
-    run_up(load_config(), load_config, os.environ, click.echo)
+    run_up(load_config(), load_config, os.environ, click.echo, with_demo=demo)
 
 
 @cli.command()

@@ -11,9 +11,15 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Sequence
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.rules import rule_file
+from tmux_exporter.alerting.scope import Scope
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0
@@ -21,12 +27,12 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A server that we started: where it answers, and where it writes its log."""
+    """A program that we started: where it writes its log, and where it answers if it is a server."""
 
     name: str
-    url: str
     log: Path
     process: subprocess.Popen[bytes]
+    url: str = ""
 
 
 def find_program(name: str) -> str | None:
@@ -60,7 +66,9 @@ def _dies_with(parent: int) -> Callable[[], None]:
     return arm
 
 
-def spawn(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def spawn(
+    arguments: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a child that ends with us, in its own process group so that Ctrl-C reaches only us.
 
     To be called from the main thread: the kernel ties the signal to the life of the thread that forks.
@@ -71,13 +79,14 @@ def spawn(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env=environ,
             preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
             process_group=0,
         )
 
 
 def prometheus_config(exporter: str, alertmanager: str | None, interval: float, rules: Sequence[Path]) -> str:
-    """The configuration of our Prometheus, as JSON, which is YAML."""
+    """The configuration of our Prometheus."""
     seconds = f"{max(1, round(interval))}s"
     configuration: dict[str, object] = {
         "global": {"scrape_interval": seconds, "evaluation_interval": seconds},
@@ -86,19 +95,30 @@ def prometheus_config(exporter: str, alertmanager: str | None, interval: float, 
     }
     if alertmanager:
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
-    return json.dumps(configuration, indent=2) + "\n"
+    return as_json(configuration)
 
 
-def alertmanager_config() -> str:
-    """Alertmanager's configuration: alerts are shown on its page and sent nowhere."""
-    return json.dumps({"route": {"receiver": "page"}, "receivers": [{"name": "page"}]}, indent=2) + "\n"
+def write_alerts(folder: Path, time_scale: float) -> tuple[Path, Path]:
+    """Write our rules, and the routes that show alerts on Alertmanager's page and send them nowhere.
+
+    All their durations are multiplied by `time_scale`.
+    """
+    numbers = thresholds.load()
+    rules, routes = folder / "rules.yml", folder / "alertmanager.yml"
+    content = rule_file(Scope(thresholds=numbers, time_scale=time_scale))
+    rules.write_text(as_json(content), encoding="utf-8")
+    routes.write_text(as_json(alertmanager_config(numbers, time_scale=time_scale)), encoding="utf-8")
+    return rules, routes
 
 
-def start_alertmanager(program: str, folder: Path) -> Child:
+def as_json(content: object) -> str:
+    """A configuration as JSON, which is YAML."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child:
     """Start Alertmanager on loopback, without its cluster port."""
     port = free_port(9093)
-    configuration = folder / "alertmanager.yml"
-    configuration.write_text(alertmanager_config(), encoding="utf-8")
     log = folder / "alertmanager.log"
     arguments = [
         program,
@@ -125,6 +145,18 @@ def start_prometheus(program: str, folder: Path, configuration_text: str) -> Chi
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     return Child(name="Prometheus", url=f"http://127.0.0.1:{port}", log=log, process=spawn(arguments, log))
+
+
+def fetch(url: str) -> bytes | None:
+    """What a server of ours on loopback answers; None while it does not."""
+    # Never through the proxy that a user's environment may name.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=1) as answer:
+            body: bytes = answer.read()
+    except OSError:
+        return None
+    return body
 
 
 def stop(children: Sequence[Child]) -> None:

@@ -3,13 +3,15 @@
 import fcntl
 import os
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from tmux_exporter import __version__, stack
 from tmux_exporter.config import Config
+from tmux_exporter.demo import launch
 from tmux_exporter.errors import UsageError
 from tmux_exporter.places import private_folder, state_path
 from tmux_exporter.report import Report
@@ -20,23 +22,34 @@ _POLL_SECONDS = 0.2
 
 
 def up(
-    config: Config, load: Callable[[], Config], environ: Mapping[str, str], say: Callable[[str], None]
+    config: Config,
+    load: Callable[[], Config],
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+    *,
+    with_demo: bool = False,
 ) -> None:
-    """Run exporter and page, and Prometheus and Alertmanager where they are installed, until a signal."""
+    """Run exporter and page, and Prometheus and Alertmanager where they are installed, until a signal.
+
+    `with_demo` adds a demo fleet, alerts that take seconds instead of minutes, and data that go with it.
+    """
     refuse_sudo(environ)
+    if with_demo:
+        launch.require_libtmux()
     folder = private_folder(state_path(environ), os.getuid())
     with (folder / "up.lock").open("a+", encoding="utf-8") as lock:
         _take(lock)
         service = Service(config, load, environ)
-        # Before any thread runs: a fork that is to run Python code must not happen beside threads.
-        children = _start_servers(config, service.web.port, folder)
-        lock.write(f"{service.web.url} (pid {os.getpid()})\n")
-        lock.flush()
+        stage = _Stage(service=service, demo=launch.Demo(folder, environ) if with_demo else None, say=say)
         try:
-            _welcome(service, children, folder, say)
-            service.run(lambda: _watch(service, children, say))
+            # Before any thread runs: a fork that is to run Python code must not happen beside threads.
+            stage.start(config, folder)
+            lock.write(f"{service.web.url} (pid {os.getpid()})\n")
+            lock.flush()
+            stage.welcome()
+            service.run(stage.watch)
         finally:
-            stack.stop(children)
+            stage.stop()
             lock.truncate(0)
 
 
@@ -56,42 +69,71 @@ def _take(lock: IO[str]) -> None:
     lock.truncate(0)
 
 
-def _start_servers(config: Config, port: int, folder: Path) -> list[stack.Child]:
-    children = []
-    alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
-    target = None
-    if alertmanager:
-        children.append(stack.start_alertmanager(alertmanager, folder))
-        target = children[-1].url.removeprefix("http://")
-    if prometheus := stack.find_program("prometheus"):
-        configuration = stack.prometheus_config(f"127.0.0.1:{port}", target, config.sampling.interval, ())
-        children.append(stack.start_prometheus(prometheus, folder, configuration))
-    return children
+@dataclass(slots=True, kw_only=True)
+class _Stage:
+    """What runs in one `up`, and how the user is told of it."""
 
+    service: Service
+    demo: launch.Demo | None
+    say: Callable[[str], None]
+    folder: Path = Path()
+    children: list[stack.Child] = field(default_factory=list)
 
-def _welcome(service: Service, children: list[stack.Child], folder: Path, say: Callable[[str], None]) -> None:
-    rows = [("live page", service.web.url), ("metrics", f"{service.web.url}metrics")]
-    rows += [(child.name, child.url) for child in reversed(children)]
-    rows.append(("data and logs", str(folder)))
-    say(f"tmux-exporter {__version__}\n")
-    for name, value in rows:
-        say(f"  {name:<14} {value}")
-    missing = {"Prometheus", "Alertmanager"} - {child.name for child in children}
-    if missing:
-        say(f"\n  Not installed here, and not needed for the page: {', '.join(sorted(missing))}.")
-    say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
+    def start(self, config: Config, folder: Path) -> None:
+        """Start everything beside the exporter; data and logs go into `folder`, the demo's below it."""
+        self.folder = folder
+        time_scale = 1.0
+        if self.demo is not None:
+            self.children.append(self.demo.start())
+            self.folder, time_scale = self.demo.folder, launch.TIME_SCALE
+        rules, routes = stack.write_alerts(self.folder, time_scale)
+        alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
+        target = None
+        if alertmanager:
+            self.children.append(stack.start_alertmanager(alertmanager, self.folder, routes))
+            target = self.children[-1].url.removeprefix("http://")
+        if prometheus := stack.find_program("prometheus"):
+            exporter = f"127.0.0.1:{self.service.web.port}"
+            configuration = stack.prometheus_config(exporter, target, config.sampling.interval, (rules,))
+            self.children.append(stack.start_prometheus(prometheus, self.folder, configuration))
 
+    def stop(self) -> None:
+        """End everything that was started, and the demo's data."""
+        stack.stop(self.children)
+        if self.demo is not None:
+            self.demo.remove_data()
 
-def _watch(service: Service, children: list[stack.Child], say: Callable[[str], None]) -> None:
-    """Tell what is seen, and of each server when it is ready or has ended, without holding anything up."""
-    threading.Thread(target=_tell_first_sample, args=(service, say), name="up-sample", daemon=True).start()
-    for child in children:
-        threading.Thread(target=_follow, args=(child, say), name=f"up-{child.name}", daemon=True).start()
+    def welcome(self) -> None:
+        """Say where to look."""
+        url = self.service.web.url
+        urls = {child.name: child.url for child in reversed(self.children) if child.url}
+        rows = [("live page", url), ("metrics", f"{url}metrics"), *urls.items()]
+        rows += self.demo.rows() if self.demo else ()
+        rows.append(("data and logs", str(self.folder)))
+        self.say(f"tmux-exporter {__version__}\n")
+        for name, value in rows:
+            self.say(f"  {name:<14} {value}")
+        if self.demo is not None:
+            self.say(f"\n{self.demo.introduction(urls)}")
+        if missing := {"Prometheus", "Alertmanager"} - urls.keys():
+            self.say(f"\n  Not installed here, and not needed for the page: {', '.join(sorted(missing))}.")
+        self.say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
 
+    def watch(self) -> None:
+        """Tell what is seen, and of each child when it is ready or has ended, without holding anything up."""
+        self._in_thread("up-sample", self._tell_first_sample)
+        for child in self.children:
+            self._in_thread(f"up-{child.name}", partial(_follow, child, self.say))
+        if self.demo is not None:
+            self._in_thread("up-demo", partial(self.demo.tell, self.children, self.say))
 
-def _tell_first_sample(service: Service, say: Callable[[str], None]) -> None:
-    if published := service.publisher.fresh():
-        say(f"  {summary(published.report)}")
+    def _in_thread(self, name: str, work: Callable[[], None]) -> None:
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    def _tell_first_sample(self) -> None:
+        fresh = self.service.publisher.fresh
+        if published := self.demo.wait_until_seen(fresh) if self.demo else fresh():
+            self.say(f"  {summary(published.report)}")
 
 
 def summary(report: Report) -> str:
@@ -110,20 +152,12 @@ def summary(report: Report) -> str:
     )
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address on loopback that is ours
-            return True
-    except OSError:
-        return False
-
-
 def _follow(child: stack.Child, say: Callable[[str], None]) -> None:
     waited = threading.Event()
-    for _ in range(round(_READY_SECONDS / _POLL_SECONDS)):
+    for _ in range(round(_READY_SECONDS / _POLL_SECONDS) if child.url else 0):
         if child.process.poll() is not None:
             break
-        if _answers(f"{child.url}/-/ready"):
+        if stack.fetch(f"{child.url}/-/ready") is not None:
             say(f"  {child.name} is ready.")
             break
         waited.wait(_POLL_SECONDS)

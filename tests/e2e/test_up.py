@@ -2,14 +2,10 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
-import sys
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import libtmux
@@ -17,92 +13,13 @@ import pytest
 
 from tests.support import exposition
 from tests.support.processes import is_gone
+from tests.support.up import Up, get, query
 from tests.support.wait import wait_for
 from tmux_exporter.errors import UsageError
 from tmux_exporter.up import refuse_sudo
 
 LISTEN = ("--web.listen-address", "127.0.0.1:0")
 SERVERS = ("prometheus", "promtool", "prometheus-alertmanager")
-
-
-class Up:
-    """A running `tmux-exporter up` with its own home, on free ports."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        environ = {**os.environ, "HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
-        self.output = home / "up.out"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tmux_exporter",
-                    "up",
-                    "--web.listen-address",
-                    "127.0.0.1:0",
-                    *arguments,
-                ],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environ,
-            )
-
-    def text(self) -> str:
-        return self.output.read_text(encoding="utf-8")
-
-    def url(self, name: str) -> str:
-        """The address printed behind `name`."""
-        pattern = re.compile(rf"^  {name} +(http://\S+)$", re.MULTILINE)
-        match = wait_for(
-            lambda: pattern.search(self.text()), f"up prints the address of {name}: {self.text()}"
-        )
-        return match[1]
-
-    def children(self) -> list[int]:
-        """Pids below `up`, however deep."""
-        parents = {}
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdecimal():
-                try:
-                    stat = (folder / "stat").read_bytes()
-                except OSError:
-                    continue
-                parents[int(folder.name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
-        found = {self.process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return sorted(found - {self.process.pid})
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
-
-
-@pytest.fixture
-def start_up(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., Up]]:
-    started: list[Up] = []
-
-    def start(*arguments: str) -> Up:
-        home = tmp_path / f"home{len(started)}"
-        home.mkdir(mode=0o700)
-        started.append(Up(home, *arguments))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.end()
-
-
-def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        body: bytes = answer.read()
-    return body.decode()
-
-
-def query(prometheus: str, expression: str) -> list[tuple[dict[str, str], float]]:
-    answer = json.loads(get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
-    return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
 
 
 def listening(pids: list[int]) -> set[str]:
@@ -183,10 +100,10 @@ def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals
         assert "ended with status" not in up.text()
 
 
-def test_a_second_up_is_told_where_the_first_one_is(tmp_path: Path, start_up: Callable[..., Up]) -> None:
+def test_a_second_up_is_told_where_the_first_one_is(start_up: Callable[..., Up]) -> None:
     up = start_up()
     page = up.url("live page")
-    second = Up(up.output.parent)
+    second = Up(up.home, up.runtime)
     assert second.process.wait(10) == 2
     assert f"already up: {page} (pid {up.process.pid})" in second.text()
 

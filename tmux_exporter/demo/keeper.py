@@ -51,7 +51,7 @@ def keep(environ: Mapping[str, str], clock: Clock) -> None:
             home.ready.touch()
             say("the demo fleet stands")
             _wait_for_end(server)
-            say("its tmux server has ended")
+            raise CannotSeeError("the demo's tmux server has ended")
         finally:
             _ignore_signals()
     finally:

@@ -1,0 +1,84 @@
+"""A real `tmux-exporter up` with its own home, and questions to the servers that it starts."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from tests.support.wait import wait_for
+
+
+class Up:
+    """A running `tmux-exporter up` on free ports; `home` is where it keeps its state."""
+
+    def __init__(self, home: Path, runtime: Path, *arguments: str) -> None:
+        self.home, self.runtime = home, runtime
+        self.environ = {
+            **os.environ,
+            "HOME": str(home),
+            "XDG_STATE_HOME": str(home),
+            "XDG_RUNTIME_DIR": str(runtime),
+        }
+        self.output = home / "up.out"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tmux_exporter",
+                    "up",
+                    "--web.listen-address",
+                    "127.0.0.1:0",
+                    *arguments,
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.environ,
+            )
+
+    def text(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def url(self, name: str) -> str:
+        """The address printed behind `name`."""
+        pattern = re.compile(rf"^  {name} +(http://\S+)$", re.MULTILINE)
+        match = wait_for(
+            lambda: pattern.search(self.text()), f"up prints the address of {name}: {self.text()}"
+        )
+        return match[1]
+
+    def children(self) -> list[int]:
+        """Pids below `up`, however deep."""
+        parents = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                try:
+                    stat = (folder / "stat").read_bytes()
+                except OSError:
+                    continue
+                parents[int(folder.name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found - {self.process.pid})
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(10)
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        body: bytes = answer.read()
+    return body.decode()
+
+
+def query(prometheus: str, expression: str) -> list[tuple[dict[str, str], float]]:
+    answer = json.loads(get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
+    return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]

@@ -1,0 +1,110 @@
+"""The demo's part in `up`: what it needs, what it starts, and what it tells the newcomer."""
+
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tmux_exporter import stack
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.demo.home import SERVER, Home, home_of, pause
+from tmux_exporter.errors import UsageError
+from tmux_exporter.places import private_folder
+from tmux_exporter.publisher import Published
+
+LIBTMUX = "libtmux>=0.40"
+
+TIME_SCALE = 1 / 60
+"""The demo's alerts take a second where the real ones take a minute."""
+
+ALERT = "TmuxSchedulerDangling"
+
+_STANDS_SECONDS = 30.0
+_ALERT_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+
+
+def require_libtmux() -> None:
+    """Say how to install what the demo needs besides the exporter."""
+    if importlib.util.find_spec("libtmux") is None:
+        raise UsageError(f"the demo needs libtmux: {sys.executable} -m pip install '{LIBTMUX}'")
+
+
+class Demo:
+    """One demo. Its data and logs go into `folder`, a new one below `state`: the last demo's are removed."""
+
+    def __init__(self, state: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._home: Home = home_of(environ)
+        self.folder = state / "demo"
+        self.remove_data()
+        private_folder(self.folder, os.getuid())
+
+    def start(self) -> stack.Child:
+        """Start the keeper, which builds the fleet; before any thread runs."""
+        log = self.folder / "demo.log"
+        command = (sys.executable, "-m", "tmux_exporter.demo.keeper")
+        return stack.Child(name="demo fleet", log=log, process=stack.spawn(command, log, dict(self._environ)))
+
+    def remove_data(self) -> None:
+        """Remove data and logs, once everything that writes there has ended."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """What to look at, and how."""
+        # In a tmux of the user's own, tmux asks to say so before it nests.
+        nested = "TMUX= " if self._environ.get("TMUX") else ""
+        return [("demo fleet", f"{nested}tmux -S {shlex.quote(str(self._home.socket))} attach -r")]
+
+    def introduction(self, urls: Mapping[str, str]) -> str:
+        """What a newcomer sees in the next minute."""
+        lines = [
+            f"This is a demo: three sessions of played agents on a tmux server of their own, `{SERVER}`.",
+            "Your own servers are shown beside it and left alone. Two of its scheduled check-ins have lost",
+            "the session that they are for.",
+        ]
+        if prometheus := urls.get("Prometheus"):
+            lines += [
+                f"Within a minute the alert {ALERT} fires: {prometheus}/alerts",
+                "(a minute of the real rules takes a second here).",
+            ]
+        else:
+            lines.append("With Prometheus installed, an alert about them would fire within a minute.")
+        return "\n".join(f"  {line}" for line in lines)
+
+    def wait_until_seen(self, fresh: Callable[[], Published | None]) -> Published | None:
+        """The first of the samples that `fresh` takes that was begun when the fleet stood."""
+        _wait(self._home.ready.exists, _STANDS_SECONDS)
+        stood = SystemClock().monotonic()
+        while (published := fresh()) and published.taken_at < stood:
+            pause(_POLL_SECONDS)
+        return published
+
+    def tell(self, children: Sequence[stack.Child], say: Callable[[str], None]) -> None:
+        """Tell of the alert once it fires; to be run in a thread."""
+        url = next((child.url for child in children if child.name == "Prometheus"), "")
+        if url and _wait(lambda: _fires(url), _ALERT_SECONDS):
+            say(f"  The alert {ALERT} fires: {url}/alerts")
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    for _ in range(round(seconds / _POLL_SECONDS)):
+        if condition():
+            return True
+        pause(_POLL_SECONDS)
+    return False
+
+
+def _fires(prometheus: str) -> bool:
+    body = stack.fetch(f"{prometheus}/api/v1/alerts")
+    alerts = json.loads(body)["data"]["alerts"] if body else []
+    return any(
+        alert["state"] == "firing"
+        and alert["labels"]["alertname"] == ALERT
+        and alert["labels"].get("server") == SERVER
+        for alert in alerts
+    )
