@@ -234,7 +234,6 @@ def test_half_open_connections_and_scrapers_delay_neither_samples_nor_scrapes(
             ) > before + 2
 
         wait_for(sampled_since, "samples go on")
-        assert (value(timed_page(exporter), "tmux_exporter_sample_duration_seconds") or 9) < 1
     finally:
         for each in idle:
             each.close()
