@@ -2,6 +2,7 @@
 
 PYTHON := .venv/bin/python
 ARGS ?=
+SECONDS ?= 120
 
 .PHONY: up test lint unit docs check-tmux clean help
 
@@ -29,9 +30,9 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.config.reference example >deploy/tmux-exporter.example.yml
 	@$(PYTHON) alerts/generate.py
 
-check-tmux: ## parser, protocol and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8
+check-tmux: ## protocol, parser, resolver and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8, SECONDS=120 each
 	@deploy/setup test
-	@exec $(PYTHON) -m pytest -q -m versions tests/versions $(ARGS)
+	@TMUX_EXPORTER_ASK_SECONDS=$(SECONDS) exec $(PYTHON) -m pytest -q -m versions tests/versions $(ARGS)
 
 clean: ## remove the environment and caches, nothing else
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
