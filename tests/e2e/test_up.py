@@ -15,6 +15,8 @@ from tests.support import exposition
 from tests.support.processes import is_gone
 from tests.support.up import Up, get, query
 from tests.support.wait import wait_for
+from tmux_exporter.alerting import rules, thresholds
+from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.errors import UsageError
 from tmux_exporter.up import refuse_sudo
 
@@ -37,6 +39,12 @@ def listening(pids: list[int]) -> set[str]:
         for row in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
     ]
     return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
+def alert_health(prometheus: str) -> dict[str, str]:
+    """Whether each alert could be evaluated, by its name."""
+    groups = json.loads(get(f"{prometheus}/api/v1/rules?type=alert"))["data"]["groups"]
+    return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
@@ -77,7 +85,11 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     )
     assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
     assert "tmux" in get(page)
-    assert json.loads(get(f"{alertmanager}/api/v2/status"))["config"]
+    ours = {str(rule["alert"]) for rule in rules.alerts(Scope(thresholds=thresholds.load()))}
+    wait_for(lambda: alert_health(prometheus) == dict.fromkeys(ours, "ok"), "our rules are evaluated", 20)
+    routes = json.loads(get(f"{alertmanager}/api/v2/status"))["config"]["original"]
+    assert "receiver: watchdog" in routes
+    wait_for(lambda: alertmanager in get(f"{prometheus}/api/v1/alertmanagers"), "alerts go there", 20)
 
     tree = [up.process.pid, *up.children()]
     assert len(tree) >= 3
