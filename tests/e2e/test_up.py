@@ -97,6 +97,23 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     assert listening(tree)
 
 
+def test_no_service_of_debian_s_packages_listens_beyond_loopback() -> None:
+    """Both packages enable and start their server on all interfaces, unless its unit was masked before."""
+    for unit in ("prometheus", "prometheus-alertmanager"):
+        mask = Path(f"/etc/systemd/system/{unit}.service")
+        if not (mask.is_symlink() and os.readlink(mask) == "/dev/null"):
+            continue
+        pids = [int(each.parent.name) for each in Path("/proc").glob("[0-9]*/exe") if runs(each, unit)]
+        assert listening(pids) <= LOOPBACK, f"{unit} is masked, and yet it listens"
+
+
+def runs(exe: Path, program: str) -> bool:
+    try:
+        return os.readlink(exe) == f"/usr/bin/{program}"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals) -> None:
     up = start_up()
