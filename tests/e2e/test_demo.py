@@ -1,0 +1,266 @@
+"""`up --demo` as a newcomer runs it: what it shows, what fires, whom it leaves alone, what remains."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+import urllib.error
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import libtmux
+import pytest
+
+from tests.support.demo import belongings
+from tests.support.processes import end_process, is_gone
+from tests.support.up import Up, get, query
+from tests.support.wait import wait_for
+from tmux_exporter.demo.launch import LIBTMUX
+
+REPOSITORY = Path(__file__).parents[2]
+
+AGENTS = {
+    ("billing", "Claude-Agent", "claude"),
+    ("web-shop", "Claude-Frontend", "claude"),
+    ("web-shop", "Codex-Backend", "codex"),
+    ("orchestrator", "Orchestrator", "claude"),
+    ("orchestrator", "Project-Manager", "aider"),
+    ("orchestrator", "qa-bot", "other"),
+}
+SCHEDULERS = [
+    ("", "dangling"),
+    ("billing", "armed"),
+    ("orchestrator", "dangling"),
+    ("web-shop", "armed"),
+]
+
+
+def folder_of(up: Up) -> Path:
+    return up.runtime / "tmux-exporter" / "demo"
+
+
+def socket_of(up: Up) -> Path:
+    return folder_of(up) / f"tmux-{os.getuid()}" / "demo"
+
+
+def stands(up: Up) -> dict[int, str]:
+    """Wait until the fleet stands; its processes."""
+    wait_for((folder_of(up) / "ready").exists, "the fleet stands", 30)
+    return belongings(folder_of(up))
+
+
+def pending(up: Up) -> list[int]:
+    """The shells and sleeps of all schedulers, told from the short sleeps of a played agent's tools."""
+    found = belongings(folder_of(up))
+    return sorted(pid for pid, words in found.items() if re.search(r"sleep \d{4}\b", words))
+
+
+def report(up: Up) -> dict[str, Any]:
+    page = up.url("live page")
+
+    def body() -> str | None:
+        try:
+            return get(f"{page}api/v1/report")
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            return None
+
+    answer: dict[str, Any] = json.loads(wait_for(body, "a first sample"))
+    return answer
+
+
+def on(server: str, things: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in things if each["server"] == server]
+
+
+def schedulers(up: Up) -> list[tuple[str, str]]:
+    return sorted((each["session"], each["state"]) for each in on("demo", report(up)["schedulers"]))
+
+
+def everything_in(server: libtmux.Server) -> list[list[str]]:
+    """What a user would see of a server, and what tells of anybody who touched it."""
+    form = "#{session_name} #{window_name} #{pane_id} #{pane_pid} #{history_size} #{cursor_x},#{cursor_y}"
+    return [
+        server.cmd("list-panes", "-a", "-F", form).stdout,
+        server.cmd("list-clients").stdout,
+        server.cmd("list-buffers").stdout,
+        server.cmd("show-options", "-g").stdout,
+        *(server.cmd("capture-pane", "-p", "-t", str(pane.pane_id)).stdout for pane in server.panes),
+    ]
+
+
+def assert_no_trace(up: Up, was_there: dict[int, str]) -> None:
+    folder = folder_of(up)
+    wait_for(lambda: not folder.exists(), "the folder is gone")
+    wait_for(lambda: not belongings(folder), f"every process has ended: {belongings(folder)}")
+    assert all(is_gone(pid) for pid in was_there)
+
+
+def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
+    start_up: Callable[..., Up], tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    own = tmux_server("own")
+    # A pane that shows every key that reaches it.
+    own.cmd("new-session", "-d", "-s", "checkout-fix", "-x", "80", "-y", "24", "cat -v")
+    before = everything_in(own)
+    up = start_up("--demo", "--sampling.interval", "1s")
+    prometheus = up.url("Prometheus")
+    was_there = stands(up)
+
+    wait_for(lambda: schedulers(up) == SCHEDULERS, "four schedulers are seen", 20)
+    seen = report(up)
+    assert {each["session"] for each in on("demo", seen["sessions"])} == {
+        "billing",
+        "web-shop",
+        "orchestrator",
+    }
+    assert {
+        (each["session"], each["agent"], each["program"]) for each in on("demo", seen["agents"])
+    } == AGENTS
+    assert {each["session"] for each in on("own", seen["sessions"])} == {"main", "checkout-fix"}
+    told = wait_for(lambda: re.search(r"Seen: .* (\d+) agents, (\d+) pending", up.text()), "a summary")
+    assert int(told[1]) >= len(AGENTS)
+    assert int(told[2]) >= len(SCHEDULERS)
+
+    leaking = 'tmux_agent_memory_bytes{server="demo",agent="Codex-Backend"}'
+    working = 'rate(tmux_agent_cpu_seconds_total{server="demo",agent="Claude-Agent"}[5s])'
+    idle = 'rate(tmux_agent_cpu_seconds_total{server="demo",agent="Orchestrator"}[5s])'
+    first = wait_for(lambda: query(prometheus, leaking), "the leak is stored", 20)[0][1]
+    wait_for(lambda: query(prometheus, leaking)[0][1] > first + 2**21, "the leak grows")
+    wait_for(
+        lambda: query(prometheus, f"{working} > ignoring(session, agent) 10 * {idle}"),
+        "the worker works, the idle one idles",
+    )
+
+    firing = 'ALERTS{alertname="TmuxSchedulerDangling",alertstate="firing",server="demo"}'
+    wait_for(lambda: len(query(prometheus, firing)) == 2, "the alert fires for both", 60)
+    wait_for(lambda: f"The alert TmuxSchedulerDangling fires: {prometheus}/alerts" in up.text(), "told")
+    alertmanager = up.url("Alertmanager")
+    wait_for(
+        lambda: any(
+            each["labels"].get("server") == "demo"
+            for each in json.loads(get(f"{alertmanager}/api/v2/alerts"))
+        ),
+        "Alertmanager has it",
+    )
+
+    data = up.home / "tmux-exporter" / "demo"
+    assert (data / "prometheus").is_dir()
+    assert not (data.parent / "prometheus").exists()
+    children = up.children()
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(15) == 0, up.text()
+    assert_no_trace(up, was_there)
+    assert not data.exists()
+    assert all(is_gone(pid) for pid in children)
+    assert "ended with status" not in up.text()
+    assert everything_in(own) == before
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_of_the_demo_outlives_up(start_up: Callable[..., Up], ending: signal.Signals) -> None:
+    up = start_up("--demo")
+    was_there = stands(up)
+    assert len(pending(up)) == 2 * len(SCHEDULERS)
+    assert socket_of(up).is_socket()
+    up.process.send_signal(ending)
+    up.process.wait(15)
+    assert_no_trace(up, was_there)
+
+
+def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: Callable[..., Up]) -> None:
+    up = start_up("--demo")
+    was_there = stands(up)
+    # Its keeper has neither the mark nor the folder's path: the pids to kill are those of the tree.
+    for pid in (up.process.pid, *up.children()):
+        os.kill(pid, signal.SIGKILL)
+    up.process.wait(10)
+    assert_no_trace(up, was_there)
+
+
+def test_the_next_demo_ends_what_is_left_where_everything_was_killed_at_one_blow(
+    start_up: Callable[..., Up],
+) -> None:
+    up = start_up("--demo")
+    stands(up)
+    left = pending(up)
+    everyone = [up.process.pid, *up.children(), *belongings(folder_of(up))]
+    for stop in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in everyone:
+            if pid not in left and not is_gone(pid):
+                os.kill(pid, stop)
+    up.process.wait(10)
+    wait_for(lambda: sorted(belongings(folder_of(up))) == left, "only the schedulers are left")
+    assert folder_of(up).exists()
+
+    again = Up(up.home, up.runtime, "--demo", "--sampling.interval", "1s")
+    try:
+        wait_for(lambda: all(is_gone(pid) for pid in left), "the next demo ends them", 20)
+        wait_for(lambda: schedulers(again) == SCHEDULERS, "and has its own", 20)
+    finally:
+        was_there = belongings(folder_of(again))
+        again.end()
+    assert_no_trace(again, was_there)
+
+
+@pytest.fixture
+def bystanders(socket_dir: Path) -> Iterator[Callable[[Path], list[int]]]:
+    """Processes that know the demo's folder, but are none of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(folder: Path) -> list[int]:
+        marks: tuple[dict[str, str], ...] = (
+            {},
+            {"TMUX_EXPORTER_DEMO": f"{folder}-2"},
+            {"X": f"TMUX_EXPORTER_DEMO={folder}"},
+        )
+        for mark in marks:
+            words = ["tail", "-f", "/dev/null", "--pid", str(os.getpid())]
+            started.append(subprocess.Popen(words, env={**os.environ, "SEEN": str(folder), **mark}))
+        return [each.pid for each in started]
+
+    yield start
+    for each in started:
+        end_process(each.pid)
+        each.wait()
+
+
+def test_it_tells_of_the_end_of_its_server_and_ends_nobody_by_its_arguments(
+    start_up: Callable[..., Up], bystanders: Callable[[Path], list[int]]
+) -> None:
+    up = start_up("--demo")
+    was_there = stands(up)
+    pids = bystanders(folder_of(up))
+    subprocess.run(["tmux", "-S", str(socket_of(up)), "kill-server"], check=True)
+    wait_for(lambda: "demo fleet ended with status 3: the demo's tmux server has ended" in up.text(), "told")
+    wait_for(lambda: all(is_gone(pid) for pid in was_there), "the rest of the demo ends")
+    assert not folder_of(up).exists()
+    assert sorted(belongings(folder_of(up))) == sorted(pids)
+    assert up.process.poll() is None
+    assert on("demo", report(up)["agents"]) == []
+
+
+def test_without_libtmux_one_line_says_how_to_install_it(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (installed,) = {Path(path) for path in sys.path if path.endswith("site-packages")}
+    for each in installed.iterdir():
+        if not each.name.startswith(("libtmux", "_editable")):
+            (packages / each.name).symlink_to(each)
+    environ = {**os.environ, "PYTHONPATH": f"{packages}:{REPOSITORY}", "XDG_STATE_HOME": str(tmp_path)}
+    # Without `site` only these packages are there.
+    command = [sys.executable, "-S", "-m", "tmux_exporter", "up", "--demo"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    wanted = f"tmux-exporter: the demo needs libtmux: {sys.executable} -m pip install '{LIBTMUX}'\n"
+    assert done.stderr == wanted
+    assert not (tmp_path / "tmux-exporter").exists()
+
+
+def test_the_extra_asks_for_what_the_demo_needs() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["demo"] == [LIBTMUX]
