@@ -213,6 +213,7 @@ def test_a_line_that_tmux_cut_short_is_noticed_wherever_it_was_cut() -> None:
             server_record() + line + pane_record(),
             server_record() + pane_record() + line,
             server_record() + pane_record() + line + "a hook\n",
+            server_record() + pane_record() + "a hook\n" + line,
             line + server_record() + pane_record() if cut == 0 else server_record() + line,
         ):
             assert refusal(answer(printed)) in (QueryFailure.PARTIAL, QueryFailure.MALFORMED)
