@@ -10,31 +10,15 @@ from typing import Any
 import click
 
 from tmux_exporter import __version__
+from tmux_exporter.command import run
 from tmux_exporter.config import Config, load, override
-from tmux_exporter.errors import ConfigError, ExporterError
 
 _FORMATS = ("text", "openmetrics", "json")
 
 
 def main() -> None:
-    """Run a command; every error of ours is one line on stderr and its exit code."""
-    try:
-        cli(standalone_mode=False)
-    except ConfigError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        sys.exit(error.exit_code)
-    except ExporterError as error:
-        click.echo(f"tmux-exporter: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has what it wanted; Python would complain again while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Run a command."""
+    run(cli, "tmux-exporter")
 
 
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:

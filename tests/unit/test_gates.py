@@ -86,6 +86,13 @@ PLANTED_IMPORTS = {
         ("analysis/clock.py", "import tmux_exporter.clock", "analysis.clock -> tmux_exporter.clock"),
         ("alerting/look.py", "import os", "alerting.look -> os"),
         ("report.py", "import pathlib", "report -> pathlib"),
+        ("remediation.py", "import json.decoder, os", "remediation -> os"),
+        ("remediator/policy.py", "import time", "remediator.policy -> time"),
+        (
+            "remediator/vetoes.py",
+            "import tmux_exporter.sources.procfs",
+            "remediator.vetoes -> tmux_exporter.sources.procfs",
+        ),
         ("alerting/look.py", "import os", "alerting.look -> os"),
     ],
     "yaml": [
@@ -101,6 +108,20 @@ PLANTED_IMPORTS = {
     "programs": [
         ("sources/run.py", "import subprocess", "sources.run -> subprocess"),
         ("publisher.py", "import multiprocessing", "publisher -> multiprocessing"),
+    ],
+    "power": [
+        (
+            "remediator/policy.py",
+            "import tmux_exporter.remediator.act",
+            "remediator.policy -> tmux_exporter.remediator.act",
+        ),
+        (
+            "remediator/service.py",
+            "def late():\n    from tmux_exporter.remediator.act import end_pair",
+            "remediator.service -> tmux_exporter.remediator.act",
+        ),
+        ("service.py", "import tmux_exporter.remediator.act", "service -> tmux_exporter.remediator.act"),
+        ("cli.py", "from tmux_exporter.remediator import act", "cli -> tmux_exporter.remediator.act"),
     ],
     "command-line": [("publisher.py", "import click", "publisher -> click")],
 }
@@ -165,6 +186,38 @@ def test_every_banned_call_is_refused_with_its_reason(copy: Path) -> None:
         found = re.search(rf"planted\.py:{number}:\d+: TID251 `{re.escape(call)}` is banned: (.*)", output)
         assert found, call
         assert found[1] == BANNED[call]["msg"]
+
+
+EXEMPT = {
+    ("clock.py", "time.time"),
+    ("clock.py", "time.monotonic"),
+    ("demo/ending.py", "signal.pidfd_send_signal"),
+    ("remediator/act.py", "signal.pidfd_send_signal"),
+}
+"""Who may use what is banned for everybody else: the file, and that one call."""
+
+
+def exempt(copy: Path) -> list[tuple[str, str]]:
+    """Every use of a banned call in the package, those that a noqa excuses included."""
+    _, output = run(
+        copy,
+        "ruff",
+        "check",
+        "--no-cache",
+        "--output-format=concise",
+        "--select=TID251",
+        "--ignore-noqa",
+        "tmux_exporter",
+    )
+    return re.findall(r"^tmux_exporter/(\S+?):\d+:\d+: TID251 `(\S+)` is banned", output, re.MULTILINE)
+
+
+def test_nobody_excuses_himself_from_a_ban(copy: Path) -> None:
+    assert sorted(exempt(copy)) == sorted(EXEMPT)
+    plant(copy, "remediator/policy.py", "import os\n\nos.kill(1, 0)  # noqa: TID251 - only this once")
+    plant(copy, "remediator/act.py", "os.kill(1, 0)  # noqa: TID251 - why not")
+    found = set(exempt(copy)) - EXEMPT
+    assert found == {("remediator/policy.py", "os.kill"), ("remediator/act.py", "os.kill")}
 
 
 def test_a_planted_line_breaks_its_rule(copy: Path) -> None:

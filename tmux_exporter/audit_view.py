@@ -1,0 +1,105 @@
+"""The audit as a person reads it: a table of what was done, and whether the chain of records is whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.remediator.audit import Line, faults, read
+from tmux_exporter.text_table import Column, table
+
+_COLUMNS = (
+    Column("record", right=True),
+    Column("time"),
+    Column("kind"),
+    Column("of", right=True),
+    Column("policy"),
+    Column("shell", right=True),
+    Column("sleep", right=True),
+    Column("server"),
+    Column("session"),
+    Column("result"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    """The lines of an audit file and what is wrong with its chain."""
+
+    lines: tuple[Line, ...]
+    faults: tuple[str, ...]
+
+    def as_table(self) -> str:
+        """One row per line, the oldest first."""
+        return "\n".join(table(_COLUMNS, [_row(line) for line in self.lines]))
+
+    def as_json(self) -> str:
+        """The records, and what is wrong."""
+        records = [line.record for line in self.lines if line.record is not None]
+        return json.dumps({"records": records, "faults": self.faults}, indent=2)
+
+
+def load(path: Path) -> AuditView:
+    """Read an audit file; one that is not there has no lines. Raises CannotSeeError where it is refused."""
+    try:
+        with path.open("rb") as stream:
+            lines = tuple(read(stream))
+    except FileNotFoundError:
+        lines = ()
+    except OSError as error:
+        raise CannotSeeError(f"{path}: {error.strerror}; only its owner can read it") from error
+    return AuditView(lines=lines, faults=tuple(faults(lines)))
+
+
+def _row(line: Line) -> list[str]:
+    if line.record is None:
+        cells = ["", "", f"torn line {line.number}", *[""] * 7]
+    else:
+        record = line.record
+        cells = [
+            _text(record, "seq"),
+            _time(record.get("at")),
+            _text(record, "kind"),
+            _text(record, "of"),
+            _text(record, "policy"),
+            _pid(record, "shell"),
+            _pid(record, "sleep"),
+            _text(record, "server"),
+            _text(record, "session"),
+            _result(record),
+        ]
+    # Whoever can write the file can put anything into it.
+    return [label_text(cell) for cell in cells]
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return "" if value is None else str(value)
+
+
+def _time(at: object) -> str:
+    if not isinstance(at, int | float):
+        return ""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(at)
+
+
+def _pid(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return str(value[0]) if isinstance(value, list) and value else ""
+
+
+def _result(record: Mapping[str, Any]) -> str:
+    actions = record.get("actions")
+    told = (
+        [" ".join(map(str, each)) for each in actions if isinstance(each, list)]
+        if isinstance(actions, list)
+        else []
+    )
+    return ", ".join((*told, *filter(None, (_text(record, "refusal"), _text(record, "detail")))))

@@ -1,0 +1,212 @@
+"""The remediator's loop: sample, decide, act, tell."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmux_exporter import __version__
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.errors import UsageError
+from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
+from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, RemediatorStatus, least
+from tmux_exporter.remediator import status_file
+from tmux_exporter.remediator.act import Tools, end_pair
+from tmux_exporter.remediator.audit import Audit, AuditError
+from tmux_exporter.remediator.builtin import Policy
+from tmux_exporter.remediator.lock import take
+from tmux_exporter.remediator.policy import Decision, decide, start
+from tmux_exporter.remediator.stop import Stop
+from tmux_exporter.remediator.tally import Tally
+from tmux_exporter.remediator.world import World
+from tmux_exporter.report import SchedulerReport
+from tmux_exporter.sampler import open_sampler
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for: without `enforce` nothing is ever signalled."""
+
+    config: Config
+    policy: Policy
+    enforce: bool
+
+
+class Remediator:
+    """Runs one policy for the user who runs it; `cycle` once per interval.
+
+    `runtime` and `state` are the private folders of `places`. Holds the lock from the moment it is made:
+    UsageError where another one holds it.
+    """
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], *, runtime: Path, state: Path, clock: Clock
+    ) -> None:
+        if settings.enforce and settings.config.processes.root != "/proc":
+            raise UsageError("processes.root is not /proc: nothing that is read there can be acted on")
+        self._settings = settings
+        self._clock = clock
+        self._runtime = runtime
+        self._switch = state / REMEDIATOR_OFF
+        self._world = World(settings.config, clock, environ)
+        self._me = self._world.me()
+        doing = "enforces" if settings.enforce else "observes"
+        self._lock = take(runtime, f"pid {self._me.pid}, which {doing}", clock)
+        self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
+        self._sampler = open_sampler(settings.config, clock, environ)
+        self._tally = Tally(settings.policy.name)
+        self._policy_state = start(self._world.moment())
+        self._blind = True
+        self._audit_healthy = self._begin_audit()
+        self._tools = Tools(
+            processes=self._world.processes,
+            look=self._world.look,
+            own=self._world.own,
+            audit=self._audit,
+            clock=clock,
+            uid=os.getuid(),
+        )
+
+    def close(self) -> None:
+        """Give the lock and the audit back."""
+        self._audit.close()
+        os.close(self._lock)
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force now: the least of policy, flag and switch."""
+        flag = Mode.ENFORCE if self._settings.enforce else Mode.OBSERVE
+        return least(self._settings.policy.mode, flag, Mode.OBSERVE if self._is_off() else Mode.ENFORCE)
+
+    def cycle(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """One sample and what follows from it; no further act is begun once `stopping` says so."""
+        self._audit_healthy = self._audit.check()
+        try:
+            report = self._sampler.sample()
+        except Exception:
+            # A look that failed decides nothing; the next one may.
+            _log.exception("sample failed")
+            self._blind = True
+            self._tell()
+            return
+        policy = self._settings.policy
+        verdict = decide(policy, report, self._policy_state, self._world.moment(), self._world.own())
+        self._policy_state, self._blind = verdict.state, verdict.blind
+        self._tally.match(verdict.matches)
+        for decision in verdict.decisions:
+            if stopping():
+                break
+            self._carry_out(decision)
+        self._tell()
+
+    def status(self) -> RemediatorStatus:
+        """What the exporter is told."""
+        now = self._world.moment()
+        return RemediatorStatus(
+            process=self._me,
+            mode=self.mode,
+            interval_seconds=self._settings.config.sampling.interval,
+            cycle_timestamp=now.wall,
+            cycle_at=now.monotonic,
+            blind=self._blind,
+            audit_healthy=self._audit_healthy,
+            policies=(self._tally.status(),),
+            ended=self._tally.ended,
+        )
+
+    def _carry_out(self, decision: Decision) -> None:
+        scheduler = decision.scheduler
+        if decision.refusal is not None:
+            self._tally.refuse(decision.refusal)
+            self._say("left alone", scheduler, reason=decision.refusal)
+        if decision.action is Action.WARN:
+            self._tally.act(Action.WARN, Outcome.DONE)
+            self._say("an orphaned scheduler: no target of it exists", scheduler, level=logging.WARNING)
+        elif decision.action is Action.STOP and self.mode is Mode.ENFORCE:
+            self._end(scheduler)
+        elif decision.action is Action.STOP:
+            self._tally.act(Action.STOP, Outcome.WOULD)
+            if self._settings.enforce and self._is_off():
+                self._tally.refuse(Refusal.SWITCHED_OFF)
+            self._say("would end an orphaned scheduler", scheduler)
+
+    def _end(self, scheduler: SchedulerReport) -> None:
+        self._tally.end(scheduler.process)
+        self._tell()
+        result = end_pair(self._settings.policy, scheduler, self._tools)
+        if not result.ended:
+            self._tally.spare(scheduler.process)
+        if result.refusal is not None:
+            self._tally.refuse(result.refusal)
+        for action, outcome in result.actions:
+            self._tally.act(action, outcome)
+        self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
+        self._say(
+            "ended an orphaned scheduler" if result.ended else "did not end an orphaned scheduler",
+            scheduler,
+            level=logging.WARNING,
+            actions=",".join(f"{action}={outcome}" for action, outcome in result.actions),
+            **({"reason": result.refusal} if result.refusal else {}),
+            **({"detail": result.detail} if result.detail else {}),
+        )
+        self._tell()
+
+    def _say(
+        self, message: str, scheduler: SchedulerReport, *, level: int = logging.INFO, **more: object
+    ) -> None:
+        """One line for one decision; neither the command line nor its targets are in it."""
+        due = scheduler.due_timestamp_seconds
+        fields = {
+            "policy": self._settings.policy.name,
+            "shell": scheduler.process.pid,
+            "sleep": scheduler.sleep.pid if scheduler.sleep else None,
+            "server": scheduler.server,
+            "session": scheduler.session,
+            "seconds_left": None if due is None else round(due - self._clock.time()),
+            **more,
+        }
+        _log.log(level, message, extra=fields)
+
+    def _tell(self) -> None:
+        try:
+            status_file.write(self._runtime, self.status())
+        except OSError as error:
+            _log.error("status not written", extra={"folder": str(self._runtime), "error": str(error)})
+
+    def _begin_audit(self) -> bool:
+        policy = self._settings.policy
+        try:
+            self._audit.record(
+                "start",
+                version=__version__,
+                pid=self._me.pid,
+                enforce=self._settings.enforce,
+                policy=policy.name,
+                policy_sha256=policy.digest,
+            )
+        except AuditError as error:
+            _log.error("no audit, so nothing will be ended", extra={"error": str(error)})
+            return False
+        return True
+
+    def _is_off(self) -> bool:
+        try:
+            os.lstat(self._switch)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            # Whether the switch is there cannot be told: then it is.
+            return True
+        return True
+
+
+def run(remediator: Remediator, interval: float, clock: Clock, stop: Stop) -> None:
+    """One cycle each `interval` seconds until a stop is asked for; what comes too late is left out."""
+    due = clock.monotonic()
+    while not stop.wait(due - clock.monotonic()):
+        remediator.cycle(lambda: stop.asked)
+        due += interval * max(1, -(-(clock.monotonic() - due) // interval))

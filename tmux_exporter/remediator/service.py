@@ -1,0 +1,38 @@
+"""The remediator as a service: built from a configuration, run in the main thread until a signal ends it."""
+
+import logging
+import os
+from collections.abc import Mapping
+
+from tmux_exporter import log
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.config import Config
+from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.run import Remediator, Settings, run
+from tmux_exporter.remediator.stop import Stop
+
+_log = logging.getLogger(__name__)
+
+
+def serve(config: Config, environ: Mapping[str, str], *, enforce: bool, time_scale: float = 1.0) -> None:
+    """Run until SIGTERM or SIGINT. UsageError where a remediator of this user runs already.
+
+    `time_scale` multiplies the policy's waits: 1 for people, less for tests and the demo.
+    """
+    log.configure(config.log.level, config.log.format)
+    clock, uid = SystemClock(), os.getuid()
+    policy = ORPHANED_SCHEDULERS.scaled(time_scale)
+    state = private_folder(state_path(environ), uid)
+    runtime = private_folder(runtime_path(environ, uid), uid)
+    stop = Stop()
+    settings = Settings(config=config, policy=policy, enforce=enforce)
+    remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
+    try:
+        _log.info(
+            "started",
+            extra={"mode": remediator.mode, "policy": policy.name, "switch": str(state / REMEDIATOR_OFF)},
+        )
+        run(remediator, config.sampling.interval, clock, stop)
+    finally:
+        remediator.close()

@@ -1,0 +1,62 @@
+"""What the remediator sees of the machine besides its own samples: looks with fresh eyes, and itself."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.remediator.vetoes import Moment
+from tmux_exporter.report import Report
+from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.procfs_parse import Stat, parse_stat
+
+LOOK_TIMEOUT = 0.4
+"""Seconds that a tmux server has for the last look: one that hangs must not make the look at another old."""
+
+
+class World:
+    """Looks anew each time."""
+
+    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
+        quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
+        self._config = replace(config, tmux=quick)
+        self._root = config.processes.root
+        self._clock = clock
+        self._environ = environ
+
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(wall=self._clock.time(), monotonic=self._clock.monotonic())
+
+    def processes(self) -> ProcessTable:
+        """All processes, with nothing taken over from an earlier reading."""
+        return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
+
+    def look(self) -> tuple[Report, Moment]:
+        """A sample in which no listing is held and no server is given a rest, and the moment after it."""
+        return open_sampler(self._config, self._clock, self._environ).sample(), self.moment()
+
+    def me(self) -> ProcessId:
+        """This process."""
+        return ProcessId(os.getpid(), _stat(os.getpid()).start_ticks)
+
+    def own(self) -> frozenset[int]:
+        """The pids of this process and of all above it."""
+        pids: set[int] = set()
+        pid = os.getpid()
+        while pid and pid not in pids:
+            pids.add(pid)
+            try:
+                pid = _stat(pid).ppid
+            except (OSError, ValueError):
+                # It ended just now, and its children have another parent.
+                break
+        return frozenset(pids)
+
+
+def _stat(pid: int) -> Stat:
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        return parse_stat(stream.read())

@@ -1,0 +1,95 @@
+"""The command line of the remediator: build, call one function, turn errors into exit codes."""
+
+import os
+
+import click
+
+from tmux_exporter import __version__
+from tmux_exporter.command import run as run_command
+from tmux_exporter.config import load, override
+
+NAME = "tmux-remediator"
+
+
+def main() -> None:
+    """Run a command."""
+    run_command(cli, NAME)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """End scheduled check-ins whose target is gone. Observes unless told to enforce.
+
+    \b
+    Example:
+      tmux-remediator run     one line on stderr for everything that it would do
+    """
+
+
+@cli.command(short_help="Watch for orphaned schedulers; end them only with --enforce.")
+@click.option("--enforce", is_flag=True, help="End what the policy says; without it nothing is signalled.")
+@click.option("--interval", metavar="TIME", help="Time between samples (5s).")
+@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
+@click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json.")
+@click.option("--time-scale", type=click.FloatRange(0, 1, min_open=True), default=1.0, hidden=True)
+def run(
+    *,
+    enforce: bool,
+    interval: str | None,
+    config_path: str | None,
+    log_level: str | None,
+    log_format: str | None,
+    time_scale: float,
+) -> None:
+    """Watch for schedulers (sleep, then tmux send-keys) whose every target is gone.
+
+    \b
+    One is told of after 5 minutes and ended 5 minutes later: its shell first, then its sleep, so that no key
+    is ever sent. Nothing is signalled
+      without --enforce,
+      while a file remediator.off is in the state folder (~/.local/state/tmux-exporter),
+      while its tmux server does not answer completely, or the audit cannot be written.
+
+    \b
+    Example:
+      tmux-remediator run                 observe
+      tmux-remediator run --enforce
+    """
+    from tmux_exporter.remediator.service import serve
+
+    config = override(
+        load(config_path), sampling_interval=interval, log_level=log_level, log_format=log_format
+    )
+    serve(config, os.environ, enforce=enforce, time_scale=time_scale)
+
+
+@cli.command(short_help="Show what was done, and whether the record is whole.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def audit(as_json: bool) -> int:
+    """Show every record of the audit and verify its chain: exit code 1 where that is broken.
+
+    \b
+    Example:
+      tmux-remediator audit
+      tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
+    """
+    from tmux_exporter.audit_view import load as load_audit
+    from tmux_exporter.places import REMEDIATOR_AUDIT, state_path
+
+    path = state_path(os.environ) / REMEDIATOR_AUDIT
+    view = load_audit(path)
+    if as_json:
+        click.echo(view.as_json())
+    elif view.lines:
+        click.echo(view.as_table())
+    else:
+        click.echo(f"nothing is on record: there is no {path}")
+    for fault in view.faults:
+        click.echo(f"{path}: {fault}", err=True)
+    return 1 if view.faults else 0
+
+
+if __name__ == "__main__":
+    main()
