@@ -10,8 +10,8 @@ from tests.support.clock import ManualClock
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import MemoryBounds, ProcessId
+from tmux_exporter.sources.kept import KEPT_SECONDS
 from tmux_exporter.sources.limits import (
-    KEPT_SECONDS,
     LimitReader,
     parse_limit,
     parse_memory_cgroup,

@@ -6,18 +6,13 @@ change seldom: what was read is believed for a minute, what could not be read is
 
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import Cgroup, MemoryBounds, ProcessId
+from tmux_exporter.sources.kept import Kept
 from tmux_exporter.sources.procfs_folder import read_file
 from tmux_exporter.sources.procfs_parse import parse_stat, text
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-KEPT_SECONDS = 60.0
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # Version 2 and version 1: a cgroup has one of them, the root of version 2 none.
@@ -38,19 +33,19 @@ class LimitReader:
         self._clock = clock
         self._proc_root = proc_root
         self._cgroup_root = cgroup_root
-        self._host = _Kept(self._read_host)
-        self._cgroups = _Kept(self._read_cgroup)
-        self._limits = _Kept(self._read_limit)
+        self._host = Kept(self._read_host)
+        self._cgroups = Kept(self._read_cgroup)
+        self._limits = Kept(self._read_limit)
 
     def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
         """What bounds these processes. Raises nothing for what it finds: what cannot be read is left out."""
         now = self._clock.monotonic()
-        cgroups = _known(self._cgroups, processes, now)
+        cgroups = self._cgroups.known(processes, now)
         above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
         return MemoryBounds(
             host=self._host.get("meminfo", now),
             cgroups=cgroups,
-            limits=_known(self._limits, above, now),
+            limits=self._limits.known(above, now),
         )
 
     def _read_host(self, name: str) -> int:
@@ -73,33 +68,6 @@ class LimitReader:
             except FileNotFoundError:
                 continue
         return None
-
-
-class _Kept(Generic[K, V]):
-    """What `read` gave for each key within the last minute; None where it failed."""
-
-    def __init__(self, read: Callable[[K], V | None]) -> None:
-        self._read = read
-        self._values: dict[K, tuple[float, V | None]] = {}
-        self._sweep_at = 0.0
-
-    def get(self, key: K, now: float) -> V | None:
-        if now >= self._sweep_at:
-            self._values = {each: kept for each, kept in self._values.items() if kept[0] > now}
-            self._sweep_at = now + KEPT_SECONDS
-        kept = self._values.get(key)
-        if kept is None or kept[0] <= now:
-            try:
-                value = self._read(key)
-            except (OSError, ValueError):
-                value = None
-            kept = self._values[key] = (now + KEPT_SECONDS, value)
-        return kept[1]
-
-
-def _known(kept: _Kept[K, V], keys: Iterable[K], now: float) -> dict[K, V]:
-    found = ((key, kept.get(key, now)) for key in keys)
-    return {key: value for key, value in found if value is not None}
 
 
 def _content(folder: str, name: str) -> bytes:

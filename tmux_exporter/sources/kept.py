@@ -1,0 +1,37 @@
+"""What changes seldom is read at most once a minute."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+KEPT_SECONDS = 60.0
+
+
+class Kept(Generic[K, V]):
+    """What `read` gave for each key within the last minute; None where it failed."""
+
+    def __init__(self, read: Callable[[K], V | None]) -> None:
+        self._read = read
+        self._values: dict[K, tuple[float, V | None]] = {}
+        self._sweep_at = 0.0
+
+    def get(self, key: K, now: float) -> V | None:
+        """The value of `key` at the monotonic time `now`."""
+        if now >= self._sweep_at:
+            self._values = {each: kept for each, kept in self._values.items() if kept[0] > now}
+            self._sweep_at = now + KEPT_SECONDS
+        kept = self._values.get(key)
+        if kept is None or kept[0] <= now:
+            try:
+                value = self._read(key)
+            except (OSError, ValueError):
+                value = None
+            kept = self._values[key] = (now + KEPT_SECONDS, value)
+        return kept[1]
+
+    def known(self, keys: Iterable[K], now: float) -> dict[K, V]:
+        """The values of those keys that have one."""
+        found = ((key, self.get(key, now)) for key in keys)
+        return {key: value for key, value in found if value is not None}
