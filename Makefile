@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 120
 
-.PHONY: up test lint unit docs check-tmux clean help
+.PHONY: up test lint unit docs boards check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page and, where possible, Prometheus and Alertmanager
 	@deploy/setup run
@@ -29,6 +29,9 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.config.reference markdown >docs/configuration.md
 	@$(PYTHON) -m tmux_exporter.config.reference example >deploy/tmux-exporter.example.yml
 	@$(PYTHON) alerts/generate.py
+
+boards: ## write Grafana's boards again from their code
+	@$(PYTHON) -m dashboards
 
 check-tmux: ## protocol, parser, resolver and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8, SECONDS=120 each
 	@deploy/setup test

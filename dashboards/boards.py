@@ -1,0 +1,9 @@
+"""Every board there is, by the name of its file."""
+
+from collections.abc import Callable, Mapping
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from dashboards.fleet import fleet
+
+BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {"fleet": fleet}

@@ -1,0 +1,27 @@
+"""The fleet board: what needs somebody now, what everything costs, and can the figures be trusted."""
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from dashboards.frame import Section, board
+from dashboards.sections import agents, attention, check_ins, exporters, servers, sessions
+
+
+def fleet() -> build.Dashboard:
+    """The whole board, from trouble at the top to the exporters' own health at the bottom."""
+    return board(
+        "tmux-fleet",
+        "tmux fleet",
+        "Coding agents in tmux: what needs somebody now, and what every session and agent costs.",
+        [
+            Section(panels=attention.panels()),
+            Section(number=20, title="Sessions", panels=sessions.panels()),
+            Section(number=30, title="Agents", panels=agents.panels()),
+            Section(number=60, title="Check-ins", panels=check_ins.panels()),
+            Section(number=40, title="tmux servers", panels=servers.panels()),
+            Section(
+                number=50,
+                title="Exporters: how old and how whole these figures are",
+                panels=exporters.panels(),
+            ),
+        ],
+    )

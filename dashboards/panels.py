@@ -1,0 +1,153 @@
+"""The shapes of panel that the boards are made of. Each has a description, and words for when it is empty."""
+
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
+from typing import Protocol, Self, TypeVar
+
+from grafana_foundation_sdk.builders import common as build_common
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import prometheus, stat, timeseries
+from grafana_foundation_sdk.models import common, dashboard
+
+from dashboards.levels import CRITICAL, Steps
+from dashboards.queries import Query
+from dashboards.variables import DATASOURCE
+
+
+class _Builder(Protocol):
+    """What the builders of all panels can do."""
+
+    def id(self, id_val: int) -> Self: ...
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: common.DataSourceRef) -> Self: ...
+    def no_value(self, no_value: str) -> Self: ...
+
+
+NAME_PATTERN = (r"^(.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2")
+"""Takes the usual server and the exporter's port out of `session · server · host:port`."""
+
+GAP_MILLISECONDS = 150_000
+"""A server that hangs is asked once a minute; what is missing for longer is missing."""
+
+Panel = TypeVar("Panel", bound=_Builder)
+
+
+def framed(panel: Panel, number: int, title: str, description: str, empty: str) -> Panel:
+    """Give a panel what every panel has. `empty` is what it says when there is nothing to show."""
+    return panel.id(number).title(title).description(description).datasource(DATASOURCE).no_value(empty)
+
+
+def target(query: Query, place: int) -> prometheus.Dataquery:
+    """A query as the panel's A, B, C …"""
+    return (
+        prometheus.Dataquery()
+        .datasource(DATASOURCE)
+        .ref_id(ascii_uppercase[place])
+        .expr(query.expr)
+        .legend_format(query.legend)
+    )
+
+
+def colored(steps: Steps) -> build.ThresholdsConfig:
+    """Absolute thresholds."""
+    return build.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def tile(number: int, title: str, description: str, query: Query, *, steps: Steps, empty: str) -> stat.Panel:
+    """One number on a coloured ground: to be read from across the room."""
+    return (
+        framed(stat.Panel(), number, title, description, empty)
+        .with_target(target(query, 0).instant())
+        .unit("none")
+        .decimals(0)
+        .thresholds(colored(steps))
+        .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .text_mode(common.BigValueTextMode.VALUE)
+        .justify_mode(common.BigValueJustifyMode.CENTER)
+        .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .span(4)
+        .height(4)
+    )
+
+
+def graph(
+    number: int,
+    title: str,
+    description: str,
+    queries: Sequence[Query],
+    *,
+    unit: str,
+    empty: str,
+    stacked: bool = False,
+    rename: tuple[str, str] | None = None,
+    limit: str = "",
+    logarithmic: bool = False,
+    colors: Mapping[str, str] | None = None,
+    width: int = 12,
+) -> timeseries.Panel:
+    """Lines over time, or areas on top of each other where their sum means something.
+
+    `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
+    dashed line that the others should not reach. `colors` are for series whose names mean something.
+    """
+    panel = (
+        framed(timeseries.Panel(), number, title, description, empty)
+        .targets([target(query, place).range() for place, query in enumerate(queries)])
+        .unit(unit)
+        .color_scheme(build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+        .line_width(1)
+        .fill_opacity(30 if stacked else 8)
+        .show_points(common.VisibilityMode.NEVER)
+        .span_nulls(GAP_MILLISECONDS)
+        .tooltip(
+            build_common.VizTooltipOptions()
+            .mode(common.TooltipDisplayMode.MULTI)
+            .sort(common.SortOrder.DESCENDING)
+        )
+        .legend(
+            build_common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+        )
+        .span(width)
+        .height(8)
+    )
+    if logarithmic:
+        panel.scale_distribution(
+            build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
+        )
+    else:
+        panel.min(0)
+    if stacked:
+        panel.stacking(build_common.StackingConfig().mode(common.StackingMode.NORMAL))
+    if rename:
+        pattern, replacement = rename
+        panel.with_transformation(
+            dashboard.DataTransformerConfig(
+                id_val="renameByRegex", options={"regex": pattern, "renamePattern": replacement}
+            )
+        )
+    for place, query in enumerate(queries):
+        if query.color:
+            panel.override_by_query(ascii_uppercase[place], [_fixed(query.color)])
+    for name, color in (colors or {}).items():
+        panel.override_by_name(name, [_fixed(color)])
+    if limit:
+        panel.override_by_name(
+            limit,
+            [
+                _fixed(CRITICAL),
+                dashboard.DynamicConfigValue(
+                    id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}
+                ),
+                dashboard.DynamicConfigValue(id_val="custom.fillOpacity", value=0),
+            ],
+        )
+    return panel
+
+
+def _fixed(color: str) -> dashboard.DynamicConfigValue:
+    return dashboard.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})

@@ -1,0 +1,79 @@
+"""What the boards ask Prometheus: selectors that follow the variables, and a crowd cut to its largest."""
+
+from dataclasses import dataclass
+
+from tmux_exporter.alerting.thresholds import PRIORITIES
+
+HOST = ('job=~"$job"', 'instance=~"$instance"')
+SERVER = (*HOST, 'server=~"$server"')
+SESSION = (*SERVER, 'session=~"$session"')
+ALERT = tuple(f'{each[:-1]}|"' for each in SESSION)
+"""Alerts about a host have no `server`, those about a server no `session`: the empty label passes too."""
+
+OUR_ALERTS = 'alertname=~"Tmux.+"'
+_SAME_THING = "alertname, job, instance, server, session, agent"
+
+LARGEST = 6
+"""Series by name in one graph; what is beyond is one more line. More colours than these look alike."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question of a panel. `legend` may hold `{{label}}`; `color` overrides the palette's."""
+
+    expr: str
+    legend: str = ""
+    color: str = ""
+
+
+def select(name: str, scope: tuple[str, ...], *matchers: str) -> str:
+    """A selector of one family within a scope, narrowed by matchers such as `state="dangling"`."""
+    return f"{name}{{{', '.join((*scope, *matchers))}}}"
+
+
+def rate(selector: str, over: str = "$__rate_interval") -> str:
+    """The increase of a counter per second."""
+    return f"rate({selector}[{over}])"
+
+
+def largest(now: str, ranked: str, count: int = LARGEST) -> str:
+    """Those series of `now` that are the largest by `ranked`, which must not change within the time range.
+
+    A plain topk chooses anew at every step, so that a graph of ten ends up with many more.
+    """
+    return f"{now}\nand topk({count}, {ranked})"
+
+
+def others(now: str, ranked: str, count: int = LARGEST) -> str:
+    """The sum of all that `largest` leaves out; nothing where it leaves nothing out."""
+    return f"sum({now}\nunless topk({count}, {ranked}))"
+
+
+def at_end(function: str, selector: str) -> str:
+    """A function over the whole time range, the same at every step of a graph."""
+    return f"{function}({selector}[$__range] @ end())"
+
+
+def or_zero(count: str, known: str) -> str:
+    """A count that is 0 where `known` has series, and nothing where nobody knows."""
+    return f"{count}\nor 0 * count({known})"
+
+
+def memory_of_limit(scope: tuple[str, ...]) -> str:
+    """What every agent uses of the memory that it may use, as the alerts count it."""
+    memory, swap, limit = (
+        select(f"tmux_agent_{what}_bytes", scope) for what in ("memory", "swap_memory", "memory_limit")
+    )
+    # A kernel without swap shows none, and then the sum has no series.
+    return f"({memory} + {swap} or {memory})\n/ {limit}"
+
+
+def firing() -> str:
+    """What fires, once for each thing: at its most urgent, as Alertmanager tells it."""
+    parts = []
+    for place, priority in enumerate(PRIORITIES):
+        each = select("ALERTS", ALERT, OUR_ALERTS, 'alertstate="firing"', f'priority="{priority}"')
+        worse = "|".join(PRIORITIES[:place])
+        hidden = select("ALERTS", ALERT, OUR_ALERTS, 'alertstate="firing"', f'priority=~"{worse}"')
+        parts.append(f"{each} unless on ({_SAME_THING}) {hidden}" if worse else each)
+    return "\nor ".join(parts)

@@ -1,0 +1,104 @@
+"""What every session costs, now and over time."""
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
+from dashboards.links import drill_down
+from dashboards.panels import NAME_PATTERN, graph
+from dashboards.queries import SESSION, Query, at_end, largest, others, rate, select
+from dashboards.tables import Figure, Label, rows
+
+_BY = "by (instance, server, session)"
+_EMPTY = "No session: no tmux server is running, or the variables above leave none."
+_NAME = "{{session}} · {{server}} · {{instance}}"
+_OTHERS = "other sessions"
+
+
+def panels() -> Sequence[Builder[dashboard.Panel]]:
+    """A table of all, and two graphs of the largest."""
+    return (_table(), _cpu(), _memory())
+
+
+def _sum(name: str) -> str:
+    return f"sum {_BY} ({select(f'tmux_session_{name}', SESSION)})"
+
+
+def _table() -> Builder[dashboard.Panel]:
+    cpu = rate(select("tmux_session_cpu_seconds_total", SESSION))
+    return rows(
+        21,
+        "Sessions, largest memory first",
+        "Memory is what the kernel would win back if the session ended. CPU is in cores. Descriptors are "
+        "those of its worst process, against that process's own limit. A click on a name shows only that "
+        "session.",
+        [
+            Label(
+                name="session",
+                title="Session",
+                link=drill_down(
+                    "Only this session", "tmux-fleet", {"server": "Server", "session": "Session"}
+                ),
+            ),
+            Label(name="server", title="Server"),
+            Label(name="instance", title="Host"),
+            Figure(title="Memory", expr=_sum("memory_bytes"), unit="bytes", bar=True),
+            Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True),
+            Figure(
+                title="Descriptors",
+                expr=f"max {_BY} ({select('tmux_session_fd_utilization_ratio', SESSION)})",
+                unit="percentunit",
+                decimals=0,
+                bar=True,
+                top=1,
+                heat=True,
+            ),
+            Figure(title="Processes", expr=_sum("processes"), bar=True),
+            Figure(
+                title="Agents",
+                expr=f"count {_BY} ({select('tmux_agent_info', SESSION)})",
+                width=80,
+            ),
+        ],
+        sort=[("Memory", True)],
+        empty=_EMPTY,
+        height=10,
+    )
+
+
+def _cpu() -> Builder[dashboard.Panel]:
+    used = select("tmux_session_cpu_seconds_total", SESSION)
+    now, ranked = rate(used), at_end("rate", used)
+    return graph(
+        22,
+        "CPU by session",
+        "Cores that each session uses. By name are the sessions that used most CPU in the time range shown.",
+        [
+            Query(expr=largest(now, ranked), legend=_NAME),
+            Query(expr=others(now, ranked), legend=_OTHERS, color="gray"),
+        ],
+        unit="none",
+        empty=_EMPTY,
+        stacked=True,
+        rename=NAME_PATTERN,
+    )
+
+
+def _memory() -> Builder[dashboard.Panel]:
+    now = select("tmux_session_memory_bytes", SESSION)
+    ranked = at_end("max_over_time", now)
+    return graph(
+        23,
+        "Memory by session",
+        "What the kernel would win back if the session ended; sessions can be added up. By name are those "
+        "with the highest peak in the time range shown. Scroll-back is in the tmux server and not in here.",
+        [
+            Query(expr=largest(now, ranked), legend=_NAME),
+            Query(expr=others(now, ranked), legend=_OTHERS, color="gray"),
+        ],
+        unit="bytes",
+        empty=_EMPTY,
+        stacked=True,
+        rename=NAME_PATTERN,
+    )

@@ -1,0 +1,45 @@
+"""The variables of the boards: each offers what there is within those before it."""
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.models import common, dashboard
+
+from dashboards.queries import HOST, SERVER, select
+
+DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+_ALL = dashboard.VariableOption(selected=True, text=["All"], value=["$__all"])
+_CHAIN = {
+    "job": ("Job", "tmux_exporter_build_info", ".+"),
+    "instance": ("Host", select("tmux_exporter_build_info", HOST[:1]), ".+"),
+    "server": ("tmux server", select("tmux_up", HOST), ".*"),
+    # Check-ins of no session have an empty label.
+    "session": ("Session", select("tmux_session_info", SERVER), ".*"),
+}
+"""Label, series that have it, and what All matches; in this order."""
+
+LABELS = tuple(_CHAIN)
+NAMES = ("datasource", *LABELS)
+
+
+def datasource() -> build.DatasourceVariable:
+    """The choice of the Prometheus that all panels ask."""
+    return build.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
+
+
+def choice(label: str) -> build.QueryVariable:
+    """The choice of some or all values of a label."""
+    title, series, everything = _CHAIN[label]
+    query = f"label_values({series}, {label})"
+    return (
+        build.QueryVariable(label)
+        .label(title)
+        .datasource(DATASOURCE)
+        .query({"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
+        .definition(query)
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(dashboard.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(everything)
+        .current(_ALL)
+    )
