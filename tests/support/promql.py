@@ -19,7 +19,7 @@ def selected(expression: str) -> tuple[Selected, ...]:
             node.name or "",
             tuple(map(_matcher, node.matchers.matchers)),
         )
-        for node in _nodes(expression)
+        for node in nodes(expression)
         if isinstance(node, promql.VectorSelector)
     )
 
@@ -27,7 +27,7 @@ def selected(expression: str) -> tuple[Selected, ...]:
 def named_labels(expression: str) -> set[str]:
     """The labels that an expression groups by, joins on, or takes over from the other side."""
     found: set[str] = set()
-    for node in _nodes(expression):
+    for node in nodes(expression):
         if isinstance(node, promql.AggregateExpr) and node.modifier is not None:
             found.update(node.modifier.labels)
         if isinstance(node, promql.BinaryExpr) and node.modifier is not None:
@@ -41,7 +41,8 @@ def _matcher(matcher: promql.Matcher) -> tuple[str, str, str]:
     return matcher.name, operator, matcher.value
 
 
-def _nodes(expression: str) -> list[promql.Expr]:
-    nodes: list[promql.Expr] = []
-    promql.walk(promql.parse(expression), nodes.append)
-    return nodes
+def nodes(expression: str) -> list[promql.Expr]:
+    """Every node of an expression, the outer before the inner. Raises ValueError for what is no PromQL."""
+    found: list[promql.Expr] = []
+    promql.walk(promql.parse(expression), found.append)
+    return found

@@ -1,0 +1,143 @@
+"""Every query of every board, put to a real Prometheus that scrapes a real exporter beside a real fleet."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import libtmux
+import pytest
+
+from dashboards.__main__ import JSON
+from dashboards.boards import BOARDS
+from tests.support.board_lint import Json, targets, variables
+from tests.support.exporter import Exporter
+from tests.support.grafana import Answer, Asker, Choice, Moment
+from tests.support.processes import server_pid
+from tests.support.up import query
+from tests.support.wait import wait_for
+from tmux_exporter import stack
+
+SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
+
+RIGHTLY_EMPTY: dict[tuple[str, str], str] = {}
+"""Queries, by board and place, that have no answer here, and why that is right."""
+
+OURS = {"server": ["fleet", "stuck"]}
+"""This test's servers: others of this user may run beside them."""
+
+SCRAPE_INTERVAL = 1.0
+CHECK_IN = "sleep {seconds} && tmux -S {socket} send-keys -t {target} hello"
+
+
+def populate(server: libtmux.Server) -> None:
+    """More sessions than a graph names, an agent, a check-in that will arrive, and one that will not."""
+    for name in ("billing", "docs", "infra", "lead", "review", "tests", "web"):
+        server.cmd("new-session", "-d", "-s", name, "sleep 3600")
+    server.cmd(
+        "new-window", "-d", "-t", "=billing:", "-n", "claude-api", "bash -c 'exec -a claude sleep 3600'"
+    )
+    for seconds, target in ((1800, "billing:0"), (2700, "gone:0")):
+        line = CHECK_IN.format(seconds=seconds, socket=server.socket_path, target=target)
+        server.cmd("new-window", "-d", "-t", "=lead:", f"bash -c '{line}' & exec sleep 3600")
+
+
+@pytest.fixture
+def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Exporter], str]]:
+    """Start a real Prometheus with our rules, a thousand times as quick as those for people; its URL."""
+    started: list[stack.Child] = []
+
+    def start(exporter: Exporter) -> str:
+        program = shutil.which("prometheus")
+        assert program, "install prometheus: `make test` does it with apt"
+        rules, _ = stack.write_alerts(tmp_path, time_scale=0.001)
+        address = exporter.url.removeprefix("http://").rstrip("/")
+        text = stack.prometheus_config(address, None, SCRAPE_INTERVAL, (rules,))
+        started.append(stack.start_prometheus(program, tmp_path, text))
+        url = started[-1].url
+        wait_for(lambda: stack.fetch(f"{url}/-/ready"), "Prometheus is ready", 20)
+        return url
+
+    yield start
+    stack.stop(started)
+
+
+@pytest.fixture
+def asked(
+    tmux_server: Callable[[str], libtmux.Server],
+    start_exporter: Callable[..., Exporter],
+    start_prometheus: Callable[[Exporter], str],
+) -> Iterator[str]:
+    """The URL of a Prometheus that knows a fleet: some work, a check-in is lost, and one server hangs."""
+    fleet, stuck = tmux_server("fleet"), tmux_server("stuck")
+    populate(fleet)
+    prometheus = start_prometheus(start_exporter())
+    wait_for(lambda: query(prometheus, 'up{job="tmux"} == 1'), "Prometheus scrapes us", 20)
+    wait_for(lambda: query(prometheus, 'tmux_up{server="stuck"} == 1'), "both servers are stored")
+    pid = server_pid(stuck)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for alert in ("TmuxServerNotAnswering", "TmuxSchedulerDangling"):
+            firing = f'ALERTS{{alertname="{alert}", alertstate="firing", server=~"fleet|stuck"}}'
+            wait_for(partial(query, prometheus, firing), f"{alert} fires", 30)
+        # The rate of the shortest window that a board asks for has two samples in it.
+        used = "rate(tmux_agent_cpu_seconds_total[4s]) and tmux_agent_cpu_seconds_total offset 3s"
+        wait_for(lambda: query(prometheus, used), "the agent's CPU has a rate")
+        yield prometheus
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_every_query_has_an_answer_and_the_tiles_tell_the_trouble_there_is(asked: str) -> None:
+    now = time.time()
+    moment = Moment(start=now - 60, end=now, scrape_interval=SCRAPE_INTERVAL)
+    wrong: list[str] = []
+    empty: set[tuple[str, str]] = set()
+    for name, board in SHIPPED.items():
+        asker = Asker(asked, board, moment)
+        one = one_of_each(asker) | {"server": ["fleet"], "session": ["billing"]}
+        for choice in ({}, OURS, one):
+            for place, answer in answers(asker, choice):
+                wrong += [f"{name}: {place}: {complaint}" for complaint in answer.complaints]
+                wrong += [f"{name}: {place}: took {answer.seconds:.1f} s"] if answer.seconds > 2 else []
+                if answer.series == 0 and choice is not one:
+                    empty.add((name, place))
+    assert wrong == []
+    assert empty == RIGHTLY_EMPTY.keys()
+
+    asker = Asker(asked, SHIPPED["fleet"], moment)
+    tiles = [each for each in targets(SHIPPED["fleet"]) if each.panel["type"] == "stat"]
+    assert {each.panel["title"]: asker.value(each, OURS) for each in tiles} == {
+        "Urgent alerts": 1,
+        "Servers that hang": 1,
+        "Agents near limit": 0,
+        "Lost check-ins": 1,
+        "Unknown check-ins": 0,
+        "Blind hosts": 0,
+    }
+    # What this test would say of a query that is wrong, and of one that asks for nothing that is there.
+    assert asker.target(tiles[0]._replace(expr="rate(tmux_up)"), {}).complaints
+    assert asker.target(tiles[0]._replace(expr='tmux_up{job=~"$job", server="none"}'), {}).series == 0
+
+
+def one_of_each(asker: Asker) -> dict[str, list[str]]:
+    """One value of each variable, of those that are left by the variables before it."""
+    chosen: dict[str, list[str]] = {}
+    for variable in variables(asker.board):
+        if variable != "datasource":
+            offered = asker.offered(variable, chosen)
+            assert offered, f"variable {variable} offers nothing"
+            chosen[variable] = offered[:1]
+    return chosen
+
+
+def answers(asker: Asker, choice: Choice) -> list[tuple[str, Answer]]:
+    """The answer to every query of a board, with its place."""
+    return [
+        *((each.place, asker.target(each, choice)) for each in targets(asker.board)),
+        *((each["name"], asker.annotation(each, choice)) for each in asker.board["annotations"]["list"]),
+    ]
