@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable
-from functools import partial, update_wrapper
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import update_wrapper
 from typing import Any
 
 import click
@@ -31,7 +32,7 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def with_config(config_path: str | None, **given: Any) -> Any:
         flags = {name: given.pop(name) for name in _FLAGS if name in given}
-        return command(load_config=partial(_load, config_path, flags), **given)
+        return command(load_config=_Loader(path=config_path, flags=flags), **given)
 
     wrapped: Callable[..., Any] = update_wrapper(with_config, command)
     for option in reversed(options):
@@ -60,8 +61,15 @@ def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _load(path: str | None, flags: dict[str, str | None]) -> Config:
-    return override(load(path), **flags)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loader:
+    """Loads the configuration: the file at `path` with the flags over it."""
+
+    path: str | None
+    flags: Mapping[str, str | None]
+
+    def __call__(self) -> Config:
+        return override(load(self.path), **self.flags)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -96,8 +104,9 @@ def serve(load_config: Callable[[], Config]) -> None:
 @click.option("--demo", is_flag=True, help="Add a demo fleet on a tmux server of its own.")
 @_serving
 @_settings
-def up(load_config: Callable[[], Config], demo: bool) -> None:
-    """Start everything: exporter and live page, and Prometheus and Alertmanager where they are installed.
+def up(load_config: _Loader, demo: bool) -> None:
+    """Start everything: exporter and live page, the remediator, which only observes, and Prometheus and
+    Alertmanager where they are installed.
 
     \b
     Example:
@@ -106,7 +115,7 @@ def up(load_config: Callable[[], Config], demo: bool) -> None:
     """
     from tmux_exporter.up import up as run_up
 
-    run_up(load_config(), load_config, os.environ, click.echo, with_demo=demo)
+    run_up(load_config(), load_config, os.environ, click.echo, config_path=load_config.path, with_demo=demo)
 
 
 @cli.command()

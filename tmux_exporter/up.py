@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from tmux_exporter import __version__, stack
+from tmux_exporter import __version__, remediator_child, stack
 from tmux_exporter.config import Config
 from tmux_exporter.demo import launch
 from tmux_exporter.errors import UsageError
-from tmux_exporter.places import private_folder, state_path
+from tmux_exporter.places import private_folder, runtime_path, state_path
 from tmux_exporter.report import Report
 from tmux_exporter.service import Service
 
@@ -27,11 +27,13 @@ def up(
     environ: Mapping[str, str],
     say: Callable[[str], None],
     *,
+    config_path: str | None = None,
     with_demo: bool = False,
 ) -> None:
-    """Run exporter and page, and Prometheus and Alertmanager where they are installed, until a signal.
+    """Run exporter, page, an observing remediator, and Prometheus and Alertmanager where they are installed.
 
-    `with_demo` adds a demo fleet, alerts that take seconds instead of minutes, and data that go with it.
+    Until a signal. `config_path` is the file that `load` reads. `with_demo` adds a demo fleet, alerts that
+    take seconds instead of minutes, and data that go with it.
     """
     refuse_sudo(environ)
     if with_demo:
@@ -43,13 +45,14 @@ def up(
         stage = _Stage(service=service, demo=launch.Demo(folder, environ) if with_demo else None, say=say)
         try:
             # Before any thread runs: a fork that is to run Python code must not happen beside threads.
-            stage.start(config, folder)
+            stage.start(config, folder, config_path, environ)
             lock.write(f"{service.web.url} (pid {os.getpid()})\n")
             lock.flush()
             stage.welcome()
             service.run(stage.watch)
         finally:
             stage.stop()
+            remediator_child.forget(runtime_path(environ, os.getuid()))
             lock.truncate(0)
 
 
@@ -79,13 +82,18 @@ class _Stage:
     folder: Path = Path()
     children: list[stack.Child] = field(default_factory=list)
 
-    def start(self, config: Config, folder: Path) -> None:
+    def start(
+        self, config: Config, folder: Path, config_path: str | None, environ: Mapping[str, str]
+    ) -> None:
         """Start everything beside the exporter; data and logs go into `folder`, the demo's below it."""
-        self.folder = folder
-        time_scale = 1.0
+        self.folder, time_scale = folder, 1.0
+        flags: tuple[str, ...] = ()
         if self.demo is not None:
             self.children.append(self.demo.start())
             self.folder, time_scale = self.demo.folder, launch.TIME_SCALE
+            environ, flags = self.demo.environ_of_remediator(), launch.REMEDIATOR_FLAGS
+        interval = config.sampling.interval
+        self.children.append(remediator_child.start(self.folder, interval, config_path, environ, flags))
         rules, routes = stack.write_alerts(self.folder, time_scale)
         alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
         target = None
@@ -94,7 +102,7 @@ class _Stage:
             target = self.children[-1].url.removeprefix("http://")
         if prometheus := stack.find_program("prometheus"):
             exporter = f"127.0.0.1:{self.service.web.port}"
-            configuration = stack.prometheus_config(exporter, target, config.sampling.interval, (rules,))
+            configuration = stack.prometheus_config(exporter, target, interval, (rules,))
             self.children.append(stack.start_prometheus(prometheus, self.folder, configuration))
 
     def stop(self) -> None:
@@ -109,7 +117,10 @@ class _Stage:
         urls = {child.name: child.url for child in reversed(self.children) if child.url}
         rows = [("live page", url), ("metrics", f"{url}metrics"), *urls.items()]
         rows += self.demo.rows() if self.demo else ()
-        rows.append(("data and logs", str(self.folder)))
+        rows += [
+            ("remediator", "observes, and tells here what it would do"),
+            ("data and logs", str(self.folder)),
+        ]
         self.say(f"tmux-exporter {__version__}\n")
         for name, value in rows:
             self.say(f"  {name:<14} {value}")
@@ -123,7 +134,8 @@ class _Stage:
         """Tell what is seen, and of each child when it is ready or has ended, without holding anything up."""
         self._in_thread("up-sample", self._tell_first_sample)
         for child in self.children:
-            self._in_thread(f"up-{child.name}", partial(_follow, child, self.say))
+            follow = remediator_child.follow if child.name == remediator_child.NAME else _follow
+            self._in_thread(f"up-{child.name}", partial(follow, child, self.say))
         if self.demo is not None:
             self._in_thread("up-demo", partial(self.demo.tell, self.children, self.say))
 

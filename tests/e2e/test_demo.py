@@ -20,6 +20,7 @@ from tests.support.processes import end_process, is_gone
 from tests.support.up import Up, get, query
 from tests.support.wait import wait_for
 from tmux_exporter.demo.launch import LIBTMUX
+from tmux_exporter.places import REMEDIATOR_AUDIT
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -148,8 +149,18 @@ def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
         "Alertmanager has it",
     )
 
+    dangling = {each["pid"] for each in on("demo", seen["schedulers"]) if each["state"] == "dangling"}
+    told_of = r"The remediator, which only observes, would end shell (\d+) and sleep (\d+):"
+    wait_for(lambda: len(re.findall(told_of, up.text())) == 2, "what the remediator would do is told", 30)
+    assert {int(shell) for shell, _ in re.findall(told_of, up.text())} == dangling
+    would = 'tmux_remediator_actions_total{action="stop",outcome="would"} > 0'
+    wait_for(lambda: query(prometheus, would), "it is counted")
+    assert query(prometheus, 'sum(tmux_remediator_actions_total{outcome="done",action!="warn"})')[0][1] == 0
+    assert schedulers(up) == SCHEDULERS
+
     data = up.home / "tmux-exporter" / "demo"
     assert (data / "prometheus").is_dir()
+    assert (data / "tmux-exporter" / REMEDIATOR_AUDIT).exists()
     assert not (data.parent / "prometheus").exists()
     children = up.children()
     up.process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.errors import UsageError
+from tmux_exporter.places import REMEDIATOR_STATUS
 from tmux_exporter.up import refuse_sudo
 
 LISTEN = ("--web.listen-address", "127.0.0.1:0")
@@ -120,13 +122,57 @@ def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals
     up.url("live page")
     wait_for(lambda: "Prometheus is ready." in up.text(), "Prometheus is ready", 30)
     children = up.children()
-    assert len(children) == 2
+    assert len(children) == 3, "Prometheus, Alertmanager, remediator"
+    status_file = up.runtime / "tmux-exporter" / REMEDIATOR_STATUS
+    wait_for(status_file.exists, "the remediator tells of itself")
     up.process.send_signal(ending)
     status = up.process.wait(10)
     wait_for(lambda: all(is_gone(pid) for pid in children), "the servers end too")
     if ending is not signal.SIGKILL:
         assert status == 0, up.text()
         assert "ended with status" not in up.text()
+        assert not status_file.exists()
+
+
+def test_a_remediator_observes(start_up: Callable[..., Up], tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yml"
+    settings.write_text("log:\n  level: error\n")
+    up = start_up("--sampling.interval", "500ms", "--config", str(settings))
+    page = up.url("live page")
+    wait_for(lambda: "tmux_remediator_up 1.0" in get(f"{page}metrics?fresh=1"), "it is seen", 20)
+    metrics = get(f"{page}metrics")
+    assert 'tmux_remediator_mode{mode="observe"} 1.0' in metrics
+    assert 'tmux_remediator_mode{mode="enforce"} 0.0' in metrics
+    (command,) = [words for pid in up.children() if "tmux_exporter.remediator_cli" in (words := argv(pid))]
+    assert "--enforce" not in command
+    assert command[command.index("--interval") + 1] == "500ms"
+    assert command[command.index("--config") + 1] == str(settings)
+
+
+def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: Callable[..., Up]) -> None:
+    up = start_up()
+    # The first one of this home ends with its `up`; then another one takes its place.
+    up.url("live page")
+    up.end()
+    command = [sys.executable, "-m", "tmux_exporter.remediator_cli", "run", "--interval", "500ms"]
+    with (up.home / "other.log").open("wb") as log:
+        other = subprocess.Popen(command, env=up.environ, stderr=log)
+    try:
+        status_file = up.runtime / "tmux-exporter" / REMEDIATOR_STATUS
+        wait_for(status_file.exists, "the other one runs")
+        second = Up(up.home, up.runtime)
+        words = f"No remediator of its own: a remediator already runs: pid {other.pid}, which observes"
+        wait_for(lambda: words in second.text(), "up says so")
+        second.end()
+        assert other.poll() is None
+        assert status_file.exists()
+    finally:
+        other.terminate()
+        other.wait(10)
+
+
+def argv(pid: int) -> list[str]:
+    return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
 
 
 def test_a_second_up_is_told_where_the_first_one_is(start_up: Callable[..., Up]) -> None:

@@ -21,6 +21,9 @@ LIBTMUX = "libtmux>=0.40"
 TIME_SCALE = 1 / 60
 """The demo's alerts take a second where the real ones take a minute."""
 
+REMEDIATOR_FLAGS = ("--server", SERVER, "--time-scale", f"{TIME_SCALE:.6f}")
+"""The demo's remediator is for the demo's server only, and as quick as its alerts."""
+
 ALERT = "TmuxSchedulerDangling"
 
 _STANDS_SECONDS = 30.0
@@ -49,6 +52,10 @@ class Demo:
         log = self.folder / "demo.log"
         command = (sys.executable, "-m", "tmux_exporter.demo.keeper")
         return stack.Child(name="demo fleet", log=log, process=stack.spawn(command, log, dict(self._environ)))
+
+    def environ_of_remediator(self) -> dict[str, str]:
+        """The environment with which a remediator keeps its record among the demo's data."""
+        return {**self._environ, "XDG_STATE_HOME": str(self.folder)}
 
     def remove_data(self) -> None:
         """Remove data and logs, once everything that writes there has ended."""
