@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.model import (
+    HostFacts,
     Problem,
     ProcessId,
     QueryFailure,
@@ -58,7 +59,6 @@ class ServerReport:
     """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
 
     `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
-    `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
     `listing_age_seconds` is the age of the listing that the counts come from.
     """
 
@@ -82,7 +82,6 @@ class ServerReport:
     query_duration: Histogram
     query_failures: Mapping[QueryFailure, int]
     problem: Problem | None
-    ended: bool = False
     ended: bool = False
 
 
@@ -162,7 +161,7 @@ class SchedulerReport:
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
 
-    `remediator` is None where none has run.
+    `remediator` is None where none has run, `host` where it is not looked at (`metrics.host`).
     """
 
     timestamp: float
@@ -183,3 +182,4 @@ class Report:
     collector_success: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     remediator: RemediatorReport | None = None
+    host: HostFacts | None = None

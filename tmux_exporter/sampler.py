@@ -17,6 +17,7 @@ from tmux_exporter.analysis.groups import (
     schedulers_by_place,
     shown_groups,
 )
+from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.query_stats import QueryStats
@@ -28,10 +29,11 @@ from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.model import MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
-from tmux_exporter.places import runtime_path
+from tmux_exporter.model import HostFacts, MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.places import runtime_path, state_path
 from tmux_exporter.remediation import RemediatorReport
 from tmux_exporter.report import Report
+from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.remediator_file import RemediatorFile
@@ -71,6 +73,13 @@ class RemediatorSource(Protocol):
         """Its last word, None where none has run."""
 
 
+class HostSource(Protocol):
+    """Reads the machine."""
+
+    def read(self, table: ProcessTable) -> HostFacts:
+        """The machine as it is now, with the processes of `table`."""
+
+
 class Sampler:
     """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
 
@@ -84,6 +93,7 @@ class Sampler:
         *,
         default_socket: str,
         remediator: RemediatorSource | None = None,
+        host: HostSource | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -92,6 +102,7 @@ class Sampler:
         self._tmux = tmux
         self._limits = limits
         self._remediator = remediator
+        self._host = host
         self._accounts: Accounts[GroupKey] = Accounts()
         self._queries = QueryStats()
         self._outcomes = SchedulerOutcomes()
@@ -132,6 +143,7 @@ class Sampler:
         snapshot = self.look()
         # After the look: what it misses and has ended by then, the remediator has told by now.
         remediator = self._remediator.read() if self._remediator else None
+        host = self._host.read(snapshot.table) if self._host and self._config.metrics.host else None
         self._accounts.observe(snapshot.table, groups(snapshot))
         self._accounts.retain(shown_groups(snapshot))
         self._queries.observe(snapshot.view.servers)
@@ -162,9 +174,11 @@ class Sampler:
             collector_success={
                 "processes": snapshot.table.complete,
                 "remediator": remediator is None or remediator.status is not None,
+                **({"host": host.complete} if host else {}),
             },
             problems=snapshot.view.problems,
             remediator=remediator,
+            host=labelled(host) if host else None,
         )
         self._last, self._last_at = report, started
         return report
@@ -223,10 +237,20 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
     )
     limits = LimitReader(clock=clock, proc_root=root)
     remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
+    # Where programs, we and everybody write.
+    places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
+    host = HostReader(clock=clock, proc_root=root, places=places)
     # Where tmux looks for a process that has no TMUX_TMPDIR.
     default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
     return Sampler(
-        config, clock, processes, tmux, limits, default_socket=default_socket, remediator=remediator
+        config,
+        clock,
+        processes,
+        tmux,
+        limits,
+        default_socket=default_socket,
+        remediator=remediator,
+        host=host,
     )
 
 

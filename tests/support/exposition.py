@@ -65,18 +65,23 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("policy",),
         ("tmux_remediator_actions_total", "tmux_remediator_refusals_total"),
     ),
+    ("tmux_host_filesystem_size_bytes", ("mountpoint",), ("tmux_host_filesystem_avail_bytes",)),
+    ("tmux_host_network_receive_bytes_total", ("device",), ("tmux_host_network_transmit_bytes_total",)),
 )
 
 _MAY_BE_UNREADABLE = ("tmux_scheduler_memory_bytes", "tmux_scheduler_open_fds")
 """These have no value where schedulers are there and none of them could be read."""
 
 
-def problems(page: str, *, options: Collection[str] = ()) -> list[str]:
-    """What is wrong with a page in the text format; `options` are the settings that are on."""
+def problems(page: str, *, options: Collection[str] = (), off: Collection[str] = ()) -> list[str]:
+    """What is wrong with a page in the text format.
+
+    `options` are the settings that are on and add families, `off` those that are off and take some away.
+    """
     samples = tuple(_samples(page))
     by_family = {spec.name: [each for each in samples if each.name in _names(spec)] for spec in FAMILIES}
     return [
-        *_header_problems(page, options),
+        *_header_problems(page, options, off),
         *_stray_problems(samples),
         *(problem for spec in FAMILIES for problem in _value_problems(spec, by_family[spec.name])),
         *(
@@ -133,7 +138,7 @@ def _key(labels: Mapping[str, str], only: Collection[str] | None = None) -> Key:
     return tuple(sorted((name, value) for name, value in labels.items() if only is None or name in only))
 
 
-def _header_problems(page: str, options: Collection[str]) -> Iterator[str]:
+def _header_problems(page: str, options: Collection[str], off: Collection[str]) -> Iterator[str]:
     headers = [line.split(" ", 3)[1:] for line in page.split("\n") if line.startswith("# ")]
     for (word, name), count in Counter((word, name) for word, name, _ in headers).items():
         if word not in ("HELP", "TYPE") or count > 1:
@@ -147,8 +152,11 @@ def _header_problems(page: str, options: Collection[str]) -> Iterator[str]:
             yield f"{name}: declared as planned, but it is on the page"
         elif spec.option and spec.option not in options:
             yield f"{name}: {spec.option} is off, but it is on the page"
+        elif spec.switch in off:
+            yield f"{name}: {spec.switch} is off, but it is on the page"
     for spec in FAMILIES:
-        if spec.status is Status.BUILT and (not spec.option or spec.option in options):
+        shown_by_option = not spec.option or spec.option in options
+        if spec.status is Status.BUILT and shown_by_option and spec.switch not in off:
             kind = Kind.GAUGE if spec.kind is Kind.INFO else spec.kind
             wanted = [("HELP", spec.help.replace("\\", r"\\")), ("TYPE", str(kind))]
             for word, text in wanted:
@@ -188,7 +196,7 @@ def _closed_problems(spec: Spec, by_family: Mapping[str, list[Sample]]) -> Itera
     samples = by_family[spec.name]
     shown = {_key(each.labels) for each in samples}
     open_labels = [label for label in spec.labels if label not in spec.closed]
-    expected = not open_labels and (spec.subject != "remediator" or _remediator_is_up(by_family))
+    expected = not open_labels and _is_there(spec.subject, by_family)
     places = {_key(each.labels, open_labels) for each in samples} or ({()} if expected else set())
     for place, values in itertools.product(sorted(places), itertools.product(*spec.closed.values())):
         wanted = _key({**dict(place), **dict(zip(spec.closed, values, strict=True))})
@@ -197,9 +205,11 @@ def _closed_problems(spec: Spec, by_family: Mapping[str, list[Sample]]) -> Itera
             yield f"{spec.name}: no series for {dict(wanted)}; members of a closed list start at 0"
 
 
-def _remediator_is_up(by_family: Mapping[str, list[Sample]]) -> bool:
-    """While it is not there, or does not run, it is in no mode."""
-    return any(each.value == 1 for each in by_family["tmux_remediator_up"])
+def _is_there(subject: str, by_family: Mapping[str, list[Sample]]) -> bool:
+    """A remediator that is not there, or does not run, is in no mode; a host may show nothing of itself."""
+    if subject == "remediator":
+        return any(each.value == 1 for each in by_family["tmux_remediator_up"])
+    return subject != "host"
 
 
 def _value(samples: Iterable[Sample], key: Key) -> float:

@@ -3,6 +3,10 @@
 from dataclasses import replace
 
 from tmux_exporter.model import (
+    CPU_MODES,
+    FileSystem,
+    HostFacts,
+    NetworkDevice,
     Problem,
     ProcessId,
     QueryFailure,
@@ -169,6 +173,33 @@ OBSERVER = RemediatorStatus(
 """A remediator that observes: one match, one that it would have ended."""
 
 
+HOST = HostFacts(
+    memory_bytes=16 * 2**30,
+    memory_available_bytes=9_876_543_488,
+    cpu_seconds={mode: 1000.25 + index for index, mode in enumerate(CPU_MODES)},
+    load1=1.75,
+    disk_io_seconds={"nvme0n1": 123.456},
+    filesystems={
+        "/": FileSystem(size_bytes=250_000_000_000, available_bytes=100_000_000_000),
+        HOSTILE: FileSystem(size_bytes=4096, available_bytes=0),
+    },
+    networks={
+        "eth0": NetworkDevice(received_bytes=5_000_000_000, sent_bytes=70_000_000, speed_bytes=125_000_000),
+        "wlan0": NetworkDevice(received_bytes=12, sent_bytes=34),
+    },
+    pressure_seconds={
+        (resource, kind): 0.25 for resource in ("cpu", "io", "memory") for kind in ("some", "full")
+    },
+    processes=321,
+    threads=1234,
+    threads_limit=32_768,
+    ptys=17,
+    ptys_limit=4096,
+    inotify_instances_limit=128,
+)
+"""A machine that shows everything."""
+
+
 def session(
     server: str, name: str, scale: int = 1, *, group: str = "", cost: Usage | None = None
 ) -> SessionReport:
@@ -290,6 +321,7 @@ def example_report() -> Report:
         collector_success={"tmux": False, "processes": True},
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
         remediator=RemediatorReport(up=True, status=OBSERVER),
+        host=HOST,
     )
 
 

@@ -110,6 +110,10 @@ CLOSED = {
     ),
     ("tmux_scheduler_outcomes_total", "outcome"): "fired missed cancelled unknown",
     ("tmux_operation_errors_total", "reason"): "exit_status timeout exception refused other",
+    (
+        "tmux_host_cpu_seconds_total",
+        "mode",
+    ): "user nice system idle iowait irq softirq steal",
     ("tmux_exporter_samples_total", "result"): "complete partial failed",
     ("tmux_remediator_mode", "mode"): "observe recommend enforce",
     ("tmux_remediator_actions_total", "action"): "warn stop kill",

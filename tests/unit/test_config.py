@@ -97,7 +97,7 @@ def test_every_setting_is_read() -> None:
             )
         ),
         limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
-        metrics=MetricsSettings(pane_detail=True),
+        metrics=MetricsSettings(pane_detail=True, host=False),
         web=WebSettings(
             listen_address="[::1]:0",
             max_connections=64,

@@ -9,6 +9,7 @@ from tests.support.exposition import differences, falling, problems
 from tests.support.golden import GOLDEN, golden_page
 from tests.support.report import example_report
 from tmux_exporter.config import Config, MetricsSettings, defaults
+from tmux_exporter.metrics.catalogue_house import HOST_OPTION
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Pages, Renderer
 from tmux_exporter.metrics.usage import PANE_DETAIL
@@ -50,6 +51,15 @@ def test_pane_detail_is_declared_too() -> None:
     page = pages(config=Config(metrics=MetricsSettings(pane_detail=True))).text.decode()
     assert problems(page, options=(PANE_DETAIL,)) == []
     assert any("is off, but it is on the page" in line for line in problems(page))
+
+
+def test_the_host_is_off_with_one_flag() -> None:
+    page = pages(config=Config(metrics=MetricsSettings(host=False))).text.decode()
+    assert "tmux_host" not in page
+    assert problems(page, off=(HOST_OPTION,)) == []
+    assert any(
+        "metrics.host is off, but it is on the page" in line for line in problems(PAGE, off=(HOST_OPTION,))
+    )
 
 
 def test_both_formats_say_the_same() -> None:
@@ -115,6 +125,8 @@ PLANNED = "# HELP tmux_agent_up X.\n# TYPE tmux_agent_up gauge\n"
         (r'tmux_pane_cpu_seconds_total\{.*"%7".*\n', "", "which tmux_pane_info has"),
         (r'tmux_agent_cpu_seconds_total\{.*"team".*\n', "", "which tmux_agent_info has"),
         (r'tmux_server_info\{.*"default".*\n', "", "which tmux_server_sessions has"),
+        (r'tmux_host_cpu_seconds_total\{mode="steal".*\n', "", "members of a closed list start at 0"),
+        (r'tmux_host_filesystem_avail_bytes\{mountpoint="/".*\n', "", "tmux_host_filesystem_size_bytes has"),
     ],
 )
 def test_the_checker_sees(pattern: str, replacement: str, complaint: str) -> None:

@@ -209,6 +209,13 @@ class MetricsSettings:
             "Publish for each pane every family that sessions and agents have.",
         ),
     )
+    host: bool = field(
+        default=True,
+        metadata=setting(
+            Boolean(),
+            "Read the host and publish the families `tmux_host_*`. False where node_exporter runs beside.",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,10 @@
 """Declared families of what stands around tmux: the exporter itself, the remediator, the host."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from tmux_exporter.metrics.family import Kind, Spec, Status
-from tmux_exporter.model import Unreadable
+from tmux_exporter.model import CPU_MODES, Unreadable
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -225,16 +228,28 @@ REMEDIATOR = (
 )
 
 
+HOST_OPTION = "metrics.host"
+
+
 def _host(
-    name: str, meaning: str, *, labels: tuple[str, ...] = (), unit: str = "", kind: Kind = Kind.GAUGE
+    name: str,
+    meaning: str,
+    *,
+    labels: tuple[str, ...] = (),
+    unit: str = "",
+    kind: Kind = Kind.GAUGE,
+    closed: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    status: Status = Status.BUILT,
 ) -> Spec:
     return Spec(
         name=f"tmux_host_{name}",
         kind=kind,
         unit=unit,
         labels=labels,
+        closed=closed,
         subject="host",
-        status=Status.PLANNED,
+        status=status,
+        switch=HOST_OPTION,
         help=meaning,
     )
 
@@ -244,58 +259,86 @@ HOST = (
     _host("memory_available_bytes", "Memory that programs can still get without swapping.", unit="bytes"),
     _host(
         "cpu_seconds_total",
-        "CPU time of the host by mode, all cores summed, since it started.",
+        "CPU time of the host by mode, all cores summed, since the host was booted: the kernel's own "
+        "counter, not one that starts with the exporter. What guests ran is within user and nice.",
         labels=("mode",),
         unit="seconds",
         kind=Kind.COUNTER,
+        closed={"mode": CPU_MODES},
     ),
     _host("load1", "Load average of the last minute."),
     _host(
         "disk_io_seconds_total",
-        "Time in which the device had work, since the host started.",
+        "Time in which the disk had work at hand, since the host was booted: the kernel's own counter. Whole "
+        "disks only: no partitions, and nothing that is made of other disks, of files or of memory.",
         labels=("device",),
         unit="seconds",
         kind=Kind.COUNTER,
     ),
-    _host("filesystem_size_bytes", "Size of the file system.", labels=("mountpoint",), unit="bytes"),
+    _host(
+        "filesystem_size_bytes",
+        "Size of the file system: of all that are on a disk of this host, and of what HOME, the state folder "
+        "and /tmp are on. One that is mounted several times is there once; network file systems and what is "
+        "mounted below them are never asked.",
+        labels=("mountpoint",),
+        unit="bytes",
+    ),
     _host(
         "filesystem_avail_bytes",
-        "Space that users other than root can still fill.",
+        "Space that users other than root can still fill, of the same file systems.",
         labels=("mountpoint",),
         unit="bytes",
     ),
     _host(
         "network_receive_bytes_total",
-        "Bytes that the network device received since it came up.",
+        "Bytes that the network device received since it is there: the kernel's own counter. Every device of "
+        "this network namespace but lo and veth*.",
         labels=("device",),
         unit="bytes",
         kind=Kind.COUNTER,
     ),
     _host(
         "network_transmit_bytes_total",
-        "Bytes that the network device sent since it came up.",
+        "Bytes that the network device sent since it is there: the kernel's own counter.",
         labels=("device",),
         unit="bytes",
         kind=Kind.COUNTER,
     ),
     _host(
         "network_speed_bytes",
-        "Speed of the network device, in bytes per second.",
+        "Speed of the network device in bytes per second, where its driver knows one; virtual devices and "
+        "Wi-Fi often do not.",
         labels=("device",),
         unit="bytes",
     ),
     _host(
         "pressure_seconds_total",
-        "Time in which some or all tasks waited for the resource, since the host started.",
+        "Time in which tasks waited for the resource (cpu, io, memory), since the host was booted: the "
+        "kernel's own counter (PSI). Kind some: at least one task waited; full: all did at the same time.",
         labels=("resource", "kind"),
         unit="seconds",
         kind=Kind.COUNTER,
     ),
-    _host("processes", "Processes on the host, of all users."),
+    _host("processes", "Processes on the host, of all users, as far as /proc shows them."),
     _host("pids", "Process and thread ids in use."),
-    _host("pids_limit", "Process and thread ids that the kernel can give out."),
+    _host(
+        "pids_limit",
+        "Process and thread ids that the kernel can give out: kernel.pid_max or kernel.threads-max, "
+        "whichever is lower.",
+    ),
     _host("ptys", "Pseudo-terminals in use."),
-    _host("ptys_limit", "Pseudo-terminals that the kernel can give out."),
-    _host("inotify_instances", "inotify instances that this user has open."),
-    _host("inotify_instances_limit", "inotify instances that a user can have open."),
+    _host(
+        "ptys_limit",
+        "Pseudo-terminals that the kernel can give out (kernel.pty.max); containers cannot have the last "
+        "kernel.pty.reserve of them.",
+    ),
+    _host(
+        "inotify_instances",
+        "inotify instances that this user has open.",
+        status=Status.PLANNED,
+    ),
+    _host(
+        "inotify_instances_limit",
+        "inotify instances that a user can have open (fs.inotify.max_user_instances).",
+    ),
 )

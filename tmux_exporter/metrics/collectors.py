@@ -8,6 +8,7 @@ from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.metrics import (
     agents,
     exporter,
+    host,
     panes,
     process,
     remediator,
@@ -29,6 +30,7 @@ COLLECTORS: Mapping[str, Collector] = {
     "agents": agents.collect,
     "schedulers": schedulers.collect,
     "remediator": remediator.collect,
+    "host": host.collect,
     "panes": panes.collect,
     "process": process.collect,
 }

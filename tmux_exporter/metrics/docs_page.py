@@ -40,7 +40,9 @@ SUBJECTS = {
     ),
     "host": (
         "The host",
-        "What the limits of sessions and agents need; to be switched off beside node_exporter.",
+        "What the limits of sessions and agents need, from `/proc` as this user sees it. Beside "
+        "node_exporter, `metrics.host: false` switches all of it off. What this kernel does not have or does "
+        "not show has no series.",
     ),
     "remediator": (
         "The remediator",
@@ -97,6 +99,8 @@ changelog one release before. **Planned** families are reserved names and are no
   of its last complete listing for `tmux.hold`, with `tmux_up` 0; what comes from `/proc` stays fresh.
 - **Counters start at 0** when the exporter first sees what they count for, and do not fall while it is there.
   They are not taken over from the kernel or from an earlier run, so `increase()` is true across restarts.
+  Only `tmux_host_*` and `process_*` are the kernel's own counters, as other exporters show them: they start
+  with the host, the device or the process, and no restart of the exporter moves them.
 - **Closed lists start at 0.** A label whose values are listed here has a series for each of them as soon as
   its other labels are known, so that the first event is an increase. Only memory and file descriptors of
   schedulers are missing where schedulers are there and none of them could be read.

@@ -39,8 +39,8 @@ class Spec:
 
     `name` is what PromQL sees (a counter's with `_total`). `unit` is the end of the name before `_total`,
     empty for plain numbers. `closed` lists every value that a label can have; a label that is not in it is
-    open. `option` is the setting without which the family is not shown. A declaration that contradicts
-    itself raises ValueError.
+    open. `option` is the setting that has to be true for the family to be shown, `switch` the one that has
+    to be false for it not to be. A declaration that contradicts itself raises ValueError.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Spec:
     status: Status = Status.BUILT
     closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     option: str = ""
+    switch: str = ""
 
     def __post_init__(self) -> None:
         for problem in self._problems():
