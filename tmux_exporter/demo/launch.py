@@ -72,15 +72,13 @@ class Demo:
         lines = [
             f"This is a demo: three sessions of played agents on a tmux server of their own, `{SERVER}`.",
             "Your own servers are shown beside it and left alone. Two of its scheduled check-ins have lost",
-            "the session that they are for.",
+            "the session that they are for. Within a minute",
+            "  - the remediator, which only observes, tells here what it would do about them;",
+            f"  - the alert {ALERT} fires."
+            if "Prometheus" in urls
+            else "  - an alert would fire, if Prometheus were installed.",
+            "What waits for a minute in earnest waits for a second in the demo.",
         ]
-        if prometheus := urls.get("Prometheus"):
-            lines += [
-                f"Within a minute the alert {ALERT} fires: {prometheus}/alerts",
-                "(a minute of the real rules takes a second here).",
-            ]
-        else:
-            lines.append("With Prometheus installed, an alert about them would fire within a minute.")
         return "\n".join(f"  {line}" for line in lines)
 
     def wait_until_seen(self, fresh: Callable[[], Published | None]) -> Published | None:
@@ -95,7 +93,7 @@ class Demo:
         """Tell of the alert once it fires; to be run in a thread."""
         url = next((child.url for child in children if child.name == "Prometheus"), "")
         if url and _wait(lambda: _fires(url), _ALERT_SECONDS):
-            say(f"  The alert {ALERT} fires: {url}/alerts")
+            say(f"  The alert {ALERT} fires: {_alerts_page(url)}")
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -104,6 +102,12 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
             return True
         pause(_POLL_SECONDS)
     return False
+
+
+def _alerts_page(prometheus: str) -> str:
+    # Debian builds Prometheus with its older pages only.
+    pages = (f"{prometheus}/{path}" for path in ("alerts", "classic/alerts"))
+    return next((page for page in pages if stack.fetch(page) is not None), prometheus)
 
 
 def _fires(prometheus: str) -> bool:
