@@ -21,7 +21,7 @@ LEAK_MIB = 200
 
 _MIB = 2**20
 _LOOK_SECONDS = 1.0
-_CPU_ROUNDS = 150_000
+_CPU_ROUNDS = 500_000
 _TOOL_SECONDS = 2
 _STEPS = ("Read(src/invoice.py)", "Update(src/invoice.py)", "Bash(pytest -q tests/test_invoice.py)")
 _NOTE = "Time for a check: what is done, what is next?"
