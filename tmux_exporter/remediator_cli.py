@@ -29,6 +29,13 @@ def cli() -> None:
 
 @cli.command(short_help="Watch for orphaned schedulers; end them only with --enforce.")
 @click.option("--enforce", is_flag=True, help="End what the policy says; without it nothing is signalled.")
+@click.option(
+    "--server",
+    "servers",
+    metavar="NAME",
+    multiple=True,
+    help="Only what aims at this tmux server, by its label in /metrics; may be given again (all).",
+)
 @click.option("--interval", metavar="TIME", help="Time between samples (5s).")
 @click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
 @click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
@@ -37,6 +44,7 @@ def cli() -> None:
 def run(
     *,
     enforce: bool,
+    servers: tuple[str, ...],
     interval: str | None,
     config_path: str | None,
     log_level: str | None,
@@ -55,14 +63,14 @@ def run(
     \b
     Example:
       tmux-remediator run                 observe
-      tmux-remediator run --enforce
+      tmux-remediator run --enforce --server default
     """
     from tmux_exporter.remediator.service import serve
 
     config = override(
         load(config_path), sampling_interval=interval, log_level=log_level, log_format=log_format
     )
-    serve(config, os.environ, enforce=enforce, time_scale=time_scale)
+    serve(config, os.environ, enforce=enforce, servers=servers, time_scale=time_scale)
 
 
 @cli.command(short_help="Show what was done, and whether the record is whole.")

@@ -128,7 +128,7 @@ def test_only_a_dangling_scheduler_is_ever_ended(
 ) -> None:
     report = seen(orphan(state=state))
     assert not ended(report)
-    monkeypatch.setattr(policy, "is_dangling", lambda _: True)
+    monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
     assert ended(report), "the match is what saves it"
 
 
@@ -232,3 +232,22 @@ def test_the_pair_of_a_scheduler_without_a_sleep_is_vetoed_however_it_is_read() 
     shell_only = table(SHELL)
     found = gather(shell_only, Pair(SHELL.id, SHELL.id), UID, OWN)
     assert found is not None and objection(found) is not None
+
+
+@pytest.mark.parametrize(
+    ("servers", "aimed", "matched"),
+    [
+        ((), ("default",), True),
+        (("default",), ("default",), True),
+        (("default", "other"), ("default",), True),
+        (("other",), ("default",), False),
+        (("default",), ("default", "other"), False),
+        (("default",), (), False),
+    ],
+)
+def test_a_policy_for_some_servers_matches_nothing_of_the_others(
+    servers: tuple[str, ...], aimed: tuple[str, ...], matched: bool
+) -> None:
+    cycles = Cycles(replace(P, servers=servers))
+    told = cycles.see(seen(orphan(aimed=aimed), servers=(SERVER, OTHER)))
+    assert (cycles.verdict.matches, len(told)) == ((1, 1) if matched else (0, 0))

@@ -26,7 +26,7 @@ from tmux_exporter.remediator.vetoes import (
     Moment,
     Pair,
     gather,
-    is_dangling,
+    is_match,
     objection,
     pair_of,
     refusal,
@@ -155,7 +155,7 @@ def _look_again(attempt: _Attempt) -> Result | None:
         moment=moment,
         own=attempt.tools.own(),
     )
-    if not is_dangling(case):
+    if not is_match(case):
         return attempt.end(Outcome.REFUSED, Refusal.CHANGED, f"the last look says: {scheduler.state}")
     if (reason := refusal(case)) is not None:
         return attempt.end(Outcome.REFUSED, reason, "by the last look")

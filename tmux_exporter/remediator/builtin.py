@@ -25,12 +25,14 @@ class Policy:
     oldest look at tmux that counts, `grace` the time after TERM before KILL, `gone_within` the time after
     KILL in which it must be gone, `clock_jump` the step of the wall clock that calls for a new warm-up.
 
+    `servers` are the labels of the tmux servers whose schedulers it may match, all of them where it is empty.
     More matches than `max_match`, or than `max_match_ratio` of all schedulers once they are more than
     `max_match_few`, mean that the eye is wrong: then none is ended.
     """
 
     name: str
     mode: Mode
+    servers: tuple[str, ...] = ()
     hold: float = 300.0
     stop_after: float = 300.0
     warmup: float = 300.0

@@ -14,7 +14,8 @@ from tmux_exporter.remediator.vetoes import (
     Case,
     Moment,
     Pair,
-    is_dangling,
+    is_in_scope,
+    is_match,
     pair_of,
     refusal,
     sees_its_servers,
@@ -117,16 +118,17 @@ class _Cycle:
         self._report = report
         self._state = state
         self._now = moment.monotonic
-        self._cases = [
+        everything = [
             Case(scheduler=each, report=report, policy=policy, moment=moment, own=own)
             for each in report.schedulers
         ]
+        self._cases = [case for case in everything if is_in_scope(case)]
         self._watches: dict[Pair, Watch] = {}
         self._reasons: dict[Pair, Refusal | None] = {}
         self._decisions: list[Decision] = []
 
     def verdict(self) -> Verdict:
-        matches = [case for case in self._cases if is_dangling(case)]
+        matches = [case for case in self._cases if is_match(case)]
         for case in matches:
             self._observe(case)
         self._hold()

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tmux_exporter import log
 from tmux_exporter.clock import SystemClock
@@ -15,14 +16,22 @@ from tmux_exporter.remediator.stop import Stop
 _log = logging.getLogger(__name__)
 
 
-def serve(config: Config, environ: Mapping[str, str], *, enforce: bool, time_scale: float = 1.0) -> None:
+def serve(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    enforce: bool,
+    servers: Sequence[str] = (),
+    time_scale: float = 1.0,
+) -> None:
     """Run until SIGTERM or SIGINT. UsageError where a remediator of this user runs already.
 
-    `time_scale` multiplies the policy's waits: 1 for people, less for tests and the demo.
+    `servers` are the labels of the tmux servers it is for, all where there are none. `time_scale` multiplies
+    the policy's waits: 1 for people, less for tests and the demo.
     """
     log.configure(config.log.level, config.log.format)
     clock, uid = SystemClock(), os.getuid()
-    policy = ORPHANED_SCHEDULERS.scaled(time_scale)
+    policy = replace(ORPHANED_SCHEDULERS.scaled(time_scale), servers=tuple(servers))
     state = private_folder(state_path(environ), uid)
     runtime = private_folder(runtime_path(environ, uid), uid)
     stop = Stop()
@@ -31,7 +40,13 @@ def serve(config: Config, environ: Mapping[str, str], *, enforce: bool, time_sca
     try:
         _log.info(
             "started",
-            extra={"mode": remediator.mode, "policy": policy.name, "switch": str(state / REMEDIATOR_OFF)},
+            extra={
+                "mode": remediator.mode,
+                "policy": policy.name,
+                "servers": ",".join(servers) or "all",
+                "time_scale": time_scale,
+                "switch": str(state / REMEDIATOR_OFF),
+            },
         )
         run(remediator, config.sampling.interval, clock, stop)
     finally:

@@ -64,6 +64,17 @@ def is_dangling(case: Case) -> bool:
     return case.scheduler.state is SchedulerState.DANGLING
 
 
+def is_in_scope(case: Case) -> bool:
+    """It aims at no other server than those that the policy is for."""
+    scope = case.policy.servers
+    return not scope or (bool(case.scheduler.aimed) and set(case.scheduler.aimed) <= set(scope))
+
+
+def is_match(case: Case) -> bool:
+    """It is what the policy is for; this is no veto: what is no match is not told of either."""
+    return is_dangling(case) and is_in_scope(case)
+
+
 def sees_all_processes(case: Case) -> bool:
     """The listing of the processes was complete."""
     return case.report.collector_success.get("processes", False)

@@ -1,0 +1,360 @@
+"""One act on real processes: what ends, in which order, and when nothing is signalled."""
+
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.processes import end_process
+from tests.support.remediation import Fleet, alive, running_fleet
+from tests.support.wait import wait_for
+from tmux_exporter.model import ProcessId
+from tmux_exporter.remediation import Action, Outcome, Refusal
+from tmux_exporter.remediator import act, vetoes
+from tmux_exporter.remediator.act import STEPS, Result, Tools, end_pair
+from tmux_exporter.remediator.audit import AuditError, faults, read
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.vetoes import Moment
+from tmux_exporter.report import Report
+
+P = replace(ORPHANED_SCHEDULERS, grace=0.3)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Fleet]:
+    with running_fleet() as made:
+        yield made
+
+
+@pytest.fixture
+def fleet(shared: Fleet) -> Iterator[Fleet]:
+    """The servers of this module; what a test starts in them ends with it."""
+    yield shared
+    shared.reset()
+
+
+@pytest.fixture
+def own_fleet() -> Iterator[Fleet]:
+    """Servers that a test may harm."""
+    with running_fleet() as made:
+        yield made
+
+
+def script(joiner: str) -> str:
+    return f"sleep 20000 {joiner} tmux send-keys -t {{target}} now Enter"
+
+
+def kinds(fleet: Fleet) -> list[str]:
+    """What the audit of an act holds."""
+    path = fleet.act_audit
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    assert list(faults(read(lines))) == []
+    return [str(line.record["kind"]) for line in read(lines) if line.record]
+
+
+def refused(result: Result, reason: Refusal) -> bool:
+    return (result.actions, result.refusal, result.ended) == (
+        ((Action.STOP, Outcome.REFUSED),),
+        reason,
+        False,
+    )
+
+
+VANISHED = ((Action.STOP, Outcome.VANISHED),)
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_whatever_the_shell_and_the_operator_no_key_is_sent(fleet: Fleet, shell: str) -> None:
+    for joiner in ("&&", ";", "||"):
+        pair = fleet.orphan(shell=shell, script=script(joiner))
+        result = end_pair(P, fleet.scheduler(pair[0]), fleet.tools())
+        assert result == Result(actions=((Action.STOP, Outcome.DONE),)), joiner
+        assert not alive(pair[0]) and not alive(pair[1])
+        assert kinds(fleet) == ["intent", "outcome"]
+    assert fleet.fired() == ""
+
+
+def test_in_the_wrong_order_the_witness_sees_keys(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, _ = fleet.orphan(script=script(";"))
+    names = [step.name for step in STEPS]
+    by_name = dict(STEPS)
+    first = names.index("term_shell")
+    wrong = [*names[:first], "end_sleep", *names[first:]]
+    monkeypatch.setattr(act, "STEPS", tuple(act.Step(name, by_name[name]) for name in wrong))
+    end_pair(P, fleet.scheduler(shell), fleet.tools())
+    wait_for(lambda: "send-keys -t gone:0 now Enter" in fleet.fired(), "the scheduler fires")
+
+
+def test_a_shell_that_ignores_term_is_killed_and_its_sleep_after_it(fleet: Fleet) -> None:
+    shell = fleet.schedule(
+        f'sh -c \'trap "" TERM; exec bash -c "{script(";").format(target="gone:0")}"\'', "deaf"
+    )
+    sleep = fleet.sleep_of(shell)
+    result = end_pair(P, fleet.scheduler(shell), fleet.tools())
+    assert result == Result(actions=((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.DONE)))
+    assert result.ended
+    assert not alive(shell) and not alive(sleep)
+    assert fleet.fired() == ""
+    assert kinds(fleet) == ["intent", "outcome"]
+
+
+def test_a_stopped_shell_is_killed_too(fleet: Fleet) -> None:
+    shell, sleep = fleet.orphan(script=script(";"))
+    os.kill(shell, signal.SIGSTOP)
+    result = end_pair(P, fleet.scheduler(shell), fleet.tools())
+    assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.DONE))
+    assert not alive(shell) and not alive(sleep)
+    assert fleet.fired() == ""
+
+
+def interposed(tools: Tools, where: str, deed: Callable[[], object], *, after: bool = False) -> Tools:
+    """The same tools, with something that happens just before one of them is used, or just after."""
+    tool = getattr(tools, where)
+
+    def with_deed() -> Any:
+        if not after:
+            deed()
+        result = tool()
+        if after:
+            deed()
+        return result
+
+    changed: dict[str, Any] = {where: with_deed}
+    return replace(tools, **changed)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_that_ends_meanwhile_is_left_alone(fleet: Fleet, which: int) -> None:
+    for where, after in (("processes", False), ("processes", True), ("look", False), ("look", True)):
+        # With && a sleep that is ended sends nothing, so whether its shell was signalled would show.
+        pair = fleet.orphan()
+        tools = interposed(fleet.tools(), where, lambda pair=pair: end_process(pair[which]), after=after)  # type: ignore[misc]
+        result = end_pair(P, fleet.scheduler(pair[0]), tools)
+        late = where == "look" and after
+        assert (
+            result.actions == VANISHED if late or where == "processes" else refused(result, Refusal.CHANGED)
+        )
+        assert not result.ended
+        assert which == 1 or alive(pair[1]), "nothing was signalled"
+        assert kinds(fleet) == (["intent", "outcome"] if late else [])
+    assert fleet.fired() == ""
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_one_that_ended_before_is_left_alone(fleet: Fleet, which: int) -> None:
+    pair = fleet.orphan()
+    scheduler = fleet.scheduler(pair[0])
+    end_process(pair[which])
+    assert end_pair(P, scheduler, fleet.tools()).actions == VANISHED
+    assert kinds(fleet) == []
+
+
+def test_a_scheduler_whose_pid_is_another_process_is_left_alone(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    scheduler = fleet.scheduler(pair[0])
+    stale = replace(scheduler, process=ProcessId(pair[0], scheduler.process.start_ticks - 1))
+    assert end_pair(P, stale, fleet.tools()).actions == VANISHED
+    assert alive(*pair)
+    assert kinds(fleet) == []
+
+
+def stop_server(fleet: Fleet) -> None:
+    os.kill(fleet.server.pid, signal.SIGSTOP)
+
+
+def make_target(fleet: Fleet) -> None:
+    fleet.tmux("new-session", "-d", "-s", "gone", "cat")
+
+
+def kill_server(fleet: Fleet) -> None:
+    end_process(fleet.server.pid)
+
+
+def restart_server(fleet: Fleet) -> None:
+    end_process(fleet.server.pid)
+    fleet.tmux("new-session", "-d", "-s", "gone", "cat")
+
+
+@pytest.mark.parametrize("trouble", [stop_server, make_target, kill_server, restart_server])
+def test_what_the_last_look_does_not_prove_is_left_alone(
+    own_fleet: Fleet, trouble: Callable[[Fleet], None]
+) -> None:
+    pairs = [own_fleet.orphan(script=script(joiner)) for joiner in ("&&", ";")]
+    schedulers = [own_fleet.scheduler(shell) for shell, _ in pairs]
+    tools = interposed(own_fleet.tools(), "look", once(lambda: trouble(own_fleet)))
+    for scheduler, pair in zip(schedulers, pairs, strict=True):
+        assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
+        assert alive(*pair)
+    assert kinds(own_fleet) == []
+    assert own_fleet.fired() == ""
+
+
+def once(deed: Callable[[], object]) -> Callable[[], None]:
+    """A deed that is done the first time only."""
+    done: list[object] = []
+
+    def maybe() -> None:
+        if not done:
+            done.append(deed())
+
+    return maybe
+
+
+def test_a_folder_that_is_not_to_be_trusted_any_more_protects(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = interposed(fleet.tools(), "look", lambda: fleet.sockets.chmod(0o777))
+    try:
+        result = end_pair(P, fleet.scheduler(pair[0]), tools)
+    finally:
+        fleet.sockets.chmod(0o700)
+    assert refused(result, Refusal.CHANGED)
+    assert alive(*pair)
+
+
+def test_a_look_that_got_old_while_the_disk_was_slow_signals_nothing(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = fleet.tools()
+
+    class Slow:
+        def record(self, kind: str, **fields: object) -> int:
+            fleet.clock.advance(act.LOOK_AGE if kind == "intent" else 0.0)
+            return tools.audit.record(kind, **fields)
+
+    result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, audit=Slow()))  # type: ignore[arg-type]
+    assert refused(result, Refusal.STALE)
+    assert alive(*pair)
+    assert kinds(fleet) == ["intent", "outcome"]
+
+
+def test_a_look_that_took_long_signals_nothing(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = fleet.tools()
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        return report, Moment(moment.wall + act.LOOK_AGE, moment.monotonic + act.LOOK_AGE)
+
+    result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, look=look))
+    assert refused(result, Refusal.STALE)
+    assert alive(*pair)
+    assert kinds(fleet) == []
+
+
+def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = fleet.tools()
+    fleet.act_audit.mkdir()
+    result = end_pair(P, fleet.scheduler(pair[0]), tools)
+    assert refused(result, Refusal.AUDIT)
+    assert alive(*pair)
+
+
+def test_an_outcome_that_cannot_be_recorded_is_told(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = fleet.tools()
+
+    class Broken:
+        def record(self, kind: str, **fields: object) -> int:
+            if kind == "outcome":
+                raise AuditError("disk full")
+            return tools.audit.record(kind, **fields)
+
+    result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, audit=Broken()))  # type: ignore[arg-type]
+    assert result.ended and "not on record" in result.detail
+    assert not alive(pair[0])
+
+
+def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = fleet.orphan()
+
+    def broken(_: object) -> Result | None:
+        raise ZeroDivisionError
+
+    names = [step.name for step in STEPS]
+    steps = [act.Step("term_shell", broken) if step.name == "term_shell" else step for step in STEPS]
+    monkeypatch.setattr(act, "STEPS", tuple(steps))
+    with pytest.raises(ZeroDivisionError):
+        end_pair(P, fleet.scheduler(pair[0]), fleet.tools())
+    assert "record_intent" in names[: names.index("term_shell")]
+    assert kinds(fleet) == ["intent", "outcome"]
+    assert alive(*pair)
+
+
+def test_descriptors_are_given_back(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    scheduler, tools = fleet.scheduler(pair[0]), fleet.tools()
+    tools.audit.record("start")
+    before = os.listdir("/proc/self/fd")
+    end_pair(P, scheduler, tools)
+    end_pair(P, scheduler, tools)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_without_descriptors_left_nothing_is_signalled(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    scheduler, tools = fleet.scheduler(pair[0]), fleet.tools()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        result = end_pair(P, scheduler, tools)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert result.actions == ((Action.STOP, Outcome.FAILED),)
+    assert alive(*pair)
+
+
+ARMED = "bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'"
+LOOP = "bash -c 'while :; do sleep 20000; tmux send-keys -t gone:0 Enter; done'"
+TWO = "bash -c 'sleep 20000 && tmux send-keys -t work:0 hi && tmux send-keys -t gone:0 Enter'"
+
+
+@pytest.mark.parametrize("command", [ARMED, TWO])
+def test_a_real_decoy_would_be_ended_without_its_guard(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    shell = fleet.schedule(command, "decoy")
+    fleet.sleep_of(shell)
+    scheduler, tools = fleet.scheduler(shell), fleet.tools()
+    assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
+    assert alive(shell)
+    monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
+    assert end_pair(P, scheduler, tools).ended
+    assert not alive(shell)
+
+
+def test_an_opaque_decoy_has_one_guard_behind_the_other(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = fleet.schedule(LOOP, "loop")
+    fleet.sleep_of(shell)
+    scheduler, tools = fleet.scheduler(shell), fleet.tools()
+    assert refused(end_pair(P, scheduler, tools), Refusal.EVIDENCE)
+    proofs = tuple(each for each in vetoes.PROOFS if each.holds is not vetoes.is_a_pure_scheduler)
+    monkeypatch.setattr(vetoes, "PROOFS", proofs)
+    assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
+    monkeypatch.setattr(vetoes, "is_match", lambda _: True)
+    monkeypatch.setattr(act, "is_match", lambda _: True)
+    assert refused(end_pair(P, scheduler, tools), Refusal.SERVER_UNKNOWN)
+    assert alive(shell)
+
+
+def test_the_table_is_the_protocol() -> None:
+    assert [step.name for step in STEPS] == [
+        "open_shell",
+        "open_sleep",
+        "read_evidence",
+        "probe",
+        "look_again",
+        "record_intent",
+        "term_shell",
+        "await_shell",
+        "kill_shell",
+        "end_sleep",
+        "verify",
+    ]
