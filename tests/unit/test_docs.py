@@ -1,6 +1,7 @@
 """The documents: no link into the void, no decision outside the index."""
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", (REPOSITORY / page).read_text(), flags=re.DOTALL)
     broken = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)", text):
         if re.match(r"https?://", link):
             continue
         target, _, anchor = link.partition("#")
@@ -39,6 +40,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not file.exists() or (anchor and anchor not in anchors(file)):
             broken.append(link)
     assert broken == []
+
+
+def test_pictures_are_small_enough_for_a_page() -> None:
+    pictures = sorted((REPOSITORY / "docs" / "images").glob("*"))
+    assert {"alert.png", "page.png", "page-dark.png"} <= {each.name for each in pictures}
+    for each in pictures:
+        content = each.read_bytes()
+        assert content.startswith(b"\x89PNG"), each
+        # A header of 8 bytes, then the first chunk: its length, its type, width, height.
+        width, height = struct.unpack(">II", content[16:24])
+        assert len(content) <= 250_000, each
+        assert width <= 1600, each
+        assert height <= 1600, each
 
 
 def test_the_pages_are_found() -> None:
