@@ -4,16 +4,15 @@ import json
 import shutil
 import socket
 import subprocess
-import threading
 import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.wait import wait_for
+from tests.support.webhook import Webhook
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.scope import Scope
@@ -24,43 +23,6 @@ LABELS = {
     for rule in rules.alerts(Scope(thresholds=NUMBERS))
     if isinstance(labels := rule["labels"], dict)
 }
-
-
-class Webhook:
-    """A receiver on loopback; `messages` is what Alertmanager posted."""
-
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-        webhook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                webhook.messages.append(json.loads(body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-
-    def told(self, status: str) -> set[tuple[str, str, str]]:
-        """Receiver, alert and instance of everything told with this status."""
-        return {
-            (message["receiver"], alert["labels"]["alertname"], alert["labels"].get("instance", ""))
-            for message in list(self.messages)
-            for alert in message["alerts"]
-            if alert["status"] == status
-        }
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join()
 
 
 class Alertmanager:
