@@ -42,6 +42,7 @@ class Demo:
 
     def __init__(self, state: Path, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._keeper: stack.Child | None = None
         self._home: Home = home_of(environ)
         self.folder = state / "demo"
         self.remove_data()
@@ -51,7 +52,9 @@ class Demo:
         """Start the keeper, which builds the fleet; before any thread runs."""
         log = self.folder / "demo.log"
         command = (sys.executable, "-m", "tmux_exporter.demo.keeper")
-        return stack.Child(name="demo fleet", log=log, process=stack.spawn(command, log, dict(self._environ)))
+        process = stack.spawn(command, log, self._environ)
+        self._keeper = stack.Child(name="demo fleet", log=log, process=process)
+        return self._keeper
 
     def environ_of_remediator(self) -> dict[str, str]:
         """The environment with which a remediator keeps its record among the demo's data."""
@@ -82,12 +85,15 @@ class Demo:
         return "\n".join(f"  {line}" for line in lines)
 
     def wait_until_seen(self, fresh: Callable[[], Published | None]) -> Published | None:
-        """The first of the samples that `fresh` takes that was begun when the fleet stood."""
-        _wait(self._home.ready.exists, _STANDS_SECONDS)
+        """The first of the samples that `fresh` takes that was begun when the fleet stood, or had failed."""
+        _wait(lambda: self._home.ready.exists() or self._has_ended(), _STANDS_SECONDS)
         stood = SystemClock().monotonic()
         while (published := fresh()) and published.taken_at < stood:
             pause(_POLL_SECONDS)
         return published
+
+    def _has_ended(self) -> bool:
+        return self._keeper is not None and self._keeper.process.poll() is not None
 
     def tell(self, children: Sequence[stack.Child], say: Callable[[str], None]) -> None:
         """Tell of the alert once it fires; to be run in a thread."""
