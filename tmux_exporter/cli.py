@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from tmux_exporter import __version__
-from tmux_exporter.command import run
+from tmux_exporter.command import run, show
 from tmux_exporter.config import Config, load, override
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -130,7 +129,7 @@ def once(load_config: Callable[[], Config], form: str) -> None:
     """
     from tmux_exporter.once import render_once
 
-    sys.stdout.buffer.write(render_once(load_config(), os.environ, form))
+    show(render_once(load_config(), os.environ, form))
 
 
 @cli.command("check-config", short_help="Check a configuration file.")
@@ -166,7 +165,4 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     from tmux_exporter.once import explain_once
 
     explanation = explain_once(load_config(), os.environ, target)
-    if as_json:
-        click.echo(json.dumps(as_dict(explanation), indent=2))
-    else:
-        click.echo(as_text(explanation))
+    show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))

@@ -10,6 +10,7 @@ from tmux_exporter.errors import ConfigError, ExporterError
 
 def run(group: click.Group, name: str) -> None:
     """Run a command line for the program called `name`."""
+    _open_standard_streams()
     try:
         # Without click's own handling of errors a command's result is only returned.
         status = group(prog_name=name, standalone_mode=False)
@@ -25,8 +26,49 @@ def run(group: click.Group, name: str) -> None:
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has what it wanted; Python would complain again while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # A disk that is full, a folder that may not be written: nothing of ours to trace.
+        _drop_output()
+        click.echo(f"{name}: {_words(error)}", err=True)
+        sys.exit(1)
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def show(output: str | bytes) -> None:
+    """Write a command's whole output to stdout; what its encoding lacks is escaped.
+
+    A reader that has left (head, less) has what it wanted and ends the command well.
+    """
+    if isinstance(output, str):
+        output = f"{output}\n".encode(sys.stdout.encoding, "backslashreplace")
+    try:
+        sys.stdout.buffer.write(output)
+        # Here, not at Python's end: there an error could no longer be told.
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _drop_output()
+        raise click.exceptions.Exit(0) from None
+
+
+def _words(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return f"cannot go on: {reason}"
+    return f"cannot use {os.fsdecode(error.filename)!r}: {reason}; see to its owner, mode and free space"
+
+
+def _open_standard_streams() -> None:
+    """Give a program that was started with a closed stream (`>&-`) an empty one.
+
+    Python leaves None in its place, and the next file or socket would get its number, and our output with it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Let what is still unwritten go nowhere: Python would try, and complain, again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

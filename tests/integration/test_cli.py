@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import libtmux
 import pytest
@@ -24,12 +25,18 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(socket_dir: Path, tmp_path: Path) -> Run:
     """Run `tmux-exporter ARGUMENTS`; tmux is looked for only in the test's own socket folder."""
 
-    def run_command(*arguments: str, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    def run_command(
+        *arguments: str,
+        environ: Mapping[str, str] = {},
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        encoding: str = "utf-8",
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "tmux_exporter", *arguments],
             env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), **environ},
-            capture_output=True,
-            text=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            encoding=encoding,
             timeout=30,
             check=False,
         )
@@ -140,6 +147,55 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str
     assert by_pid["members"][0]["pid"] == pid
     assert "no pane and no agent nobody" in refused(run("explain", "nobody"), 3)
     assert "no process 4194305" in refused(run("explain", "4194305"), 3)
+
+
+def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:
+    tmux_server("fleet")
+    for command in (("once",), ("explain", "fleet/%0")):
+        reader, writer = os.pipe()
+        os.close(reader)
+        result = run(*command, stdout=writer)
+        os.close(writer)
+        assert (result.returncode, result.stderr) == (0, ""), command
+
+
+@pytest.mark.parametrize("command", [("once",), ("explain", str(os.getpid()))])
+def test_a_full_disk_is_one_line(run: Run, command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        result = run(*command, stdout=full)
+    assert result.returncode == 1
+    assert result.stderr == "tmux-exporter: cannot go on: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "<&- >&-"])
+def test_a_closed_stream_is_an_empty_one(tmp_path: Path, closed: str) -> None:
+    words = f'"{sys.executable}" -m tmux_exporter once --format json {closed}'
+    done = subprocess.run(
+        ["sh", "-c", words],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed)
+
+
+def test_what_the_terminal_s_encoding_lacks_is_escaped(
+    run: Run, tmux_server: Callable[[str], libtmux.Server]
+) -> None:
+    tmux_server("fleet").cmd("rename-session", "-t", "main", "é狐")
+    result = run("explain", "fleet/%0", environ={"PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "é\\u72d0" in result.stdout
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tmux-exporter" / "up.lock").mkdir(parents=True)
+    line = refused(run("up", "--web.listen-address", "127.0.0.1:0"), 1)
+    lock = tmp_path / "tmux-exporter" / "up.lock"
+    assert line.startswith(f"tmux-exporter: cannot use '{lock}': Is a directory; ")
 
 
 def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(
