@@ -130,3 +130,8 @@ def test_json_holds_the_same_facts() -> None:
 )
 def test_sizes_are_for_a_person(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_more_digits_than_a_pid_has_are_a_name() -> None:
+    with pytest.raises(CannotSeeError, match="no pane and no agent 99999"):
+        explain("9" * 5000, snapshot())

@@ -10,6 +10,7 @@ from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
 
 _ARGV_SHOWN = 200
+_PID_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
 
     Raises CannotSeeError with the candidates when there is none or more than one.
     """
-    if target.isdecimal():
+    if target.isdecimal() and len(target) <= _PID_DIGITS:
         return _process(int(target), snapshot)
     found = _things(target, snapshot)
     if len(found) == 1:
