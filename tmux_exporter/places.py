@@ -27,8 +27,8 @@ REMEDIATOR_AUDIT = "remediator-audit.jsonl"
 
 def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
     """Where sockets and hand-over files go; not created."""
-    if base := environ.get("XDG_RUNTIME_DIR"):
-        return Path(base) / _NAME
+    if base := _base(environ, "XDG_RUNTIME_DIR"):
+        return base / _NAME
     if (user := Path(f"/run/user/{uid}")).is_dir():
         return user / _NAME
     return Path(f"/tmp/{_NAME}-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
@@ -41,9 +41,18 @@ def demo_folder(environ: Mapping[str, str], uid: int) -> Path:
 
 def state_path(environ: Mapping[str, str]) -> Path:
     """Where what must survive a logout goes; not created."""
-    if base := environ.get("XDG_STATE_HOME"):
-        return Path(base) / _NAME
+    if base := _base(environ, "XDG_STATE_HOME"):
+        return base / _NAME
     return Path(environ.get("HOME", "/")) / ".local" / "state" / _NAME
+
+
+def _base(environ: Mapping[str, str], name: str) -> Path | None:
+    """A base folder that the user names; a relative one does not count, as its specification says.
+
+    It would be another folder for each of our programs, depending on where that was started.
+    """
+    base = Path(environ.get(name, ""))
+    return base if base.is_absolute() else None
 
 
 def private_folder(path: Path, uid: int) -> Path:

@@ -20,6 +20,11 @@ def test_state_goes_where_the_user_says_else_into_the_home() -> None:
     assert state_path({"HOME": "/h"}) == Path("/h/.local/state/tmux-exporter")
 
 
+def test_a_relative_base_folder_does_not_count() -> None:
+    assert runtime_path({"XDG_RUNTIME_DIR": "run"}, 987654321) == Path("/tmp/tmux-exporter-987654321")
+    assert state_path({"XDG_STATE_HOME": "state", "HOME": "/h"}) == Path("/h/.local/state/tmux-exporter")
+
+
 def test_a_private_folder_is_made_with_its_parents_and_only_for_us(tmp_path: Path) -> None:
     folder = private_folder(tmp_path / "a" / "b", os.getuid())
     assert folder.stat().st_mode & 0o777 == 0o700
