@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.demo import belongings
 from tests.support.processes import end_process, is_gone
-from tests.support.up import Up, get, query
+from tests.support.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
 from tmux_exporter.demo.launch import LIBTMUX
 from tmux_exporter.places import REMEDIATOR_AUDIT
@@ -166,6 +166,8 @@ def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
     assert (data / "tmux-exporter" / REMEDIATOR_AUDIT).exists()
     assert not (data.parent / "prometheus").exists()
     children = up.children()
+    assert listening([up.process.pid, *children]) <= LOOPBACK
+    assert listening(list(belongings(folder_of(up)))) == set()
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(15) == 0, up.text()
     assert_no_trace(up, was_there)

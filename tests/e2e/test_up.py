@@ -14,7 +14,7 @@ import pytest
 
 from tests.support import exposition
 from tests.support.processes import is_gone
-from tests.support.up import Up, get, query
+from tests.support.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
@@ -26,30 +26,10 @@ LISTEN = ("--web.listen-address", "127.0.0.1:0")
 SERVERS = ("prometheus", "promtool", "prometheus-alertmanager")
 
 
-def listening(pids: list[int]) -> set[str]:
-    """The addresses on which these processes listen, as /proc/net/tcp and tcp6 write them."""
-    inodes = set()
-    for pid in pids:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                inodes.add(os.readlink(link))
-            except FileNotFoundError:
-                continue
-    rows = [
-        row.split()
-        for table in ("tcp", "tcp6")
-        for row in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
-    ]
-    return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
-
-
 def alert_health(prometheus: str) -> dict[str, str]:
     """Whether each alert could be evaluated, by its name."""
     groups = json.loads(get(f"{prometheus}/api/v1/rules?type=alert"))["data"]["groups"]
     return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
-
-
-LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 
 
 def test_the_servers_this_test_needs_are_installed() -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from tests.support.wait import wait_for
 
+LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
+"""As /proc/net/tcp and tcp6 write it."""
+
 
 class Up:
     """A running `tmux-exporter up` on free ports; `home` is where it keeps its state."""
@@ -82,3 +85,24 @@ def get(url: str) -> str:
 def query(prometheus: str, expression: str) -> list[tuple[dict[str, str], float]]:
     answer = json.loads(get(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"))
     return [(each["metric"], float(each["value"][1])) for each in answer["data"]["result"]]
+
+
+def listening(pids: list[int]) -> set[str]:
+    """The addresses on which these processes listen, as /proc/net/tcp and tcp6 write them."""
+    inodes = set()
+    for pid in pids:
+        try:
+            links = list(Path(f"/proc/{pid}/fd").iterdir())
+        except FileNotFoundError:
+            continue
+        for link in links:
+            try:
+                inodes.add(os.readlink(link))
+            except FileNotFoundError:
+                continue
+    rows = [
+        row.split()
+        for table in ("tcp", "tcp6")
+        for row in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+    ]
+    return {row[1].rpartition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
