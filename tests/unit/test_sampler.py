@@ -13,9 +13,9 @@ from tests.support.facts import (
     tmux_server,
     tmux_view,
 )
-from tmux_exporter.config import Config, LimitSettings, TmuxSettings
-from tmux_exporter.model import MemoryBounds, ProcessId, ProcessTable, TmuxView
-from tmux_exporter.sampler import Sampler
+from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
+from tmux_exporter.model import HostFacts, MemoryBounds, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.sampler import HostSource, Sampler
 
 SERVER = tmux_server(100)
 SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)
@@ -50,7 +50,11 @@ class Bounds:
         return MemoryBounds()
 
 
-def sampler(*steps: tuple[ProcessTable, TmuxView], clock: ManualClock | None = None) -> Sampler:
+def sampler(
+    *steps: tuple[ProcessTable, TmuxView],
+    clock: ManualClock | None = None,
+    host: HostSource | None = None,
+) -> Sampler:
     return Sampler(
         Config(),
         clock or ManualClock(),
@@ -58,6 +62,7 @@ def sampler(*steps: tuple[ProcessTable, TmuxView], clock: ManualClock | None = N
         Servers(*(each for _, each in steps)),
         Bounds(),
         default_socket="/tmp/tmux-1000/default",
+        host=host,
     )
 
 
@@ -134,3 +139,29 @@ def test_settings_of_tmux_reach_its_source_when_they_change() -> None:
     settings = TmuxSettings(hold=3.0)
     taken.configure(Config(tmux=settings))
     assert servers.settings == [(settings, 5.0)]
+
+
+class Machine:
+    """Counts how often it is looked at; the third look finds something that it cannot read."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def read(self, table: ProcessTable) -> HostFacts:
+        self.looks += 1
+        return HostFacts(load1=1.0, processes=len(table.processes), complete=self.looks < 3)
+
+
+def test_the_host_is_looked_at_unless_it_is_off() -> None:
+    machine, off = Machine(), Config(metrics=MetricsSettings(host=False))
+    taken = sampler(*[(TABLE, VIEW)] * 4, host=machine)
+    assert taken.sample().host == HostFacts(load1=1.0, processes=2)
+    taken.configure(off)
+    report = taken.sample()
+    assert (report.host, machine.looks) == (None, 1)
+    assert "host" not in report.collector_success
+    taken.configure(Config())
+    assert taken.sample().collector_success["host"] is True
+    report = taken.sample()
+    assert report.collector_success["host"] is False
+    assert report.complete, "the fleet is seen all the same"
