@@ -23,6 +23,12 @@ def all_boards() -> build.DashboardLink:
     )
 
 
+def only_session() -> dict[str, object]:
+    """From a row with the columns Host, Server and Session to the fleet board of only that session."""
+    fields = {"instance": "Host", "server": "Server", "session": "Session"}
+    return drill_down("Only this session", "tmux-fleet", fields)
+
+
 def drill_down(title: str, board: str, fields: Mapping[str, str]) -> dict[str, object]:
     """A link of a table's cell to a board, with variables set from other columns of its row.
 

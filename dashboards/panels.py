@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus, stat, timeseries
 from grafana_foundation_sdk.models import common, dashboard
 
-from dashboards.levels import CRITICAL, Steps
+from dashboards.levels import CRITICAL, UNKNOWN, Steps
 from dashboards.queries import Query
 from dashboards.variables import DATASOURCE
 
@@ -26,6 +26,9 @@ class _Builder(Protocol):
 
 NAME_PATTERN = (r"^(.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2")
 """Takes the usual server and the exporter's port out of `session · server · host:port`."""
+
+HOST_PATTERN = (r"^(.+?)(?::\d+)?$", "$1")
+"""Takes the exporter's port out of `host:port`."""
 
 GAP_MILLISECONDS = 150_000
 """A server that hangs is asked once a minute; what is missing for longer is missing."""
@@ -62,6 +65,7 @@ def tile(number: int, title: str, description: str, query: Query, *, steps: Step
         .unit("none")
         .decimals(0)
         .thresholds(colored(steps))
+        .mappings([_nothing(empty)])
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(common.BigValueGraphMode.NONE)
         .text_mode(common.BigValueTextMode.VALUE)
@@ -98,7 +102,7 @@ def graph(
         .unit(unit)
         .color_scheme(build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
         .line_width(1)
-        .fill_opacity(30 if stacked else 8)
+        .fill_opacity(30 if stacked else 0)
         .show_points(common.VisibilityMode.NEVER)
         .span_nulls(GAP_MILLISECONDS)
         .tooltip(
@@ -130,9 +134,6 @@ def graph(
                 id_val="renameByRegex", options={"regex": pattern, "renamePattern": replacement}
             )
         )
-    for place, query in enumerate(queries):
-        if query.color:
-            panel.override_by_query(ascii_uppercase[place], [_fixed(query.color)])
     for name, color in (colors or {}).items():
         panel.override_by_name(name, [_fixed(color)])
     if limit:
@@ -147,6 +148,16 @@ def graph(
             ],
         )
     return panel
+
+
+def _nothing(words: str) -> dashboard.SpecialValueMap:
+    """Words in the colour of what is not known; without this no value looks as calm as 0."""
+    return dashboard.SpecialValueMap(
+        options=dashboard.DashboardSpecialValueMapOptions(
+            match=dashboard.SpecialValueMatch.NULL_AND_NAN,
+            result=dashboard.ValueMappingResult(text=words, color=UNKNOWN, index=0),
+        )
+    )
 
 
 def _fixed(color: str) -> dashboard.DynamicConfigValue:

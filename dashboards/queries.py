@@ -14,16 +14,15 @@ OUR_ALERTS = 'alertname=~"Tmux.+"'
 _SAME_THING = "alertname, job, instance, server, session, agent"
 
 LARGEST = 6
-"""Series by name in one graph; what is beyond is one more line. More colours than these look alike."""
+"""Series in one graph. More colours than these look alike, and more names fill the panel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question of a panel. `legend` may hold `{{label}}`; `color` overrides the palette's."""
+    """One question of a panel. `legend` may hold `{{label}}`."""
 
     expr: str
     legend: str = ""
-    color: str = ""
 
 
 def select(name: str, scope: tuple[str, ...], *matchers: str) -> str:
@@ -42,11 +41,6 @@ def largest(now: str, ranked: str, count: int = LARGEST) -> str:
     A plain topk chooses anew at every step, so that a graph of ten ends up with many more.
     """
     return f"{now}\nand topk({count}, {ranked})"
-
-
-def others(now: str, ranked: str, count: int = LARGEST) -> str:
-    """The sum of all that `largest` leaves out; nothing where it leaves nothing out."""
-    return f"sum({now}\nunless topk({count}, {ranked}))"
 
 
 def at_end(function: str, selector: str) -> str:

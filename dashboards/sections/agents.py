@@ -6,6 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import NUMBERS, alert_levels
+from dashboards.links import only_session
 from dashboards.queries import SESSION, memory_of_limit, rate, select
 from dashboards.tables import Figure, Label, rows
 
@@ -33,8 +34,8 @@ def _table() -> Builder[dashboard.Panel]:
         [
             Label(name="agent", title="Agent"),
             Label(name="program", title="Program", width=90),
-            Label(name="session", title="Session"),
-            Label(name="server", title="Server"),
+            Label(name="session", title="Session", link=only_session()),
+            Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(
                 title="",
@@ -54,7 +55,7 @@ def _table() -> Builder[dashboard.Panel]:
                 title="Memory",
                 expr=f"sum {_BY} ({select('tmux_agent_memory_bytes', SESSION)})",
                 unit="bytes",
-                bar=True,
+                width=95,
             ),
             Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True),
             Figure(
@@ -72,7 +73,7 @@ def _table() -> Builder[dashboard.Panel]:
             Figure(title="Started", expr=f"1000 * min {_BY} ({started})", unit="dateTimeFromNow", width=130),
         ],
         sort=[("Of limit", True)],
-        empty="No coding agent is running in these sessions. One that is not recognised can be taught in "
-        "agents.signatures of the configuration.",
+        empty="No coding agent is seen in these sessions. One that is not recognised can be taught: "
+        "agents.signatures in the configuration.",
         height=11,
     )

@@ -141,7 +141,7 @@ def _alerts() -> Builder[dashboard.Panel]:
             Label(name="alertname", title="Alert", width=230),
             Label(name="agent", title="Agent"),
             Label(name="session", title="Session"),
-            Label(name="server", title="Server"),
+            Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(
                 title="Since",
@@ -152,6 +152,6 @@ def _alerts() -> Builder[dashboard.Panel]:
             ),
         ],
         sort=[("Priority", False)],
-        empty="No alert fires. (The tile Urgent alerts says so if the rules are not loaded.)",
+        empty="No alert fires. (Where nobody evaluates the rules, the tile Urgent alerts says so.)",
         height=7,
     )

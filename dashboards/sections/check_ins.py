@@ -6,6 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CRITICAL, FINE, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm
+from dashboards.links import only_session
 from dashboards.panels import graph
 from dashboards.queries import SESSION, Query, select
 from dashboards.tables import Figure, Label, rows
@@ -29,7 +30,7 @@ _COLORS = {
     "opaque": "light-purple",
 }
 _BY = "by (instance, server, session)"
-_EMPTY = "No check-in is pending."
+_EMPTY = "No pending check-in is seen."
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
@@ -67,8 +68,8 @@ def _table() -> Builder[dashboard.Panel]:
         "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; of "
         "unknown ones nobody can say.",
         [
-            Label(name="session", title="Session"),
-            Label(name="server", title="Server"),
+            Label(name="session", title="Session", link=only_session()),
+            Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(title="Pending", expr=pending, width=75),
             Figure(
@@ -83,7 +84,7 @@ def _table() -> Builder[dashboard.Panel]:
                 width=85,
                 steps=none_is_calm(UNKNOWN, "text"),
             ),
-            Figure(title="Next", expr=f"1000 * min {_BY} ({due})", unit="dateTimeFromNow", width=120),
+            Figure(title="Next", expr=f"1000 * min {_BY} ({due})", unit="dateTimeFromNow", width=135),
         ],
         sort=[("Lost", True)],
         empty=_EMPTY,

@@ -6,16 +6,18 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import NUMBERS
-from dashboards.panels import graph
+from dashboards.panels import HOST_PATTERN, graph
 from dashboards.queries import HOST, Query, at_end, largest, rate, select
 
-_EMPTY = "No exporter: Prometheus scrapes none, or the variables above leave none."
+_EMPTY = "No exporter is seen. Does Prometheus scrape one, and do the variables above leave one?"
 _NAME = "{{instance}}"
 _LIMIT = "alert"
+_WORST = 3
+"""A third of the width has no room for more names."""
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """Age, duration and completeness of the samples."""
+    """Age, duration and completeness of the samples, of the hosts where they are worst."""
     return (_age(), _duration(), _incomplete())
 
 
@@ -29,12 +31,15 @@ def _age() -> Builder[dashboard.Panel]:
         "How old the figures are. Samples are taken in the background, so an age of up to one interval is "
         f"normal. The dashed line is {late:g} of the longest intervals: above it the alert is near.",
         [
-            Query(expr=largest(f"(time() - {last})", f"-{at_end('max_over_time', last)}"), legend=_NAME),
+            Query(
+                expr=largest(f"(time() - {last})", f"-{at_end('max_over_time', last)}", _WORST), legend=_NAME
+            ),
             Query(expr=f"{late:g} * max({interval})", legend=_LIMIT),
         ],
         unit="s",
         empty=_EMPTY,
         limit=_LIMIT,
+        rename=HOST_PATTERN,
         width=8,
     )
 
@@ -46,10 +51,11 @@ def _duration() -> Builder[dashboard.Panel]:
         "How long a sample takes",
         "From the first look to the conclusions. It grows with processes and with servers that hang; near "
         "the sampling interval samples begin to be skipped.",
-        [Query(expr=largest(now, at_end("max_over_time", now)), legend=_NAME)],
+        [Query(expr=largest(now, at_end("max_over_time", now), _WORST), legend=_NAME)],
         unit="s",
         logarithmic=True,
         empty=_EMPTY,
+        rename=HOST_PATTERN,
         width=8,
     )
 
@@ -57,6 +63,7 @@ def _duration() -> Builder[dashboard.Panel]:
 def _incomplete() -> Builder[dashboard.Panel]:
     part = NUMBERS.number("samples_partial", "ratio")
     every = select("tmux_exporter_samples_total", HOST)
+    interval = select("tmux_exporter_sample_interval_seconds", HOST)
     bad = select("tmux_exporter_samples_total", HOST, 'result!="complete"')
     by = "sum by (job, instance)"
     return graph(
@@ -66,13 +73,16 @@ def _incomplete() -> Builder[dashboard.Panel]:
         f"line is where the alert is: {part:.0%}.",
         [
             Query(
-                expr=largest(f"({by} ({rate(bad)}) / {by} ({rate(every)}))", f"{by} ({at_end('rate', bad)})"),
+                expr=largest(
+                    f"({by} ({rate(bad)}) / {by} ({rate(every)}))", f"{by} ({at_end('rate', bad)})", _WORST
+                ),
                 legend=_NAME,
             ),
-            Query(expr=f"vector({part:g})", legend=_LIMIT),
+            Query(expr=f"{part:g} + 0 * max({interval})", legend=_LIMIT),
         ],
         unit="percentunit",
         empty=_EMPTY,
         limit=_LIMIT,
+        rename=HOST_PATTERN,
         width=8,
     )

@@ -8,11 +8,11 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CRITICAL, FINE
 from dashboards.links import drill_down
 from dashboards.panels import NAME_PATTERN, graph
-from dashboards.queries import SERVER, Query, at_end, largest, rate, select
+from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _BY = "by (instance, server)"
-_EMPTY = "No tmux server is running."
+_EMPTY = "No tmux server is seen."
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
@@ -34,7 +34,7 @@ def _table() -> Builder[dashboard.Panel]:
             Label(
                 name="server",
                 title="Server",
-                link=drill_down("Only this server", "tmux-fleet", {"server": "Server"}),
+                link=drill_down("Only this server", "tmux-fleet", {"instance": "Host", "server": "Server"}),
             ),
             Label(name="instance", title="Host"),
             Figure(
@@ -72,14 +72,15 @@ def _table() -> Builder[dashboard.Panel]:
 def _latency() -> Builder[dashboard.Panel]:
     spent = select("tmux_server_query_duration_seconds_sum", SERVER)
     asked = select("tmux_server_query_duration_seconds_count", SERVER)
-    now = f"{rate(spent)} / {rate(asked)}"
+    # Once the queue of a hung server's socket is full, the kernel refuses at once: that is no quick answer.
+    now = f"({rate(spent)} / {rate(asked)} and on (job, instance, server) {select('tmux_up', SERVER)} == 1)"
     ranked = f"{at_end('rate', spent)} / {at_end('rate', asked)}"
     return graph(
         42,
         "How long tmux takes to answer",
-        "Average time of the exporter's questions, failed ones included: one that hangs counts with the time "
-        "after which it was given up. The slowest servers of the time range are shown.",
-        [Query(expr=largest(f"({now})", ranked), legend="{{server}} · {{instance}}")],
+        "Average time of the exporter's questions to servers that answer; one that does not has no line. "
+        f"Shown are the {LARGEST} slowest in the whole time range.",
+        [Query(expr=largest(now, ranked), legend="{{server}} · {{instance}}")],
         unit="s",
         logarithmic=True,
         empty=_EMPTY,
@@ -93,7 +94,7 @@ def _history() -> Builder[dashboard.Panel]:
         43,
         "Scroll-back held by tmux servers",
         "Memory that the scroll-back of all panes takes in each server. It grows up to history-limit lines a "
-        "pane and is not part of any session's memory. The largest servers of the time range are shown.",
+        "pane and is not part of any session's memory. Shown are the largest in the whole time range.",
         [Query(expr=largest(now, at_end("max_over_time", now)), legend="{{server}} · {{instance}}")],
         unit="bytes",
         empty=_EMPTY,

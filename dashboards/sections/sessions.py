@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.links import drill_down
+from dashboards.links import only_session
 from dashboards.panels import NAME_PATTERN, graph
-from dashboards.queries import SESSION, Query, at_end, largest, others, rate, select
+from dashboards.queries import LARGEST, SESSION, Query, at_end, largest, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _BY = "by (instance, server, session)"
-_EMPTY = "No session: no tmux server is running, or the variables above leave none."
+_EMPTY = "No session is seen. Does the exporter run, and tmux, and do the variables above leave one?"
 _NAME = "{{session}} · {{server}} · {{instance}}"
-_OTHERS = "other sessions"
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
@@ -37,11 +36,9 @@ def _table() -> Builder[dashboard.Panel]:
             Label(
                 name="session",
                 title="Session",
-                link=drill_down(
-                    "Only this session", "tmux-fleet", {"server": "Server", "session": "Session"}
-                ),
+                link=only_session(),
             ),
-            Label(name="server", title="Server"),
+            Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(title="Memory", expr=_sum("memory_bytes"), unit="bytes", bar=True),
             Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True),
@@ -69,36 +66,26 @@ def _table() -> Builder[dashboard.Panel]:
 
 def _cpu() -> Builder[dashboard.Panel]:
     used = select("tmux_session_cpu_seconds_total", SESSION)
-    now, ranked = rate(used), at_end("rate", used)
     return graph(
         22,
-        "CPU by session",
-        "Cores that each session uses. By name are the sessions that used most CPU in the time range shown.",
-        [
-            Query(expr=largest(now, ranked), legend=_NAME),
-            Query(expr=others(now, ranked), legend=_OTHERS, color="gray"),
-        ],
+        "CPU of the busiest sessions",
+        f"Cores that a session uses. Shown are the {LARGEST} that used most CPU in the whole time range.",
+        [Query(expr=largest(rate(used), at_end("rate", used)), legend=_NAME)],
         unit="none",
         empty=_EMPTY,
-        stacked=True,
         rename=NAME_PATTERN,
     )
 
 
 def _memory() -> Builder[dashboard.Panel]:
     now = select("tmux_session_memory_bytes", SESSION)
-    ranked = at_end("max_over_time", now)
     return graph(
         23,
-        "Memory by session",
-        "What the kernel would win back if the session ended; sessions can be added up. By name are those "
-        "with the highest peak in the time range shown. Scroll-back is in the tmux server and not in here.",
-        [
-            Query(expr=largest(now, ranked), legend=_NAME),
-            Query(expr=others(now, ranked), legend=_OTHERS, color="gray"),
-        ],
+        "Memory of the largest sessions",
+        "What the kernel would win back if the session ended; scroll-back is in the tmux server and not in "
+        f"here. Shown are the {LARGEST} with the highest peak in the whole time range.",
+        [Query(expr=largest(now, at_end("max_over_time", now)), legend=_NAME)],
         unit="bytes",
         empty=_EMPTY,
-        stacked=True,
         rename=NAME_PATTERN,
     )

@@ -154,6 +154,15 @@ def _panel(panel: Json) -> Iterator[str]:
         yield f"{place}: a refId is there twice"
     if panel["type"] == "timeseries" and not panel["options"]["legend"]["showLegend"]:
         yield f"{place}: no legend"
+    if panel["type"] == "stat":
+        calm = defaults["thresholds"]["steps"][0]["color"]
+        nothing = [
+            each["options"]["result"]
+            for each in defaults.get("mappings", ())
+            if each["type"] == "special" and each["options"]["match"] == "null+nan"
+        ]
+        if [each["text"] for each in nothing] != [defaults.get("noValue")] or nothing[0]["color"] == calm:
+            yield f"{place}: no value looks like the lowest one"
 
 
 def _layout(board: Json) -> Iterator[str]:
