@@ -18,7 +18,6 @@ PLAIN = "blue"
 """A size that is neither good nor bad."""
 UNKNOWN = "purple"
 """Not known is not calm."""
-MUTED = "gray"
 
 Steps = list[dashboard.Threshold]
 
