@@ -1,0 +1,284 @@
+"""Every guard of the remediator with a real decoy that turns red without it, and every decoy with its guards.
+
+A guard is a row of VETOES or of PROOFS, one of the two questions of `is_match`, or `is_shown`: that a sample
+shows a scheduler at all. The guards of a decoy stand in a table, and the table is exact:
+
+    all guards in force                               the decoy lives
+    one of its guards in force, and no other at all   it lives: each would do alone
+    all guards in force but its own                   it is ended: no other saves it
+
+So without one guard just those decoys are ended that have no other one. The decoys of the main job are here
+beside some with a trouble of their own. The acts are real. `end_pair` is told which two processes it is about
+and looks for no others, so that no mutant can reach a process that the test did not start.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.decoys import DECOYS, LATER, Decoy, Guard, is_shown
+from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
+from tests.support.wait import wait_for
+from tmux_exporter.model import SchedulerState
+from tmux_exporter.remediation import Mode
+from tmux_exporter.remediator import act, run, vetoes
+from tmux_exporter.remediator.act import Tools, end_pair
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.vetoes import Moment, pair_of
+from tmux_exporter.report import Report, SchedulerReport
+
+MATCH: tuple[Guard, ...] = (vetoes.is_dangling, vetoes.is_in_scope)
+ALL: frozenset[Guard] = frozenset(
+    {
+        is_shown,
+        *MATCH,
+        *(veto.allows for veto in vetoes.VETOES),
+        *(proof.holds for proof in vetoes.PROOFS),
+    }
+)
+
+Pids = tuple[int, int]
+"""A shell and its sleep; of what has no sleep, that process twice."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong when an orphan is to be ended; `servers` are those of the policy, () means all."""
+
+    tools: Callable[[Fleet, Tools, Pids], Tools] = lambda _, tools, __: tools
+    servers: tuple[str, ...] = ()
+
+
+def seen_late(_: Fleet, tools: Tools, __: Pids) -> Tools:
+    """The listings of the last look are of another time than the look."""
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        return report, Moment(moment.wall, moment.monotonic - 3600)
+
+    return replace(tools, look=look)
+
+
+def seen_in_part(_: Fleet, tools: Tools, __: Pids) -> Tools:
+    """Not all processes could be read in the last look."""
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        return replace(report, collector_success={"processes": False}), moment
+
+    return replace(tools, look=look)
+
+
+def proven_in_part(_: Fleet, tools: Tools, __: Pids) -> Tools:
+    """Not all processes can be read while the two are held."""
+    return replace(tools, processes=lambda: replace(tools.processes(), complete=False))
+
+
+def run_by_another(_: Fleet, tools: Tools, __: Pids) -> Tools:
+    """The remediator runs as another user than the two."""
+    return replace(tools, uid=tools.uid + 1)
+
+
+def run_below(_: Fleet, tools: Tools, pids: Pids) -> Tools:
+    """The remediator runs below the shell that it is to end."""
+    return replace(tools, own=lambda: frozenset({*tools.own(), pids[0]}))
+
+
+def hung(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
+    """The server answers nobody."""
+    os.kill(fleet.server.pid, signal.SIGSTOP)
+    return tools
+
+
+def _decoy(command: str, *guards: Guard) -> Decoy:
+    return Decoy(command=command, guards=frozenset(guards))
+
+
+ORPHAN = "nohup bash -c 'sleep 20000 && tmux send-keys -t frontend:0 hi Enter'"
+TWO_CHILDREN = f"bash -c 'sleep 20000 & exec {ORPHAN.replace(chr(39), chr(34))}'"
+
+IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
+    "of_another_server": (_decoy(ORPHAN, vetoes.is_in_scope), Trouble(servers=(OTHER,))),
+    "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
+    "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
+    "proven_in_part": (_decoy(ORPHAN, vetoes.lists_every_child), Trouble(proven_in_part)),
+    "run_by_another": (_decoy(ORPHAN, vetoes.are_of_this_user), Trouble(run_by_another)),
+    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, vetoes.are_not_above_us), Trouble(run_below)),
+    "hung": (_decoy(ORPHAN, vetoes.is_dangling, vetoes.sees_its_servers, vetoes.is_recent), Trouble(hung)),
+}
+"""True orphans, but for this."""
+
+SPECIAL = {
+    "due_soon": _decoy("nohup bash -c 'sleep 29 && tmux send-keys -t frontend:0 hi Enter'", vetoes.has_time),
+    # It has sent its text and waits before it sends Enter.
+    "firing": _decoy(
+        "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
+        vetoes.is_dangling,
+        vetoes.sleeps_its_first_sleep,
+    ),
+    "with_another_child": _decoy(
+        TWO_CHILDREN,
+        is_shown,
+        vetoes.has_only_its_sleep,
+    ),
+    # As the eye shows it: that one has no sleep.
+    "without_its_sleep": Decoy(
+        command=TWO_CHILDREN,
+        guards=frozenset(
+            {
+                vetoes.is_dangling,
+                vetoes.has_its_sleep,
+                vetoes.has_time,
+                vetoes.has_only_its_sleep,
+                vetoes.sleeps_its_first_sleep,
+            }
+        ),
+        has_sleep=False,
+    ),
+    "tmux_server": Decoy(
+        command="",
+        guards=frozenset(
+            {
+                is_shown,
+                vetoes.is_no_known_server,
+                vetoes.are_no_tmux,
+                vetoes.is_a_shell,
+                vetoes.is_a_pure_scheduler,
+                vetoes.has_only_its_sleep,
+                vetoes.sleeps_its_first_sleep,
+            }
+        ),
+        has_sleep=False,
+    ),
+}
+"""Decoys that the main job has no place for."""
+
+TABLE: dict[str, tuple[Decoy, Trouble]] = {
+    **{name: (decoy, Trouble()) for name, decoy in (*DECOYS.items(), *SPECIAL.items())},
+    **IN_TROUBLE,
+}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Fleet]:
+    with running_fleet() as made, pytest.MonkeyPatch.context() as patch:
+        # How old the last look may be at the signal is no row of a table and has its own test.
+        patch.setattr(act, "LOOK_AGE", float("inf"))
+        (made.scene.base / "later.sh").write_text(LATER)
+        made.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
+        yield made
+
+
+@pytest.fixture
+def fleet(running: Fleet) -> Iterator[Fleet]:
+    yield running
+    os.kill(running.server.pid, signal.SIGCONT)
+    running.reset()
+
+
+def start(fleet: Fleet, name: str) -> Pids:
+    """The processes of a decoy."""
+    decoy, _ = TABLE[name]
+    if name == "tmux_server":
+        server = fleet.scene.start("victim").pid
+        return server, server
+    shell = fleet.schedule(decoy.command, name, server=decoy.server)
+    if name == "firing":
+        wait_for(fleet.fired, "its first keys are sent")
+    return shell, fleet.sleep_of(shell) if decoy.has_sleep else shell
+
+
+def as_orphan(tools: Tools, pids: Pids) -> SchedulerReport:
+    """What an eye might say that takes anything for an orphaned scheduler."""
+    processes = tools.processes().processes
+    shell, sleep = (processes[pid].id for pid in pids)
+    return SchedulerReport(
+        server=FLEET,
+        session="",
+        state=SchedulerState.DANGLING,
+        reason="no target exists",
+        targets=("frontend:0",),
+        process=shell,
+        sleep=sleep,
+        due_timestamp_seconds=tools.clock.time() + 20_000,
+        memory_bytes=None,
+        cpu_seconds_total=0.0,
+        open_fds=None,
+        aimed=(FLEET,),
+        judged_at=tools.clock.monotonic(),
+    )
+
+
+def dated(tools: Tools) -> Tools:
+    """The same tools, with an eye that calls every look one of this moment."""
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        schedulers = tuple(replace(each, judged_at=moment.monotonic) for each in report.schedulers)
+        return replace(report, schedulers=schedulers), moment
+
+    return replace(tools, look=look)
+
+
+def deceived(tools: Tools, scheduler: SchedulerReport) -> Tools:
+    """The same tools, with an eye that shows this one too."""
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        if any(pair_of(each) == pair_of(scheduler) for each in report.schedulers):
+            return report, moment
+        return replace(report, schedulers=(*report.schedulers, scheduler)), moment
+
+    return replace(tools, look=look)
+
+
+def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> bool:
+    """Whether one act with these guards alone ends it."""
+    _, (change, servers) = TABLE[name]
+    tools = change(fleet, fleet.tools(), pids)
+    scheduler = as_orphan(tools, pids)
+    tools = tools if is_shown in guards else deceived(tools, scheduler)
+    tools = tools if vetoes.is_recent in guards else dated(tools)
+    policy = replace(ORPHANED_SCHEDULERS, servers=servers)
+    with pytest.MonkeyPatch.context() as patch:
+        for each in set(MATCH) - set(guards):
+            patch.setattr(vetoes, each.__name__, lambda _: True)
+        patch.setattr(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows in guards))
+        patch.setattr(vetoes, "PROOFS", tuple(each for each in vetoes.PROOFS if each.holds in guards))
+        result = end_pair(policy, scheduler, tools)
+    assert result.ended is not alive(*pids), result
+    return result.ended
+
+
+def test_every_guard_is_in_the_table() -> None:
+    assert frozenset().union(*(decoy.guards for decoy, _ in TABLE.values())) == ALL
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_decoy_lives_by_each_of_its_guards_and_by_no_other(fleet: Fleet, name: str) -> None:
+    guards = TABLE[name][0].guards
+    pids = start(fleet, name)
+    assert not is_ended(fleet, name, pids, ALL)
+    enough = {guard for guard in guards if not is_ended(fleet, name, pids, {guard})}
+    assert enough == guards
+    assert is_ended(fleet, name, pids, ALL - guards)
+
+
+def test_a_true_orphan_is_ended_with_all_guards_in_force(fleet: Fleet) -> None:
+    pids = fleet.orphan()
+    assert end_pair(ORPHANED_SCHEDULERS, fleet.scheduler(pids[0]), fleet.tools()).ended
+
+
+def test_what_only_observes_would_end_an_orphan_without_its_mode(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = fleet.orphan()
+    remediator = fleet.remediator(enforce=False, policy=ORPHANED_SCHEDULERS.scaled(0.0))
+    fleet.live(remediator, 300)
+    assert alive(*pids)
+    monkeypatch.setattr(run, "least", lambda *_: Mode.ENFORCE)
+    fleet.live(remediator, 300)
+    assert not alive(pids[0]) and not alive(pids[1])
