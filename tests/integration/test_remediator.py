@@ -21,11 +21,13 @@ from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.errors import UsageError
 from tmux_exporter.model import SchedulerOutcome
-from tmux_exporter.places import REMEDIATOR_LOCK
+from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 from tmux_exporter.remediator import act
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.run import Remediator
+from tmux_exporter.remediator.vetoes import Moment
+from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import Sampler, open_sampler
 
@@ -198,6 +200,7 @@ def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
     assert stops(remediator) == {Outcome.REFUSED: 1}
+    assert remediator.status().ended == ()
     assert counted(remediator).refusals[Refusal.AUDIT] == 1
     assert not remediator.status().audit_healthy
     fleet.audit.rmdir()
@@ -245,6 +248,8 @@ def test_the_exporter_counts_what_was_ended_as_cancelled(fleet: Fleet) -> None:
     (place,) = {(each.server, each.session) for each in before.schedulers if each.server == FLEET}
     assert all(before.scheduler_outcomes_total[*place, outcome] == 0 for outcome in SchedulerOutcome)
     fleet.live(remediator, 5, step=5)
+    # Long after it was due: only the remediator's word tells that it was not missed.
+    fleet.clock.advance(30_000)
     after = exporter.sample()
     counts = {
         outcome: after.scheduler_outcomes_total[*place, outcome]
@@ -252,6 +257,19 @@ def test_the_exporter_counts_what_was_ended_as_cancelled(fleet: Fleet) -> None:
         if after.scheduler_outcomes_total[*place, outcome]
     }
     assert counts == {SchedulerOutcome.CANCELLED: 1}
+
+
+def test_who_sees_it_gone_has_been_told_by_whom(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell, _ = fleet.orphan()
+    look, told = World.look, []
+
+    def look_and_read(world: World) -> tuple[Report, Moment]:
+        told.append(json.loads((fleet.runtime / REMEDIATOR_STATUS).read_text())["ended"])
+        return look(world)
+
+    monkeypatch.setattr(World, "look", look_and_read)
+    fleet.live(about_to_end(fleet), 5, step=5)
+    assert [[pid for pid, _ in each] for each in told] == [[shell]]
 
 
 class Program:

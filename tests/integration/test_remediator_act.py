@@ -111,6 +111,21 @@ def test_a_stopped_shell_is_killed_too(fleet: Fleet) -> None:
     assert fleet.fired() == ""
 
 
+def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = fleet.orphan(script=script(";"))
+    # Of a process that the kernel holds no signal is seen to have an effect; none can be made here at will.
+    sent: list[int] = []
+    monkeypatch.setattr(act, "_send", lambda _, number: sent.append(number))
+    policy = replace(P, grace=0.0, gone_within=0.0)
+    result = end_pair(policy, fleet.scheduler(pair[0]), fleet.tools())
+    assert sent == [0, 0, signal.SIGTERM, signal.SIGKILL]
+    assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))
+    assert not result.ended and "left alone" in result.detail
+    assert kinds(fleet) == ["intent", "outcome"]
+
+
 def interposed(tools: Tools, where: str, deed: Callable[[], object], *, after: bool = False) -> Tools:
     """The same tools, with something that happens just before one of them is used, or just after."""
     tool = getattr(tools, where)
@@ -228,6 +243,13 @@ def test_a_look_that_got_old_while_the_disk_was_slow_signals_nothing(fleet: Flee
     assert refused(result, Refusal.STALE)
     assert alive(*pair)
     assert kinds(fleet) == ["intent", "outcome"]
+
+
+def test_what_the_policy_is_not_for_is_left_alone(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    scoped = replace(P, servers=("another",))
+    assert refused(end_pair(scoped, fleet.scheduler(pair[0]), fleet.tools()), Refusal.CHANGED)
+    assert alive(*pair)
 
 
 def test_a_look_that_took_long_signals_nothing(fleet: Fleet) -> None:

@@ -206,23 +206,28 @@ def test_without_space_in_reserve_nothing_is_begun(audit: Audit, monkeypatch: py
 
 
 FULL = """
-    import resource, sys
+    import os, resource, sys
     from pathlib import Path
     from tmux_exporter.clock import SystemClock
     from tmux_exporter.remediator.audit import Audit, AuditError
 
-    path, space = Path(sys.argv[1]), int(sys.argv[2])
-    import os
+    path, space, truncates = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "yes"
     audit = Audit(path, uid=os.getuid(), clock=SystemClock())
     audit.record("start")
     before = path.read_bytes()
     # A limit on the size of files is a full disk to the one who writes: it takes what fits, then refuses.
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + space, resource.RLIM_INFINITY))
+    truncate = os.ftruncate
+    if not truncates:
+        def refuse(*_):
+            raise OSError("the disk is broken")
+        os.ftruncate = refuse
     try:
         audit.record("intent")
-    except AuditError as error:
+    except AuditError:
         print("refused")
-    assert path.read_bytes() == before, "half a record was left behind"
+    assert truncates is (path.read_bytes() == before), "half a record was left behind"
+    os.ftruncate = truncate
     assert not audit.check()
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert audit.check()
@@ -230,16 +235,26 @@ FULL = """
 """
 
 
-@pytest.mark.parametrize("space", [0, 20])
-def test_a_full_disk_leaves_no_half_record_and_is_no_record(path: Path, space: int) -> None:
+@pytest.mark.parametrize(
+    ("space", "truncates", "kinds"),
+    [
+        (0, "yes", ["start", "resumed", "intent"]),
+        (20, "yes", ["start", "resumed", "intent"]),
+        (20, "no", ["start", None, "torn", "resumed", "intent"]),
+    ],
+)
+def test_a_full_disk_is_an_error_and_never_half_a_record_in_the_chain(
+    path: Path, space: int, truncates: str, kinds: list[str | None]
+) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FULL), str(path), str(space)],
+        [sys.executable, "-c", textwrap.dedent(FULL), str(path), str(space), truncates],
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
-    assert [each["kind"] for each in records(path)] == ["start", "resumed", "intent"]
+    whole = read(path.read_bytes().splitlines(keepends=True))
+    assert [line.record["kind"] if line.record else None for line in whole] == kinds
     assert wrong(path) == []

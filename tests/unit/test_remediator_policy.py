@@ -70,6 +70,12 @@ def test_after_a_start_nothing_is_done_before_the_warm_up() -> None:
     assert actions(cycles.see(seen(orphan()))) == [Action.WARN]
 
 
+def test_not_even_a_word_is_said_before_the_warm_up() -> None:
+    cycles = Cycles(replace(P, hold=0.0))
+    assert of(cycles.run(seen(orphan()), P.warmup - INTERVAL), Action.WARN) == []
+    assert actions(cycles.see(seen(orphan()))) == [Action.WARN]
+
+
 @pytest.mark.parametrize("step", [3600.0, -3600.0, 10.5, -10.5])
 def test_after_a_step_of_the_clock_everything_begins_again(step: float) -> None:
     cycles = due()
@@ -98,6 +104,15 @@ def test_one_look_is_not_enough_however_old_it_is() -> None:
     slow.policy = replace(P, max_age=1e9)
     slow.see(seen(orphan()))
     assert slow.see(seen(orphan()), after=2 * P.hold, aged=0.1 + 2 * P.hold) == ()
+
+
+def test_half_a_view_is_no_look() -> None:
+    cycles = warm()
+    cycles.policy = replace(P, hold=0.0)
+    for _ in range(3):
+        assert actions(cycles.see(seen(orphan(), servers=(HUNG,)))) == []
+    assert cycles.see(seen(orphan())) == ()
+    assert actions(cycles.see(seen(orphan()))) == [Action.WARN]
 
 
 def test_two_looks_must_be_a_cycle_apart() -> None:
@@ -222,6 +237,16 @@ def test_more_matches_than_expected_are_told_of_and_not_ended(
     assert bool(of(found, Action.STOP)) is stopped
     refused = sum(decision.refusal is Refusal.MAX_MATCH for _, decision in found)
     assert refused == (0 if stopped else orphans), "each is refused once"
+
+
+def test_what_a_policy_is_not_for_does_not_count_either() -> None:
+    cycles = warm()
+    cycles.policy = replace(P, servers=("default",))
+    others = [orphan(pid, state=SchedulerState.ARMED, aimed=("other",)) for pid in range(5000, 5200, 2)]
+    everything = seen(*(orphan(pid) for pid in range(900, 922, 2)), *others)
+    found = cycles.run(everything, P.hold + P.stop_after + INTERVAL)
+    assert of(found, Action.STOP) == []
+    assert sum(decision.refusal is Refusal.MAX_MATCH for _, decision in found) == 11
 
 
 def test_matches_are_counted_whatever_may_be_done_about_them() -> None:
