@@ -36,7 +36,7 @@ def _readings(draw: st.DrawFn) -> Reading:
 @st.composite
 def _lives(draw: st.DrawFn) -> list[Reading]:
     """Processes that live some readings long in one pane of one session, with figures that only grow."""
-    readings: list[list[tuple[int, int, str]]] = [[] for _ in range(draw(st.integers(2, 8)))]
+    readings: list[list[tuple[ProcessId, int, str]]] = [[] for _ in range(draw(st.integers(2, 8)))]
     for pid in range(1, draw(st.integers(2, 12))):
         born = draw(st.integers(0, len(readings) - 1))
         died = draw(st.integers(born, len(readings)))
@@ -44,11 +44,11 @@ def _lives(draw: st.DrawFn) -> list[Reading]:
         ticks = draw(st.integers(0, 10**9))
         for reading in readings[born:died]:
             ticks += draw(st.integers(0, 500))
-            reading.append((pid, ticks, pane))
+            reading.append((ProcessId(pid, 1000 * born + pid), ticks, pane))
     return [
         (
-            table(*(process(pid, cpu_ticks=ticks) for pid, ticks, _ in reading)),
-            {ProcessId(pid, pid): frozenset({pane, "session"}) for pid, _, pane in reading},
+            table(*(process(id_.pid, start=id_.start_ticks, cpu_ticks=ticks) for id_, ticks, _ in reading)),
+            {id_: frozenset({pane, "session"}) for id_, _, pane in reading},
         )
         for reading in readings
     ]

@@ -12,8 +12,9 @@ What a reader may ask, each answer true for one instant only (nothing stands sti
 What happens, in the hands of the test: `fork`, `thread`, `exec`, `run`, `alter`, `exit`, `wait`, `ignore`,
 `subreap`, `setsid`, `leave_group`, `relabel`, `show`, `advance`.
 
-What is true, for the test alone: `used[label]`, all that processes of a label have used, and `lost[label]`,
-all that ended in nobody's account because a parent ignored SIGCHLD. Labels are inherited by fork.
+What is true, for the test alone, by label: `used`, all that its processes have used; `left`, all that ended
+in the account of a process without the label; `lost`, all that ended in nobody's account because a parent
+ignored SIGCHLD. `labels` holds those of every process that ever was; they are inherited by fork.
 
 The rules are Linux's. Times are whole nanoseconds and are cut to ticks only when shown: user, system and the
 two of waited-for children each on its own. wait() adds what a child used, and what it had from its own
@@ -83,7 +84,9 @@ class SimulatedKernel:
         self.cursor = INIT
         self.tasks: dict[int, Task] = {}
         self.used: defaultdict[str, Account] = defaultdict(Account)
+        self.left: defaultdict[str, Account] = defaultdict(Account)
         self.lost: defaultdict[str, Account] = defaultdict(Account)
+        self.labels: dict[ProcessId, frozenset[str]] = {}
         self._pid_max = pid_max
         self._tids: dict[int, int] = {}
         self._given: set[int] = set()
@@ -109,6 +112,7 @@ class SimulatedKernel:
             execs=mother.execs,
             shown=dict(mother.shown),
         )
+        self.labels[self.tasks[pid].id] = self.tasks[pid].labels
         return pid
 
     def show(self, pid: int) -> None:
@@ -133,8 +137,9 @@ class SimulatedKernel:
     def run(
         self, pid: int, user_ns: int = 0, system_ns: int = 0, *, read: int = 0, written: int = 0, **shown: Any
     ) -> None:
-        """Let a process use CPU and I/O; `shown` are fields of Process that it changes by that."""
+        """Let a process use CPU, which takes as long, and I/O; by that it changes the fields in `shown`."""
         task = self._living(pid)
+        self.now_ns += user_ns + system_ns
         use = Account(user_ns=user_ns, system_ns=system_ns, read=read, written=written)
         task.own.add(use)
         for label in task.labels:
@@ -167,8 +172,10 @@ class SimulatedKernel:
         chosen = next((each for each in ended if child is None or each.id.pid == child), None)
         if chosen is None:
             return None
-        mother.children.add(chosen.own)
-        mother.children.add(chosen.children)
+        for account in (chosen.own, chosen.children):
+            mother.children.add(account)
+            for label in chosen.labels - mother.labels:
+                self.left[label].add(account)
         del self.tasks[chosen.id.pid]
         return chosen.id.pid
 
@@ -194,7 +201,8 @@ class SimulatedKernel:
 
     def relabel(self, pid: int, labels: Iterable[str]) -> None:
         """Count a process elsewhere from now on (its children keep their labels)."""
-        self.tasks[pid].labels = frozenset(labels)
+        task = self.tasks[pid]
+        task.labels = self.labels[task.id] = frozenset(labels)
 
     def advance(self, ticks: int = 1) -> None:
         """Let time pass."""

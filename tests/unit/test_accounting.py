@@ -18,6 +18,13 @@ def groups(**members: tuple[int, ...]) -> dict[ProcessId, list[str]]:
     return found
 
 
+def begun() -> Accounts[str]:
+    """Accounts after a first reading that held nobody."""
+    accounts = Accounts[str]()
+    accounts.observe(table(), {})
+    return accounts
+
+
 def test_the_first_reading_counts_nothing() -> None:
     accounts = Accounts[str]()
     assert accounts.totals("a") == Totals(cpu_seconds=0.0, read_bytes=0, written_bytes=0)
@@ -27,6 +34,7 @@ def test_the_first_reading_counts_nothing() -> None:
 
 def test_what_a_process_uses_goes_to_every_group_it_is_in() -> None:
     accounts = Accounts[str]()
+    accounts.observe(table(used(10, 5000, 100, 10)), {})
     accounts.observe(table(used(10, 5000, 100, 10)), groups(a=(10,), all=(10,)))
     accounts.observe(table(used(10, 5150, 400, 15)), groups(a=(10,), all=(10,)))
     assert accounts.totals("a") == Totals(cpu_seconds=1.5, read_bytes=300, written_bytes=5)
@@ -35,8 +43,7 @@ def test_what_a_process_uses_goes_to_every_group_it_is_in() -> None:
 
 
 def test_a_group_named_twice_is_charged_once() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(used(10, 100)), groups(a=(10, 10)))
     assert accounts.totals("a").cpu_seconds == 1.0
 
@@ -77,8 +84,7 @@ def test_a_process_that_moves_takes_nothing_with_it() -> None:
 
 
 def test_who_ends_leaves_what_it_used() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(used(10, 100)), groups(a=(10,)))
     accounts.observe(table(), {})
     assert accounts.totals("a").cpu_seconds == 1.0
@@ -94,6 +100,7 @@ def test_a_value_that_falls_adds_nothing_and_is_not_counted_again() -> None:
 
 def test_an_unknown_value_adds_nothing_and_is_caught_up() -> None:
     accounts = Accounts[str]()
+    accounts.observe(table(used(10, 0, read=None, written=7)), {})
     accounts.observe(table(used(10, 0, read=None, written=7)), groups(a=(10,)))
     for read, written in ((5000, None), (5001, 9), (5003, 9)):
         accounts.observe(table(used(10, 0, read=read, written=written)), groups(a=(10,)))
@@ -101,8 +108,7 @@ def test_an_unknown_value_adds_nothing_and_is_caught_up() -> None:
 
 
 def test_a_new_process_whose_value_is_known_late_counts_whole() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(used(10, 0, read=None)), groups(a=(10,)))
     accounts.observe(table(used(10, 0, read=40)), groups(a=(10,)))
     assert accounts.totals("a").read_bytes == 40
@@ -127,23 +133,20 @@ def test_after_an_incomplete_reading_nobody_old_is_taken_for_new() -> None:
 
 
 def test_who_was_seen_in_an_incomplete_reading_is_not_new_later() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(used(10, 5000), complete=False), {})
     accounts.observe(table(used(10, 6000)), groups(a=(10,)))
     assert accounts.totals("a").cpu_seconds == 0.0
 
 
 def test_a_member_that_is_not_in_the_table_is_skipped() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(process(10, start=1, cpu_ticks=100)), groups(a=(10, 99)))
     assert accounts.totals("a") == Totals()
 
 
 def test_what_is_not_retained_is_forgotten() -> None:
-    accounts = Accounts[str]()
-    accounts.observe(table(), {})
+    accounts = begun()
     accounts.observe(table(used(10, 100), used(20, 100)), groups(a=(10,), b=(20,)))
     accounts.retain({"a"})
     assert accounts.totals("a").cpu_seconds == 1.0

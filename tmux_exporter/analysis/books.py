@@ -1,0 +1,125 @@
+"""The ledgers of all processes that are counted, and how each has grown in the last two readings.
+
+Nothing begins with a past. Who was there at the first complete reading, and whoever joins later, counts from
+then; only who was born since counts whole. What a process of the first reading gets of its children counts
+from the next reading on: before that, it may be the life of a child that ended while the first was taken,
+unseen.
+"""
+
+from collections.abc import Collection, Mapping
+
+from tmux_exporter.analysis.ledgers import (
+    ALL_OF_IT,
+    EACH,
+    NOTHING,
+    Amount,
+    Figures,
+    Ledger,
+    known,
+    shown,
+    total,
+)
+from tmux_exporter.model import Process, ProcessId, ProcessTable
+
+
+class Books:
+    """The ledgers. `unsettled` are the processes that may have shown something that is not counted."""
+
+    def __init__(self) -> None:
+        self.growth: dict[ProcessId, Amount] = {}
+        self.growth_before: dict[ProcessId, Amount] = {}
+        self.unsettled: set[ProcessId] = set()
+        self._ledgers: dict[ProcessId, Ledger] = {}
+        self._first_was_just_now = False
+        self._youngest_at_first: int | None = None
+        self._twins_at_first: frozenset[ProcessId] = frozenset()
+
+    def get(self, process: ProcessId) -> Ledger | None:
+        """The ledger of a process, None where it is not counted."""
+        return self._ledgers.get(process)
+
+    def look(
+        self, table: ProcessTable, counted: Collection[ProcessId], seen_before: Mapping[int, Process]
+    ) -> dict[ProcessId, int]:
+        """Bring the ledgers of the `counted` up to date; the ticks that each has used itself since."""
+        begun = self._youngest_at_first is not None
+        if table.complete:
+            # Else whoever was seen before may have ended since, unnoticed: its traces are still in doubt.
+            self.growth_before, self.growth = self.growth, {}
+        ledgers: dict[ProcessId, Ledger] = {}
+        own: dict[ProcessId, int] = {}
+        for process_id in counted:
+            process = table.processes.get(process_id.pid)
+            if process is None or process.id != process_id:
+                continue
+            ledger = self._ledgers.get(process_id) or self._open(process, seen_before)
+            ledgers[process_id] = ledger
+            ticks, growth = ledger.advance(process, begin=begun)
+            if ticks:
+                own[process_id] = ticks
+            if growth != NOTHING:
+                self.growth[process_id] = total(self.growth.get(process_id, NOTHING), growth)
+                self.unsettled.add(process_id)
+        for process_id, ledger in self._ledgers.items():
+            # Those who ended close theirs, and those who may only have been missed keep it. Who is there and
+            # not counted any more has none.
+            process = table.processes.get(process_id.pid)
+            if process_id not in ledgers and (process is None or process.id != process_id):
+                ledgers[process_id] = ledger
+        self._ledgers = ledgers
+        return own
+
+    def begin(self, table: ProcessTable) -> None:
+        """Take a complete reading for the first one; those after it do nothing."""
+        if self._youngest_at_first is not None:
+            self._first_was_just_now = False
+            return
+        ids = [process.id for process in table.processes.values()]
+        youngest = max((each.start_ticks for each in ids), default=0)
+        self._youngest_at_first = youngest
+        self._twins_at_first = frozenset(each for each in ids if each.start_ticks == youngest)
+        self._first_was_just_now = True
+
+    def close(self, process: Process) -> tuple[Amount, Amount]:
+        """Close the ledger of a process that has ended: what it had shown, and what of it counts no more."""
+        ledger = self._ledgers.pop(process.id, None)
+        self.growth.pop(process.id, None)
+        self.unsettled.discard(process.id)
+        whole = self.whole(process, ledger)
+        amount = [0, 0, 0]
+        for each in EACH:
+            figure = whole[each]
+            has_begun = not self._first_was_just_now if ledger is None else ledger.counted[each] is not None
+            if figure is None or not has_begun:
+                # It may have got the life of a child before anything was counted.
+                amount[each] = ALL_OF_IT
+            else:
+                amount[each] = figure - (0 if ledger is None else ledger.unexplained(each))
+        return known(whole), (amount[0], amount[1], amount[2])
+
+    def whole(self, process: Process, ledger: Ledger | None) -> Figures:
+        """All that a parent will get of a process, as far as it has shown; None where it may be anything."""
+        if ledger is None:
+            figures = shown(process)
+            ticks = process.cpu_ticks + process.children_cpu_ticks
+        else:
+            figures = (ledger.level[0], ledger.level[1], ledger.level[2])
+            ticks = ledger.own + (ledger.level[0] or 0)
+        if self.is_young(process):
+            # It has no past, and what is not known of it was not counted.
+            return ticks, figures[1] or 0, figures[2] or 0
+        return ticks, figures[1], figures[2]
+
+    def is_young(self, process: Process) -> bool:
+        """Whether a process was born after the first complete reading, or while it was taken and not seen."""
+        first = self._youngest_at_first
+        return (
+            first is not None and process.id.start_ticks >= first and process.id not in self._twins_at_first
+        )
+
+    def _open(self, process: Process, seen_before: Mapping[int, Process]) -> Ledger:
+        old = seen_before.get(process.id.pid)
+        joins = old is not None and old.id == process.id
+        if joins or not self.is_young(process):
+            return Ledger.from_now(process)
+        return Ledger.from_birth()

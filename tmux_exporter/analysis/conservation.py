@@ -1,0 +1,98 @@
+"""What processes have used between two readings, those that came and went in between included.
+
+The sum, over processes, of what each used and of what each got of its ended children changes by nothing but
+use: what a child leaves, its parent gets. So a process that is counted gains what its own figures grow by,
+less what of it had been counted of children that ended (`debts`). What may be the trace of somebody who seems
+to be there is withheld until the next reading shows it alive or makes it a debt (`withholding`): it is late
+by one reading, and not lost.
+"""
+
+from collections.abc import Iterator, Mapping, Set
+from typing import NamedTuple
+
+from tmux_exporter.analysis.books import Books
+from tmux_exporter.analysis.debts import Debts
+from tmux_exporter.analysis.kinship import Kinship
+from tmux_exporter.analysis.ledgers import EACH, NOTHING, Amount, total
+from tmux_exporter.analysis.withholding import withhold_for_the_present
+from tmux_exporter.model import Process, ProcessId, ProcessTable
+
+
+class Gain(NamedTuple):
+    """What a process has used itself since the last reading, in CPU ticks, and what it got besides.
+
+    `inherited` holds the ticks of its ended children, and all bytes: its own are not told apart from theirs.
+    """
+
+    process: ProcessId
+    own_ticks: int
+    inherited: Amount
+
+
+class Conservation:
+    """The law, kept over all readings. `advance` once per reading, in order."""
+
+    def __init__(self) -> None:
+        self._kinship = Kinship()
+        self._books = Books()
+        self._debts = Debts(self._kinship)
+
+    def advance(
+        self, table: ProcessTable, accounts: Mapping[ProcessId, frozenset[object] | None]
+    ) -> list[Gain]:
+        """Take in a reading and give what the processes in `accounts` have gained since the one before.
+
+        `accounts` tells where each pays what it inherits, None for a sink: one that is counted so that what
+        nobody else gets is known.
+        """
+        books = self._books
+        seen_before = self._kinship.present
+        ended = {process.id: process for process in self._kinship.advance(table)}
+        own = books.look(table, accounts, seen_before)
+        for process in ended.values():
+            self._debts.add(process, *books.close(process))
+        self._debts.notice(ended, books.growth_before, books.growth)
+        if table.complete:
+            self._settle(accounts)
+            books.begin(table)
+        inherited = self._count()
+        newcomers = table.processes.keys() - seen_before.keys() | {each.pid for each in ended}
+        for parent, ticks in self._of_the_stillborn(table, newcomers):
+            inherited[parent] = total(inherited.get(parent, NOTHING), (ticks, 0, 0))
+        return [
+            Gain(process, own.get(process, 0), inherited.get(process, NOTHING))
+            for process in own.keys() | inherited.keys()
+        ]
+
+    def _settle(self, accounts: Mapping[ProcessId, frozenset[object] | None]) -> None:
+        for debt in self._debts.settle():
+            for holder in debt.charged(accounts):
+                if (ledger := self._books.get(holder)) is not None:
+                    for each in EACH:
+                        ledger.explain(each, debt.amount[each])
+
+    def _count(self) -> dict[ProcessId, Amount]:
+        """Count what is new for certain; the rest stays unsettled."""
+        withheld = self._debts.withheld()
+        withhold_for_the_present(self._books, self._kinship, withheld)
+        found: dict[ProcessId, Amount] = {}
+        unsettled: set[ProcessId] = set()
+        for process_id in self._books.unsettled:
+            if (ledger := self._books.get(process_id)) is None:
+                continue
+            gained = ledger.count(withheld.get(process_id, NOTHING))
+            if gained != NOTHING:
+                found[process_id] = gained
+            if ledger.counted != ledger.level:
+                unsettled.add(process_id)
+        self._books.unsettled = unsettled
+        return found
+
+    def _of_the_stillborn(self, table: ProcessTable, newcomers: Set[int]) -> Iterator[tuple[ProcessId, int]]:
+        """What zombies that nobody saw alive have used, and the parents that will get it: theirs from now."""
+        for pid in newcomers:
+            process = table.processes.get(pid)
+            if process is not None and not process.alive and self._books.is_young(process):
+                parent = self._kinship.parent(process)
+                if isinstance(parent, Process) and self._books.get(parent.id) is not None:
+                    yield parent.id, process.cpu_ticks + process.children_cpu_ticks
