@@ -136,21 +136,23 @@ def enforce(job: MainJob, orphan: tuple[Started, ...]) -> None:
 def told_once_it_fires(job: MainJob) -> None:
     """Prometheus has found it and Alertmanager tells of it: how bad, how urgent, where, and what to do."""
     wait_for(lambda: job.alerts("firing"), "the alert fires", 30)
-    receiver, alert = wait_for(lambda: job.webhook.of(ALERT, "firing"), "somebody is told", 30)[0]
+    receiver, alert = wait_for(lambda: job.webhook.of(ALERT, "firing", FLEET), "somebody is told", 30)[0]
     labels: dict[str, Any] = alert["labels"]
     assert receiver == "chat"
     assert (labels["severity"], labels["priority"]) == ("warning", "P3")
     assert (labels["server"], labels["session"], labels["state"]) == (*ORPHAN, "dangling")
     assert (REPOSITORY / alert["annotations"]["runbook_url"]).is_file()
     assert "session orchestrator" in alert["annotations"]["description"]
-    assert {each["labels"]["session"] for _, each in job.webhook.of(ALERT, "firing")} == {"orchestrator"}
-    assert job.webhook.of(ALERT, "resolved") == []
+    assert {each["labels"]["session"] for _, each in job.webhook.of(ALERT, "firing", FLEET)} == {
+        "orchestrator"
+    }
+    assert job.webhook.of(ALERT, "resolved", FLEET) == []
 
 
 def told_once_it_is_over(job: MainJob) -> None:
     """The alert ends, and whoever was told is told."""
     wait_for(lambda: not job.alerts("firing"), "the alert is over", 30)
-    receiver, alert = wait_for(lambda: job.webhook.of(ALERT, "resolved"), "its end is told", 30)[0]
+    receiver, alert = wait_for(lambda: job.webhook.of(ALERT, "resolved", FLEET), "its end is told", 30)[0]
     assert (receiver, alert["labels"]["session"]) == ("chat", "orchestrator")
 
 

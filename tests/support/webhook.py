@@ -37,13 +37,14 @@ class Webhook:
             if alert["status"] == status
         }
 
-    def of(self, name: str, status: str) -> list[tuple[str, dict[str, Any]]]:
-        """Every time that this alert was told with this status: the receiver, and the alert as it was."""
+    def of(self, name: str, status: str, server: str) -> list[tuple[str, dict[str, Any]]]:
+        """Every time that an alert of a tmux server was told so: the receiver, and the alert as it was."""
         return [
             (message["receiver"], alert)
             for message in list(self.messages)
             for alert in message["alerts"]
             if (alert["labels"]["alertname"], alert["status"]) == (name, status)
+            and alert["labels"].get("server") == server
         ]
 
     def close(self) -> None:
