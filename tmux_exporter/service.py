@@ -1,6 +1,7 @@
 """The exporter as a service: built from a configuration, run in the main thread until a signal ends it."""
 
 import logging
+import os
 import shutil
 import signal
 import threading
@@ -23,8 +24,9 @@ class Service:
     """Sampler, publisher and web server of one process.
 
     Listens from the moment it is made: UsageError where the address is taken, CannotSeeError on a machine
-    without tmux. Samples and answers from `run` to SIGINT or SIGTERM. SIGHUP calls `load` and applies what
-    it returns; a ConfigError leaves everything as it is.
+    without tmux. Samples and answers from `run` to SIGINT or SIGTERM, or until the terminal that it was
+    started in is gone (not after nohup). Any other SIGHUP calls `load` and applies what it returns; a
+    ConfigError leaves everything as it is.
     """
 
     def __init__(self, config: Config, load: Callable[[], Config], environ: Mapping[str, str]) -> None:
@@ -32,6 +34,7 @@ class Service:
         clock = SystemClock()
         self._config = config
         self._load = load
+        self._ends_with_terminal = False
         sampler = open_sampler(config, clock, environ)
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)
@@ -47,7 +50,9 @@ class Service:
         """Sample and serve until a signal; to be called from the main thread."""
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, self._end)
-        signal.signal(signal.SIGHUP, self._hang_up)
+        before = signal.signal(signal.SIGHUP, self._hang_up)
+        # nohup ignores SIGHUP for us: who uses it wants us to outlive the terminal.
+        self._ends_with_terminal = before is not signal.SIG_IGN and _has_terminal()
         self._publisher.start()
         try:
             self.web.run(lambda _: on_started())
@@ -58,6 +63,9 @@ class Service:
         self.web.stop()
 
     def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._ends_with_terminal and not _has_terminal():
+            self.web.stop()
+            return
         # Not in the handler itself: it may have interrupted a thread that holds the log's lock.
         threading.Thread(target=self.reload, name="reload", daemon=True).start()
 
@@ -81,3 +89,12 @@ class Service:
         self.web.configure(config.web)
         self._publisher.configure(config)
         _log.info("configuration applied")
+
+
+def _has_terminal() -> bool:
+    """Whether a terminal controls this process. One that hangs up lets go before it sends SIGHUP."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True

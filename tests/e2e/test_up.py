@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,17 +14,14 @@ import libtmux
 import pytest
 
 from tests.support import exposition
-from tests.support.processes import is_gone
-from tests.support.up import LOOPBACK, Up, get, listening, query
+from tests.support.processes import end_process, is_gone
+from tests.support.up import LOOPBACK, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_STATUS
 from tmux_exporter.up import refuse_sudo
-
-LISTEN = ("--web.listen-address", "127.0.0.1:0")
-SERVERS = ("prometheus", "promtool", "prometheus-alertmanager")
 
 
 def alert_health(prometheus: str) -> dict[str, str]:
@@ -153,6 +151,58 @@ def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: Callable[...,
 
 def argv(pid: int) -> list[str]:
     return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+def is_ready(url: str) -> bool:
+    try:
+        get(f"{url}-/ready")
+    except OSError:
+        return False
+    return True
+
+
+def in_terminal(server: libtmux.Server, folder: Path, words: str) -> tuple[str, int, Path]:
+    """Run a command in a terminal of its own; the pane, the pid and the file with what it says."""
+    out = folder / "out"
+    out.touch()
+    runtime = ("-e", f"XDG_STATE_HOME={folder}", "-e", f"XDG_RUNTIME_DIR={folder}")
+    command = f"{words} --web.listen-address 127.0.0.1:0 >'{out}' 2>&1"
+    form = ("-P", "-F", "#{pane_id} #{pane_pid}")
+    made = server.cmd("new-window", "-d", "-t", "main:", *form, *runtime, command).stdout[0]
+    pane, pid = made.split()
+    url = wait_for(lambda: re.search(r"http://\S+/", out.read_text(encoding="utf-8")), "it listens")[0]
+    wait_for(lambda: is_ready(url), "it has taken a sample")
+    return pane, int(pid), out
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_it_ends_with_the_terminal_it_was_started_in(
+    tmux_server: Callable[[str], libtmux.Server], tmp_path: Path, command: str
+) -> None:
+    server = tmux_server("terminal")
+    pane, pid, _ = in_terminal(server, tmp_path, f"exec {sys.executable} -m tmux_exporter {command}")
+    tree = [pid, *children_of(pid)]
+    try:
+        assert (len(tree) > 1) == (command == "up")
+        server.cmd("kill-pane", "-t", pane)
+        wait_for(lambda: all(is_gone(each) for each in tree), "all of it ends")
+    finally:
+        for each in tree:
+            end_process(each)
+
+
+def test_under_nohup_it_outlives_its_terminal(
+    tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
+) -> None:
+    server = tmux_server("terminal")
+    # As nohup does it, but with the terminal left as input: without, tmux ends such a pane at once.
+    words = f"trap '' HUP; exec {sys.executable} -m tmux_exporter serve"
+    pane, pid, out = in_terminal(server, tmp_path, words)
+    try:
+        server.cmd("kill-pane", "-t", pane)
+        wait_for(lambda: "configuration applied" in out.read_text(encoding="utf-8"), "it reloads instead")
+    finally:
+        end_process(pid)
 
 
 def test_a_second_up_is_told_where_the_first_one_is(start_up: Callable[..., Up]) -> None:

@@ -57,23 +57,28 @@ class Up:
 
     def children(self) -> list[int]:
         """Pids below `up`, however deep."""
-        parents = {}
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdecimal():
-                try:
-                    stat = (folder / "stat").read_bytes()
-                except OSError:
-                    continue
-                parents[int(folder.name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
-        found = {self.process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return sorted(found - {self.process.pid})
+        return children_of(self.process.pid)
 
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
+
+
+def children_of(pid: int) -> list[int]:
+    """Pids below a process, however deep."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                stat = (folder / "stat").read_bytes()
+            except OSError:
+                continue
+            parents[int(folder.name)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
+    found = {pid}
+    while more := {each for each, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {pid})
 
 
 def get(url: str) -> str:
