@@ -314,9 +314,9 @@ def start(fleet: Fleet) -> Iterator[Callable[..., Program]]:
         each.end()
 
 
-def audit(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
+def command(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tmux_exporter.remediator_cli", "audit", *arguments],
+        [sys.executable, "-m", "tmux_exporter.remediator_cli", *arguments],
         env=fleet.environ,
         capture_output=True,
         text=True,
@@ -325,10 +325,28 @@ def audit(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_every_command_has_help_with_an_example_and_refuses_wrong_use(fleet: Fleet) -> None:
+    listing = command(fleet, "--help").stdout
+    assert "Example:" in listing
+    assert "..." not in listing.partition("Commands:")[2], "a short help that does not fit"
+    for name in ("run", "audit"):
+        assert name in listing
+        assert "Example:" in command(fleet, name, "--help").stdout
+    assert "--time-scale" not in command(fleet, "run", "--help").stdout, "no flag for people"
+    for wrong in (("run", "--interval", "5"), ("run", "--time-scale", "2"), ("rum",), ("audit", "--yaml")):
+        refused = command(fleet, *wrong)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused
+        assert refused.stderr
+    fleet.audit.mkdir()
+    unreadable = command(fleet, "audit")
+    assert (unreadable.returncode, unreadable.stdout) == (3, "")
+    assert unreadable.stderr.startswith(f"tmux-remediator: {fleet.audit}: ")
+
+
 def test_the_program_observes_until_it_is_told_to_enforce(
     fleet: Fleet, start: Callable[..., Program]
 ) -> None:
-    assert audit(fleet).stdout == f"nothing is on record: there is no {fleet.audit}\n"
+    assert command(fleet, "audit").stdout == f"nothing is on record: there is no {fleet.audit}\n"
     shell, sleep = fleet.orphan()
     observer = start()
     observer.told(
@@ -352,22 +370,22 @@ def test_the_program_observes_until_it_is_told_to_enforce(
     assert enforcer.end() == 0
     assert fleet.fired() == ""
 
-    shown = audit(fleet)
+    shown = command(fleet, "audit")
     assert (shown.returncode, shown.stderr) == (0, "")
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert rows[0][:2] == ["record", "time"]
     assert [row[3] for row in rows[1:]] == ["start", "start", "intent", "outcome"]
     assert [str(shell), str(sleep), FLEET] == rows[3][5:8]
     assert rows[4][4:] == ["3", "stop", "done"]
-    told = json.loads(audit(fleet, "--json").stdout)
+    told = json.loads(command(fleet, "audit", "--json").stdout)
     assert [each["kind"] for each in told["records"]] == ["start", "start", "intent", "outcome"]
     assert told["faults"] == []
 
     fleet.audit.write_bytes(fleet.audit.read_bytes().replace(b'"done"', b'"gone"'))
-    broken = audit(fleet)
+    broken = command(fleet, "audit")
     assert broken.returncode == 0, "the last record has nobody behind it"
     fleet.audit.write_bytes(fleet.audit.read_bytes().replace(b'"intent"', b'"indent"'))
-    broken = audit(fleet)
+    broken = command(fleet, "audit")
     assert broken.returncode == 1
     assert broken.stderr == f"{fleet.audit}: line 4: it does not continue line 3\n"
 
