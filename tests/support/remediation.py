@@ -71,10 +71,14 @@ class Fleet:
         program = base / "bin" / "tmux"
         program.write_text(f'#!/bin/sh\necho "$@" >>{self._witness}\nexec {shutil.which("tmux")} "$@"\n')
         program.chmod(0o755)
-        self.server = self.scene.start(FLEET)
-        self.other = self.scene.start(OTHER)
-        self.tmux("new-session", "-d", "-s", "work", "cat")
-        self.tmux("new-session", "-d", "-s", "far", "cat", server=OTHER)
+        try:
+            self.server = self.scene.start(FLEET)
+            self.other = self.scene.start(OTHER)
+            self.tmux("new-session", "-d", "-s", "work", "cat")
+            self.tmux("new-session", "-d", "-s", "far", "cat", server=OTHER)
+        except BaseException:
+            self.scene.close()
+            raise
 
     def tmux(self, *arguments: str, server: str = FLEET) -> str:
         return self.scene.tmux(*arguments, server=server)
@@ -220,11 +224,13 @@ def running_fleet() -> Iterator[Fleet]:
         sockets, home = base / f"tmux-{os.getuid()}", base / "home"
         sockets.mkdir(mode=0o700)
         home.mkdir(mode=0o700)
-        fleet = Fleet(base, sockets, home)
         try:
-            yield fleet
+            fleet = Fleet(base, sockets, home)
+            try:
+                yield fleet
+            finally:
+                fleet.close()
         finally:
-            fleet.close()
             shutil.rmtree(base)
 
 
