@@ -99,7 +99,10 @@ PLANTED_IMPORTS = {
         ("sources/read.py", "import yaml", "sources.read -> yaml"),
         ("config/file.py", "import yaml.nodes", "config.file -> yaml"),
     ],
-    "psutil": [("sources/look.py", "import psutil", "sources.look -> psutil")],
+    "psutil": [
+        ("sources/look.py", "import psutil", "sources.look -> psutil"),
+        ("sampler.py", "def late():\n    import psutil", "sampler -> psutil"),
+    ],
     "start": [
         ("sources/ask.py", "import libtmux", "sources.ask -> libtmux"),
         ("web/login.py", "import bcrypt", "web.login -> bcrypt"),
@@ -274,11 +277,11 @@ def test_planted_types_break_mypy(copy: Path) -> None:
 
 
 def optional_libraries_loaded(folder: Path) -> list[str]:
-    """Which optional libraries are loaded once every module of the package in this folder is imported."""
+    """Which optional libraries are loaded once the package in this folder is, but its backend by psutil."""
     program = textwrap.dedent("""
         import importlib, pkgutil, sys, tmux_exporter
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
-            if not module.name.endswith("__main__"):
+            if not module.name.endswith(("__main__", ".psutil_source")):
                 importlib.import_module(module.name)
         print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)

@@ -5,6 +5,7 @@ import os
 import selectors
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 
 from tmux_exporter.model import QueryFailure
@@ -14,6 +15,8 @@ from tmux_exporter.sources.tmux_verdict import Outcome, verdict
 
 _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
+# Other systems have no SO_PEERCRED, or one with its fields in another order.
+_PEER_IS_KNOWN = sys.platform == "linux"
 _CONNECT_FAILURES = {
     errno.ENOENT: (QueryFailure.NOSERVER, "the socket does not exist"),
     errno.ENOTDIR: (QueryFailure.NOSERVER, "the socket does not exist"),
@@ -49,6 +52,9 @@ def connect(path: str, uid: int) -> tuple[socket.socket, int]:
     try:
         connection.setblocking(False)
         connection.connect(os.fsencode(path))
+        if not _PEER_IS_KNOWN:
+            connection.close()
+            raise ConnectError(QueryFailure.UNTRUSTED, "this system does not say who listens on a socket")
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     except OSError as error:
         connection.close()
