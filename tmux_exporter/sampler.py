@@ -35,7 +35,7 @@ from tmux_exporter.remediation import RemediatorReport
 from tmux_exporter.report import Report
 from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.remediator_file import RemediatorFile
 from tmux_exporter.sources.tmux_servers import TmuxSource
 
@@ -223,10 +223,10 @@ def _is_complete(snapshot: Snapshot) -> bool:
 
 
 def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sampler:
-    """A sampler of this machine, for the user who runs us."""
+    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing."""
     uid = os.getuid()
     root = config.processes.root
-    processes = ProcReader(root, uid=uid, clock=clock)
+    processes = open_processes(root, uid=uid, clock=clock)
     tmux = TmuxSource(
         config.tmux,
         uid=uid,
