@@ -16,6 +16,7 @@ from tmux_exporter.analysis.groups import (
     scheduler_places,
     schedulers_by_place,
     shown_groups,
+    sinks,
 )
 from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
@@ -104,6 +105,7 @@ class Sampler:
         self._remediator = remediator
         self._host = host
         self._accounts: Accounts[GroupKey] = Accounts()
+        self._begun = False
         self._queries = QueryStats()
         self._outcomes = SchedulerOutcomes()
         self._names = NameBook()
@@ -137,14 +139,21 @@ class Sampler:
         )
 
     def sample(self) -> Report:
-        """One sample. Raises only for our own mistakes: what cannot be seen is in the Report."""
+        """One sample. Raises only for our own mistakes: what cannot be seen is in the Report.
+
+        The first takes two readings, so that counters begin with it: who ended unseen while the first reading
+        was taken may leave a past to its parent, but not to the second.
+        """
         started = self._clock.monotonic()
         timestamp = self._clock.time()
+        if not self._begun:
+            self._accounts.observe(self._processes.read(), {})
+            self._begun = True
         snapshot = self.look()
         # After the look: what it misses and has ended by then, the remediator has told by now.
         remediator = self._remediator.read() if self._remediator else None
         host = self._host.read(snapshot.table) if self._host and self._config.metrics.host else None
-        self._accounts.observe(snapshot.table, groups(snapshot))
+        self._accounts.observe(snapshot.table, groups(snapshot), sinks(snapshot))
         self._accounts.retain(shown_groups(snapshot))
         self._queries.observe(snapshot.view.servers)
         ended = remediator.status.ended if remediator and remediator.status else ()

@@ -58,7 +58,8 @@ def sampler(
     return Sampler(
         Config(),
         clock or ManualClock(),
-        Processes(*(each for each, _ in steps)),
+        # The first sample takes two readings.
+        Processes(*(each for each, _ in steps[:1]), *(each for each, _ in steps)),
         Servers(*(each for _, each in steps)),
         Bounds(),
         default_socket="/tmp/tmux-1000/default",

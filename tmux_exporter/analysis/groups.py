@@ -4,9 +4,11 @@ from collections.abc import Hashable, Iterator, Mapping
 
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.model import Agent, PaneKey, ProcessId, Scheduler, SchedulerState
+from tmux_exporter.model import Agent, OwnerKind, PaneKey, ProcessId, Scheduler, SchedulerState
 
 GroupKey = tuple[Hashable, ...]
+
+_INIT = 1
 
 UNATTRIBUTED: GroupKey = ("unattributed",)
 """The account of what is of tmux and yet of no pane, living or gone."""
@@ -90,6 +92,28 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
         for process_id in filter(None, (scheduler.process, scheduler.sleep)):
             pay(process_id, account)
     return found
+
+
+def sinks(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+    """Those whose ended children are nobody's that we know, and the account of what they get of them.
+
+    A tmux server waits for its panes and jobs: what these used after the last look at them is not its own.
+    Orphans of a pane go to init, or to whoever else is the parent of a pane's process or of a server without
+    being of tmux itself; they mix with the orphans of everybody else there.
+    """
+    processes = snapshot.table.processes
+    found = {view.process for view in snapshot.view.servers if view.process is not None}
+    if not found:
+        return {}
+    adopters = {_INIT}
+    for member, owner in snapshot.owners.items():
+        if owner.kind is OwnerKind.PANE or member in found:
+            adopters.add(processes[member.pid].ppid)
+    for pid in adopters & processes.keys():
+        adopter = processes[pid].id
+        if adopter not in snapshot.owners or snapshot.owners[adopter].kind is OwnerKind.LEAKED:
+            found.add(adopter)
+    return {process: [UNATTRIBUTED] for process in found}
 
 
 def shown_groups(snapshot: Snapshot) -> set[GroupKey]:

@@ -71,7 +71,9 @@ EXPORTER = (
         kind=Kind.COUNTER,
         unit="seconds",
         subject="exporter",
-        help="CPU time that was seen but belongs to no pane that is known, since the exporter started.",
+        help="CPU time since the exporter started that may be of tmux and is in no other counter: jobs of a "
+        "server, what a pane used between the last sample and its end, and orphans, whose CPU time goes to "
+        "init with that of everybody else's.",
     ),
     Spec(
         name="tmux_exporter_dropped_series_total",

@@ -85,7 +85,7 @@ SERVERS = (
         labels=SERVER,
         subject="server",
         help="CPU time of the tmux server's own process since the exporter saw it first; children that it "
-        "waited for are not counted.",
+        "waited for are not counted, so a pane that ended is not counted here.",
     ),
     Spec(
         name="tmux_server_open_fds",

@@ -75,8 +75,9 @@ ROWS = (
         kind=Kind.COUNTER,
         field="cpu_seconds_total",
         common=True,
-        help="User and system CPU time of the processes of {it} since the exporter saw it first. Processes "
-        "that lived and ended between two samples count once their parent has waited for them.",
+        help="User and system CPU time of the processes of {it} since the exporter saw it first. Those that "
+        "lived and ended between two samples are included once their parent has waited for them; where it "
+        "ignores SIGCHLD, a process counts up to the last sample before its end.",
     ),
     UsageRow(
         suffix="cpu_limit_cores",
@@ -113,16 +114,18 @@ ROWS = (
         unit="bytes",
         kind=Kind.COUNTER,
         field="read_bytes_total",
-        help="Bytes that processes of {it} read from storage since the exporter saw it first; what the "
-        "page cache or a network file system served is not counted.",
+        help="Bytes that processes of {it} read from storage since the exporter saw it first, each once, "
+        "those that ended between two samples included; what the page cache or a network file system "
+        "served is not counted.",
     ),
     UsageRow(
         suffix="written_bytes_total",
         unit="bytes",
         kind=Kind.COUNTER,
         field="written_bytes_total",
-        help="Bytes that processes of {it} sent towards storage since the exporter saw it first, counted "
-        "when the page is dirtied, even if it is deleted before it reaches a disk.",
+        help="Bytes that processes of {it} sent towards storage since the exporter saw it first, each once, "
+        "those that ended between two samples included; counted when the page is dirtied, even if it is "
+        "deleted before it reaches a disk.",
     ),
     UsageRow(
         suffix="process_tree_depth",
