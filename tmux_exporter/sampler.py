@@ -13,9 +13,9 @@ from tmux_exporter.analysis.groups import (
     UNATTRIBUTED,
     GroupKey,
     groups,
+    kept_groups,
     scheduler_places,
     schedulers_by_place,
-    shown_groups,
     sinks,
 )
 from tmux_exporter.analysis.host_labels import labelled
@@ -105,6 +105,7 @@ class Sampler:
         self._remediator = remediator
         self._host = host
         self._accounts: Accounts[GroupKey] = Accounts()
+        self._open_groups: set[GroupKey] = set()
         self._begun = False
         self._queries = QueryStats()
         self._outcomes = SchedulerOutcomes()
@@ -154,7 +155,8 @@ class Sampler:
         remediator = self._remediator.read() if self._remediator else None
         host = self._host.read(snapshot.table) if self._host and self._config.metrics.host else None
         self._accounts.observe(snapshot.table, groups(snapshot), sinks(snapshot))
-        self._accounts.retain(shown_groups(snapshot))
+        self._open_groups = kept_groups(self._open_groups, snapshot)
+        self._accounts.retain(self._open_groups)
         self._queries.observe(snapshot.view.servers)
         ended = remediator.status.ended if remediator and remediator.status else ()
         self._outcomes.observe(snapshot.table, schedulers_by_place(snapshot), self._clock.time(), ended)

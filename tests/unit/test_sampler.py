@@ -107,6 +107,24 @@ def test_after_the_hold_nothing_of_its_sessions_is_told() -> None:
     assert not report.complete
 
 
+def test_counters_of_a_server_that_answers_again_after_the_hold_go_on() -> None:
+    lost = tmux_view(silent(SERVER, listed=False))
+    taken = sampler((burned(0), VIEW), (burned(100), VIEW), (burned(100), lost), (burned(100), VIEW))
+    totals = [taken.sample().sessions for _ in range(4)]
+    assert [each[0].usage.cpu_seconds_total for each in totals if each] == [0.0, 1.0, 1.0]
+    assert [each[0].usage.cpu_seconds_total for each in totals[3:]] == [1.0]
+
+
+def test_accounts_end_with_their_server() -> None:
+    ended = tmux_view(silent(SERVER, listed=False, ended=True))
+    taken = sampler((burned(0), VIEW), (burned(100), VIEW), (table(), ended), (burned(100), VIEW))
+    assert [each[0].usage.cpu_seconds_total for _ in range(4) if (each := taken.sample().sessions)] == [
+        0.0,
+        1.0,
+        0.0,
+    ]
+
+
 def test_an_ended_server_is_known_and_leaves_the_view_complete() -> None:
     report = sampler((table(SHELL), tmux_view(silent(SERVER, listed=False, ended=True)))).sample()
     assert report.complete

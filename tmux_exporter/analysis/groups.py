@@ -1,6 +1,7 @@
 """Which accounts a process pays into: the keys under which counters are kept."""
 
 from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
@@ -128,6 +129,24 @@ def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
         scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
     )
     return found
+
+
+def kept_groups(before: AbstractSet[GroupKey], snapshot: Snapshot) -> set[GroupKey]:
+    """The accounts that stay open: those that are shown, and of `before` those of servers that are silent.
+
+    Once its listing is no longer held, nothing of a silent server is shown; but it may answer again, and a
+    counter that started anew then would read as a reset.
+    """
+    silent = [view for view in snapshot.view.servers if view.listing is None and not view.ended]
+    names: set[Hashable] = {view.process for view in silent if view.process} | {view.label for view in silent}
+    return shown_groups(snapshot) | {key for key in before if _server_of(key) in names}
+
+
+def _server_of(key: GroupKey) -> Hashable:
+    """The server of an account, by its process or, as for schedulers, by its label."""
+    if len(key) == 1:
+        return None
+    return key[1].server if isinstance(key[1], PaneKey) else key[1]
 
 
 def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
