@@ -34,6 +34,7 @@ class Service:
         clock = SystemClock()
         self._config = config
         self._load = load
+        self._reloading = threading.Lock()
         self._ends_with_terminal = False
         sampler = open_sampler(config, clock, environ)
         if shutil.which("tmux", path=environ.get("PATH")) is None:
@@ -70,7 +71,11 @@ class Service:
         threading.Thread(target=self.reload, name="reload", daemon=True).start()
 
     def reload(self) -> None:
-        """Read the configuration again and apply it whole, or not at all."""
+        """Read the configuration again and apply it whole, or not at all; one reload at a time."""
+        with self._reloading:
+            self._reload()
+
+    def _reload(self) -> None:
         try:
             config = self._load()
         except ConfigError as error:

@@ -291,6 +291,8 @@ def test_a_socket_that_may_not_be_opened(server: TmuxUnderTest) -> None:
     else:
         server.path.chmod(0)
         assert server.ask().failure is QueryFailure.DENIED
+        # The fixture ends the server through this socket.
+        server.path.chmod(0o600)
 
 
 def test_a_server_that_refuses_this_user(server: TmuxUnderTest, socket_dir: Path) -> None:
