@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.orphans import INTERVAL, SERVER, Cycles, orphan, seen
@@ -86,6 +86,20 @@ odd = st.builds(
 histories = st.lists(st.one_of(steady, steady, odd), min_size=4, max_size=40)
 
 
+STEADY = Look(
+    shown=[Shown(500, SchedulerState.DANGLING, 1000.0, True, ("default",))],
+    server=SERVER,
+    complete=True,
+    aged=0.1,
+    after=INTERVAL,
+    step=0.0,
+)
+HALF_A_LOOK_SHOWS_ANOTHER = STEADY._replace(
+    shown=[Shown(500, SchedulerState.OPAQUE, 1000.0, False, ("default",))], complete=False
+)
+"""The processes could not all be listed, and the shell that was watched is shown with another script."""
+
+
 def report_of(look: Look, now: float) -> Report:
     """The report of a look, its times told from `now` (wall)."""
     return seen(
@@ -137,6 +151,7 @@ def test_nothing_is_ended_on_half_a_view(history: list[Look]) -> None:
 
 @settings(max_examples=300)
 @given(histories)
+@example([STEADY, HALF_A_LOOK_SHOWS_ANOTHER, *[STEADY] * 12])
 def test_what_is_ended_was_seen_orphaned_all_the_time_before(history: list[Look]) -> None:
     whole = run(history)
     for number, (now, _, decisions) in enumerate(whole):

@@ -94,7 +94,7 @@ def decide(policy: Policy, report: Report, state: State, moment: Moment, own: fr
     """What to do after one more report, taken just before `moment`.
 
     Asks for `Action.WARN` once and for `Action.STOP` again after each cooldown. A match is forgotten when a
-    complete look shows it otherwise; while it cannot be judged it is kept for `max_age`, and nothing is done.
+    look shows it otherwise; while it cannot be judged it is kept for `max_age`, and nothing is done.
     """
     cycle = _Cycle(policy, report, _after_jump(policy, state, moment), moment, own)
     return cycle.verdict()
@@ -176,9 +176,16 @@ class _Cycle:
             for case in self._cases
             if case.scheduler.state is SchedulerState.UNKNOWN and not sees_its_servers(case)
         }
+        # Half a look does not show that one is gone; but what it does show is no longer what was watched.
+        otherwise = {
+            each.process
+            for each in self._report.schedulers
+            if each.state not in (SchedulerState.DANGLING, SchedulerState.UNKNOWN)
+        }
         for pair, watch in self._state.watches.items():
             fresh = self._now - watch.seen_at <= self._policy.max_age
-            if pair not in self._watches and fresh and (self._blind or pair in unseen):
+            kept = fresh and pair.shell not in otherwise
+            if pair not in self._watches and kept and (self._blind or pair in unseen):
                 self._watches[pair] = watch
                 self._reasons[pair] = Refusal.BLIND if self._blind else Refusal.SERVER_UNKNOWN
 
