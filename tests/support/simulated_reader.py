@@ -53,7 +53,7 @@ class Mischief:
         if what is None or who is None or much is None:
             return False
         living = self.kernel.living()
-        self._do(_DEEDS[what % len(_DEEDS)], living[who % len(living)], much)
+        self._do(DEEDS[what % len(DEEDS)], living[who % len(living)], much)
         return True
 
     def _do(self, deed: str, pid: int, much: int) -> None:
@@ -106,7 +106,7 @@ class Mischief:
         self.kernel.run(pid, user, system, read=read, written=written)
 
 
-_DEEDS = (
+DEEDS = (
     "run",
     "fork",
     "end",

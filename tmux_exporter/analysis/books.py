@@ -23,12 +23,17 @@ from tmux_exporter.model import Process, ProcessId, ProcessTable
 
 
 class Books:
-    """The ledgers. `unsettled` are the processes that may have shown something that is not counted."""
+    """The ledgers.
+
+    `unsettled` are the processes that may have shown something that is not counted; of the `uncounted`
+    nothing is: whoever gets what they leave counts it.
+    """
 
     def __init__(self) -> None:
         self.growth: dict[ProcessId, Amount] = {}
         self.growth_before: dict[ProcessId, Amount] = {}
         self.unsettled: set[ProcessId] = set()
+        self.uncounted: set[ProcessId] = set()
         self._ledgers: dict[ProcessId, Ledger] = {}
         self._first_was_just_now = False
         self._youngest_at_first: int | None = None
@@ -85,6 +90,9 @@ class Books:
         ledger = self._ledgers.pop(process.id, None)
         self.growth.pop(process.id, None)
         self.unsettled.discard(process.id)
+        if process.id in self.uncounted:
+            self.uncounted.discard(process.id)
+            return NOTHING, NOTHING
         whole = self.whole(process, ledger)
         amount = [0, 0, 0]
         for each in EACH:
@@ -99,11 +107,17 @@ class Books:
 
     def whole(self, process: Process, ledger: Ledger | None) -> Figures:
         """All that a parent will get of a process, as far as it has shown; None where it may be anything."""
+        if process.id in self.uncounted:
+            return NOTHING
         if ledger is None:
             figures = shown(process)
             ticks = process.cpu_ticks + process.children_cpu_ticks
         else:
-            figures = (ledger.level[0], ledger.level[1], ledger.level[2])
+            # What was hidden from its beginning on may be of any age.
+            read, written = (
+                ledger.level[each] if ledger.counted[each] is not None else None for each in (1, 2)
+            )
+            figures = (ledger.level[0], read, written)
             ticks = ledger.own + (ledger.level[0] or 0)
         if self.is_young(process):
             # It has no past, and what is not known of it was not counted.

@@ -51,14 +51,20 @@ class Conservation:
         own = books.look(table, accounts, seen_before)
         for process in ended.values():
             self._debts.add(process, *books.close(process))
-        self._debts.notice(ended, books.growth_before, books.growth)
+        self._debts.notice(ended, books.growth_before, books.growth, accounts)
         if table.complete:
             self._settle(accounts)
             books.begin(table)
         inherited = self._count()
         newcomers = table.processes.keys() - seen_before.keys() | {each.pid for each in ended}
-        for parent, ticks in self._of_the_stillborn(table, newcomers):
-            inherited[parent] = total(inherited.get(parent, NOTHING), (ticks, 0, 0))
+        for process in self._stillborn(table, newcomers):
+            heir = self._kinship.parent(process)
+            if isinstance(heir, Process) and books.get(heir.id) is not None:
+                # It will get it: it is its own from now on.
+                ticks = process.cpu_ticks + process.children_cpu_ticks
+                inherited[heir.id] = total(inherited.get(heir.id, NOTHING), (ticks, 0, 0))
+            else:
+                books.uncounted.add(process.id)
         return [
             Gain(process, own.get(process, 0), inherited.get(process, NOTHING))
             for process in own.keys() | inherited.keys()
@@ -88,11 +94,9 @@ class Conservation:
         self._books.unsettled = unsettled
         return found
 
-    def _of_the_stillborn(self, table: ProcessTable, newcomers: Set[int]) -> Iterator[tuple[ProcessId, int]]:
-        """What zombies that nobody saw alive have used, and the parents that will get it: theirs from now."""
+    def _stillborn(self, table: ProcessTable, newcomers: Set[int]) -> Iterator[Process]:
+        """The zombies that nobody saw alive: they are in no account."""
         for pid in newcomers:
             process = table.processes.get(pid)
             if process is not None and not process.alive and self._books.is_young(process):
-                parent = self._kinship.parent(process)
-                if isinstance(parent, Process) and self._books.get(parent.id) is not None:
-                    yield parent.id, process.cpu_ticks + process.children_cpu_ticks
+                yield process

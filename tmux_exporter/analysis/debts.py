@@ -14,7 +14,7 @@ moment:
   nobody got anything, and nothing is charged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.kinship import Kinship, Lost
@@ -32,15 +32,19 @@ class Debt:
 
     `holders` are the processes whose growth can hold it, with one bit for each figure that can; `shown` those
     that have shown such growth, while the others hide it or had no beginning. `certain` means that `heir`,
-    the nearest ancestor that is present, was its parent when it was last seen. `fresh` until the reading in
-    which it was opened is over.
+    the nearest ancestor that is present, was its parent when it was last seen. `ancestors` are all that are
+    present and may have got it, `lost` if there may be others. `fresh` until the reading in which it was
+    opened is over. `is_strangers` if the heir is not counted and has got it, as far as one can see.
     """
 
     needs: Amount
     amount: Amount
     heir: Process | Lost | None
     certain: bool
+    ancestors: set[ProcessId]
+    lost: bool
     fresh: bool = True
+    is_strangers: bool = False
     holders: dict[ProcessId, int] = field(default_factory=dict)
     shown: set[ProcessId] = field(default_factory=set)
 
@@ -58,27 +62,25 @@ class Debt:
     def charged(self, accounts: Mapping[ProcessId, frozenset[object] | None]) -> list[ProcessId]:
         """Who is charged in the end; `accounts` tells where each pays what it inherits, None for a sink.
 
-        Where several can hold it, whoever pays into an account that the heir does not pay into is charged as
-        well: an account is rather short than over. What a sink gets is nobody's; that may be over.
+        Where several can hold it, as many are charged as it takes for every account to be charged that one of
+        them pays into: an account is rather short than over. What sinks get is nobody's, and may be over: one
+        of them is charged if nobody else is.
         """
         heir = self.heir.id if isinstance(self.heir, Process) else None
-        able = [
-            holder
-            for holder, bits in self.holders.items()
-            if bits == _HOLDS_ALL and (holder == heir or holder in accounts)
-        ]
-        if heir in able:
-            if self.certain:
-                return [heir]
-            paid = (heir in self.shown and accounts.get(heir)) or frozenset[object]()
-            return [heir] + [
-                each
-                for each in able
-                if each != heir and (account := accounts[each]) is not None and not account <= paid
-            ]
+        able = sorted(holder for holder, bits in self.holders.items() if bits == _HOLDS_ALL)
         if self.certain:
-            return []
-        return [each for each in able if accounts[each] is not None] or able
+            return [heir] if heir in able else []
+        found: list[ProcessId] = []
+        paid: frozenset[object] = frozenset()
+        if heir in able:
+            found.append(heir)
+            paid = (heir in self.shown and accounts.get(heir)) or paid
+        own = [(each in self.shown, account, each) for each in able if (account := accounts.get(each))]
+        for has_shown, account, each in sorted(own, key=lambda one: (one[0], len(one[1])), reverse=True):
+            if each != heir and not account <= paid:
+                found.append(each)
+                paid |= account if has_shown else frozenset()
+        return found or [each for each in able if each in accounts][:1]
 
 
 class Debts:
@@ -91,17 +93,29 @@ class Debts:
     def add(self, ended: Process, needs: Amount, amount: Amount) -> None:
         """Open the debt of a process that has ended."""
         heir = self._kinship.survivor(ended)
-        if heir is not None and amount != NOTHING:
-            certain = isinstance(heir, Process) and heir is self._kinship.parent(ended)
-            self._open.append(Debt(needs=needs, amount=amount, heir=heir, certain=certain))
+        if heir is None or amount == NOTHING:
+            return
+        certain = isinstance(heir, Process) and heir is self._kinship.parent(ended)
+        ancestors, lost = self._kinship.ancestry(ended)
+        self._open.append(
+            Debt(needs=needs, amount=amount, heir=heir, certain=certain, ancestors=ancestors, lost=lost)
+        )
 
-    def notice(self, ended: Mapping[ProcessId, Process], before: Growth, now: Growth) -> None:
-        """Take in one reading: who has ended, and how everybody grew in it and in the one before."""
+    def notice(
+        self,
+        ended: Mapping[ProcessId, Process],
+        before: Growth,
+        now: Growth,
+        counted: Container[ProcessId],
+    ) -> None:
+        """Take in one reading: who has ended, how all grew in it and in the one before, who is counted."""
         both = {**before, **now}
         for debt in self._open:
             self._pass_on(debt, ended)
+        self._open = [debt for debt in self._open if debt.heir is not None]
+        for debt in self._open:
             if isinstance(debt.heir, Process):
-                self._notice_heir(debt, debt.heir, now)
+                self._notice_heir(debt, debt.heir, now, is_counted=debt.heir.id in counted)
             for holder in self._possible(debt, both if debt.fresh else now):
                 debt.notice(holder, now.get(holder, NOTHING))
                 if debt.fresh:
@@ -128,6 +142,10 @@ class Debts:
 
     def _pass_on(self, debt: Debt, ended: Mapping[ProcessId, Process]) -> None:
         """Let the heirs of those who have ended themselves hold what these held."""
+        for process_id in debt.ancestors & ended.keys():
+            ancestors, lost = self._kinship.ancestry(ended[process_id])
+            debt.ancestors = (debt.ancestors - {process_id}) | ancestors
+            debt.lost |= lost
         for holder in [each for each in debt.holders if each in ended]:
             bits = debt.holders.pop(holder)
             heir = self._kinship.survivor(ended[holder])
@@ -136,17 +154,19 @@ class Debts:
                 if holder in debt.shown:
                     debt.shown.add(heir.id)
         if isinstance(debt.heir, Process) and debt.heir.id in ended:
-            debt.heir = self._kinship.survivor(debt.heir)
+            # What somebody who is not counted had got is in his own debt.
+            debt.heir = None if debt.is_strangers else self._kinship.survivor(debt.heir)
             debt.certain = False
             debt.fresh = True
         elif debt.certain and isinstance(debt.heir, Process):
             debt.certain = self._kinship.can_wait(debt.heir)
 
-    def _notice_heir(self, debt: Debt, heir: Process, grown: Growth) -> None:
-        if self._kinship.has_waited_for(heir, debt.needs[0]):
+    def _notice_heir(self, debt: Debt, heir: Process, grown: Growth, *, is_counted: bool) -> None:
+        if not is_counted and self._kinship.has_waited_for(heir, debt.needs[0]):
             # Of somebody who is not counted himself no more than this is known.
             debt.holders[heir.id] = _HOLDS_ALL
             debt.shown.add(heir.id)
+            debt.is_strangers = True
         seen = self._kinship.present[heir.id.pid]
         if seen.read_bytes is None or seen.written_bytes is None:
             # Who waited for a child may have got its bytes where nobody can see them.
@@ -160,10 +180,5 @@ class Debts:
                 ),
             )
 
-    def _possible(self, debt: Debt, grown: Growth) -> Iterator[ProcessId]:
-        if debt.heir is Lost.LOST:
-            yield from grown
-        elif debt.heir is not None:
-            for ancestor in self._kinship.ancestry(debt.heir):
-                if ancestor.id in grown:
-                    yield ancestor.id
+    def _possible(self, debt: Debt, grown: Growth) -> Iterable[ProcessId]:
+        return grown.keys() if debt.lost else debt.ancestors & grown.keys()

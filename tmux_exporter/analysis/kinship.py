@@ -3,7 +3,7 @@
 A process may name a parent that ended before its own turn came, or whose number somebody else bears by now.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from itertools import pairwise
 
@@ -19,6 +19,8 @@ class Lost(Enum):
 LOST = Lost.LOST
 
 _INIT = 1
+_ADOPTIONS = 3
+"""How many readings an adoption is remembered: for as long as the end of a child is in doubt."""
 
 
 class Kinship:
@@ -27,8 +29,10 @@ class Kinship:
     def __init__(self) -> None:
         self.present: Mapping[int, Process] = {}
         self._earlier: tuple[Mapping[int, Process], Mapping[int, Process]] = ({}, {})
-        self._gone: dict[int, Process] = {}
-        self._gone_before: dict[int, Process] = {}
+        # Looks at processes before they got another parent, and the last looks at those who have ended, by
+        # reading, the last first. A parent may have been gone before its child was looked at.
+        self._adopted: tuple[dict[ProcessId, Process], ...] = ({},) * _ADOPTIONS
+        self._gone: tuple[dict[int, Process], ...] = ({},) * (_ADOPTIONS + 1)
         self._survivors: dict[ProcessId, Process | Lost | None] = {}
 
     def advance(self, table: ProcessTable) -> list[Process]:
@@ -38,18 +42,26 @@ class Kinship:
         only have been missed.
         """
         before, now = self.present, table.processes
-        ended = [
-            old
-            for pid, process in now.items()
-            if (old := before.get(pid)) is not None and old is not process and old.id != process.id
-        ]
+        ended: list[Process] = []
+        adopted: dict[ProcessId, Process] = {}
+        for pid, process in now.items():
+            old = before.get(pid)
+            if old is None or old is process:
+                continue
+            if old.id != process.id:
+                ended.append(old)
+            elif old.ppid != process.ppid:
+                adopted[old.id] = old
         if table.complete:
             ended += [before[pid] for pid in before.keys() - now.keys()]
-            self._gone_before, self._gone = self._gone, {}
+            self._gone = ({}, *self._gone[:-1])
+            self._adopted = (adopted, *self._adopted[:-1])
             self.present = now
         else:
+            self._adopted = ({**self._adopted[0], **adopted}, *self._adopted[1:])
             self.present = {**before, **now}
-        self._gone |= {process.id.pid: process for process in ended}
+        gone = {process.id.pid: process for process in ended}
+        self._gone = ({**self._gone[0], **gone}, *self._gone[1:])
         self._survivors = {}
         self._earlier = (before, self._earlier[0])
         return ended
@@ -71,17 +83,22 @@ class Kinship:
         figures = [each.children_cpu_ticks for each in looks if each is not None and each.id == process.id]
         return any(0 < ticks <= now - before for now, before in pairwise(figures))
 
+    def was_adopted(self, process: Process) -> bool:
+        """Whether a process has got another parent since the last reading."""
+        return process.id in self._adopted[0]
+
     def parent(self, process: Process) -> Process | Lost | None:
         """The parent that a process last named, present or gone; None at the top.
 
         Init may be hidden (hidepid) and is always there: who names it is its child and nobody else's.
         """
         pid = process.ppid
-        born = process.id.start_ticks
-        for where in (self.present, self._gone, self._gone_before):
-            elder = where.get(pid)
-            # A younger one got the number after the parent.
-            if elder is not None and elder.id != process.id and elder.id.start_ticks <= born:
+        elder = self.present.get(pid)
+        if elder is not None and _may_be_parent(elder, process):
+            return elder
+        for gone in self._gone:
+            elder = gone.get(pid)
+            if elder is not None and _may_be_parent(elder, process):
                 return elder
         return None if pid <= _INIT else LOST
 
@@ -103,11 +120,29 @@ class Kinship:
         self._survivors.update(dict.fromkeys(path, found))
         return found
 
-    def ancestry(self, process: Process) -> Iterator[Process]:
-        """A process that is present and its ancestors that are, nearest first."""
-        seen: set[int] = set()
-        current: Process | Lost | None = process
-        while isinstance(current, Process) and current.id.pid not in seen:
-            seen.add(current.id.pid)
-            yield current
-            current = self.survivor(current)
+    def ancestry(self, process: Process) -> tuple[set[ProcessId], bool]:
+        """All who are or lately were ancestors of a process and are present; True if some are not known."""
+        found: set[ProcessId] = set()
+        seen: set[ProcessId] = set()
+        is_lost = False
+        waiting = [process]
+        while waiting:
+            current = waiting.pop()
+            if current.id in seen:
+                continue
+            seen.add(current.id)
+            earlier = [adopted[current.id] for adopted in self._adopted if current.id in adopted]
+            for look in (current, *earlier):
+                elder = self.parent(look)
+                if isinstance(elder, Process):
+                    waiting.append(elder)
+                    if self.is_present(elder):
+                        found.add(elder.id)
+                else:
+                    is_lost |= elder is LOST
+        return found, is_lost
+
+
+def _may_be_parent(elder: Process, process: Process) -> bool:
+    # A younger one got the number after the parent.
+    return elder.id.start_ticks <= process.id.start_ticks and elder.id != process.id

@@ -76,7 +76,8 @@ class _GrownAncestors:
             # In case parents form a circle, it ends here.
             nearest[found.id] = LOST
             path.append(found.id)
-            found = parent(found)
+            # What an orphan has left may be with the ancestors that it had before.
+            found = LOST if self._kinship.was_adopted(found) else parent(found)
             if isinstance(found, Process) and found.id in growth:
                 break
         for process_id in path:
