@@ -192,9 +192,13 @@ def test_no_process_of_the_demo_outlives_up(start_up: Callable[..., Up], ending:
 def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: Callable[..., Up]) -> None:
     up = start_up("--demo")
     was_there = stands(up)
-    # Its keeper has neither the mark nor the folder's path: the pids to kill are those of the tree.
-    for pid in (up.process.pid, *up.children()):
-        os.kill(pid, signal.SIGKILL)
+    # Its keeper has neither the mark nor the folder's path: the pids to kill are those of the tree. They are
+    # stopped first: a keeper that saw `up` end before its own turn came would be killed halfway through ending
+    # the agents, and nobody would be left to wipe the folder.
+    family = (up.process.pid, *up.children())
+    for stop in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in family:
+            os.kill(pid, stop)
     up.process.wait(10)
     assert_no_trace(up, was_there)
 
