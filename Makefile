@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 120
 
-.PHONY: up test lint unit docs boards check-tmux clean help
+.PHONY: up test check lint unit docs boards check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page and, where possible, Prometheus and Alertmanager
 	@deploy/setup run
@@ -14,6 +14,11 @@ test: ## the whole proof: linters, types, floors, then all tests (under 5 minute
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
 	@exec $(PYTHON) -m pytest -q $(ARGS)
+
+check: ## `make test` and what takes minutes by its nature: an hour of churn, replays, floods
+	@deploy/setup test
+	@$(MAKE) --no-print-directory lint
+	@exec $(PYTHON) -m pytest -q -m "not versions" $(ARGS)
 
 lint: ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check --quiet .
