@@ -193,8 +193,8 @@ def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: Callabl
     up = start_up("--demo")
     was_there = stands(up)
     # Its keeper has neither the mark nor the folder's path: the pids to kill are those of the tree. They are
-    # stopped first: a keeper that saw `up` end before its own turn came would be killed halfway through ending
-    # the agents, and nobody would be left to wipe the folder.
+    # stopped first: a keeper that saw `up` end before its own turn came would be killed halfway through
+    # ending the agents, and nobody would be left to wipe the folder.
     family = (up.process.pid, *up.children())
     for stop in (signal.SIGSTOP, signal.SIGKILL):
         for pid in family:
