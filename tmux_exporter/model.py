@@ -18,6 +18,13 @@ class ProcessId(NamedTuple):
     start_ticks: int
 
 
+class Namespaces(NamedTuple):
+    """The pid and the mount namespace of a process, each as the kernel names it (`pid:[4026531836]`)."""
+
+    pid: str
+    mount: str
+
+
 class Unreadable(StrEnum):
     """Why a part of a process could not be read (closed list, a label)."""
 
@@ -55,9 +62,10 @@ class Process:
     is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
     `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `environ` holds only the variables
-    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept. `read_bytes` and
-    `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
-    kernel adds them to the parent's when it ends.
+    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept. `namespaces` are those of
+    its exec: in others than ours its pids and paths mean something else. `read_bytes` and `written_bytes` are
+    what storage had to move, and hold those of every child that was waited for: the kernel adds them to the
+    parent's when it ends.
     """
 
     id: ProcessId
@@ -76,6 +84,7 @@ class Process:
     argv_complete: bool = True
     exe: str | None = None
     environ: Mapping[str, str] | None = None
+    namespaces: Namespaces | None = None
     resident_bytes: int | None = None
     anonymous_bytes: int | None = None
     shared_memory_bytes: int | None = None
@@ -115,7 +124,7 @@ class ProcessTable:
 
     `taken_at` is the monotonic time at which the reading began. `complete` is False when the listing itself
     failed: then a pid that is not here is unknown, not gone. `unreadable` counts processes of our uid by the
-    reason for which at least one part of them could not be read.
+    reason for which at least one part of them could not be read. `namespaces` are the reader's own.
     """
 
     processes: Mapping[int, Process]
@@ -124,6 +133,7 @@ class ProcessTable:
     taken_at: float
     complete: bool = True
     unreadable: Mapping[Unreadable, int] = field(default_factory=dict)
+    namespaces: Namespaces | None = None
 
     def start_time(self, process: ProcessId) -> float:
         """Start of a process in seconds since the epoch."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.child import NOBODY, in_child
+from tests.support.namespace import in_namespace
 from tests.support.odd_processes import ACCEPTING, FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tests.support.processes import end_process
 from tests.support.recorded_proc import OWNER, ROLES, Machine
@@ -118,6 +119,22 @@ def test_a_variable_behind_megabytes_of_others_is_found() -> None:
     assert process.environ == {"TMUX_PANE": "%7"}
     assert process.argv_complete
     assert peak < 1_000_000
+
+
+def test_namespaces_tell_a_container_from_the_machine() -> None:
+    outside = reader().read()
+    assert outside.namespaces is not None
+    assert outside.processes[os.getpid()].namespaces == outside.namespaces
+
+    def inside() -> None:
+        table = reader().read()
+        assert table.processes[1].namespaces == table.namespaces
+        assert table.namespaces is not None and outside.namespaces is not None
+        assert table.namespaces.pid != outside.namespaces.pid
+        assert table.namespaces.mount != outside.namespaces.mount
+
+    if not in_namespace(inside):
+        pytest.skip("this kernel gives no namespaces")
 
 
 def test_a_zombie_is_there_and_dead() -> None:

@@ -44,6 +44,10 @@ def record_folder(source: Path, target: Path) -> None:
             (target / name).write_bytes((source / name).read_bytes())
     with suppress(FileNotFoundError):
         (target / "exe").symlink_to(os.readlink(source / "exe"))
+    (target / "ns").mkdir()
+    for kind in ("pid", "mnt"):
+        with suppress(FileNotFoundError):
+            (target / "ns" / kind).symlink_to(os.readlink(source / "ns" / kind))
     (target / "fd").mkdir()
     for name in os.listdir(source / "fd"):
         (target / "fd" / name).touch()

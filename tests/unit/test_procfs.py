@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.recorded_proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
-from tmux_exporter.model import Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.model import Namespaces, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.sources.procfs import KEPT_ENVIRON
 
 DETAILS = [field.name for field in fields(Process) if field.default is None]
@@ -53,6 +53,7 @@ def test_a_tmux_server_is_read_whole(zoo: ProcessTable) -> None:
             "CLAUDE_CODE_SESSION_ID": "5f0c1f9e",
             "TMUX_TMPDIR": "/tmp/tx-dksp7u71",
         },
+        namespaces=Namespaces("pid:[4026531836]", "mnt:[4026531841]"),
         resident_bytes=3836 * 1024,
         anonymous_bytes=872 * 1024,
         shared_memory_bytes=0,
@@ -162,6 +163,7 @@ def test_a_kernel_before_4_5_has_no_anonymous_memory(machine: Machine) -> None:
         ("exe", {"exe"}),
         ("environ", {"environ"}),
         ("cmdline", {"argv", "environ"}),
+        ("ns", {"namespaces"}),
     ],
 )
 def test_a_file_this_kernel_does_not_have_leaves_its_fields_unknown(

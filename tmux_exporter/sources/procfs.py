@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.model import Namespaces, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.sources.procfs_detail import Detail, Facts, Looks, read_detail
 from tmux_exporter.sources.procfs_folder import DEAD_STATES, Folder, read_file
 from tmux_exporter.sources.procfs_parse import Stat, parse_boot_time
@@ -54,6 +54,7 @@ class ProcReader:
         self._clock = clock
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
         self._by_size = _size_counts_fds(root)
+        self._namespaces = _own_namespaces(root)
         self._known: dict[int, _Known] = {}
 
     def read(self) -> ProcessTable:
@@ -87,6 +88,7 @@ class ProcReader:
             taken_at=taken_at,
             complete=reading.complete,
             unreadable=reading.unreadable,
+            namespaces=self._namespaces,
         )
 
 
@@ -96,6 +98,14 @@ def _size_counts_fds(root: str) -> bool:
         return os.stat(os.path.join(root, "self", "fd")).st_size > 0
     except OSError:
         return False
+
+
+def _own_namespaces(root: str) -> Namespaces | None:
+    try:
+        pid, mount = (os.readlink(os.path.join(root, "self", "ns", kind)) for kind in ("pid", "mnt"))
+    except OSError:
+        return None
+    return Namespaces(pid, mount)
 
 
 class _Program(NamedTuple):
@@ -201,6 +211,7 @@ def _process(stat: Stat, uid: int, detail: Detail) -> Process:
         argv_complete=facts.argv_complete,
         exe=facts.exe,
         environ=facts.environ,
+        namespaces=facts.namespaces,
         resident_bytes=status.resident_bytes,
         anonymous_bytes=status.anonymous_bytes,
         shared_memory_bytes=status.shared_memory_bytes,

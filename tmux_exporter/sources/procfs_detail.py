@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
-from tmux_exporter.model import Unreadable
+from tmux_exporter.model import Namespaces, Unreadable
 from tmux_exporter.sources.procfs_folder import DEAD_STATES, Folder
 from tmux_exporter.sources.procfs_parse import Stat, Status
 
@@ -48,6 +48,7 @@ class Facts:
     argv_complete: bool = True
     exe: str | None = None
     environ: dict[str, str] | None = None
+    namespaces: Namespaces | None = None
     reasons: frozenset[Unreadable] = frozenset()
     certain: bool = False
 
@@ -114,6 +115,8 @@ def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
         exe=looks.at(folder.exe, at),
         # The environment of a process without memory reads as empty too; its arguments tell which it is.
         environ=None if argv is None else environ,
+        # A kernel without them lacks nothing; where they are refused, the environment is too and says so.
+        namespaces=Looks().at(folder.namespaces, at),
         reasons=frozenset(looks.reasons),
         # A refusal stays until the next exec, for it comes with an `arg_start` that is hidden or moves.
         certain=not looks.missing and looks.reasons <= {Unreadable.PERMISSION},

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tmux_exporter.model import Namespaces
 from tmux_exporter.sources.procfs_parse import (
     ARGV_LIMIT,
     Stat,
@@ -124,6 +125,11 @@ class Folder:
         """The `kept` variables it was started with. 8 MiB are looked at, more than execve(2) lets through."""
         with _opened(at + "environ", os.O_RDONLY, self._descriptor) as descriptor:
             return parse_environ(_blocks(descriptor), kept)
+
+    def namespaces(self, at: str) -> Namespaces:
+        """Its pid and its mount namespace."""
+        pid, mount = (os.readlink(f"{at}ns/{kind}", dir_fd=self._descriptor) for kind in ("pid", "mnt"))
+        return Namespaces(pid, mount)
 
     def living_thread(self) -> str:
         """The place of a thread that has not left, such as `task/123/`."""
