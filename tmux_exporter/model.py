@@ -62,10 +62,10 @@ class Process:
     is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
     `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `environ` holds only the variables
-    in `sources.procfs.KEPT_ENVIRON`; nothing else of an environment is ever kept. `namespaces` are those of
-    its exec: in others than ours its pids and paths mean something else. `read_bytes` and `written_bytes` are
-    what storage had to move, and hold those of every child that was waited for: the kernel adds them to the
-    parent's when it ends.
+    in `sources.procfs_process.KEPT_ENVIRON`; nothing else of an environment is ever kept. `namespaces` are
+    those of its exec: in others than ours its pids and paths mean something else. `read_bytes` and
+    `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
+    kernel adds them to the parent's when it ends.
     """
 
     id: ProcessId

@@ -24,8 +24,9 @@ from tmux_exporter.sampler import Sampler
 from tmux_exporter.sources import tmux_socket
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.procfs import KEPT_ENVIRON, ProcReader
+from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_parse import ARGV_LIMIT
+from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
 from tmux_exporter.sources.psutil_source import PsutilReader
 from tmux_exporter.sources.tmux_servers import TmuxSource
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.recorded_proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
 from tmux_exporter.model import Namespaces, Process, ProcessId, ProcessTable, Unreadable
-from tmux_exporter.sources.procfs import KEPT_ENVIRON
+from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
 
 DETAILS = [field.name for field in fields(Process) if field.default is None]
 

@@ -6,7 +6,7 @@ from tests.support.listings import process
 from tmux_exporter.analysis.signatures import SIGNATURES, Matcher, Signature, matcher, merge
 from tmux_exporter.config import SignatureConfig
 from tmux_exporter.model import Process
-from tmux_exporter.sources.procfs import KEPT_ENVIRON
+from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
 
 TABLE = Matcher(SIGNATURES)
 NODE = "/usr/bin/node"

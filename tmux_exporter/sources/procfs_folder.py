@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from tmux_exporter.model import Namespaces
 from tmux_exporter.sources.procfs_parse import (
     ARGV_LIMIT,
-    Stat,
     Status,
     parse_argv,
     parse_environ,
@@ -79,9 +78,9 @@ class Folder:
         """The effective uid. Ask before `stat`: of a process that was just reaped the kernel says 0."""
         return os.fstat(self._descriptor).st_uid
 
-    def stat(self) -> Stat:
-        """Its line of stat."""
-        return parse_stat(read_file("stat", self._descriptor))
+    def stat_line(self) -> bytes:
+        """Its line of stat, for `parse_stat`."""
+        return read_file("stat", self._descriptor)
 
     def status(self, at: str) -> Status:
         """Its memory."""

@@ -29,8 +29,8 @@ import psutil
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import Process, ProcessId, ProcessTable, Unreadable
-from tmux_exporter.sources.procfs import KEPT_ENVIRON
 from tmux_exporter.sources.procfs_parse import ARGV_LIMIT, parse_argv, parse_environ, parse_exe, text
+from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
 
 T = TypeVar("T")
 
