@@ -3,6 +3,8 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 120
+# Most tests wait for real servers: four at a time keep two processors busy.
+PARALLEL ?= --numprocesses=4 --dist=worksteal
 
 .PHONY: up test check lint unit docs boards check-tmux clean help
 
@@ -13,12 +15,12 @@ up: ## everything for a newcomer: exporter, live page and, where possible, Prome
 test: ## the whole proof: linters, types, floors, then all tests (under 5 minutes)
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@exec $(PYTHON) -m pytest -q $(ARGS)
+	@exec $(PYTHON) -m pytest -q $(PARALLEL) $(ARGS)
 
 check: ## `make test` and what takes minutes by its nature: an hour of churn, replays, floods
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
-	@exec $(PYTHON) -m pytest -q -m "not versions" $(ARGS)
+	@exec $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions" $(ARGS)
 
 lint: ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check --quiet .

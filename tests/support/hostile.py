@@ -1,7 +1,8 @@
 """A tmux server that means harm: `python -m tests.support.hostile SOCKET SCRIPT [--uid UID]`.
 
-It listens on SOCKET and plays the steps of one script to every client, one after the other. What a client
-sends is kept in `SOCKET.log`. `start` runs it as a process of its own, which the kernel then names as peer.
+It listens on SOCKET and plays the steps of one script to every client of the process that started it and of
+its children, one after the other. What a client sends is kept in `SOCKET.log`. `start` runs it as a process
+of its own, which the kernel then names as peer.
 """
 
 import argparse
@@ -245,6 +246,19 @@ SCRIPTS: dict[str, tuple[Step, ...]] = {
 }
 
 
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether the client is the test or a child of it.
+
+    Any exporter of this user finds the socket and asks too; its question is none of the test's.
+    """
+    peer, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    try:
+        status = Path(f"/proc/{peer}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return os.getppid() in (peer, int(status.partition("\nPPid:")[2].split()[0]))
+
+
 def serve(path: str, script: str, uid: int | None) -> None:
     """Listen, as another user if told so, and play the script to one client after the other."""
     listener = socket.socket(socket.AF_UNIX)
@@ -260,6 +274,9 @@ def serve(path: str, script: str, uid: int | None) -> None:
     print("listening", flush=True)
     while True:
         connection, _ = listener.accept()
+        if not _is_ours(connection):
+            connection.close()
+            continue
         client = Client(connection, Path(path).parent, log)
         with connection, contextlib.suppress(OSError):
             for step in SCRIPTS[script]:
