@@ -294,7 +294,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """A coding agent found in a pane: `process` is its root, `members` its whole tree, the root included."""
+    """A coding agent found in a pane: `process` is its root, `members` its whole tree, the root included.
+
+    `programs` are those of them that are the program itself, the root first: launchers, relaunches, but none
+    that its own tools have started. `number` tells agents of one program in one pane apart.
+    """
 
     name: str
     pane: PaneKey
@@ -304,6 +308,8 @@ class Agent:
     role: str
     reason: str
     members: frozenset[ProcessId]
+    programs: tuple[ProcessId, ...] = ()
+    number: int = 0
 
 
 class SchedulerState(StrEnum):

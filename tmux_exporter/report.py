@@ -8,6 +8,7 @@ start.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
 from tmux_exporter.model import (
     HostFacts,
     Problem,
@@ -119,7 +120,13 @@ class PaneReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
-    """One agent: its root process and all below it."""
+    """One agent: its root process and all below it, or one that does not run.
+
+    That is an agent whose pane is still there, or one that somebody declared (then `pane`, `window` and
+    `program` may be empty): it has no `pid`, and its `usage` is that of no process. `up` stays true for the
+    first look that misses the process. `state_since_timestamp_seconds` is wall time, `waiting_reason` is
+    there only while it waits, `state_source` is who said so.
+    """
 
     server: str
     session: str
@@ -130,8 +137,16 @@ class AgentReport:
     version: str
     role: str
     window_name: str
-    pid: int
+    pid: int | None
     usage: Usage
+    up: bool = True
+    state: AgentState = AgentState.UNKNOWN
+    state_since_timestamp_seconds: float = 0.0
+    state_source: StateSource = StateSource.NONE
+    waiting_reason: WaitingReason | None = None
+    restarts_total: int = 0
+    state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
+    state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +176,8 @@ class SchedulerReport:
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
 
-    `remediator` is None where none has run, `host` where it is not looked at (`metrics.host`).
+    `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
+    where none has run, `host` where it is not looked at (`metrics.host`).
     """
 
     timestamp: float
@@ -176,6 +192,7 @@ class Report:
     schedulers: tuple[SchedulerReport, ...] = ()
     scheduler_cpu_seconds_total: Mapping[tuple[str, str, SchedulerState], float] = field(default_factory=dict)
     scheduler_outcomes_total: Mapping[tuple[str, str, SchedulerOutcome], int] = field(default_factory=dict)
+    agent_recovery: Mapping[str, Histogram] = field(default_factory=dict)
     stale_sockets: int = 0
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
     unattributed_cpu_seconds_total: float = 0.0

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from tmux_exporter.analysis.accounting import Accounts
+from tmux_exporter.analysis.agent_counts import AgentCounts
+from tmux_exporter.analysis.agent_lives import AgentLives, Sight
 from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.analysis.groups import (
@@ -110,6 +112,8 @@ class Sampler:
         self._queries = QueryStats()
         self._outcomes = SchedulerOutcomes()
         self._names = NameBook()
+        self._lives = AgentLives()
+        self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
         self._counts = dict.fromkeys(RESULTS, 0)
         self._last: Report | None = None
@@ -130,13 +134,18 @@ class Sampler:
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
         signatures = merge(SIGNATURES, self._config.agents.signatures)
+        agents = find_agents(table, owners, view, signatures, self._names)
+        labels = _session_labels(view)
+        now = self._clock.time()
+        sight = Sight(table=table, view=view, agents=agents, clues={}, session_labels=labels, now=now)
         return Snapshot(
             table=table,
             view=view,
             owners=owners,
-            agents=find_agents(table, owners, view, signatures, self._names),
-            schedulers=find_schedulers(table, owners, view, self._default_socket, self._clock.time()),
-            session_labels=_session_labels(view),
+            agents=agents,
+            schedulers=find_schedulers(table, owners, view, self._default_socket, now),
+            session_labels=labels,
+            lives=self._lives.observe(sight, self._config.agents.expected),
         )
 
     def sample(self) -> Report:
@@ -158,12 +167,19 @@ class Sampler:
         self._open_groups = kept_groups(self._open_groups, snapshot)
         self._accounts.retain(self._open_groups)
         self._queries.observe(snapshot.view.servers)
+        self._agent_counts.observe(snapshot.lives, snapshot.view.servers, snapshot.table.taken_at)
         ended = remediator.status.ended if remediator and remediator.status else ()
         self._outcomes.observe(snapshot.table, schedulers_by_place(snapshot), self._clock.time(), ended)
         complete = _is_complete(snapshot)
         self._counts["complete" if complete else "partial"] += 1
-        bounds = self._limits.read(_bounded(snapshot))
-        summary = Summary(snapshot, self._accounts, self._queries, bounds, self._config.limits)
+        summary = Summary(
+            snapshot,
+            self._accounts,
+            self._queries,
+            self._agent_counts,
+            bounds=self._limits.read(_bounded(snapshot)),
+            limits=self._config.limits,
+        )
         report = Report(
             timestamp=timestamp,
             duration_seconds=self._clock.monotonic() - started,
@@ -179,6 +195,7 @@ class Sampler:
             scheduler_outcomes_total=self._outcomes.totals(
                 scheduler_places(snapshot), snapshot.table.taken_at
             ),
+            agent_recovery=self._agent_counts.recovery(),
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,
             unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,

@@ -154,7 +154,7 @@ def summary(report: Report) -> str:
         (len(report.servers), "tmux server"),
         (len(report.sessions), "session"),
         (len(report.panes), "pane"),
-        (len(report.agents), "agent"),
+        (sum(agent.up for agent in report.agents), "agent"),
         (len(report.schedulers), "pending scheduler"),
     )
     if not report.servers:

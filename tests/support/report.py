@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
 from tmux_exporter.model import (
     CPU_MODES,
     FileSystem,
@@ -232,7 +233,17 @@ def pane(server: str, session: str, pane: str, scale: int = 1, *, dead: bool = F
     )
 
 
-def agent(server: str, session: str, name: str, pane: str, *, program: str, scale: int = 1) -> AgentReport:
+def agent(
+    server: str,
+    session: str,
+    name: str,
+    pane: str,
+    *,
+    program: str,
+    scale: int = 1,
+    state: AgentState = AgentState.WORKING,
+) -> AgentReport:
+    up = state is not AgentState.EXITED
     return AgentReport(
         server=server,
         session=session,
@@ -243,8 +254,16 @@ def agent(server: str, session: str, name: str, pane: str, *, program: str, scal
         version="2.1.197" if program == "claude" else "",
         role="lead" if scale == 1 else "",
         window_name=f"w{scale}",
-        pid=5000 + scale,
-        usage=usage(scale),
+        pid=5000 + scale if up else None,
+        usage=usage(scale) if up else NOTHING,
+        up=up,
+        state=state,
+        state_since_timestamp_seconds=NOW - 60 * scale,
+        state_source=StateSource.AGENT_FILE if up else StateSource.PROCESS,
+        waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
+        restarts_total=scale - 1,
+        state_seconds_total={each: 1.5 * scale if each is state else 0.0 for each in AgentState},
+        state_cpu_seconds_total={each: 0.25 * scale if each is state else 0.0 for each in AgentState},
     )
 
 
@@ -295,8 +314,11 @@ def example_report() -> Report:
         ),
         agents=(
             agent("default", "work", "lead", "%0", program="claude", scale=1),
-            agent("default", HOSTILE, f"{HOSTILE}:0", "%7", program="codex", scale=2),
-            agent("claude-swarm-1", "team", "lead", "%0", program="claude", scale=3),
+            agent(
+                "default", HOSTILE, f"{HOSTILE}:0", "%7", program="codex", scale=2, state=AgentState.WAITING
+            ),
+            agent("claude-swarm-1", "team", "lead", "%0", program="claude", scale=3, state=AgentState.IDLE),
+            agent("default", "work", "gone", "%3", program="aider", scale=4, state=AgentState.EXITED),
         ),
         schedulers=(
             scheduler("default", "work", SchedulerState.ARMED, pid=6001),
@@ -315,6 +337,7 @@ def example_report() -> Report:
             ("default", "gone", SchedulerOutcome.MISSED): 1,
             ("default", "", SchedulerOutcome.CANCELLED): 1,
         },
+        agent_recovery={"default": histogram((0.02, 1.5)), "claude-swarm-1": histogram()},
         stale_sockets=2,
         unreadable_processes={Unreadable.PERMISSION: 4},
         unattributed_cpu_seconds_total=1.5,

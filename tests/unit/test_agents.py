@@ -78,6 +78,7 @@ def test_an_agent_with_all_its_facts() -> None:
         role="engineer\\033",
         reason="argv[0] is claude",
         members=frozenset({ProcessId(101, 2_000), ProcessId(102, 2_000)}),
+        programs=(ProcessId(101, 2_000),),
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from alerts import generate
 from tests.support.alert_files import ALERTMANAGER, ALERTS, RULES, RUNBOOKS, TESTS, rules_of, run, survivors
+from tests.support.planned import PLANNED
 from tests.support.promql import named_labels, selected
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
@@ -187,7 +188,7 @@ def test_every_series_of_a_rule_is_built_with_the_labels_that_it_uses(rule: dict
 @pytest.mark.parametrize(
     ("expr", "problem"),
     [
-        ('tmux_agent_state{job="tmux"}', "no built metric tmux_agent_state"),
+        (f'{PLANNED.name}{{job="tmux"}}', f"no built metric {PLANNED.name}"),
         ('tmux_no_such_thing{job="tmux"}', "no built metric tmux_no_such_thing"),
         ("tmux_up == 0", "tmux_up of any job"),
         ('tmux_up{job="tmux", session="a"}', "tmux_up has no label session"),

@@ -14,6 +14,7 @@ from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
 from dashboards.frame import as_json
 from tests.support.board_lint import Json, panels, problems, query, targets, variables
+from tests.support.planned import PLANNED
 from tmux_exporter.alerting import thresholds
 
 REPOSITORY = Path(__file__).parents[2]
@@ -113,7 +114,7 @@ PLANTED: list[tuple[str, Callable[[Json], Any]]] = [
         in_panel("stat", lambda panel: panel["targets"][0].update(instant=False)),
     ),
     ("panel 1: no PromQL", with_expr("sum(")),
-    ("panel 1: no built metric tmux_agent_state", with_expr(f"tmux_agent_state{{{HOST}}}")),
+    (f"panel 1: no built metric {PLANNED.name}", with_expr(f"{PLANNED.name}{{{HOST}}}")),
     ("panel 1: no built metric tmux_no_such_thing", with_expr(f"tmux_no_such_thing{{{HOST}}}")),
     ("panel 1: no built metric tmux_up_count", with_expr(f"tmux_up_count{{{HOST}}}")),
     ("panel 1: tmux_up does not follow job and instance", with_expr('tmux_up{job=~"$job"}')),

@@ -14,6 +14,7 @@ from tests.support.config import FILES, problems_of
 from tmux_exporter.config import (
     AgentSettings,
     Config,
+    ExpectedAgent,
     LimitSettings,
     ListenAddress,
     LogFormat,
@@ -94,7 +95,11 @@ def test_every_setting_is_read() -> None:
                     program="mine", argv0=("mine", "mine-cli"), exe=("*/bin/mine",), script=("*/mine/cli.js",)
                 ),
                 SignatureConfig(program="other", argv0=("12",)),
-            )
+            ),
+            expected=(
+                ExpectedAgent(session="shop", agent="lead"),
+                ExpectedAgent(session="nightly", agent="qa", server="ci"),
+            ),
         ),
         limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
         metrics=MetricsSettings(pane_detail=True, host=False),

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.exposition import differences, falling, problems
 from tests.support.golden import GOLDEN, golden_page
+from tests.support.planned import PLANNED
 from tests.support.report import example_report
 from tmux_exporter.config import Config, MetricsSettings, defaults
 from tmux_exporter.metrics.catalogue_house import HOST_OPTION
@@ -83,7 +84,7 @@ def test_promtool_would_find_something() -> None:
 
 
 UNDECLARED = '# HELP tmux_new Something.\n# TYPE tmux_new gauge\ntmux_new{server="default"} 1\n'
-PLANNED = "# HELP tmux_agent_up X.\n# TYPE tmux_agent_up gauge\n"
+ONLY_PLANNED = f"# HELP {PLANNED.name} X.\n# TYPE {PLANNED.name} {PLANNED.kind}\n"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ PLANNED = "# HELP tmux_agent_up X.\n# TYPE tmux_agent_up gauge\n"
     [
         (r"\Z", UNDECLARED, "tmux_new: not declared"),
         (r"\Z", UNDECLARED, "tmux_new: a series of no declared family"),
-        (r"\Z", PLANNED, "tmux_agent_up: declared as planned"),
+        (r"\Z", ONLY_PLANNED, f"{PLANNED.name}: declared as planned"),
         (r"# HELP tmux_up 1 when", "# HELP tmux_up One when", "tmux_up: its line of HELP"),
         (r"# TYPE tmux_up gauge", "# TYPE tmux_up counter", "tmux_up: its line of TYPE"),
         (r"# (HELP|TYPE) tmux_up .*\n", "", "tmux_up: its line of HELP"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.planned import PLANNED
 from tests.support.report import histogram
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.family import Distribution, Family, Kind, Sample, Spec
@@ -88,7 +89,7 @@ def test_series_are_counted_as_prometheus_will() -> None:
     assert Family(spec=spec, histograms=(each, each)).series == 2 * (len(each.histogram.bounds) + 3)
 
 
-@pytest.mark.parametrize("name", ["tmux_nothing", "tmux_agent_state", ""])
+@pytest.mark.parametrize("name", ["tmux_nothing", PLANNED.name, ""])
 def test_a_family_that_is_not_declared_or_only_planned_cannot_be_built(name: str) -> None:
     with pytest.raises(ValueError, match="no built family"):
         family(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.alert_files import RUNBOOKS
+from tests.support.planned import PLANNED
 from tests.support.promql import named_labels, selected
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
@@ -147,7 +148,7 @@ def test_a_planted_command_is_refused(line: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("tmux_agent_up == 0", "no built metric tmux_agent_up"),
+        (f"{PLANNED.name} == 0", f"no built metric {PLANNED.name}"),
         ('tmux_up{session="a"}', "no labels {'session'} of tmux_up"),
         ("sum by (agent) (tmux_up)", "no labels {'agent'}"),
     ],

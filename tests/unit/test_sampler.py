@@ -1,6 +1,5 @@
 """The sampler on scripted sources: what becomes of one view after the other."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
@@ -13,41 +12,15 @@ from tests.support.facts import (
     tmux_server,
     tmux_view,
 )
+from tests.support.scripted import Bounds, Processes, Servers
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
-from tmux_exporter.model import HostFacts, MemoryBounds, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.model import HostFacts, ProcessTable, TmuxView
 from tmux_exporter.sampler import HostSource, Sampler
 
 SERVER = tmux_server(100)
 SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)
 TABLE = table(SERVER, SHELL)
 VIEW = tmux_view(answering(SERVER, pane("%0", 200)))
-
-
-class Processes:
-    def __init__(self, *tables: ProcessTable) -> None:
-        self.tables = list(tables)
-
-    def read(self) -> ProcessTable:
-        return self.tables.pop(0)
-
-
-class Servers:
-    def __init__(self, *views: TmuxView) -> None:
-        self.views = list(views)
-        self.settings: list[tuple[TmuxSettings, float]] = []
-
-    def configure(self, settings: TmuxSettings, interval: float) -> None:
-        self.settings.append((settings, interval))
-
-    def read(self, table: ProcessTable) -> TmuxView:
-        assert table.complete in (True, False)
-        return self.views.pop(0)
-
-
-class Bounds:
-    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
-        list(processes)
-        return MemoryBounds()
 
 
 def sampler(

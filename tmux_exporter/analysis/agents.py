@@ -3,7 +3,8 @@
 An agent is the topmost process of its program in its pane: launchers, relaunches and subagents of the same
 program below it are part of it. Every process belongs to the nearest agent above it and so to one at most; an
 agent of another program below it is an agent of its own. A pane whose `@agent` is set and which runs no known
-program is an agent too, of program `other`.
+program is an agent too, of program `other`, unless nothing but a shell's prompt is in it, or a known program
+has run there: then that has ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.shells import at_prompt
 from tmux_exporter.analysis.signatures import Match, Signature, matcher
 from tmux_exporter.model import (
     Agent,
@@ -37,6 +39,7 @@ class _Found:
     version: str
     reason: str
     members: frozenset[ProcessId]
+    programs: tuple[ProcessId, ...]
 
 
 def find_agents(
@@ -60,7 +63,8 @@ def find_agents(
             if not (members := by_pane[key]):
                 continue
             wanted, declared = wanted_name(pane, windows.get(pane.window_id), sessions[pane.session_id])
-            for found in _PaneAgents(pane, members, owners, match).found():
+            had = names.has_held(key, OTHER_PROGRAM)
+            for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
                 details.append((found, pane))
                 claims.append(
                     Claim(
@@ -73,7 +77,9 @@ def find_agents(
                     )
                 )
     order = sorted(range(len(claims)), key=lambda at: _age(details[at][0].root))
-    given = names.assign(view, [claims[at] for at in order])
+    ordered = [claims[at] for at in order]
+    given = names.assign(view, ordered)
+    places = names.places(ordered)
     return tuple(
         Agent(
             name=name,
@@ -84,8 +90,10 @@ def find_agents(
             role=label_text(details[at][1].role_option),
             reason=details[at][0].reason,
             members=details[at][0].members,
+            programs=details[at][0].programs,
+            number=place.number,
         )
-        for at, name in zip(order, given, strict=True)
+        for at, name, place in zip(order, given, places, strict=True)
     )
 
 
@@ -123,28 +131,32 @@ class _PaneAgents:
         self._services = {pid for pid, found in matches.items() if found.service}
         self._matches = {pid: found for pid, found in matches.items() if not found.service}
 
-    def found(self) -> Iterator[_Found]:
+    def found(self, *, had_program: bool) -> Iterator[_Found]:
+        """Every agent; `had_program` says that one of a known program has been here."""
         roots = self._roots()
         if not roots:
-            yield from self._declared()
+            if not had_program:
+                yield from self._declared()
             return
         homes = {pid: self._nearest(pid, roots) for pid in self._members}
         homes.update(self._orphans(roots, homes))
         for root in sorted(roots, key=lambda pid: _age(self._members[pid])):
             found = self._matches[root]
             members = [pid for pid in self._members if homes[pid] == root]
+            programs = self._programs(root, members)
             yield _Found(
                 root=self._members[root],
                 program=found.signature.program,
-                version=self._version(root, members),
+                version=next((each for pid in programs if (each := self._matches[pid].version)), ""),
                 reason=found.reason,
                 members=frozenset(self._members[pid].id for pid in members),
+                programs=tuple(self._members[pid].id for pid in programs if not self._is_tool(pid, root)),
             )
 
     def _declared(self) -> Iterator[_Found]:
         """The whole tree of a pane that runs no known program, if its user calls it an agent."""
         root = self._members.get(self._pane.pid) if self._pane.pid is not None else None
-        if root is None or not self._pane.agent_option.strip():
+        if root is None or not self._pane.agent_option.strip() or at_prompt(root, self._members.values()):
             return
         members = [pid for pid in self._members if self._nearest(pid, {root.id.pid}) is not None]
         yield _Found(
@@ -153,6 +165,7 @@ class _PaneAgents:
             version="",
             reason="the pane's @agent says so",
             members=frozenset(self._members[pid].id for pid in members),
+            programs=(root.id,),
         )
 
     def _roots(self) -> set[int]:
@@ -219,8 +232,11 @@ class _PaneAgents:
             seen.add(parent)
             parent = self._members[parent].ppid
 
-    def _version(self, root: int, members: Sequence[int]) -> str:
-        """The version that the root shows, or another process of its program."""
+    def _programs(self, root: int, members: Sequence[int]) -> list[int]:
+        """The processes of the root's own program, the root first."""
         same = [pid for pid in members if pid in self._matches and self._program(pid) == self._program(root)]
-        ordered = sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
-        return next((self._matches[pid].version for pid in ordered if self._matches[pid].version), "")
+        return sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
+
+    def _is_tool(self, pid: int, root: int) -> bool:
+        """Whether the agent has started a process as one of its tools, and not as a part of itself."""
+        return pid != root and self._carries_marker(pid, root)

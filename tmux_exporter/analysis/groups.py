@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
+from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.model import Agent, OwnerKind, PaneKey, ProcessId, Scheduler, SchedulerState
@@ -32,7 +33,17 @@ def pane_key(pane: PaneKey) -> GroupKey:
 
 def agent_key(agent: Agent) -> GroupKey:
     """The account of an agent: one that is started again under its name goes on with it."""
-    return ("agent", agent.pane, agent.name)
+    return life_key(agent.pane, agent.name)
+
+
+def life_key(pane: PaneKey, name: str) -> GroupKey:
+    """The account of an agent by where it lives; also of one that does not run now."""
+    return ("agent", pane, name)
+
+
+def state_key(life: AgentLife, state: AgentState) -> GroupKey:
+    """The account of an agent in one state."""
+    return ("agent_state", life.server, life.pane, life.name, state)
 
 
 def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
@@ -81,9 +92,11 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     for view in snapshot.view.servers:
         if view.process is not None:
             pay(view.process, server_key(view.process))
+    states = {life.agent.process: state_key(life, life.status.state) for life in snapshot.lives if life.agent}
     for agent in snapshot.agents:
+        keys = [agent_key(agent), *filter(None, (states.get(agent.process),))]
         for member in agent.members:
-            pay(member, agent_key(agent))
+            pay(member, *keys)
     for member, owner in snapshot.owners.items():
         if is_unattributed(member, owner):
             pay(member, UNATTRIBUTED)
@@ -125,6 +138,8 @@ def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
         found.update(session_key(listing.server, session.id) for session in listing.sessions)
         found.update(pane_key(PaneKey(listing.server, pane.id)) for pane in listing.panes)
     found.update(agent_key(agent) for agent in snapshot.agents)
+    found.update(life_key(life.pane, life.name) for life in snapshot.lives if life.pane)
+    found.update(state_key(life, state) for life in snapshot.lives for state in AgentState)
     found.update(
         scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
     )

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tmux_exporter.agent_facts import AgentPlace, NameMemory
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.model import Pane, PaneKey, ProcessId, Session, TmuxView, Window
 
 _MOST_ABSENT = 10_000
 """Names of absent agents that are kept; beyond, those that were given first are forgotten."""
-
-_Slot = tuple[PaneKey, str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +51,35 @@ class NameBook:
     `@agent` changes it, or a move into a session where somebody else has it.
     """
 
-    def __init__(self) -> None:
-        self._entries: dict[_Slot, _Entry] = {}
+    def __init__(self, memory: Iterable[NameMemory] = ()) -> None:
+        self._entries: dict[AgentPlace, _Entry] = {
+            each.place: _Entry(
+                name=each.name,
+                base=each.wanted,
+                holder=each.holder,
+                session_id=each.session_id,
+                present=False,
+            )
+            for each in memory
+        }
+
+    def memory(self) -> tuple[NameMemory, ...]:
+        """What must survive us."""
+        return tuple(
+            NameMemory(
+                place=place,
+                name=entry.name,
+                wanted=entry.base,
+                session_id=entry.session_id,
+                holder=entry.holder,
+            )
+            for place, entry in self._entries.items()
+        )
 
     def assign(self, view: TmuxView, claims: Sequence[Claim]) -> tuple[str, ...]:
         """The names of all agents of one sample, in the order of `claims`."""
         self._forget(view)
-        slots = self._slots(claims)
+        slots = self.places(claims)
         taken = self._reserved(set(slots))
         order = sorted(range(len(claims)), key=lambda at: self._turn(slots[at], claims[at]))
         for at in order:
@@ -68,28 +89,32 @@ class NameBook:
             entry.present = slot in live
         return tuple(self._entries[slot].name for slot in slots)
 
-    def _slots(self, claims: Sequence[Claim]) -> list[_Slot]:
+    def has_held(self, pane: PaneKey, program: str) -> bool:
+        """Whether the pane holds, or has held, an agent of a program other than `program`."""
+        return any(place.pane == pane and place.program != program for place in self._entries)
+
+    def places(self, claims: Sequence[Claim]) -> list[AgentPlace]:
         """A place for each claim among those of its program in its pane; a process keeps its own."""
         numbers = {
             (pane, program, entry.holder): number for (pane, program, number), entry in self._entries.items()
         }
-        slots: dict[int, _Slot] = {}
+        slots: dict[int, AgentPlace] = {}
         for at, claim in enumerate(claims):
             number = numbers.get((claim.pane, claim.program, claim.process))
             if number is not None:
-                slots[at] = claim.pane, claim.program, number
+                slots[at] = AgentPlace(claim.pane, claim.program, number)
         used = set(slots.values())
         for at, claim in enumerate(claims):
             number = 0
             while at not in slots:
-                slot = claim.pane, claim.program, number
+                slot = AgentPlace(claim.pane, claim.program, number)
                 if slot not in used:
                     slots[at] = slot
                     used.add(slot)
                 number += 1
         return [slots[at] for at in range(len(claims))]
 
-    def _reserved(self, live: set[_Slot]) -> dict[tuple[ProcessId, str], dict[str, PaneKey | None]]:
+    def _reserved(self, live: set[AgentPlace]) -> dict[tuple[ProcessId, str], dict[str, PaneKey | None]]:
         """Names that absent agents may come back to, by session; their own pane may use them meanwhile."""
         taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]] = {}
         for slot, entry in self._entries.items():
@@ -97,7 +122,7 @@ class NameBook:
                 taken.setdefault((slot[0].server, entry.session_id), {})[entry.name] = slot[0]
         return taken
 
-    def _turn(self, slot: _Slot, claim: Claim) -> int:
+    def _turn(self, slot: AgentPlace, claim: Claim) -> int:
         """Who keeps a name comes first, then who changes it, then who comes back, then who is new."""
         entry = self._entries.get(slot)
         if entry is None:
@@ -108,7 +133,7 @@ class NameBook:
         return 0 if keeps else 1
 
     def _name(
-        self, slot: _Slot, claim: Claim, taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]]
+        self, slot: AgentPlace, claim: Claim, taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]]
     ) -> None:
         used = taken.setdefault((claim.pane.server, claim.session_id), {})
         entry = self._entries.get(slot)
@@ -127,8 +152,8 @@ class NameBook:
         )
 
     def _forget(self, view: TmuxView) -> None:
-        gone = _gone(view, {slot[0] for slot in self._entries})
-        kept = {slot: entry for slot, entry in self._entries.items() if slot[0] not in gone}
+        gone = gone_panes(view, {slot.pane for slot in self._entries})
+        kept = {slot: entry for slot, entry in self._entries.items() if slot.pane not in gone}
         absent = [slot for slot, entry in kept.items() if not entry.present]
         for slot in absent[: max(0, len(absent) - _MOST_ABSENT)]:
             del kept[slot]
@@ -139,7 +164,7 @@ def _base(entry: _Entry | None, claim: Claim) -> str:
     return claim.wanted if entry is None or claim.declared else entry.base
 
 
-def _gone(view: TmuxView, panes: Iterable[PaneKey]) -> set[PaneKey]:
+def gone_panes(view: TmuxView, panes: Iterable[PaneKey]) -> set[PaneKey]:
     """The panes that are proven to be gone: a server that does not answer proves nothing."""
     servers = {each.process: each for each in view.servers if each.process is not None}
     listed = {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from tmux_exporter.analysis.histogram import Buckets
 from tmux_exporter.model import Query, QueryFailure, ServerView
 from tmux_exporter.report import Histogram
 
@@ -10,25 +11,20 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 @dataclass(slots=True)
 class ServerQueries:
-    """One server's questions: how many took at most each bound, and how many failed for which reason."""
+    """One server's questions: how long they took, and how many failed for which reason."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * len(BOUNDS))
-    count: int = 0
-    seconds: float = 0.0
+    seconds: Buckets = field(default_factory=lambda: Buckets(BOUNDS))
     failures: dict[QueryFailure, int] = field(default_factory=lambda: dict.fromkeys(QueryFailure, 0))
 
     def add(self, query: Query) -> None:
         """Count one question; a failed one took its time too."""
-        self.count += 1
-        self.seconds += query.seconds
-        for place, bound in enumerate(BOUNDS):
-            self.counts[place] += query.seconds <= bound
+        self.seconds.add(query.seconds)
         if query.failure is not None:
             self.failures[query.failure] += 1
 
     def durations(self) -> Histogram:
         """The durations as they are now."""
-        return Histogram(bounds=BOUNDS, counts=tuple(self.counts), count=self.count, sum=self.seconds)
+        return self.seconds.histogram()
 
 
 class QueryStats:

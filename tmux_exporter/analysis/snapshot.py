@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.model import (
     Agent,
     Listing,
@@ -21,7 +22,10 @@ from tmux_exporter.model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One sample. `session_labels` maps (server, session id) to the session's finished label."""
+    """One sample. `session_labels` maps (server, session id) to the session's finished label.
+
+    `agents` are those that run; `lives` are these and those that do not.
+    """
 
     table: ProcessTable
     view: TmuxView
@@ -29,6 +33,7 @@ class Snapshot:
     agents: tuple[Agent, ...]
     schedulers: tuple[Scheduler, ...]
     session_labels: Mapping[tuple[ProcessId, str], str]
+    lives: tuple[AgentLife, ...] = ()
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

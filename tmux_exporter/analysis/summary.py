@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.accounting import Accounts, Totals
+from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.groups import (
     GroupKey,
-    agent_key,
+    life_key,
     pane_key,
     scheduler_key,
     scheduler_place,
@@ -13,6 +15,7 @@ from tmux_exporter.analysis.groups import (
     server_key,
     server_labels,
     session_key,
+    state_key,
 )
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.memory_limits import lowest_limit
@@ -21,7 +24,6 @@ from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.model import (
-    Agent,
     Listing,
     MemoryBounds,
     Pane,
@@ -50,6 +52,8 @@ class Summary:
         snapshot: Snapshot,
         accounts: Accounts[GroupKey],
         queries: QueryStats,
+        agents: AgentCounts,
+        *,
         bounds: MemoryBounds,
         limits: LimitSettings,
     ) -> None:
@@ -58,6 +62,7 @@ class Summary:
         self._queries = queries
         self._bounds = bounds
         self._limits = limits
+        self._agents = agents
         self._table = snapshot.table
         self._by_id = {process.id: process for process in snapshot.table.processes.values()}
         self._members = snapshot.members()
@@ -84,11 +89,10 @@ class Summary:
         )
 
     def agents(self) -> tuple[AgentReport, ...]:
-        """Every agent whose pane is listed."""
+        """Every agent that runs, and those that do not and are still missed."""
         panes = self._snapshot.panes()
-        return tuple(
-            self._agent(agent, *panes[agent.pane]) for agent in self._snapshot.agents if agent.pane in panes
-        )
+        lives = self._snapshot.lives
+        return tuple(self._agent(life, panes.get(life.pane) if life.pane else None) for life in lives)
 
     def schedulers(self) -> tuple[SchedulerReport, ...]:
         """Every pending scheduler."""
@@ -162,25 +166,39 @@ class Summary:
             usage=self._usage(self._members[key], pane_key(key), self._snapshot.roots([pane])),
         )
 
-    def _agent(self, agent: Agent, view: ServerView, pane: Pane) -> AgentReport:
-        members = [self._by_id[member] for member in sorted(agent.members) if member in self._by_id]
+    def _agent(self, life: AgentLife, at: tuple[ServerView, Pane] | None) -> AgentReport:
+        view, pane = at or (None, None)
+        ids = sorted(life.agent.members) if life.agent else ()
+        members = [self._by_id[member] for member in ids if member in self._by_id]
+        labels = (life.server, life.session, life.name)
+        status = life.status
         return AgentReport(
-            server=view.label,
-            session=self._snapshot.session_labels[agent.pane.server, pane.session_id],
-            agent=agent.name,
-            window=str(pane.window_index),
-            pane=pane.id,
-            program=agent.program,
-            version=agent.version,
-            role=agent.role,
-            window_name=window_name(view.listing, pane) if view.listing else "",
-            pid=agent.process.pid,
+            server=life.server,
+            session=life.session,
+            agent=life.name,
+            window=str(pane.window_index) if pane else "",
+            pane=pane.id if pane else "",
+            program=life.program,
+            version=life.version,
+            role=life.role,
+            window_name=window_name(view.listing, pane) if view and view.listing and pane else "",
+            pid=life.agent.process.pid if life.agent else None,
             usage=self._usage(
                 [process for process in members if process.alive],
-                agent_key(agent),
-                [agent.process],
+                life_key(life.pane, life.name) if life.pane else (),
+                [life.agent.process] if life.agent else (),
                 self._limits.agent_memory,
             ),
+            up=life.up,
+            state=status.state,
+            state_since_timestamp_seconds=status.since,
+            state_source=status.source,
+            waiting_reason=status.reason,
+            restarts_total=self._agents.restarts(labels),
+            state_seconds_total=self._agents.seconds(labels),
+            state_cpu_seconds_total={
+                state: self._accounts.totals(state_key(life, state)).cpu_seconds for state in AgentState
+            },
         )
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:

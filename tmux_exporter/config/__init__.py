@@ -3,7 +3,6 @@
 from tmux_exporter.config.flags import override
 from tmux_exporter.config.load import defaults, load
 from tmux_exporter.config.schema import (
-    AgentSettings,
     Config,
     LimitSettings,
     LogFormat,
@@ -12,11 +11,11 @@ from tmux_exporter.config.schema import (
     MetricsSettings,
     ProcessSettings,
     SamplingSettings,
-    SignatureConfig,
     TmuxSettings,
     Transport,
     WebSettings,
 )
+from tmux_exporter.config.schema_agents import AgentSettings, ExpectedAgent, SignatureConfig
 from tmux_exporter.config.values import (
     ListenAddress,
     parse_duration,
@@ -27,6 +26,7 @@ from tmux_exporter.config.values import (
 __all__ = [
     "AgentSettings",
     "Config",
+    "ExpectedAgent",
     "LimitSettings",
     "ListenAddress",
     "LogFormat",

@@ -13,7 +13,7 @@ from typing import Any
 from tmux_exporter.config.convert import section_classes, section_keys
 from tmux_exporter.config.flags import FLAGS
 from tmux_exporter.config.kinds import ListOf, Records, Setting
-from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS, SignatureConfig
+from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS
 
 _INTRODUCTION = """\
 # Configuration
@@ -50,7 +50,8 @@ def markdown() -> str:
     ]
     for name, section in section_classes().items():
         parts.append(f"\n## {name}\n\n{section.__doc__}\n\n{_table(section)}")
-    parts.append(f"\n## agents.signatures\n\n{SignatureConfig.__doc__}\n\n{_table(SignatureConfig)}")
+    for where, record in _records():
+        parts.append(f"\n## {where}\n\n{record.__doc__}\n\n{_table(record)}")
     rows = "".join(f"| `{flag}` | `{section}.{key}` |\n" for flag, (section, key) in FLAGS.items())
     parts.append(f"\n## Flags\n\n| flag | setting |\n| --- | --- |\n{rows}")
     return "".join(parts)
@@ -70,6 +71,14 @@ def example() -> str:
             )
             lines.append(f"  {key}: {_default(section, key, setting)}")
     return "\n".join(lines) + "\n"
+
+
+def _records() -> Iterator[tuple[str, type[Any]]]:
+    """The classes of the lists of mappings, by where they stand in the file."""
+    for name, section in section_classes().items():
+        for key, setting in section_keys(section).items():
+            if isinstance(setting.kind, Records):
+                yield f"{name}.{key}", setting.kind.of
 
 
 def _table(section: type[Any]) -> str:

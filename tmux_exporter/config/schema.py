@@ -13,20 +13,12 @@ from tmux_exporter.config.kinds import (
     Duration,
     Integer,
     ListOf,
-    Records,
     SizeOrNone,
     Text,
     setting,
 )
-from tmux_exporter.config.values import (
-    parse_file_name,
-    parse_host,
-    parse_listen_text,
-    parse_path,
-    parse_pattern,
-    parse_program,
-    parse_socket_path,
-)
+from tmux_exporter.config.schema_agents import AgentSettings
+from tmux_exporter.config.values import parse_host, parse_listen_text, parse_path, parse_socket_path
 
 # Sections of the public contract whose first key comes with the feature that reads it.
 SECTIONS_WITHOUT_SETTINGS = ("schedulers", "operations")
@@ -113,59 +105,6 @@ class ProcessSettings:
         metadata=setting(
             Text(what="absolute path", parser=parse_path),
             "Where the proc file system is mounted.",
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureConfig:
-    """How one program is recognised, besides the built-in signatures; any one of the lists is enough."""
-
-    program: str = field(
-        metadata=setting(
-            Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program),
-            "The label `program` of such an agent.",
-        ),
-    )
-    argv0: tuple[str, ...] = field(
-        default=(),
-        metadata=setting(
-            ListOf(item=Text(what="file name", parser=parse_file_name)),
-            "Last part of the path in `argv[0]`.",
-        ),
-    )
-    exe: tuple[str, ...] = field(
-        default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
-            "Pattern of the whole path of the program file.",
-        ),
-    )
-    script: tuple[str, ...] = field(
-        default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
-            "Pattern of the script that an interpreter (node, python, …) runs: of its whole path, or of its "
-            "last part where the pattern has no slash.",
-        ),
-    )
-
-
-def check_signature(record: object) -> None:
-    """Refuse a signature that can match nothing."""
-    if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
-        raise ValueError("this matches nothing; add argv0, exe or script")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings:
-    """Which programs are agents."""
-
-    signatures: tuple[SignatureConfig, ...] = field(
-        default=(),
-        metadata=setting(
-            Records(of=SignatureConfig, check=check_signature),
-            "Programs to recognise as agents besides the built-in ones.",
         ),
     )
 

@@ -122,6 +122,13 @@ def parse_program(text: str) -> str:
     return text
 
 
+def parse_label(text: str) -> str:
+    """A label's value as pages show it. Raises ValueError with the mend."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{shown(text)} is no label; write it as /metrics shows it")
+    return text
+
+
 def parse_file_name(text: str) -> str:
     """The last part of a path. Raises ValueError with the mend."""
     if not text or "/" in text:

@@ -1,18 +1,49 @@
 """Families of the coding agents."""
 
+from collections.abc import Iterable, Mapping
+
+from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
+from tmux_exporter.metrics.family import Distribution, Family, Sample
 from tmux_exporter.metrics.usage import usage_samples
 from tmux_exporter.report import AgentReport, Report
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     """One sample per agent and family; what churns (version, window name) is only in `tmux_agent_info`."""
-    usage = usage_samples("agent", [(_key(each), each.usage) for each in report.agents])
+    agents = report.agents
+    usage = usage_samples("agent", [(_key(each), each.usage) for each in agents])
     return (
-        family("tmux_agent_info", (_info(each) for each in report.agents)),
+        family("tmux_agent_info", (_info(each) for each in agents)),
         *(family(name, samples) for name, samples in usage.items()),
+        family("tmux_agent_up", (Sample(_key(each), float(each.up)) for each in agents)),
+        family("tmux_agent_restarts_total", (Sample(_key(each), each.restarts_total) for each in agents)),
+        family("tmux_agent_state", _by_state((each, {each.state: 1.0}) for each in agents)),
+        family(
+            "tmux_agent_state_since_timestamp_seconds",
+            (Sample(_key(each), each.state_since_timestamp_seconds) for each in agents),
+        ),
+        family(
+            "tmux_agent_state_seconds_total",
+            _by_state((each, each.state_seconds_total) for each in agents),
+        ),
+        family(
+            "tmux_agent_state_cpu_seconds_total",
+            _by_state((each, each.state_cpu_seconds_total) for each in agents),
+        ),
+        family(
+            "tmux_agent_waiting_since_timestamp_seconds",
+            (
+                Sample((*_key(each), each.waiting_reason), each.state_since_timestamp_seconds)
+                for each in agents
+                if each.waiting_reason is not None
+            ),
+        ),
+        family(
+            "tmux_agent_recovery_seconds",
+            histograms=(Distribution((server,), each) for server, each in report.agent_recovery.items()),
+        ),
     )
 
 
@@ -22,3 +53,12 @@ def _key(agent: AgentReport) -> tuple[str, ...]:
 
 def _info(agent: AgentReport) -> Sample:
     return Sample((*_key(agent), agent.pane, agent.program, agent.version, agent.role, agent.window_name), 1)
+
+
+def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:
+    """Every state of every agent, 0 where nothing is told."""
+    return (
+        Sample((*_key(agent), state), by_state.get(state, 0.0))
+        for agent, by_state in values
+        for state in AgentState
+    )

@@ -1,5 +1,6 @@
 """Declared families of the work in the panes: agents, leaks, schedulers, operations."""
 
+from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.metrics.usage import usage_specs
 from tmux_exporter.model import SchedulerOutcome, SchedulerState
@@ -8,8 +9,8 @@ AGENT = ("server", "session", "agent")
 LEAK = ("server", "session", "kind")
 SCHEDULER = ("server", "session", "state")
 
-AGENT_STATES = ("working", "idle", "waiting", "exited", "unknown")
-WAITING_REASONS = ("permission", "question", "dialog", "usage_limit", "api_error", "auth", "other")
+AGENT_STATES = tuple(AgentState)
+WAITING_REASONS = tuple(WaitingReason)
 LEAK_KINDS = ("scheduler", "agent", "agent_daemon", "mcp_server", "dev_server", "shell_job", "other")
 ERROR_REASONS = ("exit_status", "timeout", "exception", "refused", "other")
 
@@ -27,17 +28,16 @@ AGENTS = (
         kind=Kind.GAUGE,
         labels=AGENT,
         subject="agent",
-        status=Status.PLANNED,
-        help="1 while the agent's process runs, 0 while a declared agent or one whose pane is still there "
-        "does not.",
+        help="1 while the agent's process runs, 0 while it does not though its pane is still there or it is "
+        "declared (agents.expected, @agent). Two looks in a row have to miss it.",
     ),
     Spec(
         name="tmux_agent_restarts_total",
         kind=Kind.COUNTER,
         labels=AGENT,
         subject="agent",
-        status=Status.PLANNED,
-        help="How often the agent's process was replaced by a new one in the same place.",
+        help="How often another process of the same program came in the place of the agent's since the "
+        "exporter saw it first.",
     ),
     Spec(
         name="tmux_agent_state",
@@ -45,8 +45,8 @@ AGENTS = (
         labels=(*AGENT, "state"),
         closed={"state": AGENT_STATES},
         subject="agent",
-        status=Status.PLANNED,
-        help="1 for the state that the agent is in, 0 for every other state.",
+        help="1 for the state that the agent is in, 0 for every other state. It is idle also where its "
+        "source cannot tell idle from waiting.",
     ),
     Spec(
         name="tmux_agent_state_since_timestamp_seconds",
@@ -54,7 +54,6 @@ AGENTS = (
         unit="seconds",
         labels=AGENT,
         subject="agent",
-        status=Status.PLANNED,
         help="Since when the agent is in its state, in seconds since the epoch.",
     ),
     Spec(
@@ -64,8 +63,8 @@ AGENTS = (
         labels=(*AGENT, "state"),
         closed={"state": AGENT_STATES},
         subject="agent",
-        status=Status.PLANNED,
-        help="Time that the agent spent in each state since the exporter saw it first.",
+        help="Time that the agent spent in each state since the exporter saw it first; the time between two "
+        "samples counts for the state at the second.",
     ),
     Spec(
         name="tmux_agent_state_cpu_seconds_total",
@@ -74,8 +73,8 @@ AGENTS = (
         labels=(*AGENT, "state"),
         closed={"state": AGENT_STATES},
         subject="agent",
-        status=Status.PLANNED,
-        help="CPU time that the agent's processes spent in each state since the exporter saw it first.",
+        help="CPU time that the agent's processes used in each state since the exporter saw it first; what "
+        "they used between two samples counts for the state at the second.",
     ),
     Spec(
         name="tmux_agent_waiting_since_timestamp_seconds",
@@ -84,7 +83,6 @@ AGENTS = (
         labels=(*AGENT, "reason"),
         closed={"reason": WAITING_REASONS},
         subject="agent",
-        status=Status.PLANNED,
         help="Since when the agent waits and for what, in seconds since the epoch; only there while it "
         "waits.",
     ),
@@ -94,8 +92,8 @@ AGENTS = (
         unit="seconds",
         labels=("server",),
         subject="agent",
-        status=Status.PLANNED,
-        help="How long agents were down before they were up again.",
+        help="How long agents were down before they were up again in the same place, from when the process "
+        "before was last seen to the start of the next one.",
     ),
 )
 

@@ -65,6 +65,12 @@ _AGENT = (
     "version",
     "role",
     "pid",
+    "up",
+    "state",
+    "state_since_timestamp_seconds",
+    "state_source",
+    "waiting_reason",
+    "restarts_total",
 )
 _SCHEDULER = (
     "server",
@@ -129,7 +135,14 @@ def _session(session: SessionReport) -> dict[str, Json]:
 
 
 def _agent(agent: AgentReport) -> dict[str, Json]:
-    return {**_fields(agent, _AGENT), "usage": _usage(agent.usage)}
+    return {
+        **_fields(agent, _AGENT),
+        "state_seconds_total": {str(state): value for state, value in agent.state_seconds_total.items()},
+        "state_cpu_seconds_total": {
+            str(state): value for state, value in agent.state_cpu_seconds_total.items()
+        },
+        "usage": _usage(agent.usage),
+    }
 
 
 def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import { follow } from "./feed.js";
 import { bytes, count, duration, percent, plural, until } from "./format.js";
 import { Rates } from "./rates.js";
-import { SECTIONS, agentKey, inTrouble, notices, serverKey, sessionKey } from "./sections.js";
+import { SECTIONS, agentKey, inTrouble, isWaiting, notices, serverKey, sessionKey } from "./sections.js";
 import { Table, element } from "./table.js";
 
 const byId = (id) => document.getElementById(id);
@@ -70,6 +70,7 @@ function summary({ servers, sessions, agents, schedulers }) {
   const memory = sizes.length ? sizes.reduce((total, size) => total + size, 0) : null;
   const largest = most(sessions, (session) => session.usage.memory_bytes);
   const busiest = most(sessions, (session) => rates.of(sessionKey(session)));
+  const waiting = agents.filter(isWaiting).length;
   const trouble = schedulers.filter(inTrouble).length;
   const down = servers.filter((server) => !server.up).length;
   const answers = `${count(servers.length - down)} up, ${count(down)} not`;
@@ -79,7 +80,12 @@ function summary({ servers, sessions, agents, schedulers }) {
   return [
     tile("Servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
     tile("Sessions", count(sessions.length), `with ${plural(panes, "pane")}`),
-    tile("Agents", count(agents.length), tally(agents, (agent) => agent.program) || "none found"),
+    tile(
+      "Agents",
+      waiting ? `${count(waiting)} waiting` : count(agents.length),
+      waiting ? `of ${count(agents.length)}` : tally(agents, (agent) => agent.program) || "none found",
+      waiting ? "bad" : "",
+    ),
     tile("Memory", bytes(memory), largest ? `most in ${largest.session}` : "of all sessions"),
     tile("CPU", percent(rates.sum(sessions.map(sessionKey))), busiest ? `most in ${busiest.session}` : "of one core"),
     tile(

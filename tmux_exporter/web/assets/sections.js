@@ -36,6 +36,31 @@ const FATES = {
 };
 const BADNESS = Object.keys(FATES);
 
+// What an agent does: how urgent for a person, in words. The order is that of urgency.
+const STATES = {
+  waiting: ["bad", "waits for a person"],
+  exited: ["warn", "its process has ended"],
+  unknown: ["warn", "no source says what it does"],
+  idle: ["plain", "has nothing to do"],
+  working: ["good", "works"],
+};
+const URGENCY = Object.keys(STATES);
+
+// What it waits for.
+const REASONS = {
+  permission: "for a permission",
+  question: "for an answer",
+  dialog: "at a dialog",
+  usage_limit: "for its usage limit to end",
+  api_error: "after an error of its service",
+  auth: "for a login",
+  other: "for a person",
+};
+
+export function isWaiting(agent) {
+  return agent.state === "waiting";
+}
+
 export function inTrouble(scheduler) {
   return FATES[scheduler.state]?.[0] === "bad";
 }
@@ -221,8 +246,10 @@ export const SECTIONS = [
       agent.role,
       agent.window_name,
       agent.pane,
+      agent.state,
+      agent.waiting_reason ?? "",
     ],
-    sort: { by: "memory", down: true },
+    sort: { by: "state", down: false },
     empty:
       "No coding agent was found in any pane. Known programs are found by themselves; for another one, " +
       "name its pane: tmux set-option -p @agent NAME",
@@ -239,6 +266,23 @@ export const SECTIONS = [
         title: "Program",
         value: (agent) => agent.program,
         show: (agent) => ({ text: agent.program, pill: "plain", note: agent.version }),
+      },
+      {
+        id: "state",
+        title: "State",
+        hint: "What it does, and since when; those that wait longest for a person come first",
+        value: (agent) => URGENCY.indexOf(agent.state) + agent.state_since_timestamp_seconds / 1e12,
+        show: (agent, { now }) => {
+          const [pill, words] = STATES[agent.state] ?? ["warn", ""];
+          const since = duration(Math.max(0, now - agent.state_since_timestamp_seconds));
+          const why = REASONS[agent.waiting_reason];
+          return {
+            text: agent.state,
+            pill,
+            note: why ? `${why}, ${since}` : since,
+            title: `${words} since ${moment(agent.state_since_timestamp_seconds)}`,
+          };
+        },
       },
       memory((agent) => agent.usage),
       cpu(agentKey),

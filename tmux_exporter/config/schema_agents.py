@@ -1,0 +1,86 @@
+"""The settings of agents: who is one, what it is called, who is expected, and what may be looked at."""
+
+from dataclasses import dataclass, field
+
+from tmux_exporter.config.kinds import ListOf, Records, Text, setting
+from tmux_exporter.config.values import parse_file_name, parse_label, parse_pattern, parse_program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureConfig:
+    """How one program is recognised, besides the built-in signatures; any one of the lists is enough."""
+
+    program: str = field(
+        metadata=setting(
+            Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program),
+            "The label `program` of such an agent.",
+        ),
+    )
+    argv0: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="file name", parser=parse_file_name)),
+            "Last part of the path in `argv[0]`.",
+        ),
+    )
+    exe: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+            "Pattern of the whole path of the program file.",
+        ),
+    )
+    script: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+            "Pattern of the script that an interpreter (node, python, …) runs: of its whole path, or of its "
+            "last part where the pattern has no slash.",
+        ),
+    )
+
+
+def check_signature(record: object) -> None:
+    """Refuse a signature that can match nothing."""
+    if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
+        raise ValueError("this matches nothing; add argv0, exe or script")
+
+
+def accept(_: object) -> None:
+    """Take any record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedAgent:
+    """An agent that has to be there: while no pane runs it, it is shown with `tmux_agent_up` 0."""
+
+    session: str = field(
+        metadata=setting(Text(what="text", parser=parse_label), "The label `session` of such an agent."),
+    )
+    agent: str = field(
+        metadata=setting(Text(what="text", parser=parse_label), "Its label `agent`."),
+    )
+    server: str = field(
+        default="default",
+        metadata=setting(Text(what="text", parser=parse_label), "Its label `server`."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """Which programs are agents, and how their state is seen."""
+
+    signatures: tuple[SignatureConfig, ...] = field(
+        default=(),
+        metadata=setting(
+            Records(of=SignatureConfig, check=check_signature),
+            "Programs to recognise as agents besides the built-in ones.",
+        ),
+    )
+    expected: tuple[ExpectedAgent, ...] = field(
+        default=(),
+        metadata=setting(
+            Records(of=ExpectedAgent, check=accept),
+            "Agents that have to be there, also when nothing of them is to be seen.",
+        ),
+    )
