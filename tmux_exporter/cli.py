@@ -166,3 +166,30 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
 
     explanation = explain_once(load_config(), os.environ, target)
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
+
+
+@cli.command(short_help="Say what this machine lacks, with the command that mends it.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def doctor(load_config: Callable[[], Config], as_json: bool) -> int:
+    """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
+    could be better, each with the command that mends it. Changes nothing.
+
+    Ends with 1 if there is something to mend; hints alone are no reason.
+
+    \b
+    Example:
+      tmux-exporter doctor
+      tmux-exporter doctor --json | jq '.findings[] | select(.level == "problem")'
+    """
+    import shutil
+    import sys
+
+    from tmux_exporter import doctor_view
+    from tmux_exporter.once import doctor_once
+
+    findings = doctor_once(load_config(), os.environ)
+    width = shutil.get_terminal_size().columns
+    text = doctor_view.as_text(findings, width, color=sys.stdout.isatty())
+    show(doctor_view.as_json(findings) if as_json else text)
+    return int(doctor_view.found_something(findings))

@@ -1,14 +1,19 @@
-"""One look without a running exporter: `once` and `explain`."""
+"""One look without a running exporter: `once`, `explain` and `doctor`."""
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tmux_exporter import log
+from tmux_exporter.analysis.checkup import Finding, check_up
 from tmux_exporter.analysis.explain import Explanation, explain
+from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.sampler import open_sampler, require_tmux
+from tmux_exporter.sources.machine import look
 from tmux_exporter.web.report_json import render as render_json
 
 
@@ -27,3 +32,13 @@ def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Exp
     """Explain a pid, a pane or an agent from one look. Raises CannotSeeError where there is none."""
     log.configure(config.log.level, config.log.format)
     return explain(target, open_sampler(config, SystemClock(), environ).look())
+
+
+def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Look at this machine, its tmux servers and agents, and say what is amiss. Changes nothing."""
+    log.configure(config.log.level, config.log.format)
+    # What the machine has left is the doctor's business, also beside a node_exporter.
+    config = replace(config, metrics=replace(config.metrics, host=True))
+    report = open_sampler(config, SystemClock(), environ).sample()
+    options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
+    return check_up(report, look(report, environ, os.getuid(), options, sysctls))

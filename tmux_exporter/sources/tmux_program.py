@@ -17,7 +17,9 @@ from tmux_exporter.sources.tmux_protocol import MAX_ANSWER
 from tmux_exporter.sources.tmux_verdict import Outcome, printable, verdict
 
 _CHUNK = 1 << 16
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
+"""Of a tmux program that we run: nothing of ours."""
+
 _REAP_SECONDS = 0.5
 _CONNECT_WORDS = (
     (b"no server running on ", QueryFailure.NOSERVER, "nobody listens on the socket"),
@@ -50,7 +52,7 @@ class ProgramExchange:
         self._selector = selector
         self._watched: set[int] = set()
         self._stdout, self._stderr = bytearray(), bytearray()
-        _check_program(path, peer, uid)
+        check_program(path, peer, uid)
         with contextlib.ExitStack() as undo:
             try:
                 self._stdout_fd, stdout = _pipe(undo)
@@ -61,7 +63,7 @@ class ProgramExchange:
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,
                     stderr=stderr,
-                    env=_ENVIRONMENT,
+                    env=ENVIRONMENT,
                     cwd="/",
                 )
                 undo.callback(self._end_child)
@@ -127,8 +129,11 @@ def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
     return ends
 
 
-def _check_program(path: str, peer: int, uid: int) -> None:
-    """The peer was of our uid when we connected; hold its program and the socket's file against that."""
+def check_program(path: str, peer: int, uid: int) -> None:
+    """The peer was of our uid when we connected; hold its program and the socket's file against that.
+
+    Raises ProgramError where it may not be run.
+    """
     try:
         program = os.path.basename(os.readlink(f"/proc/{peer}/exe"))
         owners = {os.stat(f"/proc/{peer}").st_uid, os.stat(path).st_uid}
