@@ -274,6 +274,8 @@ class Evidence(StrEnum):
     KERNEL_SESSION = "kernel_session"
     TTY = "tty"
     ENVIRONMENT = "environment"
+    AGENT_MARKER = "agent_marker"
+    FOLDER = "folder"
     MEMORY = "memory"
     NONE = "none"
 
@@ -358,6 +360,48 @@ class Scheduler:
     due: float | None
     aimed: tuple[ProcessId, ...] = ()
     judged_at: float | None = None
+
+
+class LeakKind(StrEnum):
+    """What a process is that outlived its pane (closed list, a label)."""
+
+    SCHEDULER = "scheduler"
+    AGENT = "agent"
+    AGENT_DAEMON = "agent_daemon"
+    MCP_SERVER = "mcp_server"
+    DEV_SERVER = "dev_server"
+    SHELL_JOB = "shell_job"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What only the processes that seem to be leaked are asked for; None where it could not be read.
+
+    `unit` is the innermost systemd unit that holds the process, empty where none does. `listens` says that it
+    listens on a TCP port. `folder` is its working directory, by its last name where it is deleted.
+    """
+
+    unit: str | None = None
+    listens: bool | None = None
+    folder: str | None = None
+    folder_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """A process that outlived what it was started for.
+
+    `server` and `session` are finished labels of the pane that left it, as they were when that was last seen;
+    empty where that is not known.
+    """
+
+    process: ProcessId
+    kind: LeakKind
+    reason: str
+    server: str
+    session: str
+    pane: PaneKey | None
 
 
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

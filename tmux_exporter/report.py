@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
 from tmux_exporter.model import (
     HostFacts,
+    LeakKind,
     Problem,
     ProcessId,
     QueryFailure,
@@ -173,6 +174,25 @@ class SchedulerReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeakReport:
+    """One process that outlived its pane; `server`, `session` and `pane` are of the pane that left it.
+
+    They are empty where they are not known. `cpu_seconds_total` is of its whole life.
+    """
+
+    server: str
+    session: str
+    pane: str
+    kind: LeakKind
+    reason: str
+    process: ProcessId
+    start_time_seconds: float
+    memory_bytes: int | None
+    cpu_seconds_total: float
+    open_fds: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
 
@@ -193,6 +213,8 @@ class Report:
     scheduler_cpu_seconds_total: Mapping[tuple[str, str, SchedulerState], float] = field(default_factory=dict)
     scheduler_outcomes_total: Mapping[tuple[str, str, SchedulerOutcome], int] = field(default_factory=dict)
     agent_recovery: Mapping[str, Histogram] = field(default_factory=dict)
+    leaks: tuple[LeakReport, ...] = ()
+    leaked_cpu_seconds_total: Mapping[tuple[str, str, LeakKind], float] = field(default_factory=dict)
     stale_sockets: int = 0
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
     unattributed_cpu_seconds_total: float = 0.0

@@ -22,6 +22,7 @@ from tmux_exporter.analysis.groups import (
 )
 from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
@@ -32,10 +33,20 @@ from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.model import HostFacts, MemoryBounds, Owner, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.model import (
+    Circumstances,
+    HostFacts,
+    MemoryBounds,
+    Owner,
+    ProcessId,
+    ProcessTable,
+    Scheduler,
+    TmuxView,
+)
 from tmux_exporter.places import runtime_path, state_path
 from tmux_exporter.remediation import RemediatorReport
 from tmux_exporter.report import Report
+from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.processes import open_processes
@@ -69,6 +80,13 @@ class LimitSource(Protocol):
         """The bounds of these processes as they are now, or were a moment ago."""
 
 
+class CircumstanceSource(Protocol):
+    """Reads what only those are asked for that seem to be leaked."""
+
+    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
+        """Those of these processes that are there, as they are now or were a moment ago."""
+
+
 class RemediatorSource(Protocol):
     """Reads what the remediator tells of itself."""
 
@@ -97,6 +115,7 @@ class Sampler:
         default_socket: str,
         remediator: RemediatorSource | None = None,
         host: HostSource | None = None,
+        circumstances: CircumstanceSource | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -106,6 +125,8 @@ class Sampler:
         self._limits = limits
         self._remediator = remediator
         self._host = host
+        self._circumstances = circumstances
+        self._leaks = LeakBook()
         self._accounts: Accounts[GroupKey] = Accounts()
         self._open_groups: set[GroupKey] = set()
         self._begun = False
@@ -138,15 +159,37 @@ class Sampler:
         labels = _session_labels(view)
         now = self._clock.time()
         sight = Sight(table=table, view=view, agents=agents, clues={}, session_labels=labels, now=now)
+        schedulers = find_schedulers(table, owners, view, self._default_socket, now)
         return Snapshot(
             table=table,
             view=view,
             owners=owners,
             agents=agents,
-            schedulers=find_schedulers(table, owners, view, self._default_socket, now),
+            schedulers=schedulers,
             session_labels=labels,
             lives=self._lives.observe(sight, self._config.agents.expected),
+            leaks=self._find_leaks(table, view, owners, schedulers, labels),
         )
+
+    def _find_leaks(
+        self,
+        table: ProcessTable,
+        view: TmuxView,
+        owners: Mapping[ProcessId, Owner],
+        schedulers: tuple[Scheduler, ...],
+        labels: Mapping[tuple[ProcessId, str], str],
+    ) -> Leaks:
+        self._leaks.observe(view, labels)
+        outlived = survivors(table, owners)
+        look = Look(
+            table=table,
+            owners=owners,
+            outlived=outlived,
+            schedulers=schedulers,
+            signatures=merge(SIGNATURES, self._config.agents.signatures),
+            circumstances=self._circumstances.read(outlived.asked) if self._circumstances else {},
+        )
+        return self._leaks.find(look)
 
     def sample(self) -> Report:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report.
@@ -196,6 +239,8 @@ class Sampler:
                 scheduler_places(snapshot), snapshot.table.taken_at
             ),
             agent_recovery=self._agent_counts.recovery(),
+            leaks=summary.leaks(),
+            leaked_cpu_seconds_total=summary.leaked_cpu(),
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,
             unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,
@@ -279,6 +324,7 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
         default_socket=default_socket,
         remediator=remediator,
         host=host,
+        circumstances=CircumstanceReader(clock=clock, proc_root=root),
     )
 
 

@@ -69,9 +69,16 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("tmux_host_network_receive_bytes_total", ("device",), ("tmux_host_network_transmit_bytes_total",)),
 )
 
-_ONE_AT_A_TIME = ("tmux_agent_waiting_since_timestamp_seconds",)
-_MAY_BE_UNREADABLE = ("tmux_scheduler_memory_bytes", "tmux_scheduler_open_fds")
-"""These have no value where schedulers are there and none of them could be read."""
+_MAY_BE_UNREADABLE = {
+    "tmux_scheduler_memory_bytes": "tmux_schedulers",
+    "tmux_scheduler_open_fds": "tmux_schedulers",
+    "tmux_leaked_memory_bytes": "tmux_leaked_processes",
+    "tmux_leaked_open_fds": "tmux_leaked_processes",
+}
+"""These have no value where things are there, as the other family says, and none of them could be read."""
+
+_ONE_AT_A_TIME = ("tmux_agent_waiting_since_timestamp_seconds", "tmux_leaked_oldest_start_time_seconds")
+"""A time of something has no value where there is nothing: 0 would be 1970."""
 
 
 def problems(page: str, *, options: Collection[str] = (), off: Collection[str] = ()) -> list[str]:
@@ -201,7 +208,8 @@ def _closed_problems(spec: Spec, by_family: Mapping[str, list[Sample]]) -> Itera
     places = {_key(each.labels, open_labels) for each in samples} or ({()} if expected else set())
     for place, values in itertools.product(sorted(places), itertools.product(*spec.closed.values())):
         wanted = _key({**dict(place), **dict(zip(spec.closed, values, strict=True))})
-        unreadable = spec.name in _MAY_BE_UNREADABLE and _value(by_family["tmux_schedulers"], wanted) > 0
+        counted = _MAY_BE_UNREADABLE.get(spec.name)
+        unreadable = counted is not None and _value(by_family[counted], wanted) > 0
         if wanted not in shown and not unreadable:
             yield f"{spec.name}: no series for {dict(wanted)}; members of a closed list start at 0"
 

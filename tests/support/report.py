@@ -7,6 +7,7 @@ from tmux_exporter.model import (
     CPU_MODES,
     FileSystem,
     HostFacts,
+    LeakKind,
     NetworkDevice,
     Problem,
     ProcessId,
@@ -27,6 +28,7 @@ from tmux_exporter.remediation import (
 from tmux_exporter.report import (
     AgentReport,
     Histogram,
+    LeakReport,
     PaneReport,
     Report,
     SchedulerReport,
@@ -291,6 +293,30 @@ def scheduler(
     )
 
 
+def leak(
+    server: str,
+    session: str,
+    kind: LeakKind,
+    *,
+    pid: int,
+    memory: int | None = 12_582_912,
+    fds: int | None = 5,
+    age: float = 7200,
+) -> LeakReport:
+    return LeakReport(
+        server=server,
+        session=session,
+        pane="%9" if session else "",
+        kind=kind,
+        reason="its pane is gone",
+        process=ProcessId(pid, 1_234),
+        start_time_seconds=NOW - age,
+        memory_bytes=memory,
+        cpu_seconds_total=2.5,
+        open_fds=fds,
+    )
+
+
 def example_report() -> Report:
     """Three servers (up, held, down), hostile names, agents of two programs, schedulers of four states."""
     return Report(
@@ -338,6 +364,17 @@ def example_report() -> Report:
             ("default", "", SchedulerOutcome.CANCELLED): 1,
         },
         agent_recovery={"default": histogram((0.02, 1.5)), "claude-swarm-1": histogram()},
+        leaks=(
+            leak("default", "work", LeakKind.MCP_SERVER, pid=7001),
+            leak("default", "work", LeakKind.MCP_SERVER, pid=7002, age=9000),
+            leak("default", "ended", LeakKind.DEV_SERVER, pid=7003),
+            leak("default", "", LeakKind.SHELL_JOB, pid=7004, memory=None, fds=None),
+            leak("default", "", LeakKind.SCHEDULER, pid=6003),
+        ),
+        leaked_cpu_seconds_total={
+            ("default", "work", LeakKind.MCP_SERVER): 1.25,
+            ("default", "ended", LeakKind.DEV_SERVER): 0.5,
+        },
         stale_sockets=2,
         unreadable_processes={Unreadable.PERMISSION: 4},
         unattributed_cpu_seconds_total=1.5,

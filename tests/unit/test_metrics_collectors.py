@@ -25,7 +25,7 @@ from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family, Kind, Sample
-from tmux_exporter.model import QueryFailure, SchedulerState
+from tmux_exporter.model import LeakKind, QueryFailure, SchedulerState
 from tmux_exporter.report import Report
 
 Values = dict[tuple[str, ...], float]
@@ -383,3 +383,27 @@ def test_named_collectors_can_be_the_exporter() -> None:
     after = ExporterStatus(dropped_series_total=made.dropped)
     config = Config(limits=LimitSettings(series=300))
     assert collect_named(example_report(), config, ["exporter"], after) == made.groups["exporter"]
+
+
+def test_leaks_by_kind() -> None:
+    shown = page(example_report())
+    mcp, job = ("default", "work", "mcp_server"), ("default", "", "shell_job")
+    ended = "default", "ended", "dev_server"
+    assert [shown["tmux_leaked_processes"][key] for key in (mcp, job, ended)] == [2, 1, 1]
+    assert shown["tmux_leaked_memory_bytes"][mcp] == 2 * 12_582_912
+    assert job not in shown["tmux_leaked_memory_bytes"]
+    assert job not in shown["tmux_leaked_open_fds"]
+    assert shown["tmux_leaked_open_fds"][ended] == 5
+    assert shown["tmux_leaked_cpu_seconds_total"][mcp] == 1.25
+    assert shown["tmux_leaked_oldest_start_time_seconds"][mcp] == NOW - 9000
+
+
+def test_every_kind_of_leak_starts_at_0_with_its_session() -> None:
+    shown = page(replace(example_report(), leaks=(), leaked_cpu_seconds_total={}))
+    for name in ("processes", "memory_bytes", "cpu_seconds_total", "open_fds"):
+        counts = shown[f"tmux_leaked_{name}"]
+        assert set(counts.values()) == {0}
+        assert [kind for server, session, kind in counts if (server, session) == ("default", "work")] == list(
+            LeakKind
+        )
+    assert shown["tmux_leaked_oldest_start_time_seconds"] == {}

@@ -1,5 +1,6 @@
 """The sampler on scripted sources: what becomes of one view after the other."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
@@ -9,13 +10,21 @@ from tests.support.facts import (
     process,
     silent,
     table,
+    tmux_environ,
     tmux_server,
     tmux_view,
 )
 from tests.support.scripted import Bounds, Processes, Servers
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
-from tmux_exporter.model import HostFacts, ProcessTable, TmuxView
-from tmux_exporter.sampler import HostSource, Sampler
+from tmux_exporter.model import (
+    Circumstances,
+    HostFacts,
+    LeakKind,
+    ProcessId,
+    ProcessTable,
+    TmuxView,
+)
+from tmux_exporter.sampler import CircumstanceSource, HostSource, Sampler
 
 SERVER = tmux_server(100)
 SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)
@@ -27,6 +36,7 @@ def sampler(
     *steps: tuple[ProcessTable, TmuxView],
     clock: ManualClock | None = None,
     host: HostSource | None = None,
+    circumstances: CircumstanceSource | None = None,
 ) -> Sampler:
     return Sampler(
         Config(),
@@ -37,7 +47,15 @@ def sampler(
         Bounds(),
         default_socket="/tmp/tmux-1000/default",
         host=host,
+        circumstances=circumstances,
     )
+
+
+class Harmless:
+    """Nobody is in a unit or listens."""
+
+    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, Circumstances]:
+        return {each: Circumstances(unit="", listens=False) for each in processes}
 
 
 def burned(ticks: int) -> ProcessTable:
@@ -157,3 +175,32 @@ def test_the_host_is_looked_at_unless_it_is_off() -> None:
     report = taken.sample()
     assert report.collector_success["host"] is False
     assert report.complete, "the fleet is seen all the same"
+
+
+def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_name_kept() -> None:
+    def left(ticks: int) -> ProcessTable:
+        job = process(
+            300,
+            session=300,
+            argv=("make",),
+            exe="/usr/bin/make",
+            environ=tmux_environ(100, "%1"),
+            cpu_ticks=ticks,
+            anonymous_bytes=4096,
+            shared_memory_bytes=0,
+            open_fds=3,
+        )
+        return table(SERVER, SHELL, job)
+
+    there = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None, session="$1")))
+    steps = ((left(0), there), (left(100), VIEW), (left(250), VIEW), (left(300), VIEW), (TABLE, VIEW))
+    taken = sampler(*steps, circumstances=Harmless())
+    reports = [taken.sample() for _ in steps]
+    key = "default", "$1", LeakKind.OTHER
+    assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [0.0, 0.0, 0.0, 0.5, None]
+    assert [len(report.leaks) for report in reports] == [0, 0, 1, 1, 0]
+    (leak,) = reports[3].leaks
+    assert (leak.pane, leak.memory_bytes, leak.open_fds, leak.cpu_seconds_total) == ("%1", 4096, 3, 3.0)
+    # Nobody asks for circumstances that nobody reads, and without them nothing is called leaked.
+    blind = sampler(*steps)
+    assert [blind.sample().leaks for _ in steps] == [()] * 5

@@ -33,6 +33,18 @@ def test_says_its_version_and_everything_of_the_example() -> None:
     assert [each["agent"] for each in document["agents"]][::2] == ["lead", "lead"]
     assert [each["state"] for each in document["schedulers"]][-1] == "unknown"
     assert document["schedulers"][0]["pid"] == 6001
+    assert document["leaks"][0] == {
+        "server": "default",
+        "session": "work",
+        "pane": "%9",
+        "kind": "mcp_server",
+        "start_time_seconds": 1_795_492_800.25,
+        "memory_bytes": 12_582_912,
+        "cpu_seconds_total": 2.5,
+        "open_fds": 5,
+        "pid": 7001,
+        "start_ticks": 1234,
+    }
 
 
 def test_every_figure_of_a_usage_is_there() -> None:
@@ -49,6 +61,7 @@ def test_holds_no_message_no_reason_no_target_and_no_path() -> None:
             for each in report.servers
         ),
         schedulers=tuple(replace(each, reason=SECRET, targets=(SECRET,)) for each in report.schedulers),
+        leaks=tuple(replace(each, reason=SECRET) for each in report.leaks),
         problems=(Problem(source="tmux", reason="hung", detail=SECRET),),
     )
     rendered = render(report)

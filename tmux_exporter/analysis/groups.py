@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.model import Agent, OwnerKind, PaneKey, ProcessId, Scheduler, SchedulerState
+from tmux_exporter.model import Agent, LeakKind, OwnerKind, PaneKey, ProcessId, Scheduler, SchedulerState
 
 GroupKey = tuple[Hashable, ...]
 
@@ -49,6 +49,11 @@ def state_key(life: AgentLife, state: AgentState) -> GroupKey:
 def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
     """The account of all schedulers of a session in one state."""
     return ("scheduler", server, session, state)
+
+
+def leak_key(server: str, session: str, kind: LeakKind) -> GroupKey:
+    """The account of all leaked processes of one kind that a session left behind."""
+    return ("leak", server, session, kind)
 
 
 def server_labels(snapshot: Snapshot) -> dict[ProcessId, str]:
@@ -105,6 +110,8 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
         account = scheduler_key(*scheduler_place(scheduler, snapshot, labels), scheduler.state)
         for process_id in filter(None, (scheduler.process, scheduler.sleep)):
             pay(process_id, account)
+    for leak in snapshot.leaks.found:
+        pay(leak.process, leak_key(leak.server, leak.session, leak.kind))
     return found
 
 
@@ -143,6 +150,7 @@ def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
     found.update(
         scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
     )
+    found.update(leak_key(*place, kind) for place in leak_places(snapshot) for kind in LeakKind)
     return found
 
 
@@ -158,10 +166,20 @@ def kept_groups(before: AbstractSet[GroupKey], snapshot: Snapshot) -> set[GroupK
 
 
 def _server_of(key: GroupKey) -> Hashable:
-    """The server of an account, by its process or, as for schedulers, by its label."""
+    """The server of an account, by its process or, as for schedulers and leaks, by its label."""
     if len(key) == 1:
         return None
     return key[1].server if isinstance(key[1], PaneKey) else key[1]
+
+
+def leak_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Where a leak is possible, as (server, session) labels: a session, a server, where one is or may be."""
+    for view, listing in snapshot.listings():
+        yield view.label, ""
+        for session in listing.sessions:
+            yield view.label, snapshot.session_labels[listing.server, session.id]
+    yield from ((leak.server, leak.session) for leak in snapshot.leaks.found)
+    yield from snapshot.leaks.doubtful
 
 
 def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:

@@ -132,11 +132,15 @@ their shapes only."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A process that runs a program of the table; `service` if it serves others and is no agent itself."""
+    """A process that runs a program of the table; `service` if it serves others and is no agent itself.
+
+    `command` is the first word after the program that is no flag.
+    """
 
     signature: Signature
     reason: str
     service: bool
+    command: str
     version: str
 
 
@@ -166,7 +170,7 @@ class Matcher:
             return None
         exe = (process.exe or "").removesuffix(_DELETED)
         name = _program_name(argv[0])
-        script, after = _script(argv, name, posixpath.basename(exe))
+        script, after = script_of(argv, name, posixpath.basename(exe))
         if not (name in self._names or self._may_be_exe(exe) or (script and self._may_be_script(script))):
             return None
         for row in self._signatures:
@@ -182,6 +186,7 @@ class Matcher:
                 signature=row,
                 reason=reason,
                 service=command in row.services,
+                command=command,
                 version=_version(row.version, (exe, argv[0], script)),
             )
         return None
@@ -237,7 +242,7 @@ def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
 
 
-def _script(argv: Sequence[str], *names: str) -> tuple[str, Sequence[str]]:
+def script_of(argv: Sequence[str], *names: str) -> tuple[str, Sequence[str]]:
     """The script or module that an interpreter runs, and the words after it."""
     if not any(_INTERPRETER.fullmatch(name) for name in names):
         return "", ()

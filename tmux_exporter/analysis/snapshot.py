@@ -1,9 +1,10 @@
 """All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmux_exporter.agent_facts import AgentLife
+from tmux_exporter.analysis.leaks import Leaks
 from tmux_exporter.model import (
     Agent,
     Listing,
@@ -34,6 +35,7 @@ class Snapshot:
     schedulers: tuple[Scheduler, ...]
     session_labels: Mapping[tuple[ProcessId, str], str]
     lives: tuple[AgentLife, ...] = ()
+    leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

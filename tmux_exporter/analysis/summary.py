@@ -7,6 +7,8 @@ from tmux_exporter.analysis.accounting import Accounts, Totals
 from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.groups import (
     GroupKey,
+    leak_key,
+    leak_places,
     life_key,
     pane_key,
     scheduler_key,
@@ -21,9 +23,11 @@ from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.analysis.usage import usage
+from tmux_exporter.analysis.usage import memory_bytes, usage
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.model import (
+    Leak,
+    LeakKind,
     Listing,
     MemoryBounds,
     Pane,
@@ -36,6 +40,7 @@ from tmux_exporter.model import (
 )
 from tmux_exporter.report import (
     AgentReport,
+    LeakReport,
     PaneReport,
     SchedulerReport,
     ServerReport,
@@ -104,6 +109,18 @@ class Summary:
             (*place, state): self._accounts.totals(scheduler_key(*place, state)).cpu_seconds
             for place in scheduler_places(self._snapshot)
             for state in SchedulerState
+        }
+
+    def leaks(self) -> tuple[LeakReport, ...]:
+        """Every leaked process that is still in the table."""
+        return tuple(self._leak(each) for each in self._snapshot.leaks.found if each.process in self._by_id)
+
+    def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
+        """CPU seconds by server, session and kind, wherever a leak is possible."""
+        return {
+            (*place, kind): self._accounts.totals(leak_key(*place, kind)).cpu_seconds
+            for place in leak_places(self._snapshot)
+            for kind in LeakKind
         }
 
     def _server(self, view: ServerView) -> ServerReport:
@@ -220,6 +237,21 @@ class Summary:
             sleep=scheduler.sleep,
             aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
             judged_at=scheduler.judged_at,
+        )
+
+    def _leak(self, leak: Leak) -> LeakReport:
+        process = self._by_id[leak.process]
+        return LeakReport(
+            server=leak.server,
+            session=leak.session,
+            pane=leak.pane.pane if leak.pane else "",
+            kind=leak.kind,
+            reason=leak.reason,
+            process=leak.process,
+            start_time_seconds=self._table.start_time(process.id),
+            memory_bytes=memory_bytes(process),
+            cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
+            open_fds=process.open_fds,
         )
 
     def _usage(

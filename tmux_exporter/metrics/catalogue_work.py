@@ -3,7 +3,7 @@
 from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.metrics.usage import usage_specs
-from tmux_exporter.model import SchedulerOutcome, SchedulerState
+from tmux_exporter.model import LeakKind, SchedulerOutcome, SchedulerState
 
 AGENT = ("server", "session", "agent")
 LEAK = ("server", "session", "kind")
@@ -11,7 +11,6 @@ SCHEDULER = ("server", "session", "state")
 
 AGENT_STATES = tuple(AgentState)
 WAITING_REASONS = tuple(WaitingReason)
-LEAK_KINDS = ("scheduler", "agent", "agent_daemon", "mcp_server", "dev_server", "shell_job", "other")
 ERROR_REASONS = ("exit_status", "timeout", "exception", "refused", "other")
 
 AGENTS = (
@@ -102,19 +101,18 @@ LEAKS = (
         name="tmux_leaked_processes",
         kind=Kind.GAUGE,
         labels=LEAK,
-        closed={"kind": LEAK_KINDS},
+        closed={"kind": tuple(LeakKind)},
         subject="leak",
-        status=Status.PLANNED,
-        help="Processes that outlived the pane that started them, by kind; session is the former owner's.",
+        help="Processes that outlived the pane that started them, and schedulers that will never arrive, by "
+        "kind; session is that of the pane, also when it is gone.",
     ),
     Spec(
         name="tmux_leaked_memory_bytes",
         kind=Kind.GAUGE,
         unit="bytes",
         labels=LEAK,
-        closed={"kind": LEAK_KINDS},
+        closed={"kind": tuple(LeakKind)},
         subject="leak",
-        status=Status.PLANNED,
         help="Anonymous plus shared memory of leaked processes; swap is not counted.",
     ),
     Spec(
@@ -122,18 +120,16 @@ LEAKS = (
         kind=Kind.COUNTER,
         unit="seconds",
         labels=LEAK,
-        closed={"kind": LEAK_KINDS},
+        closed={"kind": tuple(LeakKind)},
         subject="leak",
-        status=Status.PLANNED,
         help="CPU time of leaked processes since they were first seen as leaked.",
     ),
     Spec(
         name="tmux_leaked_open_fds",
         kind=Kind.GAUGE,
         labels=LEAK,
-        closed={"kind": LEAK_KINDS},
+        closed={"kind": tuple(LeakKind)},
         subject="leak",
-        status=Status.PLANNED,
         help="Open file descriptors of leaked processes.",
     ),
     Spec(
@@ -141,9 +137,8 @@ LEAKS = (
         kind=Kind.GAUGE,
         unit="seconds",
         labels=LEAK,
-        closed={"kind": LEAK_KINDS},
+        closed={"kind": tuple(LeakKind)},
         subject="leak",
-        status=Status.PLANNED,
         help="Start of the oldest leaked process, in seconds since the epoch.",
     ),
 )

@@ -35,9 +35,10 @@ KEPT_ENVIRON = frozenset(
         "GEMINI_CLI",
         "OPENCODE",
         "OPENCODE_PID",
+        "TMUX_EXPORTER_KEEP",
     }
 )
-"""The only environment variables that are ever kept: they name the tmux pane and the agent."""
+"""The only environment variables that are ever kept: they name the tmux pane and the agent, or say "keep"."""
 
 _ATTEMPTS = 3
 

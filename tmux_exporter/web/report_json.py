@@ -1,9 +1,9 @@
 """The Report as JSON for the live page, `/api/v1/report` and other programs.
 
 Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
-scheduler's state: those may hold what somebody typed, and whoever reaches the port can read this. `explain`
-shows them to the user who runs it. So every field is named here once, and a new field of the Report stays out
-until it is.
+scheduler's state or of a leak: those may hold what somebody typed, and whoever reaches the port can read
+this. `explain` shows them to the user who runs it. So every field is named here once, and a new field of the
+Report stays out until it is.
 """
 
 import json
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from tmux_exporter.report import (
     AgentReport,
+    LeakReport,
     Report,
     SchedulerReport,
     ServerReport,
@@ -77,6 +78,16 @@ _SCHEDULER = (
     "session",
     "state",
     "due_timestamp_seconds",
+    "memory_bytes",
+    "cpu_seconds_total",
+    "open_fds",
+)
+_LEAK = (
+    "server",
+    "session",
+    "pane",
+    "kind",
+    "start_time_seconds",
     "memory_bytes",
     "cpu_seconds_total",
     "open_fds",
@@ -149,6 +160,10 @@ def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:
     return {**_fields(scheduler, _SCHEDULER), "pid": scheduler.process.pid}
 
 
+def _leak(leak: LeakReport) -> dict[str, Json]:
+    return {**_fields(leak, _LEAK), "pid": leak.process.pid, "start_ticks": leak.process.start_ticks}
+
+
 def render(report: Report) -> bytes:
     """One line of ASCII JSON: `{"version": 1, …}`.
 
@@ -166,5 +181,6 @@ def render(report: Report) -> bytes:
         "sessions": [_session(each) for each in report.sessions],
         "agents": [_agent(each) for each in report.agents],
         "schedulers": [_scheduler(each) for each in report.schedulers],
+        "leaks": [_leak(each) for each in report.leaks],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
