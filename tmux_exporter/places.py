@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tmux_exporter.errors import CannotSeeError
-
-_NAME = "tmux-exporter"
+from tmux_exporter.runtime_folder import NAME, runtime_folder
 
 REMEDIATOR_STATUS = "remediator.json"
 """In the runtime folder: what the remediator tells the exporter."""
@@ -27,11 +26,7 @@ REMEDIATOR_AUDIT = "remediator-audit.jsonl"
 
 def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
     """Where sockets and hand-over files go; not created."""
-    if base := _base(environ, "XDG_RUNTIME_DIR"):
-        return base / _NAME
-    if (user := Path(f"/run/user/{uid}")).is_dir():
-        return user / _NAME
-    return Path(f"/tmp/{_NAME}-{uid}")  # noqa: S108 - its owner and mode are checked before it is used
+    return Path(runtime_folder(environ, uid))
 
 
 def demo_folder(environ: Mapping[str, str], uid: int) -> Path:
@@ -42,8 +37,8 @@ def demo_folder(environ: Mapping[str, str], uid: int) -> Path:
 def state_path(environ: Mapping[str, str]) -> Path:
     """Where what must survive a logout goes; not created."""
     if base := _base(environ, "XDG_STATE_HOME"):
-        return base / _NAME
-    return Path(environ.get("HOME", "/")) / ".local" / "state" / _NAME
+        return base / NAME
+    return Path(environ.get("HOME", "/")) / ".local" / "state" / NAME
 
 
 def _base(environ: Mapping[str, str], name: str) -> Path | None:

@@ -19,6 +19,7 @@ from tmux_exporter.model import (
     SchedulerState,
     Unreadable,
 )
+from tmux_exporter.operation import OperationLoss
 from tmux_exporter.remediation import RemediatorReport
 
 
@@ -47,13 +48,26 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exemplar:
+    """One observation that can be looked up in a tracing system: its trace id, value and wall time."""
+
+    trace_id: str
+    value: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """Cumulative counts at the upper bounds `bounds` (+Inf is `count`), and the sum of what was observed."""
+    """Cumulative counts at the upper bounds `bounds` (+Inf is `count`), and the sum of what was observed.
+
+    `exemplars` are by the place of their bucket, that of +Inf last.
+    """
 
     bounds: tuple[float, ...]
     counts: tuple[int, ...]
     count: int
     sum: float
+    exemplars: Mapping[int, Exemplar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +207,36 @@ class LeakReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationFigures:
+    """What programs reported of their operations of one name; `errors` by reason, every reason in it.
+
+    Memory is that of the reporting program: by how much it had grown or shrunk when an operation ended.
+    """
+
+    operation: str
+    duration: Histogram
+    errors: Mapping[str, int]
+    retries_total: int
+    in_flight: int
+    memory_grown_bytes_total: int
+    memory_shrunk_bytes_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsReport:
+    """What programs reported of their operations, and which reports could not be counted, every reason."""
+
+    operations: tuple[OperationFigures, ...]
+    lost: Mapping[OperationLoss, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
 
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
-    where none has run, `host` where it is not looked at (`metrics.host`).
+    where none has run, `host` where it is not looked at (`metrics.host`), `operations`
+    where another exporter gets the reports.
     """
 
     timestamp: float
@@ -222,3 +261,4 @@ class Report:
     problems: tuple[Problem, ...] = ()
     remediator: RemediatorReport | None = None
     host: HostFacts | None = None
+    operations: OperationsReport | None = None

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
 from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
+from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
 from tmux_exporter.analysis.schedulers import find_schedulers
@@ -45,13 +46,15 @@ from tmux_exporter.model import (
 )
 from tmux_exporter.places import runtime_path, state_path
 from tmux_exporter.remediation import RemediatorReport
-from tmux_exporter.report import Report
+from tmux_exporter.report import OperationsReport, Report
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.remediator_file import RemediatorFile
 from tmux_exporter.sources.tmux_servers import TmuxSource
+
+OWN_PROC = "/proc"
 
 RESULTS = ("complete", "partial", "failed")
 
@@ -101,6 +104,13 @@ class HostSource(Protocol):
         """The machine as it is now, with the processes of `table`."""
 
 
+class OperationSource(Protocol):
+    """Lets others report their operations, into the `Operations` of the same sampler."""
+
+    def read(self, look: Callable[[], OperationsReport]) -> OperationsReport | None:
+        """What `look` returns while no report is being counted; None where they cannot come here."""
+
+
 class Sampler:
     """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
 
@@ -116,6 +126,8 @@ class Sampler:
         remediator: RemediatorSource | None = None,
         host: HostSource | None = None,
         circumstances: CircumstanceSource | None = None,
+        operations: Operations | None = None,
+        reports: OperationSource | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -127,6 +139,8 @@ class Sampler:
         self._host = host
         self._circumstances = circumstances
         self._leaks = LeakBook()
+        self._operations = operations or Operations()
+        self._reports = reports
         self._accounts: Accounts[GroupKey] = Accounts()
         self._open_groups: set[GroupKey] = set()
         self._begun = False
@@ -215,6 +229,7 @@ class Sampler:
         self._outcomes.observe(snapshot.table, schedulers_by_place(snapshot), self._clock.time(), ended)
         complete = _is_complete(snapshot)
         self._counts["complete" if complete else "partial"] += 1
+        operations = self._read_operations(snapshot.table)
         summary = Summary(
             snapshot,
             self._accounts,
@@ -248,13 +263,28 @@ class Sampler:
                 "processes": snapshot.table.complete,
                 "remediator": remediator is None or remediator.status is not None,
                 **({"host": host.complete} if host else {}),
+                **({"operations": operations is not None} if self._reports else {}),
             },
             problems=snapshot.view.problems,
             remediator=remediator,
             host=labelled(host) if host else None,
+            operations=operations,
         )
         self._last, self._last_at = report, started
         return report
+
+    def _read_operations(self, table: ProcessTable) -> OperationsReport | None:
+        settings = self._config.operations
+        # The kernel names senders as we know them; under another root the table may know them otherwise.
+        judges = table.complete and self._config.processes.root == OWN_PROC
+
+        def look() -> OperationsReport:
+            self._operations.configure(settings.names, settings.max_names, exemplars=settings.exemplars)
+            return self._operations.report(
+                table.processes.keys() if judges else None, self._clock.monotonic()
+            )
+
+        return self._reports.read(look) if self._reports else look()
 
     def failed(self) -> Report:
         """What to tell after a look that raised: the last report while it may be held, then an empty one."""
@@ -295,8 +325,18 @@ def _is_complete(snapshot: Snapshot) -> bool:
     )
 
 
-def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sampler:
-    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing."""
+def open_sampler(
+    config: Config,
+    clock: Clock,
+    environ: Mapping[str, str],
+    *,
+    operations: Operations | None = None,
+    reports: OperationSource | None = None,
+) -> Sampler:
+    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
+
+    `reports` feeds `operations`; without both it tells of operations only that none were reported to it.
+    """
     uid = os.getuid()
     root = config.processes.root
     processes = open_processes(root, uid=uid, clock=clock)
@@ -325,6 +365,8 @@ def open_sampler(config: Config, clock: Clock, environ: Mapping[str, str]) -> Sa
         remediator=remediator,
         host=host,
         circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        operations=operations,
+        reports=reports,
     )
 
 

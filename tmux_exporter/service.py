@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from tmux_exporter import log
+from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
+from tmux_exporter.places import runtime_path
 from tmux_exporter.publisher import Publisher
 from tmux_exporter.sampler import open_sampler, require_tmux
+from tmux_exporter.sources.op_socket import OperationSocket
 from tmux_exporter.sources.port_owner import who_listens
 from tmux_exporter.web.server import WebServer
 
@@ -36,7 +39,9 @@ class Service:
         self._load = load
         self._reloading = threading.Lock()
         self._ends_with_terminal = False
-        sampler = open_sampler(config, clock, environ)
+        operations, uid = Operations(), os.getuid()
+        self._reports = OperationSocket(runtime_path(environ, uid), operations, uid=uid, clock=clock)
+        sampler = open_sampler(config, clock, environ, operations=operations, reports=self._reports)
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)
         self._publisher = Publisher(sampler, config, clock)
@@ -54,11 +59,13 @@ class Service:
         before = signal.signal(signal.SIGHUP, self._hang_up)
         # nohup ignores SIGHUP for us: who uses it wants us to outlive the terminal.
         self._ends_with_terminal = before is not signal.SIG_IGN and _has_terminal()
+        self._reports.start()
         self._publisher.start()
         try:
             self.web.run(lambda _: on_started())
         finally:
             self._publisher.stop()
+            self._reports.stop()
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self.web.stop()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
+from tmux_exporter.analysis.operations import BOUNDS as OPERATION_BOUNDS
 from tmux_exporter.model import (
     CPU_MODES,
     FileSystem,
@@ -16,6 +17,8 @@ from tmux_exporter.model import (
     SchedulerState,
     Unreadable,
 )
+from tmux_exporter.op_line import CLASSES, FAILURES
+from tmux_exporter.operation import OperationLoss
 from tmux_exporter.remediation import (
     Action,
     Mode,
@@ -27,8 +30,11 @@ from tmux_exporter.remediation import (
 )
 from tmux_exporter.report import (
     AgentReport,
+    Exemplar,
     Histogram,
     LeakReport,
+    OperationFigures,
+    OperationsReport,
     PaneReport,
     Report,
     SchedulerReport,
@@ -317,6 +323,39 @@ def leak(
     )
 
 
+def figures(
+    operation: str, seconds: tuple[float, ...] = (), *, failed: int = 0, traced: bool = False
+) -> OperationFigures:
+    """An operation that took these times."""
+    duration = Histogram(
+        bounds=OPERATION_BOUNDS,
+        counts=tuple(sum(each <= bound for each in seconds) for bound in OPERATION_BOUNDS),
+        count=len(seconds),
+        sum=sum(seconds),
+        exemplars={3: Exemplar(trace_id="0af7651916cd43dd8448eb211c80319c", value=0.01, timestamp=NOW)}
+        if traced
+        else {},
+    )
+    return OperationFigures(
+        operation=operation,
+        duration=duration,
+        errors={**dict.fromkeys(FAILURES, 0), "timeout": failed},
+        retries_total=2 * failed,
+        in_flight=len(seconds) // 2,
+        memory_grown_bytes_total=4096 * len(seconds),
+        memory_shrunk_bytes_total=0,
+    )
+
+
+OPERATIONS = OperationsReport(
+    operations=(
+        *(figures(name) for name in CLASSES),
+        figures("deploy", (0.01, 2.0, 5.0, 10.0, 500.0), failed=1, traced=True),
+    ),
+    lost={**dict.fromkeys(OperationLoss, 0), OperationLoss.DROPPED: 3},
+)
+
+
 def example_report() -> Report:
     """Three servers (up, held, down), hostile names, agents of two programs, schedulers of four states."""
     return Report(
@@ -382,6 +421,7 @@ def example_report() -> Report:
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
         remediator=RemediatorReport(up=True, status=OBSERVER),
         host=HOST,
+        operations=OPERATIONS,
     )
 
 

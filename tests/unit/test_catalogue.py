@@ -62,6 +62,7 @@ CONTRACT = {
     "server session outcome": "tmux_scheduler_outcomes_total",
     "operation": "tmux_operation_duration_seconds tmux_operation_retries_total tmux_operations_in_flight",
     "operation reason": "tmux_operation_errors_total",
+    "operation direction": "tmux_operation_memory_change_bytes_total",
     "server command": "tmux_command_duration_seconds tmux_command_errors_total",
     "mode": "tmux_host_cpu_seconds_total tmux_remediator_mode",
     "device": """
@@ -110,6 +111,11 @@ CLOSED = {
     ),
     ("tmux_scheduler_outcomes_total", "outcome"): "fired missed cancelled unknown",
     ("tmux_operation_errors_total", "reason"): "exit_status timeout exception refused other",
+    ("tmux_operation_memory_change_bytes_total", "direction"): "grown shrunk",
+    (
+        "tmux_exporter_operations_lost_total",
+        "reason",
+    ): "dropped malformed version foreign names overflow unfinished",
     (
         "tmux_host_cpu_seconds_total",
         "mode",

@@ -21,6 +21,7 @@ from tmux_exporter.config import (
     LogLevel,
     LogSettings,
     MetricsSettings,
+    OperationSettings,
     ProcessSettings,
     SamplingSettings,
     SignatureConfig,
@@ -101,6 +102,7 @@ def test_every_setting_is_read() -> None:
                 ExpectedAgent(session="nightly", agent="qa", server="ci"),
             ),
         ),
+        operations=OperationSettings(names=("deploy", "code_review"), max_names=5, exemplars=True),
         limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
         metrics=MetricsSettings(pane_detail=True, host=False),
         web=WebSettings(

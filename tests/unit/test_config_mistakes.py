@@ -66,6 +66,12 @@ MISTAKES = {
         "2:11: limits.series: '99999999999999999999999999' is out of range; allowed is 100 to 1000000",
     ),
     "octal": ("2:11: limits.series: '010' is octal to YAML; write it without the leading 0",),
+    "operation-names": (
+        "3:5: operations.names[0]: 'recovery' is always there; leave it out",
+        "4:5: operations.names[1]: 'Send Message' is no name of an operation; "
+        "use a-z, 0-9 and '_', a letter first, at most 48",
+        "5:14: operations.max_names: '1001' is out of range; allowed is 0 to 1000",
+    ),
     "out-of-range": ("2:13: sampling.interval: '0s' is out of range; allowed is 100ms to 5m",),
     "port-only": ("2:19: web.listen_address: '10077' has no port; write host:port, such as 127.0.0.1:10077",),
     "quote-not-closed": ("2:13: the quote that opens here is not closed; close it",),
@@ -76,10 +82,7 @@ MISTAKES = {
     ),
     "scalar-for-a-list": ("2:12: tmux.sockets must be a list; write each item after a '- '",),
     "section-not-a-mapping": ("1:11: section 'sampling' holds one value; write its keys below it, indented",),
-    "section-without-settings": (
-        "3:1: section 'operations' has no settings in this version; remove it",
-        "5:1: section 'schedulers' has no settings in this version; remove it",
-    ),
+    "section-without-settings": ("3:1: section 'schedulers' has no settings in this version; remove it",),
     "sexagesimal": (
         "2:13: sampling.interval: '1:30' is not a duration; write a number and a unit, for example 90s",
     ),
@@ -118,7 +121,7 @@ MISTAKES = {
         "8:3: duplicate key 'hold'; the first is in line 7, keep one",
         "10:16: metrics.pane_detail: 'no' is neither true nor false; write false",
         "12:11: limits.series: '010' is octal to YAML; write it without the leading 0",
-        "13:1: section 'operations' has no settings in this version; remove it",
+        "13:1: section 'schedulers' has no settings in this version; remove it",
         "15:19: web.listen_address: ':10077' has no host; "
         "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
         "17:11: log.format: 'xml' is not one of logfmt, json; write one of them",

@@ -9,6 +9,7 @@ from tests.support.exposition import differences, falling, problems
 from tests.support.golden import GOLDEN, golden_page
 from tests.support.planned import PLANNED
 from tests.support.report import example_report
+from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.config import Config, MetricsSettings, defaults
 from tmux_exporter.metrics.catalogue_house import HOST_OPTION
 from tmux_exporter.metrics.collectors import collect_all
@@ -34,7 +35,14 @@ PAGE = MADE.text.decode()
 
 
 def empty_report() -> Report:
-    return Report(timestamp=1.0, duration_seconds=0.1, interval_seconds=5.0, complete=True, samples={})
+    return Report(
+        timestamp=1.0,
+        duration_seconds=0.1,
+        interval_seconds=5.0,
+        complete=True,
+        samples={},
+        operations=Operations().report(None, 0.0),
+    )
 
 
 def test_the_example_page_is_as_declared() -> None:

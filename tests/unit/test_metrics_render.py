@@ -3,10 +3,12 @@
 import gc
 import gzip
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 from tests.support.client import client_pages
 from tmux_exporter.metrics.family import Distribution, Family, Kind, Sample, Spec
 from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text
-from tmux_exporter.report import Histogram
+from tmux_exporter.report import Exemplar, Histogram
 
 SPEC = Spec(
     name="tmux_thing_bytes",
@@ -89,3 +91,18 @@ def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
     assert compress(page)[4:8] == bytes(4), "the time field of RFC 1952"
     assert gzip.decompress(compress(page)) == page
     assert len(compress(page)) < len(page) / 20
+
+
+def test_trace_ids_are_exemplars_in_openmetrics_and_nothing_in_text() -> None:
+    traced = Exemplar(trace_id="0af7651916cd43dd8448eb211c80319c", value=0.7, timestamp=1_795_500_000.25)
+    histogram = Histogram(bounds=(0.5, 1.0), counts=(1, 2), count=2, sum=1.0, exemplars={1: traced})
+    spec = Spec(name="a_seconds", kind=Kind.HISTOGRAM, unit="seconds", help="A.", subject="s")
+    pages = Renderer().render([Family(spec=spec, histograms=(Distribution((), histogram),))])
+    assert b"trace_id" not in pages.text
+    (family,) = text_string_to_metric_families(pages.openmetrics.decode())  # type: ignore[no-untyped-call]
+    found = {sample.labels.get("le"): sample.exemplar for sample in family.samples}
+    assert {le for le, exemplar in found.items() if exemplar} == {"1.0"}
+    exemplar = found["1.0"]
+    assert exemplar is not None
+    assert (exemplar.labels, exemplar.value) == ({"trace_id": traced.trace_id}, 0.7)
+    assert float(exemplar.timestamp or 0) == traced.timestamp

@@ -16,6 +16,7 @@ from tmux_exporter.config.schema import (
     WebSettings,
 )
 from tmux_exporter.config.schema_agents import AgentSettings, ExpectedAgent, SignatureConfig
+from tmux_exporter.config.schema_operations import OperationSettings
 from tmux_exporter.config.values import (
     ListenAddress,
     parse_duration,
@@ -33,6 +34,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "MetricsSettings",
+    "OperationSettings",
     "ProcessSettings",
     "SamplingSettings",
     "SignatureConfig",

@@ -18,10 +18,11 @@ from tmux_exporter.config.kinds import (
     setting,
 )
 from tmux_exporter.config.schema_agents import AgentSettings
+from tmux_exporter.config.schema_operations import OperationSettings
 from tmux_exporter.config.values import parse_host, parse_listen_text, parse_path, parse_socket_path
 
 # Sections of the public contract whose first key comes with the feature that reads it.
-SECTIONS_WITHOUT_SETTINGS = ("schedulers", "operations")
+SECTIONS_WITHOUT_SETTINGS = ("schedulers",)
 
 
 class Transport(StrEnum):
@@ -215,6 +216,7 @@ class Config:
     tmux: TmuxSettings = field(default_factory=TmuxSettings)
     processes: ProcessSettings = field(default_factory=ProcessSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     web: WebSettings = field(default_factory=WebSettings)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from tmux_exporter.op_line import CLASSES, LONGEST_NAME, is_name
+
 DURATION_UNITS: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 SIZE_UNITS: Mapping[str, int] = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -126,6 +128,18 @@ def parse_label(text: str) -> str:
     """A label's value as pages show it. Raises ValueError with the mend."""
     if not text.strip() or not text.isprintable():
         raise ValueError(f"{shown(text)} is no label; write it as /metrics shows it")
+    return text
+
+
+def parse_operation(text: str) -> str:
+    """The name of an operation. Raises ValueError with the mend."""
+    if text in CLASSES:
+        raise ValueError(f"{shown(text)} is always there; leave it out")
+    if not is_name(text):
+        raise ValueError(
+            f"{shown(text)} is no name of an operation; use a-z, 0-9 and '_', a letter first, "
+            f"at most {LONGEST_NAME}"
+        )
     return text
 
 

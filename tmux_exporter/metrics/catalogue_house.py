@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.model import CPU_MODES, Unreadable
+from tmux_exporter.operation import OperationLoss
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -107,9 +108,12 @@ EXPORTER = (
         name="tmux_exporter_operations_lost_total",
         kind=Kind.COUNTER,
         labels=("reason",),
+        closed={"reason": tuple(OperationLoss)},
         subject="exporter",
-        status=Status.PLANNED,
-        help="Reports of operations that could not be counted, by reason.",
+        help="Reports of operations that could not be counted: dropped (the queue was full, a gap in the "
+        "sender's numbers), malformed, version (of another format), foreign (another user's), names (beyond "
+        "operations.max_names), overflow (more at once than can be followed), unfinished (its program ended "
+        "without reporting the end).",
     ),
 )
 

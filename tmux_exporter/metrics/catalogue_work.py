@@ -4,6 +4,7 @@ from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.metrics.family import Kind, Spec, Status
 from tmux_exporter.metrics.usage import usage_specs
 from tmux_exporter.model import LeakKind, SchedulerOutcome, SchedulerState
+from tmux_exporter.op_line import FAILURES
 
 AGENT = ("server", "session", "agent")
 LEAK = ("server", "session", "kind")
@@ -11,7 +12,8 @@ SCHEDULER = ("server", "session", "state")
 
 AGENT_STATES = tuple(AgentState)
 WAITING_REASONS = tuple(WaitingReason)
-ERROR_REASONS = ("exit_status", "timeout", "exception", "refused", "other")
+ERROR_REASONS = FAILURES
+MEMORY_CHANGES = ("grown", "shrunk")
 
 AGENTS = (
     Spec(
@@ -209,8 +211,8 @@ OPERATIONS = (
         unit="seconds",
         labels=("operation",),
         subject="operation",
-        status=Status.PLANNED,
-        help="How long reported operations took; finished ones are counted, failed ones included.",
+        help="How long reported operations took; finished ones are counted, failed ones included, each with "
+        "all its attempts.",
     ),
     Spec(
         name="tmux_operation_errors_total",
@@ -218,7 +220,6 @@ OPERATIONS = (
         labels=("operation", "reason"),
         closed={"reason": ERROR_REASONS},
         subject="operation",
-        status=Status.PLANNED,
         help="Reported operations that failed, by reason.",
     ),
     Spec(
@@ -226,7 +227,6 @@ OPERATIONS = (
         kind=Kind.COUNTER,
         labels=("operation",),
         subject="operation",
-        status=Status.PLANNED,
         help="Further attempts at a reported operation after one that failed.",
     ),
     Spec(
@@ -234,8 +234,17 @@ OPERATIONS = (
         kind=Kind.GAUGE,
         labels=("operation",),
         subject="operation",
-        status=Status.PLANNED,
         help="Reported operations that have begun and not finished.",
+    ),
+    Spec(
+        name="tmux_operation_memory_change_bytes_total",
+        kind=Kind.COUNTER,
+        unit="bytes",
+        labels=("operation", "direction"),
+        closed={"direction": MEMORY_CHANGES},
+        subject="operation",
+        help="By how much the resident memory of the programs that reported operations had grown or shrunk "
+        "when these ended; grown minus shrunk, per operation, is what each leaves behind.",
     ),
     Spec(
         name="tmux_command_duration_seconds",

@@ -8,8 +8,10 @@ import gzip
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tmux_exporter.metrics.family import Distribution, Family, Kind, Spec
+from tmux_exporter.report import Exemplar
 
 
 def compress(page: bytes) -> bytes:
@@ -61,11 +63,19 @@ class Renderer:
             if spec.kind is Kind.HISTOGRAM:
                 buckets = self._labels((*spec.labels, "le"), before)
                 body = "".join(_histogram(spec.name, each, labels, buckets) for each in family.histograms)
+                traced = body
+                # The text format has no exemplars, and hardly any family has them.
+                if any(each.histogram.exemplars for each in family.histograms):
+                    traced = "".join(
+                        _histogram(spec.name, each, labels, buckets, each.histogram.exemplars)
+                        for each in family.histograms
+                    )
             else:
                 name = spec.name
                 body = "".join([f"{name}{labels[key]}{number(value)}\n" for key, value in family.samples])
+                traced = body
             text += (_text_header(spec), body)
-            openmetrics += (_openmetrics_header(spec), body)
+            openmetrics += (_openmetrics_header(spec), traced)
         openmetrics.append("# EOF\n")
         return Pages(
             text="".join(text).encode(errors="replace"),
@@ -121,13 +131,28 @@ def number(value: int | float) -> str:
     return f"{whole[0]}.{whole[1:]}{rest}".rstrip("0.") + f"e+{len(whole) - 1:02d}"
 
 
-def _histogram(name: str, each: Distribution, labels: _LabelTexts, buckets: _LabelTexts) -> str:
+def _histogram(
+    name: str,
+    each: Distribution,
+    labels: _LabelTexts,
+    buckets: _LabelTexts,
+    exemplars: Mapping[int, Exemplar] = MappingProxyType({}),
+) -> str:
     key, histogram = each
     steps = (*zip(histogram.bounds, histogram.counts, strict=True), (math.inf, histogram.count))
-    lines = [f"{name}_bucket{buckets[(*key, number(bound))]}{number(count)}\n" for bound, count in steps]
+    lines = [
+        f"{name}_bucket{buckets[(*key, number(bound))]}{number(count)}{_exemplar(exemplars.get(place))}\n"
+        for place, (bound, count) in enumerate(steps)
+    ]
     lines.append(f"{name}_count{labels[key]}{number(histogram.count)}\n")
     lines.append(f"{name}_sum{labels[key]}{number(histogram.sum)}\n")
     return "".join(lines)
+
+
+def _exemplar(exemplar: Exemplar | None) -> str:
+    if exemplar is None:
+        return ""
+    return f' # {{trace_id="{_escape(exemplar.trace_id)}"}} {number(exemplar.value)} {exemplar.timestamp}'
 
 
 def _text_header(spec: Spec) -> str:

@@ -1,0 +1,78 @@
+"""Programs that report their operations to a real exporter, as Prometheus sees it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.exporter import Exporter
+from tests.support.wait import wait_for
+from tmux_exporter.op_line import CLASSES, FAILURES
+from tmux_exporter.operation import OperationLoss
+
+
+@pytest.fixture
+def exporter(tmp_path: Path) -> Iterator[Exporter]:
+    made = Exporter(tmp_path)
+    yield made
+    made.end()
+
+
+def series(page: str, name: str) -> dict[str, float]:
+    """The series of one family by their label text."""
+    found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", page, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def environ(home: Path) -> Mapping[str, str]:
+    """Where a program finds the exporter of this home."""
+    return {**os.environ, "XDG_RUNTIME_DIR": str(home)}
+
+
+def test_every_class_is_there_from_zero(exporter: Exporter) -> None:
+    page = exporter.metrics()
+    counts = series(page, "tmux_operation_duration_seconds_count")
+    assert counts == {f'operation="{name}"': 0 for name in CLASSES}
+    errors = series(page, "tmux_operation_errors_total")
+    assert errors == {f'operation="{name}",reason="{reason}"': 0 for name in CLASSES for reason in FAILURES}
+    assert set(series(page, "tmux_operations_in_flight").values()) == {0}
+    lost = series(page, "tmux_exporter_operations_lost_total")
+    assert lost == {f'reason="{reason}"': 0 for reason in OperationLoss}
+    bounds = re.findall(r'duration_seconds_bucket{le="(.+?)",operation="recovery"}', page)
+    assert {"2.0", "5.0", "10.0"} <= set(bounds)
+    assert (bounds[0], bounds[-2:]) == ("0.001", ["120.0", "+Inf"])
+
+
+def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, tmp_path: Path) -> None:
+    program = "from tmux_exporter.instrument import operation\nwith operation('recovery'): input()\n"
+
+    def in_flight() -> float:
+        return series(exporter.metrics(), "tmux_operations_in_flight")['operation="recovery"']
+
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environ(tmp_path)) as child:
+        wait_for(lambda: in_flight() == 1, "it is under way", timeout=30)
+        child.send_signal(signal.SIGKILL)
+    wait_for(lambda: in_flight() == 0, "it is no longer under way", timeout=30)
+    lost = series(exporter.metrics(), "tmux_exporter_operations_lost_total")
+    assert lost['reason="unfinished"'] == 1
+
+
+def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, tmp_path: Path) -> None:
+    home = tmp_path / "second"
+    home.mkdir()
+    # A link is no folder to trust; another exporter that holds the socket has the same effect.
+    (home / "tmux-exporter").symlink_to(tmp_path / "tmux-exporter")
+    second = Exporter(home)
+    try:
+        page = second.metrics()
+        assert series(page, "tmux_operation_duration_seconds_count") == {}
+        assert series(page, "tmux_exporter_collector_success")['collector="operations"'] == 0
+    finally:
+        second.end()
+    assert series(exporter.metrics(), "tmux_exporter_collector_success")['collector="operations"'] == 1

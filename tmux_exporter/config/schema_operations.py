@@ -1,0 +1,34 @@
+"""The section `operations`: which of the operations that programs report are published."""
+
+from dataclasses import dataclass, field
+
+from tmux_exporter.config.kinds import Boolean, Integer, ListOf, Text, setting
+from tmux_exporter.config.values import parse_operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSettings:
+    """Which operations are published."""
+
+    names: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="a-z, 0-9 and `_`", parser=parse_operation)),
+            "Operations of yours to publish from 0, whether they have been reported or not.",
+        ),
+    )
+    max_names: int = field(
+        default=50,
+        metadata=setting(
+            Integer(at_least=0, at_most=1000),
+            "Most names besides those of `names` and the five classes; reports of further ones are counted "
+            "as lost.",
+        ),
+    )
+    exemplars: bool = field(
+        default=False,
+        metadata=setting(
+            Boolean(),
+            "Publish in OpenMetrics the last trace id of each bucket, where programs report one.",
+        ),
+    )
