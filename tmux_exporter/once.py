@@ -3,16 +3,18 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from threading import Event
 
 from tmux_exporter import log
 from tmux_exporter.analysis.checkup import Finding, check_up
 from tmux_exporter.analysis.explain import Explanation, explain
+from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
-from tmux_exporter.sampler import open_sampler, require_tmux
+from tmux_exporter.sampler import SETTLE_SECONDS, open_sampler, require_tmux
 from tmux_exporter.sources.machine import look
 from tmux_exporter.web.report_json import render as render_json
 
@@ -20,7 +22,11 @@ from tmux_exporter.web.report_json import render as render_json
 def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
     """One sample as `text`, `openmetrics` or `json`. Raises CannotSeeError on a machine without tmux."""
     log.configure(config.log.level, config.log.format)
-    report = open_sampler(config, SystemClock(), environ).sample()
+    sampler = open_sampler(config, SystemClock(), environ)
+    report = sampler.sample()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        report = sampler.sample()
     require_tmux(report, environ)
     if form == "json":
         return render_json(report) + b"\n"
@@ -31,7 +37,17 @@ def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
 def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Explanation:
     """Explain a pid, a pane or an agent from one look. Raises CannotSeeError where there is none."""
     log.configure(config.log.level, config.log.format)
-    return explain(target, open_sampler(config, SystemClock(), environ).look())
+    return explain(target, settled_look(config, environ))
+
+
+def settled_look(config: Config, environ: Mapping[str, str]) -> Snapshot:
+    """One look, or a second one where that is needed to tell what is leaked."""
+    sampler = open_sampler(config, SystemClock(), environ)
+    snapshot = sampler.look()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        snapshot = sampler.look()
+    return snapshot
 
 
 def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:
@@ -39,6 +55,10 @@ def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ..
     log.configure(config.log.level, config.log.format)
     # What the machine has left is the doctor's business, also beside a node_exporter.
     config = replace(config, metrics=replace(config.metrics, host=True))
-    report = open_sampler(config, SystemClock(), environ).sample()
+    sampler = open_sampler(config, SystemClock(), environ)
+    report = sampler.sample()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        report = sampler.sample()
     options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
     return check_up(report, look(report, environ, os.getuid(), options, sysctls))

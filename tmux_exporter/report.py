@@ -140,7 +140,8 @@ class AgentReport:
     That is an agent whose pane is still there, or one that somebody declared (then `pane`, `window` and
     `program` may be empty): it has no `pid`, and its `usage` is that of no process. `up` stays true for the
     first look that misses the process. `state_since_timestamp_seconds` is wall time, `waiting_reason` is
-    there only while it waits, `state_source` is who said so.
+    there only while it waits, `state_source` is who said so. `same_command_processes` is how many of its
+    processes run one and the same command line, at most.
     """
 
     server: str
@@ -160,6 +161,7 @@ class AgentReport:
     state_source: StateSource = StateSource.NONE
     waiting_reason: WaitingReason | None = None
     restarts_total: int = 0
+    same_command_processes: int = 0
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
 

@@ -58,6 +58,9 @@ OWN_PROC = "/proc"
 
 RESULTS = ("complete", "partial", "failed")
 
+SETTLE_SECONDS = 1.0
+"""How long whoever looks only once waits before the second look, where that is needed."""
+
 
 class ProcessSource(Protocol):
     """Reads all processes."""
@@ -141,6 +144,7 @@ class Sampler:
         self._leaks = LeakBook()
         self._operations = operations or Operations()
         self._reports = reports
+        self._unsettled = False
         self._accounts: Accounts[GroupKey] = Accounts()
         self._open_groups: set[GroupKey] = set()
         self._begun = False
@@ -159,6 +163,11 @@ class Sampler:
         if (config.tmux, config.sampling) != (self._config.tmux, self._config.sampling):
             self._tmux.configure(config.tmux, config.sampling.interval)
         self._config = config
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether one more look would tell what is leaked from what was only ending at the last one."""
+        return self._unsettled
 
     def look(self) -> Snapshot:
         """Look at everything and conclude; counts nothing."""
@@ -203,7 +212,9 @@ class Sampler:
             signatures=merge(SIGNATURES, self._config.agents.signatures),
             circumstances=self._circumstances.read(outlived.asked) if self._circumstances else {},
         )
-        return self._leaks.find(look)
+        found = self._leaks.find(look)
+        self._unsettled = bool(found.doubtful)
+        return found
 
     def sample(self) -> Report:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report.

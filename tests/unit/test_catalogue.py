@@ -46,6 +46,7 @@ CONTRACT = {
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
         tmux_agent_up tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
+        tmux_agent_same_command_processes
     """,
     "server session agent pane program version role window_name": "tmux_agent_info",
     "server session agent state": """

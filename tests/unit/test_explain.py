@@ -1,14 +1,16 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.support.facts import answering, pane, process, silent, table, tmux_server, tmux_view
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.analysis.explain import explain
+from tmux_exporter.analysis.leaks import Leaks
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.explain_view import as_dict, as_text, size
-from tmux_exporter.model import Agent, PaneKey, ProcessTable, TmuxView
+from tmux_exporter.model import Agent, Leak, LeakKind, PaneKey, ProcessTable, TmuxView
 
 SERVER = tmux_server(100)
 OTHER = tmux_server(101)
@@ -135,3 +137,34 @@ def test_sizes_are_for_a_person(count: int, text: str) -> None:
 def test_more_digits_than_a_pid_has_are_a_name() -> None:
     with pytest.raises(CannotSeeError, match="no pane and no agent 99999"):
         explain("9" * 5000, snapshot())
+
+
+def test_an_agent_that_keeps_many_of_one_command_says_which() -> None:
+    hoard = [process(pid, 201, argv=("yes", "\x1b[31m")) for pid in range(400, 439)]
+    members = frozenset({CLAUDE.id, *(each.id for each in hoard)})
+    seen = replace(snapshot(table(SERVER, SHELL, CLAUDE, *hoard)), agents=(replace(AGENT, members=members),))
+    told = dict(explain("lead", seen).facts)["same command"]
+    assert told.startswith("39 of its processes run: yes ")
+    assert "\x1b" not in told
+    assert "same command" not in facts("lead")
+
+
+def test_a_leak_is_told_with_its_kind_and_whose_it_was_and_who_is_spared_with_why() -> None:
+    leak = Leak(
+        process=STRANGER.id,
+        kind=LeakKind.DEV_SERVER,
+        reason="its pane is gone; it listens on a TCP port",
+        server="default",
+        session="work",
+        pane=None,
+    )
+    leaks = Leaks(found=(leak,), spared={SHELL.id: "it keeps a terminal"})
+    seen = replace(snapshot(), leaks=leaks)
+    told = dict(explain("300", seen).facts)
+    assert told["leaked"] == "dev_server: its pane is gone; it listens on a TCP port"
+    assert told["left by"] == "default work"
+    spared = dict(explain("200", seen).facts)
+    assert spared["not leaked"] == "it keeps a terminal"
+    assert "leaked" not in spared
+    nowhere = replace(leaks, found=(replace(leak, server="", session=""),))
+    assert dict(explain("300", replace(seen, leaks=nowhere)).facts)["left by"] == "nowhere known"

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.support.facts import process, table
 from tmux_exporter.analysis.accounting import Totals
+from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.model import Process
 from tmux_exporter.report import Usage
@@ -106,3 +107,12 @@ def test_the_depth_is_that_of_the_longest_line_among_the_members() -> None:
 
 def test_a_circle_has_a_depth() -> None:
     assert of(process(10, 11), process(11, 10), process(12, 12)).process_tree_depth == 2
+
+
+def test_the_largest_hoard_is_of_living_members_with_one_command_line() -> None:
+    yes = ("yes",)
+    members = [process(300 + place, argv=yes) for place in range(3)]
+    members += [process(310, argv=yes, state="Z"), process(311, argv=("yes", "no")), process(312, argv=None)]
+    assert largest_hoard(members) == (3, yes)
+    assert largest_hoard(()) == (0, ())
+    assert largest_hoard([process(312, argv=None)]) == (0, ())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import memory_bytes
@@ -92,11 +93,23 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
         for scheduler in snapshot.schedulers
         if process.id in (scheduler.process, scheduler.sleep)
     ]
+    facts += _leak_facts(process, snapshot)
     if process.unreadable:
         facts.append(("not readable", ", ".join(sorted(process.unreadable))))
     return Explanation(
         title=f"process {pid}", facts=tuple(facts), members=_members([process], snapshot.owners, snapshot)
     )
+
+
+def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Whether it is leaked, as what and of whom, else what spares it."""
+    for leak in snapshot.leaks.found:
+        if leak.process == process.id:
+            place = " ".join(part for part in (leak.server, leak.session) if part) or "nowhere known"
+            return [("leaked", f"{leak.kind}: {leak.reason}"), ("left by", place)]
+    if (why := snapshot.leaks.spared.get(process.id)) is not None:
+        return [("not leaked", why)]
+    return []
 
 
 def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
@@ -120,6 +133,9 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     facts += _pane_facts(view, pane, snapshot)
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
+    count, argv = largest_hoard(processes)
+    if count > 1:
+        facts.append(("same command", f"{count} of its processes run: {_shown(argv)}"))
     return Explanation(
         title=f"agent {agent.name}",
         facts=tuple(facts),
@@ -167,7 +183,7 @@ def _owner_name(owner: Owner) -> str:
         case OwnerKind.SERVER:
             return "a tmux server"
         case OwnerKind.LEAKED:
-            return f"pane {owner.pane.pane}, which is gone: leaked" if owner.pane else "nothing left: leaked"
+            return f"pane {owner.pane.pane}, which is gone" if owner.pane else "a pane that is gone"
         case OwnerKind.OTHER:
             return "nothing of tmux"
 
@@ -205,9 +221,11 @@ def _name(process: Process) -> str:
 
 
 def _command(process: Process) -> str:
-    if process.argv is None:
-        return "not readable"
-    text = label_text(" ".join(process.argv))
+    return "not readable" if process.argv is None else _shown(process.argv)
+
+
+def _shown(argv: tuple[str, ...]) -> str:
+    text = label_text(" ".join(argv))
     return text if len(text) <= _ARGV_SHOWN else text[:_ARGV_SHOWN] + "…"
 
 

@@ -19,6 +19,7 @@ from tmux_exporter.analysis.groups import (
     session_key,
     state_key,
 )
+from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
@@ -212,6 +213,7 @@ class Summary:
             state_source=status.source,
             waiting_reason=status.reason,
             restarts_total=self._agents.restarts(labels),
+            same_command_processes=largest_hoard(members)[0],
             state_seconds_total=self._agents.seconds(labels),
             state_cpu_seconds_total={
                 state: self._accounts.totals(state_key(life, state)).cpu_seconds for state in AgentState

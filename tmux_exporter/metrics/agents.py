@@ -17,6 +17,10 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     return (
         family("tmux_agent_info", (_info(each) for each in agents)),
         *(family(name, samples) for name, samples in usage.items()),
+        family(
+            "tmux_agent_same_command_processes",
+            (Sample(_key(each), each.same_command_processes) for each in agents),
+        ),
         family("tmux_agent_up", (Sample(_key(each), float(each.up)) for each in agents)),
         family("tmux_agent_restarts_total", (Sample(_key(each), each.restarts_total) for each in agents)),
         family("tmux_agent_state", _by_state((each, {each.state: 1.0}) for each in agents)),

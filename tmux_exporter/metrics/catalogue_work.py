@@ -25,6 +25,14 @@ AGENTS = (
     ),
     *usage_specs("agent", AGENT),
     Spec(
+        name="tmux_agent_same_command_processes",
+        kind=Kind.GAUGE,
+        labels=AGENT,
+        subject="agent",
+        help="Most living processes of the agent that run one and the same command line: what it starts over "
+        "and over and never ends shows here while it lives; so do the workers of one build.",
+    ),
+    Spec(
         name="tmux_agent_up",
         kind=Kind.GAUGE,
         labels=AGENT,
