@@ -251,11 +251,16 @@ class ServerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TmuxView:
-    """All tmux servers of this uid in one sample; `stale_sockets` are files that nobody listens on."""
+    """All tmux servers of this uid in one sample; `stale_sockets` are files that nobody listens on.
+
+    `places` are folders and sockets that processes name in their environments, as written there, with their
+    canonical paths: those at which nobody but the `servers` can listen.
+    """
 
     servers: tuple[ServerView, ...]
     stale_sockets: int = 0
     problems: tuple[Problem, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class OwnerKind(StrEnum):
@@ -331,6 +336,17 @@ class SchedulerState(StrEnum):
     ARMED = "armed"
 
 
+class SchedulerRemark(StrEnum):
+    """What else somebody should know of a scheduled check-in, whatever its state (closed list)."""
+
+    FIRES_AT_ONCE = "fires_at_once"
+    NEVER_SENDS = "never_sends"
+    TARGET_DEAD = "target_dead"
+    TARGET_AT_SHELL = "target_at_shell"
+    TARGET_WAITING = "target_waiting"
+    TARGET_YOUNGER = "target_younger"
+
+
 class SchedulerOutcome(StrEnum):
     """What became of a scheduled check-in that is no longer pending (closed list, a label)."""
 
@@ -347,7 +363,7 @@ class Scheduler:
     `server` and `session_id` are those of the resolved target, else of the pane that made it, else None.
     `due` is the wall time at which the sleep ends, None where its argument is not a duration. `aimed` are
     the servers its keys would go to, as far as known; `judged_at` is the monotonic time of the oldest of
-    their listings, None where one of them has none.
+    their listings, None where one of them has none. `panes` are those that its targets lead to.
     """
 
     process: ProcessId
@@ -360,6 +376,8 @@ class Scheduler:
     due: float | None
     aimed: tuple[ProcessId, ...] = ()
     judged_at: float | None = None
+    panes: tuple[PaneKey, ...] = ()
+    remarks: tuple[SchedulerRemark, ...] = ()
 
 
 class LeakKind(StrEnum):

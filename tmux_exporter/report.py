@@ -16,6 +16,7 @@ from tmux_exporter.model import (
     ProcessId,
     QueryFailure,
     SchedulerOutcome,
+    SchedulerRemark,
     SchedulerState,
     Unreadable,
 )
@@ -171,7 +172,8 @@ class SchedulerReport:
     """One pending scheduler; `server` and `session` are empty where neither target nor creator is known.
 
     `sleep` is its one child, None where there is none. `aimed` are the servers that its keys would go to;
-    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none.
+    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none. `reason` and
+    the words of `remarks` are ours: none of them holds a word of its script.
     """
 
     server: str
@@ -187,6 +189,7 @@ class SchedulerReport:
     sleep: ProcessId | None = None
     aimed: tuple[str, ...] = ()
     judged_at: float | None = None
+    remarks: tuple[SchedulerRemark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

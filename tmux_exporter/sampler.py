@@ -26,7 +26,9 @@ from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.scheduler_candidates import Scripts
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
+from tmux_exporter.analysis.scheduler_remarks import pane_states
 from tmux_exporter.analysis.schedulers import find_schedulers
 from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
@@ -149,6 +151,7 @@ class Sampler:
         self._open_groups: set[GroupKey] = set()
         self._begun = False
         self._queries = QueryStats()
+        self._scripts = Scripts()
         self._outcomes = SchedulerOutcomes()
         self._names = NameBook()
         self._lives = AgentLives()
@@ -182,7 +185,17 @@ class Sampler:
         labels = _session_labels(view)
         now = self._clock.time()
         sight = Sight(table=table, view=view, agents=agents, clues={}, session_labels=labels, now=now)
-        schedulers = find_schedulers(table, owners, view, self._default_socket, now)
+        lives = self._lives.observe(sight, self._config.agents.expected)
+        schedulers = find_schedulers(
+            table,
+            owners,
+            view,
+            self._default_socket,
+            now,
+            settings=self._config.schedulers,
+            panes=pane_states(lives),
+            scripts=self._scripts,
+        )
         return Snapshot(
             table=table,
             view=view,
@@ -190,7 +203,7 @@ class Sampler:
             agents=agents,
             schedulers=schedulers,
             session_labels=labels,
-            lives=self._lives.observe(sight, self._config.agents.expected),
+            lives=lives,
             leaks=self._find_leaks(table, view, owners, schedulers, labels),
         )
 

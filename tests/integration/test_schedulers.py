@@ -36,7 +36,7 @@ def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 def schedulers(scene: Scene) -> dict[int, Scheduler]:
     """The next sample's schedulers by the pids of their shells."""
     scene.look()
-    default = str(scene.base / "none" / "default")
+    default = str(scene.base / "none" / f"tmux-{os.getuid()}" / "default")
     found = find_schedulers(scene.table, scene.owners, scene.view, default, SystemClock().time())
     return {each.process.pid: each for each in found}
 
@@ -140,7 +140,7 @@ def test_the_pane_that_scheduled_it_may_go_first(scene: Scene) -> None:
         ("bash -c 'sleep 9m && tmux -S $O send-keys -t far:0 hi'", SchedulerState.OPAQUE),
         ('bash -c "sleep 9m && tmux -S $O send-keys -t work:0 hi"', SchedulerState.DANGLING),
         ("env -u TMUX bash -c 'sleep 9m && tmux send-keys -t work:0 hi'", SchedulerState.ARMED),
-        ("env -i bash -c 'sleep 9m && tmux send-keys -t gone:0 hi'", SchedulerState.UNKNOWN),
+        ("env -i bash -c 'sleep 9m && tmux send-keys -t gone:0 hi'", SchedulerState.SERVERLESS),
         ("bash -c 'sleep infinity && tmux send-keys -t gone:0 hi'", SchedulerState.IMMORTAL),
         ("bash -c 'sleep 3 && tmux send-keys -t work:9 hi'", SchedulerState.FIRING),
         ("bash -c 'while :; do sleep 9m; tmux send-keys -t work:0 Enter; done'", SchedulerState.OPAQUE),

@@ -2,12 +2,14 @@
 
 import shlex
 import subprocess
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.shell_grammar import PureScript, Send, read_script
+from tmux_exporter.analysis.send_keys import Send
+from tmux_exporter.analysis.shell_grammar import PureScript, read_script
 from tmux_exporter.analysis.shell_words import lex
 
 # Letters, and everything that means something to a shell.
@@ -60,7 +62,7 @@ def test_a_generated_pure_script_gives_back_its_delay_and_sends(case: tuple[str,
     reading = read_script(script)
     assert isinstance(reading, PureScript), reading
     assert reading.delay == delay
-    assert list(reading.sends) == sends
+    assert [replace(send, fallback=False) for send in reading.sends] == sends
 
 
 _INJECTED = [
@@ -100,6 +102,25 @@ _INJECTED = [
     "; tmux run-shell x",
     " >|/dev/null",
 ]
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(st.sampled_from(["&&", "||", ";"]), min_size=1, max_size=5), min_size=40, max_size=40)
+)
+def test_what_runs_where_nothing_fails_is_what_a_real_shell_runs(shell: str, joined: list[list[str]]) -> None:
+    expected, program = [], ""
+    for joiners in joined:
+        sends = [f" {joiner} tmux send-keys -t s:{at} x" for at, joiner in enumerate(joiners)]
+        reading = read_script("sleep 5" + "".join(sends))
+        assert isinstance(reading, PureScript)
+        expected.append(" ".join(f"s:{at}" for at, send in enumerate(reading.sends) if not send.fallback))
+        program += "sleep 5" + "".join(sends) + "; echo\n"
+    # Functions stand for the programs: the words are the same, and nobody waits.
+    stubs = "sleep() { :; }\ntmux() { printf '%s ' \"$3\"; }\n"
+    done = subprocess.run([shell], input=stubs + program, capture_output=True, text=True, check=True)
+    assert [line.strip() for line in done.stdout.split("\n")[:-1]] == expected
 
 
 @given(_pure_scripts(), st.sampled_from(_INJECTED))

@@ -24,6 +24,7 @@ from tmux_exporter.config import (
     OperationSettings,
     ProcessSettings,
     SamplingSettings,
+    SchedulerSettings,
     SignatureConfig,
     TmuxSettings,
     Transport,
@@ -103,6 +104,7 @@ def test_every_setting_is_read() -> None:
             ),
         ),
         operations=OperationSettings(names=("deploy", "code_review"), max_names=5, exemplars=True),
+        schedulers=SchedulerSettings(horizon=48 * 3600.0, duplicate_within=1800.0),
         limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
         metrics=MetricsSettings(pane_detail=True, host=False),
         web=WebSettings(

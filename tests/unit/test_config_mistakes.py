@@ -82,7 +82,6 @@ MISTAKES = {
     ),
     "scalar-for-a-list": ("2:12: tmux.sockets must be a list; write each item after a '- '",),
     "section-not-a-mapping": ("1:11: section 'sampling' holds one value; write its keys below it, indented",),
-    "section-without-settings": ("3:1: section 'schedulers' has no settings in this version; remove it",),
     "sexagesimal": (
         "2:13: sampling.interval: '1:30' is not a duration; write a number and a unit, for example 90s",
     ),
@@ -121,7 +120,7 @@ MISTAKES = {
         "8:3: duplicate key 'hold'; the first is in line 7, keep one",
         "10:16: metrics.pane_detail: 'no' is neither true nor false; write false",
         "12:11: limits.series: '010' is octal to YAML; write it without the leading 0",
-        "13:1: section 'schedulers' has no settings in this version; remove it",
+        "13:1: unknown section 'scheduler'; did you mean 'schedulers'?",
         "15:19: web.listen_address: ':10077' has no host; "
         "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
         "17:11: log.format: 'xml' is not one of logfmt, json; write one of them",

@@ -1,10 +1,12 @@
 """What is inferred of schedulers that are gone, sample by sample."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.facts import process, table
 from tmux_exporter.analysis.scheduler_outcomes import KEPT_SECONDS, Place, SchedulerOutcomes
-from tmux_exporter.model import ProcessId, Scheduler, SchedulerOutcome, SchedulerState
+from tmux_exporter.model import ProcessId, Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
 
 SHELL = ProcessId(500, 500)
 WORK = ("default", "work")
@@ -71,7 +73,24 @@ def test_its_last_state_decides_once_it_was_due(state: SchedulerState, outcome: 
     assert watched.counts() == {outcome: 1}, "it goes only once"
 
 
-@pytest.mark.parametrize("state", [SchedulerState.ARMED, SchedulerState.DANGLING, SchedulerState.UNKNOWN])
+def test_one_that_sends_only_after_a_failure_never_fires() -> None:
+    watched = Watched()
+    it = replace(scheduler(SchedulerState.ARMED), remarks=(SchedulerRemark.NEVER_SENDS,))
+    watched.outcomes.observe(table(process(500), taken_at=10.0), {WORK: [it]}, DUE - 100)
+    watched.gone(AFTER)
+    assert watched.counts() == {SchedulerOutcome.MISSED: 1}
+
+
+def test_one_beyond_the_horizon_that_was_due_after_all_was_never_judged() -> None:
+    watched = Watched()
+    watched.see(SchedulerState.IMMORTAL)
+    watched.gone(AFTER)
+    assert watched.counts() == {SchedulerOutcome.UNKNOWN: 1}
+
+
+@pytest.mark.parametrize(
+    "state", [SchedulerState.ARMED, SchedulerState.DANGLING, SchedulerState.UNKNOWN, SchedulerState.IMMORTAL]
+)
 def test_one_that_goes_before_it_is_due_was_cancelled(state: SchedulerState) -> None:
     watched = Watched()
     watched.see(state)

@@ -81,6 +81,7 @@ def test_an_armed_scheduler_with_all_its_facts() -> None:
         due=STARTED + 600.0,
         aimed=(FLEET.server,),
         judged_at=FLEET.taken_at,
+        panes=(PaneKey(FLEET.server, "%0"),),
     )
 
 
@@ -214,7 +215,7 @@ def test_without_a_tmux_variable_it_goes_to_the_default_socket(environ: Mapping[
         ("", {"TMUX": SOCKET}),
         ("", {"TMUX": f"{SOCKET},x,0"}),
         ("", {"TMUX": f"{SOCKET},٣,0"}),
-        ("", {"TMUX": f"{SOCKET},77,0"}),
+        ("", {"TMUX": f"{SOCKET},{'7' * 20},0"}),
         ("", {"TMUX_TMPDIR": "/elsewhere"}),
         ("-L elsewhere", {}),
     ],

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from tmux_exporter.analysis.send_keys import Send
 from tmux_exporter.analysis.shell_grammar import (
     OpaqueScript,
     PureScript,
-    Send,
     duration,
     read_command,
     read_script,
@@ -27,7 +27,11 @@ def _targets(script: str) -> list[str | None] | None:
 
 def test_the_orchestrators_own_script_is_pure() -> None:
     to = Send(target="tmux-orc:0", socket=None, label=None)
-    assert read_script(REAL) == PureScript(sleep_args=("1800",), delay=1800.0, repeated=False, sends=(to, to))
+    reading = read_script(REAL)
+    assert isinstance(reading, PureScript)
+    assert reading == PureScript(
+        sleep_args=("1800",), delay=1800.0, repeated=False, sends=(to, to), keys=reading.keys
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,9 @@ def test_the_orchestrators_own_script_is_pure() -> None:
         ("sleep 5 && tmux send-keys -t a:0 x>/dev/null", ["a:0"]),
         ('sleep 5 && tmux send-keys -t "a\\\\" \'b\'"\\n"', ["a\\"]),
         ("sleep 5 && tmux send-keys -t a:0 ünï#1 a=b x!", ["a:0"]),
+        ("nohup sleep 5 && tmux send-keys -t a:0 x", ["a:0"]),
+        ("setsid nohup sleep 5; env tmux send-keys -t a:0 x", ["a:0"]),
+        ("/usr/bin/env sleep 5; /usr/bin/nohup tmux -L w send-keys -t a:0 x >/dev/null 2>&1", ["a:0"]),
     ],
 )
 def test_a_pure_script_gives_its_targets(script: str, targets: list[str | None]) -> None:
@@ -120,7 +127,14 @@ OPAQUE = [
     "sleep 5 && tmux send-keys -t a:0 'don't do it'",
     'sleep 5 && tmux send-keys -t a:0 "open',
     "sleep 5 && tmux send-keys -t a:0 x\\",
-    "nohup sleep 5 && tmux send-keys -t a:0 x",
+    "env TMUX= sleep 5 && tmux send-keys -t a:0 x",
+    "sleep 5 && env TMUX=/tmp/s,1,0 tmux send-keys -t a:0 x",
+    "sleep 5 && env -u TMUX tmux send-keys -t a:0 x",
+    "setsid -f sleep 5 && tmux send-keys -t a:0 x",
+    "nohup make && sleep 5 && tmux send-keys -t a:0 x",
+    "sleep 5 && ./nohup tmux send-keys -t a:0 x && tmux send-keys -t a:0 x",
+    "sleep 5 && timeout 5 tmux send-keys -t a:0 x && tmux send-keys -t a:0 x",
+    "timeout -k 5 900 sleep 5; sudo -u me tmux send-keys -t a:0 x",
     "env -i sleep 5; exec tmux send-keys -t a:0 x",
     "source snapshot && eval 'sleep 600 && tmux send-keys -t a:0 hi' && pwd -P",
 ]
@@ -188,6 +202,61 @@ def test_what_does_not_sleep_and_send_is_no_scheduler(script: str) -> None:
 def test_the_script_is_the_one_argument_after_c(argv: list[str], shell: str, pure: bool | None) -> None:
     kind = {True: PureScript, False: OpaqueScript, None: type(None)}[pure]
     assert isinstance(read_command(argv, shell), kind)
+
+
+@pytest.mark.parametrize(
+    ("script", "fallback"),
+    [
+        ("sleep 5 && tmux send-keys -t a:0 x", [False]),
+        ("sleep 5; tmux send-keys -t a:0 x", [False]),
+        ("sleep 5 || tmux send-keys -t a:0 x", [True]),
+        ("sleep 5 || tmux send-keys -t a:0 x && tmux send-keys -t a:0 y", [True, False]),
+        ("sleep 5 && tmux send-keys -t a:0 x || tmux send-keys -t b:0 x", [False, True]),
+        (
+            "sleep 5 && tmux send-keys -t a:0 x || tmux send-keys -t b:0 x; tmux send -t c:0 x",
+            [False, True, False],
+        ),
+        ("sleep 5 || sleep 6 || tmux send-keys -t a:0 x", [True]),
+    ],
+)
+def test_what_only_runs_after_a_failure_is_told(script: str, fallback: list[bool]) -> None:
+    reading = read_script(script)
+    assert isinstance(reading, PureScript)
+    assert [send.fallback for send in reading.sends] == fallback
+
+
+def _keys(script: str) -> str:
+    reading = read_script(script)
+    assert isinstance(reading, PureScript), reading
+    return reading.keys
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 60 && tmux send-keys -t a:0 'hi there' && sleep 1 && tmux send-keys -t a:0 Enter",
+        "sleep 1h && tmux send -t b:1 hi\\ there && sleep 1 && tmux send-keys -t b:1 Enter",
+        "nohup sleep 1m && tmux -L w send -t a:0 -- 'hi there' && sleep 1 && env tmux send -t a:0 Enter;",
+    ],
+)
+def test_scripts_that_type_the_same_have_the_same_keys(script: str) -> None:
+    assert _keys(script) == _keys("sleep 5&&tmux send -t x: 'hi there'&&sleep 1&&tmux send -t y: Enter")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 5 && tmux send-keys -t a:0 hi there && sleep 1 && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -t a:0 'hi there' && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -t a:0 'hi there' && sleep 2 && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -t a:0 'hi there'; sleep 1 && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -l -t a:0 'hi there' && sleep 1 && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -N 2 -t a:0 'hi there' && sleep 1 && tmux send-keys -t a:0 Enter",
+        "sleep 5 && tmux send-keys -t a:0 'hi there' && sleep 1 && tmux send-keys -t a:0",
+    ],
+)
+def test_scripts_that_type_something_else_have_other_keys(script: str) -> None:
+    assert _keys(script) != _keys("sleep 5&&tmux send -t x: 'hi there'&&sleep 1&&tmux send -t y: Enter")
 
 
 def test_zsh_looks_up_a_program_for_a_word_that_begins_with_equals() -> None:

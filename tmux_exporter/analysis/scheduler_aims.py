@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.shell_grammar import Send
+from tmux_exporter.analysis.send_keys import Send
 from tmux_exporter.analysis.targets import Resolution, TargetKind, resolve
 from tmux_exporter.model import (
     Listing,
@@ -18,6 +18,7 @@ from tmux_exporter.model import (
     ProcessTable,
     SchedulerState,
     ServerView,
+    Session,
     TmuxView,
 )
 
@@ -49,6 +50,7 @@ class Servers:
     def __init__(self, table: ProcessTable, view: TmuxView, default_socket: str) -> None:
         """`default_socket` is tmux's own default for this uid when TMUX_TMPDIR is not set."""
         self._table = table
+        self._view = view
         self._default_socket = default_socket
         # Of two with one path the one that answers has the file; the other's socket was deleted.
         by_liveness = sorted(view.servers, key=lambda each: each.up)
@@ -65,17 +67,26 @@ class Servers:
         """A listed pane, fresh or held."""
         return self._panes.get(key) if key is not None else None
 
+    def session(self, key: PaneKey) -> Session | None:
+        """The session that a listed pane belongs to."""
+        pane, view = self._panes.get(key), self._by_pid.get(key.server.pid)
+        if pane is None or view is None or view.listing is None:
+            return None
+        return next((each for each in view.listing.sessions if each.id == pane.session_id), None)
+
     def aim(self, send: Send, process: Process, since: ProcessId) -> Aim:
         """Where `send` of the shell `process` leads; it is a scheduler since the start of `since`."""
+        own = self._table.namespaces
+        if own and process.namespaces and process.namespaces.pid != own.pid:
+            return _unknown("it runs in a pid namespace of its own, as in a container")
         address = _address(send, process, self._default_socket)
         if not isinstance(address, _Address):
             return _unknown(address)
-        view = self._by_socket.get(posixpath.normpath(address.socket))
-        if view is None and address.pid is not None:
-            # The path in TMUX may be relative or lead through a link; the server's pid is as good.
-            view = self._by_pid.get(address.pid)
+        view = self._view_at(address)
         if view is None:
-            return _unknown("no tmux server is known at its socket")
+            return self._at_nobody(address, process)
+        if not self._same_mounts(process, view):
+            return _unknown("its tmux server has other mounts, so its socket may be another file", view)
         if view.ended:
             return Aim(fate=SchedulerState.SERVERLESS, reason="its tmux server has ended", view=view)
         listing, server = view.listing, view.process
@@ -90,14 +101,63 @@ class Servers:
             return _unknown(f"its tmux server does not answer now{why}", view, pane)
         older = process.id.start_ticks < server.start_ticks
         if address.pid is not None and (address.pid != server.pid or older):
-            if not older:
+            if not older and self._may_live(address.pid, process):
                 return _unknown(
                     "its TMUX variable names another process than the server at that socket", view
                 )
-            reason = "its tmux server is gone and a younger one has the same socket"
+            reason = "its tmux server is gone and another one has the same socket"
             return Aim(fate=SchedulerState.STALE_GENERATION, reason=reason, view=view, pane=pane)
         fresh = self._is_after(listing, since)
         return self._judged(resolution, view, pane, older=older, fresh=fresh)
+
+    def _view_at(self, address: _Address) -> ServerView | None:
+        view = self._by_socket.get(posixpath.normpath(address.socket))
+        if view is None and (place := self._place(address.socket)) is not None:
+            view = self._by_socket.get(place)
+        if view is None and address.pid is not None:
+            # The path in TMUX may be relative or lead through a link; the server's pid is as good.
+            view = self._by_pid.get(address.pid)
+        return view
+
+    def _place(self, socket: str) -> str | None:
+        """The canonical path of a socket at which nobody but the servers that are known can listen."""
+        path, places = posixpath.normpath(socket), self._view.places
+        folder, name = posixpath.split(path)
+        return places.get(path) or (posixpath.join(places[folder], name) if folder in places else None)
+
+    def _at_nobody(self, address: _Address, process: Process) -> Aim:
+        """No server of this user that is known listens there; every one of them is known by its process."""
+        if address.pid is not None and self._may_live(address.pid, process):
+            return _unknown("its tmux server cannot be looked for: it may be another user's")
+        if self._view.problems:
+            return _unknown("no tmux server is known at its socket, but not all could be looked for")
+        # Another spelling of the path could still lead to a living server, or somebody else may listen there.
+        if self._place(address.socket) is None:
+            return _unknown("no tmux server is known at its socket")
+        if not self._same_mounts(process, None):
+            return _unknown("it has other mounts than the exporter, so its socket may be another file")
+        known = address.pid is not None
+        reason = "its tmux server has ended" if known else "no tmux server runs at its socket"
+        return Aim(fate=SchedulerState.SERVERLESS, reason=reason)
+
+    def _may_live(self, pid: int, process: Process) -> bool:
+        """Whether the server whose pid a process has from its TMUX may still be there."""
+        seen = self._table.processes.get(pid)
+        if seen is None or not seen.alive or seen.id.start_ticks > process.id.start_ticks:
+            return False
+        # Of our own processes it is known what they are; that one got the pid of a server that ended.
+        ours = seen.uid == process.uid and seen.exe is not None
+        named = seen.comm.startswith("tmux") or posixpath.basename(seen.exe or "").startswith("tmux")
+        return named or not ours
+
+    def _same_mounts(self, process: Process, view: ServerView | None) -> bool:
+        """Whether a path is the same file to a process and to a server, or else to us, as far as is known."""
+        other = self._table.namespaces
+        server = view.process if view is not None and not view.ended else None
+        if server is not None:
+            seen = self._table.processes.get(server.pid)
+            other = seen.namespaces if seen is not None and seen.id == server else None
+        return not (other and process.namespaces) or other.mount == process.namespaces.mount
 
     def _judged(
         self, resolution: Resolution, view: ServerView, pane: PaneKey | None, *, older: bool, fresh: bool
@@ -173,4 +233,5 @@ def _address(send: Send, process: Process, default_socket: str) -> _Address | st
 def _tmux_pid(environ: Mapping[str, str]) -> int | None:
     """The second field of TMUX=socket,server pid,session."""
     fields = environ.get("TMUX", "").split(",")
-    return int(fields[1]) if len(fields) > 1 and fields[1].isdecimal() else None
+    digits = len(fields) > 1 and fields[1].isascii() and fields[1].isdecimal()
+    return int(fields[1]) if digits and len(fields[1]) < 12 else None

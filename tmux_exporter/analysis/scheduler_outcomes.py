@@ -4,7 +4,8 @@ Nobody tells how a scheduler ended; what is inferred from the samples is
 
     cancelled   the remediator says that it ended it, or its shell went before its sleep could be over
     fired       it was due, its shell is gone, and when it was last judged its target was there
-    missed      the same, but its target was gone then, or its keys led elsewhere
+    missed      the same, but its target was gone then, its keys led elsewhere, or only a failure would have
+                made it send
     unknown     everything else: its server did not answer when it was last judged, its script is opaque, it
                 was overdue, or it was first seen when it was about to fire
 
@@ -15,7 +16,14 @@ counts as cancelled; one that was ended between the last look and its due time c
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tmux_exporter.model import ProcessId, ProcessTable, Scheduler, SchedulerOutcome, SchedulerState
+from tmux_exporter.model import (
+    ProcessId,
+    ProcessTable,
+    Scheduler,
+    SchedulerOutcome,
+    SchedulerRemark,
+    SchedulerState,
+)
 
 KEPT_SECONDS = 15 * 60.0
 """A place that is gone is still shown for so long after its last outcome: somebody has to see it rise."""
@@ -35,11 +43,15 @@ _FATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """A pending scheduler when it was last seen; `state` is that before it began to fire."""
+    """A pending scheduler when it was last seen; `state` is that before it began to fire.
+
+    `sends` is False where it types nothing unless something in it fails.
+    """
 
     place: Place
     state: SchedulerState
     due: float | None
+    sends: bool
 
 
 class SchedulerOutcomes:
@@ -71,7 +83,12 @@ class SchedulerOutcomes:
                     # What sleeps now may be a later sleep of it: the first one is what was judged.
                     self._pending[each.process] = replace(before, place=place)
                 else:
-                    self._pending[each.process] = _Seen(place=place, state=each.state, due=each.due)
+                    self._pending[each.process] = _Seen(
+                        place=place,
+                        state=each.state,
+                        due=each.due,
+                        sends=SchedulerRemark.NEVER_SENDS not in each.remarks,
+                    )
 
     def totals(
         self, places: Iterable[Place], monotonic: float
@@ -104,8 +121,10 @@ def _outcome(seen: _Seen, now: float) -> SchedulerOutcome:
     if seen.state in (SchedulerState.OPAQUE, SchedulerState.FIRING):
         return SchedulerOutcome.UNKNOWN
     # `due` is up to a second early: the kernel tells the time of its boot in whole seconds.
-    if seen.state is SchedulerState.IMMORTAL or (seen.due is not None and now < seen.due):
-        return SchedulerOutcome.CANCELLED
     if seen.due is None:
-        return SchedulerOutcome.UNKNOWN
-    return _FATES.get(seen.state, SchedulerOutcome.UNKNOWN)
+        forever = seen.state is SchedulerState.IMMORTAL
+        return SchedulerOutcome.CANCELLED if forever else SchedulerOutcome.UNKNOWN
+    if now < seen.due:
+        return SchedulerOutcome.CANCELLED
+    fate = _FATES.get(seen.state, SchedulerOutcome.UNKNOWN)
+    return SchedulerOutcome.MISSED if fate is SchedulerOutcome.FIRED and not seen.sends else fate

@@ -5,20 +5,15 @@ nothing: a live one and an abandoned one look alike in all of them. Only its own
 the panes of that server tell. The text that it would type is never kept.
 """
 
-import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 from tmux_exporter.analysis.scheduler_aims import Aim, Servers
-from tmux_exporter.analysis.shell_grammar import (
-    SHELLS,
-    OpaqueScript,
-    PureScript,
-    delay_of,
-    is_sleep,
-    read_command,
-)
+from tmux_exporter.analysis.scheduler_candidates import Candidate, Scripts
+from tmux_exporter.analysis.scheduler_duplicates import Entry, find_duplicates
+from tmux_exporter.analysis.scheduler_remarks import PaneStates, remarks
+from tmux_exporter.analysis.shell_grammar import PureScript, delay_of
+from tmux_exporter.config import SchedulerSettings
 from tmux_exporter.model import (
     Owner,
     Process,
@@ -36,28 +31,9 @@ OVERDUE_SECONDS = 30.0
 """A sleep that is due for longer does not wait by the clock: it is stopped, or the machine was suspended."""
 
 _STARTING_SECONDS = 2.0
-_DELETED = " (deleted)"
+_PRECEDENCE = {state: place for place, state in enumerate(SchedulerState)}
 _GOOD_FATES = frozenset({SchedulerState.ARMED, SchedulerState.MISDIRECTED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A shell whose command line reads as a scheduler, and its living children."""
-
-    shell: Process
-    script: PureScript | OpaqueScript
-    program_known: bool
-    children: tuple[Process, ...]
-
-    @property
-    def sleep(self) -> Process | None:
-        """Its only child, if that is a sleep."""
-        return self.children[0] if len(self.children) == 1 and is_sleep(self.children[0].argv) else None
-
-    @property
-    def since(self) -> ProcessId:
-        """The process that began it: a shell may be older than the exec that made it a scheduler."""
-        return self.sleep.id if self.sleep is not None else self.shell.id
+_ARRIVING = frozenset({SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +43,8 @@ class _Sample:
     table: ProcessTable
     servers: Servers
     now: float
+    settings: SchedulerSettings
+    panes: PaneStates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,64 +59,48 @@ def find_schedulers(
     view: TmuxView,
     default_socket: str,
     now: float,
+    *,
+    settings: SchedulerSettings | None = None,
+    panes: PaneStates | None = None,
+    scripts: Scripts | None = None,
 ) -> tuple[Scheduler, ...]:
     """Every scheduler of this uid, in the order of their pids.
 
     `default_socket` is tmux's default for this uid when TMUX_TMPDIR is not set; `now` is wall time. A target
     is only called missing by a listing of its living server that was taken after the scheduler began.
+    `scripts` remembers from sample to sample what command lines say.
     """
-    candidates = _candidates(table)
+    candidates = (scripts or Scripts()).candidates(table)
     if not candidates:
         return ()
-    sample = _Sample(table=table, servers=Servers(table, view, default_socket), now=now)
-    found = [_scheduler(candidate, owners.get(candidate.shell.id), sample) for candidate in candidates]
-    return tuple(sorted(found, key=lambda scheduler: scheduler.process))
-
-
-def _candidates(table: ProcessTable) -> list[_Candidate]:
-    scripts: dict[int, tuple[PureScript | OpaqueScript, bool]] = {}
-    for pid, process in table.processes.items():
-        if process.argv is None or len(process.argv) < 3 or not process.alive:
-            continue
-        # Only where the program file is not readable does argv[0] count; a login shell's begins with a dash.
-        shell = _shell(process.exe if process.exe is not None else process.argv[0].lstrip("-"))
-        if shell and (script := read_command(process.argv, shell)) is not None:
-            scripts[pid] = script, process.exe is not None
-    children: dict[int, list[Process]] = {pid: [] for pid in scripts}
-    for process in table.processes.values() if scripts else ():
-        if process.ppid in children and process.alive:
-            children[process.ppid].append(process)
-    candidates = []
-    for pid, (script, program_known) in scripts.items():
-        shell_process = table.processes[pid]
-        parent = table.processes.get(shell_process.ppid)
-        # Between fork and exec a child has its parent's command line: it is the sleep or the tmux to be.
-        if parent is not None and parent.id.pid in scripts and parent.argv == shell_process.argv:
-            continue
-        candidate = _Candidate(
-            shell=shell_process, script=script, program_known=program_known, children=tuple(children[pid])
+    sample = _Sample(
+        table=table,
+        servers=Servers(table, view, default_socket),
+        now=now,
+        settings=settings or SchedulerSettings(),
+        panes=panes or PaneStates(),
+    )
+    found = [(each, _scheduler(each, owners.get(each.shell.id), sample)) for each in candidates]
+    doubles = _doubles(found, sample.settings)
+    return tuple(
+        sorted(
+            (_as_double(each, doubles.get(each.process)) for _, each in found),
+            key=lambda scheduler: scheduler.process,
         )
-        if isinstance(script, PureScript) or candidate.sleep is not None:
-            candidates.append(candidate)
-    return candidates
+    )
 
 
-@lru_cache(maxsize=1024)
-def _shell(program: str) -> str:
-    """The shell that a program file is, else nothing."""
-    name = posixpath.basename(program.removesuffix(_DELETED))
-    return name if name in SHELLS else ""
-
-
-def _scheduler(candidate: _Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:
+def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:
     script, sleep = candidate.script, candidate.sleep
     due = _due(sleep, sample.table)
     if isinstance(script, PureScript):
         aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
         verdict = _judge(candidate, script, aims, sample)
+        began = sample.table.start_time(candidate.since)
+        noted = remarks(script, aims, began, panes=sample.panes, table=sample.table, servers=sample.servers)
     else:
-        aims, targets = (), ()
+        aims, targets, noted = (), (), ()
         verdict = _Verdict(state=SchedulerState.OPAQUE, reason=f"it cannot be judged: {script.reason}")
     if not candidate.program_known:
         verdict = _unknown("its program file is not readable, so it may be no shell")
@@ -154,12 +116,39 @@ def _scheduler(candidate: _Candidate, owner: Owner | None, sample: _Sample) -> S
         due=due,
         aimed=tuple(dict.fromkeys(aim.view.process for aim in aims if aim.view and aim.view.process)),
         judged_at=_judged_at(aims),
+        panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
+        remarks=noted,
     )
 
 
-def _judge(candidate: _Candidate, script: PureScript, aims: tuple[Aim, ...], sample: _Sample) -> _Verdict:
+def _doubles(
+    found: list[tuple[Candidate, Scheduler]], settings: SchedulerSettings
+) -> dict[ProcessId, ProcessId]:
+    """Of those that will arrive and that a newer one makes needless, that newer one."""
+    entries = [
+        Entry(
+            process=each.process,
+            since=candidate.since.start_ticks,
+            keys=(candidate.script.keys, each.panes),
+            wait=candidate.script.sleep_args,
+            due=each.due,
+        )
+        for candidate, each in found
+        if each.state in _ARRIVING and each.due is not None and isinstance(candidate.script, PureScript)
+    ]
+    return find_duplicates(entries, settings.duplicate_within)
+
+
+def _as_double(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
+    if newer is None:
+        return scheduler
+    reason = f"a newer one, process {newer.pid}, types the same into the same pane"
+    return replace(scheduler, state=SchedulerState.DUPLICATE, reason=reason)
+
+
+def _judge(candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], sample: _Sample) -> _Verdict:
     """The first state of the closed list that holds, in its order of precedence."""
-    unknown = _own_unknown(candidate, sample) or _aims_unknown(aims)
+    unknown = _own_unknown(candidate, script, sample) or _aims_unknown(aims)
     if unknown:
         return _unknown(unknown)
     sleep = candidate.sleep
@@ -170,18 +159,22 @@ def _judge(candidate: _Candidate, script: PureScript, aims: tuple[Aim, ...], sam
         return _Verdict(state=SchedulerState.IMMORTAL, reason="its sleep never ends")
     if -OVERDUE_SECONDS <= due - sample.now < FIRING_SECONDS:
         return _Verdict(state=SchedulerState.FIRING, reason="its sleep ends within seconds")
-    worst = next((aim for aim in aims if aim.fate is not SchedulerState.ARMED), aims[0])
+    if script.delay > sample.settings.horizon:
+        reason = f"its sleep takes {script.delay / 86400:.0f} days, longer than schedulers.horizon"
+        return _Verdict(state=SchedulerState.IMMORTAL, reason=reason)
+    worst = min(aims, key=lambda aim: _PRECEDENCE[aim.fate])
     if worst.fate is not SchedulerState.ARMED:
         return _Verdict(state=worst.fate, reason=worst.reason)
     if due < sample.now:
-        return _Verdict(state=SchedulerState.OVERDUE, reason="its sleep is due and still runs")
+        why = "it is stopped" if sleep.state in ("T", "t") else "was the machine suspended?"
+        return _Verdict(state=SchedulerState.OVERDUE, reason=f"its sleep is due and still runs: {why}")
     if sample.servers.origin_gone(candidate.shell, candidate.since):
         reason = f"{worst.reason}; the pane that scheduled it is gone"
         return _Verdict(state=SchedulerState.ARMED_ORIGIN_GONE, reason=reason)
     return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
 
 
-def _own_unknown(candidate: _Candidate, sample: _Sample) -> str:
+def _own_unknown(candidate: Candidate, script: PureScript, sample: _Sample) -> str:
     """Why the pair of processes itself cannot be judged."""
     table = sample.table
     if not table.complete:
@@ -194,6 +187,8 @@ def _own_unknown(candidate: _Candidate, sample: _Sample) -> str:
         age = (min(forked) - shell.id.start_ticks) / table.clock_ticks_per_second
     elif not candidate.children:
         age = sample.now - table.start_time(shell.id)
+        if candidate.program == "busybox" and age < script.delay:
+            return "it has no sleep of its own: some shells of busybox sleep without one"
     else:
         return ""
     return "its sleep is only just starting" if age < _STARTING_SECONDS else ""
@@ -204,8 +199,8 @@ def _aims_unknown(aims: tuple[Aim, ...]) -> str:
     for aim in aims:
         if aim.fate is SchedulerState.UNKNOWN:
             return aim.reason
-    fates = {aim.fate for aim in aims}
-    return "only some of its targets are there" if len(fates) > 1 and not fates <= _GOOD_FATES else ""
+    good = {aim.fate in _GOOD_FATES for aim in aims}
+    return "only some of its targets are there" if len(good) > 1 else ""
 
 
 def _is_first_sleep(sleep: Process, shell: Process, script: PureScript, table: ProcessTable) -> bool:

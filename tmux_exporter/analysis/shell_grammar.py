@@ -1,16 +1,17 @@
 """What a shell's command line says about a scheduled check-in: pure, opaque, or nothing of the kind.
 
 Pure is what can be judged to the last word: `sleep D… OP tmux … send-keys … (OP sleep D… | OP tmux …
-send-keys …)*` with OP one of `&&`, `||`, `;`. Whatever else sleeps and then sends keys is opaque.
-No text that would be typed is kept.
+send-keys …)*` with OP one of `&&`, `||`, `;`, and a plain `nohup`, `setsid` or `env` before any command.
+Whatever else sleeps and then sends keys is opaque. No text that would be typed is kept.
 """
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Never
+from dataclasses import dataclass, replace
 
+from tmux_exporter.analysis.send_keys import OpaqueError, Send, is_send_keys, read_send, refuse
 from tmux_exporter.analysis.shell_words import Token, lex
 
 SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox"})
@@ -18,6 +19,8 @@ SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox"})
 # The reader of processes keeps 4 KiB of a command line: one this long may go on unseen.
 _WHOLE_BYTES = 4095
 _JOINERS = frozenset({"&&", "||", ";"})
+# Programs that, without options of their own, only become the command after them.
+_LAUNCHERS = frozenset({"nohup", "setsid", "env"})
 # Shell flags that change nothing in what a pure script does.
 _HARMLESS_FLAGS = frozenset("ceilfux")
 _DURATION = re.compile(
@@ -28,30 +31,27 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 # Words after which another command's name follows.
 _BEFORE_A_COMMAND = frozenset({
     "if", "then", "elif", "else", "while", "until", "do", "!", "{", "time", "coproc",
-    "exec", "command", "builtin", "nohup", "setsid", "env", "nice",
+    "exec", "command", "builtin",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """One `tmux send-keys`: its `-t`, and the server that the command itself names by `-S` or `-L`."""
-
-    target: str | None
-    socket: str | None
-    label: str | None
+# Programs that run the command after them, and after options and values of their own.
+_RUNNERS = frozenset({
+    "nohup", "setsid", "env", "nice", "ionice", "timeout", "stdbuf", "flock", "sudo", "doas", "chrt",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PureScript:
     """A check-in that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
 
-    `repeated` tells that a later sleep of the script has the same arguments as the first one.
+    `repeated` tells that a later sleep of the script has the same arguments as the first one. `keys` is equal
+    for scripts that type the same, wherever to and after whatever first sleep; it does not tell what.
     """
 
     sleep_args: tuple[str, ...]
     delay: float
     repeated: bool
     sends: tuple[Send, ...]
+    keys: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +59,6 @@ class OpaqueScript:
     """A script that sleeps and sends keys, but not only; `reason` says what stands in the way, in words."""
 
     reason: str
-
-
-class _OpaqueError(Exception):
-    """What makes a script opaque, in words."""
 
 
 def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript | None:
@@ -88,9 +84,9 @@ def read_script(script: str, *, zsh: bool = False) -> PureScript | OpaqueScript 
     lexed = lex(script, zsh=zsh)
     try:
         if lexed.doubt:
-            _refuse(lexed.doubt)
+            refuse(lexed.doubt)
         return _pure(lexed.tokens)
-    except _OpaqueError as error:
+    except OpaqueError as error:
         return OpaqueScript(reason=str(error)) if _looks_like_one(lexed.tokens) else None
 
 
@@ -139,97 +135,73 @@ def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool] | None:
 
 
 def _pure(tokens: Sequence[Token]) -> PureScript:
-    commands = _commands(tokens)
+    commands, joiners = _commands(tokens)
     first = commands[0]
     if not _named(first, "sleep"):
-        _refuse("it does not begin with a sleep")
+        refuse("it does not begin with a sleep")
     delay = delay_of(first[1:])
     if delay is None:
-        _refuse("its sleep's argument is no duration")
+        refuse("its sleep's argument is no duration")
     sends: list[Send] = []
-    repeated = False
-    for command in commands[1:]:
+    typed: list[list[str]] = []
+    repeated, succeeds = False, True
+    for joiner, command in zip(joiners, commands[1:], strict=True):
+        runs = joiner == ";" or succeeds == (joiner == "&&")
+        # Where nothing fails, what runs has succeeded, and what does not run leaves the status as it is.
+        succeeds = succeeds or runs
         if _named(command, "tmux"):
-            sends.append(_send(command[1:]))
+            send, keys = read_send(command[1:])
+            sends.append(replace(send, fallback=not runs))
+            typed.append([joiner, *keys])
         elif not _named(command, "sleep"):
-            _refuse("it runs other commands too")
+            refuse("it runs other commands too")
         elif delay_of(command[1:]) is None:
-            _refuse("a sleep's argument is no duration")
+            refuse("a sleep's argument is no duration")
         else:
+            typed.append([joiner, *command])
             repeated = repeated or command[1:] == first[1:]
     if not sends:
-        _refuse("it sends nothing")
-    return PureScript(sleep_args=tuple(first[1:]), delay=delay, repeated=repeated, sends=tuple(sends))
+        refuse("it sends nothing")
+    return PureScript(
+        sleep_args=tuple(first[1:]),
+        delay=delay,
+        repeated=repeated,
+        sends=tuple(sends),
+        keys=_fingerprint(typed),
+    )
 
 
-def _commands(tokens: Sequence[Token]) -> list[list[str]]:
-    """The words of each command of a list; only a `;` may end it."""
+def _fingerprint(commands: Sequence[Sequence[str]]) -> str:
+    """A text that is equal for equal commands and does not tell them."""
+    words = "\0".join("\0".join((str(len(command)), *command)) for command in commands)
+    return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _commands(tokens: Sequence[Token]) -> tuple[list[list[str]], list[str]]:
+    """The words of each command of a list, and what joins it to the one before; only a `;` may end it."""
     commands: list[list[str]] = [[]]
+    joiners: list[str] = []
     for token in tokens:
         if not token.operator:
             commands[-1].append(token.text)
         elif token.text in _JOINERS:
             commands.append([])
+            joiners.append(token.text)
         else:
-            _refuse("it is more than a list of commands")
-    if len(commands) > 1 and not commands[-1] and tokens[-1].text == ";":
+            refuse("it is more than a list of commands")
+    if joiners and not commands[-1] and joiners[-1] == ";":
         commands.pop()
+        joiners.pop()
     if not all(commands):
-        _refuse("a command is missing in it")
-    return commands
+        refuse("a command is missing in it")
+    return [_launched(command) for command in commands], joiners
 
 
-def _send(words: list[str]) -> Send:
-    """The words after `tmux`."""
-    socket, label, words = _server_options(words)
-    if not words or not _is_send_keys(words[0]):
-        _refuse("it runs other tmux commands too")
-    # A word that ends in `;` ends the tmux command, and the next words are another one (all versions).
-    if any(word.endswith(";") and not word.endswith("\\;") for word in words):
-        _refuse("a tmux argument ends in `;`, so another tmux command may follow")
-    target: str | None = None
-    words = words[1:]
-    while words and words[0].startswith("-") and len(words[0]) > 1:
-        flag = words.pop(0)
-        if flag == "--":
-            break
-        while flag := flag[1:]:
-            if flag[0] in "lHR":
-                continue
-            if flag[0] not in "Nt":
-                # -F and -X can run commands, -K and -M act on a client.
-                _refuse("it sends more than keys")
-            value = flag[1:] or (words.pop(0) if words else _refuse("a tmux option has no value"))
-            if flag[0] == "t":
-                target = value
-            if value.endswith(";"):
-                _refuse("a tmux option ends in `;`")
-            break
-    return Send(target=target, socket=socket, label=label)
-
-
-def _server_options(words: list[str]) -> tuple[str | None, str | None, list[str]]:
-    """`-S` and `-L` of tmux itself, and the words after its options; tmux takes -S when both are there."""
-    socket = label = None
-    words = list(words)
-    while words and words[0].startswith("-"):
-        flag = words.pop(0)
-        if len(flag) == 1 or flag == "--":
-            _refuse("its tmux has unusual options")
-        while flag := flag[1:]:
-            if flag[0] in "u2":
-                continue
-            if flag[0] not in "SL":
-                _refuse("its tmux has unusual options")
-            value = flag[1:] or (words.pop(0) if words else _refuse("a tmux option has no value"))
-            socket, label = (value, label) if flag[0] == "S" else (socket, value)
-            break
-    return socket, label, words
-
-
-def _is_send_keys(word: str) -> bool:
-    # tmux takes any unambiguous beginning; `send-` could be send-prefix.
-    return word == "send" or (len(word) > len("send-") and "send-keys".startswith(word))
+def _launched(command: list[str]) -> list[str]:
+    """The command that a plain launcher before it becomes."""
+    while len(command) > 1 and any(_named(command, name) for name in _LAUNCHERS):
+        command = command[1:]
+    return command
 
 
 def _named(command: Sequence[str], name: str) -> bool:
@@ -242,8 +214,12 @@ def _looks_like_one(tokens: Sequence[Token]) -> bool:
     commands = list(_loose_commands(tokens))
     sleeps = any(_named(command, "sleep") for command in commands)
     return sleeps and any(
-        _named(command, "tmux") and any(_is_send_keys(word) for word in command) for command in commands
+        _named(command, "tmux") and any(is_send_keys(word) for word in command) for command in commands
     )
+
+
+def _is_ours(word: str) -> bool:
+    return posixpath.basename(word) in ("sleep", "tmux")
 
 
 def _loose_commands(tokens: Sequence[Token], depth: int = 0) -> Iterator[list[str]]:
@@ -260,13 +236,11 @@ def _loose_commands(tokens: Sequence[Token], depth: int = 0) -> Iterator[list[st
                 words.pop(0)
                 while words and words[0].startswith("-"):
                     words.pop(0)
+        if words and posixpath.basename(words[0]) in _RUNNERS:
+            words = next((words[at:] for at, word in enumerate(words) if _is_ours(word)), words)
         if words:
             yield words
             # Agents run their tools' commands through eval.
             if words[0] == "eval" and depth == 0:
                 yield from _loose_commands(lex(" ".join(words[1:])).tokens, depth + 1)
         words = []
-
-
-def _refuse(reason: str) -> Never:
-    raise _OpaqueError(reason)

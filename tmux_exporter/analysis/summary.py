@@ -239,6 +239,7 @@ class Summary:
             sleep=scheduler.sleep,
             aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
             judged_at=scheduler.judged_at,
+            remarks=scheduler.remarks,
         )
 
     def _leak(self, leak: Leak) -> LeakReport:

@@ -15,7 +15,7 @@ from tmux_exporter.config.nodes import (
     ScalarNode,
     TooManyProblemsError,
 )
-from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS, Config
+from tmux_exporter.config.schema import Config
 from tmux_exporter.config.values import nearest, shown
 
 _SHAPES = {ListNode: "a list", MappingNode: "a mapping", ScalarNode: "one value"}
@@ -89,8 +89,6 @@ def _sections(root: Node | None, problems: Problems) -> Iterator[tuple[str, Mapp
 
 
 def _unknown_section(name: str) -> str:
-    if name in SECTIONS_WITHOUT_SETTINGS:
-        return f"section '{name}' has no settings in this version; remove it"
     homes = _homes(name)
     if homes:
         return f"unknown section {shown(name)}; it is a key of section '{homes[0]}'"

@@ -13,7 +13,6 @@ from typing import Any
 from tmux_exporter.config.convert import section_classes, section_keys
 from tmux_exporter.config.flags import FLAGS
 from tmux_exporter.config.kinds import ListOf, Records, Setting
-from tmux_exporter.config.schema import SECTIONS_WITHOUT_SETTINGS
 
 _INTRODUCTION = """\
 # Configuration
@@ -39,15 +38,10 @@ The rules are stricter than YAML's, because YAML 1.1 reads `1:30` as 90, `010` a
 - An empty file, and a section without a value, mean the defaults.
 """
 
-_RESERVED = ", ".join(f"`{name}`" for name in SECTIONS_WITHOUT_SETTINGS)
-
 
 def markdown() -> str:
     """The reference page."""
-    parts = [
-        _INTRODUCTION,
-        f"- Reserved sections, refused until they have settings: {_RESERVED}.\n",
-    ]
+    parts = [_INTRODUCTION]
     for name, section in section_classes().items():
         parts.append(f"\n## {name}\n\n{section.__doc__}\n\n{_table(section)}")
     for where, record in _records():

@@ -21,9 +21,6 @@ from tmux_exporter.config.schema_agents import AgentSettings
 from tmux_exporter.config.schema_operations import OperationSettings
 from tmux_exporter.config.values import parse_host, parse_listen_text, parse_path, parse_socket_path
 
-# Sections of the public contract whose first key comes with the feature that reads it.
-SECTIONS_WITHOUT_SETTINGS = ("schedulers",)
-
 
 class Transport(StrEnum):
     """How a tmux server is asked."""
@@ -106,6 +103,27 @@ class ProcessSettings:
         metadata=setting(
             Text(what="absolute path", parser=parse_path),
             "Where the proc file system is mounted.",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSettings:
+    """How scheduled check-ins are judged."""
+
+    horizon: float = field(
+        default=7 * 86400.0,
+        metadata=setting(
+            Duration(at_least=60, at_most=3650 * 86400),
+            "A check-in that sleeps longer than this is `immortal`, as one that sleeps for ever is.",
+        ),
+    )
+    duplicate_within: float = field(
+        default=2 * 3600.0,
+        metadata=setting(
+            Duration(at_least=0, at_most=3650 * 86400),
+            "Of check-ins that type the same into the same panes after the same sleep, the older one is a "
+            "`duplicate` where the newer one is due within this time after it.",
         ),
     )
 
@@ -217,6 +235,7 @@ class Config:
     processes: ProcessSettings = field(default_factory=ProcessSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    schedulers: SchedulerSettings = field(default_factory=SchedulerSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     web: WebSettings = field(default_factory=WebSettings)

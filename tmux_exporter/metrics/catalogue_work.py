@@ -207,8 +207,9 @@ SCHEDULERS = (
         closed={"outcome": tuple(SchedulerOutcome)},
         subject="scheduler",
         help="Schedulers that ended since the exporter saw them first, by what became of them as far as "
-        "samples tell: fired (it was due and its target was there), missed (its target was gone, or its keys "
-        "led elsewhere), cancelled (it ended before it was due, or the remediator ended it), unknown.",
+        "samples tell: fired (it was due and its target was there), missed (its target was gone, its keys "
+        "led elsewhere, or it sends only after a failure), cancelled (it ended before it was due, or the "
+        "remediator ended it), unknown.",
     ),
 )
 

@@ -54,7 +54,11 @@ def look(
         tasks=Bound(used=_known(lambda: _tasks_of(uid)), limit=_limit(resource.RLIMIT_NPROC)),
         cgroup_tasks=_known(_cgroup_tasks) or NOT_KNOWN,
         places=tuple(_place(path, uid) for path in (runtime_path(environ, uid), state_path(environ))),
-        agents=tuple(_agent(each.pid, settings) for each in report.agents if each.program == "claude"),
+        agents=tuple(
+            _agent(each.pid, settings)
+            for each in report.agents
+            if each.program == "claude" and each.pid is not None
+        ),
         options={
             each.server: values
             for each in report.servers

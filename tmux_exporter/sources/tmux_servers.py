@@ -25,6 +25,7 @@ from tmux_exporter.sources.tmux_sockets import (
     canonical,
     default_folders,
     folders_in_use,
+    own_places,
     survey,
 )
 
@@ -111,6 +112,8 @@ class TmuxSource:
             servers=tuple(sorted(views, key=lambda view: view.label)),
             stale_sockets=settled.stale_sockets,
             problems=(*seen.problems, *settled.problems, *lost),
+            # Without Linux' /proc a server at a path that nobody looked at would not be known.
+            places=own_places(table, self._uid) if table.namespaces is not None else {},
         )
 
     def _due(

@@ -148,6 +148,47 @@ def folders_in_use(table: ProcessTable, uid: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_folder(base, uid) for base in bases if os.path.isabs(base)))
 
 
+def own_places(table: ProcessTable, uid: int) -> dict[str, str]:
+    """Folders and sockets that processes of this uid name, at which nobody but this uid's servers can listen.
+
+    Each is given as TMUX or TMUX_TMPDIR name it (a process that has neither means the default), with its
+    canonical path. What does not exist is among them: nobody listens there.
+    """
+    folders = {f"{DEFAULT_BASE}/tmux-{uid}": None}
+    sockets: dict[str, None] = {}
+    for process in table.processes.values():
+        if process.uid == uid and process.environ:
+            if socket := process.environ.get("TMUX", "").split(",")[0]:
+                sockets[socket] = None
+            if base := process.environ.get("TMUX_TMPDIR"):
+                folders[f"{base}/tmux-{uid}"] = None
+    places: dict[str, str] = {}
+    for name in _absolute(folders)[:MAX_FOLDERS]:
+        _add_own(places, name, os.path.realpath(name), uid)
+    for name in _absolute(sockets)[:MAX_ENTRIES]:
+        folder = os.path.dirname(name)
+        if folder not in places and not _add_own(places, folder, os.path.realpath(folder), uid):
+            _add_own(places, name, canonical(name), uid)
+    return places
+
+
+def _absolute(names: Iterable[str]) -> list[str]:
+    return [os.path.normpath(name) for name in names if os.path.isabs(name)]
+
+
+def _add_own(places: dict[str, str], name: str, path: str, uid: int) -> bool:
+    """Add a place unless it is somebody else's or cannot be looked at."""
+    try:
+        own = os.lstat(path).st_uid == uid
+    except (FileNotFoundError, NotADirectoryError):
+        own = True
+    except (OSError, ValueError):
+        own = False
+    if own:
+        places[name] = path
+    return own
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """What stands at every path that was looked at, by canonical path, and what could not be seen."""

@@ -1,0 +1,87 @@
+"""The words of one `tmux … send-keys …`: where its keys go, and that it does nothing else."""
+
+from dataclasses import dataclass
+from typing import Never
+
+
+class OpaqueError(Exception):
+    """What makes a script opaque, in words."""
+
+
+def refuse(reason: str) -> Never:
+    """Give up: the script is opaque."""
+    raise OpaqueError(reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """One `tmux send-keys`: its `-t`, and the server that the command itself names by `-S` or `-L`.
+
+    `fallback` is True where it only runs if something before it fails, as after `||`.
+    """
+
+    target: str | None
+    socket: str | None
+    label: str | None
+    fallback: bool = False
+
+
+def read_send(words: list[str]) -> tuple[Send, list[str]]:
+    """Read the words after `tmux`: the send, and of its words those that say what is typed.
+
+    Raises OpaqueError where they are more than one `send-keys` of keys alone.
+    """
+    socket, label, words = _server_options(words)
+    if not words or not is_send_keys(words[0]):
+        refuse("it runs other tmux commands too")
+    # A word that ends in `;` ends the tmux command, and the next words are another one (all versions).
+    if any(word.endswith(";") and not word.endswith("\\;") for word in words):
+        refuse("a tmux argument ends in `;`, so another tmux command may follow")
+    target: str | None = None
+    flags: list[str] = []
+    words = words[1:]
+    while words and words[0].startswith("-") and len(words[0]) > 1:
+        flag = words.pop(0)
+        if flag == "--":
+            break
+        while flag := flag[1:]:
+            if flag[0] in "lHR":
+                flags.append(flag[0])
+                continue
+            if flag[0] not in "Nt":
+                # -F and -X can run commands, -K and -M act on a client.
+                refuse("it sends more than keys")
+            value = flag[1:] or (words.pop(0) if words else refuse("a tmux option has no value"))
+            if flag[0] == "t":
+                target = value
+            else:
+                flags.append(value)
+            if value.endswith(";"):
+                refuse("a tmux option ends in `;`")
+            break
+    return Send(target=target, socket=socket, label=label), [str(len(flags)), *flags, *words]
+
+
+def _server_options(words: list[str]) -> tuple[str | None, str | None, list[str]]:
+    """`-S` and `-L` of tmux itself, and the words after its options; tmux takes -S when both are there."""
+    socket = label = None
+    words = list(words)
+    while words and words[0].startswith("-"):
+        flag = words.pop(0)
+        if len(flag) == 1 or flag == "--":
+            refuse("its tmux has unusual options")
+        while flag := flag[1:]:
+            if flag[0] in "u2":
+                continue
+            if flag[0] not in "SL":
+                refuse("its tmux has unusual options")
+            value = flag[1:] or (words.pop(0) if words else refuse("a tmux option has no value"))
+            socket, label = (value, label) if flag[0] == "S" else (socket, value)
+            break
+    return socket, label, words
+
+
+def is_send_keys(word: str) -> bool:
+    """True for a name of `send-keys`."""
+    # tmux takes any unambiguous beginning; `send-` could be send-prefix.
+    return word == "send" or (len(word) > len("send-") and "send-keys".startswith(word))
