@@ -168,6 +168,30 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
 
 
+@cli.command(short_help="List the pending check-ins and what will become of each.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
+    """List the pending check-ins (`sleep N && tmux send-keys …` in the background): where each one aims, when
+    it is due, what will become of it, and why.
+
+    Ends with 1 if one will not arrive where it should: dangling, misdirected, serverless, stale_generation,
+    overdue or immortal.
+
+    \b
+    Example:
+      tmux-exporter schedulers
+      tmux-exporter schedulers --json | jq '.schedulers[] | select(.state == "dangling")'
+    """
+    from tmux_exporter import schedulers_view
+    from tmux_exporter.once import schedulers_once
+
+    report = schedulers_once(load_config(), os.environ)
+    shown = schedulers_view.as_dict(report)
+    show(json.dumps(shown, indent=2) if as_json else schedulers_view.as_text(report))
+    return int(schedulers_view.in_trouble(report))
+
+
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings

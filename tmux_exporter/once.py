@@ -1,4 +1,4 @@
-"""One look without a running exporter: `once`, `explain` and `doctor`."""
+"""One look without a running exporter: `once`, `explain`, `schedulers` and `doctor`."""
 
 import os
 from collections.abc import Mapping
@@ -12,8 +12,10 @@ from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
+from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
+from tmux_exporter.report import Report
 from tmux_exporter.sampler import SETTLE_SECONDS, open_sampler, require_tmux
 from tmux_exporter.sources.machine import look
 from tmux_exporter.web.report_json import render as render_json
@@ -38,6 +40,16 @@ def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Exp
     """Explain a pid, a pane or an agent from one look. Raises CannotSeeError where there is none."""
     log.configure(config.log.level, config.log.format)
     return explain(target, settled_look(config, environ))
+
+
+def schedulers_once(config: Config, environ: Mapping[str, str]) -> Report:
+    """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
+    log.configure(config.log.level, config.log.format)
+    report = open_sampler(config, SystemClock(), environ).sample()
+    require_tmux(report, environ)
+    if not report.collector_success.get("processes", False):
+        raise CannotSeeError("not all processes of this machine can be listed; is /proc mounted?")
+    return report
 
 
 def settled_look(config: Config, environ: Mapping[str, str]) -> Snapshot:

@@ -7,15 +7,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import libtmux
 import pytest
 
 from tests.support import exposition
 from tests.support.exporter import Exporter
-from tests.support.processes import server_pid
+from tests.support.processes import end_process, server_pid
 from tests.support.wait import wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -147,6 +148,51 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str
     assert by_pid["members"][0]["pid"] == pid
     assert "no pane and no agent nobody" in refused(run("explain", "nobody"), 3)
     assert "no process 4194305" in refused(run("explain", "4194305"), 3)
+
+
+def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
+    run: Run, tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+) -> None:
+    server = tmux_server("fleet")
+    script = f"sleep 3000 && tmux -S {socket_dir / 'fleet'} send-keys -t main:0 'a secret text' Enter"
+    with ExitStack() as stack:
+        shell = subprocess.Popen(["bash", "-c", script])
+        stack.callback(shell.wait)
+        stack.callback(end_process, shell.pid)
+        children = Path(f"/proc/{shell.pid}/task/{shell.pid}/children")
+        (sleep,) = wait_for(lambda: children.read_text().split(), "it sleeps")
+        # The shell ends first, so that it sends nothing.
+        stack.callback(end_process, int(sleep))
+        stack.callback(end_process, shell.pid)
+
+        def listed() -> dict[str, Any]:
+            document = json.loads(run("schedulers", "--json").stdout)
+            return next(each for each in document["schedulers"] if each["pid"] == shell.pid)
+
+        armed = wait_for(lambda: (found := listed())["state"] == "armed" and found, "it is armed")
+        assert (armed["sleep_pid"], armed["targets"]) == (int(sleep), ["main:0"])
+        assert (armed["server"], armed["session"]) == ("fleet", "main")
+        server.cmd("rename-session", "-t", "main", "other")
+        result = run("schedulers")
+        assert (result.returncode, result.stderr) == (1, "")
+        (line,) = [line for line in result.stdout.splitlines() if f" {shell.pid} " in line]
+        assert line.split()[:2] == ["dangling", "in"]
+        assert "no target exists: no such session" in line
+        assert "secret" not in result.stdout
+        explained = run("explain", sleep).stdout
+        assert "dangling: no target exists" in explained
+        assert ["its", "shell", str(shell.pid)] in [line.split() for line in explained.splitlines()]
+
+
+def test_schedulers_cannot_be_told_from_half_a_listing(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "proc"
+    (root / "7").mkdir(parents=True)
+    (root / "stat").write_text("btime 1700000000\n", encoding="ascii")
+    (root / "7" / "stat").write_text("7 (bash) S ?\n", encoding="ascii")
+    file = tmp_path / "c.yml"
+    file.write_text(f"processes:\n  root: {root}\n", encoding="utf-8")
+    line = refused(run("schedulers", "--config", str(file)), 3)
+    assert "not all processes of this machine can be listed" in line
 
 
 def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:

@@ -14,6 +14,7 @@ from tmux_exporter.model import (
     ProcessId,
     QueryFailure,
     SchedulerOutcome,
+    SchedulerRemark,
     SchedulerState,
     Unreadable,
 )
@@ -284,6 +285,7 @@ def scheduler(
     due: float | None = NOW + 900,
     memory: int | None = 2_097_152,
     fds: int | None = 3,
+    remarks: tuple[SchedulerRemark, ...] = (),
 ) -> SchedulerReport:
     return SchedulerReport(
         server=server,
@@ -296,6 +298,7 @@ def scheduler(
         memory_bytes=memory,
         cpu_seconds_total=0.01,
         open_fds=fds,
+        remarks=remarks,
     )
 
 
@@ -386,7 +389,13 @@ def example_report() -> Report:
             agent("default", "work", "gone", "%3", program="aider", scale=4, state=AgentState.EXITED),
         ),
         schedulers=(
-            scheduler("default", "work", SchedulerState.ARMED, pid=6001),
+            scheduler(
+                "default",
+                "work",
+                SchedulerState.ARMED,
+                pid=6001,
+                remarks=(SchedulerRemark.TARGET_AT_SHELL,),
+            ),
             scheduler("default", "work", SchedulerState.ARMED, pid=6002, due=NOW + 60),
             scheduler("default", "", SchedulerState.DANGLING, pid=6003, due=NOW - 5),
             scheduler("default", HOSTILE, SchedulerState.OPAQUE, pid=6004, due=None, memory=None, fds=None),

@@ -33,6 +33,7 @@ def test_says_its_version_and_everything_of_the_example() -> None:
     assert [each["agent"] for each in document["agents"]][::2] == ["lead", "lead"]
     assert [each["state"] for each in document["schedulers"]][-1] == "unknown"
     assert document["schedulers"][0]["pid"] == 6001
+    assert {tuple(each["remarks"]) for each in document["schedulers"]} == {(), ("target_at_shell",)}
     assert document["leaks"][0] == {
         "server": "default",
         "session": "work",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.scheduler_facts import facts_of_pane, facts_of_process
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import memory_bytes
 from tmux_exporter.errors import CannotSeeError
@@ -88,11 +89,7 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
         for agent in snapshot.agents
         if process.id in agent.members
     ]
-    facts += [
-        ("scheduler", f"{scheduler.state}: {scheduler.reason}")
-        for scheduler in snapshot.schedulers
-        if process.id in (scheduler.process, scheduler.sleep)
-    ]
+    facts += facts_of_process(process.id, snapshot)
     facts += _leak_facts(process, snapshot)
     if process.unreadable:
         facts.append(("not readable", ", ".join(sorted(process.unreadable))))
@@ -120,6 +117,7 @@ def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
         for agent in snapshot.agents
         if agent.pane == key
     ]
+    facts += facts_of_pane(key, snapshot)
     members = _members(snapshot.members()[key], snapshot.owners, snapshot)
     return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
 

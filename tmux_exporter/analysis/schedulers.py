@@ -160,7 +160,7 @@ def _judge(candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], samp
     if -OVERDUE_SECONDS <= due - sample.now < FIRING_SECONDS:
         return _Verdict(state=SchedulerState.FIRING, reason="its sleep ends within seconds")
     if script.delay > sample.settings.horizon:
-        reason = f"its sleep takes {script.delay / 86400:.0f} days, longer than schedulers.horizon"
+        reason = f"its sleep takes {script.delay / 86400:.6g} days, longer than schedulers.horizon"
         return _Verdict(state=SchedulerState.IMMORTAL, reason=reason)
     worst = min(aims, key=lambda aim: _PRECEDENCE[aim.fate])
     if worst.fate is not SchedulerState.ARMED:

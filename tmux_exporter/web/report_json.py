@@ -157,7 +157,11 @@ def _agent(agent: AgentReport) -> dict[str, Json]:
 
 
 def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:
-    return {**_fields(scheduler, _SCHEDULER), "pid": scheduler.process.pid}
+    return {
+        **_fields(scheduler, _SCHEDULER),
+        "pid": scheduler.process.pid,
+        "remarks": [str(remark) for remark in scheduler.remarks],
+    }
 
 
 def _leak(leak: LeakReport) -> dict[str, Json]:

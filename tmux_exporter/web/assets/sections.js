@@ -36,6 +36,22 @@ const FATES = {
 };
 const BADNESS = Object.keys(FATES);
 
+// What else is to be known of one.
+const REMARKS = {
+  fires_at_once: "does not wait: its sleep is 0",
+  never_sends: "sends only if its sleep fails",
+  target_dead: "its target's pane is dead",
+  target_at_shell: "no agent there: the shell would run the text",
+  target_waiting: "the agent there waits at a dialog, and the keys would answer it",
+  target_younger: "the session there was made after it",
+};
+
+function fateOf(scheduler) {
+  const [, words] = FATES[scheduler.state] ?? ["warn", ""];
+  const remarks = (scheduler.remarks ?? []).map((remark) => REMARKS[remark] ?? remark);
+  return [words, ...remarks].filter(Boolean).join("; ");
+}
+
 // What an agent does: how urgent for a person, in words. The order is that of urgency.
 const STATES = {
   waiting: ["bad", "waits for a person"],
@@ -310,7 +326,13 @@ export const SECTIONS = [
     title: "Schedulers",
     items: (report) => report.schedulers,
     key: (scheduler) => `${scheduler.pid}`,
-    search: (scheduler) => [scheduler.server, scheduler.session, scheduler.state, `${scheduler.pid}`],
+    search: (scheduler) => [
+      scheduler.server,
+      scheduler.session,
+      scheduler.state,
+      `${scheduler.pid}`,
+      fateOf(scheduler),
+    ],
     sort: { by: "state", down: false },
     empty: "No scheduled check-in is pending: no background shell sleeps and then sends keys to a pane.",
     columns: [
@@ -331,8 +353,8 @@ export const SECTIONS = [
         hint: "What will become of it",
         value: (scheduler) => BADNESS.indexOf(scheduler.state),
         show: (scheduler) => {
-          const [pill, words] = FATES[scheduler.state] ?? ["warn", ""];
-          return { text: scheduler.state.replaceAll("_", " "), pill, note: words };
+          const [pill] = FATES[scheduler.state] ?? ["warn"];
+          return { text: scheduler.state.replaceAll("_", " "), pill, note: fateOf(scheduler) };
         },
       },
       figure("memory", "Memory", (scheduler) => scheduler.memory_bytes, (scheduler) => ({
