@@ -153,8 +153,8 @@ def test_places_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("changes", "facts", "why"),
     [
-        ({"argv": None}, PLAIN, "its program cannot be read"),
-        ({"exe": None}, PLAIN, "its program cannot be read"),
+        ({"argv": None}, PLAIN, "it cannot be read"),
+        ({"exe": None}, PLAIN, "it cannot be read"),
         ({"environ": {**GONE, "TMUX_EXPORTER_KEEP": "1"}}, PLAIN, "TMUX_EXPORTER_KEEP is set"),
         ({"exe": "/usr/bin/ssh-agent"}, PLAIN, "ssh-agent: it keeps keys"),
         (
@@ -169,7 +169,7 @@ def test_places_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         ),
         ({"tty": 34816}, PLAIN, "it keeps a terminal"),
         ({"namespaces": Namespaces("pid:[2]", "mnt:[1]")}, PLAIN, "it lives in another pid namespace"),
-        ({"namespaces": None}, PLAIN, "its pid namespace cannot be read"),
+        ({"namespaces": None}, PLAIN, "it cannot be read"),
         ({}, replace(PLAIN, unit="web.service"), "it is in the systemd unit web.service"),
         ({}, replace(PLAIN, unit=None), "its control group cannot be read"),
         ({}, None, "its control group cannot be read"),

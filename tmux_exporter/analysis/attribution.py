@@ -20,6 +20,7 @@ environment of whatever started them.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tmux_exporter.analysis.programs import program_of
 from tmux_exporter.analysis.tmux_environment import by_environment
 from tmux_exporter.analysis.tmux_lookup import CLIENT_COMM, LiveServer, TmuxLookup
 from tmux_exporter.analysis.tmux_memory import by_memory
@@ -112,7 +113,7 @@ class _Attribution:
         pid = process.id.pid
         if pid in self._tmux.foreign:
             return None
-        if pid in self._tmux.servers:
+        if self._is_server(pid):
             return _server(process.id, "is a tmux server")
         if (key := self._tmux.roots.get(pid)) is not None:
             reason = f"is the process of {_named(key)} and a child of that server"
@@ -122,10 +123,18 @@ class _Attribution:
             owner = self._look_at_child(process, self._tmux.servers[parent.id.pid])
         else:
             owner = self._look(process, parent)
-        if owner is not None and owner.kind is OwnerKind.LEAKED and process.comm == CLIENT_COMM:
+        if owner is not None and owner.kind is OwnerKind.LEAKED and self._is_client(process):
             reason = f"is a tmux client, which is never leaked; {owner.reason}"
             return Owner(kind=OwnerKind.OTHER, evidence=Evidence.NONE, reason=reason)
         return owner
+
+    def _is_server(self, pid: int) -> bool:
+        return pid in self._tmux.servers
+
+    def _is_client(self, process: Process) -> bool:
+        # A long argv[0] leaves no room for "client" in the name.
+        runs_tmux = program_of(process) == "tmux" and process.id.pid not in self._tmux.servers
+        return process.comm == CLIENT_COMM or runs_tmux
 
     def _look(self, process: Process, parent: Process | None) -> Owner | None:
         inherited = self._bequest(parent)
@@ -152,7 +161,7 @@ class _Attribution:
         if server.id.pid in self._tmux.foreign:
             return None
         job = _server(server.id, f"is a child of tmux server {server.id.pid} but no pane's process: a job")
-        if process.session_id == server.process.session_id:
+        if _is_in_the_session_of(process, server):
             return job
         own = by_environment(process, self._tmux)
         remembered = by_memory(self._memory.get(process.id), self._tmux)
@@ -214,6 +223,10 @@ class _Attribution:
             return f"the process of {_named(owner.pane)}"
         verb = "belongs to" if owner.kind is OwnerKind.PANE else "outlived"
         return f"which {verb} {_named(owner.pane)} (evidence: {owner.evidence})"
+
+
+def _is_in_the_session_of(process: Process, server: LiveServer) -> bool:
+    return process.session_id == server.process.session_id
 
 
 def _weight(owner: Owner) -> int:

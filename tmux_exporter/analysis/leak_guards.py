@@ -45,8 +45,9 @@ class Suspect:
 def is_unreadable(suspect: Suspect) -> str:
     """Nobody can say what it is: another user's, or one that lets nobody look in."""
     process = suspect.process
-    if process.argv is None or process.exe is None:
-        return "its program cannot be read, so nobody can say what it is"
+    hidden = suspect.home is not None and process.namespaces is None
+    if process.argv is None or process.exe is None or hidden:
+        return "it cannot be read, so nobody can say what it is"
     return ""
 
 
@@ -84,12 +85,9 @@ def is_a_unit(suspect: Suspect) -> str:
 
 def is_elsewhere(suspect: Suspect) -> str:
     """In another pid namespace, as in a container, TMUX speaks of pids that mean something else there."""
-    if suspect.home is None:
-        return ""
-    namespaces = suspect.process.namespaces
-    if namespaces is None:
-        return "its pid namespace cannot be read, so it may be in a container"
-    return "" if namespaces.pid == suspect.home.pid else "it lives in another pid namespace"
+    own, home = suspect.process.namespaces, suspect.home
+    elsewhere = own is not None and home is not None and own.pid != home.pid
+    return "it lives in another pid namespace" if elsewhere else ""
 
 
 def is_attended(suspect: Suspect) -> str:

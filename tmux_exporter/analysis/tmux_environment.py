@@ -29,15 +29,32 @@ def by_environment(process: Process, tmux: TmuxLookup) -> Owner | None:
     if named is None:
         return _nobody("has a TMUX_PANE but no TMUX that names a server")
     pid = int(named["pid"])
-    server = tmux.servers.get(pid)
-    if server is None or pid in tmux.foreign:
+    server = _living(pid, tmux)
+    if server is None:
         return _nobody(f"TMUX names pid {pid}, which is no living tmux server of this user")
-    if process.id.start_ticks < server.id.start_ticks:
+    if _is_older(process, server):
         return _nobody(f"TMUX names tmux server {pid}, but the process is older than that server")
-    # Only the last part: the rest may be spelled in two ways (links, relative paths). The pid is the proof.
-    if server.socket is not None and basename(server.socket) != basename(named["socket"]):
+    if _is_elsewhere(named["socket"], server):
         return _nobody(f"TMUX names tmux server {pid}, but another socket than that server's")
     return _pane(variables.get("TMUX_PANE", ""), server, tmux)
+
+
+def _living(pid: int, tmux: TmuxLookup) -> LiveServer | None:
+    return None if pid in tmux.foreign else tmux.servers.get(pid)
+
+
+def _is_older(process: Process, server: LiveServer) -> bool:
+    return process.id.start_ticks < server.id.start_ticks
+
+
+def _is_elsewhere(socket: str, server: LiveServer) -> bool:
+    # Only the last part: the rest may be spelled in two ways (links, relative paths). The pid is the proof.
+    return server.socket is not None and basename(server.socket) != basename(socket)
+
+
+def _is_handed_on(pane: str, server: LiveServer) -> bool:
+    """Whether a server started inside a pane of another server hands that pane's id on to its jobs."""
+    return environment(server.process).get("TMUX_PANE") == pane
 
 
 def _pane(pane: str, server: LiveServer, tmux: TmuxLookup) -> Owner:
@@ -63,8 +80,7 @@ def _pane(pane: str, server: LiveServer, tmux: TmuxLookup) -> Owner:
                 reason=f"{said}; it is unknown whether that pane is there: no listing since this reading",
             )
         case Presence.GONE:
-            # A server started inside a pane of another server hands that pane's id on to its jobs.
-            if environment(server.process).get("TMUX_PANE") == pane:
+            if _is_handed_on(pane, server):
                 return _nobody(
                     f"{said}, which is gone, but that server itself was started with that TMUX_PANE"
                 )

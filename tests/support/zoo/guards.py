@@ -1,0 +1,131 @@
+"""Every guard, and how it is taken away: what remains then is how the code would be without it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tmux_exporter.analysis import attribution, leak_guards, tmux_environment
+from tmux_exporter.analysis.attribution import _Attribution
+from tmux_exporter.analysis.tmux_lookup import LiveServer, Presence, TmuxLookup
+from tmux_exporter.model import Evidence, Owner, Process, ProcessId
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+SERVER_NAME = "default"
+"""The server that a process is given to whose TMUX names none that is known, where nothing prevents that."""
+
+
+def _never(target: Any, name: str) -> Mutant:
+    return lambda patch: patch.setattr(target, name, lambda *_: False)
+
+
+def _nothing(target: Any, name: str) -> Mutant:
+    return lambda patch: patch.setattr(target, name, lambda *_: None)
+
+
+def _without_the_tree(patch: pytest.MonkeyPatch) -> None:
+    bequest = _Attribution._bequest
+
+    def weak(self: _Attribution, parent: Process | None) -> Owner | None:
+        owner = bequest(self, parent)
+        return None if owner is not None and owner.evidence is Evidence.TREE else owner
+
+    patch.setattr(_Attribution, "_bequest", weak)
+
+
+def _as_gone(presence: Presence) -> Mutant:
+    original = TmuxLookup.presence
+
+    def mutant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(
+            TmuxLookup,
+            "presence",
+            lambda self, key: Presence.GONE if (said := original(self, key)) is presence else said,
+        )
+
+    return mutant
+
+
+def _default(tmux: TmuxLookup) -> LiveServer:
+    """The server of that name."""
+    servers = tmux.servers.values()
+    return next(each for each in servers if (each.socket or "").rpartition("/")[2] == SERVER_NAME)
+
+
+def _any_server(patch: pytest.MonkeyPatch) -> None:
+    living, is_older = tmux_environment._living, tmux_environment._is_older
+
+    def older(process: Process, server: LiveServer) -> bool:
+        named = f",{server.id.pid}," in (process.environ or {}).get("TMUX", "")
+        return named and is_older(process, server)
+
+    patch.setattr(tmux_environment, "_living", lambda pid, tmux: living(pid, tmux) or _default(tmux))
+    patch.setattr(tmux_environment, "_is_older", older)
+
+
+def _unnamed_server(patch: pytest.MonkeyPatch) -> None:
+    by_environment = tmux_environment.by_environment
+
+    def lenient(process: Process, tmux: TmuxLookup) -> Owner | None:
+        variables = dict(process.environ or {})
+        if "TMUX_PANE" in variables and not tmux_environment._TMUX.fullmatch(variables.get("TMUX", "")):
+            variables["TMUX"] = f"{SERVER_NAME},{_default(tmux).id.pid},0"
+            process = replace(process, environ=variables)
+        return by_environment(process, tmux)
+
+    patch.setattr(attribution, "by_environment", lenient)
+
+
+class ByPid(Mapping[ProcessId, Owner]):
+    """A memory that knows a process by its number alone."""
+
+    def __init__(self, memory: Mapping[ProcessId, Owner]) -> None:
+        self._memory = {process.pid: owner for process, owner in memory.items()}
+
+    def __getitem__(self, process: ProcessId) -> Owner:
+        return self._memory[process.pid]
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _by_pid(patch: pytest.MonkeyPatch) -> None:
+    init = _Attribution.__init__
+    patch.setattr(
+        _Attribution, "__init__", lambda self, table, tmux, memory: init(self, table, tmux, ByPid(memory))
+    )
+
+
+def _without(guard: leak_guards.Guard) -> Mutant:
+    def mutant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(leak_guards, "GUARDS", tuple(each for each in leak_guards.GUARDS if each is not guard))
+
+    return mutant
+
+
+GUARDS: Mapping[str, Mutant] = {
+    "tmux_server": _never(_Attribution, "_is_server"),
+    "tmux_client": _never(_Attribution, "_is_client"),
+    "job_session": _never(attribution, "_is_in_the_session_of"),
+    "handed_on_pane": _never(tmux_environment, "_is_handed_on"),
+    "live_tree": _without_the_tree,
+    "kernel_session": _nothing(_Attribution, "_by_session"),
+    "terminal": _nothing(_Attribution, "_by_tty"),
+    "living_pane": _as_gone(Presence.HERE),
+    "known_answer": _as_gone(Presence.UNKNOWN),
+    "living_server": _any_server,
+    "named_server": _unnamed_server,
+    "server_age": _never(tmux_environment, "_is_older"),
+    "server_socket": _never(tmux_environment, "_is_elsewhere"),
+    "pane_id": lambda patch: patch.setattr(tmux_environment, "_PANE", re.compile(".+")),
+    "identity": _by_pid,
+    "is_alive": lambda patch: patch.setattr(Process, "alive", True),
+    **{guard.__name__: _without(guard) for guard in leak_guards.GUARDS},
+}
+"""By their names: those of attribution first, then those of `analysis.leak_guards`."""
