@@ -217,3 +217,16 @@ def doctor(load_config: Callable[[], Config], as_json: bool) -> int:
     text = doctor_view.as_text(findings, width, color=sys.stdout.isatty())
     show(doctor_view.as_json(findings) if as_json else text)
     return int(doctor_view.found_something(findings))
+
+
+@cli.command(
+    short_help="Run a command as an observed operation.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def op(arguments: tuple[str, ...]) -> int:
+    """Never reached from the shell: the program begins in `entry`, where `op` needs no click."""
+    from tmux_exporter.op import main as run_op
+
+    return run_op(list(arguments))

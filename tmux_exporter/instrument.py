@@ -18,6 +18,7 @@ change of the program's resident memory: never an argument, a result or a messag
 from __future__ import annotations
 
 import _socket  # the module `socket` is this one and 10 ms of imports
+import atexit
 import os
 import time
 
@@ -98,19 +99,17 @@ class Operation:
     def __enter__(self) -> Self:
         self._clear()
         self._pid = os.getpid()
-        if (stream := _listener()) is not None:
+        if (stream := _connected()) is not None:
             if self._measures:
                 self._memory = _resident_bytes()
-            number = self._number(stream)
-            stream.send(begin_line(stream.name, number, stream.mark, self._name))
-            self._began = stream, number
-        self._started = _now()
+            self._began = self._send_begin(stream)
+        self._started = now_nanoseconds()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        nanoseconds = _now() - self._started
+        nanoseconds = now_nanoseconds() - self._started
         failure = self._failure if error is None else _failure_of(error)
         self.duration_seconds = nanoseconds / 1e9
         self.failure = failure
@@ -118,25 +117,42 @@ class Operation:
         if self._began is None and nanoseconds < _LATE_NANOSECONDS:
             return
         # Who forked in here has left the operation to the parent.
-        if self._pid != os.getpid() or (stream := _listener()) is None:
+        if self._pid != os.getpid():
+            return
+        # The stream that has its begin, also where another thread has opened a newer one since.
+        stream = self._began[0] if self._began is not None else _connected()
+        if stream is None:
             return
         if self._memory is not None and (after := _resident_bytes()) is not None:
             self.memory_change_bytes = after - self._memory
-        began = self._began[1] if self._began is not None and self._began[0] is stream else 0
-        number = self._number(stream)
+        if not self._send_end(stream, nanoseconds) and (stream := _connected()) is not None:
+            self._send_end(stream, nanoseconds)
+
+    def _send_begin(self, stream: _Stream) -> tuple[_Stream, int] | None:
+        for _ in range(2):
+            number = self._number(stream)
+            if stream.send(begin_line(stream.name, number, stream.mark, self._name)):
+                return stream, number
+            # That exporter is gone; another one may have come.
+            if (again := _connected()) is None:
+                return None
+            stream = again
+        return None
+
+    def _send_end(self, stream: _Stream, nanoseconds: int) -> bool:
         line = end_line(
             stream.name,
-            number,
+            self._number(stream),
             stream.mark,
             self._name,
-            began=began,
+            began=self._began[1] if self._began is not None and self._began[0] is stream else 0,
             nanoseconds=nanoseconds,
-            failure=failure,
+            failure=self.failure,
             retries=self._retries,
             memory_bytes=self.memory_change_bytes,
             trace=self._trace,
         )
-        stream.send(line)
+        return stream.send(line)
 
     def _number(self, stream: _Stream) -> int:
         # What is refused for its name is counted for that, and must not be missing too.
@@ -188,51 +204,89 @@ class Operation:
 
 
 class _Stream:
-    """This process' reports to one exporter: numbered from 1, each number used whether it arrives or not."""
+    """This process' reports to one exporter: numbered from 1, each number used whether it arrives or not.
 
-    __slots__ = ("mark", "name", "numbers", "pid")
+    Its descriptor is asked what it is before it is used: a program may close all that it has, and the number
+    may be a connection of its own by then.
+    """
 
-    def __init__(self, mark: int) -> None:
-        from itertools import count  # noqa: PLC0415 - built in; only here for its next(), which is atomic
+    __slots__ = ("_identity", "_path", "_socket", "mark", "name", "numbers", "pid")
 
-        self.mark = mark
+    def __init__(self, path: str) -> None:
+        from itertools import count  # noqa: PLC0415 - built in; its next() is atomic
+
         self.pid = os.getpid()
         self.name = os.urandom(8).hex()
         self.numbers = count(1)
+        self._path = path
+        self._open()
+        self.mark = os.stat(path).st_mtime_ns
 
-    def send(self, line: bytes) -> None:
-        """Hand over a report, or lose it; never waits."""
+    def _open(self) -> None:
+        kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+        self._socket = _socket.socket(_socket.AF_UNIX, kind)
+        self._identity = os.fstat(self._socket.fileno()).st_ino
+        self._socket.connect(self._path)
+
+    def send(self, line: bytes) -> bool:
+        """Hand over a report, or lose it; never waits. False where its exporter is gone."""
         try:
-            # A socket of its own each time: one that is kept is cut off by a program that closes all its
-            # descriptors, and its number may be another connection's by then.
-            kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
-            sender = _socket.socket(_socket.AF_UNIX, kind)
+            if not self._is_ours():
+                self._socket.detach()
+                self._open()
+                if os.stat(self._path).st_mtime_ns != self.mark:
+                    raise ConnectionError
             try:
-                _send(sender, line)
-            finally:
-                sender.close()
-        except ConnectionRefusedError:
-            # Nobody has this socket open, and nobody can open it again: another one has another mark.
-            _state.dead = self.mark
-        except Exception:  # noqa: S110 - its number is not used again, which tells the exporter
-            pass
+                self._socket.send(line, _socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                _send_elsewhere(line)
+        except Exception:
+            self.let_go()
+            return False
+        return True
 
-
-def _send(sender: _socket.socket, line: bytes) -> None:
-    for path in _state.paths:
+    def _is_ours(self) -> bool:
         try:
-            sender.sendto(line, _socket.MSG_DONTWAIT, path)
-        except BlockingIOError:
-            continue
+            return os.fstat(self._socket.fileno()).st_ino == self._identity
+        except OSError:
+            return False
+
+    def let_go(self) -> None:
+        """End it. A descriptor that is no longer ours is left alone."""
+        if _state.stream is self:
+            _state.stream = None
+        if self._is_ours():
+            self._socket.close()
+        self._socket.detach()
+
+    def __del__(self) -> None:
+        self.let_go()
+
+
+def _send_elsewhere(line: bytes) -> None:
+    """Hand over a report to the sockets that are for when the first one is full."""
+    kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+    sender = _socket.socket(_socket.AF_UNIX, kind)
+    try:
+        for path in _state.paths[1:]:
+            try:
+                sender.sendto(line, _socket.MSG_DONTWAIT, path)
+            except BlockingIOError:
+                continue
+            return
+    except OSError:
         return
+    finally:
+        sender.close()
 
 
 class _State:
-    """What this process knows of the exporter."""
+    """What this process knows of the exporter; `dead` is the mark of one that has left its sockets behind."""
 
-    __slots__ = ("dead", "paths", "stream")
+    __slots__ = ("dead", "memory", "memory_of", "paths", "stream")
 
     def __init__(self) -> None:
+        self.memory = self.memory_of = -1
         self.paths: tuple[str, ...] = ()
         self.stream: _Stream | None = None
         self.dead = 0
@@ -241,30 +295,46 @@ class _State:
 _state = _State()
 
 
-def _now() -> int:
+def now_nanoseconds() -> int:
+    """Time that never runs backwards."""
     return time.monotonic_ns()  # noqa: TID251 - programs of users have no Clock to hand us
 
 
-def _listener() -> _Stream | None:
+def _connected() -> _Stream | None:
     """The stream to the exporter that listens now, None where none does."""
+    stream = _state.stream
+    if stream is not None:
+        if stream.pid == os.getpid():
+            return stream
+        stream.let_go()  # it is the parent's
+    path = ""
     try:
         if not _state.paths:
             folder = runtime_folder(os.environ, os.getuid())
             _state.paths = tuple([os.path.join(folder, name) for name in OPERATIONS_SOCKETS])
         path = _state.paths[0]
         # Where nobody listens this is all that an operation costs, and no exception is made for it.
-        if not os.access(path, os.F_OK):
+        if not os.access(path, os.F_OK) or (_state.dead and os.stat(path).st_mtime_ns == _state.dead):
             return None
-        mark = os.stat(path).st_mtime_ns
-        stream = _state.stream
-        if stream is not None and stream.mark == mark and stream.pid == os.getpid():
-            return stream if mark != _state.dead else None
-        if mark == _state.dead or not _is_ours(os.path.dirname(path)):
+        if not _is_ours(os.path.dirname(path)):
             return None
-        _state.stream = stream = _Stream(mark)
+        _state.stream = stream = _Stream(path)
+    except ConnectionRefusedError:
+        # Nobody has this socket open, and nobody can open it again: another one has another mark.
+        _state.dead = os.stat(path).st_mtime_ns
+        return None
     except Exception:
         return None
     return stream
+
+
+def _leave() -> None:
+    """At the end of the program: a socket that is only forgotten would be complained about."""
+    if _state.stream is not None:
+        _state.stream.let_go()
+
+
+atexit.register(_leave)
 
 
 def _is_ours(folder: str) -> bool:
@@ -274,14 +344,27 @@ def _is_ours(folder: str) -> bool:
 
 
 def _resident_bytes() -> int | None:
+    """Resident memory of this process."""
     try:
-        descriptor = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return int(os.read(descriptor, 128).split()[1]) * _PAGE
-        finally:
-            os.close(descriptor)
+        if _state.memory_of != os.getpid():
+            _forget_memory()
+            _state.memory = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            _state.memory_of = os.getpid()
+        # Seven numbers, or it is another file by now.
+        _, pages, _, _, _, _, _ = os.pread(_state.memory, 128, 0).split()
+        return int(pages) * _PAGE
     except Exception:
+        _state.memory_of = -1
         return None
+
+
+def _forget_memory() -> None:
+    """Close the file that is the parent's, or was lost; a descriptor that is no longer ours is left alone."""
+    try:
+        if _state.memory >= 0 and os.readlink(f"/proc/self/fd/{_state.memory}").endswith("/statm"):
+            os.close(_state.memory)
+    except OSError:
+        return
 
 
 def _failure_of(error: BaseException) -> str | None:

@@ -1,0 +1,14 @@
+"""Where the program `tmux-exporter` begins: `op` must start quickly, everything else may take its time."""
+
+import sys
+
+
+def main() -> None:
+    """Run a command."""
+    if sys.argv[1:2] == ["op"]:
+        from tmux_exporter.op import main as op  # noqa: PLC0415 - each command imports what it needs
+
+        sys.exit(op(sys.argv[2:]))
+    from tmux_exporter.cli import main as cli  # noqa: PLC0415 - each command imports what it needs
+
+    cli()
