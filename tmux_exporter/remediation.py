@@ -28,6 +28,37 @@ def least(*modes: Mode) -> Mode:
     return min(modes, key=order.index)
 
 
+class TargetKind(StrEnum):
+    """What a policy can be for (closed list)."""
+
+    SCHEDULER = "scheduler"
+    AGENT = "agent"
+    LEAKED_PROCESS = "leaked_process"
+    PANE = "pane"
+    SERVER = "server"
+
+
+class Method(StrEnum):
+    """How something is ended (closed list).
+
+    SCHEDULER_PAIR: a shell first, and only once it is dead its sleep. AGENT_PROCESS: an agent's root process,
+    never the shell of its pane. LEAKED_PROCESS: one process whose command line a policy names by its hash.
+    """
+
+    SCHEDULER_PAIR = "scheduler_pair"
+    AGENT_PROCESS = "agent_process"
+    LEAKED_PROCESS = "leaked_process"
+
+
+class Signal(StrEnum):
+    """The signals that may ever be sent (closed list)."""
+
+    TERM = "TERM"
+    INT = "INT"
+    HUP = "HUP"
+    KILL = "KILL"
+
+
 class Action(StrEnum):
     """What a policy can ask for (closed list, a label). KILL only follows a STOP that had no effect."""
 

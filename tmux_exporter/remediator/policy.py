@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tmux_exporter.model import SchedulerState
-from tmux_exporter.remediation import Action, Refusal
+from tmux_exporter.remediation import Action, Method, Refusal, Signal
 from tmux_exporter.remediator.builtin import Policy
+from tmux_exporter.remediator.order import Order, Stage, scheduler_target
 from tmux_exporter.remediator.vetoes import (
     Case,
     Moment,
@@ -63,11 +64,15 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """To do something with a match, or (`refusal`) to leave it alone, told once as long as that stays so."""
+    """To do something with a match, or (`refusal`) to leave it alone, told once as long as that stays so.
+
+    A STOP has its `order`.
+    """
 
     scheduler: SchedulerReport
     action: Action | None = None
     refusal: Refusal | None = None
+    order: Order | None = None
 
     @property
     def pair(self) -> Pair:
@@ -212,7 +217,8 @@ class _Cycle:
                 left -= 1
                 counted.append(self._now)
                 self._watches[pair] = replace(self._watches[pair], stopped_at=self._now)
-                self._decisions.append(Decision(scheduler=scheduler, action=Action.STOP))
+                order = _order(self._policy, scheduler)
+                self._decisions.append(Decision(scheduler=scheduler, action=Action.STOP, order=order))
         return tuple(counted)
 
     def _is_due(self, pair: Pair) -> bool:
@@ -239,6 +245,18 @@ class _Cycle:
             if reason is not None and reason is not watch.refusal:
                 self._decisions.append(Decision(scheduler=case.scheduler, refusal=reason))
             self._watches[pair] = replace(watch, refusal=reason)
+
+
+def _order(policy: Policy, scheduler: SchedulerReport) -> Order:
+    return Order(
+        policy=policy,
+        target=scheduler_target(scheduler),
+        method=Method.SCHEDULER_PAIR,
+        stages=(
+            Stage(action=Action.STOP, signal=Signal.TERM, seconds=policy.grace),
+            Stage(action=Action.KILL, signal=Signal.KILL, seconds=policy.gone_within),
+        ),
+    )
 
 
 _UNSEEN = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})

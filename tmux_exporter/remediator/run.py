@@ -17,6 +17,7 @@ from tmux_exporter.remediator.act import Tools, end_pair
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.builtin import Policy
 from tmux_exporter.remediator.lock import take
+from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.policy import Decision, decide, start
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
@@ -126,18 +127,18 @@ class Remediator:
         if decision.action is Action.WARN:
             self._tally.act(Action.WARN, Outcome.DONE)
             self._say("an orphaned scheduler: no target of it exists", scheduler, level=logging.WARNING)
-        elif decision.action is Action.STOP and self.mode is Mode.ENFORCE:
-            self._end(scheduler)
+        elif decision.order is not None and self.mode is Mode.ENFORCE:
+            self._end(decision.order, scheduler)
         elif decision.action is Action.STOP:
             self._tally.act(Action.STOP, Outcome.WOULD)
             if self._settings.enforce and self._is_off():
                 self._tally.refuse(Refusal.SWITCHED_OFF)
             self._say("would end an orphaned scheduler", scheduler)
 
-    def _end(self, scheduler: SchedulerReport) -> None:
+    def _end(self, order: Order, scheduler: SchedulerReport) -> None:
         self._tally.end(scheduler.process)
         self._tell()
-        result = end_pair(self._settings.policy, scheduler, self._tools)
+        result = end_pair(order.policy, scheduler, self._tools)
         if not result.ended:
             self._tally.spare(scheduler.process)
         if result.refusal is not None:
