@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,46 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to show of an audit: all that is not None has to fit; of what fits the last `last`."""
+
+    kind: str | None = None
+    policy: str | None = None
+    pid: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditView:
-    """The lines of an audit file and what is wrong with its chain."""
+    """The lines of an audit file, or some of them, and what is wrong with its chain."""
 
     lines: tuple[Line, ...]
     faults: tuple[str, ...]
+
+    def only(self, wanted: Wanted) -> "AuditView":
+        """The lines that somebody asked for. What follows from an act is of its policy and its processes."""
+        acts = {each.record["seq"]: each.record for each in self.lines if each.record is not None}
+
+        def fits(line: Line) -> bool:
+            record = line.record
+            if record is None:
+                return wanted == Wanted(last=wanted.last)
+            act = _act(record, acts)
+            return (
+                wanted.kind in (None, record["kind"])
+                and wanted.policy in (None, act.get("policy"))
+                and (wanted.pid is None or wanted.pid in _pids(act))
+            )
+
+        kept = [line for line in self.lines if fits(line)]
+        return replace(self, lines=tuple(kept[-wanted.last :] if wanted.last else kept))
+
+    def verdict(self) -> str:
+        """One line: how many records there are, and whether they are whole."""
+        records = [line.record for line in self.lines if line.record is not None]
+        span = f", {records[0]['seq']} to {records[-1]['seq']}" if records else ""
+        found = f"faults, see above: {len(self.faults)}" if self.faults else "the chain is whole"
+        return f"{len(records)} records{span}; {found}"
 
     def as_table(self) -> str:
         """One row per line, the oldest first."""
@@ -53,6 +88,21 @@ def load(path: Path) -> AuditView:
     except OSError as error:
         raise CannotSeeError(f"{path}: {error.strerror}; only its owner can read it") from error
     return AuditView(lines=lines, faults=tuple(faults(lines)))
+
+
+def _act(record: Mapping[str, Any], by_number: Mapping[int, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The record of the act that a record is of; itself where it is of none."""
+    of = record.get("of")
+    return by_number.get(of, record) if isinstance(of, int) else record
+
+
+def _pids(record: Mapping[str, Any]) -> set[object]:
+    found = [record.get("shell"), record.get("sleep"), *_list(record.get("processes"))]
+    return {each[0] for each in found if isinstance(each, list) and each and isinstance(each[0], int)}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _row(line: Line) -> list[str]:

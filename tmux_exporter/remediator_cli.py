@@ -6,6 +6,7 @@ import click
 
 from tmux_exporter import __version__
 from tmux_exporter.command import run as run_command
+from tmux_exporter.command import show
 from tmux_exporter.config import load, override
 
 NAME = "tmux-remediator"
@@ -74,28 +75,44 @@ def run(
 
 
 @cli.command(short_help="Show what was done, and whether the record is whole.")
+@click.option("--kind", metavar="KIND", help="Only records of this kind: start, intent, outcome, …")
+@click.option("--policy", metavar="NAME", help="Only acts of this policy.")
+@click.option("--pid", type=click.IntRange(1), metavar="PID", help="Only acts on this process.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
+@click.option("--verify", is_flag=True, help="Show nothing but whether the chain of records is whole.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def audit(as_json: bool) -> int:
+def audit(
+    *, kind: str | None, policy: str | None, pid: int | None, last: int | None, verify: bool, as_json: bool
+) -> int:
     """Show every record of the audit and verify its chain: exit code 1 where that is broken.
+
+    An outcome is shown with the act that it is of.
 
     \b
     Example:
-      tmux-remediator audit
+      tmux-remediator audit --last 20
+      tmux-remediator audit --verify
       tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
     """
+    from tmux_exporter.audit_view import Wanted
     from tmux_exporter.audit_view import load as load_audit
     from tmux_exporter.places import REMEDIATOR_AUDIT, state_path
 
     path = state_path(os.environ) / REMEDIATOR_AUDIT
     view = load_audit(path)
-    if as_json:
-        click.echo(view.as_json())
-    elif view.lines:
-        click.echo(view.as_table())
-    else:
-        click.echo(f"nothing is on record: there is no {path}")
+    shown = view.only(Wanted(kind=kind, policy=policy, pid=pid, last=last))
     for fault in view.faults:
         click.echo(f"{path}: {fault}", err=True)
+    if as_json:
+        show(shown.as_json())
+    elif not view.lines:
+        show(f"nothing is on record: there is no {path}")
+    elif verify:
+        show(view.verdict())
+    elif shown.lines:
+        show(shown.as_table())
+    else:
+        show(f"nothing of that is on record: {len(view.lines)} lines of others")
     return 1 if view.faults else 0
 
 
