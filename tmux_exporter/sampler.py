@@ -181,7 +181,7 @@ class Sampler:
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
         signatures = merge(SIGNATURES, self._config.agents.signatures)
-        agents = find_agents(table, owners, view, signatures, self._names)
+        agents = find_agents(table, owners, view, signatures, self._names, roles=self._config.agents.roles)
         labels = _session_labels(view)
         now = self._clock.time()
         sight = Sight(table=table, view=view, agents=agents, clues={}, session_labels=labels, now=now)

@@ -4,6 +4,7 @@ The programs are copies and links of ordinary ones under an agent's name: what c
 tmux show them.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -101,6 +102,50 @@ def test_a_script_that_starts_itself_again_is_one_agent(fleet: Fleet) -> None:
     (agent,) = fleet.wait_for("gemini")
     argv = fleet.scene.process(agent.process.pid).argv
     assert argv is not None and argv[0] == "node"
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("claude", "env -i PATH=/bin {bin}/claude 3600"),
+        ("claude", "timeout 3600 {bin}/claude 3600"),
+        ("codex", "{bin}/bwrap -c '{bin}/codex 3600; :'"),
+        ("codex", "{bin}/npx -c 'sh -c \"{bin}/codex 3600; :\"; :'"),
+        ("aider", "{bin}/uvx -c 'python3 {bin}/aider; :' aider"),
+        ("aider", "python3 -m aider"),
+    ],
+)
+def test_whatever_starts_an_agent_is_none_itself(fleet: Fleet, program: str, command: str) -> None:
+    for name in ("claude", "codex"):
+        fleet.program(f"bin/{name}", "/bin/sleep")
+    for name in ("bwrap", "npx", "uvx"):
+        fleet.program(f"bin/{name}", "/bin/sh")
+    (fleet.bin / "aider").write_text("import time; time.sleep(3600)\n")
+    (fleet.bin / "aider.py").symlink_to("aider")
+    (fleet.bin / "python3").symlink_to(sys.executable)
+    pane = fleet.scene.shell(
+        f"export PYTHONPATH={fleet.bin} PATH={fleet.bin}:$PATH; {command.format(bin=fleet.bin)}",
+        "-n",
+        "one",
+    )
+    (agent,) = fleet.wait_for(program)
+    assert (agent.name, agent.pane.pane) == ("one", pane)
+    assert len(agent.members) == 1
+
+
+def test_a_team_on_a_hidden_server_is_seen_and_is_not_its_leaders(fleet: Fleet) -> None:
+    fleet.program("bin/claude", "/bin/sh")
+    hidden = fleet.scene.base / f"tmux-{os.getuid()}" / "claude-swarm-4711"
+    team = f"tmux -f /dev/null -S {hidden} new-session -d -s claude-swarm -n swarm-view {fleet.bin}/claude"
+    leader = fleet.scene.script(f"CLAUDECODE=1 {team}\nsleep 3600; :")
+    fleet.scene.shell(f"{fleet.bin}/claude {leader.removeprefix('sh ')}", "-n", "lead")
+    first, second = fleet.wait_for("claude", "claude")
+    labels = {view.process: view.label for view in fleet.scene.view.servers}
+    assert [(labels[each.pane.server], each.name) for each in (first, second)] == [
+        ("default", "lead"),
+        ("claude-swarm-1", "swarm-view"),
+    ]
+    assert not first.members & second.members
 
 
 def test_what_an_agents_tool_leaves_behind_is_still_its_own(fleet: Fleet) -> None:

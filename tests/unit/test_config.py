@@ -23,6 +23,7 @@ from tmux_exporter.config import (
     MetricsSettings,
     OperationSettings,
     ProcessSettings,
+    RoleConfig,
     SamplingSettings,
     SchedulerSettings,
     SignatureConfig,
@@ -98,6 +99,7 @@ def test_every_setting_is_read() -> None:
                 ),
                 SignatureConfig(program="other", argv0=("12",)),
             ),
+            roles=(RoleConfig(role="lead", windows=("boss*",), sessions=("shop",)),),
             expected=(
                 ExpectedAgent(session="shop", agent="lead"),
                 ExpectedAgent(session="nightly", agent="qa", server="ci"),

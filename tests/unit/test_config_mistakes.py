@@ -80,6 +80,10 @@ MISTAKES = {
         "2:26: tmux.sockets[2] says the same as an item before it; keep one",
         "4:9: processes.root: 'proc' is not an absolute path; start it with / (~ is not expanded)",
     ),
+    "role-rules": (
+        "3:7: agents.roles[0]: this fits every agent; add windows or sessions",
+        "5:17: agents.roles[1].windows[0]: '**' is no pattern of names; write one such as '*-reviewer'",
+    ),
     "scalar-for-a-list": ("2:12: tmux.sockets must be a list; write each item after a '- '",),
     "section-not-a-mapping": ("1:11: section 'sampling' holds one value; write its keys below it, indented",),
     "sexagesimal": (

@@ -10,10 +10,11 @@ has run there: then that has ended.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.roles import role_of
 from tmux_exporter.analysis.shells import at_prompt
 from tmux_exporter.analysis.signatures import Match, Signature, matcher
+from tmux_exporter.config import RoleConfig
 from tmux_exporter.model import (
     Agent,
     Evidence,
@@ -48,13 +49,18 @@ def find_agents(
     view: TmuxView,
     signatures: Sequence[Signature],
     names: NameBook,
+    *,
+    roles: Sequence[RoleConfig] = (),
 ) -> tuple[Agent, ...]:
-    """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample."""
+    """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample.
+
+    `roles` are the configuration's rules for roles.
+    """
     listings = [server.listing for server in view.servers if server.listing is not None]
     by_pane = _members(table, owners, listings)
     match = matcher(tuple(signatures)).match
     claims: list[Claim] = []
-    details: list[tuple[_Found, Pane]] = []
+    details: list[tuple[_Found, str]] = []
     for listing in listings:
         windows = {window.id: window for window in listing.windows}
         sessions = {session.id: session for session in listing.sessions}
@@ -62,10 +68,11 @@ def find_agents(
             key = PaneKey(listing.server, pane.id)
             if not (members := by_pane[key]):
                 continue
-            wanted, declared = wanted_name(pane, windows.get(pane.window_id), sessions[pane.session_id])
+            window, session = windows.get(pane.window_id), sessions[pane.session_id]
+            wanted, declared = wanted_name(pane, window, session)
             had = names.has_held(key, OTHER_PROGRAM)
             for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
-                details.append((found, pane))
+                details.append((found, role_of(pane, window, session, roles)))
                 claims.append(
                     Claim(
                         pane=key,
@@ -87,7 +94,7 @@ def find_agents(
             process=claims[at].process,
             program=claims[at].program,
             version=details[at][0].version,
-            role=label_text(details[at][1].role_option),
+            role=details[at][1],
             reason=details[at][0].reason,
             members=details[at][0].members,
             programs=details[at][0].programs,

@@ -49,7 +49,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         program="claude",
         argv0=("claude",),
-        exe=("*/claude/versions/*",),
+        exe=("*/claude/versions/*", "*/@anthropic-ai/claude-code-linux-*/claude"),
         script=("claude", "*/@anthropic-ai/claude-code/cli.js", "*/@anthropic-ai/claude-agent-sdk/cli.js"),
         not_argv0=("rg", "bfs", "ugrep"),
         not_exe=("*/claude-desktop/*", "*.app/*"),

@@ -16,7 +16,7 @@ from tmux_exporter.config.schema import (
     Transport,
     WebSettings,
 )
-from tmux_exporter.config.schema_agents import AgentSettings, ExpectedAgent, SignatureConfig
+from tmux_exporter.config.schema_agents import AgentSettings, ExpectedAgent, RoleConfig, SignatureConfig
 from tmux_exporter.config.schema_operations import OperationSettings
 from tmux_exporter.config.values import (
     ListenAddress,
@@ -37,6 +37,7 @@ __all__ = [
     "MetricsSettings",
     "OperationSettings",
     "ProcessSettings",
+    "RoleConfig",
     "SamplingSettings",
     "SchedulerSettings",
     "SignatureConfig",

@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 
 from tmux_exporter.config.kinds import ListOf, Records, Text, setting
-from tmux_exporter.config.values import parse_file_name, parse_label, parse_pattern, parse_program
+from tmux_exporter.config.values import (
+    parse_file_name,
+    parse_label,
+    parse_name_pattern,
+    parse_pattern,
+    parse_program,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,36 @@ def accept(_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleConfig:
+    """A role by names, besides the built-in rules; where both lists are given, one of each has to fit."""
+
+    role: str = field(
+        metadata=setting(Text(what="text", parser=parse_label), "The label `role` of such an agent."),
+    )
+    windows: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+            "Pattern of the window's name; capitals do not count, and blanks, `_` and `.` are as `-`. A name "
+            "that tmux gives by itself (`automatic-rename`) fits none.",
+        ),
+    )
+    sessions: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+            "Pattern of the session's name, likewise.",
+        ),
+    )
+
+
+def check_role(record: object) -> None:
+    """Refuse a role that every agent would have."""
+    if isinstance(record, RoleConfig) and not (record.windows or record.sessions):
+        raise ValueError("this fits every agent; add windows or sessions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedAgent:
     """An agent that has to be there: while no pane runs it, it is shown with `tmux_agent_up` 0."""
 
@@ -75,6 +111,13 @@ class AgentSettings:
         metadata=setting(
             Records(of=SignatureConfig, check=check_signature),
             "Programs to recognise as agents besides the built-in ones.",
+        ),
+    )
+    roles: tuple[RoleConfig, ...] = field(
+        default=(),
+        metadata=setting(
+            Records(of=RoleConfig, check=check_role),
+            "Rules for the label `role`; they come before the built-in ones, the pane's `@role` before both.",
         ),
     )
     expected: tuple[ExpectedAgent, ...] = field(

@@ -157,6 +157,13 @@ def parse_pattern(text: str) -> str:
     return text
 
 
+def parse_name_pattern(text: str) -> str:
+    """A shell pattern of names. Raises ValueError with the mend."""
+    if not text.strip("*") or not text.isprintable():
+        raise ValueError(f"{shown(text)} is no pattern of names; write one such as '*-reviewer'")
+    return text
+
+
 def _quantity(text: str, what: str, units: Iterable[str], usual: tuple[str, ...]) -> tuple[float, str]:
     """The number and the unit of a text; `usual` are the units that a message shows."""
     known = tuple(units)

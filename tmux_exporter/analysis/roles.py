@@ -1,0 +1,75 @@
+"""The role of an agent: what its pane's `@role` says, else what the names of its window and session tell.
+
+Names are advice only: people rename windows, and tmux does. The first rule that fits decides; those of the
+configuration come before the built-in ones, which know the names that Tmux-Orchestrator gives.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.config import RoleConfig
+from tmux_exporter.model import Pane, Session, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRule:
+    """A role by shell patterns of names, in lower case and with `-` for every blank, `_` and `.`.
+
+    One of `windows` has to fit where there are some, and one of `sessions` where there are some.
+    """
+
+    role: str
+    windows: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+
+
+ROLES: tuple[RoleRule, ...] = (
+    RoleRule(role="project-manager", windows=("*project-manager*", "pm", "pm-*", "*-pm", "*-pm-*")),
+    RoleRule(role="orchestrator", windows=("*orchestrator*", "tmux-orc")),
+    RoleRule(
+        role="code-reviewer", windows=("*code-review*", "*codereview*", "*reviewer*", "review", "*-review")
+    ),
+    RoleRule(role="qa", windows=("qa", "qa-*", "*-qa", "*-qa-*", "*tester*", "*test-engineer*")),
+    RoleRule(role="devops", windows=("*devops*", "*-ops", "sre", "*-sre")),
+    RoleRule(role="researcher", windows=("*research*",)),
+    RoleRule(role="documentation-writer", windows=("*doc*-writer*", "docs", "*-docs", "documentation")),
+    RoleRule(role="engineer", windows=("*engineer*", "*developer*", "claude-*", "*-agent", "*-agent-*")),
+    RoleRule(role="dev-server", windows=("*-dev", "dev-server", "*-server", "uvicorn-*")),
+    RoleRule(role="shell", windows=("shell", "*-shell")),
+    RoleRule(role="orchestrator", sessions=("*orchestrator*", "tmux-orc")),
+)
+"""The whole order counts: `backend-pm` manages, and `Claude-QA` tests."""
+
+
+def role_of(pane: Pane, window: Window | None, session: Session, configured: Sequence[RoleConfig]) -> str:
+    """The role as a label; empty where nothing tells one.
+
+    A window that tmux names after its running command says nothing.
+    """
+    if pane.role_option.strip():
+        return label_text(pane.role_option)
+    named = window is not None and not window.automatic_rename
+    window_name = _plain(window.name) if window is not None and named else None
+    session_name = _plain(session.name)
+    own = (
+        RoleRule(role=each.role, windows=_plains(each.windows), sessions=_plains(each.sessions))
+        for each in configured
+    )
+    return next((rule.role for rule in (*own, *ROLES) if _fits(rule, window_name, session_name)), "")
+
+
+def _fits(rule: RoleRule, window: str | None, session: str) -> bool:
+    if rule.windows and (window is None or not any(fnmatchcase(window, each) for each in rule.windows)):
+        return False
+    return not rule.sessions or any(fnmatchcase(session, each) for each in rule.sessions)
+
+
+def _plains(patterns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_plain(each) for each in patterns)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.]", "-", name.lower())
