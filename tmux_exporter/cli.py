@@ -192,6 +192,29 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
     return int(schedulers_view.in_trouble(report))
 
 
+@cli.command(short_help="List what outlived its pane, by owner and kind.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
+    """List the processes that outlived the pane that started them: whose they were, of which kind, what they
+    cost, on which ports they listen, and why they count as leaked.
+
+    Looks twice, a second apart, where something might only be ending. Ends with 1 if something is leaked.
+
+    \b
+    Example:
+      tmux-exporter leaks
+      tmux-exporter leaks --json | jq '.leaks[] | select(.kind == "mcp_server") | .pid'
+    """
+    from tmux_exporter import leaks_view
+    from tmux_exporter.once import leaks_once
+
+    report, ports = leaks_once(load_config(), os.environ)
+    shown = leaks_view.as_dict(report, ports)
+    show(json.dumps(shown, indent=2) if as_json else leaks_view.as_text(report, ports))
+    return int(bool(report.leaks))
+
+
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings

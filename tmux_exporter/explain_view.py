@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tmux_exporter.analysis.explain import Explanation, Member
+from tmux_exporter.human import UNKNOWN, number, size
 from tmux_exporter.text_table import Column, table
 
 _COLUMNS = (
@@ -16,7 +17,6 @@ _COLUMNS = (
     Column("THREADS", right=True),
     Column("EVIDENCE"),
 )
-_UNKNOWN = "?"
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:
@@ -47,20 +47,10 @@ def _row(member: Member) -> tuple[str, ...]:
     return (
         str(member.pid),
         member.name,
-        _UNKNOWN if member.memory_bytes is None else size(member.memory_bytes),
-        _UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}",
+        size(member.memory_bytes),
+        UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}",
         f"{member.cpu_seconds:.1f}s",
-        _UNKNOWN if member.open_fds is None else str(member.open_fds),
+        number(member.open_fds),
         str(member.threads),
         member.evidence,
     )
-
-
-def size(count: int) -> str:
-    """Bytes for a person: `512 B`, `1.5 MiB`."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError("the last unit returns")

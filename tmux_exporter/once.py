@@ -1,4 +1,4 @@
-"""One look without a running exporter: `once`, `explain`, `schedulers` and `doctor`."""
+"""One look without a running exporter: `once`, `explain`, `schedulers`, `leaks` and `doctor`."""
 
 import os
 from collections.abc import Mapping
@@ -15,8 +15,10 @@ from tmux_exporter.config import Config
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
+from tmux_exporter.model import ProcessId
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import SETTLE_SECONDS, open_sampler, require_tmux
+from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.machine import look
 from tmux_exporter.web.report_json import render as render_json
 
@@ -24,11 +26,7 @@ from tmux_exporter.web.report_json import render as render_json
 def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
     """One sample as `text`, `openmetrics` or `json`. Raises CannotSeeError on a machine without tmux."""
     log.configure(config.log.level, config.log.format)
-    sampler = open_sampler(config, SystemClock(), environ)
-    report = sampler.sample()
-    if sampler.unsettled:
-        Event().wait(SETTLE_SECONDS)
-        report = sampler.sample()
+    report = settled_report(config, environ)
     require_tmux(report, environ)
     if form == "json":
         return render_json(report) + b"\n"
@@ -46,9 +44,34 @@ def schedulers_once(config: Config, environ: Mapping[str, str]) -> Report:
     """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
     log.configure(config.log.level, config.log.format)
     report = open_sampler(config, SystemClock(), environ).sample()
+    _require_view(report, environ)
+    return report
+
+
+def leaks_once(
+    config: Config, environ: Mapping[str, str]
+) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
+    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it."""
+    log.configure(config.log.level, config.log.format)
+    report = settled_report(config, environ)
+    _require_view(report, environ)
+    reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
+    return report, reader.ports(leak.process for leak in report.leaks)
+
+
+def _require_view(report: Report, environ: Mapping[str, str]) -> None:
     require_tmux(report, environ)
     if not report.collector_success.get("processes", False):
         raise CannotSeeError("not all processes of this machine can be listed; is /proc mounted?")
+
+
+def settled_report(config: Config, environ: Mapping[str, str]) -> Report:
+    """One sample, or a second one where that is needed to tell what is leaked."""
+    sampler = open_sampler(config, SystemClock(), environ)
+    report = sampler.sample()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        report = sampler.sample()
     return report
 
 
@@ -67,10 +90,6 @@ def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ..
     log.configure(config.log.level, config.log.format)
     # What the machine has left is the doctor's business, also beside a node_exporter.
     config = replace(config, metrics=replace(config.metrics, host=True))
-    sampler = open_sampler(config, SystemClock(), environ)
-    report = sampler.sample()
-    if sampler.unsettled:
-        Event().wait(SETTLE_SECONDS)
-        report = sampler.sample()
+    report = settled_report(config, environ)
     options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
     return check_up(report, look(report, environ, os.getuid(), options, sysctls))

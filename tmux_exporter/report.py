@@ -196,7 +196,8 @@ class SchedulerReport:
 class LeakReport:
     """One process that outlived its pane; `server`, `session` and `pane` are of the pane that left it.
 
-    They are empty where they are not known. `cpu_seconds_total` is of its whole life.
+    They are empty where they are not known. `name` is its program and what that runs where it runs others.
+    `cpu_seconds_total` is of its whole life.
     """
 
     server: str
@@ -204,6 +205,7 @@ class LeakReport:
     pane: str
     kind: LeakKind
     reason: str
+    name: str
     process: ProcessId
     start_time_seconds: float
     memory_bytes: int | None

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from tmux_exporter.analysis.scheduler_remarks import REMARKS
+from tmux_exporter.human import UNKNOWN, span
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.report import Report, SchedulerReport
 from tmux_exporter.text_table import Column, table
@@ -23,7 +24,6 @@ _COLUMNS = (
     Column("PID", right=True),
     Column("WHY"),
 )
-_UNKNOWN = "?"
 _NEVER_SECONDS = 36_500 * 86_400.0
 
 
@@ -82,9 +82,9 @@ def _row(scheduler: SchedulerReport, now: float) -> tuple[str, ...]:
     return (
         scheduler.state,
         _due(scheduler, now),
-        ", ".join(scheduler.targets) or _UNKNOWN,
-        scheduler.server or _UNKNOWN,
-        scheduler.session or _UNKNOWN,
+        ", ".join(scheduler.targets) or UNKNOWN,
+        scheduler.server or UNKNOWN,
+        scheduler.session or UNKNOWN,
         str(scheduler.process.pid),
         why,
     )
@@ -92,17 +92,8 @@ def _row(scheduler: SchedulerReport, now: float) -> tuple[str, ...]:
 
 def _due(scheduler: SchedulerReport, now: float) -> str:
     if scheduler.due_timestamp_seconds is None:
-        return "never" if scheduler.state is SchedulerState.IMMORTAL else _UNKNOWN
+        return "never" if scheduler.state is SchedulerState.IMMORTAL else UNKNOWN
     left = scheduler.due_timestamp_seconds - now
     if left > _NEVER_SECONDS:
         return "never"
     return f"in {span(left)}" if left >= 0 else f"{span(-left)} ago"
-
-
-def span(seconds: float) -> str:
-    """A time for a person, by its two largest units: `45s`, `12m 05s`, `3h 20m`, `9d 04h`."""
-    whole = int(seconds)
-    for size, unit, below, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if whole >= size:
-            return f"{whole // size}{unit} {whole % size // below:02d}{small}"
-    return f"{whole}s"

@@ -184,14 +184,52 @@ def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
         assert ["its", "shell", str(shell.pid)] in [line.split() for line in explained.splitlines()]
 
 
-def test_schedulers_cannot_be_told_from_half_a_listing(run: Run, tmp_path: Path) -> None:
+def test_leaks_lists_what_outlived_its_pane_and_ends_with_1(
+    run: Run, tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
+) -> None:
+    server = tmux_server("fleet")
+    script = tmp_path / "serve_secret.py"
+    script.write_text(
+        "import os, socket, sys, time\n"
+        "port = socket.create_server(('127.0.0.1', 0))\n"
+        "with open(sys.argv[1] + '.new', 'w') as file: print(os.getpid(), port.getsockname()[1], file=file)\n"
+        "os.rename(sys.argv[1] + '.new', sys.argv[1])\n"
+        "time.sleep(3000)\n"
+    )
+    left = tmp_path / "left"
+    command = f"setsid {sys.executable} {script} {left} a-secret-word & exec sleep 3000"
+    server.cmd("new-window", "-d", "-n", "doomed", f"sh -c '{command}'")
+    words = wait_for(lambda: left.read_text().split() if left.exists() else None, "it listens")
+    pid, port = map(int, words)
+    with ExitStack() as stack:
+        stack.callback(end_process, pid)
+        assert all(each["pid"] != pid for each in json.loads(run("leaks", "--json").stdout)["leaks"])
+        server.cmd("kill-window", "-t", "main:doomed")
+
+        def found() -> dict[str, Any] | None:
+            document = json.loads(run("leaks", "--json").stdout)
+            return next((each for each in document["leaks"] if each["pid"] == pid), None)
+
+        leak = wait_for(found, "it is leaked")
+        assert (leak["kind"], leak["listening_ports"]) == ("dev_server", [port])
+        assert (leak["server"], leak["session"], leak["pane"]) == ("fleet", "main", "%1")
+        assert leak["name"].endswith(" serve_secret.py") and leak["memory_bytes"] > 1_000_000
+        result = run("leaks")
+        assert (result.returncode, result.stderr) == (1, "")
+        (line,) = [line for line in result.stdout.splitlines() if f" {pid} " in line]
+        assert f" {port} " in line and "it listens on a TCP port" in line
+        assert "a-secret-word" not in result.stdout
+
+
+@pytest.mark.parametrize("command", ["schedulers", "leaks"])
+def test_nothing_can_be_told_from_half_a_listing(run: Run, tmp_path: Path, command: str) -> None:
     root = tmp_path / "proc"
     (root / "7").mkdir(parents=True)
     (root / "stat").write_text("btime 1700000000\n", encoding="ascii")
     (root / "7" / "stat").write_text("7 (bash) S ?\n", encoding="ascii")
     file = tmp_path / "c.yml"
     file.write_text(f"processes:\n  root: {root}\n", encoding="utf-8")
-    line = refused(run("schedulers", "--config", str(file)), 3)
+    line = refused(run(command, "--config", str(file)), 3)
     assert "not all processes of this machine can be listed" in line
 
 

@@ -318,6 +318,7 @@ def leak(
         pane="%9" if session else "",
         kind=kind,
         reason="its pane is gone",
+        name="node serve.js",
         process=ProcessId(pid, 1_234),
         start_time_seconds=NOW - age,
         memory_bytes=memory,

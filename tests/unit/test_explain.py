@@ -9,7 +9,7 @@ from tmux_exporter.analysis.explain import explain
 from tmux_exporter.analysis.leaks import Leaks
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.explain_view import as_dict, as_text, size
+from tmux_exporter.explain_view import as_dict, as_text
 from tmux_exporter.model import Agent, Leak, LeakKind, PaneKey, ProcessTable, TmuxView
 
 SERVER = tmux_server(100)
@@ -124,14 +124,6 @@ def test_json_holds_the_same_facts() -> None:
     data = json.loads(json.dumps(as_dict(explain("201", snapshot()))))
     assert data["facts"]["belongs to"] == "pane %0"
     assert data["members"][0]["pid"] == 201
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 50, "3145728.0 GiB")],
-)
-def test_sizes_are_for_a_person(count: int, text: str) -> None:
-    assert size(count) == text
 
 
 def test_more_digits_than_a_pid_has_are_a_name() -> None:

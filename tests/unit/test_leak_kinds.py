@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.facts import process
-from tmux_exporter.analysis.leak_kinds import Kinds, is_mcp_server, own_kind
+from tmux_exporter.analysis.leak_kinds import Kinds, is_mcp_server, name_of, own_kind
 from tmux_exporter.analysis.programs import program_of, why_lasting
 from tmux_exporter.analysis.signatures import SIGNATURES, matcher
 from tmux_exporter.model import Circumstances, LeakKind, Process
@@ -155,3 +155,25 @@ def test_what_is_there_to_stay(each: Process) -> None:
 )
 def test_what_is_not(each: Process) -> None:
     assert why_lasting(each) == ""
+
+
+@pytest.mark.parametrize(
+    ("each", "name"),
+    [
+        (program("sleep", "300"), "sleep"),
+        (program("vite-helper", "300", exe="/usr/bin/sleep"), "sleep"),
+        (program("claude", "--print", "a secret prompt"), "claude"),
+        (program("bash", "-c", "sleep 5; a secret"), "bash"),
+        (program("bash", "/srv/later.sh", exe="/usr/bin/bash"), "bash"),
+        (program("python3", "/srv/serve.py", "--key", "x", exe="/usr/bin/python3.11"), "python3.11 serve.py"),
+        (program("python3", "-m", "http.server", exe="/usr/bin/python3"), "python3 http.server"),
+        (program("node", "/srv/node_modules/@a/b/dist/index.js", exe="/usr/bin/node"), "node @a/b"),
+        (program("node", "/srv/node_modules/.bin/tsc", "x", exe="/usr/bin/node"), "node .bin/tsc"),
+        (program("node", "/srv/github/dist/index.js", exe="/usr/bin/node"), "node github/index.js"),
+        (program("npm exec some-package /srv/secret", exe="/usr/bin/node"), "npm some-package"),
+        (program("node", "/usr/bin/npx", "-y", "@a/b", exe="/usr/bin/node"), "node @a/b"),
+        (process(300, 1, comm="MainThread", argv=None, exe=None), "MainThread"),
+    ],
+)
+def test_it_is_called_by_its_program_and_what_that_runs(each: Process, name: str) -> None:
+    assert name_of(each) == name

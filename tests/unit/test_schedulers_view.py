@@ -8,7 +8,7 @@ import pytest
 from tests.support.report import example_report, scheduler
 from tmux_exporter.model import SchedulerRemark, SchedulerState
 from tmux_exporter.report import Report, SchedulerReport
-from tmux_exporter.schedulers_view import TROUBLE, as_dict, as_text, in_trouble, span
+from tmux_exporter.schedulers_view import TROUBLE, as_dict, as_text, in_trouble
 
 EMPTY = replace(example_report(), schedulers=())
 NOW = EMPTY.timestamp
@@ -62,20 +62,3 @@ def test_a_sleep_of_millions_of_years_is_as_good_as_never() -> None:
     shown = report(pending(SchedulerState.IMMORTAL, due=1e300))
     assert as_text(shown).splitlines()[1].split()[1] == "never"
     json.dumps(as_dict(shown), allow_nan=False)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.9, "0s"),
-        (59.9, "59s"),
-        (60, "1m 00s"),
-        (3599, "59m 59s"),
-        (3600, "1h 00m"),
-        (86399, "23h 59m"),
-        (86400, "1d 00h"),
-        (9 * 86400 + 4.5 * 3600, "9d 04h"),
-    ],
-)
-def test_a_time_is_told_by_its_two_largest_units(seconds: float, text: str) -> None:
-    assert span(seconds) == text

@@ -42,6 +42,30 @@ def is_mcp_server(process: Process) -> bool:
     return any(_MCP.search(name) for name in _names(process))
 
 
+def name_of(process: Process) -> str:
+    """What to call it before a person: its program, and what that runs where it runs others.
+
+    `sleep`, `python3 serve.py`, `node @scope/server`, `npm some-package`: no whole path, no other argument.
+    """
+    program = program_of(process)
+    names = list(_names(process)) or [program]
+    # A program under another name (`exec -a`) is told by its file, one that writes a title by that.
+    first = names[0] if " " in (process.argv or ("",))[0] else program
+    return " ".join((first, *_runs(names[1:])))
+
+
+def _runs(names: Sequence[str]) -> Iterable[str]:
+    if not names:
+        return
+    script, *around = names
+    if not around:
+        yield script
+    elif around[0].startswith("@") or script in _RUNNERS:
+        yield "/".join(around)
+    else:
+        yield f"{around[0]}/{script}"
+
+
 def _names(process: Process) -> Iterable[str]:
     argv = process.argv or ()
     if not argv:

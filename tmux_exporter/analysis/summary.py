@@ -21,6 +21,7 @@ from tmux_exporter.analysis.groups import (
 )
 from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.leak_kinds import name_of
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.snapshot import Snapshot
@@ -250,6 +251,7 @@ class Summary:
             pane=leak.pane.pane if leak.pane else "",
             kind=leak.kind,
             reason=leak.reason,
+            name=label_text(name_of(process)),
             process=leak.process,
             start_time_seconds=self._table.start_time(process.id),
             memory_bytes=memory_bytes(process),
