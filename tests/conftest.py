@@ -52,8 +52,11 @@ def start_exporter(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., E
 
     def start(*arguments: str) -> Exporter:
         home = tmp_path / f"exporter{len(started)}"
+        # Short, for a socket is made in it.
+        runtime = socket_dir.parent / f"serve{len(started)}"
         home.mkdir(mode=0o700)
-        started.append(Exporter(home, *arguments))
+        runtime.mkdir(mode=0o700)
+        started.append(Exporter(home, runtime, *arguments))
         return started[-1]
 
     yield start

@@ -17,8 +17,16 @@ from tmux_exporter.operation import OperationLoss
 
 
 @pytest.fixture
-def exporter(tmp_path: Path) -> Iterator[Exporter]:
-    made = Exporter(tmp_path)
+def home(socket_dir: Path) -> Path:
+    """Short, for a socket is made in it."""
+    folder = socket_dir.parent / "home"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def exporter(home: Path) -> Iterator[Exporter]:
+    made = Exporter(home, home)
     yield made
     made.end()
 
@@ -48,14 +56,14 @@ def test_every_class_is_there_from_zero(exporter: Exporter) -> None:
     assert (bounds[0], bounds[-2:]) == ("0.001", ["120.0", "+Inf"])
 
 
-def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, tmp_path: Path) -> None:
+def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, home: Path) -> None:
     program = "from tmux_exporter.instrument import operation\nwith operation('recovery'): input()\n"
 
     def in_flight() -> float:
         return series(exporter.metrics(), "tmux_operations_in_flight")['operation="recovery"']
 
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environ(tmp_path)) as child:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environ(home)) as child:
         wait_for(lambda: in_flight() == 1, "it is under way", timeout=30)
         child.send_signal(signal.SIGKILL)
     wait_for(lambda: in_flight() == 0, "it is no longer under way", timeout=30)
@@ -63,12 +71,12 @@ def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, tmp_pat
     assert lost['reason="unfinished"'] == 1
 
 
-def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, tmp_path: Path) -> None:
-    home = tmp_path / "second"
-    home.mkdir()
+def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, home: Path) -> None:
+    other = home / "second"
+    other.mkdir()
     # A link is no folder to trust; another exporter that holds the socket has the same effect.
-    (home / "tmux-exporter").symlink_to(tmp_path / "tmux-exporter")
-    second = Exporter(home)
+    (other / "tmux-exporter").symlink_to(home / "tmux-exporter")
+    second = Exporter(other, other)
     try:
         page = second.metrics()
         assert series(page, "tmux_operation_duration_seconds_count") == {}

@@ -13,9 +13,9 @@ _LISTENING = re.compile(r"listening on (http://\S+/)")
 
 
 class Exporter:
-    """Started when made; `home` holds its state, runtime folder and log."""
+    """Started when made; `home` holds its state and log, `runtime` its sockets."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, runtime: Path, *arguments: str) -> None:
         self.log = home / "serve.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -24,7 +24,7 @@ class Exporter:
                     *("--web.listen-address", "127.0.0.1:0", "--sampling.interval", "500ms", *arguments),
                 ],
                 stderr=log,
-                env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
+                env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)},
             )
         wait_for(lambda: _LISTENING.search(self._text()), f"serve listens: {self._text()}")
         self.url = _LISTENING.findall(self._text())[0]

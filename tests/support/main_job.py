@@ -68,7 +68,7 @@ class MainJob:
         self.fleet.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
         self.fleet.tmux("new-session", "-d", "-s", "orchestrator", "bash --norc --noprofile")
         self.webhook = Webhook()
-        self.exporter = Exporter(home)
+        self.exporter = Exporter(home, home)
         self._children: list[stack.Child] = []
         self._remediators: list[subprocess.Popen[bytes]] = []
 

@@ -163,7 +163,8 @@ class _Cycle:
         # A view that is not whole is no observation; a listing that was used before is no second one.
         if judged_at is not None and reason not in _UNSEEN:
             if watch.observations == 0:
-                watch = replace(watch, observations=1, since=judged_at, judged_at=judged_at)
+                # Since now: what an old listing says of then, a younger look may have contradicted.
+                watch = replace(watch, observations=1, since=self._now, judged_at=judged_at)
             elif judged_at - watch.judged_at >= _CYCLE_SHARE * self._report.interval_seconds:
                 watch = replace(watch, observations=watch.observations + 1, judged_at=judged_at)
         self._watches[pair] = watch
