@@ -104,7 +104,7 @@ def test_what_a_hostile_server_gets(script: str, place: Path) -> None:
     with start(place, script) as pid:
         before = time.monotonic()
         answer = ask(place, timeout=0.4 if ENDS[script] is QueryFailure.HUNG else 5.0)
-        assert time.monotonic() - before < 3.0
+        assert time.monotonic() - before < 4.5
         assert (answer.failure, answer.peer) == (ENDS[script], pid)
         assert answer.detail.isprintable()
         assert answer.detail.isascii()
@@ -244,7 +244,7 @@ def test_harm_on_every_side_costs_the_good_server_nothing(
         questions = [Question(socket=str(socket_dir / name), version=None) for name in names]
         started = time.monotonic()
         answers = ask_all(questions, uid=os.getuid(), timeout=1.5, transport="auto", clock=SystemClock())
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 4.0
     finally:
         for server in servers:
             server.__exit__(None, None, None)

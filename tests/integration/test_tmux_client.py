@@ -202,11 +202,11 @@ def test_a_stopped_server_costs_its_own_answer_only(
         own = len(os.listdir("/proc/self/fd"))
         started = time.monotonic()
         questions = [stopped.question(), server.question(), stopped.question()]
-        answers = ask_all(questions, uid=os.getuid(), timeout=0.6, transport=transport, clock=SystemClock())
-        assert 0.6 <= time.monotonic() - started < 1.2
+        answers = ask_all(questions, uid=os.getuid(), timeout=2, transport=transport, clock=SystemClock())
+        assert 2 <= time.monotonic() - started < 3.8
         assert [answer.failure for answer in answers] == [QueryFailure.HUNG, None, QueryFailure.HUNG]
         assert [answer.peer for answer in answers] == [stopped.pid, server.pid, stopped.pid]
-        assert answers[1].seconds < 0.5 < answers[0].seconds < 1.2
+        assert answers[1].seconds < 1.8 < answers[0].seconds
         assert len(os.listdir("/proc/self/fd")) == own
         assert not children()
         os.kill(stopped.pid, signal.SIGCONT)

