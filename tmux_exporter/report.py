@@ -120,7 +120,7 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneReport:
-    """One pane, in the session that owns it."""
+    """One pane, in the session that owns it; `pid` is of the process that tmux started in it."""
 
     server: str
     session: str
@@ -132,6 +132,7 @@ class PaneReport:
     history_lines: int
     history_limit_lines: int
     usage: Usage
+    pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +140,10 @@ class AgentReport:
     """One agent: its root process and all below it, or one that does not run.
 
     That is an agent whose pane is still there, or one that somebody declared (then `pane`, `window` and
-    `program` may be empty): it has no `pid`, and its `usage` is that of no process. `up` stays true for the
-    first look that misses the process. `state_since_timestamp_seconds` is wall time, `waiting_reason` is
-    there only while it waits, `state_source` is who said so. `same_command_processes` is how many of its
-    processes run one and the same command line, at most.
+    `program` may be empty): it has no `pid` and no `process`, and its `usage` is that of no process. `up`
+    stays true for the first look that misses the process. `state_since_timestamp_seconds` is wall time,
+    `waiting_reason` is there only while it waits, `state_source` is who said so. `same_command_processes` is
+    how many of its processes run one and the same command line, at most.
     """
 
     server: str
@@ -163,6 +164,7 @@ class AgentReport:
     waiting_reason: WaitingReason | None = None
     restarts_total: int = 0
     same_command_processes: int = 0
+    process: ProcessId | None = None
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
 
@@ -197,7 +199,8 @@ class LeakReport:
     """One process that outlived its pane; `server`, `session` and `pane` are of the pane that left it.
 
     They are empty where they are not known. `name` is its program and what that runs where it runs others.
-    `cpu_seconds_total` is of its whole life.
+    `cpu_seconds_total` is of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline, empty
+    where that is not known as a whole.
     """
 
     server: str
@@ -211,6 +214,7 @@ class LeakReport:
     memory_bytes: int | None
     cpu_seconds_total: float
     open_fds: int | None
+    argv_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

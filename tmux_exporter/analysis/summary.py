@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.accounting import Accounts, Totals
 from tmux_exporter.analysis.agent_counts import AgentCounts
+from tmux_exporter.analysis.argv_hash import argv_sha256
 from tmux_exporter.analysis.groups import (
     GroupKey,
     leak_key,
@@ -182,6 +183,7 @@ class Summary:
             history_bytes=pane.history_bytes,
             history_lines=pane.history_lines,
             history_limit_lines=pane.history_limit_lines,
+            pid=pane.pid,
             usage=self._usage(self._members[key], pane_key(key), self._snapshot.roots([pane])),
         )
 
@@ -215,6 +217,7 @@ class Summary:
             waiting_reason=status.reason,
             restarts_total=self._agents.restarts(labels),
             same_command_processes=largest_hoard(members)[0],
+            process=life.agent.process if life.agent else None,
             state_seconds_total=self._agents.seconds(labels),
             state_cpu_seconds_total={
                 state: self._accounts.totals(state_key(life, state)).cpu_seconds for state in AgentState
@@ -257,6 +260,7 @@ class Summary:
             memory_bytes=memory_bytes(process),
             cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
             open_fds=process.open_fds,
+            argv_sha256=argv_sha256(process),
         )
 
     def _usage(
