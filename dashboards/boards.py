@@ -5,5 +5,6 @@ from collections.abc import Callable, Mapping
 from grafana_foundation_sdk.builders import dashboard as build
 
 from dashboards.fleet import fleet
+from dashboards.session import session
 
-BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {"fleet": fleet}
+BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {"fleet": fleet, "session": session}

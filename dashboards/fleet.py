@@ -3,6 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard as build
 
 from dashboards.frame import Section, board
+from dashboards.marks import remediations, urgent_alerts
 from dashboards.sections import agents, attention, check_ins, exporters, servers, sessions
 
 
@@ -24,4 +25,5 @@ def fleet() -> build.Dashboard:
                 panels=exporters.panels(),
             ),
         ],
+        marks=(urgent_alerts(), remediations()),
     )

@@ -9,10 +9,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL
 from dashboards.links import TAG, all_boards
-from dashboards.queries import ALERT, OUR_ALERTS, select
-from dashboards.variables import DATASOURCE, LABELS, choice, datasource
+from dashboards.variables import OF_SESSION, choice, datasource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +22,16 @@ class Section:
     number: int = 0
 
 
-def board(uid: str, title: str, description: str, sections: Sequence[Section]) -> build.Dashboard:
-    """A board of these sections."""
+def board(
+    uid: str,
+    title: str,
+    description: str,
+    sections: Sequence[Section],
+    *,
+    variables: Sequence[str] = OF_SESSION,
+    marks: Sequence[Builder[dashboard.AnnotationQuery]] = (),
+) -> build.Dashboard:
+    """A board of these sections, with these variables. `marks` are what is shown in all its graphs."""
     made = (
         build.Dashboard(title)
         .uid(uid)
@@ -37,8 +43,8 @@ def board(uid: str, title: str, description: str, sections: Sequence[Section]) -
         .time("now-1h", "now")
         .refresh("30s")
         .link(all_boards())
-        .annotation(_urgent_alerts())
-        .variables([datasource(), *(choice(label) for label in LABELS)])
+        .annotations(list(marks))
+        .variables([datasource(), *(choice(label) for label in variables)])
     )
     for section in sections:
         if section.title:
@@ -58,15 +64,3 @@ def as_json(made: build.Dashboard) -> str:
     for panel in data["panels"]:
         panel.get("options", {}).pop("footer", None)
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def _urgent_alerts() -> build.AnnotationQuery:
-    return (
-        build.AnnotationQuery()
-        .name("Urgent alerts")
-        .datasource(DATASOURCE)
-        .icon_color(CRITICAL)
-        .expr(select("ALERTS", ALERT, OUR_ALERTS, 'alertstate="firing"', 'priority=~"P1|P2"'))
-        .title_format("{{priority}} {{alertname}}")
-        .text_format("{{instance}} {{server}} {{session}} {{agent}}")
-    )

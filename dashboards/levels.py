@@ -19,6 +19,9 @@ PLAIN = "blue"
 UNKNOWN = "purple"
 """Not known is not calm."""
 
+RESTING = "#8e8e8ea0"
+"""There is nothing to do, and nothing to see."""
+
 Steps = list[dashboard.Threshold]
 
 _COLOR = {"warning": WATCH, "critical": WARNING, "emergency": CRITICAL}

@@ -1,11 +1,11 @@
 """Links that keep the time range and the variables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.variables import NAMES
+from dashboards.variables import OF_SESSION
 
 TAG = "tmux-exporter"
 
@@ -23,18 +23,21 @@ def all_boards() -> build.DashboardLink:
     )
 
 
-def only_session() -> dict[str, object]:
-    """From a row with the columns Host, Server and Session to the fleet board of only that session."""
+def to_session() -> dict[str, object]:
+    """From a row with the columns Host, Server and Session to the board that explains that session."""
     fields = {"instance": "Host", "server": "Server", "session": "Session"}
-    return drill_down("Only this session", "tmux-fleet", fields)
+    return drill_down("Explain this session", "tmux-session", fields)
 
 
-def drill_down(title: str, board: str, fields: Mapping[str, str]) -> dict[str, object]:
+def drill_down(
+    title: str, board: str, fields: Mapping[str, str], variables: Sequence[str] = OF_SESSION
+) -> dict[str, object]:
     """A link of a table's cell to a board, with variables set from other columns of its row.
 
-    `fields` maps a variable to the title of a column; the variables that are not in it stay as they are.
+    `fields` maps a variable to the title of a column; those of `variables`, which are all that the board with
+    the table has, that are not in it stay as they are.
     """
-    kept = [f"${{{name}:queryparam}}" for name in NAMES if name not in fields]
+    kept = [f"${{{name}:queryparam}}" for name in ("datasource", *variables) if name not in fields]
     chosen = [f'var-{name}=${{__data.fields["{column}"]:percentencode}}' for name, column in fields.items()]
     url = "&".join(("${__url_time_range}", *kept, *chosen))
     return {"title": title, "url": f"/d/{board}?{url}"}

@@ -6,7 +6,7 @@ from typing import Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders import common as build_common
 from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.builders import prometheus, stat, timeseries
+from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, timeseries
 from grafana_foundation_sdk.models import common, dashboard
 
 from dashboards.levels import CRITICAL, UNKNOWN, Steps
@@ -27,11 +27,17 @@ class _Builder(Protocol):
 NAME_PATTERN = (r"^(.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2")
 """Takes the usual server and the exporter's port out of `session · server · host:port`."""
 
+AGENT_PATTERN = (r"^(.+?) · (.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2 · $3")
+"""Takes the same out of `agent · session · server · host:port`."""
+
 HOST_PATTERN = (r"^(.+?)(?::\d+)?$", "$1")
 """Takes the exporter's port out of `host:port`."""
 
 GAP_MILLISECONDS = 150_000
 """A server that hangs is asked once a minute; what is missing for longer is missing."""
+
+Texts = Mapping[str, tuple[str, str]]
+"""By value, the word that is shown for it, and its colour."""
 
 Panel = TypeVar("Panel", bound=_Builder)
 
@@ -57,22 +63,63 @@ def colored(steps: Steps) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def tile(number: int, title: str, description: str, query: Query, *, steps: Steps, empty: str) -> stat.Panel:
-    """One number on a coloured ground: to be read from across the room."""
+def tile(
+    number: int,
+    title: str,
+    description: str,
+    query: Query,
+    *,
+    steps: Steps,
+    empty: str,
+    unit: str = "none",
+    decimals: int = 0,
+    texts: Texts | None = None,
+    width: int = 4,
+) -> stat.Panel:
+    """One number, or a word for it, on a coloured ground: to be read from across the room."""
     return (
         framed(stat.Panel(), number, title, description, empty)
         .with_target(target(query, 0).instant())
-        .unit("none")
-        .decimals(0)
+        .unit(unit)
+        .decimals(decimals)
         .thresholds(colored(steps))
-        .mappings([_nothing(empty)])
+        .mappings([_nothing(empty), *([worded(texts)] if texts else [])])
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(common.BigValueGraphMode.NONE)
         .text_mode(common.BigValueTextMode.VALUE)
         .justify_mode(common.BigValueJustifyMode.CENTER)
         .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .span(4)
+        .span(width)
         .height(4)
+    )
+
+
+def timeline(
+    number: int,
+    title: str,
+    description: str,
+    query: Query,
+    *,
+    texts: Texts,
+    empty: str,
+    height: int,
+    width: int = 24,
+) -> statetimeline.Panel:
+    """One band for each thing, in the colour of the state that it was in."""
+    return (
+        framed(statetimeline.Panel(), number, title, description, empty)
+        .with_target(target(query, 0).range())
+        .unit("none")
+        .mappings([worded(texts)])
+        .show_value(common.VisibilityMode.AUTO)
+        .merge_values(True)
+        .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(75)
+        .tooltip(build_common.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
+        .legend(_legend())
+        .span(width)
+        .height(height)
     )
 
 
@@ -89,12 +136,15 @@ def graph(
     limit: str = "",
     logarithmic: bool = False,
     colors: Mapping[str, str] | None = None,
+    steps: Steps | None = None,
+    top: float | None = None,
     width: int = 12,
 ) -> timeseries.Panel:
     """Lines over time, or areas on top of each other where their sum means something.
 
     `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
-    dashed line that the others should not reach. `colors` are for series whose names mean something.
+    dashed line that the others should not reach, and so are `steps`, each in its colour. `colors` are for
+    series whose names mean something. `top` is where the axis ends.
     """
     panel = (
         framed(timeseries.Panel(), number, title, description, empty)
@@ -110,15 +160,16 @@ def graph(
             .mode(common.TooltipDisplayMode.MULTI)
             .sort(common.SortOrder.DESCENDING)
         )
-        .legend(
-            build_common.VizLegendOptions()
-            .show_legend(True)
-            .display_mode(common.LegendDisplayMode.LIST)
-            .placement(common.LegendPlacement.BOTTOM)
-        )
+        .legend(_legend())
         .span(width)
         .height(8)
     )
+    if steps:
+        panel.thresholds(colored(steps)).thresholds_style(
+            build_common.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+        )
+    if top is not None:
+        panel.max(top)
     if logarithmic:
         panel.scale_distribution(
             build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
@@ -128,12 +179,7 @@ def graph(
     if stacked:
         panel.stacking(build_common.StackingConfig().mode(common.StackingMode.NORMAL))
     if rename:
-        pattern, replacement = rename
-        panel.with_transformation(
-            dashboard.DataTransformerConfig(
-                id_val="renameByRegex", options={"regex": pattern, "renamePattern": replacement}
-            )
-        )
+        panel.with_transformation(_renamed(rename))
     for name, color in (colors or {}).items():
         panel.override_by_name(name, [_fixed(color)])
     if limit:
@@ -148,6 +194,32 @@ def graph(
             ],
         )
     return panel
+
+
+def worded(texts: Texts) -> dashboard.ValueMap:
+    """Words in colours instead of numbers."""
+    return dashboard.ValueMap(
+        options={
+            value: dashboard.ValueMappingResult(text=text, color=color, index=place)
+            for place, (value, (text, color)) in enumerate(texts.items(), 1)
+        }
+    )
+
+
+def _legend() -> build_common.VizLegendOptions:
+    return (
+        build_common.VizLegendOptions()
+        .show_legend(True)
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+    )
+
+
+def _renamed(rename: tuple[str, str]) -> dashboard.DataTransformerConfig:
+    pattern, replacement = rename
+    return dashboard.DataTransformerConfig(
+        id_val="renameByRegex", options={"regex": pattern, "renamePattern": replacement}
+    )
 
 
 def _nothing(words: str) -> dashboard.SpecialValueMap:

@@ -7,11 +7,15 @@ from tmux_exporter.alerting.thresholds import PRIORITIES
 HOST = ('job=~"$job"', 'instance=~"$instance"')
 SERVER = (*HOST, 'server=~"$server"')
 SESSION = (*SERVER, 'session=~"$session"')
+AGENT = (*SESSION, 'agent=~"$agent"')
 ALERT = tuple(f'{each[:-1]}|"' for each in SESSION)
 """Alerts about a host have no `server`, those about a server no `session`: the empty label passes too."""
+OF_SESSION = (*ALERT[:3], SESSION[3])
+OF_AGENT = (*OF_SESSION, f'{AGENT[4][:-1]}|"')
+"""What concerns an agent: alerts about it, and those about its session that name no agent."""
 
 OUR_ALERTS = 'alertname=~"Tmux.+"'
-_SAME_THING = "alertname, job, instance, server, session, agent"
+SAME_THING = "alertname, job, instance, server, session, agent"
 
 LARGEST = 6
 """Series in one graph. More colours than these look alike, and more names fill the panel."""
@@ -53,21 +57,21 @@ def or_zero(count: str, known: str) -> str:
     return f"{count}\nor 0 * count({known})"
 
 
-def memory_of_limit(scope: tuple[str, ...]) -> str:
-    """What every agent uses of the memory that it may use, as the alerts count it."""
+def memory_of_limit(scope: tuple[str, ...], family: str = "tmux_agent") -> str:
+    """What every agent or session uses of the memory that it may use, as the alerts count it."""
     memory, swap, limit = (
-        select(f"tmux_agent_{what}_bytes", scope) for what in ("memory", "swap_memory", "memory_limit")
+        select(f"{family}_{what}_bytes", scope) for what in ("memory", "swap_memory", "memory_limit")
     )
     # A kernel without swap shows none, and then the sum has no series.
     return f"({memory} + {swap} or {memory})\n/ {limit}"
 
 
-def firing() -> str:
+def firing(scope: tuple[str, ...] = ALERT) -> str:
     """What fires, once for each thing: at its most urgent, as Alertmanager tells it."""
     parts = []
     for place, priority in enumerate(PRIORITIES):
-        each = select("ALERTS", ALERT, OUR_ALERTS, 'alertstate="firing"', f'priority="{priority}"')
+        each = select("ALERTS", scope, OUR_ALERTS, 'alertstate="firing"', f'priority="{priority}"')
         worse = "|".join(PRIORITIES[:place])
-        hidden = select("ALERTS", ALERT, OUR_ALERTS, 'alertstate="firing"', f'priority=~"{worse}"')
-        parts.append(f"{each} unless on ({_SAME_THING}) {hidden}" if worse else each)
+        hidden = select("ALERTS", scope, OUR_ALERTS, 'alertstate="firing"', f'priority=~"{worse}"')
+        parts.append(f"{each} unless on ({SAME_THING}) {hidden}" if worse else each)
     return "\nor ".join(parts)

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import common, dashboard
 
-from dashboards.queries import HOST, SERVER, select
+from dashboards.queries import HOST, SERVER, SESSION, select
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -14,11 +14,15 @@ _CHAIN = {
     "server": ("tmux server", select("tmux_up", HOST), ".*"),
     # Check-ins of no session have an empty label.
     "session": ("Session", select("tmux_session_info", SERVER), ".*"),
+    "agent": ("Agent", select("tmux_agent_info", SESSION), ".*"),
 }
 """Label, series that have it, and what All matches; in this order."""
 
-LABELS = tuple(_CHAIN)
-NAMES = ("datasource", *LABELS)
+OF_HOST = ("job", "instance")
+OF_SERVER = (*OF_HOST, "server")
+OF_SESSION = (*OF_SERVER, "session")
+OF_AGENT = (*OF_SESSION, "agent")
+"""The variables of a board, from the outermost to the innermost that it has."""
 
 
 def datasource() -> build.DatasourceVariable:

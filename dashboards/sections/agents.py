@@ -1,50 +1,53 @@
-"""What every coding agent costs, and how near it is to its limits."""
+"""What every coding agent does and costs, and how near it is to its limits."""
 
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import NUMBERS, alert_levels
-from dashboards.links import only_session
+from dashboards.levels import NUMBERS, WATCH, alert_levels, none_is_calm
+from dashboards.links import to_session
 from dashboards.queries import SESSION, memory_of_limit, rate, select
+from dashboards.sections.states import BY_AGENT, NO_AGENT, TEXTS, state_of
 from dashboards.tables import Figure, Label, rows
-
-_BY = "by (instance, server, session, agent)"
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
     """A table of all agents."""
-    return (_table(),)
+    return (table(31, SESSION),)
 
 
-def _table() -> Builder[dashboard.Panel]:
-    cpu = rate(select("tmux_agent_cpu_seconds_total", SESSION))
-    started = select("tmux_agent_oldest_process_start_time_seconds", SESSION)
-    known = select("tmux_agent_info", SESSION)
+def table(number: int, scope: tuple[str, ...], *, height: int = 11) -> Builder[dashboard.Panel]:
+    """One row for each agent."""
+    cpu = rate(select("tmux_agent_cpu_seconds_total", scope))
+    since = select("tmux_agent_state_since_timestamp_seconds", scope)
+    restarts = f"increase({select('tmux_agent_restarts_total', scope)}[$__range])"
+    known = select("tmux_agent_info", scope)
     levels = ", ".join(
         f"{NUMBERS.number('agent_memory', level):.0%}" for level in ("warning", "critical", "emergency")
     )
     return rows(
-        31,
+        number,
         "Agents, nearest to their memory limit first",
-        "The limit is the lowest of the configuration, the cgroup and the host, and counts swap; the bar "
-        f"changes colour where the alerts do ({levels}). CPU is in cores. Descriptors are those of the worst "
-        "process.",
+        "State, and since when. The limit is the lowest of the configuration, the cgroup and the host, and "
+        f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores. Descriptors "
+        "are those of the worst process. Restarts are those of the time range.",
         [
-            Label(name="agent", title="Agent"),
-            Label(name="program", title="Program", width=90),
-            Label(name="session", title="Session", link=only_session()),
-            Label(name="server", title="Server", width=100),
+            Label(name="agent", title="Agent", width=140),
+            Label(name="program", title="Program", width=75),
+            Label(name="session", title="Session", link=to_session()),
+            Label(name="server", title="Server", width=80),
             Label(name="instance", title="Host"),
             Figure(
                 title="",
                 expr=f"group by (instance, server, session, agent, program) ({known})",
                 hidden=True,
             ),
+            Figure(title="State", expr=state_of(scope), width=80, texts=TEXTS),
+            Figure(title="Since", expr=f"1000 * max {BY_AGENT} ({since})", unit="dateTimeFromNow", width=115),
             Figure(
                 title="Of limit",
-                expr=f"max {_BY} ({memory_of_limit(SESSION)})",
+                expr=f"max {BY_AGENT} ({memory_of_limit(scope)})",
                 unit="percentunit",
                 decimals=0,
                 bar=True,
@@ -53,14 +56,14 @@ def _table() -> Builder[dashboard.Panel]:
             ),
             Figure(
                 title="Memory",
-                expr=f"sum {_BY} ({select('tmux_agent_memory_bytes', SESSION)})",
+                expr=f"sum {BY_AGENT} ({select('tmux_agent_memory_bytes', scope)})",
                 unit="bytes",
-                width=95,
+                width=85,
             ),
-            Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True),
+            Figure(title="CPU cores", expr=f"sum {BY_AGENT} ({cpu})", decimals=2, bar=True),
             Figure(
                 title="Descriptors",
-                expr=f"max {_BY} ({select('tmux_agent_fd_utilization_ratio', SESSION)})",
+                expr=f"max {BY_AGENT} ({select('tmux_agent_fd_utilization_ratio', scope)})",
                 unit="percentunit",
                 decimals=0,
                 bar=True,
@@ -68,12 +71,14 @@ def _table() -> Builder[dashboard.Panel]:
                 heat=True,
             ),
             Figure(
-                title="Processes", expr=f"sum {_BY} ({select('tmux_agent_processes', SESSION)})", width=90
+                title="Restarts",
+                expr=f"sum {BY_AGENT} ({restarts})",
+                decimals=0,
+                width=80,
+                steps=none_is_calm(WATCH, "text"),
             ),
-            Figure(title="Started", expr=f"1000 * min {_BY} ({started})", unit="dateTimeFromNow", width=130),
         ],
         sort=[("Of limit", True)],
-        empty="No coding agent is seen in these sessions. One that is not recognised can be taught: "
-        "agents.signatures in the configuration.",
-        height=11,
+        empty=NO_AGENT,
+        height=height,
     )

@@ -19,7 +19,7 @@ from dashboards.queries import (
     or_zero,
     select,
 )
-from dashboards.sections.check_ins import LOST, NOT_KNOWN, in_states
+from dashboards.sections.check_ins import NOT_KNOWN, in_states, lost
 from dashboards.tables import Figure, Label, rows
 from tmux_exporter.alerting.thresholds import PRIORITIES
 
@@ -29,7 +29,7 @@ _SEEN = f"last_over_time({select('tmux_exporter_build_info', HOST)}[1d])"
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
     """Six tiles, then the alerts."""
-    return (_urgent(), _not_answering(), _near_limit(), _lost(), _not_known(), _blind(), _alerts())
+    return (_urgent(), _not_answering(), _near_limit(), lost(4), _not_known(), _blind(), alerts(7, ALERT))
 
 
 def _urgent() -> Builder[dashboard.Panel]:
@@ -81,18 +81,6 @@ def _near_limit() -> Builder[dashboard.Panel]:
     )
 
 
-def _lost() -> Builder[dashboard.Panel]:
-    return tile(
-        4,
-        "Lost check-ins",
-        "Pending check-ins whose keys will arrive nowhere: the pane, the server or its generation is gone, "
-        "or the wait never ends. Whoever counts on them will not be woken.",
-        Query(expr=f"sum({in_states(LOST)})"),
-        steps=none_is_calm(WARNING),
-        empty="no exporter",
-    )
-
-
 def _not_known() -> Builder[dashboard.Panel]:
     return tile(
         5,
@@ -123,11 +111,12 @@ def _blind() -> Builder[dashboard.Panel]:
     )
 
 
-def _alerts() -> Builder[dashboard.Panel]:
-    since = select("ALERTS_FOR_STATE", ALERT, OUR_ALERTS)
+def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[dashboard.Panel]:
+    """A table of what fires in a scope."""
+    since = select("ALERTS_FOR_STATE", scope, OUR_ALERTS)
     promises = ", ".join(f"{each} within {NUMBERS.text(each, 'respond_within')}" for each in PRIORITIES)
     return rows(
-        7,
+        number,
         "Firing alerts, most urgent first",
         f"What fires now, each thing at its most urgent only. To be answered: {promises}. docs/runbooks has "
         "a page for each alert.",
@@ -146,12 +135,12 @@ def _alerts() -> Builder[dashboard.Panel]:
             Figure(
                 title="Since",
                 expr="1000 * max by (priority, alertname, agent, session, server, instance) (\n"
-                f"({firing()})\n* ignoring (alertstate) group_left () {since})",
+                f"({firing(scope)})\n* ignoring (alertstate) group_left () {since})",
                 unit="dateTimeFromNow",
                 width=150,
             ),
         ],
         sort=[("Priority", False)],
         empty="No alert fires. (Where nobody evaluates the rules, the tile Urgent alerts says so.)",
-        height=7,
+        height=height,
     )

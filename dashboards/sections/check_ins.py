@@ -6,8 +6,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CRITICAL, FINE, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm
-from dashboards.links import only_session
-from dashboards.panels import graph
+from dashboards.links import to_session
+from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, select
 from dashboards.tables import Figure, Label, rows
 
@@ -35,7 +35,21 @@ _EMPTY = "No pending check-in is seen."
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
     """A graph of all states, and a table of the sessions that have check-ins."""
-    return (_states(), _table())
+    return (states(61), table(62))
+
+
+def lost(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+    """How many will arrive nowhere."""
+    return tile(
+        number,
+        "Lost check-ins",
+        "Pending check-ins whose keys will arrive nowhere: the pane, the server or its generation is gone, "
+        "or the wait never ends. Whoever counts on them will not be woken.",
+        Query(expr=f"sum({in_states(LOST)})"),
+        steps=none_is_calm(WARNING),
+        empty="no exporter",
+        width=width,
+    )
 
 
 def in_states(states: Sequence[str]) -> str:
@@ -43,9 +57,10 @@ def in_states(states: Sequence[str]) -> str:
     return select("tmux_schedulers", SESSION, f'state=~"{"|".join(states)}"')
 
 
-def _states() -> Builder[dashboard.Panel]:
+def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
+    """All of them over time, by state."""
     return graph(
-        61,
+        number,
         "Pending check-ins by state",
         "Green ones are armed and will arrive. Red ones will not: their pane, server or its generation is "
         "gone, or their wait never ends. Purple: nobody can say. Yellow and orange ones arrive late, twice "
@@ -55,20 +70,21 @@ def _states() -> Builder[dashboard.Panel]:
         empty=_EMPTY,
         stacked=True,
         colors=_COLORS,
-        width=10,
+        width=width,
     )
 
 
-def _table() -> Builder[dashboard.Panel]:
+def table(number: int, *, width: int = 14) -> Builder[dashboard.Panel]:
+    """One row for each session that has any."""
     due = select("tmux_scheduler_next_due_timestamp_seconds", SESSION)
     pending = f"sum {_BY} ({select('tmux_schedulers', SESSION)}) > 0"
     return rows(
-        62,
+        number,
         "Pending check-ins by session, lost ones first",
         "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; of "
         "unknown ones nobody can say.",
         [
-            Label(name="session", title="Session", link=only_session()),
+            Label(name="session", title="Session", link=to_session()),
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(title="Pending", expr=pending, width=75),
@@ -89,5 +105,5 @@ def _table() -> Builder[dashboard.Panel]:
         sort=[("Lost", True)],
         empty=_EMPTY,
         height=8,
-        width=14,
+        width=width,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.links import only_session
+from dashboards.links import to_session
 from dashboards.panels import NAME_PATTERN, graph
 from dashboards.queries import LARGEST, SESSION, Query, at_end, largest, rate, select
 from dashboards.tables import Figure, Label, rows
@@ -36,7 +36,7 @@ def _table() -> Builder[dashboard.Panel]:
             Label(
                 name="session",
                 title="Session",
-                link=only_session(),
+                link=to_session(),
             ),
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),

@@ -24,6 +24,7 @@ OF_ANY_JOB = {'ALERTS{alertname="Watchdog", alertstate="firing"}'}
 """Selectors that rightly have no job and no instance: the Watchdog is about no target."""
 
 _NO_DATA = ("row", "text")
+_OVER_TIME = ("timeseries", "state-timeline")
 _VARIABLE = re.compile(r"\$\{?(\w+)")
 
 
@@ -105,8 +106,8 @@ def _variables(board: Json) -> Iterator[str]:
     text = str({key: value for key, value in board.items() if key != "templating"})
     queries = " ".join(definition(each) for each in known.values() if each["type"] == "query")
     used = set(_VARIABLE.findall(f"{text} {queries}"))
-    for name in sorted(used - {*known} - {"1", "2"}):
-        if not name.startswith("__"):
+    for name in sorted(used - {*known}):
+        if not name.startswith("__") and not name.isdecimal():
             yield f"variable {name} is used and not there"
     for name, variable in known.items():
         if name not in used:
@@ -152,7 +153,7 @@ def _panel(panel: Json) -> Iterator[str]:
             yield f"{place}: another data source"
     if len({each["refId"] for each in panel["targets"]}) < len(panel["targets"]):
         yield f"{place}: a refId is there twice"
-    if panel["type"] == "timeseries" and not panel["options"]["legend"]["showLegend"]:
+    if panel["type"] in _OVER_TIME and not panel["options"]["legend"]["showLegend"]:
         yield f"{place}: no legend"
     if panel["type"] == "stat":
         calm = defaults["thresholds"]["steps"][0]["color"]
@@ -183,9 +184,10 @@ def _layout(board: Json) -> Iterator[str]:
 
 def _target(target: Target) -> Iterator[str]:
     yield from query(target.expr)
-    if target.instant is (target.panel["type"] == "timeseries"):
+    over_time = target.panel["type"] in _OVER_TIME
+    if target.instant is over_time:
         yield "instant for a graph, or a range for a single value"
-    if target.panel["type"] == "timeseries" and not target.legend:
+    if over_time and not target.legend:
         yield "no legend"
     try:
         labels = {label for each in selected(without_macros(target.expr)) for label in _labels(each.name)}

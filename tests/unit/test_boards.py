@@ -33,7 +33,10 @@ def test_every_committed_board_has_its_code() -> None:
 
 
 def test_uids_are_those_that_links_and_bookmarks_know() -> None:
-    assert {name: board["uid"] for name, board in SHIPPED.items()} == {"fleet": "tmux-fleet"}
+    assert {name: board["uid"] for name, board in SHIPPED.items()} == {
+        "fleet": "tmux-fleet",
+        "session": "tmux-session",
+    }
 
 
 @pytest.mark.parametrize("name", BOARDS)

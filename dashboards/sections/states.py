@@ -1,0 +1,71 @@
+"""In which state every agent is: one number for each state, so that one series tells it."""
+
+from collections.abc import Mapping
+
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
+from dashboards.levels import CRITICAL, FINE, RESTING, UNKNOWN, WARNING
+from dashboards.panels import graph, timeline
+from dashboards.queries import Query, rate, select
+
+STATES = ("idle", "working", "waiting", "exited", "unknown")
+"""By their number, from 1 on; of several agents the one that needs somebody is the higher."""
+
+COLORS: Mapping[str, str] = {
+    "idle": RESTING,
+    "working": FINE,
+    "waiting": WARNING,
+    "exited": CRITICAL,
+    "unknown": UNKNOWN,
+}
+TEXTS = {str(number): (state, COLORS[state]) for number, state in enumerate(STATES, 1)}
+NO_AGENT = (
+    "No coding agent is seen here. One that is not recognised can be taught: agents.signatures in the "
+    "configuration."
+)
+AGENT_NAME = "{{agent}} · {{session}} · {{server}} · {{instance}}"
+BY_AGENT = "by (instance, server, session, agent)"
+
+
+def state_of(scope: tuple[str, ...]) -> str:
+    """The number of every agent's state."""
+    each = "\n or ".join(f"{number} * {in_state(scope, state)}" for number, state in enumerate(STATES, 1))
+    return f"max {BY_AGENT} ({each})"
+
+
+def in_state(scope: tuple[str, ...], state: str) -> str:
+    """1 for every agent in a state, 0 for every other."""
+    return select("tmux_agent_state", scope, f'state="{state}"')
+
+
+def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 8) -> Builder[dashboard.Panel]:
+    """The states over time, with the agents that changed most on show."""
+    changes = f"sum {BY_AGENT} (changes({select('tmux_agent_state', scope)}[$__range] @ end()))"
+    return timeline(
+        number,
+        "What the agents did",
+        "The state of every agent over time: working, idle, waiting for somebody (for a permission, an "
+        "answer, its limit), exited, or unknown where its program tells nothing (the page about agents says "
+        "how to let it). Shown are the twelve that changed most.",
+        Query(expr=f"{state_of(scope)}\nand topk(12, {changes})", legend="{{agent}} · {{session}}"),
+        texts=TEXTS,
+        empty=NO_AGENT,
+        height=height,
+    )
+
+
+def cpu_by_state(number: int, scope: tuple[str, ...]) -> Builder[dashboard.Panel]:
+    """Whether CPU goes where work is."""
+    used = rate(select("tmux_agent_state_cpu_seconds_total", scope))
+    return graph(
+        number,
+        "CPU by state of the agents",
+        "Cores that the agents used, by the state that they were in. CPU while waiting or idle does no work "
+        "that anybody asked for.",
+        [Query(expr=f"sum by (state) ({used}) > 0", legend="{{state}}")],
+        unit="none",
+        empty=NO_AGENT,
+        stacked=True,
+        colors=COLORS,
+    )
