@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from tmux_exporter.agent_watch import AgentWatch, Watched
 from tmux_exporter.analysis.accounting import Accounts
 from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.agent_lives import AgentLives, Sight
@@ -133,6 +134,7 @@ class Sampler:
         circumstances: CircumstanceSource | None = None,
         operations: Operations | None = None,
         reports: OperationSource | None = None,
+        watch: AgentWatch | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -146,6 +148,7 @@ class Sampler:
         self._leaks = LeakBook()
         self._operations = operations or Operations()
         self._reports = reports
+        self._watch = watch
         self._unsettled = False
         self._accounts: Accounts[GroupKey] = Accounts()
         self._open_groups: set[GroupKey] = set()
@@ -183,8 +186,16 @@ class Sampler:
         signatures = merge(SIGNATURES, self._config.agents.signatures)
         agents = find_agents(table, owners, view, signatures, self._names, roles=self._config.agents.roles)
         labels = _session_labels(view)
+        watched = self._watch.look(view, agents) if self._watch else Watched(agents=agents)
         now = self._clock.time()
-        sight = Sight(table=table, view=view, agents=agents, clues={}, session_labels=labels, now=now)
+        sight = Sight(
+            table=table,
+            view=view,
+            agents=watched.agents,
+            clues=watched.clues,
+            session_labels=labels,
+            now=now,
+        )
         lives = self._lives.observe(sight, self._config.agents.expected)
         schedulers = find_schedulers(
             table,
@@ -200,7 +211,7 @@ class Sampler:
             table=table,
             view=view,
             owners=owners,
-            agents=agents,
+            agents=watched.agents,
             schedulers=schedulers,
             session_labels=labels,
             lives=lives,
@@ -391,6 +402,7 @@ def open_sampler(
         circumstances=CircumstanceReader(clock=clock, proc_root=root),
         operations=operations,
         reports=reports,
+        watch=AgentWatch(uid=uid, clock=clock, environ=environ, proc_root=root),
     )
 
 

@@ -128,6 +128,7 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     if agent.role:
         facts.append(("role", agent.role))
     facts += [("why an agent", agent.reason), ("pane", agent.pane.pane)]
+    facts += _state_facts(agent, snapshot)
     facts += _pane_facts(view, pane, snapshot)
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
@@ -139,6 +140,20 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
         facts=tuple(facts),
         members=_members(processes, snapshot.owners, snapshot),
     )
+
+
+def _state_facts(agent: Agent, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """In which state the agent is, who says so, and what the other sources say."""
+    life = next((life for life in snapshot.lives if life.agent == agent), None)
+    if life is None:
+        return []
+    status = life.status
+    reason = f" ({status.reason})" if status.reason else ""
+    return [
+        ("state", f"{status.state}{reason}"),
+        ("told by", f"{status.source}: {status.why}"),
+        *(("not decisive", f"{clue.source}: {clue.why}") for clue in status.passed),
+    ]
 
 
 def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[str, str]]:
