@@ -61,7 +61,9 @@ class Process:
     Everything up to `children_cpu_ticks` comes from one line of /proc/PID/stat and is always known. The rest
     is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
-    `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `environ` holds only the variables
+    `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `image` is the address at which that
+    exec laid them: processes forked from one another without exec have it in common, others hardly ever; 0
+    where it is not shown. `environ` holds only the variables
     in `sources.procfs_process.KEPT_ENVIRON`; nothing else of an environment is ever kept. `namespaces` are
     those of its exec: in others than ours its pids and paths mean something else. `read_bytes` and
     `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
@@ -82,6 +84,7 @@ class Process:
     children_cpu_ticks: int
     argv: tuple[str, ...] | None = None
     argv_complete: bool = True
+    image: int = 0
     exe: str | None = None
     environ: Mapping[str, str] | None = None
     namespaces: Namespaces | None = None
@@ -99,6 +102,31 @@ class Process:
     def alive(self) -> bool:
         """A zombie is dead, unless it has threads: then only its main thread left."""
         return self.state not in ("Z", "X") or self.threads > 1
+
+
+class MemorySource(StrEnum):
+    """What the headline figure of memory rests on (closed list, a label).
+
+    STATUS: `RssAnon + RssShmem` of `status`, and nothing of note is shared. SMAPS_ROLLUP: of those that share
+    memory, `Pss_Anon + Pss_Shmem` of `smaps_rollup`. UPPER_BOUND: some share memory that could not be told
+    apart, so that it counts more than once.
+    """
+
+    STATUS = "status"
+    SMAPS_ROLLUP = "smaps_rollup"
+    UPPER_BOUND = "upper_bound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proportions:
+    """A process's part of what it shares, in bytes: each page divided by the number of its sharers.
+
+    Of anonymous memory and of swap it is the part of the others that is told.
+    """
+
+    anonymous_elsewhere_bytes: int
+    shared_memory_bytes: int
+    swap_elsewhere_bytes: int
 
 
 Cgroup = tuple[str, ...]

@@ -12,6 +12,7 @@ from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
 from tmux_exporter.model import (
     HostFacts,
     LeakKind,
+    MemorySource,
     Problem,
     ProcessId,
     QueryFailure,
@@ -29,7 +30,7 @@ class Usage:
     """What a set of processes costs; None where no member could be read.
 
     `memory_limit_bytes` is the lowest of the limits that hold for all of them together, None where none is
-    known.
+    known. `memory_source` is what `memory_bytes` rests on.
     """
 
     memory_bytes: int | None
@@ -46,6 +47,7 @@ class Usage:
     written_bytes_total: int | None
     process_tree_depth: int
     oldest_process_start_time_seconds: float | None
+    memory_source: MemorySource | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

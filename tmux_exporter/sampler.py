@@ -31,6 +31,7 @@ from tmux_exporter.analysis.scheduler_candidates import Scripts
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
 from tmux_exporter.analysis.scheduler_remarks import pane_states
 from tmux_exporter.analysis.schedulers import find_schedulers
+from tmux_exporter.analysis.shared_pages import MemoryFigures, SharedPages
 from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.summary import Summary
@@ -42,8 +43,10 @@ from tmux_exporter.model import (
     HostFacts,
     MemoryBounds,
     Owner,
+    OwnerKind,
     ProcessId,
     ProcessTable,
+    Proportions,
     Scheduler,
     TmuxView,
 )
@@ -55,11 +58,14 @@ from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.remediator_file import RemediatorFile
+from tmux_exporter.sources.rollup import RollupReader
 from tmux_exporter.sources.tmux_servers import TmuxSource
 
 OWN_PROC = "/proc"
 
 RESULTS = ("complete", "partial", "failed")
+
+_COUNTED = (OwnerKind.PANE, OwnerKind.LEAKED)
 
 SETTLE_SECONDS = 1.0
 """How long whoever looks only once waits before the second look, where that is needed."""
@@ -94,6 +100,13 @@ class CircumstanceSource(Protocol):
 
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
         """Those of these processes that are there, as they are now or were a moment ago."""
+
+
+class ProportionSource(Protocol):
+    """Reads how much of their memory processes share."""
+
+    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Proportions | None]:
+        """As many of these as there is time for; None for one that does not show it."""
 
 
 class RemediatorSource(Protocol):
@@ -132,6 +145,7 @@ class Sampler:
         remediator: RemediatorSource | None = None,
         host: HostSource | None = None,
         circumstances: CircumstanceSource | None = None,
+        proportions: ProportionSource | None = None,
         operations: Operations | None = None,
         reports: OperationSource | None = None,
         watch: AgentWatch | None = None,
@@ -145,6 +159,8 @@ class Sampler:
         self._remediator = remediator
         self._host = host
         self._circumstances = circumstances
+        self._proportions = proportions
+        self._shared_pages = SharedPages()
         self._leaks = LeakBook()
         self._operations = operations or Operations()
         self._reports = reports
@@ -216,6 +232,7 @@ class Sampler:
             session_labels=labels,
             lives=lives,
             leaks=self._find_leaks(table, view, owners, schedulers, labels),
+            memory=self._read_memory(table, owners),
         )
 
     def _find_leaks(
@@ -307,6 +324,13 @@ class Sampler:
         )
         self._last, self._last_at = report, started
         return report
+
+    def _read_memory(self, table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> MemoryFigures:
+        owned = (process for process, owner in owners.items() if owner.kind in _COUNTED)
+        asked = self._shared_pages.plan(table, owned)
+        if asked and self._proportions:
+            self._shared_pages.learn(self._proportions.read(asked))
+        return self._shared_pages.figures()
 
     def _read_operations(self, table: ProcessTable) -> OperationsReport | None:
         settings = self._config.operations
@@ -400,6 +424,7 @@ def open_sampler(
         remediator=remediator,
         host=host,
         circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        proportions=RollupReader(clock=clock, proc_root=root),
         operations=operations,
         reports=reports,
         watch=AgentWatch(uid=uid, clock=clock, environ=environ, proc_root=root),

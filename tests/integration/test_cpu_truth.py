@@ -11,16 +11,10 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.clock import ShiftedClock
 from tests.support.cpu_truth import Cgroup, Workload
-from tests.support.processes import end_process, is_gone, server_pid
+from tests.support.processes import end_process, is_gone
 from tests.support.wait import wait_for
-from tmux_exporter.config import Config
-from tmux_exporter.report import PaneReport, Report
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources.limits import LimitReader
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
+from tests.support.watch import Watch
 
 TICKS = 0.04
 """The four figures of a process that stays are cut to ticks of 10 ms each."""
@@ -65,65 +59,6 @@ while [ $i -lt 6 ]; do
 done
 """
 BURN = f"{sys.executable} -S -c 'for i in range(12000000): i*i'\n"
-
-
-class Watch:
-    """A sampler beside one tmux server, whose samples are as far apart as the test wants."""
-
-    def __init__(self, server: libtmux.Server) -> None:
-        self.server = server
-        self.pid = server_pid(server)
-        self.clock = ShiftedClock()
-        uid = os.getuid()
-        self.sampler = Sampler(
-            Config(),
-            self.clock,
-            ProcReader(uid=uid, clock=self.clock),
-            TmuxSource(Config().tmux, uid=uid, clock=self.clock, environ=os.environ),
-            LimitReader(clock=self.clock),
-            default_socket="/nowhere",
-        )
-
-    def sample(self) -> Report:
-        # A rested server is asked anew.
-        self.clock.advance(5.0)
-        return self.sampler.sample()
-
-    def settle(self) -> Report:
-        """Samples until nothing is in doubt any more."""
-        return [self.sample() for _ in range(3)][-1]
-
-    def pane(self, report: Report, pane: str) -> PaneReport:
-        (label,) = [each.server for each in report.servers if each.pid == self.pid]
-        (found,) = [each for each in report.panes if (each.server, each.pane) == (label, pane)]
-        return found
-
-    def written(self, report: Report, pane: str) -> int:
-        written = self.pane(report, pane).usage.written_bytes_total
-        assert written is not None
-        return written
-
-    def cpu(self, report: Report, pane: str) -> float:
-        return self.pane(report, pane).usage.cpu_seconds_total
-
-    def session_cpu(self, report: Report) -> float:
-        (label,) = [each.server for each in report.servers if each.pid == self.pid]
-        (used,) = [each.usage.cpu_seconds_total for each in report.sessions if each.server == label]
-        return used
-
-    def server_cpu(self, report: Report) -> float:
-        (used,) = [each.cpu_seconds_total for each in report.servers if each.pid == self.pid]
-        assert used is not None
-        return used
-
-    def sample_until(self, condition: Callable[[], bool], apart: float = 0.3) -> None:
-        """Take samples until something has happened."""
-        while not condition():
-            self.sample()
-            self._pause(condition, until=self.clock.monotonic() + apart)
-
-    def _pause(self, condition: Callable[[], bool], *, until: float) -> None:
-        wait_for(lambda: condition() or self.clock.monotonic() >= until, "it is time", timeout=60)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from tmux_exporter.model import (
     FileSystem,
     HostFacts,
     LeakKind,
+    MemorySource,
     NetworkDevice,
     Problem,
     ProcessId,
@@ -72,6 +73,7 @@ def usage(scale: int = 1) -> Usage:
         written_bytes_total=4096 * scale,
         process_tree_depth=2,
         oldest_process_start_time_seconds=NOW - 3600.5 * scale,
+        memory_source=MemorySource.STATUS if scale % 2 else MemorySource.SMAPS_ROLLUP,
     )
 
 

@@ -145,8 +145,8 @@ def test_a_session() -> None:
         "tmux_session_oldest_process_start_time_seconds": NOW - 7201,
         "tmux_scheduler_next_due_timestamp_seconds": NOW + 60,
     }
-    assert shown["tmux_session_info"]["default", "work", "pair"] == 1
-    assert shown["tmux_session_info"]["default", HOSTILE, ""] == 1
+    assert shown["tmux_session_info"]["default", "work", "pair", "smaps_rollup"] == 1
+    assert shown["tmux_session_info"]["default", HOSTILE, "", "status"] == 1
 
 
 def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
@@ -167,7 +167,7 @@ def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
 def test_a_pane() -> None:
     shown = page(example_report())
     key = ("default", "work", "1", "%1")
-    assert shown["tmux_pane_info"][key] == 1
+    assert shown["tmux_pane_info"][*key, ""] == 1
     assert shown["tmux_pane_dead"][key] == 1
     assert shown["tmux_pane_dead"]["default", "work", "1", "%0"] == 0
     assert shown["tmux_pane_processes"][key] == 0
@@ -196,7 +196,8 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
 
 def test_an_agent() -> None:
     shown = page(example_report())
-    assert shown["tmux_agent_info"]["default", "work", "lead", "%0", "claude", "2.1.197", "lead", "w1"] == 1
+    said = "claude", "2.1.197", "lead", "w1", "status"
+    assert shown["tmux_agent_info"]["default", "work", "lead", "%0", *said] == 1
     assert shown["tmux_agent_memory_bytes"]["claude-swarm-1", "team", "lead"] == 510_369_792
     assert shown["tmux_agent_memory_limit_bytes"]["claude-swarm-1", "team", "lead"] == 8 * 2**30
     assert shown["tmux_agent_processes"]["default", HOSTILE, f"{HOSTILE}:0"] == 6

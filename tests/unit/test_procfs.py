@@ -47,6 +47,7 @@ def test_a_tmux_server_is_read_whole(zoo: ProcessTable) -> None:
         cpu_ticks=0,
         children_cpu_ticks=0,
         argv=("tmux", "-L", "scene", "-f", "/dev/null", "new-session", "-d", "-s", "main", "sleep 600"),
+        image=140723672088364,
         exe="/usr/bin/tmux",
         environ={
             "CLAUDECODE": "1",

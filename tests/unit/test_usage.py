@@ -6,7 +6,7 @@ from tests.support.facts import process, table
 from tmux_exporter.analysis.accounting import Totals
 from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.usage import usage
-from tmux_exporter.model import Process
+from tmux_exporter.model import MemorySource, Process
 from tmux_exporter.report import Usage
 
 KNOWN: dict[str, Any] = {
@@ -47,6 +47,7 @@ def test_the_figures_of_the_members_are_added() -> None:
         written_bytes_total=40,
         process_tree_depth=2,
         oldest_process_start_time_seconds=1003.0,
+        memory_source=MemorySource.STATUS,
     )
 
 

@@ -7,7 +7,6 @@ from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.scheduler_facts import facts_of_pane, facts_of_process
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.analysis.usage import memory_bytes
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
 
@@ -205,7 +204,7 @@ def _members(
     processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
 ) -> tuple[Member, ...]:
     processes = list(processes)
-    sizes = {process.id: memory_bytes(process) for process in processes}
+    sizes = {process.id: snapshot.memory.memory_bytes(process) for process in processes}
     total = sum(size for size in sizes.values() if size is not None)
     members = []
     for process in processes:

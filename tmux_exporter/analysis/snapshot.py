@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.analysis.leaks import Leaks
+from tmux_exporter.analysis.shared_pages import PLAIN, MemoryFigures
 from tmux_exporter.model import (
     Agent,
     Listing,
@@ -36,6 +37,7 @@ class Snapshot:
     session_labels: Mapping[tuple[ProcessId, str], str]
     lives: tuple[AgentLife, ...] = ()
     leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
+    memory: MemoryFigures = PLAIN
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

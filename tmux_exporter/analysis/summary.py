@@ -26,7 +26,7 @@ from tmux_exporter.analysis.leak_kinds import name_of
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.analysis.usage import memory_bytes, usage
+from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.model import (
     Leak,
@@ -228,7 +228,7 @@ class Summary:
         ids = (scheduler.process, scheduler.sleep)
         members = [self._by_id[each] for each in ids if each is not None and each in self._by_id]
         server, session = scheduler_place(scheduler, self._snapshot, self._labels)
-        cost = usage(members, Totals(), self._table.start_time)
+        cost = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
         return SchedulerReport(
             server=server,
             session=session,
@@ -257,7 +257,7 @@ class Summary:
             name=label_text(name_of(process)),
             process=leak.process,
             start_time_seconds=self._table.start_time(process.id),
-            memory_bytes=memory_bytes(process),
+            memory_bytes=self._snapshot.memory.memory_bytes(process),
             cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
             open_fds=process.open_fds,
             argv_sha256=argv_sha256(process),
@@ -272,7 +272,9 @@ class Summary:
     ) -> Usage:
         # All of these are in a session: what bounds it bounds them.
         limit = lowest_limit(self._bounds, roots, (own_limit, self._limits.session_memory))
-        return usage(members, self._accounts.totals(key), self._table.start_time, limit)
+        return usage(
+            members, self._accounts.totals(key), self._table.start_time, limit, self._snapshot.memory
+        )
 
 
 def window_name(listing: Listing, pane: Pane) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from tmux_exporter.analysis.accounting import Totals
+from tmux_exporter.analysis.shared_pages import PLAIN, MemoryFigures
 from tmux_exporter.model import Process, ProcessId
 from tmux_exporter.report import Usage
 
@@ -15,24 +16,24 @@ def usage(
     totals: Totals,
     start_time: Callable[[ProcessId], float],
     memory_limit: int | None = None,
+    memory: MemoryFigures = PLAIN,
 ) -> Usage:
     """Sum the living of `processes`; zombies cost nothing and are not counted.
 
-    `memory_bytes` is anonymous plus shared memory of each, as `status` shows it: what several of them share
-    (workers forked without exec, one shared-memory segment) counts for each of them. A sum is of the members
-    that are known and None where members are there and none is known; of no members at all it is 0.
-    `read_bytes_total` and `written_bytes_total` stay known once something was counted.
+    `memory_bytes` is anonymous plus shared memory, each page once as far as `memory` knows (`memory_source`).
+    A sum is of the members that are known and None where members are there and none is known; of no members
+    at all it is 0. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
     `fd_utilization_ratio` is that of the process nearest to its soft limit.
     """
     members = {process.id.pid: process for process in processes if process.alive}
     living = members.values()
     io_known = not members or any(process.read_bytes is not None for process in living)
     return Usage(
-        memory_bytes=_sum(memory_bytes(process) for process in living),
+        memory_bytes=_sum(memory.memory_bytes(process) for process in living),
         memory_limit_bytes=memory_limit,
         resident_memory_bytes=_sum(process.resident_bytes for process in living),
         anonymous_memory_bytes=_sum(process.anonymous_bytes for process in living),
-        swap_memory_bytes=_sum(process.swap_bytes for process in living),
+        swap_memory_bytes=_sum(memory.swap_bytes(process) for process in living),
         cpu_seconds_total=totals.cpu_seconds,
         processes=len(members),
         threads=sum(process.threads for process in living),
@@ -42,14 +43,8 @@ def usage(
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
         process_tree_depth=_depth(members),
         oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
+        memory_source=memory.source(living),
     )
-
-
-def memory_bytes(process: Process) -> int | None:
-    """Anonymous plus shared memory of one process; None where either is not known."""
-    if process.anonymous_bytes is None or process.shared_memory_bytes is None:
-        return None
-    return process.anonymous_bytes + process.shared_memory_bytes
 
 
 def _fd_ratio(process: Process) -> float | None:

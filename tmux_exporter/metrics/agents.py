@@ -6,7 +6,7 @@ from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.metrics.usage import usage_samples
+from tmux_exporter.metrics.usage import memory_source, usage_samples
 from tmux_exporter.report import AgentReport, Report
 
 
@@ -56,7 +56,8 @@ def _key(agent: AgentReport) -> tuple[str, ...]:
 
 
 def _info(agent: AgentReport) -> Sample:
-    return Sample((*_key(agent), agent.pane, agent.program, agent.version, agent.role, agent.window_name), 1)
+    said = agent.pane, agent.program, agent.version, agent.role, agent.window_name
+    return Sample((*_key(agent), *said, memory_source(agent.usage)), 1)
 
 
 def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:

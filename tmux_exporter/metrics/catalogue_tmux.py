@@ -1,7 +1,7 @@
 """Declared families of tmux itself: servers, sessions, panes."""
 
 from tmux_exporter.metrics.family import Kind, Spec
-from tmux_exporter.metrics.usage import usage_specs
+from tmux_exporter.metrics.usage import MEMORY_SOURCE_HELP, usage_specs
 from tmux_exporter.model import QueryFailure
 
 SERVER = ("server",)
@@ -130,9 +130,10 @@ SESSIONS = (
     Spec(
         name="tmux_session_info",
         kind=Kind.INFO,
-        labels=("server", "session", "group"),
+        labels=("server", "session", "group", "memory_source"),
         subject="session",
-        help="A session that exists, and its session group (empty outside of a group).",
+        help="A session that exists, and its session group (empty outside of a group). "
+        + MEMORY_SOURCE_HELP.format(group="session"),
     ),
     Spec(
         name="tmux_session_created_timestamp_seconds",
@@ -173,9 +174,10 @@ PANES = (
     Spec(
         name="tmux_pane_info",
         kind=Kind.INFO,
-        labels=PANE,
+        labels=(*PANE, "memory_source"),
         subject="pane",
-        help="A pane that exists, in the oldest session that holds it: a linked pane is never there twice.",
+        help="A pane that exists, in the oldest session that holds it: a linked pane is never there twice. "
+        + MEMORY_SOURCE_HELP.format(group="pane"),
     ),
     Spec(
         name="tmux_pane_dead",

@@ -2,7 +2,7 @@
 
 from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.metrics.family import Kind, Spec, Status
-from tmux_exporter.metrics.usage import usage_specs
+from tmux_exporter.metrics.usage import MEMORY_SOURCE_HELP, usage_specs
 from tmux_exporter.model import LeakKind, SchedulerOutcome, SchedulerState
 from tmux_exporter.op_line import FAILURES
 
@@ -19,9 +19,10 @@ AGENTS = (
     Spec(
         name="tmux_agent_info",
         kind=Kind.INFO,
-        labels=(*AGENT, "pane", "program", "version", "role", "window_name"),
+        labels=(*AGENT, "pane", "program", "version", "role", "window_name", "memory_source"),
         subject="agent",
-        help="A coding agent that runs in a pane, and what is known of it; empty where it is not known.",
+        help="A coding agent that runs in a pane, and what is known of it; empty where it is not known. "
+        + MEMORY_SOURCE_HELP.format(group="agent"),
     ),
     *usage_specs("agent", AGENT),
     Spec(

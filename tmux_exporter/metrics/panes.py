@@ -3,7 +3,7 @@
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.metrics.usage import usage_samples
+from tmux_exporter.metrics.usage import memory_source, usage_samples
 from tmux_exporter.report import Report
 
 
@@ -14,7 +14,7 @@ def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
         "pane", [(key, each.usage) for key, each in found], common_only=not settings.pane_detail
     )
     return (
-        family("tmux_pane_info", (Sample(key, 1) for key, _ in found)),
+        family("tmux_pane_info", (Sample((*key, memory_source(each.usage)), 1) for key, each in found)),
         family("tmux_pane_dead", (Sample(key, int(each.dead)) for key, each in found)),
         family("tmux_pane_history_bytes", (Sample(key, each.history_bytes) for key, each in found)),
         family("tmux_pane_history_lines", (Sample(key, each.history_lines) for key, each in found)),

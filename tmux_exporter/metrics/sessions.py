@@ -3,7 +3,7 @@
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.metrics.usage import usage_samples
+from tmux_exporter.metrics.usage import memory_source, usage_samples
 from tmux_exporter.report import Report
 
 
@@ -12,7 +12,10 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     found = [((each.server, each.session), each) for each in report.sessions]
     usage = usage_samples("session", [(key, each.usage) for key, each in found])
     return (
-        family("tmux_session_info", (Sample((*key, each.group), 1) for key, each in found)),
+        family(
+            "tmux_session_info",
+            (Sample((*key, each.group, memory_source(each.usage)), 1) for key, each in found),
+        ),
         family(
             "tmux_session_created_timestamp_seconds",
             (Sample(key, each.created_timestamp_seconds) for key, each in found),

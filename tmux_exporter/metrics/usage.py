@@ -26,6 +26,12 @@ class UsageRow:
 
 PANE_DETAIL = "metrics.pane_detail"
 
+MEMORY_SOURCE_HELP = (
+    "memory_source is what tmux_{group}_memory_bytes rests on: status (nothing of note is shared), "
+    "smaps_rollup (what is shared is divided among its sharers), upper_bound (what is shared could not be "
+    "told apart and counts for each of them), empty where it is not known."
+)
+
 ROWS = (
     UsageRow(
         suffix="memory_bytes",
@@ -33,8 +39,8 @@ ROWS = (
         field="memory_bytes",
         common=True,
         help="About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
-        "processes. Files, page cache and swap are not counted; what processes forked without exec "
-        "share counts for each.",
+        "processes, each page once. Files, page cache and swap are not counted. memory_source in the info "
+        "says what it rests on.",
     ),
     UsageRow(
         suffix="memory_limit_bytes",
@@ -157,6 +163,11 @@ def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
         )
         for row in ROWS
     )
+
+
+def memory_source(usage: Usage) -> str:
+    """The label that says what the memory figure rests on."""
+    return usage.memory_source or ""
 
 
 def usage_samples(

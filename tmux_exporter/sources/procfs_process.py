@@ -184,6 +184,7 @@ def _process(stat: Stat, uid: int, detail: Detail) -> Process:
         children_cpu_ticks=stat.children_cpu_ticks,
         argv=facts.argv,
         argv_complete=facts.argv_complete,
+        image=stat.arg_start,
         exe=facts.exe,
         environ=facts.environ,
         namespaces=facts.namespaces,

@@ -128,7 +128,7 @@ def _figure(value: Value) -> Value:
 
 
 def _usage(usage: Usage) -> dict[str, Json]:
-    return _fields(usage, _USAGE)
+    return {**_fields(usage, _USAGE), "memory_source": usage.memory_source}
 
 
 def _server(server: ServerReport) -> dict[str, Json]:
