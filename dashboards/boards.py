@@ -5,6 +5,11 @@ from collections.abc import Callable, Mapping
 from grafana_foundation_sdk.builders import dashboard as build
 
 from dashboards.fleet import fleet
+from dashboards.servers import tmux_servers
 from dashboards.session import session
 
-BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {"fleet": fleet, "session": session}
+BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
+    "fleet": fleet,
+    "session": session,
+    "servers": tmux_servers,
+}

@@ -4,26 +4,23 @@ from grafana_foundation_sdk.builders import dashboard as build
 
 from dashboards.frame import Section, board
 from dashboards.marks import remediations, urgent_alerts
-from dashboards.sections import agents, attention, check_ins, exporters, servers, sessions
+from dashboards.sections import agents, attention, check_ins, hosts, servers, sessions
+from dashboards.variables import OF_SESSION
 
 
 def fleet() -> build.Dashboard:
-    """The whole board, from trouble at the top to the exporters' own health at the bottom."""
+    """The whole board, from trouble at the top to what carries it all at the bottom."""
     return board(
         "tmux-fleet",
         "tmux fleet",
         "Coding agents in tmux: what needs somebody now, and what every session and agent costs.",
         [
             Section(panels=attention.panels()),
+            Section(number=80, title="Hosts", panels=(hosts.table(81, OF_SESSION),)),
             Section(number=20, title="Sessions", panels=sessions.panels()),
             Section(number=30, title="Agents", panels=agents.panels()),
             Section(number=60, title="Check-ins", panels=check_ins.panels()),
-            Section(number=40, title="tmux servers", panels=servers.panels()),
-            Section(
-                number=50,
-                title="Exporters: how old and how whole these figures are",
-                panels=exporters.panels(),
-            ),
+            Section(number=40, title="tmux servers", panels=(servers.table(41, OF_SESSION),)),
         ],
         marks=(urgent_alerts(), remediations()),
     )

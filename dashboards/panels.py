@@ -138,13 +138,14 @@ def graph(
     colors: Mapping[str, str] | None = None,
     steps: Steps | None = None,
     top: float | None = None,
+    soft_top: float | None = None,
     width: int = 12,
 ) -> timeseries.Panel:
     """Lines over time, or areas on top of each other where their sum means something.
 
     `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
     dashed line that the others should not reach, and so are `steps`, each in its colour. `colors` are for
-    series whose names mean something. `top` is where the axis ends.
+    series whose names mean something. `top` is where the axis ends, `soft_top` where it ends at least.
     """
     panel = (
         framed(timeseries.Panel(), number, title, description, empty)
@@ -170,6 +171,8 @@ def graph(
         )
     if top is not None:
         panel.max(top)
+    if soft_top is not None:
+        panel.axis_soft_max(soft_top)
     if logarithmic:
         panel.scale_distribution(
             build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)

@@ -11,7 +11,6 @@ from dashboards.queries import (
     ALERT,
     HOST,
     OUR_ALERTS,
-    SERVER,
     SESSION,
     Query,
     firing,
@@ -20,16 +19,15 @@ from dashboards.queries import (
     select,
 )
 from dashboards.sections.check_ins import NOT_KNOWN, in_states, lost
+from dashboards.sections.exporters import blind
+from dashboards.sections.servers import not_answering
 from dashboards.tables import Figure, Label, rows
 from tmux_exporter.alerting.thresholds import PRIORITIES
-
-# Only an exporter that was there within a day is one that is down: All jobs are more than ours.
-_SEEN = f"last_over_time({select('tmux_exporter_build_info', HOST)}[1d])"
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
     """Six tiles, then the alerts."""
-    return (_urgent(), _not_answering(), _near_limit(), lost(4), _not_known(), _blind(), alerts(7, ALERT))
+    return (_urgent(), not_answering(2), _near_limit(), lost(4), _not_known(), blind(6), alerts(7, ALERT))
 
 
 def _urgent() -> Builder[dashboard.Panel]:
@@ -45,22 +43,6 @@ def _urgent() -> Builder[dashboard.Panel]:
         ),
         steps=none_is_calm(CRITICAL),
         empty="no rules",
-    )
-
-
-def _not_answering() -> Builder[dashboard.Panel]:
-    up, start = select("tmux_up", SERVER), select("tmux_server_start_time_seconds", SERVER)
-    refused = select("tmux_server_query_failures_total", SERVER, 'reason=~"denied|untrusted"')
-    lately = NUMBERS.text("server_not_answering", "refused_within")
-    silent = f"{up} == 0\nand {start}\nunless on (job, instance, server) increase({refused}[{lately}]) > 0"
-    return tile(
-        2,
-        "Servers that hang",
-        "tmux servers whose process lives and gives no answer: nobody can attach, no key and no check-in "
-        "arrives. One that has ended is not counted, nor one that the exporter may not ask.",
-        Query(expr=or_zero(f"count({silent})", up)),
-        steps=none_is_calm(CRITICAL),
-        empty="no server",
     )
 
 
@@ -89,24 +71,6 @@ def _not_known() -> Builder[dashboard.Panel]:
         "or their target is only known when they run.",
         Query(expr=f"sum({in_states(NOT_KNOWN)})"),
         steps=none_is_calm(UNKNOWN),
-        empty="no exporter",
-    )
-
-
-def _blind() -> Builder[dashboard.Panel]:
-    late = NUMBERS.number("exporter_stale", "intervals")
-    up, last = select("up", HOST), select("tmux_exporter_last_sample_timestamp_seconds", HOST)
-    interval = select("tmux_exporter_sample_interval_seconds", HOST)
-    down = f"{up} == 0 and on (job, instance) {_SEEN}"
-    stale = f"time() - {last} > {late:g} * {interval}"
-    return tile(
-        6,
-        "Blind hosts",
-        "Hosts of which nothing new is known: Prometheus gets no answer from an exporter that was there "
-        f"within the last day, or its last sample is older than {late:g} sampling intervals. Everything else "
-        "here is old for them, or missing.",
-        Query(expr=or_zero(f"count(({down})\nor ({stale}))", _SEEN)),
-        steps=none_is_calm(CRITICAL),
         empty="no exporter",
     )
 

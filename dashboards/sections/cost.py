@@ -138,6 +138,7 @@ def _storage(subject: Subject) -> Builder[dashboard.Panel]:
             Query(expr=f"sum({rate(subject.select('written_bytes_total'))})", legend="written"),
         ],
         unit="Bps",
+        soft_top=10_000,
         empty=subject.empty,
     )
 

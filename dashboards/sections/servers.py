@@ -5,28 +5,46 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL, FINE
+from dashboards.levels import (
+    CALM,
+    CRITICAL,
+    FINE,
+    NUMBERS,
+    RESTING,
+    UNKNOWN,
+    WARNING,
+    WATCH,
+    none_is_calm,
+    steps,
+)
 from dashboards.links import drill_down
-from dashboards.panels import NAME_PATTERN, graph
-from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, rate, select
+from dashboards.panels import NAME_PATTERN, graph, tile
+from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _BY = "by (instance, server)"
 _EMPTY = "No tmux server is seen."
-
-
-def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """A table of all, and two graphs of those that stand out."""
-    return (_table(), _latency(), _history())
+_NAME = "{{server}} · {{instance}}"
+_REASONS = {
+    "hung": CRITICAL,
+    "noserver": RESTING,
+    "denied": WATCH,
+    "untrusted": WARNING,
+    "protocol": UNKNOWN,
+    "partial": "light-purple",
+    "malformed": "dark-purple",
+}
 
 
 def _sum(name: str) -> str:
     return f"sum {_BY} ({select(name, SERVER)})"
 
 
-def _table() -> Builder[dashboard.Panel]:
+def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[dashboard.Panel]:
+    """One row for each server, on a board that has these variables."""
+    only = drill_down("Only this server", "tmux-fleet", {"instance": "Host", "server": "Server"}, variables)
     return rows(
-        41,
+        number,
         "tmux servers, silent ones first",
         "A server that hangs and one that ended within the last 15 minutes do not answer. Descriptors are "
         "those of the server's own process against its limit: each pane takes some.",
@@ -34,7 +52,7 @@ def _table() -> Builder[dashboard.Panel]:
             Label(
                 name="server",
                 title="Server",
-                link=drill_down("Only this server", "tmux-fleet", {"instance": "Host", "server": "Server"}),
+                link=only,
             ),
             Label(name="instance", title="Host"),
             Figure(
@@ -65,22 +83,91 @@ def _table() -> Builder[dashboard.Panel]:
         ],
         sort=[("Answers", False)],
         empty=_EMPTY,
-        height=6,
+        height=height,
     )
 
 
-def _latency() -> Builder[dashboard.Panel]:
-    spent = select("tmux_server_query_duration_seconds_sum", SERVER)
-    asked = select("tmux_server_query_duration_seconds_count", SERVER)
+def not_answering(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+    """How many live and do not answer."""
+    up, start = select("tmux_up", SERVER), select("tmux_server_start_time_seconds", SERVER)
+    refused = select("tmux_server_query_failures_total", SERVER, 'reason=~"denied|untrusted"')
+    lately = NUMBERS.text("server_not_answering", "refused_within")
+    silent = f"{up} == 0\nand {start}\nunless on (job, instance, server) increase({refused}[{lately}]) > 0"
+    return tile(
+        number,
+        "Servers that hang",
+        "tmux servers whose process lives and gives no answer: nobody can attach, no key and no check-in "
+        "arrives. One that has ended is not counted, nor one that the exporter may not ask.",
+        Query(expr=or_zero(f"count({silent})", up)),
+        steps=none_is_calm(CRITICAL),
+        empty="no server",
+        width=width,
+    )
+
+
+def slowest(number: int) -> Builder[dashboard.Panel]:
+    """The slowest server's 99th percentile."""
+    return tile(
+        number,
+        "Slowest answers",
+        "How long the slowest server took for the slowest hundredth of its answers of the last minutes (99th "
+        "percentile). Every person and program that uses that server waits as long.",
+        Query(expr=f"max({_quantile(0.99)})"),
+        steps=steps(CALM),
+        unit="s",
+        decimals=1,
+        empty="no server",
+    )
+
+
+def fullest(number: int) -> Builder[dashboard.Panel]:
+    """The server that is nearest to its limit of descriptors."""
+    open_, limit = (select(f"tmux_server_{name}_fds", SERVER) for name in ("open", "max"))
+    return tile(
+        number,
+        "Fullest descriptors",
+        "File descriptors of the server's own process as a part of its limit, of the server that is nearest "
+        "to it. Each pane takes some; at 100 % no pane can be opened.",
+        Query(expr=f"max({open_} / {limit})"),
+        steps=steps(CALM),
+        unit="percentunit",
+        empty="no server",
+    )
+
+
+def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
+    """Answers, failures, scroll-back, memory, CPU and descriptors, numbered from `first` on."""
+    return (
+        _latency(first),
+        _failures(first + 1),
+        _history(first + 2),
+        _memory(first + 3),
+        _cpu(first + 4),
+        _descriptors(first + 5),
+    )
+
+
+def _quantile(quantile: float, over: str = "$__rate_interval") -> str:
+    """Per server that answers, how long its answers took."""
+    buckets = rate(select("tmux_server_query_duration_seconds_bucket", SERVER), over)
     # Once the queue of a hung server's socket is full, the kernel refuses at once: that is no quick answer.
-    now = f"({rate(spent)} / {rate(asked)} and on (job, instance, server) {select('tmux_up', SERVER)} == 1)"
-    ranked = f"{at_end('rate', spent)} / {at_end('rate', asked)}"
+    answers = f"max by (job, instance, server) ({select('tmux_up', SERVER)}) == 1"
+    each = f"histogram_quantile({quantile:g}, sum by (job, instance, server, le) ({buckets}))"
+    return f"{each}\nand {answers}"
+
+
+def _latency(number: int) -> Builder[dashboard.Panel]:
+    spent, asked = (
+        at_end("rate", select(f"tmux_server_query_duration_seconds_{part}", SERVER))
+        for part in ("sum", "count")
+    )
+    ranked = f"sum by (job, instance, server) ({spent})\n/ sum by (job, instance, server) ({asked})"
     return graph(
-        42,
+        number,
         "How long tmux takes to answer",
-        "Average time of the exporter's questions to servers that answer; one that does not has no line. "
-        f"Shown are the {LARGEST} slowest in the whole time range.",
-        [Query(expr=largest(now, ranked), legend="{{server}} · {{instance}}")],
+        "The slowest hundredth of the answers to the exporter's questions (99th percentile); a server that "
+        f"does not answer has no line. Shown are the {LARGEST} slowest in the whole time range.",
+        [Query(expr=largest(f"({_quantile(0.99)})", ranked), legend=_NAME)],
         unit="s",
         logarithmic=True,
         empty=_EMPTY,
@@ -88,15 +175,75 @@ def _latency() -> Builder[dashboard.Panel]:
     )
 
 
-def _history() -> Builder[dashboard.Panel]:
+def _failures(number: int) -> Builder[dashboard.Panel]:
+    failed = select("tmux_server_query_failures_total", SERVER)
+    return graph(
+        number,
+        "Questions without an answer, by reason",
+        "Questions per minute that gave no usable answer. hung: nothing came within 2 s. noserver: nobody "
+        "listens any more. denied, untrusted: we may not ask, or should not. protocol, partial, malformed: "
+        "what came cannot be read.",
+        [Query(expr=f"60 * sum by (reason) ({rate(failed)}) > 0", legend="{{reason}}")],
+        unit="none",
+        empty="Every question was answered.",
+        stacked=True,
+        colors=_REASONS,
+    )
+
+
+def _history(number: int) -> Builder[dashboard.Panel]:
     now = select("tmux_server_history_bytes", SERVER)
     return graph(
-        43,
+        number,
         "Scroll-back held by tmux servers",
         "Memory that the scroll-back of all panes takes in each server. It grows up to history-limit lines a "
         "pane and is not part of any session's memory. Shown are the largest in the whole time range.",
-        [Query(expr=largest(now, at_end("max_over_time", now)), legend="{{server}} · {{instance}}")],
+        [Query(expr=largest(now, at_end("max_over_time", now)), legend=_NAME)],
         unit="bytes",
         empty=_EMPTY,
         rename=NAME_PATTERN,
+    )
+
+
+def _memory(number: int) -> Builder[dashboard.Panel]:
+    now = select("tmux_server_resident_memory_bytes", SERVER)
+    return graph(
+        number,
+        "Memory of tmux servers",
+        "Resident memory of each server's own process. It holds the scroll-back, and does not fall when that "
+        "is cleared. Shown are the largest in the whole time range.",
+        [Query(expr=largest(now, at_end("max_over_time", now)), legend=_NAME)],
+        unit="bytes",
+        empty=_EMPTY,
+        rename=NAME_PATTERN,
+    )
+
+
+def _cpu(number: int) -> Builder[dashboard.Panel]:
+    used = select("tmux_server_cpu_seconds_total", SERVER)
+    return graph(
+        number,
+        "CPU of tmux servers",
+        "Cores that each server's own process uses. A server is one thread: at 1 it can do no more, and all "
+        "its panes wait. Shown are the busiest in the whole time range.",
+        [Query(expr=largest(rate(used), at_end("rate", used)), legend=_NAME)],
+        unit="none",
+        empty=_EMPTY,
+        rename=NAME_PATTERN,
+    )
+
+
+def _descriptors(number: int) -> Builder[dashboard.Panel]:
+    open_, limit = (select(f"tmux_server_{name}_fds", SERVER) for name in ("open", "max"))
+    ranked = f"{at_end('max_over_time', open_)} / {at_end('max_over_time', limit)}"
+    return graph(
+        number,
+        "Descriptors as a part of the limit",
+        "Open file descriptors of each server's own process, divided by its limit. Shown are those that came "
+        "nearest to it in the whole time range.",
+        [Query(expr=largest(f"({open_} / {limit})", ranked), legend=_NAME)],
+        unit="percentunit",
+        empty=_EMPTY,
+        rename=NAME_PATTERN,
+        top=1,
     )

@@ -19,7 +19,7 @@ Json = dict[str, Any]
 MACROS = {"$__rate_interval": "1m", "$__range": "1h", "$__interval": "15s"}
 OF_EVERY_TARGET = ("job", "instance")
 _ALERT = ("alertname", "alertstate", "severity", "priority", "threshold", "server", "session", "agent")
-BEYOND_THE_CATALOGUE = {"up": (), "ALERTS": _ALERT, "ALERTS_FOR_STATE": _ALERT}
+BEYOND_THE_CATALOGUE = {"up": (), "scrape_samples_scraped": (), "ALERTS": _ALERT, "ALERTS_FOR_STATE": _ALERT}
 OF_ANY_JOB = {'ALERTS{alertname="Watchdog", alertstate="firing"}'}
 """Selectors that rightly have no job and no instance: the Watchdog is about no target."""
 

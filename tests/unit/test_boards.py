@@ -36,6 +36,7 @@ def test_uids_are_those_that_links_and_bookmarks_know() -> None:
     assert {name: board["uid"] for name, board in SHIPPED.items()} == {
         "fleet": "tmux-fleet",
         "session": "tmux-session",
+        "servers": "tmux-servers",
     }
 
 
@@ -184,7 +185,7 @@ def test_colours_change_where_the_alerts_do() -> None:
         f"> {late:g} * tmux_exporter_sample_interval_seconds"
         in by_id(SHIPPED["fleet"], 6)["targets"][0]["expr"]
     )
-    assert f"{late:g} * max(" in by_id(SHIPPED["fleet"], 51)["targets"][1]["expr"]
+    assert f"{late:g} * max(" in by_id(SHIPPED["servers"], 32)["targets"][1]["expr"]
 
 
 @pytest.mark.parametrize("name", BOARDS)
