@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.report import example_report
 from tmux_exporter.agent_facts import AgentState, WaitingReason
-from tmux_exporter.model import QueryFailure, SchedulerRemark, SchedulerState
+from tmux_exporter.model import LeakKind, QueryFailure, SchedulerRemark, SchedulerState
 from tmux_exporter.web.files import INDEX, load_pages
 from tmux_exporter.web.report_json import render
 
@@ -73,6 +73,7 @@ def test_every_member_of_a_closed_list_has_its_words() -> None:
     assert keys_of(FILES["sections.js"], "FATES") == {str(state) for state in SchedulerState}
     assert keys_of(FILES["sections.js"], "REMARKS") == {str(remark) for remark in SchedulerRemark}
     assert keys_of(FILES["sections.js"], "FAILURES") == {str(reason) for reason in QueryFailure}
+    assert keys_of(FILES["sections.js"], "KINDS") == {str(kind) for kind in LeakKind}
     assert keys_of(FILES["sections.js"], "STATES") == {str(state) for state in AgentState}
     assert keys_of(FILES["sections.js"], "REASONS") == {str(reason) for reason in WaitingReason}
 
@@ -90,7 +91,7 @@ def test_every_figure_that_the_page_reads_is_in_the_report() -> None:
         for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)
     }
     assert len(names) > 15
-    words = {str(word) for word in (*SchedulerState, *SchedulerRemark, *WaitingReason)} | {"tmux_exporter"}
+    words = {str(word) for word in (*SchedulerState, *SchedulerRemark, *WaitingReason, *LeakKind)} | {"tmux_exporter"}
     assert names - words <= keys_in(json.loads(render(example_report())))
 
 

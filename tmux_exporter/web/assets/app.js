@@ -3,7 +3,17 @@
 import { follow } from "./feed.js";
 import { bytes, count, duration, percent, plural, until } from "./format.js";
 import { Rates } from "./rates.js";
-import { SECTIONS, agentKey, inTrouble, isWaiting, notices, serverKey, sessionKey } from "./sections.js";
+import {
+  SECTIONS,
+  agentKey,
+  inTrouble,
+  isWaiting,
+  leakKey,
+  notices,
+  serverKey,
+  sessionKey,
+  total,
+} from "./sections.js";
 import { Table, element } from "./table.js";
 
 const byId = (id) => document.getElementById(id);
@@ -65,9 +75,8 @@ function most(items, value) {
   return known.reduce((top, item) => (top === null || value(item) > value(top) ? item : top), null);
 }
 
-function summary({ servers, sessions, agents, schedulers }) {
-  const sizes = sessions.map((session) => session.usage.memory_bytes).filter((size) => size !== null);
-  const memory = sizes.length ? sizes.reduce((total, size) => total + size, 0) : null;
+function summary({ servers, sessions, agents, schedulers, leaks }) {
+  const memory = total(sessions, (session) => session.usage.memory_bytes);
   const largest = most(sessions, (session) => session.usage.memory_bytes);
   const busiest = most(sessions, (session) => rates.of(sessionKey(session)));
   const waiting = agents.filter(isWaiting).length;
@@ -76,7 +85,7 @@ function summary({ servers, sessions, agents, schedulers }) {
   const answers = `${count(servers.length - down)} up, ${count(down)} not`;
   const due = schedulers.map((each) => each.due_timestamp_seconds).filter((time) => time !== null && time > now());
   const next = due.length ? `next ${until(Math.min(...due), now())}` : "none due";
-  const panes = sessions.reduce((total, session) => total + session.panes, 0);
+  const panes = sessions.reduce((sum, session) => sum + session.panes, 0);
   return [
     tile("Servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
     tile("Sessions", count(sessions.length), `with ${plural(panes, "pane")}`),
@@ -94,14 +103,21 @@ function summary({ servers, sessions, agents, schedulers }) {
       !schedulers.length ? "none pending" : trouble ? `of ${count(schedulers.length)}, ${next}` : next,
       trouble ? "bad" : "",
     ),
+    tile(
+      "Leaked",
+      count(leaks.length),
+      leaks.length ? `hold ${bytes(total(leaks, (leak) => leak.memory_bytes))}` : "nothing is left over",
+      leaks.length ? "warn" : "",
+    ),
   ];
 }
 
-function counters({ servers, sessions, agents }) {
+function counters({ servers, sessions, agents, leaks }) {
   return new Map([
     ...servers.map((server) => [serverKey(server), server.cpu_seconds_total]),
     ...sessions.map((session) => [sessionKey(session), session.usage.cpu_seconds_total]),
     ...agents.map((agent) => [agentKey(agent), agent.usage.cpu_seconds_total]),
+    ...leaks.map((leak) => [leakKey(leak), leak.cpu_seconds_total]),
   ]);
 }
 

@@ -73,6 +73,35 @@ const REASONS = {
   other: "for a person",
 };
 
+// What a process that outlived its pane is: how surely something is to be done about it, in words.
+const KINDS = {
+  scheduler: ["bad", "check-ins that will never arrive, or never end"],
+  agent: ["bad", "coding agents"],
+  mcp_server: ["bad", "MCP servers"],
+  dev_server: ["warn", "they listen on a TCP port"],
+  shell_job: ["warn", "what a shell was told to do in the background"],
+  other: ["warn", "nothing tells what they are"],
+  agent_daemon: ["plain", "they serve several agents, by design also later ones"],
+};
+
+// The leaks of one owner and kind as one row: there may be hundreds.
+function leftovers({ leaks }) {
+  const groups = new Map();
+  for (const leak of leaks) {
+    const key = `${leak.server}\n${leak.session}\n${leak.kind}`;
+    const { server, session, kind } = leak;
+    if (!groups.has(key)) groups.set(key, { key, server, session, kind, leaks: [] });
+    groups.get(key).leaks.push(leak);
+  }
+  return [...groups.values()];
+}
+
+// The sum of what is known; null where nothing is.
+export function total(items, value) {
+  const known = items.map(value).filter((each) => each !== null);
+  return known.length ? known.reduce((sum, each) => sum + each, 0) : null;
+}
+
 export function isWaiting(agent) {
   return agent.state === "waiting";
 }
@@ -83,6 +112,7 @@ export function inTrouble(scheduler) {
 
 export const serverKey = (each) => `server\n${each.server}`;
 export const sessionKey = (each) => `session\n${each.server}\n${each.session}`;
+export const leakKey = (each) => `leak\n${each.pid}\n${each.start_ticks}`;
 export const agentKey = (each) => `agent\n${each.server}\n${each.session}\n${each.agent}`;
 
 const NEARLY = 0.7;
@@ -119,16 +149,18 @@ const memory = (of) => ({
   },
 });
 
-const cpu = (key) => ({
+const share = (rate) => ({
   id: "cpu",
   title: "CPU",
   hint: "Share of one core between the last two samples",
   number: true,
   bar: true,
   full: 1,
-  value: (item, { rates }) => rates.of(key(item)),
-  show: (item, { rates }) => ({ text: percent(rates.of(key(item))) }),
+  value: rate,
+  show: (item, context) => ({ text: percent(rate(item, context)) }),
 });
+
+const cpu = (key) => share((item, { rates }) => rates.of(key(item)));
 
 const fds = {
   id: "fds",
@@ -368,6 +400,55 @@ export const SECTIONS = [
         value: (scheduler) => scheduler.pid,
         show: (scheduler) => ({ text: `${scheduler.pid}`, title: `tmux-exporter explain ${scheduler.pid}` }),
       },
+      server,
+    ],
+  },
+  {
+    id: "leaks",
+    title: "Leaks by session and kind",
+    items: leftovers,
+    key: (group) => group.key,
+    search: (group) => [
+      group.server,
+      group.session,
+      group.kind,
+      KINDS[group.kind]?.[1] ?? "",
+      ...group.leaks.map((leak) => `${leak.pid}`),
+    ],
+    sort: { by: "memory", down: true },
+    empty: "Nothing is leaked: what panes started has ended with them, or is meant to stay.",
+    columns: [
+      {
+        id: "session",
+        title: "Left by session",
+        head: true,
+        value: (group) => group.session || null,
+        show: (group) => ({ text: group.session || "not known", title: group.session }),
+      },
+      {
+        id: "kind",
+        title: "Kind",
+        value: (group) => group.kind,
+        show: (group) => {
+          const [pill, words] = KINDS[group.kind] ?? ["warn", ""];
+          return { text: group.kind.replaceAll("_", " "), pill, note: words };
+        },
+      },
+      memory(({ leaks }) => ({
+        memory_bytes: total(leaks, (leak) => leak.memory_bytes),
+        memory_limit_bytes: null,
+        swap_memory_bytes: null,
+      })),
+      share(({ leaks }, { rates }) => rates.sum(leaks.map(leakKey))),
+      figure("fds", "Open fds", ({ leaks }) => total(leaks, (leak) => leak.open_fds)),
+      {
+        ...figure("processes", "Processes", ({ leaks }) => leaks.length),
+        show: ({ leaks }) => ({
+          text: count(leaks.length),
+          title: `tmux-exporter leaks tells of each; pid ${leaks.map((leak) => leak.pid).join(", ")}`,
+        }),
+      },
+      when("oldest", "Oldest", ({ leaks }) => Math.min(...leaks.map((leak) => leak.start_time_seconds))),
       server,
     ],
   },
