@@ -91,7 +91,8 @@ def test_every_figure_that_the_page_reads_is_in_the_report() -> None:
         for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)
     }
     assert len(names) > 15
-    words = {str(word) for word in (*SchedulerState, *SchedulerRemark, *WaitingReason, *LeakKind)} | {"tmux_exporter"}
+    lists = (*SchedulerState, *SchedulerRemark, *WaitingReason, *LeakKind)
+    words = {str(word) for word in lists} | {"tmux_exporter"}
     assert names - words <= keys_in(json.loads(render(example_report())))
 
 
