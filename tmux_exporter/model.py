@@ -478,8 +478,9 @@ class HostFacts:
     Counters are the kernel's own and count since the boot, or since their device is there. By what they are:
     `cpu_seconds` all cores by mode, `disk_io_seconds` time with work at hand by disk, `filesystems` by mount
     point, `networks` by device, `pressure_seconds` by resource (cpu, io, memory) and kind (some, full).
-    `threads` are all process and thread ids in use. `complete` is False where something is there that could
-    not be read or understood; what this kernel does not have or does not show to us is no fault.
+    `threads` are all process and thread ids in use, `inotify_instances` those of this user. `complete` is
+    False where something is there that could not be read or understood; what this kernel does not have or
+    does not show to us is no fault.
     """
 
     memory_bytes: int | None = None
@@ -495,5 +496,6 @@ class HostFacts:
     threads_limit: int | None = None
     ptys: int | None = None
     ptys_limit: int | None = None
+    inotify_instances: int | None = None
     inotify_instances_limit: int | None = None
     complete: bool = True

@@ -411,7 +411,7 @@ def open_sampler(
     remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
     # Where programs, we and everybody write.
     places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
-    host = HostReader(clock=clock, proc_root=root, places=places)
+    host = HostReader(clock=clock, proc_root=root, places=places, uid=uid)
     # Where tmux looks for a process that has no TMUX_TMPDIR.
     default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
     return Sampler(

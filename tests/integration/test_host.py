@@ -25,7 +25,7 @@ UID = os.getuid()
 
 
 def read(*places: str) -> HostFacts:
-    return HostReader(clock=SystemClock(), places=places).read(
+    return HostReader(clock=SystemClock(), places=places, uid=UID).read(
         ProcReader(uid=UID, clock=SystemClock()).read()
     )
 
@@ -129,7 +129,7 @@ def test_the_host_is_on_the_page(tmp_path: Path) -> None:
 
 
 def test_a_reading_is_cheap() -> None:
-    reader, processes = HostReader(clock=SystemClock()), table()
+    reader, processes = HostReader(clock=SystemClock(), uid=UID), table()
     reader.read(processes)
     before = os.times()
     for _ in range(200):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.support.clock import ManualClock
-from tests.support.facts import process, table
+from tests.support.facts import UID, process, table
 from tmux_exporter.model import HostFacts
 from tmux_exporter.sources.host import HostReader
 
@@ -21,7 +21,11 @@ class RecordedHost:
         self.clock = ManualClock()
         self._folder = folder
         self._reader = HostReader(
-            clock=self.clock, proc_root=str(folder / "proc"), sys_root=str(folder / "sys"), places=places
+            uid=UID,
+            clock=self.clock,
+            proc_root=str(folder / "proc"),
+            sys_root=str(folder / "sys"),
+            places=places,
         )
 
     def path(self, name: str) -> Path:

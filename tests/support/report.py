@@ -207,6 +207,7 @@ HOST = HostFacts(
     threads_limit=32_768,
     ptys=17,
     ptys_limit=4096,
+    inotify_instances=9,
     inotify_instances_limit=128,
 )
 """A machine that shows everything."""

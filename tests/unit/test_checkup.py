@@ -89,6 +89,8 @@ def test_limits_are_told_when_they_are_near(used: int, count: int) -> None:
     assert len(amiss(replace(CALM, servers=(replace(SERVER, open_fds=used, max_fds=1000),)))) == count
     assert len(amiss(replace(CALM, host=HostFacts(ptys=used, ptys_limit=1000)))) == count
     assert len(amiss(replace(CALM, host=HostFacts(threads=used, threads_limit=1000)))) == count
+    watched = HostFacts(inotify_instances=used, inotify_instances_limit=1000)
+    assert len(amiss(replace(CALM, host=watched))) == count
 
 
 def test_what_is_not_known_is_not_told() -> None:

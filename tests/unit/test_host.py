@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import process, table
+from tests.support.facts import UID, process, table
 from tests.support.mounts import mount_line, own_mount
 from tests.support.recorded_host import TABLE, RecordedHost
 from tmux_exporter.analysis.host_labels import labelled
@@ -57,6 +57,7 @@ def test_the_recorded_machine(host: RecordedHost) -> None:
 def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
     reader = HostReader(
         clock=RecordedHost(tmp_path / "vm").clock,
+        uid=UID,
         proc_root=str(tmp_path / "no"),
         sys_root=str(tmp_path / "no"),
     )
@@ -81,7 +82,7 @@ MISSING: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", MISSING)
 def test_what_is_missing_costs_only_itself_and_is_no_fault(host: RecordedHost, name: str) -> None:
     whole = HostReader(
-        clock=host.clock, proc_root=str(host.path("proc")), sys_root=str(host.path("sys"))
+        clock=host.clock, proc_root=str(host.path("proc")), sys_root=str(host.path("sys")), uid=UID
     ).read(TABLE)
     host.path(f"proc/{name}").unlink()
     assert host.read() == replace(whole, **MISSING[name])
@@ -128,7 +129,7 @@ def test_limits_are_read_again_after_a_minute(host: RecordedHost) -> None:
 
 
 def test_half_a_table_does_not_count_processes(host: RecordedHost) -> None:
-    reader = HostReader(clock=host.clock, proc_root=str(host.path("proc")))
+    reader = HostReader(clock=host.clock, proc_root=str(host.path("proc")), uid=UID)
     assert reader.read(table(process(1), complete=False)).processes is None
 
 

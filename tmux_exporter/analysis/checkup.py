@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tmux_exporter.analysis.tuning import OPEN_FILES, OPTIONS, SYSCTLS
+from tmux_exporter.analysis.tuning import INOTIFY_INSTANCES, OPEN_FILES, OPTIONS, SYSCTLS, Sysctl
 from tmux_exporter.machine import Bound, Feature, Machine
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.report import Report
@@ -200,6 +200,10 @@ def _limits(report: Report, machine: Machine) -> Iterator[Finding]:
                 Bound(used=host.ptys, limit=host.ptys_limit),
                 "sudo sysctl -w kernel.pty.max=8192",
             ),
+            "inotify instances of this user": (
+                Bound(used=host.inotify_instances, limit=host.inotify_instances_limit),
+                _sysctl(INOTIFY_INSTANCES),
+            ),
         }
     for what, (bound, mend) in bounds.items():
         if bound.used is None or bound.limit is None:
@@ -237,8 +241,12 @@ def _tuning(_: Report, machine: Machine) -> Iterator[Finding]:
                 subject="sysctl",
                 level=Level.HINT,
                 text=f"{sysctl.name} is {number}: {sysctl.why}",
-                mend=f"sudo sysctl -w {sysctl.name}={sysctl.wanted}",
+                mend=_sysctl(sysctl),
             )
+
+
+def _sysctl(wanted: Sysctl) -> str:
+    return f"sudo sysctl -w {wanted.name}={wanted.wanted}"
 
 
 def _agents(report: Report, machine: Machine) -> Iterator[Finding]:

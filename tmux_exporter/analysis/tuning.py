@@ -56,17 +56,19 @@ OPTIONS = (
     ),
 )
 
+INOTIFY_INSTANCES = Sysctl(
+    name="fs.inotify.max_user_instances",
+    wanted=1024,
+    why="each agent and each dev server watches files; when instances run out, they stop seeing changes",
+)
+
 SYSCTLS = (
     Sysctl(
         name="kernel.pid_max",
         wanted=4_194_304,
         why="every tool that an agent runs takes process ids; when they run out, nothing starts any more",
     ),
-    Sysctl(
-        name="fs.inotify.max_user_instances",
-        wanted=1024,
-        why="each agent and each dev server watches files; when instances run out, they stop seeing changes",
-    ),
+    INOTIFY_INSTANCES,
     Sysctl(
         name="fs.inotify.max_user_watches",
         wanted=524_288,

@@ -340,8 +340,7 @@ HOST = (
     ),
     _host(
         "inotify_instances",
-        "inotify instances that this user has open.",
-        status=Status.PLANNED,
+        "inotify instances that the processes of this user have open; one that several hold counts for each.",
     ),
     _host(
         "inotify_instances_limit",

@@ -35,6 +35,7 @@ def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
         _single("pids_limit", host.threads_limit),
         _single("ptys", host.ptys),
         _single("ptys_limit", host.ptys_limit),
+        _single("inotify_instances", host.inotify_instances),
         _single("inotify_instances_limit", host.inotify_instances_limit),
     )
 

@@ -23,6 +23,7 @@ from tmux_exporter.sources.host_parse import (
     parse_pressure,
     parse_speed,
 )
+from tmux_exporter.sources.inotify import InotifyReader
 from tmux_exporter.sources.kept import KEPT_SECONDS, Kept
 from tmux_exporter.sources.mounts import Mount, local_mounts, parse_mounts, space
 from tmux_exporter.sources.procfs_parse import text
@@ -41,7 +42,10 @@ _REWIND_SECONDS = 3.0
 
 
 class HostReader:
-    """Reads the machine; `places` are paths whose file systems are shown even where they live in memory."""
+    """Reads the machine, of `uid` how many inotify instances it has.
+
+    `places` are paths whose file systems are shown even where they live in memory.
+    """
 
     def __init__(
         self,
@@ -50,12 +54,14 @@ class HostReader:
         proc_root: str = "/proc",
         sys_root: str = "/sys",
         places: Iterable[str] = ("/tmp",),  # noqa: S108 - only its space is asked for
+        uid: int,
     ) -> None:
         self._clock = clock
         self._proc_root = proc_root
         self._sys_root = sys_root
         self._places = [os.fsencode(os.path.normpath(place)) for place in places if os.path.isabs(place)]
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
+        self._inotify = InotifyReader(uid=uid, proc_root=proc_root)
         self._numbers = Kept(self._read_number)
         self._is_disk = Kept(self._has_hardware)
         self._speeds = Kept(self._read_speed)
@@ -95,6 +101,7 @@ class HostReader:
             threads_limit=min(known_ids) if len(known_ids) == len(ids) else None,
             ptys=look.at("sys/kernel/pty/nr", parse_number),
             ptys_limit=numbers.get("kernel/pty/max"),
+            inotify_instances=self._inotify.read(table),
             inotify_instances_limit=numbers.get("fs/inotify/max_user_instances"),
             complete=look.complete,
         )

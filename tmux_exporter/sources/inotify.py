@@ -1,0 +1,74 @@
+"""How many inotify instances this user has open: the kernel limits them, and tells their number nowhere.
+
+Each is an open file, so the open files of our own processes are looked at: of a process that is new, and of
+one whose number of open files has changed; of the others a few in each sample, in turn.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable
+from itertools import islice
+
+from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.sources.procfs_detail import Looks
+from tmux_exporter.sources.procfs_folder import read_file
+from tmux_exporter.sources.procfs_parse import parse_stat
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
+LARGEST = 10_000
+"""Of a process with more open files only so many are looked at."""
+
+IN_TURN = 4
+"""So many processes are looked at in each sample though nothing shows that they changed."""
+
+
+class InotifyReader:
+    """Counts them sample by sample, of the processes whose effective uid is `uid`."""
+
+    def __init__(self, *, uid: int, proc_root: str = "/proc") -> None:
+        self._uid = uid
+        self._root = proc_root
+        self._counts: dict[ProcessId, tuple[int | None, int]] = {}
+        self._turn: deque[ProcessId] = deque()
+
+    def read(self, table: ProcessTable) -> int | None:
+        """How many there are; one that several processes hold counts for each. None where nobody can be seen.
+
+        Raises nothing. Who does not let us look is taken to have none: they are few, and none of ours.
+        """
+        own = {each.id: each for each in table.processes.values() if each.uid == self._uid and each.alive}
+        self._counts = {id_: kept for id_, kept in self._counts.items() if id_ in own}
+        for id_ in [*self._changed(own.values()), *self._next(own)]:
+            self._counts[id_] = own[id_].open_fds, Looks().at(self._look, id_) or 0
+        seen = [count for open_fds, count in self._counts.values() if open_fds is not None]
+        return sum(seen) if table.complete and seen else None
+
+    def _changed(self, own: Iterable[Process]) -> list[ProcessId]:
+        return [
+            each.id
+            for each in own
+            if each.id not in self._counts or self._counts[each.id][0] != each.open_fds
+        ]
+
+    def _next(self, own: Iterable[ProcessId]) -> list[ProcessId]:
+        if not self._turn:
+            self._turn.extend(own)
+        turn = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
+        return [id_ for id_ in turn if id_ in self._counts]
+
+    def _look(self, process: ProcessId) -> int:
+        folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
+        try:
+            # The pid may be another process's by now; the folder that is held open is not.
+            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+                return 0
+            files = os.open("fd", _FOLDER, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            with os.scandir(files) as entries:
+                links = (Looks().at(os.readlink, os.fsencode(each.name), dir_fd=files) for each in entries)
+                return sum(link in _LINKS for link in islice(links, LARGEST))
+        finally:
+            os.close(files)
