@@ -63,6 +63,11 @@ class Action(StrEnum):
     """What a policy can ask for (closed list, a label). KILL only follows a STOP that had no effect."""
 
     WARN = "warn"
+    SNAPSHOT = "snapshot"
+    THROTTLE = "throttle"
+    SAVE = "save"
+    CLEAR_HISTORY = "clear_history"
+    SET_OPTION = "set_option"
     STOP = "stop"
     KILL = "kill"
 

@@ -116,5 +116,22 @@ def audit(
     return 1 if view.faults else 0
 
 
+@cli.command("check-config", short_help="Say everything that is wrong with policies.")
+@click.argument("path", metavar="FILE|FOLDER", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check_config(path: str, as_json: bool) -> None:
+    """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
+
+    \b
+    Example:
+      tmux-remediator check-config policies.yml
+    """
+    from tmux_exporter.policy_view import PolicyView
+    from tmux_exporter.remediator.language.load import load as load_policies
+
+    view = PolicyView(policies=load_policies(path, os.getuid()))
+    click.echo(view.as_json() if as_json else view.as_table())
+
+
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.orphans import with_stop
 from tests.support.processes import end_process
 from tests.support.remediation import Fleet, alive, running_fleet
 from tests.support.wait import wait_for
@@ -21,7 +22,7 @@ from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
 
-P = replace(ORPHANED_SCHEDULERS, grace=0.3)
+P = with_stop(ORPHANED_SCHEDULERS, grace=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
     # Of a process that the kernel holds no signal is seen to have an effect; none can be made here at will.
     sent: list[int] = []
     monkeypatch.setattr(act, "_send", lambda _, number: sent.append(number))
-    policy = replace(P, grace=0.0, gone_within=0.0)
+    policy = with_stop(replace(P, gone_within=0.0), grace=0.0)
     result = end_pair(policy, fleet.scheduler(pair[0]), fleet.tools())
     assert sent == [0, 0, signal.SIGTERM, signal.SIGKILL]
     assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))

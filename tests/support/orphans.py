@@ -9,8 +9,9 @@ from typing import Any
 from tests.support.report import UP
 from tmux_exporter.model import ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS, Policy
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policy import Decision, Verdict, decide, start
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report, SchedulerReport, ServerReport
 
@@ -53,6 +54,12 @@ def seen(*schedulers: SchedulerReport, servers: tuple[ServerReport, ...] = (SERV
         "collector_success": {"processes": True},
     }
     return Report(**(fields | more))
+
+
+def with_stop(policy: Policy, **changes: Any) -> Policy:
+    """The same policy with another stop."""
+    ladder = tuple(replace(each, **changes) if each.action is Action.STOP else each for each in policy.ladder)
+    return replace(policy, ladder=ladder)
 
 
 class Cycles:

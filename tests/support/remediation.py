@@ -27,7 +27,8 @@ from tmux_exporter.remediation import Action, Outcome, PolicyStatus
 from tmux_exporter.remediator import act, world
 from tmux_exporter.remediator.act import Tools
 from tmux_exporter.remediator.audit import Audit
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS, Policy
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.run import Remediator, Settings
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import SchedulerReport

@@ -37,9 +37,10 @@ from tmux_exporter.config import (
     parse_listen_address,
     parse_size,
 )
-from tmux_exporter.config.convert import section_classes, section_keys
+from tmux_exporter.config.convert import section_classes
 from tmux_exporter.config.file import LARGEST
 from tmux_exporter.config.nodes import MOST_PROBLEMS
+from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.reference import example, markdown
 from tmux_exporter.config.values import format_duration, format_size
 from tmux_exporter.errors import ConfigError

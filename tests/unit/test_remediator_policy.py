@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen
+from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
 from tmux_exporter.model import Problem, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Mode, Refusal
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -45,8 +45,8 @@ def test_only_waits_for_people_scale() -> None:
     scaled = P.scaled(0.01)
     assert (scaled.hold, scaled.stop_after, scaled.warmup) == (3, 3, 3)
     assert (scaled.cooldown, scaled.budget_window) == (6, 36)
-    waits = {"hold": 300, "stop_after": 300, "warmup": 300, "cooldown": 600, "budget_window": 3600}
-    assert replace(scaled, **waits) == P  # type: ignore[arg-type]
+    waits = {"hold": 300.0, "warmup": 300.0, "cooldown": 600.0, "budget_window": 3600.0}
+    assert replace(with_stop(scaled, after=300.0), **waits) == P  # type: ignore[arg-type]
     assert P.scaled(1.0) == P
     assert P.digest == replace(P).digest != scaled.digest
 
@@ -260,6 +260,6 @@ def test_a_reason_that_comes_back_is_told_again() -> None:
     late = seen(orphan(due_timestamp_seconds=WALL + cycles.now + 20))
     assert refusals(cycles.see(late)) == [Refusal.TOO_LATE]
     assert refusals(cycles.see(late)) == []
-    cycles.policy = replace(P, stop_after=1e9)
+    cycles.policy = with_stop(P, after=1e9)
     assert refusals(cycles.see(seen(orphan()))) == []
     assert refusals(cycles.see(seen(orphan(due_timestamp_seconds=WALL + cycles.now)))) == [Refusal.TOO_LATE]

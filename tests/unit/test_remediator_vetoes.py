@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.listings import process, table
-from tests.support.orphans import OWN, SERVER, Cycles, actions, orphan, refusals, seen
+from tests.support.orphans import OWN, SERVER, Cycles, actions, orphan, refusals, seen, with_stop
 from tmux_exporter.model import Problem, Process, ProcessId, ProcessTable, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
 from tmux_exporter.remediator import policy, vetoes
@@ -69,7 +69,7 @@ CASES = [(veto, report) for veto, reports in DECOYS.items() for report in report
 
 def ended(report: Report, *, aged: float = 0.1) -> bool:
     """Whether the scheduler of this report is ever ended, if it stays as it is."""
-    cycles = Cycles(replace(P, warmup=0.0, hold=0.0, stop_after=0.0))
+    cycles = Cycles(with_stop(replace(P, warmup=0.0, hold=0.0), after=0.0))
     found: list[Action] = []
     for _ in range(4):
         found += actions(cycles.see(report, aged=aged))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tmux_exporter.config.convert import section_keys
-from tmux_exporter.config.kinds import ListOf, Records
+from tmux_exporter.config.kinds import ListOf, Records, Section
+from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.schema import Config
 from tmux_exporter.errors import ConfigError
 
@@ -40,7 +40,7 @@ def override(
         text = given[flag]
         section = getattr(config, section_name)
         kind = section_keys(type(section))[key].kind
-        if text is None or isinstance(kind, ListOf | Records):
+        if text is None or isinstance(kind, ListOf | Records | Section):
             continue
         try:
             section = replace(section, **{key: kind.parse(text)})

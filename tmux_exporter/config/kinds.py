@@ -187,21 +187,90 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Bytes between two bounds, both included."""
+
+    at_least: int
+    at_most: int
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}"
+
+    def parse(self, text: str) -> int:
+        """Bytes."""
+        value = parse_size(text)
+        if not self.at_least <= value <= self.at_most:
+            low, high = format_size(self.at_least), format_size(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}")
+        return value
+
+    def render(self, value: int) -> str:
+        """YAML text."""
+        return format_size(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A value as it is written, whatever YAML takes it for: what it means depends on another key."""
+
+    what: str
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return self.what
+
+    def parse(self, text: str) -> str:
+        """The text."""
+        return text
+
+    def render(self, value: str) -> str:
+        """YAML text."""
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
     """A list of scalars of one kind, without duplicates; none by default."""
 
-    item: Text
+    item: Text | Choice
 
     def describe(self) -> str:
         """For the reference page."""
         return f"list of: {self.item.describe()}"
 
 
+class MisfitError(ValueError):
+    """What a check finds: fields that do not fit together, and the one among them to be mended, if one is."""
+
+    def __init__(self, words: str, key: str = "") -> None:
+        super().__init__(words)
+        self.key = key
+
+
+def accept(_: object) -> None:
+    """Take any record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A mapping, read into the frozen dataclass `of` as one of `Records` is."""
+
+    of: type[object]
+    check: Callable[[object], None] = accept
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return "mapping, see below"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """A list of mappings, each read into the frozen dataclass `of`, whose fields are settings again.
 
-    `check` sees a finished record and raises ValueError where its fields do not fit together.
+    `check` sees a finished record and raises MisfitError where its fields do not fit together.
     """
 
     of: type[object]
@@ -212,8 +281,8 @@ class Records:
         return "list of mappings, see below"
 
 
-Scalar = Duration | SizeOrNone | Integer | Boolean | Choice | Text
-Kind = Scalar | ListOf | Records
+Scalar = Duration | SizeOrNone | Size | Integer | Boolean | Choice | Text | Written
+Kind = Scalar | ListOf | Records | Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,12 +61,16 @@ def load(path: str | None) -> Config:
     if path is None:
         return defaults()
     problems = Problems(path)
-    text = read_text(problems)
-    root = None if text is None else _parse(text, problems)
-    config = convert(root, problems)
+    config = convert(read_tree(problems), problems)
     if problems.found:
         raise ConfigError(problems.lines())
     return config
+
+
+def read_tree(problems: Problems) -> Node | None:
+    """The tree of the file `problems.path`, None where it holds none; its mistakes are noted."""
+    text = read_text(problems)
+    return None if text is None else _parse(text, problems)
 
 
 class _Mark(Protocol):

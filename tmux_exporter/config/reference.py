@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
-from tmux_exporter.config.convert import section_classes, section_keys
+from tmux_exporter.config.convert import section_classes
 from tmux_exporter.config.flags import FLAGS
-from tmux_exporter.config.kinds import ListOf, Records, Setting
+from tmux_exporter.config.kinds import ListOf, Records, Section, Setting
+from tmux_exporter.config.records import section_keys
 
 _INTRODUCTION = """\
 # Configuration
@@ -92,7 +93,7 @@ def _default(section: type[Any], key: str, setting: Setting) -> str | None:
     value = next(entry.default for entry in fields(section) if entry.name == key)
     if value is MISSING:
         return None
-    return "[]" if isinstance(setting.kind, ListOf | Records) else setting.kind.render(value)
+    return "[]" if isinstance(setting.kind, ListOf | Records | Section) else setting.kind.render(value)
 
 
 def _plain(meaning: str) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tmux_exporter.config.kinds import ListOf, Records, Text, setting
+from tmux_exporter.config.kinds import ListOf, MisfitError, Records, Text, accept, setting
 from tmux_exporter.config.values import (
     parse_file_name,
     parse_label,
@@ -49,11 +49,7 @@ class SignatureConfig:
 def check_signature(record: object) -> None:
     """Refuse a signature that can match nothing."""
     if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
-        raise ValueError("this matches nothing; add argv0, exe or script")
-
-
-def accept(_: object) -> None:
-    """Take any record."""
+        raise MisfitError("this matches nothing; add argv0, exe or script")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,7 @@ class RoleConfig:
 def check_role(record: object) -> None:
     """Refuse a role that every agent would have."""
     if isinstance(record, RoleConfig) and not (record.windows or record.sessions):
-        raise ValueError("this fits every agent; add windows or sessions")
+        raise MisfitError("this fits every agent; add windows or sessions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

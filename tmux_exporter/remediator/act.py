@@ -19,7 +19,7 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.model import ProcessTable
 from tmux_exporter.remediation import Action, Outcome, Refusal
 from tmux_exporter.remediator.audit import Audit, AuditError
-from tmux_exporter.remediator.builtin import Policy
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.vetoes import (
     Case,
     Evidence,

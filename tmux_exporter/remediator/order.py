@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Method, Signal, TargetKind
-from tmux_exporter.remediator.builtin import Policy
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.report import SchedulerReport
 
 

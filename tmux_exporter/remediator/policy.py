@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.remediation import Action, Method, Refusal, Signal
-from tmux_exporter.remediator.builtin import Policy
 from tmux_exporter.remediator.order import Order, Stage, scheduler_target
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.vetoes import (
     Case,
     Moment,

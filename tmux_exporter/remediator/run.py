@@ -15,10 +15,10 @@ from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, Remediator
 from tmux_exporter.remediator import status_file
 from tmux_exporter.remediator.act import Tools, end_pair
 from tmux_exporter.remediator.audit import Audit, AuditError
-from tmux_exporter.remediator.builtin import Policy
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.policy import Decision, decide, start
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
 from tmux_exporter.remediator.world import World

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tmux_exporter.analysis.shell_grammar import SHELLS, PureScript, is_sleep, read_command
 from tmux_exporter.model import Process, ProcessId, ProcessTable, SchedulerState
 from tmux_exporter.remediation import Refusal
-from tmux_exporter.remediator.builtin import Policy
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.report import Report, SchedulerReport
 
 

@@ -1,0 +1,1 @@
+"""The language of policy files: a strict YAML file -> a `PolicySet`."""
