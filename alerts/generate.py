@@ -15,16 +15,17 @@ import yaml
 
 from tmux_exporter.alerting import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.alerting.rules import rule_file
+from tmux_exporter.alerting.rules import rule_files
 from tmux_exporter.alerting.scope import RUNBOOKS, Scope
 
 HERE = Path(__file__).parent
-RULES = Path("rules", "tmux_exporter.rules.yml")
 ALERTMANAGER = Path("alertmanager", "alertmanager.yml")
 
 _WIDTH = 110
 # A key at the margin, or an item of one of the long lists, that is not the first of its list.
-_PART = re.compile(r"(?<!:)\n(?=\w|  - name: \w+\n    rules:| +- (?:alert|record|matchers|source_matchers):)")
+_PART = re.compile(
+    r"(?<!:)\n(?=\w|  - name: \w+\n    (?:rules|interval):| +- (?:alert|record|matchers|source_matchers):)"
+)
 _NEW_PART = "\n\n"
 _MADE_BY = (
     "# Made by alerts/generate.py from alerts/thresholds.toml: change the numbers there and run `make docs`."
@@ -81,10 +82,11 @@ def as_yaml(data: object, header: str) -> str:
 def files(scope: Scope, webhook: str | None) -> dict[Path, str]:
     """The text of each file, by its path below the output folder."""
     routes = alertmanager_config(scope.thresholds, time_scale=scope.time_scale, webhook=webhook)
-    return {
-        RULES: as_yaml(rule_file(scope), _RULES_HEADER),
-        ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER),
+    rules = {
+        Path("rules", f"{name}.yml"): as_yaml(content, _RULES_HEADER)
+        for name, content in rule_files(scope).items()
     }
+    return {**rules, ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,21 +4,33 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tests.support.promql import selected
 from tmux_exporter.alerting.rules import rule_file
 from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.alerting.thresholds import Thresholds
+from tmux_exporter.alerting.thresholds import Thresholds, load
 
 REPOSITORY = Path(__file__).parents[2]
 ALERTS = REPOSITORY / "alerts"
-RULES = ALERTS / "rules" / "tmux_exporter.rules.yml"
+RULES = sorted((ALERTS / "rules").glob("*/*.yml"))
 ALERTMANAGER = ALERTS / "alertmanager" / "alertmanager.yml"
 TESTS = sorted((ALERTS / "tests").glob("*.yml"))
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+GROUPS = [str(group["name"]) for group in rule_file(Scope(thresholds=load()))["groups"]]
+"""In the order in which they are to be evaluated: what is recorded before what reads it."""
+
+
+@cache
+def shipped() -> dict[str, list[dict[str, Any]]]:
+    """All rules as they are shipped, in the order in which they are made."""
+    groups = [group for path in RULES for group in yaml.load(path.read_text(), yaml.CSafeLoader)["groups"]]
+    order = {name: place for place, name in enumerate(GROUPS)}
+    return {"groups": sorted(groups, key=lambda group: order[group["name"]])}
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
@@ -30,57 +42,68 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 def survivors(folder: Path, mutants: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The mutants of the rules, by name, that no test of the project notices.
 
-    Each mutant is run with the tests of those alerts that it changes.
+    Each mutant is run with the tests of what it changes, and of what reads that.
     """
-    files = {}
+    files: dict[str, str] = {}
+    suites = [(path, yaml.load(path.read_text(), yaml.CSafeLoader)) for path in TESTS]
     for number, (name, mutant) in enumerate(mutants.items()):
-        rules = folder / f"rules{number}.yml"
-        test = folder / f"test{number}.yml"
+        rules = folder / f"rules{number}.json"
         names = _write_rules(rules, mutant)
-        tests = [case for path in TESTS for case in _cases(path) if names & _tested(case)]
-        content = {"rule_files": [rules.name], "evaluation_interval": "15s", "tests": tests}
-        test.write_text(json.dumps(content))
-        files[str(test)] = name
+        for path, suite in suites:
+            tests = [case for case in suite["tests"] if names & _tested(case)]
+            if tests:
+                test = folder / f"test{number}-{path.stem}.json"
+                test.write_text(json.dumps(suite | {"rule_files": [rules.name], "tests": tests}))
+                files[str(test)] = name
     done = subprocess.run(
-        ["promtool", "test", "rules", *files], capture_output=True, text=True, timeout=110, check=False
+        ["promtool", "test", "rules", *files], capture_output=True, text=True, timeout=850, check=False
     )
-    passed = re.findall(r"^Unit Testing:  (\S+)\n  SUCCESS$", done.stdout, re.MULTILINE)
     assert len(re.findall(r"^Unit Testing:", done.stdout, re.MULTILINE)) == len(files), done.stderr
-    return {files[path] for path in passed}
+    passed = re.findall(r"^Unit Testing:  (\S+)\n  SUCCESS$", done.stdout, re.MULTILINE)
+    return mutants.keys() - {files[path] for path in files.keys() - set(passed)}
 
 
 def _write_rules(path: Path, mutant: Mapping[str, Any]) -> set[str]:
-    """Write the groups in which something differs from what is shipped, without the alerts that are the same.
+    """Write the rules that differ from what is shipped, what reads them, and what those read.
 
-    Returns the names of what differs; where something recorded does, of all alerts of its group.
+    Returns the names of those that differ or read what does.
     """
-    shipped = yaml.safe_load(RULES.read_text())
-    kept = []
-    names: set[str] = set()
-    for before, after in zip(shipped["groups"], mutant["groups"], strict=True):
-        pairs = zip(before["rules"], after["rules"], strict=True)
-        differ = {_name(new) for old, new in pairs if new != old}
-        if differ & {rule.get("record") for rule in after["rules"]}:
-            differ = {_name(rule) for rule in after["rules"]}
-        rules = [rule for rule in after["rules"] if "record" in rule or _name(rule) in differ]
-        kept += [{"name": after["name"], "rules": rules}] if differ else []
-        names |= differ
-    path.write_text(json.dumps({"groups": kept}))
+    before = [rule for group in shipped()["groups"] for rule in group["rules"]]
+    after = [rule for group in mutant["groups"] for rule in group["rules"]]
+    names = {_name(new) for old, new in zip(before, after, strict=True) if new != old}
+    # What is recorded stands before what reads it: one pass finds all readers, one back all that they read.
+    for rule in after:
+        if names & _reads(rule):
+            names.add(_name(rule))
+    kept = set(names)
+    for rule in reversed(after):
+        if _name(rule) in kept:
+            kept |= _reads(rule)
+    groups = [
+        group | {"rules": rules}
+        for group in mutant["groups"]
+        if (rules := [rule for rule in group["rules"] if _name(rule) in kept])
+    ]
+    path.write_text(json.dumps({"groups": groups}))
     return names
+
+
+@cache
+def _selected_names(expression: str) -> frozenset[str]:
+    return frozenset(each.name for each in selected(expression))
+
+
+def _reads(rule: Mapping[str, Any]) -> frozenset[str]:
+    return _selected_names(rule["expr"])
 
 
 def _name(rule: Mapping[str, Any]) -> str:
     return str(rule.get("alert") or rule["record"])
 
 
-def _cases(path: Path) -> list[dict[str, Any]]:
-    cases: list[dict[str, Any]] = yaml.safe_load(path.read_text())["tests"]
-    return cases
-
-
 def _tested(case: dict[str, Any]) -> set[str]:
     alerts = {each["alertname"] for each in case.get("alert_rule_test", ())}
-    return alerts | {each["expr"] for each in case.get("promql_expr_test", ())}
+    return alerts.union(*(_selected_names(each["expr"]) for each in case.get("promql_expr_test", ())))
 
 
 def rules_of(tables: Mapping[str, Mapping[str, object]], **scope: Any) -> dict[str, list[dict[str, Any]]]:

@@ -107,7 +107,7 @@ def durations(data: Any, path: str = "") -> dict[str, float]:
             found |= durations(each, f"{path}/{place}")
     elif isinstance(data, dict):
         for key, value in data.items():
-            if key in ("for", "group_wait", "group_interval", "repeat_interval"):
+            if key in ("for", "interval", "group_wait", "group_interval", "repeat_interval"):
                 found[f"{path}/{key}"] = seconds(value)
             elif key == "expr":
                 for place, each in enumerate(re.findall(r"\[(\w+)\]", value)):

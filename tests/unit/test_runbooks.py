@@ -21,7 +21,7 @@ from tmux_exporter.metrics.family import Status
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
 SCOPE = Scope(thresholds=thresholds.load())
 PARTS = ["Meaning", "Impact", "Diagnosis", "Mend", "When to silence"]
-RECORDED = {str(rule["record"]) for make in rules.GROUPS.values() for rule in make(SCOPE) if "record" in rule}
+RECORDED = set(rules.recorded(SCOPE))
 
 # Programs of the system that a command may be; what is ours or tmux's is looked at more closely.
 TOOLS = {"amtool", "cat", "curl", "journalctl", "jq", "kill", "ls", "ps", "timeout"}

@@ -56,9 +56,9 @@ class Scope:
         """A number of the thresholds."""
         return f"{self.thresholds.number(table, key):g}"
 
-    def record(self, name: str, expr: str) -> Rule:
-        """A recording rule, named level:metric:operations."""
-        return {"record": name, "expr": expr}
+    def record(self, name: str, expr: str, **labels: str) -> Rule:
+        """A recording rule, named level:metric:operations, that adds these labels."""
+        return {"record": name, "expr": expr} | ({"labels": labels} if labels else {})
 
     def alert(
         self, name: str, table: str, expr: str, *, summary: str, description: str, level: str = ""

@@ -1,0 +1,39 @@
+"""What sessions and agents use of what they may use."""
+
+from tmux_exporter.alerting.recording.hosts import CORES
+from tmux_exporter.alerting.scope import Rule, Scope
+
+KINDS = ("session", "agent")
+
+
+def memory_of_limit(kind: str) -> str:
+    """The recorded memory and swap of a session or an agent as a part of its limit."""
+    return f"{kind}:tmux_{kind}_memory_of_limit:ratio"
+
+
+def cpu_of_limit(kind: str) -> str:
+    """The recorded CPU of a session or an agent as a part of the cores that it may use."""
+    return f"{kind}:tmux_{kind}_cpu_of_limit:ratio_rate5m"
+
+
+def rules(scope: Scope) -> tuple[Rule, ...]:
+    """The recorded series of this subject."""
+    return tuple(make(scope, kind) for kind in KINDS for make in (_memory_of_limit, _cpu_of_limit))
+
+
+def _memory_of_limit(scope: Scope, kind: str) -> Rule:
+    memory, swap, limit = (
+        scope.series(f"tmux_{kind}_{what}_bytes") for what in ("memory", "swap_memory", "memory_limit")
+    )
+    # A kernel without swap shows none, and then the sum has no series.
+    return scope.record(memory_of_limit(kind), f"(\n  {memory} + {swap}\n  or {memory}\n)\n/ ({limit} > 0)")
+
+
+def _cpu_of_limit(scope: Scope, kind: str) -> Rule:
+    used = f"rate({scope.series(f'tmux_{kind}_cpu_seconds_total')}[{scope.range('cpu', 'over')}])"
+    limit = f"({scope.series(f'tmux_{kind}_cpu_limit_cores')} > 0)"
+    # Where no limit is told, the cores of the host are one.
+    return scope.record(
+        cpu_of_limit(kind),
+        f"{used} / {limit}\nor\n{used}\n/ on (job, instance) group_left () ({scope.series(CORES)} > 0)",
+    )
