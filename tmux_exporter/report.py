@@ -23,6 +23,7 @@ from tmux_exporter.model import (
 )
 from tmux_exporter.operation import OperationLoss
 from tmux_exporter.remediation import RemediatorReport
+from tmux_exporter.tmux_command import CommandLoss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,12 +245,31 @@ class OperationsReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandFigures:
+    """One command of tmux as given to one server by anybody; `server` is empty where none is known."""
+
+    server: str
+    command: str
+    duration: Histogram
+    errors_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsReport:
+    """tmux commands seen from outside, and how many may have been missed, every reason."""
+
+    commands: tuple[CommandFigures, ...]
+    lost: Mapping[CommandLoss, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
 
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
-    where none has run, `host` where it is not looked at (`metrics.host`), `operations`
-    where another exporter gets the reports.
+    where none has run, `host` where it is not looked at (`metrics.host`), `operations` where another exporter
+    gets the reports, `commands` where nobody watches them (`operations.watch_commands`) or the kernel does
+    not tell.
     """
 
     timestamp: float
@@ -275,3 +295,4 @@ class Report:
     remediator: RemediatorReport | None = None
     host: HostFacts | None = None
     operations: OperationsReport | None = None
+    commands: CommandsReport | None = None

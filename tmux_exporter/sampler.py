@@ -12,6 +12,7 @@ from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.agent_lives import AgentLives, Sight
 from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.analysis.attribution import attribute
+from tmux_exporter.analysis.commands import Commands
 from tmux_exporter.analysis.groups import (
     UNATTRIBUTED,
     GroupKey,
@@ -52,7 +53,7 @@ from tmux_exporter.model import (
 )
 from tmux_exporter.places import runtime_path, state_path
 from tmux_exporter.remediation import RemediatorReport
-from tmux_exporter.report import OperationsReport, Report
+from tmux_exporter.report import CommandsReport, OperationsReport, Report
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.limits import LimitReader
@@ -60,6 +61,7 @@ from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.remediator_file import RemediatorFile
 from tmux_exporter.sources.rollup import RollupReader
 from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.tmux_command import CommandHarvest
 
 OWN_PROC = "/proc"
 
@@ -130,6 +132,16 @@ class OperationSource(Protocol):
         """What `look` returns while no report is being counted; None where they cannot come here."""
 
 
+class CommandSource(Protocol):
+    """Watches the tmux commands of this user."""
+
+    def configure(self, *, wanted: bool, most_per_second: int) -> None:
+        """Watch from now on, or not; look at so many programs a second."""
+
+    def harvest(self) -> CommandHarvest | None:
+        """What has ended since the last harvest; None where it is not wanted."""
+
+
 class Sampler:
     """Takes samples, one at a time, and keeps what must outlive them: counters, names, owners seen before."""
 
@@ -149,6 +161,7 @@ class Sampler:
         operations: Operations | None = None,
         reports: OperationSource | None = None,
         watch: AgentWatch | None = None,
+        commands: CommandSource | None = None,
     ) -> None:
         self._default_socket = default_socket
         self._config = config
@@ -165,6 +178,8 @@ class Sampler:
         self._operations = operations or Operations()
         self._reports = reports
         self._watch = watch
+        self._commands = commands
+        self._command_counts = Commands()
         self._unsettled = False
         self._accounts: Accounts[GroupKey] = Accounts()
         self._open_groups: set[GroupKey] = set()
@@ -179,12 +194,14 @@ class Sampler:
         self._counts = dict.fromkeys(RESULTS, 0)
         self._last: Report | None = None
         self._last_at = 0.0
+        self._watch_commands()
 
     def configure(self, config: Config) -> None:
         """Use these settings from the next sample on."""
         if (config.tmux, config.sampling) != (self._config.tmux, self._config.sampling):
             self._tmux.configure(config.tmux, config.sampling.interval)
         self._config = config
+        self._watch_commands()
 
     @property
     def unsettled(self) -> bool:
@@ -282,6 +299,7 @@ class Sampler:
         complete = _is_complete(snapshot)
         self._counts["complete" if complete else "partial"] += 1
         operations = self._read_operations(snapshot.table)
+        harvest = self._commands.harvest() if self._commands else None
         summary = Summary(
             snapshot,
             self._accounts,
@@ -316,11 +334,13 @@ class Sampler:
                 "remediator": remediator is None or remediator.status is not None,
                 **({"host": host.complete} if host else {}),
                 **({"operations": operations is not None} if self._reports else {}),
+                **({"commands": harvest.listening} if harvest else {}),
             },
             problems=snapshot.view.problems,
             remediator=remediator,
             host=labelled(host) if host else None,
             operations=operations,
+            commands=self._count_commands(harvest, snapshot.view) if harvest else None,
         )
         self._last, self._last_at = report, started
         return report
@@ -344,6 +364,17 @@ class Sampler:
             )
 
         return self._reports.read(look) if self._reports else look()
+
+    def _watch_commands(self) -> None:
+        if self._commands:
+            settings = self._config.operations
+            self._commands.configure(
+                wanted=settings.watch_commands, most_per_second=settings.max_execs_per_second
+            )
+
+    def _count_commands(self, harvest: CommandHarvest, view: TmuxView) -> CommandsReport | None:
+        servers = {each.socket: each.label for each in view.servers}
+        return self._command_counts.report(harvest, servers, view.places)
 
     def failed(self) -> Report:
         """What to tell after a look that raised: the last report while it may be held, then an empty one."""
@@ -391,6 +422,7 @@ def open_sampler(
     *,
     operations: Operations | None = None,
     reports: OperationSource | None = None,
+    commands: CommandSource | None = None,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -428,6 +460,7 @@ def open_sampler(
         operations=operations,
         reports=reports,
         watch=AgentWatch(uid=uid, clock=clock, environ=environ, proc_root=root),
+        commands=commands,
     )
 
 

@@ -10,12 +10,14 @@ from types import FrameType
 
 from tmux_exporter import log
 from tmux_exporter.analysis.operations import Operations
+from tmux_exporter.analysis.tmux_commands import read_client
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
 from tmux_exporter.places import runtime_path
 from tmux_exporter.publisher import Publisher
 from tmux_exporter.sampler import open_sampler, require_tmux
+from tmux_exporter.sources.exec_events import CommandWatch
 from tmux_exporter.sources.op_socket import OperationSocket
 from tmux_exporter.sources.port_owner import who_listens
 from tmux_exporter.web.server import WebServer
@@ -41,7 +43,10 @@ class Service:
         self._ends_with_terminal = False
         operations, uid = Operations(), os.getuid()
         self._reports = OperationSocket(runtime_path(environ, uid), operations, uid=uid, clock=clock)
-        sampler = open_sampler(config, clock, environ, operations=operations, reports=self._reports)
+        self._commands = CommandWatch(read_client, uid=uid, clock=clock)
+        sampler = open_sampler(
+            config, clock, environ, operations=operations, reports=self._reports, commands=self._commands
+        )
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)
         self._publisher = Publisher(sampler, config, clock)
@@ -66,6 +71,7 @@ class Service:
         finally:
             self._publisher.stop()
             self._reports.stop()
+            self._commands.stop()
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self.web.stop()

@@ -95,7 +95,10 @@ def problems(page: str, *, options: Collection[str] = (), off: Collection[str] =
         *(
             problem
             for spec in FAMILIES
-            if spec.closed and spec.status is Status.BUILT and spec.name not in _ONE_AT_A_TIME
+            if spec.closed
+            and spec.status is Status.BUILT
+            and spec.name not in _ONE_AT_A_TIME
+            and (not spec.option or spec.option in options)
             for problem in _closed_problems(spec, by_family)
         ),
         *_missing_problems(by_family),

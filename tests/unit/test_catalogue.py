@@ -76,7 +76,8 @@ CONTRACT = {
     "version pythonversion": "tmux_exporter_build_info",
     "result": "tmux_exporter_samples_total",
     "collector": "tmux_exporter_collector_success",
-    "reason": "tmux_exporter_unreadable_processes tmux_exporter_operations_lost_total",
+    "reason": "tmux_exporter_unreadable_processes tmux_exporter_operations_lost_total "
+    "tmux_exporter_commands_lost_total",
     "policy": "tmux_remediator_matches tmux_remediator_breaker_open",
     "policy action outcome": "tmux_remediator_actions_total",
     "policy reason": "tmux_remediator_refusals_total",
@@ -118,6 +119,7 @@ CLOSED = {
         "tmux_exporter_operations_lost_total",
         "reason",
     ): "dropped malformed version foreign names overflow unfinished",
+    ("tmux_exporter_commands_lost_total", "reason"): "rate vanished overrun overflow",
     (
         "tmux_host_cpu_seconds_total",
         "mode",

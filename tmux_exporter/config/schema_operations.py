@@ -1,4 +1,4 @@
-"""The section `operations`: which of the operations that programs report are published."""
+"""The section `operations`: what is published of programs' operations and of tmux commands."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from tmux_exporter.config.values import parse_operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSettings:
-    """Which operations are published."""
+    """Which operations are published, and whether tmux commands are watched."""
 
     names: tuple[str, ...] = field(
         default=(),
@@ -30,5 +30,21 @@ class OperationSettings:
         metadata=setting(
             Boolean(),
             "Publish in OpenMetrics the last trace id of each bucket, where programs report one.",
+        ),
+    )
+    watch_commands: bool = field(
+        default=False,
+        metadata=setting(
+            Boolean(),
+            "Time every tmux command of this user by the kernel's exec and exit events, whoever gives it. "
+            "Needs Linux 6.6, or CAP_NET_ADMIN.",
+        ),
+    )
+    max_execs_per_second: int = field(
+        default=500,
+        metadata=setting(
+            Integer(at_least=1, at_most=100_000),
+            "How many programs that anybody starts are looked at in a second for `watch_commands`; further "
+            "ones are counted as lost.",
         ),
     )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.family import COMMANDS_OPTION, Kind, Spec, Status
 from tmux_exporter.model import CPU_MODES, Unreadable
 from tmux_exporter.operation import OperationLoss
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.tmux_command import CommandLoss
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
 
@@ -114,6 +115,18 @@ EXPORTER = (
         "sender's numbers), malformed, version (of another format), foreign (another user's), names (beyond "
         "operations.max_names), overflow (more at once than can be followed), unfinished (its program ended "
         "without reporting the end).",
+    ),
+    Spec(
+        name="tmux_exporter_commands_lost_total",
+        kind=Kind.COUNTER,
+        labels=("reason",),
+        closed={"reason": tuple(CommandLoss)},
+        option=COMMANDS_OPTION,
+        subject="exporter",
+        help="tmux commands that may not have been counted: rate (programs started beyond "
+        "operations.max_execs_per_second, any of which may have been tmux), vanished (those that had ended "
+        "before they could be looked at), overrun (times the kernel had more events than it kept, and the "
+        "commands under way then), overflow (more at once than can be remembered).",
     ),
 )
 

@@ -1,7 +1,7 @@
 """Declared families of the work in the panes: agents, leaks, schedulers, operations."""
 
 from tmux_exporter.agent_facts import AgentState, WaitingReason
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.family import COMMANDS_OPTION, Kind, Spec
 from tmux_exporter.metrics.usage import MEMORY_SOURCE_HELP, usage_specs
 from tmux_exporter.model import LeakKind, SchedulerOutcome, SchedulerState
 from tmux_exporter.op_line import FAILURES
@@ -261,17 +261,18 @@ OPERATIONS = (
         kind=Kind.HISTOGRAM,
         unit="seconds",
         labels=("server", "command"),
+        option=COMMANDS_OPTION,
         subject="operation",
-        status=Status.PLANNED,
-        help="How long tmux commands of anybody took, seen from outside by the kernel's exec and exit "
-        "events (opt-in).",
+        help="How long tmux commands of this user took from start to end of their client, whoever gave them, "
+        "by the kernel's events (operations.watch_commands). The server is empty where none of that socket "
+        "is known.",
     ),
     Spec(
         name="tmux_command_errors_total",
         kind=Kind.COUNTER,
         labels=("server", "command"),
+        option=COMMANDS_OPTION,
         subject="operation",
-        status=Status.PLANNED,
-        help="tmux commands of anybody that ended with another exit status than 0 (opt-in).",
+        help="tmux commands of this user that failed: their client ended with another status than 0.",
     ),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.metrics import (
     agents,
+    commands,
     exporter,
     host,
     leaks,
@@ -33,6 +34,7 @@ COLLECTORS: Mapping[str, Collector] = {
     "schedulers": schedulers.collect,
     "leaks": leaks.collect,
     "operations": operations.collect,
+    "commands": commands.collect,
     "remediator": remediator.collect,
     "host": host.collect,
     "panes": panes.collect,

@@ -33,6 +33,10 @@ class Status(StrEnum):
 _SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info"}
 
 
+COMMANDS_OPTION = "operations.watch_commands"
+"""The setting that adds the families of tmux commands."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One family as it is promised to users.

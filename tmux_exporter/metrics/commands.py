@@ -1,0 +1,28 @@
+"""Families of the tmux commands that are seen from outside, where that is switched on."""
+
+from tmux_exporter.config import MetricsSettings
+from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.family import Distribution, Family, Sample
+from tmux_exporter.report import Report
+from tmux_exporter.tmux_command import CommandLoss
+
+
+def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
+    """One sample per server and command that was seen; no family where nobody watches."""
+    if report.commands is None:
+        return ()
+    every, lost = report.commands.commands, report.commands.lost
+    return (
+        family(
+            "tmux_command_duration_seconds",
+            histograms=(Distribution((each.server, each.command), each.duration) for each in every),
+        ),
+        family(
+            "tmux_command_errors_total",
+            (Sample((each.server, each.command), each.errors_total) for each in every),
+        ),
+        family(
+            "tmux_exporter_commands_lost_total",
+            (Sample((reason,), lost[reason]) for reason in CommandLoss),
+        ),
+    )
