@@ -152,7 +152,8 @@ class ProcessTable:
 
     `taken_at` is the monotonic time at which the reading began. `complete` is False when the listing itself
     failed: then a pid that is not here is unknown, not gone. `unreadable` counts processes of our uid by the
-    reason for which at least one part of them could not be read. `namespaces` are the reader's own.
+    reason for which at least one part of them could not be read. `namespaces` are the reader's own. `missed`
+    counts what a fast reader's audit found wrong in this reading, before it was put right.
     """
 
     processes: Mapping[int, Process]
@@ -162,6 +163,7 @@ class ProcessTable:
     complete: bool = True
     unreadable: Mapping[Unreadable, int] = field(default_factory=dict)
     namespaces: Namespaces | None = None
+    missed: int = 0
 
     def start_time(self, process: ProcessId) -> float:
         """Start of a process in seconds since the epoch."""

@@ -290,6 +290,7 @@ class Report:
     stale_sockets: int = 0
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)
     unattributed_cpu_seconds_total: float = 0.0
+    discovery_missed_total: int = 0
     collector_success: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     remediator: RemediatorReport | None = None

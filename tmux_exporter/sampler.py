@@ -37,7 +37,7 @@ from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
-from tmux_exporter.config import Config, TmuxSettings
+from tmux_exporter.config import Config, Reading, TmuxSettings
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import (
     Circumstances,
@@ -192,6 +192,7 @@ class Sampler:
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
         self._counts = dict.fromkeys(RESULTS, 0)
+        self._missed = 0
         self._last: Report | None = None
         self._last_at = 0.0
         self._watch_commands()
@@ -292,6 +293,7 @@ class Sampler:
         self._accounts.observe(snapshot.table, groups(snapshot), sinks(snapshot))
         self._open_groups = kept_groups(self._open_groups, snapshot)
         self._accounts.retain(self._open_groups)
+        self._missed += snapshot.table.missed
         self._queries.observe(snapshot.view.servers)
         self._agent_counts.observe(snapshot.lives, snapshot.view.servers, snapshot.table.taken_at)
         ended = remediator.status.ended if remediator and remediator.status else ()
@@ -329,6 +331,7 @@ class Sampler:
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,
             unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,
+            discovery_missed_total=self._missed,
             collector_success={
                 "processes": snapshot.table.complete,
                 "remediator": remediator is None or remediator.status is not None,
@@ -430,7 +433,7 @@ def open_sampler(
     """
     uid = os.getuid()
     root = config.processes.root
-    processes = open_processes(root, uid=uid, clock=clock)
+    processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
     tmux = TmuxSource(
         config.tmux,
         uid=uid,

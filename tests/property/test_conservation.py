@@ -17,6 +17,7 @@ from tests.support.accounted_history import (
     Counters,
     Figures,
     History,
+    Reader,
     cut_by_ticks,
     figures,
 )
@@ -91,8 +92,8 @@ def test_counters_keep_to_the_truth(history: bytes) -> None:
     check(history)
 
 
-def check(history: bytes, make: Callable[[], Counters] = Accounts[str]) -> None:
-    played = History(history, make()).play()
+def check(history: bytes, *, reader: Callable[[SimulatedKernel], Reader] | None = None) -> None:
+    played = History(history, Accounts[str](), reader=reader).play()
     assert_never_falls(played)
     assert_never_over(played)
     assert_short_by_what_is_published(played)

@@ -26,6 +26,9 @@ LABELS = (SERVER, *PANES, *WITHIN, *WITHIN.values())
 BUSY_READINGS = 6
 QUIET_READINGS = 4
 _PACES = ((0,), (0, 0, 0, 1), (0, 1), (1,), (1, 2), (0, 0, 4))
+Reader = Callable[[Callable[[], None]], ProcessTable]
+"""Takes a reading; what it is handed runs between any two looks."""
+
 _ORDERS = ("up", "up", "down", "any", "mixed")
 
 
@@ -71,8 +74,17 @@ class Moment:
 class History:
     """Plays a tape from its first reading to its end."""
 
-    def __init__(self, tape: bytes, counters: Counters, *, incomplete: bool = False) -> None:
-        self.kernel = SimulatedKernel(pid_max=(30, 60, 1000)[tape[0] % 3])
+    def __init__(
+        self,
+        tape: bytes,
+        counters: Counters,
+        *,
+        incomplete: bool = False,
+        reader: Callable[[SimulatedKernel], Reader] | None = None,
+    ) -> None:
+        # Only the plain reader sees what a process did without running.
+        self.kernel = SimulatedKernel(pid_max=(30, 60, 1000)[tape[0] % 3], call_ns=1000 if reader else 0)
+        self._reader = reader(self.kernel) if reader else self._read_plainly
         self.start: Mapping[str, Figures] = {}
         self.first_members: dict[str, int] = {}
         self.hides_bytes: frozenset[str] = frozenset()
@@ -122,7 +134,7 @@ class History:
         kernel = self.kernel
         if number < 2 and self.starts_quietly:
             busy = False
-        table = read_table(kernel, self._between if busy else lambda: None, self._ordered)
+        table = self._reader(self._between if busy else lambda: None)
         if self._incomplete and busy and self._random.random() < 0.3:
             missed = {pid for pid in table.processes if self._random.random() < 0.3}
             seen = {pid: each for pid, each in table.processes.items() if pid not in missed}
@@ -139,6 +151,9 @@ class History:
         self._counters.observe(table, mine, sinks)
         counted = {label: self._counted(label) for label in (*LABELS, NOBODYS)}
         self.moments.append(Moment(counted=counted, used=self._used()))
+
+    def _read_plainly(self, between: Callable[[], None]) -> ProcessTable:
+        return read_table(self.kernel, between, self._ordered)
 
     def _between(self) -> None:
         for _ in range(self._pace[self._turn % len(self._pace)]):

@@ -430,6 +430,7 @@ def example_report() -> Report:
         stale_sockets=2,
         unreadable_processes={Unreadable.PERMISSION: 4},
         unattributed_cpu_seconds_total=1.5,
+        discovery_missed_total=2,
         collector_success={"tmux": False, "processes": True},
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
         remediator=RemediatorReport(up=True, status=OBSERVER),

@@ -8,9 +8,11 @@ What a reader may ask, each answer true for one instant only (nothing stands sti
     clock_ns(pid)   its CPU clock; ProcessLookupError where it is gone, OSError(EINVAL) for a thread
     cursor          the pid that was given away last, to a process or to a thread
     program(pid)    counts its execs, as the address of its arguments shows them
+    mark(pid)       changes with its line of stat, None where it is gone
+    forks           how many processes and threads were started
 
 What happens, in the hands of the test: `fork`, `thread`, `exec`, `run`, `alter`, `exit`, `wait`, `ignore`,
-`subreap`, `setsid`, `leave_group`, `relabel`, `show`, `advance`.
+`subreap`, `setsid`, `leave_group`, `open_terminal`, `foreground`, `hang_up`, `relabel`, `show`, `advance`.
 
 What is true, for the test alone, by label: `used`, all that its processes have used; `left`, all that ended
 in the account of a process without the label; `lost`, all that ended in nobody's account because a parent
@@ -65,6 +67,7 @@ class Task:
     pgid: int
     comm: str
     labels: frozenset[str]
+    tty: int = 0
     zombie: bool = False
     visible: bool = True
     ignores_children: bool = False
@@ -77,17 +80,23 @@ class Task:
 
 
 class SimulatedKernel:
-    """Starts with init alone. A small `pid_max` makes pids come back soon."""
+    """Starts with init alone. A small `pid_max` makes pids come back soon.
 
-    def __init__(self, *, pid_max: int = 32768, ticks: int = 1000) -> None:
+    Each call of a process takes `call_ns` of system time: nobody does anything without running.
+    """
+
+    def __init__(self, *, pid_max: int = 32768, ticks: int = 1000, call_ns: int = 0) -> None:
         self.now_ns = ticks * TICK_NS
         self.cursor = INIT
+        self.forks = 0
+        self.pid_max = pid_max
+        self._call_ns = call_ns
         self.tasks: dict[int, Task] = {}
         self.used: defaultdict[str, Account] = defaultdict(Account)
         self.left: defaultdict[str, Account] = defaultdict(Account)
         self.lost: defaultdict[str, Account] = defaultdict(Account)
         self.labels: dict[ProcessId, frozenset[str]] = {}
-        self._pid_max = pid_max
+        self._foreground: dict[int, int] = {}
         self._tids: dict[int, int] = {}
         self._given: set[int] = set()
         init = Task(id=ProcessId(INIT, 0), ppid=0, sid=INIT, pgid=INIT, comm="init", labels=frozenset())
@@ -98,7 +107,7 @@ class SimulatedKernel:
 
     def fork(self, parent: int, *, labels: Iterable[str] | None = None, visible: bool = True) -> int:
         """Start a child, by default of its parent's labels; one not `visible` is listed after `show`."""
-        mother = self._living(parent)
+        mother = self._calling(parent)
         pid = self._new_pid()
         self.tasks[pid] = Task(
             id=ProcessId(pid, self.now_ns // TICK_NS),
@@ -106,6 +115,7 @@ class SimulatedKernel:
             sid=mother.sid,
             pgid=mother.pgid,
             comm=mother.comm,
+            tty=mother.tty,
             labels=mother.labels if labels is None else frozenset(labels),
             visible=visible,
             ignores_children=mother.ignores_children,
@@ -121,7 +131,7 @@ class SimulatedKernel:
 
     def thread(self, pid: int) -> int:
         """Start a thread: it takes a number of its own and is never listed."""
-        task = self._living(pid)
+        task = self._calling(pid)
         tid = self._new_pid()
         task.threads.add(tid)
         self._tids[tid] = pid
@@ -129,7 +139,7 @@ class SimulatedKernel:
 
     def exec(self, pid: int, comm: str) -> None:
         """Run another program: other threads end, the process and its accounts go on."""
-        task = self._living(pid)
+        task = self._calling(pid)
         self._end_threads(task)
         task.comm = comm
         task.execs += 1
@@ -138,12 +148,8 @@ class SimulatedKernel:
         self, pid: int, user_ns: int = 0, system_ns: int = 0, *, read: int = 0, written: int = 0, **shown: Any
     ) -> None:
         """Let a process use CPU, which takes as long, and I/O; by that it changes the fields in `shown`."""
-        task = self._living(pid)
-        self.now_ns += user_ns + system_ns
-        use = Account(user_ns=user_ns, system_ns=system_ns, read=read, written=written)
-        task.own.add(use)
-        for label in task.labels:
-            self.used[label].add(use)
+        task = self._calling(pid)
+        self._use(task, Account(user_ns=user_ns, system_ns=system_ns, read=read, written=written))
         task.shown.update(shown)
 
     def alter(self, pid: int, **shown: Any) -> None:
@@ -152,10 +158,12 @@ class SimulatedKernel:
 
     def exit(self, pid: int) -> None:
         """End a process: a zombie until it is waited for, or nothing at all. Its children become orphans."""
-        task = self._living(pid)
+        task = self._calling(pid)
         if pid == INIT:
             raise ValueError("init does not exit")
         self._end_threads(task)
+        if task.sid == pid and task.tty:
+            self._take_terminal(lambda each: each.sid == pid)
         task.zombie = True
         task.visible = True
         heir = self._reaper(task)
@@ -167,7 +175,7 @@ class SimulatedKernel:
 
     def wait(self, parent: int, child: int | None = None) -> int | None:
         """Wait for a child that ended, the oldest by default; None where there is none."""
-        mother = self._living(parent)
+        mother = self._calling(parent)
         ended = [each for each in self.tasks.values() if each.zombie and each.ppid == parent]
         chosen = next((each for each in ended if child is None or each.id.pid == child), None)
         if chosen is None:
@@ -181,23 +189,45 @@ class SimulatedKernel:
 
     def ignore(self, pid: int, *, ignores: bool = True) -> None:
         """Ignore SIGCHLD, or no longer."""
-        self._living(pid).ignores_children = ignores
+        self._calling(pid).ignores_children = ignores
 
     def subreap(self, pid: int) -> None:
         """Adopt the orphans among one's descendants from now on."""
-        self._living(pid).subreaper = True
+        self._calling(pid).subreaper = True
 
     def setsid(self, pid: int) -> None:
         """Begin a kernel session; nothing for the leader of a group."""
-        task = self._living(pid)
+        task = self._calling(pid)
         if task.pgid != pid:
             task.sid = task.pgid = pid
+            task.tty = 0
 
     def leave_group(self, pid: int) -> None:
         """Begin a process group."""
-        task = self._living(pid)
+        task = self._calling(pid)
         if task.sid != pid:
             task.pgid = pid
+
+    def open_terminal(self, pid: int, tty: int) -> None:
+        """Get a terminal, for the leader of a session that has none; nobody else has it then."""
+        task = self._calling(pid)
+        if task.sid == pid and not task.tty:
+            self._take_terminal(lambda each: each.tty == tty)
+            task.tty = tty
+            self._foreground[tty] = task.pgid
+
+    def foreground(self, pid: int) -> None:
+        """Bring one's own group to the foreground of one's terminal."""
+        task = self._calling(pid)
+        if task.tty:
+            self._foreground[task.tty] = task.pgid
+
+    def hang_up(self, tty: int) -> None:
+        """Take a terminal from its whole session; its leader hears of it."""
+        for each in self.tasks.values():
+            if each.tty == tty and each.sid == each.id.pid and not each.zombie:
+                self._calling(each.id.pid)
+        self._take_terminal(lambda each: each.tty == tty)
 
     def relabel(self, pid: int, labels: Iterable[str]) -> None:
         """Count a process elsewhere from now on (its children keep their labels)."""
@@ -248,6 +278,11 @@ class SimulatedKernel:
         task = self._seen(pid)
         return None if task is None else task.execs
 
+    def mark(self, pid: int) -> int | None:
+        """Changes with what the line of stat shows, the address of the arguments included."""
+        task = self._seen(pid)
+        return None if task is None else hash((*self._stat(task).values(), task.execs))
+
     def living(self) -> list[int]:
         """The pids that may act, in ascending order."""
         return sorted(pid for pid, task in self.tasks.items() if not task.zombie)
@@ -263,8 +298,8 @@ class SimulatedKernel:
             "ppid": task.ppid,
             "pgid": task.pgid,
             "session_id": task.sid,
-            "tty": 0,
-            "foreground_pgid": -1,
+            "tty": task.tty,
+            "foreground_pgid": self._foreground[task.tty] if task.tty else -1,
             "state": "Z" if task.zombie else "S",
             "comm": task.comm,
             "threads": 1 + len(task.threads),
@@ -274,6 +309,17 @@ class SimulatedKernel:
         }
 
     # How it goes about it.
+
+    def _use(self, task: Task, use: Account) -> None:
+        self.now_ns += use.cpu_ns
+        task.own.add(use)
+        for label in task.labels:
+            self.used[label].add(use)
+
+    def _calling(self, pid: int) -> Task:
+        task = self._living(pid)
+        self._use(task, Account(system_ns=self._call_ns))
+        return task
 
     def _living(self, pid: int) -> Task:
         task = self.tasks[pid]
@@ -288,6 +334,11 @@ class SimulatedKernel:
                 self.lost[label].add(ended.own)
                 self.lost[label].add(ended.children)
             del self.tasks[ended.id.pid]
+
+    def _take_terminal(self, whose: Callable[[Task], bool]) -> None:
+        for each in self.tasks.values():
+            if whose(each):
+                each.tty = 0
 
     def _reaper(self, task: Task) -> int:
         ancestor = self.tasks[task.ppid]
@@ -307,8 +358,8 @@ class SimulatedKernel:
         for task in self.tasks.values():
             taken |= {task.sid, task.pgid}
         pid = self.cursor
-        for _ in range(self._pid_max):
-            pid = pid + 1 if pid < self._pid_max else INIT + 1
+        for _ in range(self.pid_max):
+            pid = pid + 1 if pid < self.pid_max else INIT + 1
             if pid not in taken:
                 break
         else:
@@ -317,4 +368,5 @@ class SimulatedKernel:
             self.advance()
         self._given.add(pid)
         self.cursor = pid
+        self.forks += 1
         return pid

@@ -32,6 +32,29 @@ def read_table(
     )
 
 
+DEEDS = (
+    "run",
+    "fork",
+    "end",
+    "wait",
+    "exit",
+    "run",
+    "short life",
+    "fork",
+    "end",
+    "fork twice",
+    "run",
+    "advance",
+    "exec",
+    "setsid",
+    "subreap",
+    "ignore",
+)
+
+MORE_DEEDS = (*DEEDS, "terminal", "foreground", "hang up", "thread", "leave group")
+"""These too; they change nothing that is counted."""
+
+
 class Mischief:
     """Lets the processes of a kernel do what a tape of bytes says; each step is (what, who, how much).
 
@@ -40,10 +63,17 @@ class Mischief:
     """
 
     def __init__(
-        self, kernel: SimulatedKernel, tape: bytes, *, spared: frozenset[int] = frozenset(), most: int = 20
+        self,
+        kernel: SimulatedKernel,
+        tape: bytes,
+        *,
+        deeds: Sequence[str] = DEEDS,
+        spared: frozenset[int] = frozenset(),
+        most: int = 20,
     ) -> None:
         self.kernel = kernel
         self._tape = iter(tape)
+        self._deeds = deeds
         self._spared = spared | {INIT}
         self._most = most
 
@@ -53,14 +83,15 @@ class Mischief:
         if what is None or who is None or much is None:
             return False
         living = self.kernel.living()
-        self._do(DEEDS[what % len(DEEDS)], living[who % len(living)], much)
+        self._do(self._deeds[what % len(self._deeds)], living[who % len(living)], much)
         return True
 
     def _do(self, deed: str, pid: int, much: int) -> None:
         kernel = self.kernel
         if deed in ("ignore", "subreap", "exit", "end") and pid in self._spared:
             return
-        if deed in ("fork", "fork twice", "short life") and (pid == INIT or len(kernel.tasks) >= self._most):
+        crowd = sum(1 + len(task.threads) for task in kernel.tasks.values())
+        if deed in ("fork", "fork twice", "short life", "thread") and (pid == INIT or crowd >= self._most):
             return
         match deed:
             case "run":
@@ -95,6 +126,16 @@ class Mischief:
                 kernel.setsid(pid)
             case "advance":
                 kernel.advance(1 + much)
+            case "terminal":
+                kernel.open_terminal(pid, 1 + much % 3)
+            case "foreground":
+                kernel.foreground(pid)
+            case "hang up":
+                kernel.hang_up(1 + much % 3)
+            case "thread":
+                kernel.thread(pid)
+            case "leave group":
+                kernel.leave_group(pid)
             case _:
                 raise ValueError(deed)
 
@@ -104,23 +145,3 @@ class Mischief:
         user, system = (span, 0) if much & 1 else (0, span)
         read, written = (much * 10, much) if much & 2 else (0, 0)
         self.kernel.run(pid, user, system, read=read, written=written)
-
-
-DEEDS = (
-    "run",
-    "fork",
-    "end",
-    "wait",
-    "exit",
-    "run",
-    "short life",
-    "fork",
-    "end",
-    "fork twice",
-    "run",
-    "advance",
-    "exec",
-    "setsid",
-    "subreap",
-    "ignore",
-)

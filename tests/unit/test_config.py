@@ -23,6 +23,7 @@ from tmux_exporter.config import (
     MetricsSettings,
     OperationSettings,
     ProcessSettings,
+    Reading,
     RoleConfig,
     SamplingSettings,
     SchedulerSettings,
@@ -92,7 +93,7 @@ def test_every_setting_is_read() -> None:
             hold=60.0,
             sockets=("/tmp/one", "/tmp/two words"),
         ),
-        processes=ProcessSettings(root="/host/proc"),
+        processes=ProcessSettings(root="/host/proc", reading=Reading.FULL),
         agents=AgentSettings(
             signatures=(
                 SignatureConfig(

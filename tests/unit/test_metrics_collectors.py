@@ -266,6 +266,7 @@ def test_the_exporter_itself() -> None:
         ("other",): 0,
     }
     assert shown["tmux_exporter_unattributed_cpu_seconds_total"] == {(): 1.5}
+    assert shown["tmux_exporter_discovery_missed_total"] == {(): 2}
     assert shown["tmux_exporter_config_last_reload_successful"] == {(): 0}
     assert shown["tmux_exporter_config_last_reload_successful_timestamp_seconds"] == {(): NOW - 60}
     success = shown["tmux_exporter_collector_success"]

@@ -30,6 +30,13 @@ class Transport(StrEnum):
     CLIENT = "client"
 
 
+class Reading(StrEnum):
+    """How processes are read."""
+
+    FAST = "fast"
+    FULL = "full"
+
+
 class LogLevel(StrEnum):
     """The least important line that is still written."""
 
@@ -96,13 +103,21 @@ class TmuxSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSettings:
-    """Where processes are read."""
+    """Where and how processes are read."""
 
     root: str = field(
         default="/proc",
         metadata=setting(
             Text(what="absolute path", parser=parse_path),
             "Where the proc file system is mounted.",
+        ),
+    )
+    reading: Reading = field(
+        default=Reading.FAST,
+        metadata=setting(
+            Choice(of=Reading),
+            "`fast` reads what has changed, or all where that cannot be relied on; `full` reads all each "
+            "time. Read at start only.",
         ),
     )
 

@@ -102,8 +102,8 @@ EXPORTER = (
         name="tmux_exporter_discovery_missed_total",
         kind=Kind.COUNTER,
         subject="exporter",
-        status=Status.PLANNED,
-        help="Processes that the fast discovery missed and a full listing found.",
+        help="What the audits of the fast reading found wrong and put right: processes that it had missed or "
+        "that had changed although they had not run. After each of them all is read in full for a minute.",
     ),
     Spec(
         name="tmux_exporter_operations_lost_total",

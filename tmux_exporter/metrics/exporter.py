@@ -49,6 +49,7 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
             (Sample((reason,), report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
         ),
         _single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
+        _single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
         _single("tmux_exporter_dropped_series_total", status.dropped_series_total),
         _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
         family(

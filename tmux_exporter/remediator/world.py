@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.config import Config
+from tmux_exporter.config import Config, Reading
 from tmux_exporter.model import ProcessId, ProcessTable
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
@@ -22,7 +22,8 @@ class World:
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
-        self._config = replace(config, tmux=quick)
+        full = replace(config.processes, reading=Reading.FULL)
+        self._config = replace(config, tmux=quick, processes=full)
         self._root = config.processes.root
         self._clock = clock
         self._environ = environ

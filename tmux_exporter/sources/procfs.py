@@ -1,6 +1,7 @@
 """All processes of a Linux machine from /proc: the plain full reader, exact first.
 
-It lists all processes and reads everything of each (`procfs_process`). It is the oracle of the fast one.
+It lists all processes and reads everything of each (`procfs_process`). It is the
+oracle of the fast one (`procfs_fast`).
 """
 
 import math

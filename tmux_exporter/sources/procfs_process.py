@@ -66,7 +66,8 @@ class Look:
 
     `process` is None where it is gone, and where its stat cannot be read: then `unread` says why, and
     `complete` is False unless that was a refusal. `unreadable` are the reasons that count in the table.
-    `known` is what the next look may rely on, `mark` a number that changes with the line of stat.
+    `known` is what the next look may rely on, `mark` a number that changes with the line of stat. `settled`
+    is False where another look may show more although the process does not run.
     """
 
     process: Process | None = None
@@ -75,6 +76,7 @@ class Look:
     unreadable: tuple[Unreadable, ...] = ()
     complete: bool = True
     mark: int = 0
+    settled: bool = False
 
     @property
     def gone(self) -> bool:
@@ -107,11 +109,13 @@ class ProcessReader:
             return found
         if not looks.reasons:
             return GONE
+        # Under hidepid=1 strangers are listed and refused for ever: that makes no view partial.
+        refused = looks.reasons <= {Unreadable.PERMISSION}
         return Look(
             unread=frozenset(looks.reasons),
             unreadable=tuple(sorted(looks.reasons)) if uid in (None, self._uid) else (),
-            # Under hidepid=1 strangers are listed and refused for ever: that makes no view partial.
-            complete=looks.reasons <= {Unreadable.PERMISSION},
+            complete=refused,
+            settled=refused,
         )
 
     def _process(self, folder: Folder, uid: int, known: Known | None) -> Look:
@@ -130,10 +134,14 @@ class ProcessReader:
             line_again = line if detail.settled else folder.stat_line()
             again = stat if detail.settled else parse_stat(line_again)
             if _program(again) == program:
-                kept = Known(program=program, facts=detail.facts) if detail.facts.certain else None
-                return _look(_process(stat, uid, detail), kept, line)
+                certain = detail.facts.certain
+                kept = Known(program=program, facts=detail.facts) if certain else None
+                settled = certain and detail.reasons <= {Unreadable.PERMISSION}
+                return _look(_process(stat, uid, detail), kept, line, settled=settled)
             stat, line = again, line_again
-        return _look(_process(stat, uid, Detail()), None, line)
+        else:
+            return _look(_process(stat, uid, Detail()), None, line, settled=False)
+        return _look(_process(stat, uid, Detail()), None, line, settled=True)
 
 
 def size_counts_fds(root: str) -> bool:
@@ -163,8 +171,8 @@ def _facts(known: Known | None, program: Program) -> Facts | None:
     return known.facts
 
 
-def _look(process: Process, known: Known | None, line: bytes) -> Look:
-    return Look(process=process, known=known, unreadable=process.unreadable, mark=hash(line))
+def _look(process: Process, known: Known | None, line: bytes, *, settled: bool) -> Look:
+    return Look(process=process, known=known, unreadable=process.unreadable, mark=hash(line), settled=settled)
 
 
 def _process(stat: Stat, uid: int, detail: Detail) -> Process:

@@ -115,6 +115,7 @@ _TOP = (
     "complete",
     "stale_sockets",
     "unattributed_cpu_seconds_total",
+    "discovery_missed_total",
 )
 
 

@@ -1,0 +1,62 @@
+"""The fast reader and the plain one, its oracle, on every history of a simulated kernel."""
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.property.test_conservation import check
+from tests.support.fast_on_simulation import FastOnSimulation
+from tests.support.simulated_kernel import SimulatedKernel
+from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+
+TAPES = st.binary(min_size=40, max_size=600)
+PID_MAX = (30, 60, 1000)
+READINGS = 20
+
+
+def agree(tape: bytes, *, busy: bool) -> int:
+    """Play a tape; at each quiet reading both readers must agree. Gives how many readings were compared."""
+    kernel = SimulatedKernel(pid_max=PID_MAX[tape[0] % 3], call_ns=1000)
+    mischief = Mischief(kernel, tape[3:], deeds=MORE_DEEDS)
+    first = kernel.fork(1)
+    kernel.setsid(first)
+    fast = FastOnSimulation(kernel)
+    pace = Random(tape[2])
+    goes_on = True
+
+    def step() -> None:
+        nonlocal goes_on
+        goes_on = mischief.step()
+
+    compared = 0
+    while goes_on:
+        for _ in range(tape[1] % 7):
+            step()
+        if busy:
+            fast(lambda: step() if pace.random() < 0.2 else None)
+        else:
+            step()
+        seen, truth = fast(), read_table(kernel)
+        assert seen.processes == truth.processes
+        assert (seen.complete, seen.missed) == (True, 0)
+        compared += 1
+    return compared
+
+
+@given(TAPES)
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_both_readers_agree_whatever_happened_between_readings(tape: bytes) -> None:
+    assert agree(tape, busy=False) > 0
+
+
+@given(TAPES)
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_both_readers_agree_after_a_reading_during_which_anything_happened(tape: bytes) -> None:
+    assert agree(tape, busy=True) > 0
+
+
+@given(TAPES)
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_counters_keep_to_the_truth_with_the_fast_reader(tape: bytes) -> None:
+    check(tape, reader=FastOnSimulation)

@@ -1,0 +1,81 @@
+"""The fast reader on the simulated kernel, and both readers side by side over one history."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from tests.support.clock import ManualClock
+from tests.support.simulated_kernel import TICK_NS, SimulatedKernel
+from tmux_exporter.model import ProcessTable
+from tmux_exporter.sources.procfs_fast import FastReader
+from tmux_exporter.sources.procfs_kernel import Boot
+from tmux_exporter.sources.procfs_process import GONE, Known, Look
+
+FORKS_BEFORE = 5000
+"""Forks of the machine before the simulation."""
+
+
+class SimulatedProc:
+    """What `Kernel` asks, answered by the simulation; anything may happen `between` two answers."""
+
+    def __init__(self, kernel: SimulatedKernel, between: Callable[[], None] = lambda: None) -> None:
+        self.kernel = kernel
+        self.between = between
+
+    def opened(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def listing(self) -> list[int]:
+        self.between()
+        return self.kernel.pids()
+
+    def boot(self) -> Boot:
+        return Boot(0.0, FORKS_BEFORE + self.kernel.forks)
+
+    def cursor(self) -> int:
+        self.between()
+        return self.kernel.cursor
+
+    def pid_max(self) -> int:
+        return self.kernel.pid_max
+
+    def clock_ns(self, pid: int) -> int | None:
+        self.between()
+        try:
+            return self.kernel.clock_ns(pid)
+        except OSError:
+            return None
+
+    def mark(self, pid: int) -> int | None:
+        self.between()
+        return self.kernel.mark(pid)
+
+    def look(self, pid: int, _known: Known | None, /) -> Look:
+        self.between()
+        # The line of stat comes first, and its mark with it.
+        mark = self.kernel.mark(pid)
+        process = self.kernel.look(pid, self.between)
+        if process is None or mark is None:
+            return GONE
+        return Look(process=process, mark=mark, settled=True)
+
+
+class FastOnSimulation:
+    """The fast reader of a simulated kernel; each reading comes `seconds` after the one before."""
+
+    def __init__(self, kernel: SimulatedKernel, *, seconds: float = 5.0) -> None:
+        self.clock = ManualClock()
+        self.reader = FastReader(
+            SimulatedProc(kernel, self._meanwhile),
+            clock=self.clock,
+            ticks_per_second=1_000_000_000 // TICK_NS,
+        )
+        self._between: Callable[[], None] = lambda: None
+        self._seconds = seconds
+
+    def __call__(self, between: Callable[[], None] = lambda: None) -> ProcessTable:
+        self.clock.advance(self._seconds)
+        self._between = between
+        return self.reader.read()
+
+    def _meanwhile(self) -> None:
+        self._between()

@@ -1,0 +1,159 @@
+"""What is known of all processes, and who has to be looked at again.
+
+A process that has not run is as it was when it was last looked at, so its CPU clock tells whether that look
+still holds. Some things change without its running, by what others do:
+
+- Its parent ends: it gets another one. Who leads its kernel session ends or loses the terminal: it loses it.
+- A job of its terminal comes to the foreground: the terminal names another group.
+
+These others run, so what they did shows in the looks at them: `touched` says whom it concerns. Whatever else
+changes meanwhile (limits set from outside, memory taken back by the kernel) shows when its turn has come.
+"""
+
+from collections.abc import Collection
+
+from tmux_exporter.model import Process, Unreadable
+from tmux_exporter.sources.procfs_kernel import Kernel
+from tmux_exporter.sources.procfs_process import Look
+
+
+class Book:
+    """All processes by pid, each as its last look showed it.
+
+    `contradictions` counts the looks at which a process had other figures under an unchanged clock.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.processes: dict[int, Process] = {}
+        self.contradictions = 0
+        self._looks: dict[int, Look] = {}
+        self._clocks: dict[int, int | None] = {}
+        self._flawed: dict[int, Look] = {}
+        self._unsettled: set[int] = set()
+        self._foreground: dict[int, int] = {}
+        self._left: set[int] = set()
+        self._hung_up: set[int] = set()
+        self._switched: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._looks)
+
+    def __contains__(self, pid: object) -> bool:
+        return pid in self._looks
+
+    @property
+    def pids(self) -> Collection[int]:
+        """All that are known, those that could not be read included."""
+        return self._looks.keys()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that are there could be read, or were refused."""
+        return all(look.complete for look in self._flawed.values())
+
+    def unreadable(self) -> dict[Unreadable, int]:
+        """Processes of our uid by the reason for which a part of them could not be read."""
+        counts = dict.fromkeys(Unreadable, 0)
+        for look in self._flawed.values():
+            for reason in look.unreadable:
+                counts[reason] += 1
+        return counts
+
+    def outdated(self) -> set[int]:
+        """Those that have run since they were looked at, or of which a look failed. Drops who has ended."""
+        outdated = set(self._unsettled)
+        ended = []
+        clock_ns = self._kernel.clock_ns
+        for pid, clock in self._clocks.items():
+            now = clock_ns(pid)
+            if now is None:
+                ended.append(pid)
+            elif now != clock:
+                outdated.add(pid)
+        for pid in ended:
+            self._drop(pid)
+        return outdated.difference(ended)
+
+    def changed_meanwhile(self, pid: int) -> bool:
+        """Whether its line of stat is another one than when it was last looked at."""
+        return self._kernel.mark(pid) != self._looks[pid].mark
+
+    def look(self, pid: int) -> bool:
+        """Look at whoever bears the pid; False where nobody does."""
+        # The clock first: who runs between the two is looked at again.
+        clock = self._kernel.clock_ns(pid)
+        before = self._looks.get(pid)
+        look = self._kernel.look(pid, before.known if before else None)
+        if look.gone:
+            self._drop(pid)
+            return False
+        if before is not None and clock is not None and clock == self._clocks[pid]:
+            self._compare(before, look, clock)
+        self._note(before, look)
+        self._looks[pid] = look
+        self._clocks[pid] = clock
+        if look.process is None:
+            self.processes.pop(pid, None)
+        elif look.process != self.processes.get(pid):
+            self.processes[pid] = look.process
+        if look.unreadable or not look.complete:
+            self._flawed[pid] = look
+        else:
+            self._flawed.pop(pid, None)
+        (self._unsettled.discard if look.settled else self._unsettled.add)(pid)
+        return True
+
+    def touched(self) -> set[int]:
+        """Those whose parent, session or terminal has changed since this was asked last."""
+        left, hung_up, switched = self._left, self._hung_up, self._switched
+        if not (left or hung_up or switched):
+            return set()
+        self._left, self._hung_up, self._switched = set(), set(), set()
+        return {
+            pid
+            for pid, each in self.processes.items()
+            if each.ppid in left or each.session_id in hung_up or each.tty in switched
+        }
+
+    def _note(self, before: Look | None, look: Look) -> None:
+        """Note what the look tells of others."""
+        old, new = before.process if before else None, look.process
+        if old is not None and (new is None or new.id != old.id or (old.alive and not new.alive)):
+            self._leave(old)
+        if new is None:
+            return
+        pid = new.id.pid
+        if old is not None and pid == new.session_id and new.tty != old.tty:
+            self._hung_up.add(pid)
+        if new.tty and self._foreground.setdefault(new.tty, new.foreground_pgid) != new.foreground_pgid:
+            self._foreground[new.tty] = new.foreground_pgid
+            self._switched.add(new.tty)
+
+    def _compare(self, before: Look, look: Look, clock: int) -> None:
+        """Count where figures have changed that the clock speaks for."""
+        old, new = before.process, look.process
+        if old is None or new is None or old.id != new.id or not before.settled:
+            return
+        # The clock of who runs just now may be behind.
+        if (
+            new.state != "R"
+            and (old.cpu_ticks, old.children_cpu_ticks, old.threads, old.comm)
+            != (new.cpu_ticks, new.children_cpu_ticks, new.threads, new.comm)
+            and self._kernel.clock_ns(new.id.pid) == clock
+        ):
+            self.contradictions += 1
+
+    def _leave(self, process: Process) -> None:
+        self._left.add(process.id.pid)
+        self._hung_up.add(process.id.pid)
+
+    def _drop(self, pid: int) -> None:
+        if self._looks.pop(pid, None) is None:
+            return
+        del self._clocks[pid]
+        self._flawed.pop(pid, None)
+        self._unsettled.discard(pid)
+        process = self.processes.pop(pid, None)
+        if process is not None:
+            self._leave(process)

@@ -1,0 +1,133 @@
+"""All processes of a Linux machine from /proc, at a cost that follows what changed.
+
+New processes are found by the pids that the kernel has given away since the last reading (`procfs_cursor`);
+of the known ones those are looked at again that have run (`procfs_book`), those whom others have changed, and
+the rest in turn. Every minute, and after a fork storm, the full listing is taken instead. Where it shows
+somebody who was missed, or a look shows what an unchanged clock denied, everything is listed and looked at
+each time, as the plain reader does, until a minute has passed without either.
+"""
+
+import logging
+import math
+from itertools import chain
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.model import Namespaces, ProcessTable, Unreadable
+from tmux_exporter.sources.procfs_book import Book
+from tmux_exporter.sources.procfs_cursor import NOTHING, Cursor, Given
+from tmux_exporter.sources.procfs_kernel import Kernel
+from tmux_exporter.sources.turns import Turns
+
+AUDIT_SECONDS = 60.0
+"""A full listing at least this often, and so long each time once something was wrong."""
+
+LINE_SECONDS = 60.0
+"""Everybody's line of stat is read at least this often, whatever the clocks say."""
+
+LOOK_SECONDS = 600.0
+"""Everybody is looked at in full at least this often."""
+
+FEW = 50
+"""Of more new pids than this and half of all processes, the full listing is cheaper."""
+
+_CHAIN = 8
+"""How often one reading follows what its own looks reveal; what is left is for the next one."""
+
+_log = logging.getLogger(__name__)
+
+
+class FastReader:
+    """Reads all processes of `kernel`."""
+
+    def __init__(
+        self, kernel: Kernel, *, clock: Clock, ticks_per_second: int, namespaces: Namespaces | None = None
+    ) -> None:
+        self._kernel = kernel
+        self._clock = clock
+        self._ticks_per_second = ticks_per_second
+        self._namespaces = namespaces
+        self._book = Book(kernel)
+        self._cursor = Cursor(kernel)
+        self._given_before = NOTHING
+        self._lines = Turns(LINE_SECONDS)
+        self._looks = Turns(LOOK_SECONDS)
+        self._audit_at = -math.inf
+        self._suspect_until = -math.inf
+
+    def read(self) -> ProcessTable:
+        """Take one reading; what it gives and what it leaves out is as in `procfs.ProcReader.read`."""
+        taken_at = self._clock.monotonic()
+        contradictions = self._book.contradictions
+        try:
+            with self._kernel.opened():
+                boot_time, missed = self._update(taken_at)
+        except (OSError, ValueError):
+            # What was given away meanwhile is not known any more.
+            self._cursor.forget()
+            return self._table(taken_at, math.nan)
+        missed += self._book.contradictions - contradictions
+        if missed:
+            if taken_at >= self._suspect_until:
+                _log.warning("fast reading of processes failed its audit", extra={"missed": missed})
+            self._suspect_until = taken_at + AUDIT_SECONDS
+        return self._table(taken_at, boot_time, missed)
+
+    def _table(self, taken_at: float, boot_time: float, missed: int = 0) -> ProcessTable:
+        book = self._book
+        failed = math.isnan(boot_time)
+        return ProcessTable(
+            processes={} if failed else dict(book.processes),
+            boot_time=boot_time,
+            clock_ticks_per_second=self._ticks_per_second,
+            taken_at=taken_at,
+            complete=not failed and book.complete,
+            unreadable=dict.fromkeys(Unreadable, 0) if failed else book.unreadable(),
+            namespaces=self._namespaces,
+            missed=missed,
+        )
+
+    def _update(self, now: float) -> tuple[float, int]:
+        """Bring the book up to date; gives the time of the boot, and how many had been missed."""
+        book = self._book
+        suspect = now < self._suspect_until
+        audit = suspect or now >= self._audit_at
+        given, boot_time = self._cursor.advance(now, refresh=audit)
+        # Who was given a pid a moment ago may not have been there to be seen.
+        recent = Given((*self._given_before.ranges, *(given.ranges if given else ())))
+        listing = None
+        if given is None or audit or len(recent) > FEW + len(book) // 2:
+            listing = self._kernel.listing()
+            self._audit_at = now + AUDIT_SECONDS
+        outdated = self._outdated(now, given)
+        for pid in set(book.pids) if given is None or suspect else outdated:
+            book.look(pid)
+        asked = chain(*recent.ranges) if listing is None else listing
+        newcomers = [pid for pid in asked if pid not in book and book.look(pid)]
+        self._lines.add(newcomers)
+        self._looks.add(newcomers)
+        missed = self._missed(newcomers, recent) if listing is not None and given is not None else 0
+        for _ in range(_CHAIN):
+            for pid in book.touched():
+                book.look(pid)
+        self._given_before = self._cursor.lately() if given is None else given
+        return boot_time, missed
+
+    def _outdated(self, now: float, given: Given | None) -> set[int]:
+        """Whose last look does not hold any more."""
+        book = self._book
+        outdated = book.outdated()
+        if given is not None:
+            # Another process may have the pid by now.
+            outdated.update(pid for pid in book.pids if pid in given)
+        outdated.update(self._looks.due(now, book))
+        lines = self._lines.due(now, book)
+        outdated.update(pid for pid in lines if pid not in outdated and book.changed_meanwhile(pid))
+        return outdated
+
+    def _missed(self, newcomers: list[int], recent: Given) -> int:
+        """How many of those whom the listing showed would not have been found without it."""
+        unexpected = [pid for pid in newcomers if pid not in recent]
+        if not unexpected:
+            return 0
+        later = self._cursor.since()
+        return sum(pid not in later for pid in unexpected)

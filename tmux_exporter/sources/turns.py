@@ -1,0 +1,31 @@
+"""Everybody's turn within a given time, a few at a time."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Container, Iterable
+
+
+class Turns:
+    """Gives each of its members once within `seconds`, as evenly as it is asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: OrderedDict[int, None] = OrderedDict()
+        self._asked_at = -math.inf
+
+    def add(self, members: Iterable[int]) -> None:
+        """Put these at the end; who waits already keeps its place."""
+        for member in members:
+            self._waiting.setdefault(member, None)
+
+    def due(self, now: float, present: Container[int]) -> list[int]:
+        """Whose turn it is at the monotonic time `now`; who is no longer `present` is forgotten."""
+        share = min(1.0, (now - self._asked_at) / self._seconds)
+        self._asked_at = now
+        due = []
+        for _ in range(math.ceil(len(self._waiting) * share)):
+            member, _ = self._waiting.popitem(last=False)
+            if member in present:
+                self._waiting[member] = None
+                due.append(member)
+        return due
