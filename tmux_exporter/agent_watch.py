@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from tmux_exporter.agent_facts import Clue
-from tmux_exporter.analysis.pane_clues import activity_clue
+from tmux_exporter.analysis.hook_clues import Said, Stillness, callers, hook_clue, speaker
+from tmux_exporter.analysis.pane_clues import activity_clue, stillness
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import Agent, Listing, Pane, PaneKey, ProcessId, TmuxView
+from tmux_exporter.runtime_folder import runtime_folder
 from tmux_exporter.sources.claude_sessions import ClaudeSessions
+from tmux_exporter.sources.hook_files import HookFiles, HookWord
 
 CLAUDE = "claude"
 
@@ -24,31 +27,60 @@ class Watched:
 class AgentWatch:
     """Looks at the agents of this user; keeps what need not be read again."""
 
-    def __init__(
-        self, *, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str = "/proc"
-    ) -> None:
+    def __init__(self, *, clock: Clock, sessions: ClaudeSessions, hooks: HookFiles) -> None:
         self._clock = clock
-        self._sessions = ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root)
+        self._sessions = sessions
+        self._hooks = hooks
 
     def look(self, view: TmuxView, agents: Sequence[Agent]) -> Watched:
         """Everything that is said of `agents` now. Raises nothing for what it finds."""
-        panes = _panes(view)
+        if not agents:
+            return Watched(agents=())
+        now = self._clock.time()
         # The wall time of a monotonic one: a listing may be some seconds old.
-        wall = self._clock.time() - self._clock.monotonic()
-        clues: dict[ProcessId, list[Clue]] = {}
-        versions: dict[ProcessId, str] = {}
+        wall = now - self._clock.monotonic()
+        panes = _panes(view)
+        hooks = self._hooks.read()
+        said = _last_words(hooks.words, agents)
+        told: list[Agent] = []
+        clues: dict[ProcessId, Sequence[Clue]] = {}
         for agent in agents:
-            said = clues.setdefault(agent.process, [])
+            listing, pane = panes.get(agent.pane, (None, None))
+            found: list[Clue] = []
+            version = agent.version
             if agent.program == CLAUDE:
                 word = self._sessions.read(agent.programs)
-                said.append(word.clue)
-                versions[agent.process] = agent.version or word.version
-            if (place := panes.get(agent.pane)) is not None:
-                listing, pane = place
-                said.append(activity_clue(listing, pane, wall + listing.taken_at))
+                found.append(word.clue)
+                version = version or word.version
+            still = stillness(listing, pane) if listing and pane else Stillness(moved=None, alone=False)
+            found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
+            if listing and pane:
+                found.append(activity_clue(still, wall + listing.taken_at))
+            clues[agent.process] = found
+            told.append(agent if version == agent.version else replace(agent, version=version))
         self._sessions.retain(frozenset(chain.from_iterable(agent.programs for agent in agents)))
-        told = tuple(replace(agent, version=versions.get(agent.process, agent.version)) for agent in agents)
-        return Watched(agents=told, clues=clues)
+        return Watched(agents=tuple(told), clues=clues)
+
+
+def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str) -> AgentWatch:
+    """A watch over the agents of `uid`; `environ` is our own environment."""
+    return AgentWatch(
+        clock=clock,
+        sessions=ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root),
+        hooks=HookFiles(runtime_folder(environ, uid), uid=uid, clock=clock),
+    )
+
+
+def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[ProcessId, Said]:
+    """The last word that is to be believed of each agent, else the last one that is not."""
+    spoken = callers(agents) if words else {}
+    said: dict[ProcessId, Said] = {}
+    for word in sorted(words, key=lambda each: (each.state is not None, each.at)):
+        if (root := speaker(word.callers, spoken)) is not None:
+            said[root] = Said(
+                at=word.at, since=word.since, state=word.state, reason=word.reason, problem=word.problem
+            )
+    return said
 
 
 def _panes(view: TmuxView) -> dict[PaneKey, tuple[Listing, Pane]]:

@@ -216,9 +216,10 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
 
 
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
+@click.option("--hooks", is_flag=True, help="Print what to add to the settings of agents instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings
-def doctor(load_config: Callable[[], Config], as_json: bool) -> int:
+def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int:
     """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
     could be better, each with the command that mends it. Changes nothing.
 
@@ -228,10 +229,18 @@ def doctor(load_config: Callable[[], Config], as_json: bool) -> int:
     Example:
       tmux-exporter doctor
       tmux-exporter doctor --json | jq '.findings[] | select(.level == "problem")'
+      tmux-exporter doctor --hooks
     """
     import shutil
     import sys
 
+    if hooks:
+        from tmux_exporter import hook_settings
+
+        load_config()
+        command = shutil.which("tmux-exporter") or os.path.abspath(sys.argv[0])
+        show(hook_settings.as_json(command) if as_json else hook_settings.as_text(command))
+        return 0
     from tmux_exporter import doctor_view
     from tmux_exporter.once import doctor_once
 
@@ -253,3 +262,16 @@ def op(arguments: tuple[str, ...]) -> int:
     from tmux_exporter.op import main as run_op
 
     return run_op(list(arguments))
+
+
+@cli.command(
+    short_help="Called by an agent's hooks: say what it does now.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def hook(arguments: tuple[str, ...]) -> int:
+    """Never reached from the shell: the program begins in `entry`, where `hook` needs no click."""
+    from tmux_exporter.hook import main as run_hook
+
+    return run_hook(list(arguments))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-from tmux_exporter.agent_watch import AgentWatch, Watched
+from tmux_exporter.agent_watch import AgentWatch, Watched, open_watch
 from tmux_exporter.analysis.accounting import Accounts
 from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.agent_lives import AgentLives, Sight
@@ -462,7 +462,7 @@ def open_sampler(
         proportions=RollupReader(clock=clock, proc_root=root),
         operations=operations,
         reports=reports,
-        watch=AgentWatch(uid=uid, clock=clock, environ=environ, proc_root=root),
+        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
         commands=commands,
     )
 

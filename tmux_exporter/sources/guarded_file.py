@@ -53,6 +53,11 @@ class Mark(NamedTuple):
     written: float
     changed: float
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder, and no link to one."""
+        return stat.S_ISDIR(self.mode)
+
 
 def mark_of(path: str) -> Mark | None:
     """The mark of a file, or of the link that is there in its place; None where nothing is to be seen."""
