@@ -102,6 +102,7 @@ def assert_no_trace(up: Up, was_there: dict[int, str]) -> None:
     wait_for(lambda: all(is_gone(pid) for pid in was_there), "none is left that is only ending")
 
 
+@pytest.mark.timeout(240)
 def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
     start_up: Callable[..., Up], tmux_server: Callable[[str], libtmux.Server]
 ) -> None:
@@ -130,7 +131,7 @@ def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
 
     leaking = 'tmux_agent_memory_bytes{server="demo",agent="Codex-Backend"}'
     working = 'rate(tmux_agent_cpu_seconds_total{server="demo",agent="Claude-Agent"}[5s])'
-    idle = 'rate(tmux_agent_cpu_seconds_total{server="demo",agent="Orchestrator"}[5s])'
+    idle = 'rate(tmux_agent_cpu_seconds_total{server="demo",agent="Claude-Frontend"}[5s])'
     first = wait_for(lambda: query(prometheus, leaking), "the leak is stored", 20)[0][1]
     wait_for(lambda: query(prometheus, leaking)[0][1] > first + 2**21, "the leak grows")
     wait_for(
@@ -161,6 +162,12 @@ def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
     wait_for(lambda: query(prometheus, would), "it is counted")
     assert query(prometheus, 'sum(tmux_remediator_actions_total{outcome="done",action!="warn"})')[0][1] == 0
     assert schedulers(up) == SCHEDULERS
+
+    waiting = 'tmux_agent_waiting_since_timestamp_seconds{server="demo",reason="permission"}'
+    asks = wait_for(lambda: query(prometheus, waiting), "one asks for a permission", 60)
+    assert [each["agent"] for each, _ in asks] == ["Claude-Frontend"]
+    done = "count(tmux_operation_duration_seconds_count > 0)"
+    wait_for(lambda: query(prometheus, f"{done} == 5"), "the orchestrator reports its operations", 60)
 
     data = up.home / "tmux-exporter" / "demo"
     assert (data / "prometheus").is_dir()

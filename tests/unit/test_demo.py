@@ -1,14 +1,20 @@
 """The demo's bounds: what it may cost, how long what is left of it may live, what it is told of the user."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.demo import agent, fleet
-from tmux_exporter.demo.home import MARK, home_of, marked_home
+from tmux_exporter.demo.home import MARK, Home, home_of, marked_home
+from tmux_exporter.demo.work import environ_of_exporter
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.model import ProcessId
+from tmux_exporter.places import runtime_path
+from tmux_exporter.sources.claude_sessions import parse
 
 
 def steps(role: Iterator[float], count: int) -> None:
@@ -26,7 +32,35 @@ def test_the_leak_ends(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 
 def test_every_role_of_the_fleet_can_be_played() -> None:
-    assert {part.role for parts in fleet.FLEET.values() for part in parts} == agent.ROLES.keys()
+    parts = [part for parts in fleet.FLEET.values() for part in parts]
+    assert {role for part in parts for role in (part.role, part.again) if role} == agent.ROLES.keys()
+
+
+def test_one_agent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "UNTIL_IT_ENDS", 3)
+    assert len(list(agent.ends())) == 3
+
+
+def test_the_one_that_waits_says_so_as_claude_code_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    own_identity = ProcessId(pid=os.getpid(), start_ticks=int(started))
+    monkeypatch.setenv(MARK, str(tmp_path))
+    monkeypatch.setattr(agent, "UNTIL_IT_WAITS", 2)
+    file = tmp_path / ".claude" / "sessions" / f"{own_identity.pid}.json"
+    role = agent.waits()
+    next(role)
+    assert parse(file.read_bytes(), own_identity).clue.state is AgentState.WORKING
+    steps(role, 3)
+    clue = parse(file.read_bytes(), own_identity).clue
+    assert (clue.state, clue.reason) == (AgentState.WAITING, WaitingReason.PERMISSION)
+
+
+@pytest.mark.parametrize("base", ["/run/user/7/tmux-exporter", "/tmp/tmux-exporter-7"])
+def test_its_operations_go_to_the_exporter_beside_it(base: str) -> None:
+    found = environ_of_exporter(Home(folder=Path(base) / "demo"))
+    assert runtime_path(found, 7) == Path(base)
 
 
 def test_no_scheduler_fires_in_a_demo_or_lasts_for_hours() -> None:

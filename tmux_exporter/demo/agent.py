@@ -6,6 +6,7 @@ agents written in a scripting language are recognised.
 
 import hashlib
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -15,9 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.demo.ending import end_all
 from tmux_exporter.demo.home import Lock, marked_home, pause, say, wipe
+from tmux_exporter.demo.work import environ_of_exporter, operations, write_session
 
 LEAK_MIB = 200
 """Where the leak stops."""
+
+UNTIL_IT_WAITS = 20
+UNTIL_IT_ENDS = 100
+"""Steps, of about a second."""
 
 _MIB = 2**20
 _LOOK_SECONDS = 1.0
@@ -71,9 +77,30 @@ def leaks(*_arguments: str) -> Role:
 
 
 def waits(*_arguments: str) -> Role:
-    """Ask for a permission that nobody gives."""
+    """Work for a while, then ask for a permission that nobody gives; say so where Claude Code does."""
+    home = marked_home(os.environ)
+    write_session(home, "busy")
+    for _ in range(UNTIL_IT_WAITS):
+        say(f"* {_STEPS[0]}")
+        yield _LOOK_SECONDS
+    write_session(home, "waiting", "permission prompt")
     say(_PERMISSION)
     while True:
+        yield _LOOK_SECONDS
+
+
+def ends(*_arguments: str) -> Role:
+    """Wait, and end."""
+    say("> ")
+    for _ in range(UNTIL_IT_ENDS):
+        yield _LOOK_SECONDS
+
+
+def orchestrates(*_arguments: str) -> Role:
+    """Look after the others, and report each operation to the exporter."""
+    os.environ.update(environ_of_exporter(marked_home(os.environ)))
+    for name in operations(random.Random(1)):  # noqa: S311 - the same demo each time, no secret
+        say(f"* {name}")
         yield _LOOK_SECONDS
 
 
@@ -106,6 +133,8 @@ ROLES: dict[str, Callable[..., Role]] = {
     "idles": idles,
     "leaks": leaks,
     "waits": waits,
+    "ends": ends,
+    "orchestrates": orchestrates,
     "serves": serves,
     "schedules": schedules,
 }

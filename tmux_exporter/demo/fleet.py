@@ -25,17 +25,22 @@ PLAIN = "demo"
 _SIZE = (160, 45)
 _BUILD_SECONDS = 20.0
 _POLL_SECONDS = 0.1
+_DOWN_SECONDS = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A window with one played program. `declared` is its pane's `@agent`."""
+    """A window with one played program. `declared` is its pane's `@agent`.
+
+    With `again`, the role that the program plays when it has ended and is started again after a while.
+    """
 
     window: str
     program: str
     role: str
     arguments: tuple[str, ...] = ()
     declared: str = ""
+    again: str = ""
 
 
 # Minutes long enough for any demo, and so few that nothing is left of a scheduler an hour later.
@@ -51,8 +56,8 @@ FLEET: dict[str, tuple[Part, ...]] = {
         Part(window="NextJS-Dev", program=PLAIN, role="serves"),
     ),
     "orchestrator": (
-        Part(window="Orchestrator", program="claude", role="idles"),
-        Part(window="Project-Manager", program="aider", role="idles"),
+        Part(window="Orchestrator", program="claude", role="orchestrates"),
+        Part(window="Project-Manager", program="aider", role="ends", again="idles"),
         Part(window="Nightly-QA", program=PLAIN, role="works", declared="qa-bot"),
         Part(
             window="Scheduler-Shell",
@@ -134,8 +139,11 @@ def _session(server: "libtmux.Server", home: Home, name: str, parts: tuple[Part,
 def _command(home: Home, part: Part) -> str:
     """What tmux gives to a shell: our own words, quoted."""
     # Without `site` it starts sooner and needs less memory.
-    program = str(home.programs / part.program)
-    return shlex.join(("exec", sys.executable, "-SP", program, part.role, *part.arguments))
+    program = (sys.executable, "-SP", str(home.programs / part.program))
+    if part.again:
+        first, last = (*program, part.role), ("exec", *program, part.again)
+        return f"{shlex.join(first)}; sleep {_DOWN_SECONDS}; {shlex.join(last)}"
+    return shlex.join(("exec", *program, part.role, *part.arguments))
 
 
 def _wait_for_schedulers(home: Home, clock: Clock) -> None:
