@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from grafana_foundation_sdk.builders import dashboard as build
 
+from dashboards.agent import agent
 from dashboards.fleet import fleet
 from dashboards.servers import tmux_servers
 from dashboards.session import session
@@ -11,5 +12,6 @@ from dashboards.session import session
 BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
     "fleet": fleet,
     "session": session,
+    "agent": agent,
     "servers": tmux_servers,
 }

@@ -23,10 +23,16 @@ def all_boards() -> build.DashboardLink:
     )
 
 
-def to_session() -> dict[str, object]:
+def to_session(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
     """From a row with the columns Host, Server and Session to the board that explains that session."""
     fields = {"instance": "Host", "server": "Server", "session": "Session"}
-    return drill_down("Explain this session", "tmux-session", fields)
+    return drill_down("Explain this session", "tmux-session", fields, variables)
+
+
+def to_agent(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
+    """From a row with the columns Host, Server, Session and Agent to the board that explains that agent."""
+    fields = {"instance": "Host", "server": "Server", "session": "Session", "agent": "Agent"}
+    return drill_down("Explain this agent", "tmux-agent", fields, variables)
 
 
 def drill_down(

@@ -27,9 +27,6 @@ class _Builder(Protocol):
 NAME_PATTERN = (r"^(.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2")
 """Takes the usual server and the exporter's port out of `session · server · host:port`."""
 
-AGENT_PATTERN = (r"^(.+?) · (.+?) · (?:default · )?(.+?)(?::\d+)?$", "$1 · $2 · $3")
-"""Takes the same out of `agent · session · server · host:port`."""
-
 HOST_PATTERN = (r"^(.+?)(?::\d+)?$", "$1")
 """Takes the exporter's port out of `host:port`."""
 

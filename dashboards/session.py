@@ -18,7 +18,7 @@ def session() -> build.Dashboard:
             Section(panels=one_session.glance()),
             Section(
                 number=10,
-                title="Agents",
+                title="$session: agents",
                 panels=(
                     states.state_timeline(11, SESSION),
                     agents.table(12, SESSION, height=8),
@@ -26,11 +26,11 @@ def session() -> build.Dashboard:
                     one_session.scroll_back(14),
                 ),
             ),
-            Section(number=30, title="What it costs", panels=cost.panels(cost.SESSIONS)),
-            Section(number=50, title="Panes", panels=(one_session.panes(51),)),
+            Section(number=30, title="$session: what it costs", panels=cost.panels(cost.SESSIONS)),
+            Section(number=50, title="$session: panes", panels=(one_session.panes(51),)),
             Section(
                 number=60,
-                title="Check-ins and leaks",
+                title="$session: check-ins and leaks",
                 panels=(check_ins.states(61), check_ins.table(62), leaks.table(63)),
             ),
         ],

@@ -6,10 +6,11 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import NUMBERS, WATCH, alert_levels, none_is_calm
-from dashboards.links import to_session
+from dashboards.links import to_agent, to_session
 from dashboards.queries import SESSION, memory_of_limit, rate, select
 from dashboards.sections.states import BY_AGENT, NO_AGENT, TEXTS, state_of
 from dashboards.tables import Figure, Label, rows
+from dashboards.variables import OF_SESSION
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
@@ -17,7 +18,9 @@ def panels() -> Sequence[Builder[dashboard.Panel]]:
     return (table(31, SESSION),)
 
 
-def table(number: int, scope: tuple[str, ...], *, height: int = 11) -> Builder[dashboard.Panel]:
+def table(
+    number: int, scope: tuple[str, ...], variables: Sequence[str] = OF_SESSION, *, height: int = 11
+) -> Builder[dashboard.Panel]:
     """One row for each agent."""
     cpu = rate(select("tmux_agent_cpu_seconds_total", scope))
     since = select("tmux_agent_state_since_timestamp_seconds", scope)
@@ -33,9 +36,9 @@ def table(number: int, scope: tuple[str, ...], *, height: int = 11) -> Builder[d
         f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores. Descriptors "
         "are those of the worst process. Restarts are those of the time range.",
         [
-            Label(name="agent", title="Agent", width=140),
+            Label(name="agent", title="Agent", width=140, link=to_agent(variables)),
             Label(name="program", title="Program", width=75),
-            Label(name="session", title="Session", link=to_session()),
+            Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=80),
             Label(name="instance", title="Host"),
             Figure(

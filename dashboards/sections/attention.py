@@ -11,6 +11,7 @@ from dashboards.queries import (
     ALERT,
     HOST,
     OUR_ALERTS,
+    SAME_THING,
     SESSION,
     Query,
     firing,
@@ -21,6 +22,7 @@ from dashboards.queries import (
 from dashboards.sections.check_ins import NOT_KNOWN, in_states, lost
 from dashboards.sections.exporters import blind
 from dashboards.sections.servers import not_answering
+from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows
 from tmux_exporter.alerting.thresholds import PRIORITIES
 
@@ -75,6 +77,51 @@ def _not_known() -> Builder[dashboard.Panel]:
     )
 
 
+def firing_alerts(number: int, scope: tuple[str, ...]) -> Builder[dashboard.Panel]:
+    """How many alerts fire in a scope."""
+    return tile(
+        number,
+        "Firing alerts",
+        "Alerts of any priority about what is chosen above, each thing once. 0 is only shown while the "
+        "always firing Watchdog of the same rules is there; without it nobody evaluates them.",
+        Query(
+            expr=or_zero(
+                f"count(count by ({SAME_THING}) ({firing(scope)}))",
+                'ALERTS{alertname="Watchdog", alertstate="firing"}',
+            )
+        ),
+        steps=none_is_calm(WARNING),
+        empty="no rules",
+    )
+
+
+def waiting(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[dashboard.Panel]:
+    """How many agents wait for somebody."""
+    return tile(
+        number,
+        "Waiting agents",
+        "Agents that can do nothing until somebody answers: a permission, a question, a dialog, a limit, an "
+        "error.",
+        Query(expr=f"sum({in_state(scope, 'waiting')})"),
+        steps=none_is_calm(WARNING),
+        empty="no agent",
+        width=width,
+    )
+
+
+def exited(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[dashboard.Panel]:
+    """How many agents are not there any more."""
+    return tile(
+        number,
+        "Exited agents",
+        "Agents whose process has ended while their pane is still there, or that are declared and absent.",
+        Query(expr=f"sum({in_state(scope, 'exited')})"),
+        steps=none_is_calm(CRITICAL),
+        empty="no agent",
+        width=width,
+    )
+
+
 def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[dashboard.Panel]:
     """A table of what fires in a scope."""
     since = select("ALERTS_FOR_STATE", scope, OUR_ALERTS)
@@ -105,6 +152,6 @@ def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[d
             ),
         ],
         sort=[("Priority", False)],
-        empty="No alert fires. (Where nobody evaluates the rules, the tile Urgent alerts says so.)",
+        empty="No alert fires. (Where nobody evaluates the rules, the tile above says so.)",
         height=height,
     )

@@ -10,6 +10,7 @@ from dashboards.links import to_session
 from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, select
 from dashboards.tables import Figure, Label, rows
+from dashboards.variables import OF_SESSION
 
 LOST = ("dangling", "serverless", "stale_generation", "immortal")
 """Their keys will arrive nowhere."""
@@ -74,7 +75,7 @@ def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
     )
 
 
-def table(number: int, *, width: int = 14) -> Builder[dashboard.Panel]:
+def table(number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 14) -> Builder[dashboard.Panel]:
     """One row for each session that has any."""
     due = select("tmux_scheduler_next_due_timestamp_seconds", SESSION)
     pending = f"sum {_BY} ({select('tmux_schedulers', SESSION)}) > 0"
@@ -84,7 +85,7 @@ def table(number: int, *, width: int = 14) -> Builder[dashboard.Panel]:
         "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; of "
         "unknown ones nobody can say.",
         [
-            Label(name="session", title="Session", link=to_session()),
+            Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(title="Pending", expr=pending, width=75),

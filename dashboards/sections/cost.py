@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import Steps
-from dashboards.panels import AGENT_PATTERN, NAME_PATTERN, graph
+from dashboards.panels import NAME_PATTERN, graph
 from dashboards.queries import AGENT, LARGEST, SESSION, Query, at_end, largest, memory_of_limit, rate, select
 from dashboards.sections.states import AGENT_NAME, NO_AGENT
 
@@ -20,7 +20,7 @@ class Subject:
     family: str
     scope: tuple[str, ...]
     legend: str
-    rename: tuple[str, str]
+    rename: tuple[str, str] | None = None
     empty: str
     first: int
 
@@ -43,7 +43,6 @@ AGENTS = Subject(
     family="tmux_agent",
     scope=AGENT,
     legend=AGENT_NAME,
-    rename=AGENT_PATTERN,
     empty=NO_AGENT,
     first=30,
 )

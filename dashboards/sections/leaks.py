@@ -10,6 +10,7 @@ from dashboards.links import to_session
 from dashboards.panels import tile
 from dashboards.queries import SESSION, Query, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
+from dashboards.variables import OF_SESSION
 
 NOTHING_LEAKED = "Nothing is leaked: no process outlived the pane that started it."
 _BY = "by (instance, server, session, kind)"
@@ -35,7 +36,9 @@ def count(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
     )
 
 
-def table(number: int, *, width: int = 24, height: int = 6) -> Builder[dashboard.Panel]:
+def table(
+    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 24, height: int = 6
+) -> Builder[dashboard.Panel]:
     """One row for each session and kind that has any."""
     there = f"{select('tmux_leaked_processes', SESSION)} > 0"
 
@@ -50,7 +53,7 @@ def table(number: int, *, width: int = 24, height: int = 6) -> Builder[dashboard
         "What outlived its pane, for the session that left it, which may be gone (–). `tmux-exporter leaks` "
         "names the processes, `tmux-exporter explain PID` says why each counts as leaked.",
         [
-            Label(name="session", title="Session", link=to_session()),
+            Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=90),
             Label(name="instance", title="Host"),
             Label(name="kind", title="Kind", width=110),

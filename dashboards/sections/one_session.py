@@ -5,24 +5,20 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL, WARNING, none_is_calm, steps
+from dashboards.levels import CALM, WARNING, steps
 from dashboards.panels import NAME_PATTERN, graph, tile
 from dashboards.queries import (
     LARGEST,
     OF_SESSION,
-    SAME_THING,
     SESSION,
     Query,
     at_end,
-    firing,
     largest,
     memory_of_limit,
-    or_zero,
     rate,
     select,
 )
 from dashboards.sections import attention, check_ins, leaks
-from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows
 
 _PANE = "by (instance, server, session, window, pane)"
@@ -32,58 +28,13 @@ _EMPTY = "No session is seen. Does the exporter run, and tmux, and do the variab
 def glance() -> Sequence[Builder[dashboard.Panel]]:
     """Six tiles, and what fires."""
     return (
-        firing_alerts(1, OF_SESSION),
-        waiting(2, SESSION),
-        exited(3, SESSION),
+        attention.firing_alerts(1, OF_SESSION),
+        attention.waiting(2, SESSION),
+        attention.exited(3, SESSION),
         _of_limit(),
         leaks.count(5),
         check_ins.lost(6),
         attention.alerts(7, OF_SESSION, height=5),
-    )
-
-
-def firing_alerts(number: int, scope: tuple[str, ...]) -> Builder[dashboard.Panel]:
-    """How many alerts fire in a scope."""
-    return tile(
-        number,
-        "Firing alerts",
-        "Alerts of any priority about what is chosen above, each thing once. 0 is only shown while the "
-        "always firing Watchdog of the same rules is there; without it nobody evaluates them.",
-        Query(
-            expr=or_zero(
-                f"count(count by ({SAME_THING}) ({firing(scope)}))",
-                'ALERTS{alertname="Watchdog", alertstate="firing"}',
-            )
-        ),
-        steps=none_is_calm(WARNING),
-        empty="no rules",
-    )
-
-
-def waiting(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[dashboard.Panel]:
-    """How many agents wait for somebody."""
-    return tile(
-        number,
-        "Waiting agents",
-        "Agents that can do nothing until somebody answers: a permission, a question, a dialog, a limit, an "
-        "error.",
-        Query(expr=f"sum({in_state(scope, 'waiting')})"),
-        steps=none_is_calm(WARNING),
-        empty="no agent",
-        width=width,
-    )
-
-
-def exited(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[dashboard.Panel]:
-    """How many agents are not there any more."""
-    return tile(
-        number,
-        "Exited agents",
-        "Agents whose process has ended while their pane is still there, or that are declared and absent.",
-        Query(expr=f"sum({in_state(scope, 'exited')})"),
-        steps=none_is_calm(CRITICAL),
-        empty="no agent",
-        width=width,
     )
 
 
@@ -94,7 +45,7 @@ def _of_limit() -> Builder[dashboard.Panel]:
         "Memory and swap of the session that is nearest to its limit, as a part of that limit: the lowest of "
         "the configuration, the cgroup and the host.",
         Query(expr=f"max({memory_of_limit(SESSION, 'tmux_session')})"),
-        steps=steps("rgba(115, 191, 105, 0.25)"),
+        steps=steps(CALM),
         unit="percentunit",
         empty="no session",
     )

@@ -24,7 +24,8 @@ NO_AGENT = (
     "No coding agent is seen here. One that is not recognised can be taught: agents.signatures in the "
     "configuration."
 )
-AGENT_NAME = "{{agent}} · {{session}} · {{server}} · {{instance}}"
+AGENT_NAME = "{{agent}} · {{session}}"
+"""More of it would fill the panel: whoever has the same names on several hosts chooses one."""
 BY_AGENT = "by (instance, server, session, agent)"
 
 
@@ -48,7 +49,7 @@ def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 8) -> B
         "The state of every agent over time: working, idle, waiting for somebody (for a permission, an "
         "answer, its limit), exited, or unknown where its program tells nothing (the page about agents says "
         "how to let it). Shown are the twelve that changed most.",
-        Query(expr=f"{state_of(scope)}\nand topk(12, {changes})", legend="{{agent}} · {{session}}"),
+        Query(expr=f"{state_of(scope)}\nand topk(12, {changes})", legend=AGENT_NAME),
         texts=TEXTS,
         empty=NO_AGENT,
         height=height,

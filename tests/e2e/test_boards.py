@@ -25,12 +25,12 @@ from tmux_exporter import stack
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 
 RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
-    (name, "Remediator"): "no remediator runs here" for name in ("fleet", "session")
-}
+    (name, "Remediator"): "no remediator runs here" for name in ("fleet", "session", "agent")
+} | {("agent", "panel 13"): "no agent here says that it waits"}
 """Queries, by board and place, that have no answer here, and why that is right."""
 
 OURS = {"server": ["fleet", "stuck"]}
-ONE = ("fleet", "billing")
+ONE = ("fleet", "billing", "claude-api")
 """This test's servers: others of this user may run beside them."""
 
 SCRAPE_INTERVAL = 1.0

@@ -36,6 +36,7 @@ def test_uids_are_those_that_links_and_bookmarks_know() -> None:
     assert {name: board["uid"] for name, board in SHIPPED.items()} == {
         "fleet": "tmux-fleet",
         "session": "tmux-session",
+        "agent": "tmux-agent",
         "servers": "tmux-servers",
     }
 
