@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -58,6 +59,20 @@ def test_who_starts_and_ends_between_readings_is_seen() -> None:
         assert processes[left].alive
     # The zombie has init for a parent now, which takes its time.
     wait_for(lambda: not reader.read().processes.keys() & {idle, int(zombie), left}, "all are gone")
+
+
+def test_threads_are_no_processes() -> None:
+    reader = fast_reader()
+    before = set(reader.read().processes)
+    stop = threading.Event()
+    threads = [threading.Thread(target=stop.wait) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    try:
+        found = reader.read().processes.keys() - before
+        assert found & {thread.native_id for thread in threads} == set()
+    finally:
+        stop.set()
 
 
 def test_an_exec_of_the_same_pid_shows() -> None:

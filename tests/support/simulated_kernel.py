@@ -4,7 +4,7 @@ What a reader may ask, each answer true for one instant only (nothing stands sti
 
     pids()          the processes that are listed, in ascending order, zombies included, threads not
     look(pid)       one process as a `model.Process`, None where it is gone; its accounts of I/O are a second
-                    instant, and `between` runs before them
+                    instant, and `between` runs before them; a thread shows its process
     clock_ns(pid)   its CPU clock; ProcessLookupError where it is gone, OSError(EINVAL) for a thread
     cursor          the pid that was given away last, to a process or to a thread
     program(pid)    counts its execs, as the address of its arguments shows them
@@ -28,7 +28,7 @@ given away while a process, a thread, a kernel session or a group bears it, and 
 import errno
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tmux_exporter.model import Process, ProcessId
@@ -245,6 +245,10 @@ class SimulatedKernel:
 
     def look(self, pid: int, between: Callable[[], None] | None = None) -> Process | None:
         """One process now; its read and written bytes after `between`, unless it ended in that moment."""
+        if (leader := self._tids.get(pid)) is not None:
+            # The folder of a thread is not listed, but opens, and shows its whole process.
+            whole = self.look(leader, between)
+            return whole and replace(whole, id=ProcessId(pid, whole.id.start_ticks))
         task = self._seen(pid)
         if task is None:
             return None
@@ -280,7 +284,7 @@ class SimulatedKernel:
 
     def mark(self, pid: int) -> int | None:
         """Changes with what the line of stat shows, the address of the arguments included."""
-        task = self._seen(pid)
+        task = self._seen(self._tids.get(pid, pid))
         return None if task is None else hash((*self._stat(task).values(), task.execs))
 
     def living(self) -> list[int]:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from tmux_exporter.model import Process, Unreadable
 from tmux_exporter.sources.procfs_kernel import Kernel
-from tmux_exporter.sources.procfs_process import Look
+from tmux_exporter.sources.procfs_process import GONE, Look
 
 
 class Book:
@@ -28,7 +28,7 @@ class Book:
         self.processes: dict[int, Process] = {}
         self.contradictions = 0
         self._looks: dict[int, Look] = {}
-        self._clocks: dict[int, int | None] = {}
+        self._clocks: dict[int, int] = {}
         self._flawed: dict[int, Look] = {}
         self._unsettled: set[int] = set()
         self._foreground: dict[int, int] = {}
@@ -81,14 +81,15 @@ class Book:
 
     def look(self, pid: int) -> bool:
         """Look at whoever bears the pid; False where nobody does."""
-        # The clock first: who runs between the two is looked at again.
+        # The clock first: who runs between the two is looked at again. A thread has a folder too, and it
+        # shows its process; but it has no clock.
         clock = self._kernel.clock_ns(pid)
         before = self._looks.get(pid)
-        look = self._kernel.look(pid, before.known if before else None)
-        if look.gone:
+        look = GONE if clock is None else self._kernel.look(pid, before.known if before else None)
+        if clock is None or look.gone:
             self._drop(pid)
             return False
-        if before is not None and clock is not None and clock == self._clocks[pid]:
+        if before is not None and clock == self._clocks[pid]:
             self._compare(before, look, clock)
         self._note(before, look)
         self._looks[pid] = look
