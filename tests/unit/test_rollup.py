@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.child import NOBODY, in_child
-from tests.support.clock import ShiftedClock
+from tests.support.clock import ManualClock, ShiftedClock
 from tests.support.processes import end_process
 from tmux_exporter.model import ProcessId, Proportions
 from tmux_exporter.sources.procfs_parse import parse_stat
@@ -48,7 +48,7 @@ def test_a_process_is_read_and_its_successor_under_the_pid_is_not() -> None:
     me = started(os.getpid())
     other = ProcessId(me.pid, me.start_ticks - 1)
     gone = ProcessId(1 << 30, 1)
-    found = RollupReader(clock=ShiftedClock()).read([me, other, gone])
+    found = RollupReader(clock=ManualClock()).read([me, other, gone])
     assert isinstance(found[me], Proportions)
     assert (found[other], found[gone]) == (None, None)
 
@@ -61,7 +61,7 @@ def test_a_refusal_is_none() -> None:
             os.read(os.pipe()[0], 1)
     try:
         stranger = started(child)
-        read = in_child(lambda: RollupReader(clock=ShiftedClock()).read([stranger]), uid=NOBODY)
+        read = in_child(lambda: RollupReader(clock=ManualClock()).read([stranger]), uid=NOBODY)
         assert dict(read) == {stranger: None}
     finally:
         end_process(child)
