@@ -5,9 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import libtmux
 import pytest
 
 from tests.support.exporter import Exporter
@@ -84,3 +85,35 @@ def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, home: Path
     finally:
         second.end()
     assert series(exporter.metrics(), "tmux_exporter_collector_success")['collector="operations"'] == 1
+
+
+def test_nothing_but_names_and_figures_is_told_or_kept(
+    start_exporter: Callable[..., Exporter], tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+) -> None:
+    tmux_server("fleet")
+    config = socket_dir.parent / "config.yml"
+    config.write_text("operations:\n  watch_commands: true\n")
+    exporter = start_exporter("--config", str(config))
+    home = socket_dir.parent / "serve0"
+    told = {**environ(home), "PASSWORD": "planted-environment"}
+    tmux = ["tmux", "-S", str(socket_dir / "fleet"), "send-keys", "-t", "main"]
+    op = [sys.executable, "-m", "tmux_exporter", "op", "agent_command", "--"]
+    subprocess.run([*op, *tmux, "planted-argument"], env=told, check=True, timeout=60)
+    program = (
+        "from tmux_exporter.instrument import operation\n"
+        "try:\n"
+        "    with operation('recovery'): raise ValueError('planted-message')\n"
+        "except ValueError: pass\n"
+    )
+    subprocess.run([sys.executable, "-c", program, "planted-word"], env=told, check=True, timeout=60)
+
+    def counts() -> tuple[float, ...]:
+        found = series(exporter.metrics(), "tmux_operation_duration_seconds_count")
+        return tuple(found[f'operation="{name}"'] for name in ("agent_command", "recovery"))
+
+    wait_for(lambda: counts() == (1, 1), "both are told", timeout=30)
+    pages = [exporter.get(path) for path in ("/metrics", "/", "/api/v1/report")]
+    files = [each.read_bytes() for each in socket_dir.parent.rglob("*") if each.is_file()]
+    kept = "".join(pages).encode() + exporter.log.read_bytes() + b"".join(files)
+    assert b"agent_command" in kept
+    assert b"planted" not in kept
