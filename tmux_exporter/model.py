@@ -184,7 +184,7 @@ class Pane:
     `session_id` and `window_index` are those of the oldest session that holds it (its owner). `pid` is None
     for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
     A dead pane has the exit status or, from tmux 3.3 on, the signal of its process; neither where it only
-    closed its terminal.
+    closed its terminal. `protected` is the option `@protect` of it, its window, session or server.
     """
 
     id: str
@@ -202,6 +202,7 @@ class Pane:
     dead_signal: int | None = None
     agent_option: str = ""
     role_option: str = ""
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

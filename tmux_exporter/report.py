@@ -123,7 +123,10 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneReport:
-    """One pane, in the session that owns it; `pid` is of the process that tmux started in it."""
+    """One pane, in the session that owns it; `pid` is of the process that tmux started in it.
+
+    `protected` says that tmux's option `@protect` is set on it, its window, session or server.
+    """
 
     server: str
     session: str
@@ -136,6 +139,7 @@ class PaneReport:
     history_limit_lines: int
     usage: Usage
     pid: int | None = None
+    protected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

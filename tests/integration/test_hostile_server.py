@@ -111,7 +111,7 @@ def test_what_a_hostile_server_gets(script: str, place: Path) -> None:
         if answer.failure:
             assert answer.stdout == b""
         if script not in MAY_HEAR_NOTHING:
-            heard = received(place, 802)
+            heard = received(place, 829)
             assert SECRET not in heard
             assert kinds(heard)[:9] == REQUEST
             assert set(kinds(heard)[9:]) <= {READY, EXITING}
@@ -182,7 +182,7 @@ def test_nothing_is_said_to_another_user(transport: str, place: Path) -> None:
         assert (answer.failure, answer.peer) == (QueryFailure.UNTRUSTED, None)
         # An honest question after it shows that the log is kept, and that nothing came before.
         assert ask(place).failure is None
-        assert kinds(received(place, 802))[:9] == REQUEST
+        assert kinds(received(place, 829))[:9] == REQUEST
     if os.getuid() == 0:
         place.unlink()
         Path(f"{place}.log").unlink()
@@ -191,7 +191,7 @@ def test_nothing_is_said_to_another_user(transport: str, place: Path) -> None:
             assert (answer.failure, answer.peer) == (QueryFailure.UNTRUSTED, None)
             assert f"uid {NOBODY}" in answer.detail
             assert ask(place, uid=NOBODY, timeout=0.4).peer == pid
-            assert kinds(received(place, 802))[:9] == REQUEST
+            assert kinds(received(place, 829))[:9] == REQUEST
 
 
 def test_the_program_of_a_peer_that_is_no_tmux_is_not_run(place: Path) -> None:

@@ -49,6 +49,10 @@ def test_own_client_and_topology(server: TmuxUnderTest) -> None:
     checks.clients_are_counted(server)
 
 
+def test_what_a_pane_its_window_or_its_session_is_protected_by(server: TmuxUnderTest) -> None:
+    checks.a_pane_is_protected_from_above(server)
+
+
 def test_every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
     checks.furnish(server)
     checks.every_allowed_variable_is_harmless(server)

@@ -28,11 +28,18 @@ _NUMBERS = {
     "session_attached": "0",
     "window_activity": "1700000002",
 }
-_TEXTS = {"session_name": "main", "session_group": "", "window_name": "bash", "agent": "", "role": ""}
+_TEXTS = {
+    "session_name": "main",
+    "session_group": "",
+    "window_name": "bash",
+    "agent": "",
+    "role": "",
+    "protect": "",
+}
 
 
 def pane_record(nonce: str = NONCE, *, asked_as: str | None = None, **changes: str) -> str:
-    """One record of a pane; `changes` are fields by name, with `agent` and `role` for the options."""
+    """One record of a pane; `changes` are fields by name, options without their `@`."""
     unknown = changes.keys() - _NUMBERS.keys() - _TEXTS.keys()
     assert not unknown, unknown
     numbers = {name: changes.get(name, value) for name, value in _NUMBERS.items()}

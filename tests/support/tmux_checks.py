@@ -180,6 +180,31 @@ def names_come_through(server: TmuxUnderTest, mark: Path) -> None:
     assert not mark.exists()
 
 
+def a_pane_is_protected_from_above(server: TmuxUnderTest) -> None:
+    """`@protect` holds for a pane where it, its window, its session or all sessions have it."""
+    for session in ("one", "two"):
+        server.ok("new-session", "-d", "-s", session, "sleep 3600")
+        server.ok("split-window", "-d", "-t", f"{session}:", "sleep 3600")
+    sessions = {each.id: each.name for each in server.listing().sessions}
+
+    def protected() -> list[str]:
+        return sorted(sessions[pane.session_id] for pane in server.listing().panes if pane.protected)
+
+    assert protected() == []
+    server.ok("set-option", "-p", "-t", "one:", "@protect", "on")
+    assert protected() == ["one"]
+    server.ok("set-option", "-pu", "-t", "one:", "@protect")
+    server.ok("set-option", "-w", "-t", "one:", "@protect", "on")
+    assert protected() == ["one", "one"]
+    server.ok("set-option", "-wu", "-t", "one:", "@protect")
+    server.ok("set-option", "-t", "two", "@protect", "1")
+    assert protected() == ["two", "two"]
+    server.ok("set-option", "-p", "-t", "two:", "@protect", "off")
+    assert protected() == ["two"], "the nearest word counts"
+    server.ok("set-option", "-g", "@protect", "on")
+    assert len(protected()) == len(server.listing().panes) - 1
+
+
 def hooks_do_not_blind(server: TmuxUnderTest) -> None:
     """What a user's hooks print or get wrong after our commands is not ours."""
     before = server.listing()

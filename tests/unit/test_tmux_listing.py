@@ -287,3 +287,12 @@ def test_nothing_dangerous_is_on_the_allow_list() -> None:
     assert len(names) == len(set(names))
     assert not [name for name in names if name.startswith(("client_", "buffer_"))]
     assert not [v for v in VARIABLES if v.record is Record.SERVER and v.name not in ("pid", "version")]
+
+
+@pytest.mark.parametrize(
+    ("value", "protected"),
+    [("", False), ("off", False), ("no", False), ("0", False), ("on", True), ("1", True), ("please", True)],
+)
+def test_a_pane_is_protected_by_its_option(value: str, protected: bool) -> None:
+    (pane,) = listing(pane_record(protect=value)).panes
+    assert pane.protected is protected

@@ -45,6 +45,10 @@ def test_hostile_names(server: TmuxUnderTest, socket_dir: Path) -> None:
     checks.names_come_through(server, socket_dir / "TOUCHED")
 
 
+def test_what_is_protected(server: TmuxUnderTest) -> None:
+    checks.a_pane_is_protected_from_above(server)
+
+
 def test_hooks_of_the_users(server: TmuxUnderTest) -> None:
     checks.hooks_do_not_blind(server)
 

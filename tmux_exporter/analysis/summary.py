@@ -184,6 +184,7 @@ class Summary:
             history_lines=pane.history_lines,
             history_limit_lines=pane.history_limit_lines,
             pid=pane.pid,
+            protected=pane.protected,
             usage=self._usage(self._members[key], pane_key(key), self._snapshot.roots([pane])),
         )
 

@@ -90,7 +90,7 @@ def _rows(answer: Answer) -> dict[Record, list[_Row]]:
     machine is busy) it ends the line without a word, wherever it was: the line lacks nonces, or is empty.
     """
     nonce = answer.nonce.encode("ascii")
-    if answer.stdout.count(nonce) > 8 * MAX_ROWS:
+    if answer.stdout.count(nonce) > 9 * MAX_ROWS:
         raise _malformed("more records than any listing has")
     pieces = [piece.decode("utf-8", "surrogateescape") for piece in answer.stdout.split(nonce)]
     rows: dict[Record, list[_Row]] = {record: [] for record in Record}
@@ -222,6 +222,9 @@ def _window(row: _Row) -> Window:
     )
 
 
+_NOT_PROTECTED = ("", "0", "no", "off", "false")
+
+
 def _pane(row: _Row) -> Pane:
     dead = row["pane_dead"] == "1"
     pid = int(row["pane_pid"] or 0)
@@ -243,6 +246,7 @@ def _pane(row: _Row) -> Pane:
         history_bytes=int(row["history_bytes"]),
         agent_option=row["@agent"],
         role_option=row["@role"],
+        protected=row["@protect"] not in _NOT_PROTECTED,
     )
 
 

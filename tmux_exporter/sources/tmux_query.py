@@ -63,7 +63,7 @@ VARIABLES: tuple[Variable, ...] = (
     *_variables(
         Record.PANE, Kind.NUMBER, "session_created session_activity session_attached window_activity"
     ),
-    *_variables(Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role"),
+    *_variables(Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role @protect"),
 )
 """Every variable that is ever asked for, in the order of the answer.
 
