@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from tests.support.clock import ManualClock
 from tests.support.simulated_kernel import TICK_NS, SimulatedKernel
-from tmux_exporter.model import ProcessTable
+from tmux_exporter.model import ProcessTable, Unreadable
 from tmux_exporter.sources.procfs_fast import FastReader
 from tmux_exporter.sources.procfs_kernel import Boot
 from tmux_exporter.sources.procfs_process import GONE, Known, Look
@@ -15,11 +15,17 @@ FORKS_BEFORE = 5000
 
 
 class SimulatedProc:
-    """What `Kernel` asks, answered by the simulation; anything may happen `between` two answers."""
+    """What `Kernel` asks, answered by the simulation; anything may happen `between` two answers.
+
+    Counts the `looks` and the `clocks` that were asked for; the process `unreadable` cannot be looked at.
+    """
 
     def __init__(self, kernel: SimulatedKernel, between: Callable[[], None] = lambda: None) -> None:
         self.kernel = kernel
         self.between = between
+        self.looks = 0
+        self.clocks = 0
+        self.unreadable = 0
 
     def opened(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -40,6 +46,7 @@ class SimulatedProc:
 
     def clock_ns(self, pid: int) -> int | None:
         self.between()
+        self.clocks += 1
         try:
             return self.kernel.clock_ns(pid)
         except OSError:
@@ -51,6 +58,10 @@ class SimulatedProc:
 
     def look(self, pid: int, _known: Known | None, /) -> Look:
         self.between()
+        self.looks += 1
+        if pid == self.unreadable:
+            reason = Unreadable.OTHER
+            return Look(unread=frozenset({reason}), unreadable=(reason,), complete=False)
         # The line of stat comes first, and its mark with it.
         mark = self.kernel.mark(pid)
         process = self.kernel.look(pid, self.between)
@@ -64,8 +75,9 @@ class FastOnSimulation:
 
     def __init__(self, kernel: SimulatedKernel, *, seconds: float = 5.0) -> None:
         self.clock = ManualClock()
+        self.proc = SimulatedProc(kernel, self._meanwhile)
         self.reader = FastReader(
-            SimulatedProc(kernel, self._meanwhile),
+            self.proc,
             clock=self.clock,
             ticks_per_second=1_000_000_000 // TICK_NS,
         )

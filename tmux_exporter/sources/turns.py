@@ -12,6 +12,7 @@ class Turns:
         self._seconds = seconds
         self._waiting: OrderedDict[int, None] = OrderedDict()
         self._asked_at = -math.inf
+        self._credit = 0.0
 
     def add(self, members: Iterable[int]) -> None:
         """Put these at the end; who waits already keeps its place."""
@@ -20,10 +21,14 @@ class Turns:
 
     def due(self, now: float, present: Container[int]) -> list[int]:
         """Whose turn it is at the monotonic time `now`; who is no longer `present` is forgotten."""
-        share = min(1.0, (now - self._asked_at) / self._seconds)
+        passed = min(1.0, (now - self._asked_at) / self._seconds)
         self._asked_at = now
+        self._credit += len(self._waiting) * passed
+        # What a sum of fractions lacks of a whole is no reason to wait for another round.
+        number = min(int(self._credit + 1e-6), len(self._waiting))
+        self._credit -= number
         due = []
-        for _ in range(math.ceil(len(self._waiting) * share)):
+        for _ in range(number):
             member, _ = self._waiting.popitem(last=False)
             if member in present:
                 self._waiting[member] = None
