@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 
 from dashboards.agent import agent
 from dashboards.fleet import fleet
+from dashboards.leaks import leaks
 from dashboards.servers import tmux_servers
 from dashboards.session import session
 
@@ -13,5 +14,6 @@ BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
     "fleet": fleet,
     "session": session,
     "agent": agent,
+    "leaks": leaks,
     "servers": tmux_servers,
 }

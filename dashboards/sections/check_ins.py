@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL, FINE, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm
+from dashboards.levels import CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, none_is_calm
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, select
+from dashboards.queries import SESSION, Query, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
 LOST = ("dangling", "serverless", "stale_generation", "immortal")
 """Their keys will arrive nowhere."""
 NOT_KNOWN = ("unknown", "opaque")
+ASTRAY = ("overdue", "duplicate", "misdirected")
 
 _COLORS = {
     "armed": FINE,
@@ -56,6 +57,50 @@ def lost(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
 def in_states(states: Sequence[str]) -> str:
     """The pending check-ins in these states."""
     return select("tmux_schedulers", SESSION, f'state=~"{"|".join(states)}"')
+
+
+def late(number: int) -> Builder[dashboard.Panel]:
+    """How many arrive otherwise than was meant."""
+    return tile(
+        number,
+        "Late or elsewhere",
+        "Pending check-ins that are overdue, there twice, or lead to another pane than was meant.",
+        Query(expr=f"sum({in_states(ASTRAY)})"),
+        steps=none_is_calm(WATCH),
+        empty="no exporter",
+    )
+
+
+def outcomes(number: int) -> Builder[dashboard.Panel]:
+    """What became of those that ended."""
+    ended = select("tmux_scheduler_outcomes_total", SESSION)
+    return graph(
+        number,
+        "Check-ins that ended, by outcome",
+        "Per minute. fired: it was due and its target was there. missed: its target was gone, its keys led "
+        "elsewhere, or it sends only after a failure. cancelled: it ended before it was due, or the "
+        "remediator ended it.",
+        [Query(expr=f"60 * sum by (outcome) ({rate(ended)}) > 0", legend="{{outcome}}")],
+        unit="none",
+        empty="No check-in ended in this time.",
+        stacked=True,
+        colors={"fired": FINE, "missed": CRITICAL, "cancelled": RESTING, "unknown": UNKNOWN},
+    )
+
+
+def cost(number: int) -> Builder[dashboard.Panel]:
+    """What waiting costs."""
+    held = select("tmux_scheduler_memory_bytes", SESSION)
+    return graph(
+        number,
+        "Memory of pending check-ins",
+        "Memory of the shells and sleeps that wait, by state.",
+        [Query(expr=f"sum by (state) ({held}) > 0", legend="{{state}}")],
+        unit="bytes",
+        empty=_EMPTY,
+        stacked=True,
+        colors=_COLORS,
+    )
 
 
 def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:

@@ -5,20 +5,26 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import WATCH, none_is_calm
+from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm, steps
 from dashboards.links import to_session
-from dashboards.panels import tile
+from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
 NOTHING_LEAKED = "Nothing is leaked: no process outlived the pane that started it."
+_KINDS = {
+    "scheduler": WARNING,
+    "agent": CRITICAL,
+    "agent_daemon": "light-red",
+    "mcp_server": WATCH,
+    "dev_server": "light-yellow",
+    "shell_job": PLAIN,
+    "other": UNKNOWN,
+}
+"""None in green: nothing of this is well."""
+
 _BY = "by (instance, server, session, kind)"
-
-
-def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """A table of all."""
-    return (table(70),)
 
 
 def count(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
@@ -33,6 +39,70 @@ def count(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
         steps=none_is_calm(WATCH),
         empty="no session",
         width=width,
+    )
+
+
+def memory(number: int) -> Builder[dashboard.Panel]:
+    """What they hold."""
+    leaked = select("tmux_leaked_memory_bytes", SESSION)
+    return tile(
+        number,
+        "Memory leaked",
+        "Anonymous and shared memory that leaked processes hold: what ending them would win back.",
+        Query(expr=or_zero(f"sum({leaked})", select("tmux_session_info", SESSION))),
+        steps=steps(CALM),
+        unit="bytes",
+        empty="no session",
+    )
+
+
+def oldest(number: int) -> Builder[dashboard.Panel]:
+    """How long nobody has noticed."""
+    started = select("tmux_leaked_oldest_start_time_seconds", SESSION)
+    return tile(
+        number,
+        "Oldest leak",
+        "How long ago the oldest leaked process was started; 0 where nothing is leaked.",
+        Query(expr=or_zero(f"time() - min({started})", select("tmux_session_info", SESSION))),
+        steps=steps(CALM),
+        unit="dtdurations",
+        empty="no session",
+    )
+
+
+def by_kind(first: int) -> Sequence[Builder[dashboard.Panel]]:
+    """Two graphs: how many, and how much memory."""
+    return (
+        _by_kind(
+            first,
+            "Leaked processes by kind",
+            "How many processes outlived their pane, by what they are. Steps that only go up are something "
+            "that is started over and over.",
+            "tmux_leaked_processes",
+            unit="none",
+        ),
+        _by_kind(
+            first + 1,
+            "Memory of leaked processes",
+            "What each kind holds. Blue marks are the remediator's: a fall beside one is what it won back.",
+            "tmux_leaked_memory_bytes",
+            unit="bytes",
+        ),
+    )
+
+
+def _by_kind(
+    number: int, title: str, description: str, family: str, *, unit: str
+) -> Builder[dashboard.Panel]:
+    return graph(
+        number,
+        title,
+        description,
+        [Query(expr=f"sum by (kind) ({select(family, SESSION)}) > 0", legend="{{kind}}")],
+        unit=unit,
+        empty=NOTHING_LEAKED,
+        stacked=True,
+        colors=_KINDS,
     )
 
 

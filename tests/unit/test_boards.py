@@ -37,6 +37,7 @@ def test_uids_are_those_that_links_and_bookmarks_know() -> None:
         "fleet": "tmux-fleet",
         "session": "tmux-session",
         "agent": "tmux-agent",
+        "leaks": "tmux-leaks",
         "servers": "tmux-servers",
     }
 

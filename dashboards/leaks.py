@@ -1,0 +1,46 @@
+"""The board of leaks and schedulers: what outlived its pane, what will never arrive, and what "
+"is done about it."""
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from dashboards.frame import Section, board
+from dashboards.marks import alerts, remediations
+from dashboards.queries import OF_SESSION
+from dashboards.sections import check_ins, remediator
+from dashboards.sections import leaks as leaked
+
+
+def leaks() -> build.Dashboard:
+    """Leaked processes, check-ins, and the remediator."""
+    return board(
+        "tmux-leaks",
+        "tmux leaks and schedulers",
+        "What outlived its pane, which check-ins will not arrive, and what the remediator does or would do.",
+        [
+            Section(
+                panels=(
+                    leaked.count(1),
+                    leaked.memory(2),
+                    leaked.oldest(3),
+                    check_ins.lost(4),
+                    check_ins.late(5),
+                    remediator.mode(6),
+                )
+            ),
+            Section(
+                number=10, title="Leaked processes", panels=(leaked.table(11, height=7), *leaked.by_kind(12))
+            ),
+            Section(
+                number=30,
+                title="Scheduled check-ins",
+                panels=(
+                    check_ins.states(31),
+                    check_ins.table(32),
+                    check_ins.outcomes(33),
+                    check_ins.cost(34),
+                ),
+            ),
+            Section(number=50, title="The remediator", panels=remediator.panels(51)),
+        ],
+        marks=(alerts(OF_SESSION), remediations()),
+    )

@@ -1,0 +1,178 @@
+"""The remediator: is it there, what would it do or did it do, what did it leave alone, and why."""
+
+from collections.abc import Sequence
+
+from grafana_foundation_sdk.builders import timeseries
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
+from dashboards.levels import CALM, CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, steps
+from dashboards.panels import graph, tile
+from dashboards.queries import HOST, Query, rate, select
+from dashboards.tables import Figure, Label, rows
+
+_NONE_RUNS = "none runs"
+_NO_REMEDIATOR = "No remediator has run here: `tmux-remediator run` observes until it is told to enforce."
+_OUTCOMES = {
+    "would": PLAIN,
+    "done": FINE,
+    "survived": WARNING,
+    "vanished": RESTING,
+    "refused": WATCH,
+    "failed": CRITICAL,
+}
+_MODES = {
+    "-2": ("no audit", CRITICAL),
+    "-1": ("blind", UNKNOWN),
+    "0": ("down", CRITICAL),
+    "1": ("observes", CALM),
+    "2": ("recommends", CALM),
+    "3": ("enforces", CALM),
+}
+_MODES_AS_TEXT = {
+    value: (text, "text" if color == CALM else color) for value, (text, color) in _MODES.items()
+}
+
+
+def panels(first: int) -> Sequence[Builder[dashboard.Panel]]:
+    """Actions and what came of them, memory, what was left alone, and each remediator, from `first` on."""
+    return (
+        _actions(first),
+        _matches(first + 3),
+        _won_back(first + 1).height(6),
+        _refusals(first + 2),
+        _table(first + 4),
+    )
+
+
+def mode(number: int) -> Builder[dashboard.Panel]:
+    """Whether it is there, and what it may do."""
+    return tile(
+        number,
+        "Remediator",
+        "In which mode the remediator runs; only one that enforces signals anything. down: it has run and "
+        "does not now, or is stuck. blind: it cannot list processes and does nothing. no audit: it cannot "
+        "write its record and does nothing. Of several, the one in trouble.",
+        Query(expr=f"min({_state()})"),
+        steps=steps(CALM),
+        texts=_MODES,
+        empty=_NONE_RUNS,
+    )
+
+
+def _state() -> str:
+    """One number for each remediator: the lower, the worse."""
+
+    def of(name: str, *matchers: str) -> str:
+        return select(f"tmux_remediator_{name}", HOST, *matchers)
+
+    modes = "\nor ".join(
+        f"max by (job, instance) ({place} * ({of('mode', matcher)} == 1))"
+        for place, matcher in enumerate(('mode="observe"', 'mode="recommend"', 'mode="enforce"'), 1)
+    )
+    return (
+        f"max by (job, instance) ({of('audit_healthy')} == 0) - 2\n"
+        f"or max by (job, instance) ({of('blind')} == 1) - 2\n"
+        f"or max by (job, instance) ({of('up')} == 0)\n"
+        f"or {modes}"
+    )
+
+
+def _actions(number: int) -> Builder[dashboard.Panel]:
+    acted = select("tmux_remediator_actions_total", HOST)
+    return graph(
+        number,
+        "What it did, or would do",
+        "Actions per minute by what came of them. would: it only observes. done: it had its effect. "
+        "survived: signalled in vain. vanished: it ended by itself before. refused: a safety rule forbade "
+        "it at the last moment. failed: the machine did not let us.",
+        [Query(expr=f"60 * sum by (action, outcome) ({rate(acted)}) > 0", legend="{{action}}: {{outcome}}")],
+        unit="none",
+        empty="The remediator did nothing in this time, and would have done nothing.",
+        stacked=True,
+        colors={
+            f"{action}: {outcome}": color
+            for action in ("warn", "stop", "kill")
+            for outcome, color in _OUTCOMES.items()
+        },
+    )
+
+
+def _won_back(number: int) -> timeseries.Panel:
+    of_host = "by (job, instance)"
+    held = f"sum {of_host} ({select('tmux_leaked_memory_bytes', HOST)}"
+    done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
+    return graph(
+        number,
+        "Memory won back",
+        "By how much less memory leaked processes held than shortly before, where the remediator ended "
+        "something in between.",
+        [
+            Query(
+                expr=f"sum(clamp_min({held} offset $__rate_interval) - {held}), 0)\n"
+                f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)",
+                legend="won back",
+            )
+        ],
+        unit="bytes",
+        empty="The remediator ended nothing in this time.",
+    )
+
+
+def _refusals(number: int) -> Builder[dashboard.Panel]:
+    refused = select("tmux_remediator_refusals_total", HOST)
+    return rows(
+        number,
+        "Left alone, by reason",
+        "How often something that a policy matches came to be left alone within the time range, by the "
+        "safety rule that forbade to touch it. docs/remediator.md says what to do about each reason.",
+        [
+            Label(name="policy", title="Policy"),
+            Label(name="reason", title="Reason"),
+            Figure(
+                title="Left alone",
+                expr=f"round(sum by (policy, reason) (increase({refused}[$__range]))) > 0",
+                bar=True,
+            ),
+        ],
+        sort=[("Left alone", True)],
+        empty="Nothing that a policy matches was left alone in this time.",
+        height=6,
+        width=12,
+    )
+
+
+def _matches(number: int) -> Builder[dashboard.Panel]:
+    now = select("tmux_remediator_matches", HOST)
+    return graph(
+        number,
+        "What its policies match",
+        "Things that each policy matched in the last cycle, whether or not it may act on them.",
+        [Query(expr=f"sum by (policy) ({now})", legend="{{policy}}")],
+        unit="none",
+        empty=_NO_REMEDIATOR,
+    )
+
+
+def _table(number: int) -> Builder[dashboard.Panel]:
+    last = select("tmux_remediator_last_cycle_timestamp_seconds", HOST)
+    acted = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"')
+    done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
+    by = "by (instance)"
+    return rows(
+        number,
+        "Remediators",
+        "One for each host and user that runs one. Due are the times in the time range when something was "
+        "to be ended, done are those in which it was.",
+        [
+            Label(name="instance", title="Host"),
+            Figure(title="Mode", expr=f"min {by} ({_state()})", width=130, texts=_MODES_AS_TEXT),
+            Figure(title="Last cycle", expr=f"1000 * max {by} ({last})", unit="dateTimeFromNow", width=150),
+            Figure(title="Matches", expr=f"sum {by} ({select('tmux_remediator_matches', HOST)})", width=100),
+            Figure(title="Due", expr=f"round(sum {by} (increase({acted}[$__range])))", width=100),
+            Figure(title="Done", expr=f"round(sum {by} (increase({done}[$__range])))", width=100),
+        ],
+        sort=[("Mode", False)],
+        empty=_NO_REMEDIATOR,
+        height=5,
+    )
