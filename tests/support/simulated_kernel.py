@@ -209,10 +209,9 @@ class SimulatedKernel:
             task.pgid = pid
 
     def open_terminal(self, pid: int, tty: int) -> None:
-        """Get a terminal, for the leader of a session that has none; nobody else has it then."""
+        """Get a terminal that nobody has, for the leader of a session that has none."""
         task = self._calling(pid)
-        if task.sid == pid and not task.tty:
-            self._take_terminal(lambda each: each.tty == tty)
+        if task.sid == pid and not task.tty and all(each.tty != tty for each in self.tasks.values()):
             task.tty = tty
             self._foreground[tty] = task.pgid
 
