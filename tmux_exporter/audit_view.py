@@ -18,8 +18,7 @@ _COLUMNS = (
     Column("kind"),
     Column("of", right=True),
     Column("policy"),
-    Column("shell", right=True),
-    Column("sleep", right=True),
+    Column("processes"),
     Column("server"),
     Column("session"),
     Column("result"),
@@ -96,9 +95,9 @@ def _act(record: Mapping[str, Any], by_number: Mapping[int, Mapping[str, Any]]) 
     return by_number.get(of, record) if isinstance(of, int) else record
 
 
-def _pids(record: Mapping[str, Any]) -> set[object]:
-    found = [record.get("shell"), record.get("sleep"), *_list(record.get("processes"))]
-    return {each[0] for each in found if isinstance(each, list) and each and isinstance(each[0], int)}
+def _pids(record: Mapping[str, Any]) -> list[int]:
+    found = _list(record.get("processes"))
+    return [each[0] for each in found if isinstance(each, list) and each and isinstance(each[0], int)]
 
 
 def _list(value: object) -> list[Any]:
@@ -107,7 +106,7 @@ def _list(value: object) -> list[Any]:
 
 def _row(line: Line) -> list[str]:
     if line.record is None:
-        cells = ["", "", f"torn line {line.number}", *[""] * 7]
+        cells = ["", "", f"torn line {line.number}", *[""] * 6]
     else:
         record = line.record
         cells = [
@@ -116,8 +115,7 @@ def _row(line: Line) -> list[str]:
             _text(record, "kind"),
             _text(record, "of"),
             _text(record, "policy"),
-            _pid(record, "shell"),
-            _pid(record, "sleep"),
+            ",".join(str(pid) for pid in _pids(record)),
             _text(record, "server"),
             _text(record, "session"),
             _result(record),
@@ -138,11 +136,6 @@ def _time(at: object) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return str(at)
-
-
-def _pid(record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
-    return str(value[0]) if isinstance(value, list) and value else ""
 
 
 def _result(record: Mapping[str, Any]) -> str:

@@ -164,8 +164,8 @@ def audited(job: MainJob, orphan: tuple[Started, ...]) -> None:
     assert [each["enforce"] for each in records if each["kind"] == "start"] == [False, True]
     *_, intent, outcome = records
     assert (intent["kind"], outcome["kind"], outcome["of"]) == ("intent", "outcome", intent["seq"])
-    assert [[pid, int(ticks)] for pid, ticks in orphan] == [intent["shell"], intent["sleep"]]
-    assert (intent["policy"], intent["state"]) == (POLICY, "dangling")
+    assert [[pid, int(ticks)] for pid, ticks in orphan] == intent["processes"]
+    assert (intent["policy"], intent["look"]["subject"]["state"]) == (POLICY, "dangling")
     assert (intent["server"], intent["session"]) == ORPHAN
     assert outcome["actions"] == [["stop", "done"]]
     assert "orchestrator check" not in job.audit_file.read_text()

@@ -8,26 +8,29 @@ shows a scheduler at all. The guards of a decoy stand in a table, and the table 
     all guards in force but its own                   it is ended: no other saves it
 
 So without one guard just those decoys are ended that have no other one. The decoys of the main job are here
-beside some with a trouble of their own. The acts are real. `end_pair` is told which two processes it is about
+beside some with a trouble of their own. The acts are real. `end` is told which two processes it is about
 and looks for no others, so that no mutant can reach a process that the test did not start.
 """
 
 import os
 import signal
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
 from tests.support.decoys import DECOYS, LATER, Decoy, Guard, is_shown
+from tests.support.orders import pair_order
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.model import SchedulerState
-from tmux_exporter.remediation import Mode
-from tmux_exporter.remediator import act, run, vetoes
-from tmux_exporter.remediator.act import Tools, end_pair
+from tmux_exporter.model import ProcessId, SchedulerState
+from tmux_exporter.remediation import Method, Mode
+from tmux_exporter.remediator import act, proofs, run, vetoes
+from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.proofs import Around
 from tmux_exporter.remediator.vetoes import Moment, pair_of
 from tmux_exporter.report import Report, SchedulerReport
 
@@ -36,10 +39,13 @@ ALL: frozenset[Guard] = frozenset(
     {
         is_shown,
         *MATCH,
-        *(veto.allows for veto in vetoes.VETOES),
-        *(proof.holds for proof in vetoes.PROOFS),
+        *(veto.allows for veto in vetoes.VETOES if veto.allows is not vetoes.is_not_attended),
+        *(proof.holds for proof in proofs.PROOFS if Method.SCHEDULER_PAIR in proof.methods),
     }
 )
+
+POLICY = replace(ORPHANED_SCHEDULERS, warmup=0.0)
+"""The servers of a test are new."""
 
 Pids = tuple[int, int]
 """A shell and its sleep; of what has no sleep, that process twice."""
@@ -50,6 +56,7 @@ class Trouble(NamedTuple):
 
     tools: Callable[[Fleet, Tools, Pids], Tools] = lambda _, tools, __: tools
     servers: tuple[str, ...] = ()
+    warmup: float = 0.0
 
 
 def seen_late(_: Fleet, tools: Tools, __: Pids) -> Tools:
@@ -87,6 +94,28 @@ def run_below(_: Fleet, tools: Tools, pids: Pids) -> Tools:
     return replace(tools, own=lambda: frozenset({*tools.own(), pids[0]}))
 
 
+def in_unit(name: str) -> Callable[[Fleet, Tools, Pids], Tools]:
+    """systemd says that everything that is asked about is in this unit; no machine of a test has one."""
+
+    def change(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
+        # A server that is younger than the pair; another one has been there before.
+        fleet.tmux("new-session", "-d", "cat", server="younger")
+
+        def around(processes: Iterable[ProcessId]) -> dict[ProcessId, Around]:
+            asked = list(processes)
+            servers = {each.id for each in proofs.servers_in(tools.processes())}
+            known = tools.around(asked)
+            shared = name.endswith(".scope")
+            return {
+                each: known[each]._replace(unit=name if shared or each not in servers else "")
+                for each in asked
+            }
+
+        return replace(tools, around=around)
+
+    return change
+
+
 def hung(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
     """The server answers nobody."""
     os.kill(fleet.server.pid, signal.SIGSTOP)
@@ -100,14 +129,27 @@ def _decoy(command: str, *guards: Guard) -> Decoy:
 ORPHAN = "nohup bash -c 'sleep 20000 && tmux send-keys -t frontend:0 hi Enter'"
 TWO_CHILDREN = f"bash -c 'sleep 20000 & exec {ORPHAN.replace(chr(39), chr(34))}'"
 
+LISTENING = (
+    f'{sys.executable} -c \'import os, socket; s = socket.create_server(("127.0.0.1", 0)); '
+    "s.set_inheritable(True); "
+    'os.execlp("bash", "bash", "-c", "sleep 20000 && tmux send-keys -t frontend:0 x")'
+    "'"
+)
+
 IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
     "of_another_server": (_decoy(ORPHAN, vetoes.is_in_scope), Trouble(servers=(OTHER,))),
     "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
     "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
-    "proven_in_part": (_decoy(ORPHAN, vetoes.lists_every_child), Trouble(proven_in_part)),
-    "run_by_another": (_decoy(ORPHAN, vetoes.are_of_this_user), Trouble(run_by_another)),
-    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, vetoes.are_not_above_us), Trouble(run_below)),
-    "hung": (_decoy(ORPHAN, vetoes.is_dangling, vetoes.sees_its_servers, vetoes.is_recent), Trouble(hung)),
+    "proven_in_part": (_decoy(ORPHAN, proofs.lists_every_child), Trouble(proven_in_part)),
+    "run_by_another": (_decoy(ORPHAN, proofs.are_of_this_user), Trouble(run_by_another)),
+    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, proofs.are_not_above_us), Trouble(run_below)),
+    "hung": (
+        _decoy(ORPHAN, vetoes.is_dangling, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
+        Trouble(hung),
+    ),
+    "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
+    "in_a_service": (_decoy(ORPHAN, proofs.are_no_service), Trouble(in_unit("web.service"))),
+    "above_a_server": (_decoy(ORPHAN, proofs.hold_no_server), Trouble(in_unit("session-1.scope"))),
 }
 """True orphans, but for this."""
 
@@ -117,12 +159,23 @@ SPECIAL = {
     "firing": _decoy(
         "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
         vetoes.is_dangling,
-        vetoes.sleeps_its_first_sleep,
+        vetoes.is_endable,
+        proofs.sleeps_its_first_sleep,
+    ),
+    "in_a_pane": _decoy(ORPHAN.removeprefix("nohup "), vetoes.is_no_pane),
+    # It was given a socket that listens, as a server's own restarts are.
+    "listening": _decoy(LISTENING, proofs.are_out_of_reach),
+    # Its socket may be another file than ours.
+    "with_own_mounts": _decoy(
+        f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
+        vetoes.is_dangling,
+        vetoes.is_endable,
+        proofs.are_at_home,
     ),
     "with_another_child": _decoy(
         TWO_CHILDREN,
         is_shown,
-        vetoes.has_only_its_sleep,
+        proofs.has_only_its_sleep,
     ),
     # As the eye shows it: that one has no sleep.
     "without_its_sleep": Decoy(
@@ -130,10 +183,11 @@ SPECIAL = {
         guards=frozenset(
             {
                 vetoes.is_dangling,
+                vetoes.is_endable,
                 vetoes.has_its_sleep,
                 vetoes.has_time,
-                vetoes.has_only_its_sleep,
-                vetoes.sleeps_its_first_sleep,
+                proofs.has_only_its_sleep,
+                proofs.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -144,11 +198,13 @@ SPECIAL = {
             {
                 is_shown,
                 vetoes.is_no_known_server,
-                vetoes.are_no_tmux,
-                vetoes.is_a_shell,
-                vetoes.is_a_pure_scheduler,
-                vetoes.has_only_its_sleep,
-                vetoes.sleeps_its_first_sleep,
+                vetoes.carries_nobody,
+                proofs.are_no_tmux,
+                proofs.are_out_of_reach,
+                proofs.is_a_shell,
+                proofs.is_a_pure_scheduler,
+                proofs.has_only_its_sleep,
+                proofs.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -166,7 +222,7 @@ TABLE: dict[str, tuple[Decoy, Trouble]] = {
 def running() -> Iterator[Fleet]:
     with running_fleet() as made, pytest.MonkeyPatch.context() as patch:
         # How old the last look may be at the signal is no row of a table and has its own test.
-        patch.setattr(act, "LOOK_AGE", float("inf"))
+        patch.setattr(act, "LOOK_AGE", 1e9)
         (made.scene.base / "later.sh").write_text(LATER)
         made.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
         yield made
@@ -182,6 +238,9 @@ def fleet(running: Fleet) -> Iterator[Fleet]:
 def start(fleet: Fleet, name: str) -> Pids:
     """The processes of a decoy."""
     decoy, _ = TABLE[name]
+    if name == "in_a_pane":
+        shell = fleet.in_pane(decoy.command)
+        return shell, fleet.sleep_of(shell)
     if name == "tmux_server":
         server = fleet.scene.start("victim").pid
         return server, server
@@ -237,18 +296,18 @@ def deceived(tools: Tools, scheduler: SchedulerReport) -> Tools:
 
 def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> bool:
     """Whether one act with these guards alone ends it."""
-    _, (change, servers) = TABLE[name]
+    _, (change, servers, warmup) = TABLE[name]
     tools = change(fleet, fleet.tools(), pids)
     scheduler = as_orphan(tools, pids)
     tools = tools if is_shown in guards else deceived(tools, scheduler)
     tools = tools if vetoes.is_recent in guards else dated(tools)
-    policy = replace(ORPHANED_SCHEDULERS, servers=servers)
+    policy = replace(POLICY, servers=servers, warmup=warmup)
     with pytest.MonkeyPatch.context() as patch:
         for each in set(MATCH) - set(guards):
             patch.setattr(vetoes, each.__name__, lambda _: True)
         patch.setattr(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows in guards))
-        patch.setattr(vetoes, "PROOFS", tuple(each for each in vetoes.PROOFS if each.holds in guards))
-        result = end_pair(policy, scheduler, tools)
+        patch.setattr(proofs, "PROOFS", tuple(each for each in proofs.PROOFS if each.holds in guards))
+        result = end(pair_order(policy, scheduler), tools)
     assert result.ended is not alive(*pids), result
     return result.ended
 
@@ -269,7 +328,7 @@ def test_a_decoy_lives_by_each_of_its_guards_and_by_no_other(fleet: Fleet, name:
 
 def test_a_true_orphan_is_ended_with_all_guards_in_force(fleet: Fleet) -> None:
     pids = fleet.orphan()
-    assert end_pair(ORPHANED_SCHEDULERS, fleet.scheduler(pids[0]), fleet.tools()).ended
+    assert end(pair_order(POLICY, fleet.scheduler(pids[0])), fleet.tools()).ended
 
 
 def test_what_only_observes_would_end_an_orphan_without_its_mode(

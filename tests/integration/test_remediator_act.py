@@ -9,20 +9,22 @@ from typing import Any
 
 import pytest
 
+from tests.support.orders import pair_order
 from tests.support.orphans import with_stop
 from tests.support.processes import end_process
 from tests.support.remediation import Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Outcome, Refusal
-from tmux_exporter.remediator import act, vetoes
-from tmux_exporter.remediator.act import STEPS, Result, Tools, end_pair
+from tmux_exporter.remediator import act, proofs, vetoes
+from tmux_exporter.remediator.act import STEPS, Result, Tools, end
 from tmux_exporter.remediator.audit import AuditError, faults, read
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.vetoes import Moment
-from tmux_exporter.report import Report
+from tmux_exporter.report import Report, SchedulerReport
 
-P = with_stop(ORPHANED_SCHEDULERS, grace=0.3)
+P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.3), warmup=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +51,18 @@ def script(joiner: str) -> str:
     return f"sleep 20000 {joiner} tmux send-keys -t {{target}} now Enter"
 
 
+def end_pair(policy: Policy, scheduler: SchedulerReport, tools: Tools) -> Result:
+    """End a scheduler as a policy orders it."""
+    return end(pair_order(policy, scheduler), tools)
+
+
 def kinds(fleet: Fleet) -> list[str]:
     """What the audit of an act holds."""
     path = fleet.act_audit
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     assert list(faults(read(lines))) == []
-    return [str(line.record["kind"]) for line in read(lines) if line.record]
+    found = [str(line.record["kind"]) for line in read(lines) if line.record]
+    return [each for each in found if each != "refusal"]
 
 
 def refused(result: Result, reason: Refusal) -> bool:
@@ -83,8 +91,8 @@ def test_in_the_wrong_order_the_witness_sees_keys(fleet: Fleet, monkeypatch: pyt
     shell, _ = fleet.orphan(script=script(";"))
     names = [step.name for step in STEPS]
     by_name = dict(STEPS)
-    first = names.index("term_shell")
-    wrong = [*names[:first], "end_sleep", *names[first:]]
+    first = names.index("stop")
+    wrong = [*names[:first], "end_last", *names[first:]]
     monkeypatch.setattr(act, "STEPS", tuple(act.Step(name, by_name[name]) for name in wrong))
     end_pair(P, fleet.scheduler(shell), fleet.tools())
     wait_for(lambda: "send-keys -t gone:0 now Enter" in fleet.fired(), "the scheduler fires")
@@ -119,7 +127,7 @@ def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
     # Of a process that the kernel holds no signal is seen to have an effect; none can be made here at will.
     sent: list[int] = []
     monkeypatch.setattr(act, "_send", lambda _, number: sent.append(number))
-    policy = with_stop(replace(P, gone_within=0.0), grace=0.0)
+    policy = replace(with_stop(P, grace=0.0), gone_within=0.0)
     result = end_pair(policy, fleet.scheduler(pair[0]), fleet.tools())
     assert sent == [0, 0, signal.SIGTERM, signal.SIGKILL]
     assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))
@@ -300,11 +308,11 @@ def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(
         raise ZeroDivisionError
 
     names = [step.name for step in STEPS]
-    steps = [act.Step("term_shell", broken) if step.name == "term_shell" else step for step in STEPS]
+    steps = [act.Step("stop", broken) if step.name == "stop" else step for step in STEPS]
     monkeypatch.setattr(act, "STEPS", tuple(steps))
     with pytest.raises(ZeroDivisionError):
         end_pair(P, fleet.scheduler(pair[0]), fleet.tools())
-    assert "record_intent" in names[: names.index("term_shell")]
+    assert "record_intent" in names[: names.index("stop")]
     assert kinds(fleet) == ["intent", "outcome"]
     assert alive(*pair)
 
@@ -347,6 +355,9 @@ def test_a_real_decoy_would_be_ended_without_its_guard(
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
     assert alive(shell)
     monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
+    assert refused(end_pair(P, scheduler, tools), Refusal.STATE)
+    kept = tuple(each for each in vetoes.VETOES if each.allows is not vetoes.is_endable)
+    monkeypatch.setattr(vetoes, "VETOES", kept)
     assert end_pair(P, scheduler, tools).ended
     assert not alive(shell)
 
@@ -358,8 +369,8 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
     fleet.sleep_of(shell)
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.EVIDENCE)
-    proofs = tuple(each for each in vetoes.PROOFS if each.holds is not vetoes.is_a_pure_scheduler)
-    monkeypatch.setattr(vetoes, "PROOFS", proofs)
+    kept = tuple(each for each in proofs.PROOFS if each.holds is not proofs.is_a_pure_scheduler)
+    monkeypatch.setattr(proofs, "PROOFS", kept)
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
     monkeypatch.setattr(vetoes, "is_match", lambda _: True)
     monkeypatch.setattr(act, "is_match", lambda _: True)
@@ -369,15 +380,17 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
 
 def test_the_table_is_the_protocol() -> None:
     assert [step.name for step in STEPS] == [
-        "open_shell",
-        "open_sleep",
+        "check_stages",
+        "open_first",
+        "open_last",
         "read_evidence",
         "probe",
+        "judge",
         "look_again",
         "record_intent",
-        "term_shell",
-        "await_shell",
-        "kill_shell",
-        "end_sleep",
+        "stop",
+        "await_stop",
+        "kill",
+        "end_last",
         "verify",
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.remediation import FLEET, OTHER
-from tmux_exporter.remediator import vetoes
+from tmux_exporter.remediator import proofs, vetoes
 
 Guard = Callable[[Any], bool]
 
@@ -35,10 +35,11 @@ DECOYS = {
         guards=frozenset(
             {
                 is_shown,
-                vetoes.is_a_shell,
-                vetoes.is_a_pure_scheduler,
-                vetoes.has_only_its_sleep,
-                vetoes.sleeps_its_first_sleep,
+                proofs.are_out_of_reach,
+                proofs.is_a_shell,
+                proofs.is_a_pure_scheduler,
+                proofs.has_only_its_sleep,
+                proofs.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -46,38 +47,39 @@ DECOYS = {
     "sleep_job": Decoy(
         command="nohup sleep 20000",
         guards=frozenset(
-            {is_shown, vetoes.is_a_shell, vetoes.is_a_pure_scheduler, vetoes.has_only_its_sleep}
+            {is_shown, proofs.is_a_shell, proofs.is_a_pure_scheduler, proofs.has_only_its_sleep}
         ),
         has_sleep=False,
     ),
     "living_target": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling}),
+        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
     ),
     "loop": Decoy(
         command="nohup bash -c 'while sleep 20000; do tmux send-keys -t frontend:0 hi Enter; done'",
         guards=frozenset(
             {
                 vetoes.is_dangling,
+                vetoes.is_endable,
                 vetoes.sees_its_servers,
                 vetoes.is_recent,
-                vetoes.is_a_pure_scheduler,
+                proofs.is_a_pure_scheduler,
             }
         ),
     ),
     # A session of the lost one's name lives on the other server: it is asked, and not the one it came from.
     "other_server": Decoy(
         command=f"nohup bash -c 'sleep 20000 && tmux -L {OTHER} send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling}),
+        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
     ),
     "on_other_server": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling}),
+        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
         server=OTHER,
     ),
     "script_file": Decoy(
         command="nohup bash $B/later.sh",
-        guards=frozenset({is_shown, vetoes.is_a_pure_scheduler}),
+        guards=frozenset({is_shown, proofs.is_a_pure_scheduler}),
     ),
 }
 """The decoys of the main job; `$B/later.sh` holds LATER, and OTHER has a session `frontend`."""

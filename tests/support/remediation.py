@@ -96,6 +96,16 @@ class Fleet:
         self._started.append(self.scene.pid(file))
         return self._started[-1]
 
+    def in_pane(self, command: str, *, server: str = FLEET) -> int:
+        """Run a command as what tmux starts in a pane of its own; its pid."""
+        path = f"PATH={self.scene.base / 'bin'}:{os.environ['PATH']}"
+        pane = self.tmux(
+            *("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "main:", "-e", path, f"exec {command}"),
+            server=server,
+        )
+        self._started.append(self.scene.root(pane, server=server))
+        return self._started[-1]
+
     def orphan(self, name: str = "orphan", *, shell: str = "bash", script: str = CHECK_IN) -> tuple[int, int]:
         """A scheduler for a session that was never there, made as Tmux-Orchestrator does: shell and sleep."""
         pid = self.schedule(f'nohup {shell} -c "{script.format(target="gone:0")}"', name)
@@ -133,6 +143,7 @@ class Fleet:
         self._audits.append(audit)
         return Tools(
             processes=eyes.processes,
+            around=eyes.around,
             look=eyes.look,
             own=eyes.own,
             audit=audit,

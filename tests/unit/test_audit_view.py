@@ -23,9 +23,9 @@ def path(tmp_path: Path) -> Path:
     folder.mkdir(mode=0o700)
     audit = Audit(folder / REMEDIATOR_AUDIT, uid=os.getuid(), clock=ManualClock())
     audit.record("start", policy="orphans")
-    audit.record("intent", policy="orphans", shell=[500, 1], sleep=[501, 1])
+    audit.record("intent", policy="orphans", processes=[[500, 1], [501, 1]])
     audit.record("outcome", of=2, actions=[["stop", "done"]])
-    audit.record("intent", policy="doubles", shell=[600, 1], sleep=[601, 1])
+    audit.record("intent", policy="doubles", processes=[[600, 1], [601, 1]])
     audit.close()
     return folder / REMEDIATOR_AUDIT
 

@@ -132,8 +132,9 @@ CLOSED = {
     ): "warn snapshot throttle save clear_history set_option stop kill",
     ("tmux_remediator_actions_total", "outcome"): "would done survived vanished refused failed",
     ("tmux_remediator_refusals_total", "reason"): (
-        "blind warmup clock_jump server_unknown stale not_a_pair too_late tmux_server own_process other_uid "
-        "evidence changed max_match budget audit switched_off"
+        "blind warmup clock_jump server_unknown stale state not_a_pair too_late tmux_server own_process "
+        "other_uid pane_shell attached_session listening_socket live_descendant namespace service "
+        "not_stopped unkillable evidence changed max_match budget audit switched_off"
     ),
 }
 

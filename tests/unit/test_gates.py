@@ -120,7 +120,7 @@ PLANTED_IMPORTS = {
         ),
         (
             "remediator/service.py",
-            "def late():\n    from tmux_exporter.remediator.act import end_pair",
+            "def late():\n    from tmux_exporter.remediator.act import end",
             "remediator.service -> tmux_exporter.remediator.act",
         ),
         ("service.py", "import tmux_exporter.remediator.act", "service -> tmux_exporter.remediator.act"),

@@ -1,6 +1,6 @@
-"""Each veto and each proof, with the decoy that it alone stops.
+"""Each veto with the decoys that it alone stops.
 
-Every decoy is left alone; with its guard taken out of the table it is ended. A guard without a decoy of its
+Every decoy is left alone; with its veto taken out of the table it is ended. A veto without a decoy of its
 own fails here.
 """
 
@@ -9,14 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import process, table
-from tests.support.orphans import OWN, SERVER, Cycles, actions, orphan, refusals, seen, with_stop
-from tmux_exporter.model import Problem, Process, ProcessId, ProcessTable, SchedulerState
+from tests.support.orphans import SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
+from tests.support.report import agent, leak, pane, session
+from tmux_exporter.model import LeakKind, Problem, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
 from tmux_exporter.remediator import policy, vetoes
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.vetoes import Case, Evidence, Pair, gather, objection
-from tmux_exporter.report import Report, SchedulerReport, ServerReport
+from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
+from tmux_exporter.report import AgentReport, Report, SchedulerReport, ServerReport
 
 P = ORPHANED_SCHEDULERS
 
@@ -53,6 +54,11 @@ DECOYS: dict[Callable[[Case], bool], list[Report]] = {
         seen(orphan(due_timestamp_seconds=None)),
         seen(orphan(due_timestamp_seconds=Cycles().moment().wall)),
     ],
+    vetoes.is_settled: [
+        server(start_time_seconds=WALL + 1000),
+        server(start_time_seconds=None),
+        unseen(SERVER, replace(OTHER, start_time_seconds=WALL + 1000), aimed=("default", "other")),
+    ],
     vetoes.is_no_known_server: [
         seen(orphan(), servers=(replace(SERVER, pid=500),)),
         seen(orphan(), servers=(SERVER, replace(OTHER, pid=501))),
@@ -61,6 +67,7 @@ DECOYS: dict[Callable[[Case], bool], list[Report]] = {
         seen(orphan(pid=40)),
         seen(orphan(sleep=ProcessId(1, 0))),
     ],
+    vetoes.is_no_pane: [seen(orphan(), panes=(replace(pane("default", "work", "%3"), pid=500),))],
 }
 """By veto, reports of one scheduler that only this veto saves."""
 
@@ -83,7 +90,8 @@ def without(monkeypatch: pytest.MonkeyPatch, veto: Callable[[Case], bool]) -> No
 
 
 def test_every_veto_has_a_decoy() -> None:
-    assert {*DECOYS, vetoes.is_recent} == {each.allows for each in vetoes.VETOES}
+    here = {*DECOYS, *OTHERS, vetoes.is_recent, vetoes.is_endable}
+    assert here == {each.allows for each in vetoes.VETOES}
 
 
 def test_a_true_orphan_is_ended() -> None:
@@ -122,6 +130,12 @@ def test_what_is_about_to_fire_is_left_alone(left: float, saved: bool) -> None:
     assert told == [Refusal.TOO_LATE if saved else Refusal.WARMUP]
 
 
+@pytest.mark.parametrize(("age", "left_alone"), [(P.warmup - 3, True), (P.warmup, False)])
+def test_a_new_server_is_left_alone_for_a_while(age: float, left_alone: bool) -> None:
+    report = server(start_time_seconds=NOW.wall - age)
+    assert (refusal(case(orphan(judged_at=0.0), report)) is Refusal.WARMUP) is left_alone
+
+
 @pytest.mark.parametrize("state", [state for state in SchedulerState if state is not SchedulerState.DANGLING])
 def test_only_a_dangling_scheduler_is_ever_ended(
     monkeypatch: pytest.MonkeyPatch, state: SchedulerState
@@ -129,109 +143,141 @@ def test_only_a_dangling_scheduler_is_ever_ended(
     report = seen(orphan(state=state))
     assert not ended(report)
     monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
-    assert ended(report), "the match is what saves it"
+    # Whatever else a policy is for: what is about to act, or is not understood, is never ended.
+    assert ended(report) is (state in ENDABLE)
+    without(monkeypatch, vetoes.is_endable)
+    assert ended(report)
 
 
-SCRIPT = "sleep 600 && tmux send-keys -t gone:0 'secret text' && sleep 1 && tmux send-keys -t gone:0 Enter"
-SHELL = process(500, 1, ["bash", "-c", SCRIPT])
-SLEEP = process(501, 500, ["sleep", "600"])
-UID = SHELL.uid
+def test_what_is_due_or_not_understood_is_no_state_to_end() -> None:
+    never = {SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING, SchedulerState.OVERDUE}
+    wanted = {SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE}
+    assert set(SchedulerState) == {*ENDABLE, *never, *wanted}
 
 
-def evidence(
-    shell: Process = SHELL, sleep: Process = SLEEP, *more: Process, complete: bool = True
-) -> Evidence:
-    found = gather(table(shell, sleep, *more, complete=complete), Pair(shell.id, sleep.id), UID, OWN)
-    assert found is not None
-    return found
+NOW = Moment(wall=WALL + 0.1, monotonic=0.1)
+AGENT = replace(
+    agent("default", "work", "coder", "%3", program="claude"), process=ProcessId(500, 9_000), pid=500
+)
+LEAK = leak("default", "work", LeakKind.OTHER, pid=500)
+WORK = replace(session("default", "work", 2), attached_clients=0)
 
 
-EVIDENCE_DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
-    vetoes.lists_every_child: [evidence(complete=False)],
-    vetoes.are_of_this_user: [
-        evidence(shell=replace(SHELL, uid=UID + 1)),
-        evidence(sleep=replace(SLEEP, uid=0)),
-        replace(evidence(), uid=UID + 1),
+def case(
+    subject: Subject, report: Report, *, policy: Terms = P, below: tuple[int, ...] = (), now: Moment = NOW
+) -> Case:
+    return Case(
+        subject=subject,
+        report=report,
+        policy=policy,
+        moment=now,
+        own=frozenset({1, 40, 41}),
+        below=frozenset(below),
+    )
+
+
+def home(*, sessions: tuple[object, ...] = (WORK,), server: ServerReport = SERVER, **more: object) -> Report:
+    return seen(servers=(server,), sessions=sessions, agents=(AGENT,), leaks=(LEAK,), **more)
+
+
+SEEN = home()
+ATTACHED = home(sessions=(replace(WORK, attached_clients=1),))
+ROOT = home(panes=(replace(pane("default", "work", "%3"), pid=500),))
+BELOW = home(panes=(replace(pane("default", "work", "%3"), pid=520),))
+SUBAGENT = replace(SEEN, agents=(AGENT, replace(AGENT, agent="helper", process=ProcessId(530, 1), pid=530)))
+LATER = Moment(wall=NOW.wall + P.max_age, monotonic=P.max_age)
+
+OTHERS: dict[Callable[[Case], bool], list[Case]] = {
+    vetoes.sees_all_processes: [
+        case(each, home(collector_success={"processes": False})) for each in (AGENT, LEAK)
     ],
-    vetoes.are_no_tmux: [
-        evidence(shell=replace(SHELL, comm="tmux: server")),
-        evidence(sleep=replace(SLEEP, exe="/opt/tmux/bin/tmux")),
-        evidence(sleep=replace(SLEEP, comm="tmux: client")),
+    vetoes.sees_its_servers: [
+        *(case(each, home(server=replace(SERVER, up=False, held=True))) for each in (AGENT, LEAK)),
+        *(case(each, home(server=replace(SERVER, problem=HUNG))) for each in (AGENT, LEAK)),
     ],
-    vetoes.are_not_above_us: [
-        replace(evidence(), own=frozenset({500})),
-        replace(evidence(), own=frozenset({501})),
+    vetoes.is_recent: [
+        *(case(each, SEEN, now=LATER) for each in (AGENT, LEAK)),
+        case(AGENT, home(server=replace(SERVER, listing_age_seconds=P.max_age))),
+        case(AGENT, home(server=replace(SERVER, listing_age_seconds=None))),
+        case(AGENT, SEEN, now=Moment(wall=WALL - 60, monotonic=0.1)),
     ],
-    vetoes.is_a_shell: [
-        evidence(shell=replace(SHELL, exe="/usr/bin/python3.11")),
-        evidence(shell=replace(SHELL, exe="/usr/bin/fish")),
+    vetoes.is_endable: [case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN)],
+    vetoes.is_settled: [
+        case(each, home(server=replace(SERVER, start_time_seconds=WALL))) for each in (AGENT, LEAK)
     ],
-    vetoes.is_a_pure_scheduler: [
-        evidence(shell=replace(SHELL, argv=("bash", "-c", "while :; do sleep 600; done"))),
-        evidence(shell=replace(SHELL, argv=("bash", "-c", SCRIPT.replace("&&", "| tee x &&")))),
-        evidence(shell=replace(SHELL, argv=("bash", "-c", SCRIPT.replace("gone:0", "$T")))),
-        evidence(shell=replace(SHELL, argv=("bash", "-c", f"{SCRIPT} 'x;' kill-server"))),
-        evidence(shell=replace(SHELL, argv=("bash", "later.sh"))),
-        evidence(shell=replace(SHELL, argv=None)),
+    vetoes.is_no_known_server: [case(each, home(server=replace(SERVER, pid=500))) for each in (AGENT, LEAK)],
+    vetoes.is_not_above_us: [
+        case(replace(AGENT, process=ProcessId(40, 1)), SEEN),
+        case(replace(LEAK, process=ProcessId(1, 1)), SEEN),
     ],
-    vetoes.has_only_its_sleep: [
-        evidence(SHELL, SLEEP, process(502, 500, ["tmux", "send-keys"])),
-        evidence(SHELL, SLEEP, process(502, 500, None)),
-        evidence(sleep=replace(SLEEP, ppid=1)),
-    ],
-    vetoes.sleeps_its_first_sleep: [
-        evidence(sleep=replace(SLEEP, argv=("sleep", "1"))),
-        evidence(sleep=replace(SLEEP, argv=("sleep", "600", "600"))),
-        evidence(sleep=replace(SLEEP, argv=("cat", "600"))),
-        evidence(sleep=replace(SLEEP, argv=None)),
+    vetoes.is_no_pane: [case(each, ROOT) for each in (AGENT, LEAK)],
+    vetoes.is_not_attended: [case(AGENT, ATTACHED), case(AGENT, home(sessions=()))],
+    vetoes.carries_nobody: [
+        *(case(each, SUBAGENT, below=(530,)) for each in (AGENT, LEAK)),
+        case(AGENT, BELOW, below=(520,)),
+        case(LEAK, SEEN, below=(SERVER.pid or 0,)),
     ],
 }
-EVIDENCE_CASES = [(proof, found) for proof, decoys in EVIDENCE_DECOYS.items() for found in decoys]
+"""By veto, agents and leaked processes that only this veto saves."""
 
 
-def test_every_proof_has_a_decoy() -> None:
-    assert EVIDENCE_DECOYS.keys() == {each.holds for each in vetoes.PROOFS}
+@pytest.mark.parametrize("subject", [AGENT, LEAK])
+def test_nothing_speaks_against_a_plain_agent_or_leak(subject: Subject) -> None:
+    assert refusal(case(subject, SEEN, below=(510, 511))) is None
 
 
-def test_a_true_pair_is_proven() -> None:
-    assert objection(evidence()) is None
-    assert objection(evidence(SHELL, SLEEP, process(502, 501, ["x"]))) is None, "no child of the shell"
-    assert objection(evidence(SHELL, SLEEP, process(502, 500, ["x"], state="Z"))) is None, "not alive"
-    assert objection(evidence(shell=replace(SHELL, exe="/usr/bin/dash"))) is None
-
-
-@pytest.mark.parametrize(("proof", "found"), EVIDENCE_CASES)
-def test_what_is_not_proven_is_refused_and_would_not_be_without_its_proof(
-    monkeypatch: pytest.MonkeyPatch, proof: Callable[[Evidence], bool], found: Evidence
+@pytest.mark.parametrize(("veto", "decoy"), [(veto, each) for veto, all_ in OTHERS.items() for each in all_])
+def test_an_agent_or_leak_is_left_alone_and_would_not_be_without_its_veto(
+    monkeypatch: pytest.MonkeyPatch, veto: Callable[[Case], bool], decoy: Case
 ) -> None:
-    refused = objection(found)
-    assert refused is not None and refused.holds is proof
-    kept = tuple(each for each in vetoes.PROOFS if each.holds is not proof)
-    monkeypatch.setattr(vetoes, "PROOFS", kept)
-    assert objection(found) is None
+    (reason,) = [each.refusal for each in vetoes.VETOES if each.allows is veto]
+    assert refusal(decoy) is reason
+    without(monkeypatch, veto)
+    assert refusal(decoy) is None
+
+
+def test_an_agent_that_does_not_run_is_not_ended() -> None:
+    gone: AgentReport = replace(AGENT, process=None, pid=None)
+    assert refusal(case(gone, SEEN)) is Refusal.STATE
+
+
+def test_what_a_policy_may_opt_in_to_is_these_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = replace(P, allow=tuple(OptIn))
+    assert refusal(case(AGENT, ATTACHED, policy=everything)) is None
+    assert refusal(case(AGENT, ROOT, policy=everything)) is None
+    assert refusal(case(AGENT, ATTACHED, policy=replace(P, allow=(OptIn.PANE_SHELL,)))) is not None
+    assert refusal(case(AGENT, ROOT, policy=replace(P, allow=(OptIn.ATTACHED_SESSION,)))) is not None
+    lifted = {vetoes.is_not_attended, vetoes.is_no_pane}
+    for veto, decoys in OTHERS.items():
+        for decoy in decoys:
+            held = refusal(replace(decoy, policy=everything))
+            assert (held is None) is (veto in lifted), veto
+
+
+SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=None)
 
 
 @pytest.mark.parametrize(
-    "shown",
+    ("report", "reason"),
     [
-        table(SLEEP),
-        table(SHELL),
-        table(replace(SHELL, id=ProcessId(500, 2_001)), SLEEP),
-        table(SHELL, replace(SLEEP, id=ProcessId(501, 2_001))),
-        table(replace(SHELL, state="Z"), SLEEP),
-        table(SHELL, replace(SLEEP, state="Z")),
+        (seen(SERVERLESS), None),
+        (seen(SERVERLESS, servers=()), None),
+        (seen(SERVERLESS, servers=(replace(SERVER, up=False, ended=True),)), None),
+        (seen(SERVERLESS, servers=(replace(SERVER, up=False),)), Refusal.SERVER_UNKNOWN),
+        (seen(SERVERLESS, problems=(Problem(source="x", reason="denied"),)), Refusal.SERVER_UNKNOWN),
+        (seen(SERVERLESS, timestamp=WALL - P.max_age), Refusal.STALE),
     ],
 )
-def test_a_pair_of_which_one_is_gone_has_no_evidence(shown: ProcessTable) -> None:
-    assert gather(shown, Pair(SHELL.id, SLEEP.id), UID, OWN) is None
+def test_a_missing_server_counts_only_while_nothing_is_unknown(
+    report: Report, reason: Refusal | None
+) -> None:
+    assert refusal(case(SERVERLESS, report)) is reason
 
 
 def test_the_pair_of_a_scheduler_without_a_sleep_is_vetoed_however_it_is_read() -> None:
     lonely: SchedulerReport = orphan(sleep=None)
     assert vetoes.pair_of(lonely) == (lonely.process, lonely.process)
-    shell_only = table(SHELL)
-    found = gather(shell_only, Pair(SHELL.id, SHELL.id), UID, OWN)
-    assert found is not None and objection(found) is not None
+    assert refusal(case(lonely, seen(lonely))) is Refusal.NOT_A_PAIR
 
 
 @pytest.mark.parametrize(

@@ -1,90 +1,104 @@
-"""Ends one scheduler: the only file that may signal a process.
+"""Ends one thing: the only file that may signal a process.
 
-The order is the safety. Both processes are held by pidfds before the evidence about them is read again, so
-whatever ends in between, no other process can be meant. tmux is asked anew after that, and what is going to
-be done is on disk before it is done. The shell goes first, for a `;` shell whose sleep is ended types at
-once; the sleep is only touched once the shell is known to be dead.
+The order is the safety. Whatever may be signalled is held by a pidfd before the evidence about it is read
+again, so whatever ends in between, no other process can be meant. tmux is asked anew after that, and what is
+going to be done is on disk before it is done. Of a scheduler the shell goes first, for a `;` shell whose
+sleep is ended types at once; the sleep is only touched once the shell is known to be dead.
 """
 
-import hashlib
 import os
 import select
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import ProcessTable
-from tmux_exporter.remediation import Action, Outcome, Refusal
+from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.remediation import Action, Method, Outcome, Refusal, Signal
+from tmux_exporter.remediator import words
 from tmux_exporter.remediator.audit import Audit, AuditError
-from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.remediator.vetoes import (
-    Case,
+from tmux_exporter.remediator.order import Order, Stage
+from tmux_exporter.remediator.proofs import (
+    Around,
     Evidence,
-    Moment,
-    Pair,
+    descendants,
     gather,
-    is_match,
+    members_of,
     objection,
-    pair_of,
-    refusal,
+    servers_in,
+    stages_refusal,
 )
-from tmux_exporter.report import Report, SchedulerReport
+from tmux_exporter.remediator.vetoes import Case, Moment, Subject, is_match, look_age, refusal
+from tmux_exporter.report import Report
 
 LOOK_AGE = 1.0
 """Seconds after which a look at tmux is too old to signal anything by it."""
+
+LONGEST_WAIT = 10.0
+"""Seconds for which one signal is given time here: the rest of the fleet waits meanwhile."""
+
+_NUMBERS = {
+    Signal.TERM: signal.SIGTERM,
+    Signal.INT: signal.SIGINT,
+    Signal.HUP: signal.SIGHUP,
+    Signal.KILL: signal.SIGKILL,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What the act needs of the world.
 
-    `processes` and `look` look anew each time they are called; `own` gives the pids of this process and of
-    all above it.
+    `processes`, `around` and `look` look anew each time they are called; `own` gives the pids of this process
+    and of all above it. `survived` is what earlier acts have signalled in vain, by their last action.
     """
 
     processes: Callable[[], ProcessTable]
+    around: Callable[[Iterable[ProcessId]], Mapping[ProcessId, Around]]
     look: Callable[[], tuple[Report, Moment]]
     own: Callable[[], frozenset[int]]
     audit: Audit
     clock: Clock
     uid: int
+    survived: dict[ProcessId, Action] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of it: each action with its outcome, in their order, and why nothing was signalled if so."""
+    """What came of it: each action with its outcome, in their order, and why nothing was signalled if so.
+
+    `left` is what lived below it and lives on.
+    """
 
     actions: tuple[tuple[Action, Outcome], ...]
     refusal: Refusal | None = None
     detail: str = ""
+    left: tuple[ProcessId, ...] = ()
 
     @property
     def ended(self) -> bool:
-        """Whether the scheduler is gone by our doing: it will not send its keys."""
+        """Whether it is gone by our doing: a scheduler will not send its keys."""
         return any(outcome is Outcome.DONE for _, outcome in self.actions)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
-    """One run through the steps."""
+    """One run through the steps; `first` and `last` are the pidfds of what is signalled first and last."""
 
-    policy: Policy
-    scheduler: SchedulerReport
+    order: Order
     tools: Tools
+    matches: Callable[[Case], bool]
     held: ExitStack
-    shell: int = -1
-    sleep: int = -1
+    first: int = -1
+    last: int = -1
+    below: tuple[ProcessId, ...] = ()
     evidence: Evidence | None = None
+    case: Case | None = None
     judged_at: float = float("-inf")
     intent: int | None = None
     actions: list[tuple[Action, Outcome]] = field(default_factory=list)
-
-    @property
-    def pair(self) -> Pair:
-        return pair_of(self.scheduler)
 
     def open(self, pid: int) -> int:
         """A pidfd that is given back at the end."""
@@ -92,9 +106,18 @@ class _Attempt:
         self.held.callback(os.close, descriptor)
         return descriptor
 
-    def end(self, outcome: Outcome, refusal: Refusal | None = None, detail: str = "") -> Result:
-        """Stop here; `outcome` is that of the stop."""
-        return Result(actions=((Action.STOP, outcome),), refusal=refusal, detail=detail)
+    def end(self, outcome: Outcome, reason: Refusal | None = None, detail: str = "") -> Result:
+        """Stop here; `outcome` is that of the first action."""
+        return Result(actions=((_first_action(self.order), outcome),), refusal=reason, detail=detail)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is only one process to signal."""
+        return self.order.method is not Method.SCHEDULER_PAIR
+
+
+def _first_action(order: Order) -> Action:
+    return order.stages[0].action if order.stages else Action.STOP
 
 
 def _send(descriptor: int, number: int) -> None:
@@ -109,58 +132,89 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
     """Whether the process behind a pidfd ends within so many seconds; a zombie has ended."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(round(seconds * 1000)))
+    return bool(waiting.poll(round(min(seconds, LONGEST_WAIT) * 1000)))
 
 
-def _open_shell(attempt: _Attempt) -> Result | None:
-    attempt.shell = attempt.open(attempt.pair.shell.pid)
+def _check_stages(attempt: _Attempt) -> Result | None:
+    order = attempt.order
+    reason = stages_refusal(order.stages, attempt.tools.survived.get(order.target.processes[0]))
+    return None if reason is None else attempt.end(Outcome.REFUSED, reason, "by what it has survived before")
+
+
+def _open_first(attempt: _Attempt) -> Result | None:
+    attempt.first = attempt.open(members_of(attempt.order)[0].pid)
     return None
 
 
-def _open_sleep(attempt: _Attempt) -> Result | None:
-    attempt.sleep = attempt.open(attempt.pair.sleep.pid)
+def _open_last(attempt: _Attempt) -> Result | None:
+    attempt.last = attempt.first if attempt.alone else attempt.open(members_of(attempt.order)[-1].pid)
     return None
 
 
 def _read_evidence(attempt: _Attempt) -> Result | None:
-    tools = attempt.tools
-    evidence = gather(tools.processes(), attempt.pair, tools.uid, tools.own())
+    order, tools = attempt.order, attempt.tools
+    table = tools.processes()
+    members = members_of(order)
+    around = tools.around({*members, *(each.id for each in servers_in(table))})
+    evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:
         return attempt.end(Outcome.VANISHED, detail="one of its processes ended, or its pid is another's now")
-    if (failed := objection(evidence)) is not None:
-        words = failed.holds.__name__.replace("_", " ")
-        return attempt.end(Outcome.REFUSED, failed.refusal, f"no proof that it {words}")
     attempt.evidence = evidence
+    attempt.below = descendants(table, members)
     return None
 
 
 def _probe(attempt: _Attempt) -> Result | None:
-    # Both are still there: nobody else had their pids while the evidence was read, so it is theirs.
-    for descriptor in (attempt.shell, attempt.sleep):
+    # All are still there: nobody else had their pids while the evidence was read, so it is theirs.
+    for descriptor in (attempt.first, attempt.last):
         _send(descriptor, 0)
         if _is_gone(descriptor):
             return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
     return None
 
 
+def _judge(attempt: _Attempt) -> Result | None:
+    if attempt.evidence is None:
+        return attempt.end(Outcome.FAILED, detail="no evidence was read")
+    if (failed := objection(attempt.evidence)) is not None:
+        return attempt.end(Outcome.REFUSED, failed.refusal, f"no proof: {failed.holds.__name__}")
+    return None
+
+
 def _look_again(attempt: _Attempt) -> Result | None:
     report, moment = attempt.tools.look()
-    scheduler = next((each for each in report.schedulers if pair_of(each) == attempt.pair), None)
-    if scheduler is None:
+    subject = _subject(report, attempt.order)
+    if subject is None:
         return attempt.end(Outcome.REFUSED, Refusal.CHANGED, "the last look does not show it")
     case = Case(
-        scheduler=scheduler,
+        subject=subject,
         report=report,
-        policy=replace(attempt.policy, max_age=LOOK_AGE),
+        policy=replace(attempt.order.policy, max_age=LOOK_AGE),
         moment=moment,
         own=attempt.tools.own(),
+        below=frozenset(each.pid for each in attempt.below),
     )
-    if not is_match(case):
-        return attempt.end(Outcome.REFUSED, Refusal.CHANGED, f"the last look says: {scheduler.state}")
+    attempt.case = case
+    if not attempt.matches(case):
+        return attempt.end(Outcome.REFUSED, Refusal.CHANGED, "the last look shows something else")
     if (reason := refusal(case)) is not None:
         return attempt.end(Outcome.REFUSED, reason, "by the last look")
-    attempt.judged_at = scheduler.judged_at or attempt.judged_at
+    attempt.judged_at = moment.monotonic - (look_age(case) or 0.0)
     return None
+
+
+def _subject(report: Report, order: Order) -> Subject | None:
+    """What a report says of the target of an order."""
+    things: Iterable[Subject]
+    match order.method:
+        case Method.SCHEDULER_PAIR:
+            things = report.schedulers
+        case Method.AGENT_PROCESS:
+            things = report.agents
+        case Method.LEAKED_PROCESS:
+            things = report.leaks
+    members = members_of(order)
+    return next((each for each in things if words.processes_of(each) == members), None)
 
 
 def _record_intent(attempt: _Attempt) -> Result | None:
@@ -171,47 +225,71 @@ def _record_intent(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _term_shell(attempt: _Attempt) -> Result | None:
+def _stop(attempt: _Attempt) -> Result | None:
     # Writing to the disk may have taken any time.
     if attempt.tools.clock.monotonic() - attempt.judged_at > LOOK_AGE:
         return attempt.end(Outcome.REFUSED, Refusal.STALE, "the last look is too old by now")
-    if _is_gone(attempt.shell) or _is_gone(attempt.sleep):
+    if _is_gone(attempt.first) or _is_gone(attempt.last):
         return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
-    _send(attempt.shell, signal.SIGTERM)
+    _send(attempt.first, _NUMBERS[attempt.order.stages[0].signal])
     return None
 
 
-def _await_shell(attempt: _Attempt) -> Result | None:
-    gone = _is_gone(attempt.shell, attempt.policy.grace)
-    attempt.actions.append((Action.STOP, Outcome.DONE if gone else Outcome.SURVIVED))
+def _await_stop(attempt: _Attempt) -> Result | None:
+    _note(attempt, attempt.order.stages[0])
     return None
 
 
-def _kill_shell(attempt: _Attempt) -> Result | None:
-    if _is_gone(attempt.shell):
+def _kill(attempt: _Attempt) -> Result | None:
+    for stage in attempt.order.stages[1:]:
+        if _is_gone(attempt.first):
+            break
+        _send(attempt.first, _NUMBERS[stage.signal])
+        _note(attempt, stage)
+    if _is_gone(attempt.first):
         return None
-    _send(attempt.shell, signal.SIGKILL)
-    gone = _is_gone(attempt.shell, attempt.policy.gone_within)
-    attempt.actions.append((Action.KILL, Outcome.DONE if gone else Outcome.SURVIVED))
-    if gone:
-        return None
-    return Result(actions=tuple(attempt.actions), detail="its shell survived; its sleep was left alone")
+    return Result(actions=tuple(attempt.actions), detail=_survival(attempt))
 
 
-def _end_sleep(attempt: _Attempt) -> Result | None:
+def _note(attempt: _Attempt, stage: Stage) -> None:
+    """Wait for what a signal brings about, and remember what it was sent to in vain."""
+    gone = _is_gone(attempt.first, stage.seconds)
+    attempt.actions.append((stage.action, Outcome.DONE if gone else Outcome.SURVIVED))
+    target = attempt.order.target.processes[0]
+    attempt.tools.survived.pop(target, None)
+    if not gone:
+        attempt.tools.survived[target] = Action.KILL if stage.signal is Signal.KILL else stage.action
+
+
+def _survival(attempt: _Attempt) -> str:
+    process = attempt.order.target.processes[0]
+    seen = attempt.tools.processes().processes.get(process.pid)
+    stuck = seen is not None and seen.id == process and seen.state == "D"
+    state = "the kernel holds it (state D)" if stuck else "it survived"
+    return state if attempt.alone else f"{state}; its sleep was left alone"
+
+
+def _end_last(attempt: _Attempt) -> Result | None:
     # Its shell is dead: there is nobody left whom its end could wake.
-    policy = attempt.policy
-    for number, seconds in ((signal.SIGTERM, policy.grace), (signal.SIGKILL, policy.gone_within)):
-        _send(attempt.sleep, number)
-        if _is_gone(attempt.sleep, seconds):
+    if attempt.alone:
+        return None
+    seconds = max(stage.seconds for stage in attempt.order.stages)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _send(attempt.last, number)
+        if _is_gone(attempt.last, seconds):
             break
     return None
 
 
 def _verify(attempt: _Attempt) -> Result | None:
-    if _is_gone(attempt.sleep):
-        return None
-    return Result(actions=tuple(attempt.actions), detail="its sleep survived; it wakes nobody any more")
+    if not attempt.alone:
+        survived = not _is_gone(attempt.last)
+        detail = "its sleep survived; it wakes nobody any more" if survived else ""
+        return Result(actions=tuple(attempt.actions), detail=detail)
+    there = {each.id for each in attempt.tools.processes().processes.values() if each.alive}
+    left = tuple(each for each in attempt.below if each in there)
+    detail = f"{len(left)} that it had started live on" if left else ""
+    return Result(actions=tuple(attempt.actions), detail=detail, left=left)
 
 
 class Step(NamedTuple):
@@ -222,31 +300,38 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step("open_shell", _open_shell),
-    Step("open_sleep", _open_sleep),
+    Step("check_stages", _check_stages),
+    Step("open_first", _open_first),
+    Step("open_last", _open_last),
     Step("read_evidence", _read_evidence),
     Step("probe", _probe),
+    Step("judge", _judge),
     Step("look_again", _look_again),
     Step("record_intent", _record_intent),
-    Step("term_shell", _term_shell),
-    Step("await_shell", _await_shell),
-    Step("kill_shell", _kill_shell),
-    Step("end_sleep", _end_sleep),
+    Step("stop", _stop),
+    Step("await_stop", _await_stop),
+    Step("kill", _kill),
+    Step("end_last", _end_last),
     Step("verify", _verify),
 )
 """The protocol, in its order. Once an intent is on disk its outcome is recorded, whichever step ended it."""
 
 
-def end_pair(policy: Policy, scheduler: SchedulerReport, tools: Tools) -> Result:
-    """End a scheduler, or say why not. Raises only for our own mistakes."""
+def end(order: Order, tools: Tools, matches: Callable[[Case], bool] | None = None) -> Result:
+    """End what an order is for, or say why not. Raises only for our own mistakes.
+
+    `matches` says whether the last look still shows what the policy is for.
+    """
     with ExitStack() as held:
-        attempt = _Attempt(policy=policy, scheduler=scheduler, tools=tools, held=held)
-        result = Result(actions=((Action.STOP, Outcome.FAILED),), detail="interrupted by a mistake of ours")
+        attempt = _Attempt(order=order, tools=tools, matches=matches or is_match, held=held)
+        result = attempt.end(Outcome.FAILED, detail="interrupted by a mistake of ours")
         try:
             result = _run(attempt)
         finally:
             if attempt.intent is not None:
                 result = _record_outcome(attempt, attempt.intent, result)
+        if attempt.intent is None and result.refusal not in (None, Refusal.AUDIT):
+            _record_refusal(attempt, result)
         return result
 
 
@@ -257,7 +342,7 @@ def _run(attempt: _Attempt) -> Result:
         except ProcessLookupError:
             return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
         except OSError as error:
-            actions = tuple(attempt.actions) or ((Action.STOP, Outcome.FAILED),)
+            actions = tuple(attempt.actions) or ((_first_action(attempt.order), Outcome.FAILED),)
             return Result(actions=actions, detail=f"{step.name}: {error.strerror or error}")
         if result is not None:
             return result
@@ -272,27 +357,21 @@ def _record_outcome(attempt: _Attempt, intent: int, result: Result) -> Result:
             actions=[[str(action), str(outcome)] for action, outcome in result.actions],
             refusal=result.refusal,
             detail=result.detail,
+            left=[list(each) for each in result.left],
         )
     except AuditError as error:
         return replace(result, detail=f"{result.detail}; its outcome is not on record: {error}".lstrip("; "))
     return result
 
 
+def _record_refusal(attempt: _Attempt, result: Result) -> None:
+    """What was not done is told where it can be: nothing depends on it."""
+    try:
+        attempt.tools.audit.record("refusal", **_words(attempt), refusal=result.refusal, detail=result.detail)
+    except AuditError:
+        return
+
+
 def _words(attempt: _Attempt) -> dict[str, object]:
-    """What the record says of the target and of the evidence; names stand in it as labels only."""
-    scheduler, evidence, now = attempt.scheduler, attempt.evidence, attempt.tools.clock.time()
-    argv = evidence.shell.argv if evidence is not None and evidence.shell.argv is not None else ()
-    script = b"\0".join(word.encode("utf-8", "surrogateescape") for word in argv)
-    due = scheduler.due_timestamp_seconds
-    return {
-        "policy": attempt.policy.name,
-        "policy_sha256": attempt.policy.digest,
-        "shell": list(attempt.pair.shell),
-        "sleep": list(attempt.pair.sleep),
-        "argv_sha256": hashlib.sha256(script).hexdigest(),
-        "server": scheduler.server,
-        "session": scheduler.session,
-        "state": str(scheduler.state),
-        "seconds_left": None if due is None else round(due - now, 3),
-        "look_age_seconds": round(attempt.tools.clock.monotonic() - attempt.judged_at, 6),
-    }
+    before = attempt.tools.survived.get(attempt.order.target.processes[0])
+    return words.of_order(attempt.order, before, attempt.evidence, attempt.case)

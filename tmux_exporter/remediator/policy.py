@@ -124,7 +124,7 @@ class _Cycle:
         self._state = state
         self._now = moment.monotonic
         everything = [
-            Case(scheduler=each, report=report, policy=policy, moment=moment, own=own)
+            Case(subject=each, report=report, policy=policy, moment=moment, own=own)
             for each in report.schedulers
         ]
         self._cases = [case for case in everything if is_in_scope(case)]

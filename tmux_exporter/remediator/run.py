@@ -13,7 +13,7 @@ from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, RemediatorStatus, least
 from tmux_exporter.remediator import status_file
-from tmux_exporter.remediator.act import Tools, end_pair
+from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
@@ -65,6 +65,7 @@ class Remediator:
         self._audit_healthy = self._begin_audit()
         self._tools = Tools(
             processes=self._world.processes,
+            around=self._world.around,
             look=self._world.look,
             own=self._world.own,
             audit=self._audit,
@@ -138,7 +139,7 @@ class Remediator:
     def _end(self, order: Order, scheduler: SchedulerReport) -> None:
         self._tally.end(scheduler.process)
         self._tell()
-        result = end_pair(order.policy, scheduler, self._tools)
+        result = end(order, self._tools)
         if not result.ended:
             self._tally.spare(scheduler.process)
         if result.refusal is not None:

@@ -1,20 +1,36 @@
-"""What no policy overrides: each veto is a small pure function with its own reason.
+"""What no policy overrides, as far as a report shows it: each veto is a pure function with its own reason.
 
-Two tables. VETOES speak on a report, before a decision and again on the last look. PROOFS speak on what /proc
-shows of the two processes while both are held by pidfds. Every row must agree; the first that does not gives
-the refusal.
+VETOES speak on a report, before a decision and again on the last look; what /proc shows of the processes
+themselves while they are held by pidfds is judged in `proofs`. Every row that is for a method must agree; the
+first that does not gives the refusal.
 """
 
-import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from tmux_exporter.analysis.shell_grammar import SHELLS, PureScript, is_sleep, read_command
-from tmux_exporter.model import Process, ProcessId, ProcessTable, SchedulerState
+from tmux_exporter.model import LeakKind, ProcessId, SchedulerState
 from tmux_exporter.remediation import Refusal
-from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.report import Report, SchedulerReport
+from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.report import AgentReport, LeakReport, Report, SchedulerReport, ServerReport
+
+Subject = SchedulerReport | AgentReport | LeakReport
+"""What a report says of one thing that can be ended."""
+
+ENDABLE = frozenset(
+    {
+        SchedulerState.DANGLING,
+        SchedulerState.SERVERLESS,
+        SchedulerState.STALE_GENERATION,
+        SchedulerState.MISDIRECTED,
+        SchedulerState.DUPLICATE,
+        SchedulerState.IMMORTAL,
+    }
+)
+"""States of a scheduler that somebody may want ended: never one that is due, or not understood."""
+
+_START_ERROR = 2.0
+"""Seconds by which the start of a process is known too early or too late: boot time is in whole seconds."""
 
 
 class Moment(NamedTuple):
@@ -36,20 +52,83 @@ def pair_of(scheduler: SchedulerReport) -> Pair:
     return Pair(scheduler.process, scheduler.sleep or scheduler.process)
 
 
+class Terms(Protocol):
+    """What a policy says that vetoes go by; all times are seconds."""
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The labels of the tmux servers that it is for, all where it is empty."""
+
+    @property
+    def max_age(self) -> float:
+        """The oldest look at tmux that counts."""
+
+    @property
+    def remaining(self) -> float:
+        """The least that a scheduler's sleep must have left."""
+
+    @property
+    def warmup(self) -> float:
+        """For how long a new tmux server is left alone."""
+
+    @property
+    def allow(self) -> tuple[OptIn, ...]:
+        """What it may touch although nobody else may."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A scheduler as a report shows it; `own` are the pids of this process and of all above it."""
+    """One thing as a report shows it; `own` are the pids of this process and of all above it.
 
-    scheduler: SchedulerReport
+    `below` are the pids of all that descends from its processes, where that has been looked at.
+    """
+
+    subject: Subject
     report: Report
-    policy: Policy
+    policy: Terms
     moment: Moment
     own: frozenset[int]
+    below: frozenset[int] = frozenset()
+
+    @property
+    def scheduler(self) -> SchedulerReport:
+        """The subject where it is a scheduler. Raises TypeError where it is none."""
+        if isinstance(self.subject, SchedulerReport):
+            return self.subject
+        raise TypeError("not a scheduler")
+
+    @property
+    def processes(self) -> tuple[ProcessId, ...]:
+        """Its processes: none where it has none to end."""
+        match self.subject:
+            case SchedulerReport() as scheduler:
+                return pair_of(scheduler)
+            case AgentReport(process=process):
+                return () if process is None else (process,)
+            case LeakReport(process=process):
+                return (process,)
 
     @property
     def pids(self) -> frozenset[int]:
         """The pids of its processes."""
-        return frozenset(each.pid for each in pair_of(self.scheduler))
+        return frozenset(each.pid for each in self.processes)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the tmux servers that it has to do with; empty ones are not known."""
+        return self.subject.aimed if isinstance(self.subject, SchedulerReport) else (self.subject.server,)
+
+    @property
+    def servers(self) -> tuple[ServerReport | None, ...]:
+        """These servers; None for one that the report does not show."""
+        known = {server.server: server for server in self.report.servers}
+        return tuple(known.get(label) for label in self.labels)
+
+    @property
+    def is_serverless(self) -> bool:
+        """Whether it is judged by the absence of its tmux server."""
+        subject = self.subject
+        return isinstance(subject, SchedulerReport) and subject.state is SchedulerState.SERVERLESS
 
 
 class Veto(NamedTuple):
@@ -61,13 +140,13 @@ class Veto(NamedTuple):
 
 def is_dangling(case: Case) -> bool:
     """It is a pure scheduler with its first sleep, and none of its targets exists."""
-    return case.scheduler.state is SchedulerState.DANGLING
+    return isinstance(case.subject, SchedulerReport) and case.subject.state is SchedulerState.DANGLING
 
 
 def is_in_scope(case: Case) -> bool:
-    """It aims at no other server than those that the policy is for."""
+    """It has to do with no other server than those that the policy is for."""
     scope = case.policy.servers
-    return not scope or (bool(case.scheduler.aimed) and set(case.scheduler.aimed) <= set(scope))
+    return not scope or (bool(case.labels) and set(case.labels) <= set(scope))
 
 
 def is_match(case: Case) -> bool:
@@ -81,151 +160,123 @@ def sees_all_processes(case: Case) -> bool:
 
 
 def sees_its_servers(case: Case) -> bool:
-    """Every server that it aims at has answered, completely and in this sample or lately."""
-    known = {server.server: server for server in case.report.servers}
-    aimed = [known.get(label) for label in case.scheduler.aimed]
-    return bool(aimed) and all(
-        server is not None and server.up and not server.held and server.problem is None for server in aimed
+    """Every server that it has to do with has answered, completely and in this sample or lately.
+
+    Of one that is said to have none, nothing may be unknown about any server.
+    """
+    if case.is_serverless:
+        return not case.report.problems and all(each.up or each.ended for each in case.report.servers)
+    return bool(case.servers) and all(
+        server is not None and server.up and not server.held and server.problem is None
+        for server in case.servers
     )
 
 
 def is_recent(case: Case) -> bool:
     """The oldest listing it was judged by is not older than the policy allows."""
-    judged_at = case.scheduler.judged_at
-    return judged_at is not None and 0 <= case.moment.monotonic - judged_at <= case.policy.max_age
+    age = look_age(case)
+    return age is not None and 0 <= age <= case.policy.max_age
+
+
+def look_age(case: Case) -> float | None:
+    """How old the oldest listing is that it was judged by, in seconds; None where one has never been."""
+    if isinstance(case.subject, SchedulerReport) and not case.is_serverless:
+        judged_at = case.subject.judged_at
+        return None if judged_at is None else case.moment.monotonic - judged_at
+    servers = () if case.is_serverless else case.servers
+    ages = [each.listing_age_seconds if each else None for each in servers]
+    known = [age for age in ages if age is not None]
+    if len(known) < len(ages):
+        return None
+    return case.moment.wall - case.report.timestamp + max(known, default=0.0)
+
+
+def is_endable(case: Case) -> bool:
+    """It is nothing that is about to act, or that nobody understands."""
+    match case.subject:
+        case SchedulerReport(state=state):
+            return state in ENDABLE
+        case AgentReport(process=process):
+            return process is not None
+        case LeakReport(kind=kind):
+            # Of a scheduler both processes have to end, in their order.
+            return kind is not LeakKind.SCHEDULER
 
 
 def has_its_sleep(case: Case) -> bool:
     """There is a sleep to end: without one it may be sending its keys right now."""
-    return case.scheduler.sleep is not None
+    return not isinstance(case.subject, SchedulerReport) or case.subject.sleep is not None
 
 
 def has_time(case: Case) -> bool:
     """It will not fire while it is looked at."""
-    due = case.scheduler.due_timestamp_seconds
+    if not isinstance(case.subject, SchedulerReport) or case.subject.state is SchedulerState.IMMORTAL:
+        return True
+    due = case.subject.due_timestamp_seconds
     return due is not None and due - case.moment.wall >= case.policy.remaining
 
 
+def is_settled(case: Case) -> bool:
+    """The servers that it has to do with are not new: sessions may still be coming back in them."""
+    if case.is_serverless:
+        return True
+    starts = [server.start_time_seconds for server in case.servers if server is not None]
+    return all(
+        start is not None and case.moment.wall - start + _START_ERROR >= case.policy.warmup
+        for start in starts
+    )
+
+
 def is_no_known_server(case: Case) -> bool:
-    """Neither process is a tmux server: that would end every session in it."""
+    """None of its processes is a tmux server: that would end every session in it."""
     return case.pids.isdisjoint(server.pid for server in case.report.servers)
 
 
 def is_not_above_us(case: Case) -> bool:
-    """Neither process is this one or above it."""
+    """None of its processes is this one or above it."""
     return case.pids.isdisjoint(case.own)
+
+
+def is_no_pane(case: Case) -> bool:
+    """None of its processes is what tmux started in a pane: the pane would close."""
+    if OptIn.PANE_SHELL in case.policy.allow:
+        return True
+    return case.pids.isdisjoint(pane.pid for pane in case.report.panes)
+
+
+def is_not_attended(case: Case) -> bool:
+    """Nobody looks at the session that it lives in. What outlived its pane lives in none."""
+    if not isinstance(case.subject, AgentReport) or OptIn.ATTACHED_SESSION in case.policy.allow:
+        return True
+    place = (case.subject.server, case.subject.session)
+    found = [each for each in case.report.sessions if (each.server, each.session) == place]
+    return bool(found) and not any(each.attached_clients for each in found)
+
+
+def carries_nobody(case: Case) -> bool:
+    """Below its processes lives no agent, no pane and no tmux server."""
+    agents = {each.process.pid for each in case.report.agents if each.process is not None}
+    panes = {each.pid for each in case.report.panes}
+    servers = {each.pid for each in case.report.servers}
+    return (case.below - case.pids).isdisjoint(agents | panes | servers)
 
 
 VETOES = (
     Veto(Refusal.BLIND, sees_all_processes),
     Veto(Refusal.SERVER_UNKNOWN, sees_its_servers),
     Veto(Refusal.STALE, is_recent),
+    Veto(Refusal.STATE, is_endable),
     Veto(Refusal.NOT_A_PAIR, has_its_sleep),
     Veto(Refusal.TOO_LATE, has_time),
+    Veto(Refusal.WARMUP, is_settled),
     Veto(Refusal.TMUX_SERVER, is_no_known_server),
     Veto(Refusal.OWN_PROCESS, is_not_above_us),
+    Veto(Refusal.PANE_SHELL, is_no_pane),
+    Veto(Refusal.ATTACHED_SESSION, is_not_attended),
+    Veto(Refusal.LIVE_DESCENDANT, carries_nobody),
 )
 
 
 def refusal(case: Case) -> Refusal | None:
-    """Why the scheduler of this case must be left alone; None if nothing speaks against ending it."""
+    """Why the thing of this case must be left alone; None if nothing speaks against ending it."""
     return next((veto.refusal for veto in VETOES if not veto.allows(case)), None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What /proc shows of a pair; `children` are the living ones of the shell, `own` as in Case."""
-
-    shell: Process
-    sleep: Process
-    children: tuple[Process, ...]
-    complete: bool
-    uid: int
-    own: frozenset[int]
-
-    @property
-    def script(self) -> PureScript | None:
-        """What the shell runs, if that is a pure scheduler."""
-        if self.shell.argv is None or self.shell.exe is None:
-            return None
-        found = read_command(self.shell.argv, posixpath.basename(self.shell.exe))
-        return found if isinstance(found, PureScript) else None
-
-
-class Proof(NamedTuple):
-    """A reason, and the function that has to be true for it not to be given."""
-
-    refusal: Refusal
-    holds: Callable[[Evidence], bool]
-
-
-def gather(table: ProcessTable, pair: Pair, uid: int, own: frozenset[int]) -> Evidence | None:
-    """The evidence about a pair; None where one of the two is gone, or another process has its pid."""
-    shell, sleep = (table.processes.get(each.pid) for each in pair)
-    if shell is None or sleep is None or (shell.id, sleep.id) != pair or not (shell.alive and sleep.alive):
-        return None
-    children = [each for each in table.processes.values() if each.ppid == pair.shell.pid and each.alive]
-    return Evidence(
-        shell=shell, sleep=sleep, children=tuple(children), complete=table.complete, uid=uid, own=own
-    )
-
-
-def lists_every_child(evidence: Evidence) -> bool:
-    """A child that could not be seen may be a tmux that is already typing."""
-    return evidence.complete
-
-
-def are_of_this_user(evidence: Evidence) -> bool:
-    """Both run as the user who runs us."""
-    return evidence.shell.uid == evidence.sleep.uid == evidence.uid
-
-
-def are_no_tmux(evidence: Evidence) -> bool:
-    """Neither is a tmux, by its name or by its program: a server looks like an orphan in everything else."""
-    return not any(
-        each.comm.startswith("tmux") or posixpath.basename(each.exe or "") == "tmux"
-        for each in (evidence.shell, evidence.sleep)
-    )
-
-
-def are_not_above_us(evidence: Evidence) -> bool:
-    """Neither is this process or above it."""
-    return evidence.own.isdisjoint((evidence.shell.id.pid, evidence.sleep.id.pid))
-
-
-def is_a_shell(evidence: Evidence) -> bool:
-    """The program file is a shell's: a command line may quote anything."""
-    return posixpath.basename(evidence.shell.exe or "") in SHELLS
-
-
-def is_a_pure_scheduler(evidence: Evidence) -> bool:
-    """The shell's command line says sleep, then send-keys, and nothing else."""
-    return evidence.script is not None
-
-
-def has_only_its_sleep(evidence: Evidence) -> bool:
-    """The one child of the shell is that sleep: with another one it is already firing."""
-    return tuple(each.id for each in evidence.children) == (evidence.sleep.id,)
-
-
-def sleeps_its_first_sleep(evidence: Evidence) -> bool:
-    """The sleep is one, and the first of the script where that is pure."""
-    script, argv = evidence.script, evidence.sleep.argv
-    return argv is not None and is_sleep(argv) and (script is None or argv[1:] == script.sleep_args)
-
-
-PROOFS = (
-    Proof(Refusal.BLIND, lists_every_child),
-    Proof(Refusal.OTHER_UID, are_of_this_user),
-    Proof(Refusal.TMUX_SERVER, are_no_tmux),
-    Proof(Refusal.OWN_PROCESS, are_not_above_us),
-    Proof(Refusal.EVIDENCE, is_a_shell),
-    Proof(Refusal.EVIDENCE, is_a_pure_scheduler),
-    Proof(Refusal.EVIDENCE, has_only_its_sleep),
-    Proof(Refusal.EVIDENCE, sleeps_its_first_sleep),
-)
-
-
-def objection(evidence: Evidence) -> Proof | None:
-    """The first proof that fails; None if all hold."""
-    return next((proof for proof in PROOFS if not proof.holds(evidence)), None)

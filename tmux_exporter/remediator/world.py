@@ -1,15 +1,17 @@
 """What the remediator sees of the machine besides its own samples: looks with fresh eyes, and itself."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.remediator.proofs import Around
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_parse import Stat, parse_stat
 
@@ -36,9 +38,26 @@ class World:
         """All processes, with nothing taken over from an earlier reading."""
         return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
 
+    def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Around]:
+        """Unit and sockets of these processes, with nothing taken over from an earlier reading."""
+        asked = tuple(processes)
+        reader = CircumstanceReader(clock=self._clock, proc_root=self._root)
+        units, reachable = reader.read(asked), reader.reachable(asked)
+        return {
+            each: Around(unit=units[each].unit if each in units else None, reachable=reachable.get(each))
+            for each in asked
+        }
+
     def look(self) -> tuple[Report, Moment]:
-        """A sample in which no listing is held and no server is given a rest, and the moment after it."""
-        return open_sampler(self._config, self._clock, self._environ).sample(), self.moment()
+        """A sample in which no listing is held and no server is given a rest, and the moment after it.
+
+        What is leaked takes two looks to tell.
+        """
+        sampler = open_sampler(self._config, self._clock, self._environ)
+        report = sampler.sample()
+        if sampler.unsettled:
+            report = sampler.sample()
+        return report, self.moment()
 
     def me(self) -> ProcessId:
         """This process."""

@@ -46,6 +46,23 @@ class CircumstanceReader:
                 found[process] = ports
         return found
 
+    def reachable(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, bool]:
+        """Whether others can reach each of them by a socket now; those that cannot be seen are left out."""
+        listening = Listening()
+        found: dict[ProcessId, bool] = {}
+        for process in processes:
+            reachable = Looks().at(self._reachable, process, listening)
+            if reachable is not None:
+                found[process] = reachable
+        return found
+
+    def _reachable(self, process: ProcessId, listening: Listening) -> bool | None:
+        folder = self._open(process)
+        try:
+            return None if folder is None else listening.reachable(folder)
+        finally:
+            _close(folder)
+
     def _ports(self, process: ProcessId, listening: Listening) -> frozenset[int] | None:
         folder = self._open(process)
         try:

@@ -1,13 +1,25 @@
-"""On which TCP ports a process listens: /proc/PID/fd gives its sockets, /proc/PID/net/tcp what they are.
+"""Where others reach a process: /proc/PID/fd gives its sockets, /proc/PID/net/tcp and others what they are.
 
 Each process sees the sockets of its own network namespace there; that of many processes is read once.
 """
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 _LISTEN = b"0A"
+_UNCONNECTED = b"07"
 _TABLES = ("net/tcp", "net/tcp6")
+_REACHABLE = {
+    "net/tcp": _LISTEN,
+    "net/tcp6": _LISTEN,
+    "net/udp": _UNCONNECTED,
+    "net/udp6": _UNCONNECTED,
+    "net/udplite": _UNCONNECTED,
+    "net/udplite6": _UNCONNECTED,
+}
+_ACCEPTS = 0x1_0000
+"""__SO_ACCEPTCON in the flags of /proc/net/unix."""
 _SOCKET = "socket:["
 
 
@@ -16,6 +28,20 @@ class Listening:
 
     def __init__(self) -> None:
         self._ports: dict[int, dict[str, int]] = {}
+        self._reachable: dict[int, frozenset[str]] = {}
+
+    def reachable(self, folder: int) -> bool:
+        """Whether others can reach a process: by TCP or Unix sockets that listen, or UDP that is unconnected.
+
+        As `ports`.
+        """
+        inodes = _socket_inodes(folder)
+        if not inodes:
+            return False
+        namespace = os.stat("ns/net", dir_fd=folder).st_ino
+        if namespace not in self._reachable:
+            self._reachable[namespace] = _all_reachable(folder)
+        return not inodes.isdisjoint(self._reachable[namespace])
 
     def ports(self, folder: int) -> frozenset[int]:
         """The ports of the process whose folder in /proc is open as `folder`.
@@ -49,17 +75,41 @@ def _socket_inodes(folder: int) -> set[str]:
 
 def _listening(folder: int) -> dict[str, int]:
     """Port by inode of every listening TCP socket."""
-    found: dict[str, int] = {}
-    for table in _TABLES:
-        try:
-            descriptor = os.open(table, os.O_RDONLY, dir_fd=folder)
-        except FileNotFoundError:
-            # A kernel without IPv6.
-            continue
-        with os.fdopen(descriptor, "rb") as lines:
-            next(lines, None)
-            for line in lines:
-                row = line.split()
-                if len(row) > 9 and row[3] == _LISTEN:
-                    found[row[9].decode("ascii")] = int(row[1].rpartition(b":")[2], 16)
-    return found
+    return {
+        row[9].decode("ascii"): int(row[1].rpartition(b":")[2], 16)
+        for table in _TABLES
+        for row in _rows(table, folder)
+        if len(row) > 9 and row[3] == _LISTEN
+    }
+
+
+def _all_reachable(folder: int) -> frozenset[str]:
+    """The inodes of all sockets at which somebody else can reach their holder."""
+    found = {
+        row[9].decode("ascii")
+        for table, state in _REACHABLE.items()
+        for row in _rows(table, folder)
+        if len(row) > 9 and row[3] == state
+    }
+    # A path with a newline in it may add a row, never take one away.
+    unix = (row for row in _rows("net/unix", folder) if len(row) > 6)
+    return frozenset(found | {row[6].decode("ascii", "replace") for row in unix if _is_listening(row[3])})
+
+
+def _is_listening(flags: bytes) -> bool:
+    try:
+        return bool(int(flags, 16) & _ACCEPTS)
+    except ValueError:
+        return False
+
+
+def _rows(table: str, folder: int) -> Iterator[list[bytes]]:
+    """The rows of a table of sockets; none where the kernel has no such protocol."""
+    try:
+        descriptor = os.open(table, os.O_RDONLY, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "rb") as lines:
+        next(lines, None)
+        for line in lines:
+            yield line.split()

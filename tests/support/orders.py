@@ -1,0 +1,39 @@
+"""Orders as a policy gives them, and what surrounds a process that nothing speaks against."""
+
+from dataclasses import replace
+
+from tmux_exporter.model import ProcessId
+from tmux_exporter.remediation import Action, Method, Signal, TargetKind
+from tmux_exporter.remediator.order import Order, Stage, Target, scheduler_target
+from tmux_exporter.remediator.proofs import Around
+from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.report import SchedulerReport
+
+HARMLESS = Around(unit="", reachable=False)
+
+STOP = Stage(action=Action.STOP, signal=Signal.TERM, seconds=0.5)
+KILL = Stage(action=Action.KILL, signal=Signal.KILL, seconds=5.0)
+
+
+def pair_order(policy: Policy, scheduler: SchedulerReport) -> Order:
+    """To end a scheduler, shell first."""
+    return Order(
+        policy=policy,
+        target=scheduler_target(scheduler),
+        method=Method.SCHEDULER_PAIR,
+        stages=(replace(STOP, seconds=policy.grace), replace(KILL, seconds=policy.gone_within)),
+    )
+
+
+def single_order(
+    policy: Policy,
+    method: Method,
+    process: ProcessId,
+    *stages: Stage,
+    server: str = "",
+    argv_sha256: str = "",
+) -> Order:
+    """To end an agent or a leaked process; a STOP where no stages are given."""
+    kind = TargetKind.AGENT if method is Method.AGENT_PROCESS else TargetKind.LEAKED_PROCESS
+    target = Target(kind=kind, server=server, session="", processes=(process,), argv_sha256=argv_sha256)
+    return Order(policy=policy, target=target, method=method, stages=stages or (STOP,))
