@@ -31,7 +31,7 @@ class Scene:
         self._sockets = sockets
         self._reader = ProcReader(uid=os.getuid(), clock=self.clock)
         self._before = frozenset(process.id for process in self.table.processes.values())
-        self._source = TmuxSource(
+        self.source = TmuxSource(
             TmuxSettings(query_timeout=0.4),
             uid=os.getuid(),
             clock=self.clock,
@@ -74,11 +74,15 @@ class Scene:
         Other people's tmux servers and what runs in them are left out.
         """
         self.clock.advance(5.0)
+        self.table = self.read()
+        self.view = self.source.read(self.table)
+        self.owners = attribute(self.table, self.view, self.owners)
+
+    def read(self) -> ProcessTable:
+        """The processes as they are now, without those of other people's tmux servers."""
         whole = self._reader.read()
         mine = {pid: process for pid, process in whole.processes.items() if self._is_mine(process)}
-        self.table = replace(whole, processes=mine)
-        self.view = self._source.read(self.table)
-        self.owners = attribute(self.table, self.view, self.owners)
+        return replace(whole, processes=mine)
 
     def look_until(self, pid: int, gone_parent: int) -> None:
         """Take a sample once a process has been given away by its parent."""

@@ -16,6 +16,7 @@ from tmux_exporter.analysis.shell_grammar import PureScript, delay_of
 from tmux_exporter.config import SchedulerSettings
 from tmux_exporter.model import (
     Owner,
+    OwnerKind,
     Process,
     ProcessId,
     ProcessTable,
@@ -96,7 +97,7 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
     if isinstance(script, PureScript):
         aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
-        verdict = _judge(candidate, script, aims, sample)
+        verdict = _judge(candidate, script, aims, owner, sample)
         began = sample.table.start_time(candidate.since)
         noted = remarks(script, aims, began, panes=sample.panes, table=sample.table, servers=sample.servers)
     else:
@@ -146,7 +147,9 @@ def _as_double(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
     return replace(scheduler, state=SchedulerState.DUPLICATE, reason=reason)
 
 
-def _judge(candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], sample: _Sample) -> _Verdict:
+def _judge(
+    candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], owner: Owner | None, sample: _Sample
+) -> _Verdict:
     """The first state of the closed list that holds, in its order of precedence."""
     unknown = _own_unknown(candidate, script, sample) or _aims_unknown(aims)
     if unknown:
@@ -168,7 +171,8 @@ def _judge(candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], samp
     if due < sample.now:
         why = "it is stopped" if sleep.state in ("T", "t") else "was the machine suspended?"
         return _Verdict(state=SchedulerState.OVERDUE, reason=f"its sleep is due and still runs: {why}")
-    if sample.servers.origin_gone(candidate.shell, candidate.since):
+    outlived = owner is not None and owner.kind is OwnerKind.LEAKED
+    if outlived or sample.servers.origin_gone(candidate.shell, candidate.since):
         reason = f"{worst.reason}; the pane that scheduled it is gone"
         return _Verdict(state=SchedulerState.ARMED_ORIGIN_GONE, reason=reason)
     return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
