@@ -3,10 +3,11 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 SECONDS ?= 120
+REV ?= HEAD
 # Most tests wait for real servers: four at a time keep two processors busy.
 PARALLEL ?= --numprocesses=4 --dist=worksteal
 
-.PHONY: up test check lint unit docs boards check-tmux clean help
+.PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page and, where possible, Prometheus and Alertmanager
 	@deploy/setup run
@@ -40,6 +41,14 @@ docs: ## write again what is generated from code
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards
+
+bench: ## what it costs beside others, ~25 minutes: writes docs/performance.md (ARGS="--quick --out DIR": 2 minutes)
+	@deploy/setup test
+	@exec $(PYTHON) -m bench run $(ARGS)
+
+bench-compare: ## this checkout beside REV=…, in one run
+	@deploy/setup test
+	@exec $(PYTHON) -m bench compare $(ARGS) $(REV)
 
 check-tmux: ## protocol, parser, resolver and sampler against real tmux 3.1c, 3.3a, 3.5a, 3.7c and 3.8, SECONDS=120 each
 	@deploy/setup test

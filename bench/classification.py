@@ -45,9 +45,11 @@ def machine(size: int) -> tuple[ProcessTable, TmuxView]:
         found.append(process(4000 + number, 1, argv=argv, exe="/usr/bin/node", environ=gone))
     for number in range(size - len(found)):
         shell = number % 20 == 0
-        argv = ("sh", "-c", f"make -C /srv/{number}") if shell else ("worker", f"--number={number}")
+        argv: tuple[str, ...] = (
+            ("sh", "-c", f"make -C /srv/{number}") if shell else ("worker", f"--number={number}")
+        )
         exe = "/usr/bin/dash" if shell else "/usr/bin/worker"
-        found.append(process(10_000 + number, 1, argv=argv, exe=exe))
+        found.append(process(10_000 + number, 1, argv=words, exe=exe))
     return table(*found), tmux_view(answering(server, *panes))
 
 

@@ -172,7 +172,7 @@ def test_whom_there_was_no_time_for_is_asked_again_at_once() -> None:
         assert sorted(asked) == ids(FAMILY)
 
 
-def test_over_time_it_costs_a_twentieth_of_reading_everybody() -> None:
+def test_over_time_it_costs_a_fortieth_of_reading_everybody() -> None:
     pages = SharedPages()
     others = [worker(pid, 3, image=pid) for pid in range(1000, 1100)]
     spent, samples = 0.0, 400

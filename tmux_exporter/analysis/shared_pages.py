@@ -3,7 +3,7 @@
 `status` tells for 15 µs what a process has; a page that several have counts there for each of them. Two kinds
 of processes can have pages in common: those forked from one another without exec (they bear one `image`), and
 all that have shared memory. Only of these, where it could matter, `smaps_rollup` is read, and within a
-budget: a twentieth of what it would cost to read it of every process, saved up for a burst at most.
+budget: a fortieth of what it would cost to read it of every process, saved up for a burst at most.
 
 Between two readings a figure goes on from the last one: what is new counts for its process alone, and what a
 family shared is divided by as many as it has now.
@@ -20,8 +20,8 @@ MATTERS_BYTES = 1 << 20
 LARGEST_BYTES = 192 << 20
 """A larger process would stand still for more than 2 ms while it is read."""
 
-BURST_SECONDS = 0.04
-SHARE = 1 / 20
+BURST_SECONDS = 0.03
+SHARE = 1 / 40
 FRESH_SAMPLES = 12
 """After so many samples a reading is taken again even where nothing seems to have changed."""
 

@@ -1,0 +1,152 @@
+"""`python -m bench`: measure, write the page; compare with another revision; lives of panes."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import isolate, store
+from bench.accuracy import accuracy
+from bench.compare import compare
+from bench.cost import QUICK, Plan, fleet_cost
+from bench.fleet import Size
+from bench.lives import lives
+from bench.memory import memory
+from bench.peers import process_exporter
+from bench.say import say
+
+FLEETS = (
+    Size(panes=50, others=1000),
+    Size(panes=200, others=3000),
+    Size(panes=1000, others=3000),
+    Size(panes=1000, others=10_000),
+)
+QUICK_FLEETS = (Size(panes=5, others=50),)
+PARTS = ("fleets", "accuracy", "memory", "lives")
+
+
+def main() -> int:
+    arguments = _arguments(sys.argv[1:])
+    if not isolate.inside():
+        if process_exporter() is None:
+            print(
+                "bench: prometheus-process-exporter is not installed and is left out; to have it beside us: "
+                "apt-get download prometheus-process-exporter && "
+                "dpkg -x prometheus-process-exporter*.deb DIR, "
+                "then PROCESS_EXPORTER=DIR/usr/bin/prometheus-process-exporter",
+                file=sys.stderr,
+            )
+        return isolate.enter(sys.argv[1:])
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return _run(arguments, Path(folder))
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure the exporter beside others, in a world of its own (unshare).",
+        epilog="Example: python -m bench run --quick --out /tmp/bench",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="measure, and write docs/performance.md")
+    run.add_argument("--quick", action="store_true", help="a small fleet and short windows")
+    run.add_argument("--fleets", help="only these, such as 50/1000,200/3000 (panes/others)")
+    run.add_argument("--parts", default=",".join(PARTS), help=f"only these: {', '.join(PARTS)}")
+    run.add_argument("--windows", type=int, help="so many windows for each row")
+    run.add_argument("--lives", type=int, default=10_000, help="so many panes come and go")
+    run.add_argument("--out", type=Path, default=Path("docs"), help="where page, JSON and picture go")
+    other = commands.add_parser("compare", help="this checkout beside another revision, in one run")
+    other.add_argument("revision", help="a commit, tag or branch")
+    other.add_argument("--fleet", default="50/1000", help="panes/others")
+    other.add_argument("--windows", type=int, default=4)
+    other.add_argument("--quick", action="store_true")
+    alone = commands.add_parser("lives", help="resident memory over the lives of many panes")
+    alone.add_argument("--lives", type=int, default=10_000)
+    return parser.parse_args(words)
+
+
+def _run(arguments: argparse.Namespace, folder: Path) -> int:
+    if arguments.command == "lives":
+        found = lives(folder, arguments.lives)
+        print(
+            f"{found['panes']} lives: {found['first_mib']} to {found['last_mib']} MiB, "
+            f"{found['bytes_a_life']} bytes a life"
+        )
+        return 0
+    if arguments.command == "compare":
+        plan = QUICK if arguments.quick else Plan(windows=arguments.windows)
+        size = QUICK_FLEETS[0] if arguments.quick else _sizes(arguments.fleet)[0]
+        print(compare(arguments.revision, size, folder, plan))
+        return 0
+    plan = QUICK if arguments.quick else Plan(windows=arguments.windows or Plan().windows)
+    fleets = QUICK_FLEETS if arguments.quick else _sizes(arguments.fleets) if arguments.fleets else FLEETS
+    parts = arguments.parts.split(",")
+    # What an earlier run measured of the other parts stays.
+    result = store.load(arguments.out) if set(parts) != set(PARTS) else {}
+    result |= _world(plan)
+    result.setdefault("fleets", [])
+    result.setdefault("accuracy", {})
+    result.setdefault("left_out", {})
+    if "fleets" in parts:
+        result["fleets"] = []
+        for size in fleets:
+            if why := size.lacking():
+                say(f"left out: {size.name}: {why}")
+                result["left_out"][size.name] = why
+                continue
+            place = folder / f"{size.panes}-{size.others}"
+            place.mkdir()
+            result["fleets"].append(fleet_cost(size, place, plan))
+            store.save(result, arguments.out)
+    if "accuracy" in parts:
+        say("accuracy of CPU")
+        (folder / "accuracy").mkdir()
+        result["accuracy"] = accuracy(folder / "accuracy", plan)
+    if "memory" in parts:
+        say("memory")
+        result["memory"] = memory(plan, quick=arguments.quick)
+    if "lives" in parts:
+        count = 20 if arguments.quick else arguments.lives
+        say(f"lives of {count} panes")
+        (folder / "lives").mkdir()
+        result["lives"] = lives(folder / "lives", count)
+    store.save(result, arguments.out)
+    say(f"written: {arguments.out}/performance.md, performance.json, images/performance.svg")
+    return 0
+
+
+def _sizes(text: str) -> tuple[Size, ...]:
+    pairs = (each.split("/") for each in text.split(","))
+    return tuple(Size(panes=int(panes), others=int(others)) for panes, others in pairs)
+
+
+def _world(plan: Plan) -> dict[str, Any]:
+    """Where and how it is measured."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return {
+        "windows": plan.windows,
+        "seconds": plan.seconds,
+        "machine": {
+            "cpu": next(models, platform.machine()),
+            "cpus": os.cpu_count(),
+            "kernel": platform.release().split("-")[0],
+            "python": platform.python_version(),
+            "tmux": _said("tmux", "-V"),
+            "revision": _said("git", "rev-parse", "--short", "HEAD") or "unknown",
+            "load1": round(os.getloadavg()[0], 1),
+        },
+    }
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""A tmux server full of panes, and processes beside it that have nothing to do with it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.clocks import processes
+from bench.say import say, wait_for
+
+PROGRAMS = Path(__file__).parent / "programs"
+PANE_PROCESSES = 7
+WINDOWS_PER_SESSION = 5
+LIGHT_FROM = 1000
+"""So many panes have small processes of one thread each: memory and process ids would not do for more."""
+ACTIVE_SHARE = 0.1
+_SPARE_PIDS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a fleet is: panes of 7 processes each, and unrelated processes."""
+
+    panes: int
+    others: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.panes} panes, {self.others:,} others"
+
+    @property
+    def members(self) -> int:
+        return self.panes * PANE_PROCESSES
+
+    @property
+    def light(self) -> bool:
+        return self.panes >= LIGHT_FROM
+
+    @property
+    def ids(self) -> int:
+        """Process and thread ids that it takes."""
+        return self.panes * (PANE_PROCESSES if self.light else 15) + self.others
+
+    def lacking(self) -> str:
+        """Why this machine cannot hold it; empty where it can."""
+        limit = int(Path("/proc/sys/kernel/pid_max").read_text())
+        if self.ids + _SPARE_PIDS > limit:
+            return f"{self.ids} process and thread ids are needed, kernel.pid_max is {limit}"
+        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        needed = (self.panes * (5 if self.light else 25) + self.others * 0.4) * (1 << 20)
+        if needed > available:
+            gib = (f"{each / (1 << 30):.1f}" for each in (needed, available))
+            return "about {} GiB of memory are needed, {} are free".format(*gib)
+        return ""
+
+
+class Fleet:
+    """One that runs; `server` is the pid of its tmux server."""
+
+    def __init__(self, size: Size, folder: Path) -> None:
+        self.size = size
+        self.folder = folder
+        self.socket = folder / "tmux"
+        self._crowd: subprocess.Popen[bytes] | None = None
+        self._build()
+        self.server = int(self.tmux("display-message", "-p", "#{pid}"))
+        self._workers = self._find_workers()
+
+    def tmux(self, *arguments: str) -> str:
+        """Run a tmux command at its server."""
+        command = ["tmux", "-S", str(self.socket), "-f", "/dev/null", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """A tenth of all members works a little every second."""
+        chosen = self._workers[: round(self.size.members * ACTIVE_SHARE)]
+        for pid in chosen:
+            os.kill(pid, signal.SIGUSR1)
+        try:
+            yield
+        finally:
+            for pid in chosen:
+                os.kill(pid, signal.SIGUSR2)
+
+    def close(self) -> None:
+        """End it and wait until all of it is gone."""
+        # Panes take SIGHUP from their terminal; what is in the background of a script does not get it.
+        members = [pid for pid in _tree(self.server) if pid != self.server]
+        self.tmux("kill-server")
+        for pid in members:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if self._crowd is not None:
+            for pid in [*_tree(self._crowd.pid)]:
+                os.kill(pid, signal.SIGKILL)
+            self._crowd.wait()
+        wait_for(lambda: len(processes()) < self.size.panes + 50, "the fleet is gone", 120)
+
+    def _build(self) -> None:
+        say(f"building {self.size.name}")
+        if self.size.others:
+            self._crowd = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(PROGRAMS / "crowd.py"), str(self.size.others)],
+                stdout=subprocess.PIPE,
+            )
+            assert self._crowd.stdout is not None
+            self._crowd.stdout.readline()
+        kind = "light" if self.size.light else "full"
+        pane = f"exec {PROGRAMS}/pane {sys.base_prefix}/bin/python3 {PROGRAMS} {kind}"
+        lines = [
+            f"new-session -d -s work{number // WINDOWS_PER_SESSION} '{pane}'"
+            if number % WINDOWS_PER_SESSION == 0
+            else f"new-window -d -t work{number // WINDOWS_PER_SESSION}: '{pane}'"
+            for number in range(self.size.panes)
+        ]
+        for start in range(0, len(lines), 50):
+            script = self.folder / "fleet.conf"
+            script.write_text("\n".join(lines[start : start + 50]) + "\n")
+            self.tmux("start-server", ";", "source-file", str(script))
+            say(f"  {min(start + 50, len(lines))} of {len(lines)} panes")
+        expected = self.size.members + self.size.others
+        wait_for(lambda: len(processes()) >= expected, f"{expected} processes run", 300)
+
+    def _find_workers(self) -> list[int]:
+        name = b"worker.pl" if self.size.light else b"worker.py\x001\x00"
+        return sorted(pid for pid, command in processes().items() if name in command)
+
+
+def _tree(root: int) -> list[int]:
+    """A process and all below it, the lowest last."""
+    children: dict[int, list[int]] = {}
+    for pid in processes():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            continue
+        children.setdefault(int(stat[stat.rindex(b")") + 2 :].split()[1]), []).append(pid)
+    found = [root]
+    for pid in found:
+        found.extend(children.get(pid, ()))
+    return found

@@ -1,0 +1,175 @@
+"""The goals, and what was measured of each: ratios within one run, so that a machine's load weighs on all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bench.cost import DEFAULT, LEAN, OURS, OURS_SLOW, PSUTIL, TMUX
+
+Result = dict[str, Any]
+Fleet = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One goal: what was to be reached, what was measured, whether that is enough; None where it was not."""
+
+    what: str
+    goal: str
+    measured: str
+    met: bool | None
+    subject: str
+
+
+def mean(fleet: Fleet, phase: str, name: str) -> float | None:
+    """Milliseconds of CPU in a window, None where it did not run."""
+    windows = fleet[phase].get(name)
+    return fmean(windows) if windows else None
+
+
+def rows(result: Result) -> tuple[Row, ...]:
+    """Every goal in the order of the page."""
+    return tuple(row for part in _PARTS for row in part(result))
+
+
+def _fleet(result: Result, panes: int, others: int) -> Fleet | None:
+    return next(
+        (each for each in result["fleets"] if (each["panes"], each["others"]) == (panes, others)), None
+    )
+
+
+def _against(fleet: Fleet | None, phase: str, ours: str, theirs: str) -> float | None:
+    """How many times as much theirs costs."""
+    if fleet is None:
+        return None
+    a, b = mean(fleet, phase, ours), mean(fleet, phase, theirs)
+    return b / a if a and b else None
+
+
+def _times(what: str, factor: float, measured: float | None, subject: str) -> Row:
+    return Row(
+        what=what,
+        goal=f"≤ 1/{factor:g}",
+        measured="not measured" if measured is None else f"1/{measured:.3g}",
+        met=None if measured is None else measured >= factor,
+        subject=subject,
+    )
+
+
+def _most(what: str, unit: str, most: float, measured: float | None, subject: str) -> Row:
+    return Row(
+        what=what,
+        goal=f"≤ {most:g}{unit}",
+        measured="not measured" if measured is None else f"{measured:.3g}{unit}",
+        met=None if measured is None else measured <= most,
+        subject=subject,
+    )
+
+
+_SCRAPE_GOALS = (
+    # panes, others, at one sample a window (rest, active), at the default tick (rest, active)
+    (50, 1000, (50, 25), (30, 15)),
+    (200, 3000, (80, 30), (30, 15)),
+)
+
+
+def _cpu(result: Result) -> Iterator[Row]:
+    for name, tick, place in ((OURS_SLOW, "one sample a 15 s scrape", 0), (OURS, "5 s tick", 1)):
+        for panes, others, *factors in _SCRAPE_GOALS:
+            fleet = _fleet(result, panes, others)
+            for phase, factor in zip(("rest", "active"), factors[place], strict=True):
+                where = f"{panes} panes, {others:,} others, {_PHASES[phase]}, {tick}"
+                ratio = _against(fleet, phase, name, LEAN)
+                yield _times(f"CPU, {where}, of process-exporter lean", factor, ratio, "cpu")
+
+
+_PHASES = {"rest": "at rest", "active": "10 % at work"}
+
+
+def _alone(result: Result) -> Iterator[Row]:
+    for panes, others, *_ in _SCRAPE_GOALS:
+        fleet = _fleet(result, panes, others)
+        for phase, name, factor, how in (
+            ("alone_rest", "reader", 100, "at rest"),
+            ("alone_active", "reader", 30, "10 % at work"),
+            ("alone_rest", "plain reader", 5, "everything read again"),
+        ):
+            ratio = fleet[phase]["psutil"] / fleet[phase][name] if fleet else None
+            yield _times(f"Reading alone, {panes} panes, {how}, of psutil", factor, ratio, "alone")
+
+
+def _growth(result: Result) -> Iterator[Row]:
+    small, large = _fleet(result, 1000, 3000), _fleet(result, 1000, 10_000)
+    ratio = None
+    if small and large:
+        a, b = mean(small, "rest", OURS), mean(large, "rest", OURS)
+        ratio = b / a if a and b else None
+    yield _most("CPU with 10,000 others, of the same with 3,000 (1,000 panes)", "x", 1.15, ratio, "growth")
+
+
+def _tmux(result: Result) -> Iterator[Row]:
+    for fleet in result["fleets"]:
+        asked = fleet["tmux_queries_at_rest"]
+        share = None
+        if asked:
+            listing = sum(fleet["rest"][TMUX]) / asked
+            share = listing / (result["seconds"] / 3 * 1000) * 100
+        what = f"tmux server's CPU for our listing, {fleet['panes']:,} panes, {fleet['others']:,} others"
+        yield _most(what, " % of a core", 0.5, share, "tmux")
+
+
+def _accuracy(result: Result) -> Iterator[Row]:
+    for name in ("w1", "w2", "w4"):
+        found = result["accuracy"].get(name)
+        error = abs(found["error"][OURS]) * 100 if found else None
+        what = f"CPU error at a 15 s interval, {name}: {found['what']}" if found else f"CPU error, {name}"
+        yield _most(what, " %", 1, error, "accuracy")
+
+
+def _memory(result: Result) -> Iterator[Row]:
+    found = result.get("memory")
+    error = ratio = pause = None
+    if found:
+        cost, pauses = found["cost"], found["pauses_ms"]
+        error = abs(cost["counted_mib"] / cost["proportional_mib"] - 1) * 100
+        ratio = cost["smaps_rollup_of_all_ms"] / cost["headline_ms"]
+        pause = pauses["our samples"]["longest_wait"]
+    yield _most("Headline memory against the kernel's proportions", " %", 3, error, "memory")
+    yield _times("Its cost, of smaps_rollup of every process", 20, ratio, "memory")
+    yield _most("Longest wait of a process of 1.5 GB beside our samples", " ms", 2, pause, "memory")
+
+
+def _size(result: Result) -> Iterator[Row]:
+    fleet = _fleet(result, 200, 3000)
+    yield _most(
+        "Resident memory, 200 panes", " MiB", 40, fleet["resident_mib"][OURS] if fleet else None, "size"
+    )
+    lives = result.get("lives")
+    yield _most(
+        "Resident memory by the life of a pane, over 10,000",
+        " bytes",
+        1000,
+        max(0.0, lives["bytes_a_life"]) if lives else None,
+        "size",
+    )
+    yield _most(
+        "/metrics, 200 panes, 10 scrapers, p99",
+        " ms",
+        20,
+        fleet["scrape_ms"]["p99"] if fleet else None,
+        "scrape",
+    )
+
+
+_PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
+    _cpu,
+    _alone,
+    _growth,
+    _tmux,
+    _accuracy,
+    _memory,
+    _size,
+)
+
+PEERS = (OURS_SLOW, OURS, LEAN, DEFAULT, PSUTIL)

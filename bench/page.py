@@ -1,0 +1,169 @@
+"""docs/performance.md from the results of one run."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bench.goals import PEERS, Result, Row, mean, rows
+from bench.reasons import REASONS
+
+_HEAD = """\
+# Performance
+
+What the exporter costs and how true its figures are, beside Debian's prometheus-process-exporter and a
+sampler with psutil, all at the same time and on the same fleet. process-exporter has a group for each pane,
+with its processes in it; once lean (`-threads=false -gather-smaps=false`), once with its defaults. The
+sampler reads only the processes of panes.
+
+This page, its picture and [performance.json](performance.json) are written by `make bench`, not by hand.
+[bench/](../bench/README.md) says how it is measured, and how to measure a part.
+
+"""
+
+
+def page(result: Result) -> str:
+    """The whole page."""
+    return _HEAD + "\n".join(_lines(result)) + "\n"
+
+
+def _lines(result: Result) -> Iterator[str]:
+    machine = result["machine"]
+    load = "; it had other work too: compare the ratios, not the figures" if machine["load1"] > 1.5 else ""
+    yield (
+        f"Measured on {machine['cpus']} x {machine['cpu']}, Linux {machine['kernel']}, "
+        f"Python {machine['python']}, {machine['tmux']}, "
+        f"revision {machine['revision']}, load at the start {machine['load1']:.1f}{load}. "
+        f"{result['windows']} windows of {result['seconds']:g} s for each row."
+    )
+    yield from ("", "![CPU of each exporter by fleet](images/performance.svg)", "", "## Goals", "")
+    found = rows(result)
+    yield from _table(("what", "goal", "measured", ""), ((_cells(row)) for row in found))
+    yield ""
+    yield "`1/50` means a fiftieth of the other's CPU."
+    missed = list(dict.fromkeys(row.subject for row in found if row.met is False))
+    if missed:
+        yield from ("", "### What is missed, and why", "")
+        yield from (f"- **{_SUBJECTS[subject]}.** {REASONS[subject]}" for subject in missed)
+    for size, why in result["left_out"].items():
+        yield from ("", f"Left out: {size}; {why}.")
+    yield from ("", "## CPU", "", f"Milliseconds of CPU in {result['seconds']:g} s, children included.", "")
+    yield from _table(("fleet", "", *PEERS, "tmux server"), _cpu(result))
+    yield ""
+    yield "The tmux server answers both of ours: the slow one and the one with the default tick."
+    yield from (
+        "",
+        "## Reading processes alone",
+        "",
+        "Milliseconds of CPU for one sample: no tmux, no page.",
+        "",
+    )
+    names = ("reader", "plain reader", "psutil", "smaps_rollup of all")
+    yield from _table(("fleet", "", *names), _alone(result, names))
+    yield from ("", "## Size, and scrapes of 10 scrapers", "")
+    yield from _table(
+        ("fleet", *(f"{name}, MiB" for name in PEERS), "page, KiB", "p50, ms", "p99, ms"), _sizes(result)
+    )
+    yield from ("", "## Accuracy", "")
+    yield "CPU seconds of a pane by its cgroup (else by who waited for it), and the error of each exporter."
+    yield ""
+    yield from _table(("workload", "truth", *_peers_of(result)), _accuracy(result))
+    yield ""
+    yield (
+        "Only a cgroup of the pane's own could tell w3: its processes are reaped by init. What of them no "
+        "sample saw is in `tmux_exporter_unattributed_cpu_seconds_total`."
+    )
+    yield from _memory(result)
+
+
+_SUBJECTS = {
+    "cpu": "CPU beside process-exporter",
+    "alone": "Reading alone",
+    "growth": "Growth with the number of other processes",
+    "tmux": "The tmux server's CPU",
+    "accuracy": "Accuracy of CPU",
+    "memory": "Memory",
+    "size": "Resident memory",
+    "scrape": "Scrapes",
+}
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.what, row.goal, row.measured, {True: "reached", False: "**missed**", None: ""}[row.met]
+
+
+def _fleets(result: Result) -> Iterator[tuple[dict[str, Any], str, str, str]]:
+    for fleet in result["fleets"]:
+        name = f"{fleet['panes']:,} panes, {fleet['others']:,} others"
+        yield fleet, name, "rest", "at rest"
+        yield fleet, name, "active", "10 % at work"
+
+
+def _cpu(result: Result) -> Iterator[tuple[str, ...]]:
+    for fleet, name, phase, words in _fleets(result):
+        yield name, words, *(_number(mean(fleet, phase, each)) for each in (*PEERS, "tmux server"))
+
+
+def _alone(result: Result, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    for fleet, name, phase, words in _fleets(result):
+        yield name, words, *(_number(fleet[f"alone_{phase}"].get(each)) for each in names)
+
+
+def _sizes(result: Result) -> Iterator[tuple[str, ...]]:
+    for fleet in result["fleets"]:
+        sizes = (_number(fleet["resident_mib"].get(name)) for name in PEERS)
+        scrapes = fleet["scrape_ms"]
+        yield (
+            f"{fleet['panes']:,} panes, {fleet['others']:,} others",
+            *sizes,
+            str(fleet["page_kib"]),
+            _number(scrapes["p50"]),
+            _number(scrapes["p99"]),
+        )
+
+
+def _peers_of(result: Result) -> list[str]:
+    return list(next(iter(result["accuracy"].values()))["error"]) if result["accuracy"] else []
+
+
+def _accuracy(result: Result) -> Iterator[tuple[str, ...]]:
+    for name, each in result["accuracy"].items():
+        errors = (f"{error * 100:+.1f} %" for error in each["error"].values())
+        yield f"{name}: {each['what']}", f"{each['truth_seconds']:.1f} s ({each['truth']})", *errors
+
+
+def _memory(result: Result) -> Iterator[str]:
+    found = result.get("memory")
+    if not found:
+        return
+    cost, pauses = found["cost"], found["pauses_ms"]
+    yield from ("", "## Memory", "")
+    yield (
+        f"Eight processes forked from one of 150 MiB and 60 others: {cost['counted_mib']:g} MiB counted, "
+        f"{cost['proportional_mib']:g} MiB by the proportions of the kernel; {cost['headline_ms']:.3g} ms of "
+        f"CPU a sample beside {cost['smaps_rollup_of_all_ms']:.3g} ms for `smaps_rollup` of every process. "
+        "Against cgroups: `tests/integration/test_memory_truth.py`."
+    )
+    yield from ("", "Pauses of a process of 1.5 GB that maps and unmaps memory, in milliseconds:", "")
+    yield from _table(
+        ("", "p99.9", "longest", "longest that was a wait for a lock"),
+        ((name, *map(_number, each.values())) for name, each in pauses.items()),
+    )
+    lives = result.get("lives")
+    if lives:
+        yield ""
+        yield (
+            f"Over {lives['panes']:,} lives of panes the exporter's resident memory went from "
+            f"{lives['first_mib']:.1f} to {lives['last_mib']:.1f} MiB: {lives['bytes_a_life']:.0f} bytes a "
+            "life by the second half."
+        )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _table(head: Iterable[str], body: Iterable[Iterable[str]]) -> Iterator[str]:
+    head = list(head)
+    yield f"| {' | '.join(head)} |"
+    yield "| --- " * len(head) + "|"
+    for row in body:
+        yield f"| {' | '.join(row)} |"

@@ -1,0 +1,131 @@
+"""The exporters that are measured side by side, each in its own process on a port of its own."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.fleet import PROGRAMS
+from bench.say import wait_for
+
+REPOSITORY = Path(__file__).parents[1]
+PROCESS_EXPORTER = ("prometheus-process-exporter", "process-exporter")
+_LISTENING = re.compile(r"listening on (http://\S+?/)\s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """One that runs: what it is called in the results, its process, the page that a scraper asks for."""
+
+    name: str
+    pid: int
+    url: str
+
+    def page(self) -> str:
+        """The page now."""
+        with urllib.request.urlopen(self.url, timeout=60) as answer:
+            body: bytes = answer.read()
+        return body.decode()
+
+
+def process_exporter() -> str | None:
+    """The program of Debian's prometheus-process-exporter; PROCESS_EXPORTER may name another place."""
+    named = os.environ.get("PROCESS_EXPORTER")
+    return shutil.which(named) if named else next(filter(None, map(shutil.which, PROCESS_EXPORTER)), None)
+
+
+@contextmanager
+def ours(name: str, folder: Path, *arguments: str, source: Path = REPOSITORY) -> Iterator[Peer]:
+    """`tmux-exporter serve` of the checkout at `source`."""
+    home = folder / re.sub(r"\W+", "-", name)
+    (home / "run").mkdir(parents=True, mode=0o700)
+    command = [
+        sys.executable,
+        "-m",
+        "tmux_exporter",
+        "serve",
+        "--web.listen-address",
+        "127.0.0.1:0",
+        *arguments,
+    ]
+    environ = {
+        "XDG_STATE_HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "TMUX_TMPDIR": str(home),
+        # Before what is installed in the environment.
+        "PYTHONPATH": str(source),
+    }
+    with _started(command, home / "log", environ, cwd=source) as (process, url):
+        peer = Peer(name=name, pid=process.pid, url=f"{url}metrics")
+        wait_for(lambda: _answers(peer), "a first sample is taken")
+        yield peer
+
+
+@contextmanager
+def process_exporter_by_pane(name: str, folder: Path, pattern: str, *arguments: str) -> Iterator[Peer]:
+    """process-exporter with a group for each process whose command line is `pattern`, its children in it."""
+    program = process_exporter()
+    assert program is not None
+    config = folder / f"{re.sub(r'[^a-z]+', '-', name)}.yml"
+    config.write_text(f"process_names:\n  - name: 'pane-{{{{.PID}}}}'\n    cmdline: ['{pattern}']\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [program, "-config.path", str(config), "-web.listen-address", f"127.0.0.1:{port}", *arguments]
+    with (folder / "process-exporter.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    peer = Peer(name=name, pid=process.pid, url=f"http://127.0.0.1:{port}/metrics")
+    try:
+        wait_for(lambda: _answers(peer), "process-exporter answers")
+        yield peer
+    finally:
+        process.terminate()
+        process.wait()
+
+
+PANES = f"^/bin/bash {PROGRAMS}/pane"
+LEAN = ("-threads=false", "-gather-smaps=false")
+
+
+@contextmanager
+def psutil_sampler(name: str, folder: Path, server: int) -> Iterator[Peer]:
+    """A sampler with psutil that reads only the members of panes."""
+    command = [sys.executable, "-m", "bench.programs.psutil_exporter", str(server)]
+    with _started(command, folder / "psutil.log", {}, cwd=REPOSITORY) as (process, url):
+        yield Peer(name=name, pid=process.pid, url=url)
+
+
+@contextmanager
+def _started(
+    command: list[str], log: Path, environ: dict[str, str], *, cwd: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A program that says where it listens, and stays until the end."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=cwd, env={**os.environ, **environ})
+    try:
+
+        def said() -> str | None:
+            if process.poll() is not None:
+                raise RuntimeError(f"{' '.join(command)} ended:\n{log.read_text()}")
+            found = _LISTENING.search(log.read_text())
+            return found[1] if found else None
+
+        yield process, wait_for(said, f"{command[2]} listens")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(peer: Peer) -> bool:
+    try:
+        peer.page()
+    except OSError:
+        return False
+    return True

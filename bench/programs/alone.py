@@ -1,0 +1,53 @@
+"""What one sample costs without tmux, page and HTTP: `alone.py SERVER_PID ROUNDS APART` prints JSON.
+
+CPU milliseconds, one for each round: the exporter's reader of processes, the plain reader that reads
+everything of all of them each time, psutil on the members of the panes, `smaps_rollup` of all of this user.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from bench.programs.psutil_members import Sampler
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.sources.processes import open_processes
+from tmux_exporter.sources.procfs import ProcReader
+
+UID = os.getuid()
+
+
+def rollups() -> None:
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            with suppress(OSError):
+                Path(f"/proc/{name}/smaps_rollup").read_bytes()
+
+
+def main() -> None:
+    server, rounds, apart = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    clock = SystemClock()
+    work: dict[str, Callable[[], object]] = {
+        "reader": open_processes("/proc", uid=UID, clock=clock).read,
+        "plain reader": ProcReader(uid=UID, clock=clock).read,
+        "psutil": Sampler(server).sample,
+        "smaps_rollup of all": rollups,
+    }
+    for _ in range(2):
+        for each in work.values():
+            each()
+    took: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        time.sleep(apart)
+        for name, each in work.items():
+            begun = time.process_time()
+            each()
+            took[name].append((time.process_time() - begun) * 1000)
+    print(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main()

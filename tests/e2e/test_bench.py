@@ -1,0 +1,31 @@
+"""The bench runs from beginning to end at its smallest size. What it measures is never asserted here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "run", "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=560)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "performance.json").read_text())
+    (fleet,) = result["fleets"]
+    # A world of its own: only the fleet, what is beside it, and the exporters.
+    assert 5 * 7 + 50 <= fleet["processes"] < 5 * 7 + 50 + 30
+    for phase in ("rest", "active"):
+        assert all(len(windows) == 1 for windows in fleet[phase].values())
+        assert all(used > 0 for windows in fleet[phase].values() for used in windows)
+    assert set(result["accuracy"]) == {"w1", "w2", "w3", "w4"}
+    assert result["memory"]["cost"]["counted_mib"] > 150
+    assert result["lives"]["panes"] == 100
+    page = (tmp_path / "performance.md").read_text()
+    assert "## Goals" in page
+    assert (tmp_path / "images" / "performance.svg").read_text().startswith("<svg")
