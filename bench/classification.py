@@ -45,7 +45,7 @@ def machine(size: int) -> tuple[ProcessTable, TmuxView]:
         found.append(process(4000 + number, 1, argv=argv, exe="/usr/bin/node", environ=gone))
     for number in range(size - len(found)):
         shell = number % 20 == 0
-        argv: tuple[str, ...] = (
+        words: tuple[str, ...] = (
             ("sh", "-c", f"make -C /srv/{number}") if shell else ("worker", f"--number={number}")
         )
         exe = "/usr/bin/dash" if shell else "/usr/bin/worker"
