@@ -6,7 +6,7 @@ from itertools import chain
 
 from tmux_exporter.agent_facts import Clue
 from tmux_exporter.analysis.hook_clues import Said, Stillness, callers, hook_clue, speaker
-from tmux_exporter.analysis.pane_clues import activity_clue, stillness
+from tmux_exporter.analysis.pane_clues import activity_clue, stillness, title_clue
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import Agent, Listing, Pane, PaneKey, ProcessId, TmuxView
 from tmux_exporter.runtime_folder import runtime_folder
@@ -55,7 +55,10 @@ class AgentWatch:
             still = stillness(listing, pane) if listing and pane else Stillness(moved=None, alone=False)
             found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
             if listing and pane:
-                found.append(activity_clue(still, wall + listing.taken_at))
+                asked = wall + listing.taken_at
+                if (title := title_clue(agent.program, pane.title_sign, still, asked)) is not None:
+                    found.append(title)
+                found.append(activity_clue(still, asked))
             clues[agent.process] = found
             told.append(agent if version == agent.version else replace(agent, version=version))
         self._sessions.retain(frozenset(chain.from_iterable(agent.programs for agent in agents)))

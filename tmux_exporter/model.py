@@ -185,6 +185,8 @@ class Pane:
     for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
     A dead pane has the exit status or, from tmux 3.3 on, the signal of its process; neither where it only
     closed its terminal. `protected` is the option `@protect` of it, its window, session or server.
+    `title_sign` is the sign with which its title begins, where that is no letter, no
+    digit and no ASCII, and `!` for `[ ! ]`; nothing else of a title is kept.
     """
 
     id: str
@@ -203,6 +205,7 @@ class Pane:
     agent_option: str = ""
     role_option: str = ""
     protected: bool = False
+    title_sign: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

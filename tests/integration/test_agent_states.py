@@ -1,5 +1,6 @@
 """The state of agents among real processes: which source tells it, and what happens where one does not."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import libtmux
 import pytest
 
 from tests.support.played_agent import PlayedAgents
+from tests.support.wait import wait_for
 from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, WaitingReason
 from tmux_exporter.analysis.explain import explain
 
@@ -57,3 +59,32 @@ def test_a_file_that_is_not_to_be_believed_gives_way_and_explain_says_so(agents:
     said = facts(agents, "one")
     assert "agent_file: its session file is that of another process" in said["not decisive"]
     assert said["told by"][0].startswith("window_activity: ")
+
+
+def titled(agents: PlayedAgents, name: str) -> str:
+    """The script of an agent that calls its pane whatever is written into the pipe `NAME.title`."""
+    pipe = agents.base / f"{name}.title"
+    os.mkfifo(pipe)
+    return f"while :; do read -r title <{pipe} && printf '\\033]2;%s\\007' \"$title\"; done"
+
+
+def test_the_sign_of_a_title_tells_the_state_and_no_word_of_it_is_kept(agents: PlayedAgents) -> None:
+    for name, program in (("one", "claude"), ("two", "gemini")):
+        agents.start(name, titled(agents, name), program)
+
+    def shows(name: str, title: str, state: AgentState, reason: WaitingReason | None = None) -> None:
+        (agents.base / f"{name}.title").write_text(title + "\n")
+
+        def seen() -> AgentLife | None:
+            life = agents.look().get(name)
+            wanted = (state, StateSource.PANE_TITLE)
+            return life if life and told(life) == wanted and life.status.reason is reason else None
+
+        life = wait_for(seen, f"{name} shows {state}", 30.0)
+        assert "SECRET" not in repr(life) + repr(facts(agents, name))
+
+    shows("one", "⠂ SECRET", AgentState.WORKING)
+    shows("one", "✳ SECRET", AgentState.IDLE)
+    shows("two", "◇ SECRET", AgentState.IDLE)
+    shows("two", "✋ SECRET", AgentState.WAITING, WaitingReason.PERMISSION)
+    shows("two", "✦ SECRET", AgentState.WORKING)

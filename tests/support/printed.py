@@ -35,6 +35,7 @@ _TEXTS = {
     "agent": "",
     "role": "",
     "protect": "",
+    "pane_title": "host",
 }
 
 

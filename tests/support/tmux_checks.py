@@ -170,6 +170,8 @@ def names_come_through(server: TmuxUnderTest, mark: Path) -> None:
                 "#{@agent}": pane.agent_option,
                 "#{@role}": pane.role_option,
             }
+            title = server.value("#{pane_title}", pane.id).decode("utf-8", "surrogateescape")
+            assert pane.title_sign == "" or title.startswith(pane.title_sign)
             for template, text in texts.items():
                 assert server.value(template, pane.id) == text.encode("utf-8", "surrogateescape")
             if server.release not in ((3, 4), (3, 5)):

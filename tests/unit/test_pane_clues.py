@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.support.listings import listing
-from tmux_exporter.agent_facts import AgentState, Clue
-from tmux_exporter.analysis.pane_clues import activity_clue, stillness
+from tmux_exporter.agent_facts import AgentState, Clue, WaitingReason
+from tmux_exporter.analysis.hook_clues import Stillness
+from tmux_exporter.analysis.pane_clues import activity_clue, stillness, title_clue
 
 
 def clue(quiet: float, *windows: str) -> Clue:
@@ -32,3 +35,42 @@ def test_without_a_time_nothing_is_said() -> None:
     assert activity_clue(stillness(listed, listed.panes[0]), 1000.0).state is None
     no_window = replace(listed, windows=())
     assert activity_clue(stillness(no_window, listed.panes[0]), 1000.0).state is None
+
+
+@pytest.mark.parametrize(
+    ("program", "sign", "state", "certain", "reason"),
+    [
+        ("claude", "⠂", AgentState.WORKING, False, None),
+        ("claude", "⠐", AgentState.WORKING, False, None),
+        ("claude", "✳", AgentState.IDLE, False, None),
+        ("codex", "⠋", AgentState.WORKING, False, None),
+        ("codex", "!", AgentState.WAITING, True, WaitingReason.PERMISSION),
+        ("gemini", "◇", AgentState.IDLE, True, None),
+        ("gemini", "✦", AgentState.WORKING, True, None),
+        ("gemini", "⏲", AgentState.WORKING, True, None),
+        ("gemini", "✋", AgentState.WAITING, True, WaitingReason.PERMISSION),
+        ("claude", "✋", None, True, None),
+        ("claude", "", None, True, None),
+    ],
+)
+def test_signs_of_titles(
+    program: str, sign: str, state: AgentState | None, certain: bool, reason: WaitingReason | None
+) -> None:
+    clue = title_clue(program, sign, Stillness(moved=1000.0, alone=True), 1001.0)
+    assert clue is not None
+    assert (clue.state, clue.certain, clue.reason) == (state, certain, reason)
+
+
+def test_a_title_of_a_program_without_signs_says_nothing() -> None:
+    assert title_clue("aider", "✳", Stillness(moved=1000.0, alone=True), 1001.0) is None
+
+
+@pytest.mark.parametrize(("program", "sign"), [("claude", "⠂"), ("gemini", "✦")])
+def test_a_title_that_says_work_is_not_believed_over_a_quiet_window(program: str, sign: str) -> None:
+    for alone in (True, False):
+        window = Stillness(moved=1000.0, alone=alone)
+        young, old = (title_clue(program, sign, window, 1000.0 + quiet) for quiet in (9.0, 11.0))
+        assert young is not None and young.state is AgentState.WORKING
+        assert old is not None and old.state is None
+    unknown = title_clue(program, sign, Stillness(moved=None, alone=True), 9000.0)
+    assert unknown is not None and unknown.state is AgentState.WORKING

@@ -282,6 +282,33 @@ def test_versions(text: str, release: tuple[int, int] | None) -> None:
     assert parse_version(text) == release
 
 
+@pytest.mark.parametrize(
+    ("title", "sign"),
+    [
+        ("✳ SECRET", "✳"),
+        ("⠂ SECRET", "⠂"),
+        ("✋", "✋"),
+        ("[ ! ] Action Required", "!"),
+        ("[ . ] Action Required", "!"),
+        ("[ x ] SECRET", ""),
+        ("SECRET", ""),
+        ("éSECRET", ""),
+        ("名", ""),
+        ("٣", ""),
+        ("", ""),
+        (" ✳", ""),
+        ("\x1b✳", ""),
+        ("\udcff", ""),
+        ("\u202e✳", ""),
+    ],
+)
+def test_of_a_title_only_its_sign_is_kept(title: str, sign: str) -> None:
+    printed = server_record() + pane_record(pane_title=title)
+    (pane,) = parse(answer(printed), SERVER).panes
+    assert pane.title_sign == sign
+    assert "SECRET" not in repr(pane)
+
+
 def test_nothing_dangerous_is_on_the_allow_list() -> None:
     names = [variable.name for variable in VARIABLES]
     assert len(names) == len(set(names))

@@ -1,7 +1,10 @@
-"""What a pane shows of its agent without a word of its text: whether its window moves; pure."""
+"""What a pane shows of its agent without a word of its text: its title's sign, and whether it moves; pure."""
 
-from tmux_exporter.agent_facts import AgentState, Clue, StateSource
-from tmux_exporter.analysis.hook_clues import Stillness
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tmux_exporter.agent_facts import AgentState, Clue, StateSource, WaitingReason
+from tmux_exporter.analysis.hook_clues import QUIET_SECONDS, Stillness
 from tmux_exporter.model import Listing, Pane
 
 MOVES_SECONDS = 3.0
@@ -14,6 +17,57 @@ def stillness(listing: Listing, pane: Pane) -> Stillness:
     return Stillness(
         moved=float(window.activity) if window is not None and window.activity > 0 else None,
         alone=sum(each.window_id == pane.window_id for each in listing.panes) == 1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What a sign at the head of a title means, and whether its program has another one for every state."""
+
+    state: AgentState
+    certain: bool
+    reason: WaitingReason | None = None
+
+
+_WORKS = Sign(state=AgentState.WORKING, certain=False)
+_SPINNER = {chr(code): _WORKS for code in range(0x2800, 0x2900)}
+
+SIGNS: Mapping[str, Mapping[str, Sign]] = {
+    # At its prompt and at a question it shows the same one.
+    "claude": {**_SPINNER, "✳": Sign(state=AgentState.IDLE, certain=False)},
+    "codex": {
+        **_SPINNER,
+        "!": Sign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
+    },
+    "gemini": {
+        "✦": Sign(state=AgentState.WORKING, certain=True),
+        "⏲": Sign(state=AgentState.WORKING, certain=True),
+        "◇": Sign(state=AgentState.IDLE, certain=True),
+        "✋": Sign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
+    },
+}
+"""By program; docs/agents.md says which were seen. A program that is not here tells nothing by its title."""
+
+
+def title_clue(program: str, sign: str, window: Stillness, asked: float) -> Clue | None:
+    """What the title says; None where titles of this program say nothing.
+
+    A title stays when its agent stops. So work is only believed while the window moves: whoever works draws.
+    """
+    if program not in SIGNS:
+        return None
+    meant = SIGNS[program].get(sign)
+    if meant is None:
+        return Clue(source=StateSource.PANE_TITLE, why="its title has no sign that is known")
+    quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
+    if meant.state is AgentState.WORKING and quiet:
+        return Clue(source=StateSource.PANE_TITLE, why="its title says working, but its window is quiet")
+    return Clue(
+        source=StateSource.PANE_TITLE,
+        state=meant.state,
+        reason=meant.reason,
+        why=f"the sign of its title says {meant.state}",
+        certain=meant.certain,
     )
 
 

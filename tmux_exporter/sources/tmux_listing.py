@@ -15,6 +15,10 @@ from tmux_exporter.sources.tmux_query import Kind, Record, allowed
 MAX_ROWS = 20_000
 """Rows of one listing: a pane has one for each place that its window is linked into."""
 
+_LAST_ASCII = "\x7f"
+_ALERTS = ("[ ! ]", "[ . ]")
+"""With these in turn Codex asks for attention, in the place of a sign."""
+
 _MAX_PID = 1 << 22
 _FORMS = {
     Kind.ID: "([$@%][0-9]{1,10})",
@@ -90,7 +94,7 @@ def _rows(answer: Answer) -> dict[Record, list[_Row]]:
     machine is busy) it ends the line without a word, wherever it was: the line lacks nonces, or is empty.
     """
     nonce = answer.nonce.encode("ascii")
-    if answer.stdout.count(nonce) > 9 * MAX_ROWS:
+    if answer.stdout.count(nonce) > 10 * MAX_ROWS:
         raise _malformed("more records than any listing has")
     pieces = [piece.decode("utf-8", "surrogateescape") for piece in answer.stdout.split(nonce)]
     rows: dict[Record, list[_Row]] = {record: [] for record in Record}
@@ -247,7 +251,16 @@ def _pane(row: _Row) -> Pane:
         agent_option=row["@agent"],
         role_option=row["@role"],
         protected=row["@protect"] not in _NOT_PROTECTED,
+        title_sign=_sign(row["pane_title"]),
     )
+
+
+def _sign(title: str) -> str:
+    """The sign that an agent puts before the words of its title; the words go no further."""
+    if title.startswith(_ALERTS):
+        return "!"
+    sign = title[:1]
+    return sign if sign > _LAST_ASCII and sign.isprintable() and not sign.isalnum() else ""
 
 
 def _optional(number: str) -> int | None:

@@ -63,14 +63,16 @@ VARIABLES: tuple[Variable, ...] = (
     *_variables(
         Record.PANE, Kind.NUMBER, "session_created session_activity session_attached window_activity"
     ),
-    *_variables(Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role @protect"),
+    *_variables(
+        Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role @protect pane_title"
+    ),
 )
 """Every variable that is ever asked for, in the order of the answer.
 
 None of tmux's `client_*` and `buffer_*`: 3.2a dies of some of them outside their own listings, so a client's
-record is empty and only counted. No time variable with `display-message`, for the same reason. No path, title
-or command: they hold foreign text that nobody needs, and the current command costs the server a read of
-/proc.
+record is empty and only counted. No time variable with `display-message`, for the same reason. No path or
+command: they hold foreign text that nobody needs, and the current command costs the server a read of /proc.
+Of a title only the sign before its words is kept.
 """
 
 
