@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from tmux_exporter.agent_facts import AgentMemory
 from tmux_exporter.agent_watch import AgentWatch, Watched, open_watch
 from tmux_exporter.analysis.accounting import Accounts
 from tmux_exporter.analysis.agent_counts import AgentCounts
@@ -61,6 +62,7 @@ from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.remediator_file import RemediatorFile
 from tmux_exporter.sources.rollup import RollupReader
 from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.state import StateFile, boot_id
 from tmux_exporter.tmux_command import CommandHarvest
 
 OWN_PROC = "/proc"
@@ -161,6 +163,8 @@ class Sampler:
         operations: Operations | None = None,
         reports: OperationSource | None = None,
         watch: AgentWatch | None = None,
+        memory: AgentMemory | None = None,
+        keep: Callable[[AgentMemory], None] | None = None,
         commands: CommandSource | None = None,
     ) -> None:
         self._default_socket = default_socket
@@ -187,8 +191,10 @@ class Sampler:
         self._queries = QueryStats()
         self._scripts = Scripts()
         self._outcomes = SchedulerOutcomes()
-        self._names = NameBook()
-        self._lives = AgentLives()
+        memory = memory or AgentMemory()
+        self._names = NameBook(memory.names)
+        self._lives = AgentLives(memory.lives, memory.absent)
+        self._keep = keep
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
         self._counts = dict.fromkeys(RESULTS, 0)
@@ -346,6 +352,9 @@ class Sampler:
             commands=self._count_commands(harvest, snapshot.view) if harvest else None,
         )
         self._last, self._last_at = report, started
+        if self._keep:
+            lives, absent = self._lives.memory(), self._lives.absent()
+            self._keep(AgentMemory(lives=lives, names=self._names.memory(), absent=absent))
         return report
 
     def _read_memory(self, table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> MemoryFigures:
@@ -426,10 +435,12 @@ def open_sampler(
     operations: Operations | None = None,
     reports: OperationSource | None = None,
     commands: CommandSource | None = None,
+    keeps: bool = False,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
-    `reports` feeds `operations`; without both it tells of operations only that none were reported to it.
+    `reports` feeds `operations`; without both it tells of operations only that none were reported to it. It
+    knows the names that agents were given before, and `keeps` says that it writes down those that it gives.
     """
     uid = os.getuid()
     root = config.processes.root
@@ -442,6 +453,7 @@ def open_sampler(
         environ=environ,
         interval=config.sampling.interval,
     )
+    state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     limits = LimitReader(clock=clock, proc_root=root)
     remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
     # Where programs, we and everybody write.
@@ -464,6 +476,8 @@ def open_sampler(
         reports=reports,
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
         commands=commands,
+        memory=state.load(),
+        keep=state.keep if keeps else None,
     )
 
 

@@ -45,7 +45,13 @@ class Service:
         self._reports = OperationSocket(runtime_path(environ, uid), operations, uid=uid, clock=clock)
         self._commands = CommandWatch(read_client, uid=uid, clock=clock)
         sampler = open_sampler(
-            config, clock, environ, operations=operations, reports=self._reports, commands=self._commands
+            config,
+            clock,
+            environ,
+            operations=operations,
+            reports=self._reports,
+            commands=self._commands,
+            keeps=True,
         )
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)

@@ -1,16 +1,22 @@
 """The state of agents among real processes: which source tells it, and what happens where one does not."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import libtmux
 import pytest
 
+from tests.support.exporter import Exporter
 from tests.support.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, WaitingReason
 from tmux_exporter.analysis.explain import explain
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.report import AgentReport
+from tmux_exporter.sampler import Sampler
 
 
 @pytest.fixture
@@ -88,3 +94,49 @@ def test_the_sign_of_a_title_tells_the_state_and_no_word_of_it_is_kept(agents: P
     shows("two", "◇ SECRET", AgentState.IDLE)
     shows("two", "✋ SECRET", AgentState.WAITING, WaitingReason.PERMISSION)
     shows("two", "✦ SECRET", AgentState.WORKING)
+
+
+def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
+    tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+) -> None:
+    server = tmux_server("default")
+    agents = PlayedAgents(socket_dir.parent, server, keeps=True)
+    pid = agents.start("one")
+    since = int(SystemClock().time() * 1000)
+    agents.session_file(pid, status="waiting", waitingFor="dialog open", statusUpdatedAt=since)
+    agents.life("one")
+    agents.sampler.sample()
+    server.cmd("rename-window", "-t", "main:one", "two")
+    agents.session_file(pid, procStart="1")
+
+    def of(sampler: Sampler) -> AgentReport:
+        (report,) = (each for each in sampler.sample().agents if each.server == "default")
+        return report
+
+    # A new exporter knows the name. What no source says any more is as it was, for one look.
+    report = of(agents.another_sampler())
+    assert (report.agent, report.window_name) == ("one", "two")
+    assert (report.state, report.waiting_reason) == (AgentState.WAITING, WaitingReason.DIALOG)
+    assert abs(report.state_since_timestamp_seconds - since / 1000) < 1.0
+    assert (report.restarts_total, sum(report.state_seconds_total.values())) == (0, 0.0)
+    # A file that is gone is no reason to fail.
+    (agents.base / "tmux-exporter" / "agents.json").unlink()
+    assert of(agents.another_sampler()).agent == "two"
+
+
+def test_serve_keeps_the_file_and_once_does_not(
+    start_exporter: Callable[..., Exporter], tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
+) -> None:
+    tmux_server("default")
+    start_exporter()
+    (file,) = wait_for(lambda: list(tmp_path.glob("*/tmux-exporter/agents.json")), "the file is there", 30.0)
+    assert file.stat().st_mode & 0o777 == 0o600
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "once"), "XDG_RUNTIME_DIR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-m", "tmux_exporter", "once"],
+        check=True,
+        capture_output=True,
+        env=environ,
+        timeout=60,
+    )
+    assert not (tmp_path / "once").exists()

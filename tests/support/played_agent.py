@@ -12,13 +12,15 @@ from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, TmuxSettings
-from tmux_exporter.sampler import open_sampler
+from tmux_exporter.sampler import Sampler, open_sampler
 
 
 class PlayedAgents:
     """Agents in panes of the server `default` in `sockets`, seen by an own sampler."""
 
-    def __init__(self, base: Path, server: Any, settings: AgentSettings | None = None) -> None:
+    def __init__(
+        self, base: Path, server: Any, settings: AgentSettings | None = None, *, keeps: bool = False
+    ) -> None:
         self.base = base
         self.home = base / "home"
         (self.home / ".claude" / "sessions").mkdir(parents=True, mode=0o700)
@@ -32,9 +34,13 @@ class PlayedAgents:
             "PATH": os.environ["PATH"],
         }
         self._server = server
-        config = Config(agents=settings or AgentSettings(), tmux=TmuxSettings(query_timeout=10.0))
-        self.sampler = open_sampler(config, SystemClock(), self.environ)
+        self.config = Config(agents=settings or AgentSettings(), tmux=TmuxSettings(query_timeout=10.0))
+        self.sampler = self.another_sampler(keeps=keeps)
         self.snapshot: Snapshot | None = None
+
+    def another_sampler(self, *, keeps: bool = False) -> Sampler:
+        """A sampler as a new exporter would have."""
+        return open_sampler(self.config, SystemClock(), self.environ, keeps=keeps)
 
     def start(self, name: str, script: str = "sleep 3600; :", program: str = "claude") -> int:
         """Let a program of that name run a shell script in a window of that name; its pid."""

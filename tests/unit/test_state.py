@@ -1,0 +1,173 @@
+"""The state file: what comes back, and that nothing else does."""
+
+import json
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.clock import ManualClock
+from tmux_exporter.agent_facts import (
+    AgentMemory,
+    AgentPlace,
+    AgentState,
+    LifeMemory,
+    NameMemory,
+    WaitingReason,
+)
+from tmux_exporter.model import PaneKey, ProcessId
+from tmux_exporter.state import LARGEST_BYTES, NAME, StateFile, boot_id, parse, render
+
+NOW = 1_700_000_000.0
+PLACE = AgentPlace(PaneKey(ProcessId(100, 5), "%3"), "claude", 1)
+LIFE = LifeMemory(
+    place=PLACE,
+    name="Größe 🦊",
+    version="2.1.197",
+    role="qa",
+    process=ProcessId(200, 7),
+    up=True,
+    seen=NOW - 1.5,
+    state=AgentState.WAITING,
+    reason=WaitingReason.PERMISSION,
+    since=NOW - 100,
+)
+MEMORY = AgentMemory(
+    lives=(LIFE, replace(LIFE, state=AgentState.EXITED, reason=None, up=False, version="", role="")),
+    names=(NameMemory(place=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
+    absent=(("default", "shop", "lead", NOW - 5),),
+)
+
+
+def store(folder: Path, clock: ManualClock | None = None, boot: str = "b") -> StateFile:
+    return StateFile(folder, uid=os.getuid(), clock=clock or ManualClock(), boot=boot)
+
+
+def test_what_is_kept_comes_back_and_is_ours_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "state"
+    assert store(folder).load() == AgentMemory()
+    store(folder).keep(MEMORY)
+    assert store(folder).load() == MEMORY
+    assert [each.name for each in folder.iterdir()] == [NAME]
+    assert stat.S_IMODE((folder / NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_it_is_written_on_a_change_and_once_in_a_while(tmp_path: Path) -> None:
+    clock = ManualClock()
+    file = store(tmp_path, clock)
+    file.keep(MEMORY)
+    (tmp_path / NAME).unlink()
+    seen = replace(MEMORY, lives=tuple(replace(each, seen=NOW) for each in MEMORY.lives))
+    file.keep(seen)
+    assert not (tmp_path / NAME).exists(), "nothing but when it was seen has changed"
+    clock.advance(61.0)
+    file.keep(seen)
+    assert (tmp_path / NAME).exists()
+    (tmp_path / NAME).unlink()
+    file.keep(replace(seen, absent=()))
+    assert store(tmp_path).load().absent == ()
+
+
+def test_after_another_boot_only_the_expected_are_remembered(tmp_path: Path) -> None:
+    store(tmp_path).keep(MEMORY)
+    assert store(tmp_path, boot="c").load() == AgentMemory(absent=MEMORY.absent)
+    assert store(tmp_path, boot="").load() == AgentMemory(absent=MEMORY.absent)
+    store(tmp_path, boot="").keep(MEMORY)
+    assert store(tmp_path, boot="").load() == AgentMemory(absent=MEMORY.absent), "no name, no proof"
+    assert boot_id("/nowhere") == ""
+    assert len(boot_id("/proc")) == 36
+
+
+def test_no_time_lies_in_the_future() -> None:
+    found = parse(render(MEMORY, boot="b"), boot="b", now=NOW - 1000)
+    assert {found.lives[0].since, found.lives[0].seen, found.absent[0][3]} == {NOW - 1000}
+
+
+def _without(document: dict[str, Any], *path: Any) -> None:
+    for step in path[:-1]:
+        document = document[step]
+    del document[path[-1]]
+
+
+def _with(value: Any, *path: Any) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        for step in path[:-1]:
+            document = document[step]
+        document[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _with(2, "version"),
+        _with({}, "lives"),
+        _with([1], "lives"),
+        _with("dozing", "lives", 0, "state"),
+        _with("thirst", "lives", 0, "reason"),
+        _with("yes", "lives", 0, "up"),
+        _with(float("nan"), "lives", 0, "since"),
+        _with(10**400, "lives", 0, "seen"),
+        _with(True, "lives", 0, "since"),
+        _with("x" * 2000, "lives", 0, "name"),
+        _with("a\x1b[0m", "lives", 0, "name"),
+        _with([1], "lives", 0, "place"),
+        _with([-1, 1, "%0", "x", 0], "lives", 0, "place"),
+        _with([1.5, 1], "names", 0, "holder"),
+        _with([1 << 70, 1], "names", 0, "holder"),
+        _with(None, "names", 0, "wanted"),
+        _with([["a", "b", "c"]], "absent"),
+        lambda document: _without(document, "boot"),
+        lambda document: _without(document, "lives", 0, "role"),
+    ],
+)
+def test_what_this_version_does_not_write_is_refused_whole(spoil: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads(render(MEMORY, boot="b"))
+    spoil(document)
+    with pytest.raises(ValueError):
+        parse(json.dumps(document).encode(), boot="b", now=NOW)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b"null"])
+def test_no_content_ends_the_exporter(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    assert store(tmp_path).load() == AgentMemory()
+
+
+def _link(file: Path) -> None:
+    file.rename(file.with_name("other"))
+    file.symlink_to(file.with_name("other"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _link,
+        lambda file: file.chmod(0o666),
+        lambda file: file.write_bytes(file.read_bytes() + b" " * LARGEST_BYTES),
+    ],
+)
+def test_a_file_that_anybody_may_have_put_there_is_not_used(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    store(tmp_path).keep(MEMORY)
+    spoil(tmp_path / NAME)
+    assert store(tmp_path).load() == AgentMemory()
+    other = StateFile(tmp_path, uid=os.getuid() + 1, clock=ManualClock(), boot="b")
+    assert other.load() == AgentMemory()
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    file = store(tmp_path / "file" / "state")
+    file.keep(MEMORY)
+    file.keep(AgentMemory())
+    assert [each.message for each in caplog.records] == ["the state file cannot be written"]

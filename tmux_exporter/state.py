@@ -1,0 +1,229 @@
+"""The small state file: names of agents, their states and since when, and who is missing; never a counter.
+
+It lies in the state folder and survives the exporter. A file that is not as this version writes it is as good
+as none: names are then given anew.
+"""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tmux_exporter.agent_facts import (
+    AgentMemory,
+    AgentPlace,
+    AgentState,
+    LifeMemory,
+    NameMemory,
+    WaitingReason,
+)
+from tmux_exporter.clock import Clock
+from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.model import PaneKey, ProcessId
+from tmux_exporter.places import private_folder
+from tmux_exporter.sources.guarded_file import UntrustedFileError, read_guarded
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+NAME = "agents.json"
+VERSION = 1
+LARGEST_BYTES = 8 * 1024 * 1024
+KEEP_SECONDS = 60.0
+"""What changes with every sample (when an agent was last seen) is written no more often than this."""
+
+_LONGEST_TEXT = 1024
+
+
+class StateFile:
+    """The file in `folder`, of `uid`. `boot` names this boot of the machine: another left no process."""
+
+    def __init__(self, folder: Path, *, uid: int, clock: Clock, boot: str) -> None:
+        self._folder = folder
+        self._uid = uid
+        self._clock = clock
+        self._boot = boot
+        self._kept: AgentMemory | None = None
+        self._kept_at = -math.inf
+        self._failing = False
+
+    def load(self) -> AgentMemory:
+        """What was kept; empty where there is nothing to be believed. Raises nothing."""
+        path = str(self._folder / NAME)
+        try:
+            content = read_guarded(path, uid=self._uid, limit=LARGEST_BYTES)
+            return parse(content, boot=self._boot, now=self._clock.time())
+        except FileNotFoundError:
+            return AgentMemory()
+        except (UntrustedFileError, ValueError) as error:
+            _log.warning("the state file is not used", extra={"file": path, "problem": str(error)})
+            return AgentMemory()
+
+    def keep(self, memory: AgentMemory) -> None:
+        """Write it if it has changed or was written long ago. A failure is logged once and raises nothing."""
+        rests = self._kept is not None and _lasting(memory) == _lasting(self._kept)
+        if rests and self._clock.monotonic() - self._kept_at < KEEP_SECONDS:
+            return
+        try:
+            self._write(render(memory, boot=self._boot))
+            self._failing = False
+        except (OSError, CannotSeeError) as error:
+            if not self._failing:
+                _log.warning("the state file cannot be written", extra={"problem": str(error)})
+            self._failing = True
+        self._kept, self._kept_at = memory, self._clock.monotonic()
+
+    def _write(self, content: bytes) -> None:
+        folder = private_folder(self._folder, self._uid)
+        draft = folder / f".{NAME}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(draft, flags, 0o600), "wb") as stream:
+            stream.write(content)
+        os.replace(draft, folder / NAME)
+
+
+def boot_id(proc_root: str) -> str:
+    """What names this boot; empty where nothing does, and then nothing of processes is believed."""
+    try:
+        return Path(proc_root, "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _lasting(memory: AgentMemory) -> AgentMemory:
+    return replace(memory, lives=tuple(replace(each, seen=0.0) for each in memory.lives))
+
+
+def render(memory: AgentMemory, *, boot: str) -> bytes:
+    """The content of the file."""
+    document = {
+        "version": VERSION,
+        "boot": boot,
+        "lives": [
+            {
+                "place": _written_place(each.place),
+                "name": each.name,
+                "version": each.version,
+                "role": each.role,
+                "process": each.process,
+                "up": each.up,
+                "seen": each.seen,
+                "state": each.state,
+                "reason": each.reason,
+                "since": each.since,
+            }
+            for each in memory.lives
+        ],
+        "names": [
+            {
+                "place": _written_place(each.place),
+                "name": each.name,
+                "wanted": each.wanted,
+                "session": each.session_id,
+                "holder": each.holder,
+            }
+            for each in memory.names
+        ],
+        "absent": memory.absent,
+    }
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def parse(content: bytes, *, boot: str, now: float) -> AgentMemory:
+    """What the content says at the wall time `now`. Raises ValueError for what we do not write."""
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise ValueError(f"it is not of version {VERSION}")
+    try:
+        same_boot = bool(boot) and document["boot"] == boot
+        return AgentMemory(
+            lives=_all(document["lives"], lambda each: _life(each, now)) if same_boot else (),
+            names=_all(document["names"], _name) if same_boot else (),
+            absent=_all(document["absent"], lambda each: _absentee(each, now)),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"a field is missing or of the wrong kind: {type(error).__name__}") from None
+
+
+def _written_place(place: AgentPlace) -> list[object]:
+    return [*place.pane.server, place.pane.pane, place.program, place.number]
+
+
+def _life(value: dict[str, Any], now: float) -> LifeMemory:
+    reason = value["reason"]
+    return LifeMemory(
+        place=_place(value["place"]),
+        name=_text(value["name"]),
+        version=_text(value["version"]),
+        role=_text(value["role"]),
+        process=_process(value["process"]),
+        up=_flag(value["up"]),
+        seen=min(_number(value["seen"]), now),
+        state=AgentState(value["state"]),
+        reason=None if reason is None else WaitingReason(reason),
+        # The clock may have been set back since.
+        since=min(_number(value["since"]), now),
+    )
+
+
+def _name(value: dict[str, Any]) -> NameMemory:
+    return NameMemory(
+        place=_place(value["place"]),
+        name=_text(value["name"]),
+        wanted=_text(value["wanted"]),
+        session_id=_text(value["session"]),
+        holder=_process(value["holder"]),
+    )
+
+
+def _absentee(value: list[Any], now: float) -> tuple[str, str, str, float]:
+    server, session, agent, since = value
+    return _text(server), _text(session), _text(agent), min(_number(since), now)
+
+
+def _place(value: list[Any]) -> AgentPlace:
+    pid, start, pane, program, number = value
+    server = ProcessId(_count(pid), _count(start))
+    return AgentPlace(PaneKey(server, _text(pane)), _text(program), _count(number))
+
+
+def _process(value: list[Any]) -> ProcessId:
+    pid, start = value
+    return ProcessId(_count(pid), _count(start))
+
+
+def _all(value: object, of: Callable[[Any], T]) -> tuple[T, ...]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return tuple(of(each) for each in value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
+        raise TypeError("no text")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("no truth value")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise TypeError("no count")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("no number")
+    return float(value)
