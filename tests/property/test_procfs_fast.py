@@ -2,17 +2,18 @@
 
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.property.test_conservation import check
+from tests.property.test_conservation import check, tape
 from tests.support.fast_on_simulation import FastOnSimulation
 from tests.support.simulated_kernel import SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)
-READINGS = 20
+SEEDS = range(100)
 
 
 def agree(tape: bytes, *, busy: bool) -> int:
@@ -45,18 +46,35 @@ def agree(tape: bytes, *, busy: bool) -> int:
 
 
 @given(TAPES)
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_both_readers_agree_whatever_happened_between_readings(tape: bytes) -> None:
     assert agree(tape, busy=False) > 0
 
 
 @given(TAPES)
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_both_readers_agree_after_a_reading_during_which_anything_happened(tape: bytes) -> None:
     assert agree(tape, busy=True) > 0
 
 
 @given(TAPES)
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_counters_keep_to_the_truth_with_the_fast_reader(tape: bytes) -> None:
     check(tape, reader=FastOnSimulation)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_both_readers_agree_over_long_histories(busy: bool) -> None:
+    for seed in SEEDS:
+        try:
+            assert agree(Random(seed).randbytes(1200), busy=busy) > 0
+        except AssertionError as error:
+            pytest.fail(f"seed {seed}: {error}")
+
+
+def test_counters_keep_to_the_truth_over_long_histories() -> None:
+    for seed in SEEDS:
+        try:
+            check(tape(seed), reader=FastOnSimulation)
+        except AssertionError as error:
+            pytest.fail(f"seed {seed}: {error}")

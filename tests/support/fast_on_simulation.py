@@ -42,7 +42,8 @@ class SimulatedProc:
         return self.kernel.cursor
 
     def pid_max(self) -> int:
-        return self.kernel.pid_max
+        # The simulation gives its largest away; Linux names the one after it.
+        return self.kernel.pid_max + 1
 
     def clock_ns(self, pid: int) -> int | None:
         self.between()
