@@ -60,9 +60,14 @@ class AuditView:
         kept = [line for line in self.lines if fits(line)]
         return replace(self, lines=tuple(kept[-wanted.last :] if wanted.last else kept))
 
+    @property
+    def records(self) -> tuple[Mapping[str, Any], ...]:
+        """The records in these lines."""
+        return tuple(line.record for line in self.lines if line.record is not None)
+
     def verdict(self) -> str:
         """One line: how many records there are, and whether they are whole."""
-        records = [line.record for line in self.lines if line.record is not None]
+        records = self.records
         span = f", {records[0]['seq']} to {records[-1]['seq']}" if records else ""
         found = f"faults, see above: {len(self.faults)}" if self.faults else "the chain is whole"
         return f"{len(records)} records{span}; {found}"
@@ -73,8 +78,7 @@ class AuditView:
 
     def as_json(self) -> str:
         """The records, and what is wrong."""
-        records = [line.record for line in self.lines if line.record is not None]
-        return json.dumps({"records": records, "faults": self.faults}, indent=2)
+        return json.dumps({"records": self.records, "faults": self.faults}, indent=2)
 
 
 def load(path: Path) -> AuditView:

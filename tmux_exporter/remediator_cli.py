@@ -80,18 +80,28 @@ def run(
 @click.option("--pid", type=click.IntRange(1), metavar="PID", help="Only acts on this process.")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the last N of them.")
 @click.option("--verify", is_flag=True, help="Show nothing but whether the chain of records is whole.")
+@click.option("--replay", is_flag=True, help="Derive each decision again from what its record holds.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def audit(
-    *, kind: str | None, policy: str | None, pid: int | None, last: int | None, verify: bool, as_json: bool
+    *,
+    kind: str | None,
+    policy: str | None,
+    pid: int | None,
+    last: int | None,
+    verify: bool,
+    replay: bool,
+    as_json: bool,
 ) -> int:
     """Show every record of the audit and verify its chain: exit code 1 where that is broken.
 
-    An outcome is shown with the act that it is of.
+    An outcome is shown with the act that it is of. With --replay exit code 1 also says that a decision does
+    not follow from its record by the rules of this version.
 
     \b
     Example:
       tmux-remediator audit --last 20
       tmux-remediator audit --verify
+      tmux-remediator audit --replay --policy orphaned-schedulers
       tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
     """
     from tmux_exporter.audit_view import Wanted
@@ -103,6 +113,15 @@ def audit(
     shown = view.only(Wanted(kind=kind, policy=policy, pid=pid, last=last))
     for fault in view.faults:
         click.echo(f"{path}: {fault}", err=True)
+    if replay:
+        from tmux_exporter.remediator.replay import decisions, differences
+
+        wrong = tuple(differences(shown.records))
+        for each in wrong:
+            click.echo(f"{path}: {each}", err=True)
+        count = len(decisions(shown.records))
+        show(f"{count} decisions; not derived from their record: {len(wrong)}")
+        return 1 if view.faults or wrong else 0
     if as_json:
         show(shown.as_json())
     elif not view.lines:

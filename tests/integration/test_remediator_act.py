@@ -20,6 +20,7 @@ from tmux_exporter.remediator import act, proofs, vetoes
 from tmux_exporter.remediator.act import STEPS, Result, Tools, end
 from tmux_exporter.remediator.audit import AuditError, faults, read
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.replay import differences
 from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report, SchedulerReport
@@ -61,7 +62,9 @@ def kinds(fleet: Fleet) -> list[str]:
     path = fleet.act_audit
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     assert list(faults(read(lines))) == []
-    found = [str(line.record["kind"]) for line in read(lines) if line.record]
+    records = [line.record for line in read(lines) if line.record]
+    assert list(differences(records)) == [], "each decision follows from its record"
+    found = [str(record["kind"]) for record in records]
     return [each for each in found if each != "refusal"]
 
 

@@ -106,6 +106,31 @@ class Fleet:
         self._started.append(self.scene.root(pane, server=server))
         return self._started[-1]
 
+    def leave_behind(self, command: str, *, server: str = FLEET) -> str:
+        """Run a command in a kernel session of its own, in a pane that is gone then; the file of its pid."""
+        file = f"left{len(self._started)}.pid"
+        self._started.append(0)
+        pane = self.scene.shell(
+            f"B=$B setsid sh -c 'echo $$ >$0; exec {command}' $B/{file} >/dev/null 2>&1 </dev/null &",
+            *("-t", "main:"),
+            server=server,
+        )
+        self._started[-1] = self.scene.pid(file)
+        root = self.scene.root(pane, server=server)
+        self.tmux("kill-pane", "-t", pane, server=server)
+        wait_for(lambda: is_gone(root), "the pane is gone")
+        return file
+
+    def children(self, pid: int) -> list[int]:
+        """The pids of the children of a process."""
+        return _children(pid)
+
+    def pane_of(self, pid: int, *, server: str = FLEET) -> str:
+        """The pane whose own process is the parent of this one."""
+        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        rows = self.tmux("list-panes", "-a", "-F", "#{pane_pid} #{pane_id}", server=server).splitlines()
+        return dict(row.split() for row in rows)[parent]
+
     def orphan(self, name: str = "orphan", *, shell: str = "bash", script: str = CHECK_IN) -> tuple[int, int]:
         """A scheduler for a session that was never there, made as Tmux-Orchestrator does: shell and sleep."""
         pid = self.schedule(f'nohup {shell} -c "{script.format(target="gone:0")}"', name)

@@ -41,11 +41,14 @@ class RecordedTerms(NamedTuple):
     allow: tuple[OptIn, ...]
 
 
+def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Those of the records that decide something."""
+    return tuple(record for record in records if record.get("kind") in ("intent", "refusal"))
+
+
 def differences(records: Iterable[Record]) -> Iterator[str]:
     """Each recorded decision that does not follow from its record, in words."""
-    for record in records:
-        if record.get("kind") not in ("intent", "refusal"):
-            continue
+    for record in decisions(records):
         told = record.get("refusal")
         try:
             found = decide(record)

@@ -1,0 +1,285 @@
+"""One act on an agent or on a leaked process: what ends, what is left, and when nothing is signalled."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.orders import KILL, STOP, single_order
+from tests.support.processes import end_process, is_gone
+from tests.support.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.wait import wait_for
+from tmux_exporter.model import ProcessId
+from tmux_exporter.remediation import Action, Method, Outcome, Refusal
+from tmux_exporter.remediator import proofs, vetoes
+from tmux_exporter.remediator.act import Result, Tools, end
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.order import Order, Stage
+from tmux_exporter.remediator.replay import differences
+from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.vetoes import Case
+from tmux_exporter.remediator.world import World
+
+P = replace(ORPHANED_SCHEDULERS, warmup=0.0)
+
+DONE = ((Action.STOP, Outcome.DONE),)
+SURVIVED = ((Action.STOP, Outcome.SURVIVED),)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Fleet]:
+    with running_fleet() as made:
+        for name, program in (("claude", "bash"), ("helper", "sleep")):
+            shutil.copy(shutil.which(program) or "", made.scene.base / "bin" / name)
+        yield made
+
+
+@pytest.fixture
+def fleet(shared: Fleet) -> Iterator[Fleet]:
+    yield shared
+    shared.reset()
+
+
+def agent(fleet: Fleet, script: str = "sleep 20000; :") -> int:
+    """A played claude below the shell of a pane, with a child."""
+    pid = fleet.schedule(f"$B/bin/claude -c '{script}'", "agent")
+    wait_for(lambda: fleet.children(pid), "it has a child")
+    return pid
+
+
+def identity(pid: int) -> ProcessId:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return ProcessId(pid, int(stat.rpartition(")")[2].split()[19]))
+
+
+def agent_order(pid: int, *stages: Stage) -> Order:
+    return single_order(P, Method.AGENT_PROCESS, identity(pid), *stages, server=FLEET)
+
+
+def leak_order(fleet: Fleet, pid: int, *stages: Stage, named: str | None = None) -> Order:
+    """To end a leaked process as a policy names it that was made from the report."""
+    report, _ = World(fleet.config(), fleet.clock, os.environ).look()
+    (leak,) = [each for each in report.leaks if each.process.pid == pid]
+    sha = leak.argv_sha256 if named is None else named
+    return single_order(P, Method.LEAKED_PROCESS, leak.process, *stages, server=FLEET, argv_sha256=sha)
+
+
+def carry_out(order: Order, tools: Tools) -> Result:
+    """The act, for a policy that is for whatever the last look shows."""
+    return end(order, tools, lambda _: True)
+
+
+def refused(result: Result, reason: Refusal, action: Action = Action.STOP) -> bool:
+    return (result.actions, result.refusal) == (((action, Outcome.REFUSED),), reason)
+
+
+def records(fleet: Fleet) -> list[dict[str, object]]:
+    """What an act has recorded; every decision in it follows from its record."""
+    lines = fleet.act_audit.read_text().splitlines() if fleet.act_audit.exists() else []
+    found = [json.loads(line) for line in lines]
+    assert list(differences(found)) == []
+    return found
+
+
+def leaked(fleet: Fleet, command: str = "$B/bin/helper 20000") -> int:
+    """A process whose pane is gone."""
+    file = fleet.leave_behind(command)
+    return fleet.scene.pid(file)
+
+
+def test_an_agent_is_ended_and_neither_its_shell_nor_its_pane(fleet: Fleet) -> None:
+    pid = agent(fleet)
+    panes = fleet.panes().keys()
+    (child,) = fleet.children(pid)
+    order = agent_order(pid, STOP, KILL)
+    result = carry_out(order, fleet.tools())
+    # Its pane's own process never waits for it: a zombie has ended.
+    assert (result.actions, result.ended) == (DONE, True)
+    assert not alive(pid)
+    assert fleet.panes().keys() == panes
+    assert result.left == (identity(child),) and "live on" in result.detail
+    intent, outcome = records(fleet)
+    assert (intent["kind"], outcome["kind"], outcome["left"]) == (
+        "intent",
+        "outcome",
+        [list(identity(child))],
+    )
+    assert (intent["method"], intent["processes"]) == ("agent_process", [list(order.target.processes[0])])
+    assert "sleep 20000" not in fleet.act_audit.read_text()
+    end_process(child)
+
+
+def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) -> None:
+    pid = agent(fleet, 'trap "" TERM; sleep 20000; sleep 20000')
+    tools = fleet.tools()
+    assert refused(carry_out(agent_order(pid, KILL), tools), Refusal.NOT_STOPPED, Action.KILL)
+    assert carry_out(agent_order(pid, STOP), tools).actions == SURVIVED
+    assert alive(pid)
+    assert carry_out(agent_order(pid, KILL), tools).actions == ((Action.KILL, Outcome.DONE),)
+    assert not alive(pid)
+    assert tools.survived == {}
+    assert [each["kind"] for each in records(fleet)] == ["refusal", *["intent", "outcome"] * 2]
+    assert carry_out(agent_order(pid, STOP), tools).actions == ((Action.STOP, Outcome.VANISHED),)
+
+
+def test_what_one_remediator_has_stopped_another_may_not_kill(fleet: Fleet) -> None:
+    pid = agent(fleet, 'trap "" TERM; sleep 20000; sleep 20000')
+    assert carry_out(agent_order(pid, STOP), fleet.tools()).actions == SURVIVED
+    assert refused(carry_out(agent_order(pid, KILL), fleet.tools()), Refusal.NOT_STOPPED, Action.KILL)
+    assert alive(pid)
+
+
+HELD = (
+    "import os, sys\n"
+    "os.mkfifo(sys.argv[1])\n"
+    "held = [(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)]\n"
+    "os.posix_spawn('/bin/true', ['true'], {}, file_actions=held)\n"
+)
+"""Waits for a child of vfork, in state D, that waits for somebody to open its pipe."""
+
+
+def test_what_the_kernel_holds_is_told_and_left(fleet: Fleet) -> None:
+    (fleet.scene.base / "held.py").write_text(HELD)
+    (fleet.scene.base / "held").mkdir()
+    os.symlink(os.path.realpath(sys.executable), fleet.scene.base / "held" / "claude")
+    pid = fleet.schedule("$B/held/claude $B/held.py $B/held/fifo", "held")
+    wait_for(
+        lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D", "it is held", 20
+    )
+    (child,) = fleet.children(pid)
+    try:
+        result = carry_out(agent_order(pid, STOP), fleet.tools())
+        assert result.actions == SURVIVED
+        assert result.detail == "the kernel holds it (state D)"
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        end_process(child)
+
+
+@pytest.mark.parametrize("allow", [(), (OptIn.ATTACHED_SESSION,)])
+def test_an_agent_in_a_session_that_somebody_looks_at_is_left_alone(
+    fleet: Fleet, allow: tuple[OptIn, ...]
+) -> None:
+    pid = agent(fleet)
+    client = subprocess.Popen(
+        ["tmux", "-S", str(fleet.sockets / FLEET), "-C", "attach", "-t", "main"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: fleet.tmux("list-clients"), "it is attached")
+        order = agent_order(pid)
+        result = carry_out(replace(order, policy=replace(P, allow=allow)), fleet.tools())
+        assert refused(result, Refusal.ATTACHED_SESSION) if not allow else result.actions == DONE
+        assert alive(pid) is not bool(allow)
+    finally:
+        client.communicate()
+
+
+def test_an_agent_that_is_a_pane_s_own_process_is_left_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = fleet.in_pane(f"{fleet.scene.base}/bin/claude -c 'sleep 20000; :'")
+    wait_for(lambda: fleet.children(pid), "it has a child")
+    assert refused(carry_out(agent_order(pid), fleet.tools()), Refusal.PANE_SHELL)
+    assert alive(pid)
+    kept = tuple(each for each in vetoes.VETOES if each.allows is not vetoes.is_no_pane)
+    monkeypatch.setattr(vetoes, "VETOES", kept)
+    assert carry_out(agent_order(pid), fleet.tools()).actions == DONE
+
+
+def test_an_agent_above_another_agent_is_left_alone(fleet: Fleet) -> None:
+    shutil.copy(shutil.which("sleep") or "", fleet.scene.base / "bin" / "codex")
+    pid = agent(fleet, "$0/codex 20000; :' \"$B/bin\" '")
+    assert refused(carry_out(agent_order(pid), fleet.tools()), Refusal.LIVE_DESCENDANT)
+    assert alive(pid, *fleet.children(pid))
+
+
+def test_a_leaked_process_is_ended_by_the_hash_that_names_it(fleet: Fleet) -> None:
+    pid, other = leaked(fleet), leaked(fleet)
+    result = carry_out(leak_order(fleet, pid, STOP, KILL), fleet.tools())
+    assert (result.actions, result.left) == (DONE, ())
+    assert is_gone(pid) and alive(other)
+    assert [each["kind"] for each in records(fleet)] == ["intent", "outcome"]
+    end_process(other)
+
+
+def test_a_leaked_process_that_nobody_named_is_left_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = leaked(fleet)
+    for named in ("", "0" * 64):
+        result = carry_out(leak_order(fleet, pid, named=named), fleet.tools())
+        assert refused(result, Refusal.EVIDENCE)
+    assert alive(pid)
+    (refusal,) = records(fleet)
+    assert (refusal["kind"], refusal["refusal"]) == ("refusal", "evidence")
+    kept = tuple(each for each in proofs.PROOFS if each.holds is not proofs.is_what_was_named)
+    monkeypatch.setattr(proofs, "PROOFS", kept)
+    assert carry_out(leak_order(fleet, pid, named=""), fleet.tools()).actions == DONE
+
+
+SOCKETS = (
+    "import os, socket, sys\n"
+    "kind = sys.argv[2]\n"
+    "if kind == 'unix':\n"
+    "    s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1] + '.socket'); s.listen()\n"
+    "elif kind == 'tcp':\n"
+    "    s = socket.create_server(('127.0.0.1', 0))\n"
+    "elif kind == 'udp':\n"
+    "    s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))\n"
+    "else:\n"
+    "    s = socket.socketpair()\n"
+    "open(sys.argv[1], 'w').close()\n"
+    "sys.stdin.read()\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp", "udp", "none"])
+def test_a_socket_at_which_others_reach_a_process_is_seen(fleet: Fleet, kind: str) -> None:
+    ready = fleet.scene.base / kind
+    process = subprocess.Popen([sys.executable, "-c", SOCKETS, str(ready), kind], stdin=subprocess.PIPE)
+    try:
+        wait_for(ready.exists, "it has its socket", 20)
+        seen = identity(process.pid)
+        around = World(fleet.config(), fleet.clock, os.environ).around([seen])
+    finally:
+        process.communicate()
+    assert around[seen].reachable is (kind != "none")
+
+
+def test_a_leaked_process_that_others_reach_is_left_alone(fleet: Fleet) -> None:
+    ready = fleet.scene.base / "ready"
+    (fleet.scene.base / "listen.py").write_text(
+        "import socket, sys, time\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        "open(sys.argv[1], 'w').close()\n"
+        "time.sleep(20000)\n"
+    )
+    pid = leaked(fleet, f"{sys.executable} $B/listen.py $B/ready")
+    wait_for(ready.exists, "it listens", 20)
+    order = leak_order(fleet, pid)
+    assert refused(carry_out(order, fleet.tools()), Refusal.LISTENING_SOCKET)
+    assert alive(pid)
+    allowed = replace(order, policy=replace(P, allow=(OptIn.LISTENING_SOCKET,)))
+    assert carry_out(allowed, fleet.tools()).actions == DONE
+
+
+def test_what_the_policy_does_not_match_any_more_is_left_alone(fleet: Fleet) -> None:
+    pid = agent(fleet)
+    asked: list[Case] = []
+
+    def nothing(case: Case) -> bool:
+        asked.append(case)
+        return False
+
+    assert refused(end(agent_order(pid), fleet.tools(), nothing), Refusal.CHANGED)
+    assert [case.pids for case in asked] == [{pid}]
+    assert alive(pid)
