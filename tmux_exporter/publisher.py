@@ -1,21 +1,22 @@
-"""The background sampler (D1): samples on a fixed tick, renders once, and hands out its last result.
+"""The background sampler (D1): samples on a fixed tick, and hands out its last result.
 
 Scrapes, the live page and the remediator never touch sampling: a hung tmux server, a hundred scrapers or a
-slow client read finished bytes. All sampling and rendering happens in one thread; every public method may be
-called from any.
+slow client read the same bytes, which are made once, by the first who asks. All sampling happens in one
+thread; every public method may be called from any.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.render import Renderer, compress, text
+from tmux_exporter.metrics.family import Family
+from tmux_exporter.metrics.render import Pages, Renderer, compress, text
 from tmux_exporter.report import Report
 from tmux_exporter.web.report_json import render as render_json
 
@@ -38,18 +39,70 @@ class Samples(Protocol):
         """Use these settings from the next sample on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """One sample in every form in which it is served; `sequence` counts samples from 1."""
+class Printer:
+    """Makes pages, one at a time, for whichever thread asks; it keeps what the next page may use."""
 
-    sequence: int
-    taken_at: float
-    report: Report
-    text: bytes
-    text_gzip: bytes
-    openmetrics: bytes
-    openmetrics_gzip: bytes
-    json: bytes
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+        self._turn = threading.RLock()
+
+    def once(self, made: dict[str, bytes], form: str, make: Callable[[], bytes]) -> bytes:
+        """The bytes of a form, made by whoever asks first; all others wait for them."""
+        with self._turn:
+            if form not in made:
+                made[form] = make()
+            return made[form]
+
+    def pages(self, families: Sequence[Family]) -> Pages:
+        """The families in both formats."""
+        return self._renderer.render(families)
+
+
+class Published:
+    """One sample in every form in which it is served; `sequence` counts samples from 1.
+
+    A form is made when it is first asked for: of most samples hardly any form is.
+    """
+
+    def __init__(
+        self, *, sequence: int, taken_at: float, report: Report, families: Sequence[Family], printer: Printer
+    ) -> None:
+        self.sequence = sequence
+        self.taken_at = taken_at
+        self.report = report
+        self._families = families
+        self._printer = printer
+        self._made: dict[str, bytes] = {}
+
+    @property
+    def text(self) -> bytes:
+        """The page in the text format."""
+        return self._printer.once(self._made, "text", lambda: self._pages("text"))
+
+    @property
+    def text_gzip(self) -> bytes:
+        """The same, compressed."""
+        return self._printer.once(self._made, "text_gzip", lambda: compress(self.text))
+
+    @property
+    def openmetrics(self) -> bytes:
+        """The page in OpenMetrics."""
+        return self._printer.once(self._made, "openmetrics", lambda: self._pages("openmetrics"))
+
+    @property
+    def openmetrics_gzip(self) -> bytes:
+        """The same, compressed."""
+        return self._printer.once(self._made, "openmetrics_gzip", lambda: compress(self.openmetrics))
+
+    @property
+    def json(self) -> bytes:
+        """The report."""
+        return self._printer.once(self._made, "json", lambda: render_json(self.report))
+
+    def _pages(self, form: str) -> bytes:
+        pages = self._printer.pages(self._families)
+        self._made.update(text=pages.text, openmetrics=pages.openmetrics)
+        return self._made[form]
 
 
 class Publisher:
@@ -59,7 +112,7 @@ class Publisher:
         self._sampler = sampler
         self._config = config
         self._clock = clock
-        self._renderer = Renderer()
+        self._printer = Printer()
         self._turn = threading.Condition()
         self._published: Published | None = None
         self._subscribers: list[Callable[[], None]] = []
@@ -162,16 +215,12 @@ class Publisher:
         with self._turn:
             dropped = self._status.dropped_series_total + collected.dropped
             self._status = replace(self._status, dropped_series_total=dropped)
-        pages = self._renderer.render(collected.families)
         return Published(
             sequence=self._published.sequence + 1 if self._published else 1,
             taken_at=taken_at,
             report=report,
-            text=pages.text,
-            text_gzip=compress(pages.text),
-            openmetrics=pages.openmetrics,
-            openmetrics_gzip=compress(pages.openmetrics),
-            json=render_json(report),
+            families=collected.families,
+            printer=self._printer,
         )
 
     def _swap(self, published: Published) -> None:

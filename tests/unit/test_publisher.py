@@ -1,13 +1,17 @@
+import gzip
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from tests.support.report import example_report
 from tests.support.wait import wait_for
+from tmux_exporter import publisher as publishing
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config, MetricsSettings, SamplingSettings
+from tmux_exporter.metrics.render import Renderer
 from tmux_exporter.publisher import Published, Publisher
 from tmux_exporter.report import Report
 
@@ -67,6 +71,34 @@ def test_every_form_is_made_once_from_the_same_report(publisher: Publisher) -> N
     assert b"tmux_up{" in published.text
     assert published.openmetrics.endswith(b"# EOF\n")
     assert publisher.current() is published
+
+
+def test_a_form_is_made_when_it_is_asked_for_and_only_once(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def count(where: object, name: str) -> None:
+        real = getattr(where, name)
+
+        def counted(*given: object) -> object:
+            made.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(where, name, counted)
+
+    count(publishing, "compress")
+    count(publishing, "render_json")
+    count(Renderer, "render")
+    published = first(publisher)
+    assert made == []
+    with ThreadPoolExecutor(8) as pool:
+        forms = list(pool.map(lambda _: published.openmetrics_gzip, range(8)))
+    assert made == ["render", "compress"]
+    assert {gzip.decompress(each) for each in forms} == {published.openmetrics}
+    assert (published.text[:6], made) == (b"# HELP", ["render", "compress"])
+    assert published.json is published.json
+    assert made == ["render", "compress", "render_json"]
 
 
 def test_samples_are_taken_on_the_tick(sampler: Sampler) -> None:

@@ -7,7 +7,7 @@ from tmux_exporter.report import Report
 
 
 class Published(Protocol):
-    """One sample in every form in which it is served, rendered once; `sequence` grows with every sample."""
+    """One sample in every form in which it is served, each made once; `sequence` grows with every sample."""
 
     @property
     def sequence(self) -> int:

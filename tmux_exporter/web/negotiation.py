@@ -13,7 +13,7 @@ VARY: Header = (b"vary", b"Accept, Accept-Encoding")
 
 
 def page(published: Published, *, accept: str, accept_encoding: str) -> Response:
-    """The page in the format and encoding asked for; the bytes were made when the sample was."""
+    """The page in the format and encoding asked for; the bytes are made once for each sample."""
     compressed = accepts_gzip(accept_encoding)
     if wants_openmetrics(accept):
         kind, body = OPENMETRICS, published.openmetrics_gzip if compressed else published.openmetrics
