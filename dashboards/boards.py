@@ -9,11 +9,13 @@ from dashboards.fleet import fleet
 from dashboards.leaks import leaks
 from dashboards.servers import tmux_servers
 from dashboards.session import session
+from dashboards.slo import service_levels
 
 BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
     "fleet": fleet,
     "session": session,
     "agent": agent,
     "leaks": leaks,
+    "slo": service_levels,
     "servers": tmux_servers,
 }

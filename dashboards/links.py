@@ -23,6 +23,11 @@ def all_boards() -> build.DashboardLink:
     )
 
 
+def to_host(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
+    """From a row with the column Host to the fleet board of that host."""
+    return drill_down("Only this host", "tmux-fleet", {"instance": "Host"}, variables)
+
+
 def to_session(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
     """From a row with the columns Host, Server and Session to the board that explains that session."""
     fields = {"instance": "Host", "server": "Server", "session": "Session"}

@@ -71,16 +71,26 @@ def tile(
     unit: str = "none",
     decimals: int = 0,
     texts: Texts | None = None,
+    below: tuple[float, str, str] | None = None,
     width: int = 4,
 ) -> stat.Panel:
-    """One number, or a word for it, on a coloured ground: to be read from across the room."""
+    """One number, or a word for it, on a coloured ground: to be read from across the room.
+
+    `below` is a number, and the word and colour for all that is smaller.
+    """
     return (
         framed(stat.Panel(), number, title, description, empty)
         .with_target(target(query, 0).instant())
         .unit(unit)
         .decimals(decimals)
         .thresholds(colored(steps))
-        .mappings([_nothing(empty), *([worded(texts)] if texts else [])])
+        .mappings(
+            [
+                _nothing(empty),
+                *([worded(texts)] if texts else []),
+                *([_smaller(*below)] if below else []),
+            ]
+        )
         .color_mode(common.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(common.BigValueGraphMode.NONE)
         .text_mode(common.BigValueTextMode.VALUE)
@@ -135,6 +145,7 @@ def graph(
     colors: Mapping[str, str] | None = None,
     steps: Steps | None = None,
     top: float | None = None,
+    lowest: float | None = 0,
     soft_top: float | None = None,
     width: int = 12,
 ) -> timeseries.Panel:
@@ -142,7 +153,8 @@ def graph(
 
     `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
     dashed line that the others should not reach, and so are `steps`, each in its colour. `colors` are for
-    series whose names mean something. `top` is where the axis ends, `soft_top` where it ends at least.
+    series whose names mean something. `lowest` and `top` are where the axis ends, `soft_top` where it ends
+    at least.
     """
     panel = (
         framed(timeseries.Panel(), number, title, description, empty)
@@ -174,8 +186,8 @@ def graph(
         panel.scale_distribution(
             build_common.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
         )
-    else:
-        panel.min(0)
+    elif lowest is not None:
+        panel.min(lowest)
     if stacked:
         panel.stacking(build_common.StackingConfig().mode(common.StackingMode.NORMAL))
     if rename:
@@ -203,6 +215,16 @@ def worded(texts: Texts) -> dashboard.ValueMap:
             value: dashboard.ValueMappingResult(text=text, color=color, index=place)
             for place, (value, (text, color)) in enumerate(texts.items(), 1)
         }
+    )
+
+
+def _smaller(limit: float, text: str, color: str) -> dashboard.RangeMap:
+    return dashboard.RangeMap(
+        options=dashboard.DashboardRangeMapOptions(
+            from_val=None,
+            to=limit,
+            result=dashboard.ValueMappingResult(text=text, color=color, index=1),
+        )
     )
 
 

@@ -70,6 +70,11 @@ class _Loader:
     def __call__(self) -> Config:
         return override(load(self.path), **self.flags)
 
+    def unless_given(self, **flags: str) -> "_Loader":
+        """With these flags where the command line has none."""
+        given = {name: value for name, value in self.flags.items() if value is not None}
+        return _Loader(path=self.path, flags=flags | given)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
@@ -100,7 +105,7 @@ def serve(load_config: Callable[[], Config]) -> None:
 
 
 @cli.command(short_help="Start everything for a newcomer in one go.")
-@click.option("--demo", is_flag=True, help="Add a demo fleet on a tmux server of its own.")
+@click.option("--demo", is_flag=True, help="Add a demo fleet, sampled each second.")
 @_serving
 @_settings
 def up(load_config: _Loader, demo: bool) -> None:
@@ -114,6 +119,9 @@ def up(load_config: _Loader, demo: bool) -> None:
     """
     from tmux_exporter.up import up as run_up
 
+    if demo:
+        # Its rules look back for seconds where those for people look back for minutes.
+        load_config = load_config.unless_given(sampling_interval="1s")
     run_up(load_config(), load_config, os.environ, click.echo, config_path=load_config.path, with_demo=demo)
 
 

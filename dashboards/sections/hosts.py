@@ -6,7 +6,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CRITICAL, WARNING, none_is_calm
-from dashboards.links import drill_down
+from dashboards.links import to_host
 from dashboards.panels import HOST_PATTERN, graph
 from dashboards.queries import HOST, Query, at_end, largest, rate, select
 from dashboards.sections.states import in_state
@@ -33,7 +33,7 @@ def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[
             Label(
                 name="instance",
                 title="Host",
-                link=drill_down("Only this host", "tmux-fleet", {"instance": "Host"}, variables),
+                link=to_host(variables),
             ),
             Figure(title="", expr=f"group {_BY} ({known})", hidden=True),
             Figure(title="Sessions", expr=f"count {_BY} ({select('tmux_session_info', HOST)})", width=85),

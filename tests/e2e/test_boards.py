@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -28,6 +30,10 @@ RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
     **{(name, "Remediator"): "no remediator runs here" for name in ("fleet", "session", "agent", "leaks")},
     **{("leaks", f"panel {number}"): "no remediator runs here" for number in (6, 51, 52, 53, 54, 55)},
     ("leaks", "panel 33"): "no check-in has ended",
+    ("slo", "panel 31"): "tmux commands are not watched",
+    ("slo", "panel 32"): "tmux commands are not watched",
+    ("slo", "panel 41"): "no agent was down",
+    ("slo", "Remediator"): "no remediator runs here",
     ("agent", "panel 13"): "no agent here says that it waits",
 }
 """Queries, by board and place, that have no answer here, and why that is right."""
@@ -39,6 +45,19 @@ ONE = ("fleet", "billing", "claude-api")
 SCRAPE_INTERVAL = 1.0
 BUSY = "while sleep 0.2; do for each in {1..10000}; do :; done; done"
 CHECK_IN = "sleep {seconds} && tmux -S {socket} send-keys -t {target} hello"
+
+
+OPERATIONS = """
+import time
+from tmux_exporter.instrument import operation
+while True:
+    for name in ("status_check", "recovery", "own_kind"):
+        with operation(name) as one:
+            time.sleep(0.05)
+            one.retry()
+            if name == "own_kind":
+                one.fail("refused")
+"""
 
 
 def populate(server: libtmux.Server) -> None:
@@ -61,13 +80,13 @@ def populate(server: libtmux.Server) -> None:
 
 @pytest.fixture
 def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Exporter], str]]:
-    """Start a real Prometheus with our rules, a thousand times as quick as those for people; its URL."""
+    """Start a real Prometheus with our rules, a hundred times as quick as those for people; its URL."""
     started: list[stack.Child] = []
 
     def start(exporter: Exporter) -> str:
         program = shutil.which("prometheus")
         assert program, "install prometheus: `make test` does it with apt"
-        rules, _ = stack.write_alerts(tmp_path, time_scale=0.001)
+        rules, _ = stack.write_alerts(tmp_path, time_scale=0.01)
         address = exporter.url.removeprefix("http://").rstrip("/")
         text = stack.prometheus_config(address, None, SCRAPE_INTERVAL, (rules,))
         started.append(stack.start_prometheus(program, tmp_path, text))
@@ -80,10 +99,21 @@ def start_prometheus(tmp_path: Path) -> Iterator[Callable[[Exporter], str]]:
 
 
 @pytest.fixture
+def reporter(socket_dir: Path) -> Iterator[None]:
+    """A program that reports its operations to the exporter that is started first."""
+    environ = {**os.environ, "XDG_RUNTIME_DIR": str(socket_dir.parent / "serve0")}
+    process = subprocess.Popen([sys.executable, "-c", OPERATIONS], env=environ)
+    yield
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
 def asked(
     tmux_server: Callable[[str], libtmux.Server],
     start_exporter: Callable[..., Exporter],
     start_prometheus: Callable[[Exporter], str],
+    reporter: None,
 ) -> Iterator[str]:
     """The URL of a Prometheus that knows a fleet: some work, a check-in is lost, and one server hangs."""
     fleet, stuck = tmux_server("fleet"), tmux_server("stuck")
@@ -100,6 +130,8 @@ def asked(
         # The rate of the shortest window that a board asks for has two samples in it.
         used = 'rate(tmux_agent_cpu_seconds_total{server="fleet"}[4s]) > 0'
         wait_for(lambda: query(prometheus, used), "the agent's CPU has a rate")
+        budget = 'count(instance:tmux_slo_budget_left:ratio{slo=~"errors|latency|availability"}) == 3'
+        wait_for(lambda: query(prometheus, budget), "the budgets are recorded", 30)
         yield prometheus
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -5,12 +5,16 @@ https://github.com/grafana/dashboard-linter/tree/main/docs/rules
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import promql_parser as promql
 
 from tests.support.promql import named_labels, nodes, selected
+from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.rules import all_rules
+from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.metrics.catalogue import BY_NAME
 from tmux_exporter.metrics.family import Kind, Spec, Status
 
@@ -216,6 +220,7 @@ def query(expr: str, *, scoped: bool = True) -> Iterator[str]:
         }
         inner = ", ".join(f'{label}{operator}"{value}"' for label, operator, value in matchers)
         written = f"{name}{{{inner}}}"
+        wanted = {each for each in wanted if each[0] in labels}
         if scoped and not wanted <= set(matchers) and written not in OF_ANY_JOB:
             yield f"{name} does not follow job and instance"
         for label, operator, value in matchers:
@@ -252,6 +257,20 @@ def _functions(expr: str, text: str) -> Iterator[str]:
             yield f"{function} over {window}"
 
 
+@cache
+def recorded() -> dict[str, set[str]]:
+    """What the rules record, and at most which labels it has. One reads only what is recorded before it."""
+    found: dict[str, set[str]] = {}
+    for rule in all_rules(Scope(thresholds=thresholds.load())):
+        if "record" in rule:
+            made, extra = str(rule["record"]), set(cast("dict[str, str]", rule.get("labels", {})))
+            used = [
+                found.get(each.name) or _labels_of_built(each.name) for each in selected(str(rule["expr"]))
+            ]
+            found.setdefault(made, set()).update(*used, extra)
+    return found
+
+
 def _is_counter(name: str) -> bool:
     spec = _spec(name)
     return spec is not None and (spec.kind is Kind.COUNTER or spec.kind is Kind.HISTOGRAM)
@@ -271,6 +290,10 @@ def _spec(name: str) -> Spec | None:
 
 def _labels(name: str) -> set[str]:
     """The labels that a series has in Prometheus; none where there is no such series."""
+    return recorded().get(name) or _labels_of_built(name)
+
+
+def _labels_of_built(name: str) -> set[str]:
     if name in BEYOND_THE_CATALOGUE:
         return {*BEYOND_THE_CATALOGUE[name], *OF_EVERY_TARGET}
     spec = _spec(name)

@@ -21,6 +21,9 @@ from tmux_exporter.demo.work import environ_of_exporter, operations, write_sessi
 LEAK_MIB = 200
 """Where the leak stops."""
 
+LOST = "checkout-fix"
+"""A session that has ended."""
+
 UNTIL_IT_WAITS = 20
 UNTIL_IT_ENDS = 100
 """Steps, of about a second."""
@@ -98,9 +101,13 @@ def ends(*_arguments: str) -> Role:
 
 def orchestrates(*_arguments: str) -> Role:
     """Look after the others, and report each operation to the exporter."""
-    os.environ.update(environ_of_exporter(marked_home(os.environ)))
-    for name in operations(random.Random(1)):  # noqa: S311 - the same demo each time, no secret
+    home = marked_home(os.environ)
+    os.environ.update(environ_of_exporter(home))
+    for place, name in enumerate(operations(random.Random(1))):  # noqa: S311 - the same demo each time
         say(f"* {name}")
+        # As orchestrators do: look what there is, and now and then for a session that has gone.
+        words = ("list-windows", "-a") if place % 8 else ("has-session", "-t", LOST)
+        subprocess.run(["tmux", "-S", str(home.socket), *words], capture_output=True, check=False)
         yield _LOOK_SECONDS
 
 

@@ -68,7 +68,7 @@ FLEET: dict[str, tuple[Part, ...]] = {
     ),
 }
 
-GONE = "checkout-fix"
+GONE = agent.LOST
 """A session that is ended once check-ins for it are scheduled, in it and from elsewhere."""
 
 _GONE_PARTS = (
