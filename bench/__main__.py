@@ -14,7 +14,7 @@ from bench import isolate, store
 from bench.accuracy import accuracy
 from bench.compare import compare
 from bench.cost import QUICK, Plan, fleet_cost
-from bench.fleet import Size
+from bench.fleet import Fleet, Size
 from bench.lives import lives
 from bench.memory import memory
 from bench.peers import process_exporter
@@ -65,6 +65,9 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     other.add_argument("--fleet", default="50/1000", help="panes/others")
     other.add_argument("--windows", type=int, default=4)
     other.add_argument("--quick", action="store_true")
+    where = commands.add_parser("profile", help="where the CPU of a sample goes")
+    where.add_argument("--fleet", default="50/1000", help="panes/others")
+    where.add_argument("--lines", type=int, default=40, help="so many functions")
     alone = commands.add_parser("lives", help="resident memory over the lives of many panes")
     alone.add_argument("--lives", type=int, default=10_000)
     return parser.parse_args(words)
@@ -78,6 +81,10 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
             f"{found['bytes_a_life']} bytes a life"
         )
         return 0
+    if arguments.command == "profile":
+        Fleet(_sizes(arguments.fleet)[0], folder)
+        command = [sys.executable, "-m", "bench.programs.profile", "10", "1", str(arguments.lines)]
+        return subprocess.run(command, check=False, env={**os.environ, "TMUX_TMPDIR": str(folder)}).returncode
     if arguments.command == "compare":
         plan = QUICK if arguments.quick else Plan(windows=arguments.windows)
         size = QUICK_FLEETS[0] if arguments.quick else _sizes(arguments.fleet)[0]

@@ -5,7 +5,9 @@ charged there. Where no memory cgroup can be made the truth is what the script s
 what it touched.
 """
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +18,14 @@ import pytest
 
 from tests.support.memory_truth import MemoryCgroup
 from tests.support.processes import end_process, is_gone
+from tests.support.swap_truth import has_swap
 from tests.support.wait import wait_for
 from tests.support.watch import Watch
 from tmux_exporter.model import MemorySource
 from tmux_exporter.report import Usage
 
 MIB = 1 << 20
+REPOSITORY = Path(__file__).parents[2]
 
 PRELUDE = """\
 import mmap, os, sys, time
@@ -201,3 +205,15 @@ def test_a_worker_that_ends_leaves_its_part_to_the_others(watch: Watch, tmp_path
             end_process(pid)
         found = holder.usage()
         assert found.memory_bytes == pytest.approx(holder.truth(), rel=0.1)
+
+
+@pytest.mark.skipif(
+    not (MemoryCgroup.possible() and has_swap()),
+    reason="needs swap and a memory cgroup of its own; tests/support/swap_truth.py is the same as a program",
+)
+def test_swap_counts_once_and_what_is_in_it_is_no_memory() -> None:
+    command = [sys.executable, "-m", "tests.support.swap_truth"]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY).stdout)
+    assert said["source"] == MemorySource.SMAPS_ROLLUP
+    assert said["memory"] == pytest.approx(said["held"], rel=0.1)
+    assert said["swap"] == pytest.approx(said["swapped"], rel=0.1)

@@ -1,9 +1,11 @@
 """Attribution of any table, however torn by races: it ends, keeps its promises, contradicts itself never."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import answering, pane, process, silent, table, tmux_environ, tmux_server, tmux_view
+from tmux_exporter.analysis import attribution
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.model import (
     Evidence,
@@ -164,3 +166,13 @@ def test_the_same_sight_twice_gives_the_same_owners(world: tuple[ProcessTable, T
     assert {key: _verdict(owner) for key, owner in first.items()} == {
         key: _verdict(owner) for key, owner in second.items()
     }
+
+
+@given(_worlds(), _memories())
+def test_who_is_passed_over_would_have_got_no_owner(
+    world: tuple[ProcessTable, TmuxView], memory: dict[ProcessId, Owner]
+) -> None:
+    quick = attribute(*world, memory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attribution._Attribution, "_concerned", lambda all_of_it: set(all_of_it._processes))
+        assert attribute(*world, memory) == quick

@@ -53,6 +53,11 @@ class MemoryCgroup:
             return self._figures("memory.stat")["swap"]
         return int((self._folder / "memory.swap.current").read_text())
 
+    def limit(self, size: int) -> None:
+        """Let it keep so many bytes in memory; what is more is pushed out."""
+        name = "memory.limit_in_bytes" if self._is_v1 else "memory.high"
+        (self._folder / name).write_text(str(size))
+
     def close(self) -> None:
         """Remove it, once all in it have ended."""
         wait_for(lambda: not (self._folder / "cgroup.procs").read_text(), "the memory cgroup is empty", 30)

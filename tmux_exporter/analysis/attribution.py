@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tmux_exporter.analysis.programs import program_of
-from tmux_exporter.analysis.tmux_environment import by_environment
+from tmux_exporter.analysis.tmux_environment import by_environment, names_tmux
 from tmux_exporter.analysis.tmux_lookup import CLIENT_COMM, LiveServer, TmuxLookup
 from tmux_exporter.analysis.tmux_memory import by_memory
 from tmux_exporter.model import (
@@ -70,13 +70,35 @@ class _Attribution:
         self._sessions: dict[int, Owner] = {}
 
     def result(self) -> dict[ProcessId, Owner]:
-        for pid in self._processes:
+        for pid in self._concerned():
             self._settle(pid)
+        owners = self._owners
         return {
             process.id: owner
             for pid, process in self._processes.items()
-            if (owner := self._owners[pid]) is not None and process.alive
+            if (owner := owners.get(pid)) is not None and process.alive
         }
+
+    def _concerned(self) -> set[int]:
+        """All that can have an owner: whom a look of its own may tie, and all that may inherit from one.
+
+        Most processes of a machine are not among them, and the looks at each are dear.
+        """
+        tmux, memory = self._tmux, self._memory
+        heirs: dict[int, list[int]] = {}
+        found = {*tmux.servers, *tmux.roots} & self._processes.keys()
+        for pid, process in self._processes.items():
+            heirs.setdefault(process.ppid, []).append(pid)
+            if process.session_id != pid:
+                heirs.setdefault(process.session_id, []).append(pid)
+            if (process.tty in tmux.ttys) or (process.id in memory) or names_tmux(process):
+                found.add(pid)
+        line = list(found)
+        for pid in line:
+            new = [heir for heir in heirs.get(pid, ()) if heir not in found]
+            found.update(new)
+            line += new
+        return found
 
     def _settle(self, pid: int) -> None:
         """Decide a process and, before it, all it depends on; a circle (a race of the reading) is cut."""

@@ -88,11 +88,12 @@ class MemoryFigures:
     def source(self, processes: Iterable[Process]) -> MemorySource | None:
         """What the sum of their memory rests on; None where none of them is known."""
         known = [process.id for process in processes if self.memory_bytes(process) is not None]
+        if not known:
+            return None
         if not self.doubtful.isdisjoint(known):
             return MemorySource.UPPER_BOUND
-        if any(each in self.elsewhere for each in known):
-            return MemorySource.SMAPS_ROLLUP
-        return MemorySource.STATUS if known else None
+        measured = self.elsewhere and not self.elsewhere.keys().isdisjoint(known)
+        return MemorySource.SMAPS_ROLLUP if measured else MemorySource.STATUS
 
 
 PLAIN = MemoryFigures(elsewhere={}, swap_elsewhere={})

@@ -15,6 +15,12 @@ _TMUX = re.compile(r"(?P<socket>.+),(?P<pid>[0-9]{1,10}),-?[0-9]+", re.DOTALL)
 _PANE = re.compile(r"%[0-9]{1,10}")
 
 
+def names_tmux(process: Process) -> bool:
+    """Whether its environment holds one of the two: without them `by_environment` has nothing to say."""
+    variables = process.environ
+    return variables is not None and ("TMUX" in variables or "TMUX_PANE" in variables)
+
+
 def by_environment(process: Process, tmux: TmuxLookup) -> Owner | None:
     """Say whom the environment names; None where it holds neither variable.
 

@@ -1,14 +1,11 @@
 """What a set of processes costs now, and what its counters say."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
 
 from tmux_exporter.analysis.accounting import Totals
 from tmux_exporter.analysis.shared_pages import PLAIN, MemoryFigures
 from tmux_exporter.model import Process, ProcessId
 from tmux_exporter.report import Usage
-
-N = TypeVar("N", int, float)
 
 
 def usage(
@@ -27,45 +24,45 @@ def usage(
     """
     members = {process.id.pid: process for process in processes if process.alive}
     living = members.values()
-    io_known = not members or any(process.read_bytes is not None for process in living)
+    figures = [memory.memory_bytes(process) for process in living]
+    resident = anonymous = swap = fds = None if members else 0
+    worst: float | None = None if members else 0.0
+    threads = 0
+    io_known = not members
+    # One loop: this is done for every pane, session and agent in every sample.
+    for process in living:
+        threads += process.threads
+        resident = _plus(resident, process.resident_bytes)
+        anonymous = _plus(anonymous, process.anonymous_bytes)
+        swap = _plus(swap, memory.swap_bytes(process))
+        fds = _plus(fds, process.open_fds)
+        io_known = io_known or process.read_bytes is not None
+        # A limit of 0 leaves no ratio: what was open before it was set stays open.
+        if process.open_fds is not None and process.max_fds:
+            worst = max(worst or 0.0, process.open_fds / process.max_fds)
+    known = [figure for figure in figures if figure is not None]
     return Usage(
-        memory_bytes=_sum(memory.memory_bytes(process) for process in living),
+        memory_bytes=sum(known) if known or not members else None,
         memory_limit_bytes=memory_limit,
-        resident_memory_bytes=_sum(process.resident_bytes for process in living),
-        anonymous_memory_bytes=_sum(process.anonymous_bytes for process in living),
-        swap_memory_bytes=_sum(memory.swap_bytes(process) for process in living),
+        resident_memory_bytes=resident,
+        anonymous_memory_bytes=anonymous,
+        swap_memory_bytes=swap,
         cpu_seconds_total=totals.cpu_seconds,
         processes=len(members),
-        threads=sum(process.threads for process in living),
-        open_fds=_sum(process.open_fds for process in living),
-        fd_utilization_ratio=_highest(_fd_ratio(process) for process in living),
+        threads=threads,
+        open_fds=fds,
+        fd_utilization_ratio=worst,
         read_bytes_total=totals.read_bytes if io_known or totals.read_bytes else None,
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
         process_tree_depth=_depth(members),
         oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
-        memory_source=memory.source(living),
+        memory_source=memory.source(living) if known else None,
     )
 
 
-def _fd_ratio(process: Process) -> float | None:
-    # A limit of 0 leaves no ratio: what was open before it was set stays open.
-    if process.open_fds is None or not process.max_fds:
-        return None
-    return process.open_fds / process.max_fds
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    return _known(values, sum)
-
-
-def _highest(values: Iterable[float | None]) -> float | None:
-    return _known(values, max)
-
-
-def _known(values: Iterable[N | None], fold: Callable[[list[N]], N]) -> N | None:
-    every = list(values)
-    known = [value for value in every if value is not None]
-    return fold(known) if known else None if every else fold([0])
+def _plus(total: int | None, value: int | None) -> int | None:
+    """The sum of those that are known."""
+    return total if value is None else value if total is None else total + value
 
 
 def _depth(members: Mapping[int, Process]) -> int:
