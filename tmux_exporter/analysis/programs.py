@@ -13,9 +13,12 @@ _DELETED = " (deleted)"
 
 def program_of(process: Process) -> str:
     """The last part of its program file; what the kernel calls it where that cannot be read."""
-    if process.exe is None:
-        return process.comm
-    return posixpath.basename(process.exe.removesuffix(_DELETED))
+    return process.comm if process.exe is None else _name_of(process.exe)
+
+
+@lru_cache(maxsize=1024)
+def _name_of(file: str) -> str:
+    return posixpath.basename(file.removesuffix(_DELETED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,16 +159,18 @@ class Matcher:
         self._signatures = tuple(signatures)
         self._names = frozenset(name for row in signatures for name in row.argv0)
         exes = _any_of(pattern for row in signatures for pattern in row.exe)
+        # The same processes are asked for in every sample.
+        self._known = lru_cache(maxsize=2048)(self._match)
         self._may_be_exe = lru_cache(maxsize=1024)(lambda exe: exes.match(exe) is not None)
         scripts = [pattern for row in signatures for pattern in row.script]
         self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
 
     def match(self, process: Process) -> Match | None:
         """The first row that `process` fits; None if there is none or its program is not readable."""
-        argv = process.argv
-        if not argv:
-            return None
-        exe = (process.exe or "").removesuffix(_DELETED)
+        return self._known(process.argv, process.exe or "") if process.argv else None
+
+    def _match(self, argv: tuple[str, ...], exe: str) -> Match | None:
+        exe = exe.removesuffix(_DELETED)
         name = _program_name(argv[0])
         script, after = script_of(argv, name, posixpath.basename(exe))
         if not (name in self._names or self._may_be_exe(exe) or (script and self._may_be_script(script))):
