@@ -29,6 +29,7 @@ from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.repeated import Makes, Repeated, shape
 from tmux_exporter.analysis.scheduler_candidates import Scripts
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
 from tmux_exporter.analysis.scheduler_remarks import pane_states
@@ -41,6 +42,7 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, Reading, TmuxSettings
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import (
+    Agent,
     Circumstances,
     HostFacts,
     MemoryBounds,
@@ -197,6 +199,9 @@ class Sampler:
         self._keep = keep
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
+        self._makes = Makes()
+        self._owned: Repeated[Mapping[ProcessId, Owner]] = Repeated()
+        self._found: Repeated[tuple[Agent, ...]] = Repeated()
         self._counts = dict.fromkeys(RESULTS, 0)
         self._missed = 0
         self._last: Report | None = None
@@ -220,11 +225,17 @@ class Sampler:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
         table = self._processes.read()
         view = self._tmux.read(table)
-        owners = attribute(table, view, self._owners)
+        make, shown = self._makes.number(table), shape(table, view)
+        facts = (make, shown) if table.complete else None
+        owners = self._owned.of(facts, lambda: attribute(table, view, self._owners))
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
-        signatures = merge(SIGNATURES, self._config.agents.signatures)
-        agents = find_agents(table, owners, view, signatures, self._names, roles=self._config.agents.roles)
+        settings = self._config.agents
+        signatures = merge(SIGNATURES, settings.signatures)
+        agents = self._found.of(
+            facts and (facts, self._owned.number, settings),
+            lambda: find_agents(table, owners, view, signatures, self._names, roles=settings.roles),
+        )
         labels = _session_labels(view)
         watched = self._watch.look(view, agents) if self._watch else Watched(agents=agents)
         now = self._clock.time()

@@ -1,0 +1,122 @@
+"""Conclusions that are drawn anew only where what they follow from has changed.
+
+Most samples show the same processes in the same panes: only figures move. What kinship, programs and panes
+decide (owners, agents, accounts) need not be worked out again then.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import fields
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from tmux_exporter.model import Listing, Pane, Process, ProcessTable, Session, TmuxView, Window
+
+T = TypeVar("T")
+
+_FIGURES = {
+    "state",
+    "threads",
+    "cpu_ticks",
+    "children_cpu_ticks",
+    "resident_bytes",
+    "anonymous_bytes",
+    "shared_memory_bytes",
+    "swap_bytes",
+    "open_fds",
+    "max_fds",
+    "read_bytes",
+    "written_bytes",
+    "unreadable",
+}
+"""What may change of a process while it remains what it is; all else, and being alive, is its make."""
+
+
+def _all_but(of: type, *names: str) -> Callable[[object], tuple[object, ...]]:
+    found: Callable[[object], tuple[object, ...]] = attrgetter(
+        *(each.name for each in fields(of) if each.name not in names)
+    )
+    return found
+
+
+_make = _all_but(Process, *_FIGURES)
+_pane = _all_but(Pane, "history_lines", "history_limit_lines", "history_bytes", "title_sign")
+_session = _all_but(Session, "activity", "attached")
+_window = _all_but(Window, "activity")
+
+
+class Makes:
+    """Tells whether the processes are the same ones, made the same."""
+
+    def __init__(self) -> None:
+        self._before: Mapping[int, Process] = {}
+        self._number = 0
+
+    def number(self, table: ProcessTable) -> int:
+        """A number that changes when a process has come, gone or become another one."""
+        before, self._before = self._before, table.processes
+        same = len(before) == len(table.processes)
+        for pid, process in table.processes.items():
+            if not same:
+                break
+            old = before.get(pid)
+            if old is not process:
+                same = old is not None and old.alive == process.alive and _make(old) == _make(process)
+        self._number += not same
+        return self._number
+
+
+def shape(table: ProcessTable, view: TmuxView) -> Hashable:
+    """What tmux has said, but for figures and times."""
+    return (
+        tuple(
+            (
+                server.label,
+                server.socket,
+                server.process,
+                server.up,
+                server.ended,
+                None if server.listing is None else _listing(server.listing, table.taken_at),
+            )
+            for server in view.servers
+        ),
+        tuple(view.places.items()),
+        bool(view.problems),
+    )
+
+
+def _listing(listing: Listing, taken_at: float) -> Hashable:
+    return (
+        listing.server,
+        listing.taken_at >= taken_at,
+        tuple(map(_session, listing.sessions)),
+        tuple(map(_window, listing.windows)),
+        listing.links,
+        tuple(map(_pane, listing.panes)),
+    )
+
+
+class Repeated(Generic[T]):
+    """The last conclusion of one kind.
+
+    What was concluded before may bear on it (names stick, owners are remembered): so it stands only once the
+    same facts have led to the same conclusion twice.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._facts: object = None
+        self._value: T | None = None
+        self._stands = False
+
+    def of(self, facts: object, conclude: Callable[[], T]) -> T:
+        """The conclusion from these facts; `number` changes with it. `None` as facts: draw it anew."""
+        if self._stands and facts is not None and facts == self._facts and self._value is not None:
+            return self._value
+        value = conclude()
+        same = value == self._value
+        self._stands = same and facts is not None and facts == self._facts
+        self._facts = facts
+        if not same or self._value is None:
+            self._value = value
+            self.number += 1
+        return self._value
