@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tmux_exporter.model import ProcessId
 
-FILE_VERSION = 1
+FILE_VERSION = 2
 """Version of the file; another one is not read."""
 
 
@@ -112,6 +112,11 @@ class Refusal(StrEnum):
     UNKILLABLE = "unkillable"
     EVIDENCE = "evidence"
     CHANGED = "changed"
+    HELD = "held"
+    PROTECTED = "protected"
+    BREAKER = "breaker"
+    APPROVAL = "approval"
+    UNAVAILABLE = "unavailable"
     MAX_MATCH = "max_match"
     BUDGET = "budget"
     AUDIT = "audit"
@@ -120,12 +125,16 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyStatus:
-    """One policy: what it matched in the last cycle, and its counts since the remediator's start."""
+    """One policy: what it matched in the last cycle, and its counts since the remediator's start.
+
+    `breaker_open` says that it has done harm or had no effect, and ends nothing for now.
+    """
 
     policy: str
     matches: int
     actions: Mapping[tuple[Action, Outcome], int] = field(default_factory=dict)
     refusals: Mapping[Refusal, int] = field(default_factory=dict)
+    breaker_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,9 @@ def cli() -> None:
 @cli.command(short_help="Watch for orphaned schedulers; end them only with --enforce.")
 @click.option("--enforce", is_flag=True, help="End what the policy says; without it nothing is signalled.")
 @click.option(
+    "--policy", "policy_path", metavar="FILE|FOLDER", help="Policies (YAML) instead of the built-in one."
+)
+@click.option(
     "--server",
     "servers",
     metavar="NAME",
@@ -45,6 +48,7 @@ def cli() -> None:
 def run(
     *,
     enforce: bool,
+    policy_path: str | None,
     servers: tuple[str, ...],
     interval: str | None,
     config_path: str | None,
@@ -65,13 +69,21 @@ def run(
     Example:
       tmux-remediator run                 observe
       tmux-remediator run --enforce --server default
+      tmux-remediator run --policy policies.yml
     """
     from tmux_exporter.remediator.service import serve
 
     config = override(
         load(config_path), sampling_interval=interval, log_level=log_level, log_format=log_format
     )
-    serve(config, os.environ, enforce=enforce, servers=servers, time_scale=time_scale)
+    serve(
+        config,
+        os.environ,
+        enforce=enforce,
+        policy_path=policy_path,
+        servers=servers,
+        time_scale=time_scale,
+    )
 
 
 @cli.command(short_help="Show what was done, and whether the record is whole.")

@@ -10,7 +10,7 @@ from tests.support.orphans import INTERVAL, SERVER, Cycles, orphan, seen
 from tmux_exporter.model import Problem, SchedulerState
 from tmux_exporter.remediation import Action, Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policy import Decision
+from tmux_exporter.remediator.history import Decision
 from tmux_exporter.report import Report, SchedulerReport, ServerReport
 
 POLICY = replace(
@@ -130,7 +130,8 @@ def run(history: list[Look], mode: Mode = Mode.ENFORCE) -> list[tuple[float, Rep
 
 
 def stops(decisions: tuple[Decision, ...]) -> list[SchedulerReport]:
-    return [each.scheduler for each in decisions if each.action is Action.STOP]
+    found = [each.candidate.subject for each in decisions if each.action is Action.STOP]
+    return [each for each in found if isinstance(each, SchedulerReport)]
 
 
 @settings(max_examples=300)
@@ -160,7 +161,7 @@ def test_what_is_ended_was_seen_orphaned_all_the_time_before(history: list[Look]
                 at
                 for at, _, earlier in whole[:number]
                 for each in earlier
-                if each.action is Action.WARN and each.scheduler.process == scheduler.process
+                if each.action is Action.WARN and each.candidate.target.processes[0] == scheduler.process
             ]
             assert warned and now - max(warned) >= POLICY.stop_after
             since = max(warned) - POLICY.hold
@@ -194,7 +195,7 @@ def test_to_observe_and_to_enforce_is_to_decide_the_same(history: list[Look]) ->
         return [
             (
                 now,
-                each.scheduler,
+                each.candidate.subject,
                 each.action,
                 each.refusal,
                 each.order and (each.order.target, each.order.stages),

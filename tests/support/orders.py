@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Method, Signal, TargetKind
-from tmux_exporter.remediator.order import Order, Stage, Target, scheduler_target
+from tmux_exporter.remediator.candidates import target_of
+from tmux_exporter.remediator.order import Order, Stage, Target
 from tmux_exporter.remediator.proofs import Around
 from tmux_exporter.remediator.rules import Policy
 from tmux_exporter.report import SchedulerReport
@@ -19,7 +20,7 @@ def pair_order(policy: Policy, scheduler: SchedulerReport) -> Order:
     """To end a scheduler, shell first."""
     return Order(
         policy=policy,
-        target=scheduler_target(scheduler),
+        target=target_of(scheduler),
         method=Method.SCHEDULER_PAIR,
         stages=(replace(STOP, seconds=policy.grace), replace(KILL, seconds=policy.gone_within)),
     )

@@ -3,6 +3,7 @@
 The clocks of a test start at wall time WALL and monotonic time 0; a report is seen 0.1 s after its listing.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,10 @@ from tests.support.report import UP
 from tmux_exporter.model import ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policy import Decision, Verdict, decide, start
-from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.remediator.candidates import Key
+from tmux_exporter.remediator.history import Decision, Verdict, Watch
+from tmux_exporter.remediator.policy import decide, start
+from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report, SchedulerReport, ServerReport
 
@@ -67,10 +70,11 @@ class Cycles:
 
     def __init__(self, policy: Policy = ORPHANED_SCHEDULERS) -> None:
         self.policy = policy
+        self.more: tuple[Policy, ...] = ()
         self.now = 0.0
         self.step = 0.0
         self.state = start(self.moment())
-        self.verdict = Verdict(decisions=(), matches=0, blind=True, state=self.state)
+        self.verdict = Verdict(decisions=(), matches={}, blind=True, state=self.state)
 
     def moment(self) -> Moment:
         return Moment(wall=WALL + self.now + self.step, monotonic=self.now)
@@ -82,10 +86,21 @@ class Cycles:
             each if each.judged_at is None else replace(each, judged_at=self.now - aged)
             for each in report.schedulers
         )
-        report = replace(report, schedulers=judged)
-        self.verdict = decide(self.policy, report, self.state, self.moment(), OWN)
+        report = replace(report, schedulers=judged, timestamp=self.moment().wall - aged)
+        policies = PolicySet(policies=(self.policy, *self.more), per_cycle=1_000, per_hour=100_000)
+        self.verdict = decide(policies, report, self.state, self.moment(), OWN)
         self.state = self.verdict.state
         return self.verdict.decisions
+
+    @property
+    def matches(self) -> int:
+        """How many things matched in the last cycle."""
+        return self.verdict.matches[self.policy.name]
+
+    @property
+    def watches(self) -> Mapping[Key, Watch]:
+        """What is watched."""
+        return self.state.policies[self.policy.name].watches
 
     def run(self, report: Report, seconds: float) -> list[tuple[float, Decision]]:
         """Every decision, with its time, of that many seconds in which nothing changes."""

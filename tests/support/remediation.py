@@ -28,7 +28,7 @@ from tmux_exporter.remediator import act, world
 from tmux_exporter.remediator.act import Tools
 from tmux_exporter.remediator.audit import Audit
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.run import Remediator, Settings
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import SchedulerReport
@@ -151,7 +151,11 @@ class Fleet:
         """One in this process, at its start."""
         config = replace(self.config(), processes=ProcessSettings(root=root))
         made = Remediator(
-            Settings(config=config, policy=replace(policy, servers=tuple(servers)), enforce=enforce),
+            Settings(
+                config=config,
+                policies=PolicySet(policies=(replace(policy, servers=tuple(servers)),)),
+                enforce=enforce,
+            ),
             os.environ,
             runtime=self.runtime,
             state=self.state,

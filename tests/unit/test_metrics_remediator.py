@@ -11,6 +11,7 @@ POLICY = "orphaned-schedulers"
 NOW_ONLY = {
     "tmux_remediator_mode",
     "tmux_remediator_matches",
+    "tmux_remediator_breaker_open",
     "tmux_remediator_blind",
     "tmux_remediator_audit_healthy",
 }
@@ -37,6 +38,7 @@ def test_one_that_runs() -> None:
     assert found["tmux_remediator_up"] == {(): 1}
     assert found["tmux_remediator_mode"] == {("observe",): 1, ("recommend",): 0, ("enforce",): 0}
     assert found["tmux_remediator_matches"] == {(POLICY,): 1}
+    assert found["tmux_remediator_breaker_open"] == {(POLICY,): 0}
     assert found["tmux_remediator_blind"] == {(): 0}
     assert found["tmux_remediator_audit_healthy"] == {(): 1}
     assert found["tmux_remediator_last_cycle_timestamp_seconds"] == {(): NOW - 2.5}

@@ -4,7 +4,8 @@ from tests.support.orphans import INTERVAL, Cycles, orphan, seen
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Method, Signal, TargetKind
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS as P
-from tmux_exporter.remediator.order import Stage, scheduler_target
+from tmux_exporter.remediator.candidates import target_of
+from tmux_exporter.remediator.order import Stage
 
 
 def test_a_stop_comes_with_an_order_for_exactly_its_two_processes() -> None:
@@ -26,4 +27,4 @@ def test_a_stop_comes_with_an_order_for_exactly_its_two_processes() -> None:
 
 
 def test_of_a_scheduler_without_a_sleep_there_is_the_shell_alone() -> None:
-    assert scheduler_target(orphan(sleep=None)).processes == (ProcessId(500, 9_000),)
+    assert target_of(orphan(sleep=None)).processes == (ProcessId(500, 9_000),)

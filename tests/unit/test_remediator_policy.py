@@ -9,7 +9,7 @@ from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orpha
 from tmux_exporter.model import Problem, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Mode, Refusal
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policy import Decision
+from tmux_exporter.remediator.history import Decision
 
 P = ORPHANED_SCHEDULERS
 HUNG = replace(SERVER, up=False, held=True, problem=Problem(source="tmux", reason="hung"))
@@ -59,7 +59,7 @@ def test_an_orphan_is_told_of_and_then_ended() -> None:
     (warned,), (stopped,) = of(found, Action.WARN), of(found, Action.STOP)
     assert P.hold <= warned - first <= P.hold + INTERVAL
     assert stopped == warned + P.stop_after
-    assert all(decision.scheduler.process == ProcessId(500, 9_000) for _, decision in found)
+    assert all(decision.candidate.target.processes[0] == ProcessId(500, 9_000) for _, decision in found)
 
 
 def test_after_a_start_nothing_is_done_before_the_warm_up() -> None:
@@ -167,7 +167,7 @@ def test_when_the_processes_cannot_be_listed_nothing_is_done_and_nothing_is_forg
 def test_one_that_is_gone_is_forgotten() -> None:
     cycles = due()
     cycles.see(seen())
-    assert cycles.state.watches == {}
+    assert cycles.watches == {}
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,11 @@ def test_another_process_of_the_pair_is_another_scheduler(changes: dict[str, Any
 
 def test_the_same_one_is_tried_again_only_after_the_cooldown() -> None:
     cycles = due()
-    found = cycles.run(seen(orphan()), 2 * P.cooldown + INTERVAL)
+    found = cycles.run(seen(orphan()), P.budget_window + P.cooldown)
     first, second, third = of(found, Action.STOP)
-    assert (second - first, third - second) == (P.cooldown, P.cooldown)
+    assert second - first == P.cooldown
+    assert third - first == P.budget_window, "more than twice an hour the same one is never tried"
+    assert Refusal.BUDGET in [decision.refusal for _, decision in found]
 
 
 def test_a_cycle_has_a_budget_and_the_longest_known_go_first() -> None:
@@ -191,16 +193,22 @@ def test_a_cycle_has_a_budget_and_the_longest_known_go_first() -> None:
     cycles.run(seen(*old), 10 * INTERVAL)
     everything = seen(orphan(500), *old)
     found = cycles.run(everything, P.hold + P.stop_after)
-    stopped = [decision.scheduler.process.pid for _, decision in found if decision.action is Action.STOP]
+    stopped = [
+        decision.candidate.target.processes[0].pid for _, decision in found if decision.action is Action.STOP
+    ]
     assert stopped == [900, 902, 904, 906, 908, 910, 912, 914]
     first, second = sorted(set(of(found, Action.STOP)))
     assert second == first + INTERVAL
-    refused = [decision.scheduler.process.pid for _, decision in found if decision.refusal is Refusal.BUDGET]
+    refused = [
+        decision.candidate.target.processes[0].pid
+        for _, decision in found
+        if decision.refusal is Refusal.BUDGET
+    ]
     assert refused == [910, 912, 914]
     later = cycles.run(everything, 10 * INTERVAL)
-    assert [decision.scheduler.process.pid for _, decision in later if decision.action is Action.STOP] == [
-        500
-    ]
+    assert [
+        decision.candidate.target.processes[0].pid for _, decision in later if decision.action is Action.STOP
+    ] == [500]
 
 
 def test_an_hour_has_a_budget() -> None:
@@ -252,7 +260,7 @@ def test_what_a_policy_is_not_for_does_not_count_either() -> None:
 def test_matches_are_counted_whatever_may_be_done_about_them() -> None:
     cycles = Cycles()
     cycles.see(seen(orphan(500), orphan(600), orphan(700, state=SchedulerState.ARMED)))
-    assert cycles.verdict.matches == 2
+    assert cycles.matches == 2
 
 
 def test_a_reason_that_comes_back_is_told_again() -> None:

@@ -13,9 +13,9 @@ from tests.support.orphans import SERVER, WALL, Cycles, actions, orphan, refusal
 from tests.support.report import agent, leak, pane, session
 from tmux_exporter.model import LeakKind, Problem, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
-from tmux_exporter.remediator import policy, vetoes
+from tmux_exporter.remediator import cycle, judging, vetoes
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.rules import OptIn, Policy
 from tmux_exporter.remediator.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
 from tmux_exporter.report import AgentReport, Report, SchedulerReport, ServerReport
 
@@ -74,9 +74,9 @@ DECOYS: dict[Callable[[Case], bool], list[Report]] = {
 CASES = [(veto, report) for veto, reports in DECOYS.items() for report in reports]
 
 
-def ended(report: Report, *, aged: float = 0.1) -> bool:
+def ended(report: Report, *, aged: float = 0.1, policy: Policy = P) -> bool:
     """Whether the scheduler of this report is ever ended, if it stays as it is."""
-    cycles = Cycles(with_stop(replace(P, warmup=0.0, hold=0.0), after=0.0))
+    cycles = Cycles(with_stop(replace(policy, warmup=0.0, hold=0.0), after=0.0))
     found: list[Action] = []
     for _ in range(4):
         found += actions(cycles.see(report, aged=aged))
@@ -108,9 +108,9 @@ def test_a_decoy_is_left_alone_and_would_not_be_without_its_veto(
     (reason,) = [each.refusal for each in vetoes.VETOES if each.allows is veto]
     assert told == [reason]
     without(monkeypatch, veto)
-    if reason in policy._UNSEEN:
+    if reason in judging.UNSEEN:
         # What is no complete look is no observation either: that is held by its own test.
-        monkeypatch.setattr(policy, "_UNSEEN", frozenset())
+        monkeypatch.setattr(cycle, "UNSEEN", frozenset())
     assert ended(report)
 
 
@@ -142,11 +142,11 @@ def test_only_a_dangling_scheduler_is_ever_ended(
 ) -> None:
     report = seen(orphan(state=state))
     assert not ended(report)
-    monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
+    wanted = replace(P, match=replace(P.match, states=(state,)))
     # Whatever else a policy is for: what is about to act, or is not understood, is never ended.
-    assert ended(report) is (state in ENDABLE)
+    assert ended(report, policy=wanted) is (state in ENDABLE)
     without(monkeypatch, vetoes.is_endable)
-    assert ended(report)
+    assert ended(report, policy=wanted)
 
 
 def test_what_is_due_or_not_understood_is_no_state_to_end() -> None:
@@ -296,4 +296,4 @@ def test_a_policy_for_some_servers_matches_nothing_of_the_others(
 ) -> None:
     cycles = Cycles(replace(P, servers=servers))
     told = cycles.see(seen(orphan(aimed=aimed), servers=(SERVER, OTHER)))
-    assert (cycles.verdict.matches, len(told)) == ((1, 1) if matched else (0, 0))
+    assert (cycles.matches, len(told)) == ((1, 1) if matched else (0, 0))

@@ -221,8 +221,8 @@ REMEDIATOR = (
         kind=Kind.GAUGE,
         labels=("policy",),
         subject="remediator",
-        status=Status.PLANNED,
-        help="1 while the policy is stopped because it acted too often, else 0.",
+        help="1 while the policy ends nothing because what it ended was missed, survived or was more than "
+        "anybody expected, else 0.",
     ),
     Spec(
         name="tmux_remediator_blind",

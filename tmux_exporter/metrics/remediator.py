@@ -24,6 +24,10 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         ),
         family("tmux_remediator_actions_total", _actions(policies)),
         family("tmux_remediator_refusals_total", _refusals(policies)),
+        family(
+            "tmux_remediator_breaker_open",
+            (Sample((each.policy,), int(each.breaker_open)) for each in (now.policies if now else ())),
+        ),
         family("tmux_remediator_blind", _single(int(now.blind) if now else None)),
         family("tmux_remediator_audit_healthy", _single(int(now.audit_healthy) if now else None)),
         family(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Method, Signal, TargetKind
 from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.report import SchedulerReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +49,3 @@ class Order:
     method: Method
     stages: tuple[Stage, ...]
     plan_sha256: str = ""
-
-
-def scheduler_target(scheduler: SchedulerReport) -> Target:
-    """The target that a scheduler is."""
-    sleep = () if scheduler.sleep is None else (scheduler.sleep,)
-    return Target(
-        kind=TargetKind.SCHEDULER,
-        server=scheduler.server,
-        session=scheduler.session,
-        processes=(scheduler.process, *sleep),
-    )

@@ -11,18 +11,30 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
-from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, RemediatorStatus, least
+from tmux_exporter.remediation import (
+    Action,
+    Mode,
+    Outcome,
+    Refusal,
+    RemediatorStatus,
+    TargetKind,
+    least,
+)
 from tmux_exporter.remediator import status_file
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
+from tmux_exporter.remediator.history import Decision
+from tmux_exporter.remediator.judging import View
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
-from tmux_exporter.remediator.policy import Decision, decide, start
-from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.remediator.policy import decide, note, start
+from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
+from tmux_exporter.remediator.telling import LEVELS, fields, thing, warning
+from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
-from tmux_exporter.report import SchedulerReport
+from tmux_exporter.report import Report
 from tmux_exporter.sampler import open_sampler
 
 _log = logging.getLogger(__name__)
@@ -33,12 +45,12 @@ class Settings:
     """What the user asked for: without `enforce` nothing is ever signalled."""
 
     config: Config
-    policy: Policy
+    policies: PolicySet
     enforce: bool
 
 
 class Remediator:
-    """Runs one policy for the user who runs it; `cycle` once per interval.
+    """Runs policies for the user who runs it; `cycle` once per interval.
 
     `runtime` and `state` are the private folders of `places`. Holds the lock from the moment it is made:
     UsageError where another one holds it.
@@ -59,8 +71,8 @@ class Remediator:
         self._lock = take(runtime, f"pid {self._me.pid}, which {doing}", clock)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
         self._sampler = open_sampler(settings.config, clock, environ)
-        self._tally = Tally(settings.policy.name)
-        self._policy_state = start(self._world.moment())
+        self._tally = Tally(each.name for each in settings.policies.policies)
+        self._history = start(self._world.moment())
         self._blind = True
         self._audit_healthy = self._begin_audit()
         self._tools = Tools(
@@ -80,9 +92,10 @@ class Remediator:
 
     @property
     def mode(self) -> Mode:
-        """The mode in force now: the least of policy, flag and switch."""
+        """The mode in force now: the least of flag and switch, and of what the boldest policy may do."""
         flag = Mode.ENFORCE if self._settings.enforce else Mode.OBSERVE
-        return least(self._settings.policy.mode, flag, Mode.OBSERVE if self._is_off() else Mode.ENFORCE)
+        boldest = max((each.mode for each in self._settings.policies.policies), key=tuple(Mode).index)
+        return least(boldest, flag, Mode.OBSERVE if self._is_off() else Mode.ENFORCE)
 
     def cycle(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """One sample and what follows from it; no further act is begun once `stopping` says so."""
@@ -95,14 +108,15 @@ class Remediator:
             self._blind = True
             self._tell()
             return
-        policy = self._settings.policy
-        verdict = decide(policy, report, self._policy_state, self._world.moment(), self._world.own())
-        self._policy_state, self._blind = verdict.state, verdict.blind
-        self._tally.match(verdict.matches)
+        verdict = decide(
+            self._settings.policies, report, self._history, self._world.moment(), self._world.own()
+        )
+        self._history, self._blind = verdict.state, verdict.blind
+        self._tally.cycle(verdict.matches, verdict.opened)
         for decision in verdict.decisions:
             if stopping():
                 break
-            self._carry_out(decision)
+            self._carry_out(decision, report)
         self._tell()
 
     def status(self) -> RemediatorStatus:
@@ -116,40 +130,53 @@ class Remediator:
             cycle_at=now.monotonic,
             blind=self._blind,
             audit_healthy=self._audit_healthy,
-            policies=(self._tally.status(),),
+            policies=self._tally.status(),
             ended=self._tally.ended,
         )
 
-    def _carry_out(self, decision: Decision) -> None:
-        scheduler = decision.scheduler
-        if decision.refusal is not None:
-            self._tally.refuse(decision.refusal)
-            self._say("left alone", scheduler, reason=decision.refusal)
-        if decision.action is Action.WARN:
-            self._tally.act(Action.WARN, Outcome.DONE)
-            self._say("an orphaned scheduler: no target of it exists", scheduler, level=logging.WARNING)
-        elif decision.order is not None and self.mode is Mode.ENFORCE:
-            self._end(decision.order, scheduler)
-        elif decision.action is Action.STOP:
-            self._tally.act(Action.STOP, Outcome.WOULD)
-            if self._settings.enforce and self._is_off():
-                self._tally.refuse(Refusal.SWITCHED_OFF)
-            self._say("would end an orphaned scheduler", scheduler)
+    def _mode_of(self, policy: Policy) -> Mode:
+        """The mode in force now for one policy: the least of policy, flag and switch."""
+        return least(policy.mode, self.mode)
 
-    def _end(self, order: Order, scheduler: SchedulerReport) -> None:
-        self._tally.end(scheduler.process)
+    def _carry_out(self, decision: Decision, report: Report) -> None:
+        policy, action = decision.policy.name, decision.action
+        if decision.refusal is not None:
+            self._tally.refuse(policy, decision.refusal)
+        if action is None:
+            self._say("left alone", decision, reason=decision.refusal)
+        elif decision.refusal is not None:
+            self._tally.act(policy, action, Outcome.REFUSED)
+            self._say(f"{action} is not yet available on this machine", decision)
+        elif action is Action.WARN:
+            self._tally.act(policy, action, Outcome.DONE)
+            level = LEVELS[decision.rung.severity] if decision.rung else logging.WARNING
+            self._say(warning(decision.candidate), decision, level=level)
+        elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
+            self._end(decision, decision.order, report)
+        elif decision.order is not None:
+            self._tally.act(policy, action, Outcome.WOULD)
+            if self._settings.enforce and self._is_off():
+                self._tally.refuse(policy, Refusal.SWITCHED_OFF)
+            self._say(f"would end {thing(decision.candidate)}", decision)
+
+    def _end(self, decision: Decision, order: Order, report: Report) -> None:
+        candidate, policy = decision.candidate, order.policy.name
+        shell = order.target.processes[0]
+        self._tally.end(shell)
         self._tell()
-        result = end(order, self._tools)
-        if not result.ended:
-            self._tally.spare(scheduler.process)
+        result = end(order, self._tools, self._confirmation(order))
+        if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
+            self._tally.spare(shell)
         if result.refusal is not None:
-            self._tally.refuse(result.refusal)
+            self._tally.refuse(policy, result.refusal)
         for action, outcome in result.actions:
-            self._tally.act(action, outcome)
+            self._tally.act(policy, action, outcome)
+        now = self._clock.monotonic()
+        self._history = note(self._history, order, candidate, result.actions, report=report, now=now)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
         self._say(
-            "ended an orphaned scheduler" if result.ended else "did not end an orphaned scheduler",
-            scheduler,
+            f"{'ended' if result.ended else 'did not end'} {thing(candidate)}",
+            decision,
             level=logging.WARNING,
             actions=",".join(f"{action}={outcome}" for action, outcome in result.actions),
             **({"reason": result.refusal} if result.refusal else {}),
@@ -157,21 +184,17 @@ class Remediator:
         )
         self._tell()
 
-    def _say(
-        self, message: str, scheduler: SchedulerReport, *, level: int = logging.INFO, **more: object
-    ) -> None:
-        """One line for one decision; neither the command line nor its targets are in it."""
-        due = scheduler.due_timestamp_seconds
-        fields = {
-            "policy": self._settings.policy.name,
-            "shell": scheduler.process.pid,
-            "sleep": scheduler.sleep.pid if scheduler.sleep else None,
-            "server": scheduler.server,
-            "session": scheduler.session,
-            "seconds_left": None if due is None else round(due - self._clock.time()),
-            **more,
-        }
-        _log.log(level, message, extra=fields)
+    def _confirmation(self, order: Order) -> Callable[[Case], bool]:
+        """Whether the last look still shows what the policy is for, and nobody has spoken for it."""
+
+        def confirms(case: Case) -> bool:
+            view = View(policy=order.policy, report=case.report, moment=case.moment, own=case.own)
+            return view.confirms(case.subject)
+
+        return confirms
+
+    def _say(self, message: str, decision: Decision, *, level: int = logging.INFO, **more: object) -> None:
+        _log.log(level, message, extra={**fields(decision, self._clock.time()), **more})
 
     def _tell(self) -> None:
         try:
@@ -180,15 +203,15 @@ class Remediator:
             _log.error("status not written", extra={"folder": str(self._runtime), "error": str(error)})
 
     def _begin_audit(self) -> bool:
-        policy = self._settings.policy
+        policies = self._settings.policies
         try:
             self._audit.record(
                 "start",
                 version=__version__,
                 pid=self._me.pid,
                 enforce=self._settings.enforce,
-                policy=policy.name,
-                policy_sha256=policy.digest,
+                policies=[each.name for each in policies.policies],
+                policies_sha256=policies.digest,
             )
         except AuditError as error:
             _log.error("no audit, so nothing will be ended", extra={"error": str(error)})

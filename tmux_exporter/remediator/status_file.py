@@ -31,6 +31,7 @@ def _policy(status: PolicyStatus) -> dict[str, object]:
     return {
         "policy": status.policy,
         "matches": status.matches,
+        "breaker_open": status.breaker_open,
         "actions": [[action, outcome, count] for (action, outcome), count in status.actions.items()],
         "refusals": [[reason, count] for reason, count in status.refusals.items()],
     }

@@ -1,6 +1,7 @@
 """What the remediator counts from its start: the figures of its status file."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Outcome, PolicyStatus, Refusal
@@ -10,13 +11,13 @@ ENDED_KEPT = 100
 
 
 class Tally:
-    """The counters of one policy, and the shells that it ended."""
+    """The counters of every policy, and the shells of the schedulers that were ended."""
 
-    def __init__(self, policy: str) -> None:
-        self._policy = policy
-        self._matches = 0
-        self._actions: Counter[tuple[Action, Outcome]] = Counter()
-        self._refusals: Counter[Refusal] = Counter()
+    def __init__(self, policies: Iterable[str]) -> None:
+        self._actions: dict[str, Counter[tuple[Action, Outcome]]] = {name: Counter() for name in policies}
+        self._refusals: dict[str, Counter[Refusal]] = {name: Counter() for name in self._actions}
+        self._matches: Mapping[str, int] = {}
+        self._opened: frozenset[str] = frozenset()
         self._ended: list[ProcessId] = []
 
     @property
@@ -24,17 +25,17 @@ class Tally:
         """The shells that were ended last, or are being ended now."""
         return tuple(self._ended)
 
-    def match(self, matches: int) -> None:
-        """How many things the policy matched in this cycle."""
-        self._matches = matches
+    def cycle(self, matches: Mapping[str, int], opened: frozenset[str]) -> None:
+        """How many things each policy matched in this cycle, and whose breaker is open."""
+        self._matches, self._opened = matches, opened
 
-    def act(self, action: Action, outcome: Outcome) -> None:
+    def act(self, policy: str, action: Action, outcome: Outcome) -> None:
         """Count an action."""
-        self._actions[action, outcome] += 1
+        self._actions[policy][action, outcome] += 1
 
-    def refuse(self, reason: Refusal) -> None:
+    def refuse(self, policy: str, reason: Refusal) -> None:
         """Count a refusal."""
-        self._refusals[reason] += 1
+        self._refusals[policy][reason] += 1
 
     def end(self, shell: ProcessId) -> None:
         """Note a shell as ended, before it is: who sees it gone must find it here."""
@@ -44,11 +45,15 @@ class Tally:
         """Take that back."""
         self._ended = [each for each in self._ended if each != shell]
 
-    def status(self) -> PolicyStatus:
+    def status(self) -> tuple[PolicyStatus, ...]:
         """The counts as they are."""
-        return PolicyStatus(
-            policy=self._policy,
-            matches=self._matches,
-            actions=dict(self._actions),
-            refusals=dict(self._refusals),
+        return tuple(
+            PolicyStatus(
+                policy=name,
+                matches=self._matches.get(name, 0),
+                actions=dict(self._actions[name]),
+                refusals=dict(self._refusals[name]),
+                breaker_open=name in self._opened,
+            )
+            for name in self._actions
         )

@@ -137,6 +137,7 @@ def _policy(value: Mapping[str, Any]) -> PolicyStatus:
     return PolicyStatus(
         policy=name,
         matches=_count(value["matches"]),
+        breaker_open=_flag(value["breaker_open"]),
         actions={
             (Action(action), Outcome(outcome)): _count(count)
             for action, outcome, count in _list(value["actions"])

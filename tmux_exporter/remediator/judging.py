@@ -1,0 +1,124 @@
+"""Why a thing is left alone, as far as a report shows it: what outranks policies, then the vetoes; pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from tmux_exporter.model import SchedulerState
+from tmux_exporter.remediation import Refusal
+from tmux_exporter.remediator.candidates import Candidate, is_for, population, target_of
+from tmux_exporter.remediator.figures import Subject
+from tmux_exporter.remediator.gauging import gauge
+from tmux_exporter.remediator.protection import Hold, shield
+from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.remediator.vetoes import Case, Moment, look_age, refusal, sees_its_servers
+from tmux_exporter.report import PaneReport, Report, SchedulerReport, ServerReport
+
+UNSEEN = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
+"""Reasons that say that there was no complete look at all."""
+
+TOUCH = frozenset(
+    {
+        Refusal.STATE,
+        Refusal.PANE_SHELL,
+        Refusal.ATTACHED_SESSION,
+        Refusal.LISTENING_SOCKET,
+        Refusal.LIVE_DESCENDANT,
+    }
+)
+"""Reasons that speak against ending something, and not against telling of it."""
+
+_ALWAYS_TOLD = TOUCH | {Refusal.NOT_A_PAIR, Refusal.TOO_LATE}
+"""Reasons that do not matter where nothing would be ended anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One report, at one moment, as a policy looks at it."""
+
+    policy: Policy
+    report: Report
+    moment: Moment
+    own: frozenset[int]
+    holds: tuple[Hold, ...] = ()
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the processes could not all be listed."""
+        return not self.report.collector_success.get("processes", False)
+
+    def veto(self, candidate: Candidate) -> Refusal | None:
+        """Why it must be left alone by what is seen of it."""
+        case = self._case(candidate)
+        if case is None:
+            return self._sight(candidate)
+        reason = refusal(case)
+        return None if self.policy.stop is None and reason in _ALWAYS_TOLD else reason
+
+    def shield(self, candidate: Candidate) -> Refusal | None:
+        """Why it must be left alone by somebody's word."""
+        return shield(self.policy, candidate, self.report, self.holds, self.moment.wall)
+
+    def judged_at(self, candidate: Candidate) -> float | None:
+        """When the oldest listing was taken that it is judged by, monotonic; None where one never was."""
+        case = self._case(candidate)
+        age = self._listing_age(candidate) if case is None else look_age(case)
+        return None if age is None else self.moment.monotonic - age
+
+    def is_unknown(self, candidate: Candidate) -> bool:
+        """Whether nobody can say now what it is, for want of a complete answer of tmux."""
+        subject = candidate.subject
+        if isinstance(subject, SchedulerReport):
+            case = self._case(candidate) if subject.state is SchedulerState.UNKNOWN else None
+            return case is not None and not sees_its_servers(case)
+        return self.veto(candidate) in UNSEEN
+
+    def confirms(self, subject: Subject) -> bool:
+        """Whether this look shows a match of the policy that nobody has spoken for.
+
+        How fast a figure grows one look cannot tell; a level must not be cleared.
+        """
+        candidate = Candidate(target=target_of(subject), subject=subject)
+        shown = {each.key for each in population(self.policy, self.report)}
+        when = replace(
+            self.policy.when,
+            conditions=tuple(
+                # Between the two bounds it still holds where it held.
+                replace(each, above=each.clear_below)
+                for each in self.policy.when.conditions
+                if each.rate_over is None
+            ),
+        )
+        gauges = gauge(when, candidate, self.report, None, self.moment.monotonic)
+        holds = not when.conditions or gauges.verdict(when) is True
+        return (
+            candidate.key in shown
+            and is_for(self.policy.match, candidate, self.report)
+            and holds
+            and self.shield(candidate) is None
+        )
+
+    def _case(self, candidate: Candidate) -> Case | None:
+        """For the vetoes, which are for what can be ended."""
+        subject = candidate.subject
+        if isinstance(subject, PaneReport | ServerReport):
+            return None
+        return Case(subject=subject, report=self.report, policy=self.policy, moment=self.moment, own=self.own)
+
+    def _sight(self, candidate: Candidate) -> Refusal | None:
+        if self.is_blind:
+            return Refusal.BLIND
+        server = self._server(candidate)
+        if server is None or not server.up or server.held or server.problem is not None:
+            return Refusal.SERVER_UNKNOWN
+        age = self._listing_age(candidate)
+        return Refusal.STALE if age is None or age > self.policy.max_age else None
+
+    def _listing_age(self, candidate: Candidate) -> float | None:
+        server = self._server(candidate)
+        if server is None or server.listing_age_seconds is None:
+            return None
+        return self.moment.wall - self.report.timestamp + server.listing_age_seconds
+
+    def _server(self, candidate: Candidate) -> ServerReport | None:
+        found: Iterable[ServerReport] = self.report.servers
+        return next((each for each in found if each.server == candidate.target.server), None)
