@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.exporter import Exporter
 from tests.support.played_agent import PlayedAgents
+from tests.support.processes import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, WaitingReason
 from tmux_exporter.analysis.explain import explain
@@ -140,3 +141,23 @@ def test_serve_keeps_the_file_and_once_does_not(
         timeout=60,
     )
     assert not (tmp_path / "once").exists()
+
+
+def test_an_agent_that_ended_is_exited_whatever_its_pane_is_still_called(agents: PlayedAgents) -> None:
+    pids = agents.base / "dead.pid"
+    agents.start("alive")
+    script = agents.base / "dead.sh"
+    script.write_text(f"printf '\\033]2;⠂ busy\\007'; echo $$ >{pids}; sleep 3600; :\n")
+    agents.server.cmd("new-window", "-d", "-n", "dead", "-t", "main:", "bash --norc --noprofile -i")
+    agents.server.cmd("send-keys", "-t", "main:dead", f"{agents.bin}/claude {script}", "Enter")
+    pid = int(wait_for(lambda: pids.read_text().strip() if pids.exists() else None, "it runs", 30.0))
+    assert agents.life("dead").up
+    wait_for(lambda: told(agents.look()["dead"])[1] is StateSource.PANE_TITLE, "its title is seen", 30.0)
+    end_process(pid)
+    wait_for(lambda: not agents.look()["dead"].up, "two looks have missed it", 30.0)
+    life = agents.look()["dead"]
+    assert told(life) == (AgentState.EXITED, StateSource.PROCESS)
+    assert life.status.why == "its process has ended, and its pane is back at the shell"
+    titles = agents.server.cmd("list-panes", "-a", "-F", "#{window_name} #{pane_title}").stdout
+    assert "dead ⠂ busy" in titles, "its title is stale"
+    assert agents.look()["alive"].up

@@ -33,7 +33,7 @@ class PlayedAgents:
             "XDG_STATE_HOME": str(base),
             "PATH": os.environ["PATH"],
         }
-        self._server = server
+        self.server = server
         self.config = Config(agents=settings or AgentSettings(), tmux=TmuxSettings(query_timeout=10.0))
         self.sampler = self.another_sampler(keeps=keeps)
         self.snapshot: Snapshot | None = None
@@ -52,7 +52,7 @@ class PlayedAgents:
         pids = self.base / f"{name}.pid"
         pids.unlink(missing_ok=True)
         command = f"export HOME={self.home}; sh -c 'echo $$ >{pids}; exec {place} {path}'; exec sleep 3600"
-        self._server.cmd("new-window", "-d", "-n", name, "-t", "main:", command)
+        self.server.cmd("new-window", "-d", "-n", name, "-t", "main:", command)
         return int(
             wait_for(lambda: pids.read_text().strip() if pids.exists() else None, f"{name} runs", 30.0)
         )
