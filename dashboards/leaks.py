@@ -21,9 +21,9 @@ def leaks() -> build.Dashboard:
                 panels=(
                     leaked.count(1),
                     leaked.memory(2),
-                    leaked.oldest(3),
                     check_ins.lost(4),
                     check_ins.late(5),
+                    check_ins.not_known(3),
                     remediator.mode(6),
                 )
             ),

@@ -97,7 +97,7 @@ def tile(
         .justify_mode(common.BigValueJustifyMode.CENTER)
         .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
         .span(width)
-        .height(4)
+        .height(4 if width < 6 else 3)
     )
 
 

@@ -7,15 +7,10 @@ from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import NUMBERS, WATCH, alert_levels, none_is_calm
 from dashboards.links import to_agent, to_session
-from dashboards.queries import SESSION, memory_of_limit, rate, select
+from dashboards.queries import memory_of_limit, rate, select
 from dashboards.sections.states import BY_AGENT, NO_AGENT, TEXTS, state_of
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
-
-
-def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """A table of all agents."""
-    return (table(31, SESSION),)
 
 
 def table(
@@ -31,7 +26,7 @@ def table(
     )
     return rows(
         number,
-        "Agents, nearest to their memory limit first",
+        "Agents, those that need somebody first",
         "State, and since when. The limit is the lowest of the configuration, the cgroup and the host, and "
         f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores. Descriptors "
         "are those of the worst process. Restarts are those of the time range.",
@@ -81,7 +76,7 @@ def table(
                 steps=none_is_calm(WATCH, "text"),
             ),
         ],
-        sort=[("Of limit", True)],
+        sort=[("State", True), ("Of limit", True)],
         empty=NO_AGENT,
         height=height,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL, NUMBERS, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm
+from dashboards.levels import CRITICAL, NUMBERS, PLAIN, WARNING, WATCH, none_is_calm
 from dashboards.panels import tile
 from dashboards.queries import (
     ALERT,
@@ -19,17 +19,31 @@ from dashboards.queries import (
     or_zero,
     select,
 )
-from dashboards.sections.check_ins import NOT_KNOWN, in_states, lost
+from dashboards.sections import leaks
+from dashboards.sections.check_ins import lost
 from dashboards.sections.exporters import blind
 from dashboards.sections.servers import not_answering
 from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows
 from tmux_exporter.alerting.thresholds import PRIORITIES
 
+_TILE = 6
+"""Of 24: two lines of four tiles."""
+
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """Six tiles, then the alerts."""
-    return (_urgent(), not_answering(2), _near_limit(), lost(4), _not_known(), blind(6), alerts(7, ALERT))
+    """Eight tiles, then the alerts."""
+    return (
+        _urgent(),
+        waiting(8, SESSION, width=_TILE),
+        exited(9, SESSION, width=_TILE),
+        _near_limit(),
+        not_answering(2, width=_TILE),
+        lost(4, width=_TILE),
+        leaks.count(10, width=_TILE),
+        blind(6, width=_TILE),
+        alerts(7, ALERT, height=6),
+    )
 
 
 def _urgent() -> Builder[dashboard.Panel]:
@@ -45,6 +59,7 @@ def _urgent() -> Builder[dashboard.Panel]:
         ),
         steps=none_is_calm(CRITICAL),
         empty="no rules",
+        width=_TILE,
     )
 
 
@@ -52,7 +67,7 @@ def _near_limit() -> Builder[dashboard.Panel]:
     level = NUMBERS.number("agent_memory", "warning")
     return tile(
         3,
-        "Agents near limit",
+        "Near limit",
         f"Agents that use more than {level:.0%} of the memory that they may use, swap included. The limit is "
         "the lowest of the configuration, the cgroup and the host. The table of agents shows which.",
         Query(
@@ -62,18 +77,7 @@ def _near_limit() -> Builder[dashboard.Panel]:
         ),
         steps=none_is_calm(WARNING),
         empty="no exporter",
-    )
-
-
-def _not_known() -> Builder[dashboard.Panel]:
-    return tile(
-        5,
-        "Unknown check-ins",
-        "Pending check-ins of which nobody can say whether they will arrive: their server does not answer, "
-        "or their target is only known when they run.",
-        Query(expr=f"sum({in_states(NOT_KNOWN)})"),
-        steps=none_is_calm(UNKNOWN),
-        empty="no exporter",
+        width=_TILE,
     )
 
 

@@ -59,6 +59,19 @@ def in_states(states: Sequence[str]) -> str:
     return select("tmux_schedulers", SESSION, f'state=~"{"|".join(states)}"')
 
 
+def not_known(number: int) -> Builder[dashboard.Panel]:
+    """Of how many nobody can say."""
+    return tile(
+        number,
+        "Unknown check-ins",
+        "Pending check-ins of which nobody can say whether they will arrive: their server does not answer, "
+        "or their target is only known when they run.",
+        Query(expr=f"sum({in_states(NOT_KNOWN)})"),
+        steps=none_is_calm(UNKNOWN),
+        empty="no exporter",
+    )
+
+
 def late(number: int) -> Builder[dashboard.Panel]:
     """How many arrive otherwise than was meant."""
     return tile(

@@ -56,20 +56,6 @@ def memory(number: int) -> Builder[dashboard.Panel]:
     )
 
 
-def oldest(number: int) -> Builder[dashboard.Panel]:
-    """How long nobody has noticed."""
-    started = select("tmux_leaked_oldest_start_time_seconds", SESSION)
-    return tile(
-        number,
-        "Oldest leak",
-        "How long ago the oldest leaked process was started; 0 where nothing is leaked.",
-        Query(expr=or_zero(f"time() - min({started})", select("tmux_session_info", SESSION))),
-        steps=steps(CALM),
-        unit="dtdurations",
-        empty="no session",
-    )
-
-
 def by_kind(first: int) -> Sequence[Builder[dashboard.Panel]]:
     """Two graphs: how many, and how much memory."""
     return (

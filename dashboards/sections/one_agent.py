@@ -50,8 +50,8 @@ def _state(number: int) -> Builder[dashboard.Panel]:
     return tile(
         number,
         "State",
-        "What the agent does now; of several, the one that needs somebody most: unknown, exited, waiting, "
-        "working, idle. `tmux-exporter explain NAME` says which source told it.",
+        "What the agent does now; of several, the first of exited, waiting, unknown, working, "
+        "idle. `tmux-exporter explain NAME` says which source told it.",
         Query(expr=f"max({state_of(AGENT)})"),
         steps=steps(CALM),
         texts={str(place): (state, _GROUND[state]) for place, state in enumerate(STATES, 1)},

@@ -95,7 +95,7 @@ def not_answering(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
     silent = f"{up} == 0\nand {start}\nunless on (job, instance, server) increase({refused}[{lately}]) > 0"
     return tile(
         number,
-        "Servers that hang",
+        "Hung servers",
         "tmux servers whose process lives and gives no answer: nobody can attach, no key and no check-in "
         "arrives. One that has ended is not counted, nor one that the exporter may not ask.",
         Query(expr=or_zero(f"count({silent})", up)),

@@ -60,7 +60,7 @@ def _table() -> Builder[dashboard.Panel]:
         ],
         sort=[("Memory", True)],
         empty=_EMPTY,
-        height=10,
+        height=8,
     )
 
 

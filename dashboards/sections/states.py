@@ -9,7 +9,7 @@ from dashboards.levels import CRITICAL, FINE, RESTING, UNKNOWN, WARNING
 from dashboards.panels import graph, timeline
 from dashboards.queries import Query, rate, select
 
-STATES = ("idle", "working", "waiting", "exited", "unknown")
+STATES = ("idle", "working", "unknown", "waiting", "exited")
 """By their number, from 1 on; of several agents the one that needs somebody is the higher."""
 
 COLORS: Mapping[str, str] = {

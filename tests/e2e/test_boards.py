@@ -158,10 +158,12 @@ def test_every_query_has_an_answer_and_the_tiles_tell_the_trouble_there_is(asked
     tiles = [each for each in targets(SHIPPED["fleet"]) if each.panel["type"] == "stat"]
     assert {each.panel["title"]: asker.value(each, OURS) for each in tiles} == {
         "Urgent alerts": 1,
-        "Servers that hang": 1,
-        "Agents near limit": 0,
+        "Waiting agents": 0,
+        "Exited agents": 0,
+        "Near limit": 0,
+        "Hung servers": 1,
         "Lost check-ins": 1,
-        "Unknown check-ins": 0,
+        "Leaked processes": 2,
         "Blind hosts": 0,
     }
     # What this test would say of a query that is wrong, and of one that asks for nothing that is there.

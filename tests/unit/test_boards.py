@@ -115,12 +115,24 @@ PLANTED: list[tuple[str, Callable[[Json], Any]]] = [
     ),
     ("panel ids are missing or not unique", in_panel("stat", lambda panel: panel.update(id=2))),
     ("panel 1: beyond the right edge", in_panel("stat", lambda panel: panel["gridPos"].update(y=900, w=25))),
-    ("panels 1 and 2 overlap", in_panel("stat", lambda panel: panel["gridPos"].update(w=5))),
+    ("panels 1 and 8 overlap", in_panel("stat", lambda panel: panel["gridPos"].update(w=7))),
     (
         "panel 1: instant for a graph",
         in_panel("stat", lambda panel: panel["targets"][0].update(instant=False)),
     ),
     ("panel 1: no PromQL", with_expr("sum(")),
+    (
+        "panel 1: instance:tmux_slo_budget_left:ratio has no label window",
+        with_expr(f'instance:tmux_slo_budget_left:ratio{{{HOST}, window="1"}}'),
+    ),
+    (
+        "panel 1: instance:tmux_slo_budget_left:ratio does not follow job and instance",
+        with_expr('instance:tmux_slo_budget_left:ratio{job=~"$job"}'),
+    ),
+    (
+        "panel 1: job:tmux_slo_objective:ratio does not follow job and instance",
+        with_expr('job:tmux_slo_objective:ratio{slo="errors"}'),
+    ),
     (f"panel 1: no built metric {PLANNED.name}", with_expr(f"{PLANNED.name}{{{HOST}}}")),
     ("panel 1: no built metric tmux_no_such_thing", with_expr(f"tmux_no_such_thing{{{HOST}}}")),
     ("panel 1: no built metric tmux_up_count", with_expr(f"tmux_up_count{{{HOST}}}")),
@@ -160,6 +172,21 @@ def test_what_is_planted_is_named(said: str, plant: Callable[[Json], Any]) -> No
     board = copy.deepcopy(SHIPPED["fleet"])
     plant(board)
     assert any(found.startswith(said) for found in problems(board)), problems(board)
+
+
+def test_a_state_timeline_is_a_graph() -> None:
+    for said, change in (
+        ("panel 11: no legend", lambda panel: panel["options"]["legend"].update(showLegend=False)),
+        ("panel 11: no legend", lambda panel: panel["targets"][0].update(legendFormat="")),
+        ("panel 11: instant for a graph", lambda panel: panel["targets"][0].update(instant=True)),
+    ):
+        board = copy.deepcopy(SHIPPED["agent"])
+        in_panel("state-timeline", change)(board)
+        assert [found.split(",")[0] for found in problems(board)] == [said]
+
+
+def test_what_is_recorded_for_the_whole_job_has_no_instance() -> None:
+    assert list(query('job:tmux_slo_objective:ratio{job=~"$job"}')) == []
 
 
 def test_a_histogram_is_read_by_its_parts() -> None:
