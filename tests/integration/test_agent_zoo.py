@@ -14,7 +14,7 @@ from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
 from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.analysis.names import NameBook
-from tmux_exporter.analysis.signatures import SIGNATURES
+from tmux_exporter.analysis.signatures import SIGNATURES, matcher
 from tmux_exporter.sources import tmux_sockets
 
 _PROGRAMS = (
@@ -63,12 +63,15 @@ class AgentZoo:
 
     def red(self, *guards: str) -> set[str]:
         """The decoys that are called agents without these guards."""
+        # What it knows of a command line it knows with all guards.
+        matcher.cache_clear()
         with pytest.MonkeyPatch.context() as patch:
             table, view = SIGNATURES, self.scene.view
             for guard in guards:
                 table = mutate(guard, patch)
                 view = VIEWS[guard](view) if guard in VIEWS else view
             found = find_agents(self.scene.table, self.scene.owners, view, table, NameBook())
+        matcher.cache_clear()
         panes = {pane: name for name, pane in self.panes.items()}
         return {panes[agent.pane.pane] for agent in found}
 
