@@ -1,9 +1,9 @@
 """Write the rules and Alertmanager's configuration as YAML, from thresholds.toml.
 
-`python alerts/generate.py` writes what is shipped here. For another job label, for runbooks that you serve
+`python -m alerts.generate` writes what is shipped here. For another job label, for runbooks that you serve
 somewhere, or with receivers that post to a URL:
 
-    python alerts/generate.py --job agents --runbooks https://wiki.example.org/tmux --output /tmp/alerts
+    python -m alerts.generate --job agents --runbooks https://wiki.example.org/tmux --output /tmp/alerts
 """
 
 import argparse
@@ -13,15 +13,17 @@ from pathlib import Path
 
 import yaml
 
+from alerts.cases import SUBJECTS
+from alerts.mechanical import STEP, tests
 from tmux_exporter.alerting import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.alerting.rules import rule_files
+from tmux_exporter.alerting.rules import rule_file, rule_files
 from tmux_exporter.alerting.scope import RUNBOOKS, Scope
 
 HERE = Path(__file__).parent
 ALERTMANAGER = Path("alertmanager", "alertmanager.yml")
 
-_WIDTH = 110
+_WIDTH = 98
 # A key at the margin, or an item of one of the long lists, that is not the first of its list.
 _PART = re.compile(
     r"(?<!:)\n(?=\w|  - name: \w+\n    (?:rules|interval):| +- (?:alert|record|matchers|source_matchers):)"
@@ -34,7 +36,10 @@ _RULES_HEADER = f"""\
 {_MADE_BY}
 #
 # Severity, priority and threshold of an alert are labels; docs/runbooks/ has a page for each alert.
-# Another value of the label job, or another place for the runbooks: python alerts/generate.py --help
+# Another value of the label job, or another place for the runbooks: python -m alerts.generate --help
+"""
+_TESTS_HEADER = """\
+# Made by alerts/generate.py from alerts/cases.py: each alert just within and just outside of its number.
 """
 _ALERTMANAGER_HEADER = f"""\
 {_MADE_BY}
@@ -60,7 +65,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else ">" if len(text) > _WIDTH - 20 else None
+    style = "|" if "\n" in text else ">" if len(text) > _WIDTH - 8 else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -89,6 +94,31 @@ def files(scope: Scope, webhook: str | None) -> dict[Path, str]:
     return {**rules, ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER)}
 
 
+def test_files() -> dict[Path, str]:
+    """The mechanical tests of the rules as they are shipped, by path."""
+    groups = [str(group["name"]) for group in rule_file(Scope(thresholds=thresholds.load()))["groups"]]
+    found = {}
+    for subject, cases in SUBJECTS.items():
+        recorded = [
+            name for name in groups if name.endswith("_recording") and not name.startswith("tmux_slo")
+        ]
+        content = {
+            "rule_files": [
+                *(f"../../rules/recording/{_subject(name)}.yml" for name in recorded),
+                f"../../rules/alerting/{subject}.yml",
+            ],
+            "group_eval_order": [*recorded, f"tmux_{subject}_alerting"],
+            "evaluation_interval": f"{STEP}s",
+            "tests": tests(cases()),
+        }
+        found[Path("tests", "mechanical", f"{subject}.yml")] = as_yaml(content, _TESTS_HEADER)
+    return found
+
+
+def _subject(group: str) -> str:
+    return group.removeprefix("tmux_").removesuffix("_recording")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description="Write rules and Alertmanager's configuration.")
@@ -105,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scope = Scope(
         thresholds=thresholds.load(), time_scale=given.time_scale, job=given.job, runbooks=given.runbooks
     )
-    for path, text in files(scope, given.webhook).items():
+    made = files(scope, given.webhook) | (test_files() if given.output == HERE else {})
+    for path, text in made.items():
         target = given.output / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

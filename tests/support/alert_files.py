@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 ALERTS = REPOSITORY / "alerts"
 RULES = sorted((ALERTS / "rules").glob("*/*.yml"))
 ALERTMANAGER = ALERTS / "alertmanager" / "alertmanager.yml"
-TESTS = sorted((ALERTS / "tests").glob("*.yml"))
+TESTS = sorted((ALERTS / "tests").glob("**/*.yml"))
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 GROUPS = [str(group["name"]) for group in rule_file(Scope(thresholds=load()))["groups"]]
 """In the order in which they are to be evaluated: what is recorded before what reads it."""
@@ -35,7 +35,7 @@ def shipped() -> dict[str, list[dict[str, Any]]]:
 
 def run(*arguments: str | Path) -> tuple[int, str]:
     """A program's exit status and all that it wrote."""
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

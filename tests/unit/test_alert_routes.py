@@ -110,7 +110,7 @@ def durations(data: Any, path: str = "") -> dict[str, float]:
             if key in ("for", "interval", "group_wait", "group_interval", "repeat_interval"):
                 found[f"{path}/{key}"] = seconds(value)
             elif key == "expr":
-                for place, each in enumerate(re.findall(r"\[(\w+)\]", value)):
+                for place, each in enumerate(re.findall(r"(?:\[| offset )(\w+)", value)):
                     found[f"{path}/{key}[{place}]"] = seconds(each)
             else:
                 found |= durations(value, f"{path}/{key}")
@@ -118,7 +118,7 @@ def durations(data: Any, path: str = "") -> dict[str, float]:
 
 
 def without_durations(data: Any) -> str:
-    return re.sub(r'(?<=[\["])(\d+(h|ms|m|s))+(?=[\]"])', "…", json.dumps(data))
+    return re.sub(r'(?:(?<=[\["])|(?<=offset ))(\d+(h|ms|m|s))+(?![.\w])', "…", json.dumps(data))
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5, 1 / 60, 0.001, 2.0])

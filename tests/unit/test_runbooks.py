@@ -11,15 +11,26 @@ import pytest
 
 from tests.support.alert_files import RUNBOOKS
 from tests.support.planned import PLANNED
+from tests.support.promised import labels, there
 from tests.support.promql import named_labels, selected
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.cli import cli
-from tmux_exporter.metrics.catalogue import BY_NAME
-from tmux_exporter.metrics.family import Status
+from tmux_exporter.remediator_cli import cli as remediator_cli
 
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
 SCOPE = Scope(thresholds=thresholds.load())
+LEVELS_OF_RECORDED = {
+    "job",
+    "instance",
+    "server",
+    "session",
+    "agent",
+    "operation",
+    "slo",
+    "resource",
+    "device",
+}
 PARTS = ["Meaning", "Impact", "Diagnosis", "Mend", "When to silence"]
 RECORDED = set(rules.recorded(SCOPE))
 
@@ -32,7 +43,7 @@ def blocks(page: Path, language: str) -> list[str]:
     text = page.read_text()
     found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     if language == "sh":
-        found += re.findall(r"`((?:tmux|tmux-exporter|amtool|kill) [^`]+)`", text)
+        found += re.findall(r"`((?:tmux|tmux-exporter|tmux-remediator|amtool|kill) [^`]+)`", text)
     return found
 
 
@@ -53,8 +64,8 @@ def _problem(words: list[str]) -> str:
     match words:
         case ["timeout", _, *rest]:
             return _problem(rest)
-        case ["tmux-exporter", name, *rest]:
-            command = cli.commands.get(name)
+        case ["tmux-exporter" | "tmux-remediator" as program, name, *rest]:
+            command = {"tmux-exporter": cli, "tmux-remediator": remediator_cli}[program].commands.get(name)
             known = (
                 {option for parameter in command.params for option in parameter.opts} if command else set()
             )
@@ -82,11 +93,15 @@ def query_problem(query: str) -> str:
     allowed = set()
     for name, matchers in selected(query):
         if name in RECORDED:
+            allowed |= LEVELS_OF_RECORDED
             continue
-        spec = BY_NAME.get(name)
-        if spec is None or spec.status is not Status.BUILT:
+        if not name:
+            continue
+        try:
+            there(name)
+        except KeyError:
             return f"no built metric {name}"
-        allowed |= {*spec.labels, "job", "instance"}
+        allowed |= {*labels(name), "job", "instance"}
         wrong = {label for label, _, _ in matchers} - allowed
         if wrong:
             return f"no labels {wrong} of {name}"
@@ -105,7 +120,7 @@ def test_a_page_has_its_parts_and_what_it_names_exists(page: Path) -> None:
     queries = blocks(page, "promql")
     assert {query: problem for query in queries if (problem := query_problem(query))} == {}
     metrics = set(re.findall(r"`(tmux_\w+)`", text))
-    assert {name for name in metrics if BY_NAME[name].status is not Status.BUILT} == set()
+    assert all(there(name) for name in metrics)
 
 
 def test_priorities_and_patience_are_those_of_the_rules() -> None:
@@ -127,6 +142,8 @@ def test_priorities_and_patience_are_those_of_the_rules() -> None:
 
 
 def _in_words(duration: str) -> str:
+    if duration == "0s":
+        return "at once"
     number, unit = duration[:-1], {"m": "minute", "h": "hour"}[duration[-1]]
     return f"{number} {unit}" + ("" if number == "1" else "s")
 

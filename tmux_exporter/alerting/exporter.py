@@ -5,7 +5,17 @@ from tmux_exporter.alerting.scope import Rule, Scope
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The rules of this subject."""
-    return (_watchdog(scope), _down(scope), _stale(scope), _partial(scope), _config_refused(scope))
+    return (
+        _watchdog(scope),
+        _down(scope),
+        _stale(scope),
+        _partial(scope),
+        _blind(scope),
+        _collector(scope),
+        _dropping(scope),
+        _restarting(scope),
+        _config_refused(scope),
+    )
 
 
 def _watchdog(scope: Scope) -> Rule:
@@ -62,6 +72,61 @@ def _partial(scope: Scope) -> Rule:
         summary="The exporter cannot see everything.",
         description="{{ $value | humanizePercentage }} of the samples of {{ $labels.instance }} are partial "
         "or failed: sessions, agents or processes may be missing from all figures.",
+    )
+
+
+def _blind(scope: Scope) -> Rule:
+    over = scope.range("exporter_blind", "over")
+    name = "tmux_exporter_samples_total"
+    failed, seen = scope.series(name, 'result="failed"'), scope.series(name, 'result!="failed"')
+    return scope.alert(
+        "TmuxExporterBlind",
+        "exporter_blind",
+        f"increase({failed}[{over}]) > 0\n"
+        f"unless on (job, instance)\n  sum by (job, instance) (increase({seen}[{over}])) > 0",
+        summary="The exporter sees nothing at all.",
+        description="Every sample of {{ $labels.instance }} fails, about {{ $value | humanize }} of "
+        "late: what it "
+        "shows is what it saw last.",
+    )
+
+
+def _collector(scope: Scope) -> Rule:
+    return scope.alert(
+        "TmuxCollectorFailing",
+        "collector_failing",
+        f"{scope.series('tmux_exporter_collector_success')} == 0",
+        summary="A part of the exporter fails.",
+        description="The collector {{ $labels.collector }} of {{ $labels.instance }} fails: its figures are "
+        "missing or old.",
+    )
+
+
+def _dropping(scope: Scope) -> Rule:
+    dropped = scope.series("tmux_exporter_dropped_series_total")
+    return scope.alert(
+        "TmuxExporterDroppingSeries",
+        "exporter_dropping",
+        f"increase({dropped}[{scope.range('exporter_dropping', 'over')}])\n"
+        f"> {scope.number('exporter_dropping', 'more_than')}",
+        summary="The exporter leaves out series.",
+        description="{{ $labels.instance }} has left out about {{ $value | humanize }} series of "
+        "late: there are "
+        "more than limits.series, or two of one name.",
+    )
+
+
+def _restarting(scope: Scope) -> Rule:
+    start = scope.series("process_start_time_seconds")
+    return scope.alert(
+        "TmuxExporterRestarting",
+        "exporter_restarting",
+        f"changes({start}[{scope.range('exporter_restarting', 'within')}])\n"
+        f"> {scope.number('exporter_restarting', 'more_than')}",
+        summary="The exporter is started again and again.",
+        description="{{ $labels.instance }} was restarted {{ $value }} times within the hour; its "
+        "counters begin "
+        "at 0 each time.",
     )
 
 

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from tmux_exporter.alerting import agents, exporter, schedulers, servers
+from tmux_exporter.alerting import (
+    agents,
+    exporter,
+    hosts,
+    leaks,
+    operations,
+    remediator,
+    schedulers,
+    servers,
+    slo,
+    usage,
+)
 from tmux_exporter.alerting.recording import groups as recorded_groups
 from tmux_exporter.alerting.recording import hosts as recorded_hosts
 from tmux_exporter.alerting.recording import operations as recorded_operations
@@ -25,8 +36,14 @@ RECORDING: Mapping[str, Made] = {
 ALERTING: Mapping[str, Made] = {
     "exporter": exporter.rules,
     "servers": servers.rules,
+    "usage": usage.rules,
     "agents": agents.rules,
+    "leaks": leaks.rules,
     "schedulers": schedulers.rules,
+    "operations": operations.rules,
+    "hosts": hosts.rules,
+    "remediator": remediator.rules,
+    "slo": slo.rules,
 }
 """Alerts by subject; they read what is recorded."""
 

@@ -1,21 +1,82 @@
 """Alerts about scheduled check-ins: shells that sleep and then send keys to a pane."""
 
 from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.words import SESSION_OR_GONE
+
+# State, end of the alert's name, table, what is wrong in one sentence, and what becomes of them.
+_STATES = (
+    (
+        "dangling",
+        "Dangling",
+        "A scheduled check-in has lost its target.",
+        "that wait for a pane that does not exist: {{ $value }}. They cost memory, and nobody will be woken.",
+    ),
+    (
+        "misdirected",
+        "Misdirected",
+        "A scheduled check-in will be typed into the wrong pane.",
+        "that will be typed into another pane than was meant: {{ $value }}. Whatever runs there gets "
+        "the keys.",
+    ),
+    (
+        "stale_generation",
+        "StaleGeneration",
+        "A scheduled check-in is of a tmux server that has been restarted.",
+        "that were made for a tmux server that has ended since: {{ $value }}. The new one may have a pane of "
+        "that name, which was never meant.",
+    ),
+    (
+        "serverless",
+        "Serverless",
+        "A scheduled check-in has no tmux server to go to.",
+        "whose tmux server is gone: {{ $value }}. They cost memory, and nobody will be woken.",
+    ),
+    (
+        "immortal",
+        "Immortal",
+        "A scheduled check-in sleeps practically for ever.",
+        "that sleep longer than any check-in should: {{ $value }}.",
+    ),
+    (
+        "overdue",
+        "Overdue",
+        "A scheduled check-in is overdue.",
+        "that should have been sent by now and still wait: {{ $value }}.",
+    ),
+    (
+        "duplicate",
+        "Duplicate",
+        "The same check-in is scheduled more than once.",
+        "that a newer one repeats: {{ $value }}. Each of them will be typed.",
+    ),
+)
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The rules of this subject."""
-    return (_dangling(scope),)
+    return (*(_in_state(scope, *each) for each in _STATES), _missed(scope))
 
 
-def _dangling(scope: Scope) -> Rule:
-    dangling = scope.series("tmux_schedulers", 'state="dangling"')
+def _in_state(scope: Scope, state: str, end: str, summary: str, says: str) -> Rule:
+    table = f"scheduler_{state}"
+    pending = scope.series("tmux_schedulers", f'state="{state}"')
     return scope.alert(
-        "TmuxSchedulerDangling",
-        "scheduler_dangling",
-        f"{dangling} > {scope.number('scheduler_dangling', 'more_than')}",
-        summary="A scheduled check-in has lost its target.",
-        description="Check-ins of {{ with $labels.session }}session {{ . }}{{ else }}a session that is gone"
-        "{{ end }} (tmux server {{ $labels.server }} on {{ $labels.instance }}) that wait for a pane that "
-        "does not exist: {{ $value }}. They cost memory, and nobody will be woken.",
+        f"TmuxScheduler{end}",
+        table,
+        f"{pending} > {scope.number(table, 'more_than')}",
+        summary=summary,
+        description=f"Check-ins of {SESSION_OR_GONE} {says}",
+    )
+
+
+def _missed(scope: Scope) -> Rule:
+    missed = scope.series("tmux_scheduler_outcomes_total", 'outcome="missed"')
+    return scope.alert(
+        "TmuxSchedulerMissed",
+        "scheduler_missed",
+        f"increase({missed}[{scope.range('scheduler_missed', 'within')}])\n"
+        f"> {scope.number('scheduler_missed', 'more_than')}",
+        summary="A scheduled check-in did not arrive.",
+        description=f"Check-ins of {SESSION_OR_GONE} that did not arrive within the last 15 minutes: about "
+        "{{ $value | humanize }}.",
     )

@@ -50,11 +50,15 @@ class Scope:
 
     def range(self, table: str, key: str) -> str:
         """A duration of the thresholds, for the brackets of a range."""
-        return duration(self.thresholds.seconds(table, key), self.time_scale)
+        return self.duration(self.thresholds.seconds(table, key))
+
+    def duration(self, seconds: float) -> str:
+        """A duration in Prometheus' writing, scaled."""
+        return duration(seconds, self.time_scale)
 
     def number(self, table: str, key: str) -> str:
         """A number of the thresholds."""
-        return f"{self.thresholds.number(table, key):g}"
+        return f"{self.thresholds.number(table, key):.12g}"
 
     def record(self, name: str, expr: str, **labels: str) -> Rule:
         """A recording rule, named level:metric:operations, that adds these labels."""

@@ -1,5 +1,6 @@
 """What sessions and agents use of what they may use."""
 
+from tmux_exporter.alerting.growth import record_floor
 from tmux_exporter.alerting.recording.hosts import CORES
 from tmux_exporter.alerting.scope import Rule, Scope
 
@@ -18,7 +19,14 @@ def cpu_of_limit(kind: str) -> str:
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
-    return tuple(make(scope, kind) for kind in KINDS for make in (_memory_of_limit, _cpu_of_limit))
+    return (
+        *(make(scope, kind) for kind in KINDS for make in (_memory_of_limit, _cpu_of_limit, _floor)),
+        record_floor(scope, "tmux_agent_open_fds", "agent"),
+    )
+
+
+def _floor(scope: Scope, kind: str) -> Rule:
+    return record_floor(scope, f"tmux_{kind}_memory_bytes", kind)
 
 
 def _memory_of_limit(scope: Scope, kind: str) -> Rule:

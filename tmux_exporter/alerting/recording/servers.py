@@ -1,5 +1,6 @@
 """tmux servers: how quickly they answer, how near they are to their limits, what is left behind of them."""
 
+from tmux_exporter.alerting.growth import record_floor
 from tmux_exporter.alerting.scope import Rule, Scope
 
 FDS_OF_LIMIT = "server:tmux_server_fds_of_limit:ratio"
@@ -28,4 +29,6 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
         scope.record(LEAKED_PROCESSES, f"sum by ({_BY}) ({scope.series('tmux_leaked_processes')})"),
         scope.record(LEAKED_MEMORY, f"sum by ({_BY}) ({scope.series('tmux_leaked_memory_bytes')})"),
+        record_floor(scope, LEAKED_PROCESSES, "server"),
+        record_floor(scope, "tmux_server_history_bytes", "server"),
     )

@@ -1,0 +1,64 @@
+"""Alerts about service levels: a budget of 30 days that burns too fast, or is spent."""
+
+from tmux_exporter.alerting.recording.slo import BUDGET_LEFT, BURNS, EVENTS, OBJECTIVE, RARE, errors
+from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.words import PERCENT
+
+_PAGE, _HOURS, *_DAYS = BURNS
+_WHICH = "service level {{ $labels.slo }} of {{ $labels.instance }}"
+
+
+def rules(scope: Scope) -> tuple[Rule, ...]:
+    """The rules of this subject."""
+    return (
+        _fast(scope, _PAGE, "critical"),
+        _fast(scope, _HOURS, "warning"),
+        _slowly(scope),
+        _spent(scope),
+    )
+
+
+def _burns(scope: Scope, table: str) -> str:
+    """Both windows: the long one says that it matters, the short one that it still goes on."""
+    promised = scope.series(OBJECTIVE)
+    budget = f"on (job, slo) group_left () ({scope.number(table, 'factor')} * (1 - {promised}))"
+    long, short = (scope.series(errors(scope, table, key)) for key in ("long", "short"))
+    rare = f'slo=~"{"|".join(RARE)}"'
+    window = scope.range(table, "long")
+    enough = (
+        f"3600 * avg_over_time({scope.series(EVENTS, rare)}[{window}]) "
+        f"< {scope.number(table, 'events_per_hour')}"
+    )
+    return f"{long}\n> {budget}\nand {short}\n> {budget}\nunless {enough}"
+
+
+def _fast(scope: Scope, table: str, level: str) -> Rule:
+    return scope.alert(
+        "TmuxErrorBudgetBurnsFast",
+        table,
+        _burns(scope, table),
+        level=level,
+        summary="A budget of 30 days will be spent within days.",
+        description=f"{PERCENT} of the events of {_WHICH} were bad: its budget of 30 days burns "
+        f"{scope.number(table, 'factor')} times too fast.",
+    )
+
+
+def _slowly(scope: Scope) -> Rule:
+    return scope.alert(
+        "TmuxErrorBudgetBurnsSlowly",
+        _DAYS[-1],
+        "\nor\n".join(f"({_burns(scope, table)})" for table in _DAYS),
+        summary="A budget of 30 days will not last for 30 days.",
+        description=f"{PERCENT} of the events of {_WHICH} were bad for days: its budget will not last.",
+    )
+
+
+def _spent(scope: Scope) -> Rule:
+    return scope.alert(
+        "TmuxErrorBudgetSpent",
+        "slo_spent",
+        f"{scope.series(BUDGET_LEFT)} < {scope.number('slo_spent', 'left')}",
+        summary="A budget of 30 days is spent.",
+        description=f"Of the budget of 30 days of {_WHICH} {PERCENT} is left: the promise is broken.",
+    )
