@@ -23,6 +23,12 @@ REMEDIATOR_OFF = "remediator.off"
 REMEDIATOR_AUDIT = "remediator-audit.jsonl"
 """In the state folder: what the remediator did, and on what evidence."""
 
+REMEDIATOR_HOLDS = "remediator-holds.json"
+"""In the state folder: what people hold, and until when."""
+
+REMEDIATOR_PLAN = "remediator-plan.json"
+"""In the state folder: what the remediator would end if a person agreed."""
+
 
 def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
     """Where sockets and hand-over files go; not created."""

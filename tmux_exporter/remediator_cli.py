@@ -164,5 +164,64 @@ def check_config(path: str, as_json: bool) -> None:
     click.echo(view.as_json() if as_json else view.as_table())
 
 
+_TARGETS = "PID|%PANE|agent:NAME|session:NAME|server:NAME|all"
+
+
+@cli.command(short_help="Let nothing be done to something for a while, whatever policies say.")
+@click.argument("target", metavar=_TARGETS)
+@click.argument("duration", metavar="TIME")
+@click.option("--server", default="", metavar="NAME", help="Only at this tmux server, by its label.")
+def hold(target: str, duration: str, server: str) -> None:
+    """Hold something: until that is over nothing is done to it. A hold survives restarts of everything.
+
+    A process is held as long as it lives, at most. tmux set-option -p @protect on does the same in tmux.
+
+    \b
+    Example:
+      tmux-remediator hold 4711 24h
+      tmux-remediator hold session:nightly 12h
+      tmux-remediator hold all 1h
+    """
+    from tmux_exporter import hold_view
+
+    held = hold_view.hold(os.environ, target, server, hold_view.parse_time(duration))
+    click.echo(f"held for {duration}: {hold_view.words(held)}")
+
+
+@cli.command(short_help="Take a hold back.")
+@click.argument("target", metavar=_TARGETS)
+@click.option("--server", default="", metavar="NAME", help="As it was held.")
+def release(target: str, server: str) -> int:
+    """Take a hold back: exit code 1 where there was none.
+
+    \b
+    Example:
+      tmux-remediator release session:nightly
+    """
+    from tmux_exporter import hold_view
+
+    held, found = hold_view.release(os.environ, target, server)
+    click.echo(f"{'no longer held' if found else 'was not held'}: {hold_view.words(held)}", err=not found)
+    return 0 if found else 1
+
+
+@cli.command(short_help="Show what is held, and until when.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def holds(as_json: bool) -> None:
+    """Show what is held, and until when.
+
+    \b
+    Example:
+      tmux-remediator holds
+    """
+    from tmux_exporter import hold_view
+
+    found, wall = hold_view.current_holds(os.environ)
+    if as_json:
+        show(hold_view.as_json(found))
+    else:
+        show(hold_view.as_table(found, wall) if found else "nothing is held")
+
+
 if __name__ == "__main__":
     main()

@@ -25,11 +25,14 @@ from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 from tmux_exporter.remediator import act
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.holds import Holds
+from tmux_exporter.remediator.protection import Hold
 from tmux_exporter.remediator.run import Remediator
 from tmux_exporter.remediator.vetoes import Moment
-from tmux_exporter.remediator.world import World
+from tmux_exporter.remediator.world import World, process_of
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import Sampler, open_sampler
+from tmux_exporter.state import boot_id
 
 P = ORPHANED_SCHEDULERS
 
@@ -125,6 +128,46 @@ def about_to_end(fleet: Fleet, **more: Any) -> Remediator:
     fleet.live(remediator, P.stop_after - 5, step=P.stop_after - 5)
     assert counted(remediator).actions == {(Action.WARN, Outcome.DONE): 1}
     return remediator
+
+
+def test_what_somebody_holds_or_tmux_protects_is_left_alone_until_that_is_taken_back(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    remediator = about_to_end(fleet)
+    holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
+    held = Hold(until=fleet.clock.time() + 86_400, process=process_of(pair[0]))
+    holds.add(held, fleet.clock.time())
+    fleet.live(remediator, 15, step=5)
+    assert alive(*pair)
+    assert counted(remediator).refusals == {Refusal.HELD: 1}
+    assert holds.release(held, fleet.clock.time())
+    fleet.tmux("set-option", "-t", "main", "@protect", "on")
+    fleet.live(remediator, 15, step=5)
+    assert alive(*pair)
+    assert counted(remediator).refusals == {Refusal.HELD: 1, Refusal.PROTECTED: 1}
+    fleet.tmux("set-option", "-u", "-t", "main", "@protect")
+    fleet.live(remediator, 15, step=5)
+    wait_for(lambda: all(is_gone(pid) for pid in pair), "the orphan and its sleep are gone")
+    assert stops(remediator) == {Outcome.DONE: 1}
+    assert fleet.fired() == ""
+
+
+def test_what_is_held_between_the_decision_and_the_signal_is_left_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = fleet.orphan()
+    holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
+    look = World.look
+
+    def held_meanwhile(self: World) -> tuple[Report, Moment]:
+        holds.add(Hold(until=fleet.clock.time() + 60, session="main"), fleet.clock.time())
+        return look(self)
+
+    monkeypatch.setattr(World, "look", held_meanwhile)
+    remediator = about_to_end(fleet)
+    fleet.live(remediator, 5, step=5)
+    assert alive(*pair)
+    assert stops(remediator) == {Outcome.REFUSED: 1}
+    assert counted(remediator).refusals == {Refusal.CHANGED: 1}
 
 
 def test_a_server_that_hangs_when_it_is_time_protects_what_aims_at_it(fleet: Fleet) -> None:

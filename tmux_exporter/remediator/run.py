@@ -24,6 +24,7 @@ from tmux_exporter.remediator import status_file
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
+from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.judging import View
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
@@ -36,6 +37,7 @@ from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import open_sampler
+from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Remediator:
         self._clock = clock
         self._runtime = runtime
         self._switch = state / REMEDIATOR_OFF
+        self._holds = Holds(state, uid=os.getuid(), boot=boot_id("/proc"))
         self._world = World(settings.config, clock, environ)
         self._me = self._world.me()
         doing = "enforces" if settings.enforce else "observes"
@@ -109,7 +112,12 @@ class Remediator:
             self._tell()
             return
         verdict = decide(
-            self._settings.policies, report, self._history, self._world.moment(), self._world.own()
+            self._settings.policies,
+            report,
+            self._history,
+            self._world.moment(),
+            self._world.own(),
+            holds=self._holds.read(),
         )
         self._history, self._blind = verdict.state, verdict.blind
         self._tally.cycle(verdict.matches, verdict.opened)
@@ -188,7 +196,13 @@ class Remediator:
         """Whether the last look still shows what the policy is for, and nobody has spoken for it."""
 
         def confirms(case: Case) -> bool:
-            view = View(policy=order.policy, report=case.report, moment=case.moment, own=case.own)
+            view = View(
+                policy=order.policy,
+                report=case.report,
+                moment=case.moment,
+                own=case.own,
+                holds=self._holds.read(),
+            )
             return view.confirms(case.subject)
 
         return confirms

@@ -61,7 +61,7 @@ class World:
 
     def me(self) -> ProcessId:
         """This process."""
-        return ProcessId(os.getpid(), _stat(os.getpid()).start_ticks)
+        return process_of(os.getpid())
 
     def own(self) -> frozenset[int]:
         """The pids of this process and of all above it."""
@@ -75,6 +75,11 @@ class World:
                 # It ended just now, and its children have another parent.
                 break
         return frozenset(pids)
+
+
+def process_of(pid: int) -> ProcessId:
+    """The process that has this pid now. Raises OSError or ValueError where there is none."""
+    return ProcessId(pid, _stat(pid).start_ticks)
 
 
 def _stat(pid: int) -> Stat:
