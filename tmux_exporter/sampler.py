@@ -14,6 +14,7 @@ from tmux_exporter.analysis.agent_lives import AgentLives, Sight
 from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.analysis.commands import Commands
+from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.groups import (
     UNATTRIBUTED,
     GroupKey,
@@ -199,6 +200,7 @@ class Sampler:
         self._keep = keep
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
+        self._costs = Costs()
         self._makes = Makes()
         self._owned: Repeated[Mapping[ProcessId, Owner]] = Repeated()
         self._found: Repeated[tuple[Agent, ...]] = Repeated()
@@ -326,6 +328,7 @@ class Sampler:
             self._agent_counts,
             bounds=self._limits.read(_bounded(snapshot)),
             limits=self._config.limits,
+            costs=self._costs,
         )
         report = Report(
             timestamp=timestamp,

@@ -6,6 +6,7 @@ from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.accounting import Accounts, Totals
 from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.argv_hash import argv_sha256
+from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.groups import (
     GroupKey,
     leak_key,
@@ -64,6 +65,7 @@ class Summary:
         *,
         bounds: MemoryBounds,
         limits: LimitSettings,
+        costs: Costs | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._accounts = accounts
@@ -74,6 +76,17 @@ class Summary:
         self._table = snapshot.table
         self._by_id = {process.id: process for process in snapshot.table.processes.values()}
         self._members = snapshot.members()
+        self._costs = costs or Costs()
+        self._costs.begin(snapshot.memory, snapshot.table.boot_time, snapshot.table.start_time)
+        self._window_names = {
+            (listing.server, window.id): label_text(window.name)
+            for _, listing in snapshot.listings()
+            for window in listing.windows
+        }
+        self._panes_of: dict[tuple[ProcessId, str], list[Pane]] = {}
+        for _, listing in snapshot.listings():
+            for pane in listing.panes:
+                self._panes_of.setdefault((listing.server, pane.session_id), []).append(pane)
         self._labels = server_labels(snapshot)
 
     def servers(self) -> tuple[ServerReport, ...]:
@@ -156,7 +169,7 @@ class Summary:
 
     def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:
         session = listing.sessions[place]
-        panes = [pane for pane in listing.panes if pane.session_id == session.id]
+        panes = self._panes_of.get((listing.server, session.id), [])
         members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
         return SessionReport(
             server=view.label,
@@ -178,7 +191,7 @@ class Summary:
             session=self._snapshot.session_labels[listing.server, pane.session_id],
             window=str(pane.window_index),
             pane=pane.id,
-            window_name=window_name(listing, pane),
+            window_name=self._window_names.get((listing.server, pane.window_id), ""),
             dead=pane.dead,
             history_bytes=pane.history_bytes,
             history_lines=pane.history_lines,
@@ -203,7 +216,11 @@ class Summary:
             program=life.program,
             version=life.version,
             role=life.role,
-            window_name=window_name(view.listing, pane) if view and view.listing and pane else "",
+            window_name=(
+                self._window_names.get((view.listing.server, pane.window_id), "")
+                if view and view.listing and pane
+                else ""
+            ),
             pid=life.agent.process.pid if life.agent else None,
             usage=self._usage(
                 [process for process in members if process.alive],
@@ -273,11 +290,4 @@ class Summary:
     ) -> Usage:
         # All of these are in a session: what bounds it bounds them.
         limit = lowest_limit(self._bounds, roots, (own_limit, self._limits.session_memory))
-        return usage(
-            members, self._accounts.totals(key), self._table.start_time, limit, self._snapshot.memory
-        )
-
-
-def window_name(listing: Listing, pane: Pane) -> str:
-    """The name of a pane's window as a label."""
-    return next((label_text(each.name) for each in listing.windows if each.id == pane.window_id), "")
+        return self._costs.of(key, members, self._accounts.totals(key), limit)

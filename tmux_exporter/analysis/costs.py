@@ -1,0 +1,46 @@
+"""What groups cost, worked out anew only for those of which a member or a counter has changed."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+from tmux_exporter.analysis.accounting import Totals
+from tmux_exporter.analysis.shared_pages import PLAIN, MemoryFigures
+from tmux_exporter.analysis.usage import usage
+from tmux_exporter.model import Process, ProcessId
+from tmux_exporter.report import Usage
+
+
+class _Kept(NamedTuple):
+    members: Sequence[Process]
+    totals: Totals
+    limit: int | None
+    usage: Usage
+
+
+class Costs:
+    """Keeps what was worked out for one sample until the next; `begin` each one."""
+
+    def __init__(self) -> None:
+        self._before: Mapping[Hashable, _Kept] = {}
+        self._now: dict[Hashable, _Kept] = {}
+        self._memory: MemoryFigures = PLAIN
+        self._boot_time = 0.0
+        self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
+
+    def begin(
+        self, memory: MemoryFigures, boot_time: float, start_time: Callable[[ProcessId], float]
+    ) -> None:
+        """Begin a sample: how memory counts, and when processes started."""
+        same = memory == self._memory and boot_time == self._boot_time
+        self._before = self._now if same else {}
+        self._now = {}
+        self._memory, self._boot_time, self._start_time = memory, boot_time, start_time
+
+    def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
+        """`usage` of these members; `key` names the group, once in each sample."""
+        kept = self._before.get(key)
+        if kept is None or (kept.limit, kept.totals, kept.members) != (limit, totals, members):
+            found = usage(members, totals, self._start_time, limit, self._memory)
+            kept = _Kept(members=members, totals=totals, limit=limit, usage=found)
+        self._now[key] = kept
+        return kept.usage
