@@ -16,6 +16,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family
+from tmux_exporter.metrics.memo import Memo
 from tmux_exporter.metrics.render import Pages, Renderer, compress, text
 from tmux_exporter.report import Report
 from tmux_exporter.web.report_json import render as render_json
@@ -113,6 +114,7 @@ class Publisher:
         self._config = config
         self._clock = clock
         self._printer = Printer()
+        self._memo = Memo()
         self._turn = threading.Condition()
         self._published: Published | None = None
         self._subscribers: list[Callable[[], None]] = []
@@ -211,7 +213,7 @@ class Publisher:
         self._swap(self._render(report, config, taken_at))
 
     def _render(self, report: Report, config: Config, taken_at: float) -> Published:
-        collected = collect_all(report, config, self._status)
+        collected = collect_all(report, config, self._status, memo=self._memo)
         with self._turn:
             dropped = self._status.dropped_series_total + collected.dropped
             self._status = replace(self._status, dropped_series_total=dropped)

@@ -22,9 +22,10 @@ from tmux_exporter import __version__
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
 from tmux_exporter.metrics import servers
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
+from tmux_exporter.metrics.collectors import COLLECTORS, Collected, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family, Kind, Sample
+from tmux_exporter.metrics.memo import Collector
 from tmux_exporter.model import LeakKind, QueryFailure, SchedulerState
 from tmux_exporter.report import Report
 

@@ -1,6 +1,6 @@
 """Conclusions that stand are those that would be drawn anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,10 +12,13 @@ from tests.support.facts import answering, pane, process, silent, table, tmux_en
 from tests.support.scripted import Bounds, Processes, Servers
 from tests.support.simulated_kernel import INIT, SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+from tmux_exporter.analysis.accounting import Totals
+from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.repeated import Makes, Repeated, shape
+from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import Config
-from tmux_exporter.model import ProcessTable, TmuxView
-from tmux_exporter.report import Report
+from tmux_exporter.model import Process, ProcessTable, TmuxView
+from tmux_exporter.report import Report, Usage
 from tmux_exporter.sampler import Sampler
 
 PROGRAMS = (
@@ -140,11 +143,29 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
         self._facts = facts
         return self._value
 
+    def work_out(
+        self: Costs, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
+    ) -> Usage:
+        return usage(members, totals, self._start_time, limit, self._memory)
+
     monkeypatch.setattr(Repeated, "of", of)
+    monkeypatch.setattr(Costs, "of", work_out)
     for seed in SEEDS:
         assert kept[seed] == reports(seed), seed
     assert stood > 50
     assert any(report.agents for history in kept for report in history)
+
+
+def test_costs_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [reports(seed) for seed in SEEDS]
+    real = Costs.of
+
+    def stale(self: Costs, key: str, *facts: Any) -> Usage:
+        before = self._before.get(key)
+        return real(self, key, *(before[:3] if before else facts))
+
+    monkeypatch.setattr(Costs, "of", stale)
+    assert kept != [reports(seed) for seed in SEEDS]
 
 
 def test_facts_that_are_too_few_show(monkeypatch: pytest.MonkeyPatch) -> None:

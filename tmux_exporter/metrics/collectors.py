@@ -1,10 +1,10 @@
 """All collectors, each on its own: one that fails costs only its own families."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tmux_exporter.config import Config, MetricsSettings
+from tmux_exporter.config import Config
 from tmux_exporter.metrics import (
     agents,
     commands,
@@ -20,12 +20,11 @@ from tmux_exporter.metrics import (
     sessions,
 )
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.family import Distribution, Family, Sample
+from tmux_exporter.metrics.family import Family
+from tmux_exporter.metrics.memo import Collector, Memo
 from tmux_exporter.report import Report
 
 _log = logging.getLogger(__name__)
-
-Collector = Callable[[Report, MetricsSettings], tuple[Family, ...]]
 
 COLLECTORS: Mapping[str, Collector] = {
     "servers": servers.collect,
@@ -68,9 +67,13 @@ def collect_all(
     config: Config,
     status: ExporterStatus | None = None,
     collectors: Mapping[str, Collector] = COLLECTORS,
+    memo: Memo | None = None,
 ) -> Collected:
-    """Every family of a Report. `status` is that before this page; `dropped` is to be added to it."""
-    groups, success, dropped = _collect(report, config, collectors)
+    """Every family of a Report. `status` is that before this page; `dropped` is to be added to it.
+
+    With a `memo` of the page before, families that tell the same are the same objects.
+    """
+    groups, success, dropped = _collect(report, config, collectors, memo or Memo())
     status = status or ExporterStatus()
     status = replace(status, dropped_series_total=status.dropped_series_total + dropped)
     groups[EXPORTER] = exporter.collect(report, status, success)
@@ -87,30 +90,30 @@ def collect_named(
     wanted = set(names)
     if not wanted <= {*COLLECTORS, EXPORTER}:
         return None
-    groups, success, _ = _collect(report, config, COLLECTORS)
+    groups, success, _ = _collect(report, config, COLLECTORS, Memo())
     groups[EXPORTER] = exporter.collect(report, status or ExporterStatus(), success)
     return tuple(family for name, group in groups.items() if name in wanted for family in group)
 
 
 def _collect(
-    report: Report, config: Config, collectors: Mapping[str, Collector]
+    report: Report, config: Config, collectors: Mapping[str, Collector], memo: Memo
 ) -> tuple[dict[str, tuple[Family, ...]], dict[str, bool], int]:
     """All but the exporter's own families, which collectors worked, and how many series were left out."""
     groups: dict[str, tuple[Family, ...]] = {}
     success = {EXPORTER: True}
     for name, collect in collectors.items():
         try:
-            groups[name] = collect(report, config.metrics)
+            groups[name] = memo.collect(name, collect, report, config.metrics)
             success[name] = True
         except Exception:
             # The rest is served: a page without sessions still says that the exporter runs and what failed.
             _log.exception("collector failed", extra={"collector": name})
             groups[name] = ()
             success[name] = False
-    return groups, success, _limit(groups, config.limits.series)
+    return groups, success, _limit(groups, config.limits.series, memo)
 
 
-def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:
+def _limit(groups: dict[str, tuple[Family, ...]], limit: int, memo: Memo) -> int:
     """Take out what is there twice and what is beyond the limit; how many series that was.
 
     A family goes as a whole: half of it would make every sum over it wrong without a sign. Later, smaller
@@ -121,7 +124,7 @@ def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:
         if name in _UNLIMITED:
             continue
         kept = []
-        for family in map(_without_doubles, group):
+        for family in map(memo.single, group):
             fits = family.series <= limit
             kept.append(family if fits else Family(spec=family.spec))
             limit -= family.series if fits else 0
@@ -129,17 +132,3 @@ def _limit(groups: dict[str, tuple[Family, ...]], limit: int) -> int:
         groups[name] = tuple(kept)
         dropped += before - sum(family.series for family in kept)
     return dropped
-
-
-def _without_doubles(family: Family) -> Family:
-    """Prometheus takes one of two equal series and complains at each scrape; here the first one stays."""
-    every = (*family.samples, *family.histograms)
-    if len({labels for labels, _ in every}) == len(every):
-        return family
-    samples: dict[tuple[str, ...], Sample] = {}
-    for sample in family.samples:
-        samples.setdefault(sample.labels, sample)
-    histograms: dict[tuple[str, ...], Distribution] = {}
-    for each in family.histograms:
-        histograms.setdefault(each.labels, each)
-    return Family(spec=family.spec, samples=tuple(samples.values()), histograms=tuple(histograms.values()))

@@ -38,14 +38,15 @@ def openmetrics(families: Iterable[Family]) -> bytes:
 
 
 class Renderer:
-    """Renders page after page, and keeps the label text of the series that were on the last one.
+    """Renders page after page, and keeps what was on the last one.
 
-    The text of a series' labels is made once and dies with the last family that has these labels. For one
-    thread at a time.
+    A family that is the very same object is what it was. The text of a series' labels is made once and dies
+    with the last family that has these labels. For one thread at a time.
     """
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], _LabelTexts] = {}
+        self._bodies: dict[str, _Body] = {}
 
     def render(self, families: Iterable[Family]) -> Pages:
         """Both formats of one page.
@@ -55,31 +56,47 @@ class Renderer:
         before, self._known = self._known, {}
         for texts in before.values():
             texts.settle()
-        text: list[str] = []
-        openmetrics: list[str] = []
+        bodies, self._bodies = self._bodies, {}
+        held: set[tuple[str, ...]] = set()
+        text: list[bytes] = []
+        openmetrics: list[bytes] = []
         for family in families:
-            spec = family.spec
-            labels = self._labels(spec.labels, before)
-            if spec.kind is Kind.HISTOGRAM:
-                buckets = self._labels((*spec.labels, "le"), before)
-                body = "".join(_histogram(spec.name, each, labels, buckets) for each in family.histograms)
-                traced = body
-                # The text format has no exemplars, and hardly any family has them.
-                if any(each.histogram.exemplars for each in family.histograms):
-                    traced = "".join(
-                        _histogram(spec.name, each, labels, buckets, each.histogram.exemplars)
-                        for each in family.histograms
-                    )
+            name = family.spec.name
+            body = bodies.get(name)
+            if body is None or body.family is not family:
+                body = self._body(family, before)
             else:
-                name = spec.name
-                body = "".join([f"{name}{labels[key]}{number(value)}\n" for key, value in family.samples])
-                traced = body
-            text += (_text_header(spec), body)
-            openmetrics += (_openmetrics_header(spec), traced)
-        openmetrics.append("# EOF\n")
-        return Pages(
-            text="".join(text).encode(errors="replace"),
-            openmetrics="".join(openmetrics).encode(errors="replace"),
+                held.add(family.spec.labels)
+            self._bodies[name] = body
+            text.append(body.text)
+            openmetrics.append(body.openmetrics)
+        for names in held & before.keys():
+            # Nobody asked for these labels, and they are still on the page.
+            texts = self._labels(names, before)
+            for values, label_text in before[names].items():
+                texts.setdefault(values, label_text)
+        return Pages(text=b"".join(text), openmetrics=b"".join([*openmetrics, b"# EOF\n"]))
+
+    def _body(self, family: Family, before: Mapping[tuple[str, ...], "_LabelTexts"]) -> "_Body":
+        spec = family.spec
+        labels = self._labels(spec.labels, before)
+        traced = None
+        if spec.kind is Kind.HISTOGRAM:
+            buckets = self._labels((*spec.labels, "le"), before)
+            body = "".join(_histogram(spec.name, each, labels, buckets) for each in family.histograms)
+            # The text format has no exemplars, and hardly any family has them.
+            if any(each.histogram.exemplars for each in family.histograms):
+                traced = "".join(
+                    _histogram(spec.name, each, labels, buckets, each.histogram.exemplars)
+                    for each in family.histograms
+                )
+        else:
+            name = spec.name
+            body = "".join([f"{name}{labels[key]}{number(value)}\n" for key, value in family.samples])
+        return _Body(
+            family=family,
+            text=(_text_header(spec) + body).encode(errors="replace"),
+            openmetrics=(_openmetrics_header(spec) + (traced or body)).encode(errors="replace"),
         )
 
     def _labels(
@@ -88,6 +105,15 @@ class Renderer:
         if names not in self._known:
             self._known[names] = _LabelTexts(names, before.get(names))
         return self._known[names]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """A family, and what it looks like in both formats."""
+
+    family: Family
+    text: bytes
+    openmetrics: bytes
 
 
 class _LabelTexts(dict[tuple[str, ...], str]):
