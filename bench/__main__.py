@@ -94,13 +94,14 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
     fleets = QUICK_FLEETS if arguments.quick else _sizes(arguments.fleets) if arguments.fleets else FLEETS
     parts = arguments.parts.split(",")
     # What an earlier run measured of the other parts stays.
-    result = store.load(arguments.out) if set(parts) != set(PARTS) else {}
+    whole = set(parts) == set(PARTS) and not arguments.fleets and not arguments.quick
+    result = {} if whole else store.load(arguments.out)
     result |= _world(plan)
     result.setdefault("fleets", [])
     result.setdefault("accuracy", {})
     result.setdefault("left_out", {})
     if "fleets" in parts:
-        result["fleets"] = []
+        measured = result["fleets"]
         for size in fleets:
             if why := size.lacking():
                 say(f"left out: {size.name}: {why}")
@@ -108,7 +109,12 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
                 continue
             place = folder / f"{size.panes}-{size.others}"
             place.mkdir()
-            result["fleets"].append(fleet_cost(size, place, plan))
+            here = {key: result["machine"][key] for key in ("revision", "load1")}
+            cost = {**here, **fleet_cost(size, place, plan)}
+            same = (size.panes, size.others)
+            others = [each for each in measured if (each["panes"], each["others"]) != same]
+            measured = sorted([*others, cost], key=lambda each: (each["panes"], each["others"]))
+            result["fleets"] = measured
             store.save(result, arguments.out)
     if "accuracy" in parts:
         say("accuracy of CPU")

@@ -1,6 +1,7 @@
 """What the exporters cost on one fleet: at rest, and while a tenth of its processes works."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -90,6 +91,7 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
             "alone_active": alone_active,
             "resident_mib": {each.name: round(resident_bytes(each.pid) / 2**20, 1) for each in every},
             "scrape_ms": scrapes,
+            "parts": _parts(fleet, plan),
             "page_kib": round(len(ours.page()) / 1024),
         }
 
@@ -111,6 +113,13 @@ def _alone(fleet: Fleet, plan: Plan) -> dict[str, float]:
     return {name: round(statistics.median(each), 3) for name, each in took.items()}
 
 
+def _parts(fleet: Fleet, plan: Plan) -> dict[str, dict[str, float]]:
+    """Milliseconds of a sample and of its page, and the share of each part of a sample."""
+    arguments = (str(plan.rounds), str(min(2.0, plan.seconds / 3)), "1")
+    found: dict[str, dict[str, float]] = _program("profile", *arguments, TMUX_TMPDIR=str(fleet.folder))
+    return found
+
+
 def _scrapes(peer: Peer, plan: Plan) -> dict[str, float]:
     took = _program("scrapers", peer.url, str(SCRAPERS), str(plan.scrapes))
     return {
@@ -120,7 +129,9 @@ def _scrapes(peer: Peer, plan: Plan) -> dict[str, float]:
     }
 
 
-def _program(name: str, *arguments: str) -> Any:
+def _program(name: str, *arguments: str, **environ: str) -> Any:
+    """What it says in its first line."""
     command = [sys.executable, "-m", f"bench.programs.{name}", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=REPOSITORY)
-    return json.loads(done.stdout)
+    environment = {**os.environ, **environ}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=REPOSITORY, env=environment)
+    return json.loads(done.stdout.splitlines()[0])

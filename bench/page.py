@@ -49,6 +49,11 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _table(("fleet", "", *PEERS, "tmux server"), _cpu(result))
     yield ""
     yield "The tmux server answers both of ours: the slow one and the one with the default tick."
+    worlds = (
+        f"{each['panes']:,} panes, {each['others']:,} others: revision {each['revision']}, load {each['load1']:.0f}"
+        for each in result["fleets"]
+    )
+    yield f"Measured with: {'; '.join(worlds)}."
     yield from (
         "",
         "## Reading processes alone",
@@ -58,6 +63,15 @@ def _lines(result: Result) -> Iterator[str]:
     )
     names = ("reader", "plain reader", "psutil", "smaps_rollup of all")
     yield from _table(("fleet", "", *names), _alone(result, names))
+    yield from ("", "## Where the CPU of a sample goes", "")
+    yield (
+        "Milliseconds of CPU for a whole sample at rest and for the page that is made of it, and the share of "
+        "each part of the sample, under a profiler."
+    )
+    yield ""
+    fleets = [each for each in result["fleets"] if "parts" in each]
+    heads = (f"{each['panes']:,} panes, {each['others']:,} others" for each in fleets)
+    yield from _table(("", *heads), _parts(fleets))
     yield from ("", "## Size, and scrapes of 10 scrapers", "")
     yield from _table(
         ("fleet", *(f"{name}, MiB" for name in PEERS), "page, KiB", "p50, ms", "p99, ms"), _sizes(result)
@@ -105,6 +119,16 @@ def _cpu(result: Result) -> Iterator[tuple[str, ...]]:
 def _alone(result: Result, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for fleet, name, phase, words in _fleets(result):
         yield name, words, *(_number(fleet[f"alone_{phase}"].get(each)) for each in names)
+
+
+def _parts(fleets: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    if not fleets:
+        return
+    for name in fleets[0]["parts"]["ms"]:
+        yield f"{name}, ms", *(_number(each["parts"]["ms"].get(name)) for each in fleets)
+    for name in fleets[0]["parts"]["percent_of_a_sample"]:
+        shares = (each["parts"]["percent_of_a_sample"].get(name) for each in fleets)
+        yield name, *("" if share is None else f"{share:.0f} %" for share in shares)
 
 
 def _sizes(result: Result) -> Iterator[tuple[str, ...]]:

@@ -1,9 +1,11 @@
-"""Where a sample's CPU goes: `profile.py ROUNDS APART LINES` prints the costliest functions and the parts.
+"""Where a sample's CPU goes: `profile.py ROUNDS APART LINES` prints JSON, then the costliest functions.
 
-CPU milliseconds of each part, median; then the functions by their own time, from a second series.
+CPU milliseconds of a sample and of its page, median; the share of each part of a sample, and the functions by
+their own time, from a second series under a profiler.
 """
 
 import cProfile
+import io
 import json
 import os
 import pstats
@@ -17,10 +19,28 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Renderer, compress
-from tmux_exporter.sampler import open_sampler
-from tmux_exporter.web.report_json import render as render_json
+from tmux_exporter.sampler import Sampler, open_sampler
 
 T = TypeVar("T")
+
+PARTS = (
+    ("reading processes", "sources/procfs_fast.py", "read"),
+    ("asking tmux", "sources/tmux_servers.py", "read"),
+    ("whose each process is", "analysis/attribution.py", "attribute"),
+    ("agents", "analysis/agents.py", "find_agents"),
+    ("their states", "analysis/agent_lives.py", "observe"),
+    ("schedulers", "analysis/schedulers.py", "find_schedulers"),
+    ("leaks", "sampler.py", "_find_leaks"),
+    ("shared memory", "sampler.py", "_read_memory"),
+    ("who pays into which account", "analysis/groups.py", "groups"),
+    ("accounts", "analysis/accounting.py", "observe"),
+    ("accounts that stay open", "analysis/groups.py", "kept_groups"),
+    ("the host", "sources/host.py", "read"),
+    ("sums of sessions", "analysis/summary.py", "sessions"),
+    ("sums of panes", "analysis/summary.py", "panes"),
+    ("sums of agents", "analysis/summary.py", "agents"),
+)
+"""The parts of a sample by the function that does it; one that is not there any more is left out."""
 
 
 def main() -> None:
@@ -38,9 +58,8 @@ def main() -> None:
     def one() -> None:
         report = timed("sample", sampler.sample)
         families = timed("families", lambda: collect_all(report, config).families)
-        pages = timed("pages", lambda: renderer.render(families))
-        timed("gzip", lambda: (compress(pages.text), compress(pages.openmetrics)))
-        timed("report as JSON", lambda: render_json(report))
+        pages = timed("page", lambda: renderer.render(families))
+        timed("gzip", lambda: compress(pages.text))
 
     for _ in range(3):
         one()
@@ -49,14 +68,32 @@ def main() -> None:
         time.sleep(apart)
         one()
     medians = {name: round(statistics.median(each), 2) for name, each in took.items()}
-    print(json.dumps(medians))
+    text, shares = _profiled(sampler, rounds, apart, lines)
+    print(json.dumps({"ms": medians, "percent_of_a_sample": shares}))
+    print(text)
+
+
+def _profiled(sampler: Sampler, rounds: int, apart: float, lines: int) -> tuple[str, dict[str, float]]:
     profiler = cProfile.Profile(time.process_time)
     for _ in range(rounds):
         time.sleep(apart)
         profiler.enable()
-        one()
+        sampler.sample()
         profiler.disable()
-    pstats.Stats(profiler, stream=sys.stdout).sort_stats("tottime").print_stats(lines)
+    out = io.StringIO()
+    stats = pstats.Stats(profiler, stream=out)
+    stats.sort_stats("tottime").print_stats(lines)
+    cumulative = {
+        (file.partition("tmux_exporter/")[2], name): figures[3]
+        for (file, _, name), figures in stats.stats.items()  # type: ignore[attr-defined]
+    }
+    whole = cumulative["sampler.py", "sample"]
+    shares = {
+        label: round(cumulative[file, name] / whole * 100, 1)
+        for label, file, name in PARTS
+        if (file, name) in cumulative
+    }
+    return out.getvalue(), shares
 
 
 if __name__ == "__main__":

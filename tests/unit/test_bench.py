@@ -19,6 +19,8 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
     windows = {**WINDOWS, PSUTIL: [100.0, 100.0], TMUX: [8.0, 8.0]}
     alone = {"reader": 0.5, "plain reader": 10.0, "psutil": 60.0, "smaps_rollup of all": 90.0}
     return {
+        "revision": "abc1234",
+        "load1": 2.0,
         "panes": panes,
         "others": others,
         "processes": 1400,
@@ -31,6 +33,7 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
         "resident_mib": dict.fromkeys(WINDOWS, 30.0),
         "scrape_ms": {"p50": 2.0, "p99": 19.0, "count": 300},
         "page_kib": 400,
+        "parts": {"ms": {"sample": 9.0, "page": 2.0}, "percent_of_a_sample": {"reading processes": 40.4}},
         **more,
     }
 
@@ -116,6 +119,7 @@ def test_the_page_explains_what_is_missed_and_only_that() -> None:
     assert "- **Scrapes.**" not in said
     assert "it had other work too" in said
     assert "-81.0 %" in said
+    assert "| reading processes | 40 % | 40 % |" in said
 
 
 def test_the_page_of_a_part_says_what_was_not_measured() -> None:
