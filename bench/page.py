@@ -50,10 +50,10 @@ def _lines(result: Result) -> Iterator[str]:
     yield ""
     yield "The tmux server answers both of ours: the slow one and the one with the default tick."
     worlds = (
-        f"{each['panes']:,} panes, {each['others']:,} others: revision {each['revision']}, load {each['load1']:.0f}"
+        f"{each['panes']:,} panes, {each['others']:,} others: {each['revision']}, load {each['load1']:.0f}"
         for each in result["fleets"]
     )
-    yield f"Measured with: {'; '.join(worlds)}."
+    yield f"Revisions: {'; '.join(worlds)}."
     yield from (
         "",
         "## Reading processes alone",
@@ -65,8 +65,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _table(("fleet", "", *names), _alone(result, names))
     yield from ("", "## Where the CPU of a sample goes", "")
     yield (
-        "Milliseconds of CPU for a whole sample at rest and for the page that is made of it, and the share of "
-        "each part of the sample, under a profiler."
+        "Milliseconds of CPU for a whole sample at rest and for the page that is made of it, and the share "
+        "of each part of the sample, under a profiler."
     )
     yield ""
     fleets = [each for each in result["fleets"] if "parts" in each]

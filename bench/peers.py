@@ -30,7 +30,7 @@ class Peer:
 
     def page(self) -> str:
         """The page now."""
-        with urllib.request.urlopen(self.url, timeout=60) as answer:
+        with urllib.request.urlopen(self.url, timeout=300) as answer:
             body: bytes = answer.read()
         return body.decode()
 
@@ -64,7 +64,7 @@ def ours(name: str, folder: Path, *arguments: str, source: Path = REPOSITORY) ->
     }
     with _started(command, home / "log", environ, cwd=source) as (process, url):
         peer = Peer(name=name, pid=process.pid, url=f"{url}metrics")
-        wait_for(lambda: _answers(peer), "a first sample is taken")
+        wait_for(lambda: _answers(peer), "a first sample is taken", 300)
         yield peer
 
 
@@ -83,7 +83,7 @@ def process_exporter_by_pane(name: str, folder: Path, pattern: str, *arguments: 
         process = subprocess.Popen(command, stdout=log, stderr=log)
     peer = Peer(name=name, pid=process.pid, url=f"http://127.0.0.1:{port}/metrics")
     try:
-        wait_for(lambda: _answers(peer), "process-exporter answers")
+        wait_for(lambda: _answers(peer), "process-exporter answers", 600)
         yield peer
     finally:
         process.terminate()
@@ -117,7 +117,7 @@ def _started(
             found = _LISTENING.search(log.read_text())
             return found[1] if found else None
 
-        yield process, wait_for(said, f"{command[2]} listens")
+        yield process, wait_for(said, f"{command[2]} listens", 300)
     finally:
         process.terminate()
         process.wait()

@@ -8,11 +8,16 @@ from pathlib import Path
 
 import libtmux
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.exporter import Exporter
 from tests.support.processes import end_server
 from tests.support.up import Up
 from tests.support.wait import wait_for
+
+# Other tests and other work run beside: how long an example takes says nothing about the code.
+settings.register_profile("beside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside")
 
 
 @pytest.fixture
