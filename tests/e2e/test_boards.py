@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +16,9 @@ import pytest
 
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
-from tests.support.board_lint import Json, targets, variables
+from tests.support.board_answers import Questioner
+from tests.support.board_lint import Json, targets
 from tests.support.exporter import Exporter
-from tests.support.grafana import Answer, Asker, Choice, Moment
 from tests.support.processes import server_pid
 from tests.support.up import query
 from tests.support.wait import wait_for
@@ -41,6 +41,18 @@ RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
 OURS = {"server": ["fleet", "stuck"]}
 ONE = ("fleet", "billing", "claude-api")
 """This test's servers: others of this user may run beside them."""
+
+TROUBLE = {
+    "Urgent alerts": 1,
+    "Waiting agents": 0,
+    "Exited agents": 0,
+    "Near limit": 0,
+    "Hung servers": 1,
+    "Lost check-ins": 1,
+    "Leaked processes": 2,
+    "Blind hosts": 0,
+}
+"""What the tiles of the fleet board say of this test's servers."""
 
 SCRAPE_INTERVAL = 1.0
 BUSY = "while sleep 0.2; do for each in {1..10000}; do :; done; done"
@@ -120,16 +132,16 @@ def asked(
     populate(fleet)
     prometheus = start_prometheus(start_exporter())
     wait_for(lambda: query(prometheus, 'up{job="tmux"} == 1'), "Prometheus scrapes us", 20)
-    wait_for(lambda: query(prometheus, 'tmux_up{server="stuck"} == 1'), "both servers are stored")
+    wait_for(lambda: query(prometheus, 'tmux_up{server="stuck"} == 1'), "both servers are stored", 30)
     pid = server_pid(stuck)
     os.kill(pid, signal.SIGSTOP)
     try:
         for alert in ("TmuxServerNotAnswering", "TmuxSchedulerDangling"):
             firing = f'ALERTS{{alertname="{alert}", alertstate="firing", server=~"fleet|stuck"}}'
-            wait_for(partial(query, prometheus, firing), f"{alert} fires", 30)
+            wait_for(partial(query, prometheus, firing), f"{alert} fires", 60)
         # The rate of the shortest window that a board asks for has two samples in it.
         used = 'rate(tmux_agent_cpu_seconds_total{server="fleet"}[4s]) > 0'
-        wait_for(lambda: query(prometheus, used), "the agent's CPU has a rate")
+        wait_for(lambda: query(prometheus, used), "the agent's CPU has a rate", 30)
         budget = 'count(instance:tmux_slo_budget_left:ratio{slo=~"errors|latency|availability"}) == 3'
         wait_for(lambda: query(prometheus, budget), "the budgets are recorded", 30)
         yield prometheus
@@ -137,54 +149,26 @@ def asked(
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.timeout(240)
 def test_every_query_has_an_answer_and_the_tiles_tell_the_trouble_there_is(asked: str) -> None:
-    now = time.time()
-    moment = Moment(start=now - 60, end=now, scrape_interval=SCRAPE_INTERVAL)
-    wrong: list[str] = []
-    empty: set[tuple[str, str]] = set()
-    for name, board in SHIPPED.items():
-        asker = Asker(asked, board, moment)
-        one = one_of_each(asker)
-        for choice in ({}, OURS, one):
-            for place, answer in answers(asker, choice):
-                wrong += [f"{name}: {place}: {complaint}" for complaint in answer.complaints]
-                wrong += [f"{name}: {place}: took {answer.seconds:.1f} s"] if answer.seconds > 2 else []
-                if answer.series == 0 and choice is not one:
-                    empty.add((name, place))
-    assert wrong == []
-    assert empty == RIGHTLY_EMPTY.keys()
+    questioner = Questioner(asked, scrape_interval=SCRAPE_INTERVAL, span=60)
+    found = questioner.everything(SHIPPED, ({}, OURS), ONE, RIGHTLY_EMPTY)
+    assert found.wrong == []
+    assert found.empty == RIGHTLY_EMPTY.keys()
 
-    asker = Asker(asked, SHIPPED["fleet"], moment)
-    tiles = [each for each in targets(SHIPPED["fleet"]) if each.panel["type"] == "stat"]
-    assert {each.panel["title"]: asker.value(each, OURS) for each in tiles} == {
-        "Urgent alerts": 1,
-        "Waiting agents": 0,
-        "Exited agents": 0,
-        "Near limit": 0,
-        "Hung servers": 1,
-        "Lost check-ins": 1,
-        "Leaked processes": 2,
-        "Blind hosts": 0,
-    }
+    board = SHIPPED["fleet"]
+    tiles = [each for each in targets(board) if each.panel["type"] == "stat"]
+    told: dict[str, float | None] = {}
+
+    def tell() -> bool:
+        asker = questioner.asker(board)
+        told.update({each.panel["title"]: asker.value(each, OURS) for each in tiles})
+        return told == TROUBLE
+
+    with suppress(AssertionError):
+        wait_for(tell, "the tiles tell it", 30)
+    assert told == TROUBLE
     # What this test would say of a query that is wrong, and of one that asks for nothing that is there.
+    asker = questioner.asker(board)
     assert asker.target(tiles[0]._replace(expr="rate(tmux_up)"), {}).complaints
     assert asker.target(tiles[0]._replace(expr='tmux_up{job=~"$job", server="none"}'), {}).series == 0
-
-
-def one_of_each(asker: Asker) -> dict[str, list[str]]:
-    """One value of each variable, of those that are left by the variables before it."""
-    chosen: dict[str, list[str]] = {}
-    for variable in variables(asker.board):
-        if variable != "datasource":
-            offered = asker.offered(variable, chosen)
-            assert offered, f"variable {variable} offers nothing"
-            chosen[variable] = [*(each for each in ONE if each in offered), *offered][:1]
-    return chosen
-
-
-def answers(asker: Asker, choice: Choice) -> list[tuple[str, Answer]]:
-    """The answer to every query of a board, with its place."""
-    return [
-        *((each.place, asker.target(each, choice)) for each in targets(asker.board)),
-        *((each["name"], asker.annotation(each, choice)) for each in asker.board["annotations"]["list"]),
-    ]

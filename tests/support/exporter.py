@@ -28,7 +28,7 @@ class Exporter:
             )
         wait_for(lambda: _LISTENING.search(self._text()), f"serve listens: {self._text()}")
         self.url = _LISTENING.findall(self._text())[0]
-        wait_for(self.is_ready, "serve has taken a sample")
+        wait_for(self.is_ready, "serve has taken a sample", 30)
 
     def _text(self) -> str:
         return self.log.read_text(encoding="utf-8")
