@@ -218,8 +218,11 @@ def _subject(report: Report, order: Order) -> Subject | None:
 
 
 def _record_intent(attempt: _Attempt) -> Result | None:
+    audit = attempt.tools.audit
+    if not audit.check():
+        return attempt.end(Outcome.REFUSED, Refusal.AUDIT, "its outcome might not be told any more")
     try:
-        attempt.intent = attempt.tools.audit.record("intent", **_words(attempt))
+        attempt.intent = audit.record("intent", **_words(attempt))
     except AuditError as error:
         return attempt.end(Outcome.REFUSED, Refusal.AUDIT, str(error))
     return None
