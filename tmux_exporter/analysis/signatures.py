@@ -49,7 +49,11 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         program="claude",
         argv0=("claude",),
-        exe=("*/claude/versions/*", "*/@anthropic-ai/claude-code-linux-*/claude"),
+        exe=(
+            "*/claude/versions/*",
+            "*/@anthropic-ai/claude-code/bin/claude.exe",
+            "*/@anthropic-ai/claude-code-linux-*/claude",
+        ),
         script=("claude", "*/@anthropic-ai/claude-code/cli.js", "*/@anthropic-ai/claude-agent-sdk/cli.js"),
         not_argv0=("rg", "bfs", "ugrep"),
         not_exe=("*/claude-desktop/*", "*.app/*"),
@@ -89,7 +93,11 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         program="opencode",
         argv0=("opencode", "opencode.exe", ".opencode"),
-        exe=("*/opencode-linux-*/opencode", "*/opencode-linux-*/opencode.exe"),
+        exe=(
+            "*/opencode-linux-*/opencode",
+            "*/opencode-linux-*/opencode.exe",
+            "*/opencode-ai/bin/opencode.exe",
+        ),
         script=("opencode", "*/opencode-ai/bin/opencode"),
         services=("serve", "web", "mcp"),
         markers=("OPENCODE", "OPENCODE_PID"),
