@@ -149,7 +149,7 @@ def asked(
         os.kill(pid, signal.SIGCONT)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_every_query_has_an_answer_and_the_tiles_tell_the_trouble_there_is(asked: str) -> None:
     questioner = Questioner(asked, scrape_interval=SCRAPE_INTERVAL, span=60)
     found = questioner.everything(SHIPPED, ({}, OURS), ONE, RIGHTLY_EMPTY)

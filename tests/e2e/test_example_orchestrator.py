@@ -122,5 +122,5 @@ def test_the_example_is_told_as_it_was(
         assert all(told[command] <= count for command, count in asked.items()), (told, asked)
         return sum(told.values()) + lost >= asked.total()
 
-    wait_for(all_accounted_for, "every tmux command was seen, or is said to be lost", timeout=30)
+    wait_for(all_accounted_for, "every tmux command was seen, or is said to be lost", timeout=60)
     assert "review task" not in exporter.metrics() + exporter.log.read_text()

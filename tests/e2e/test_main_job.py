@@ -33,7 +33,7 @@ ORPHAN = (FLEET, "orchestrator")
 """Where a check-in counts whose target is gone: in the session that made it."""
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_lost_check_in_is_told_ended_and_forgotten_and_nothing_else_is(
     socket_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

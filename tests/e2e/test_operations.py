@@ -65,9 +65,9 @@ def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, home: P
 
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, env=environ(home)) as child:
-        wait_for(lambda: in_flight() == 1, "it is under way", timeout=30)
+        wait_for(lambda: in_flight() == 1, "it is under way", timeout=60)
         child.send_signal(signal.SIGKILL)
-    wait_for(lambda: in_flight() == 0, "it is no longer under way", timeout=30)
+    wait_for(lambda: in_flight() == 0, "it is no longer under way", timeout=60)
     lost = series(exporter.metrics(), "tmux_exporter_operations_lost_total")
     assert lost['reason="unfinished"'] == 1
 
@@ -111,7 +111,7 @@ def test_nothing_but_names_and_figures_is_told_or_kept(
         found = series(exporter.metrics(), "tmux_operation_duration_seconds_count")
         return tuple(found[f'operation="{name}"'] for name in ("agent_command", "recovery"))
 
-    wait_for(lambda: counts() == (1, 1), "both are told", timeout=30)
+    wait_for(lambda: counts() == (1, 1), "both are told", timeout=60)
     pages = [exporter.get(path) for path in ("/metrics", "/", "/api/v1/report")]
     files = [each.read_bytes() for each in socket_dir.parent.rglob("*") if each.is_file()]
     kept = "".join(pages).encode() + exporter.log.read_bytes() + b"".join(files)

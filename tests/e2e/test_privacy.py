@@ -85,7 +85,7 @@ def test_nothing_of_what_agents_say_is_told(
 
 def first_event(exporter: Exporter) -> str:
     """What the live page is sent first."""
-    with urllib.request.urlopen(f"{exporter.url}api/v1/events", timeout=20) as stream:
+    with urllib.request.urlopen(f"{exporter.url}api/v1/events", timeout=60) as stream:
         lines = []
         while line := stream.readline().decode():
             lines.append(line)

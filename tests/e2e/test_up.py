@@ -104,7 +104,7 @@ def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals
     status_file = up.runtime / "tmux-exporter" / REMEDIATOR_STATUS
     wait_for(status_file.exists, "the remediator tells of itself")
     up.process.send_signal(ending)
-    status = up.process.wait(10)
+    status = up.process.wait(60)
     wait_for(lambda: all(is_gone(pid) for pid in children), "the servers end too")
     if ending is not signal.SIGKILL:
         assert status == 0, up.text()
@@ -146,7 +146,7 @@ def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: Callable[...,
         assert status_file.exists()
     finally:
         other.terminate()
-        other.wait(10)
+        other.wait(60)
 
 
 def argv(pid: int) -> list[str]:
@@ -209,7 +209,7 @@ def test_a_second_up_is_told_where_the_first_one_is(start_up: Callable[..., Up])
     up = start_up()
     page = up.url("live page")
     second = Up(up.home, up.runtime)
-    assert second.process.wait(10) == 2
+    assert second.process.wait(60) == 2
     assert f"already up: {page} (pid {up.process.pid})" in second.text()
 
 

@@ -65,11 +65,11 @@ class Alertmanager:
         request = urllib.request.Request(
             self.url, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=5):
+        with urllib.request.urlopen(request, timeout=30):
             pass
 
     def states(self) -> list[dict[str, Any]]:
-        with urllib.request.urlopen(self.url, timeout=5) as answer:
+        with urllib.request.urlopen(self.url, timeout=30) as answer:
             found: list[dict[str, Any]] = json.loads(answer.read())
         return found
 
@@ -83,7 +83,7 @@ class Alertmanager:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture

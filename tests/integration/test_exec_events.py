@@ -97,7 +97,7 @@ def test_every_command_is_seen_once_with_its_end_and_time(
         # On a busy machine one may have ended before it could be looked at; then that is told.
         return wanted.total() <= len(watch.of(socket)) + watch.lost.total()
 
-    wait_for(all_accounted_for, "all are seen or told to be lost", timeout=30)
+    wait_for(all_accounted_for, "all are seen or told to be lost", timeout=60)
     seen = watch.of(socket)
     assert Counter((each.command, each.failed) for each in seen) <= wanted
     assert seen
@@ -132,7 +132,7 @@ def test_the_server_of_the_environment_and_of_a_label(
             subprocess.run(["tmux", *words], env=environ, capture_output=True, check=True, timeout=30)
             return any(each.command == name for each in watch.of(socket_dir / server))
 
-        wait_for(is_seen, f"{name} is counted for {server}", timeout=30)
+        wait_for(is_seen, f"{name} is counted for {server}", timeout=60)
     assert {each.command for each in watch.of(socket_dir / "fleet")} == {"list-sessions", "list-panes"}
     assert {each.command for each in watch.of(socket_dir / "default")} == {"list-windows", "list-clients"}
 
@@ -149,7 +149,7 @@ def test_programs_beyond_the_rate_are_counted_as_lost(
         seen = len(watch.of(socket_dir / "fleet"))
         return seen < 20 <= seen + sum(watch.lost.values())
 
-    wait_for(all_accounted_for, "what was not looked at is lost", timeout=30)
+    wait_for(all_accounted_for, "what was not looked at is lost", timeout=60)
     assert watch.lost[CommandLoss.RATE] > 0
 
 
@@ -177,7 +177,7 @@ def test_it_is_switched_off_and_on(
         tmux(socket_dir / "fleet", "list-windows")
         return bool(watch.of(socket_dir / "fleet"))
 
-    wait_for(is_seen, "another one is seen", timeout=30)
+    wait_for(is_seen, "another one is seen", timeout=60)
     assert {each.command for each in watch.of(socket_dir / "fleet")} == {"list-windows"}
 
 

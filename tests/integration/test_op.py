@@ -175,9 +175,9 @@ def test_a_signal_for_us_is_the_command_s(listener: OpListener, tmp_path: Path, 
         with subprocess.Popen(
             [*OP, *retry, "--", "sh", "-c", script], stdout=subprocess.PIPE, env=listener.environ()
         ) as program:
-            wait_for(ready.exists, "the command runs", timeout=30)
+            wait_for(ready.exists, "the command runs", timeout=60)
             ready.unlink()
-            wait_for(lambda: listener.figures("recovery").in_flight == 1, "it is under way", timeout=30)
+            wait_for(lambda: listener.figures("recovery").in_flight == 1, "it is under way", timeout=60)
             program.send_signal(number)
             written, _ = program.communicate(timeout=30)
         assert (program.returncode, written) == (status, output)
@@ -189,7 +189,7 @@ def test_a_signal_for_us_is_the_command_s(listener: OpListener, tmp_path: Path, 
 def test_a_signal_between_two_attempts_ends_it(listener: OpListener, tmp_path: Path) -> None:
     command = [*OP, "--retry", "3", "--backoff", "1h", "--", "sh", "-c", f"touch {tmp_path}/ran; exit 4"]
     with subprocess.Popen(command, env=listener.environ()) as program:
-        wait_for((tmp_path / "ran").exists, "it has failed once", timeout=30)
+        wait_for((tmp_path / "ran").exists, "it has failed once", timeout=60)
         program.send_signal(signal.SIGTERM)
         assert program.wait(30) == -signal.SIGTERM
     assert listener.wait_for_count("recovery", 1).errors["exit_status"] == 1

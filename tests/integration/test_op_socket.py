@@ -45,7 +45,7 @@ def is_still_well(listener: OpListener, sender: socket.socket) -> bool:
     """It counts the next report."""
     before = listener.figures("recovery").in_flight
     sender.send(good(listener, stream=os.urandom(8).hex()))
-    wait_for(lambda: listener.figures("recovery").in_flight == before + 1, "it counts", timeout=30)
+    wait_for(lambda: listener.figures("recovery").in_flight == before + 1, "it counts", timeout=60)
     return True
 
 
@@ -69,7 +69,7 @@ def test_noise_is_counted_and_nothing_more(listener: OpListener, sender: socket.
     except OSError:
         large = 0  # this kernel's bound is lower
     expected = {OperationLoss.MALFORMED: 58 + 2 + large, OperationLoss.VERSION: 1}
-    wait_for(lambda: listener.lost() == expected, f"{expected}, not {listener.lost()}", timeout=30)
+    wait_for(lambda: listener.lost() == expected, f"{expected}, not {listener.lost()}", timeout=60)
     assert is_still_well(listener, sender)
 
 
@@ -78,7 +78,7 @@ def test_descriptors_that_come_along_are_not_taken(listener: OpListener, sender:
     with open("/dev/null", "rb") as one:
         for number in range(1, 51):
             socket.send_fds(sender, [good(listener, number)], [one.fileno()] * 20)
-        wait_for(lambda: listener.figures("recovery").in_flight == 50, "all are counted", timeout=30)
+        wait_for(lambda: listener.figures("recovery").in_flight == 50, "all are counted", timeout=60)
         assert len(os.listdir("/proc/self/fd")) == before + 1
 
 
@@ -86,7 +86,7 @@ def test_descriptors_that_come_along_are_not_taken(listener: OpListener, sender:
 def test_a_report_of_somebody_else_is_refused(listener: OpListener, sender: socket.socket) -> None:
     line = good(listener)
     in_child(lambda: sender.send(line), uid=NOBODY)
-    wait_for(lambda: listener.lost() == {OperationLoss.FOREIGN: 1}, "it is refused", timeout=30)
+    wait_for(lambda: listener.lost() == {OperationLoss.FOREIGN: 1}, "it is refused", timeout=60)
     assert listener.figures("recovery").in_flight == 0
     assert is_still_well(listener, sender)
 

@@ -342,7 +342,7 @@ class Program:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 @pytest.fixture
@@ -400,7 +400,7 @@ def test_the_program_observes_until_it_is_told_to_enforce(
     assert alive(shell, sleep)
 
     second = start("--enforce")
-    assert second.process.wait(10) == 2
+    assert second.process.wait(60) == 2
     assert second.text() == (
         f"tmux-remediator: a remediator already runs: pid {observer.process.pid}, which observes; "
         "end that one first\n"

@@ -26,9 +26,13 @@ class Exporter:
                 stderr=log,
                 env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)},
             )
-        wait_for(lambda: _LISTENING.search(self._text()), f"serve listens: {self._text()}")
-        self.url = _LISTENING.findall(self._text())[0]
-        wait_for(self.is_ready, "serve has taken a sample", 30)
+        try:
+            wait_for(lambda: _LISTENING.search(self._text()), "serve listens")
+            self.url = _LISTENING.findall(self._text())[0]
+            wait_for(self.is_ready, "serve has taken a sample")
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _text(self) -> str:
         return self.log.read_text(encoding="utf-8")
@@ -54,4 +58,4 @@ class Exporter:
         """End it as a service manager would; its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(10)
+        return self.process.wait(60)

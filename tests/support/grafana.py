@@ -109,7 +109,7 @@ class Asker:
     def _get(self, path: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 body = answer.read()
         except urllib.error.HTTPError as error:
             body = error.read()

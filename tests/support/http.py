@@ -88,7 +88,7 @@ def serving(feed: FakeFeed, settings: WebSettings | None = None) -> Iterator[Web
     thread = threading.Thread(target=server.run, args=(lambda _: started.set(),))
     thread.start()
     try:
-        assert started.wait(10), "the server starts"
+        assert started.wait(60), "the server starts"
         yield server
     finally:
         server.stop()

@@ -128,7 +128,7 @@ class MainJob:
         """End the last one as a service manager would; its exit status."""
         process = self._remediators[-1]
         process.terminate()
-        return process.wait(10)
+        return process.wait(60)
 
     def decisions(self) -> list[dict[str, Any]]:
         """What the last remediator has logged."""
@@ -181,7 +181,7 @@ class MainJob:
         for process in self._remediators:
             if process.poll() is None:
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
         stack.stop(self._children)
         self.exporter.end()
         self.webhook.close()

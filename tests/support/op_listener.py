@@ -65,7 +65,7 @@ class OpListener:
 
     def wait_for_count(self, name: str, count: int) -> OperationFigures:
         """The figures once so many operations of that name have ended."""
-        wait_for(lambda: self.figures(name).duration.count >= count, f"{count} of {name}", timeout=30)
+        wait_for(lambda: self.figures(name).duration.count >= count, f"{count} of {name}", timeout=60)
         return self.figures(name)
 
     def environ(self) -> dict[str, str]:

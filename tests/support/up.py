@@ -62,7 +62,7 @@ class Up:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 def children_of(pid: int) -> list[int]:
@@ -82,7 +82,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         body: bytes = answer.read()
     return body.decode()
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], what: str, timeout: float = 10.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, timeout: float = 60.0) -> T:
     """Return the first truthy value of `condition`; fail with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

@@ -214,7 +214,7 @@ def test_a_number_of_any_length_is_out_of_range(tmp_path: Path) -> None:
     assert found == f"2:11: limits.series: '{'9' * 59}…' is out of range; allowed is 100 to 1000000"
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "text",
     [

@@ -29,7 +29,7 @@ class Sampler:
         self.configured: list[Config] = []
 
     def sample(self) -> Report:
-        self.gate.wait(10)
+        self.gate.wait(60)
         self.taken += 1
         if self.broken:
             raise ValueError("planted")

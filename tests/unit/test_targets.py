@@ -106,6 +106,6 @@ def test_a_pattern_on_bytes_that_are_no_text_is_not_judged() -> None:
     assert resolve("*:0", listing({"a\udcff": ["main"]})).kind is TargetKind.UNSUPPORTED
 
 
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(60)
 def test_a_pattern_made_to_run_for_ever_ends() -> None:
     assert not matches("*a" * 1000 + "b", "a" * 2000)
