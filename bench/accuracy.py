@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import peers
-from bench.cost import LEAN, OURS, PSUTIL, Plan
+from bench.cost import LEAN, OURS_SLOW, PSUTIL, Plan
 from bench.fleet import Fleet, Size
 from bench.peers import Peer
 from bench.say import say, wait_for
@@ -26,7 +26,7 @@ WORKLOADS = {
     ),
 }
 _CPU = {
-    OURS: re.compile(r'^tmux_session_cpu_seconds_total\{.*session="work0".*\} (\S+)$', re.MULTILINE),
+    OURS_SLOW: re.compile(r'^tmux_session_cpu_seconds_total\{.*session="work0".*\} (\S+)$', re.MULTILINE),
     LEAN: re.compile(r"^namedprocess_namegroup_cpu_seconds_total\{.*\} (\S+)$", re.MULTILINE),
     PSUTIL: re.compile(r"^pane_cpu_seconds_total\{.*\} (\S+)$", re.MULTILINE),
 }
@@ -38,7 +38,7 @@ def accuracy(folder: Path, plan: Plan) -> dict[str, Any]:
     try:
         with ExitStack() as stack:
             interval = ("--sampling.interval", f"{plan.seconds:g}s")
-            every = [stack.enter_context(peers.ours(OURS, folder, *interval))]
+            every = [stack.enter_context(peers.ours(OURS_SLOW, folder, *interval))]
             every.append(stack.enter_context(peers.psutil_sampler(PSUTIL, folder, fleet.server)))
             if peers.process_exporter() is not None:
                 every.append(

@@ -122,7 +122,7 @@ def _tmux(result: Result) -> Iterator[Row]:
 def _accuracy(result: Result) -> Iterator[Row]:
     for name in ("w1", "w2", "w4"):
         found = result["accuracy"].get(name)
-        error = abs(found["error"][OURS]) * 100 if found else None
+        error = abs(found["error"][OURS_SLOW]) * 100 if found else None
         what = f"CPU error at a 15 s interval, {name}: {found['what']}" if found else f"CPU error, {name}"
         yield _most(what, " %", 1, error, "accuracy")
 
