@@ -8,10 +8,11 @@ from tmux_exporter.agent_facts import Clue
 from tmux_exporter.analysis.hook_clues import Said, Stillness, callers, hook_clue, speaker
 from tmux_exporter.analysis.pane_clues import activity_clue, stillness, title_clue
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import Agent, Listing, Pane, PaneKey, ProcessId, TmuxView
+from tmux_exporter.model import Agent, PaneKey, ProcessId, ProcessTable, TmuxView
 from tmux_exporter.runtime_folder import runtime_folder
 from tmux_exporter.sources.claude_sessions import ClaudeSessions
 from tmux_exporter.sources.hook_files import HookFiles, HookWord
+from tmux_exporter.sources.package_versions import PackageVersions
 
 CLAUDE = "claude"
 
@@ -27,42 +28,56 @@ class Watched:
 class AgentWatch:
     """Looks at the agents of this user; keeps what need not be read again."""
 
-    def __init__(self, *, clock: Clock, sessions: ClaudeSessions, hooks: HookFiles) -> None:
+    def __init__(
+        self, *, clock: Clock, sessions: ClaudeSessions, hooks: HookFiles, packages: PackageVersions
+    ) -> None:
         self._clock = clock
         self._sessions = sessions
         self._hooks = hooks
+        self._packages = packages
 
-    def look(self, view: TmuxView, agents: Sequence[Agent]) -> Watched:
+    def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent]) -> Watched:
         """Everything that is said of `agents` now. Raises nothing for what it finds."""
         if not agents:
             return Watched(agents=())
         now = self._clock.time()
         # The wall time of a monotonic one: a listing may be some seconds old.
         wall = now - self._clock.monotonic()
-        panes = _panes(view)
+        windows = _windows(view)
         hooks = self._hooks.read()
         said = _last_words(hooks.words, agents)
         told: list[Agent] = []
         clues: dict[ProcessId, Sequence[Clue]] = {}
         for agent in agents:
-            listing, pane = panes.get(agent.pane, (None, None))
             found: list[Clue] = []
             version = agent.version
             if agent.program == CLAUDE:
                 word = self._sessions.read(agent.programs)
                 found.append(word.clue)
                 version = version or word.version
-            still = stillness(listing, pane) if listing and pane else Stillness(moved=None, alone=False)
+            place = windows.get(agent.pane)
+            still = place.still if place else Stillness(moved=None, alone=False)
             found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
-            if listing and pane:
-                asked = wall + listing.taken_at
-                if (title := title_clue(agent.program, pane.title_sign, still, asked)) is not None:
+            if place:
+                asked = wall + place.taken_at
+                if (title := title_clue(agent.program, place.sign, still, asked)) is not None:
                     found.append(title)
                 found.append(activity_clue(still, asked))
             clues[agent.process] = found
+            version = version or self._installed(agent, table)
             told.append(agent if version == agent.version else replace(agent, version=version))
-        self._sessions.retain(frozenset(chain.from_iterable(agent.programs for agent in agents)))
+        programs = frozenset(chain.from_iterable(agent.programs for agent in agents))
+        self._sessions.retain(programs)
+        self._packages.retain(programs)
         return Watched(agents=tuple(told), clues=clues)
+
+    def _installed(self, agent: Agent, table: ProcessTable) -> str:
+        """The version of the package that the agent's program is from."""
+        process = table.processes.get(agent.process.pid)
+        if process is None or process.id != agent.process or process.namespaces != table.namespaces:
+            # In a container its paths lead elsewhere.
+            return ""
+        return self._packages.read(process, agent.program)
 
 
 def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str) -> AgentWatch:
@@ -71,6 +86,7 @@ def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root:
         clock=clock,
         sessions=ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root),
         hooks=HookFiles(runtime_folder(environ, uid), uid=uid, clock=clock),
+        packages=PackageVersions(uid=uid),
     )
 
 
@@ -86,11 +102,20 @@ def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[Proc
     return said
 
 
-def _panes(view: TmuxView) -> dict[PaneKey, tuple[Listing, Pane]]:
-    return {
-        PaneKey(each.listing.server, pane.id): (each.listing, pane)
-        for each in view.servers
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    still: Stillness
+    sign: str
+    taken_at: float
+
+
+def _windows(view: TmuxView) -> dict[PaneKey, _Window]:
+    found: dict[PaneKey, _Window] = {}
+    for each in view.servers:
         # What a silent server last said is no news of what its agents do.
-        if each.listing is not None and each.up
-        for pane in each.listing.panes
-    }
+        if (listing := each.listing) is not None and each.up:
+            still = stillness(listing)
+            for pane in listing.panes:
+                key = PaneKey(listing.server, pane.id)
+                found[key] = _Window(still=still[pane.id], sign=pane.title_sign, taken_at=listing.taken_at)
+    return found

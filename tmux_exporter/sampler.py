@@ -239,7 +239,7 @@ class Sampler:
             lambda: find_agents(table, owners, view, signatures, self._names, roles=settings.roles),
         )
         labels = _session_labels(view)
-        watched = self._watch.look(view, agents) if self._watch else Watched(agents=agents)
+        watched = self._watch.look(table, view, agents) if self._watch else Watched(agents=agents)
         now = self._clock.time()
         sight = Sight(
             table=table,

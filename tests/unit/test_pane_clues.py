@@ -14,7 +14,7 @@ def clue(quiet: float, *windows: str) -> Clue:
     listed = listing({"orc": list(windows) or ["one"]})
     moved = tuple(replace(each, activity=1000) for each in listed.windows)
     listed = replace(listed, windows=moved)
-    return activity_clue(stillness(listed, listed.panes[0]), 1000.0 + quiet)
+    return activity_clue(stillness(listed)["%0"], 1000.0 + quiet)
 
 
 def test_a_window_that_moves_is_at_work_and_a_quiet_one_is_idle_since() -> None:
@@ -32,9 +32,9 @@ def test_a_second_pane_may_be_the_one_that_moves() -> None:
 
 def test_without_a_time_nothing_is_said() -> None:
     listed = listing({"orc": ["one"]})
-    assert activity_clue(stillness(listed, listed.panes[0]), 1000.0).state is None
+    assert activity_clue(stillness(listed)["%0"], 1000.0).state is None
     no_window = replace(listed, windows=())
-    assert activity_clue(stillness(no_window, listed.panes[0]), 1000.0).state is None
+    assert activity_clue(stillness(no_window)["%0"], 1000.0).state is None
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,25 @@
 """What a pane shows of its agent without a word of its text: its title's sign, and whether it moves; pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.agent_facts import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.analysis.hook_clues import QUIET_SECONDS, Stillness
-from tmux_exporter.model import Listing, Pane
+from tmux_exporter.model import Listing
 
 MOVES_SECONDS = 3.0
 """Agents at work draw about once a second, and tmux tells whole seconds."""
 
 
-def stillness(listing: Listing, pane: Pane) -> Stillness:
-    """When something was last written in the window of a pane, and whether the pane is alone in it."""
-    window = next((each for each in listing.windows if each.id == pane.window_id), None)
-    return Stillness(
-        moved=float(window.activity) if window is not None and window.activity > 0 else None,
-        alone=sum(each.window_id == pane.window_id for each in listing.panes) == 1,
-    )
+def stillness(listing: Listing) -> dict[str, Stillness]:
+    """By pane: when something was last written in its window, and whether it is alone in it."""
+    moved = {window.id: float(window.activity) for window in listing.windows if window.activity > 0}
+    panes = Counter(pane.window_id for pane in listing.panes)
+    return {
+        pane.id: Stillness(moved=moved.get(pane.window_id), alone=panes[pane.window_id] == 1)
+        for pane in listing.panes
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
