@@ -22,14 +22,21 @@ def _burns(scope: Scope, table: str) -> str:
     """Both windows: the long one says that it matters, the short one that it still goes on."""
     promised = scope.series(OBJECTIVE)
     budget = f"on (job, slo) group_left () ({scope.number(table, 'factor')} * (1 - {promised}))"
-    long, short = (scope.series(errors(scope, table, key)) for key in ("long", "short"))
+    # That an exporter cannot be scraped is told sooner, and by a page, anyway; its restart should not page.
+    others = ('slo!="exporter"',) if table == _PAGE else ()
+    long, short = (scope.series(errors(scope, table, key), *others) for key in ("long", "short"))
     rare = f'slo=~"{"|".join(RARE)}"'
     window = scope.range(table, "long")
     enough = (
         f"3600 * avg_over_time({scope.series(EVENTS, rare)}[{window}]) "
         f"< {scope.number(table, 'events_per_hour')}"
     )
-    return f"{long}\n> {budget}\nand {short}\n> {budget}\nunless {enough}"
+    return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(scope, window)}\nunless {enough}"
+
+
+def _known_for(scope: Scope, window: str) -> str:
+    """Of one that is seen for minutes only, nobody can say what it does for hours."""
+    return f"and {scope.series(EVENTS)} offset {window}"
 
 
 def _fast(scope: Scope, table: str, level: str) -> Rule:
@@ -58,7 +65,8 @@ def _spent(scope: Scope) -> Rule:
     return scope.alert(
         "TmuxErrorBudgetSpent",
         "slo_spent",
-        f"{scope.series(BUDGET_LEFT)} < {scope.number('slo_spent', 'left')}",
+        f"{scope.series(BUDGET_LEFT)} < {scope.number('slo_spent', 'left')}\n"
+        f"{_known_for(scope, scope.range('slo_spent', 'known_for'))}",
         summary="A budget of 30 days is spent.",
         description=f"Of the budget of 30 days of {_WHICH} {PERCENT} is left: the promise is broken.",
     )
