@@ -384,6 +384,14 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
     assert alive(shell)
 
 
+def test_the_audit_holds_no_word_of_what_was_ended(fleet: Fleet) -> None:
+    shell, _ = fleet.orphan()
+    assert end_pair(P, fleet.scheduler(shell), fleet.tools()).ended
+    text = fleet.act_audit.read_text()
+    for word in ("check", "note.txt", "gone", "send-keys", "sleep 20000", "bash"):
+        assert word not in text
+
+
 def test_the_table_is_the_protocol() -> None:
     assert [step.name for step in STEPS] == [
         "check_stages",

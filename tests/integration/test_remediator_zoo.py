@@ -1,0 +1,157 @@
+"""`tmux-remediator run --enforce` with the shipped policies in the whole zoo: nothing but the orphans ends.
+
+All of it lives in a pid namespace of its own, so that no fault of the remediator reaches anything outside.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.namespace import in_namespace
+from tests.support.processes import is_gone
+from tests.support.scene import Scene
+from tests.support.wait import wait_for
+from tests.support.zoo.zoo import Zoo
+from tmux_exporter.sources import tmux_sockets
+
+POLICIES = Path(__file__).parents[2] / "deploy" / "policies.yml"
+REMEDIATOR = (sys.executable, "-m", "tmux_exporter.remediator_cli")
+MANY = 60.0
+
+ORPHANS = {
+    "and": "bash -c 'sleep 20000 && tmux send-keys -t nowhere:0 now Enter'",
+    "then": "bash -c 'sleep 20001; tmux send-keys -t nowhere:0 now Enter'",
+    "or": "dash -c 'sleep 20002 || tmux send-keys -t nowhere:0 now Enter'",
+    "whole": 'bash -c \'sleep 20003 && tmux send-keys -t lost:1 "Time for check!" && sleep 1 && '
+    "tmux send-keys -t lost:1 Enter'",
+}
+"""Beside the one that the zoo itself has."""
+
+Started = tuple[int, str]
+
+
+def everybody() -> dict[int, Started]:
+    """Every living process of this namespace but the first two, which are the test: by pid."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal() and int(folder.name) > 1 and int(folder.name) != os.getpid():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] not in ("Z", "X"):
+                found[int(folder.name)] = (int(folder.name), fields[19])
+    return found
+
+
+def children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def screens(zoo: Zoo) -> dict[tuple[str, str], str]:
+    """What stands in every pane of the servers that answer."""
+    return {
+        (server, pane): zoo.scene.tmux("capture-pane", "-p", "-S", "-", "-t", pane, server=server)
+        for server in ("default", "nested", "named")
+        for pane in zoo.scene.tmux("list-panes", "-a", "-F", "#{pane_id}", server=server).split()
+    }
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_in_the_whole_zoo_exactly_the_orphans_end() -> None:
+    base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
+    try:
+        if not in_namespace(partial(work, base)):
+            assert os.getuid() != 0, "root is given a pid namespace"
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def work(base: Path) -> None:
+    """The first process of the namespace: it waits for whoever has lost its parent, while its child tests."""
+    child = os.fork()
+    if child == 0:
+        try:
+            start_and_test(base)
+        except BaseException:
+            (base / "error").write_text(traceback.format_exc())
+        os._exit(0)
+    while os.wait()[0] != child:
+        pass
+    error = base / "error"
+    assert not error.exists(), error.read_text()
+
+
+def start_and_test(base: Path) -> None:
+    os.environ["TMUX_TMPDIR"] = str(base)
+    for name in ("TMUX", "TMUX_PANE"):
+        os.environ.pop(name, None)
+    tmux_sockets.DEFAULT_BASE = str(base / "none")
+    sockets = base / f"tmux-{os.getuid()}"
+    sockets.mkdir(mode=0o700)
+    zoo = Zoo(Scene(base, sockets), sockets)
+    zoo.start()
+    in_the_zoo(zoo, base)
+
+
+def in_the_zoo(zoo: Zoo, base: Path) -> None:
+    lines = [
+        f"nohup {command} >/dev/null 2>&1 &\necho $! >$B/{name}.pid" for name, command in ORPHANS.items()
+    ]
+    zoo.scene.shell("\n".join(lines))
+    shells = [zoo.scene.pid(f"{name}.pid") for name in ORPHANS] + [zoo.pids["left_check_in"]]
+    for shell in shells:
+        wait_for(partial(children, shell), "it sleeps", MANY)
+    orphans = {pid for shell in shells for pid in (shell, *children(shell))}
+    assert len(orphans) == 2 * (len(ORPHANS) + 1)
+    before, shown = everybody(), screens(zoo)
+    assert orphans < before.keys()
+    assert len(before) > 100, "this is a zoo"
+
+    home = base / "home"
+    home.mkdir(mode=0o700)
+    policies = shutil.copy(POLICIES, home)
+    environ = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    flags = ("--enforce", "--policy", policies, "--interval", "500ms", "--time-scale", "0.001")
+    with (home / "log").open("wb") as log:
+        remediator = subprocess.Popen((*REMEDIATOR, "run", *flags), env=environ, stderr=log)
+    said = (home / "log").read_text
+    try:
+        wait_for(lambda: all(map(is_gone, orphans)) or remediator.poll() is not None, "they end", MANY)
+    except AssertionError:
+        raise AssertionError(said()) from None
+    assert remediator.poll() is None, said()
+    # It goes on for as long as everything else would have taken.
+    cycles = status(home)
+    wait_for(lambda: status(home) > cycles + 10, "ten more cycles", MANY)
+    remediator.terminate()
+    assert remediator.wait(30) == 0
+
+    ended = {pid for pid, each in before.items() if everybody().get(pid) != each}
+    assert ended == orphans, {pid: each for pid, each in zoo.pids.items() if each in ended - orphans}
+    assert screens(zoo) == shown, "no key has arrived in any pane"
+    replay = (*REMEDIATOR, "audit", "--replay")
+    done = subprocess.run(
+        replay,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+
+
+def status(home: Path) -> float:
+    """How many intervals the clock had seen when the last cycle ended."""
+    told = json.loads((home / "tmux-exporter" / "remediator.json").read_text())
+    return float(told["cycle_at"]) / 0.5
