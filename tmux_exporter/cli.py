@@ -223,6 +223,57 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
     return int(bool(report.leaks))
 
 
+@cli.command(short_help="Watch sessions and agents in the terminal.")
+@click.option("--once", is_flag=True, help="Print one table and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print it once as JSON.")
+@click.option(
+    "--sort",
+    type=click.Choice(["state", "cpu", "memory", "fds", "leaks", "due", "name"]),
+    default="state",
+    show_default=True,
+    help="What comes first; by state it is who waits for a person.",
+)
+@click.option("--filter", "words", metavar="WORDS", default="", help="Only rows that have all these words.")
+@click.option(
+    "--sampling.interval",
+    "sampling_interval",
+    metavar="TIME",
+    default="2s",
+    show_default=True,
+    help="Time between its own samples, where no exporter runs.",
+)
+@_settings
+def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str, words: str) -> int:
+    """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
+    left over, and the next check-in. Shows what the running exporter reports, else takes its own samples.
+
+    Keys: q ends it, / filters, s c m f l d n sort by state, CPU, memory, fds, leaks, next check-in, name.
+
+    \b
+    Example:
+      tmux-exporter top
+      tmux-exporter top --once --sort memory
+      tmux-exporter top --json --filter waiting | jq '.sessions[].agents[].agent'
+    """
+    import sys
+
+    from tmux_exporter import log, top
+    from tmux_exporter.top_rows import Sort
+    from tmux_exporter.top_screen import View
+
+    config = load_config()
+    log.configure(config.log.level, config.log.format)
+    view = View(sort=Sort(sort), filter=words, source="")
+    terminal = sys.stdout.isatty()
+    if as_json:
+        show(top.once_json(config, os.environ, view))
+    elif once or not terminal:
+        show(top.once_text(config, os.environ, view, color=terminal))
+    else:
+        return top.run(config, os.environ, view)
+    return 0
+
+
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
 @click.option("--hooks", is_flag=True, help="Print what to add to the settings of agents instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

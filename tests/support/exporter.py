@@ -27,9 +27,9 @@ class Exporter:
                 env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)},
             )
         try:
-            wait_for(lambda: _LISTENING.search(self._text()), "serve listens")
+            wait_for(lambda: _LISTENING.search(self._text()), "serve listens", 30)
             self.url = _LISTENING.findall(self._text())[0]
-            wait_for(self.is_ready, "serve has taken a sample")
+            wait_for(self.is_ready, "serve has taken a sample", 30)
         except BaseException:
             self.process.kill()
             raise

@@ -280,11 +280,11 @@ def test_planted_types_break_mypy(copy: Path) -> None:
 
 
 def optional_libraries_loaded(folder: Path) -> list[str]:
-    """Which optional libraries are loaded once the package in this folder is, but its backend by psutil."""
+    """Which optional libraries are loaded once the package in this folder is, but what needs them."""
     program = textwrap.dedent("""
         import importlib, pkgutil, sys, tmux_exporter
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
-            if not module.name.endswith(("__main__", ".psutil_source")):
+            if not module.name.endswith(("__main__", ".psutil_source", ".top", ".top_screen")):
                 importlib.import_module(module.name)
         print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)

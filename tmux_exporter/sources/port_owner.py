@@ -1,6 +1,6 @@
 """Who listens on a TCP port of this machine: /proc/net/tcp gives the socket's inode, /proc/PID/fd its owner.
 
-Only for the message of a command that cannot have its port: it looks once, and never while sampling.
+Only for commands, which look at one port; never while sampling.
 """
 
 import os
@@ -18,6 +18,11 @@ def who_listens(port: int, root: str = "/proc") -> str | None:
         return " and ".join(f"{_program(pid, root)} (pid {pid})" for pid in sorted(owners))
     users = sorted({_user(uid) for uid in listeners.values()})
     return f"a process of user {' or '.join(users)}" if users else None
+
+
+def listening_uids(port: int, root: str = "/proc") -> set[int]:
+    """The users whose processes listen on a port; none where nobody does, or where that cannot be seen."""
+    return {uid for _, uid in _listeners(port, root)}
 
 
 def _listeners(port: int, root: str) -> Iterator[tuple[str, int]]:
