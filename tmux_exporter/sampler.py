@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,11 +19,11 @@ from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.groups import (
     UNATTRIBUTED,
     GroupKey,
-    groups,
+    Paid,
+    account_facts,
     kept_groups,
     scheduler_places,
     schedulers_by_place,
-    sinks,
 )
 from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
@@ -189,7 +190,7 @@ class Sampler:
         self._command_counts = Commands()
         self._unsettled = False
         self._accounts: Accounts[GroupKey] = Accounts()
-        self._open_groups: set[GroupKey] = set()
+        self._open_groups: AbstractSet[GroupKey] = set()
         self._begun = False
         self._queries = QueryStats()
         self._scripts = Scripts()
@@ -204,6 +205,8 @@ class Sampler:
         self._makes = Makes()
         self._owned: Repeated[Mapping[ProcessId, Owner]] = Repeated()
         self._found: Repeated[tuple[Agent, ...]] = Repeated()
+        self._paid: Repeated[Paid] = Repeated()
+        self._facts: object = None
         self._counts = dict.fromkeys(RESULTS, 0)
         self._missed = 0
         self._last: Report | None = None
@@ -260,6 +263,7 @@ class Sampler:
             panes=pane_states(lives),
             scripts=self._scripts,
         )
+        self._facts = facts and (facts, self._owned.number, self._found.number)
         return Snapshot(
             table=table,
             view=view,
@@ -309,8 +313,11 @@ class Sampler:
         # After the look: what it misses and has ended by then, the remediator has told by now.
         remediator = self._remediator.read() if self._remediator else None
         host = self._host.read(snapshot.table) if self._host and self._config.metrics.host else None
-        self._accounts.observe(snapshot.table, groups(snapshot), sinks(snapshot))
-        self._open_groups = kept_groups(self._open_groups, snapshot)
+        paid = self._paid.of(
+            self._facts and (self._facts, account_facts(snapshot)), lambda: Paid.by(snapshot)
+        )
+        self._accounts.observe(snapshot.table, paid.groups, paid.sinks)
+        self._open_groups = kept_groups(self._open_groups, snapshot, paid.shown)
         self._accounts.retain(self._open_groups)
         self._missed += snapshot.table.missed
         self._queries.observe(snapshot.view.servers)

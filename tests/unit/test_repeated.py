@@ -12,15 +12,29 @@ from tests.support.facts import answering, pane, process, silent, table, tmux_en
 from tests.support.scripted import Bounds, Processes, Servers
 from tests.support.simulated_kernel import INIT, SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+from tmux_exporter.agent_facts import AgentLife, AgentState, AgentStatus, StateSource
 from tmux_exporter.analysis.accounting import Totals
 from tmux_exporter.analysis.costs import Costs
+from tmux_exporter.analysis.groups import account_facts
+from tmux_exporter.analysis.leaks import Leaks
 from tmux_exporter.analysis.repeated import Makes, Repeated, shape
+from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import Config
-from tmux_exporter.model import Process, ProcessTable, TmuxView
+from tmux_exporter.model import (
+    Leak,
+    LeakKind,
+    Process,
+    ProcessId,
+    ProcessTable,
+    Scheduler,
+    SchedulerState,
+    TmuxView,
+)
 from tmux_exporter.report import Report, Usage
 from tmux_exporter.sampler import Sampler
 
+CHECK_IN = "sleep 60 && tmux send-keys -t '$0:0' hello"
 PROGRAMS = (
     ("bash",),
     ("claude",),
@@ -97,18 +111,26 @@ def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
     for number in range(3):
         shell = kernel.fork(server)
         kernel.setsid(shell)
+        kernel.exec(shell, "bash")
         panes.append(pane(f"%{number}", shell))
         kernel.run(shell, environ=tmux_environ(server, f"%{number}"), argv=PROGRAMS[number % 2])
-    mischief = Mischief(kernel, random.randbytes(900), deeds=MORE_DEEDS, spared=frozenset({server}))
-    for _ in range(40):
-        for _ in range(random.choice((0, 0, 0, 1, 2, 5))):
+    waiting = kernel.fork(server + 1)
+    kernel.run(waiting, argv=("bash", "-c", CHECK_IN))
+    sleep = kernel.fork(waiting)
+    kernel.run(sleep, argv=("sleep", "60"))
+    spared = frozenset({server, server + 1, waiting, sleep})
+    mischief = Mischief(kernel, random.randbytes(900), deeds=MORE_DEEDS, spared=spared)
+    for number in range(40):
+        busy = number % 20 < 8
+        for _ in range(random.choice((0, 0, 1, 2, 5)) if busy else 0):
             mischief.step()
-        if random.random() < 0.2:
+        if busy and random.random() < 0.2:
             pid = random.choice(kernel.living())
-            kernel.run(pid, argv=random.choice(PROGRAMS)) if pid not in (INIT, server) else None
-        if random.random() < 0.1:
-            number = random.randrange(3)
-            panes[number] = replace(panes[number], history_bytes=random.randrange(99), agent_option="a")
+            kernel.run(pid, argv=random.choice(PROGRAMS)) if pid not in {INIT, *spared} else None
+        kernel.run(waiting, 50_000_000)
+        if random.random() < 0.3:
+            place = random.randrange(3)
+            panes[place] = replace(panes[place], agent_option=random.choice(("", "a", "b")))
         seen = replace(read_table(kernel), complete=random.random() < 0.95)
         running = [each for each in panes if each.pid in kernel.tasks]
         view = answering(seen.processes[server], *running, taken_at=seen.taken_at - (random.random() < 0.1))
@@ -117,18 +139,23 @@ def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
 
 def reports(seed: int) -> list[Report]:
     steps = list(history(seed))
+    clock = ManualClock(time=10.0)
     sampler = Sampler(
         Config(),
-        ManualClock(),
+        clock,
         Processes(steps[0][0], *(each for each, _ in steps)),
         Servers(*(each for _, each in steps)),
         Bounds(),
         default_socket="/tmp/tmux-1000/default",
     )
-    return [sampler.sample() for _ in steps]
+    taken = []
+    for _ in steps:
+        clock.advance(5)
+        taken.append(sampler.sample())
+    return taken
 
 
-SEEDS = range(10)
+SEEDS = range(6)
 
 
 def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +179,7 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
     monkeypatch.setattr(Costs, "of", work_out)
     for seed in SEEDS:
         assert kept[seed] == reports(seed), seed
-    assert stood > 50
+    assert stood > 100
     assert any(report.agents for history in kept for report in history)
 
 
@@ -168,8 +195,61 @@ def test_costs_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> N
     assert kept != [reports(seed) for seed in SEEDS]
 
 
-def test_facts_that_are_too_few_show(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "tmux_exporter.analysis.repeated.Makes.number",
+        "tmux_exporter.sampler.shape",
+    ],
+)
+def test_facts_that_are_too_few_show(facts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
-    monkeypatch.setattr(Makes, "number", lambda *_: 0)
+    monkeypatch.setattr(facts, lambda *_: 1)
     with pytest.raises((AssertionError, KeyError)):
         assert kept == [reports(seed) for seed in SEEDS]
+
+
+def test_accounts_follow_from_what_is_concluded() -> None:
+    check_in = Scheduler(
+        process=ProcessId(5, 5),
+        sleep=ProcessId(6, 6),
+        state=SchedulerState.ARMED,
+        reason="",
+        targets=(),
+        server=ProcessId(1, 1),
+        session_id="$0",
+        due=None,
+    )
+    leak = Leak(process=ProcessId(7, 7), kind=LeakKind.AGENT, reason="", server="s", session="x", pane=None)
+    life = AgentLife(
+        server="s",
+        session="x",
+        name="a",
+        up=True,
+        status=AgentStatus(state=AgentState.IDLE, since=1.0, source=next(iter(StateSource)), why=""),
+    )
+    plain = Snapshot(
+        table=table(),
+        view=tmux_view(),
+        owners={},
+        agents=(),
+        schedulers=(check_in,),
+        session_labels={},
+        lives=(life,),
+        leaks=Leaks(spared={}, found=(leak,)),
+    )
+    later = replace(check_in, reason="another", due=9.0)
+    assert account_facts(replace(plain, schedulers=(later,))) == account_facts(plain)
+    working = replace(
+        life, status=AgentStatus(state=AgentState.WORKING, since=1.0, source=next(iter(StateSource)), why="")
+    )
+    for other in (
+        replace(plain, schedulers=()),
+        replace(plain, schedulers=(replace(check_in, state=SchedulerState.OVERDUE),)),
+        replace(plain, schedulers=(replace(check_in, session_id="$1"),)),
+        replace(plain, leaks=Leaks(spared={}, found=(replace(leak, kind=LeakKind.OTHER),))),
+        replace(plain, leaks=Leaks(spared={}, found=(leak,), doubtful=(("s", "y"),))),
+        replace(plain, lives=(working,)),
+        replace(plain, session_labels={(ProcessId(1, 1), "$0"): "x"}),
+    ):
+        assert account_facts(other) != account_facts(plain)

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.attribution import is_unattributed
@@ -154,15 +155,48 @@ def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
     return found
 
 
-def kept_groups(before: AbstractSet[GroupKey], snapshot: Snapshot) -> set[GroupKey]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """`groups`, `sinks` and `shown_groups` of one snapshot."""
+
+    groups: Mapping[ProcessId, list[GroupKey]]
+    sinks: Mapping[ProcessId, list[GroupKey]]
+    shown: AbstractSet[GroupKey]
+
+    @classmethod
+    def by(cls, snapshot: Snapshot) -> "Paid":
+        """Work them out."""
+        return cls(groups=groups(snapshot), sinks=sinks(snapshot), shown=shown_groups(snapshot))
+
+
+def account_facts(snapshot: Snapshot) -> Hashable:
+    """What `Paid` follows from besides the processes, what tmux has said, owners and agents."""
+    return (
+        tuple((life.agent, life.server, life.pane, life.name, life.status.state) for life in snapshot.lives),
+        tuple(
+            (each.process, each.sleep, each.server, each.session_id, each.state)
+            for each in snapshot.schedulers
+        ),
+        tuple((each.process, each.server, each.session, each.kind) for each in snapshot.leaks.found),
+        tuple(snapshot.leaks.doubtful),
+        tuple(snapshot.session_labels.items()),
+        tuple(snapshot.agents),
+    )
+
+
+def kept_groups(
+    before: AbstractSet[GroupKey], snapshot: Snapshot, shown: AbstractSet[GroupKey]
+) -> AbstractSet[GroupKey]:
     """The accounts that stay open: those that are shown, and of `before` those of servers that are silent.
 
     Once its listing is no longer held, nothing of a silent server is shown; but it may answer again, and a
     counter that started anew then would read as a reset.
     """
     silent = [view for view in snapshot.view.servers if view.listing is None and not view.ended]
+    if not silent:
+        return shown
     names: set[Hashable] = {view.process for view in silent if view.process} | {view.label for view in silent}
-    return shown_groups(snapshot) | {key for key in before if _server_of(key) in names}
+    return shown | {key for key in before if _server_of(key) in names}
 
 
 def _server_of(key: GroupKey) -> Hashable:

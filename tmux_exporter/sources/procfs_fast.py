@@ -21,11 +21,12 @@ from tmux_exporter.sources.turns import Turns
 AUDIT_SECONDS = 60.0
 """A full listing at least this often, and so long each time once something was wrong."""
 
-LINE_SECONDS = 60.0
-"""Everybody's line of stat is read at least this often, whatever the clocks say."""
+LINE_SECONDS = 300.0
+"""Everybody's line of stat is read at least this often, whatever the clocks say: it shows, among others, how
+much memory the kernel has taken back."""
 
-LOOK_SECONDS = 600.0
-"""Everybody is looked at in full at least this often."""
+LOOK_SECONDS = 3600.0
+"""Everybody is looked at in full at least this often: limits set from outside do not show in the line."""
 
 FEW = 50
 """Of more new pids than this and half of all processes, the full listing is cheaper."""
