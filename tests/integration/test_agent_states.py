@@ -158,6 +158,9 @@ def test_an_agent_that_ended_is_exited_whatever_its_pane_is_still_called(agents:
     life = agents.look()["dead"]
     assert told(life) == (AgentState.EXITED, StateSource.PROCESS)
     assert life.status.why == "its process has ended, and its pane is back at the shell"
+    said = facts(agents, "dead")
+    assert said["state"] == ["exited"]
+    assert said["told by"] == ["process: its process has ended, and its pane is back at the shell"]
     titles = agents.server.cmd("list-panes", "-a", "-F", "#{window_name} #{pane_title}").stdout
     assert "dead ⠂ busy" in titles, "its title is stale"
     assert agents.look()["alive"].up

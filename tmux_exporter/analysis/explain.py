@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.scheduler_facts import facts_of_pane, facts_of_process
@@ -48,17 +49,20 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
     found = _things(target, snapshot)
     if len(found) == 1:
         thing = next(iter(found.values()))
+        if isinstance(thing, AgentLife):
+            return _absentee(thing, snapshot)
         return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
     if found:
         raise CannotSeeError(f"{label_text(target)} is ambiguous; say one of: {', '.join(found)}")
-    known = ", ".join(sorted(agent.name for agent in snapshot.agents)) or "none"
+    names = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
+    known = ", ".join(sorted(names)) or "none"
     raise CannotSeeError(f"no pane and no agent {label_text(target)}; agents: {known}")
 
 
-def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent]:
-    """Panes and agents of that name, by the unambiguous way to say them."""
+def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent | AgentLife]:
+    """Panes, agents and agents that do not run of that name, by the unambiguous way to say them."""
     labels = {view.process: view.label for view, _ in snapshot.listings()}
-    found: dict[str, PaneKey | Agent] = {}
+    found: dict[str, PaneKey | Agent | AgentLife] = {}
     for key in snapshot.panes():
         full = f"{labels[key.server]}/{key.pane}"
         if target in (key.pane, full):
@@ -68,6 +72,10 @@ def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent]:
         full = f"{server}/{agent.pane.pane}/{agent.name}"
         if target in (agent.name, f"{server}/{agent.name}", full):
             found[full] = agent
+    for life in snapshot.lives:
+        full = f"{life.server}/{life.session}/{life.name}"
+        if life.agent is None and target in (life.name, f"{life.server}/{life.name}", full):
+            found[full] = life
     return found
 
 
@@ -127,7 +135,7 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     if agent.role:
         facts.append(("role", agent.role))
     facts += [("why an agent", agent.reason), ("pane", agent.pane.pane)]
-    facts += _state_facts(agent, snapshot)
+    facts += _state_facts(next((life for life in snapshot.lives if life.agent == agent), None))
     facts += _pane_facts(view, pane, snapshot)
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
@@ -141,9 +149,21 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     )
 
 
-def _state_facts(agent: Agent, snapshot: Snapshot) -> list[tuple[str, str]]:
+def _absentee(life: AgentLife, snapshot: Snapshot) -> Explanation:
+    """An agent that has ended, or that was only declared."""
+    facts = [("program", " ".join(part for part in (life.program, life.version) if part) or "not known")]
+    if life.role:
+        facts.append(("role", life.role))
+    facts += _state_facts(life)
+    if life.pane is not None and life.pane in snapshot.panes():
+        facts += [("pane", life.pane.pane), *_pane_facts(*snapshot.panes()[life.pane], snapshot)]
+    else:
+        facts += [("server", life.server), ("session", life.session)]
+    return Explanation(title=f"agent {life.name}", facts=tuple(facts), members=())
+
+
+def _state_facts(life: AgentLife | None) -> list[tuple[str, str]]:
     """In which state the agent is, who says so, and what the other sources say."""
-    life = next((life for life in snapshot.lives if life.agent == agent), None)
     if life is None:
         return []
     status = life.status
