@@ -147,6 +147,96 @@ def audit(
     return 1 if view.faults else 0
 
 
+@cli.command(short_help="Show what policies would end now; keep that as a plan to apply.")
+@click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
+@click.option("--server", "servers", metavar="NAME", multiple=True, help="Only at this tmux server.")
+@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
+@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the plan in this file.")
+@click.option("--json", "as_json", is_flag=True, help="Show the plan itself.")
+def plan(
+    *,
+    policy_path: str | None,
+    servers: tuple[str, ...],
+    interval: str | None,
+    config_path: str | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    """Look three times and show what the policies would end, without their waits: exit code 1 if anything.
+
+    Nothing is signalled. Policies whose mode is observe are left out; so is what a veto, a hold or @protect
+    speaks against.
+
+    \b
+    Example:
+      tmux-remediator plan --policy policies.yml --out plan.json
+      tmux-remediator apply plan.json --sha256 HASH --policy policies.yml
+    """
+    from pathlib import Path
+
+    from tmux_exporter.plan_view import planned
+    from tmux_exporter.remediator.plan import digest
+    from tmux_exporter.remediator.plan_file import write
+    from tmux_exporter.remediator.service import make_plan, read_policies
+
+    config = override(load(config_path), sampling_interval=interval)
+    policies = read_policies(policy_path, os.getuid(), servers)
+    made = make_plan(config, os.environ, policies, lambda words: click.echo(words, err=True))
+    content = made.render()
+    if as_json:
+        show(content)
+    elif made.orders:
+        show(planned(made.orders))
+    else:
+        show("nothing to end")
+    if out is not None and made.orders:
+        write(Path(out), content)
+        click.echo(
+            f"kept in {out}; to do it: tmux-remediator apply {out} --sha256 {digest(content)}", err=True
+        )
+    return 1 if made.orders else 0
+
+
+@cli.command(name="apply", short_help="End exactly what a plan says, each verified again.")
+@click.argument("path", metavar="PLAN", type=click.Path(dir_okay=False))
+@click.option("--sha256", metavar="HASH", required=True, help="The hash of the plan that you have read.")
+@click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="The policies that it was made by.")
+@click.option("--server", "servers", metavar="NAME", multiple=True, help="As it was made.")
+@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def apply_command(
+    *,
+    path: str,
+    sha256: str,
+    policy_path: str | None,
+    servers: tuple[str, ...],
+    config_path: str | None,
+    as_json: bool,
+) -> int:
+    """End what a plan says and nothing else: exit code 1 where something of it lives on.
+
+    Each target is looked at again as before every act: what is no longer as it was is left alone. A plan is
+    good for an hour or what its policies say, on this boot, by unchanged policies. No remediator may run.
+
+    \b
+    Example:
+      tmux-remediator apply plan.json --sha256 HASH
+    """
+    from tmux_exporter.plan_view import applied, applied_json
+    from tmux_exporter.remediator.plan_file import read_bytes
+    from tmux_exporter.remediator.service import apply_plan, read_policies
+
+    config = load(config_path)
+    policies = read_policies(policy_path, os.getuid(), servers)
+    results = []
+    for order, ended, words in apply_plan(config, os.environ, policies, read_bytes(path), sha256):
+        click.echo(f"{order.target.kind} {order.target.processes[0].pid}: {words}", err=True)
+        results.append((order, ended, words))
+    show(applied_json(results) if as_json else applied(results))
+    return 0 if all(ended for _, ended, _ in results) else 1
+
+
 @cli.command("check-config", short_help="Say everything that is wrong with policies.")
 @click.argument("path", metavar="FILE|FOLDER", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

@@ -28,6 +28,7 @@ from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.judging import View
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
+from tmux_exporter.remediator.plan_file import PlanFile
 from tmux_exporter.remediator.policy import decide, note, start
 from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
@@ -67,7 +68,9 @@ class Remediator:
         self._clock = clock
         self._runtime = runtime
         self._switch = state / REMEDIATOR_OFF
-        self._holds = Holds(state, uid=os.getuid(), boot=boot_id("/proc"))
+        boot = boot_id("/proc")
+        self._holds = Holds(state, uid=os.getuid(), boot=boot)
+        self._plan = PlanFile(state, uid=os.getuid(), boot=boot, clock=clock)
         self._world = World(settings.config, clock, environ)
         self._me = self._world.me()
         doing = "enforces" if settings.enforce else "observes"
@@ -121,11 +124,23 @@ class Remediator:
         )
         self._history, self._blind = verdict.state, verdict.blind
         self._tally.cycle(verdict.matches, verdict.opened)
+        self._plan.keep(verdict.plan)
         for decision in verdict.decisions:
             if stopping():
                 break
             self._carry_out(decision, report)
         self._tell()
+
+    def apply(self, order: Order) -> tuple[bool, str]:
+        """Carry out an order that a person has approved of; whether its target is gone by that, and in words.
+
+        It is verified again, and switch, holds and protection stand against it as against every other.
+        """
+        if self._is_off():
+            return False, f"{Refusal.SWITCHED_OFF}: remove {self._switch} to go on"
+        result = end(order, self._tools, self._confirmation(order))
+        outcomes = ", ".join(f"{action} {outcome}" for action, outcome in result.actions)
+        return result.ended, ": ".join(filter(None, (outcomes, result.refusal, result.detail)))
 
     def status(self) -> RemediatorStatus:
         """What the exporter is told."""

@@ -2,18 +2,25 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import select
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tmux_exporter import log
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
+from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
+from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.language.load import load
+from tmux_exporter.remediator.order import Order
+from tmux_exporter.remediator.plan import Plan, read
+from tmux_exporter.remediator.planning import LOOKS, look, plan_of
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.run import Remediator, Settings, run
 from tmux_exporter.remediator.stop import Stop
+from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)
 
@@ -66,3 +73,43 @@ def read_policies(
         found,
         policies=tuple(replace(each.scaled(time_scale), servers=tuple(servers)) for each in found.policies),
     )
+
+
+def make_plan(
+    config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
+) -> Plan:
+    """A plan of what these policies would end now; `say` is told how far the looks are."""
+    clock = SystemClock()
+
+    def pause(number: int) -> None:
+        say(f"looking ({number + 1} of {LOOKS}) …")
+        if number:
+            select.select((), (), (), config.sampling.interval)
+
+    verdict, _ = look(config, environ, policies, clock, pause)
+    return plan_of(verdict, policies, clock)
+
+
+def apply_plan(
+    config: Config, environ: Mapping[str, str], policies: PolicySet, content: bytes, sha256: str
+) -> Iterator[tuple[Order, bool, str]]:
+    """Carry out exactly what a plan says; each order, whether its target is gone by that, and in words.
+
+    Raises UsageError before the first.
+    A remediator that runs holds the lock: it is to be ended first.
+    """
+    clock, uid = SystemClock(), os.getuid()
+    plan = read(content, sha256, policies, wall=clock.time(), boot=boot_id("/proc"), uid=uid)
+    for order in plan.orders:
+        if order.policy.mode is Mode.OBSERVE:
+            raise UsageError(f"policy '{order.policy.name}' only observes; set its mode to recommend")
+    state = private_folder(state_path(environ), uid)
+    runtime = private_folder(runtime_path(environ, uid), uid)
+    settings = Settings(config=config, policies=policies, enforce=True)
+    remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
+    try:
+        for order in plan.orders:
+            ended, words = remediator.apply(order)
+            yield order, ended, words
+    finally:
+        remediator.close()

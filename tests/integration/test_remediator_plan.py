@@ -1,0 +1,153 @@
+"""Plan and apply for real: what a person has read is done, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.policies import HEAD, write
+from tests.support.processes import is_gone
+from tests.support.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.wait import wait_for
+from tmux_exporter.errors import UsageError
+from tmux_exporter.places import REMEDIATOR_PLAN
+from tmux_exporter.remediation import Mode
+from tmux_exporter.remediator import service
+from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.plan import digest
+from tmux_exporter.remediator.rules import PolicySet
+
+ASKING = (
+    HEAD
+    + """\
+defaults: {mode: recommend, warmup: 0s}
+policies:
+  - name: orphans
+    match: {kind: scheduler, state: [dangling]}
+    for: 5m
+    actions:
+      - {do: warn}
+      - {do: stop, after: 5m, method: scheduler_pair, approvals: {required: 1}}
+      - {do: kill, after: 3s}
+    verify: {gone_within: 5s}
+"""
+)
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with running_fleet() as made:
+        yield made
+
+
+@pytest.fixture
+def policies(fleet: Fleet) -> PolicySet:
+    path = write(fleet.home, ASKING)
+    return service.read_policies(str(path), os.getuid(), (FLEET,))
+
+
+def planned(fleet: Fleet, policies: PolicySet) -> bytes:
+    config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
+    return service.make_plan(config, fleet.environ, policies, lambda _: None).render()
+
+
+def applied(fleet: Fleet, policies: PolicySet, content: bytes) -> list[tuple[int, bool, str]]:
+    found = service.apply_plan(fleet.config(), fleet.environ, policies, content, digest(content))
+    return [(order.target.processes[0].pid, ended, words) for order, ended, words in found]
+
+
+def test_what_is_planned_is_ended_once_it_is_applied_and_what_came_later_is_not(
+    fleet: Fleet, policies: PolicySet
+) -> None:
+    pair = fleet.orphan()
+    armed = fleet.schedule("bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'", "armed")
+    content = planned(fleet, policies)
+    assert [order["processes"][0][0] for order in json.loads(content)["orders"]] == [pair[0]]
+    assert alive(*pair)
+    later = fleet.orphan("later")
+    assert applied(fleet, policies, content) == [(pair[0], True, "stop done")]
+    wait_for(lambda: all(is_gone(pid) for pid in pair), "the planned pair is gone")
+    assert alive(*later, armed)
+    assert fleet.fired() == ""
+    intent, outcome = fleet.records()
+    assert (intent["plan_sha256"], outcome["of"]) == (digest(content), intent["seq"])
+    ((_, ended, words),) = applied(fleet, policies, content)
+    assert not ended and words.startswith("stop vanished")
+
+
+def test_a_target_that_is_wanted_again_is_left_alone(fleet: Fleet, policies: PolicySet) -> None:
+    pair = fleet.orphan()
+    content = planned(fleet, policies)
+    fleet.tmux("new-session", "-d", "-s", "gone", "cat")
+    ((_, ended, words),) = applied(fleet, policies, content)
+    assert not ended and words.startswith("stop refused: changed")
+    assert alive(*pair)
+
+
+def test_switch_and_lock_hold_against_an_approved_plan_too(fleet: Fleet, policies: PolicySet) -> None:
+    pair = fleet.orphan()
+    content = planned(fleet, policies)
+    fleet.switch.touch()
+    ((_, ended, words),) = applied(fleet, policies, content)
+    assert not ended and words.startswith("switched_off: remove ")
+    fleet.switch.unlink()
+    fleet.remediator(enforce=False)
+    with pytest.raises(UsageError, match="a remediator already runs"):
+        applied(fleet, policies, content)
+    assert alive(*pair)
+
+
+def test_a_policy_that_only_observes_is_not_applied(fleet: Fleet, policies: PolicySet) -> None:
+    pair = fleet.orphan()
+    content = planned(fleet, policies)
+    (policy,) = policies.policies
+    watching = PolicySet(policies=(replace(policy, mode=Mode.OBSERVE),))
+    with pytest.raises(UsageError, match="not what it was when this plan was made"):
+        applied(fleet, watching, content)
+    assert alive(*pair)
+
+
+def test_a_remediator_that_runs_keeps_the_plan_and_ends_nothing(fleet: Fleet, policies: PolicySet) -> None:
+    pair = fleet.orphan()
+    (policy,) = policies.policies
+    remediator = fleet.remediator(enforce=True, policy=policy, servers=(FLEET,))
+    path = fleet.state / REMEDIATOR_PLAN
+    fleet.live(remediator, 1500)
+    assert alive(*pair)
+    kept: dict[str, Any] = json.loads(path.read_bytes())
+    assert [order["processes"][0][0] for order in kept["orders"]] == [pair[0]]
+    fleet.tmux("new-session", "-d", "-s", "gone", "cat")
+    fleet.live(remediator, 300)
+    assert not path.exists()
+
+
+def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> None:
+    policy = replace(ORPHANED_SCHEDULERS, servers=(FLEET,))
+    assert policy.mode is Mode.ENFORCE
+    path = write(fleet.home, ASKING)
+    out = tmp_path / "plan.json"
+    flags = ("--policy", str(path), "--server", FLEET)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", "tmux_exporter.remediator_cli", *arguments)
+        return subprocess.run(command, env=fleet.environ, capture_output=True, text=True, check=False)
+
+    done = run("plan", *flags, "--interval", "300ms", "--out", str(out))
+    assert (done.returncode, done.stdout) == (0, "nothing to end\n")
+    assert not out.exists()
+    pair = fleet.orphan()
+    done = run("plan", *flags, "--interval", "300ms", "--out", str(out))
+    assert done.returncode == 1, done.stderr
+    assert str(pair[0]) in done.stdout
+    wrong = run("apply", str(out), "--sha256", "0" * 64, *flags)
+    assert wrong.returncode == 2 and "this is another plan" in wrong.stderr
+    assert alive(*pair)
+    done = run("apply", str(out), "--sha256", digest(out.read_bytes()), *flags)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: all(is_gone(pid) for pid in pair), "the planned pair is gone")

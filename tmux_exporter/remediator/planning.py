@@ -1,0 +1,61 @@
+"""A plan of what is there now: looks of its own, no waits, for it is a person who decides."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.places import state_path
+from tmux_exporter.remediator import plan
+from tmux_exporter.remediator.history import State, Verdict
+from tmux_exporter.remediator.holds import Holds
+from tmux_exporter.remediator.order import Order
+from tmux_exporter.remediator.policy import decide, start
+from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.remediator.world import World
+from tmux_exporter.report import Report
+from tmux_exporter.sampler import open_sampler
+from tmux_exporter.state import boot_id
+
+LOOKS = 3
+"""What is leaked takes two looks to be seen, and a match two in which it is."""
+
+
+def look(
+    config: Config,
+    environ: Mapping[str, str],
+    policies: PolicySet,
+    clock: Clock,
+    pause: Callable[[int], None],
+) -> tuple[Verdict, Report]:
+    """What the policies say after a few looks at once, and the last of them; `pause` waits before each.
+
+    Their waits are left out, their vetoes are not. Figures that take time (rates) are not known yet.
+    """
+    world = World(config, clock, environ)
+    sampler = open_sampler(config, clock, environ)
+    holds = Holds(state_path(environ), uid=os.getuid(), boot=boot_id("/proc"))
+    hasty = replace(
+        policies,
+        policies=tuple(replace(each.scaled(0.0), warmup=each.warmup) for each in policies.policies),
+    )
+    state: State = start(world.moment())
+    # The warm-up of a service: it has not just started, it was only just asked.
+    state = replace(state, since=state.since - max(each.warmup for each in policies.policies))
+    for number in range(LOOKS - 1):
+        pause(number)
+        report = sampler.sample()
+        state = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()).state
+    pause(LOOKS - 1)
+    report = sampler.sample()
+    return decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()), report
+
+
+def plan_of(verdict: Verdict, policies: PolicySet, clock: Clock) -> plan.Plan:
+    """The plan of what was found, in the name of the policies as they are."""
+    by_name = {each.name: each for each in policies.policies}
+    orders: tuple[Order, ...] = tuple(
+        replace(each, policy=by_name[each.policy.name]) for each in plan.plannable(verdict.plan)
+    )
+    return plan.make(orders, wall=clock.time(), boot=boot_id("/proc"), uid=os.getuid())
