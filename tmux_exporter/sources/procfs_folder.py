@@ -1,6 +1,7 @@
 """One process's folder under /proc, read file by file."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -118,7 +119,7 @@ class Folder:
 
     def exe(self, at: str) -> str:
         """The path of its program, as it was when it was started."""
-        return parse_exe(os.readlink(os.fsencode(at + "exe"), dir_fd=self._descriptor))
+        return sys.intern(parse_exe(os.readlink(os.fsencode(at + "exe"), dir_fd=self._descriptor)))
 
     def environ(self, at: str, kept: frozenset[str]) -> dict[str, str]:
         """The `kept` variables it was started with. 8 MiB are looked at, more than execve(2) lets through."""
@@ -128,7 +129,8 @@ class Folder:
     def namespaces(self, at: str) -> Namespaces:
         """Its pid and its mount namespace."""
         pid, mount = (os.readlink(f"{at}ns/{kind}", dir_fd=self._descriptor) for kind in ("pid", "mnt"))
-        return Namespaces(pid, mount)
+        # Nearly all have the same.
+        return Namespaces(sys.intern(pid), sys.intern(mount))
 
     def living_thread(self) -> str:
         """The place of a thread that has not left, such as `task/123/`."""
