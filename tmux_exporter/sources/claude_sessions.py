@@ -30,6 +30,7 @@ _STATES: Mapping[str, tuple[AgentState, str]] = {
     "shell": (AgentState.IDLE, "idle, with a command in the background"),
     "waiting": (AgentState.WAITING, "waiting"),
 }
+_PRINTS = "sdk-cli"
 _REASONS: Mapping[str, WaitingReason] = {
     "permission prompt": WaitingReason.PERMISSION,
     "worker request": WaitingReason.PERMISSION,
@@ -129,6 +130,16 @@ def parse(content: bytes, process: ProcessId) -> Word:
 
 def _clue(document: Mapping[str, Any]) -> Clue:
     status, waiting_for = document.get("status"), document.get("waitingFor")
+    if status is None and document.get("entrypoint") == _PRINTS:
+        # `claude -p` draws nothing meanwhile and ends when it is done; only a program that goes on feeding it
+        # could let it rest.
+        return Clue(
+            source=StateSource.AGENT_FILE,
+            state=AgentState.WORKING,
+            since=_seconds(document.get("startedAt")),
+            why="its session file says that it has one task and no prompt (claude -p)",
+            certain=False,
+        )
     if not isinstance(status, str) or status not in _STATES:
         return _silent("its session file has no status that is known").clue
     state, words = _STATES[status]
