@@ -1,6 +1,6 @@
 """The fast reader on the simulated kernel, and both readers side by side over one history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from tests.support.clock import ManualClock
@@ -52,6 +52,11 @@ class SimulatedProc:
             return self.kernel.clock_ns(pid)
         except OSError:
             return None
+
+    def compare(self, clocks: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        now = {pid: self.clock_ns(pid) for pid in clocks}
+        gone = [pid for pid, clock in now.items() if clock is None]
+        return [pid for pid, clock in now.items() if clock not in (None, clocks[pid])], gone
 
     def mark(self, pid: int) -> int | None:
         self.between()

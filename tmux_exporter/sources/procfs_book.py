@@ -62,18 +62,10 @@ class Book:
 
     def outdated(self) -> set[int]:
         """Those that have run since they were looked at, or of which a look failed. Drops who has ended."""
-        outdated = set(self._unsettled)
-        ended = []
-        clock_ns = self._kernel.clock_ns
-        for pid, clock in self._clocks.items():
-            now = clock_ns(pid)
-            if now is None:
-                ended.append(pid)
-            elif now != clock:
-                outdated.add(pid)
+        moved, ended = self._kernel.compare(self._clocks)
         for pid in ended:
             self._drop(pid)
-        return outdated.difference(ended)
+        return self._unsettled.union(moved)
 
     def changed_meanwhile(self, pid: int) -> bool:
         """Whether its line of stat is another one than when it was last looked at."""

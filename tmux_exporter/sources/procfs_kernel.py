@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,9 @@ class Kernel(Protocol):
 
     def clock_ns(self, pid: int) -> int | None:
         """What a process and its threads have used of CPU; None where no process bears the pid (yet)."""
+
+    def compare(self, clocks: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        """Of these pids with their clocks: those whose clock has moved, and those that have none any more."""
 
     def mark(self, pid: int) -> int | None:
         """A number that changes with the line of stat; None where it cannot be read."""
@@ -94,6 +97,19 @@ class ProcKernel:
             return time.clock_gettime_ns((~pid << 3) | _CPU_CLOCK)
         except OSError:
             return None
+
+    def compare(self, clocks: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        """Of these pids with their clocks: those whose clock has moved, and those that have none any more."""
+        moved, gone = [], []
+        # The same as `clock_ns`, without a call for each of thousands of processes.
+        read = time.clock_gettime_ns
+        for pid, clock in clocks.items():
+            try:
+                if read((~pid << 3) | _CPU_CLOCK) != clock:
+                    moved.append(pid)
+            except OSError:
+                gone.append(pid)
+        return moved, gone
 
     def mark(self, pid: int) -> int | None:
         """A number that changes with the line of stat; None where it cannot be read."""
