@@ -273,3 +273,11 @@ def test_nobody_is_asked_where_nobody_outlived_anything() -> None:
     assert survivors(reading, attribute(reading, VIEW, {})).asked == ()
     reading = table(SERVER, process(200, 100), left())
     assert [each.pid for each in survivors(reading, attribute(reading, VIEW, {})).asked] == [300, 100]
+
+
+def test_one_whose_working_folder_is_deleted_says_so_without_its_name() -> None:
+    samples, facts = Samples(), {300: replace(PLAIN, folder="secret-worktree", folder_deleted=True)}
+    samples.look(left(), circumstances=facts)
+    (leak,) = samples.look(left(), left(301), circumstances=facts).found
+    assert leak.reason.endswith("; its working folder is deleted")
+    assert "secret" not in leak.reason

@@ -164,7 +164,7 @@ class LeakBook:
             leak = Leak(
                 process=process.id,
                 kind=kind,
-                reason=f"{owner.reason}; {why}",
+                reason=f"{owner.reason}; {why}{_homeless(look.circumstances.get(process.id))}",
                 server=server,
                 session=session,
                 pane=owner.pane,
@@ -203,6 +203,11 @@ class LeakBook:
         now = frozenset(process.id for process in look.outlived.processes.values())
         # Whoever is missing from half a view may only have been missed.
         self._before = now if look.table.complete else self._before | now
+
+
+def _homeless(facts: Circumstances | None) -> str:
+    # As servers are that a removed worktree has left behind: whoever wanted them has taken it away.
+    return "; its working folder is deleted" if facts is not None and facts.folder_deleted else ""
 
 
 def _above(process: Process, table: ProcessTable) -> tuple[Process, ...]:
