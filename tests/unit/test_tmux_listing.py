@@ -1,5 +1,7 @@
 """The parser: what a listing is put together from, and what is refused whole."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.printed import NONCE, answer, client_record, pane_record, server_record
@@ -323,3 +325,14 @@ def test_nothing_dangerous_is_on_the_allow_list() -> None:
 def test_a_pane_is_protected_by_its_option(value: str, protected: bool) -> None:
     (pane,) = listing(pane_record(protect=value)).panes
     assert pane.protected is protected
+
+
+def test_the_same_words_again_are_the_same_facts_at_another_time() -> None:
+    text = server_record() + pane_record()
+    first = parse(answer(text), SERVER)
+    again = parse(replace(answer(text), sent_at=99.0), SERVER)
+    assert again.panes[0] is first.panes[0]
+    assert (first.taken_at, again.taken_at) == (12.5, 99.0)
+    assert parse(answer(server_record() + pane_record(history_size="6")), SERVER).panes[0].history_lines == 6
+    other = ProcessId(SERVER.pid, SERVER.start_ticks + 1)
+    assert parse(answer(text), other).server == other

@@ -5,6 +5,7 @@ exactly one complete and consistent listing is refused whole; half a truth would
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -52,10 +53,20 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
     """
     if answer.failure is not None:
         raise ListingError(answer.failure, answer.detail)
-    rows = _rows(answer)
-    version = _server_version(rows[Record.SERVER], server, answer.empty)
-    if bool(rows[Record.PANE]) == answer.empty:
-        raise _malformed("panes of a server without a session" if answer.empty else "no pane at all")
+    nonce = answer.nonce.encode("ascii")
+    if answer.stdout.count(nonce) > 10 * MAX_ROWS:
+        raise _malformed("more records than any listing has")
+    pieces = tuple(answer.stdout.split(nonce))
+    return replace(_listing(pieces, answer.asked_as, server, answer.empty), taken_at=answer.sent_at)
+
+
+@lru_cache(maxsize=8)
+def _listing(pieces: tuple[bytes, ...], asked_as: str | None, server: ProcessId, empty: bool) -> Listing:
+    """What the pieces between the nonces say. A server in which nothing happens says the same each time."""
+    rows = _rows(pieces, asked_as)
+    version = _server_version(rows[Record.SERVER], server, empty)
+    if bool(rows[Record.PANE]) == empty:
+        raise _malformed("panes of a server without a session" if empty else "no pane at all")
     links = _Links(rows[Record.PANE])
     return Listing(
         server=server,
@@ -65,7 +76,7 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
         links=tuple(links.links[place] for place in sorted(links.links, key=lambda p: (_number(p[0]), p[1]))),
         panes=links.panes(),
         clients=len(rows[Record.CLIENT]),
-        taken_at=answer.sent_at,
+        taken_at=0.0,
     )
 
 
@@ -86,17 +97,14 @@ def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[
     return form, tuple(v.name for v in numbers), texts
 
 
-def _rows(answer: Answer) -> dict[Record, list[_Row]]:
+def _rows(raw: tuple[bytes, ...], asked_as: str | None) -> dict[Record, list[_Row]]:
     """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline.
 
     Text outside of records is not ours: hooks of the user's (`after-list-panes`) may print between them. But
     tmux from 3.7 on gives the expansion of a line 100 ms. Where it took more (the server was stopped, the
     machine is busy) it ends the line without a word, wherever it was: the line lacks nonces, or is empty.
     """
-    nonce = answer.nonce.encode("ascii")
-    if answer.stdout.count(nonce) > 10 * MAX_ROWS:
-        raise _malformed("more records than any listing has")
-    pieces = [piece.decode("utf-8", "surrogateescape") for piece in answer.stdout.split(nonce)]
+    pieces = [piece.decode("utf-8", "surrogateescape") for piece in raw]
     rows: dict[Record, list[_Row]] = {record: [] for record in Record}
     _check_between(pieces[0])
     at = 1
@@ -105,7 +113,7 @@ def _rows(answer: Answer) -> dict[Record, list[_Row]]:
         if head[:1] not in tuple(Record):
             raise _malformed("a record of no known kind")
         record = Record(head[0])
-        form, numbers, texts = _shape(record, answer.asked_as)
+        form, numbers, texts = _shape(record, asked_as)
         match = form.fullmatch(head)
         end = at + 1 + len(texts)
         if match is None or end >= len(pieces) or not pieces[end].startswith("\n"):
