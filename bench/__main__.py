@@ -14,18 +14,12 @@ from bench import isolate, store
 from bench.accuracy import accuracy
 from bench.compare import compare
 from bench.cost import QUICK, Plan, fleet_cost
-from bench.fleet import Fleet, Size
+from bench.fleet import FLEETS, Fleet, Size
 from bench.lives import lives
 from bench.memory import memory
 from bench.peers import process_exporter
 from bench.say import say
 
-FLEETS = (
-    Size(panes=50, others=1000),
-    Size(panes=200, others=3000),
-    Size(panes=1000, others=3000),
-    Size(panes=1000, others=10_000),
-)
 QUICK_FLEETS = (Size(panes=5, others=50),)
 PARTS = ("fleets", "accuracy", "memory", "lives")
 

@@ -58,6 +58,15 @@ class Size:
         return ""
 
 
+FLEETS = (
+    Size(panes=50, others=1000),
+    Size(panes=200, others=3000),
+    Size(panes=1000, others=3000),
+    Size(panes=1000, others=10_000),
+)
+"""Those of the goals."""
+
+
 class Fleet:
     """One that runs; `server` is the pid of its tmux server."""
 

@@ -100,12 +100,15 @@ def _alone(result: Result) -> Iterator[Row]:
 
 
 def _growth(result: Result) -> Iterator[Row]:
-    small, large = _fleet(result, 1000, 3000), _fleet(result, 1000, 10_000)
-    ratio = None
-    if small and large:
-        a, b = mean(small, "rest", OURS), mean(large, "rest", OURS)
-        ratio = b / a if a and b else None
-    yield _most("CPU with 10,000 others, of the same with 3,000 (1,000 panes)", "x", 1.15, ratio, "growth")
+    ratios: dict[int, float] = {}
+    for panes in {each["panes"] for each in result["fleets"]}:
+        small, large = _fleet(result, panes, 3000), _fleet(result, panes, 10_000)
+        if small and large:
+            a, b = mean(small, "rest", OURS), mean(large, "rest", OURS)
+            ratios |= {panes: b / a} if a and b else {}
+    for panes, ratio in sorted(ratios.items()) or ((1000, None),):
+        what = f"CPU with 10,000 others, of the same with 3,000 ({panes:,} panes)"
+        yield _most(what, "x", 1.15, ratio, "growth")
 
 
 def _tmux(result: Result) -> Iterator[Row]:

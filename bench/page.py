@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bench.fleet import FLEETS
 from bench.goals import PEERS, Result, Row, mean, rows
 from bench.reasons import REASONS
 
@@ -43,6 +44,10 @@ def _lines(result: Result) -> Iterator[str]:
     if missed:
         yield from ("", "### What is missed, and why", "")
         yield from (f"- **{_SUBJECTS[subject]}.** {REASONS[subject]}" for subject in missed)
+    there = {(each["panes"], each["others"]) for each in result["fleets"]}
+    absent = [size.name for size in FLEETS if (size.panes, size.others) not in there]
+    if absent:
+        yield from ("", f"Not measured this time: {'; '.join(absent)}.")
     for size, why in result["left_out"].items():
         yield from ("", f"Left out: {size}; {why}.")
     yield from ("", "## CPU", "", f"Milliseconds of CPU in {result['seconds']:g} s, children included.", "")

@@ -1,16 +1,24 @@
 """Why a goal may be missed, by subject: the page shows those of the goals that are."""
 
 REASONS = {
-    "cpu": "Of a sample at rest most is not reading: attribution, accounts, families and the page are made "
-    "anew for every pane each time, in Python.",
-    "alone": "The plain reader reads everything of every process of this user; psutil reads only the members "
-    "of panes.",
-    "growth": "What is done for each process that belongs to no pane is done again in every sample.",
-    "tmux": "The windows also hold what the server does for itself and for its panes.",
+    "cpu": "Reading processes is the smaller part of a sample (see below where it goes). The rest is Python: "
+    "tmux's answer, accounts, families and the page, for every pane again where something changed. "
+    "process-exporter reads more of /proc and concludes less. What is done once in 5 or 15 s also finds its "
+    "caches cold.",
+    "alone": "At rest the reader asks for the CPU clock of every process of the machine, not only of the "
+    "members of panes, and looks at a part of them again in turn. Everything read again is the plain "
+    "reader: it reads stat of all processes, and status, io, limits and open files of all of this user; "
+    "psutil reads the members of panes only; the goal was set for four files of each member.",
+    "growth": "What is asked of each process that belongs to no pane (its CPU clock, whether it names tmux) "
+    "is asked in every sample.",
+    "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "
+    "core the exporter asks less often, but it needs some listings to know. A busy machine makes the same "
+    "work dearer.",
     "accuracy": "A process that nobody waits for is charged to its pane only as far as a sample saw it.",
     "memory": "Between two readings a figure goes on from the last one; on a busy machine a pause is also "
     "the time in which the process had no CPU.",
-    "size": "Prometheus' client library, the HTTP server and the facts of each process make up most of it.",
-    "scrape": "The page is rendered once for all scrapers, but sent by the same interpreter that takes the "
-    "samples: a scrape that meets a sample waits for it.",
+    "size": "Most of it is there before the first sample: Python, Prometheus' client library, the HTTP "
+    "server, YAML. The rest are the facts of every process, and the page with its lines kept.",
+    "scrape": "A scrape that meets a sample shares one interpreter with it, and waits; on a busy machine "
+    "both wait for a processor.",
 }

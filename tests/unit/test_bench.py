@@ -128,6 +128,7 @@ def test_the_page_of_a_part_says_what_was_not_measured() -> None:
     said = page(part)
     assert "missed" not in said
     assert "Left out: 1,000 panes; too few process ids." in said
+    assert "Not measured this time: 50 panes, 1,000 others; 200 panes, 3,000 others; 1000 panes" in said
 
 
 def test_the_picture_is_an_svg_with_a_longer_bar_for_more() -> None:
