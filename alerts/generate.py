@@ -16,12 +16,16 @@ import yaml
 from alerts.cases import SUBJECTS
 from alerts.mechanical import STEP, tests
 from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.receivers import example_receivers
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.rules import rule_file, rule_files
 from tmux_exporter.alerting.scope import RUNBOOKS, Scope
 
 HERE = Path(__file__).parent
 ALERTMANAGER = Path("alertmanager", "alertmanager.yml")
+RECEIVERS = Path("alertmanager", "receivers.example.yml")
+MANIFEST = Path("other", "prometheusrule.yml")
+MIMIR = Path("other", "mimir.yml")
 
 _WIDTH = 98
 # A key at the margin, or an item of one of the long lists, that is not the first of its list.
@@ -51,6 +55,14 @@ _ALERTMANAGER_HEADER = f"""\
 #   digest    P4: once a day
 #   watchdog  a dead man's switch outside of this machine: it must tell when this alert stops coming
 #   default   whatever other rules send here
+"""
+
+
+_RECEIVERS_HEADER = f"""\
+{_MADE_BY}
+#
+# The same routes with receivers filled in: PagerDuty, Slack, e-mail and a dead man's switch. Every secret is
+# in a file of its own, never in here. tmux.tmpl has the messages, with links to board and runbook.
 """
 
 
@@ -91,7 +103,21 @@ def files(scope: Scope, webhook: str | None) -> dict[Path, str]:
         Path("rules", f"{name}.yml"): as_yaml(content, _RULES_HEADER)
         for name, content in rule_files(scope).items()
     }
-    return {**rules, ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER)}
+    filled = alertmanager_config(scope.thresholds, time_scale=scope.time_scale, filled=example_receivers())
+    groups = rule_file(scope)
+    manifest = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "tmux-exporter", "labels": {"app.kubernetes.io/name": "tmux-exporter"}},
+        "spec": groups,
+    }
+    return {
+        **rules,
+        ALERTMANAGER: as_yaml(routes, _ALERTMANAGER_HEADER),
+        RECEIVERS: as_yaml(filled, _RECEIVERS_HEADER),
+        MANIFEST: as_yaml(manifest, _RULES_HEADER),
+        MIMIR: as_yaml({"namespace": "tmux_exporter", **groups}, _RULES_HEADER),
+    }
 
 
 def test_files() -> dict[Path, str]:

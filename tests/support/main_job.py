@@ -103,12 +103,14 @@ class MainJob:
         rules, routes = stack.write_alerts(self.home, TIME_SCALE)
         told = alertmanager_config(thresholds.load(), time_scale=TIME_SCALE, webhook=self.webhook.url)
         routes.write_text(stack.as_json(told))
-        alertmanager = stack.start_alertmanager(_program("alertmanager"), self.home, routes)
+        alertmanager = stack.start_alertmanager(program("alertmanager"), self.home, routes)
         self._children.append(alertmanager)
         prometheus = stack.start_prometheus(
-            _program("prometheus"),
+            program("prometheus"),
             self.home,
-            stack.prometheus_config(_address(self.exporter.url), _address(alertmanager.url), 1.0, (rules,)),
+            stack.prometheus_config(
+                address_of(self.exporter.url), address_of(alertmanager.url), 1.0, (rules,)
+            ),
         )
         self._children.append(prometheus)
         for child in self._children:
@@ -191,11 +193,11 @@ class MainJob:
         return self.home / f"remediator{number}.log"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     found = stack.find_program(f"prometheus-{name}") or stack.find_program(name)
     assert found, f"install {name}: `make test` does it with apt"
     return found
 
 
-def _address(url: str) -> str:
+def address_of(url: str) -> str:
     return url.removeprefix("http://").rstrip("/")

@@ -1,5 +1,9 @@
 """Alertmanager's configuration: who is told what, how soon, and what keeps quiet beside something worse."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tmux_exporter.alerting.receivers import TEMPLATES, Data
 from tmux_exporter.alerting.scope import duration, quoted
 from tmux_exporter.alerting.thresholds import PRIORITIES, Thresholds
 
@@ -22,23 +26,26 @@ _SAME_THING = (
     "operation",
 )
 
-Data = dict[str, object]
-
 
 def alertmanager_config(
-    thresholds: Thresholds, *, time_scale: float = 1.0, webhook: str | None = None
+    thresholds: Thresholds,
+    *,
+    time_scale: float = 1.0,
+    webhook: str | None = None,
+    filled: Mapping[str, Data] = MappingProxyType({}),
 ) -> Data:
     """The configuration, ready for JSON or YAML.
 
     Without `webhook` the receivers send nothing: alerts are on Alertmanager's page, under the receiver that
-    would have told of them. With it every receiver posts to that URL.
+    would have told of them. With it every receiver posts to that URL. `filled` has receivers that send
+    something, by name, and then the templates of messages are loaded.
     """
     routes = [
         _route("watchdog", f"alertname={quoted('Watchdog')}", thresholds, time_scale),
         *(_route(each, f"priority={quoted(each)}", thresholds, time_scale) for each in PRIORITIES),
     ]
     receivers = dict.fromkeys((DEFAULT_RECEIVER, *(str(route["receiver"]) for route in routes)))
-    return {
+    return ({"templates": [TEMPLATES]} if filled else {}) | {
         "route": {
             "receiver": DEFAULT_RECEIVER,
             "group_by": list(_GROUP_BY),
@@ -46,7 +53,7 @@ def alertmanager_config(
             "routes": routes,
         },
         "inhibit_rules": [*_worse_over_milder(), *_cause_over_symptom()],
-        "receivers": [_receiver(name, webhook) for name in receivers],
+        "receivers": [_receiver(name, webhook) | filled.get(name, {}) for name in receivers],
     }
 
 
