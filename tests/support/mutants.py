@@ -142,17 +142,12 @@ def _targets_on_record() -> None:
     )
 
 
-def _any_age_at_the_signal() -> None:
-    _put(act, "LOOK_AGE", 1e9)
-
-
 MUTANTS: dict[str, Callable[[], None]] = {
     "run.least": _always_enforce,
     "act.STEPS": _sleep_first,
     "act.pidfd": _by_pid,
     "act.record_intent": _no_intent,
     "act.record_outcome": _no_outcome,
-    "act.LOOK_AGE": _any_age_at_the_signal,
     "audit.reopen": _never_reopened,
     "lock.flock": _no_lock,
     "cycle.OBSERVATIONS": _one_look,
