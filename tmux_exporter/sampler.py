@@ -205,6 +205,7 @@ class Sampler:
         self._owners: Mapping[ProcessId, Owner] = {}
         self._costs = Costs()
         self._makes = Makes()
+        self._our_makes = Makes()
         self._owned: Repeated[Mapping[ProcessId, Owner]] = Repeated()
         self._found: Repeated[tuple[Agent, ...]] = Repeated()
         self._paid: Repeated[Paid] = Repeated()
@@ -232,15 +233,18 @@ class Sampler:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
         table = self._processes.read()
         view = self._tmux.read(table)
-        make, shown = self._makes.number(table), shape(table, view)
+        make, shown = self._makes.number(table.processes), shape(table, view)
         facts = (make, shown) if table.complete else None
         owners = self._owned.of(facts, lambda: attribute(table, view, self._owners))
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
+        # Nothing further on follows from what strangers are.
+        ours = {each.pid: table.processes[each.pid] for each in owners}
+        further = facts and (shown, self._owned.number, self._our_makes.number(ours))
         settings = self._config.agents
         signatures = merge(SIGNATURES, settings.signatures)
         agents = self._found.of(
-            facts and (facts, self._owned.number, settings),
+            further and (further, settings),
             lambda: find_agents(table, owners, view, signatures, self._names, roles=settings.roles),
         )
         labels = _session_labels(view)
@@ -265,7 +269,7 @@ class Sampler:
             panes=pane_states(lives),
             scripts=self._scripts,
         )
-        self._facts = facts and (facts, self._owned.number, self._found.number)
+        self._facts = further and (further, self._found.number)
         return Snapshot(
             table=table,
             view=view,

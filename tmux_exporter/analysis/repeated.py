@@ -51,11 +51,11 @@ class Makes:
         self._before: Mapping[int, Process] = {}
         self._number = 0
 
-    def number(self, table: ProcessTable) -> int:
-        """A number that changes when a process has come, gone or become another one."""
-        before, self._before = self._before, table.processes
-        same = len(before) == len(table.processes)
-        for pid, process in table.processes.items():
+    def number(self, processes: Mapping[int, Process]) -> int:
+        """A number that changes when one of these has come, gone or become another one."""
+        before, self._before = self._before, processes
+        same = len(before) == len(processes)
+        for pid, process in processes.items():
             if not same:
                 break
             old = before.get(pid)
