@@ -147,7 +147,9 @@ def test_an_agent_that_ended_is_exited_whatever_its_pane_is_still_called(agents:
     pids = agents.base / "dead.pid"
     agents.start("alive")
     script = agents.base / "dead.sh"
-    script.write_text(f"printf '\\033]2;⠂ busy\\007'; echo $$ >{pids}; sleep 3600; :\n")
+    # Waits by itself: a child of its own would outlive it and its pane.
+    os.mkfifo(agents.base / "dead.in")
+    script.write_text(f"printf '\\033]2;⠂ busy\\007'; echo $$ >{pids}; read line <{agents.base}/dead.in\n")
     agents.server.cmd("new-window", "-d", "-n", "dead", "-t", "main:", "bash --norc --noprofile -i")
     agents.server.cmd("send-keys", "-t", "main:dead", f"{agents.bin}/claude {script}", "Enter")
     pid = int(wait_for(lambda: pids.read_text().strip() if pids.exists() else None, "it runs", 30.0))
