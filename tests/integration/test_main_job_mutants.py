@@ -31,6 +31,7 @@ from tmux_exporter.remediator import act, proofs, run, vetoes
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.proofs import Around
+from tmux_exporter.remediator.rules import Protection
 from tmux_exporter.remediator.vetoes import Moment, pair_of
 from tmux_exporter.report import Report, SchedulerReport
 
@@ -57,6 +58,7 @@ class Trouble(NamedTuple):
     tools: Callable[[Fleet, Tools, Pids], Tools] = lambda _, tools, __: tools
     servers: tuple[str, ...] = ()
     warmup: float = 0.0
+    protected: Protection = Protection()
 
 
 def seen_late(_: Fleet, tools: Tools, __: Pids) -> Tools:
@@ -148,6 +150,10 @@ IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
         Trouble(hung),
     ),
     "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
+    "protected_by_name": (
+        _decoy(ORPHAN, proofs.are_not_protected),
+        Trouble(protected=Protection(comm=("sleep",))),
+    ),
     "in_a_service": (_decoy(ORPHAN, proofs.are_no_service), Trouble(in_unit("web.service"))),
     "above_a_server": (_decoy(ORPHAN, proofs.hold_no_server), Trouble(in_unit("session-1.scope"))),
 }
@@ -296,12 +302,12 @@ def deceived(tools: Tools, scheduler: SchedulerReport) -> Tools:
 
 def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> bool:
     """Whether one act with these guards alone ends it."""
-    _, (change, servers, warmup) = TABLE[name]
+    _, (change, servers, warmup, protected) = TABLE[name]
     tools = change(fleet, fleet.tools(), pids)
     scheduler = as_orphan(tools, pids)
     tools = tools if is_shown in guards else deceived(tools, scheduler)
     tools = tools if vetoes.is_recent in guards else dated(tools)
-    policy = replace(POLICY, servers=servers, warmup=warmup)
+    policy = replace(POLICY, servers=servers, warmup=warmup, protected=protected)
     with pytest.MonkeyPatch.context() as patch:
         for each in set(MATCH) - set(guards):
             patch.setattr(vetoes, each.__name__, lambda _: True)

@@ -27,6 +27,7 @@ from tmux_exporter.remediator import act
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.protection import Hold
+from tmux_exporter.remediator.rules import Part, Rung
 from tmux_exporter.remediator.run import Remediator
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.remediator.world import World, process_of
@@ -149,6 +150,20 @@ def test_what_somebody_holds_or_tmux_protects_is_left_alone_until_that_is_taken_
     wait_for(lambda: all(is_gone(pid) for pid in pair), "the orphan and its sleep are gone")
     assert stops(remediator) == {Outcome.DONE: 1}
     assert fleet.fired() == ""
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+def test_a_snapshot_is_taken_where_the_policy_may_do_more_than_observe(fleet: Fleet, enforce: bool) -> None:
+    shell, _ = fleet.orphan()
+    ladder = (Rung(action=Action.WARN), Rung(action=Action.SNAPSHOT, parts=(Part.STATUS, Part.FD_KINDS)))
+    remediator = fleet.remediator(enforce=enforce, policy=replace(P, ladder=ladder))
+    fleet.live(remediator, P.warmup + P.hold + 300)
+    outcome = Outcome.DONE if enforce else Outcome.WOULD
+    actions = counted(remediator).actions
+    assert actions == {(Action.WARN, Outcome.DONE): 1, (Action.SNAPSHOT, outcome): 1}
+    kept = [json.loads(path.read_bytes()) for path in fleet.state.glob("snapshots/*.json")]
+    assert [each["process"][0] for each in kept] == ([shell] if enforce else [])
+    assert alive(shell)
 
 
 def test_what_is_held_between_the_decision_and_the_signal_is_left_alone(

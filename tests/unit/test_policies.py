@@ -65,7 +65,7 @@ policies:
     for: 3m
     allow: [attached_session]
     actions:
-      - {do: warn, via: [pane_message], severity: critical}
+      - {do: warn, via: [log], severity: critical}
       - {do: snapshot, what: [limits]}
       - do: stop
         after: 15m
@@ -95,7 +95,7 @@ policies:
     assert (policy.hold, policy.cooldown, policy.gone_within) == (180.0, 1200.0, 10.0)
     assert policy.allow == ("attached_session",)
     assert [rung.action for rung in policy.ladder] == ["warn", "snapshot", "stop", "kill"]
-    assert policy.ladder[0].via == ("metric", "log", "pane_message")
+    assert policy.ladder[0].via == ("metric", "log")
     assert policy.ladder[0].severity == "critical"
     assert policy.ladder[1].parts == ("limits",)
     stop, kill = policy.stop, policy.kill

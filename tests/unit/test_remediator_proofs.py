@@ -27,9 +27,10 @@ from tmux_exporter.remediator.proofs import (
     objection,
     stages_refusal,
 )
-from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.rules import OptIn, Pattern, Protection
 
 P = ORPHANED_SCHEDULERS
+NOTHING = Protection()
 HOME = Namespaces(pid="pid:[1]", mount="mnt:[1]")
 SCRIPT = "sleep 600 && tmux send-keys -t gone:0 'secret text' && sleep 1 && tmux send-keys -t gone:0 Enter"
 
@@ -53,8 +54,14 @@ def seen(*processes: Process, complete: bool = True) -> ProcessTable:
     return replace(table(*processes, complete=complete), namespaces=HOME)
 
 
-def order(method: Method, *members: Process, allow: tuple[OptIn, ...] = (), named: str = NAMED) -> Order:
-    policy = replace(P, allow=allow)
+def order(
+    method: Method,
+    *members: Process,
+    allow: tuple[OptIn, ...] = (),
+    named: str = NAMED,
+    protected: Protection = NOTHING,
+) -> Order:
+    policy = replace(P, allow=allow, protected=protected)
     if method is Method.SCHEDULER_PAIR:
         shell, *rest = (each.id for each in members)
         return pair_order(policy, orphan(process=shell, sleep=rest[0] if rest else None))
@@ -75,9 +82,10 @@ def evidence(
     complete: bool = True,
     around: Mapping[ProcessId, Around] | None = None,
     allow: tuple[OptIn, ...] = (),
+    protected: Protection = NOTHING,
 ) -> Evidence:
     """Of a scheduler."""
-    made = order(Method.SCHEDULER_PAIR, shell, sleep, allow=allow)
+    made = order(Method.SCHEDULER_PAIR, shell, sleep, allow=allow, protected=protected)
     found = gathered(made, seen(shell, sleep, *more, complete=complete), around)
     assert found is not None
     return found
@@ -90,9 +98,10 @@ def single(
     around: Mapping[ProcessId, Around] | None = None,
     allow: tuple[OptIn, ...] = (),
     named: str = NAMED,
+    protected: Protection = NOTHING,
 ) -> Evidence:
     """Of an agent or a leaked process."""
-    made = order(method, target, allow=allow, named=named)
+    made = order(method, target, allow=allow, named=named, protected=protected)
     found = gathered(made, seen(target, *more), around)
     assert found is not None
     return found
@@ -145,6 +154,13 @@ DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
         replace(evidence(), own=frozenset({501})),
         replace(agent(), own=frozenset({600})),
         replace(leaked(), own=frozenset({700})),
+    ],
+    proofs.are_not_protected: [
+        evidence(protected=Protection(comm=("sleep",))),
+        evidence(protected=Protection(comm=("bash",))),
+        evidence(protected=Protection(exe=(Pattern("/usr/bin/ba*", glob=True),))),
+        # What it is cannot be read; the shell of a scheduler needs a program for other reasons.
+        agent(replace(AGENT, exe=None), protected=Protection(exe=(Pattern("/usr/sbin/x"),))),
     ],
     proofs.are_at_home: [
         evidence(shell=replace(SHELL, namespaces=CONTAINER)),

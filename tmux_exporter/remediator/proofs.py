@@ -14,7 +14,7 @@ from tmux_exporter.analysis.shell_grammar import SHELLS, PureScript, is_sleep, r
 from tmux_exporter.model import Process, ProcessId, ProcessTable
 from tmux_exporter.remediation import Action, Method, Refusal, Signal
 from tmux_exporter.remediator.order import Order, Stage
-from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.rules import OptIn, Protection, fits
 
 
 class Around(NamedTuple):
@@ -53,7 +53,8 @@ class Evidence:
     """What /proc shows of all that is to be signalled, in that order.
 
     `children` are the living ones of the first, `named` is the hash that the policy names, `uid` and `own`
-    are ours: the user, and the pids of this process and of all above it. Of a scheduler `is_pure` says that
+    are ours: the user, and the pids of this process and of all above it. `is_protected` says that a policy
+    file protects one of them by its name or its program. Of a scheduler `is_pure` says that
     its command line is nothing but sleep and send-keys, `is_first_sleep` that the second is its first sleep.
     """
 
@@ -65,6 +66,7 @@ class Evidence:
     own: frozenset[int]
     named: str = ""
     allow: tuple[OptIn, ...] = ()
+    is_protected: bool = False
     is_pure: bool = False
     is_first_sleep: bool = False
 
@@ -102,6 +104,7 @@ def gather(
         own=own,
         named=order.target.argv_sha256,
         allow=order.policy.allow,
+        is_protected=any(_is_protected(each, order.policy.protected) for each in found),
         is_pure=script is not None,
         is_first_sleep=last.argv is not None
         and is_sleep(last.argv)
@@ -157,6 +160,13 @@ def _member(
     )
 
 
+def _is_protected(process: Process, protected: Protection) -> bool:
+    """Whether a policy file names it; a program that cannot be read may be any of those that are named."""
+    if process.comm in protected.comm:
+        return True
+    return bool(protected.exe) and (process.exe is None or fits(protected.exe, process.exe))
+
+
 def _is_at_home(process: Process, table: ProcessTable, servers: tuple[Process, ...]) -> bool | None:
     """Whether its pids mean what they mean here, and its paths what they mean here or to a tmux server.
 
@@ -200,6 +210,11 @@ def hold_no_server(evidence: Evidence) -> bool:
 def are_not_above_us(evidence: Evidence) -> bool:
     """None is this process or above it."""
     return evidence.own.isdisjoint(each.process.pid for each in evidence.members)
+
+
+def are_not_protected(evidence: Evidence) -> bool:
+    """No policy file protects one of them by the name of its process or of its program."""
+    return not evidence.is_protected
 
 
 def are_at_home(evidence: Evidence) -> bool:
@@ -269,6 +284,7 @@ PROOFS = (
     Proof(Refusal.TMUX_SERVER, are_no_tmux),
     Proof(Refusal.TMUX_SERVER, hold_no_server),
     Proof(Refusal.OWN_PROCESS, are_not_above_us),
+    Proof(Refusal.PROTECTED, are_not_protected),
     Proof(Refusal.NAMESPACE, are_at_home),
     Proof(Refusal.SERVICE, are_no_service),
     Proof(Refusal.LISTENING_SOCKET, are_out_of_reach),

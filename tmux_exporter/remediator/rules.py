@@ -29,7 +29,6 @@ class Channel(StrEnum):
 
     METRIC = "metric"
     LOG = "log"
-    PANE_MESSAGE = "pane_message"
 
 
 class Part(StrEnum):

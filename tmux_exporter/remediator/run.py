@@ -5,11 +5,12 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tmux_exporter import __version__
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.errors import UsageError
+from tmux_exporter.errors import CannotSeeError, UsageError
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import (
     Action,
@@ -20,7 +21,7 @@ from tmux_exporter.remediation import (
     TargetKind,
     least,
 )
-from tmux_exporter.remediator import status_file
+from tmux_exporter.remediator import snapshot, status_file
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
@@ -33,7 +34,7 @@ from tmux_exporter.remediator.policy import decide, note, start
 from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
-from tmux_exporter.remediator.telling import LEVELS, fields, thing, warning
+from tmux_exporter.remediator.telling import LEVELS, fields, target_labels, thing, warning
 from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
@@ -67,6 +68,7 @@ class Remediator:
         self._settings = settings
         self._clock = clock
         self._runtime = runtime
+        self._state = state
         self._switch = state / REMEDIATOR_OFF
         boot = boot_id("/proc")
         self._holds = Holds(state, uid=os.getuid(), boot=boot)
@@ -174,6 +176,8 @@ class Remediator:
             self._tally.act(policy, action, Outcome.DONE)
             level = LEVELS[decision.rung.severity] if decision.rung else logging.WARNING
             self._say(warning(decision.candidate), decision, level=level)
+        elif action is Action.SNAPSHOT:
+            self._snapshot(decision)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -181,6 +185,24 @@ class Remediator:
             if self._settings.enforce and self._is_off():
                 self._tally.refuse(policy, Refusal.SWITCHED_OFF)
             self._say(f"would end {thing(decision.candidate)}", decision)
+
+    def _snapshot(self, decision: Decision) -> None:
+        """Keep what the target is like, where the policy may do more than observe."""
+        policy, target, rung = decision.policy.name, decision.candidate.target, decision.rung
+        outcome = Outcome.WOULD
+        more: dict[str, Any] = {}
+        if rung is not None and target.processes and self._mode_of(decision.policy) is not Mode.OBSERVE:
+            wall = self._clock.time()
+            labels = {"policy": policy, **target_labels(target)}
+            try:
+                path = snapshot.take(self._state, target.processes[0], rung.parts, labels, wall)
+                outcome, more = Outcome.DONE, {"file": str(path)}
+            except CannotSeeError as error:
+                outcome, more = Outcome.VANISHED, {"detail": str(error)}
+            except OSError as error:
+                outcome, more = Outcome.FAILED, {"detail": error.strerror or str(error)}
+        self._tally.act(policy, Action.SNAPSHOT, outcome)
+        self._say(f"snapshot of {thing(decision.candidate)}: {outcome}", decision, **more)
 
     def _end(self, decision: Decision, order: Order, report: Report) -> None:
         candidate, policy = decision.candidate, order.policy.name

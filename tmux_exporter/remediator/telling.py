@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.remediator.candidates import Candidate
 from tmux_exporter.remediator.history import Decision
+from tmux_exporter.remediator.order import Target
 from tmux_exporter.remediator.rules import Severity
 from tmux_exporter.report import SchedulerReport
 
@@ -27,6 +28,11 @@ def warning(candidate: Candidate) -> str:
     """What is wrong with it, in words."""
     words = thing(candidate)
     return f"{words}: no target of it exists" if words == "an orphaned scheduler" else words
+
+
+def target_labels(target: Target) -> Mapping[str, object]:
+    """What a target is called."""
+    return {"kind": target.kind, "server": target.server, "session": target.session, "name": target.name}
 
 
 def fields(decision: Decision, wall: float) -> Mapping[str, object]:

@@ -74,8 +74,7 @@ class ActionDoc:
         default=(),
         metadata=setting(
             choices(Channel),
-            "Where a warning is told; always in the counters and the log. `pane_message` shows one line in "
-            "the status line of those who look at the pane.",
+            "Where a warning is told; always in the counters and the log.",
         ),
     )
     severity: Severity | None = field(
@@ -85,8 +84,8 @@ class ActionDoc:
         default=(),
         metadata=setting(
             choices(Part),
-            "Of what a snapshot is made: all but `screen` where nothing is said. `screen` also needs the "
-            "flag `--snapshot-screens`.",
+            "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` and `screen` are "
+            "read, and the snapshot says that they are not yet available.",
         ),
     )
     method: Method | None = field(
