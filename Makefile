@@ -37,6 +37,7 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.config.reference markdown >docs/configuration.md
 	@$(PYTHON) -m tmux_exporter.config.reference example >deploy/tmux-exporter.example.yml
 	@$(PYTHON) -m tmux_exporter.remediator.language.json_schema >deploy/policies.schema.json
+	@$(PYTHON) -m tmux_exporter.remediator.language.reference >docs/policies.md
 	@$(PYTHON) -m alerts.generate
 
 boards: ## write Grafana's boards again from their code

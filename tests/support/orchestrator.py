@@ -41,7 +41,17 @@ class CheckIn:
 class World:
     """The world, cycle by cycle. `faults` are hung servers and processes that cannot all be listed."""
 
-    def __init__(self, seed: int, *, per_cycle: int, faults: bool) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        per_cycle: int,
+        faults: bool,
+        interval: float = INTERVAL,
+        longest: int = LONGEST_SLEEP,
+    ) -> None:
+        self._interval = interval
+        self._longest = longest
         self._random = random.Random(seed)
         self._per_cycle = per_cycle
         self._faults = faults
@@ -55,7 +65,7 @@ class World:
 
     def advance(self, *, schedule: bool = True) -> None:
         """One interval passes."""
-        self.clock.advance(INTERVAL)
+        self.clock.advance(self._interval)
         now = self.clock.time()
         for name in _SESSIONS:
             if name in self.sessions and self._random.random() < 0.004:
@@ -65,7 +75,7 @@ class World:
         drawn = [
             (
                 self._random.choice(_SESSIONS),
-                self._random.randrange(600, LONGEST_SLEEP),
+                self._random.randrange(600, self._longest),
                 self._random.random(),
             )
             for _ in range(self._per_cycle)
@@ -92,7 +102,7 @@ class World:
     def sampler(self) -> Sampler:
         """The product's eye on this world."""
         return Sampler(
-            Config(sampling=SamplingSettings(interval=INTERVAL)),
+            Config(sampling=SamplingSettings(interval=self._interval)),
             self.clock,
             _Read(self._processes),
             _Servers(self._servers),
@@ -101,7 +111,7 @@ class World:
         )
 
     def _schedule(self, session: str, seconds: int, now: float) -> None:
-        pid, start = self._next_pid, round((now - BOOT - INTERVAL / 2) * TICKS)
+        pid, start = self._next_pid, round((now - BOOT - self._interval / 2) * TICKS)
         self._next_pid += 2
         script = f"sleep {seconds} && tmux send-keys -t {session}:0 'check {pid}' Enter"
         environ = {"TMUX": f"{SOCKET},100,0", "TMUX_PANE": "%0"}

@@ -17,7 +17,7 @@ from tmux_exporter.model import SchedulerState
 from tmux_exporter.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.figures import FIGURES, parse_number
-from tmux_exporter.remediator.language import json_schema
+from tmux_exporter.remediator.language import json_schema, reference
 from tmux_exporter.remediator.language.document import DocumentDoc
 from tmux_exporter.remediator.language.load import load
 from tmux_exporter.remediator.rules import Breaker, Pattern, Policy, Protection
@@ -192,6 +192,11 @@ def test_every_policy_in_the_documents_can_be_read(tmp_path: Path) -> None:
 
 def test_the_schema_is_that_of_the_loader() -> None:
     assert SHIPPED.with_name("policies.schema.json").read_text() == json_schema.render(), "run `make docs`"
+
+
+def test_the_page_is_that_of_the_loader() -> None:
+    assert (REPOSITORY / "docs" / "policies.md").read_text() == reference.render(), "run `make docs`"
+    assert _examples() != []
 
 
 def test_the_schema_knows_every_key() -> None:
