@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tmux_exporter.remediation import Mode
-from tmux_exporter.remediator import act, audit, cycle, judging, lock, proofs, run, vetoes, words
+from tmux_exporter.remediator import act, audit, cycle, judging, lock, proofs, protection, run, vetoes, words
 
 VARIABLE = "TMUX_EXPORTER_MUTANT"
 
@@ -110,7 +110,8 @@ def _no_budget() -> None:
 
 
 def _no_shield() -> None:
-    _put(judging, "shield", lambda *_: None)
+    for each in (protection, judging):
+        _put(each, "shield", lambda *_: None)
 
 
 def _always_enforce() -> None:
@@ -153,7 +154,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,
-    "judging.shield": _no_shield,
+    "protection.shield": _no_shield,
     "proofs.stages_refusal": _kill_at_once,
     "words.of_subject": _targets_on_record,
     **{f"vetoes.{guard.__name__}": _without_veto(guard) for guard in (each.allows for each in vetoes.VETOES)},
