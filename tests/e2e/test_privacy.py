@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import libtmux
+import pytest
 
 from tests.support.exporter import Exporter
 from tests.support.played_agent import PlayedAgents
@@ -23,6 +24,7 @@ def planted(where: str) -> str:
     return f"{SECRET}-{where}"
 
 
+@pytest.mark.timeout(300)  # four commands that look twice, on a machine that may be busy
 def test_nothing_of_what_agents_say_is_told(
     start_exporter: Callable[..., Exporter],
     tmux_server: Callable[[str], libtmux.Server],
