@@ -15,11 +15,12 @@ from tmux_exporter.config import Config
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
-from tmux_exporter.model import ProcessId
-from tmux_exporter.report import Report
+from tmux_exporter.model import LeakKind, ProcessId
+from tmux_exporter.report import LeakReport, Report
 from tmux_exporter.sampler import SETTLE_SECONDS, open_sampler, require_tmux
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.machine import look
+from tmux_exporter.sources.running_exporter import RunningExporter
 from tmux_exporter.web.report_json import render as render_json
 
 
@@ -51,12 +52,42 @@ def schedulers_once(config: Config, environ: Mapping[str, str]) -> Report:
 def leaks_once(
     config: Config, environ: Mapping[str, str]
 ) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
-    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it."""
+    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it.
+
+    An exporter that runs knows also those that had lost every tie to their pane before this look.
+    """
     log.configure(config.log.level, config.log.format)
     report = settled_report(config, environ)
     _require_view(report, environ)
     reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
-    return report, reader.ports(leak.process for leak in report.leaks)
+    seen = {leak.process for leak in report.leaks}
+    told = [each for each in told_leaks(config) if each.process not in seen]
+    ports = reader.ports(leak.process for leak in (*report.leaks, *told))
+    # What has ended since it was told has no ports to look at.
+    still = tuple(each for each in told if each.process in ports)
+    return replace(report, leaks=(*report.leaks, *still)), ports
+
+
+def told_leaks(config: Config) -> list[LeakReport]:
+    """What the exporter that runs calls leaked; nothing where none of this user does."""
+    exporter = RunningExporter(config.web.listen_address, uid=os.getuid(), proc_root=config.processes.root)
+    document = exporter.report()
+    return [
+        LeakReport(
+            server=each["server"],
+            session=each["session"],
+            pane=each["pane"],
+            kind=LeakKind(each["kind"]),
+            reason="the exporter that runs saw it in its pane, in earlier samples",
+            name="?",
+            process=ProcessId(each["pid"], each["start_ticks"]),
+            start_time_seconds=each["start_time_seconds"],
+            memory_bytes=each["memory_bytes"],
+            cpu_seconds_total=each["cpu_seconds_total"],
+            open_fds=each["open_fds"],
+        )
+        for each in (document["leaks"] if document else ())
+    ]
 
 
 def _require_view(report: Report, environ: Mapping[str, str]) -> None:

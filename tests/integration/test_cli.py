@@ -38,7 +38,7 @@ def run(socket_dir: Path, tmp_path: Path) -> Run:
             stdout=stdout,
             stderr=subprocess.PIPE,
             encoding=encoding,
-            timeout=30,
+            timeout=100,
             check=False,
         )
 
@@ -219,6 +219,36 @@ def test_leaks_lists_what_outlived_its_pane_and_ends_with_1(
         (line,) = [line for line in result.stdout.splitlines() if f" {pid} " in line]
         assert f" {port} " in line and "it listens on a TCP port" in line
         assert "a-secret-word" not in result.stdout
+
+
+def test_leaks_has_also_what_only_the_running_exporter_can_know(
+    run: Run,
+    tmux_server: Callable[[str], libtmux.Server],
+    start_exporter: Callable[..., Exporter],
+    tmp_path: Path,
+) -> None:
+    server = tmux_server("fleet")
+    left, file = tmp_path / "left", tmp_path / "c.yml"
+    script = f"env -i setsid sleep 3000 & echo $! >{left}.new; mv {left}.new {left}; exec sleep 3000"
+    server.cmd("new-window", "-d", "-n", "doomed", f"sh -c '{script}'")
+    pid = int(wait_for(lambda: left.read_text() if left.exists() else "", "it runs"))
+    with ExitStack() as stack:
+        stack.callback(end_process, pid)
+        exporter = start_exporter()
+        address = exporter.url.removeprefix("http://").rstrip("/")
+        file.write_text(f"web:\n  listen_address: {address}\n", encoding="utf-8")
+        server.cmd("kill-window", "-t", "main:doomed")
+
+        def told() -> bool:
+            return any(each["pid"] == pid for each in json.loads(exporter.get("/api/v1/report"))["leaks"])
+
+        wait_for(told, "the exporter knows it", 30)
+        alone = json.loads(run("leaks", "--json").stdout)["leaks"]
+        assert all(each["pid"] != pid for each in alone), "nothing ties it to a pane any more"
+        asked = json.loads(run("leaks", "--json", "--config", str(file)).stdout)["leaks"]
+        (leak,) = [each for each in asked if each["pid"] == pid]
+        assert (leak["server"], leak["session"], leak["listening_ports"]) == ("fleet", "main", [])
+        assert "the exporter that runs" in leak["reason"]
 
 
 @pytest.mark.parametrize("command", ["schedulers", "leaks"])
