@@ -239,19 +239,36 @@ def apply_command(
 
 @cli.command("check-config", short_help="Say everything that is wrong with policies.")
 @click.argument("path", metavar="FILE|FOLDER", type=click.Path())
+@click.option("--against-live", is_flag=True, help="Look three times, and show what each matches now.")
+@click.option("--server", "servers", metavar="NAME", multiple=True, help="Only at this tmux server.")
+@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def check_config(path: str, as_json: bool) -> None:
+def check_config(
+    path: str, *, against_live: bool, servers: tuple[str, ...], interval: str | None, as_json: bool
+) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
+
+    With --against-live also what each policy matches now, whatever its waits, and what speaks against
+    touching it; leaked processes with the hash of their command line, which a policy has to name.
 
     \b
     Example:
       tmux-remediator check-config policies.yml
+      tmux-remediator check-config policies.yml --against-live
     """
+    from tmux_exporter.live_view import live_view
     from tmux_exporter.policy_view import PolicyView
-    from tmux_exporter.remediator.language.load import load as load_policies
+    from tmux_exporter.remediator.service import look_now, read_policies
 
-    view = PolicyView(policies=load_policies(path, os.getuid()))
-    click.echo(view.as_json() if as_json else view.as_table())
+    policies = read_policies(path, os.getuid(), servers)
+    if against_live:
+        config = override(load(None), sampling_interval=interval)
+        found = look_now(config, os.environ, policies, lambda words: click.echo(words, err=True))
+        view = live_view(policies, *found)
+        show(view.as_json() if as_json else view.as_table())
+        return
+    checked = PolicyView(policies=policies)
+    show(checked.as_json() if as_json else checked.as_table())
 
 
 _TARGETS = "PID|%PANE|agent:NAME|session:NAME|server:NAME|all"

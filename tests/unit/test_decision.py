@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
 from tests.support.report import agent, leak, pane, session
+from tmux_exporter.live_view import live_view
 from tmux_exporter.model import LeakKind, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Method, Mode, Outcome, Refusal, Signal, TargetKind
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -24,6 +25,7 @@ from tmux_exporter.remediator.rules import (
     OptIn,
     Pattern,
     Policy,
+    PolicySet,
     Protection,
     Rung,
     When,
@@ -376,6 +378,27 @@ def test_a_pane_is_told_of_while_its_server_answers() -> None:
     cycles = Cycles(policy)
     assert taken(cycles.run(seen(panes=panes, servers=(hung,)), 60)) == []
     assert refusals(cycles.see(seen(panes=panes, servers=(hung,)))) == []
+
+
+def test_what_is_matched_now_is_shown_with_what_speaks_against_it_and_leaks_with_their_hash() -> None:
+    one = replace(leak("default", "work", LeakKind.OTHER, pid=900), argv_sha256="ab" * 32)
+    naming = replace(P, name="leaks", match=Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True))
+    cycles = Cycles(P)
+    cycles.more = (naming,)
+    late = orphan(due_timestamp_seconds=WALL + 300.0)
+    cycles.see(seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,)), after=290)
+    policies = PolicySet(policies=(P, naming))
+    report = seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,))
+    rows = live_view(policies, cycles.verdict, report).rows
+    told = [(row.policy, row.candidate.target.processes[0].pid, row.matched, row.refusal) for row in rows]
+    assert told == [
+        (P.name, 600, True, "warmup"),
+        (P.name, 500, True, "too_late"),
+        ("leaks", 900, False, ""),
+    ]
+    text = live_view(policies, cycles.verdict, report).as_table()
+    assert "yes, left alone: too_late" in text and "ab" * 32 in text
+    assert live_view(PolicySet(policies=(P,)), cycles.verdict, seen()).as_table() == "nothing is matched now"
 
 
 def test_what_is_only_told_of_may_be_in_any_state() -> None:

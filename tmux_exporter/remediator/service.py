@@ -13,6 +13,7 @@ from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.history import Verdict
 from tmux_exporter.remediator.language.load import load
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan import Plan, read
@@ -20,6 +21,7 @@ from tmux_exporter.remediator.planning import LOOKS, look, plan_of
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.run import Remediator, Settings, run
 from tmux_exporter.remediator.stop import Stop
+from tmux_exporter.report import Report
 from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)
@@ -79,15 +81,21 @@ def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
 ) -> Plan:
     """A plan of what these policies would end now; `say` is told how far the looks are."""
-    clock = SystemClock()
+    verdict, _ = look_now(config, environ, policies, say)
+    return plan_of(verdict, policies, SystemClock())
+
+
+def look_now(
+    config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
+) -> tuple[Verdict, Report]:
+    """What these policies say now, and of which report; `say` is told how far the looks are."""
 
     def pause(number: int) -> None:
         say(f"looking ({number + 1} of {LOOKS}) …")
         if number:
             select.select((), (), (), config.sampling.interval)
 
-    verdict, _ = look(config, environ, policies, clock, pause)
-    return plan_of(verdict, policies, clock)
+    return look(config, environ, policies, SystemClock(), pause)
 
 
 def apply_plan(
