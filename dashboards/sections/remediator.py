@@ -86,15 +86,11 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
         "Actions per minute by what came of them. would: it only observes. done: it had its effect. "
         "survived: signalled in vain. vanished: it ended by itself before. refused: a safety rule forbade "
         "it at the last moment. failed: the machine did not let us.",
-        [Query(expr=f"60 * sum by (action, outcome) ({rate(acted)}) > 0", legend="{{action}}: {{outcome}}")],
+        [Query(expr=f"60 * sum by (outcome) ({rate(acted)}) > 0", legend="{{outcome}}")],
         unit="none",
         empty="The remediator did nothing in this time, and would have done nothing.",
         stacked=True,
-        colors={
-            f"{action}: {outcome}": color
-            for action in ("warn", "stop", "kill")
-            for outcome, color in _OUTCOMES.items()
-        },
+        colors=_OUTCOMES,
     )
 
 
