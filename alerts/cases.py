@@ -139,14 +139,14 @@ def exporter() -> Iterator[Case]:
     )
     yield Case(
         alert="TmuxExporterDroppingSeries",
-        series={"tmux_exporter_dropped_series_total": (0, 3, 0)},
+        series={"tmux_exporter_dropped_series_total": (0, 0.02, 0)},
         priority="P3",
         hold="15m",
         before="11m",
         over="9m45s",
         lasts="20m",
         summary="The exporter leaves out series.",
-        says="a:1 has left out about 120 series of late: there are more than limits.series, or two "
+        says="a:1 has left out about 800m series of late: there are more than limits.series, or two "
         "of one name.",
     )
 
@@ -227,7 +227,7 @@ def agents() -> Iterator[Case]:
         before="61m",
         after="1m30s",
         lasts="3m",
-        over="59m",
+        over="58m15s",
         labels=_OF["agent"],
         summary="An agent is started again and again.",
         says=f"{_WHO['agent']} was restarted about 3.5 times within the hour.",
@@ -330,17 +330,47 @@ def operations() -> Iterator[Case]:
     yield Case(
         alert="TmuxOperationsLost",
         series={
-            'tmux_exporter_operations_lost_total{reason="dropped"}': (0, 1, 0),
-            'tmux_exporter_operations_lost_total{reason="names"}': (0, 1, 0),
+            'tmux_exporter_operations_lost_total{reason="dropped"}': (0, 0.002, 0),
+            'tmux_exporter_operations_lost_total{reason="names"}': (0, 0.002, 0),
         },
         priority="P4",
         hold="1h",
         before="61m",
         over="59m45s",
         summary="Reports of operations are lost.",
-        says="a:1 has lost about 480 reports of operations within the hour; figures about operations "
+        says="a:1 has lost about 960m reports of operations within the hour; figures about operations "
         "are that "
         "much too small.",
+    )
+    yield Case(
+        alert="TmuxThroughputLow",
+        series={
+            f"{duration}_count{{{which}}}": (50, 20, 20),
+            "tmux_operations_in_flight{" + which + "}": (1, 3.34, 3.32),
+        },
+        priority="P3",
+        hold="15m",
+        after="5m",
+        summary="Fewer operations are finished than are asked for.",
+        says="On a:1 80 operations a minute are finished while more are under way than there would be at the "
+        "promised throughput and time.",
+    )
+    # All fail, a little more than two a minute, and a little less.
+    yield Case(
+        alert="TmuxOperationErrors",
+        series={
+            f"{duration}_count{{{which}}}": (0, 0.55, 0.45),
+            f'tmux_operation_errors_total{{{which}, reason="timeout"}}': (0, 0.55, 0.45),
+        },
+        priority="P1",
+        hold="1m",
+        threshold="emergency",
+        before="6m",
+        after="4m30s",
+        over="15s",
+        labels={"operation": "status_check"},
+        summary="An operation fails too often.",
+        says="Operation status_check on a:1: 100% of them fail.",
     )
     yield Case(
         alert="TmuxCommandErrors",

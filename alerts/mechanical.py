@@ -132,7 +132,7 @@ def _test(
     case: Case,
     name: str,
     machines: Mapping[str, Phases],
-    checks: Iterable[tuple[int, bool]],
+    checks: Sequence[tuple[int, bool]],
     other: Phases = (),
 ) -> Data:
     played = [("tmux", instance, phases) for instance, phases in machines.items()]
@@ -150,7 +150,16 @@ def _test(
         asked = {"promql_expr_test": [_firing(case, step, fires) for step, fires in checks]}
     else:
         asked = {"alert_rule_test": [_told(case, step, fires) for step, fires in checks]}
+    if other and _steps(case.over):
+        # Until then it fires.
+        last = [_still(case, checks[-1][0] - 1)]
+        asked["promql_expr_test"] = asked.get("promql_expr_test", []) + last
     return {"name": name, "interval": f"{STEP}s", "input_series": series, **asked}
+
+
+def _still(case: Case, step: int) -> Data:
+    asked = f'count(ALERTS{{alertname="{case.alert}", alertstate="firing", instance="a:1"}})'
+    return {"eval_time": f"{step * STEP}s", "expr": asked, "exp_samples": [{"labels": "{}", "value": 1}]}
 
 
 def _told(case: Case, step: int, fires: bool) -> Data:

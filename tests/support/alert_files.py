@@ -103,7 +103,9 @@ def _name(rule: Mapping[str, Any]) -> str:
 
 def _tested(case: dict[str, Any]) -> set[str]:
     alerts = {each["alertname"] for each in case.get("alert_rule_test", ())}
-    return alerts.union(*(_selected_names(each["expr"]) for each in case.get("promql_expr_test", ())))
+    exprs = [each["expr"] for each in case.get("promql_expr_test", ())]
+    alerts.update(name for expr in exprs for name in re.findall(r'alertname="(\w+)"', expr))
+    return alerts.union(*(_selected_names(expr) for expr in exprs))
 
 
 def rules_of(tables: Mapping[str, Mapping[str, object]], **scope: Any) -> dict[str, list[dict[str, Any]]]:

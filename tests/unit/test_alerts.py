@@ -291,7 +291,10 @@ def changed(table: str) -> Iterator[tuple[str, object]]:
         # The windows of service levels are in the names of what is recorded: see WEAKENED.
         if key in (*OF_ROUTES, "long", "short", "budget", "interval"):
             continue
-        for other in _near(key, value):
+        # A day in steps of 15 s takes too long to play.
+        if (table, key) == ("agent_recovery", "within"):
+            continue
+        for other in _near(table, key, value):
             yield key, other
 
 
@@ -302,9 +305,17 @@ MADE_OF = [
 ]
 
 
-def _near(key: str, value: object) -> list[object]:
+COARSE = {
+    **dict.fromkeys(("memory_grows", "fds_grow", "leaks_grow", "history_grows"), 60.0),
+    **dict.fromkeys(("leak_old", "slo_spent", "slo_burn_hours", "slo_burn_days"), 3600.0),
+    "slo_burn_page": 300.0,
+}
+"""By how much the patience is changed of what is tested with few evaluations."""
+
+
+def _near(table: str, key: str, value: object) -> list[object]:
     if isinstance(value, int):
-        least = max(1, value // 100)
+        least = max(1, value // 50)
         return [value - least, value + least]
     if isinstance(value, float):
         # How often an agent is idle is a share of sixty samples.
@@ -317,9 +328,12 @@ def _near(key: str, value: object) -> list[object]:
         return ["none"]
     seconds = Thresholds(tables={"a": {"a": value}}).seconds("a", "a")
     if seconds == 0:
-        return ["15s"]
-    # A window moves an alert by less than its own length; one of hours is tested with few evaluations.
-    step = 15 if key == "for" else 30 if seconds < 1800 else 300 if seconds < 3600 else 0.1 * seconds
+        return [f"{COARSE.get(table, 15.0):.0f}s"]
+    # A window moves an alert by less than its own length; what takes hours is tested with few evaluations.
+    if key == "for":
+        step = COARSE.get(table, 15.0)
+    else:
+        step = 30 if seconds < 1800 else 300 if seconds < 3600 else 0.1 * seconds
     return [f"{seconds - step:.0f}s", f"{seconds + step:.0f}s"]
 
 
