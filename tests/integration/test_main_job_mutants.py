@@ -100,8 +100,8 @@ def in_unit(name: str) -> Callable[[Fleet, Tools, Pids], Tools]:
     """systemd says that everything that is asked about is in this unit; no machine of a test has one."""
 
     def change(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
-        # A server that is younger than the pair; another one has been there before.
-        fleet.tmux("new-session", "-d", "cat", server="younger")
+        # A server that is younger than the pair, whatever tests came before.
+        fleet.tmux("new-session", "-d", "cat", server=f"younger{os.urandom(4).hex()}")
 
         def around(processes: Iterable[ProcessId]) -> dict[ProcessId, Around]:
             asked = list(processes)

@@ -351,7 +351,7 @@ class Program:
         return self.log.read_text()
 
     def told(self, words: str) -> None:
-        wait_for(lambda: words in self.text() or self.process.poll() is not None, f"it says {words}", 20)
+        wait_for(lambda: words in self.text() or self.process.poll() is not None, f"it says {words}", 60)
         assert words in self.text()
 
     def end(self) -> int:
