@@ -11,13 +11,13 @@ from tmux_exporter.analysis.explain import Explanation, explain
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock
-from tmux_exporter.config import Config
+from tmux_exporter.config import Config, Reading
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.model import LeakKind, ProcessId
 from tmux_exporter.report import LeakReport, Report
-from tmux_exporter.sampler import SETTLE_SECONDS, open_sampler, require_tmux
+from tmux_exporter.sampler import SETTLE_SECONDS, Sampler, open_sampler, require_tmux
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.machine import look
 from tmux_exporter.sources.running_exporter import RunningExporter
@@ -44,7 +44,7 @@ def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Exp
 def schedulers_once(config: Config, environ: Mapping[str, str]) -> Report:
     """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
     log.configure(config.log.level, config.log.format)
-    report = open_sampler(config, SystemClock(), environ).sample()
+    report = _open(config, environ).sample()
     _require_view(report, environ)
     return report
 
@@ -96,9 +96,15 @@ def _require_view(report: Report, environ: Mapping[str, str]) -> None:
         raise CannotSeeError("not all processes of this machine can be listed; is /proc mounted?")
 
 
+def _open(config: Config, environ: Mapping[str, str]) -> Sampler:
+    # Who looks once has no earlier reading to save anything by.
+    full = replace(config.processes, reading=Reading.FULL)
+    return open_sampler(replace(config, processes=full), SystemClock(), environ)
+
+
 def settled_report(config: Config, environ: Mapping[str, str]) -> Report:
     """One sample, or a second one where that is needed to tell what is leaked."""
-    sampler = open_sampler(config, SystemClock(), environ)
+    sampler = _open(config, environ)
     report = sampler.sample()
     if sampler.unsettled:
         Event().wait(SETTLE_SECONDS)
@@ -108,7 +114,7 @@ def settled_report(config: Config, environ: Mapping[str, str]) -> Report:
 
 def settled_look(config: Config, environ: Mapping[str, str]) -> Snapshot:
     """One look, or a second one where that is needed to tell what is leaked."""
-    sampler = open_sampler(config, SystemClock(), environ)
+    sampler = _open(config, environ)
     snapshot = sampler.look()
     if sampler.unsettled:
         Event().wait(SETTLE_SECONDS)
