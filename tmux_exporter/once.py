@@ -16,8 +16,9 @@ from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.model import LeakKind, ProcessId
+from tmux_exporter.opening import open_sampler, require_tmux
 from tmux_exporter.report import LeakReport, Report
-from tmux_exporter.sampler import SETTLE_SECONDS, Sampler, open_sampler, require_tmux
+from tmux_exporter.sampler import SETTLE_SECONDS, Sampler
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.machine import look
 from tmux_exporter.sources.running_exporter import RunningExporter

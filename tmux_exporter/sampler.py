@@ -1,14 +1,11 @@
 """One sample: sources, then analysis, then a frozen Report. Who calls it, and when, is not its business."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Protocol
 
 from tmux_exporter.agent_facts import AgentMemory
-from tmux_exporter.agent_watch import AgentWatch, Watched, open_watch
+from tmux_exporter.agent_watch import AgentWatch, Watched
 from tmux_exporter.analysis.accounting import Accounts
 from tmux_exporter.analysis.agent_counts import AgentCounts
 from tmux_exporter.analysis.agent_lives import AgentLives, Sight
@@ -41,32 +38,28 @@ from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
-from tmux_exporter.config import Config, Reading, TmuxSettings
-from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.config import Config
+from tmux_exporter.looks import (
+    CircumstanceSource,
+    CommandSource,
+    HostSource,
+    LimitSource,
+    OperationSource,
+    ProcessSource,
+    ProportionSource,
+    RemediatorSource,
+    ServerSource,
+)
 from tmux_exporter.model import (
     Agent,
-    Circumstances,
-    HostFacts,
-    MemoryBounds,
     Owner,
     OwnerKind,
     ProcessId,
     ProcessTable,
-    Proportions,
     Scheduler,
     TmuxView,
 )
-from tmux_exporter.places import runtime_path, state_path
-from tmux_exporter.remediation import RemediatorReport
 from tmux_exporter.report import CommandsReport, OperationsReport, Report
-from tmux_exporter.sources.circumstances import CircumstanceReader
-from tmux_exporter.sources.host import HostReader
-from tmux_exporter.sources.limits import LimitReader
-from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.remediator_file import RemediatorFile
-from tmux_exporter.sources.rollup import RollupReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
-from tmux_exporter.state import StateFile, boot_id
 from tmux_exporter.tmux_command import CommandHarvest
 
 OWN_PROC = "/proc"
@@ -77,75 +70,6 @@ _COUNTED = (OwnerKind.PANE, OwnerKind.LEAKED)
 
 SETTLE_SECONDS = 1.0
 """How long whoever looks only once waits before the second look, where that is needed."""
-
-
-class ProcessSource(Protocol):
-    """Reads all processes."""
-
-    def read(self) -> ProcessTable:
-        """The processes as they are now."""
-
-
-class ServerSource(Protocol):
-    """Asks all tmux servers."""
-
-    def configure(self, settings: TmuxSettings, interval: float) -> None:
-        """Ask as these settings say from the next time on."""
-
-    def read(self, table: ProcessTable) -> TmuxView:
-        """The servers as they are now, asked after `table` was read."""
-
-
-class LimitSource(Protocol):
-    """Reads what the kernel lets processes have."""
-
-    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
-        """The bounds of these processes as they are now, or were a moment ago."""
-
-
-class CircumstanceSource(Protocol):
-    """Reads what only those are asked for that seem to be leaked."""
-
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
-        """Those of these processes that are there, as they are now or were a moment ago."""
-
-
-class ProportionSource(Protocol):
-    """Reads how much of their memory processes share."""
-
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Proportions | None]:
-        """As many of these as there is time for; None for one that does not show it."""
-
-
-class RemediatorSource(Protocol):
-    """Reads what the remediator tells of itself."""
-
-    def read(self) -> RemediatorReport | None:
-        """Its last word, None where none has run."""
-
-
-class HostSource(Protocol):
-    """Reads the machine."""
-
-    def read(self, table: ProcessTable) -> HostFacts:
-        """The machine as it is now, with the processes of `table`."""
-
-
-class OperationSource(Protocol):
-    """Lets others report their operations, into the `Operations` of the same sampler."""
-
-    def read(self, look: Callable[[], OperationsReport]) -> OperationsReport | None:
-        """What `look` returns while no report is being counted; None where they cannot come here."""
-
-
-class CommandSource(Protocol):
-    """Watches the tmux commands of this user."""
-
-    def configure(self, *, wanted: bool, most_per_second: int) -> None:
-        """Watch from now on, or not; look at so many programs a second."""
-
-    def harvest(self) -> CommandHarvest | None:
-        """What has ended since the last harvest; None where it is not wanted."""
 
 
 class Sampler:
@@ -453,66 +377,3 @@ def _is_complete(snapshot: Snapshot) -> bool:
         and all(server.up or server.ended for server in snapshot.view.servers)
         and not snapshot.view.problems
     )
-
-
-def open_sampler(
-    config: Config,
-    clock: Clock,
-    environ: Mapping[str, str],
-    *,
-    operations: Operations | None = None,
-    reports: OperationSource | None = None,
-    commands: CommandSource | None = None,
-    keeps: bool = False,
-    counting: bool = True,
-) -> Sampler:
-    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
-
-    `reports` feeds `operations`; without both it tells of operations only that none were reported to it. It
-    knows the names that agents were given before, and `keeps` says that it writes down those that it gives.
-    Without `counting` its counters stay 0, and a look costs less than half.
-    """
-    uid = os.getuid()
-    root = config.processes.root
-    processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
-    tmux = TmuxSource(
-        config.tmux,
-        uid=uid,
-        clock=clock,
-        proc_root=root,
-        environ=environ,
-        interval=config.sampling.interval,
-    )
-    state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
-    limits = LimitReader(clock=clock, proc_root=root)
-    remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
-    # Where programs, we and everybody write.
-    places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
-    host = HostReader(clock=clock, proc_root=root, places=places, uid=uid)
-    # Where tmux looks for a process that has no TMUX_TMPDIR.
-    default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
-    return Sampler(
-        config,
-        clock,
-        processes,
-        tmux,
-        limits,
-        default_socket=default_socket,
-        remediator=remediator,
-        host=host,
-        circumstances=CircumstanceReader(clock=clock, proc_root=root),
-        proportions=RollupReader(clock=clock, proc_root=root),
-        operations=operations,
-        reports=reports,
-        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
-        commands=commands,
-        memory=state.load(),
-        keep=state.keep if keeps else None,
-        counting=counting,
-    )
-
-
-def require_tmux(report: Report, environ: Mapping[str, str]) -> None:
-    """Refuse a machine that has neither a tmux program nor a tmux server: there is nothing to see, ever."""
-    if not report.servers and shutil.which("tmux", path=environ.get("PATH")) is None:
-        raise CannotSeeError("tmux is not installed; install it: sudo apt-get install tmux")

@@ -14,9 +14,9 @@ from tmux_exporter.analysis.tmux_commands import read_client
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
+from tmux_exporter.opening import open_sampler, require_tmux
 from tmux_exporter.places import runtime_path
 from tmux_exporter.publisher import Publisher
-from tmux_exporter.sampler import open_sampler, require_tmux
 from tmux_exporter.sources.exec_events import CommandWatch
 from tmux_exporter.sources.op_socket import OperationSocket
 from tmux_exporter.sources.port_owner import who_listens

@@ -8,7 +8,8 @@ from threading import Event, Thread
 
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
-from tmux_exporter.sampler import Sampler, open_sampler, require_tmux
+from tmux_exporter.opening import open_sampler, require_tmux
+from tmux_exporter.sampler import Sampler
 from tmux_exporter.sources.running_exporter import RunningExporter
 from tmux_exporter.top_rows import Document
 from tmux_exporter.web.report_json import render

@@ -19,7 +19,8 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Renderer, compress
-from tmux_exporter.sampler import Sampler, open_sampler
+from tmux_exporter.opening import open_sampler
+from tmux_exporter.sampler import Sampler
 
 T = TypeVar("T")
 

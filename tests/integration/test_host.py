@@ -16,7 +16,7 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.model import HostFacts
-from tmux_exporter.sampler import open_sampler
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.sources.host import HostReader
 from tmux_exporter.sources.procfs import ProcReader
 

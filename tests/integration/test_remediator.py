@@ -21,6 +21,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.errors import UsageError
 from tmux_exporter.model import SchedulerOutcome
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
 from tmux_exporter.remediator import act
@@ -32,7 +33,7 @@ from tmux_exporter.remediator.run import Remediator
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.remediator.world import World, process_of
 from tmux_exporter.report import Report
-from tmux_exporter.sampler import Sampler, open_sampler
+from tmux_exporter.sampler import Sampler
 from tmux_exporter.state import boot_id
 
 P = ORPHANED_SCHEDULERS

@@ -12,7 +12,8 @@ from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, TmuxSettings
-from tmux_exporter.sampler import Sampler, open_sampler
+from tmux_exporter.opening import open_sampler
+from tmux_exporter.sampler import Sampler
 
 
 class PlayedAgents:

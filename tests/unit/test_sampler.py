@@ -16,6 +16,7 @@ from tests.support.facts import (
 )
 from tests.support.scripted import Bounds, Processes, Servers
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
+from tmux_exporter.looks import CircumstanceSource, HostSource
 from tmux_exporter.model import (
     Circumstances,
     HostFacts,
@@ -24,7 +25,7 @@ from tmux_exporter.model import (
     ProcessTable,
     TmuxView,
 )
-from tmux_exporter.sampler import CircumstanceSource, HostSource, Sampler
+from tmux_exporter.sampler import Sampler
 
 SERVER = tmux_server(100)
 SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)

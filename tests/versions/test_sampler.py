@@ -14,8 +14,8 @@ from tests.versions.get_tmux import RELEASES, get_tmux
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.model import QueryFailure
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.report import Report
-from tmux_exporter.sampler import open_sampler
 
 SAMPLE_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
 KEPT_WINDOWS = 20

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import state_path
 from tmux_exporter.remediator import plan
 from tmux_exporter.remediator.history import State, Verdict
@@ -15,7 +16,6 @@ from tmux_exporter.remediator.policy import decide, start
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
-from tmux_exporter.sampler import open_sampler
 from tmux_exporter.state import boot_id
 
 LOOKS = 3

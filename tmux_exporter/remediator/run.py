@@ -11,6 +11,7 @@ from tmux_exporter import __version__
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import CannotSeeError, UsageError
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import (
     Action,
@@ -38,7 +39,6 @@ from tmux_exporter.remediator.telling import LEVELS, fields, target_labels, thin
 from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
-from tmux_exporter.sampler import open_sampler
 from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)

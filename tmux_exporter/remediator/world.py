@@ -7,10 +7,10 @@ from dataclasses import replace
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.remediator.proofs import Around
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
-from tmux_exporter.sampler import open_sampler
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_parse import Stat, parse_stat

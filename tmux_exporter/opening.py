@@ -1,0 +1,86 @@
+"""A sampler of this machine: every source opened for the user who runs us."""
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from tmux_exporter.agent_watch import open_watch
+from tmux_exporter.analysis.operations import Operations
+from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config, Reading
+from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.looks import CommandSource, OperationSource
+from tmux_exporter.places import runtime_path, state_path
+from tmux_exporter.report import Report
+from tmux_exporter.sampler import Sampler
+from tmux_exporter.sources.circumstances import CircumstanceReader
+from tmux_exporter.sources.host import HostReader
+from tmux_exporter.sources.limits import LimitReader
+from tmux_exporter.sources.processes import open_processes
+from tmux_exporter.sources.remediator_file import RemediatorFile
+from tmux_exporter.sources.rollup import RollupReader
+from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.state import StateFile, boot_id
+
+
+def open_sampler(
+    config: Config,
+    clock: Clock,
+    environ: Mapping[str, str],
+    *,
+    operations: Operations | None = None,
+    reports: OperationSource | None = None,
+    commands: CommandSource | None = None,
+    keeps: bool = False,
+    counting: bool = True,
+) -> Sampler:
+    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
+
+    `reports` feeds `operations`; without both it tells of operations only that none were reported to it. It
+    knows the names that agents were given before, and `keeps` says that it writes down those that it gives.
+    Without `counting` its counters stay 0, and a look costs less than half.
+    """
+    uid = os.getuid()
+    root = config.processes.root
+    processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
+    tmux = TmuxSource(
+        config.tmux,
+        uid=uid,
+        clock=clock,
+        proc_root=root,
+        environ=environ,
+        interval=config.sampling.interval,
+    )
+    state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
+    limits = LimitReader(clock=clock, proc_root=root)
+    remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
+    # Where programs, we and everybody write.
+    places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
+    host = HostReader(clock=clock, proc_root=root, places=places, uid=uid)
+    # Where tmux looks for a process that has no TMUX_TMPDIR.
+    default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
+    return Sampler(
+        config,
+        clock,
+        processes,
+        tmux,
+        limits,
+        default_socket=default_socket,
+        remediator=remediator,
+        host=host,
+        circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        proportions=RollupReader(clock=clock, proc_root=root),
+        operations=operations,
+        reports=reports,
+        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
+        commands=commands,
+        memory=state.load(),
+        keep=state.keep if keeps else None,
+        counting=counting,
+    )
+
+
+def require_tmux(report: Report, environ: Mapping[str, str]) -> None:
+    """Refuse a machine that has neither a tmux program nor a tmux server: there is nothing to see, ever."""
+    if not report.servers and shutil.which("tmux", path=environ.get("PATH")) is None:
+        raise CannotSeeError("tmux is not installed; install it: sudo apt-get install tmux")
