@@ -11,7 +11,7 @@ from tmux_exporter.analysis.explain import Explanation, explain
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock
-from tmux_exporter.config import Config, Reading
+from tmux_exporter.config import Config, LogLevel, Reading
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
@@ -125,7 +125,8 @@ def settled_look(config: Config, environ: Mapping[str, str]) -> Snapshot:
 
 def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Look at this machine, its tmux servers and agents, and say what is amiss. Changes nothing."""
-    log.configure(config.log.level, config.log.format)
+    # What would be logged is among the findings.
+    log.configure(LogLevel.ERROR, config.log.format)
     # What the machine has left is the doctor's business, also beside a node_exporter.
     config = replace(config, metrics=replace(config.metrics, host=True))
     report = settled_report(config, environ)

@@ -269,7 +269,7 @@ def test_it_tells_of_the_end_of_its_server_and_ends_nobody_by_its_arguments(
     assert not folder_of(up).exists()
     assert sorted(belongings(folder_of(up))) == sorted(pids)
     assert up.process.poll() is None
-    assert on("demo", report(up)["agents"]) == []
+    wait_for(lambda: on("demo", report(up)["agents"]) == [], "a sample shows that they are gone")
 
 
 def test_without_libtmux_one_line_says_how_to_install_it(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.support.processes import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, WaitingReason
 from tmux_exporter.analysis.explain import explain
+from tmux_exporter.analysis.pane_clues import MOVES_SECONDS
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.report import AgentReport
 from tmux_exporter.sampler import Sampler
@@ -114,6 +115,12 @@ def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
         (report,) = (each for each in sampler.sample().agents if each.server == "default")
         return report
 
+    def is_quiet() -> bool:
+        (moved,) = server.cmd("display-message", "-p", "-t", "main:two", "#{window_activity}").stdout
+        return SystemClock().time() - float(moved) > MOVES_SECONDS + 1
+
+    # A window that has moved a moment ago looks like work.
+    wait_for(is_quiet, "the window is quiet")
     # A new exporter knows the name. What no source says any more is as it was, for one look.
     report = of(agents.another_sampler())
     assert (report.agent, report.window_name) == ("one", "two")

@@ -25,6 +25,7 @@ from tmux_exporter.sources import tmux_socket
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sources.procfs_fast import FastReader
 from tmux_exporter.sources.procfs_parse import ARGV_LIMIT
 from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
 from tmux_exporter.sources.psutil_source import PsutilReader
@@ -243,8 +244,10 @@ def test_other_users_processes_are_seen_without_detail() -> None:
 
 
 def test_linux_reads_its_own_proc(tmp_path: Path) -> None:
-    assert isinstance(open_processes("/proc", uid=UID, clock=CLOCK), ProcReader)
-    assert isinstance(open_processes("/proc", uid=UID, clock=CLOCK, linux=False), ProcReader)
+    for linux in (True, False):
+        reader = open_processes("/proc", uid=UID, clock=CLOCK, linux=linux)
+        assert isinstance(reader, FastReader | ProcReader)
+        assert isinstance(open_processes("/proc", uid=UID, clock=CLOCK, fast=False, linux=linux), ProcReader)
     with pytest.raises(
         CannotSeeError, match=r"no proc file system at .*; mount it there, or set processes.root"
     ):
