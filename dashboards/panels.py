@@ -147,6 +147,7 @@ def graph(
     top: float | None = None,
     lowest: float | None = 0,
     soft_top: float | None = None,
+    events: bool = False,
     width: int = 12,
 ) -> timeseries.Panel:
     """Lines over time, or areas on top of each other where their sum means something.
@@ -154,7 +155,7 @@ def graph(
     `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
     dashed line that the others should not reach, and so are `steps`, each in its colour. `colors` are for
     series whose names mean something. `lowest` and `top` are where the axis ends, `soft_top` where it ends
-    at least.
+    at least. `events` are bars: they happen now and then, and a line would draw them where none was.
     """
     panel = (
         framed(timeseries.Panel(), number, title, description, empty)
@@ -174,6 +175,8 @@ def graph(
         .span(width)
         .height(8)
     )
+    if events:
+        panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).span_nulls(False)
     if steps:
         panel.thresholds(colored(steps)).thresholds_style(
             build_common.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)

@@ -42,7 +42,7 @@ def table(
                 hidden=True,
             ),
             Figure(title="State", expr=state_of(scope), width=80, texts=TEXTS),
-            Figure(title="Since", expr=f"1000 * max {BY_AGENT} ({since})", unit="dateTimeFromNow", width=115),
+            Figure(title="Since", expr=f"1000 * max {BY_AGENT} ({since})", unit="dateTimeFromNow", width=135),
             Figure(
                 title="Of limit",
                 expr=f"max {BY_AGENT} ({memory_of_limit(scope)})",

@@ -97,6 +97,7 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty="No check-in ended in this time.",
         stacked=True,
+        events=True,
         colors={"fired": FINE, "missed": CRITICAL, "cancelled": RESTING, "unknown": UNKNOWN},
     )
 

@@ -150,6 +150,7 @@ def errors(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty="No operation failed in this time.",
         stacked=True,
+        events=True,
         colors=_REASONS,
     )
 
@@ -165,6 +166,7 @@ def retries(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty="Nothing had to be tried again in this time.",
         stacked=True,
+        events=True,
         colors=_CLASSES,
     )
 

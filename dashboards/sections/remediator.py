@@ -90,6 +90,7 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty="The remediator did nothing in this time, and would have done nothing.",
         stacked=True,
+        events=True,
         colors=_OUTCOMES,
     )
 
@@ -112,6 +113,7 @@ def _won_back(number: int) -> timeseries.Panel:
         ],
         unit="bytes",
         empty="The remediator ended nothing in this time.",
+        events=True,
     )
 
 

@@ -187,6 +187,7 @@ def _failures(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty="Every question was answered.",
         stacked=True,
+        events=True,
         colors=_REASONS,
     )
 
