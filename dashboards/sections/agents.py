@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import NUMBERS, WATCH, alert_levels, none_is_calm
+from dashboards.levels import NUMBERS, WATCH_TEXT, alert_levels, none_is_calm
 from dashboards.links import to_agent, to_session
 from dashboards.queries import memory_of_limit, rate, select
 from dashboards.sections.states import BY_AGENT, NO_AGENT, TEXTS, state_of
@@ -73,7 +73,7 @@ def table(
                 expr=f"sum {BY_AGENT} ({restarts})",
                 decimals=0,
                 width=80,
-                steps=none_is_calm(WATCH, "text"),
+                steps=none_is_calm(WATCH_TEXT, "text"),
             ),
         ],
         sort=[("State", True), ("Of limit", True)],

@@ -156,6 +156,6 @@ def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[d
             ),
         ],
         sort=[("Priority", False)],
-        empty="No alert fires. (Where nobody evaluates the rules, the tile above says so.)",
+        empty="No alert is seen to fire. (Where nobody evaluates the rules, the tile above says so.)",
         height=height,
     )

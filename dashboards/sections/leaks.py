@@ -12,7 +12,7 @@ from dashboards.queries import SESSION, Query, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
-NOTHING_LEAKED = "Nothing is leaked: no process outlived the pane that started it."
+NOTHING_LEAKED = "No leak is seen: no process that outlived the pane which started it."
 _KINDS = {
     "scheduler": WARNING,
     "agent": CRITICAL,

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CALM, CRITICAL, FINE, NUMBERS, PLAIN, UNKNOWN, WARNING, WATCH, steps
+from dashboards.levels import (
+    CALM,
+    CRITICAL,
+    FINE,
+    NUMBERS,
+    PLAIN,
+    UNKNOWN,
+    WARNING,
+    WATCH,
+    WATCH_TEXT,
+    steps,
+)
 from dashboards.links import to_host
 from dashboards.panels import graph, tile
 from dashboards.queries import HOST, Query, select
@@ -59,7 +70,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
     """One row for each service level and host."""
     spent = select(slo.errors(_SCOPE, "slo", "budget"), HOST)
     promised = select(slo.OBJECTIVE, HOST[:1])
-    pace = steps("text", [(1, WATCH)])
+    pace = steps("text", [(1, WATCH_TEXT)])
     return rows(
         number,
         "Service levels, least budget first",

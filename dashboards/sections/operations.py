@@ -3,7 +3,17 @@
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CALM, CRITICAL, NUMBERS, UNKNOWN, WARNING, WATCH, none_is_calm, steps
+from dashboards.levels import (
+    CALM,
+    CRITICAL,
+    NUMBERS,
+    UNKNOWN,
+    WARNING,
+    WATCH,
+    WATCH_TEXT,
+    none_is_calm,
+    steps,
+)
 from dashboards.panels import NAME_PATTERN, graph, tile
 from dashboards.queries import HOST, LARGEST, SERVER, Query, at_end, largest, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
@@ -99,7 +109,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
                 title="Retries",
                 expr=f"round(sum {_BY} (increase({retried}[{over}])))\nand {done}",
                 width=80,
-                steps=none_is_calm(WATCH, "text"),
+                steps=none_is_calm(WATCH_TEXT, "text"),
             ),
             Figure(
                 title="Under way",
@@ -148,7 +158,7 @@ def errors(number: int) -> Builder[dashboard.Panel]:
         "Failed operations per minute.",
         [Query(expr=f"60 * sum by (reason) ({rate(failed)}) > 0", legend="{{reason}}")],
         unit="none",
-        empty="No operation failed in this time.",
+        empty="No failed operation is seen.",
         stacked=True,
         events=True,
         colors=_REASONS,
@@ -164,7 +174,7 @@ def retries(number: int) -> Builder[dashboard.Panel]:
         "Further attempts per minute after one that failed.",
         [Query(expr=f"60 * sum {_BY} ({rate(retried)}) > 0", legend="{{operation}}")],
         unit="none",
-        empty="Nothing had to be tried again in this time.",
+        empty="No retry is seen.",
         stacked=True,
         events=True,
         colors=_CLASSES,

@@ -185,7 +185,7 @@ def _failures(number: int) -> Builder[dashboard.Panel]:
         "what came cannot be read.",
         [Query(expr=f"60 * sum by (reason) ({rate(failed)}) > 0", legend="{{reason}}")],
         unit="none",
-        empty="Every question was answered.",
+        empty="No question without an answer is seen.",
         stacked=True,
         events=True,
         colors=_REASONS,
