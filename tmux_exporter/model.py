@@ -445,7 +445,7 @@ class Leak:
     """A process that outlived what it was started for.
 
     `server` and `session` are finished labels of the pane that left it, as they were when that was last seen;
-    empty where that is not known.
+    empty where that is not known. `by_marker` says that only the marker of an agent tied it to that pane.
     """
 
     process: ProcessId
@@ -454,6 +454,7 @@ class Leak:
     server: str
     session: str
     pane: PaneKey | None
+    by_marker: bool = False
 
 
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

@@ -1,12 +1,14 @@
 """Attribution of real processes in real tmux servers."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes import is_gone
 from tests.support.scene import Scene, key
 from tests.support.wait import wait_for
 from tmux_exporter.model import Evidence, OwnerKind, PaneKey, ProcessId
@@ -301,3 +303,31 @@ def test_what_outlived_its_server_is_not_the_next_servers(scene: Scene) -> None:
     scene.owners = {}
     scene.look()
     assert seen(scene, shell) == (OwnerKind.OTHER, Evidence.NONE, None)
+
+
+AGENT = """unset TMUX TMUX_PANE
+export CODEX_THREAD_ID=01234567-89ab-cdef-0123-456789abcdef
+sleep 300 &
+echo $! >$1/tool.pid
+setsid -f sh -c 'echo $$ >"$0"; exec sleep 300' $1/orphan.pid </dev/null >/dev/null 2>&1
+echo $$ >$1/agent.pid
+wait
+"""
+"""An agent: what it leaves has its marker, and no variable of tmux."""
+
+
+def test_what_an_agent_left_without_tmux_is_tied_by_the_agents_marker(scene: Scene) -> None:
+    server = scene.start()
+    shutil.copy(os.path.realpath(shutil.which("sh") or ""), scene.base / "codex")
+    (scene.base / "agent.sh").write_text(AGENT)
+    pane = scene.shell("$B/codex $B/agent.sh $B &")
+    agent, tool, orphan = scene.pid("agent.pid"), scene.pid("tool.pid"), scene.pid("orphan.pid")
+    scene.look()
+    assert "TMUX" not in (scene.process(orphan).environ or {})
+    assert seen(scene, tool) == (OwnerKind.PANE, Evidence.TREE, key(server, pane))
+    assert seen(scene, orphan) == (OwnerKind.PANE, Evidence.AGENT_MARKER, key(server, pane))
+
+    scene.tmux("kill-pane", "-t", pane)
+    wait_for(lambda: is_gone(agent) and is_gone(tool), "the agent has ended", 30)
+    scene.look()
+    assert seen(scene, orphan) == (OwnerKind.LEAKED, Evidence.AGENT_MARKER, key(server, pane))

@@ -30,6 +30,11 @@ _ENVIRONS: st.SearchStrategy[dict[str, str] | None] = st.one_of(
         st.sampled_from(_SERVERS),
         st.none() | st.sampled_from(_PANES),
     ),
+    st.builds(
+        lambda tmux, number: {**tmux, "CODEX_THREAD_ID": f"01234567-89ab-cdef-0123-{number:012d}"},
+        st.sampled_from([{}, tmux_environ(2, "%0", socket="/s/2")]),
+        st.integers(0, 1),
+    ),
 )
 
 
@@ -53,6 +58,7 @@ def _processes(draw: st.DrawFn, pid: int, *, circles: bool = True) -> Process:
         state=draw(st.sampled_from("SSSSRZ")),
         environ=draw(_ENVIRONS),
         tty=draw(st.sampled_from([0, 0, 7])),
+        argv=draw(st.sampled_from([("bash",), ("bash",), ("codex",)])),
     )
 
 

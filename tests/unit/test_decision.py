@@ -11,7 +11,7 @@ from tmux_exporter.live_view import live_view
 from tmux_exporter.model import LeakKind, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Method, Mode, Outcome, Refusal, Signal, TargetKind
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.candidates import Candidate, is_for, target_of
+from tmux_exporter.remediator.candidates import Candidate, is_for, population, target_of
 from tmux_exporter.remediator.gauging import Gauges, gauge
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.order import Stage
@@ -342,6 +342,13 @@ def test_two_policies_never_end_the_same_thing_in_one_cycle() -> None:
 def test_which_leaks_a_match_is_for(match: Match, fits: bool) -> None:
     one = replace(leak("default", "work", LeakKind.OTHER, pid=500), argv_sha256="ab")
     assert is_for(match, Candidate(target=target_of(one), subject=one), seen()) is fits
+
+
+def test_what_only_the_marker_of_an_agent_ties_is_no_candidate() -> None:
+    plain = leak("default", "work", LeakKind.OTHER, pid=500)
+    marked = replace(plain, process=ProcessId(501, 1), by_marker=True)
+    policy = replace(P, match=Match(kind=TargetKind.LEAKED_PROCESS))
+    assert [each.subject for each in population(policy, seen(leaks=(plain, marked)))] == [plain]
 
 
 @pytest.mark.parametrize(

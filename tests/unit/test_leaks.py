@@ -281,3 +281,15 @@ def test_one_whose_working_folder_is_deleted_says_so_without_its_name() -> None:
     (leak,) = samples.look(left(), left(301), circumstances=facts).found
     assert leak.reason.endswith("; its working folder is deleted")
     assert "secret" not in leak.reason
+
+
+def test_what_only_the_marker_of_an_agent_ties_says_so() -> None:
+    marker = {"CODEX_THREAD_ID": "01234567-89ab-cdef-0123-456789abcdef"}
+    shell = process(201, 100, environ=GONE)
+    agent = process(210, 201, environ=GONE, argv=("codex",), exe="/bin/codex")
+    samples = Samples()
+    orphan = left(environ=marker)
+    samples.look(shell, agent, process(211, 210, environ=marker), orphan, left(301), view=BEFORE)
+    leaks = samples.second(orphan, left(301))
+    assert found(leaks) == dict.fromkeys((300, 301), (LeakKind.OTHER, "default", "old"))
+    assert {leak.process.pid: leak.by_marker for leak in leaks.found} == {300: True, 301: False}

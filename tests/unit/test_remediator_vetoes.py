@@ -201,7 +201,10 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
         case(AGENT, home(server=replace(SERVER, listing_age_seconds=None))),
         case(AGENT, SEEN, now=Moment(wall=WALL - 60, monotonic=0.1)),
     ],
-    vetoes.is_endable: [case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN)],
+    vetoes.is_endable: [
+        case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN),
+        case(replace(LEAK, by_marker=True), SEEN),
+    ],
     vetoes.is_settled: [
         case(each, home(server=replace(SERVER, start_time_seconds=WALL))) for each in (AGENT, LEAK)
     ],

@@ -385,6 +385,9 @@ def test_the_scheduler_of_a_missing_target_belongs_to_the_pane_that_made_it() ->
     gone = replace(owner, kind=OwnerKind.LEAKED, pane=PaneKey(FLEET.server, "%77"))
     (found,) = _find(pair, owners={pair[0].id: gone})
     assert (found.server, found.session_id) == (FLEET.server, None)
+    weak = replace(owner, evidence=Evidence.AGENT_MARKER)
+    (found,) = _find(pair, owners={pair[0].id: weak})
+    assert (found.session_id, found.state) == (None, SchedulerState.DANGLING)
 
 
 def test_nothing_that_would_be_typed_is_kept() -> None:

@@ -112,7 +112,10 @@ def _members(
     }
     for pid, process in table.processes.items():
         owner = owners.get(process.id)
-        if owner is not None and owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
+        # A marker is too weak to make anything an agent, or a part of one.
+        if owner is None or owner.evidence is Evidence.AGENT_MARKER:
+            continue
+        if owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
             found[owner.pane][pid] = process
     return found
 

@@ -9,7 +9,8 @@ The looks, strongest first, and what each can say:
 3. tty: a process on the terminal of a pane. The number of a terminal goes to the next pane at once, and each
    container counts its own from 0: so the user, the foreground group (a property of the terminal) and the
    age must fit too. On Linux the kernel session has already said it; this is for systems that show none.
-4. environment (`tmux_environment`), 5. memory (`tmux_memory`).
+4. environment (`tmux_environment`), 5. memory (`tmux_memory`), 6. the session id of an agent
+   (`agent_markers`), only for whom nothing else ties to anything.
 
 A process inherits what its parent or session leader owes to a weak look (3 to 5), with that evidence: a chain
 is as strong as its weakest link. LEAKED is the last word, never the first: any look that finds a pane that is
@@ -20,6 +21,7 @@ environment of whatever started them.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tmux_exporter.analysis.agent_markers import AgentMarkers
 from tmux_exporter.analysis.programs import program_of
 from tmux_exporter.analysis.tmux_environment import by_environment, names_tmux
 from tmux_exporter.analysis.tmux_lookup import CLIENT_COMM, LiveServer, TmuxLookup
@@ -62,6 +64,7 @@ class _Attribution:
     """One pass over the table: a process is decided after its parent and its session leader."""
 
     def __init__(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
+        self._table = table
         self._processes = table.processes
         self._tmux = tmux
         self._memory = memory
@@ -73,11 +76,16 @@ class _Attribution:
         for pid in self._concerned():
             self._settle(pid)
         owners = self._owners
+        marked = AgentMarkers(self._table, self._tmux, owners).owners(self._memory)
+        owners.update((pid, owner) for pid, owner in marked.items() if not self._is_excepted(pid))
         return {
             process.id: owner
             for pid, process in self._processes.items()
             if (owner := owners.get(pid)) is not None and process.alive
         }
+
+    def _is_excepted(self, pid: int) -> bool:
+        return pid in self._tmux.foreign or self._is_client(self._processes[pid])
 
     def _concerned(self) -> set[int]:
         """All that can have an owner: whom a look of its own may tie, and all that may inherit from one.

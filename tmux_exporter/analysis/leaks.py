@@ -15,6 +15,7 @@ from tmux_exporter.analysis.leak_places import Places
 from tmux_exporter.analysis.signatures import Signature, matcher
 from tmux_exporter.model import (
     Circumstances,
+    Evidence,
     Leak,
     LeakKind,
     Owner,
@@ -168,6 +169,7 @@ class LeakBook:
                 server=server,
                 session=session,
                 pane=owner.pane,
+                by_marker=owner.evidence is Evidence.AGENT_MARKER,
             )
             found.append(leak)
         return found

@@ -15,6 +15,7 @@ from tmux_exporter.analysis.scheduler_remarks import PaneStates, remarks
 from tmux_exporter.analysis.shell_grammar import PureScript, delay_of
 from tmux_exporter.config import SchedulerSettings
 from tmux_exporter.model import (
+    Evidence,
     Owner,
     OwnerKind,
     Process,
@@ -81,7 +82,7 @@ def find_schedulers(
         settings=settings or SchedulerSettings(),
         panes=panes or PaneStates(),
     )
-    found = [(each, _scheduler(each, owners.get(each.shell.id), sample)) for each in candidates]
+    found = [(each, _scheduler(each, _origin(each, owners), sample)) for each in candidates]
     doubles = _doubles(found, sample.settings)
     return tuple(
         sorted(
@@ -89,6 +90,12 @@ def find_schedulers(
             key=lambda scheduler: scheduler.process,
         )
     )
+
+
+def _origin(candidate: Candidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
+    # What a check-in is judged by may end it; the marker of an agent is too weak for that.
+    owner = owners.get(candidate.shell.id)
+    return None if owner is not None and owner.evidence is Evidence.AGENT_MARKER else owner
 
 
 def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:

@@ -279,6 +279,7 @@ class Summary:
             cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
             open_fds=process.open_fds,
             argv_sha256=argv_sha256(process),
+            by_marker=leak.by_marker,
         )
 
     def _usage(

@@ -15,6 +15,9 @@ def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
     """
     if owner is None or owner.kind is OwnerKind.OTHER:
         return None
+    if owner.evidence is Evidence.AGENT_MARKER:
+        # `agent_markers` judges it anew: the session may go on elsewhere by now.
+        return None
     if owner.kind is OwnerKind.SERVER:
         # The environment repeats itself; as a memory it would outweigh what it is worth.
         if owner.server is None or owner.evidence is Evidence.ENVIRONMENT or tmux.has_ended(owner.server):

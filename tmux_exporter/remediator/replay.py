@@ -172,6 +172,7 @@ def _subject(value: Record) -> Subject:
         memory_bytes=None,
         cpu_seconds_total=0.0,
         open_fds=None,
+        by_marker=value.get("by_marker", False),
     )
 
 

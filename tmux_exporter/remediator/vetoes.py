@@ -198,9 +198,9 @@ def is_endable(case: Case) -> bool:
             return state in ENDABLE
         case AgentReport(process=process):
             return process is not None
-        case LeakReport(kind=kind):
+        case LeakReport(kind=kind, by_marker=by_marker):
             # Of a scheduler both processes have to end, in their order.
-            return kind is not LeakKind.SCHEDULER
+            return kind is not LeakKind.SCHEDULER and not by_marker
 
 
 def has_its_sleep(case: Case) -> bool:

@@ -90,7 +90,8 @@ def _of_subject(subject: Subject) -> dict[str, object]:
         case AgentReport():
             return words | {"program": subject.program, "process": subject.process}
         case LeakReport():
-            return words | {"kind": subject.kind, "process": subject.process}
+            weak = {"by_marker": True} if subject.by_marker else {}
+            return words | {"kind": subject.kind, "process": subject.process} | weak
 
 
 def _of_server(server: ServerReport) -> dict[str, object]:

@@ -178,6 +178,27 @@ _MEANT = (
     _decoy("unreadable", "is_unreadable", _G, incident="phnx-labs/agi-cli#2611"),
 )  # fmt: skip
 
+_ID = "01234567-89ab-cdef-0123-{:012d}"
+MARKER_OF_ONE_OUTSIDE = {"CODEX_THREAD_ID": _ID.format(1)}
+_BEFORE = f"CODEX_THREAD_ID={_ID.format(3)}"
+
+
+def _marked(name: str, program: str, variable: str, number: int) -> str:
+    return f"$B/sh/{program} $B/agent.sh $B {name} {variable} {_ID.format(number)} &"
+
+
+_MARKED = (
+    _decoy("marked_outside_of_tmux", "marker_orphan", _A),
+    _decoy("marked_with_one_outside", "marker_orphan", _G,
+           _marked("marked_with_one_outside", "codex", "CODEX_THREAD_ID", 1)),
+    _decoy("marked_beside_an_agent_outside", "marker_outside", _G,
+           _marked("marked_beside_an_agent_outside", "claude", "CLAUDE_CODE_SESSION_ID", 2),
+           "termio-sh/termio#137"),
+    _decoy("marked_before_its_agent", "marker_age", _G,
+           f"spawn marked_before_its_agent env -u TMUX -u TMUX_PANE {_BEFORE} sleep 3000\nsleep 0.1\n"
+           + _marked("marked_later", "codex", "CODEX_THREAD_ID", 3)),
+)  # fmt: skip
+
 _PROGRAMS = (
     _stays("screen"),
     _stays("dtach"),
@@ -251,6 +272,8 @@ LEFT = (
          command="keep left_without_environment env -i sleep 3000"),
     Left(name="left_grandchild", kind=LeakKind.SHELL_JOB,
          command="( ( keep left_grandchild sleep 3000 ) & )"),
+    Left(name="left_with_a_marker", kind=LeakKind.OTHER,
+         command=_marked("left_with_a_marker", "codex", "CODEX_SESSION_ID", 4)),
     Left(name="left_check_in", kind=LeakKind.SCHEDULER,
          command="keep left_check_in bash -c 'sleep 3000 && tmux send-keys -t nowhere:0 hi Enter'"),
     Left(name="left_immortal_check_in", kind=LeakKind.SCHEDULER,
@@ -259,7 +282,7 @@ LEFT = (
 )  # fmt: skip
 """All of them, started in the pane that will be gone."""
 
-DECOYS: tuple[Decoy, ...] = (*_TMUX, *_PANES, *_NAMES, *_MEANT, *_PROGRAMS, *_CHECK_INS)
+DECOYS: tuple[Decoy, ...] = (*_TMUX, *_PANES, *_NAMES, *_MEANT, *_MARKED, *_PROGRAMS, *_CHECK_INS)
 """All of them."""
 
 SERVERS = frozenset(each.name for each in _TMUX if "tmux_server" in each.guards)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tmux_exporter.analysis import attribution, leak_guards, tmux_environment
+from tmux_exporter.analysis import agent_markers, attribution, leak_guards, tmux_environment
+from tmux_exporter.analysis.agent_markers import AgentMarkers
 from tmux_exporter.analysis.attribution import _Attribution
 from tmux_exporter.analysis.tmux_lookup import LiveServer, Presence, TmuxLookup
 from tmux_exporter.model import Evidence, Owner, Process, ProcessId
@@ -125,6 +126,9 @@ GUARDS: Mapping[str, Mutant] = {
     "server_socket": _never(tmux_environment, "_is_elsewhere"),
     "pane_id": lambda patch: patch.setattr(tmux_environment, "_PANE", re.compile(".+")),
     "identity": _by_pid,
+    "marker_orphan": lambda patch: patch.setattr(AgentMarkers, "_is_orphan", lambda *_: True),
+    "marker_outside": lambda patch: patch.setattr(AgentMarkers, "_agents_outside", lambda _: frozenset()),
+    "marker_age": lambda patch: patch.setattr(agent_markers, "_are_older", lambda *_: True),
     "is_alive": lambda patch: patch.setattr(Process, "alive", True),
     **{guard.__name__: _without(guard) for guard in leak_guards.GUARDS},
 }

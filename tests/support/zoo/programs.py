@@ -29,6 +29,11 @@ CONTAINER = (
 )
 # 4 is PR_SET_DUMPABLE.
 UNDUMPABLE = "import ctypes, signal\nctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\nwhile True: signal.pause()\n"
+# An agent: FOLDER NAME VARIABLE ID. What it leaves as NAME has its marker, but no variable of tmux.
+AGENT = (
+    'unset TMUX TMUX_PANE\nexport "$3=$4"\nsleep 3000 &\n'
+    'setsid -f sh -c \'echo $$ >"$0"; exec sleep 3000\' "$1/$2.pid" </dev/null >/dev/null 2>&1\nwait\n'
+)
 LATER = "sleep 3000\ntmux send-keys -t main:0 hi Enter\n"
 
 
@@ -40,6 +45,7 @@ def make(base: Path, commands: Iterable[str]) -> None:
         ("notty.py", NOTTY),
         ("container.py", CONTAINER),
         ("undumpable.py", UNDUMPABLE),
+        ("agent.sh", AGENT),
         ("later.sh", LATER),
     ):
         (base / name).write_text(content)

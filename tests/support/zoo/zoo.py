@@ -16,7 +16,7 @@ from tests.support.processes import end_process, is_gone
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
-from tests.support.zoo.decoys import DECOYS, LEFT, SERVERS, Where
+from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVERS, Where
 from tests.support.zoo.guards import GUARDS
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.analysis.leak_guards import _MARKERS
@@ -256,6 +256,9 @@ class Zoo:
         ):
             variables = {"TMUX": tmux, "TMUX_PANE": named}
             self._start(name, "sleep", "3000", **{key: text for key, text in variables.items() if text})
+        # Younger than the agent whose marker it has.
+        self.scene.pid("marked_with_one_outside.pid")
+        self._start("marked_outside_of_tmux", "sleep", "3000", **MARKER_OF_ONE_OUTSIDE)
         with (self.base / "age").open("w") as fifo:
             fifo.write(f"{self._tmux(server)}\n{self.gone}\n")
         at = self.base / "in_a_container.pid"
