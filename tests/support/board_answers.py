@@ -26,10 +26,13 @@ class Asked(NamedTuple):
 class Questioner:
     """Asks a Prometheus about the last `span` seconds. What has no answer is asked again for a while."""
 
-    def __init__(self, url: str, *, scrape_interval: float, span: float) -> None:
+    def __init__(
+        self, url: str, *, scrape_interval: float, span: float, slowest: float = SLOWEST_SECONDS
+    ) -> None:
         self._url = url
         self._interval = scrape_interval
         self._span = span
+        self._slowest = slowest
 
     def asker(self, board: Json) -> Asker:
         """Asks as a board does at this moment."""
@@ -52,7 +55,7 @@ class Questioner:
             for choice in (*choices, one):
                 for place, ask in self._questions(board, choice):
                     wanted = choice is not one and (name, place) not in may_be_empty
-                    answer, said = _patiently(ask, wanted=wanted)
+                    answer, said = _patiently(ask, self._slowest, wanted=wanted)
                     wrong += [f"{name}: {place}: {each}" for each in said]
                     if answer.series == 0 and choice is not one:
                         empty.add((name, place))
@@ -82,12 +85,12 @@ class Questioner:
         return self.asker(board).annotation(note, choice)
 
 
-def _patiently(ask: Callable[[], Answer], *, wanted: bool) -> tuple[Answer, list[str]]:
+def _patiently(ask: Callable[[], Answer], slowest: float, *, wanted: bool) -> tuple[Answer, list[str]]:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         answer = ask()
         said = [*answer.complaints]
-        if answer.seconds > SLOWEST_SECONDS:
+        if answer.seconds > slowest:
             said.append(f"took {answer.seconds:.1f} s")
         if wanted and answer.series == 0:
             said.append("no answer")
