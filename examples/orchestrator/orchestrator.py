@@ -76,8 +76,12 @@ class Team:
     @operation("status_check")
     def check(self, agent: str) -> None:
         """Raises RuntimeError for an agent that has ended."""
-        if tmux("display-message", "-p", "-t", f"={self.target(agent)}", "#{pane_dead}").strip() == "1":
+        if self.has_ended(agent):
             raise RuntimeError(f"{agent} has ended")
+
+    def has_ended(self, agent: str) -> bool:
+        """Whether its pane has nothing running in it."""
+        return tmux("display-message", "-p", "-t", f"={self.target(agent)}", "#{pane_dead}").strip() == "1"
 
     def screen(self, agent: str) -> str:
         """What its pane shows."""
@@ -106,7 +110,7 @@ def run(team: Team, rounds: int) -> None:
         with told("scheduling"):
             script("schedule_with_note.sh", "1", f"check in {number}", team.target(first))
     tmux("send-keys", "-t", f"={team.target(second)}", "", "exit", "Enter")
-    wait_until(lambda: "Pane is dead" in team.screen(second))
+    wait_until(lambda: team.has_ended(second))
     with told("status_check"):
         team.check(second)
     with told("recovery"):
