@@ -1,6 +1,5 @@
 """tmux commands timed by the real kernel's events: all of them, and nothing that was typed."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -205,15 +204,23 @@ def test_one_line_where_the_kernel_refuses() -> None:
     assert rest == ["False"] * 3
 
 
-def test_another_users_programs_are_none_of_ours(caplog: pytest.LogCaptureFixture, socket_dir: Path) -> None:
-    with caplog.at_level(logging.WARNING):
-        watch = CommandWatch(read_client, uid=os.getuid() + 1, clock=SystemClock())
-        watch.configure(wanted=True, most_per_second=1000)
+def test_another_users_programs_are_none_of_ours(
+    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+) -> None:
+    tmux_server("fleet")
+    witness = start_watch()
+    stranger = CommandWatch(read_client, uid=os.getuid() + 1, clock=SystemClock())
+    stranger.configure(wanted=True, most_per_second=100_000)
+
+    def is_seen() -> bool:
+        tmux(socket_dir / "fleet", "list-sessions")
+        return bool(witness.of(socket_dir / "fleet"))
+
     try:
-        tmux(socket_dir / "nobody", "list-sessions")
-        time.sleep(0.3)
-        harvest = watch.harvest()
+        wait_for(is_seen, "the one whose program it is sees it")
+        harvest = stranger.harvest()
         assert harvest is not None
+        assert harvest.listening
         assert harvest.runs == ()
     finally:
-        watch.stop()
+        stranger.stop()
