@@ -15,7 +15,7 @@ sampler with psutil, all at the same time and on the same fleet. process-exporte
 with its processes in it; once lean (`-threads=false -gather-smaps=false`), once with its defaults. The
 sampler reads only the processes of panes.
 
-This page, its picture and [performance.json](performance.json) are made by `make bench`, whole or part by part.
+This page, its picture and [performance.json](performance.json) are made by `make bench`, whole or by parts.
 [bench/](../bench/README.md) says how it is measured, and how to measure a part.
 
 """
