@@ -95,12 +95,12 @@ def _disk_full(scope: Scope) -> Rule:
 
 def _network_busy(scope: Scope) -> Rule:
     """Of the speed that the driver tells; where it tells none, of the one that the thresholds assume."""
+    assumed = scope.thresholds.number("host_network_busy", "assumed_bytes_per_second") * 8 / 1e9
     return scope.alert(
         "TmuxHostNetworkBusy",
         "host_network_busy",
         _above(scope, recorded.NETWORK_USED, "host_network_busy", "ratio"),
         summary="A network link of the host is nearly full.",
-        description=f"{PERCENT} of the speed of {{{{ $labels.device }}}} of the host of {_HOST} is "
-        f"used in one "
-        "direction; where the speed of the link is not known, of 1 Gbit/s.",
+        description=f"{PERCENT} of the speed of {{{{ $labels.device }}}} of the host of {_HOST} is used in "
+        f"one direction; where the speed of the link is not known, of {assumed:g} Gbit/s.",
     )
