@@ -1,5 +1,6 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
+from tmux_exporter.alerting.growth import grows
 from tmux_exporter.alerting.recording import hosts as recorded
 from tmux_exporter.alerting.scope import Rule, Scope
 from tmux_exporter.alerting.thresholds import LEVELS
@@ -64,7 +65,9 @@ def _memory_runs_out(scope: Scope) -> Rule:
         "host_memory_runs_out",
         f"{left} < {scope.number('host_memory_runs_out', 'seconds')}\n"
         # While most of it is free a build is no reason to look.
-        f"and {_above(scope, recorded.MEMORY_USED, 'host_memory_runs_out', 'used')}",
+        f"and {_above(scope, recorded.MEMORY_USED, 'host_memory_runs_out', 'used')}\n"
+        # A fleet that is started takes a step, and a line through the hour would go on from there.
+        f"and (\n{grows(scope, recorded.MEMORY_USED, 'instance', 'host_memory_runs_out')}\n)",
         summary="The memory of the host will be used up soon.",
         description=f"At the pace of the last hour the memory of the host of {_HOST} is used up in {TIME}.",
     )

@@ -1,5 +1,6 @@
 """What is used of the host, as parts of what it has."""
 
+from tmux_exporter.alerting.growth import record_floor
 from tmux_exporter.alerting.scope import Rule, Scope
 
 CORES = "instance:tmux_host_cores:count"
@@ -44,6 +45,7 @@ def _memory(scope: Scope) -> tuple[Rule, ...]:
         scope.record(MEMORY_USED, f"1 - {left} / {size}"),
         # Only where it falls: there is no time at which memory that grows is used up.
         scope.record(MEMORY_LEFT, f"{left}\n/ -({falls} < 0)"),
+        record_floor(scope, MEMORY_USED, "instance"),
     )
 
 
