@@ -19,7 +19,7 @@ test: ## the whole proof: linters, types, floors, then all tests (under 5 minute
 	@exec $(PYTHON) -m pytest -q $(PARALLEL) $(ARGS)
 
 check: ## `make test` and what takes minutes by its nature: an hour of churn, replays, floods
-	@deploy/setup test
+	@deploy/setup check
 	@$(MAKE) --no-print-directory lint
 	@exec $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions" $(ARGS)
 

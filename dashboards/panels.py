@@ -69,20 +69,20 @@ def tile(
     steps: Steps,
     empty: str,
     unit: str = "none",
-    decimals: int = 0,
+    decimals: int | None = 0,
     texts: Texts | None = None,
     below: tuple[float, str, str] | None = None,
     width: int = 4,
 ) -> stat.Panel:
     """One number, or a word for it, on a coloured ground: to be read from across the room.
 
-    `below` is a number, and the word and colour for all that is smaller.
+    `below` is a number, and the word and colour for all that is smaller. Without `decimals` there are as many
+    as the number needs.
     """
-    return (
+    panel = (
         framed(stat.Panel(), number, title, description, empty)
         .with_target(target(query, 0).instant())
         .unit(unit)
-        .decimals(decimals)
         .thresholds(colored(steps))
         .mappings(
             [
@@ -99,6 +99,7 @@ def tile(
         .span(width)
         .height(4 if width < 6 else 3)
     )
+    return panel if decimals is None else panel.decimals(decimals)
 
 
 def timeline(

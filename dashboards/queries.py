@@ -57,6 +57,11 @@ def or_zero(count: str, known: str) -> str:
     return f"{count}\nor 0 * count({known})"
 
 
+def or_none(events: str, known: str, label: str) -> str:
+    """Events by a label; while there are none, and `known` has series, one line at 0 whose name says so."""
+    return f'{events} > 0\nor on () label_replace(0 * sum({known}), "{label}", "none", "", "")'
+
+
 def memory_of_limit(scope: tuple[str, ...], family: str = "tmux_agent") -> str:
     """What every agent or session uses of the memory that it may use, as the alerts count it."""
     memory, swap, limit = (

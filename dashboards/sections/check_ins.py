@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, none_is_calm
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, rate, select
+from dashboards.queries import SESSION, Query, or_none, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
@@ -92,13 +92,18 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
         "Check-ins that ended, by outcome",
         "Per minute. fired: it was due and its target was there. missed: its target was gone, its keys led "
         "elsewhere, or it sends only after a failure. cancelled: it ended before it was due, or the "
-        "remediator ended it.",
-        [Query(expr=f"60 * sum by (outcome) ({rate(ended)}) > 0", legend="{{outcome}}")],
+        "remediator ended it. none: no check-in ended.",
+        [
+            Query(
+                expr=or_none(f"60 * sum by (outcome) ({rate(ended)})", rate(ended), "outcome"),
+                legend="{{outcome}}",
+            )
+        ],
         unit="none",
-        empty="No check-in ended in this time.",
+        empty="No session is seen that has, or had, a check-in.",
         stacked=True,
         events=True,
-        colors={"fired": FINE, "missed": CRITICAL, "cancelled": RESTING, "unknown": UNKNOWN},
+        colors={"fired": FINE, "missed": CRITICAL, "cancelled": PLAIN, "unknown": UNKNOWN, "none": RESTING},
     )
 
 

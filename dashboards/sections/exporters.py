@@ -75,8 +75,10 @@ def lost(number: int) -> Builder[dashboard.Panel]:
         "Lost figures",
         "Series that were left out (limits.series, or the same labels twice) and reports of operations that "
         "could not be counted, within the time range: what is shown is not all there was.",
-        Query(expr=f"sum(increase({dropped}[$__range])) + sum(increase({reports}[$__range]))"),
+        Query(expr=f"round(sum(increase({dropped}[$__range])) + sum(increase({reports}[$__range])))"),
         steps=none_is_calm(WARNING),
+        unit="short",
+        decimals=None,
         empty="no exporter",
     )
 

@@ -103,16 +103,17 @@ def _won_back(number: int) -> timeseries.Panel:
         number,
         "Memory won back",
         "By how much less memory leaked processes held than shortly before, where the remediator ended "
-        "something in between.",
+        "something in between. 0 where it ended nothing.",
         [
             Query(
                 expr=f"sum(clamp_min({held} offset $__rate_interval) - {held}), 0)\n"
-                f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)",
+                f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)\n"
+                f"or 0 * count({select('tmux_remediator_up', HOST)})",
                 legend="won back",
             )
         ],
         unit="bytes",
-        empty="The remediator ended nothing in this time.",
+        empty=_NO_REMEDIATOR,
         events=True,
     )
 

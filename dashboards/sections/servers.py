@@ -19,7 +19,7 @@ from dashboards.levels import (
 )
 from dashboards.links import drill_down
 from dashboards.panels import NAME_PATTERN, graph, tile
-from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, or_zero, rate, select
+from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, or_none, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _BY = "by (instance, server)"
@@ -33,6 +33,7 @@ _REASONS = {
     "protocol": UNKNOWN,
     "partial": "light-purple",
     "malformed": "dark-purple",
+    "none": RESTING,
 }
 
 
@@ -161,12 +162,15 @@ def _latency(number: int) -> Builder[dashboard.Panel]:
         at_end("rate", select(f"tmux_server_query_duration_seconds_{part}", SERVER))
         for part in ("sum", "count")
     )
-    ranked = f"sum by (job, instance, server) ({spent})\n/ sum by (job, instance, server) ({asked})"
+    by = "by (job, instance, server)"
+    # One that hangs has a start, one that has ended has none: it would take the place of one that people use.
+    there = f"{select('tmux_server_start_time_seconds', SERVER)} @ end()"
+    ranked = f"sum {by} ({spent})\n/ sum {by} ({asked})\nand on (job, instance, server) {there}"
     return graph(
         number,
         "How long tmux takes to answer",
         "The slowest hundredth of the answers to the exporter's questions (99th percentile); a server that "
-        f"does not answer has no line. Shown are the {LARGEST} slowest in the whole time range.",
+        f"does not answer has no line. Shown are the {LARGEST} slowest of those that are there at its end.",
         [Query(expr=largest(f"({_quantile(0.99)})", ranked), legend=_NAME)],
         unit="s",
         logarithmic=True,
@@ -182,10 +186,15 @@ def _failures(number: int) -> Builder[dashboard.Panel]:
         "Questions without an answer, by reason",
         "Questions per minute that gave no usable answer. hung: nothing came within 2 s. noserver: nobody "
         "listens any more. denied, untrusted: we may not ask, or should not. protocol, partial, malformed: "
-        "what came cannot be read.",
-        [Query(expr=f"60 * sum by (reason) ({rate(failed)}) > 0", legend="{{reason}}")],
+        "what came cannot be read. none: every question was answered.",
+        [
+            Query(
+                expr=or_none(f"60 * sum by (reason) ({rate(failed)})", rate(failed), "reason"),
+                legend="{{reason}}",
+            )
+        ],
         unit="none",
-        empty="No question without an answer is seen.",
+        empty=_EMPTY,
         stacked=True,
         events=True,
         colors=_REASONS,

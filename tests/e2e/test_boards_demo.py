@@ -55,7 +55,7 @@ def demo(start_up: Callable[..., Up], tmp_path: Path) -> Up:
 def victoria(demo: Up, tmp_path: Path) -> Iterator[str]:
     """The URL of a VictoriaMetrics that scrapes the demo's exporter, and takes over what the rules make."""
     program = shutil.which("victoria-metrics")
-    assert program, "victoria-metrics is missing; install it: apt-get install victoria-metrics"
+    assert program, "victoria-metrics is missing; install it: deploy/setup check"
     port = stack.free_port(0)
     exporter, prometheus = (demo.url(name).removeprefix("http://") for name in ("live page", "Prometheus"))
     rules = {

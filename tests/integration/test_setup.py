@@ -1,4 +1,4 @@
-"""What `make up` and `make test` say on a machine where they cannot set themselves up."""
+"""What `make up`, `make test` and `make check` say on a machine where they cannot set themselves up."""
 
 import os
 import shutil
@@ -12,8 +12,10 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 
 
-def set_up(tmp_path: Path, *tools: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `deploy/setup run` in a copy of the checkout's top, with only these programs to be found."""
+def set_up(
+    tmp_path: Path, *tools: str, purpose: str = "run", **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `deploy/setup` in a copy of the checkout's top, with only these programs to be found."""
     checkout = tmp_path / "checkout"
     (checkout / "deploy").mkdir(parents=True)
     shutil.copy(ROOT / "deploy" / "setup", checkout / "deploy" / "setup")
@@ -24,7 +26,7 @@ def set_up(tmp_path: Path, *tools: str, **environ: str) -> subprocess.CompletedP
     for tool in (*TOOLS, *tools):
         (programs / tool).symlink_to(shutil.which(tool) or "/bin/true")
     return subprocess.run(
-        [programs / "sh", checkout / "deploy" / "setup", "run"],
+        [programs / "sh", checkout / "deploy" / "setup", purpose],
         env={"PATH": str(programs), **environ},
         capture_output=True,
         text=True,
@@ -44,6 +46,14 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     result = set_up(tmp_path, "tmux", "prometheus")
     assert result.returncode == 3
     assert result.stderr.endswith("run it again: prometheus-alertmanager\n")
+
+
+def test_only_the_long_tests_need_another_store(tmp_path: Path) -> None:
+    there = ("tmux", "prometheus", "prometheus-alertmanager")
+    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics")):
+        result = set_up(tmp_path / purpose, *there, purpose=purpose)
+        assert result.returncode == 3
+        assert result.stderr.endswith(f"run it again: {wanted}\n")
 
 
 def test_the_servers_can_be_left_out(tmp_path: Path) -> None:
