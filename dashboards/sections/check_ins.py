@@ -103,6 +103,7 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
         empty="No session is seen that has, or had, a check-in.",
         stacked=True,
         events=True,
+        soft_top=1,
         colors={"fired": FINE, "missed": CRITICAL, "cancelled": PLAIN, "unknown": UNKNOWN, "none": RESTING},
     )
 

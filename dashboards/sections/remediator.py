@@ -115,6 +115,7 @@ def _won_back(number: int) -> timeseries.Panel:
         unit="bytes",
         empty=_NO_REMEDIATOR,
         events=True,
+        soft_top=2**20,
     )
 
 

@@ -197,6 +197,7 @@ def _failures(number: int) -> Builder[dashboard.Panel]:
         empty=_EMPTY,
         stacked=True,
         events=True,
+        soft_top=1,
         colors=_REASONS,
     )
 
