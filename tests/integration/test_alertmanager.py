@@ -5,12 +5,13 @@ import shutil
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.alert_files import told
 from tests.support.wait import wait_for
 from tests.support.webhook import Webhook
 from tmux_exporter.alerting import rules, thresholds
@@ -18,6 +19,10 @@ from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.scope import Scope
 
 NUMBERS = thresholds.load()
+LEVELS = ("emergency", "critical", "warning")
+OF_A_LEVEL = ("severity", "priority", "threshold")
+IN_LEVELS = sorted({name for name, level in told() if level})
+Labels = frozenset[tuple[str, str]]
 LABELS = {
     (str(rule["alert"]), labels.get("threshold", "")): labels
     for rule in rules.alerts(Scope(thresholds=NUMBERS))
@@ -72,6 +77,14 @@ class Alertmanager:
         with urllib.request.urlopen(self.url, timeout=30) as answer:
             found: list[dict[str, Any]] = json.loads(answer.read())
         return found
+
+    def keeps_quiet(self) -> set[Labels]:
+        """The labels of whatever keeps quiet."""
+        return {
+            frozenset(each["labels"].items())
+            for each in self.states()
+            if each["status"]["state"] == "suppressed"
+        }
 
     def suppressed(self) -> set[tuple[str, ...]]:
         """Alert, priority, instance and tmux server of what keeps quiet."""
@@ -161,3 +174,81 @@ def test_who_is_told_and_who_keeps_quiet(alertmanager: Alertmanager, webhook: We
     wait_for(
         lambda: ("TmuxAgentNearMemoryLimit", "P3", "a:1", "one") not in alertmanager.suppressed(), "over"
     )
+
+
+def thing(name: str) -> dict[str, str]:
+    """What an alert is about: its labels without its level, as a test of the rules has seen them."""
+    labels = next(labels for (each, _), labels in sorted(told().items()) if each == name)
+    return {key: value for key, value in labels.items() if key not in OF_A_LEVEL}
+
+
+def alert(name: str, level: str, **changes: str) -> dict[str, str]:
+    return {"alertname": name, **thing(name), **LABELS[name, level], **changes}
+
+
+def quiet(alerts: Iterable[Mapping[str, str]]) -> set[Labels]:
+    return {frozenset(each.items()) for each in alerts}
+
+
+def test_a_test_of_the_rules_tells_every_alert_at_every_level() -> None:
+    assert told().keys() == LABELS.keys()
+    assert len(IN_LEVELS) >= 14
+
+
+def test_a_worse_level_keeps_the_milder_ones_of_the_same_thing_quiet_and_of_nothing_else(
+    alertmanager: Alertmanager,
+) -> None:
+    posted, milder, others = [], [], []
+    for name in IN_LEVELS:
+        levels = [level for level in LEVELS if (name, level) in told()]
+        worst, *rest = [alert(name, level) for level in levels]
+        posted += [worst, *rest]
+        milder += rest
+        # The mildest level of something else, which differs in one label.
+        others += [alert(name, levels[-1], **{label: "another"}) for label in thing(name)]
+    alertmanager.post(*posted, *others)
+    wait_for(lambda: len(alertmanager.states()) == len(posted) + len(others), "all have arrived")
+    wait_for(lambda: alertmanager.keeps_quiet() >= quiet(milder), "the milder ones keep quiet")
+    assert sorted(map(sorted, alertmanager.keeps_quiet() - quiet(milder))) == []
+
+
+def test_an_exporter_that_is_down_keeps_all_of_its_instance_quiet_and_of_no_other(
+    alertmanager: Alertmanager,
+) -> None:
+    names = told().keys() - {("Watchdog", ""), ("TmuxExporterDown", "")}
+    # One level each: a worse one would keep it quiet anyway.
+    worst = {
+        name: level
+        for level in ("warning", "critical", "emergency", "")
+        for name, each in names
+        if each == level
+    }
+    here = [alert(name, level, job="tmux", instance="down:1") for name, level in worst.items()]
+    there = [alert(name, level, job="tmux", instance="up:1") for name, level in worst.items()]
+    down = alert("TmuxExporterDown", "", job="tmux", instance="down:1")
+    alertmanager.post(down, alert("Watchdog", ""), *here, *there)
+    wait_for(lambda: len(alertmanager.states()) == len(here) + len(there) + 2, "all have arrived")
+    # A server that hangs makes samples partial.
+    symptom = alert("TmuxSamplesPartial", "", job="tmux", instance="up:1")
+    expected = quiet([*here, symptom])
+    wait_for(lambda: alertmanager.keeps_quiet() >= expected, "all of that instance keep quiet")
+    assert sorted(map(sorted, alertmanager.keeps_quiet() - expected)) == []
+
+
+def test_what_belongs_together_is_told_together(alertmanager: Alertmanager, webhook: Webhook) -> None:
+    agents = [near_limit("warning", server="one", agent=agent) for agent in ("x", "y")]
+    alertmanager.post(*agents, near_limit("warning", server="two", agent="x"), firing("TmuxLeakOld", "a:1"))
+    wait_for(lambda: len(webhook.messages) >= 3, "all is told")
+    shown = {
+        (
+            message["receiver"],
+            message["groupLabels"]["alertname"],
+            message["groupLabels"].get("server", ""),
+        ): {each["labels"].get("agent", "") for each in message["alerts"]}
+        for message in webhook.messages
+    }
+    assert shown == {
+        ("chat", "TmuxAgentNearMemoryLimit", "one"): {"x", "y"},
+        ("chat", "TmuxAgentNearMemoryLimit", "two"): {"x"},
+        ("digest", "TmuxLeakOld", ""): {""},
+    }

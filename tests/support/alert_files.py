@@ -25,6 +25,9 @@ GROUPS = [str(group["name"]) for group in rule_file(Scope(thresholds=load()))["g
 """In the order in which they are to be evaluated: what is recorded before what reads it."""
 
 
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
 @cache
 def shipped() -> dict[str, list[dict[str, Any]]]:
     """All rules as they are shipped, in the order in which they are made."""
@@ -106,6 +109,24 @@ def _tested(case: dict[str, Any]) -> set[str]:
     exprs = [each["expr"] for each in case.get("promql_expr_test", ())]
     alerts.update(name for expr in exprs for name in re.findall(r'alertname="(\w+)"', expr))
     return alerts.union(*(_selected_names(expr) for expr in exprs))
+
+
+@cache
+def told() -> dict[tuple[str, str], dict[str, str]]:
+    """The labels of each alert at each level (empty where it has one), as some test of the rules tells it."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for path in TESTS:
+        for test in yaml.load(path.read_text(), yaml.CSafeLoader)["tests"]:
+            for case in test.get("alert_rule_test", ()):
+                for alert in case.get("exp_alerts", ()):
+                    labels = alert["exp_labels"]
+                    found[case["alertname"], labels.get("threshold", "")] = labels
+            for case in test.get("promql_expr_test", ()):
+                for sample in case.get("exp_samples", ()):
+                    labels = dict(_LABEL.findall(sample["labels"]))
+                    if labels.pop("alertstate", "") == "firing" and (name := labels.pop("alertname", "")):
+                        found[name, labels.get("threshold", "")] = labels
+    return found
 
 
 def rules_of(tables: Mapping[str, Mapping[str, object]], **scope: Any) -> dict[str, list[dict[str, Any]]]:

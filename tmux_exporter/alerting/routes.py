@@ -24,6 +24,8 @@ _SAME_THING = (
     "agent",
     "kind",
     "operation",
+    "resource",
+    "slo",
 )
 
 
