@@ -48,9 +48,9 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     assert result.stderr.endswith("run it again: prometheus-alertmanager\n")
 
 
-def test_only_the_long_tests_need_another_store(tmp_path: Path) -> None:
+def test_only_the_long_tests_need_another_store_and_what_runbooks_use(tmp_path: Path) -> None:
     there = ("tmux", "prometheus", "prometheus-alertmanager")
-    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics")):
+    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics curl jq procps")):
         result = set_up(tmp_path / purpose, *there, purpose=purpose)
         assert result.returncode == 3
         assert result.stderr.endswith(f"run it again: {wanted}\n")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.wait import wait_for
@@ -15,12 +16,18 @@ _LISTENING = re.compile(r"listening on (http://\S+/)")
 class Exporter:
     """Started when made; `home` holds its state and log, `runtime` its sockets."""
 
-    def __init__(self, home: Path, runtime: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        runtime: Path,
+        *arguments: str,
+        program: Sequence[str] = (sys.executable, "-m", "tmux_exporter"),
+    ) -> None:
         self.log = home / "serve.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tmux_exporter", "serve"),
+                    *(*program, "serve"),
                     *("--web.listen-address", "127.0.0.1:0", "--sampling.interval", "500ms", *arguments),
                 ],
                 stderr=log,

@@ -59,7 +59,9 @@ class Watched:
         sampling = f"{min(5.0, self.interval / 2):g}s"
         arguments = ("--config", str(self.home / "exporter.yml"), "--sampling.interval", sampling)
         listen = ("--web.listen-address", f"127.0.0.1:{self.port}")
-        return Exporter(self.home, self.home, *arguments, *listen)
+        # As it is installed: people look for it by its name.
+        program = (str(Path(sys.executable).with_name("tmux-exporter")),)
+        return Exporter(self.home, self.home, *arguments, *listen, program=program)
 
     def kill_exporter(self) -> None:
         """As the kernel would, for memory."""

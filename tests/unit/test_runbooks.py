@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import urllib.parse
 from functools import cache
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from tests.support.alert_files import RUNBOOKS
 from tests.support.planned import PLANNED
 from tests.support.promised import labels, there
 from tests.support.promql import named_labels, selected
+from tests.support.runbook_pages import PAGES, PROGRAMS, commands, queries
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.cli import cli
 from tmux_exporter.remediator_cli import cli as remediator_cli
 
-PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
 SCOPE = Scope(thresholds=thresholds.load())
 LEVELS_OF_RECORDED = {
     "job",
@@ -31,20 +32,9 @@ LEVELS_OF_RECORDED = {
     "resource",
     "device",
 }
+OUR_PAGES = ("/metrics", "/-/healthy", "/-/ready", "/api/v1/report")
 PARTS = ["Meaning", "Impact", "Diagnosis", "Mend", "When to silence"]
 RECORDED = set(rules.recorded(SCOPE))
-
-# Programs of the system that a command may be; what is ours or tmux's is looked at more closely.
-TOOLS = {"amtool", "cat", "curl", "journalctl", "jq", "kill", "ls", "ps", "timeout"}
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The code of a page in one language; a command that stands in its text is a block too."""
-    text = page.read_text()
-    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    if language == "sh":
-        found += re.findall(r"`((?:tmux|tmux-exporter|tmux-remediator|amtool|kill) [^`]+)`", text)
-    return found
 
 
 def command_problem(line: str) -> str:
@@ -73,10 +63,35 @@ def _problem(words: list[str]) -> str:
             return f"no command {name}" if command is None else f"no option {unknown[0]}" if unknown else ""
         case ["tmux", "-L" | "-S", _, verb, *_] | ["tmux", verb, *_]:
             return "" if verb in _tmux_verbs() else f"tmux {verb}"
+        case ["curl", *rest]:
+            return next(filter(None, map(_address_problem, rest)), "")
+        case ["amtool", *rest]:
+            verbs = [word for word in rest if word.isalpha()][:2]
+            known = _flags_of("amtool", *verbs, "--help")
+            flags = [word.split("=")[0] for word in rest if word.startswith("--")]
+            return next((f"no option {flag}" for flag in flags if flag not in known), "")
         case [program, *_]:
-            return "" if program in TOOLS else f"no program {program}"
+            return "" if program in PROGRAMS else f"no program {program}"
         case _:
             return "nothing"
+
+
+def _address_problem(word: str) -> str:
+    """Why an address leads nowhere; what it asks Prometheus is looked at as all queries are."""
+    if "://" not in word:
+        return ""
+    address = urllib.parse.urlsplit(word)
+    asked = urllib.parse.parse_qs(address.query).get("query", [])
+    if problem := next(filter(None, map(query_problem, asked)), ""):
+        return problem
+    return f"no page {address.path}" if address.port == 10077 and address.path not in OUR_PAGES else ""
+
+
+@cache
+def _flags_of(*words: str) -> set[str]:
+    """The long flags of which a program's help tells."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    return set(re.findall(r"--[a-z.-]+", done.stdout + done.stderr))
 
 
 @cache
@@ -115,10 +130,8 @@ def test_a_page_has_its_parts_and_what_it_names_exists(page: Path) -> None:
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == PARTS
     for part in PARTS:
         assert re.search(rf"^## {part}\n\n\S", text, re.MULTILINE), part
-    lines = [line for block in blocks(page, "sh") for line in block.strip().split("\n")]
-    assert {line: problem for line in lines if (problem := command_problem(line))} == {}
-    queries = blocks(page, "promql")
-    assert {query: problem for query in queries if (problem := query_problem(query))} == {}
+    assert {line: problem for line in commands(page) if (problem := command_problem(line))} == {}
+    assert {query: problem for query in queries(page) if (problem := query_problem(query))} == {}
     metrics = set(re.findall(r"`(tmux_\w+)`", text))
     assert all(there(name) for name in metrics)
 
@@ -155,7 +168,13 @@ def _in_words(duration: str) -> str:
         ("tmux-exporter explain AGENT --deep", "no option --deep"),
         ("tmux -L SERVER lss", "tmux lss"),
         ("timeout 5 tmux -S SERVER kill-servers", "tmux kill-servers"),
-        ("systemctl restart tmux", "no program systemctl"),
+        ("service tmux restart", "no program service"),
+        ("amtool silence add --durations=1h alertname=A", "no option --durations"),
+        ("curl -s http://127.0.0.1:10077/-/well", "no page /-/well"),
+        (
+            "curl -s 'http://127.0.0.1:9090/api/v1/query?query=tmux_no_such_thing' | jq .data",
+            "no built metric tmux_no_such_thing",
+        ),
     ],
 )
 def test_a_planted_command_is_refused(line: str, problem: str) -> None:

@@ -1,0 +1,275 @@
+"""Every command and every query of the runbooks, run as it stands there, with what it leaves open filled in.
+
+What only looks has to end well and show something. What acts is done to something planted, and has to have
+its effect.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.exporter import Exporter
+from tests.support.namespace import in_namespace
+from tests.support.processes import is_gone
+from tests.support.promql import selected
+from tests.support.runbook_pages import PAGES, commands, queries
+from tests.support.runbook_scene import Answer, RunbookScene
+from tests.support.wait import wait_for
+from tmux_exporter import stack
+from tmux_exporter.sources import tmux_sockets
+
+COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+QUERIES = sorted({query for page in PAGES for query in queries(page)})
+
+NOT_RUN = {
+    "kill -9": "named so that nobody gives it",
+    "loginctl show-user USER -p Linger": "asks a login manager, which a container has not",
+    "systemctl --user set-property UNIT MemoryMax=8G": "asks the user's service manager, likewise",
+    "py-spy dump --pid PID": "is not ours to install",
+}
+
+ENDS_WITH = {
+    "tmux-exporter leaks": {0, 1},
+    "tmux-exporter schedulers": {1},
+    "tmux-exporter schedulers --json": {1},
+    "tmux-exporter doctor": {0, 1},
+    # Where there is no journal it has no entries.
+    "journalctl": {0, 1},
+}
+"""The exit status of what tells by it what it found."""
+
+MAY_BE_EMPTY = ("tmux -L SERVER list-clients",)
+"""Shows nothing where nobody is attached."""
+
+COMPLAINS = re.compile(
+    r"(unknown|unrecognized|invalid|no such|unsupported) (option|command|flag|sort)|usage:", re.IGNORECASE
+)
+
+LATEST = {"agent:tmux_agent_memory_bytes:min15m", "instance:tmux_slo_errors:ratio_rate30d"}
+"""What is recorded last."""
+
+NO_SERIES = {
+    "server:tmux_command_errors:ratio_rate5m": "commands are only seen where the kernel tells of them",
+    "tmux_agent_waiting_since_timestamp_seconds": "nobody waits",
+    "tmux_host_network_speed_bytes": "a virtual link has no speed",
+}
+"""What this scene has no series of."""
+
+
+def looks(scene: RunbookScene, command: str) -> str:
+    """What is wrong with a command that only looks; nothing is the empty text."""
+    if "/proc/pressure" in command and not Path("/proc/pressure/cpu").exists():
+        return ""
+    answer = scene.run(scene.filled(command))
+    program = next((each for each in ENDS_WITH if each in (command, command.split(maxsplit=1)[0])), "")
+    if answer.status not in ENDS_WITH.get(program, {0}) or COMPLAINS.search(answer.errors):
+        return f"ends with {answer.status}: {answer.errors.strip()[-300:]}"
+    if not answer.output.strip() and command not in MAY_BE_EMPTY and program != "journalctl":
+        return "shows nothing"
+    return ""
+
+
+def asks(scene: RunbookScene, query: str) -> str:
+    """What is wrong with a query."""
+    assert scene.watched
+    try:
+        names = {each.name for each in selected(query)} - NO_SERIES.keys()
+    except ValueError as error:
+        return str(error)
+    if missing := names - scene.names():
+        return f"no series {', '.join(sorted(missing))}"
+    asked = urllib.parse.urlencode({"query": scene.filled(query)})
+    answered = stack.fetch(f"{scene.watched.prometheus.url}/api/v1/query?{asked}")
+    return "" if answered else "is refused"
+
+
+def ends_it(scene: RunbookScene, command: str) -> None:
+    pid = scene.plant()
+    run_well(scene, command, PID=str(pid))
+    wait_for(lambda: is_gone(pid), f"{command} ends it")
+
+
+def lets_it_go_on(scene: RunbookScene, command: str) -> None:
+    pid = scene.plant()
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: state_of(pid) == "T", "it is stopped")
+    run_well(scene, command, PID=str(pid))
+    wait_for(lambda: state_of(pid) != "T", f"{command} lets it go on")
+
+
+def is_read_again(scene: RunbookScene, command: str) -> None:
+    assert scene.watched
+    exporter = scene.watched.exporter
+    before = last_read(exporter)
+    run_well(scene, command, PID=str(exporter.process.pid))
+    wait_for(lambda: last_read(exporter) > before, "it is read again")
+
+
+def last_read(exporter: Exporter) -> float:
+    name = "tmux_exporter_config_last_reload_successful_timestamp_seconds"
+    return float(re.findall(rf"^{name} (\S+)$", exporter.metrics(), re.MULTILINE)[0])
+
+
+def makes_the_socket(scene: RunbookScene, command: str) -> None:
+    assert not scene.lost_socket.exists()
+    run_well(scene, command, PID=str(scene.lost))
+    wait_for(scene.lost_socket.exists, "the socket file is there again")
+
+
+def raises_the_limit(scene: RunbookScene, command: str) -> None:
+    pid = scene.plant()
+    run_well(scene, command, PID=str(pid))
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(r"^Max open files +16384 ", limits, re.MULTILINE), limits
+
+
+def forgets_the_history(scene: RunbookScene, command: str) -> None:
+    size = ("display-message", "-p", "-t", scene.log, "#{history_size}")
+    wait_for(lambda: int(scene.fleet.tmux(*size)) > 100, "the pane has a history")
+    run_well(scene, command, PANE=scene.log)
+    assert scene.fleet.tmux(*size) == "0"
+
+
+def attaches(scene: RunbookScene, command: str) -> None:
+    words = ("script", "-qec", scene.filled(command), "/dev/null")
+    terminal = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=scene.environ)
+    try:
+        wait_for(lambda: scene.fleet.tmux("list-clients", "-t", "work"), f"{command} attaches")
+    finally:
+        scene.fleet.tmux("detach-client", "-s", "work")
+        assert terminal.wait(60) == 0
+
+
+def serves(scene: RunbookScene, command: str) -> None:
+    """Never at its usual port: that may be somebody's."""
+    place = scene.home / "second"
+    place.mkdir(mode=0o700)
+    places = {"XDG_STATE_HOME": str(place), "XDG_RUNTIME_DIR": str(place)}
+    words = f"{command} --web.listen-address 127.0.0.1:0".split()
+    assert_runs(words, "listening on", scene.environ | places, place / "log")
+
+
+def observes(scene: RunbookScene, command: str) -> None:
+    place = scene.home / "third"
+    place.mkdir(mode=0o700)
+    places = {"XDG_STATE_HOME": str(place), "XDG_RUNTIME_DIR": str(place)}
+    assert_runs(command.split(), "observ", scene.environ | places, place / "log")
+
+
+def assert_runs(words: Sequence[str], says: str, environ: Mapping[str, str], log: Path) -> None:
+    """It runs until it is asked to end."""
+    with log.open("wb") as errors:
+        process = subprocess.Popen(words, stderr=errors, env=environ)
+    try:
+        wait_for(lambda: says in log.read_text() or process.poll() is not None, f"{words} says: {says}")
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def keeps_quiet(scene: RunbookScene, command: str) -> None:
+    silenced = run_well(scene, command).output.strip()
+    assert re.fullmatch(r"[0-9a-f-]{36}", silenced), silenced
+    assert silenced in scene.run(f"{scene.filled('amtool silence query --quiet')}").output
+
+
+def run_well(scene: RunbookScene, command: str, **words: str) -> Answer:
+    answer = scene.run(scene.filled(command, **words))
+    assert answer.status == 0, answer.errors
+    return answer
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+ACTS: dict[str, Callable[[RunbookScene, str], None]] = {
+    "kill PID": ends_it,
+    "kill -CONT PID": lets_it_go_on,
+    "kill -HUP PID": is_read_again,
+    "kill -USR1 PID": makes_the_socket,
+    "prlimit --pid PID --nofile=16384:": raises_the_limit,
+    "tmux -L SERVER clear-history -t PANE": forgets_the_history,
+    "tmux -L SERVER attach -t SESSION": attaches,
+    "tmux-exporter serve": serves,
+    "tmux-remediator run": observes,
+}
+"""What does something, each tried on something of its own."""
+
+
+def acts(scene: RunbookScene, command: str) -> str:
+    """What is wrong with a command that does something."""
+    try:
+        (keeps_quiet if is_silence(command) else ACTS[command])(scene, command)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+
+def is_silence(command: str) -> bool:
+    return command.startswith("amtool silence add ")
+
+
+BROKEN = (
+    "amtool silence add --durations=1h --comment=known alertname=TmuxAgentStuck",
+    "amtool silence add --duration=1h alertname=TmuxAgentStuck",
+    "cat /proc/PID/limit",
+    "curl -s http://127.0.0.1:10077/-/well",
+    "kill -CONTINUE PID",
+    "ps -o pid,colour -p PID",
+    "prlimit --pid PID --nofiles=65536",
+    "tmux -L SERVER capture-pane -p -t nowhere",
+    "tmux-exporter explain AGENT --deep",
+    "tmux-exporter once --format json | jq '.agent[] | .up'",
+)
+BROKEN_QUERIES = ("tmux_no_such_thing", "rate(tmux_up)", "topk(10, tmux_pane_history)")
+
+
+def try_all(scene: RunbookScene) -> None:
+    acting = {command for command in COMMANDS if command in ACTS or is_silence(command)}
+    looking = [command for command in COMMANDS if command not in acting | NOT_RUN.keys()]
+    found = {command: looks(scene, command) for command in looking}
+    found |= {command: acts(scene, command) for command in sorted(acting)}
+    wait_for(lambda: scene.names() >= LATEST, "everything has been recorded")
+    found |= {query: asks(scene, query) for query in QUERIES}
+    problems = [f"{each}: {problem}" for each, problem in found.items() if problem]
+    assert not problems, "\n".join(problems)
+
+    broken = {each: (acts if is_silence(each) else looks)(scene, each) for each in BROKEN}
+    broken |= {each: asks(scene, each) for each in BROKEN_QUERIES}
+    assert [each for each, problem in broken.items() if not problem] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_command_and_query_of_the_runbooks_works(
+    socket_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
+    # Never a usual port: somebody's Prometheus may look for its own there.
+    free_port = stack.free_port
+    monkeypatch.setattr(stack, "free_port", lambda _: free_port(0))
+    home = socket_dir.parent / "home"
+    home.mkdir(mode=0o700)
+
+    def work() -> None:
+        scene = RunbookScene(socket_dir.parent, socket_dir, home)
+        try:
+            try_all(scene)
+        finally:
+            scene.close()
+
+    assert in_namespace(work), "the kernel gives no namespace"
+
+
+def test_what_is_not_run_or_acts_still_stands_in_a_runbook() -> None:
+    assert (NOT_RUN.keys() | ACTS.keys()) <= set(COMMANDS)
+    told = {each.split()[0] if each.startswith("journalctl") else each for each in COMMANDS}
+    assert ENDS_WITH.keys() <= told
