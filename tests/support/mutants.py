@@ -13,7 +13,19 @@ from typing import Any
 import pytest
 
 from tmux_exporter.remediation import Mode
-from tmux_exporter.remediator import act, audit, cycle, judging, lock, proofs, protection, run, vetoes, words
+from tmux_exporter.remediator import (
+    act,
+    audit,
+    cycle,
+    judging,
+    lock,
+    proofs,
+    protection,
+    run,
+    telling,
+    vetoes,
+    words,
+)
 
 VARIABLE = "TMUX_EXPORTER_MUTANT"
 
@@ -143,6 +155,11 @@ def _targets_on_record() -> None:
     )
 
 
+def _called_by_its_name() -> None:
+    pane_line = telling.pane_line
+    _put(telling, "pane_line", lambda it, mode: f"{it.candidate.target.session}: {pane_line(it, mode)}")
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "run.least": _always_enforce,
     "act.STEPS": _sleep_first,
@@ -156,6 +173,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.objection": _no_budget,
     "protection.shield": _no_shield,
     "proofs.stages_refusal": _kill_at_once,
+    "telling.pane_line": _called_by_its_name,
     "words.of_subject": _targets_on_record,
     **{f"vetoes.{guard.__name__}": _without_veto(guard) for guard in (each.allows for each in vetoes.VETOES)},
     **{f"proofs.{guard.__name__}": _without_proof(guard) for guard in (each.holds for each in proofs.PROOFS)},

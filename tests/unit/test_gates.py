@@ -126,6 +126,18 @@ PLANTED_IMPORTS = {
         ("service.py", "import tmux_exporter.remediator.act", "service -> tmux_exporter.remediator.act"),
         ("cli.py", "from tmux_exporter.remediator import act", "cli -> tmux_exporter.remediator.act"),
     ],
+    "voice": [
+        (
+            "cli.py",
+            "import tmux_exporter.remediator.pane_message",
+            "cli -> tmux_exporter.remediator.pane_message",
+        ),
+        (
+            "web/say.py",
+            "from tmux_exporter.remediator import quiet",
+            "web.say -> tmux_exporter.remediator.quiet",
+        ),
+    ],
     "command-line": [("publisher.py", "import click", "publisher -> click")],
 }
 

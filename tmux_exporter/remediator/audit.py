@@ -18,6 +18,9 @@ from tmux_exporter.clock import Clock
 RESERVE_BYTES = 1 << 20
 """With less free space than this nothing is begun: its outcome might not be told any more."""
 
+_BEGIN = ("intent", "message", "snapshot")
+"""Kinds of records that an outcome follows."""
+
 _TAIL_BYTES = 64 * 1024
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -188,7 +191,7 @@ class Audit:
             self._append_record("torn", bytes=len(torn))
         told = {record.get("of") for record in records}
         for record in records:
-            if record["kind"] == "intent" and record["seq"] not in told:
+            if record["kind"] in _BEGIN and record["seq"] not in told:
                 self._append_record("interrupted", of=record["seq"])
 
     def _append_record(self, kind: str, **fields: object) -> None:

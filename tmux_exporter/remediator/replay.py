@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from tmux_exporter.model import LeakKind, Problem, ProcessId, SchedulerState
-from tmux_exporter.remediation import Action, Method, Refusal, Signal
+from tmux_exporter.remediation import Action, Method, Mode, Refusal, Signal
 from tmux_exporter.remediator.order import Stage
 from tmux_exporter.remediator.proofs import Evidence, Member, objection, stages_refusal
-from tmux_exporter.remediator.rules import OptIn
+from tmux_exporter.remediator.rules import Channel, OptIn, Part
 from tmux_exporter.remediator.vetoes import Case, Moment, Subject, refusal
 from tmux_exporter.report import (
     AgentReport,
@@ -31,6 +31,10 @@ _FREE = frozenset({Refusal.CHANGED, Refusal.AUDIT})
 """Reasons that rest on what no record holds: something else was shown, or nothing could be written."""
 
 
+_QUIET = ("message", "snapshot")
+"""Steps that end nothing."""
+
+
 class RecordedTerms(NamedTuple):
     """What a policy said of the act."""
 
@@ -43,7 +47,7 @@ class RecordedTerms(NamedTuple):
 
 def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
     """Those of the records that decide something."""
-    return tuple(record for record in records if record.get("kind") in ("intent", "refusal"))
+    return tuple(record for record in records if record.get("kind") in ("intent", "refusal", *_QUIET))
 
 
 def differences(records: Iterable[Record]) -> Iterator[str]:
@@ -64,6 +68,9 @@ def decide(record: Record) -> Refusal | None:
 
     Raises ValueError, KeyError, TypeError or AttributeError for what is no such record.
     """
+    if record["kind"] in _QUIET:
+        _check_step(record)
+        return None
     before = record["before"]
     if reason := stages_refusal(_stages(record["stages"]), None if before is None else Action(before)):
         return reason
@@ -76,6 +83,17 @@ def decide(record: Record) -> Refusal | None:
     if record["kind"] == "intent" and not whole:
         raise ValueError("an intent without evidence")
     return None
+
+
+def _check_step(record: Record) -> None:
+    """Raise ValueError for a step that its policy did not ask for, or that it may not take."""
+    if Mode(record["mode"]) is Mode.OBSERVE:
+        raise ValueError("a step while it only observed")
+    if record["kind"] == "snapshot":
+        if not list(map(Part, record["parts"])):
+            raise ValueError("a snapshot of nothing")
+    elif Channel.PANE_MESSAGE not in map(Channel, record["via"]) or record["up"] is not True:
+        raise ValueError("a message that nobody asked for, or to a server that was not seen to answer")
 
 
 def _stages(value: Iterable[tuple[str, str, float]]) -> tuple[Stage, ...]:

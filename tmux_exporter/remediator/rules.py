@@ -25,10 +25,11 @@ class Severity(StrEnum):
 
 
 class Channel(StrEnum):
-    """Where a warning is told besides the counters (closed list)."""
+    """Where a warning is told (closed list); PANE_MESSAGE: to whoever is attached to its session."""
 
     METRIC = "metric"
     LOG = "log"
+    PANE_MESSAGE = "pane_message"
 
 
 class Part(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any
 from tmux_exporter import __version__
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.errors import CannotSeeError, UsageError
+from tmux_exporter.errors import UsageError
 from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import (
@@ -22,7 +22,7 @@ from tmux_exporter.remediation import (
     TargetKind,
     least,
 )
-from tmux_exporter.remediator import snapshot, status_file
+from tmux_exporter.remediator import status_file
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
@@ -32,10 +32,11 @@ from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan_file import PlanFile
 from tmux_exporter.remediator.policy import decide, note, start
-from tmux_exporter.remediator.rules import Policy, PolicySet
+from tmux_exporter.remediator.quiet import Quiet
+from tmux_exporter.remediator.rules import Channel, Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
-from tmux_exporter.remediator.telling import LEVELS, fields, target_labels, thing, warning
+from tmux_exporter.remediator.telling import LEVELS, fields, thing, warning
 from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
@@ -83,6 +84,7 @@ class Remediator:
         self._history = start(self._world.moment())
         self._blind = True
         self._audit_healthy = self._begin_audit()
+        self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock)
         self._tools = Tools(
             processes=self._world.processes,
             around=self._world.around,
@@ -127,6 +129,7 @@ class Remediator:
         self._history, self._blind = verdict.state, verdict.blind
         self._tally.cycle(verdict.matches, verdict.opened)
         self._plan.keep(verdict.plan)
+        self._quiet.begin()
         for decision in verdict.decisions:
             if stopping():
                 break
@@ -173,9 +176,7 @@ class Remediator:
             self._tally.act(policy, action, Outcome.REFUSED)
             self._say(f"{action} is not yet available on this machine", decision)
         elif action is Action.WARN:
-            self._tally.act(policy, action, Outcome.DONE)
-            level = LEVELS[decision.rung.severity] if decision.rung else logging.WARNING
-            self._say(warning(decision.candidate), decision, level=level)
+            self._warn(decision, report)
         elif action is Action.SNAPSHOT:
             self._snapshot(decision)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
@@ -186,23 +187,30 @@ class Remediator:
                 self._tally.refuse(policy, Refusal.SWITCHED_OFF)
             self._say(f"would end {thing(decision.candidate)}", decision)
 
+    def _warn(self, decision: Decision, report: Report) -> None:
+        """Tell of it in the counters and the log and, where the policy says so, in tmux."""
+        rung = decision.rung
+        more: dict[str, Any] = {}
+        self._tally.act(decision.policy.name, Action.WARN, Outcome.DONE)
+        if rung is not None and Channel.PANE_MESSAGE in rung.via:
+            outcome, words = self._quiet.message(decision, report, self._mode_of(decision.policy))
+            self._note_quiet(decision, outcome, words)
+            more = {"pane_message": f"{outcome}: {words}"}
+        level = LEVELS[rung.severity] if rung else logging.WARNING
+        self._say(warning(decision.candidate), decision, level=level, **more)
+
     def _snapshot(self, decision: Decision) -> None:
         """Keep what the target is like, where the policy may do more than observe."""
-        policy, target, rung = decision.policy.name, decision.candidate.target, decision.rung
-        outcome = Outcome.WOULD
-        more: dict[str, Any] = {}
-        if rung is not None and target.processes and self._mode_of(decision.policy) is not Mode.OBSERVE:
-            wall = self._clock.time()
-            labels = {"policy": policy, **target_labels(target)}
-            try:
-                path = snapshot.take(self._state, target.processes[0], rung.parts, labels, wall)
-                outcome, more = Outcome.DONE, {"file": str(path)}
-            except CannotSeeError as error:
-                outcome, more = Outcome.VANISHED, {"detail": str(error)}
-            except OSError as error:
-                outcome, more = Outcome.FAILED, {"detail": error.strerror or str(error)}
-        self._tally.act(policy, Action.SNAPSHOT, outcome)
+        outcome, words = self._quiet.snapshot(decision, self._mode_of(decision.policy))
+        self._tally.act(decision.policy.name, Action.SNAPSHOT, outcome)
+        self._note_quiet(decision, outcome, words)
+        more: dict[str, Any] = {"file" if outcome is Outcome.DONE else "detail": words}
         self._say(f"snapshot of {thing(decision.candidate)}: {outcome}", decision, **more)
+
+    def _note_quiet(self, decision: Decision, outcome: Outcome, words: str) -> None:
+        if (outcome, words) == (Outcome.REFUSED, Refusal.AUDIT):
+            self._tally.refuse(decision.policy.name, Refusal.AUDIT)
+            self._audit_healthy = False
 
     def _end(self, decision: Decision, order: Order, report: Report) -> None:
         candidate, policy = decision.candidate, order.policy.name

@@ -1,9 +1,10 @@
-"""What is said of a decision in the log: labels, pids and figures, never a command line or a target."""
+"""What is said of a decision: labels, pids and figures, no command line and no target; in tmux no label."""
 
 import logging
 from collections.abc import Mapping
 
 from tmux_exporter.model import SchedulerState
+from tmux_exporter.remediation import Action, Mode
 from tmux_exporter.remediator.candidates import Candidate
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.order import Target
@@ -30,6 +31,30 @@ def warning(candidate: Candidate) -> str:
     return f"{words}: no target of it exists" if words == "an orphaned scheduler" else words
 
 
+def pane_line(decision: Decision, mode: Mode) -> str:
+    """What whoever looks at the session of a target is shown: words of ours, a pid and a time."""
+    processes = decision.candidate.target.processes
+    line = f"tmux-remediator: {thing(decision.candidate)} of this session"
+    if not processes:
+        return f"{line}. Its log says why"
+    line, pid = f"{line}, pid {processes[0].pid}", processes[0].pid
+    seconds = seconds_to_end(decision, mode)
+    if seconds is None:
+        return f"{line}. Its log says why"
+    time = f"{-(-seconds // 60):.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    return f"{line}, is to be ended in {time}. To keep it: tmux-remediator hold {pid} 1h"
+
+
+def seconds_to_end(decision: Decision, mode: Mode) -> float | None:
+    """How long after a step its policy ends the target by itself, at the earliest; None where it does not."""
+    policy, rung = decision.policy, decision.rung
+    stop = policy.stop
+    if mode is not Mode.ENFORCE or rung is None or stop is None or stop.approvals:
+        return None
+    steps = policy.ladder[policy.ladder.index(rung) + 1 :]
+    return sum(each.after for each in steps if each.action is not Action.KILL)
+
+
 def target_labels(target: Target) -> Mapping[str, object]:
     """What a target is called."""
     return {"kind": target.kind, "server": target.server, "session": target.session, "name": target.name}
@@ -52,4 +77,5 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
         return found
     if target.processes:
         found["process"] = target.processes[0].pid
-    return found | {"server": target.server, "session": target.session, "name": target.name}
+    # `name` is taken in a log record: it is the logger's.
+    return found | {"server": target.server, "session": target.session, "target": target.name}

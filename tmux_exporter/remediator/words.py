@@ -7,9 +7,11 @@ environment nothing.
 from dataclasses import asdict
 
 from tmux_exporter.model import ProcessId
-from tmux_exporter.remediation import Action
+from tmux_exporter.remediation import Action, Mode
+from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.proofs import Evidence
+from tmux_exporter.remediator.telling import seconds_to_end
 from tmux_exporter.remediator.vetoes import Case, Subject, pair_of
 from tmux_exporter.report import AgentReport, LeakReport, SchedulerReport, ServerReport
 
@@ -37,6 +39,34 @@ def of_order(
         "before": before,
         "evidence": None if evidence is None else _of_evidence(evidence),
         "look": None if case is None else _of_case(case),
+    }
+
+
+def of_message(decision: Decision, mode: Mode, server: ServerReport, pane: str) -> dict[str, object]:
+    """A line that is shown in tmux, and why it may be, as JSON; `ends_in` says which line it is."""
+    return {
+        **_of_step(decision, mode),
+        "via": () if decision.rung is None else decision.rung.via,
+        "pane": pane,
+        "up": server.up and not server.held,
+        "ends_in": seconds_to_end(decision, mode),
+    }
+
+
+def of_snapshot(decision: Decision, mode: Mode) -> dict[str, object]:
+    """Evidence that is kept, and why it may be, as JSON."""
+    return {**_of_step(decision, mode), "parts": () if decision.rung is None else decision.rung.parts}
+
+
+def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
+    target = decision.candidate.target
+    return {
+        "policy": decision.policy.name,
+        "policy_sha256": decision.policy.digest,
+        "mode": mode,
+        "processes": [list(each) for each in target.processes],
+        "server": target.server,
+        "session": target.session,
     }
 
 

@@ -32,6 +32,10 @@ class ProgramError(Exception):
     """The server's program is not to be run, or could not be started."""
 
 
+class SlowProgramError(ProgramError):
+    """The server's program did not end in time: the server hangs."""
+
+
 class ProgramExchange:
     """One run of the program of `server`, which is a socket's path and the pid of who listens there.
 
@@ -118,6 +122,32 @@ class ProgramExchange:
         into += data
         if not data:
             self._unwatch(fd)
+
+
+def run_program(path: str, peer: int, uid: int, arguments: Sequence[str], *, seconds: float) -> bytes:
+    """What the program of the server `peer`, which listens on `path`, prints. Raises ProgramError.
+
+    Waits for at most `seconds`. Only for a server that has just answered as one of this uid: a stock client
+    obeys its server.
+    """
+    check_program(path, peer, uid)
+    try:
+        return subprocess.run(
+            ["tmux", "-u", "-S", path, *arguments],
+            executable=f"/proc/{peer}/exe",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=ENVIRONMENT,
+            cwd="/",
+            timeout=seconds,
+            check=True,
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        raise SlowProgramError(f"no answer within {seconds:g} s") from error
+    except subprocess.SubprocessError as error:
+        raise ProgramError("the server refused the command") from error
+    except OSError as error:
+        raise ProgramError(f"the server's program cannot be run: {error.strerror}") from error
 
 
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:

@@ -74,7 +74,9 @@ class ActionDoc:
         default=(),
         metadata=setting(
             choices(Channel),
-            "Where a warning is told; always in the counters and the log.",
+            "Where a warning is told: always in the counters and the log; with `pane_message` also on the "
+            "status line of whoever is attached to its session, for five seconds or until the next key, "
+            "where the policy may do more than observe.",
         ),
     )
     severity: Severity | None = field(
