@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from tests.support.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tmux_exporter.analysis.attribution import attribute
+from tmux_exporter.analysis.leak_folders import pane_processes
 from tmux_exporter.analysis.leaks import LeakBook, Look, survivors
 from tmux_exporter.analysis.scheduler_candidates import Scripts
 from tmux_exporter.analysis.schedulers import find_schedulers
@@ -80,6 +81,7 @@ def main() -> None:
             schedulers=schedulers,
             signatures=SIGNATURES,
             circumstances=facts,
+            folders={key: f"/srv/{key.pane}" for key in pane_processes(seen, tmux)},
         )
         return len(book.find(look).found)
 

@@ -48,6 +48,9 @@ class CircumstanceSource(Protocol):
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
         """Those of these processes that are there, as they are now or were a moment ago."""
 
+    def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
+        """The working folders of those of these processes that show it, now or a moment ago."""
+
 
 class ProportionSource(Protocol):
     """Reads how much of their memory processes share."""

@@ -445,7 +445,8 @@ class Leak:
     """A process that outlived what it was started for.
 
     `server` and `session` are finished labels of the pane that left it, as they were when that was last seen;
-    empty where that is not known. `by_marker` says that only the marker of an agent tied it to that pane.
+    empty where that is not known. `by_marker` says that only the marker of an agent tied it to that pane,
+    `by_folder` that only its working folder names the session.
     """
 
     process: ProcessId
@@ -455,6 +456,7 @@ class Leak:
     session: str
     pane: PaneKey | None
     by_marker: bool = False
+    by_folder: bool = False
 
 
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")

@@ -207,8 +207,8 @@ class LeakReport:
 
     They are empty where they are not known. `name` is its program and what that runs where it runs others.
     `cpu_seconds_total` is of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline, empty
-    where that is not known as a whole. `by_marker` says that only the marker of an agent tied it to its pane:
-    too little to end it.
+    where that is not known as a whole. `by_marker` says that only the marker of an agent tied it to its pane,
+    `by_folder` that only its working folder names its session: either is too little to end it.
     """
 
     server: str
@@ -224,6 +224,7 @@ class LeakReport:
     open_fds: int | None
     argv_sha256: str = ""
     by_marker: bool = False
+    by_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from tmux_exporter.analysis.groups import (
 )
 from tmux_exporter.analysis.host_labels import labelled
 from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.analysis.leak_folders import pane_processes
 from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.operations import Operations
@@ -54,6 +55,7 @@ from tmux_exporter.model import (
     Agent,
     Owner,
     OwnerKind,
+    PaneKey,
     ProcessId,
     ProcessTable,
     Scheduler,
@@ -223,10 +225,18 @@ class Sampler:
             schedulers=schedulers,
             signatures=merge(SIGNATURES, self._config.agents.signatures),
             circumstances=self._circumstances.read(outlived.asked) if self._circumstances else {},
+            folders=self._read_folders(table, view),
         )
         found = self._leaks.find(look)
         self._unsettled = bool(found.doubtful)
         return found
+
+    def _read_folders(self, table: ProcessTable, view: TmuxView) -> Mapping[PaneKey, str]:
+        if self._circumstances is None:
+            return {}
+        panes = pane_processes(table, view)
+        folders = self._circumstances.folders(panes.values())
+        return {key: folders[process] for key, process in panes.items() if process in folders}
 
     def sample(self) -> Report:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report.

@@ -17,6 +17,7 @@ from tests.support.facts import (
     tmux_view,
 )
 from tmux_exporter.analysis.attribution import attribute
+from tmux_exporter.analysis.leak_folders import Folders, pane_processes
 from tmux_exporter.analysis.leak_places import Places
 from tmux_exporter.analysis.leaks import LEAKED_STATES, LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.signatures import SIGNATURES
@@ -62,6 +63,7 @@ class Samples:
         schedulers: tuple[Scheduler, ...] = (),
         circumstances: Mapping[int, Circumstances | None] | None = None,
         whole: ProcessTable | None = None,
+        folders: Mapping[str, str] | None = None,
     ) -> Leaks:
         reading = whole or replace(table(SERVER, *processes), namespaces=HOME)
         self.owners = attribute(reading, view, self.owners)
@@ -78,8 +80,16 @@ class Samples:
                 circumstances={
                     each: found for each in outlived.asked if (found := facts[each.pid]) is not None
                 },
+                folders={pane_key(SERVER, pane): folder for pane, folder in (folders or {}).items()},
             )
         )
+
+    @classmethod
+    def after_its_pane(cls, **more: Any) -> Leaks:
+        """A process whose pane was seen, in the second sample after its end."""
+        samples = cls()
+        samples.look(left(), view=BEFORE)
+        return samples.second(left(), **more)
 
     def second(self, *processes: Process, **more: Any) -> Leaks:
         """The second of two equal samples."""
@@ -139,6 +149,102 @@ def test_of_a_pane_that_was_never_seen_tmux_names_the_first_session() -> None:
     assert found(Samples().second(of_session_0))[300][1:] == ("default", "work")
     of_another = left(environ={"TMUX": "/tmp/tmux-1000/default,100,4", "TMUX_PANE": "%1"})
     assert found(Samples().second(of_another))[300][1:] == ("default", "")
+
+
+STRANGER = {"TMUX": "/tmp/tmux-1000/default,100,77", "TMUX_PANE": "%9"}
+"""Of a pane that was gone, with its session, before anybody looked."""
+WORKTREE = "/home/ann/shop/.worktrees/login"
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("inside", ["", "/web/src"])
+def test_of_a_pane_that_was_never_seen_its_working_folder_names_the_session(
+    inside: str, deleted: bool
+) -> None:
+    samples = Samples()
+    # Only an earlier sample knows who worked there.
+    samples.look(left(environ=STRANGER), view=BEFORE, folders={"%0": "/home/ann/other", "%1": WORKTREE})
+    there = replace(PLAIN, folder=WORKTREE + inside, folder_deleted=deleted)
+    leaks = samples.second(left(environ=STRANGER), circumstances={300: there})
+    assert found(leaks)[300] == (LeakKind.OTHER, "default", "old")
+    (leak,) = leaks.found
+    assert leak.by_folder and not leak.by_marker
+    assert leak.reason.endswith("(evidence: folder)")
+    assert WORKTREE not in leak.reason
+    # Known by stronger evidence, it needs no folder.
+    (other,) = Samples.after_its_pane(circumstances={300: there}).found
+    assert (other.session, other.by_folder) == ("old", False)
+
+
+@pytest.mark.parametrize(
+    ("folders", "folder"),
+    [
+        ({"%0": WORKTREE, "%1": WORKTREE}, WORKTREE),
+        ({"%0": "/home/ann/shop", "%1": WORKTREE}, WORKTREE),
+        ({"%1": WORKTREE}, WORKTREE + "2"),
+        ({"%1": WORKTREE}, "/home/ann/shop"),
+        ({"%1": "/home/ann"}, "/home/ann/shop"),
+        ({"%1": "/"}, "/srv"),
+        ({"%1": "/root"}, "/root/shop"),
+        ({"%1": WORKTREE}, None),
+        ({}, WORKTREE),
+    ],
+    ids=[
+        "two sessions in it",
+        "another session above it",
+        "a longer name",
+        "above it",
+        "a home",
+        "the root",
+        "root's home",
+        "it shows none",
+        "nobody worked there",
+    ],
+)
+def test_a_folder_of_several_or_of_everybody_names_nobody(
+    folders: dict[str, str], folder: str | None
+) -> None:
+    samples = Samples()
+    samples.look(left(environ=STRANGER), view=BEFORE, folders=folders)
+    there = replace(PLAIN, folder=folder)
+    leaks = samples.second(left(environ=STRANGER), circumstances={300: there})
+    assert found(leaks)[300] == (LeakKind.OTHER, "default", "")
+    assert not leaks.found[0].by_folder
+
+
+def test_a_folder_of_another_server_names_nobody() -> None:
+    folders = Folders()
+    key = pane_key(SERVER, "%1")
+    folders.observe({key: WORKTREE})
+    known = {key: ("default", "old")}
+    assert folders.session_of(WORKTREE, "team", known.get) == ("team", "")
+    assert folders.session_of(WORKTREE, "", known.get) == ("default", "old")
+
+
+def test_a_folder_alone_makes_no_leak_of_anything() -> None:
+    samples = Samples()
+    there = {"%0": WORKTREE}
+    editor = left(environ={}, argv=("vim", "a.py"))
+    agent = left(301, environ={}, argv=("claude",), exe="/usr/bin/claude")
+    samples.look(editor, agent, folders=there)
+    assert samples.second(editor, agent, folders=there).found == ()
+
+
+def test_folders_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmux_exporter.analysis.leak_folders._MOST", 2)
+    folders = Folders()
+    for number in range(5):
+        folders.observe({pane_key(SERVER, f"%{number}"): f"/home/ann/shop/{number}"})
+    named = [
+        folders.session_of(f"/home/ann/shop/{n}", "", lambda _: ("default", "work"))[1] for n in range(5)
+    ]
+    assert named == ["", "", "", "work", "work"]
+
+
+def test_only_children_of_their_server_are_processes_of_panes() -> None:
+    view = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 201), pane("%2", 202), pane("%3", None)))
+    reading = table(SERVER, process(200, ppid=100), process(201, ppid=1))
+    assert pane_processes(reading, view) == {pane_key(SERVER, "%0"): reading.processes[200].id}
 
 
 def test_places_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

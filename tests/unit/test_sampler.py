@@ -58,6 +58,9 @@ class Harmless:
     def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, Circumstances]:
         return {each: Circumstances(unit="", listens=False) for each in processes}
 
+    def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
+        return {}
+
 
 def burned(ticks: int) -> ProcessTable:
     return table(SERVER, replace(SHELL, cpu_ticks=ticks))

@@ -6,9 +6,10 @@ where nothing of what they wait for can come any more, also while the pane that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmux_exporter.analysis import leak_guards
+from tmux_exporter.analysis.leak_folders import Folders
 from tmux_exporter.analysis.leak_guards import Suspect, attended
 from tmux_exporter.analysis.leak_kinds import Kinds, own_kind
 from tmux_exporter.analysis.leak_places import Places
@@ -78,7 +79,10 @@ def survivors(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Survivo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """One sample. `circumstances` are those of `outlived.asked`, as far as they could be read."""
+    """One sample. `circumstances` are those of `outlived.asked`, as far as they could be read.
+
+    `folders` are the working folders of the panes' processes, as far as they are known.
+    """
 
     table: ProcessTable
     owners: Mapping[ProcessId, Owner]
@@ -86,7 +90,12 @@ class Look:
     schedulers: Sequence[Scheduler]
     signatures: tuple[Signature, ...]
     circumstances: Mapping[ProcessId, Circumstances]
+    folders: Mapping[PaneKey, str] = field(default_factory=dict)
 
+
+_NAMED_BY_FOLDER = (
+    f"; its session is the only one that worked in its working folder (evidence: {Evidence.FOLDER})"
+)
 
 _Own = tuple[object, Circumstances | None, LeakKind | None]
 """A process's arguments and circumstances, and the kind that they show."""
@@ -97,6 +106,7 @@ class LeakBook:
 
     def __init__(self) -> None:
         self._places = Places()
+        self._folders = Folders()
         self._before: frozenset[ProcessId] = frozenset()
         self._own: dict[ProcessId, _Own] = {}
 
@@ -106,6 +116,7 @@ class LeakBook:
 
     def find(self, look: Look) -> Leaks:
         """The leaks of one sample."""
+        self._folders.observe(look.folders)
         check_ins = self._check_ins(look)
         outlived = look.outlived.processes
         if not outlived:
@@ -162,14 +173,20 @@ class LeakBook:
             owner = look.owners[process.id]
             kind, why = kinds.of(pid)
             server, session = self._places.of(owner, process)
+            facts = look.circumstances.get(process.id)
+            by_folder = False
+            if not session and facts is not None and facts.folder:
+                server, session = self._folders.session_of(facts.folder, server, self._places.of_pane)
+                by_folder = bool(session)
             leak = Leak(
                 process=process.id,
                 kind=kind,
-                reason=f"{owner.reason}; {why}{_homeless(look.circumstances.get(process.id))}",
+                reason=f"{owner.reason}; {why}{_homeless(facts)}{_NAMED_BY_FOLDER if by_folder else ''}",
                 server=server,
                 session=session,
                 pane=owner.pane,
                 by_marker=owner.evidence is Evidence.AGENT_MARKER,
+                by_folder=by_folder,
             )
             found.append(leak)
         return found

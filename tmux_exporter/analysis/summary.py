@@ -280,6 +280,7 @@ class Summary:
             open_fds=process.open_fds,
             argv_sha256=argv_sha256(process),
             by_marker=leak.by_marker,
+            by_folder=leak.by_folder,
         )
 
     def _usage(

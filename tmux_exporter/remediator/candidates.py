@@ -49,7 +49,7 @@ def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:
         case TargetKind.AGENT:
             return report.agents
         case TargetKind.LEAKED_PROCESS:
-            return (each for each in report.leaks if not each.by_marker)
+            return (each for each in report.leaks if not each.by_marker and not each.by_folder)
         case TargetKind.PANE:
             return report.panes
         case TargetKind.SERVER:

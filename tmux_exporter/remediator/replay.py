@@ -191,6 +191,7 @@ def _subject(value: Record) -> Subject:
         cpu_seconds_total=0.0,
         open_fds=None,
         by_marker=value.get("by_marker", False),
+        by_folder=value.get("by_folder", False),
     )
 
 

@@ -198,9 +198,9 @@ def is_endable(case: Case) -> bool:
             return state in ENDABLE
         case AgentReport(process=process):
             return process is not None
-        case LeakReport(kind=kind, by_marker=by_marker):
+        case LeakReport(kind=kind, by_marker=by_marker, by_folder=by_folder):
             # Of a scheduler both processes have to end, in their order.
-            return kind is not LeakKind.SCHEDULER and not by_marker
+            return kind is not LeakKind.SCHEDULER and not by_marker and not by_folder
 
 
 def has_its_sleep(case: Case) -> bool:

@@ -120,7 +120,7 @@ def _of_subject(subject: Subject) -> dict[str, object]:
         case AgentReport():
             return words | {"program": subject.program, "process": subject.process}
         case LeakReport():
-            weak = {"by_marker": True} if subject.by_marker else {}
+            weak = {name: True for name in ("by_marker", "by_folder") if getattr(subject, name)}
             return words | {"kind": subject.kind, "process": subject.process} | weak
 
 

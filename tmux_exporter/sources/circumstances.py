@@ -29,12 +29,17 @@ class CircumstanceReader:
         self._clock = clock
         self._root = proc_root
         self._kept = Kept(self._look)
+        self._folders = Kept(self._folder)
         self._listening = Listening()
 
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
         """Those of these processes that are there. Raises nothing for what it finds."""
         self._listening = Listening()
         return self._kept.known(processes, self._clock.monotonic())
+
+    def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
+        """The working folders of these processes; those that do not show it are left out."""
+        return self._folders.known(processes, self._clock.monotonic())
 
     def ports(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[int]]:
         """The TCP ports that each of them listens on now; those that cannot be seen are left out."""
@@ -88,6 +93,13 @@ class CircumstanceReader:
             folder=name,
             folder_deleted=deleted,
         )
+
+    def _folder(self, process: ProcessId) -> str | None:
+        folder = self._open(process)
+        try:
+            return None if folder is None else _working_folder(folder)[0]
+        finally:
+            _close(folder)
 
     def _open(self, process: ProcessId) -> int | None:
         """The folder of that very process: the number may be another's by now, the open folder is not."""

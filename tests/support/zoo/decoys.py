@@ -199,6 +199,14 @@ _MARKED = (
            + _marked("marked_later", "codex", "CODEX_THREAD_ID", 3)),
 )  # fmt: skip
 
+_FOLDERS = (
+    _decoy("editor_in_a_worktree", "stronger_evidence", _A, "$B/bin/vim"),
+    _decoy("dev_server_in_a_worktree", "stronger_evidence", _A, "listen.py"),
+    _decoy("agent_in_a_worktree", "stronger_evidence", _A, "$B/sh/claude"),
+    _decoy("daemon_of_a_removed_worktree", "stronger_evidence", _A, "$B/bin/esbuild"),
+)
+"""Started by hand in the folder of a session: a working folder ties nothing to a pane."""
+
 _PROGRAMS = (
     _stays("screen"),
     _stays("dtach"),
@@ -282,7 +290,7 @@ LEFT = (
 )  # fmt: skip
 """All of them, started in the pane that will be gone."""
 
-DECOYS: tuple[Decoy, ...] = (*_TMUX, *_PANES, *_NAMES, *_MEANT, *_MARKED, *_PROGRAMS, *_CHECK_INS)
+DECOYS: tuple[Decoy, ...] = (*_TMUX, *_PANES, *_NAMES, *_MEANT, *_MARKED, *_FOLDERS, *_PROGRAMS, *_CHECK_INS)
 """All of them."""
 
 SERVERS = frozenset(each.name for each in _TMUX if "tmux_server" in each.guards)

@@ -1,5 +1,6 @@
 """Every guard, and how it is taken away: what remains then is how the code would be without it."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,9 +12,12 @@ from tmux_exporter.analysis import agent_markers, attribution, leak_guards, tmux
 from tmux_exporter.analysis.agent_markers import AgentMarkers
 from tmux_exporter.analysis.attribution import _Attribution
 from tmux_exporter.analysis.tmux_lookup import LiveServer, Presence, TmuxLookup
-from tmux_exporter.model import Evidence, Owner, Process, ProcessId
+from tmux_exporter.model import Evidence, Owner, OwnerKind, Process, ProcessId
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
+
+WORKTREES = "worktrees"
+"""The folder with those in which sessions work."""
 
 SERVER_NAME = "default"
 """The server that a process is given to whose TMUX names none that is known, where nothing prevents that."""
@@ -103,6 +107,31 @@ def _by_pid(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _by_folder_alone(patch: pytest.MonkeyPatch) -> None:
+    result = _Attribution.result
+
+    def lenient(self: _Attribution) -> dict[ProcessId, Owner]:
+        owners = result(self)
+        for process in self._table.processes.values():
+            if process.id not in owners and process.alive and f"/{WORKTREES}/" in _folder_of(process):
+                owners[process.id] = Owner(
+                    kind=OwnerKind.LEAKED,
+                    evidence=Evidence.FOLDER,
+                    reason="is in the folder of a session",
+                    server=_default(self._tmux).id,
+                )
+        return owners
+
+    patch.setattr(_Attribution, "result", lenient)
+
+
+def _folder_of(process: Process) -> str:
+    try:
+        return os.readlink(f"/proc/{process.id.pid}/cwd")
+    except OSError:
+        return ""
+
+
 def _without(guard: leak_guards.Guard) -> Mutant:
     def mutant(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(leak_guards, "GUARDS", tuple(each for each in leak_guards.GUARDS if each is not guard))
@@ -129,6 +158,7 @@ GUARDS: Mapping[str, Mutant] = {
     "marker_orphan": lambda patch: patch.setattr(AgentMarkers, "_is_orphan", lambda *_: True),
     "marker_outside": lambda patch: patch.setattr(AgentMarkers, "_agents_outside", lambda _: frozenset()),
     "marker_age": lambda patch: patch.setattr(agent_markers, "_are_older", lambda *_: True),
+    "stronger_evidence": _by_folder_alone,
     "is_alive": lambda patch: patch.setattr(Process, "alive", True),
     **{guard.__name__: _without(guard) for guard in leak_guards.GUARDS},
 }

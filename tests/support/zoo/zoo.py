@@ -17,7 +17,7 @@ from tests.support.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
 from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVERS, Where
-from tests.support.zoo.guards import GUARDS
+from tests.support.zoo.guards import GUARDS, WORKTREES
 from tmux_exporter.analysis.attribution import attribute
 from tmux_exporter.analysis.leak_guards import _MARKERS
 from tmux_exporter.analysis.leaks import LeakBook, Look, survivors
@@ -255,10 +255,11 @@ class Zoo:
             ("another_bearer_of_a_known_pid", None, None),
         ):
             variables = {"TMUX": tmux, "TMUX_PANE": named}
-            self._start(name, "sleep", "3000", **{key: text for key, text in variables.items() if text})
+            self._start(name, "sleep", "3000", environ={key: text for key, text in variables.items() if text})
         # Younger than the agent whose marker it has.
         self.scene.pid("marked_with_one_outside.pid")
-        self._start("marked_outside_of_tmux", "sleep", "3000", **MARKER_OF_ONE_OUTSIDE)
+        self._start("marked_outside_of_tmux", "sleep", "3000", environ=MARKER_OF_ONE_OUTSIDE)
+        self._start_in_worktrees()
         with (self.base / "age").open("w") as fifo:
             fifo.write(f"{self._tmux(server)}\n{self.gone}\n")
         at = self.base / "in_a_container.pid"
@@ -270,11 +271,33 @@ class Zoo:
             at.unlink()
             self.missing.add("in_a_container")
 
-    def _start(self, name: str, *command: str, **variables: str) -> None:
+    def _start_in_worktrees(self) -> None:
+        """By hand, in a folder in which a session works and in one that is taken away then."""
+        worktree, removed = (self.base / WORKTREES / name for name in ("login", "logout"))
+        for folder in (worktree, removed):
+            folder.mkdir(parents=True)
+        for name, folder, *command in (
+            ("editor_in_a_worktree", worktree, str(self.base / "bin" / "vim"), "3000"),
+            ("dev_server_in_a_worktree", worktree, sys.executable, str(self.base / "listen.py")),
+            ("agent_in_a_worktree", worktree, str(self.base / "sh" / "claude"), "-c", "sleep 3000; :"),
+            ("daemon_of_a_removed_worktree", removed, str(self.base / "bin" / "esbuild"), "3000"),
+        ):
+            self._start(name, *command, cwd=folder)
+            wait_for(partial(_is_in, self.pids[name], folder), f"{name} is in its folder", MANY)
+        removed.rmdir()
+
+    def _start(
+        self,
+        name: str,
+        *command: str,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """A child of the test, as something that tmux has nothing to do with would start it."""
         child = subprocess.Popen(
             command,
-            env={**self._environ(), **variables},
+            cwd=cwd,
+            env={**self._environ(), **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -319,3 +342,7 @@ class Zoo:
                 now=self.scene.clock.time(),
             )
         )
+
+
+def _is_in(pid: int, folder: Path) -> bool:
+    return os.readlink(f"/proc/{pid}/cwd") == str(folder)
