@@ -40,6 +40,11 @@ def cli() -> None:
     multiple=True,
     help="Only what aims at this tmux server, by its label in /metrics; may be given again (all).",
 )
+@click.option(
+    "--snapshot-screen",
+    is_flag=True,
+    help="Let snapshots hold the last lines of a pane's screen, where a policy asks for them.",
+)
 @click.option("--interval", metavar="TIME", help="Time between samples (5s).")
 @click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
 @click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
@@ -50,6 +55,7 @@ def run(
     enforce: bool,
     policy_path: str | None,
     servers: tuple[str, ...],
+    snapshot_screen: bool,
     interval: str | None,
     config_path: str | None,
     log_level: str | None,
@@ -82,6 +88,7 @@ def run(
         enforce=enforce,
         policy_path=policy_path,
         servers=servers,
+        screen=snapshot_screen,
         time_scale=time_scale,
     )
 

@@ -15,7 +15,7 @@ from tests.support.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, TargetKind
-from tmux_exporter.remediator import pane_message
+from tmux_exporter.remediator import tmux_ask
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.pane_message import show
 from tmux_exporter.remediator.quiet import MOST_MESSAGES
@@ -192,7 +192,7 @@ def test_a_server_that_hangs_costs_one_message_and_no_more(
             os.kill(fleet.server.pid, signal.SIGSTOP)
         return real(path, peer, uid, arguments, seconds=seconds)
 
-    monkeypatch.setattr(pane_message, "run_program", hang)
+    monkeypatch.setattr(tmux_ask, "run_program", hang)
     began = time.monotonic()
     try:
         fleet.live(made, 5, step=5)

@@ -147,6 +147,7 @@ class Fleet:
         policy: Policy = ORPHANED_SCHEDULERS,
         servers: Iterable[str] = (FLEET, OTHER),
         root: str = "/proc",
+        screen: bool = False,
     ) -> Remediator:
         """One in this process, at its start."""
         config = replace(self.config(), processes=ProcessSettings(root=root))
@@ -155,6 +156,7 @@ class Fleet:
                 config=config,
                 policies=PolicySet(policies=(replace(policy, servers=tuple(servers)),)),
                 enforce=enforce,
+                screen=screen,
             ),
             os.environ,
             runtime=self.runtime,

@@ -6,31 +6,21 @@ terminal, so no name of anybody reaches tmux.
 """
 
 import re
-from collections.abc import Sequence
 
-from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.remediator.tmux_ask import PANE, ask
 from tmux_exporter.report import ServerReport
-from tmux_exporter.sources.tmux_program import ProgramError, SlowProgramError, run_program
 from tmux_exporter.sources.tmux_query import parse_version
 
 MOST_CLIENTS = 8
 LONGEST = 200
 
-_SECONDS = 1.0
-"""For each of the commands; a server that hangs is left alone after the first."""
-
 _SHOWN_MILLISECONDS = "5000"
 _WITH_DELAY = (3, 2)
 """The release that first takes a time; an older server shows it for its `display-time`."""
 
-_PANE = re.compile(r"%[0-9]{1,10}")
 _CLIENT = re.compile(r"0 (/dev/(?:pts/[0-9]{1,7}|tty[A-Za-z0-9]{1,16}))")
 # Neither `#` nor `%`: tmux expands formats and times. A `;` at an end would begin a command.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 .,:()-]*[A-Za-z0-9.)]")
-
-
-class HungError(CannotSeeError):
-    """The server does not answer now; nothing else is to be asked of it for a while."""
 
 
 def is_plain(text: str) -> bool:
@@ -44,27 +34,16 @@ def show(server: ServerReport, pane: str, text: str, uid: int) -> int:
     Not to clients in control mode, and to MOST_CLIENTS at most. Raises CannotSeeError where the pane is gone
     or the server is not to be asked, ValueError for a line that is more than plain words.
     """
-    if not _PANE.fullmatch(pane) or not is_plain(text):
+    if not PANE.fullmatch(pane) or not is_plain(text):
         raise ValueError("not a pane's id and a line of plain words")
-    listed = _run(server, ("list-clients", "-t", pane, "-F", "#{client_control_mode} #{client_name}"), uid)
+    listed = ask(server, ("list-clients", "-t", pane, "-F", "#{client_control_mode} #{client_name}"), uid)
     found = [_CLIENT.fullmatch(line) for line in listed.decode("ascii", "replace").splitlines()]
     clients = [match[1] for match in found if match is not None][:MOST_CLIENTS]
     delay = ("-d", _SHOWN_MILLISECONDS) if (_release(server) or (0, 0)) >= _WITH_DELAY else ()
     for client in clients:
-        _run(server, ("display-message", "-c", client, *delay, text), uid)
+        ask(server, ("display-message", "-c", client, *delay, text), uid)
     return len(clients)
 
 
 def _release(server: ServerReport) -> tuple[int, int] | None:
     return parse_version(server.version) if server.version else None
-
-
-def _run(server: ServerReport, arguments: Sequence[str], uid: int) -> bytes:
-    if server.pid is None or not server.up or server.held:
-        raise CannotSeeError("the server does not answer")
-    try:
-        return run_program(server.socket, server.pid, uid, arguments, seconds=_SECONDS)
-    except SlowProgramError as error:
-        raise HungError(str(error)) from None
-    except ProgramError as error:
-        raise CannotSeeError(str(error)) from None

@@ -11,7 +11,9 @@ from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.candidates import Candidate
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.protection import pane_of
+from tmux_exporter.remediator.screen import last_lines
 from tmux_exporter.remediator.telling import pane_line, target_labels
+from tmux_exporter.remediator.tmux_ask import HungError
 from tmux_exporter.report import Report, ServerReport
 
 MOST_MESSAGES = 10
@@ -24,9 +26,13 @@ _NOT_ASKED: Told = (Outcome.WOULD, "only observed")
 
 
 class Quiet:
-    """Takes these steps where a mode is more than `observe`; `state` is the private folder for evidence."""
+    """Takes these steps where a mode is more than `observe`; `state` is the private folder for evidence.
 
-    def __init__(self, state: Path, audit: Audit, *, uid: int, clock: Clock) -> None:
+    `screen` says whether a snapshot may hold what stands on a screen.
+    """
+
+    def __init__(self, state: Path, audit: Audit, *, uid: int, clock: Clock, screen: bool = False) -> None:
+        self._screen = screen
         self._state = state
         self._audit = audit
         self._uid = uid
@@ -56,7 +62,7 @@ class Quiet:
         def tell() -> Told:
             try:
                 shown = pane_message.show(server, pane, pane_line(decision, mode), self._uid)
-            except pane_message.HungError as error:
+            except HungError as error:
                 self._hung.add(server.server)
                 return Outcome.FAILED, str(error)
             except CannotSeeError as error:
@@ -66,7 +72,7 @@ class Quiet:
         record = words.of_message(decision, mode, server, pane)
         return self._on_record("message", record, Action.WARN, tell)
 
-    def snapshot(self, decision: Decision, mode: Mode) -> Told:
+    def snapshot(self, decision: Decision, report: Report, mode: Mode) -> Told:
         """Keep what a target is like; in words, where."""
         target, rung = decision.candidate.target, decision.rung
         if mode is Mode.OBSERVE:
@@ -76,9 +82,12 @@ class Quiet:
         process, parts = target.processes[0], rung.parts
         labels = {"policy": decision.policy.name, **target_labels(target)}
 
+        def on_screen() -> object:
+            return self._on_screen(decision.candidate, report)
+
         def take() -> Told:
             try:
-                path = snapshot.take(self._state, process, parts, labels, self._clock.time())
+                path = snapshot.take(self._state, process, parts, labels, clock=self._clock, screen=on_screen)
             except CannotSeeError as error:
                 return Outcome.VANISHED, str(error)
             except OSError as error:
@@ -86,6 +95,18 @@ class Quiet:
             return Outcome.DONE, str(path)
 
         return self._on_record("snapshot", words.of_snapshot(decision, mode), Action.SNAPSHOT, take)
+
+    def _on_screen(self, candidate: Candidate, report: Report) -> object:
+        """The last lines of the screen of its own pane; where there are none to be had, why, in words."""
+        if not self._screen:
+            return "not asked for: start tmux-remediator run with --snapshot-screen"
+        place = _place(candidate, report)
+        if place is None or place[1] != pane_of(candidate):
+            return "its pane is gone"
+        try:
+            return last_lines(*place, self._uid)
+        except CannotSeeError as error:
+            return str(error)
 
     def _on_record(
         self, kind: str, fields: dict[str, object], action: Action, step: Callable[[], Told]

@@ -47,11 +47,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user asked for: without `enforce` nothing is ever signalled."""
+    """What the user asked for: without `enforce` nothing is ever signalled.
+
+    `screen` lets snapshots hold what stands on a screen.
+    """
 
     config: Config
     policies: PolicySet
     enforce: bool
+    screen: bool = False
 
 
 class Remediator:
@@ -84,7 +88,7 @@ class Remediator:
         self._history = start(self._world.moment())
         self._blind = True
         self._audit_healthy = self._begin_audit()
-        self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock)
+        self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
         self._tools = Tools(
             processes=self._world.processes,
             around=self._world.around,
@@ -178,7 +182,7 @@ class Remediator:
         elif action is Action.WARN:
             self._warn(decision, report)
         elif action is Action.SNAPSHOT:
-            self._snapshot(decision)
+            self._snapshot(decision, report)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -199,9 +203,9 @@ class Remediator:
         level = LEVELS[rung.severity] if rung else logging.WARNING
         self._say(warning(decision.candidate), decision, level=level, **more)
 
-    def _snapshot(self, decision: Decision) -> None:
+    def _snapshot(self, decision: Decision, report: Report) -> None:
         """Keep what the target is like, where the policy may do more than observe."""
-        outcome, words = self._quiet.snapshot(decision, self._mode_of(decision.policy))
+        outcome, words = self._quiet.snapshot(decision, report, self._mode_of(decision.policy))
         self._tally.act(decision.policy.name, Action.SNAPSHOT, outcome)
         self._note_quiet(decision, outcome, words)
         more: dict[str, Any] = {"file" if outcome is Outcome.DONE else "detail": words}

@@ -34,12 +34,14 @@ def serve(
     enforce: bool,
     policy_path: str | None = None,
     servers: Sequence[str] = (),
+    screen: bool = False,
     time_scale: float = 1.0,
 ) -> None:
     """Run until SIGTERM or SIGINT. UsageError where a remediator of this user runs already.
 
     `policy_path` is a file or folder of policies, the built-in one where there is none. `servers` are the
-    labels of the tmux servers it is for, all where there are none. `time_scale` multiplies
+    labels of the tmux servers it is for, all where there are none. `screen` lets snapshots hold what stands
+    on a screen. `time_scale` multiplies
     the policy's waits: 1 for people, less for tests and the demo.
     """
     log.configure(config.log.level, config.log.format)
@@ -48,7 +50,7 @@ def serve(
     state = private_folder(state_path(environ), uid)
     runtime = private_folder(runtime_path(environ, uid), uid)
     stop = Stop()
-    settings = Settings(config=config, policies=policies, enforce=enforce)
+    settings = Settings(config=config, policies=policies, enforce=enforce, screen=screen)
     remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
     try:
         _log.info(

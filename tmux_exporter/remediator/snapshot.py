@@ -1,7 +1,8 @@
 """Evidence of what a process was like: one small private file of figures and kinds, none of its own words.
 
 Nothing of its environment, command line or open files' names is kept: of descriptors only how many of each
-kind there are. What cannot be read is told so in its place.
+kind there are, of a Python program its functions and lines. What stands on its screen is only kept where it
+was asked for. What cannot be read is told so in its place.
 """
 
 import json
@@ -11,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tmux_exporter.clock import Clock
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.model import ProcessId
 from tmux_exporter.places import private_folder
+from tmux_exporter.remediator import py_spy
 from tmux_exporter.remediator.plan_file import write
 from tmux_exporter.remediator.rules import Part
 from tmux_exporter.remediator.world import process_of
@@ -26,25 +29,30 @@ _MOST_BYTES = 64 * 1024
 _MOST_THREADS = 64
 _MOST_FDS = 65_536
 _KIND = re.compile(r"(socket|pipe|anon_inode|/memfd|/dev/pts|/dev)\b")
-_PARTS = (Part.STATUS, Part.LIMITS, Part.FD_KINDS, Part.STACKS)
-"""What can be taken: of the rest a snapshot says that it cannot."""
 
 
 def take(
-    state: Path, process: ProcessId, parts: Sequence[Part], labels: Mapping[str, object], wall: float
+    state: Path,
+    process: ProcessId,
+    parts: Sequence[Part],
+    labels: Mapping[str, object],
+    *,
+    clock: Clock,
+    screen: Callable[[], object],
 ) -> Path:
     """Write a snapshot of a process into the private state folder; where it is.
 
-    `labels` stand in it as they are. Raises CannotSeeError where the process is gone, OSError where nothing
-    can be written.
+    `labels` stand in it as they are, and so does what `screen` says. Raises CannotSeeError where the process
+    is gone, OSError where nothing can be written.
     """
     try:
-        found = {str(part): _part(process, part) for part in parts}
+        found = {str(part): _part(process, part, clock, screen) for part in parts}
         there = process_of(process.pid)
     except (OSError, ValueError):
         raise CannotSeeError(f"process {process.pid} is gone") from None
     if there != process:
         raise CannotSeeError(f"process {process.pid} is another one by now")
+    wall = clock.time()
     folder = private_folder(state / FOLDER, os.getuid())
     path = folder / f"{round(wall)}-{process.pid}-{process.start_ticks}.json"
     document = {"at": round(wall), "process": list(process), **labels, "parts": found}
@@ -54,15 +62,15 @@ def take(
     return path
 
 
-def _part(process: ProcessId, part: Part) -> object:
-    if part not in _PARTS:
-        return "not available on this machine"
+def _part(process: ProcessId, part: Part, clock: Clock, screen: Callable[[], object]) -> object:
     root = Path("/proc", str(process.pid))
     readers: Mapping[Part, Callable[[Path], object]] = {
         Part.STATUS: _status,
         Part.LIMITS: lambda root: _lines(root / "limits"),
         Part.FD_KINDS: _fd_kinds,
         Part.STACKS: _stacks,
+        Part.PY_SPY: lambda _: py_spy.dump(process.pid, clock),
+        Part.SCREEN: lambda _: screen(),
     }
     try:
         return readers[part](root)

@@ -86,8 +86,9 @@ class ActionDoc:
         default=(),
         metadata=setting(
             choices(Part),
-            "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` and `screen` are "
-            "read, and the snapshot says that they are not yet available.",
+            "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` is where the "
+            "threads of a Python program are, if py-spy is installed; `screen` is the last lines of its "
+            "pane, and needs the flag `--snapshot-screen` besides.",
         ),
     )
     method: Method | None = field(
