@@ -91,6 +91,25 @@ def test_a_restart_between_two_looks_is_one_too() -> None:
     assert (life.restarted, life.recovered_seconds) == (True, 2.0)
 
 
+def test_a_shell_that_becomes_the_next_one_was_no_agent_before() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    seen = story.now
+    older = agent(301, start=int((seen - 60 - 1000) * 100))
+    for _ in range(3):
+        story.look(shell())
+    life = story.look(shell(front=False), older)[NAME]
+    assert (life.up, life.restarted, life.recovered_seconds) == (True, True, story.now - seen)
+
+
+def test_one_that_overlaps_with_the_next_was_never_down() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    older = agent(301, start=int((story.now - 60 - 1000) * 100))
+    life = story.look(shell(front=False), older)[NAME]
+    assert (life.restarted, life.recovered_seconds) == (True, 0.0)
+
+
 def test_another_program_in_its_pane_takes_the_place_of_one_that_has_ended() -> None:
     story = Story()
     story.look(shell(front=False), agent(300))

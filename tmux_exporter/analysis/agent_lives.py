@@ -130,7 +130,7 @@ class AgentLives:
         started = sight.table.start_time(agent.process)
         entry, now = self._entries.get(place), sight.now
         restarted = entry is not None and entry.process != agent.process
-        recovered = max(0.0, started - entry.seen) if entry is not None and restarted else None
+        recovered = _down_seconds(entry, started, now) if entry is not None and restarted else None
         if entry is None or restarted:
             status = _status(best, _since(best, started, now, now), passed)
             entry = _Entry(name=agent.name, process=agent.process, begun=now, seen=now, status=status)
@@ -262,6 +262,14 @@ def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float
 def _since(clue: Clue, started: float, now: float, otherwise: float) -> float:
     """What the source says, as far as it can be: not before the agent started, and not later than now."""
     return otherwise if clue.since is None else min(max(clue.since, started), now)
+
+
+def _down_seconds(entry: _Entry, started: float, now: float) -> float:
+    """How long nobody was there between the process of an entry and the next one."""
+    if started <= entry.seen and entry.missed is not None:
+        # A shell that was there all the time has become the agent, since the last look at the most.
+        started = now
+    return max(0.0, started - entry.seen)
 
 
 def _status(clue: Clue, since: float, passed: tuple[Clue, ...]) -> AgentStatus:
