@@ -23,6 +23,8 @@ UNKNOWN = "purple"
 
 RESTING = "#8e8e8ea0"
 """There is nothing to do, and nothing to see."""
+RESTING_TEXT = "#7b7b7b"
+"""The same as letters, which must be read on black and on white."""
 
 Steps = list[dashboard.Threshold]
 

@@ -33,6 +33,9 @@ HOST_PATTERN = (r"^(.+?)(?::\d+)?$", "$1")
 GAP_MILLISECONDS = 150_000
 """A server that hangs is asked once a minute; what is missing for longer is missing."""
 
+FINEST = "15s"
+"""Least step of a graph: rates over less show single events of a counter as a comb."""
+
 Texts = Mapping[str, tuple[str, str]]
 """By value, the word that is shown for it, and its colour."""
 
@@ -144,6 +147,7 @@ def graph(
     limit: str = "",
     logarithmic: bool = False,
     colors: Mapping[str, str] | None = None,
+    shades: str = "",
     steps: Steps | None = None,
     top: float | None = None,
     lowest: float | None = 0,
@@ -155,14 +159,16 @@ def graph(
 
     `rename` is a pattern and what replaces it in the names of the series. The series named `limit` is the
     dashed line that the others should not reach, and so are `steps`, each in its colour. `colors` are for
-    series whose names mean something. `lowest` and `top` are where the axis ends, `soft_top` where it ends
-    at least. `events` are bars: they happen now and then, and a line would draw them where none was.
+    series whose names mean something, `shades` is one colour for all, lighter and darker. `lowest` and `top`
+    are where the axis ends, `soft_top` where it ends at least. `events` are bars: they happen now and then,
+    and a line would draw them where none was.
     """
     panel = (
         framed(timeseries.Panel(), number, title, description, empty)
         .targets([target(query, place).range() for place, query in enumerate(queries)])
         .unit(unit)
-        .color_scheme(build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
+        .interval(FINEST)
+        .color_scheme(_palette(shades))
         .line_width(1)
         .fill_opacity(30 if stacked else 0)
         .show_points(common.VisibilityMode.NEVER)
@@ -256,6 +262,12 @@ def _nothing(words: str) -> dashboard.SpecialValueMap:
             result=dashboard.ValueMappingResult(text=words, color=UNKNOWN, index=0),
         )
     )
+
+
+def _palette(shades: str) -> build.FieldColor:
+    if shades:
+        return build.FieldColor().mode(dashboard.FieldColorModeId.SHADES).fixed_color(shades)
+    return build.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC)
 
 
 def _fixed(color: str) -> dashboard.DynamicConfigValue:

@@ -57,6 +57,11 @@ def or_zero(count: str, known: str) -> str:
     return f"{count}\nor 0 * count({known})"
 
 
+def ever(now: str, largest_of_range: str) -> str:
+    """The series that were not 0 all the time, whole: without its zeros a line is drawn across them."""
+    return f"{now}\nand {largest_of_range} > 0"
+
+
 def or_none(events: str, known: str, label: str) -> str:
     """Events by a label; while there are none, and `known` has series, one line at 0 whose name says so."""
     return f'{events} > 0\nor on () label_replace(0 * sum({known}), "{label}", "none", "", "")'

@@ -42,7 +42,7 @@ def panels() -> Sequence[Builder[dashboard.Panel]]:
         lost(4, width=_TILE),
         leaks.count(10, width=_TILE),
         blind(6, width=_TILE),
-        alerts(7, ALERT, height=6),
+        alerts(7, ALERT, height=7),
     )
 
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, none_is_calm
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, or_none, rate, select
+from dashboards.queries import SESSION, Query, at_end, ever, or_none, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
@@ -115,12 +115,16 @@ def cost(number: int) -> Builder[dashboard.Panel]:
         number,
         "Memory of pending check-ins",
         "Memory of the shells and sleeps that wait, by state.",
-        [Query(expr=f"sum by (state) ({held}) > 0", legend="{{state}}")],
+        [Query(expr=_by_state(held), legend="{{state}}")],
         unit="bytes",
         empty=_EMPTY,
         stacked=True,
         colors=_COLORS,
     )
+
+
+def _by_state(now: str) -> str:
+    return ever(f"sum by (state) ({now})", f"sum by (state) ({at_end('max_over_time', now)})")
 
 
 def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
@@ -131,7 +135,7 @@ def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
         "Green ones are armed and will arrive. Red ones will not: their pane, server or its generation is "
         "gone, or their wait never ends. Purple: nobody can say. Yellow and orange ones arrive late, twice "
         "or in another place than was meant.",
-        [Query(expr=f"sum by (state) ({select('tmux_schedulers', SESSION)}) > 0", legend="{{state}}")],
+        [Query(expr=_by_state(select("tmux_schedulers", SESSION)), legend="{{state}}")],
         unit="none",
         empty=_EMPTY,
         stacked=True,

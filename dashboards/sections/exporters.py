@@ -134,6 +134,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
             Figure(
                 title="Series",
                 expr=f"max {_BY} ({select('scrape_samples_scraped', HOST)} {ours})",
+                unit="short",
                 width=80,
             ),
             Figure(
@@ -164,7 +165,7 @@ def _series(number: int) -> Builder[dashboard.Panel]:
         f"the configuration bounds it. Shown are the {_WORST} largest.",
         now,
         at_end("max_over_time", now),
-        unit="none",
+        unit="short",
     )
 
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm, steps
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, or_zero, rate, select
+from dashboards.queries import SESSION, Query, at_end, ever, or_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
@@ -80,11 +80,17 @@ def by_kind(first: int) -> Sequence[Builder[dashboard.Panel]]:
 def _by_kind(
     number: int, title: str, description: str, family: str, *, unit: str
 ) -> Builder[dashboard.Panel]:
+    now = select(family, SESSION)
     return graph(
         number,
         title,
         description,
-        [Query(expr=f"sum by (kind) ({select(family, SESSION)}) > 0", legend="{{kind}}")],
+        [
+            Query(
+                expr=ever(f"sum by (kind) ({now})", f"sum by (kind) ({at_end('max_over_time', now)})"),
+                legend="{{kind}}",
+            )
+        ],
         unit=unit,
         empty=NOTHING_LEAKED,
         stacked=True,

@@ -17,7 +17,7 @@ from dashboards.levels import (
     steps,
 )
 from dashboards.panels import graph, tile
-from dashboards.queries import AGENT, OF_AGENT, Query, memory_of_limit, or_zero, rate, select
+from dashboards.queries import AGENT, OF_AGENT, Query, at_end, ever, memory_of_limit, or_zero, rate, select
 from dashboards.sections import attention
 from dashboards.sections.states import COLORS, NO_AGENT, STATES, state_of
 
@@ -111,7 +111,8 @@ def _restarts(number: int) -> Builder[dashboard.Panel]:
 
 def time_by_state(number: int) -> Builder[dashboard.Panel]:
     """Where its time goes."""
-    spent = rate(select("tmux_agent_state_seconds_total", AGENT))
+    counted = select("tmux_agent_state_seconds_total", AGENT)
+    spent, ever_spent = rate(counted), at_end("rate", counted)
     return graph(
         number,
         "Where the time goes",
@@ -119,7 +120,10 @@ def time_by_state(number: int) -> Builder[dashboard.Panel]:
         "bottleneck, much idling that nobody gives them work.",
         [
             Query(
-                expr=f"sum by (state) ({spent})\n/ ignoring (state) group_left () sum({spent}) > 0",
+                expr=ever(
+                    f"sum by (state) ({spent})\n/ ignoring (state) group_left () sum({spent})",
+                    f"sum by (state) ({ever_spent})",
+                ),
                 legend="{{state}}",
             )
         ],
@@ -141,7 +145,7 @@ def waiting_for(number: int) -> Builder[dashboard.Panel]:
         "dialog, the end of its usage limit, a service that fails, a login. A line that rises is a person "
         "who does not know.",
         [Query(expr=f"max by (reason) (time() - {since})", legend="{{reason}}")],
-        unit="s",
+        unit="dthms",
         empty="No agent waited for anybody.",
         colors=_REASONS,
     )

@@ -34,11 +34,12 @@ _REASONS = {
 
 _CLASSES = {
     "agent_command": "dark-blue",
-    "inter_agent_message": "semi-dark-blue",
-    "recovery": "light-blue",
+    "inter_agent_message": "#00a3a3",
+    "recovery": "#9933cc",
     "scheduling": "super-light-blue",
     "status_check": "blue",
 }
+"""The same colour for the same operation in all graphs, none of them one that says good or bad."""
 
 
 def per_minute(number: int, *, width: int = 12) -> Builder[dashboard.Panel]:
@@ -145,6 +146,7 @@ def latency(number: int) -> Builder[dashboard.Panel]:
         [Query(expr=largest(f"({slow})", f"{spent}\n/ {count}"), legend="{{operation}}")],
         unit="s",
         empty=_EMPTY,
+        colors=_CLASSES,
         steps=steps("text", [(_SLOW, WARNING)]),
     )
 

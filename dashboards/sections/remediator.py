@@ -115,6 +115,7 @@ def _won_back(number: int) -> timeseries.Panel:
         unit="bytes",
         empty=_NO_REMEDIATOR,
         events=True,
+        colors={"won back": PLAIN},
         soft_top=2**20,
     )
 
@@ -151,6 +152,7 @@ def _matches(number: int) -> Builder[dashboard.Panel]:
         [Query(expr=f"sum by (policy) ({now})", legend="{{policy}}")],
         unit="none",
         empty=_NO_REMEDIATOR,
+        shades=PLAIN,
     )
 
 

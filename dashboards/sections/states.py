@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CRITICAL, FINE, RESTING, UNKNOWN, WARNING
+from dashboards.levels import CRITICAL, FINE, RESTING, RESTING_TEXT, UNKNOWN, WARNING
 from dashboards.panels import graph, timeline
-from dashboards.queries import Query, at_end, rate, select
+from dashboards.queries import Query, at_end, ever, rate, select
 
 STATES = ("idle", "working", "unknown", "waiting", "exited")
 """By their number, from 1 on; of several agents the one that needs somebody is the higher."""
@@ -19,7 +19,10 @@ COLORS: Mapping[str, str] = {
     "exited": CRITICAL,
     "unknown": UNKNOWN,
 }
-TEXTS = {str(number): (state, COLORS[state]) for number, state in enumerate(STATES, 1)}
+_LETTERS = {"idle": RESTING_TEXT}
+TEXTS = {str(number): (state, _LETTERS.get(state, COLORS[state])) for number, state in enumerate(STATES, 1)}
+WORDS = {str(number): (state, COLORS[state]) for number, state in enumerate(STATES, 1)}
+"""The same for areas, which may be paler than letters."""
 NO_AGENT = (
     "No coding agent is seen here. One that is not recognised can be taught: agents.signatures in the "
     "configuration."
@@ -53,7 +56,7 @@ def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 8) -> B
         "answer, its limit), exited, or unknown where its program tells nothing (the page about agents says "
         "how to let it). Shown are the twelve that changed most.",
         Query(expr=f"({state_of(scope)})\nand topk(12, {changes})", legend=AGENT_NAME),
-        texts=TEXTS,
+        texts=WORDS,
         empty=NO_AGENT,
         height=height,
     )
@@ -61,13 +64,14 @@ def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 8) -> B
 
 def cpu_by_state(number: int, scope: tuple[str, ...]) -> Builder[dashboard.Panel]:
     """Whether CPU goes where work is."""
-    used = rate(select("tmux_agent_state_cpu_seconds_total", scope))
+    counted = select("tmux_agent_state_cpu_seconds_total", scope)
+    used, ever_used = (f"sum by (state) ({each})" for each in (rate(counted), at_end("rate", counted)))
     return graph(
         number,
         "CPU by state of the agents",
         "Cores that the agents used, by the state that they were in. CPU while waiting or idle does no work "
         "that anybody asked for.",
-        [Query(expr=f"sum by (state) ({used}) > 0", legend="{{state}}")],
+        [Query(expr=ever(used, ever_used), legend="{{state}}")],
         unit="none",
         empty=NO_AGENT,
         stacked=True,
