@@ -147,13 +147,25 @@ class MemoryBounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """The pids whose entries may not be those of an earlier reading: who came, who ended, who changed.
+
+    `since` is that reading's `processes`, by identity.
+    """
+
+    since: Mapping[int, Process]
+    pids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessTable:
     """All processes of one reading, by pid, each pid once.
 
     `taken_at` is the monotonic time at which the reading began. `complete` is False when the listing itself
     failed: then a pid that is not here is unknown, not gone. `unreadable` counts processes of our uid by the
     reason for which at least one part of them could not be read. `namespaces` are the reader's own. `missed`
-    counts what a fast reader's audit found wrong in this reading, before it was put right.
+    counts what a fast reader's audit found wrong in this reading, before it was put right. `changes` are told
+    by a reader that knows them; an entry that did not change is the same object.
     """
 
     processes: Mapping[int, Process]
@@ -164,6 +176,7 @@ class ProcessTable:
     unreadable: Mapping[Unreadable, int] = field(default_factory=dict)
     namespaces: Namespaces | None = None
     missed: int = 0
+    changes: Changes | None = field(default=None, compare=False, repr=False)
 
     def start_time(self, process: ProcessId) -> float:
         """Start of a process in seconds since the epoch."""

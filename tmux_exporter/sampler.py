@@ -159,14 +159,14 @@ class Sampler:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
         table = self._processes.read()
         view = self._tmux.read(table)
-        make, shown = self._makes.number(table.processes), shape(table, view)
+        make, shown = self._makes.number(table), shape(table, view)
         facts = (make, shown) if table.complete else None
         owners = self._owned.of(facts, lambda: attribute(table, view, self._owners))
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
         # Nothing further on follows from what strangers are.
-        ours = {each.pid: table.processes[each.pid] for each in owners}
-        further = facts and (shown, self._owned.number, self._our_makes.number(ours))
+        ours = self._our_makes.number(table, {each.pid for each in owners})
+        further = facts and (shown, self._owned.number, ours)
         settings = self._config.agents
         signatures = merge(SIGNATURES, settings.signatures)
         agents = self._found.of(

@@ -10,6 +10,7 @@ from tests.property.test_conservation import check, tape
 from tests.support.fast_on_simulation import FastOnSimulation
 from tests.support.simulated_kernel import SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+from tmux_exporter.model import ProcessTable
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)
@@ -30,7 +31,7 @@ def agree(tape: bytes, *, busy: bool) -> int:
         nonlocal goes_on
         goes_on = mischief.step()
 
-    compared = 0
+    compared, before = 0, None
     while goes_on:
         for _ in range(tape[1] % 7):
             step()
@@ -41,8 +42,20 @@ def agree(tape: bytes, *, busy: bool) -> int:
         seen, truth = fast(), read_table(kernel)
         assert seen.processes == truth.processes
         assert (seen.complete, seen.missed) == (True, 0)
-        compared += 1
+        assert before is None or is_told(before, seen)
+        compared, before = compared + 1, seen
     return compared
+
+
+def is_told(before: ProcessTable, now: ProcessTable) -> bool:
+    """Whether `now` tells of all that it has otherwise than the reading before."""
+    if now.changes is None or now.changes.since is not before.processes:
+        # A reading came between the two.
+        return now.changes is not None
+    pids = before.processes.keys() | now.processes.keys()
+    return now.changes.pids >= {
+        pid for pid in pids if before.processes.get(pid) is not now.processes.get(pid)
+    }
 
 
 @given(TAPES)

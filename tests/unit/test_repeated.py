@@ -76,13 +76,13 @@ def test_what_changes_by_each_call_never_stands() -> None:
 def test_figures_are_no_new_make_and_all_else_is() -> None:
     shell = process(200, 100)
     makes = Makes()
-    first = makes.number({200: shell})
+    first = makes.number(table(shell))
     for same in (shell, replace(shell), replace(shell, cpu_ticks=9, state="R", open_fds=7, threads=2)):
-        assert makes.number({200: same}) == first
+        assert makes.number(table(same)) == first
     others: list[dict[str, Any]] = [{"comm": "vi"}, {"ppid": 1}, {"tty": 5}, {"state": "Z"}]
     for number, change in enumerate(others, 1):
-        assert makes.number({200: replace(shell, **change)}) == first + number
-    assert makes.number({}) == first + 5
+        assert makes.number(table(replace(shell, **change))) == first + number
+    assert makes.number(table()) == first + 5
 
 
 def test_the_shape_of_a_view_is_without_its_figures() -> None:

@@ -16,6 +16,7 @@ from tmux_exporter.analysis.kinship import Kinship
 from tmux_exporter.analysis.ledgers import EACH, NOTHING, Amount, total
 from tmux_exporter.analysis.withholding import withhold_for_the_present
 from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.per_process import changed_since
 
 
 class Gain(NamedTuple):
@@ -56,7 +57,8 @@ class Conservation:
             self._settle(accounts)
             books.begin(table)
         inherited = self._count()
-        newcomers = table.processes.keys() - seen_before.keys() | {each.pid for each in ended}
+        newcomers = {pid for pid in changed_since(seen_before, table) if pid not in seen_before}
+        newcomers |= {each.pid for each in ended}
         for process in self._stillborn(table, newcomers):
             heir = self._kinship.parent(process)
             if isinstance(heir, Process) and books.get(heir.id) is not None:

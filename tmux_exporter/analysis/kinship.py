@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import pairwise
 
 from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.per_process import changed_since
 
 
 class Lost(Enum):
@@ -44,16 +45,19 @@ class Kinship:
         before, now = self.present, table.processes
         ended: list[Process] = []
         adopted: dict[ProcessId, Process] = {}
-        for pid, process in now.items():
-            old = before.get(pid)
-            if old is None or old is process:
+        missing = []
+        for pid in changed_since(before, table):
+            old, process = before.get(pid), now.get(pid)
+            if old is None:
                 continue
-            if old.id != process.id:
+            if process is None:
+                missing.append(old)
+            elif old.id != process.id:
                 ended.append(old)
             elif old.ppid != process.ppid:
                 adopted[old.id] = old
         if table.complete:
-            ended += [before[pid] for pid in before.keys() - now.keys()]
+            ended += missing
             self._gone = ({}, *self._gone[:-1])
             self._adopted = (adopted, *self._adopted[:-1])
             self.present = now

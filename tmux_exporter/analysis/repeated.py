@@ -4,12 +4,13 @@ Most samples show the same processes in the same panes: only figures move. What 
 decide (owners, agents, accounts) need not be worked out again then.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Generic, TypeVar
 
 from tmux_exporter.model import Listing, Pane, Process, ProcessTable, Session, TmuxView, Window
+from tmux_exporter.per_process import changed_since
 
 T = TypeVar("T")
 
@@ -51,18 +52,24 @@ class Makes:
         self._before: Mapping[int, Process] = {}
         self._number = 0
 
-    def number(self, processes: Mapping[int, Process]) -> int:
-        """A number that changes when one of these has come, gone or become another one."""
-        before, self._before = self._before, processes
-        same = len(before) == len(processes)
-        for pid, process in processes.items():
-            if not same:
-                break
-            old = before.get(pid)
-            if old is not process:
-                same = old is not None and old.alive == process.alive and _make(old) == _make(process)
-        self._number += not same
+    def number(self, table: ProcessTable, among: Container[int] | None = None) -> int:
+        """A number that changes when one of the processes has come, gone or become another one.
+
+        Only those `among` these pids bear on it, where they are given.
+        """
+        before, self._before = self._before, table.processes
+        self._number += not all(
+            _are_alike(before.get(pid), table.processes.get(pid))
+            for pid in changed_since(before, table)
+            if among is None or pid in among
+        )
         return self._number
+
+
+def _are_alike(old: Process | None, new: Process | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return old is new or (old.alive == new.alive and _make(old) == _make(new))
 
 
 def shape(table: ProcessTable, view: TmuxView) -> Hashable:

@@ -59,9 +59,10 @@ class Snapshot:
     def members(self) -> dict[PaneKey, list[Process]]:
         """The living processes of each pane, in the order of their pids."""
         found: dict[PaneKey, list[Process]] = {key: [] for key in self.panes()}
-        for pid in sorted(self.table.processes):
-            process = self.table.processes[pid]
-            owner = self.owners.get(process.id)
-            if owner and owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
+        for process_id in sorted(self.owners):
+            owner, process = self.owners[process_id], self.table.processes.get(process_id.pid)
+            if owner.kind is not OwnerKind.PANE or owner.pane not in found or process is None:
+                continue
+            if process.id == process_id and process.alive:
                 found[owner.pane].append(process)
         return found

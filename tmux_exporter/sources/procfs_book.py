@@ -20,12 +20,14 @@ from tmux_exporter.sources.procfs_process import GONE, Look
 class Book:
     """All processes by pid, each as its last look showed it.
 
-    `contradictions` counts the looks at which a process had other figures under an unchanged clock.
+    `contradictions` counts the looks at which a process had other figures under an unchanged clock. `changed`
+    gathers whose entries in `processes` came, went or became others.
     """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self.processes: dict[int, Process] = {}
+        self.changed: set[int] = set()
         self.contradictions = 0
         self._looks: dict[int, Look] = {}
         self._clocks: dict[int, int] = {}
@@ -87,9 +89,10 @@ class Book:
         self._looks[pid] = look
         self._clocks[pid] = clock
         if look.process is None:
-            self.processes.pop(pid, None)
+            self._forget(pid)
         elif look.process != self.processes.get(pid):
             self.processes[pid] = look.process
+            self.changed.add(pid)
         if look.unreadable or not look.complete:
             self._flawed[pid] = look
         else:
@@ -147,6 +150,12 @@ class Book:
         del self._clocks[pid]
         self._flawed.pop(pid, None)
         self._unsettled.discard(pid)
-        process = self.processes.pop(pid, None)
+        process = self._forget(pid)
         if process is not None:
             self._leave(process)
+
+    def _forget(self, pid: int) -> Process | None:
+        process = self.processes.pop(pid, None)
+        if process is not None:
+            self.changed.add(pid)
+        return process

@@ -4,7 +4,9 @@ It gives them in turn, to processes and threads, each time the next that is free
 past the largest. Where the turn is now says the last field of /proc/loadavg.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import chain
 
 from tmux_exporter.sources.procfs_kernel import Boot, Kernel
 
@@ -26,6 +28,12 @@ class Given:
 
     def __len__(self) -> int:
         return sum(map(len, self.ranges))
+
+    def of(self, pids: Collection[int]) -> list[int]:
+        """Those of `pids`, a set or a mapping, that are among them."""
+        if len(self) < len(pids):
+            return [pid for pid in chain(*self.ranges) if pid in pids]
+        return [pid for pid in pids if pid in self]
 
 
 NOTHING = Given(())

@@ -9,10 +9,11 @@ each time, as the plain reader does, until a minute has passed without either.
 
 import logging
 import math
+from collections.abc import Mapping
 from itertools import chain
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import Namespaces, ProcessTable, Unreadable
+from tmux_exporter.model import Changes, Namespaces, Process, ProcessTable, Unreadable
 from tmux_exporter.sources.procfs_book import Book
 from tmux_exporter.sources.procfs_cursor import NOTHING, Cursor, Given
 from tmux_exporter.sources.procfs_kernel import Kernel
@@ -52,6 +53,7 @@ class FastReader:
         self._given_before = NOTHING
         self._lines = Turns(LINE_SECONDS)
         self._looks = Turns(LOOK_SECONDS)
+        self._handed_out: Mapping[int, Process] = {}
         self._audit_at = -math.inf
         self._suspect_until = -math.inf
 
@@ -76,8 +78,14 @@ class FastReader:
     def _table(self, taken_at: float, boot_time: float, missed: int = 0) -> ProcessTable:
         book = self._book
         failed = math.isnan(boot_time)
+        changes = None
+        if not failed:
+            changes = Changes(since=self._handed_out, pids=frozenset(book.changed))
+            book.changed.clear()
+            self._handed_out = dict(book.processes)
         return ProcessTable(
-            processes={} if failed else dict(book.processes),
+            processes={} if failed else self._handed_out,
+            changes=changes,
             boot_time=boot_time,
             clock_ticks_per_second=self._ticks_per_second,
             taken_at=taken_at,
@@ -119,7 +127,7 @@ class FastReader:
         outdated = book.outdated()
         if given is not None:
             # Another process may have the pid by now.
-            outdated.update(pid for pid in book.pids if pid in given)
+            outdated.update(given.of(book.pids))
         outdated.update(self._looks.due(now, book))
         lines = self._lines.due(now, book)
         outdated.update(pid for pid in lines if pid not in outdated and book.changed_meanwhile(pid))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.model import Problem, Process, ProcessId, ProcessTable, QueryFailure
+from tmux_exporter.per_process import PerProcess
 from tmux_exporter.sources.tmux_sockets import canonical
 
 SERVER_COMM = "tmux: server"
@@ -97,10 +98,12 @@ class ListenerFinder:
         self._root = proc_root
         self._uid = uid
         self._seats: dict[ProcessId, _Seat] = {}
+        self._servers = PerProcess(lambda process: process if self._may_be_one(process) else None)
 
     def find(self, table: ProcessTable) -> Listeners:
         """All tmux servers of the uid in `table`."""
-        servers = [p for p in table.processes.values() if p.uid == self._uid and p.alive and is_server(p)]
+        self._servers.update(table)
+        servers = list(self._servers.found.values())
         seats = {p.id: seat for p in servers if (seat := self._seats.get(p.id)) and self._holds(p.id, seat)}
         unplaced: dict[ProcessId, Problem] = {}
         sockets = _UnixSockets()
@@ -119,6 +122,9 @@ class ListenerFinder:
                 unplaced[process.id] = found
         self._seats = _without_forks(seats, table)
         return Listeners(placed={id_: s.listener for id_, s in self._seats.items()}, unplaced=unplaced)
+
+    def _may_be_one(self, process: Process) -> bool:
+        return process.uid == self._uid and process.alive and is_server(process)
 
     def _holds(self, process: ProcessId, seat: _Seat) -> bool:
         try:

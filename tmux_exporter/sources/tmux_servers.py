@@ -17,6 +17,7 @@ from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_labels import Key, assign_labels, key_of
 from tmux_exporter.sources.tmux_listeners import Listener, ListenerFinder
 from tmux_exporter.sources.tmux_listing import ListingError, parse
+from tmux_exporter.sources.tmux_named import NamedPlaces
 from tmux_exporter.sources.tmux_panes import believe
 from tmux_exporter.sources.tmux_settle import Findings, settle
 from tmux_exporter.sources.tmux_sockets import (
@@ -24,8 +25,6 @@ from tmux_exporter.sources.tmux_sockets import (
     Standing,
     canonical,
     default_folders,
-    folders_in_use,
-    own_places,
     survey,
 )
 
@@ -66,6 +65,7 @@ class TmuxSource:
         self._interval = interval
         self._cpu_seconds = cpu_seconds
         self._finder = ListenerFinder(proc_root, uid)
+        self._named = NamedPlaces(uid)
         self._folders = default_folders(uid, environ)
         self._configured = tuple(canonical(path) for path in settings.sockets)
         self._servers: tuple[Server, ...] = ()
@@ -84,8 +84,9 @@ class TmuxSource:
         """
         now = self._clock.monotonic()
         listeners = self._finder.find(table)
+        self._named.update(table)
         seen = survey(
-            (*self._folders, *folders_in_use(table, self._uid)),
+            (*self._folders, *self._named.folders()),
             (
                 *self._configured,
                 *(listener.path for listener in listeners.placed.values()),
@@ -113,7 +114,7 @@ class TmuxSource:
             stale_sockets=settled.stale_sockets,
             problems=(*seen.problems, *settled.problems, *lost),
             # Without Linux' /proc a server at a path that nobody looked at would not be known.
-            places=own_places(table, self._uid) if table.namespaces is not None else {},
+            places=self._named.own() if table.namespaces is not None else {},
         )
 
     def _due(

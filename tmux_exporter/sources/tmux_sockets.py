@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tmux_exporter.model import Problem, ProcessTable, QueryFailure
+from tmux_exporter.model import Problem, QueryFailure
 from tmux_exporter.places import demo_folder
 
 DEFAULT_BASE = "/tmp"  # noqa: S108 - tmux's own default; the folder below it is checked before use
@@ -135,58 +135,7 @@ def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
 def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders in which this uid's tmux looks by itself, the one it prefers first, and the demo's."""
     bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
-    return tuple(dict.fromkeys(_folder(base, uid) for base in bases if base))
-
-
-def folders_in_use(table: ProcessTable, uid: int) -> tuple[str, ...]:
-    """The folders that live processes of this uid name by their TMUX_TMPDIR."""
-    bases = {
-        base: None
-        for process in table.processes.values()
-        if process.uid == uid and process.environ and (base := process.environ.get("TMUX_TMPDIR"))
-    }
-    return tuple(dict.fromkeys(_folder(base, uid) for base in bases if os.path.isabs(base)))
-
-
-def own_places(table: ProcessTable, uid: int) -> dict[str, str]:
-    """Folders and sockets that processes of this uid name, at which nobody but this uid's servers can listen.
-
-    Each is given as TMUX or TMUX_TMPDIR name it (a process that has neither means the default), with its
-    canonical path. What does not exist is among them: nobody listens there.
-    """
-    folders = {f"{DEFAULT_BASE}/tmux-{uid}": None}
-    sockets: dict[str, None] = {}
-    for process in table.processes.values():
-        if process.uid == uid and process.environ:
-            if socket := process.environ.get("TMUX", "").split(",")[0]:
-                sockets[socket] = None
-            if base := process.environ.get("TMUX_TMPDIR"):
-                folders[f"{base}/tmux-{uid}"] = None
-    places: dict[str, str] = {}
-    for name in _absolute(folders)[:MAX_FOLDERS]:
-        _add_own(places, name, os.path.realpath(name), uid)
-    for name in _absolute(sockets)[:MAX_ENTRIES]:
-        folder = os.path.dirname(name)
-        if folder not in places and not _add_own(places, folder, os.path.realpath(folder), uid):
-            _add_own(places, name, canonical(name), uid)
-    return places
-
-
-def _absolute(names: Iterable[str]) -> list[str]:
-    return [os.path.normpath(name) for name in names if os.path.isabs(name)]
-
-
-def _add_own(places: dict[str, str], name: str, path: str, uid: int) -> bool:
-    """Add a place unless it is somebody else's or cannot be looked at."""
-    try:
-        own = os.lstat(path).st_uid == uid
-    except (FileNotFoundError, NotADirectoryError):
-        own = True
-    except (OSError, ValueError):
-        own = False
-    if own:
-        places[name] = path
-    return own
+    return tuple(dict.fromkeys(own_folder(base, uid) for base in bases if base))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +165,8 @@ def survey(folders: Iterable[str], paths: Iterable[str], uid: int) -> Survey:
     return Survey(sites=sites, problems=tuple(problems))
 
 
-def _folder(base: str, uid: int) -> str:
+def own_folder(base: str, uid: int) -> str:
+    """The folder of a uid's sockets below a TMUX_TMPDIR."""
     # As tmux does it: the base may be a symbolic link, the folder itself may not.
     return os.path.join(os.path.realpath(base), f"tmux-{uid}")
 
