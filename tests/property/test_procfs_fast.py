@@ -7,14 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property.test_conservation import check, tape
+from tests.support.facts import UID
 from tests.support.fast_on_simulation import FastOnSimulation
-from tests.support.simulated_kernel import SimulatedKernel
+from tests.support.simulated_kernel import INIT, SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.model import ProcessTable
+from tmux_exporter.sources.procfs_strangers import strangers
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)
 SEEDS = range(100)
+READINGS_OF_A_MINUTE = 14
 
 
 def agree(tape: bytes, *, busy: bool) -> int:
@@ -68,6 +71,51 @@ def test_both_readers_agree_whatever_happened_between_readings(tape: bytes) -> N
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_both_readers_agree_after_a_reading_during_which_anything_happened(tape: bytes) -> None:
     assert agree(tape, busy=True) > 0
+
+
+def agree_on_ours(tape: bytes) -> int:
+    """As `agree`, with processes of another user beside ours: of those that are strangers only their being
+    there must be told, and that a minute late. Gives how many entries of strangers were late.
+    """
+    kernel = SimulatedKernel(pid_max=1000, call_ns=1000)
+    mischief = Mischief(kernel, tape[2:], deeds=MORE_DEEDS, most=30)
+    for uid in (UID, UID, UID + 1, UID + 1, UID + 1):
+        top = kernel.fork(INIT)
+        kernel.setsid(top)
+        kernel.alter(top, uid=uid)
+    fast = FastOnSimulation(kernel)
+    late = 0
+    apart: list[set[int]] = [set()] * READINGS_OF_A_MINUTE
+    goes_on = True
+    while goes_on:
+        for _ in range(1 + tape[0] % 6):
+            goes_on = mischief.step()
+        seen, truth = fast(), read_table(kernel)
+        apart = [strangers(truth.processes, UID), *apart[:-1]]
+        # Who is akin by now was a stranger when it was last looked at.
+        lately = set().union(*apart)
+        pids = seen.processes.keys() | truth.processes.keys()
+        wrong = {pid for pid in pids if seen.processes.get(pid) != truth.processes.get(pid)}
+        assert wrong <= lately, wrong - lately
+        assert truth.processes.keys() <= seen.processes.keys()
+        late += len(wrong)
+    return late
+
+
+@given(TAPES)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_of_strangers_only_the_figures_and_the_end_are_late(tape: bytes) -> None:
+    agree_on_ours(tape)
+
+
+def test_strangers_are_looked_at_late_over_long_histories() -> None:
+    late = 0
+    for seed in SEEDS:
+        try:
+            late += agree_on_ours(Random(seed).randbytes(1200))
+        except AssertionError as error:
+            pytest.fail(f"seed {seed}: {error}")
+    assert late > 0, "no stranger was spared a look"
 
 
 @given(TAPES)

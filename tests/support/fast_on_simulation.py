@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from tests.support.clock import ManualClock
+from tests.support.facts import UID
 from tests.support.simulated_kernel import TICK_NS, SimulatedKernel
 from tmux_exporter.model import ProcessTable, Unreadable
 from tmux_exporter.sources.procfs_fast import FastReader
@@ -84,6 +85,7 @@ class FastOnSimulation:
         self.proc = SimulatedProc(kernel, self._meanwhile)
         self.reader = FastReader(
             self.proc,
+            uid=UID,
             clock=self.clock,
             ticks_per_second=1_000_000_000 // TICK_NS,
         )

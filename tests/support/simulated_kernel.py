@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.support.facts import UID
 from tmux_exporter.model import Process, ProcessId
 
 TICK_NS = 10_000_000
@@ -260,7 +261,7 @@ class SimulatedKernel:
                 stat = self._stat(task)
         if task.zombie:
             return Process(**stat)
-        shown = {"argv": (task.comm,), "environ": {}} | task.shown
+        shown: dict[str, Any] = {"argv": (task.comm,), "environ": {}} | task.shown
         return Process(
             **stat | shown,
             read_bytes=task.own.read + task.children.read,
@@ -306,7 +307,7 @@ class SimulatedKernel:
             "state": "Z" if task.zombie else "S",
             "comm": task.comm,
             "threads": 1 + len(task.threads),
-            "uid": 1000,
+            "uid": task.shown.get("uid", UID),
             "cpu_ticks": own.user_ns // TICK_NS + own.system_ns // TICK_NS,
             "children_cpu_ticks": children.user_ns // TICK_NS + children.system_ns // TICK_NS,
         }

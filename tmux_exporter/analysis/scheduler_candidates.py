@@ -4,9 +4,11 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from tmux_exporter.analysis.shell_grammar import SHELLS, OpaqueScript, PureScript, is_sleep, read_command
 from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.per_process import PerProcess
 
 Script = PureScript | OpaqueScript
 
@@ -34,15 +36,28 @@ class Candidate:
         return self.sleep.id if self.sleep is not None else self.shell.id
 
 
+class _Reading(NamedTuple):
+    argv: tuple[str, ...]
+    script: Script | None
+    alive: bool
+
+
 class Scripts:
     """The command lines that read as scripts of schedulers, each read once as long as its program runs."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[tuple[str, ...], Script | None]] = {}
+        self._readings = PerProcess(self._read)
+        self._scripts: Mapping[int, Script] = {}
 
     def candidates(self, table: ProcessTable) -> list[Candidate]:
         """The shells of a table that may be schedulers."""
-        scripts = self._read(table)
+        if self._readings.update(table):
+            self._scripts = {
+                pid: reading.script
+                for pid, reading in self._readings.found.items()
+                if reading.script is not None and reading.alive
+            }
+        scripts = self._scripts
         if not scripts:
             return []
         children: dict[int, list[Process]] = {pid: [] for pid in scripts}
@@ -61,20 +76,14 @@ class Scripts:
                 found.append(candidate)
         return found
 
-    def _read(self, table: ProcessTable) -> dict[int, Script]:
-        before, self._known = self._known, {}
-        found: dict[int, Script] = {}
-        for pid, process in table.processes.items():
-            argv = process.argv
-            if argv is None or len(argv) < 3 or not (shell := _shell_of(process, argv)):
-                continue
-            # A reader hands on the same tuple as long as the program is the same.
-            known = before.get(pid)
-            script = known[1] if known is not None and known[0] is argv else read_command(argv, shell)
-            self._known[pid] = argv, script
-            if script is not None and process.alive:
-                found[pid] = script
-        return found
+    def _read(self, process: Process) -> _Reading | None:
+        argv = process.argv
+        if argv is None or len(argv) < 3 or not (shell := _shell_of(process, argv)):
+            return None
+        # A reader hands on the same tuple as long as the program is the same.
+        known = self._readings.found.get(process.id.pid)
+        script = known.script if known is not None and known.argv is argv else read_command(argv, shell)
+        return _Reading(argv=argv, script=script, alive=process.alive)
 
 
 def _candidate(shell: Process, script: Script, children: Mapping[int, list[Process]]) -> Candidate:

@@ -11,8 +11,10 @@ family shared is divided by as many as it has now.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tmux_exporter.model import MemorySource, Process, ProcessId, ProcessTable, Proportions
+from tmux_exporter.per_process import PerProcess
 
 MATTERS_BYTES = 1 << 20
 """Processes that could count less than this twice are not asked."""
@@ -107,6 +109,10 @@ class SharedPages:
         self._readings: dict[ProcessId, _Reading] = {}
         self._refused: dict[ProcessId, int] = {}
         self._saved_up = BURST_SECONDS
+        self._sizes = PerProcess(_size)
+        self._families: Sequence[Sequence[int]] = ()
+        self._sharers: Sequence[int] = ()
+        self._every_seconds = 0.0
         self._sample = 0
         self._asked: tuple[ProcessId, ...] = ()
         self._crowd: Mapping[ProcessId, Process] = {}
@@ -116,22 +122,26 @@ class SharedPages:
     def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
         """Whose `smaps_rollup` to read now, of the `owned` only, those first of which nothing is known."""
         self._sample += 1
-        processes = table.processes.values()
-        # Of most processes of a machine nothing is known, and that is the quicker question.
-        living = [each for each in processes if each.anonymous_bytes is not None and each.alive]
-        families, sharers = _families(living), _sharers(living)
-        crowds = [*families, sharers] if sharers else families
+        if self._sizes.update(table):
+            self._gather()
+        families, sharers = _at(self._families, table), _at([self._sharers], table)
+        crowds = [*families, *sharers]
         mine = set(owned) if crowds else set[ProcessId]()
         self._crowd = {each.id: each for crowd in crowds for each in crowd if each.id in mine}
         self._family = {each.id: len(family) for family in families for each in family}
         self._company = _company(crowds)
         self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._crowd}
         self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._crowd}
-        resident = sum([each.resident_bytes or 0 for each in living])
-        every = len(living) * _SMALL_SECONDS + resident * _SECONDS_PER_BYTE
-        self._saved_up = min(BURST_SECONDS, self._saved_up + every * SHARE)
+        self._saved_up = min(BURST_SECONDS, self._saved_up + self._every_seconds * SHARE)
         self._asked = tuple(self._affordable(sorted(self._wanted(), key=self._urgency)))
         return self._asked
+
+    def _gather(self) -> None:
+        """Find out who may share what, and what it would cost to read it of every process."""
+        sizes = self._sizes.found
+        self._families, self._sharers = _families(sizes), _sharers(sizes)
+        resident = sum(each.resident for each in sizes.values())
+        self._every_seconds = len(sizes) * _SMALL_SECONDS + resident * _SECONDS_PER_BYTE
 
     def learn(self, found: Mapping[ProcessId, Proportions | None]) -> None:
         """Take in what was read of the plan; what there was no time for is not paid for."""
@@ -202,23 +212,46 @@ class SharedPages:
         return reading_seconds(self._crowd[id_].resident_bytes or 0)
 
 
-def _families(living: Iterable[Process]) -> list[list[Process]]:
+class _Size(NamedTuple):
+    image: int
+    anonymous: int
+    shared: int
+    resident: int
+
+
+def _size(process: Process) -> _Size | None:
+    if process.anonymous_bytes is None or not process.alive:
+        return None
+    return _Size(
+        image=process.image,
+        anonymous=process.anonymous_bytes,
+        shared=process.shared_memory_bytes or 0,
+        resident=process.resident_bytes or 0,
+    )
+
+
+def _families(sizes: Mapping[int, _Size]) -> list[list[int]]:
     """Processes forked from one another without exec that could count something of note more than once."""
-    by_image: dict[int, list[Process]] = {}
-    for process in living:
-        if process.image:
-            by_image.setdefault(process.image, []).append(process)
+    by_image: dict[int, list[int]] = {}
+    for pid, each in sizes.items():
+        if each.image:
+            by_image.setdefault(each.image, []).append(pid)
     return [
         family
         for family in by_image.values()
-        if len(family) > 1 and _twice([each.anonymous_bytes or 0 for each in family]) >= MATTERS_BYTES
+        if len(family) > 1 and _twice([sizes[pid].anonymous for pid in family]) >= MATTERS_BYTES
     ]
 
 
-def _sharers(living: Iterable[Process]) -> list[Process]:
+def _sharers(sizes: Mapping[int, _Size]) -> list[int]:
     """All that have shared memory of note, if several do: nothing cheap tells who has the same."""
-    sharers = [each for each in living if (each.shared_memory_bytes or 0) >= MATTERS_BYTES]
+    sharers = [pid for pid, each in sizes.items() if each.shared >= MATTERS_BYTES]
     return sharers if len(sharers) > 1 else []
+
+
+def _at(crowds: Iterable[Sequence[int]], table: ProcessTable) -> list[list[Process]]:
+    """The crowds that are not empty, as the table shows them."""
+    return [[table.processes[pid] for pid in crowd] for crowd in crowds if crowd]
 
 
 def _company(crowds: Iterable[Sequence[Process]]) -> dict[ProcessId, Company]:

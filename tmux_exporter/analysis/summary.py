@@ -74,7 +74,6 @@ class Summary:
         self._limits = limits
         self._agents = agents
         self._table = snapshot.table
-        self._by_id = {process.id: process for process in snapshot.table.processes.values()}
         self._members = snapshot.members()
         self._costs = costs or Costs()
         self._costs.begin(snapshot.memory, snapshot.table.boot_time, snapshot.table.start_time)
@@ -129,7 +128,11 @@ class Summary:
 
     def leaks(self) -> tuple[LeakReport, ...]:
         """Every leaked process that is still in the table."""
-        return tuple(self._leak(each) for each in self._snapshot.leaks.found if each.process in self._by_id)
+        return tuple(
+            self._leak(leak, process)
+            for leak in self._snapshot.leaks.found
+            if (process := self._process(leak.process))
+        )
 
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
         """CPU seconds by server, session and kind, wherever a leak is possible."""
@@ -139,9 +142,13 @@ class Summary:
             for kind in LeakKind
         }
 
+    def _process(self, process_id: ProcessId) -> Process | None:
+        process = self._table.processes.get(process_id.pid)
+        return process if process is not None and process.id == process_id else None
+
     def _server(self, view: ServerView) -> ServerReport:
         listing = view.listing
-        process = self._by_id.get(view.process) if view.process else None
+        process = self._process(view.process) if view.process else None
         queries = self._queries.of(view.label)
         return ServerReport(
             server=view.label,
@@ -204,7 +211,7 @@ class Summary:
     def _agent(self, life: AgentLife, at: tuple[ServerView, Pane] | None) -> AgentReport:
         view, pane = at or (None, None)
         ids = sorted(life.agent.members) if life.agent else ()
-        members = [self._by_id[member] for member in ids if member in self._by_id]
+        members = [process for member in ids if (process := self._process(member))]
         labels = (life.server, life.session, life.name)
         status = life.status
         return AgentReport(
@@ -244,7 +251,7 @@ class Summary:
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
         ids = (scheduler.process, scheduler.sleep)
-        members = [self._by_id[each] for each in ids if each is not None and each in self._by_id]
+        members = [process for each in ids if each is not None and (process := self._process(each))]
         server, session = scheduler_place(scheduler, self._snapshot, self._labels)
         cost = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
         return SchedulerReport(
@@ -264,8 +271,7 @@ class Summary:
             remarks=scheduler.remarks,
         )
 
-    def _leak(self, leak: Leak) -> LeakReport:
-        process = self._by_id[leak.process]
+    def _leak(self, leak: Leak, process: Process) -> LeakReport:
         return LeakReport(
             server=leak.server,
             session=leak.session,

@@ -6,10 +6,11 @@ one whose number of open files has changed; of the others a few in each sample, 
 
 import os
 from collections import deque
-from collections.abc import Iterable
 from itertools import islice
+from typing import NamedTuple
 
 from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.per_process import PerProcess
 from tmux_exporter.sources.procfs_detail import Looks
 from tmux_exporter.sources.procfs_folder import read_file
 from tmux_exporter.sources.procfs_parse import parse_stat
@@ -23,39 +24,45 @@ IN_TURN = 4
 """So many processes are looked at in each sample though nothing shows that they changed."""
 
 
+class _Open(NamedTuple):
+    process: ProcessId
+    fds: int | None
+
+
 class InotifyReader:
     """Counts them sample by sample, of the processes whose effective uid is `uid`."""
 
     def __init__(self, *, uid: int, proc_root: str = "/proc") -> None:
         self._uid = uid
         self._root = proc_root
-        self._counts: dict[ProcessId, tuple[int | None, int]] = {}
-        self._turn: deque[ProcessId] = deque()
+        self._own = PerProcess(self._open_fds)
+        self._counts: dict[int, tuple[_Open, int]] = {}
+        self._turn: deque[int] = deque()
 
     def read(self, table: ProcessTable) -> int | None:
         """How many there are; one that several processes hold counts for each. None where nobody can be seen.
 
         Raises nothing. Who does not let us look is taken to have none: they are few, and none of ours.
         """
-        own = {each.id: each for each in table.processes.values() if each.uid == self._uid and each.alive}
-        self._counts = {id_: kept for id_, kept in self._counts.items() if id_ in own}
-        for id_ in [*self._changed(own.values()), *self._next(own)]:
-            self._counts[id_] = own[id_].open_fds, Looks().at(self._look, id_) or 0
-        seen = [count for open_fds, count in self._counts.values() if open_fds is not None]
+        own = self._own.found
+        changed: list[int] = []
+        if self._own.update(table):
+            self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
+            changed = [pid for pid in own if pid not in self._counts]
+        for pid in [*changed, *self._next()]:
+            self._counts[pid] = own[pid], Looks().at(self._look, own[pid].process) or 0
+        seen = [count for each, count in self._counts.values() if each.fds is not None]
         return sum(seen) if table.complete and seen else None
 
-    def _changed(self, own: Iterable[Process]) -> list[ProcessId]:
-        return [
-            each.id
-            for each in own
-            if each.id not in self._counts or self._counts[each.id][0] != each.open_fds
-        ]
+    def _open_fds(self, process: Process) -> _Open | None:
+        is_own = process.uid == self._uid and process.alive
+        return _Open(process.id, process.open_fds) if is_own else None
 
-    def _next(self, own: Iterable[ProcessId]) -> list[ProcessId]:
+    def _next(self) -> list[int]:
         if not self._turn:
-            self._turn.extend(own)
+            self._turn.extend(self._own.found)
         turn = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
-        return [id_ for id_ in turn if id_ in self._counts]
+        return [pid for pid in turn if pid in self._counts]
 
     def _look(self, process: ProcessId) -> int:
         folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)

@@ -29,6 +29,7 @@ def _open_fast(root: str, *, uid: int, clock: Clock) -> FastReader | None:
     if own and finds_a_child(kernel):
         return FastReader(
             kernel,
+            uid=uid,
             clock=clock,
             ticks_per_second=os.sysconf("SC_CLK_TCK"),
             namespaces=own_namespaces(root),

@@ -6,31 +6,36 @@ still holds. Some things change without its running, by what others do:
 - Its parent ends: it gets another one. Who leads its kernel session ends or loses the terminal: it loses it.
 - A job of its terminal comes to the foreground: the terminal names another group.
 
+Strangers, processes of other users that have to do with none of ours, are looked at in turn only.
+
 These others run, so what they did shows in the looks at them: `touched` says whom it concerns. Whatever else
 changes meanwhile (limits set from outside, memory taken back by the kernel) shows when its turn has come.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Container, Set
 
 from tmux_exporter.model import Process, Unreadable
 from tmux_exporter.sources.procfs_kernel import Kernel
 from tmux_exporter.sources.procfs_process import GONE, Look
+from tmux_exporter.sources.procfs_strangers import strangers
 
 
 class Book:
     """All processes by pid, each as its last look showed it.
 
     `contradictions` counts the looks at which a process had other figures under an unchanged clock. `changed`
-    gathers whose entries in `processes` came, went or became others.
+    gathers whose entries in `processes` came, went or became others. `uid` is ours.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, uid: int) -> None:
         self._kernel = kernel
+        self._uid = uid
         self.processes: dict[int, Process] = {}
         self.changed: set[int] = set()
         self.contradictions = 0
         self._looks: dict[int, Look] = {}
         self._clocks: dict[int, int] = {}
+        self._strangers: dict[int, int] = {}
         self._flawed: dict[int, Look] = {}
         self._unsettled: set[int] = set()
         self._foreground: dict[int, int] = {}
@@ -62,8 +67,23 @@ class Book:
                 counts[reason] += 1
         return counts
 
+    @property
+    def strangers(self) -> Set[int]:
+        """Those whose clocks are not asked."""
+        return self._strangers.keys()
+
+    def estrange(self, candidates: Container[int]) -> None:
+        """From now on ask the clocks of all but the strangers among the `candidates`."""
+        clocks = {**self._clocks, **self._strangers}
+        apart = {pid for pid in strangers(self.processes, self._uid) if pid in candidates}
+        self._strangers = {pid: clock for pid, clock in clocks.items() if pid in apart}
+        self._clocks = {pid: clock for pid, clock in clocks.items() if pid not in apart}
+
     def outdated(self) -> set[int]:
-        """Those that have run since they were looked at, or of which a look failed. Drops who has ended."""
+        """Those that have run since they were looked at, or of which a look failed. Drops who has ended.
+
+        Of strangers it tells nothing.
+        """
         moved, ended = self._kernel.compare(self._clocks)
         for pid in ended:
             self._drop(pid)
@@ -83,11 +103,14 @@ class Book:
         if clock is None or look.gone:
             self._drop(pid)
             return False
-        if before is not None and clock == self._clocks[pid]:
+        clocks = self._strangers if pid in self._strangers else self._clocks
+        if before is not None and clock == clocks[pid]:
             self._compare(before, look, clock)
         self._note(before, look)
         self._looks[pid] = look
-        self._clocks[pid] = clock
+        clocks[pid] = clock
+        if look.process is not None:
+            self._meet(look.process)
         if look.process is None:
             self._forget(pid)
         elif look.process != self.processes.get(pid):
@@ -140,6 +163,16 @@ class Book:
         ):
             self.contradictions += 1
 
+    def _meet(self, process: Process) -> None:
+        """Whoever has become ours, or the parent of one that is asked, is no stranger any more."""
+        pid = process.id.pid
+        if pid not in self._strangers:
+            pid = process.ppid
+        elif process.uid != self._uid:
+            return
+        if pid in self._strangers:
+            self._clocks[pid] = self._strangers.pop(pid)
+
     def _leave(self, process: Process) -> None:
         self._left.add(process.id.pid)
         self._hung_up.add(process.id.pid)
@@ -147,7 +180,8 @@ class Book:
     def _drop(self, pid: int) -> None:
         if self._looks.pop(pid, None) is None:
             return
-        del self._clocks[pid]
+        self._clocks.pop(pid, None)
+        self._strangers.pop(pid, None)
         self._flawed.pop(pid, None)
         self._unsettled.discard(pid)
         process = self._forget(pid)

@@ -2,14 +2,15 @@
 
 New processes are found by the pids that the kernel has given away since the last reading (`procfs_cursor`);
 of the known ones those are looked at again that have run (`procfs_book`), those whom others have changed, and
-the rest in turn. Every minute, and after a fork storm, the full listing is taken instead. Where it shows
-somebody who was missed, or a look shows what an unchanged clock denied, everything is listed and looked at
-each time, as the plain reader does, until a minute has passed without either.
+the rest in turn. Strangers, processes of other users that have to do with none of ours, are looked at in turn
+only. Every minute, and after a fork storm, the full listing is taken instead. Where it shows somebody who was
+missed, or a look shows what an unchanged clock denied, everything is listed and looked at each time, as the
+plain reader does, until a minute has passed without either.
 """
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from itertools import chain
 
 from tmux_exporter.clock import Clock
@@ -23,11 +24,12 @@ AUDIT_SECONDS = 60.0
 """A full listing at least this often, and so long each time once something was wrong."""
 
 LINE_SECONDS = 300.0
-"""Everybody's line of stat is read at least this often, whatever the clocks say: it shows, among others, how
-much memory the kernel has taken back."""
+"""The line of stat of all but strangers is read at least this often, whatever the clocks say: it shows, among
+others, how much memory the kernel has taken back."""
 
 LOOK_SECONDS = 3600.0
-"""Everybody is looked at in full at least this often: limits set from outside do not show in the line."""
+"""Everybody, strangers included, is looked at in full at least this often: limits set from outside do not
+show in the line."""
 
 FEW = 50
 """Of more new pids than this and half of all processes, the full listing is cheaper."""
@@ -42,15 +44,22 @@ class FastReader:
     """Reads all processes of `kernel`."""
 
     def __init__(
-        self, kernel: Kernel, *, clock: Clock, ticks_per_second: int, namespaces: Namespaces | None = None
+        self,
+        kernel: Kernel,
+        *,
+        uid: int,
+        clock: Clock,
+        ticks_per_second: int,
+        namespaces: Namespaces | None = None,
     ) -> None:
         self._kernel = kernel
         self._clock = clock
         self._ticks_per_second = ticks_per_second
         self._namespaces = namespaces
-        self._book = Book(kernel)
+        self._book = Book(kernel, uid)
         self._cursor = Cursor(kernel)
         self._given_before = NOTHING
+        self._known: Set[int] = frozenset()
         self._lines = Turns(LINE_SECONDS)
         self._looks = Turns(LOOK_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
@@ -114,12 +123,22 @@ class FastReader:
         newcomers = [pid for pid in asked if pid not in book and book.look(pid)]
         self._lines.add(newcomers)
         self._looks.add(newcomers)
+        if listing is not None:
+            self._audit(listing)
         missed = self._missed(newcomers, recent) if listing is not None and given is not None else 0
         for _ in range(_CHAIN):
             for pid in book.touched():
                 book.look(pid)
         self._given_before = self._cursor.lately() if given is None else given
         return boot_time, missed
+
+    def _audit(self, listing: Collection[int]) -> None:
+        """See to those whose clocks are not asked."""
+        for pid in self._book.strangers - set(listing):
+            self._book.look(pid)
+        # Who is younger than the last listing may be about to become another user's: logins begin as root's.
+        self._book.estrange(self._known)
+        self._known = frozenset(self._book.pids)
 
     def _outdated(self, now: float, given: Given | None) -> set[int]:
         """Whose last look does not hold any more."""
@@ -130,7 +149,8 @@ class FastReader:
             outdated.update(given.of(book.pids))
         outdated.update(self._looks.due(now, book))
         lines = self._lines.due(now, book)
-        outdated.update(pid for pid in lines if pid not in outdated and book.changed_meanwhile(pid))
+        asked = (pid for pid in lines if pid not in outdated and pid not in book.strangers)
+        outdated.update(pid for pid in asked if book.changed_meanwhile(pid))
         return outdated
 
     def _missed(self, newcomers: list[int], recent: Given) -> int:
