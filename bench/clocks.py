@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from tmux_exporter.clock import SystemClock
+
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -30,3 +32,18 @@ def processes() -> dict[int, bytes]:
             except OSError:
                 continue
     return found
+
+
+class Later(SystemClock):
+    """A clock that can be put forward: for what an exporter does only after it has run for a while."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that is only put forward."""
+        return super().monotonic() + self._ahead
+
+    def skip(self, seconds: float) -> None:
+        """Put it forward."""
+        self._ahead += seconds

@@ -74,7 +74,7 @@ class Fleet:
         self.size = size
         self.folder = folder
         self.socket = folder / "tmux"
-        self._crowd: subprocess.Popen[bytes] | None = None
+        self._crowd: int | None = None
         self._build()
         self.server = int(self.tmux("display-message", "-p", "#{pid}"))
         self._workers = self._find_workers()
@@ -107,20 +107,15 @@ class Fleet:
             except ProcessLookupError:
                 continue
         if self._crowd is not None:
-            for pid in [*_tree(self._crowd.pid)]:
+            for pid in _tree(self._crowd):
                 os.kill(pid, signal.SIGKILL)
-            self._crowd.wait()
         wait_for(lambda: len(processes()) < self.size.panes + 50, "the fleet is gone", 120)
 
     def _build(self) -> None:
         say(f"building {self.size.name}")
         if self.size.others:
-            self._crowd = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAMS / "crowd.py"), str(self.size.others)],
-                stdout=subprocess.PIPE,
-            )
-            assert self._crowd.stdout is not None
-            self._crowd.stdout.readline()
+            command = [sys.executable, "-I", "-S", str(PROGRAMS / "crowd.py"), str(self.size.others)]
+            self._crowd = int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         kind = "light" if self.size.light else "full"
         pane = f"exec {PROGRAMS}/pane {sys.base_prefix}/bin/python3 {PROGRAMS} {kind}"
         lines = [

@@ -25,6 +25,9 @@ class Totals:
     written_bytes: int = 0
 
 
+_NEVER_CHARGED = Totals()
+
+
 @dataclass(slots=True)
 class _Counts:
     """Whole numbers, so that the sum of parts is the sum of their parts' parts."""
@@ -85,7 +88,8 @@ class Accounts(Generic[K]):
 
     def totals(self, key: K) -> Totals:
         """What a group has used; 0 for one that has never been charged."""
-        counts = self._totals.get(key, _Counts())
+        if (counts := self._totals.get(key)) is None:
+            return _NEVER_CHARGED
         return Totals(
             cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
             read_bytes=counts.read_bytes,

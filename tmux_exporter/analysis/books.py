@@ -6,7 +6,7 @@ from the next reading on: before that, it may be the life of a child that ended 
 unseen.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 
 from tmux_exporter.analysis.ledgers import (
     ALL_OF_IT,
@@ -20,6 +20,7 @@ from tmux_exporter.analysis.ledgers import (
     total,
 )
 from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.per_process import changed_since
 
 
 class Books:
@@ -35,6 +36,8 @@ class Books:
         self.unsettled: set[ProcessId] = set()
         self.uncounted: set[ProcessId] = set()
         self._ledgers: dict[ProcessId, Ledger] = {}
+        # Those of which a figure has no beginning yet: it may get one though the process has not changed.
+        self._beginning: set[ProcessId] = set()
         self._first_was_just_now = False
         self._youngest_at_first: int | None = None
         self._twins_at_first: frozenset[ProcessId] = frozenset()
@@ -44,27 +47,25 @@ class Books:
         return self._ledgers.get(process)
 
     def look(
-        self, table: ProcessTable, counted: Collection[ProcessId], seen_before: Mapping[int, Process]
+        self, table: ProcessTable, counted: Set[ProcessId], seen_before: Mapping[int, Process]
     ) -> dict[ProcessId, int]:
-        """Bring the ledgers of the `counted` up to date; the ticks that each has used itself since."""
-        begun = self._youngest_at_first is not None
+        """Bring the ledgers of the `counted` up to date; the ticks that each has used itself since.
+
+        `seen_before` are the processes of the reading before.
+        """
         if table.complete:
             # Else whoever was seen before may have ended since, unnoticed: its traces are still in doubt.
             self.growth_before, self.growth = self.growth, {}
+            if counted == self._ledgers.keys():
+                changed = [table.processes.get(pid) for pid in changed_since(seen_before, table)]
+                ids = {process.id for process in changed if process is not None} & counted
+                return self._advance(table, ids | self._beginning)
         ledgers: dict[ProcessId, Ledger] = {}
-        own: dict[ProcessId, int] = {}
         for process_id in counted:
             process = table.processes.get(process_id.pid)
-            if process is None or process.id != process_id:
-                continue
-            ledger = self._ledgers.get(process_id) or self._open(process, seen_before)
-            ledgers[process_id] = ledger
-            ticks, growth = ledger.advance(process, begin=begun)
-            if ticks:
-                own[process_id] = ticks
-            if growth != NOTHING:
-                self.growth[process_id] = total(self.growth.get(process_id, NOTHING), growth)
-                self.unsettled.add(process_id)
+            if process is not None and process.id == process_id:
+                ledgers[process_id] = self._ledgers.get(process_id) or self._open(process, seen_before)
+        present = list(ledgers)
         for process_id, ledger in self._ledgers.items():
             # Those who ended close theirs, and those who may only have been missed keep it. Who is there and
             # not counted any more has none.
@@ -72,7 +73,32 @@ class Books:
             if process_id not in ledgers and (process is None or process.id != process_id):
                 ledgers[process_id] = ledger
         self._ledgers = ledgers
+        return self._advance(table, present)
+
+    def _advance(self, table: ProcessTable, ids: Collection[ProcessId]) -> dict[ProcessId, int]:
+        begun = self._youngest_at_first is not None
+        own: dict[ProcessId, int] = {}
+        for process_id in ids:
+            process, ledger = table.processes.get(process_id.pid), self._ledgers.get(process_id)
+            if process is None or process.id != process_id or ledger is None:
+                self._beginning.discard(process_id)
+                continue
+            ticks, growth = ledger.advance(process, begin=begun)
+            if ticks:
+                own[process_id] = ticks
+            if growth != NOTHING:
+                self.growth[process_id] = total(self.growth.get(process_id, NOTHING), growth)
+                self.unsettled.add(process_id)
+            (self._beginning.add if None in ledger.counted else self._beginning.discard)(process_id)
         return own
+
+    def explain(self, process: ProcessId, amount: Amount) -> None:
+        """Learn that so much of what a process has shown was counted elsewhere."""
+        if (ledger := self._ledgers.get(process)) is not None:
+            for each in EACH:
+                ledger.explain(each, amount[each])
+            if None in ledger.counted:
+                self._beginning.add(process)
 
     def begin(self, table: ProcessTable) -> None:
         """Take a complete reading for the first one; those after it do nothing."""

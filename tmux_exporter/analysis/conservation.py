@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tmux_exporter.analysis.books import Books
 from tmux_exporter.analysis.debts import Debts
 from tmux_exporter.analysis.kinship import Kinship
-from tmux_exporter.analysis.ledgers import EACH, NOTHING, Amount, total
+from tmux_exporter.analysis.ledgers import NOTHING, Amount, total
 from tmux_exporter.analysis.withholding import withhold_for_the_present
 from tmux_exporter.model import Process, ProcessId, ProcessTable
 from tmux_exporter.per_process import changed_since
@@ -49,7 +49,7 @@ class Conservation:
         books = self._books
         seen_before = self._kinship.present
         ended = {process.id: process for process in self._kinship.advance(table)}
-        own = books.look(table, accounts, seen_before)
+        own = books.look(table, accounts.keys(), seen_before)
         for process in ended.values():
             self._debts.add(process, *books.close(process))
         self._debts.notice(ended, books.growth_before, books.growth, accounts)
@@ -75,9 +75,7 @@ class Conservation:
     def _settle(self, accounts: Mapping[ProcessId, frozenset[object] | None]) -> None:
         for debt in self._debts.settle():
             for holder in debt.charged(accounts):
-                if (ledger := self._books.get(holder)) is not None:
-                    for each in EACH:
-                        ledger.explain(each, debt.amount[each])
+                self._books.explain(holder, debt.amount)
 
     def _count(self) -> dict[ProcessId, Amount]:
         """Count what is new for certain; the rest stays unsettled."""

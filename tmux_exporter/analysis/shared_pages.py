@@ -11,7 +11,6 @@ family shared is divided by as many as it has now.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from tmux_exporter.model import MemorySource, Process, ProcessId, ProcessTable, Proportions
 from tmux_exporter.per_process import PerProcess
@@ -109,10 +108,10 @@ class SharedPages:
         self._readings: dict[ProcessId, _Reading] = {}
         self._refused: dict[ProcessId, int] = {}
         self._saved_up = BURST_SECONDS
-        self._sizes = PerProcess(_size)
-        self._families: Sequence[Sequence[int]] = ()
-        self._sharers: Sequence[int] = ()
-        self._every_seconds = 0.0
+        self._images = PerProcess(_image)
+        self._relatives: Sequence[Sequence[int]] = ()
+        self._sharing = PerProcess(_shares)
+        self._resident = PerProcess(_resident)
         self._sample = 0
         self._asked: tuple[ProcessId, ...] = ()
         self._crowd: Mapping[ProcessId, Process] = {}
@@ -122,9 +121,12 @@ class SharedPages:
     def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
         """Whose `smaps_rollup` to read now, of the `owned` only, those first of which nothing is known."""
         self._sample += 1
-        if self._sizes.update(table):
-            self._gather()
-        families, sharers = _at(self._families, table), _at([self._sharers], table)
+        if self._images.update(table):
+            self._relatives = _relatives(self._images.found)
+        self._sharing.update(table)
+        self._resident.update(table)
+        families = _families(_at(self._relatives, table))
+        sharers = _at([self._sharing.found] if len(self._sharing.found) > 1 else [], table)
         crowds = [*families, *sharers]
         mine = set(owned) if crowds else set[ProcessId]()
         self._crowd = {each.id: each for crowd in crowds for each in crowd if each.id in mine}
@@ -132,16 +134,11 @@ class SharedPages:
         self._company = _company(crowds)
         self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._crowd}
         self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._crowd}
-        self._saved_up = min(BURST_SECONDS, self._saved_up + self._every_seconds * SHARE)
+        resident = self._resident.found
+        every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
+        self._saved_up = min(BURST_SECONDS, self._saved_up + every * SHARE)
         self._asked = tuple(self._affordable(sorted(self._wanted(), key=self._urgency)))
         return self._asked
-
-    def _gather(self) -> None:
-        """Find out who may share what, and what it would cost to read it of every process."""
-        sizes = self._sizes.found
-        self._families, self._sharers = _families(sizes), _sharers(sizes)
-        resident = sum(each.resident for each in sizes.values())
-        self._every_seconds = len(sizes) * _SMALL_SECONDS + resident * _SECONDS_PER_BYTE
 
     def learn(self, found: Mapping[ProcessId, Proportions | None]) -> None:
         """Take in what was read of the plan; what there was no time for is not paid for."""
@@ -212,46 +209,41 @@ class SharedPages:
         return reading_seconds(self._crowd[id_].resident_bytes or 0)
 
 
-class _Size(NamedTuple):
-    image: int
-    anonymous: int
-    shared: int
-    resident: int
+def _is_known(process: Process) -> bool:
+    return process.anonymous_bytes is not None and process.alive
 
 
-def _size(process: Process) -> _Size | None:
-    if process.anonymous_bytes is None or not process.alive:
-        return None
-    return _Size(
-        image=process.image,
-        anonymous=process.anonymous_bytes,
-        shared=process.shared_memory_bytes or 0,
-        resident=process.resident_bytes or 0,
-    )
+def _image(process: Process) -> int | None:
+    return (process.image or None) if _is_known(process) else None
 
 
-def _families(sizes: Mapping[int, _Size]) -> list[list[int]]:
-    """Processes forked from one another without exec that could count something of note more than once."""
+def _shares(process: Process) -> bool | None:
+    return (_is_known(process) and (process.shared_memory_bytes or 0) >= MATTERS_BYTES) or None
+
+
+def _resident(process: Process) -> int | None:
+    return process.resident_bytes or 0 if _is_known(process) else None
+
+
+def _relatives(images: Mapping[int, int]) -> list[list[int]]:
+    """Processes forked from one another without exec."""
     by_image: dict[int, list[int]] = {}
-    for pid, each in sizes.items():
-        if each.image:
-            by_image.setdefault(each.image, []).append(pid)
+    for pid, image in images.items():
+        by_image.setdefault(image, []).append(pid)
+    return [family for family in by_image.values() if len(family) > 1]
+
+
+def _families(relatives: Iterable[list[Process]]) -> list[list[Process]]:
+    """Those of them that could count something of note more than once."""
     return [
         family
-        for family in by_image.values()
-        if len(family) > 1 and _twice([sizes[pid].anonymous for pid in family]) >= MATTERS_BYTES
+        for family in relatives
+        if _twice([each.anonymous_bytes or 0 for each in family]) >= MATTERS_BYTES
     ]
 
 
-def _sharers(sizes: Mapping[int, _Size]) -> list[int]:
-    """All that have shared memory of note, if several do: nothing cheap tells who has the same."""
-    sharers = [pid for pid, each in sizes.items() if each.shared >= MATTERS_BYTES]
-    return sharers if len(sharers) > 1 else []
-
-
-def _at(crowds: Iterable[Sequence[int]], table: ProcessTable) -> list[list[Process]]:
-    """The crowds that are not empty, as the table shows them."""
-    return [[table.processes[pid] for pid in crowd] for crowd in crowds if crowd]
+def _at(crowds: Iterable[Iterable[int]], table: ProcessTable) -> list[list[Process]]:
+    return [[table.processes[pid] for pid in crowd] for crowd in crowds]
 
 
 def _company(crowds: Iterable[Sequence[Process]]) -> dict[ProcessId, Company]:

@@ -30,6 +30,7 @@ from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.model import (
+    Cgroup,
     Leak,
     LeakKind,
     Listing,
@@ -72,6 +73,7 @@ class Summary:
         self._queries = queries
         self._bounds = bounds
         self._limits = limits
+        self._lowest_limits: dict[tuple[frozenset[Cgroup | None], int | None], int | None] = {}
         self._agents = agents
         self._table = snapshot.table
         self._members = snapshot.members()
@@ -296,6 +298,12 @@ class Summary:
         roots: Sequence[ProcessId],
         own_limit: int | None = None,
     ) -> Usage:
-        # All of these are in a session: what bounds it bounds them.
-        limit = lowest_limit(self._bounds, roots, (own_limit, self._limits.session_memory))
-        return self._costs.of(key, members, self._accounts.totals(key), limit)
+        return self._costs.of(key, members, self._accounts.totals(key), self._limit(roots, own_limit))
+
+    def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
+        # Most panes are in one cgroup. All of these are in a session: what bounds it bounds them.
+        case = frozenset(self._bounds.cgroups.get(each) for each in roots), own_limit
+        if case not in self._lowest_limits:
+            configured = (own_limit, self._limits.session_memory)
+            self._lowest_limits[case] = lowest_limit(self._bounds, roots, configured)
+        return self._lowest_limits[case]
