@@ -66,12 +66,18 @@ class Published:
     """
 
     def __init__(
-        self, *, sequence: int, taken_at: float, report: Report, families: Sequence[Family], printer: Printer
+        self,
+        *,
+        sequence: int,
+        taken_at: float,
+        report: Report,
+        collect: Callable[[], Sequence[Family]],
+        printer: Printer,
     ) -> None:
         self.sequence = sequence
         self.taken_at = taken_at
         self.report = report
-        self._families = families
+        self._collect = collect
         self._printer = printer
         self._made: dict[str, bytes] = {}
 
@@ -101,7 +107,7 @@ class Published:
         return self._printer.once(self._made, "json", lambda: render_json(self.report))
 
     def _pages(self, form: str) -> bytes:
-        pages = self._printer.pages(self._families)
+        pages = self._printer.pages(self._collect())
         self._made.update(text=pages.text, openmetrics=pages.openmetrics)
         return self._made[form]
 
@@ -213,17 +219,21 @@ class Publisher:
         self._swap(self._render(report, config, taken_at))
 
     def _render(self, report: Report, config: Config, taken_at: float) -> Published:
-        collected = collect_all(report, config, self._status, memo=self._memo)
-        with self._turn:
-            dropped = self._status.dropped_series_total + collected.dropped
-            self._status = replace(self._status, dropped_series_total=dropped)
         return Published(
             sequence=self._published.sequence + 1 if self._published else 1,
             taken_at=taken_at,
             report=report,
-            families=collected.families,
+            collect=lambda: self._families(report, config),
             printer=self._printer,
         )
+
+    def _families(self, report: Report, config: Config) -> Sequence[Family]:
+        """Called in the printer's turn, once for each page that is made."""
+        collected = collect_all(report, config, self._status, memo=self._memo)
+        with self._turn:
+            dropped = self._status.dropped_series_total + collected.dropped
+            self._status = replace(self._status, dropped_series_total=dropped)
+        return collected.families
 
     def _swap(self, published: Published) -> None:
         with self._turn:

@@ -82,7 +82,7 @@ EXPORTER = (
         kind=Kind.COUNTER,
         subject="exporter",
         help="Series left out because of limits.series, or because another had the same labels; a series "
-        "that is left out of ten samples counts ten times.",
+        "that is left out of ten pages counts ten times.",
     ),
     Spec(
         name="tmux_exporter_config_last_reload_successful",
