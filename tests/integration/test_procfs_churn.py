@@ -15,6 +15,7 @@ from tmux_exporter.model import Process, ProcessTable
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_fast import FastReader
+from tmux_exporter.sources.procfs_strangers import strangers
 
 SECONDS = float(os.environ.get("TMUX_EXPORTER_CHURN_SECONDS", "3600"))
 PER_SECOND = 30
@@ -25,9 +26,13 @@ Wrong = set[tuple[int, str]]
 
 
 def differences(before: ProcessTable, table: ProcessTable, after: ProcessTable) -> Wrong:
-    """Every (pid, field) that stood still from before to after and is another one in the table."""
+    """Every (pid, field) that stood still from before to after and is another one in the table.
+
+    Strangers are left out: their figures and their end are late by design.
+    """
     wrong: Wrong = set()
-    for pid in before.processes.keys() | table.processes.keys() | after.processes.keys():
+    apart = strangers({**table.processes, **before.processes, **after.processes}, os.getuid())
+    for pid in (before.processes.keys() | table.processes.keys() | after.processes.keys()) - apart:
         first, seen, last = (each.processes.get(pid) for each in (before, table, after))
         if first is None or last is None:
             if seen is not None and first is last:
