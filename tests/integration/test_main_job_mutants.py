@@ -1,7 +1,7 @@
 """Every guard of the remediator with a real decoy that turns red without it, and every decoy with its guards.
 
-A guard is a row of VETOES or of PROOFS, one of the two questions of `is_match`, or `is_shown`: that a sample
-shows a scheduler at all. The guards of a decoy stand in a table, and the table is exact:
+A guard is a row of VETOES or of PROOFS, one of the two questions of `confirmation`, or `is_shown`: that a
+sample shows a scheduler at all. The guards of a decoy stand in a table, and the table is exact:
 
     all guards in force                               the decoy lives
     one of its guards in force, and no other at all   it lives: each would do alone
@@ -22,20 +22,26 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.decoys import DECOYS, LATER, Decoy, Guard, is_shown
+from tests.support.ending import carried_out
 from tests.support.orders import pair_order
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.model import ProcessId, SchedulerState
 from tmux_exporter.remediation import Method, Mode
-from tmux_exporter.remediator import act, proofs, run, vetoes
-from tmux_exporter.remediator.act import Tools, end
+from tmux_exporter.remediator import act, candidates, judging, proofs, run, vetoes
+from tmux_exporter.remediator.act import Tools
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.proofs import Around
 from tmux_exporter.remediator.rules import Protection
 from tmux_exporter.remediator.vetoes import Moment, pair_of
 from tmux_exporter.report import Report, SchedulerReport
 
-MATCH: tuple[Guard, ...] = (vetoes.is_dangling, vetoes.is_in_scope)
+MATCH: dict[Guard, Guard] = {
+    candidates.is_for: lambda *_: True,
+    candidates.population: lambda policy, report: candidates.population(replace(policy, servers=()), report),
+}
+"""The two questions of what a policy is for, each with an answer that lets everything through."""
+
 ALL: frozenset[Guard] = frozenset(
     {
         is_shown,
@@ -139,14 +145,14 @@ LISTENING = (
 )
 
 IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
-    "of_another_server": (_decoy(ORPHAN, vetoes.is_in_scope), Trouble(servers=(OTHER,))),
+    "of_another_server": (_decoy(ORPHAN, candidates.population), Trouble(servers=(OTHER,))),
     "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
     "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
     "proven_in_part": (_decoy(ORPHAN, proofs.lists_every_child), Trouble(proven_in_part)),
     "run_by_another": (_decoy(ORPHAN, proofs.are_of_this_user), Trouble(run_by_another)),
     "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, proofs.are_not_above_us), Trouble(run_below)),
     "hung": (
-        _decoy(ORPHAN, vetoes.is_dangling, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
+        _decoy(ORPHAN, candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
         Trouble(hung),
     ),
     "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
@@ -164,7 +170,7 @@ SPECIAL = {
     # It has sent its text and waits before it sends Enter.
     "firing": _decoy(
         "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
-        vetoes.is_dangling,
+        candidates.is_for,
         vetoes.is_endable,
         proofs.sleeps_its_first_sleep,
     ),
@@ -174,7 +180,7 @@ SPECIAL = {
     # Its socket may be another file than ours.
     "with_own_mounts": _decoy(
         f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
-        vetoes.is_dangling,
+        candidates.is_for,
         vetoes.is_endable,
         proofs.are_at_home,
     ),
@@ -188,7 +194,7 @@ SPECIAL = {
         command=TWO_CHILDREN,
         guards=frozenset(
             {
-                vetoes.is_dangling,
+                candidates.is_for,
                 vetoes.is_endable,
                 vetoes.has_its_sleep,
                 vetoes.has_time,
@@ -309,11 +315,12 @@ def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> 
     tools = tools if vetoes.is_recent in guards else dated(tools)
     policy = replace(POLICY, servers=servers, warmup=warmup, protected=protected)
     with pytest.MonkeyPatch.context() as patch:
-        for each in set(MATCH) - set(guards):
-            patch.setattr(vetoes, each.__name__, lambda _: True)
+        for each, careless in MATCH.items():
+            if each not in guards:
+                patch.setattr(judging, each.__name__, careless)
         patch.setattr(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows in guards))
         patch.setattr(proofs, "PROOFS", tuple(each for each in proofs.PROOFS if each.holds in guards))
-        result = end(pair_order(policy, scheduler), tools)
+        result = carried_out(pair_order(policy, scheduler), tools)
     assert result.ended is not alive(*pids), result
     return result.ended
 
@@ -334,7 +341,7 @@ def test_a_decoy_lives_by_each_of_its_guards_and_by_no_other(fleet: Fleet, name:
 
 def test_a_true_orphan_is_ended_with_all_guards_in_force(fleet: Fleet) -> None:
     pids = fleet.orphan()
-    assert end(pair_order(POLICY, fleet.scheduler(pids[0])), fleet.tools()).ended
+    assert carried_out(pair_order(POLICY, fleet.scheduler(pids[0])), fleet.tools()).ended
 
 
 def test_what_only_observes_would_end_an_orphan_without_its_mode(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ending import carried_out
 from tests.support.orders import pair_order
 from tests.support.orphans import with_stop
 from tests.support.processes import end_process
@@ -16,8 +17,8 @@ from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.model import ProcessId
 from tmux_exporter.remediation import Action, Outcome, Refusal
-from tmux_exporter.remediator import act, proofs, vetoes
-from tmux_exporter.remediator.act import STEPS, Result, Tools, end
+from tmux_exporter.remediator import act, judging, proofs, vetoes
+from tmux_exporter.remediator.act import STEPS, Result, Tools
 from tmux_exporter.remediator.audit import AuditError, faults, read
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.replay import differences
@@ -54,7 +55,7 @@ def script(joiner: str) -> str:
 
 def end_pair(policy: Policy, scheduler: SchedulerReport, tools: Tools) -> Result:
     """End a scheduler as a policy orders it."""
-    return end(pair_order(policy, scheduler), tools)
+    return carried_out(pair_order(policy, scheduler), tools)
 
 
 def kinds(fleet: Fleet) -> list[str]:
@@ -360,7 +361,7 @@ def test_a_real_decoy_would_be_ended_without_its_guard(
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
     assert alive(shell)
-    monkeypatch.setattr(vetoes, "is_dangling", lambda _: True)
+    monkeypatch.setattr(judging, "is_for", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.STATE)
     kept = tuple(each for each in vetoes.VETOES if each.allows is not vetoes.is_endable)
     monkeypatch.setattr(vetoes, "VETOES", kept)
@@ -378,8 +379,7 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
     kept = tuple(each for each in proofs.PROOFS if each.holds is not proofs.is_a_pure_scheduler)
     monkeypatch.setattr(proofs, "PROOFS", kept)
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
-    monkeypatch.setattr(vetoes, "is_match", lambda _: True)
-    monkeypatch.setattr(act, "is_match", lambda _: True)
+    monkeypatch.setattr(judging, "is_for", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.SERVER_UNKNOWN)
     assert alive(shell)
 

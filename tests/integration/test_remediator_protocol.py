@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ending import carried_out
 from tests.support.namespace import in_namespace
 from tests.support.orders import pair_order
 from tests.support.orphans import with_stop
@@ -24,7 +25,7 @@ from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.remediation import Action, Outcome, Refusal
 from tmux_exporter.remediator import act
-from tmux_exporter.remediator.act import STEPS, Result, Step, Tools, end
+from tmux_exporter.remediator.act import STEPS, Result, Step, Tools
 from tmux_exporter.remediator.audit import Audit, faults, read
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.order import Order
@@ -81,7 +82,7 @@ def killed_at(place: int, ordered: Order, tools: Tools) -> None:
 
             steps = (*STEPS[:place], Step("die", last_word), *STEPS[place:])
             setattr(act, "STEPS", steps)  # noqa: B010 - the table of the package has a fixed length
-            end(ordered, tools)
+            carried_out(ordered, tools)
             die()
         finally:
             os._exit(0)
@@ -108,7 +109,7 @@ def failpoint(fleet: Fleet, place: int) -> None:
 
     after = Audit(fleet.act_audit, uid=os.getuid(), clock=fleet.clock)
     assert after.check()
-    again = end(ordered, replace(tools, audit=after))
+    again = carried_out(ordered, replace(tools, audit=after))
     after.close()
     told = ["intent", "outcome" if finished else "interrupted"] if recorded else []
     if signalled:
@@ -168,11 +169,11 @@ def test_a_disk_that_is_full_when_the_intent_is_written_keeps_everything_alive(
     shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
     tools = fleet.tools()
     full = replace(tools, audit=FullAt(tools.audit, fleet, 1, room))  # type: ignore[arg-type]
-    result = end(order(fleet, shell), full)
+    result = carried_out(order(fleet, shell), full)
     assert (result.actions, result.refusal) == (((Action.STOP, Outcome.REFUSED),), Refusal.AUDIT)
     assert alive(shell, sleep)
     assert kinds(fleet) == []
-    assert end(order(fleet, shell), tools).ended
+    assert carried_out(order(fleet, shell), tools).ended
     assert kinds(fleet) == ["resumed", "intent", "outcome"]
 
 
@@ -183,7 +184,7 @@ def test_a_disk_that_is_full_when_the_outcome_is_written_leaves_the_act_marked(
     shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
     tools = fleet.tools()
     full = replace(tools, audit=FullAt(tools.audit, fleet, 2, room))  # type: ignore[arg-type]
-    result = end(order(fleet, shell), full)
+    result = carried_out(order(fleet, shell), full)
     assert result.ended and "not on record" in result.detail
     assert is_gone(shell) and is_gone(sleep)
     assert kinds(fleet) == ["intent"]
@@ -206,11 +207,11 @@ def test_a_small_file_system_that_fills_up_is_an_error_and_then_none(fleet: Flee
         audit.record("start")
         fill(place / "rest")
         shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
-        result = end(order(fleet, shell), tools)
+        result = carried_out(order(fleet, shell), tools)
         assert (result.actions, result.refusal) == (((Action.STOP, Outcome.REFUSED),), Refusal.AUDIT)
         assert alive(shell, sleep)
         (place / "rest").unlink()
-        assert end(order(fleet, shell), tools).ended
+        assert carried_out(order(fleet, shell), tools).ended
         lines = (place / "audit.jsonl").read_bytes().splitlines(keepends=True)
         assert list(faults(read(lines))) == []
         assert [line.record["kind"] for line in read(lines) if line.record] == ["start", "intent", "outcome"]
@@ -241,7 +242,7 @@ def strangers() -> None:
     with running_fleet() as fleet:
         pair = own_orphan(fleet)
         ordered, tools = order(fleet, pair[0]), fleet.tools()
-        result = end(ordered, interposed(tools, lambda: replace_all(pair)))
+        result = carried_out(ordered, interposed(tools, lambda: replace_all(pair)))
         assert result.actions == ((Action.STOP, Outcome.VANISHED),), result
         assert alive(*pair), "the strangers live"
 
@@ -262,7 +263,7 @@ def strangers() -> None:
             patch.setattr(act, "STEPS", steps)
             patch.setattr(act, "_send", lambda each, number: os.kill(held[each], number))
             patch.setattr(act, "_is_gone", lambda _, seconds=0.0: bool(seconds))
-            end(ordered, interposed(tools, lambda: replace_all(victims)))
+            carried_out(ordered, interposed(tools, lambda: replace_all(victims)))
         wait_for(lambda: is_gone(victims[0]), "a stranger is hit")
 
 
@@ -307,7 +308,7 @@ def test_whatever_the_shell_and_the_operator_the_order_decides_whether_keys_are_
 ) -> None:
     script = f"sleep 20000 {joiner} tmux send-keys -t {{target}} now Enter"
     pid, sleep = fleet.orphan(shell=shell, script=script)
-    assert end(order(fleet, pid), fleet.tools()).ended
+    assert carried_out(order(fleet, pid), fleet.tools()).ended
     assert is_gone(pid) and is_gone(sleep)
     assert fleet.fired() == ""
 
@@ -315,7 +316,7 @@ def test_whatever_the_shell_and_the_operator_the_order_decides_whether_keys_are_
     by_name = dict(STEPS)
     monkeypatch.setattr(act, "STEPS", tuple(Step(name, by_name[name]) for name in wrong))
     pid, _ = fleet.orphan(shell=shell, script=script)
-    end(order(fleet, pid), fleet.tools())
+    carried_out(order(fleet, pid), fleet.tools())
     wait_for(lambda: is_gone(pid), "it is over")
     if joiner == "&&":
         assert fleet.fired() == ""

@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from tests.support.remediation import FLEET, OTHER
-from tmux_exporter.remediator import proofs, vetoes
+from tmux_exporter.remediator import candidates, proofs, vetoes
 
-Guard = Callable[[Any], bool]
+Guard = Callable[..., object]
 
 
 def is_shown(_: object) -> bool:
@@ -53,13 +52,13 @@ DECOYS = {
     ),
     "living_target": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
+        guards=frozenset({candidates.is_for, vetoes.is_endable}),
     ),
     "loop": Decoy(
         command="nohup bash -c 'while sleep 20000; do tmux send-keys -t frontend:0 hi Enter; done'",
         guards=frozenset(
             {
-                vetoes.is_dangling,
+                candidates.is_for,
                 vetoes.is_endable,
                 vetoes.sees_its_servers,
                 vetoes.is_recent,
@@ -70,11 +69,11 @@ DECOYS = {
     # A session of the lost one's name lives on the other server: it is asked, and not the one it came from.
     "other_server": Decoy(
         command=f"nohup bash -c 'sleep 20000 && tmux -L {OTHER} send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
+        guards=frozenset({candidates.is_for, vetoes.is_endable}),
     ),
     "on_other_server": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({vetoes.is_dangling, vetoes.is_endable}),
+        guards=frozenset({candidates.is_for, vetoes.is_endable}),
         server=OTHER,
     ),
     "script_file": Decoy(

@@ -118,6 +118,16 @@ MISTAKES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
             "add approvals: {required: 1} to the stop",
         ),
     ),
+    "mode_of_the_defaults": (
+        ORPHANS,
+        "policies:\n  - name: orphans\n    match: {kind: scheduler, state: [dangling]}",
+        "defaults: {mode: enforce}\npolicies:\n  - name: orphans\n"
+        "    match: {kind: scheduler, state: [serverless]}",
+        (
+            "3:11: file.defaults: so policy 'orphans' enforces, and only a person ends what is 'serverless'; "
+            "give it a mode of its own, or approvals: {required: 1}",
+        ),
+    ),
     "state_of_an_agent": (
         ORPHANS,
         "[dangling]",

@@ -30,7 +30,7 @@ from tmux_exporter.remediator.proofs import (
     servers_in,
     stages_refusal,
 )
-from tmux_exporter.remediator.vetoes import Case, Moment, Subject, is_match, look_age, refusal
+from tmux_exporter.remediator.vetoes import Case, Moment, Subject, look_age, refusal
 from tmux_exporter.report import Report
 
 LOOK_AGE = 1.0
@@ -320,13 +320,13 @@ STEPS = (
 """The protocol, in its order. Once an intent is on disk its outcome is recorded, whichever step ended it."""
 
 
-def end(order: Order, tools: Tools, matches: Callable[[Case], bool] | None = None) -> Result:
+def end(order: Order, tools: Tools, matches: Callable[[Case], bool]) -> Result:
     """End what an order is for, or say why not. Raises only for our own mistakes.
 
-    `matches` says whether the last look still shows what the policy is for.
+    `matches` says whether the last look still shows what the policy is for: `judging.confirmation`.
     """
     with ExitStack() as held:
-        attempt = _Attempt(order=order, tools=tools, matches=matches or is_match, held=held)
+        attempt = _Attempt(order=order, tools=tools, matches=matches, held=held)
         result = attempt.end(Outcome.FAILED, detail="interrupted by a mistake of ours")
         try:
             result = _run(attempt)

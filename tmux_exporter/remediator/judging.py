@@ -1,6 +1,6 @@
 """Why a thing is left alone, as far as a report shows it: what outranks policies, then the vetoes; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from tmux_exporter.model import SchedulerState
@@ -122,3 +122,16 @@ class View:
     def _server(self, candidate: Candidate) -> ServerReport | None:
         found: Iterable[ServerReport] = self.report.servers
         return next((each for each in found if each.server == candidate.target.server), None)
+
+
+def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Callable[[Case], bool]:
+    """Whether the last look before a signal still shows what a policy is for, and nobody has spoken for it.
+
+    `holds` reads anew what is held.
+    """
+
+    def confirms(case: Case) -> bool:
+        view = View(policy=policy, report=case.report, moment=case.moment, own=case.own, holds=holds())
+        return view.confirms(case.subject)
+
+    return confirms

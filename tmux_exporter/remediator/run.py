@@ -27,7 +27,7 @@ from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.holds import Holds
-from tmux_exporter.remediator.judging import View
+from tmux_exporter.remediator.judging import confirmation
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan_file import PlanFile
@@ -37,7 +37,6 @@ from tmux_exporter.remediator.rules import Channel, Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.tally import Tally
 from tmux_exporter.remediator.telling import LEVELS, fields, thing, warning
-from tmux_exporter.remediator.vetoes import Case
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
 from tmux_exporter.state import boot_id
@@ -147,7 +146,7 @@ class Remediator:
         """
         if self._is_off():
             return False, f"{Refusal.SWITCHED_OFF}: remove {self._switch} to go on"
-        result = end(order, self._tools, self._confirmation(order))
+        result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         outcomes = ", ".join(f"{action} {outcome}" for action, outcome in result.actions)
         return result.ended, ": ".join(filter(None, (outcomes, result.refusal, result.detail)))
 
@@ -221,7 +220,7 @@ class Remediator:
         shell = order.target.processes[0]
         self._tally.end(shell)
         self._tell()
-        result = end(order, self._tools, self._confirmation(order))
+        result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
             self._tally.spare(shell)
         if result.refusal is not None:
@@ -240,21 +239,6 @@ class Remediator:
             **({"detail": result.detail} if result.detail else {}),
         )
         self._tell()
-
-    def _confirmation(self, order: Order) -> Callable[[Case], bool]:
-        """Whether the last look still shows what the policy is for, and nobody has spoken for it."""
-
-        def confirms(case: Case) -> bool:
-            view = View(
-                policy=order.policy,
-                report=case.report,
-                moment=case.moment,
-                own=case.own,
-                holds=self._holds.read(),
-            )
-            return view.confirms(case.subject)
-
-        return confirms
 
     def _say(self, message: str, decision: Decision, *, level: int = logging.INFO, **more: object) -> None:
         _log.log(level, message, extra={**fields(decision, self._clock.time()), **more})

@@ -138,22 +138,6 @@ class Veto(NamedTuple):
     allows: Callable[[Case], bool]
 
 
-def is_dangling(case: Case) -> bool:
-    """It is a pure scheduler with its first sleep, and none of its targets exists."""
-    return isinstance(case.subject, SchedulerReport) and case.subject.state is SchedulerState.DANGLING
-
-
-def is_in_scope(case: Case) -> bool:
-    """It has to do with no other server than those that the policy is for."""
-    scope = case.policy.servers
-    return not scope or (bool(case.labels) and set(case.labels) <= set(scope))
-
-
-def is_match(case: Case) -> bool:
-    """It is what the policy is for; this is no veto: what is no match is not told of either."""
-    return is_dangling(case) and is_in_scope(case)
-
-
 def sees_all_processes(case: Case) -> bool:
     """The listing of the processes was complete."""
     return case.report.collector_success.get("processes", False)

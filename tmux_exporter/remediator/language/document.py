@@ -117,7 +117,7 @@ def check_policy(made: object) -> None:
         raise MisfitError("a stop needs the command lines that it is for; add cmdline_sha256", "match")
     if made.match.kind is TargetKind.AGENT and not (made.match.program or made.when or made.match.state):
         raise MisfitError("this would stop every agent; add program, state or a when", "match")
-    _check_states(made, stop)
+    _check_states(made)
 
 
 def _check_ladder(made: PolicyDoc) -> None:
@@ -143,16 +143,24 @@ def _check_figures(made: PolicyDoc) -> None:
             raise MisfitError(f"{words}; use a figure of its own", "when")
 
 
-def _check_states(made: PolicyDoc, stop: ActionDoc) -> None:
+def _check_states(made: PolicyDoc) -> None:
     if made.match.kind is not TargetKind.SCHEDULER:
         return
     states = {SchedulerState(each) for each in made.match.state}
     if never := sorted(states & NEVER_SIGNALLED):
         raise MisfitError(f"what is '{never[0]}' is never ended; remove that state or the stop", "match")
-    if made.mode is Mode.ENFORCE and stop.approvals is None and (others := sorted(states - WITHOUT_A_PERSON)):
+    if made.mode is Mode.ENFORCE and (state := _for_a_person(made)):
         raise MisfitError(
-            f"only a person ends what is '{others[0]}'; add approvals: {{required: 1}} to the stop", "actions"
+            f"only a person ends what is '{state}'; add approvals: {{required: 1}} to the stop", "actions"
         )
+
+
+def _for_a_person(made: PolicyDoc) -> str | None:
+    """A state of schedulers that only a person may end, and that the policy would end by itself."""
+    stops = [each for each in made.actions if each.do is Action.STOP]
+    if made.match.kind is not TargetKind.SCHEDULER or not stops or stops[0].approvals is not None:
+        return None
+    return next(iter(sorted(set(map(SchedulerState, made.match.state)) - WITHOUT_A_PERSON)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +193,14 @@ def check_document(made: object) -> None:
         return
     if not made.policies:
         raise MisfitError("there is no policy; add one, or run without a file", "policies")
+    if made.defaults.mode is Mode.ENFORCE:
+        for each in made.policies:
+            if each.mode is None and (state := _for_a_person(each)):
+                raise MisfitError(
+                    f"so policy '{each.name}' enforces, and only a person ends what is '{state}'; "
+                    "give it a mode of its own, or approvals: {required: 1}",
+                    "defaults",
+                )
     for name, count in Counter(each.name for each in made.policies).items():
         if count > 1:
             raise MisfitError(f"{count} policies are called '{name}'; rename all but one", "policies")
