@@ -171,7 +171,7 @@ class Sampler:
         signatures = merge(SIGNATURES, settings.signatures)
         agents = self._found.of(
             further and (further, settings),
-            lambda: find_agents(table, owners, view, signatures, self._names, roles=settings.roles),
+            lambda: find_agents(table, owners, view, signatures, self._names, settings=settings),
         )
         labels = _session_labels(view)
         watched = self._watch.look(table, view, agents) if self._watch else Watched(agents=agents)

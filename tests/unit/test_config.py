@@ -21,6 +21,7 @@ from tmux_exporter.config import (
     LogLevel,
     LogSettings,
     MetricsSettings,
+    NameConfig,
     OperationSettings,
     ProcessSettings,
     Reading,
@@ -101,6 +102,7 @@ def test_every_setting_is_read() -> None:
                 ),
                 SignatureConfig(program="other", argv0=("12",)),
             ),
+            names=(NameConfig(name="boss", windows=("boss*",), sessions=("shop",)),),
             roles=(RoleConfig(role="lead", windows=("boss*",), sessions=("shop",)),),
             expected=(
                 ExpectedAgent(session="shop", agent="lead"),

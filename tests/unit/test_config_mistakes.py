@@ -45,6 +45,12 @@ MISTAKES = {
         "2:13: sampling.interval: '5' has no unit; write 5s or 5m",
         "4:9: the quote that opens here is not closed; close it",
     ),
+    "name-rules": (
+        "3:7: agents.names[0]: this fits every agent; add windows or sessions",
+        "4:14: agents.names[1].name: '' is no label; write it as /metrics shows it",
+        "5:7: agents.names[2]: 'name' is missing; add it",
+        "6:31: agents.names[3].sessions[0]: '*' is no pattern of names; write one such as '*-reviewer'",
+    ),
     "no-brackets": ("2:19: web.listen_address: '::1:10077' is ambiguous; write brackets: [::1]:10077",),
     "no-host": (
         "2:19: web.listen_address: ':10077' has no host; "

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.listings import listing, server_view, tmux_view
 from tmux_exporter.analysis.names import Claim, NameBook, wanted_name
+from tmux_exporter.config import NameConfig
 from tmux_exporter.model import Listing, PaneKey, Problem, ProcessId, TmuxView
 
 FLEET = listing({"orc": ["main", "second"], "work": ["main"]})
@@ -56,6 +57,35 @@ def test_the_option_names_an_agent_else_a_chosen_window_name_else_its_place(
     assert wanted_name(pane, named, session) == name
     if automatic:
         assert wanted_name(pane, None, session) == name
+
+
+@pytest.mark.parametrize(
+    ("agent", "window", "automatic", "session", "name"),
+    [
+        ("", "The Boss", False, "shop", ("lead", False)),
+        ("", "the_boss", False, "Shop", ("lead", False)),
+        ("", "the boss", False, "other", ("the boss", False)),
+        ("", "the-boss", True, "shop", ("shop:0", False)),
+        ("", "node", True, "night.ly", ("owl", False)),
+        ("own", "the boss", False, "shop", ("own", True)),
+    ],
+)
+def test_a_rule_names_an_agent_where_its_option_does_not(
+    agent: str, window: str, automatic: bool, session: str, name: tuple[str, bool]
+) -> None:
+    rules = (
+        NameConfig(name="lead", windows=("*boss",), sessions=("shop",)),
+        NameConfig(name="owl", sessions=("night-ly", "nothing")),
+    )
+    pane = replace(FLEET.panes[0], agent_option=agent)
+    named = replace(FLEET.windows[0], name=window, automatic_rename=automatic)
+    assert wanted_name(pane, named, replace(FLEET.sessions[0], name=session), rules) == name
+
+
+def test_a_name_that_was_given_outlives_the_rule_that_gave_it() -> None:
+    book = NameBook()
+    assert book.assign(VIEW, [_claim(wanted="lead"), _claim("%1", "lead", pid=11)]) == ("lead", "lead#2")
+    assert book.assign(VIEW, [_claim(wanted="main"), _claim("%1", "second", pid=11)]) == ("lead", "lead#2")
 
 
 def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:

@@ -14,7 +14,7 @@ from tmux_exporter.analysis.names import Claim, NameBook, wanted_name
 from tmux_exporter.analysis.roles import role_of
 from tmux_exporter.analysis.shells import at_prompt
 from tmux_exporter.analysis.signatures import Match, Signature, matcher
-from tmux_exporter.config import RoleConfig
+from tmux_exporter.config import AgentSettings
 from tmux_exporter.model import (
     Agent,
     Evidence,
@@ -50,12 +50,13 @@ def find_agents(
     signatures: Sequence[Signature],
     names: NameBook,
     *,
-    roles: Sequence[RoleConfig] = (),
+    settings: AgentSettings | None = None,
 ) -> tuple[Agent, ...]:
     """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample.
 
-    `roles` are the configuration's rules for roles.
+    `settings` have the configuration's rules for names and roles.
     """
+    settings = settings or AgentSettings()
     listings = [server.listing for server in view.servers if server.listing is not None]
     by_pane = _members(table, owners, listings)
     match = matcher(tuple(signatures)).match
@@ -69,10 +70,10 @@ def find_agents(
             if not (members := by_pane[key]):
                 continue
             window, session = windows.get(pane.window_id), sessions[pane.session_id]
-            wanted, declared = wanted_name(pane, window, session)
+            wanted, declared = wanted_name(pane, window, session, settings.names)
             had = names.has_held(key, OTHER_PROGRAM)
             for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
-                details.append((found, role_of(pane, window, session, roles)))
+                details.append((found, role_of(pane, window, session, settings.roles)))
                 claims.append(
                     Claim(
                         pane=key,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from tmux_exporter.agent_facts import AgentPlace, NameMemory
 from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.name_rules import PlaceNames
+from tmux_exporter.config import NameConfig
 from tmux_exporter.model import Pane, PaneKey, ProcessId, Session, TmuxView, Window
 
 _MOST_ABSENT = 10_000
@@ -32,13 +34,19 @@ class _Entry:
     present: bool
 
 
-def wanted_name(pane: Pane, window: Window | None, session: Session) -> tuple[str, bool]:
+def wanted_name(
+    pane: Pane, window: Window | None, session: Session, rules: Sequence[NameConfig] = ()
+) -> tuple[str, bool]:
     """What an agent of `pane` would like to be called, and whether the pane's `@agent` says so.
 
-    Without `@agent` it is the window's name where somebody chose it, else `session:window`.
+    Without `@agent` it is what the first of the configuration's `rules` says that fits, else the window's name
+    where somebody chose it, else `session:window`.
     """
     if pane.agent_option.strip():
         return label_text(pane.agent_option), True
+    place = PlaceNames.of(window, session) if rules else None
+    if place and (name := next((r.name for r in rules if place.fit(r.windows, r.sessions)), "")):
+        return name, False
     if window is not None and window.name and not window.automatic_rename:
         return label_text(window.name), False
     return f"{label_text(session.name)}:{pane.window_index}", False

@@ -1,15 +1,14 @@
 """The role of an agent: what its pane's `@role` says, else what the names of its window and session tell.
 
-Names are advice only: people rename windows, and tmux does. The first rule that fits decides; those of the
-configuration come before the built-in ones, which know the names that Tmux-Orchestrator gives.
+The first rule that fits decides; those of the configuration come before the built-in ones, which know the names
+that Tmux-Orchestrator gives.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.analysis.name_rules import PlaceNames
 from tmux_exporter.config import RoleConfig
 from tmux_exporter.model import Pane, Session, Window
 
@@ -51,25 +50,6 @@ def role_of(pane: Pane, window: Window | None, session: Session, configured: Seq
     """
     if pane.role_option.strip():
         return label_text(pane.role_option)
-    named = window is not None and not window.automatic_rename
-    window_name = _plain(window.name) if window is not None and named else None
-    session_name = _plain(session.name)
-    own = (
-        RoleRule(role=each.role, windows=_plains(each.windows), sessions=_plains(each.sessions))
-        for each in configured
-    )
-    return next((rule.role for rule in (*own, *ROLES) if _fits(rule, window_name, session_name)), "")
-
-
-def _fits(rule: RoleRule, window: str | None, session: str) -> bool:
-    if rule.windows and (window is None or not any(fnmatchcase(window, each) for each in rule.windows)):
-        return False
-    return not rule.sessions or any(fnmatchcase(session, each) for each in rule.sessions)
-
-
-def _plains(patterns: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_plain(each) for each in patterns)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_.]", "-", name.lower())
+    place = PlaceNames.of(window, session)
+    own = (RoleRule(role=each.role, windows=each.windows, sessions=each.sessions) for each in configured)
+    return next((rule.role for rule in (*own, *ROLES) if place.fit(rule.windows, rule.sessions)), "")

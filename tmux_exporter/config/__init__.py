@@ -17,7 +17,13 @@ from tmux_exporter.config.schema import (
     Transport,
     WebSettings,
 )
-from tmux_exporter.config.schema_agents import AgentSettings, ExpectedAgent, RoleConfig, SignatureConfig
+from tmux_exporter.config.schema_agents import (
+    AgentSettings,
+    ExpectedAgent,
+    NameConfig,
+    RoleConfig,
+    SignatureConfig,
+)
 from tmux_exporter.config.schema_operations import OperationSettings
 from tmux_exporter.config.values import (
     ListenAddress,
@@ -36,6 +42,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "MetricsSettings",
+    "NameConfig",
     "OperationSettings",
     "ProcessSettings",
     "Reading",

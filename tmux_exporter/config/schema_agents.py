@@ -76,9 +76,35 @@ class RoleConfig:
     )
 
 
-def check_role(record: object) -> None:
-    """Refuse a role that every agent would have."""
-    if isinstance(record, RoleConfig) and not (record.windows or record.sessions):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameConfig:
+    """A name by names; where both lists are given, one of each has to fit."""
+
+    name: str = field(
+        metadata=setting(
+            Text(what="text", parser=parse_label),
+            "The label `agent` of such an agent; of several in one session the second gets `#2`.",
+        ),
+    )
+    windows: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+            "Pattern of the window's name, as in `roles`.",
+        ),
+    )
+    sessions: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+            "Pattern of the session's name, likewise.",
+        ),
+    )
+
+
+def check_rule(record: object) -> None:
+    """Refuse a name or a role that every agent would have."""
+    if isinstance(record, NameConfig | RoleConfig) and not (record.windows or record.sessions):
         raise MisfitError("this fits every agent; add windows or sessions")
 
 
@@ -109,10 +135,18 @@ class AgentSettings:
             "Programs to recognise as agents besides the built-in ones.",
         ),
     )
+    names: tuple[NameConfig, ...] = field(
+        default=(),
+        metadata=setting(
+            Records(of=NameConfig, check=check_rule),
+            "Rules for the label `agent` of agents that are new; the pane's `@agent` comes before them. A name "
+            "that was given stays.",
+        ),
+    )
     roles: tuple[RoleConfig, ...] = field(
         default=(),
         metadata=setting(
-            Records(of=RoleConfig, check=check_role),
+            Records(of=RoleConfig, check=check_rule),
             "Rules for the label `role`; they come before the built-in ones, the pane's `@role` before both.",
         ),
     )
