@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
 from tests.support.wait import wait_for
 from tests.versions.get_tmux import installed_tmux
 from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import QueryFailure
+from tmux_exporter.model import PaneKey, ProcessId, QueryFailure
 from tmux_exporter.sources import tmux_client, tmux_program, tmux_protocol, tmux_socket
 from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
 from tmux_exporter.sources.tmux_query import command_list, new_nonce
-from tmux_exporter.sources.tmux_verdict import Outcome
+from tmux_exporter.sources.tmux_screens import Asked, ScreenReader, parse_screens
+from tmux_exporter.sources.tmux_verdict import Outcome, screens_verdict, verdict
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -64,6 +66,30 @@ def test_cuts_are_harmless(server: TmuxUnderTest) -> None:
 
 def test_hooks_of_the_users(server: TmuxUnderTest) -> None:
     checks.hooks_do_not_blind(server)
+
+
+def test_screens(server: TmuxUnderTest, tmp_path: Path) -> None:
+    checks.screens_are_what_their_panes_show(server, tmp_path)
+    checks.a_pane_that_is_gone_ends_the_screens(server)
+    checks.cuts_of_screens_are_harmless(server)
+
+
+@pytest.mark.parametrize("transport", ["socket", "client", "auto"])
+def test_screens_by_every_way(transport: str, server: TmuxUnderTest) -> None:
+    question = Question(socket=str(server.path), version=None, screens=("%0",))
+    answer = ask_all([question], uid=os.getuid(), timeout=9, transport=transport, clock=SystemClock())[0]
+    assert (answer.failure, answer.peer) == (None, server.pid)
+    assert parse_screens(answer.stdout, answer.nonce) == {"%0": ()}
+
+
+def test_a_screen_that_is_too_much_is_cut_off(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmux_protocol, "MAX_ANSWER", 100)
+    reader = ScreenReader(uid=os.getuid(), clock=SystemClock())
+    key = PaneKey(ProcessId(server.pid, 1), "%0")
+    asked = [Asked(socket=str(server.path), panes=(key,))]
+    screens = reader.read(asked, transport="auto", timeout=9.0)
+    assert "too long" in screens[key].problem
+    assert reader.read(asked, transport="auto", timeout=9.0) == {}
 
 
 def test_asking_leaves_no_trace(server: TmuxUnderTest) -> None:
@@ -166,7 +192,9 @@ def test_the_program_is_not_run_for_a_socket_of_another_owner(
         assert answer.failure is QueryFailure.PROTOCOL
         assert "another user" in answer.detail
     with pytest.raises(ProgramError, match="another user"), selectors.PollSelector() as selector:
-        ProgramExchange((str(server.path), server.pid), os.getuid() + 1, ("list-panes",), "", selector)
+        ProgramExchange(
+            (str(server.path), server.pid), os.getuid() + 1, ("list-panes",), screens_verdict, selector
+        )
 
 
 def run_program(path: Path, server: TmuxUnderTest) -> Outcome:
@@ -174,7 +202,11 @@ def run_program(path: Path, server: TmuxUnderTest) -> Outcome:
     nonce = new_nonce()
     with selectors.PollSelector() as selector:
         exchange = ProgramExchange(
-            (str(path), server.pid), os.getuid(), command_list(nonce, None), nonce, selector
+            (str(path), server.pid),
+            os.getuid(),
+            command_list(nonce, None),
+            partial(verdict, nonce=nonce),
+            selector,
         )
         while exchange.outcome is None:
             for key, events in selector.select(10):

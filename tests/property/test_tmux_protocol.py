@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.support.hostile import finished, opened, output
 from tmux_exporter.sources.tmux_protocol import Conversation, request
-from tmux_exporter.sources.tmux_query import BASE_VERSION, command_list, new_nonce, parse_version
+from tmux_exporter.sources.tmux_query import BASE_VERSION, command_list, new_nonce, parse_version, screen_list
 from tmux_exporter.sources.tmux_request_check import check_request
 
 nonces = st.text("0123456789abcdef", min_size=16, max_size=16)
@@ -22,6 +22,16 @@ def test_every_request_passes_the_checker(nonce: str, pid: int, version: str | N
     # One of two lengths, and nothing of the version's text in it: it only chooses.
     release = version and parse_version(version)
     assert len(stream) == (878 if release and release >= (3, 3) else 858)
+
+
+@given(nonces, pids, st.lists(st.integers(0, 9_999_999_999), min_size=1, max_size=16))
+def test_every_request_for_screens_passes_the_checker(nonce: str, pid: int, panes: list[int]) -> None:
+    words = screen_list(nonce, [f"%{number}" for number in panes])
+    check_request(request(words, pid))
+    assert set(words) - {f"%{number}" for number in panes} - {f"{nonce}t{number}" for number in panes} == {
+        *("display-message", "capture-pane", "-p", "-t", ";"),
+        f"{nonce}e",
+    }
 
 
 @given(nonces, nonces, pids, pids)

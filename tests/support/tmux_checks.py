@@ -13,10 +13,20 @@ from tests.support.tmux_under_test import TmuxUnderTest
 from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import Listing, Pane, ProcessId, QueryFailure
-from tmux_exporter.sources.tmux_client import Answer, ask_all
+from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
 from tmux_exporter.sources.tmux_listing import ListingError, parse
 from tmux_exporter.sources.tmux_protocol import request
-from tmux_exporter.sources.tmux_query import VARIABLES, Record, allowed, command_list, new_nonce
+from tmux_exporter.sources.tmux_query import (
+    VARIABLES,
+    Record,
+    allowed,
+    command_list,
+    end_mark,
+    new_nonce,
+    screen_list,
+    screen_mark,
+)
+from tmux_exporter.sources.tmux_screens import parse_screens
 
 
 def hostile_names(mark: Path) -> tuple[bytes, ...]:
@@ -320,3 +330,120 @@ def pauses_never_make_a_false_listing(server: TmuxUnderTest, rounds: int) -> int
         assert (listing.panes, listing.windows, listing.links) == (truth.panes, truth.windows, truth.links)
     assert server.alive
     return cut
+
+
+OTHER_NONCE = "fedcba9876543210"
+DIALOG = b"Do you want to proceed?\r\n\xe2\x9d\xaf 1. Yes\r\nEsc to cancel"
+
+
+def hostile_texts() -> dict[str, bytes]:
+    """What agents and others may write into a pane, by the name of its window."""
+    marks = f"{screen_mark(OTHER_NONCE, '%0')}\r\nlie\r\n{end_mark(OTHER_NONCE)}"
+    return {
+        "plain": b"one\r\ntwo",
+        "empty": b"",
+        "colours": b"\x1b[31mred\x1b[0m \x1b[7m\x1b[1mbold\x1b[0m \x1b]8;;http://x\x07link\x1b]8;;\x07",
+        "title": b"\x1b]2;#(touch /nowhere)\x07\x1b]0;x\x07after",
+        "wide": "日本語 🦀 e\u0301 👩‍👩‍👧 ｆｕｌｌ ".encode() * 9,
+        "broken": b"\xff\xfe\xc3(\x80\xe2\x9d bad \x00\x07\x08\x0e\x0f end",
+        "format": b"#{pane_id} #(touch /nowhere) %3 ; kill-server ;",
+        "marks": marks.encode(),
+        "above": DIALOG + b"\r\n" + b"later\r\n" * 100,
+        "alternate": b"under\x1b[?1049h\x1b[2J\x1b[Hover",
+        "full": b"x" * 80 * 24,
+        "reset": b"gone\x1bc\x1b[3Jleft",
+    }
+
+
+def screens_are_what_their_panes_show(server: TmuxUnderTest, folder: Path) -> None:
+    """The screens of hostile panes, byte for byte what the server's own client prints; nothing is changed."""
+    panes: dict[str, str] = {}
+    for name, text in hostile_texts().items():
+        file = folder / f"{name}.txt"
+        file.write_bytes(text)
+        command = f"stty -opost; cat {file}; exec sleep 3600"
+        made = server.ok("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "main:", "-n", name, command)
+        panes[name] = made.decode()
+    furnish(server)
+    every = [pane.id for pane in server.listing().panes]
+    assert set(panes.values()) < set(every)
+
+    def quiet() -> bool:
+        return all(server.value("#{pane_current_command}", pane) == b"sleep" for pane in panes.values())
+
+    wait_for(quiet, "all texts are written")
+    own = {pane: server.run("capture-pane", "-p", "-t", pane).stdout for pane in every}
+    state = _state(server)
+    for at in range(0, len(every), 16):
+        some = every[at : at + 16]
+        answer = _ask_screens(server, some)
+        assert answer.failure is None, answer
+        nonce = answer.nonce
+        expected = [f"{screen_mark(nonce, pane)}\n".encode() + own[pane] for pane in some]
+        assert answer.stdout == b"".join(expected) + f"{end_mark(nonce)}\n".encode()
+        assert set(parse_screens(answer.stdout, nonce)) == set(some)
+    rows = {name: _screen(server, pane) for name, pane in panes.items()}
+    assert rows["plain"] == ("one", "two")
+    assert rows["empty"] == ()
+    assert rows["colours"] == ("red bold link",)
+    assert rows["above"] == ("later",) * 15
+    assert rows["alternate"] == ("over",)
+    assert rows["marks"][1:2] == ("lie",)
+    assert "日本語 🦀" in rows["wide"][0]
+    assert not any(ord(sign) < 32 for row in rows.values() for line in row for sign in line)
+    assert _state(server) == state
+    assert server.alive
+
+
+def a_pane_that_is_gone_ends_the_screens(server: TmuxUnderTest) -> None:
+    """What stands before it is there, what stands behind it is not, and neither is mistaken."""
+    gone = server.ok("new-window", "-d", "-P", "-F", "#{pane_id}", "-t", "main:", "sleep 3600").decode()
+    server.ok("kill-pane", "-t", gone)
+    answer = _ask_screens(server, ["%0", gone, "%0"])
+    assert answer.failure is None, answer
+    assert set(parse_screens(answer.stdout, answer.nonce)) == {"%0"}
+    for pane in (gone, "%9999999999"):
+        answer = _ask_screens(server, [pane, "%0"])
+        assert parse_screens(answer.stdout, answer.nonce) == {}
+    server.ok("set-hook", "-g", "after-capture-pane", "display-message -p 'from a hook'")
+    answer = _ask_screens(server, ["%0"])
+    assert set(parse_screens(answer.stdout, answer.nonce)) == {"%0"}
+    server.ok("set-hook", "-gu", "after-capture-pane")
+    assert server.alive
+
+
+def cuts_of_screens_are_harmless(server: TmuxUnderTest) -> None:
+    """A connection closed at every byte of this question and of its answer."""
+    before = server.descriptors()
+    stream = request(screen_list(new_nonce(), ["%0", "%0"]), os.getpid())
+    for cut in range(len(stream) + 1):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(server.path))
+            connection.sendall(stream[:cut])
+    for length in range(0, 400, 8):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(server.path))
+            connection.sendall(stream)
+            connection.recv(length + 1)
+    assert server.alive
+    assert server.descriptors() == before
+
+
+def _ask_screens(server: TmuxUnderTest, panes: list[str], transport: str = "socket") -> Answer:
+    question = Question(socket=str(server.path), version=None, screens=tuple(panes))
+    return ask_all([question], uid=os.getuid(), timeout=20, transport=transport, clock=SystemClock())[0]
+
+
+def _screen(server: TmuxUnderTest, pane: str) -> tuple[str, ...]:
+    answer = _ask_screens(server, [pane])
+    return parse_screens(answer.stdout, answer.nonce)[pane]
+
+
+def _state(server: TmuxUnderTest) -> tuple[bytes, ...]:
+    """What a look must not change: buffers, modes, histories, when windows moved, what is active."""
+    panes = "#{pane_id} #{pane_in_mode} #{history_size} #{window_activity} #{pane_active} #{pane_title}"
+    return (
+        server.run("list-buffers").stdout,
+        server.ok("list-panes", "-a", "-F", panes),
+        server.ok("list-sessions", "-F", "#{session_id} #{session_activity} #{session_attached}"),
+    )

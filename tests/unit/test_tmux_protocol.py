@@ -13,7 +13,7 @@ from tmux_exporter.sources.tmux_protocol import (
     frame,
     request,
 )
-from tmux_exporter.sources.tmux_query import command_list
+from tmux_exporter.sources.tmux_query import command_list, screen_list
 from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "tmux"
@@ -46,6 +46,27 @@ def test_the_request_is_the_golden_one(version: str | None, name: str) -> None:
     assert request(command_list(GOLDEN_NONCE, version), GOLDEN_PID) == golden(name)
 
 
+def test_the_request_for_screens_is_the_golden_one() -> None:
+    assert request(screen_list(GOLDEN_NONCE, ("%3", "%14")), GOLDEN_PID) == golden("screens")
+
+
+@pytest.mark.parametrize(
+    "pane", ["", "%", "3", "main", "=main:", "@1", "%1;", "%1\n", "%-1", "%12345678901", "{current}"]
+)
+def test_a_screen_is_asked_for_by_the_id_of_its_pane_alone(pane: str) -> None:
+    with pytest.raises(ValueError, match="% and digits"):
+        screen_list(GOLDEN_NONCE, ("%1", pane))
+    with pytest.raises(UnsafeRequestError):
+        check_request(request(("capture-pane", "-p", "-t", pane), 77))
+
+
+def test_no_pane_is_no_question() -> None:
+    with pytest.raises(ValueError, match="% and digits"):
+        screen_list(GOLDEN_NONCE, ())
+    with pytest.raises(ValueError, match="16 hexadecimal"):
+        screen_list("x", ("%1",))
+
+
 @pytest.mark.parametrize("name", ["base", "3.3"])
 def test_only_nonce_and_pid_vary(name: str) -> None:
     version = None if name == "base" else name
@@ -61,7 +82,7 @@ def test_a_nonce_is_nothing_else(nonce: str) -> None:
         command_list(nonce, None)
 
 
-@pytest.mark.parametrize("name", ["base", "3.3"])
+@pytest.mark.parametrize("name", ["base", "3.3", "screens"])
 def test_the_golden_request_passes_the_checker(name: str) -> None:
     check_request(golden(name))
 
@@ -107,6 +128,18 @@ def test_the_checker_refuses_every_changed_byte_outside_the_arguments() -> None:
         ("list-panes", "-F", "#S"),
         ("list-panes", "-F", "#"),
         ("list-panes", ""),
+        ("capture-pane",),
+        ("capture-pane", "-p"),
+        ("capture-pane", "-t", "%1"),
+        ("capture-pane", "-p", "-t", "%1", "-S", "-"),
+        ("capture-pane", "-p", "-S", "-", "-t", "%1"),
+        ("capture-pane", "-pe", "-t", "%1"),
+        ("capture-pane", "-p", "-t", "%1", ""),
+        ("capture-pane", "-p", "-t", "%1", "%2"),
+        ("capture-pane", "-b", "x", "-t", "%1"),
+        ("display-message", "-p", "-t", "%1"),
+        ("list-panes", "capture-pane", "-p", "-t", "%1"),
+        ("capture-pane", "-p", "-t", "%1", ";", "kill-pane", "-t", "%1"),
         ("list-panes", "-F", "a\nb"),
         ("list-panes", "-F", "x" * 16384),
     ],

@@ -58,6 +58,12 @@ def test_every_cut_is_harmless(server: TmuxUnderTest) -> None:
     checks.cuts_are_harmless(server)
 
 
+def test_screens(server: TmuxUnderTest, tmp_path: Path) -> None:
+    checks.screens_are_what_their_panes_show(server, tmp_path)
+    checks.a_pane_that_is_gone_ends_the_screens(server)
+    checks.cuts_of_screens_are_harmless(server)
+
+
 def test_a_server_without_a_session(server: TmuxUnderTest) -> None:
     server.ok("set-option", "-s", "exit-empty", "off")
     server.ok("kill-session", "-t", "main")

@@ -1,4 +1,4 @@
-"""Put the question to many tmux servers at once, under one deadline.
+"""Put one question to each of many tmux servers at once, under one deadline.
 
 A stopped server costs its own answer and nobody else's. Who listens is known before a byte is sent, and to
 anybody but a process of our own uid nothing is said.
@@ -8,13 +8,14 @@ import selectors
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
-from tmux_exporter.sources.tmux_query import command_list, new_nonce
+from tmux_exporter.sources.tmux_query import command_list, new_nonce, screen_list
 from tmux_exporter.sources.tmux_socket import ConnectError, SocketExchange, connect
-from tmux_exporter.sources.tmux_verdict import Outcome
+from tmux_exporter.sources.tmux_verdict import Outcome, screens_verdict, verdict
 
 TRANSPORTS = ("auto", "socket", "client")
 _LITTLE_ENDIAN = sys.byteorder == "little"
@@ -23,10 +24,14 @@ _ANOTHER_DIALECT = (QueryFailure.PROTOCOL, QueryFailure.MALFORMED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A server to ask, by its absolute socket path; `version` is that of its last answer, None if unknown."""
+    """A server to ask, by its absolute socket path; `version` is that of its last answer, None if unknown.
+
+    It is asked for its listing, or, where `screens` names panes by their ids, for what those show.
+    """
 
     socket: str
     version: str | None
+    screens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,12 @@ class _Ask:
         self._clock = clock
         self._selector = selector
         self._nonce = new_nonce()
-        self._arguments = command_list(self._nonce, question.version)
+        self._arguments = (
+            screen_list(self._nonce, question.screens)
+            if question.screens
+            else command_list(self._nonce, question.version)
+        )
+        self._judge = screens_verdict if question.screens else partial(verdict, nonce=self._nonce)
         self._sent_at = self._ended_at = clock.monotonic()
         self._peer: int | None = None
         self._exchange: SocketExchange | ProgramExchange | None = None
@@ -119,7 +129,7 @@ class _Ask:
             connection.close()
             self._run_program(self._peer, None)
         else:
-            self._exchange = SocketExchange(connection, self._arguments, self._nonce, self._selector)
+            self._exchange = SocketExchange(connection, self._arguments, self._judge, self._selector)
 
     def advance(self) -> None:
         """Go on where the exchange came to an end: to the other way, or to the answer."""
@@ -160,7 +170,7 @@ class _Ask:
     def _run_program(self, peer: int, before: Outcome | None) -> None:
         try:
             self._exchange = ProgramExchange(
-                (self._question.socket, peer), self._uid, self._arguments, self._nonce, self._selector
+                (self._question.socket, peer), self._uid, self._arguments, self._judge, self._selector
             )
         except ProgramError as error:
             if before is None:

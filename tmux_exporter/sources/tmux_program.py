@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_protocol import MAX_ANSWER
-from tmux_exporter.sources.tmux_verdict import Outcome, printable, verdict
+from tmux_exporter.sources.tmux_verdict import Judge, Outcome, printable
 
 _CHUNK = 1 << 16
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
@@ -47,12 +47,12 @@ class ProgramExchange:
         server: tuple[str, int],
         uid: int,
         arguments: Sequence[str],
-        nonce: str,
+        judge: Judge,
         selector: selectors.BaseSelector,
     ) -> None:
         path, peer = server
         self.outcome: Outcome | None = None
-        self._nonce = nonce
+        self._judge = judge
         self._selector = selector
         self._watched: set[int] = set()
         self._stdout, self._stderr = bytearray(), bytearray()
@@ -112,7 +112,14 @@ class ProgramExchange:
                 failure=QueryFailure.UNTRUSTED, detail=f"more than {MAX_ANSWER >> 20} MiB of answer"
             )
         elif not self._watched:
-            self.outcome = _judge(self._child.wait(), bytes(self._stdout), bytes(self._stderr), self._nonce)
+            self.outcome = self._worth(self._child.wait(), bytes(self._stdout), bytes(self._stderr))
+
+    def _worth(self, status: int, stdout: bytes, stderr: bytes) -> Outcome:
+        if status != 0 and not stdout:
+            for words, failure, detail in _CONNECT_WORDS:
+                if words in stderr:
+                    return Outcome(failure=failure, detail=detail)
+        return self._judge(status, stdout, stderr)
 
     def _read(self, fd: int, into: bytearray) -> None:
         try:
@@ -174,11 +181,3 @@ def check_program(path: str, peer: int, uid: int) -> None:
         raise ProgramError(f"the server's program is no tmux but {printable(os.fsencode(program))}")
     if owners != {uid}:
         raise ProgramError("the server or its socket belongs to another user")
-
-
-def _judge(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
-    if status != 0 and not stdout:
-        for words, failure, detail in _CONNECT_WORDS:
-            if words in stderr:
-                return Outcome(failure=failure, detail=detail)
-    return verdict(status, stdout, stderr, nonce)

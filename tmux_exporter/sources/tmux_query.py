@@ -1,13 +1,14 @@
-"""What may be asked of a tmux server: the allow-list of variables, and the one constant command list.
+"""What may be asked of a tmux server: the allow-list of variables, and the two command lists.
 
 Nothing here is ever composed from data. A format is a program to tmux (`#(…)` runs a shell), some variables
 kill a server of some versions where they are evaluated out of place, and an argument that ends in `;` begins
 a new command. So a command list is made of words of this file, of the names in `VARIABLES` that the server's
-version knows, and of a random nonce.
+version knows, of a random nonce, and of ids of panes, which are `%` and digits.
 """
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ BASE_VERSION = (3, 1)
 """The oldest version that is supported (3.1c); what it knows is asked of a server of unknown version."""
 
 NONCE = re.compile(r"[0-9a-f]{16}")
+PANE_ID = re.compile(r"%[0-9]{1,10}")
 
 
 class Record(StrEnum):
@@ -129,3 +131,30 @@ def command_list(nonce: str, version: str | None) -> tuple[str, ...]:
         "-F",
         record_format(Record.PANE, nonce, version),
     )
+
+
+def screen_mark(nonce: str, pane: str) -> str:
+    """What is printed before the text of a pane. Without a `%`: tmux reads that as a part of a date."""
+    return f"{nonce}t{pane.removeprefix('%')}"
+
+
+def end_mark(nonce: str) -> str:
+    """What is printed after the last text."""
+    return f"{nonce}e"
+
+
+def screen_list(nonce: str, panes: Sequence[str]) -> tuple[str, ...]:
+    """The question for what panes show, each after a mark of its own, and a last mark.
+
+    By id alone, never by a name. Of the rows that are on the screen, none of the history; tmux prints them
+    without colours. A pane that is gone ends the list.
+    """
+    if not NONCE.fullmatch(nonce):
+        raise ValueError("a nonce is 16 hexadecimal digits")
+    if not panes or not all(PANE_ID.fullmatch(pane) for pane in panes):
+        raise ValueError("the id of a pane is % and digits")
+    words: list[str] = []
+    for pane in panes:
+        words += ("display-message", "-p", screen_mark(nonce, pane), ";")
+        words += ("capture-pane", "-p", "-t", pane, ";")
+    return (*words, "display-message", "-p", end_mark(nonce))

@@ -2,7 +2,7 @@
 
 One wrong byte ends a tmux server up to 3.5a with all its sessions. So this shares no code and no constant
 with the encoder that it is held against, and it takes the commands of this program only: three that look,
-without a target, and formats of plain variables.
+without a target, and formats of plain variables; and one that prints what a pane shows, by its id.
 """
 
 import re
@@ -11,6 +11,8 @@ import struct
 _LOOKS = (b"display-message", b"list-clients", b"list-panes")
 _FLAGS = (b"-p", b"-F", b"-a")
 # No `#(…)`, which runs a shell, and no modifier: `#{E:…}` and `#{T:…}` run what a value holds.
+_SCREEN = (b"capture-pane", b"-p", b"-t")
+_PANE_ID = re.compile(rb"%[0-9]{1,10}")
 _PLAIN_ARGUMENT = re.compile(rb"(?:[ -\"$-~]|#\{[@a-z_-]+\})+")
 
 
@@ -64,16 +66,29 @@ def _check_command(body: bytes) -> None:
     arguments = body[4:-1].split(b"\0")
     if struct.unpack_from("<i", body)[0] != len(arguments):
         raise UnsafeRequestError("the command's count of arguments is wrong")
-    begins = True
-    for argument in arguments:
+    command: list[bytes] = []
+    for argument in (*arguments, b";"):
+        if argument == b";":
+            _check_one(command)
+            command = []
+        elif argument.endswith(b";"):
+            raise UnsafeRequestError(f"{argument[:40]!r} ends a command")
+        else:
+            command.append(argument)
+
+
+def _check_one(command: list[bytes]) -> None:
+    if not command:
+        raise UnsafeRequestError("a separator without a command")
+    if command[0] == _SCREEN[0]:
+        # Exactly this: other flags would reach the history, make a buffer, or print escape sequences.
+        if tuple(command[:-1]) != _SCREEN or not _PANE_ID.fullmatch(command[-1]):
+            raise UnsafeRequestError("capture-pane with more than the id of a pane")
+        return
+    if command[0] not in _LOOKS:
+        raise UnsafeRequestError(f"{command[0][:40]!r} is no command that only looks")
+    for argument in command:
         if not _PLAIN_ARGUMENT.fullmatch(argument):
             raise UnsafeRequestError(f"{argument[:40]!r} is more than printable ASCII and plain variables")
-        if begins and argument not in _LOOKS:
-            raise UnsafeRequestError(f"{argument!r} is no command that only looks")
-        begins = argument == b";"
         if argument.startswith(b"-") and argument not in _FLAGS:
             raise UnsafeRequestError(f"{argument[:40]!r} is a flag that is not used here")
-        if argument.endswith(b";") and not begins:
-            raise UnsafeRequestError(f"{argument[:40]!r} ends a command")
-    if begins:
-        raise UnsafeRequestError("a separator at the end")

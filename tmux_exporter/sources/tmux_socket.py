@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tmux_exporter.model import QueryFailure
 from tmux_exporter.sources.tmux_protocol import Conversation, request
 from tmux_exporter.sources.tmux_request_check import UnsafeRequestError, check_request
-from tmux_exporter.sources.tmux_verdict import Outcome, verdict
+from tmux_exporter.sources.tmux_verdict import Judge, Outcome
 
 _CHUNK = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
@@ -82,12 +82,12 @@ class SocketExchange:
         self,
         connection: socket.socket,
         arguments: Sequence[str],
-        nonce: str,
+        judge: Judge,
         selector: selectors.BaseSelector,
     ) -> None:
         self.outcome: Outcome | None = None
         self._connection = connection
-        self._nonce = nonce
+        self._judge = judge
         self._selector = selector
         self._conversation = Conversation(os.getpid())
         self._outgoing = request(arguments, os.getpid())
@@ -143,5 +143,5 @@ class SocketExchange:
         if talk.exit_status is None:
             self.outcome = Outcome(failure=talk.failure, detail=talk.detail)
         else:
-            self.outcome = verdict(talk.exit_status, talk.stdout, talk.stderr, self._nonce)
+            self.outcome = self._judge(talk.exit_status, talk.stdout, talk.stderr)
         self.close()

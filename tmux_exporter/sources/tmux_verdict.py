@@ -1,5 +1,6 @@
 """What a finished answer is worth, whichever way it came: status, stdout and stderr -> a failure or none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tmux_exporter.model import QueryFailure
@@ -17,6 +18,10 @@ class Outcome:
     failure: QueryFailure | None = None
     detail: str = ""
     empty: bool = False
+
+
+Judge = Callable[[int, bytes, bytes], Outcome]
+"""What an answer is worth by its status, stdout and stderr."""
 
 
 def verdict(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
@@ -41,6 +46,19 @@ def verdict(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
     return Outcome(
         failure=QueryFailure.PROTOCOL, detail="the server answered without a byte: older than tmux 3.1?"
     )
+
+
+def screens_verdict(status: int, stdout: bytes, stderr: bytes) -> Outcome:
+    """Judge an answer to the question for what panes show.
+
+    The marks in it tell which panes it is complete for. What ended it early is a pane that is gone, or a hook
+    of the user's.
+    """
+    if any(line in _REFUSALS for line in stderr.splitlines()):
+        return Outcome(failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)")
+    if not stdout:
+        return Outcome(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
+    return Outcome(stdout=stdout)
 
 
 def printable(text: bytes) -> str:
