@@ -23,12 +23,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """An agent with hooks: the file of its settings, its events, and its unit of time in one second."""
+    """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
+
+    `note` is what is to be known before anybody adds them.
+    """
 
     name: str
     file: str
     events: tuple[Event, ...]
     second: int = 1
+    note: str = ""
 
 
 PROGRAMS: tuple[Program, ...] = (
@@ -59,6 +63,9 @@ PROGRAMS: tuple[Program, ...] = (
             Event(name="PostToolUse", words="working"),
             Event(name="Stop", words="idle"),
         ),
+        # Seen of 0.171.0: docs/agents.md.
+        note="Codex 0.171 calls hooks from one daemon for all its windows: nobody knows for which one, and\n"
+        "they tell nothing. The title of its pane tells when it works and when it waits.",
     ),
     Program(
         name="gemini",
@@ -103,6 +110,7 @@ def as_text(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
     parts = []
     for each in programs:
         text = json.dumps(settings(each, command), indent=2)
-        parts.append(f"{each.name}: add to {each.file}, beside the hooks that are there\n\n{text}\n")
+        note = f"{each.note}\n" if each.note else ""
+        parts.append(f"{each.name}: add to {each.file}, beside the hooks that are there\n{note}\n{text}\n")
     parts.append("Agents read their settings when they start. Nothing was changed.")
     return "\n".join(parts)
