@@ -1,15 +1,19 @@
 """What every source says of every agent: looks where agents tell of themselves, and hands out clues."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from tmux_exporter.agent_facts import Clue
+from tmux_exporter.agent_facts import AgentState, Clue, StateSource
+from tmux_exporter.analysis.agent_state import judge
 from tmux_exporter.analysis.hook_clues import Said, Stillness, callers, hook_clue, speaker
 from tmux_exporter.analysis.pane_clues import activity_clue, stillness, title_clue
+from tmux_exporter.analysis.screen_patterns import SCREENS
 from tmux_exporter.clock import Clock
+from tmux_exporter.config import Config
 from tmux_exporter.model import Agent, PaneKey, ProcessId, ProcessTable, TmuxView
 from tmux_exporter.runtime_folder import runtime_folder
+from tmux_exporter.screen_watch import ScreenWatch
 from tmux_exporter.sources.claude_sessions import ClaudeSessions
 from tmux_exporter.sources.hook_files import HookFiles, HookWord
 from tmux_exporter.sources.package_versions import PackageVersions
@@ -29,14 +33,21 @@ class AgentWatch:
     """Looks at the agents of this user; keeps what need not be read again."""
 
     def __init__(
-        self, *, clock: Clock, sessions: ClaudeSessions, hooks: HookFiles, packages: PackageVersions
+        self,
+        *,
+        clock: Clock,
+        sessions: ClaudeSessions,
+        hooks: HookFiles,
+        packages: PackageVersions,
+        screens: ScreenWatch,
     ) -> None:
         self._clock = clock
+        self._screens = screens
         self._sessions = sessions
         self._hooks = hooks
         self._packages = packages
 
-    def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent]) -> Watched:
+    def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent], config: Config) -> Watched:
         """Everything that is said of `agents` now. Raises nothing for what it finds."""
         if not agents:
             return Watched(agents=())
@@ -47,7 +58,7 @@ class AgentWatch:
         hooks = self._hooks.read()
         said = _last_words(hooks.words, agents)
         told: list[Agent] = []
-        clues: dict[ProcessId, Sequence[Clue]] = {}
+        clues: dict[ProcessId, list[Clue]] = {}
         for agent in agents:
             found: list[Clue] = []
             version = agent.version
@@ -69,6 +80,10 @@ class AgentWatch:
         programs = frozenset(chain.from_iterable(agent.programs for agent in agents))
         self._sessions.retain(programs)
         self._packages.retain(programs)
+        if config.agents.pane_text:
+            wanted = frozenset(each.process for each in told if _leaves_open(each, clues[each.process]))
+            for process, clue in self._screens.look(view, told, wanted, config.tmux).items():
+                clues[process].append(clue)
         return Watched(agents=tuple(told), clues=clues)
 
     def _installed(self, agent: Agent, table: ProcessTable) -> str:
@@ -87,7 +102,19 @@ def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root:
         sessions=ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root),
         hooks=HookFiles(runtime_folder(environ, uid), uid=uid, clock=clock),
         packages=PackageVersions(uid=uid),
+        screens=ScreenWatch(uid=uid, clock=clock),
     )
+
+
+def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
+    """Whether only the screen could tell: nobody stronger says a thing, or what they say is `idle`.
+
+    At its prompt, at a question and at a limit of its use most of an agent's signs are the same.
+    """
+    if agent.program not in SCREENS:
+        return False
+    best, _ = judge(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
+    return best.state in (AgentState.UNKNOWN, AgentState.IDLE)
 
 
 def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[ProcessId, Said]:

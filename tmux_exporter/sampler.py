@@ -174,7 +174,9 @@ class Sampler:
             lambda: find_agents(table, owners, view, signatures, self._names, settings=settings),
         )
         labels = _session_labels(view)
-        watched = self._watch.look(table, view, agents) if self._watch else Watched(agents=agents)
+        watched = (
+            self._watch.look(table, view, agents, self._config) if self._watch else Watched(agents=agents)
+        )
         now = self._clock.time()
         sight = Sight(
             table=table,

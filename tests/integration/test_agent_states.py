@@ -17,6 +17,8 @@ from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, Waitin
 from tmux_exporter.analysis.explain import explain
 from tmux_exporter.analysis.pane_clues import MOVES_SECONDS
 from tmux_exporter.clock import SystemClock
+from tmux_exporter.config import AgentSettings, Config
+from tmux_exporter.opening import open_sampler
 from tmux_exporter.report import AgentReport
 from tmux_exporter.sampler import Sampler
 
@@ -173,3 +175,55 @@ def test_an_agent_that_ended_is_exited_whatever_its_pane_is_still_called(agents:
     titles = agents.server.cmd("list-panes", "-a", "-F", "#{window_name} #{pane_title}").stdout
     assert "dead ⠂ busy" in titles, "its title is stale"
     assert agents.look()["alive"].up
+
+
+ASKS = "Do you want to proceed?\n ❯ 1. Yes\n   2. No\n\n Esc to cancel · Tab to amend"
+RESTS = "─────\n❯ \n─────\n  ? for shortcuts"
+
+
+def drawing(agents: PlayedAgents, name: str) -> str:
+    """The script of an agent that clears its screen and draws what is written into `NAME.screen`."""
+    pipe = agents.base / f"{name}.screen"
+    os.mkfifo(pipe)
+    return f"while :; do text=$(cat {pipe}) && printf '\\033[2J\\033[3J\\033[H%s\\n' \"$text\"; done"
+
+
+def test_a_screen_is_read_only_where_that_is_wanted(
+    tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+) -> None:
+    server = tmux_server("default")
+    agents = PlayedAgents(socket_dir.parent, server, AgentSettings(pane_text=True))
+    pid = agents.start("one", drawing(agents, "one"))
+    agents.start("two", drawing(agents, "two"), "crush")
+
+    def draws(text: str) -> None:
+        for name in ("one", "two"):
+            (agents.base / f"{name}.screen").write_text(f"● SECRET\n{text}\n")
+
+    def seen(state: AgentState, source: StateSource, reason: WaitingReason | None = None) -> AgentLife:
+        def look() -> AgentLife | None:
+            life = agents.look().get("one")
+            return life if life and (*told(life), life.status.reason) == (state, source, reason) else None
+
+        return wait_for(look, f"{source} says {state}", 30.0)
+
+    draws(ASKS)
+    life = seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.PERMISSION)
+    said = facts(agents, "one")
+    assert said["told by"] == ["pane_text: its text says waiting (permission)"]
+    assert "SECRET" not in repr(life) + repr(said) + repr(agents.snapshot)
+    # What the file says is stronger; but where that says idle, only the screen tells of a limit.
+    agents.session_file(pid, status="busy")
+    seen(AgentState.WORKING, StateSource.AGENT_FILE)
+    assert not any(each.startswith("pane_text") for each in facts(agents, "one")["not decisive"])
+    agents.session_file(pid, status="idle")
+    seen(AgentState.IDLE, StateSource.AGENT_FILE)
+    # One of another program, whose screens nobody knows, is never looked at.
+    assert not any("pane_text" in each for each in facts(agents, "two")["not decisive"])
+    draws(f"  ⎿  You've hit your limit · resets 3pm\n{RESTS}")
+    seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.USAGE_LIMIT)
+    # The same with the default: nobody has looked.
+    unasked = open_sampler(Config(), SystemClock(), agents.environ)
+    (life,) = (each for each in unasked.look().lives if each.name == "one" and each.server == "default")
+    assert told(life) == (AgentState.IDLE, StateSource.AGENT_FILE)
+    assert not any(clue.source is StateSource.PANE_TEXT for clue in life.status.passed)

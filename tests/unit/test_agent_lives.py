@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.facts import pane
 from tests.support.lives import Story, agent, declared, says, shell
-from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
+from tmux_exporter.agent_facts import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.analysis.agent_state import judge
 from tmux_exporter.config import ExpectedAgent
 
@@ -263,3 +263,21 @@ def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:
     gone.look(shell())
     assert not gone.look(shell())[NAME].up
     assert not Story(gone.memory()).look(shell())[NAME].up
+
+
+def test_one_glance_at_a_screen_never_demotes() -> None:
+    works = says(AgentState.WORKING, source=TEXT)
+    asks = replace(says(AgentState.WAITING, source=TEXT, reason=WaitingReason.PERMISSION), certain=True)
+    story = Story()
+
+    def look(clue: Clue) -> AgentState:
+        return story.look(shell(front=False), agent(300), clues=[clue])[NAME].status.state
+
+    assert [look(each) for each in (works, asks, works, asks, asks)] == [
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WAITING,
+    ]
+    assert look(works) is AgentState.WORKING, "up it goes at once"

@@ -237,7 +237,7 @@ def _labels(life: AgentLife) -> tuple[str, str, str]:
 
 
 def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float, now: float) -> None:
-    """Take over what the clues say, unless it is the first time that an uncertain one speaks of a fall."""
+    """Take over what the clues say, unless an uncertain one, or a screen, first speaks of a fall."""
     before = entry.status
     state = best.state or AgentState.UNKNOWN
     if state is before.state:
@@ -246,7 +246,8 @@ def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float
         entry.status = _status(best, _since(best, started, now, held), passed)
         return
     promoted = state is AgentState.WORKING or before.state is AgentState.UNKNOWN
-    firm = best.certain and best.source is not StateSource.NONE
+    # What a screen shows is drawn piece by piece: one glance at it never demotes.
+    firm = best.certain and best.source not in (StateSource.NONE, StateSource.PANE_TEXT)
     if not (promoted or firm):
         if entry.doubt is None or entry.doubt[0] is not state:
             entry.doubt = (state, now)

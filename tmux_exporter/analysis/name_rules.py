@@ -28,7 +28,7 @@ class PlaceNames:
         )
 
     def fit(self, windows: Sequence[str], sessions: Sequence[str]) -> bool:
-        """Whether one of `windows` fits, where there are some, and one of `sessions`, where there are some."""
+        """Whether one of each fits, of those lists that are not empty."""
         if windows and (self.window is None or not any(_fits(self.window, each) for each in windows)):
             return False
         return not sessions or any(_fits(self.session, each) for each in sessions)

@@ -39,8 +39,8 @@ def wanted_name(
 ) -> tuple[str, bool]:
     """What an agent of `pane` would like to be called, and whether the pane's `@agent` says so.
 
-    Without `@agent` it is what the first of the configuration's `rules` says that fits, else the window's name
-    where somebody chose it, else `session:window`.
+    Without `@agent` it is what the first of the configuration's `rules` that fits says, else the window's
+    name where somebody chose it, else `session:window`.
     """
     if pane.agent_option.strip():
         return label_text(pane.agent_option), True

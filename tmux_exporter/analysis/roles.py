@@ -1,7 +1,7 @@
 """The role of an agent: what its pane's `@role` says, else what the names of its window and session tell.
 
-The first rule that fits decides; those of the configuration come before the built-in ones, which know the names
-that Tmux-Orchestrator gives.
+The first rule that fits decides; those of the configuration come before the built-in ones, which know the
+names that Tmux-Orchestrator gives.
 """
 
 from collections.abc import Sequence

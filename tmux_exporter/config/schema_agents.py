@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tmux_exporter.config.kinds import ListOf, MisfitError, Records, Text, accept, setting
+from tmux_exporter.config.kinds import Boolean, ListOf, MisfitError, Records, Text, accept, setting
 from tmux_exporter.config.values import (
     parse_file_name,
     parse_label,
@@ -139,8 +139,8 @@ class AgentSettings:
         default=(),
         metadata=setting(
             Records(of=NameConfig, check=check_rule),
-            "Rules for the label `agent` of agents that are new; the pane's `@agent` comes before them. A name "
-            "that was given stays.",
+            "Rules for the label `agent` of new agents; the pane's `@agent` comes before them. A name that "
+            "was given stays.",
         ),
     )
     roles: tuple[RoleConfig, ...] = field(
@@ -155,5 +155,13 @@ class AgentSettings:
         metadata=setting(
             Records(of=ExpectedAgent, check=accept),
             "Agents that have to be there, also when nothing of them is to be seen.",
+        ),
+    )
+    pane_text: bool = field(
+        default=False,
+        metadata=setting(
+            Boolean(),
+            "Read what the panes of agents show, where nothing stronger tells their state or it is `idle`: "
+            "so it is seen what they wait for. Only that is kept of the text; none of it leaves the process.",
         ),
     )
