@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import libtmux
 import pytest
@@ -55,13 +56,13 @@ def start_exporter(tmp_path: Path, socket_dir: Path) -> Iterator[Callable[..., E
     """Start a real exporter that samples twice a second; ended with the test."""
     started: list[Exporter] = []
 
-    def start(*arguments: str) -> Exporter:
+    def start(*arguments: str, **how: Any) -> Exporter:
         home = tmp_path / f"exporter{len(started)}"
         # Short, for a socket is made in it.
         runtime = socket_dir.parent / f"serve{len(started)}"
         home.mkdir(mode=0o700)
         runtime.mkdir(mode=0o700)
-        started.append(Exporter(home, runtime, *arguments))
+        started.append(Exporter(home, runtime, *arguments, **how))
         return started[-1]
 
     yield start

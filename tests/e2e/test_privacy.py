@@ -2,37 +2,87 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import libtmux
 import pytest
 
 from tests.support.exporter import Exporter
+from tests.support.leaking import LEAKS, VARIABLE
 from tests.support.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 
-NAME = "planted-agent"
-SECRET = "hunter2-opensesame"
-SOURCES = ("argv", "folder", "title", "text", "session", "hook", "environ", "prompt")
+TAG = secrets.token_hex(4)
+"""Of this process: other tests' exporters and agents run beside."""
+
+NAME = f"planted-agent-{TAG}"
+DRAWS = f"planted-screen-{TAG}"
+"""An agent that nothing but its screen tells of."""
+SECRET = f"hunter2-{TAG}"
+SOURCES = ("argv", "folder", "title", "text", "session", "hook", "environ", "prompt", "screen")
+LOOKS = ("--log.level", "debug", "--config")
 
 
 def planted(where: str) -> str:
     return f"{SECRET}-{where}"
 
 
+def found_in(told: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Every secret by the output in which it stands; each output has to be there."""
+    assert {name for name, text in told.items() if not text} == set()
+    return {(name, where) for name, text in told.items() for where in SOURCES if planted(where) in text}
+
+
+def outputs(exporter: Exporter) -> dict[str, str]:
+    """All that an exporter tells by itself."""
+    return {
+        "metrics": exporter.metrics(),
+        "report": exporter.get("/api/v1/report"),
+        "page": exporter.get("/"),
+        "events": first_event(exporter),
+        "log": exporter.log.read_text(),
+        "state": wait_for(
+            lambda: "".join(
+                each.read_text() for each in exporter.log.parent.glob("tmux-exporter/agents.json")
+            ),
+            "the state file is written",
+            60.0,
+        ),
+    }
+
+
+def wait_until_it_tells(exporter: Exporter, name: str) -> None:
+    """Until the agent of that name waits for a permission."""
+    waits = re.compile(rf'^tmux_agent_waiting_since\S*agent="{name}".*reason="permission"', re.MULTILINE)
+    wait_for(lambda: waits.search(exporter.metrics()), f"{name} is heard", 60.0)
+
+
+@pytest.fixture
+def agents(tmux_server: Callable[[str], libtmux.Server], socket_dir: Path) -> PlayedAgents:
+    agents = PlayedAgents(socket_dir.parent, tmux_server("default"))
+    asks = f"printf '△ Permission required\\n  {planted('screen')}\\n\\n  Allow once   enter confirm\\n'"
+    agents.start(DRAWS, f"{asks}; sleep 3600; :", "opencode")
+    return agents
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Everything that may be read is read."""
+    file = tmp_path / "config.yml"
+    file.write_text("agents: {pane_text: true}\n")
+    return file
+
+
 @pytest.mark.timeout(300)  # four commands that look twice, on a machine that may be busy
 def test_nothing_of_what_agents_say_is_told(
-    start_exporter: Callable[..., Exporter],
-    tmux_server: Callable[[str], libtmux.Server],
-    socket_dir: Path,
-    tmp_path: Path,
+    start_exporter: Callable[..., Exporter], agents: PlayedAgents, socket_dir: Path, config: Path
 ) -> None:
-    agents = PlayedAgents(socket_dir.parent, tmux_server("default"))
-    exporter = start_exporter("--log.level", "debug")
+    exporter = start_exporter(*LOOKS, str(config))
     runtime = socket_dir.parent / "serve0"
     folder = agents.base / planted("folder")
     folder.mkdir()
@@ -50,47 +100,55 @@ def test_nothing_of_what_agents_say_is_told(
     hooks = runtime / "tmux-exporter" / "hooks"
     wait_for(lambda: hooks.is_dir() and list(hooks.glob("[0-9]*")), "the hook has called", 30.0)
     (hooks / f"{pid}-{planted('hook')}").write_text(f"1 {planted('hook')} - - 1:1\n")
-    waits = re.compile(rf'^tmux_agent_waiting_since\S*agent="{NAME}".*reason="permission"', re.MULTILINE)
-    wait_for(lambda: waits.search(exporter.metrics()), "its hook is heard", 30.0)
+    for name in (NAME, DRAWS):
+        wait_until_it_tells(exporter, name)
     shown = agents.server.cmd("list-panes", "-a", "-F", "#{pane_title}").stdout
-    shown += agents.server.cmd("capture-pane", "-p", "-t", f"main:{NAME}").stdout
-    assert all(any(planted(where) in line for line in shown) for where in ("title", "text"))
-    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)}
+    for name in (NAME, DRAWS):
+        shown += agents.server.cmd("capture-pane", "-p", "-t", f"main:{name}").stdout
+    assert all(any(planted(where) in line for line in shown) for where in ("title", "text", "screen"))
+    environ = {**os.environ, "XDG_STATE_HOME": str(exporter.log.parent), "XDG_RUNTIME_DIR": str(runtime)}
 
     def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "tmux_exporter", *arguments]
+        command = [sys.executable, "-m", "tmux_exporter", *arguments, "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
-        assert NAME in done.stdout, done
+        assert NAME in done.stdout or DRAWS in done.stdout, done
         return done.stdout + done.stderr
 
     told = {
-        "metrics": exporter.metrics(),
-        "report": exporter.get("/api/v1/report"),
-        "page": exporter.get("/"),
-        "events": first_event(exporter),
-        "log": exporter.log.read_text(),
+        **outputs(exporter),
         "once": run("once", "--format", "json"),
         "openmetrics": run("once", "--format", "openmetrics"),
         "explain": run("explain", NAME),
         "explain as JSON": run("explain", NAME, "--json"),
-        "state": wait_for(
-            lambda: "".join(each.read_text() for each in tmp_path.glob("*/tmux-exporter/agents.json")),
-            "the state file is written",
-            30.0,
-        ),
+        "explain a screen": run("explain", DRAWS),
+        "top": run("top", "--once"),
     }
-    assert {name for name, text in told.items() if not text} == set()
-    found = {(name, where) for name, text in told.items() for where in SOURCES if planted(where) in text}
-    assert found == set()
+    assert found_in(told) == set()
     assert "its session file has no status that is known" in told["explain"]
+    assert "pane_text: its text says waiting (permission)" in told["explain a screen"]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", LEAKS)
+def test_a_leak_into_any_output_is_found(
+    kind: str, start_exporter: Callable[..., Exporter], agents: PlayedAgents, config: Path
+) -> None:
+    leaking = (sys.executable, "-m", "tests.support.leaking")
+    environ = {VARIABLE: kind, "PYTHONPATH": str(Path(__file__).parents[2])}
+    exporter = start_exporter(*LOOKS, str(config), program=leaking, environ=environ)
+    wait_until_it_tells(exporter, DRAWS)
+    expected = {(output, "screen") for output in LEAKS[kind][1]}
+    # What was told before the screen was read does not hold it.
+    wait_for(lambda: found_in(outputs(exporter)) >= expected, f"the leak into {kind} is found", 90.0)
+    assert found_in(outputs(exporter)) == expected
 
 
 def first_event(exporter: Exporter) -> str:
-    """What the live page is sent first."""
+    """What the live page is sent first, the whole of the first report in it."""
     with urllib.request.urlopen(f"{exporter.url}api/v1/events", timeout=60) as stream:
-        lines = []
+        lines: list[str] = []
         while line := stream.readline().decode():
             lines.append(line)
-            if line.startswith("data:"):
+            if line.startswith("data:") and lines[-2:-1] == ["event: report\n"]:
                 break
     return "".join(lines)

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.wait import wait_for
@@ -22,6 +22,7 @@ class Exporter:
         runtime: Path,
         *arguments: str,
         program: Sequence[str] = (sys.executable, "-m", "tmux_exporter"),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.log = home / "serve.log"
         with self.log.open("wb") as log:
@@ -31,7 +32,12 @@ class Exporter:
                     *("--web.listen-address", "127.0.0.1:0", "--sampling.interval", "500ms", *arguments),
                 ],
                 stderr=log,
-                env={**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)},
+                env={
+                    **os.environ,
+                    "XDG_STATE_HOME": str(home),
+                    "XDG_RUNTIME_DIR": str(runtime),
+                    **(environ or {}),
+                },
             )
         try:
             wait_for(lambda: _LISTENING.search(self._text()), "serve listens", 30)

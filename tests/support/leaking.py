@@ -1,0 +1,99 @@
+"""The exporter with a leak planted into one kind of output, which TMUX_EXPORTER_LEAK names.
+
+What leaks is what it has really read of a pane. The test of privacy must find it there.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tmux_exporter import agent_watch, entry, publisher, screen_watch, state
+from tmux_exporter.analysis.screen_clues import read_screen
+from tmux_exporter.metrics.render import Pages, Renderer
+from tmux_exporter.report import Report
+from tmux_exporter.web import app, report_json
+
+VARIABLE = "TMUX_EXPORTER_LEAK"
+
+_read: list[str] = []
+
+
+def _put(place: object, name: str, value: object) -> None:
+    """Set an attribute of a module or class, whatever its type is."""
+    setattr(place, name, value)
+
+
+def _text() -> bytes:
+    return " ".join(_read).encode()
+
+
+def _listen() -> None:
+    """Keep what the screens show."""
+
+    def read(program: str, rows: Sequence[str]) -> Any:
+        _read.extend(rows)
+        return read_screen(program, rows)
+
+    _put(screen_watch, "read_screen", read)
+
+
+def _metrics() -> None:
+    original = Renderer.render
+
+    def render(self: Renderer, families: Any) -> Pages:
+        pages = original(self, families)
+        return replace(pages, text=pages.text + b"# " + _text() + b"\n")
+
+    _put(Renderer, "render", render)
+
+
+def _report() -> None:
+    def render(report: Report) -> bytes:
+        return report_json.render(report)[:-1] + b',"text":"' + _text() + b'"}'
+
+    _put(publisher, "render_json", render)
+
+
+def _page() -> None:
+    original = app.App._index
+
+    async def index(self: app.App, request: app.Request) -> Any:
+        page = await original(self, request)
+        return replace(page, body=page.body + _text())
+
+    _put(app.App, "_index", index)
+
+
+def _log() -> None:
+    original = agent_watch.AgentWatch.look
+
+    def look(*arguments: Any) -> Any:
+        found = original(*arguments)
+        logging.getLogger("tmux_exporter.agent_watch").debug("seen: %s", " ".join(_read))
+        return found
+
+    _put(agent_watch.AgentWatch, "look", look)
+
+
+def _state() -> None:
+    original = state.render
+    _put(state, "render", lambda memory, **words: original(memory, **words) + _text())
+
+
+LEAKS: dict[str, tuple[Callable[[], None], frozenset[str]]] = {
+    "metrics": (_metrics, frozenset({"metrics"})),
+    # The live page and the stream of events show the report.
+    "report": (_report, frozenset({"report", "events"})),
+    "page": (_page, frozenset({"page"})),
+    "log": (_log, frozenset({"log"})),
+    "state": (_state, frozenset({"state"})),
+}
+"""By kind: how it leaks, and the outputs in which that is to be found."""
+
+
+if __name__ == "__main__":
+    _listen()
+    LEAKS[os.environ[VARIABLE]][0]()
+    entry.main()
