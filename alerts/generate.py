@@ -43,7 +43,7 @@ _RULES_HEADER = f"""\
 # Another value of the label job, or another place for the runbooks: python -m alerts.generate --help
 """
 _TESTS_HEADER = """\
-# Made by alerts/generate.py from alerts/cases.py: each alert just within and just outside of its number.
+# Made by alerts/generate.py from alerts/cases/: each alert just within and just outside of its number.
 """
 _ALERTMANAGER_HEADER = f"""\
 {_MADE_BY}

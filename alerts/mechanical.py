@@ -1,4 +1,4 @@
-"""Tests of promtool that are the same for every alert, made from the table in `cases.py`.
+"""Tests of promtool that are the same for every alert, made from the tables in `cases/`.
 
 Each case is played three times:
 

@@ -45,25 +45,41 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 def survivors(folder: Path, mutants: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The mutants of the rules, by name, that no test of the project notices.
 
-    Each mutant is run with the tests of what it changes, and of what reads that.
+    Each mutant is run with the tests of what it changes, and of what reads that, until one fails; small files
+    of tests first.
     """
-    files: dict[str, str] = {}
-    suites = [(path, yaml.load(path.read_text(), yaml.CSafeLoader)) for path in TESTS]
+    left: dict[str, list[Path]] = {}
     for number, (name, mutant) in enumerate(mutants.items()):
         rules = folder / f"rules{number}.json"
         names = _write_rules(rules, mutant)
-        for path, suite in suites:
-            tests = [case for case in suite["tests"] if names & _tested(case)]
-            if tests:
-                test = folder / f"test{number}-{path.stem}.json"
+        left[name] = []
+        for path, suite in _suites():
+            if tests := [case for case in suite["tests"] if names & _tested(case)]:
+                test = folder / f"test{number}-{path.parent.name}-{path.stem}.json"
                 test.write_text(json.dumps(suite | {"rule_files": [rules.name], "tests": tests}))
-                files[str(test)] = name
+                left[name].append(test)
+    while asked := [files[0] for files in left.values() if files]:
+        passed = _passed(asked)
+        # Without a file left it has passed them all.
+        left = {name: files[1:] for name, files in left.items() if not files or files[0] in passed}
+    return {*left}
+
+
+@cache
+def _suites() -> list[tuple[Path, dict[str, Any]]]:
+    small_first = sorted(TESTS, key=lambda path: path.stat().st_size)
+    return [(path, yaml.load(path.read_text(), yaml.CSafeLoader)) for path in small_first]
+
+
+def _passed(files: list[Path]) -> set[Path]:
+    """Those of these files whose tests all pass."""
     done = subprocess.run(
         ["promtool", "test", "rules", *files], capture_output=True, text=True, timeout=850, check=False
     )
     assert len(re.findall(r"^Unit Testing:", done.stdout, re.MULTILINE)) == len(files), done.stderr
-    passed = re.findall(r"^Unit Testing:  (\S+)\n  SUCCESS$", done.stdout, re.MULTILINE)
-    return mutants.keys() - {files[path] for path in files.keys() - set(passed)}
+    return {
+        Path(each) for each in re.findall(r"^Unit Testing:  (\S+)\n  SUCCESS$", done.stdout, re.MULTILINE)
+    }
 
 
 def _write_rules(path: Path, mutant: Mapping[str, Any]) -> set[str]:
