@@ -49,7 +49,10 @@ def cases() -> Iterator[Case]:
         )
     yield Case(
         alert="TmuxSchedulerMissed",
-        series={f'tmux_scheduler_outcomes_total{{{SESSION}, outcome="missed"}}': (0, 1, 0)},
+        series={
+            f'tmux_scheduler_outcomes_total{{{SESSION}, outcome="missed"}}': (0, 1, 0),
+            f'tmux_scheduler_outcomes_total{{{SESSION}, outcome="fired"}}': (1, 1, 1),
+        },
         priority="P3",
         hold="0s",
         before="16m",

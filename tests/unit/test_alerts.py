@@ -394,7 +394,8 @@ WEAKENED = (
     ),
     ('\nand on (job, instance) tmux_remediator_mode{job="tmux", mode="enforce"} == 1', ""),
     (" offset 15m == 1", " == 1"),
-    (', slo=~"errors|latency"}[1h]', "}[1s]"),
+    (', slo=~"errors|latency"', ""),
+    (', slo=~"errors|latency"}[1h]', ', slo=~"errors|latency"}[1s]'),
     (
         "\nunless on (job, instance, server, session, agent)\n",
         "\nand on (job, instance, server, session, agent)\n",
