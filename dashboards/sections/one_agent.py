@@ -42,7 +42,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         _of_limit(4),
         _descriptors(5),
         _restarts(6),
-        attention.alerts(7, OF_AGENT, height=5),
+        attention.alerts(7, OF_AGENT, height=6),
     )
 
 

@@ -34,7 +34,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         _of_limit(),
         leaks.count(5),
         check_ins.lost(6),
-        attention.alerts(7, OF_SESSION, height=5),
+        attention.alerts(7, OF_SESSION, height=6),
     )
 
 
