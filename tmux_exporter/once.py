@@ -55,18 +55,27 @@ def leaks_once(
 ) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
     """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it.
 
-    An exporter that runs knows also those that had lost every tie to their pane before this look.
+    An exporter that runs knows also those that had lost every tie to their pane before this look, and the
+    sessions of others.
     """
     log.configure(config.log.level, config.log.format)
     report = settled_report(config, environ)
     _require_view(report, environ)
     reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
-    seen = {leak.process for leak in report.leaks}
-    told = [each for each in told_leaks(config) if each.process not in seen]
-    ports = reader.ports(leak.process for leak in (*report.leaks, *told))
+    told = {each.process: each for each in told_leaks(config)}
+    seen = tuple(named(leak, told.pop(leak.process, None)) for leak in report.leaks)
+    ports = reader.ports(leak.process for leak in (*seen, *told.values()))
     # What has ended since it was told has no ports to look at.
-    still = tuple(each for each in told if each.process in ports)
-    return replace(report, leaks=(*report.leaks, *still)), ports
+    still = tuple(each for process, each in told.items() if process in ports)
+    return replace(report, leaks=(*seen, *still)), ports
+
+
+def named(leak: LeakReport, told: LeakReport | None) -> LeakReport:
+    """A leak of this look, with the session that an exporter knows where the look shows none."""
+    if told is None or leak.session or not told.session:
+        return leak
+    reason = f"{leak.reason}; the exporter that runs knows its session by earlier samples"
+    return replace(leak, server=told.server, session=told.session, reason=reason)
 
 
 def told_leaks(config: Config) -> list[LeakReport]:
