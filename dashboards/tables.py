@@ -33,8 +33,8 @@ class Figure:
     """A column of figures: one instant query, whose series have the labels of the table's rows.
 
     With `bar` the figure is drawn, from 0 to `top`, else to the largest of its column. `steps` colour it, or
-    `heat` does, from blue for 0 to red for the top. `texts` shows a value as a word in a colour. A `hidden`
-    column only brings the labels of its series along.
+    `heat` does, from blue for 0 to red for the top. `texts` shows a value as a word in a colour, `below`
+    all that is smaller than a number. A `hidden` column only brings the labels of its series along.
     """
 
     title: str
@@ -47,6 +47,7 @@ class Figure:
     steps: Steps | None = None
     heat: bool = False
     texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    below: tuple[float, str, str] | None = None
     hidden: bool = False
 
 
@@ -159,14 +160,21 @@ def _figure(column: Figure) -> dict[str, object]:
         properties |= {"fieldMinMax": True} if column.top is None else {"max": column.top}
     elif column.steps or column.texts:
         properties["custom.cellOptions"] = {"type": "color-text"}
-    if column.texts:
-        properties["mappings"] = [
-            {
-                "type": "value",
-                "options": {
-                    value: {"text": text, "color": color, "index": index}
-                    for index, (value, (text, color)) in enumerate(column.texts.items())
-                },
-            }
-        ]
+    if mappings := _mappings(column):
+        properties["mappings"] = mappings
     return properties
+
+
+def _mappings(column: Figure) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    if column.texts:
+        values = {
+            value: {"text": text, "color": color, "index": index}
+            for index, (value, (text, color)) in enumerate(column.texts.items())
+        }
+        found.append({"type": "value", "options": values})
+    if column.below:
+        limit, text, color = column.below
+        result = {"text": text, "color": color, "index": len(column.texts)}
+        found.append({"type": "range", "options": {"from": None, "to": limit, "result": result}})
+    return found

@@ -30,6 +30,7 @@ _NO_RULES = (
     "No service level is recorded: the recording rules of alerts/ are not loaded, or are some minutes old."
 )
 _BY = "by (instance, slo)"
+_USED_UP = (0, "used up", CRITICAL)
 _WORDS = {
     "availability": "Agents that should be there are up, and their tmux servers answer.",
     "errors": "Operations that programs report do not fail.",
@@ -60,7 +61,7 @@ def _budget(number: int, name: str) -> Builder[dashboard.Panel]:
         "the rest for 30 days, on the host where least is left. Used up: the promise is broken.",
         Query(expr=f"min({select(slo.BUDGET_LEFT, HOST, _slo(name))})"),
         steps=steps(CRITICAL, [(0, CALM)]),
-        below=(0, "used up", CRITICAL),
+        below=_USED_UP,
         unit="percentunit",
         empty="nothing reported" if name in slo.RARE else "no rules",
     )
@@ -88,7 +89,11 @@ def table(number: int) -> Builder[dashboard.Panel]:
                 width=100,
             ),
             Figure(
-                title="Reached", expr=f"min {_BY} (1 - {spent})", unit="percentunit", decimals=2, width=100
+                title="Reached",
+                expr=f"min {_BY} (clamp_min(1 - {spent}, 0))",
+                unit="percentunit",
+                decimals=2,
+                width=100,
             ),
             Figure(
                 title="Budget left",
@@ -98,6 +103,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
                 bar=True,
                 top=1,
                 steps=steps(CRITICAL, [(0, PLAIN)]),
+                below=_USED_UP,
             ),
             *(
                 Figure(
