@@ -20,6 +20,7 @@ from tmux_exporter.publisher import Publisher
 from tmux_exporter.sources.exec_events import CommandWatch
 from tmux_exporter.sources.op_socket import OperationSocket
 from tmux_exporter.sources.port_owner import who_listens
+from tmux_exporter.terminal import has_terminal
 from tmux_exporter.web.server import WebServer
 
 _log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Service:
             signal.signal(ending, self._end)
         before = signal.signal(signal.SIGHUP, self._hang_up)
         # nohup ignores SIGHUP for us: who uses it wants us to outlive the terminal.
-        self._ends_with_terminal = before is not signal.SIG_IGN and _has_terminal()
+        self._ends_with_terminal = before is not signal.SIG_IGN and has_terminal()
         self._reports.start()
         self._publisher.start()
         try:
@@ -83,7 +84,7 @@ class Service:
         self.web.stop()
 
     def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._ends_with_terminal and not _has_terminal():
+        if self._ends_with_terminal and not has_terminal():
             self.web.stop()
             return
         # Not in the handler itself: it may have interrupted a thread that holds the log's lock.
@@ -113,12 +114,3 @@ class Service:
         self.web.configure(config.web)
         self._publisher.configure(config)
         _log.info("configuration applied")
-
-
-def _has_terminal() -> bool:
-    """Whether a terminal controls this process. One that hangs up lets go before it sends SIGHUP."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR))
-    except OSError:
-        return False
-    return True

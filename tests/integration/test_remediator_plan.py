@@ -98,7 +98,7 @@ def test_switch_and_lock_hold_against_an_approved_plan_too(fleet: Fleet, policie
     assert not ended and words.startswith("switched_off: remove ")
     fleet.switch.unlink()
     fleet.remediator(enforce=False)
-    with pytest.raises(UsageError, match="a remediator already runs"):
+    with pytest.raises(UsageError, match="which observes; end that one, apply the plan, and start it again"):
         applied(fleet, policies, content)
     assert alive(*pair)
 

@@ -19,6 +19,7 @@ from tmux_exporter.remediator import (
     cycle,
     judging,
     lock,
+    policy,
     proofs,
     protection,
     run,
@@ -160,6 +161,10 @@ def _called_by_its_name() -> None:
     _put(telling, "pane_line", lambda it, mode: f"{it.candidate.target.session}: {pane_line(it, mode)}")
 
 
+def _at_once() -> None:
+    _put(policy, "reloaded", lambda _, __, state, ___: state)
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "run.least": _always_enforce,
     "act.STEPS": _sleep_first,
@@ -171,6 +176,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,
+    "policy.reloaded": _at_once,
     "protection.shield": _no_shield,
     "proofs.stages_refusal": _kill_at_once,
     "telling.pane_line": _called_by_its_name,

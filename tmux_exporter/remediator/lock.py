@@ -14,11 +14,11 @@ _PATIENCE_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
-def take(folder: Path, holder: str, clock: Clock) -> int:
+def take(folder: Path, holder: str, clock: Clock, mend: str = "end that one first") -> int:
     """Take the lock in `folder` and say in it who holds it; the descriptor, which is to be kept open.
 
-    Raises UsageError with the words of the one who holds it. An exporter that looks whether somebody does
-    holds it for a moment, so a second is waited.
+    Raises UsageError with the words of the one who holds it, and the mend. An exporter that looks whether
+    somebody does holds it for a moment, so a second is waited.
     """
     path = folder / REMEDIATOR_LOCK
     try:
@@ -36,7 +36,7 @@ def take(folder: Path, holder: str, clock: Clock) -> int:
                 continue
             words = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "starting now"
             os.close(descriptor)
-            raise UsageError(f"a remediator already runs: {words}; end that one first") from None
+            raise UsageError(f"a remediator already runs: {words}; {mend}") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{holder}\n".encode(), 0)
     return descriptor

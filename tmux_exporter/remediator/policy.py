@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from tmux_exporter.remediation import Action, Outcome
 from tmux_exporter.remediator import breaker
-from tmux_exporter.remediator.candidates import Candidate
+from tmux_exporter.remediator.candidates import Candidate, Key
 from tmux_exporter.remediator.cycle import Cycle, Total
-from tmux_exporter.remediator.history import PolicyState, State, Verdict
+from tmux_exporter.remediator.history import PolicyState, State, Verdict, Watch
 from tmux_exporter.remediator.judging import View
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.protection import Hold
@@ -86,6 +86,39 @@ def note(
         circuit = replace(circuit, tried_at=None)
     after = replace(before, circuit=circuit, watches=watches)
     return replace(state, policies={**state.policies, policy.name: after})
+
+
+def reloaded(before: PolicySet, after: PolicySet, state: State, moment: Moment) -> State:
+    """The state once other policies hold.
+
+    Nothing gets shorter by that: a policy that has changed waits anew from its beginning, all of them warm up
+    anew, budgets count what was ended before, no breaker closes, and no target is tried again sooner.
+    """
+    if before == after:
+        return state
+    now = moment.monotonic
+    unchanged = {each.name for each in after.policies if each in before.policies}
+    policies = {
+        name: each if name in unchanged else replace(each, gauges={}, watches=_anew(each, now))
+        for name, each in state.policies.items()
+        if name in {policy.name for policy in after.policies}
+    }
+    return replace(state, since=now, jumped=False, policies=policies)
+
+
+def _anew(state: PolicyState, now: float) -> dict[Key, Watch]:
+    """What was matched, as if it had been seen never before, but for what was done to it."""
+    return {
+        key: Watch(
+            since=now,
+            judged_at=now,
+            seen_at=each.seen_at,
+            acted_at=each.acted_at,
+            survived=each.survived,
+            refusal=each.refusal,
+        )
+        for key, each in state.watches.items()
+    }
 
 
 def _after_jump(policies: PolicySet, state: State, moment: Moment) -> State:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from tmux_exporter.remediator.judging import confirmation
 from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan_file import PlanFile
-from tmux_exporter.remediator.policy import decide, note, start
+from tmux_exporter.remediator.policy import decide, note, reloaded, start
 from tmux_exporter.remediator.quiet import Quiet
 from tmux_exporter.remediator.rules import Channel, Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
@@ -43,18 +43,21 @@ from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)
 
+_MEND_OF_APPLY = "end that one, apply the plan, and start it again (systemctl stop, systemctl start)"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the user asked for: without `enforce` nothing is ever signalled.
 
-    `screen` lets snapshots hold what stands on a screen.
+    `screen` lets snapshots hold what stands on a screen; `applies` says that it only carries out a plan.
     """
 
     config: Config
     policies: PolicySet
     enforce: bool
     screen: bool = False
+    applies: bool = False
 
 
 class Remediator:
@@ -79,14 +82,15 @@ class Remediator:
         self._plan = PlanFile(state, uid=os.getuid(), boot=boot, clock=clock)
         self._world = World(settings.config, clock, environ)
         self._me = self._world.me()
-        doing = "enforces" if settings.enforce else "observes"
-        self._lock = take(runtime, f"pid {self._me.pid}, which {doing}", clock)
+        doing = "applies a plan" if settings.applies else "enforces" if settings.enforce else "observes"
+        mend = (_MEND_OF_APPLY,) if settings.applies else ()
+        self._lock = take(runtime, f"pid {self._me.pid}, which {doing}", clock, *mend)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
         self._sampler = open_sampler(settings.config, clock, environ)
         self._tally = Tally(each.name for each in settings.policies.policies)
         self._history = start(self._world.moment())
         self._blind = True
-        self._audit_healthy = self._begin_audit()
+        self._audit_healthy = self._record_policies("start")
         self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
         self._tools = Tools(
             processes=self._world.processes,
@@ -138,6 +142,14 @@ class Remediator:
                 break
             self._carry_out(decision, report)
         self._tell()
+
+    def use(self, policies: PolicySet) -> None:
+        """Go on with other policies; nothing that has begun to be waited for is waited for any shorter."""
+        before = self._settings.policies
+        self._history = reloaded(before, policies, self._history, self._world.moment())
+        self._settings = replace(self._settings, policies=policies)
+        self._tally.use(each.name for each in policies.policies)
+        self._audit_healthy = self._record_policies("reload")
 
     def apply(self, order: Order) -> tuple[bool, str]:
         """Carry out an order that a person has approved of; whether its target is gone by that, and in words.
@@ -249,11 +261,12 @@ class Remediator:
         except OSError as error:
             _log.error("status not written", extra={"folder": str(self._runtime), "error": str(error)})
 
-    def _begin_audit(self) -> bool:
+    def _record_policies(self, kind: str) -> bool:
+        """Put on record which policies hold from now on."""
         policies = self._settings.policies
         try:
             self._audit.record(
-                "start",
+                kind,
                 version=__version__,
                 pid=self._me.pid,
                 enforce=self._settings.enforce,
@@ -276,9 +289,18 @@ class Remediator:
         return True
 
 
-def run(remediator: Remediator, interval: float, clock: Clock, stop: Stop) -> None:
-    """One cycle each `interval` seconds until a stop is asked for; what comes too late is left out."""
+def run(
+    remediator: Remediator, interval: float, clock: Clock, stop: Stop, reload: Callable[[], None]
+) -> None:
+    """One cycle each `interval` seconds until a stop is asked for; what comes too late is left out.
+
+    `reload` is called between two cycles where the policies are to be read again.
+    """
     due = clock.monotonic()
     while not stop.wait(due - clock.monotonic()):
+        if stop.take_reload():
+            reload()
+        if clock.monotonic() < due:
+            continue
         remediator.cycle(lambda: stop.asked)
         due += interval * max(1, -(-(clock.monotonic() - due) // interval))

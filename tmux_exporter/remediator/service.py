@@ -9,7 +9,7 @@ from dataclasses import replace
 from tmux_exporter import log
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
-from tmux_exporter.errors import UsageError
+from tmux_exporter.errors import ConfigError, UsageError
 from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -39,6 +39,8 @@ def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT. UsageError where a remediator of this user runs already.
 
+    SIGHUP reads the policies again; with a mistake in them those before stay in use.
+
     `policy_path` is a file or folder of policies, the built-in one where there is none. `servers` are the
     labels of the tmux servers it is for, all where there are none. `screen` lets snapshots hold what stands
     on a screen. `time_scale` multiplies
@@ -63,9 +65,26 @@ def serve(
                 "switch": str(state / REMEDIATOR_OFF),
             },
         )
-        run(remediator, config.sampling.interval, clock, stop)
+
+        def reload() -> None:
+            _reload(remediator, lambda: read_policies(policy_path, uid, servers, time_scale))
+
+        run(remediator, config.sampling.interval, clock, stop, reload)
     finally:
         remediator.close()
+
+
+def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None:
+    """Apply the policies as they are now, whole or not at all."""
+    try:
+        policies = read_again()
+    except ConfigError as error:
+        for problem in error.problems:
+            _log.error("policies refused, the ones before stay in use", extra={"problem": problem})
+        return
+    remediator.use(policies)
+    names = ",".join(each.name for each in policies.policies)
+    _log.info("policies applied", extra={"policies": names, "sha256": policies.digest})
 
 
 def read_policies(
@@ -115,7 +134,7 @@ def apply_plan(
             raise UsageError(f"policy '{order.policy.name}' only observes; set its mode to recommend")
     state = private_folder(state_path(environ), uid)
     runtime = private_folder(runtime_path(environ, uid), uid)
-    settings = Settings(config=config, policies=policies, enforce=True)
+    settings = Settings(config=config, policies=policies, enforce=True, applies=True)
     remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
     try:
         for order in plan.orders:

@@ -14,11 +14,18 @@ class Tally:
     """The counters of every policy, and the shells of the schedulers that were ended."""
 
     def __init__(self, policies: Iterable[str]) -> None:
-        self._actions: dict[str, Counter[tuple[Action, Outcome]]] = {name: Counter() for name in policies}
-        self._refusals: dict[str, Counter[Refusal]] = {name: Counter() for name in self._actions}
+        self._actions: dict[str, Counter[tuple[Action, Outcome]]] = {}
+        self._refusals: dict[str, Counter[Refusal]] = {}
+        self.use(policies)
         self._matches: Mapping[str, int] = {}
         self._opened: frozenset[str] = frozenset()
         self._ended: list[ProcessId] = []
+
+    def use(self, policies: Iterable[str]) -> None:
+        """Count for these policies from now on; what was counted for one of them stays."""
+        names = tuple(policies)
+        self._actions = {name: self._actions.get(name, Counter()) for name in names}
+        self._refusals = {name: self._refusals.get(name, Counter()) for name in names}
 
     @property
     def ended(self) -> tuple[ProcessId, ...]:
