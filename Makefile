@@ -43,7 +43,7 @@ docs: ## write again what is generated from code
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards
 
-bench: ## what it costs beside others, ~25 minutes: writes docs/performance.md (ARGS="--quick --out DIR": 2 minutes)
+bench: ## what it costs beside others, ~35 minutes: writes docs/performance.md (ARGS="--quick --out DIR": 2 minutes)
 	@deploy/setup test
 	@exec $(PYTHON) -m bench run $(ARGS)
 

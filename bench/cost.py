@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.fleet import Fleet, Size
 from bench.peers import REPOSITORY, Peer
 from bench.say import say
 from bench.windows import align, measure, queries
+from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS
 
 OURS_SLOW = "tmux_exporter, one sample a window"
 OURS = "tmux_exporter, 5 s tick"
@@ -28,8 +30,12 @@ SCRAPERS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How long to measure: windows of so many seconds, rounds of a reader alone, scrapes of each scraper."""
+    """How long to measure: windows of so many seconds, rounds of a reader alone, scrapes of each scraper.
 
+    `settle` is how long the exporters run before: only after a minute ours knows who is a stranger.
+    """
+
+    settle: float = AUDIT_SECONDS + 5.0
     windows: int = 4
     seconds: float = 15.0
     rounds: int = 10
@@ -41,7 +47,7 @@ class Plan:
         return f"{self.seconds / 3:g}s"
 
 
-QUICK = Plan(windows=1, seconds=3.0, rounds=2, scrapes=3)
+QUICK = Plan(settle=0.0, windows=1, seconds=3.0, rounds=2, scrapes=3)
 
 
 def fleet_cost(size: Size, folder: Path, plan: Plan) -> dict[str, Any]:
@@ -70,6 +76,9 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
                     )
                 )
         every = [slow, *others, ours]
+        if plan.settle:
+            say("  a minute to settle")
+            time.sleep(plan.settle)
         say(f"  {plan.windows} windows of {plan.seconds:g} s at rest")
         rest, asked = _windows(every, (slow, ours), fleet, plan)
         alone_rest = _alone(fleet, plan)

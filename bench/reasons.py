@@ -1,16 +1,16 @@
 """Why a goal may be missed, by subject: the page shows those of the goals that are."""
 
 REASONS = {
-    "cpu": "Reading processes is the smaller part of a sample (see below where it goes). The rest is Python: "
-    "tmux's answer, accounts, families and the page, for every pane again where something changed. "
+    "cpu": "Reading processes is a tenth of a sample (see below where it goes). The rest is Python: tmux's "
+    "answer, sums, families and the page go through every pane in each sample, changed or not. "
     "process-exporter reads more of /proc and concludes less. What is done once in 5 or 15 s also finds its "
     "caches cold.",
-    "alone": "At rest the reader asks for the CPU clock of every process of the machine, not only of the "
+    "alone": "At rest the reader asks for the CPU clock of every process of this user, not only of the "
     "members of panes, and looks at a part of them again in turn. Everything read again is the plain "
     "reader: it reads stat of all processes, and status, io, limits and open files of all of this user; "
     "psutil reads the members of panes only; the goal was set for four files of each member.",
-    "growth": "What is asked of each process that belongs to no pane (its CPU clock, whether it names tmux) "
-    "is asked in every sample.",
+    "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is kept "
+    "of them grow with their number, and what the caches of the processor hold does not.",
     "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "
     "core the exporter asks less often, but it needs some listings to know. A busy machine makes the same "
     "work dearer.",
