@@ -9,8 +9,8 @@ REASONS = {
     "members of panes, and looks at a part of them again in turn. Everything read again is the plain "
     "reader: it reads stat of all processes, and status, io, limits and open files of all of this user; "
     "psutil reads the members of panes only; the goal was set for four files of each member.",
-    "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is kept "
-    "of them grow with their number, and what the caches of the processor hold does not.",
+    "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is "
+    "kept of them grow with their number, and what the caches of the processor hold does not.",
     "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "
     "core the exporter asks less often, but it needs some listings to know. A busy machine makes the same "
     "work dearer.",

@@ -36,7 +36,7 @@ from tmux_exporter.analysis.scheduler_remarks import pane_states
 from tmux_exporter.analysis.schedulers import find_schedulers
 from tmux_exporter.analysis.shared_pages import MemoryFigures, SharedPages
 from tmux_exporter.analysis.signatures import SIGNATURES, merge
-from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.analysis.snapshot import Rosters, Snapshot, rosters_of
 from tmux_exporter.analysis.summary import Summary
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
@@ -129,6 +129,7 @@ class Sampler:
         self._keep = keep
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
+        self._rostered: tuple[Mapping[ProcessId, Owner], Rosters] = ({}, {})
         self._costs = Costs()
         self._makes = Makes()
         self._our_makes = Makes()
@@ -164,6 +165,9 @@ class Sampler:
         owners = self._owned.of(facts, lambda: attribute(table, view, self._owners))
         # Whoever is missing from half a view may only have been missed.
         self._owners = owners if table.complete else {**self._owners, **owners}
+        # While a conclusion stands it is the same object.
+        if owners is not self._rostered[0]:
+            self._rostered = owners, rosters_of(owners)
         # Nothing further on follows from what strangers are.
         ours = self._our_makes.number(table, {each.pid for each in owners})
         further = facts and (shown, self._owned.number, ours)
@@ -208,6 +212,7 @@ class Sampler:
             lives=lives,
             leaks=self._find_leaks(table, view, owners, schedulers, labels),
             memory=self._read_memory(table, owners),
+            rosters=self._rostered[1],
         )
 
     def _find_leaks(

@@ -1,6 +1,6 @@
 """All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.agent_facts import AgentLife
@@ -21,12 +21,16 @@ from tmux_exporter.model import (
     TmuxView,
 )
 
+Rosters = Mapping[PaneKey, Sequence[ProcessId]]
+"""The processes of each pane, dead ones too, in the order of their pids."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One sample. `session_labels` maps (server, session id) to the session's finished label.
 
     `agents` are those that run; `lives` are these and those that do not.
+    `rosters` are those of `owners`, where they are known already.
     """
 
     table: ProcessTable
@@ -38,6 +42,7 @@ class Snapshot:
     lives: tuple[AgentLife, ...] = ()
     leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
     memory: MemoryFigures = PLAIN
+    rosters: Rosters | None = None
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""
@@ -58,11 +63,23 @@ class Snapshot:
 
     def members(self) -> dict[PaneKey, list[Process]]:
         """The living processes of each pane, in the order of their pids."""
-        found: dict[PaneKey, list[Process]] = {key: [] for key in self.panes()}
-        for process_id in sorted(self.owners):
-            owner, process = self.owners[process_id], self.table.processes.get(process_id.pid)
-            if owner.kind is not OwnerKind.PANE or owner.pane not in found or process is None:
-                continue
-            if process.id == process_id and process.alive:
-                found[owner.pane].append(process)
-        return found
+        rosters = rosters_of(self.owners) if self.rosters is None else self.rosters
+        seen = self.table.processes.get
+        return {
+            key: [
+                process
+                for process_id in rosters.get(key, ())
+                if (process := seen(process_id.pid)) and process.id == process_id and process.alive
+            ]
+            for key in self.panes()
+        }
+
+
+def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
+    """The processes of each pane."""
+    found: dict[PaneKey, list[ProcessId]] = {}
+    for process_id in sorted(owners):
+        owner = owners[process_id]
+        if owner.kind is OwnerKind.PANE and owner.pane is not None:
+            found.setdefault(owner.pane, []).append(process_id)
+    return found
