@@ -394,6 +394,7 @@ WEAKENED = (
     ),
     ('\nand on (job, instance) tmux_remediator_mode{job="tmux", mode="enforce"} == 1', ""),
     (" offset 15m == 1", " == 1"),
+    *((f'\n  and tmux_agent_state{{job="tmux", state="{state}"}}\n', "\n") for state in ("working", "idle")),
     (', slo=~"errors|latency"', ""),
     (', slo=~"errors|latency"}[1h]', ', slo=~"errors|latency"}[1s]'),
     (

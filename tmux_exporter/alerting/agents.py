@@ -63,7 +63,8 @@ def _stuck(scope: Scope) -> Rule:
     # For the whole of the time: whoever began a minute ago has not used anything either.
     # Of an agent that was not there at the beginning, the window tells less than it seems to.
     state = _state(scope, "working")
-    works = f"min_over_time({state}[{over}]) == 1\n  and {state} offset {over} == 1"
+    # And of one that is gone it tells for as long as it is.
+    works = f"min_over_time({state}[{over}]) == 1\n  and {state}\n  and {state} offset {over} == 1"
     return scope.alert(
         "TmuxAgentStuck",
         "agent_stuck",
@@ -81,7 +82,7 @@ def duration_in_words(scope: Scope) -> str:
 
 def _idle_burn(scope: Scope) -> Rule:
     over = scope.range("agent_idle_burn", "over")
-    idles = 'state="idle"'
+    idles, state = 'state="idle"', _state(scope, "idle")
     used, idle = (
         f"increase({scope.series(f'tmux_agent_state_{what}_total', idles)}[{over}])"
         for what in ("cpu_seconds", "seconds")
@@ -91,8 +92,8 @@ def _idle_burn(scope: Scope) -> Rule:
         "agent_idle_burn",
         f"{used}\n/ ({idle} > 0)\n> {scope.number('agent_idle_burn', 'cores')}\n"
         # Of a few idle seconds between two prompts nothing can be said.
-        f"and on ({_PLACE})\n  avg_over_time({_state(scope, 'idle')}[{over}]) "
-        f"> {scope.number('agent_idle_burn', 'idle_ratio')}",
+        f"and on ({_PLACE}) (\n  avg_over_time({state}[{over}]) "
+        f"> {scope.number('agent_idle_burn', 'idle_ratio')}\n  and {state}\n)",
         summary="An agent burns CPU while it is idle.",
         description=f"Agent {AGENT} uses {{{{ $value | humanize }}}} cores while it is idle.",
     )
