@@ -373,6 +373,7 @@ WEAKENED = (
     (" == 0 unless", " unless"),
     (' unless tmux_server_start_time_seconds{job="tmux"}', ""),
     ("on (job, instance, server) (", "on (server) ("),
+    ("on (job, instance, server, session, agent)", "on (server, session, agent)"),
     ("count by (job, instance, server)", "sum by (job, instance, server)"),
     (' + tmux_agent_swap_memory_bytes{job="tmux"}', ""),
     ('\n  or tmux_agent_memory_bytes{job="tmux"}', ""),
