@@ -139,7 +139,7 @@ def test_a_link_is_not_followed(place: Place) -> None:
 def test_a_fifo_does_not_hold_anybody_up(place: Place) -> None:
     place.file.unlink()
     os.mkfifo(place.file, 0o600)
-    assert "not a plain file" in place.refused()
+    assert "is no plain file" in place.refused()
 
 
 def test_a_file_beyond_the_cap_is_not_read(place: Place) -> None:

@@ -11,18 +11,20 @@ class UntrustedFileError(ValueError):
     """A file that is there and not to be believed; the text says why, without its name."""
 
 
-def read_guarded(path: str, *, uid: int, limit: int) -> bytes:
+def read_guarded(path: str, *, uid: int, limit: int, folder: int | None = None) -> bytes:
     """The content of a plain file that belongs to `uid` and that nobody else can write.
+
+    `folder` is the open folder that `path` is looked up in, where that is not to be looked up again.
 
     Raises FileNotFoundError where there is none, UntrustedFileError for a link, a folder, a pipe, a file of
     another user, one that others can write, one of more than `limit` bytes and one that cannot be read.
     """
     try:
-        descriptor = os.open(path, _OPEN)
+        descriptor = os.open(path, _OPEN, dir_fd=folder)
     except FileNotFoundError:
         raise
     except OSError as error:
-        is_link = os.path.islink(path)
+        is_link = _is_link(path, folder)
         raise UntrustedFileError("is a link" if is_link else f"cannot be read ({error.strerror})") from None
     try:
         found = os.fstat(descriptor)
@@ -40,6 +42,13 @@ def read_guarded(path: str, *, uid: int, limit: int) -> bytes:
     if len(content) > limit:
         raise UntrustedFileError(f"is larger than {limit} bytes")
     return content
+
+
+def _is_link(path: str, folder: int | None) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(path, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 class Mark(NamedTuple):

@@ -9,7 +9,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +26,7 @@ from tmux_exporter.remediation import (
     RemediatorReport,
     RemediatorStatus,
 )
+from tmux_exporter.sources.guarded_file import read_guarded
 
 LARGEST_BYTES = 256 * 1024
 STALE_CYCLES = 3.0
@@ -58,7 +58,8 @@ class RemediatorFile:
             return RemediatorReport(up=False, detail=f"{self._folder}: {error.strerror}")
         try:
             self._check(folder)
-            status = parse_status(self._content(folder))
+            content = read_guarded(REMEDIATOR_STATUS, uid=self._uid, limit=LARGEST_BYTES, folder=folder)
+            status = parse_status(content)
             return RemediatorReport(up=self._is_fresh(status) and self._is_locked(folder), status=status)
         except FileNotFoundError:
             return None
@@ -68,19 +69,6 @@ class RemediatorFile:
             return RemediatorReport(up=False, detail=f"{REMEDIATOR_STATUS}: {error}")
         finally:
             os.close(folder)
-
-    def _content(self, folder: int) -> bytes:
-        descriptor = os.open(REMEDIATOR_STATUS, _OPEN, dir_fd=folder)
-        try:
-            self._check(descriptor)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("not a plain file")
-            content = os.read(descriptor, LARGEST_BYTES + 1)
-        finally:
-            os.close(descriptor)
-        if len(content) > LARGEST_BYTES:
-            raise ValueError(f"larger than {LARGEST_BYTES} bytes")
-        return content
 
     def _check(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
