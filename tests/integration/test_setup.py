@@ -50,7 +50,7 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 
 def test_only_the_long_tests_need_another_store_and_what_runbooks_use(tmp_path: Path) -> None:
     there = ("tmux", "prometheus", "prometheus-alertmanager")
-    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics curl jq procps")):
+    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics curl jq procps zsh")):
         result = set_up(tmp_path / purpose, *there, purpose=purpose)
         assert result.returncode == 3
         assert result.stderr.endswith(f"run it again: {wanted}\n")
