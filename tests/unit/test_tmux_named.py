@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.facts import UID, process, table
 from tmux_exporter.model import ProcessTable
-from tmux_exporter.sources import tmux_named
+from tmux_exporter.sources import tmux_sockets
 from tmux_exporter.sources.tmux_named import NamedPlaces
 
 
@@ -35,7 +35,7 @@ def test_own_places_are_those_where_only_our_servers_can_listen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uid = os.getuid()
-    monkeypatch.setattr(tmux_named, "DEFAULT_BASE", str(tmp_path / "none"))
+    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(tmp_path / "none"))
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     names = [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tmux_exporter.model import Process, ProcessTable
 from tmux_exporter.per_process import PerProcess
-from tmux_exporter.sources.tmux_sockets import DEFAULT_BASE, MAX_ENTRIES, MAX_FOLDERS, canonical, own_folder
+from tmux_exporter.sources.tmux_sockets import MAX_ENTRIES, MAX_FOLDERS, canonical, default_base, own_folder
 
 
 class Named(NamedTuple):
@@ -40,7 +40,7 @@ class NamedPlaces:
         Each is given as TMUX or TMUX_TMPDIR name it (a process that has neither means the default), with its
         canonical path. What does not exist is among them: nobody listens there.
         """
-        bases = (DEFAULT_BASE, *(named.base for named in self._places if named.base))
+        bases = (default_base(), *(named.base for named in self._places if named.base))
         places: dict[str, str] = {}
         for name in _absolute(f"{base}/tmux-{self._uid}" for base in bases)[:MAX_FOLDERS]:
             _add_own(places, name, os.path.realpath(name), self._uid)

@@ -132,6 +132,11 @@ def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
     return sites, problems
 
 
+def default_base() -> str:
+    """Where tmux keeps its folders where TMUX_TMPDIR does not say."""
+    return DEFAULT_BASE
+
+
 def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The folders in which this uid's tmux looks by itself, the one it prefers first, and the demo's."""
     bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
