@@ -344,11 +344,12 @@ def test_which_leaks_a_match_is_for(match: Match, fits: bool) -> None:
     assert is_for(match, Candidate(target=target_of(one), subject=one), seen()) is fits
 
 
-def test_what_only_the_marker_of_an_agent_ties_is_no_candidate() -> None:
+@pytest.mark.parametrize("weak", ["by_marker", "by_folder"])
+def test_what_only_a_marker_or_a_folder_ties_is_no_candidate(weak: str) -> None:
     plain = leak("default", "work", LeakKind.OTHER, pid=500)
-    marked = replace(plain, process=ProcessId(501, 1), by_marker=True)
+    tied = replace(plain, process=ProcessId(501, 1), **{weak: True})  # type: ignore[arg-type]
     policy = replace(P, match=Match(kind=TargetKind.LEAKED_PROCESS))
-    assert [each.subject for each in population(policy, seen(leaks=(plain, marked)))] == [plain]
+    assert [each.subject for each in population(policy, seen(leaks=(plain, tied)))] == [plain]
 
 
 @pytest.mark.parametrize(

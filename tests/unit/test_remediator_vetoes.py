@@ -204,6 +204,7 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
     vetoes.is_endable: [
         case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN),
         case(replace(LEAK, by_marker=True), SEEN),
+        case(replace(LEAK, by_folder=True), SEEN),
     ],
     vetoes.is_settled: [
         case(each, home(server=replace(SERVER, start_time_seconds=WALL))) for each in (AGENT, LEAK)
