@@ -3,6 +3,7 @@
 import os
 import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.tmux_control import ControlClient, control_client, quoted
@@ -11,12 +12,13 @@ from tmux_exporter.analysis.targets import TargetKind, resolve
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import Listing, ProcessId
 from tmux_exporter.sources.tmux_client import Question, ask_all
-from tmux_exporter.sources.tmux_listing import parse
+from tmux_exporter.sources.tmux_listing import ListingError, parse
 
 SHOW_ID = 'printf %s "$TMUX_PANE"; exec sleep 3600'
 """What every pane runs, so that its first line tells which pane was reached."""
 
 WORLDS = 20
+TRIES = 20
 
 SESSIONS = [
     "orc", "orc2", "orchestrator", "tmux-orc", "api", "api-v2", "agent1", "agent10", "agent1-new",
@@ -130,11 +132,15 @@ def _target(rng: random.Random, listing: Listing) -> str:
 
 
 def _listing(socket: Path, pid: int) -> Listing:
-    answers = ask_all(
-        [Question(socket=str(socket), version=None)],
-        uid=os.getuid(), timeout=5.0, transport="socket", clock=SystemClock(),
-    )  # fmt: skip
-    return parse(answers[0], ProcessId(pid, 1))
+    # On a busy machine tmux may take too long over a format and cut it short; the exporter asks again as well.
+    for _ in range(TRIES):
+        answers = ask_all(
+            [Question(socket=str(socket), version=None)],
+            uid=os.getuid(), timeout=5.0, transport="socket", clock=SystemClock(),
+        )  # fmt: skip
+        with suppress(ListingError):
+            return parse(answers[0], ProcessId(pid, 1))
+    raise AssertionError(f"no whole listing in {TRIES} tries: {answers[0].failure} {answers[0].detail}")
 
 
 def _wait_for_ids(control: ControlClient, ids: list[str]) -> None:
