@@ -132,7 +132,7 @@ def _target(rng: random.Random, listing: Listing) -> str:
 
 
 def _listing(socket: Path, pid: int) -> Listing:
-    # On a busy machine tmux may take too long over a format and cut it short; the exporter asks again as well.
+    # A busy tmux may take too long over a format and cut it short; the exporter asks again as well.
     for _ in range(TRIES):
         answers = ask_all(
             [Question(socket=str(socket), version=None)],
@@ -140,7 +140,7 @@ def _listing(socket: Path, pid: int) -> Listing:
         )  # fmt: skip
         with suppress(ListingError):
             return parse(answers[0], ProcessId(pid, 1))
-    raise AssertionError(f"no whole listing in {TRIES} tries: {answers[0].failure} {answers[0].detail}")
+    raise AssertionError(f"no whole listing in {TRIES} tries")
 
 
 def _wait_for_ids(control: ControlClient, ids: list[str]) -> None:
