@@ -20,12 +20,13 @@ from tests.support.processes import is_gone
 from tests.support.promql import selected
 from tests.support.runbook_pages import PAGES, commands, queries
 from tests.support.runbook_scene import Answer, RunbookScene
+from tests.support.up import query
 from tests.support.wait import wait_for
 from tmux_exporter import stack
 from tmux_exporter.sources import tmux_sockets
 
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
-QUERIES = sorted({query for page in PAGES for query in queries(page)})
+QUERIES = sorted({each for page in PAGES for each in queries(page)})
 
 NOT_RUN = {
     "kill -9": "named so that nobody gives it",
@@ -54,6 +55,9 @@ COMPLAINS = re.compile(
 LATEST = {"agent:tmux_agent_memory_bytes:min15m", "instance:tmux_slo_errors:ratio_rate30d"}
 """What is recorded last."""
 
+PLANTED = {"TmuxAgentAbsent", "TmuxOperationErrors", "TmuxSchedulerDangling", "TmuxServerNotAnswering"}
+"""What is wrong in this scene, by its alerts."""
+
 NO_SERIES = {
     "server:tmux_command_errors:ratio_rate5m": "commands are only seen where the kernel tells of them",
     "tmux_agent_waiting_since_timestamp_seconds": "nobody waits",
@@ -75,18 +79,25 @@ def looks(scene: RunbookScene, command: str) -> str:
     return ""
 
 
-def asks(scene: RunbookScene, query: str) -> str:
+def asks(scene: RunbookScene, question: str) -> str:
     """What is wrong with a query."""
     assert scene.watched
     try:
-        names = {each.name for each in selected(query)} - NO_SERIES.keys()
+        names = {each.name for each in selected(question)} - NO_SERIES.keys()
     except ValueError as error:
         return str(error)
     if missing := names - scene.names():
         return f"no series {', '.join(sorted(missing))}"
-    asked = urllib.parse.urlencode({"query": scene.filled(query)})
+    asked = urllib.parse.urlencode({"query": scene.filled(question)})
     answered = stack.fetch(f"{scene.watched.prometheus.url}/api/v1/query?{asked}")
     return "" if answered else "is refused"
+
+
+def fired(scene: RunbookScene) -> set[str]:
+    """The alerts that have fired so far."""
+    assert scene.watched
+    asked = 'group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
+    return {labels["alertname"] for labels, _ in query(scene.watched.prometheus.url, asked)}
 
 
 def ends_it(scene: RunbookScene, command: str) -> None:
@@ -238,7 +249,8 @@ def try_all(scene: RunbookScene) -> None:
     found = {command: looks(scene, command) for command in looking}
     found |= {command: acts(scene, command) for command in sorted(acting)}
     wait_for(lambda: scene.names() >= LATEST, "everything has been recorded")
-    found |= {query: asks(scene, query) for query in QUERIES}
+    wait_for(lambda: fired(scene) >= PLANTED, f"what was planted is told: {fired(scene)}")
+    found |= {each: asks(scene, each) for each in QUERIES}
     problems = [f"{each}: {problem}" for each, problem in found.items() if problem]
     assert not problems, "\n".join(problems)
 

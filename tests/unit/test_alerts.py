@@ -395,6 +395,12 @@ WEAKENED = (
     ),
     ('\nand on (job, instance) tmux_remediator_mode{job="tmux", mode="enforce"} == 1', ""),
     (" offset 15m == 1", " == 1"),
+    (', pane=""', ""),
+    (
+        "\nand on (job, instance, server, session, agent)\n"
+        '  tmux_agent_state{job="tmux", state="exited"} == 1\n',
+        "\n",
+    ),
     *((f'\n  and tmux_agent_state{{job="tmux", state="{state}"}}\n', "\n") for state in ("working", "idle")),
     (', slo=~"errors|latency"', ""),
     (', slo=~"errors|latency"}[1h]', ', slo=~"errors|latency"}[1s]'),

@@ -35,11 +35,16 @@ def _state(scope: Scope, state: str) -> str:
     return scope.series("tmux_agent_state", f'state="{state}"')
 
 
+def _nowhere(scope: Scope) -> str:
+    """An agent that no pane has."""
+    return scope.series("tmux_agent_info", 'pane=""')
+
+
 def _exited(scope: Scope) -> Rule:
     return scope.alert(
         "TmuxAgentExited",
         "agent_exited",
-        f"{_state(scope, 'exited')} == 1",
+        f"{_state(scope, 'exited')} == 1\nunless on ({_PLACE})\n  {_nowhere(scope)}",
         summary="An agent has ended and left its shell.",
         description=f"Agent {AGENT} has ended; its pane is still there. "
         "What is typed into it goes to a shell.",
@@ -50,8 +55,9 @@ def _absent(scope: Scope) -> Rule:
     return scope.alert(
         "TmuxAgentAbsent",
         "agent_absent",
-        # One whose pane is still there has exited, which is another alert.
-        f"{scope.series('tmux_agent_up')} == 0\nunless on ({_PLACE})\n  {_state(scope, 'exited')} == 1",
+        # One whose pane is still there is another alert, and one that cannot be seen is none.
+        f"{scope.series('tmux_agent_up')} == 0\nand on ({_PLACE})\n  {_state(scope, 'exited')} == 1\n"
+        f"and on ({_PLACE})\n  {_nowhere(scope)}",
         summary="An agent that should be there is not.",
         description=f"Agent {AGENT} is declared, and no process of it is to be seen.",
     )
