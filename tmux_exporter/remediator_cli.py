@@ -197,6 +197,7 @@ def plan(
         show(planned(made.orders))
     else:
         show("nothing to end")
+        click.echo("what is left alone, and why: tmux-remediator check-config FILE --against-live", err=True)
     if out is not None and made.orders:
         write(Path(out), content)
         click.echo(

@@ -40,7 +40,7 @@ def test_the_unit_leaves_it_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "blinding", ["PrivateTmp", "ProtectProc", "ProcSubset", "PrivateUsers", "DynamicUser"]
+    "blinding", ["PrivateTmp", "ProtectHome", "ProtectProc", "ProcSubset", "PrivateUsers", "DynamicUser"]
 )
 def test_the_unit_sets_nothing_that_makes_it_blind(blinding: str) -> None:
     parser = configparser.RawConfigParser(strict=False)
