@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import NamedTuple
 
 from tmux_exporter.agent_facts import AgentState, Clue, StateSource
 from tmux_exporter.analysis.agent_state import judge
@@ -46,6 +47,7 @@ class AgentWatch:
         self._sessions = sessions
         self._hooks = hooks
         self._packages = packages
+        self._told: dict[ProcessId, tuple[Agent, Agent]] = {}
 
     def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent], config: Config) -> Watched:
         """Everything that is said of `agents` now. Raises nothing for what it finds."""
@@ -76,15 +78,25 @@ class AgentWatch:
                 found.append(activity_clue(still, asked))
             clues[agent.process] = found
             version = version or self._installed(agent, table)
-            told.append(agent if version == agent.version else replace(agent, version=version))
+            told.append(self._versioned(agent, version))
         programs = frozenset(chain.from_iterable(agent.programs for agent in agents))
         self._sessions.retain(programs)
         self._packages.retain(programs)
+        self._told = {process: each for process, each in self._told.items() if process in clues}
         if config.agents.pane_text:
             wanted = frozenset(each.process for each in told if _leaves_open(each, clues[each.process]))
             for process, clue in self._screens.look(view, told, wanted, config.tmux).items():
                 clues[process].append(clue)
         return Watched(agents=tuple(told), clues=clues)
+
+    def _versioned(self, agent: Agent, version: str) -> Agent:
+        """The agent with this version; the same one while it and its version are the same."""
+        if version == agent.version:
+            return agent
+        known = self._told.get(agent.process)
+        if known is None or known[0] is not agent or known[1].version != version:
+            known = self._told[agent.process] = (agent, replace(agent, version=version))
+        return known[1]
 
     def _installed(self, agent: Agent, table: ProcessTable) -> str:
         """The version of the package that the agent's program is from."""
@@ -129,8 +141,7 @@ def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[Proc
     return said
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Window:
+class _Window(NamedTuple):
     still: Stillness
     sign: str
     taken_at: float

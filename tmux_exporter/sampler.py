@@ -305,7 +305,7 @@ class Sampler:
             leaked_cpu_seconds_total=summary.leaked_cpu(),
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,
-            unattributed_cpu_seconds_total=self._accounts.totals(UNATTRIBUTED).cpu_seconds,
+            unattributed_cpu_seconds_total=self._accounts.cpu_seconds(UNATTRIBUTED),
             discovery_missed_total=self._missed,
             collector_success={
                 "processes": snapshot.table.complete,

@@ -1,10 +1,13 @@
 """What a set of processes costs."""
 
+from itertools import count
 from typing import Any
 
 from tests.support.facts import process, table
 from tmux_exporter.analysis.accounting import Totals
+from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.hoards import largest_hoard
+from tmux_exporter.analysis.shared_pages import PLAIN
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.model import MemorySource, Process
 from tmux_exporter.report import Usage
@@ -117,3 +120,14 @@ def test_the_largest_hoard_is_of_living_members_with_one_command_line() -> None:
     assert largest_hoard(members) == (3, yes)
     assert largest_hoard(()) == (0, ())
     assert largest_hoard([process(312, argv=None)]) == (0, ())
+
+
+def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
+    costs, made = Costs(), count(1)
+
+    def parts(cpu_seconds: float) -> float:
+        costs.begin(PLAIN, 0.0, lambda _: 0.0)
+        whole = costs.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
+        return costs.parts("key", whole, lambda: {"state": float(next(made))})["state"]
+
+    assert [parts(each) for each in (1.0, 1.0, 2.0, 2.0)] == [1.0, 1.0, 2.0, 2.0]

@@ -96,6 +96,11 @@ class Accounts(Generic[K]):
             written_bytes=counts.written_bytes,
         )
 
+    def cpu_seconds(self, key: K) -> float:
+        """The same of `totals` alone that most groups are asked for."""
+        counts = self._totals.get(key)
+        return counts.cpu_ticks / self._ticks_per_second if counts else 0.0
+
     def retain(self, keys: Collection[K]) -> None:
         """Forget every group but these. One that comes back starts at 0 again."""
         kept = set(keys)

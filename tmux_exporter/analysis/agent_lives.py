@@ -7,6 +7,7 @@ with a fresh answer of the server proves that an agent has gone, and only two of
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tmux_exporter.agent_facts import (
     AgentLife,
@@ -139,8 +140,7 @@ class AgentLives:
             _advance(entry, best, passed, started, now)
         entry.name, entry.version, entry.role = agent.name, agent.version, agent.role
         entry.seen, entry.up, entry.missed = now, True, None
-        life = _life(place, entry, sight, panes)
-        return replace(life, agent=agent, restarted=restarted, recovered_seconds=recovered)
+        return _life(place, entry, sight, panes, agent=agent, restarted=restarted, recovered=recovered)
 
     def _miss(
         self, place: AgentPlace, listed: "_Listed", sight: Sight, places: Mapping[AgentPlace, Agent]
@@ -200,8 +200,7 @@ class AgentLives:
                 del self._entries[place]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
+class _Listed(NamedTuple):
     view: ServerView
     listing: Listing
     pane: Pane
@@ -216,7 +215,16 @@ def _panes(view: TmuxView) -> dict[PaneKey, _Listed]:
     }
 
 
-def _life(place: AgentPlace, entry: _Entry, sight: Sight, panes: Mapping[PaneKey, _Listed]) -> AgentLife:
+def _life(
+    place: AgentPlace,
+    entry: _Entry,
+    sight: Sight,
+    panes: Mapping[PaneKey, _Listed],
+    *,
+    agent: Agent | None = None,
+    restarted: bool = False,
+    recovered: float | None = None,
+) -> AgentLife:
     listed = panes[place.pane]
     return AgentLife(
         server=listed.view.label,
@@ -229,6 +237,9 @@ def _life(place: AgentPlace, entry: _Entry, sight: Sight, panes: Mapping[PaneKey
         version=entry.version,
         role=entry.role,
         place=place,
+        agent=agent,
+        restarted=restarted,
+        recovered_seconds=recovered,
     )
 
 

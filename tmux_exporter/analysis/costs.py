@@ -1,13 +1,15 @@
 """What groups cost, worked out anew only for those of which a member or a counter has changed."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tmux_exporter.analysis.accounting import Totals
 from tmux_exporter.analysis.shared_pages import PLAIN, MemoryFigures
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.model import Process, ProcessId
 from tmux_exporter.report import Usage
+
+K = TypeVar("K")
 
 
 class _Kept(NamedTuple):
@@ -23,6 +25,8 @@ class Costs:
     def __init__(self) -> None:
         self._before: Mapping[Hashable, _Kept] = {}
         self._now: dict[Hashable, _Kept] = {}
+        self._parts_before: Mapping[Hashable, tuple[Usage, Mapping[Any, float]]] = {}
+        self._parts_now: dict[Hashable, tuple[Usage, Mapping[Any, float]]] = {}
         self._memory: MemoryFigures = PLAIN
         self._boot_time = 0.0
         self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
@@ -34,6 +38,7 @@ class Costs:
         same = memory == self._memory and boot_time == self._boot_time
         self._before = self._now if same else {}
         self._now = {}
+        self._parts_before, self._parts_now = self._parts_now if same else {}, {}
         self._memory, self._boot_time, self._start_time = memory, boot_time, start_time
 
     def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
@@ -44,3 +49,11 @@ class Costs:
             kept = _Kept(members=members, totals=totals, limit=limit, usage=found)
         self._now[key] = kept
         return kept.usage
+
+    def parts(self, key: Hashable, whole: Usage, make: Callable[[], Mapping[K, float]]) -> Mapping[K, float]:
+        """What `make` divides the counters of a group into; made anew only where its usage is another one."""
+        kept = self._parts_before.get(key)
+        if kept is None or kept[0] is not whole:
+            kept = (whole, make())
+        self._parts_now[key] = kept
+        return kept[1]

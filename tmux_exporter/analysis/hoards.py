@@ -11,8 +11,8 @@ from tmux_exporter.model import Process
 
 def largest_hoard(members: Iterable[Process]) -> tuple[int, tuple[str, ...]]:
     """How many living members run one and the same command line, and which; of two the first."""
-    commands = Counter(each.argv for each in members if each.argv and each.alive)
-    if not commands:
-        return 0, ()
-    argv, count = commands.most_common(1)[0]
+    found = [each.argv for each in members if each.argv and each.alive]
+    if len(found) < 2:
+        return len(found), found[0] if found else ()
+    argv, count = Counter(found).most_common(1)[0]
     return count, argv

@@ -6,6 +6,7 @@ at a question, calls none. So their word is held against what the window does.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tmux_exporter.agent_facts import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.model import Agent, ProcessId
@@ -85,5 +86,6 @@ def _has_moved_on(said: Said, window: Stillness) -> bool:
     return window.alone and window.moved is not None and window.moved - said.at > DRAWN_SECONDS + 1.0
 
 
+@lru_cache(maxsize=64)
 def _silent(why: str) -> Clue:
     return Clue(source=StateSource.HOOK, why=why)

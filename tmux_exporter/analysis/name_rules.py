@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from tmux_exporter.model import Session, Window
 
@@ -34,6 +35,7 @@ class PlaceNames:
         return not sessions or any(_fits(self.session, each) for each in sessions)
 
 
+@lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """A name or a pattern as it is compared."""
     return re.sub(r"[\s_.]", "-", name.lower())

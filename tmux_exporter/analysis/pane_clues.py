@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from tmux_exporter.agent_facts import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.analysis.hook_clues import QUIET_SECONDS, Stillness
@@ -60,10 +61,17 @@ def title_clue(program: str, sign: str, window: Stillness, asked: float) -> Clue
         return None
     meant = SIGNS[program].get(sign)
     if meant is None:
-        return Clue(source=StateSource.PANE_TITLE, why="its title has no sign that is known")
+        return _NO_SIGN
     quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
-    if meant.state is AgentState.WORKING and quiet:
-        return Clue(source=StateSource.PANE_TITLE, why="its title says working, but its window is quiet")
+    return _STALE_SIGN if meant.state is AgentState.WORKING and quiet else _of_sign(meant)
+
+
+_NO_SIGN = Clue(source=StateSource.PANE_TITLE, why="its title has no sign that is known")
+_STALE_SIGN = Clue(source=StateSource.PANE_TITLE, why="its title says working, but its window is quiet")
+
+
+@cache
+def _of_sign(meant: Sign) -> Clue:
     return Clue(
         source=StateSource.PANE_TITLE,
         state=meant.state,
@@ -81,20 +89,27 @@ def activity_clue(window: Stillness, asked: float) -> Clue:
     if window.moved is None:
         return Clue(source=StateSource.WINDOW_ACTIVITY, why="tmux does not say when its window last moved")
     if asked - window.moved > MOVES_SECONDS:
-        return Clue(
-            source=StateSource.WINDOW_ACTIVITY,
-            state=AgentState.IDLE,
-            since=window.moved,
-            why="nothing is written in its window: it is idle, or waits",
-            certain=False,
-        )
-    if not window.alone:
-        return Clue(
-            source=StateSource.WINDOW_ACTIVITY, why="its window moves, but has other panes, which may do it"
-        )
+        return _rests_since(window.moved)
+    return _MOVES if window.alone else _SHARED
+
+
+@lru_cache(maxsize=1024)
+def _rests_since(moved: float) -> Clue:
     return Clue(
         source=StateSource.WINDOW_ACTIVITY,
-        state=AgentState.WORKING,
-        why="something is written in its window",
+        state=AgentState.IDLE,
+        since=moved,
+        why="nothing is written in its window: it is idle, or waits",
         certain=False,
     )
+
+
+_SHARED = Clue(
+    source=StateSource.WINDOW_ACTIVITY, why="its window moves, but has other panes, which may do it"
+)
+_MOVES = Clue(
+    source=StateSource.WINDOW_ACTIVITY,
+    state=AgentState.WORKING,
+    why="something is written in its window",
+    certain=False,
+)

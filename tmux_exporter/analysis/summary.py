@@ -123,7 +123,7 @@ class Summary:
     def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
         """CPU seconds by server, session and state, wherever a scheduler is possible."""
         return {
-            (*place, state): self._accounts.totals(scheduler_key(*place, state)).cpu_seconds
+            (*place, state): self._accounts.cpu_seconds(scheduler_key(*place, state))
             for place in scheduler_places(self._snapshot)
             for state in SchedulerState
         }
@@ -139,7 +139,7 @@ class Summary:
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
         """CPU seconds by server, session and kind, wherever a leak is possible."""
         return {
-            (*place, kind): self._accounts.totals(leak_key(*place, kind)).cpu_seconds
+            (*place, kind): self._accounts.cpu_seconds(leak_key(*place, kind))
             for place in leak_places(self._snapshot)
             for kind in LeakKind
         }
@@ -167,7 +167,7 @@ class Summary:
             history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
             start_time_seconds=self._table.start_time(process.id) if process else None,
             resident_memory_bytes=process.resident_bytes if process else None,
-            cpu_seconds_total=self._accounts.totals(server_key(process.id)).cpu_seconds if process else None,
+            cpu_seconds_total=self._accounts.cpu_seconds(server_key(process.id)) if process else None,
             open_fds=process.open_fds if process else None,
             max_fds=process.max_fds if process else None,
             query_duration=queries.durations(),
@@ -216,6 +216,13 @@ class Summary:
         members = [process for member in ids if (process := self._process(member))]
         labels = (life.server, life.session, life.name)
         status = life.status
+        key = life_key(life.pane, life.name) if life.pane else ()
+        cost = self._usage(
+            [process for process in members if process.alive],
+            key,
+            [life.agent.process] if life.agent else (),
+            self._limits.agent_memory,
+        )
         return AgentReport(
             server=life.server,
             session=life.session,
@@ -231,12 +238,7 @@ class Summary:
                 else ""
             ),
             pid=life.agent.process.pid if life.agent else None,
-            usage=self._usage(
-                [process for process in members if process.alive],
-                life_key(life.pane, life.name) if life.pane else (),
-                [life.agent.process] if life.agent else (),
-                self._limits.agent_memory,
-            ),
+            usage=cost,
             up=life.up,
             state=status.state,
             state_since_timestamp_seconds=status.since,
@@ -246,10 +248,14 @@ class Summary:
             same_command_processes=largest_hoard(members)[0],
             process=life.agent.process if life.agent else None,
             state_seconds_total=self._agents.seconds(labels),
-            state_cpu_seconds_total={
-                state: self._accounts.totals(state_key(life, state)).cpu_seconds for state in AgentState
-            },
+            # What its account has gained, one of its states has: where the one is as it was, so are they.
+            state_cpu_seconds_total=self._costs.parts(
+                (*labels, *key), cost, lambda: self._cpu_by_state(life)
+            ),
         )
+
+    def _cpu_by_state(self, life: AgentLife) -> dict[AgentState, float]:
+        return {state: self._accounts.cpu_seconds(state_key(life, state)) for state in AgentState}
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
         ids = (scheduler.process, scheduler.sleep)
