@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import isolate, store
 from bench.accuracy import accuracy
+from bench.agents import agents
 from bench.compare import compare
 from bench.cost import QUICK, Plan, fleet_cost
 from bench.fleet import FLEETS, Fleet, Size
@@ -21,7 +22,7 @@ from bench.peers import process_exporter
 from bench.say import say
 
 QUICK_FLEETS = (Size(panes=5, others=50),)
-PARTS = ("fleets", "accuracy", "memory", "lives")
+PARTS = ("fleets", "accuracy", "memory", "lives", "agents")
 
 
 def main() -> int:
@@ -90,7 +91,9 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
     # What an earlier run measured of the other parts stays.
     whole = set(parts) == set(PARTS) and not arguments.fleets and not arguments.quick
     result = {} if whole else store.load(arguments.out)
-    result |= _world(plan)
+    world = _world(plan)
+    if "fleets" in parts or not result:
+        result |= world
     result.setdefault("fleets", [])
     result.setdefault("accuracy", {})
     result.setdefault("left_out", {})
@@ -110,6 +113,16 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
             measured = sorted([*others, cost], key=lambda each: (each["panes"], each["others"]))
             result["fleets"] = measured
             store.save(result, arguments.out)
+    _others(arguments, parts, folder, plan, result)
+    store.save(result, arguments.out)
+    say(f"written: {arguments.out}/performance.md, performance.json, images/performance.svg")
+    return 0
+
+
+def _others(
+    arguments: argparse.Namespace, parts: Sequence[str], folder: Path, plan: Plan, result: dict[str, Any]
+) -> None:
+    """The parts that need no fleet of the sizes asked for."""
     if "accuracy" in parts:
         say("accuracy of CPU")
         (folder / "accuracy").mkdir()
@@ -122,9 +135,12 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
         say(f"lives of {count} panes")
         (folder / "lives").mkdir()
         result["lives"] = lives(folder / "lives", count)
-    store.save(result, arguments.out)
-    say(f"written: {arguments.out}/performance.md, performance.json, images/performance.svg")
-    return 0
+    if "agents" in parts:
+        say("agents")
+        (folder / "agents").mkdir()
+        few = {"count": 5, "rounds": 3} if arguments.quick else {}
+        revision = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
+        result["agents"] = {"revision": revision, **agents(folder / "agents", **few)}
 
 
 def _sizes(text: str) -> tuple[Size, ...]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from bench.agents import AGENTS as AGENT_COUNT
 from bench.cost import DEFAULT, LEAN, OURS, OURS_SLOW, PSUTIL, TMUX
+from bench.programs.agents import AGENTS, CORE
 
 Result = dict[str, Any]
 Fleet = dict[str, Any]
@@ -165,6 +167,14 @@ def _size(result: Result) -> Iterator[Row]:
     )
 
 
+def _agents(result: Result) -> Iterator[Row]:
+    found = result.get("agents")
+    over = found["ms"][AGENTS] - found["ms"][CORE] if found else None
+    yield _most(
+        f"CPU of a sample for {AGENT_COUNT} agents, over all the rest of it", " ms", 2, over, "agents"
+    )
+
+
 _PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
     _cpu,
     _alone,
@@ -173,6 +183,7 @@ _PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
     _accuracy,
     _memory,
     _size,
+    _agents,
 )
 
 PEERS = (OURS_SLOW, OURS, LEAN, DEFAULT, PSUTIL)

@@ -77,6 +77,7 @@ def _lines(result: Result) -> Iterator[str]:
     fleets = [each for each in result["fleets"] if "parts" in each]
     heads = (f"{each['panes']:,} panes, {each['others']:,} others" for each in fleets)
     yield from _table(("", *heads), _parts(fleets))
+    yield from _agents(result)
     yield from ("", "## Size, and scrapes of 10 scrapers", "")
     yield from _table(
         ("fleet", *(f"{name}, MiB" for name in PEERS), "page, KiB", "p50, ms", "p99, ms"), _sizes(result)
@@ -93,6 +94,22 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _memory(result)
 
 
+def _agents(result: Result) -> Iterator[str]:
+    if (found := result.get("agents")) is None:
+        return
+    yield from ("", "## What agents cost", "")
+    yield (
+        f"Milliseconds of CPU for one sample of {found['agents']} panes with an agent in each, over "
+        f"{found['rounds']} rounds, revision {found['revision']}, load {found['load1']:.0f}: by a sampler "
+        "that knows no program, by one that knows them, and by one with `agents.pane_text`. Half of the "
+        "agents are told by their session files, a tenth of which change in each round; the others draw once "
+        "a second, and 16 of their screens are read in each."
+    )
+    yield ""
+    rows = ((name, _number(found["ms"][name]), _number(found["least_ms"][name])) for name in found["ms"])
+    yield from _table(("", "median", "least"), rows)
+
+
 _SUBJECTS = {
     "cpu": "CPU beside process-exporter",
     "alone": "Reading alone",
@@ -102,6 +119,7 @@ _SUBJECTS = {
     "memory": "Memory",
     "size": "Resident memory",
     "scrape": "Scrapes",
+    "agents": "What agents do",
 }
 
 

@@ -56,6 +56,14 @@ RESULT: dict[str, Any] = {
         fleet(1000, 3000),
         fleet(1000, 10_000, rest={**WINDOWS, OURS: [24.0], TMUX: [8.0]}),
     ],
+    "agents": {
+        "agents": 50,
+        "revision": "abc1234",
+        "rounds": 40,
+        "load1": 3.0,
+        "ms": {"without agents": 5.0, "with agents": 6.5, "with agents and their text": 7.0},
+        "least_ms": {"without agents": 4.0, "with agents": 5.0, "with agents and their text": 5.5},
+    },
     "accuracy": {
         "w1": {
             "what": "a loop",

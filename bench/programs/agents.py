@@ -1,0 +1,65 @@
+"""What agents cost in a sample: `agents.py ROUNDS HOME` prints JSON, CPU milliseconds for each round.
+
+Samplers of one world take turns: one that knows the agents, one that knows no program at all, so that they
+are processes in panes, and one that reads their screens too.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+from tmux_exporter import sampler as sampler_module
+from tmux_exporter.analysis.signatures import SIGNATURES
+from tmux_exporter.clock import SystemClock
+from tmux_exporter.config import AgentSettings, Config
+from tmux_exporter.opening import open_sampler
+
+CORE, AGENTS, TEXT = "without agents", "with agents", "with agents and their text"
+
+
+def write_sessions(home: Path, turn: int) -> None:
+    """What each Claude says of itself; a tenth of them something new."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text()
+        except OSError:
+            continue
+        if words.split("(", 1)[1].startswith("claude)"):
+            pid = int(stat.parent.name)
+            file = home / ".claude" / "sessions" / f"{pid}.json"
+            if turn and pid % 10 != turn % 10:
+                continue
+            status = ("busy", "idle")[turn // 10 % 2]
+            started = words.rpartition(")")[2].split()[19]
+            told = {"pid": pid, "procStart": started, "version": "2.1.197", "status": status}
+            file.write_text(json.dumps(told))
+            file.chmod(0o644)
+
+
+def main() -> None:
+    rounds, home = int(sys.argv[1]), Path(sys.argv[2])
+    samplers = {
+        name: open_sampler(Config(agents=AgentSettings(pane_text=name == TEXT)), SystemClock(), os.environ)
+        for name in (CORE, AGENTS, TEXT)
+    }
+    took: dict[str, list[float]] = {name: [] for name in samplers}
+    for turn in range(rounds + 3):
+        write_sessions(home, turn)
+        time.sleep(1.0)
+        names = list(samplers)
+        for name in names[turn % 3 :] + names[: turn % 3]:
+            table = () if name == CORE else SIGNATURES
+            with patch.object(sampler_module, "SIGNATURES", table):
+                begun = time.process_time()
+                samplers[name].sample()
+                spent = (time.process_time() - begun) * 1000
+            if turn >= 3:
+                took[name].append(spent)
+    print(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main()
