@@ -34,9 +34,9 @@ def as_text(findings: Sequence[Finding], width: int, *, color: bool) -> str:
     place = max((len(each.subject) for each in findings if len(each.subject) <= _COLUMN), default=0)
     lines = []
     for same in _alike(findings):
-        each, subjects = same[0], [one.subject for one in same]
+        each, subjects = same[0], list(dict.fromkeys(one.subject for one in same))
         mark, hue = _MARKS[each.level]
-        beside = len(same) == 1 and len(each.subject) <= place
+        beside = len(subjects) == 1 and len(each.subject) <= place
         room = place + 4 if beside else 4
         words = textwrap.wrap(each.text, max(width - room, 30)) or [""]
         first, *more = [f"{each.subject:<{place}}  {words.pop(0)}"] if beside else subjects

@@ -31,3 +31,5 @@ def test_the_same_of_several_is_said_once() -> None:
     lines = as_text([finding("server a"), finding("kernel", "old"), finding("server b")], 80, color=False)
     assert lines.split("\n")[:4] == ["· server a", "  server b", "    escape-time is 500", "    → set it"]
     assert lines.endswith("0 things to mend, 3 hints")
+    lines = as_text([finding("folders"), finding("folders")], 80, color=False)
+    assert lines.split("\n")[0] == "· folders  escape-time is 500"

@@ -93,7 +93,7 @@ def _servers(report: Report, machine: Machine) -> Iterator[Finding]:
         )
     for each in report.servers:
         if each.up:
-            yield _fine(f"server {each.server}", f"tmux {each.version} answers, {each.sessions} sessions")
+            yield _fine(f"server {each.server}", f"tmux {each.version} answers, {_count(each.sessions)}")
         elif not each.ended:
             reason = each.problem.reason if each.problem else "unknown"
             yield _problem(
@@ -128,9 +128,9 @@ _SILENT: Mapping[str, str] = {
 
 def _mend(reason: str) -> str:
     if reason == QueryFailure.HUNG:
-        return "see what it does: cat /proc/PID/stack, strace -p PID; a stopped one: kill -CONT PID"
+        return "strace -p PID shows what it does; a stopped one: kill -CONT PID"
     if reason in (QueryFailure.DENIED, QueryFailure.UNTRUSTED):
-        return 'ls -l "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)/": folder and socket must belong to you'
+        return 'ls -la "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)": all of it has to be yours'
     return "tmux-exporter once --format json | jq .servers"
 
 
@@ -160,7 +160,7 @@ def _readable(report: Report, _: Machine) -> Iterator[Finding]:
             yield _warning(
                 "processes",
                 f"{count} of your processes cannot be read wholly ({reason}): their figures are missing",
-                "run the exporter as the user who runs tmux, outside containers and without NoNewPrivileges",
+                "run it as the user of tmux, in no container, without NoNewPrivileges",
             )
 
 
@@ -308,6 +308,10 @@ def _problem(subject: str, text: str, mend: str) -> Finding:
 
 def _warning(subject: str, text: str, mend: str) -> Finding:
     return Finding(subject=subject, level=Level.WARNING, text=text, mend=mend)
+
+
+def _count(sessions: int | None) -> str:
+    return f"{sessions} session" + ("" if sessions == 1 else "s")
 
 
 def _fine(subject: str, text: str) -> Finding:
