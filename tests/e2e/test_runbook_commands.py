@@ -55,7 +55,10 @@ COMPLAINS = re.compile(
 LATEST = {"agent:tmux_agent_memory_bytes:min15m", "instance:tmux_slo_errors:ratio_rate30d"}
 """What is recorded last."""
 
-PLANTED = {"TmuxAgentAbsent", "TmuxOperationErrors", "TmuxSchedulerDangling", "TmuxServerNotAnswering"}
+PLANTED = {
+    *("TmuxAgentAbsent", "TmuxAgentExited", "TmuxOperationErrors", "TmuxSchedulerDangling"),
+    "TmuxServerNotAnswering",
+}
 """What is wrong in this scene, by its alerts."""
 
 NO_SERIES = {

@@ -1,7 +1,8 @@
 """A fleet in which every command of the runbooks has something to show, and all that watches it.
 
-Beside an agent there are one that is declared and absent, a check-in without a target, and a tmux server
-whose socket file is gone. Rules and routes are played in fast time, so that what is recorded is soon there.
+Beside an agent there are one that is declared and absent, one that has ended in its pane, a check-in without
+a target, and a tmux server whose socket file is gone. Rules and routes are played in fast time, so that what
+is recorded is soon there.
 """
 
 import json
@@ -74,6 +75,10 @@ class RunbookScene:
         command, _ = agent_command(self.home)
         self.pane = self._window("lead", f"echo ready; {command}")
         self.agent = self.fleet.scene.root(self.pane, server=FLEET)
+        ended = self._window("ended", "exec cat")
+        self.fleet.tmux("set-option", "-w", "-t", ended, "remain-on-exit", "on")
+        self.fleet.tmux("set-option", "-p", "-t", ended, "@agent", "ended")
+        self.fleet.tmux("send-keys", "-t", ended, "C-d")
         self.log = self._window("log", "seq 1000; exec sleep 3600")
         self.fleet.orphan()
         self.lost_socket.unlink()
