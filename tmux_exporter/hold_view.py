@@ -88,7 +88,7 @@ def _time(at: float) -> str:
 def hold(environ: Mapping[str, str], target: str, server: str, seconds: float) -> Hold:
     """Hold something from now on. Raises UsageError for what is no target, OSError where that fails."""
     wall = SystemClock().time()
-    found = _hold(target, server, wall + seconds)
+    found = meant(target, server, wall + seconds)
     _holds(environ).add(found, wall)
     return found
 
@@ -96,7 +96,7 @@ def hold(environ: Mapping[str, str], target: str, server: str, seconds: float) -
 def release(environ: Mapping[str, str], target: str, server: str) -> tuple[Hold, bool]:
     """Hold something no longer; what that was, and whether it was held."""
     wall = SystemClock().time()
-    found = _hold(target, server, wall)
+    found = meant(target, server, wall)
     return found, _holds(environ).release(found, wall)
 
 
@@ -111,7 +111,8 @@ def _holds(environ: Mapping[str, str]) -> Holds:
     return Holds(private_folder(state_path(environ), uid), uid=uid, boot=boot_id("/proc"))
 
 
-def _hold(target: str, server: str, until: float) -> Hold:
+def meant(target: str, server: str, until: float) -> Hold:
+    """The hold of what a text means. Raises UsageError."""
     found = parse_target(target, server, until)
     if isinstance(found, Hold):
         return found

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tmux_exporter.remediation import TargetKind
 from tmux_exporter.remediator.candidates import Candidate, population
 from tmux_exporter.remediator.history import Verdict
+from tmux_exporter.remediator.protection import Hold
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.report import Report
 from tmux_exporter.text_table import Column, table
@@ -51,14 +52,15 @@ class LiveView:
         return json.dumps({"matches": cells}, indent=2)
 
 
-def live_view(policies: PolicySet, verdict: Verdict, report: Report) -> LiveView:
-    """What a verdict says of the last report."""
+def live_view(policies: PolicySet, verdict: Verdict, report: Report, about: Hold | None = None) -> LiveView:
+    """What a verdict says of the last report; with `about` all that this covers, matched or not."""
     rows = []
     for policy in policies.policies:
         watches = verdict.state.policies[policy.name].watches
         for candidate in population(policy, report):
             watch = watches.get(candidate.key)
-            if watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS:
+            told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
+            if told if about is None else about.covers(candidate):
                 refusal = watch.refusal if watch is not None else None
                 rows.append(Row(policy.name, candidate, watch is not None, refusal or ""))
     return LiveView(rows=tuple(rows))

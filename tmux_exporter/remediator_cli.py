@@ -282,6 +282,50 @@ def check_config(
 _TARGETS = "PID|%PANE|agent:NAME|session:NAME|server:NAME|all"
 
 
+@cli.command(short_help="Say of one thing which policies are for it, and why it would be left alone.")
+@click.argument("target", metavar=_TARGETS)
+@click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
+@click.option("--server", default="", metavar="NAME", help="Only at this tmux server, by its label.")
+@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
+@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def explain(
+    target: str,
+    *,
+    policy_path: str | None,
+    server: str,
+    interval: str | None,
+    config_path: str | None,
+    as_json: bool,
+) -> int:
+    """Look three times and say what each policy makes of one thing, its waits left out: exit code 1 if none
+    has to do with it. Nothing is signalled.
+
+    A process is a scheduler's shell or sleep, an agent's first process, or a leaked one; of all others no
+    policy can be. What processes belong to says tmux-exporter explain.
+
+    \b
+    Example:
+      tmux-remediator explain 4711
+      tmux-remediator explain agent:Claude-Frontend --policy policies.yml
+    """
+    from tmux_exporter.hold_view import meant
+    from tmux_exporter.live_view import live_view
+    from tmux_exporter.remediator.service import look_now, read_policies
+
+    about = meant(target, server, 0.0)
+    config = override(load(config_path), sampling_interval=interval)
+    policies = read_policies(policy_path, os.getuid())
+    found = look_now(config, os.environ, policies, lambda words: click.echo(words, err=True))
+    view = live_view(policies, *found, about=about)
+    if as_json or view.rows:
+        show(view.as_json() if as_json else view.as_table())
+    else:
+        kinds = ", ".join(dict.fromkeys(each.match.kind.value for each in policies.policies))
+        show(f"no policy has to do with it: they are for {kinds}, and it is none, or not there now")
+    return 0 if view.rows else 1
+
+
 @cli.command(short_help="Let nothing be done to something for a while, whatever policies say.")
 @click.argument("target", metavar=_TARGETS)
 @click.argument("duration", metavar="TIME")

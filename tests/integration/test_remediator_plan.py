@@ -152,6 +152,12 @@ def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> N
     (match,) = json.loads(live.stdout)["matches"]
     assert (match["policy"], match["pid"], match["server"]) == ("orphans", str(pair[0]), FLEET)
     assert match["match"] == "yes, left alone: approval"
+    told = run("explain", str(pair[1]), *flags, "--interval", "300ms", "--json")
+    assert told.returncode == 0, told.stderr
+    (about,) = json.loads(told.stdout)["matches"]
+    assert (about["policy"], about["pid"], about["match"]) == ("orphans", str(pair[0]), match["match"])
+    other = run("explain", str(os.getpid()), *flags, "--interval", "300ms")
+    assert (other.returncode, other.stdout.partition(":")[0]) == (1, "no policy has to do with it")
     wrong = run("apply", str(out), "--sha256", "0" * 64, *flags)
     assert wrong.returncode == 2 and "this is another plan" in wrong.stderr
     assert alive(*pair)
