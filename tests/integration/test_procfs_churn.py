@@ -42,8 +42,10 @@ def differences(before: ProcessTable, table: ProcessTable, after: ProcessTable) 
         elif first.id == last.id:
             # A program may write a title over its arguments; who reads them once an exec keeps the first.
             titled = first.image == seen.image != 0
+            # Whoever is woken is R before it has run, for long where it has to wait for a processor.
+            woken = {first.state, seen.state} <= {"R", "S", "D", "I"}
             for name in FIELDS:
-                if titled and name == "argv":
+                if (titled and name == "argv") or (woken and name == "state"):
                     continue
                 steady = getattr(first, name)
                 if steady == getattr(last, name) != getattr(seen, name):
