@@ -17,7 +17,12 @@ def service_levels() -> build.Dashboard:
         "What is promised, what is left of the budget of 30 days, how quickly it burns, and on what it "
         "is spent.",
         [
-            Section(panels=(*levels_of_service.budgets(1), operations.came_back(6))),
+            Section(
+                panels=(
+                    *levels_of_service.budgets(1),
+                    operations.came_back(8, width=levels_of_service.TILE_WIDTH),
+                )
+            ),
             Section(
                 number=10,
                 title="Service levels",

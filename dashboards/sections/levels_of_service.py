@@ -35,6 +35,10 @@ _WORDS = {
     "availability": "Agents that should be there are up, and their tmux servers answer.",
     "errors": "Operations that programs report do not fail.",
     "latency": f"Reported operations take at most {NUMBERS.number('slo_latency', 'seconds'):g} s.",
+    "throughput": "While more operations are under way than there would be at "
+    f"{NUMBERS.number('throughput', 'per_minute'):g} a minute, so many are finished.",
+    "recovery": "Agents that were down are up again within "
+    f"{NUMBERS.number('agent_recovery', 'seconds') / 60:g} minutes.",
     "exporter": "Prometheus can scrape the exporters.",
     "samples": "The exporters' samples see everything.",
 }
@@ -42,9 +46,20 @@ _COLORS = {
     "availability": FINE,
     "errors": CRITICAL,
     "latency": WARNING,
+    "throughput": "#00a3a3",
+    "recovery": "#9933cc",
     "exporter": PLAIN,
     "samples": UNKNOWN,
 }
+_EMPTY = {
+    **dict.fromkeys(("errors", "latency"), "nothing reported"),
+    "throughput": "no demand",
+    "recovery": "no recovery",
+}
+"""What a tile says of a service level without any event; of the others there always is one."""
+
+TILE_WIDTH = 6
+"""Four in a line: their titles and words must fit a narrow screen."""
 
 
 def budgets(first: int) -> Sequence[Builder[dashboard.Panel]]:
@@ -63,7 +78,8 @@ def _budget(number: int, name: str) -> Builder[dashboard.Panel]:
         steps=steps(CRITICAL, [(0, CALM)]),
         below=_USED_UP,
         unit="percentunit",
-        empty="nothing reported" if name in slo.RARE else "no rules",
+        empty=_EMPTY.get(name, "no rules"),
+        width=TILE_WIDTH,
     )
 
 
@@ -118,7 +134,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
         ],
         sort=[("Budget left", False)],
         empty=_NO_RULES,
-        height=7,
+        height=9,
     )
 
 

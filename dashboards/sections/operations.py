@@ -225,7 +225,7 @@ def command_errors(number: int) -> Builder[dashboard.Panel]:
     )
 
 
-def came_back(number: int) -> Builder[dashboard.Panel]:
+def came_back(number: int, *, width: int) -> Builder[dashboard.Panel]:
     """A tile: how long agents were down."""
     buckets = select("tmux_agent_recovery_seconds_bucket", SERVER)
     back = f"histogram_quantile(0.95, sum by (le) (increase({buckets}[$__range])))"
@@ -239,6 +239,7 @@ def came_back(number: int) -> Builder[dashboard.Panel]:
         texts={"0": ("none was down", CALM)},
         unit="s",
         empty="no agent",
+        width=width,
     )
 
 

@@ -30,6 +30,7 @@ from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.alerting.thresholds import LEVELS, PRIORITIES, Thresholds
+from tmux_exporter.analysis import agent_counts, operations
 from tmux_exporter.metrics.catalogue import BY_NAME
 from tmux_exporter.metrics.family import Status
 
@@ -391,7 +392,12 @@ WEAKENED = (
     (' == 0 and tmux_server_start_time_seconds{job="tmux"}', " == 0"),
     *(
         (part, "")
-        for part in (', action!="warn"', ', outcome="done"', ', slo!="exporter"', ', outcome="missed"')
+        for part in (
+            ', action!="warn"',
+            ', outcome="done"',
+            ', slo!~"exporter|throughput"',
+            ', outcome="missed"',
+        )
     ),
     ('\nand on (job, instance) tmux_remediator_mode{job="tmux", mode="enforce"} == 1', ""),
     (" offset 15m == 1", " == 1"),
@@ -402,8 +408,19 @@ WEAKENED = (
         "\n",
     ),
     *((f'\n  and tmux_agent_state{{job="tmux", state="{state}"}}\n', "\n") for state in ("working", "idle")),
-    (', slo=~"errors|latency"', ""),
-    (', slo=~"errors|latency"}[1h]', ', slo=~"errors|latency"}[1s]'),
+    ("exporter|throughput", "exporter"),
+    (', slo=~"errors|latency|throughput|recovery"', ""),
+    ("errors|latency|throughput|recovery", "errors|latency|recovery"),
+    ("errors|latency|throughput|recovery", "errors|latency|throughput"),
+    ('throughput|recovery"}[1h]', 'throughput|recovery"}[1s]'),
+    ('throughput|recovery"}[720h]', 'throughput|recovery"}[48h]'),
+    (" > bool 3.33\n", " > bool 3.2\n"),
+    (" > bool 3.33\n", " > bool 3.4\n"),
+    (" < bool 100)", " < bool 99)"),
+    (" < bool 100)", " < bool 101)"),
+    ('\n  and sum by (job, instance) (tmux_operations_in_flight{job="tmux"})\n', "\n"),
+    ('\n  and sum by (job, instance) (tmux_operations_in_flight{job="tmux"} offset 5m)\n', "\n"),
+    (") / 60\n* (60 * ", ") / 60\n* (120 * "),
     (
         "\nunless on (job, instance, server, session, agent)\n",
         "\nand on (job, instance, server, session, agent)\n",
@@ -412,6 +429,10 @@ WEAKENED = (
     (" == 1 and on (job, instance, server) tmux_up", " and on (job, instance, server) tmux_up"),
     ("\nor ignoring (slo) ", "\nand ignoring (slo) "),
     (', le=~"2(\\\\.0)?"', ""),
+    (', le=~"300(\\\\.0)?"', ""),
+    (', le=~"300(\\\\.0)?"', ', le=~"(300|900)(\\\\.0)?"'),
+    (', le=~"300(\\\\.0)?"', ', le="300.0"'),
+    (', le=~"300(\\\\.0)?"', ', le="120.0"'),
     ("histogram_quantile(\n  0.99", "histogram_quantile(\n  0.9"),
     (', state="dangling"', ""),
     ('job="tmux"', 'job!=""'),
@@ -428,6 +449,16 @@ def test_each_part_of_an_expression_is_needed_by_a_test(tmp_path: Path, part: st
     for rule in hit:
         rule["expr"] = rule["expr"].replace(part, instead)
     assert survivors(tmp_path, {part: mutant}) == set()
+
+
+@pytest.mark.parametrize(
+    ("table", "bounds"),
+    [("slo_latency", operations.BOUNDS), ("agent_recovery", agent_counts.RECOVERY_BOUNDS)],
+)
+def test_a_service_level_counts_from_a_bound_of_its_histogram_on(
+    table: str, bounds: tuple[float, ...]
+) -> None:
+    assert NUMBERS.number(table, "seconds") in bounds
 
 
 def test_a_rule_that_does_something_else_is_noticed(tmp_path: Path) -> None:

@@ -1,6 +1,14 @@
 """Alerts about service levels: a budget of 30 days that burns too fast, or is spent."""
 
-from tmux_exporter.alerting.recording.slo import BUDGET_LEFT, BURNS, EVENTS, OBJECTIVE, RARE, errors
+from tmux_exporter.alerting.recording.slo import (
+    BUDGET_LEFT,
+    BURNS,
+    EVENTS,
+    EVENTS_OF_BUDGET,
+    OBJECTIVE,
+    errors,
+    rare,
+)
 from tmux_exporter.alerting.scope import Rule, Scope
 from tmux_exporter.alerting.words import PERCENT
 
@@ -23,15 +31,17 @@ def _burns(scope: Scope, table: str) -> str:
     promised = scope.series(OBJECTIVE)
     budget = f"on (job, slo) group_left () ({scope.number(table, 'factor')} * (1 - {promised}))"
     # That an exporter cannot be scraped is told sooner, and by a page, anyway; its restart should not page.
-    others = ('slo!="exporter"',) if table == _PAGE else ()
+    # That there is demand is concluded from what is under way, which is too little to wake somebody.
+    others = ('slo!~"exporter|throughput"',) if table == _PAGE else ()
     long, short = (scope.series(errors(scope, table, key), *others) for key in ("long", "short"))
-    rare = f'slo=~"{"|".join(RARE)}"'
     window = scope.range(table, "long")
-    enough = (
-        f"3600 * avg_over_time({scope.series(EVENTS, rare)}[{window}]) "
-        f"< {scope.number(table, 'events_per_hour')}"
-    )
-    return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(scope, window)}\nunless {enough}"
+    few = _few(scope, table, f"avg_over_time({rare(scope)}[{window}])")
+    return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(scope, window)}\n{few}"
+
+
+def _few(scope: Scope, table: str, events: str) -> str:
+    """Of a few events a single bad one is a large part."""
+    return f"unless\n  {events}\n  < {scope.number(table, 'events_per_hour')} / 3600"
 
 
 def _known_for(scope: Scope, window: str) -> str:
@@ -66,7 +76,8 @@ def _spent(scope: Scope) -> Rule:
         "TmuxErrorBudgetSpent",
         "slo_spent",
         f"{scope.series(BUDGET_LEFT)} < {scope.number('slo_spent', 'left')}\n"
-        f"{_known_for(scope, scope.range('slo_spent', 'known_for'))}",
+        f"{_known_for(scope, scope.range('slo_spent', 'known_for'))}\n"
+        f"{_few(scope, 'slo_spent', scope.series(EVENTS_OF_BUDGET))}",
         summary="A budget of 30 days is spent.",
         description=f"Of the budget of 30 days of {_WHICH} {PERCENT} is left: the promise is broken.",
     )

@@ -2,9 +2,11 @@
 
 availability (99.5 %): seconds of agents that should be there; bad are those in which one is not up, or its
 server does not answer. errors (99 %): finished operations; bad are those that failed. latency (99 %):
-finished operations; bad are those that took longer than 2 s. exporter (99.9 %): seconds of exporters; bad
-are those in which one cannot be scraped. samples (99.5 %): samples of exporters; bad are partial and failed
-ones.
+finished operations; bad are those that took longer than 2 s. throughput (95 %): minutes of exporters in which
+there is demand, more under way than there would be at the promised throughput; bad are those in which fewer
+operations are finished than are promised. recovery (95 %): agents that came back; bad are those that were
+down for longer than 5 minutes. exporter (99.9 %): seconds of exporters; bad are those in which one cannot be
+scraped. samples (99.5 %): samples of exporters; bad are partial and failed ones.
 
 An agent should be there while its pane is or while it is declared (`tmux_agent_up` is there), and while its
 server's process lives without answering: what was seen of it within the last hour counts then. Of a server
@@ -15,13 +17,14 @@ from collections.abc import Callable
 
 from tmux_exporter.alerting.scope import Rule, Scope, duration
 
-NAMES = ("availability", "errors", "latency", "exporter", "samples")
-RARE = ("errors", "latency")
+NAMES = ("availability", "errors", "latency", "throughput", "recovery", "exporter", "samples")
+RARE = ("errors", "latency", "throughput", "recovery")
 """Those whose events are so rare at times that one bad one is a large part."""
 
 OBJECTIVE = "job:tmux_slo_objective:ratio"
 EVENTS = "instance:tmux_slo_events:rate5m"
 BAD = "instance:tmux_slo_bad_events:rate5m"
+EVENTS_OF_BUDGET = "instance:tmux_slo_events:rate30d"
 BUDGET_LEFT = "instance:tmux_slo_budget_left:ratio"
 
 BURNS = ("slo_burn_page", "slo_burn_hours", "slo_burn_day", "slo_burn_days")
@@ -49,7 +52,11 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
 
 def rules_of_days(scope: Scope) -> tuple[Rule, ...]:
     """What looks back for days, and so must not be computed every few seconds."""
-    return (*_ratios(scope, lambda seconds: seconds >= _DAY), _budget_left(scope))
+    return (
+        *_ratios(scope, lambda seconds: seconds >= _DAY),
+        _events_of_budget(scope),
+        _budget_left(scope),
+    )
 
 
 def _ratios(scope: Scope, wanted: Callable[[float], bool]) -> tuple[Rule, ...]:
@@ -70,6 +77,8 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
         "availability": _agents,
         "errors": _failed,
         "latency": _slow,
+        "throughput": _piled_up,
+        "recovery": _came_back_late,
         "exporter": _scrapes,
         "samples": _samples,
     }[name](scope)
@@ -98,10 +107,33 @@ def _failed(scope: Scope) -> tuple[str, str]:
 
 
 def _slow(scope: Scope) -> tuple[str, str]:
-    every = _rate(scope, "tmux_operation_duration_seconds_count")
+    return _longer(scope, "tmux_operation_duration_seconds", scope.number("slo_latency", "seconds"))
+
+
+def _piled_up(scope: Scope) -> tuple[str, str]:
+    over = scope.range("slo", "over")
+    waiting = scope.series("tmux_operations_in_flight")
+    demand = (
+        f"sum by ({_BY}) (avg_over_time({waiting}[{over}])) > bool {scope.number('throughput', 'in_flight')}"
+    )
+    # The rate of a counter that is not there for the whole window is too low.
+    known = f"and sum by ({_BY}) ({waiting})\n  and sum by ({_BY}) ({waiting} offset {over})"
+    done = f"60 * {_rate(scope, 'tmux_operation_duration_seconds_count')}"
+    # In minutes, as what is promised is: 30 of them weigh as much as 30 operations.
+    every = f"(\n  {demand}\n  {known}\n) / 60"
+    return every, f"{every}\n* ({done} < bool {scope.number('throughput', 'per_minute')})"
+
+
+def _came_back_late(scope: Scope) -> tuple[str, str]:
+    return _longer(scope, "tmux_agent_recovery_seconds", scope.number("agent_recovery", "seconds"))
+
+
+def _longer(scope: Scope, histogram: str, seconds: str) -> tuple[str, str]:
+    """All that a histogram has counted, and what took longer than one of its bounds."""
+    every = _rate(scope, f"{histogram}_count")
     # Prometheus 3 may write the bound 2.0 where 2 was scraped, and the other way round.
-    bound = f'le=~"{scope.number("slo_latency", "seconds")}(\\\\.0)?"'
-    return every, f"{every}\n- {_rate(scope, 'tmux_operation_duration_seconds_bucket', bound)}"
+    bound = f'le=~"{seconds}(\\\\.0)?"'
+    return every, f"{every}\n- {_rate(scope, f'{histogram}_bucket', bound)}"
 
 
 def _scrapes(scope: Scope) -> tuple[str, str]:
@@ -124,6 +156,15 @@ def _ratio(scope: Scope, table: str, key: str) -> Rule:
     bad, every = (f"sum_over_time({scope.series(name)}[{window}])" for name in (BAD, EVENTS))
     # Each second weighs as much as happened in it. Without any event there is no ratio.
     return scope.record(errors(scope, table, key), f"{bad}\n/ ({every} > 0)")
+
+
+def rare(scope: Scope) -> str:
+    """The events of the service levels that may have few."""
+    return scope.series(EVENTS, f'slo=~"{"|".join(RARE)}"')
+
+
+def _events_of_budget(scope: Scope) -> Rule:
+    return scope.record(EVENTS_OF_BUDGET, f"avg_over_time({rare(scope)}[{scope.range('slo', 'budget')}])")
 
 
 def _budget_left(scope: Scope) -> Rule:
