@@ -1,6 +1,8 @@
 """Lives of agents over several looks: when one is up, exited, absent; and which state is believed when."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -163,6 +165,16 @@ def test_an_expected_agent_that_is_nowhere_is_down_and_unknown_while_nobody_can_
     assert lives["lead"].status.state is AgentState.UNKNOWN
     assert lives["lead"].status.since == since
     assert story.look(shell(), complete=False, expected=EXPECTED)["qa"].status.state is AgentState.UNKNOWN
+
+
+def test_the_page_names_the_state_of_an_agent_that_is_only_declared() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "agents.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("\n## State\n")[2], re.MULTILINE))
+    assert rows.keys() >= set(AgentState)
+    absent = Story().look(shell(), panes=[declared("bot")], expected=EXPECTED)
+    assert {life.status.state for life in absent.values()} == {
+        state for state in AgentState if "declared" in rows[state]
+    }
 
 
 def test_an_expected_agent_that_runs_is_one_agent() -> None:
