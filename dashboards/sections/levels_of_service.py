@@ -51,12 +51,15 @@ _COLORS = {
     "exporter": PLAIN,
     "samples": UNKNOWN,
 }
-_EMPTY = {
-    **dict.fromkeys(("errors", "latency"), "nothing reported"),
-    "throughput": "no demand",
-    "recovery": "no recovery",
+_NO_EVENT = {
+    **dict.fromkeys(("errors", "latency"), ("nothing reported", UNKNOWN)),
+    "throughput": ("no demand", CALM),
+    "recovery": ("no recovery", CALM),
 }
 """What a tile says of a service level without any event; of the others there always is one."""
+
+_FULL = 1
+"""The most that can be left of a budget; what is above it stands for no event."""
 
 TILE_WIDTH = 6
 """Four in a line: their titles and words must fit a narrow screen."""
@@ -69,16 +72,20 @@ def budgets(first: int) -> Sequence[Builder[dashboard.Panel]]:
 
 def _budget(number: int, name: str) -> Builder[dashboard.Panel]:
     objective = NUMBERS.number(f"slo_{name}", "objective")
+    left = f"min({select(slo.BUDGET_LEFT, HOST, _slo(name))})"
+    if name in _NO_EVENT:
+        left += f"\nor {_FULL + 1} + 0 * max({select(slo.EVENTS, HOST, _slo(name))})"
     return tile(
         number,
         f"Budget: {name}",
         f"{_WORDS[name]} {objective:.1%} of the time, or of the events, is promised; this is what is left of "
         "the rest for 30 days, on the host where least is left. Used up: the promise is broken.",
-        Query(expr=f"min({select(slo.BUDGET_LEFT, HOST, _slo(name))})"),
+        Query(expr=left),
         steps=steps(CRITICAL, [(0, CALM)]),
         below=_USED_UP,
         unit="percentunit",
-        empty=_EMPTY.get(name, "no rules"),
+        texts={str(_FULL + 1): _NO_EVENT[name]} if name in _NO_EVENT else None,
+        empty="no rules",
         width=TILE_WIDTH,
     )
 

@@ -21,7 +21,6 @@ from tmux_exporter import stack
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 
 RIGHTLY_EMPTY = {
-    ("slo", "panel 4"): "the demo asks for no more operations than are promised",
     ("leaks", "panel 53"): "until it has used its budget it leaves nothing alone",
     **{
         (name, "Urgent alerts"): "none of the demo's alerts is urgent" for name in ("fleet", "servers", "slo")
