@@ -99,8 +99,8 @@ def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals
     up = start_up()
     up.url("live page")
     wait_for(lambda: "Prometheus is ready." in up.text(), "Prometheus is ready", 30)
+    wait_for(lambda: len(up.children()) == 3, "Prometheus, Alertmanager and remediator run")
     children = up.children()
-    assert len(children) == 3, "Prometheus, Alertmanager, remediator"
     status_file = up.runtime / "tmux-exporter" / REMEDIATOR_STATUS
     wait_for(status_file.exists, "the remediator tells of itself")
     up.process.send_signal(ending)
