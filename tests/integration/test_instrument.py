@@ -276,7 +276,9 @@ def test_without_an_exporter_nothing_happens(tmp_path: Path, case: str) -> None:
         )
     if case == "open folder":
         folder.chmod(0o777)
-    if case == "foreign folder" and os.getuid() == 0:
+    if case == "foreign folder":
+        if os.getuid() != 0:
+            pytest.skip("only root can give a folder to another user")
         os.chown(folder, 65534, 65534)
     made = json.loads(
         subprocess.run(
