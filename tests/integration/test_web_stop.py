@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,35 @@ def test_a_signal_ends_it_with_viewers_and_half_open_connections(number: signal.
         assert read_until(streams[0], b"0\r\n\r\n").endswith(b"0\r\n\r\n"), "the stream ends in good order"
         with web_process(f"127.0.0.1:{port}") as (_, again):
             assert again == port
+
+
+def test_a_signal_that_the_kernel_gives_to_another_thread_ends_it() -> None:
+    with web_process("127.0.0.1:0") as (child, _):
+        assert child.stdin is not None
+        child.stdin.write("x")
+        child.stdin.flush()
+        assert child.wait(timeout=60) == 0
+
+
+def test_at_rest_it_does_not_wake() -> None:
+    with web_process("127.0.0.1:0") as (child, port):
+        with connect(port) as connection:
+            connection.sendall(b"GET /-/healthy HTTP/1.0\r\n\r\n")
+            assert read_all(connection)
+        # uvicorn's own loop would wake ten times a second, and once a second to write the date.
+        assert wait_for(lambda: _wakes(child.pid, 3.0) == 0, "three seconds without a wake")
+
+
+def _wakes(pid: int, seconds: float) -> int:
+    """How often its main thread went to sleep anew in that time."""
+
+    def sleeps() -> int:
+        status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+        return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+    before = sleeps()
+    time.sleep(seconds)
+    return sleeps() - before
 
 
 def test_stopping_does_not_wait_for_a_slow_reader_nor_for_a_fresh_sample() -> None:

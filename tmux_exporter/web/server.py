@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import ipaddress
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -19,7 +21,6 @@ from tmux_exporter.web.listen import BACKLOG, WhoListens, open_listener, show_ad
 
 # A stop lets answers that are under way finish for so long.
 GRACE_SECONDS = 0.3
-_DATE_SECONDS = 1.0
 
 
 class WebServer:
@@ -113,10 +114,9 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         # uvicorn wakes ten times a second to look whether it shall stop; we are told.
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_DATE_SECONDS):
-                    await self._stopping.wait()
+        if not self.should_exit:
+            with _woken_by_signals(asyncio.get_running_loop()):
+                await self._stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.close()
@@ -127,3 +127,24 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0)
         loop.call_later(GRACE_SECONDS, self._limits.drop_all)
         await super().shutdown(sockets=sockets)
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let each signal wake the loop: Python runs handlers in the main thread only, the kernel may give the
+    signal to any, and the loop has nothing else to wake for.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    woken, waker = socket.socketpair()
+    with woken, waker:
+        woken.setblocking(False)
+        waker.setblocking(False)
+        loop.add_reader(woken, woken.recv, 64)
+        before = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(woken)
