@@ -14,6 +14,7 @@ from tmux_exporter.analysis.tmux_commands import read_client
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
+from tmux_exporter.garbage import spare_what_is_there
 from tmux_exporter.opening import open_sampler, require_tmux
 from tmux_exporter.places import runtime_path
 from tmux_exporter.publisher import Publisher
@@ -71,6 +72,7 @@ class Service:
         before = signal.signal(signal.SIGHUP, self._hang_up)
         # nohup ignores SIGHUP for us: who uses it wants us to outlive the terminal.
         self._ends_with_terminal = before is not signal.SIG_IGN and has_terminal()
+        spare_what_is_there()
         self._reports.start()
         self._publisher.start()
         try:

@@ -10,6 +10,7 @@ from tmux_exporter import log
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError, UsageError
+from tmux_exporter.garbage import spare_what_is_there
 from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -69,6 +70,7 @@ def serve(
         def reload() -> None:
             _reload(remediator, lambda: read_policies(policy_path, uid, servers, time_scale))
 
+        spare_what_is_there()
         run(remediator, config.sampling.interval, clock, stop, reload)
     finally:
         remediator.close()
