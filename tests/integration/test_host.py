@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.support.facts import table
-from tests.support.mounted import AGAIN, HUNG, NAMES
+from tests.support.mounted import AGAIN, COVERED, HUNG, NAMES
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
@@ -108,16 +108,29 @@ def can_unshare() -> bool:
 
 
 @pytest.mark.skipif(not can_unshare(), reason="this kernel lets us make no namespace to mount in")
-def test_real_mounts_with_odd_names_and_one_that_hangs(tmp_path: Path) -> None:
-    command = ["unshare", "-rm", sys.executable, "-m", "tests.support.mounted", str(tmp_path)]
-    found: Mapping[str, int] = json.loads(
-        subprocess.run(command, check=True, capture_output=True, timeout=30, cwd=REPOSITORY).stdout
-    )
+def test_real_mounts_with_odd_names(tmp_path: Path) -> None:
+    found = read_mounted(tmp_path)
     for number, name in enumerate(NAMES, start=1):
         point = os.path.join(os.fsencode(tmp_path), name).decode("utf-8", "surrogateescape")
         assert found[point] == number * 64 * 1024
     assert os.path.join(str(tmp_path), os.fsdecode(AGAIN)) not in found, "one file system, one series"
+    assert os.path.join(str(tmp_path), os.fsdecode(HUNG), os.fsdecode(COVERED)) in found
+
+
+@pytest.mark.skipif(not can_unshare(), reason="this kernel lets us make no namespace to mount in")
+@pytest.mark.skipif(not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="/dev/fuse is not for this user")
+def test_a_real_mount_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
+    found = read_mounted(tmp_path, "hung")
     assert not any(os.fsdecode(HUNG) in point.split("/") for point in found)
+    assert len([point for point in found if point.startswith(f"{tmp_path}/")]) == len(NAMES)
+
+
+def read_mounted(folder: Path, *arguments: str) -> Mapping[str, int]:
+    """What the host is like with such mounts below a folder: sizes by mount point."""
+    command = ["unshare", "-rm", sys.executable, "-m", "tests.support.mounted", str(folder), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=30, cwd=REPOSITORY)
+    found: Mapping[str, int] = json.loads(done.stdout)
+    return found
 
 
 def test_the_host_is_on_the_page(tmp_path: Path) -> None:

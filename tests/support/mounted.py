@@ -1,8 +1,8 @@
 """Mounts file systems in a namespace of its own, reads the host there and prints what it found as JSON.
 
-Run as a program in a new mount namespace (`unshare -rm`): `mounted.py FOLDER`, in which it mounts tmpfs on
-names that no label can hold as they are, the first of them twice, and over another one a file system whose
-server never answers.
+Run as a program in a new mount namespace (`unshare -rm`): `mounted.py FOLDER [hung]`, in which it mounts
+tmpfs on names that no label can hold as they are, the first of them twice, and where it is told so over
+another one a file system whose server never answers.
 """
 
 import ctypes
@@ -29,7 +29,14 @@ def mount(source: bytes, target: bytes, kind: bytes, data: bytes, flags: int = 0
         raise OSError(code, os.strerror(code), target)
 
 
-def main(base: bytes) -> None:
+def mount_hung(place: bytes) -> None:
+    # Nobody ever reads from this descriptor: whoever asks this file system for anything waits for ever.
+    server = os.open("/dev/fuse", os.O_RDWR)
+    options = b"fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (server, os.getuid(), os.getgid())
+    mount(b"nobody", place, b"fuse", options)
+
+
+def main(base: bytes, *, hung: bool) -> None:
     places = [os.path.join(base, name) for name in NAMES]
     covered = os.path.join(base, HUNG, COVERED)
     os.makedirs(covered)
@@ -39,16 +46,13 @@ def main(base: bytes) -> None:
     again = os.path.join(base, AGAIN)
     os.mkdir(again)
     mount(places[0], again, b"none", b"", _BIND)
-    # Nobody ever reads from this descriptor: whoever asks this file system for anything waits for ever.
-    server = os.open("/dev/fuse", os.O_RDWR)
-    hung = os.path.join(base, HUNG)
-    options = b"fd=%d,rootmode=40000,user_id=%d,group_id=%d" % (server, os.getuid(), os.getgid())
-    mount(b"nobody", hung, b"fuse", options)
-    asked = [os.fsdecode(place) for place in (*places, again, hung, covered)]
+    if hung:
+        mount_hung(os.path.join(base, HUNG))
+    asked = [os.fsdecode(place) for place in (*places, again, os.path.join(base, HUNG), covered)]
     facts = HostReader(clock=SystemClock(), places=asked, uid=os.getuid()).read(table())
     sizes = {point: each.size_bytes for point, each in facts.filesystems.items()}
     print(json.dumps(sizes), flush=True)
 
 
 if __name__ == "__main__":
-    main(os.fsencode(sys.argv[1]))
+    main(os.fsencode(sys.argv[1]), hung="hung" in sys.argv[2:])
