@@ -39,8 +39,8 @@ def agent() -> build.Dashboard:
                 number=60,
                 title="Its session, $session: check-ins and leaks",
                 panels=(
-                    check_ins.states(61),
-                    check_ins.table(62, VARIABLES),
+                    check_ins.states(61, width=10),
+                    check_ins.table(62, VARIABLES, width=14, height=8),
                     leaks.table(63, VARIABLES),
                 ),
             ),

@@ -23,7 +23,11 @@ def fleet() -> build.Dashboard:
             Section(
                 number=60,
                 title="Check-ins and leaks",
-                panels=(check_ins.states(61), check_ins.table(62), leaks.table(63)),
+                panels=(
+                    check_ins.states(61, width=10),
+                    check_ins.table(62, width=14, height=8),
+                    leaks.table(63),
+                ),
             ),
             Section(
                 number=90, title="Operations", panels=(operations.per_minute(91), operations.latency(92))

@@ -11,7 +11,7 @@ from dashboards.sections import leaks as leaked
 
 
 def leaks() -> build.Dashboard:
-    """Leaked processes, check-ins, and the remediator."""
+    """Lists of what there is now, then leaked processes, check-ins and the remediator over time."""
     return board(
         "tmux-leaks",
         "tmux leaks and schedulers",
@@ -28,19 +28,20 @@ def leaks() -> build.Dashboard:
                 )
             ),
             Section(
-                number=10, title="Leaked processes", panels=(leaked.table(11, height=7), *leaked.by_kind(12))
+                panels=(
+                    leaked.table(11),
+                    check_ins.table(32),
+                    remediator.table(55),
+                    remediator.refusals(53),
+                )
             ),
+            Section(number=10, title="Leaked processes over time", panels=leaked.by_kind(12)),
             Section(
                 number=30,
-                title="Scheduled check-ins",
-                panels=(
-                    check_ins.states(31),
-                    check_ins.table(32),
-                    check_ins.outcomes(33),
-                    check_ins.cost(34),
-                ),
+                title="Scheduled check-ins over time",
+                panels=(check_ins.states(31), check_ins.outcomes(33), check_ins.cost(34)),
             ),
-            Section(number=50, title="The remediator", panels=remediator.panels(51)),
+            Section(number=50, title="The remediator over time", panels=remediator.graphs(51)),
         ],
         marks=(alerts(OF_SESSION), remediations()),
     )

@@ -33,6 +33,9 @@ HOST_PATTERN = (r"^(.+?)(?::\d+)?$", "$1")
 GAP_MILLISECONDS = 150_000
 """A server that hangs is asked once a minute; what is missing for longer is missing."""
 
+TILE_HEIGHT = 3
+"""Enough for a title and a number; what is below tiles is seen the earlier."""
+
 FINEST = "15s"
 """Least step of a graph: rates over less show single events of a counter as a comb."""
 
@@ -100,7 +103,7 @@ def tile(
         .justify_mode(common.BigValueJustifyMode.CENTER)
         .reduce_options(build_common.ReduceDataOptions().calcs(["lastNotNull"]))
         .span(width)
-        .height(4 if width < 6 else 3)
+        .height(TILE_HEIGHT)
     )
     return panel if decimals is None else panel.decimals(decimals)
 

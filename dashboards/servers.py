@@ -10,7 +10,7 @@ from dashboards.variables import OF_SERVER
 
 
 def tmux_servers() -> build.Dashboard:
-    """From the servers that people wait for to the hosts that carry them."""
+    """Lists of what there is now, then each over time: from the servers that people wait for to the hosts."""
     return board(
         "tmux-servers",
         "tmux servers and exporter health",
@@ -28,16 +28,19 @@ def tmux_servers() -> build.Dashboard:
                 )
             ),
             Section(
-                number=10,
-                title="tmux servers",
-                panels=(servers.table(11, OF_SERVER), *servers.graphs(12)),
+                panels=(
+                    servers.table(11, OF_SERVER, height=6),
+                    exporters.table(31),
+                    hosts.table(51, OF_SERVER),
+                )
             ),
+            Section(number=10, title="tmux servers over time", panels=servers.graphs(12)),
             Section(
                 number=30,
-                title="Exporters: how old and how whole these figures are",
-                panels=(exporters.table(31), *exporters.graphs(32)),
+                title="Exporters over time: how old and how whole these figures are",
+                panels=exporters.graphs(32),
             ),
-            Section(number=50, title="Hosts", panels=(hosts.table(51, OF_SERVER), *hosts.graphs(52))),
+            Section(number=50, title="Hosts over time", panels=hosts.graphs(52)),
         ],
         variables=OF_SERVER,
         marks=(urgent_alerts(ALERT[:3]),),

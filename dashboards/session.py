@@ -31,7 +31,11 @@ def session() -> build.Dashboard:
             Section(
                 number=60,
                 title="$session: check-ins and leaks",
-                panels=(check_ins.states(61), check_ins.table(62), leaks.table(63)),
+                panels=(
+                    check_ins.states(61, width=10),
+                    check_ins.table(62, width=14, height=8),
+                    leaks.table(63),
+                ),
             ),
         ],
         marks=(alerts(OF_SESSION), remediations()),

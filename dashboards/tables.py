@@ -1,6 +1,6 @@
 """Tables: one row for each thing, one query for each column that is a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
 
@@ -15,6 +15,10 @@ from dashboards.queries import Query
 
 NOTHING = "–"
 """A cell that has no value."""
+
+WHOLE = 24
+HALF = 12
+"""Widths of a table: all of the board's, and two side by side, which have room for half the columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +67,15 @@ def rows(
     sort: Sequence[tuple[str, bool]],
     empty: str,
     height: int,
-    width: int = 24,
+    width: int = WHOLE,
+    only_whole: Collection[str] = (),
 ) -> table.Panel:
-    """A table with its columns in this order. `sort` names columns, with True for the largest first."""
+    """A table with its columns in this order. `sort` names columns, with True for the largest first.
+
+    The columns titled `only_whole` are left out where the table has not the whole width.
+    """
+    if width < WHOLE:
+        columns = [column for column in columns if column.title not in only_whole]
     figures = [column for column in columns if isinstance(column, Figure)]
     panel = (
         framed(table.Panel(), number, title, description, empty)

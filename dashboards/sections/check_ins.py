@@ -9,7 +9,7 @@ from dashboards.levels import CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, 
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, at_end, ever, or_none, rate, select
-from dashboards.tables import Figure, Label, rows
+from dashboards.tables import WHOLE, Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
 LOST = ("dangling", "serverless", "stale_generation", "immortal")
@@ -33,11 +33,6 @@ _COLORS = {
 }
 _BY = "by (instance, server, session)"
 _EMPTY = "No pending check-in is seen."
-
-
-def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """A graph of all states, and a table of the sessions that have check-ins."""
-    return (states(61), table(62))
 
 
 def lost(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
@@ -105,6 +100,7 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
         events=True,
         soft_top=1,
         colors={"fired": FINE, "missed": CRITICAL, "cancelled": PLAIN, "unknown": UNKNOWN, "none": RESTING},
+        width=8,
     )
 
 
@@ -120,6 +116,7 @@ def cost(number: int) -> Builder[dashboard.Panel]:
         empty=_EMPTY,
         stacked=True,
         colors=_COLORS,
+        width=8,
     )
 
 
@@ -127,7 +124,7 @@ def _by_state(now: str) -> str:
     return ever(f"sum by (state) ({now})", f"sum by (state) ({at_end('max_over_time', now)})")
 
 
-def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
+def states(number: int, *, width: int = 8) -> Builder[dashboard.Panel]:
     """All of them over time, by state."""
     return graph(
         number,
@@ -144,9 +141,12 @@ def states(number: int, *, width: int = 10) -> Builder[dashboard.Panel]:
     )
 
 
-def table(number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 14) -> Builder[dashboard.Panel]:
+def table(
+    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 6
+) -> Builder[dashboard.Panel]:
     """One row for each session that has any."""
     due = select("tmux_scheduler_next_due_timestamp_seconds", SESSION)
+    whole = width == WHOLE
     pending = f"sum {_BY} ({select('tmux_schedulers', SESSION)}) > 0"
     return rows(
         number,
@@ -157,7 +157,7 @@ def table(number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 14
             Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
-            Figure(title="Pending", expr=pending, width=75),
+            Figure(title="Pending", expr=pending, bar=whole, width=0 if whole else 75),
             Figure(
                 title="Lost",
                 expr=f"sum {_BY} ({in_states(LOST)})\nand {pending}",
@@ -174,6 +174,6 @@ def table(number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 14
         ],
         sort=[("Lost", True)],
         empty=_EMPTY,
-        height=8,
+        height=height,
         width=width,
     )

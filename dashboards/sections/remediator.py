@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -10,6 +9,10 @@ from dashboards.levels import CALM, CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WAR
 from dashboards.panels import graph, tile
 from dashboards.queries import HOST, Query, rate, select
 from dashboards.tables import Figure, Label, rows
+
+_LIST_HEIGHT = 6
+_TABLE_WIDTH = 14
+"""Of 24: beside it is what was left alone."""
 
 _NONE_RUNS = "none runs"
 _NO_REMEDIATOR = "No remediator has run here: `tmux-remediator run` observes until it is told to enforce."
@@ -34,15 +37,9 @@ _MODES_AS_TEXT = {
 }
 
 
-def panels(first: int) -> Sequence[Builder[dashboard.Panel]]:
-    """Actions and what came of them, memory, what was left alone, and each remediator, from `first` on."""
-    return (
-        _actions(first),
-        _matches(first + 3),
-        _won_back(first + 1).height(6),
-        _refusals(first + 2),
-        _table(first + 4),
-    )
+def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
+    """Actions and what came of them, what the policies match, and memory, numbered from `first` on."""
+    return (_actions(first), _matches(first + 3), _won_back(first + 1))
 
 
 def mode(number: int) -> Builder[dashboard.Panel]:
@@ -92,10 +89,11 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
         stacked=True,
         events=True,
         colors=_OUTCOMES,
+        width=8,
     )
 
 
-def _won_back(number: int) -> timeseries.Panel:
+def _won_back(number: int) -> Builder[dashboard.Panel]:
     of_host = "by (job, instance)"
     held = f"sum {of_host} ({select('tmux_leaked_memory_bytes', HOST)}"
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
@@ -117,10 +115,12 @@ def _won_back(number: int) -> timeseries.Panel:
         events=True,
         colors={"won back": PLAIN},
         soft_top=2**20,
+        width=8,
     )
 
 
-def _refusals(number: int) -> Builder[dashboard.Panel]:
+def refusals(number: int) -> Builder[dashboard.Panel]:
+    """Why it left things alone."""
     refused = select("tmux_remediator_refusals_total", HOST)
     return rows(
         number,
@@ -138,8 +138,8 @@ def _refusals(number: int) -> Builder[dashboard.Panel]:
         ],
         sort=[("Left alone", True)],
         empty="Nothing that a policy matches was left alone in this time.",
-        height=6,
-        width=12,
+        height=_LIST_HEIGHT,
+        width=24 - _TABLE_WIDTH,
     )
 
 
@@ -153,10 +153,12 @@ def _matches(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty=_NO_REMEDIATOR,
         shades=PLAIN,
+        width=8,
     )
 
 
-def _table(number: int) -> Builder[dashboard.Panel]:
+def table(number: int) -> Builder[dashboard.Panel]:
+    """One row for each host that has one."""
     last = select("tmux_remediator_last_cycle_timestamp_seconds", HOST)
     acted = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"')
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
@@ -176,5 +178,6 @@ def _table(number: int) -> Builder[dashboard.Panel]:
         ],
         sort=[("Mode", False)],
         empty=_NO_REMEDIATOR,
-        height=5,
+        height=_LIST_HEIGHT,
+        width=_TABLE_WIDTH,
     )
