@@ -6,7 +6,7 @@ from dashboards.frame import Section, board
 from dashboards.levels import alert_levels
 from dashboards.marks import alerts, remediations
 from dashboards.queries import AGENT, OF_AGENT
-from dashboards.sections import agents, check_ins, cost, leaks, one_agent, states
+from dashboards.sections import agents, cost, left_behind, one_agent, states
 from dashboards.variables import OF_AGENT as VARIABLES
 
 
@@ -17,12 +17,18 @@ def agent() -> build.Dashboard:
         "tmux agent",
         "One agent: what it does and waits for, what it costs against its limits, and what is left behind.",
         [
-            Section(panels=one_agent.glance()),
+            Section(
+                panels=(
+                    *one_agent.glance(),
+                    states.state_timeline(11, AGENT),
+                    agents.table(51, AGENT, VARIABLES, height=5),
+                    *left_behind.lists(62, VARIABLES),
+                )
+            ),
             Section(
                 number=10,
-                title="$agent: what it does",
+                title="$agent: what it does over time",
                 panels=(
-                    states.state_timeline(11, AGENT, height=6),
                     one_agent.time_by_state(12),
                     one_agent.waiting_for(13),
                     states.cpu_by_state(14, AGENT),
@@ -31,18 +37,13 @@ def agent() -> build.Dashboard:
             ),
             Section(
                 number=30,
-                title="$agent: what it costs",
+                title="$agent: what it costs over time",
                 panels=cost.panels(cost.AGENTS, alert_levels("agent_memory")),
             ),
-            Section(number=50, title="Agents chosen", panels=(agents.table(51, AGENT, VARIABLES, height=6),)),
             Section(
                 number=60,
-                title="Its session, $session: check-ins and leaks",
-                panels=(
-                    check_ins.states(61, width=10),
-                    check_ins.table(62, VARIABLES, width=14, height=8),
-                    leaks.table(63, VARIABLES),
-                ),
+                title="Its session, $session: check-ins and leaks over time",
+                panels=left_behind.over_time(61, 64),
             ),
         ],
         variables=VARIABLES,

@@ -35,7 +35,11 @@ def leaks() -> build.Dashboard:
                     remediator.refusals(53),
                 )
             ),
-            Section(number=10, title="Leaked processes over time", panels=leaked.by_kind(12)),
+            Section(
+                number=10,
+                title="Leaked processes over time",
+                panels=(leaked.processes_by_kind(12), leaked.memory_by_kind(13)),
+            ),
             Section(
                 number=30,
                 title="Scheduled check-ins over time",

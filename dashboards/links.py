@@ -40,6 +40,16 @@ def to_agent(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
     return drill_down("Explain this agent", "tmux-agent", fields, variables)
 
 
+def to_leaks() -> dict[str, object]:
+    """To the board of leaks and check-ins, with all that is chosen."""
+    return drill_down("Which, and what is done about them", "tmux-leaks", {})
+
+
+def to_servers() -> dict[str, object]:
+    """To the board of tmux servers and exporters, with all of what is chosen that it has."""
+    return drill_down("Which, and since when", "tmux-servers", {})
+
+
 def drill_down(
     title: str, board: str, fields: Mapping[str, str], variables: Sequence[str] = OF_SESSION
 ) -> dict[str, object]:

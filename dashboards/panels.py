@@ -34,7 +34,7 @@ GAP_MILLISECONDS = 150_000
 """A server that hangs is asked once a minute; what is missing for longer is missing."""
 
 TILE_HEIGHT = 3
-"""Enough for a title and a number; what is below tiles is seen the earlier."""
+"""The least that leaves room for a number that can be read from across the room."""
 
 FINEST = "15s"
 """Least step of a graph: rates over less show single events of a counter as a comb."""
@@ -106,6 +106,11 @@ def tile(
         .height(TILE_HEIGHT)
     )
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def linked(panel: stat.Panel, link: Mapping[str, object]) -> stat.Panel:
+    """A tile that opens something when it is clicked."""
+    return panel.override_by_regexp(".*", [dashboard.DynamicConfigValue(id_val="links", value=[link])])
 
 
 def timeline(

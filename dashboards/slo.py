@@ -24,9 +24,7 @@ def service_levels() -> build.Dashboard:
                 )
             ),
             Section(
-                number=10,
-                title="Service levels",
-                panels=(levels_of_service.table(11), levels_of_service.burn(12), levels_of_service.left(13)),
+                panels=(levels_of_service.table(11), levels_of_service.burn(12), levels_of_service.left(13))
             ),
             Section(
                 number=20,

@@ -28,21 +28,21 @@ def table(
         number,
         "Agents, those that need somebody first",
         "State, and since when. The limit is the lowest of the configuration, the cgroup and the host, and "
-        f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores. Descriptors "
-        "are those of the worst process. Restarts are those of the time range.",
+        f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores, its bar full at one. "
+        "Descriptors are those of the worst process. Restarts are those of the time range.",
         [
             Label(name="agent", title="Agent", width=140, link=to_agent(variables)),
-            Label(name="program", title="Program", width=75),
+            Label(name="program", title="Program", width=70),
             Label(name="session", title="Session", link=to_session(variables)),
-            Label(name="server", title="Server", width=80),
-            Label(name="instance", title="Host"),
+            Label(name="server", title="Server", width=70),
+            Label(name="instance", title="Host", width=125),
             Figure(
                 title="",
                 expr=f"group by (instance, server, session, agent, program) ({known})",
                 hidden=True,
             ),
-            Figure(title="State", expr=state_of(scope), width=80, texts=TEXTS),
-            Figure(title="Since", expr=f"1000 * max {BY_AGENT} ({since})", unit="dateTimeFromNow", width=135),
+            Figure(title="State", expr=state_of(scope), width=75, texts=TEXTS),
+            Figure(title="Since", expr=f"1000 * max {BY_AGENT} ({since})", unit="dateTimeFromNow", width=145),
             Figure(
                 title="Of limit",
                 expr=f"max {BY_AGENT} ({memory_of_limit(scope)})",
@@ -58,7 +58,7 @@ def table(
                 unit="bytes",
                 width=85,
             ),
-            Figure(title="CPU cores", expr=f"sum {BY_AGENT} ({cpu})", decimals=2, bar=True),
+            Figure(title="CPU cores", expr=f"sum {BY_AGENT} ({cpu})", decimals=2, bar=True, top=1),
             Figure(
                 title="Descriptors",
                 expr=f"max {BY_AGENT} ({select('tmux_agent_fd_utilization_ratio', scope)})",
@@ -72,7 +72,7 @@ def table(
                 title="Restarts",
                 expr=f"sum {BY_AGENT} ({restarts})",
                 decimals=0,
-                width=80,
+                width=75,
                 steps=none_is_calm(WATCH_TEXT, "text"),
             ),
         ],

@@ -6,7 +6,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CRITICAL, NUMBERS, PLAIN, WARNING, WATCH, none_is_calm
-from dashboards.panels import tile
+from dashboards.links import to_agent, to_leaks, to_servers, to_session
+from dashboards.panels import linked, tile
 from dashboards.queries import (
     ALERT,
     HOST,
@@ -25,24 +26,25 @@ from dashboards.sections.exporters import blind
 from dashboards.sections.servers import not_answering
 from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows
+from dashboards.variables import OF_SESSION
 from tmux_exporter.alerting.thresholds import PRIORITIES
 
 _TILE = 6
-"""Of 24: two lines of four tiles."""
+"""Of 24: two lines of four tiles; a narrower one has no room for its title."""
 
 
 def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """Eight tiles, then the alerts."""
+    """Eight tiles, those without a table on the same board with a link to where there is one; the alerts."""
     return (
         _urgent(),
         waiting(8, SESSION, width=_TILE),
         exited(9, SESSION, width=_TILE),
         _near_limit(),
-        not_answering(2, width=_TILE),
-        lost(4, width=_TILE),
-        leaks.count(10, width=_TILE),
-        blind(6, width=_TILE),
-        alerts(7, ALERT, height=7),
+        linked(not_answering(2, width=_TILE), to_servers()),
+        linked(lost(4, width=_TILE), to_leaks()),
+        linked(leaks.count(10, width=_TILE), to_leaks()),
+        linked(blind(6, width=_TILE), to_servers()),
+        alerts(7, ALERT, height=6),
     )
 
 
@@ -126,15 +128,17 @@ def exited(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[da
     )
 
 
-def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[dashboard.Panel]:
-    """A table of what fires in a scope."""
+def alerts(
+    number: int, scope: tuple[str, ...], variables: Sequence[str] = OF_SESSION, *, height: int = 5
+) -> Builder[dashboard.Panel]:
+    """A table of what fires in a scope, on a board with these variables."""
     since = select("ALERTS_FOR_STATE", scope, OUR_ALERTS)
     promises = ", ".join(f"{each} within {NUMBERS.text(each, 'respond_within')}" for each in PRIORITIES)
     return rows(
         number,
         "Firing alerts, most urgent first",
         f"What fires now, each thing at its most urgent only. To be answered: {promises}. docs/runbooks has "
-        "a page for each alert.",
+        "a page for each alert. A click on a name explains that session or agent.",
         [
             Label(
                 name="priority",
@@ -143,8 +147,8 @@ def alerts(number: int, scope: tuple[str, ...], *, height: int = 7) -> Builder[d
                 colors={"P1": CRITICAL, "P2": WARNING, "P3": WATCH, "P4": PLAIN},
             ),
             Label(name="alertname", title="Alert", width=230),
-            Label(name="agent", title="Agent"),
-            Label(name="session", title="Session"),
+            Label(name="agent", title="Agent", link=to_agent(variables)),
+            Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -35,7 +36,7 @@ _BY = "by (instance, server, session)"
 _EMPTY = "No pending check-in is seen."
 
 
-def lost(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+def lost(number: int, *, width: int = 4) -> stat.Panel:
     """How many will arrive nowhere."""
     return tile(
         number,
@@ -155,22 +156,22 @@ def table(
         "unknown ones nobody can say.",
         [
             Label(name="session", title="Session", link=to_session(variables)),
-            Label(name="server", title="Server", width=100),
+            Label(name="server", title="Server", width=68),
             Label(name="instance", title="Host"),
-            Figure(title="Pending", expr=pending, bar=whole, width=0 if whole else 75),
+            Figure(title="Pending", expr=pending, bar=whole, width=0 if whole else 70),
             Figure(
                 title="Lost",
                 expr=f"sum {_BY} ({in_states(LOST)})\nand {pending}",
-                width=75,
+                width=60,
                 steps=none_is_calm(WARNING, "text"),
             ),
             Figure(
                 title="Unknown",
                 expr=f"sum {_BY} ({in_states(NOT_KNOWN)})\nand {pending}",
-                width=85,
+                width=80,
                 steps=none_is_calm(UNKNOWN, "text"),
             ),
-            Figure(title="Next", expr=f"1000 * min {_BY} ({due})", unit="dateTimeFromNow", width=135),
+            Figure(title="Next", expr=f"1000 * min {_BY} ({due})", unit="dateTimeFromNow", width=140),
         ],
         sort=[("Lost", True)],
         empty=_EMPTY,

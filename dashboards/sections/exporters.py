@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -21,7 +22,7 @@ _SEEN = f"last_over_time({select('tmux_exporter_build_info', HOST)}[1d])"
 _BY = "by (instance)"
 
 
-def blind(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+def blind(number: int, *, width: int = 4) -> stat.Panel:
     """How many hosts nothing new is known of."""
     late = NUMBERS.number("exporter_stale", "intervals")
     up, last = select("up", HOST), select("tmux_exporter_last_sample_timestamp_seconds", HOST)

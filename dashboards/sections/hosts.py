@@ -10,7 +10,7 @@ from dashboards.links import to_host
 from dashboards.panels import HOST_PATTERN, graph
 from dashboards.queries import HOST, Query, at_end, largest, rate, select
 from dashboards.sections.states import in_state
-from dashboards.tables import Figure, Label, rows
+from dashboards.tables import WHOLE, Figure, Label, rows
 
 _BY = "by (instance)"
 _NAME = "{{instance}}"
@@ -19,7 +19,9 @@ _WORST = 3
 """A third of the width has no room for more names."""
 
 
-def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[dashboard.Panel]:
+def table(
+    number: int, variables: Sequence[str], *, width: int = WHOLE, height: int = 5
+) -> Builder[dashboard.Panel]:
     """One row for each host, on a board that has these variables."""
     known = select("tmux_exporter_build_info", HOST)
     agents = select("tmux_agent_info", HOST)
@@ -88,6 +90,8 @@ def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[
         sort=[("Memory", True)],
         empty="No exporter is seen. Does Prometheus scrape one, and do the variables above leave one?",
         height=height,
+        width=width,
+        only_whole=("Sessions", "Stalled", "Load", "Terminals", "Pids"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -9,7 +10,7 @@ from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WARNING, WATCH, no
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, at_end, ever, or_zero, rate, select
-from dashboards.tables import Figure, Label, rows
+from dashboards.tables import WHOLE, Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
 NOTHING_LEAKED = "No leak is seen: no process that outlived the pane which started it."
@@ -27,7 +28,7 @@ _KINDS = {
 _BY = "by (instance, server, session, kind)"
 
 
-def count(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+def count(number: int, *, width: int = 4) -> stat.Panel:
     """How many there are."""
     leaked = select("tmux_leaked_processes", SESSION)
     return tile(
@@ -56,24 +57,26 @@ def memory(number: int) -> Builder[dashboard.Panel]:
     )
 
 
-def by_kind(first: int) -> Sequence[Builder[dashboard.Panel]]:
-    """Two graphs: how many, and how much memory."""
-    return (
-        _by_kind(
-            first,
-            "Leaked processes by kind",
-            "How many processes outlived their pane, by what they are. Steps that only go up are something "
-            "that is started over and over.",
-            "tmux_leaked_processes",
-            unit="none",
-        ),
-        _by_kind(
-            first + 1,
-            "Memory of leaked processes",
-            "What each kind holds. Blue marks are the remediator's: a fall beside one is what it won back.",
-            "tmux_leaked_memory_bytes",
-            unit="bytes",
-        ),
+def processes_by_kind(number: int) -> Builder[dashboard.Panel]:
+    """How many, over time."""
+    return _by_kind(
+        number,
+        "Leaked processes by kind",
+        "How many processes outlived their pane, by what they are. Steps that only go up are something "
+        "that is started over and over.",
+        "tmux_leaked_processes",
+        unit="none",
+    )
+
+
+def memory_by_kind(number: int) -> Builder[dashboard.Panel]:
+    """How much memory, over time."""
+    return _by_kind(
+        number,
+        "Memory of leaked processes",
+        "What each kind holds. Blue marks are the remediator's: a fall beside one is what it won back.",
+        "tmux_leaked_memory_bytes",
+        unit="bytes",
     )
 
 
@@ -99,9 +102,10 @@ def _by_kind(
 
 
 def table(
-    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = 24, height: int = 6
+    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 6
 ) -> Builder[dashboard.Panel]:
     """One row for each session and kind that has any."""
+    whole = width == WHOLE
     there = f"{select('tmux_leaked_processes', SESSION)} > 0"
 
     def figure(name: str) -> str:
@@ -116,11 +120,17 @@ def table(
         "names the processes, `tmux-exporter explain PID` says why each counts as leaked.",
         [
             Label(name="session", title="Session", link=to_session(variables)),
-            Label(name="server", title="Server", width=90),
+            Label(name="server", title="Server", width=75),
             Label(name="instance", title="Host"),
-            Label(name="kind", title="Kind", width=110),
+            Label(name="kind", title="Kind", width=105),
             Figure(title="Processes", expr=f"sum {_BY} ({there})", width=90),
-            Figure(title="Memory", expr=figure("memory_bytes"), unit="bytes", bar=True),
+            Figure(
+                title="Memory",
+                expr=figure("memory_bytes"),
+                unit="bytes",
+                bar=whole,
+                width=0 if whole else 85,
+            ),
             Figure(
                 title="CPU cores", expr=f"sum {_BY} ({cpu})\nand sum {_BY} ({there})", decimals=2, width=90
             ),
@@ -131,4 +141,5 @@ def table(
         empty=NOTHING_LEAKED,
         height=height,
         width=width,
+        only_whole=("Processes", "CPU cores", "Descriptors", "Oldest"),
     )

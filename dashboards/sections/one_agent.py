@@ -20,6 +20,7 @@ from dashboards.panels import graph, tile
 from dashboards.queries import AGENT, OF_AGENT, Query, at_end, ever, memory_of_limit, or_zero, rate, select
 from dashboards.sections import attention
 from dashboards.sections.states import COLORS, NO_AGENT, STATES, state_of
+from dashboards.variables import OF_AGENT as VARIABLES
 
 _GROUND = {"idle": RESTING, "working": CALM, "waiting": WARNING, "exited": CRITICAL, "unknown": UNKNOWN}
 _REASONS = {
@@ -42,7 +43,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         _of_limit(4),
         _descriptors(5),
         _restarts(6),
-        attention.alerts(7, OF_AGENT, height=6),
+        attention.alerts(7, OF_AGENT, VARIABLES),
     )
 
 

@@ -34,7 +34,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         _of_limit(),
         leaks.count(5),
         check_ins.lost(6),
-        attention.alerts(7, OF_SESSION, height=6),
+        attention.alerts(7, OF_SESSION),
     )
 
 
@@ -82,8 +82,9 @@ def panes(number: int) -> Builder[dashboard.Panel]:
     return rows(
         number,
         "Panes, largest memory first",
-        "What each pane holds. Descriptors are those of its worst process; History is how full the "
-        "scroll-back is, which at 100 % only means that old lines are dropped.",
+        "What each pane holds. CPU is in cores, its bar full at one. Descriptors are those of its worst "
+        "process; History is how full the scroll-back is, which at 100 % only means that old lines are "
+        "dropped.",
         [
             Label(name="session", title="Session"),
             Label(name="window", title="Window", width=80),
@@ -91,7 +92,7 @@ def panes(number: int) -> Builder[dashboard.Panel]:
             Label(name="server", title="Server", width=90),
             Label(name="instance", title="Host"),
             Figure(title="Memory", expr=figure("memory_bytes"), unit="bytes", bar=True),
-            Figure(title="CPU cores", expr=f"sum {_PANE} ({cpu})", decimals=2, bar=True),
+            Figure(title="CPU cores", expr=f"sum {_PANE} ({cpu})", decimals=2, bar=True, top=1),
             Figure(title="Processes", expr=figure("processes"), width=90),
             Figure(
                 title="Descriptors",
@@ -112,5 +113,5 @@ def panes(number: int) -> Builder[dashboard.Panel]:
         ],
         sort=[("Memory", True)],
         empty=_EMPTY,
-        height=9,
+        height=8,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
@@ -20,7 +21,7 @@ from dashboards.levels import (
 from dashboards.links import drill_down
 from dashboards.panels import NAME_PATTERN, graph, tile
 from dashboards.queries import LARGEST, SERVER, Query, at_end, largest, or_none, or_zero, rate, select
-from dashboards.tables import Figure, Label, rows
+from dashboards.tables import WHOLE, Figure, Label, rows
 
 _BY = "by (instance, server)"
 _EMPTY = "No tmux server is seen."
@@ -41,7 +42,9 @@ def _sum(name: str) -> str:
     return f"sum {_BY} ({select(name, SERVER)})"
 
 
-def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[dashboard.Panel]:
+def table(
+    number: int, variables: Sequence[str], *, width: int = WHOLE, height: int = 5
+) -> Builder[dashboard.Panel]:
     """One row for each server, on a board that has these variables."""
     only = drill_down("Only this server", "tmux-fleet", {"instance": "Host", "server": "Server"}, variables)
     return rows(
@@ -85,10 +88,12 @@ def table(number: int, variables: Sequence[str], *, height: int = 5) -> Builder[
         sort=[("Answers", False)],
         empty=_EMPTY,
         height=height,
+        width=width,
+        only_whole=("Panes", "Clients", "Scroll-back", "Descriptors", "Started"),
     )
 
 
-def not_answering(number: int, *, width: int = 4) -> Builder[dashboard.Panel]:
+def not_answering(number: int, *, width: int = 4) -> stat.Panel:
     """How many live and do not answer."""
     up, start = select("tmux_up", SERVER), select("tmux_server_start_time_seconds", SERVER)
     refused = select("tmux_server_query_failures_total", SERVER, 'reason=~"denied|untrusted"')

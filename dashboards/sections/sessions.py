@@ -15,19 +15,20 @@ _EMPTY = "No session is seen. Does the exporter run, and tmux, and do the variab
 _NAME = "{{session}} · {{server}} · {{instance}}"
 
 
-def panels() -> Sequence[Builder[dashboard.Panel]]:
-    """A table of all, and two graphs of the largest."""
-    return (_table(), _cpu(), _memory())
+def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
+    """CPU and memory of the largest, numbered from `first` on."""
+    return (_cpu(first), _memory(first + 1))
 
 
 def _sum(name: str) -> str:
     return f"sum {_BY} ({select(f'tmux_session_{name}', SESSION)})"
 
 
-def _table() -> Builder[dashboard.Panel]:
+def table(number: int) -> Builder[dashboard.Panel]:
+    """One row for each session."""
     cpu = rate(select("tmux_session_cpu_seconds_total", SESSION))
     return rows(
-        21,
+        number,
         "Sessions, largest memory first",
         "Memory is what the kernel would win back if the session ended. CPU is in cores. Descriptors are "
         "those of its worst process, against that process's own limit. A click on a name shows only that "
@@ -60,14 +61,14 @@ def _table() -> Builder[dashboard.Panel]:
         ],
         sort=[("Memory", True)],
         empty=_EMPTY,
-        height=8,
+        height=6,
     )
 
 
-def _cpu() -> Builder[dashboard.Panel]:
+def _cpu(number: int) -> Builder[dashboard.Panel]:
     used = select("tmux_session_cpu_seconds_total", SESSION)
     return graph(
-        22,
+        number,
         "CPU of the busiest sessions",
         f"Cores that a session uses. Shown are the {LARGEST} that used most CPU in the whole time range.",
         [Query(expr=largest(rate(used), at_end("rate", used)), legend=_NAME)],
@@ -77,10 +78,10 @@ def _cpu() -> Builder[dashboard.Panel]:
     )
 
 
-def _memory() -> Builder[dashboard.Panel]:
+def _memory(number: int) -> Builder[dashboard.Panel]:
     now = select("tmux_session_memory_bytes", SESSION)
     return graph(
-        23,
+        number,
         "Memory of the largest sessions",
         "What the kernel would win back if the session ended; scroll-back is in the tmux server and not in "
         f"here. Shown are the {LARGEST} with the highest peak in the whole time range.",

@@ -45,7 +45,7 @@ def in_state(scope: tuple[str, ...], state: str) -> str:
     return select("tmux_agent_state", scope, f'state="{state}"')
 
 
-def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 8) -> Builder[dashboard.Panel]:
+def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 6) -> Builder[dashboard.Panel]:
     """The states over time, with the agents that changed most on show."""
     since = select("tmux_agent_state_since_timestamp_seconds", scope)
     changes = f"sum {BY_AGENT} ({at_end('changes', since)})"

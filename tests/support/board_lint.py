@@ -27,6 +27,11 @@ BEYOND_THE_CATALOGUE = {"up": (), "scrape_samples_scraped": (), "ALERTS": _ALERT
 OF_ANY_JOB = {'ALERTS{alertname="Watchdog", alertstate="firing"}'}
 """Selectors that rightly have no job and no instance: the Watchdog is about no target."""
 
+LAST_ROW_OF_A_TABLE = 25
+"""Of the grid, from 0; a row is 38 pixels. A list to click in belongs on the first screens, and Grafana
+draws a table only where it is on the screen or near: in a picture of the whole page one further down is
+blank."""
+
 _NO_DATA = ("row", "text")
 _OVER_TIME = ("timeseries", "state-timeline")
 _VARIABLE = re.compile(r"\$\{?(\w+)")
@@ -179,6 +184,8 @@ def _layout(board: Json) -> Iterator[str]:
         at = panel["gridPos"]
         if at["x"] + at["w"] > 24:
             yield f"panel {panel['id']}: beyond the right edge"
+        if panel["type"] == "table" and at["y"] > LAST_ROW_OF_A_TABLE:
+            yield f"panel {panel['id']}: a table below the first screens"
     for one, other in combinations(every, 2):
         a, b = one["gridPos"], other["gridPos"]
         apart = a["x"] >= b["x"] + b["w"] or b["x"] >= a["x"] + a["w"]

@@ -13,7 +13,7 @@ import yaml
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
 from dashboards.frame import as_json
-from tests.support.board_lint import Json, panels, problems, query, targets, variables
+from tests.support.board_lint import LAST_ROW_OF_A_TABLE, Json, panels, problems, query, targets, variables
 from tests.support.planned import PLANNED
 from tmux_exporter.alerting import thresholds
 
@@ -115,6 +115,10 @@ PLANTED: list[tuple[str, Callable[[Json], Any]]] = [
     ),
     ("panel ids are missing or not unique", in_panel("stat", lambda panel: panel.update(id=2))),
     ("panel 1: beyond the right edge", in_panel("stat", lambda panel: panel["gridPos"].update(y=900, w=25))),
+    (
+        "panel 41: a table below the first screens",
+        lambda board: by_id(board, 41)["gridPos"].update(y=LAST_ROW_OF_A_TABLE + 1),
+    ),
     ("panels 1 and 8 overlap", in_panel("stat", lambda panel: panel["gridPos"].update(w=7))),
     (
         "panel 1: instant for a graph",
