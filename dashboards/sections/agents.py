@@ -28,8 +28,8 @@ def table(
         number,
         "Agents, those that need somebody first",
         "State, and since when. The limit is the lowest of the configuration, the cgroup and the host, and "
-        f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores, its bar full at one. "
-        "Descriptors are those of the worst process. Restarts are those of the time range.",
+        f"counts swap; the bar changes colour where the alerts do ({levels}). CPU is in cores, its bar full "
+        "at one. Descriptors are those of the worst process. Restarts are those of the time range.",
         [
             Label(name="agent", title="Agent", width=140, link=to_agent(variables)),
             Label(name="program", title="Program", width=70),
