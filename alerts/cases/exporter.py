@@ -21,7 +21,23 @@ def cases() -> Iterator[Case]:
         after=RATE,
         labels={"result": "failed"},
         summary="The exporter sees nothing at all.",
-        says="Every sample of a:1 fails, about 60 of late: what it shows is what it saw last.",
+        says="No sample of a:1 sees the processes, about 60 of late: what it shows is old, or missing.",
+    )
+    yield Case(
+        alert="TmuxExporterBlind",
+        series={
+            'tmux_exporter_samples_total{result="complete"}': (3, 0, 0),
+            'tmux_exporter_samples_total{result="partial"}': (0, 3, 3),
+            'tmux_exporter_samples_total{result="failed"}': (0, 0, 0),
+            'tmux_exporter_collector_success{collector="processes"}': (1, 0, 1),
+        },
+        priority="P2",
+        hold="5m",
+        before="6m",
+        lasts="11m",
+        labels={"result": "partial"},
+        summary="The exporter sees nothing at all.",
+        says="No sample of a:1 sees the processes, about 60 of late: what it shows is old, or missing.",
     )
     yield Case(
         alert="TmuxCollectorFailing",

@@ -79,15 +79,18 @@ def _blind(scope: Scope) -> Rule:
     over = scope.range("exporter_blind", "over")
     name = "tmux_exporter_samples_total"
     failed, seen = scope.series(name, 'result="failed"'), scope.series(name, 'result!="failed"')
+    partial = scope.series(name, 'result="partial"')
+    processes = scope.series("tmux_exporter_collector_success", 'collector="processes"')
     return scope.alert(
         "TmuxExporterBlind",
         "exporter_blind",
-        f"increase({failed}[{over}]) > 0\n"
-        f"unless on (job, instance)\n  sum by (job, instance) (increase({seen}[{over}])) > 0",
+        f"(\n  increase({failed}[{over}]) > 0\n"
+        f"  unless on (job, instance)\n    sum by (job, instance) (increase({seen}[{over}])) > 0\n)\n"
+        # Without /proc, or a descriptor to read it by, a look ends in good order and shows nothing.
+        f"or (\n  increase({partial}[{over}]) > 0\n  and on (job, instance) {processes} == 0\n)",
         summary="The exporter sees nothing at all.",
-        description="Every sample of {{ $labels.instance }} fails, about {{ $value | humanize }} of "
-        "late: what it "
-        "shows is what it saw last.",
+        description="No sample of {{ $labels.instance }} sees the processes, about "
+        "{{ $value | humanize }} of late: what it shows is old, or missing.",
     )
 
 
