@@ -304,3 +304,9 @@ class Report:
     host: HostFacts | None = None
     operations: OperationsReport | None = None
     commands: CommandsReport | None = None
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Where something can be, by server and session label: each session, and none of a seen server."""
+        live = [(each.server, each.session) for each in self.sessions]
+        return (*live, *((each.server, "") for each in self.servers if each.sessions is not None))

@@ -28,6 +28,7 @@ from tmux_exporter.analysis.leak_folders import pane_processes
 from tmux_exporter.analysis.leaks import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.operations import Operations
+from tmux_exporter.analysis.pane_members import PaneMembers
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.repeated import Makes, Repeated, shape
 from tmux_exporter.analysis.scheduler_candidates import Scripts
@@ -130,6 +131,7 @@ class Sampler:
         self._agent_counts = AgentCounts()
         self._owners: Mapping[ProcessId, Owner] = {}
         self._rostered: tuple[Mapping[ProcessId, Owner], Rosters] = ({}, {})
+        self._members = PaneMembers()
         self._costs = Costs()
         self._makes = Makes()
         self._our_makes = Makes()
@@ -212,7 +214,7 @@ class Sampler:
             lives=lives,
             leaks=self._find_leaks(table, view, owners, schedulers, labels),
             memory=self._read_memory(table, owners),
-            rosters=self._rostered[1],
+            living=self._members.of(table, self._rostered[1]),
         )
 
     def _find_leaks(

@@ -128,6 +128,6 @@ def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
     def parts(cpu_seconds: float) -> float:
         costs.begin(PLAIN, 0.0, lambda _: 0.0)
         whole = costs.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
-        return costs.parts("key", whole, lambda: {"state": float(next(made))})["state"]
+        return costs.made("key", whole, lambda: {"state": float(next(made))})["state"]
 
     assert [parts(each) for each in (1.0, 1.0, 2.0, 2.0)] == [1.0, 1.0, 2.0, 2.0]

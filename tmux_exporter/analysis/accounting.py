@@ -35,6 +35,7 @@ class _Counts:
     cpu_ticks: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
+    told: Totals | None = None
 
     def add(self, amount: Amount) -> None:
         self.cpu_ticks += amount[0]
@@ -90,11 +91,13 @@ class Accounts(Generic[K]):
         """What a group has used; 0 for one that has never been charged."""
         if (counts := self._totals.get(key)) is None:
             return _NEVER_CHARGED
-        return Totals(
-            cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
-            read_bytes=counts.read_bytes,
-            written_bytes=counts.written_bytes,
-        )
+        if counts.told is None:
+            counts.told = Totals(
+                cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
+                read_bytes=counts.read_bytes,
+                written_bytes=counts.written_bytes,
+            )
+        return counts.told
 
     def cpu_seconds(self, key: K) -> float:
         """The same of `totals` alone that most groups are asked for."""
@@ -107,6 +110,8 @@ class Accounts(Generic[K]):
         self._totals = {key: counts for key, counts in self._totals.items() if key in kept}
 
     def _counts(self, key: K) -> _Counts:
+        """The counters of a group, to be added to."""
         if (counts := self._totals.get(key)) is None:
             counts = self._totals[key] = _Counts()
+        counts.told = None
         return counts

@@ -9,7 +9,7 @@ from tmux_exporter.analysis.usage import usage
 from tmux_exporter.model import Process, ProcessId
 from tmux_exporter.report import Usage
 
-K = TypeVar("K")
+T = TypeVar("T")
 
 
 class _Kept(NamedTuple):
@@ -25,8 +25,8 @@ class Costs:
     def __init__(self) -> None:
         self._before: Mapping[Hashable, _Kept] = {}
         self._now: dict[Hashable, _Kept] = {}
-        self._parts_before: Mapping[Hashable, tuple[Usage, Mapping[Any, float]]] = {}
-        self._parts_now: dict[Hashable, tuple[Usage, Mapping[Any, float]]] = {}
+        self._made_before: Mapping[Hashable, tuple[object, Any]] = {}
+        self._made_now: dict[Hashable, tuple[object, Any]] = {}
         self._memory: MemoryFigures = PLAIN
         self._boot_time = 0.0
         self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
@@ -38,7 +38,7 @@ class Costs:
         same = memory == self._memory and boot_time == self._boot_time
         self._before = self._now if same else {}
         self._now = {}
-        self._parts_before, self._parts_now = self._parts_now if same else {}, {}
+        self._made_before, self._made_now = self._made_now if same else {}, {}
         self._memory, self._boot_time, self._start_time = memory, boot_time, start_time
 
     def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
@@ -50,10 +50,11 @@ class Costs:
         self._now[key] = kept
         return kept.usage
 
-    def parts(self, key: Hashable, whole: Usage, make: Callable[[], Mapping[K, float]]) -> Mapping[K, float]:
-        """What `make` divides the counters of a group into; made anew only where its usage is another one."""
-        kept = self._parts_before.get(key)
-        if kept is None or kept[0] is not whole:
-            kept = (whole, make())
-        self._parts_now[key] = kept
-        return kept[1]
+    def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
+        """What `make` makes of these facts; made anew only where they are others than in the sample before."""
+        kept = self._made_before.get(key)
+        if kept is None or kept[0] != facts:
+            kept = (facts, make())
+        self._made_now[key] = kept
+        found: T = kept[1]
+        return found

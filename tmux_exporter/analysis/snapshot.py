@@ -24,13 +24,16 @@ from tmux_exporter.model import (
 Rosters = Mapping[PaneKey, Sequence[ProcessId]]
 """The processes of each pane, dead ones too, in the order of their pids."""
 
+Members = Mapping[PaneKey, Sequence[Process]]
+"""The living processes of each pane, in the order of their pids."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One sample. `session_labels` maps (server, session id) to the session's finished label.
 
     `agents` are those that run; `lives` are these and those that do not.
-    `rosters` are those of `owners`, where they are known already.
+    `living` are those of `owners`, where they are known already.
     """
 
     table: ProcessTable
@@ -42,7 +45,7 @@ class Snapshot:
     lives: tuple[AgentLife, ...] = ()
     leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
     memory: MemoryFigures = PLAIN
-    rosters: Rosters | None = None
+    living: Members | None = None
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""
@@ -61,18 +64,13 @@ class Snapshot:
         pids = [pane.pid for pane in panes if pane.pid is not None]
         return tuple(self.table.processes[pid].id for pid in pids if pid in self.table.processes)
 
-    def members(self) -> dict[PaneKey, list[Process]]:
-        """The living processes of each pane, in the order of their pids."""
-        rosters = rosters_of(self.owners) if self.rosters is None else self.rosters
-        seen = self.table.processes.get
-        return {
-            key: [
-                process
-                for process_id in rosters.get(key, ())
-                if (process := seen(process_id.pid)) and process.id == process_id and process.alive
-            ]
-            for key in self.panes()
-        }
+    def members(self) -> Members:
+        """The living processes of each listed pane."""
+        known = self.living
+        if known is None:
+            rosters = rosters_of(self.owners)
+            known = {key: living(roster, self.table) for key, roster in rosters.items()}
+        return {key: known.get(key, ()) for key in self.panes()}
 
 
 def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
@@ -83,3 +81,13 @@ def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
         if owner.kind is OwnerKind.PANE and owner.pane is not None:
             found.setdefault(owner.pane, []).append(process_id)
     return found
+
+
+def living(roster: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
+    """Those of a roster that are in the table and alive."""
+    seen = table.processes.get
+    return tuple(
+        process
+        for process_id in roster
+        if (process := seen(process_id.pid)) and process.id == process_id and process.alive
+    )

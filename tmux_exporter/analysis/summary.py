@@ -122,11 +122,13 @@ class Summary:
 
     def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
         """CPU seconds by server, session and state, wherever a scheduler is possible."""
-        return {
-            (*place, state): self._accounts.cpu_seconds(scheduler_key(*place, state))
-            for place in scheduler_places(self._snapshot)
-            for state in SchedulerState
-        }
+        places = tuple(scheduler_places(self._snapshot))
+        keys = self._costs.made(
+            "schedulers",
+            places,
+            lambda: {(*p, state): scheduler_key(*p, state) for p in places for state in SchedulerState},
+        )
+        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
 
     def leaks(self) -> tuple[LeakReport, ...]:
         """Every leaked process that is still in the table."""
@@ -138,11 +140,11 @@ class Summary:
 
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
         """CPU seconds by server, session and kind, wherever a leak is possible."""
-        return {
-            (*place, kind): self._accounts.cpu_seconds(leak_key(*place, kind))
-            for place in leak_places(self._snapshot)
-            for kind in LeakKind
-        }
+        places = tuple(leak_places(self._snapshot))
+        keys = self._costs.made(
+            "leaks", places, lambda: {(*p, kind): leak_key(*p, kind) for p in places for kind in LeakKind}
+        )
+        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
 
     def _process(self, process_id: ProcessId) -> Process | None:
         process = self._table.processes.get(process_id.pid)
@@ -180,34 +182,49 @@ class Summary:
         session = listing.sessions[place]
         panes = self._panes_of.get((listing.server, session.id), [])
         members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
-        return SessionReport(
-            server=view.label,
-            session=self._snapshot.session_labels[listing.server, session.id],
-            group=label_text(session.group),
-            created_timestamp_seconds=session.created,
-            last_activity_timestamp_seconds=session.activity,
-            attached_clients=session.attached,
-            history_bytes=sum(pane.history_bytes for pane in panes),
-            windows=len({pane.window_id for pane in panes}),
-            panes=len(panes),
-            usage=self._usage(members, session_key(listing.server, session.id), self._snapshot.roots(panes)),
+        key = session_key(listing.server, session.id)
+        label = self._snapshot.session_labels[listing.server, session.id]
+        cost = self._usage(members, key, self._snapshot.roots(panes))
+        return self._costs.made(
+            key,
+            (session, panes, view.label, label, cost),
+            lambda: SessionReport(
+                server=view.label,
+                session=label,
+                group=label_text(session.group),
+                created_timestamp_seconds=session.created,
+                last_activity_timestamp_seconds=session.activity,
+                attached_clients=session.attached,
+                history_bytes=sum(pane.history_bytes for pane in panes),
+                windows=len({pane.window_id for pane in panes}),
+                panes=len(panes),
+                usage=cost,
+            ),
         )
 
     def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
         key = PaneKey(listing.server, pane.id)
-        return PaneReport(
-            server=view.label,
-            session=self._snapshot.session_labels[listing.server, pane.session_id],
-            window=str(pane.window_index),
-            pane=pane.id,
-            window_name=self._window_names.get((listing.server, pane.window_id), ""),
-            dead=pane.dead,
-            history_bytes=pane.history_bytes,
-            history_lines=pane.history_lines,
-            history_limit_lines=pane.history_limit_lines,
-            pid=pane.pid,
-            protected=pane.protected,
-            usage=self._usage(self._members[key], pane_key(key), self._snapshot.roots([pane])),
+        account = pane_key(key)
+        label = self._snapshot.session_labels[listing.server, pane.session_id]
+        window_name = self._window_names.get((listing.server, pane.window_id), "")
+        cost = self._usage(self._members[key], account, self._snapshot.roots((pane,)))
+        return self._costs.made(
+            account,
+            (pane, view.label, label, window_name, cost),
+            lambda: PaneReport(
+                server=view.label,
+                session=label,
+                window=str(pane.window_index),
+                pane=pane.id,
+                window_name=window_name,
+                dead=pane.dead,
+                history_bytes=pane.history_bytes,
+                history_lines=pane.history_lines,
+                history_limit_lines=pane.history_limit_lines,
+                pid=pane.pid,
+                protected=pane.protected,
+                usage=cost,
+            ),
         )
 
     def _agent(self, life: AgentLife, at: tuple[ServerView, Pane] | None) -> AgentReport:
@@ -249,8 +266,8 @@ class Summary:
             process=life.agent.process if life.agent else None,
             state_seconds_total=self._agents.seconds(labels),
             # What its account has gained, one of its states has: where the one is as it was, so are they.
-            state_cpu_seconds_total=self._costs.parts(
-                (*labels, *key), cost, lambda: self._cpu_by_state(life)
+            state_cpu_seconds_total=self._costs.made(
+                ("cpu by state", *labels, *key), cost, lambda: self._cpu_by_state(life)
             ),
         )
 

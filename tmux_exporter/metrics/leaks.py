@@ -42,12 +42,10 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
 
 
 def _places(report: Report) -> Sequence[tuple[str, str]]:
-    """Where a leak is possible: each session, no session of a seen server, where one is or may be."""
-    live = [(each.server, each.session) for each in report.sessions]
-    servers = [(each.server, "") for each in report.servers if each.sessions is not None]
+    """Where a leak is possible: wherever something is, and where one is or may be."""
     seen = [(each.server, each.session) for each in report.leaks]
     counted = [(server, session) for server, session, _ in report.leaked_cpu_seconds_total]
-    return tuple(dict.fromkeys((*live, *servers, *seen, *counted)))
+    return tuple(dict.fromkeys((*report.places, *seen, *counted)))
 
 
 def _sums(groups: Iterable[tuple[Key, list[int | None]]]) -> Iterable[Sample]:

@@ -54,6 +54,11 @@ def without_doubles(family: Family) -> Family:
     return Family(spec=family.spec, samples=tuple(samples.values()), histograms=tuple(histograms.values()))
 
 
+def _the_same(old: Family | None, new: Family) -> Family:
+    """The old one where the new one tells the same: what was made of it holds on."""
+    return old if old is not None and old == new else new
+
+
 class Memo:
     """What was made for the last page; for one thread at a time."""
 
@@ -69,6 +74,8 @@ class Memo:
         if kept is None or not kept.holds(report, settings):
             reading = _Reading(report)
             families = collector(cast(Report, reading), settings)
+            before = {family.spec.name: family for family in kept.families} if kept else {}
+            families = tuple(_the_same(before.get(family.spec.name), family) for family in families)
             kept = _Kept(read=reading.read, settings=settings, families=families)
         self._kept[name] = kept
         return kept.families

@@ -37,11 +37,9 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
 
 
 def _places(report: Report) -> Sequence[Place]:
-    """Where a scheduler is possible: each session, no session of a server that is seen, and nowhere known."""
-    live = [(each.server, each.session) for each in report.sessions]
-    servers = [(each.server, "") for each in report.servers if each.sessions is not None]
+    """Where a scheduler is possible: wherever something is, and nowhere known."""
     seen = [(each.server, each.session) for each in report.schedulers]
-    return tuple(dict.fromkeys((*live, *servers, ("", ""), *seen)))
+    return tuple(dict.fromkeys((*report.places, ("", ""), *seen)))
 
 
 def _outcomes(report: Report, places: Sequence[Place]) -> Iterable[Sample]:
