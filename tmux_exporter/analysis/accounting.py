@@ -48,7 +48,9 @@ class Accounts(Generic[K]):
 
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
-        self._members: dict[ProcessId, frozenset[K]] = {}
+        self._groups: Mapping[ProcessId, Collection[K]] | None = None
+        self._own: dict[ProcessId, frozenset[K]] = {}
+        self._members: dict[ProcessId, frozenset[K]] = self._own
         self._conservation = Conservation()
         self._ticks_per_second = 1
 
@@ -68,14 +70,10 @@ class Accounts(Generic[K]):
         server waits for its panes, and init for everybody's orphans.
         """
         self._ticks_per_second = table.clock_ticks_per_second
-        members = {process: frozenset(keys) for process, keys in groups.items()}
-        for process_id, kept in self._members.items():
-            if process_id not in members:
-                process = table.processes.get(process_id.pid)
-                gone = process is None or process.id != process_id
-                if (gone and not table.complete) or (not gone and process is not None and not process.alive):
-                    members[process_id] = kept
-        self._members = members
+        if groups is not self._groups:
+            self._groups = groups
+            self._own = {process: frozenset(keys) for process, keys in groups.items()}
+        members = self._members = self._with_kept(table)
         heirs = {} if sinks is None else {process: frozenset(keys) for process, keys in sinks.items()}
         accounts = {**members, **dict.fromkeys(heirs)}
         for gain in self._conservation.advance(table, accounts):
@@ -86,6 +84,19 @@ class Accounts(Generic[K]):
             if gain.inherited != NOTHING:
                 for key in heirs.get(gain.process, own):
                     self._counts(key).add(gain.inherited)
+
+    def _with_kept(self, table: ProcessTable) -> dict[ProcessId, frozenset[K]]:
+        """The members of now, and of those before whoever is a zombie, or was only missed."""
+        if self._members is self._own:
+            return self._own
+        kept = {}
+        for process_id, keys in self._members.items():
+            if process_id not in self._own:
+                process = table.processes.get(process_id.pid)
+                gone = process is None or process.id != process_id
+                if (gone and not table.complete) or (not gone and process is not None and not process.alive):
+                    kept[process_id] = keys
+        return {**self._own, **kept} if kept else self._own
 
     def totals(self, key: K) -> Totals:
         """What a group has used; 0 for one that has never been charged."""

@@ -51,7 +51,7 @@ class Costs:
         return kept.usage
 
     def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
-        """What `make` makes of these facts; made anew only where they are others than in the sample before."""
+        """What `make` makes of these facts; made anew only where they were others in the sample before."""
         kept = self._made_before.get(key)
         if kept is None or kept[0] != facts:
             kept = (facts, make())

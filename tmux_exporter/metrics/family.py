@@ -103,14 +103,18 @@ class Distribution(NamedTuple):
 class Family:
     """One sample's values of one family: `histograms` for a histogram, `samples` for every other kind.
 
-    Values that do not fit the declaration raise ValueError: a shifted label would be a wrong series.
+    `series` is how many series this makes in Prometheus. Values that do not fit the declaration raise
+    ValueError: a shifted label would be a wrong series.
     """
 
     spec: Spec
     samples: tuple[Sample, ...] = ()
     histograms: tuple[Distribution, ...] = ()
+    series: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        series = len(self.samples) + sum(len(each.histogram.bounds) + 3 for each in self.histograms)
+        object.__setattr__(self, "series", series)
         if self.samples if self.spec.kind is Kind.HISTOGRAM else self.histograms:
             raise ValueError(f"{self.spec.name}: these are not the values of a {self.spec.kind}")
         width = len(self.spec.labels)
@@ -122,8 +126,3 @@ class Family:
         for _, histogram in self.histograms:
             if len(histogram.bounds) != len(histogram.counts) or min(histogram.bounds, default=0.0) < 0:
                 raise ValueError(f"{self.spec.name}: one count for each bound, and no bound below 0")
-
-    @property
-    def series(self) -> int:
-        """How many series this makes in Prometheus."""
-        return len(self.samples) + sum(len(each.histogram.bounds) + 3 for each in self.histograms)

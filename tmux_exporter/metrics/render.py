@@ -72,9 +72,8 @@ class Renderer:
             openmetrics.append(body.openmetrics)
         for names in held & before.keys():
             # Nobody asked for these labels, and they are still on the page.
-            texts = self._labels(names, before)
-            for values, label_text in before[names].items():
-                texts.setdefault(values, label_text)
+            texts, known = self._labels(names, before), before[names]
+            texts.update({values: known[values] for values in known.keys() - texts.keys()})
         return Pages(text=b"".join(text), openmetrics=b"".join([*openmetrics, b"# EOF\n"]))
 
     def _body(self, family: Family, before: Mapping[tuple[str, ...], "_LabelTexts"]) -> "_Body":
