@@ -10,7 +10,7 @@ from dashboards.panels import graph, tile
 from dashboards.queries import HOST, Query, rate, select
 from dashboards.tables import Figure, Label, rows
 
-_LIST_HEIGHT = 6
+_LIST_HEIGHT = 5
 _TABLE_WIDTH = 14
 """Of 24: beside it is what was left alone."""
 

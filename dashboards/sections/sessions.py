@@ -30,9 +30,9 @@ def table(number: int) -> Builder[dashboard.Panel]:
     return rows(
         number,
         "Sessions, largest memory first",
-        "Memory is what the kernel would win back if the session ended. CPU is in cores. Descriptors are "
-        "those of its worst process, against that process's own limit. A click on a name shows only that "
-        "session.",
+        "Memory is what the kernel would win back if the session ended. CPU is in cores, its bar full at "
+        "one. Descriptors are those of its worst process, against that process's own limit. A click on a "
+        "name explains that session.",
         [
             Label(
                 name="session",
@@ -42,7 +42,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
             Label(name="server", title="Server", width=100),
             Label(name="instance", title="Host"),
             Figure(title="Memory", expr=_sum("memory_bytes"), unit="bytes", bar=True),
-            Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True),
+            Figure(title="CPU cores", expr=f"sum {_BY} ({cpu})", decimals=2, bar=True, top=1),
             Figure(
                 title="Descriptors",
                 expr=f"max {_BY} ({select('tmux_session_fd_utilization_ratio', SESSION)})",
