@@ -122,7 +122,7 @@ def table(
             Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=75),
             Label(name="instance", title="Host"),
-            Label(name="kind", title="Kind", width=105),
+            Label(name="kind", title="Kind", width=115),
             Figure(title="Processes", expr=f"sum {_BY} ({there})", width=90),
             Figure(
                 title="Memory",

@@ -29,6 +29,8 @@ NO_AGENT = (
 )
 AGENT_NAME = "{{agent}} · {{session}}"
 """More of it would fill the panel: whoever has the same names on several hosts chooses one."""
+_BANDS = 8
+"""In one timeline: the names of more would overlap."""
 BY_AGENT = "by (instance, server, session, agent)"
 
 
@@ -54,8 +56,8 @@ def state_timeline(number: int, scope: tuple[str, ...], *, height: int = 6) -> B
         "What the agents did",
         "The state of every agent over time: working, idle, waiting for somebody (for a permission, an "
         "answer, its limit), exited, or unknown where its program tells nothing (the page about agents says "
-        "how to let it). Shown are the twelve that changed most.",
-        Query(expr=f"({state_of(scope)})\nand topk(12, {changes})", legend=AGENT_NAME),
+        f"how to let it). Shown are the {_BANDS} that changed most.",
+        Query(expr=f"({state_of(scope)})\nand topk({_BANDS}, {changes})", legend=AGENT_NAME),
         texts=WORDS,
         empty=NO_AGENT,
         height=height,
