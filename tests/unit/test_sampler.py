@@ -126,6 +126,14 @@ def test_an_ended_server_is_known_and_leaves_the_view_complete() -> None:
     assert (report.servers[0].ended, report.servers[0].pid) == (True, None)
 
 
+def test_an_ended_server_that_nobody_waits_for_is_told_as_one_that_is_gone() -> None:
+    zombie = table(replace(SERVER, state="Z"))
+    (server,) = sampler((zombie, tmux_view(silent(SERVER, listed=False, ended=True)))).sample().servers
+    assert server.ended
+    assert (server.start_time_seconds, server.resident_memory_bytes, server.open_fds) == (None, None, None)
+    assert server.cpu_seconds_total is None
+
+
 def test_a_listing_of_processes_that_failed_is_a_partial_sample() -> None:
     report = sampler((table(complete=False), VIEW)).sample()
     assert not report.complete

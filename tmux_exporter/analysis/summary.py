@@ -152,7 +152,8 @@ class Summary:
 
     def _server(self, view: ServerView) -> ServerReport:
         listing = view.listing
-        process = self._process(view.process) if view.process else None
+        # One that has ended may be there as a zombie: in a container often nobody waits for it.
+        process = self._process(view.process) if view.process and not view.ended else None
         queries = self._queries.of(view.label)
         return ServerReport(
             server=view.label,
