@@ -81,6 +81,7 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
             time.sleep(plan.settle)
         say(f"  {plan.windows} windows of {plan.seconds:g} s at rest")
         rest, asked = _windows(every, (slow, ours), fleet, plan)
+        listings = sum(asked)
         alone_rest = _alone(fleet, plan)
         say("  the same with a tenth of all processes at work")
         with fleet.active():
@@ -95,7 +96,8 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
             "light": fleet.size.light,
             "rest": rest,
             "active": active,
-            "tmux_queries_at_rest": asked,
+            "tmux_queries_at_rest": listings,
+            "tmux_queries_of_the_default_tick_at_rest": asked[1],
             "alone_rest": alone_rest,
             "alone_active": alone_active,
             "resident_mib": {each.name: round(resident_bytes(each.pid) / 2**20, 1) for each in every},
@@ -107,13 +109,13 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
 
 def _windows(
     every: list[Peer], of_ours: tuple[Peer, Peer], fleet: Fleet, plan: Plan
-) -> tuple[dict[str, list[float]], float]:
-    """Milliseconds by name and window, and how many listings both of ours asked for."""
+) -> tuple[dict[str, list[float]], tuple[float, ...]]:
+    """Milliseconds by name and window, and how many listings each of ours asked for."""
     align(of_ours[0], plan.seconds)
-    before = sum(map(queries, of_ours))
+    before = [queries(each) for each in of_ours]
     used = measure(every, {TMUX: fleet.server}, windows=plan.windows, seconds=plan.seconds)
     rounded = {name: [round(each, 3) for each in windows] for name, windows in used.items()}
-    return rounded, sum(map(queries, of_ours)) - before
+    return rounded, tuple(queries(each) - so_far for each, so_far in zip(of_ours, before, strict=True))
 
 
 def _alone(fleet: Fleet, plan: Plan) -> dict[str, float]:

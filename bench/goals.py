@@ -95,9 +95,9 @@ def _alone(result: Result) -> Iterator[Row]:
         for phase, name, factor, how in (
             ("alone_rest", "reader", 100, "at rest"),
             ("alone_active", "reader", 30, "10 % at work"),
-            ("alone_rest", "plain reader", 5, "everything read again"),
+            ("alone_rest", "all read again", 5, "everything read again"),
         ):
-            ratio = fleet[phase]["psutil"] / fleet[phase][name] if fleet else None
+            ratio = fleet[phase]["psutil"] / fleet[phase][name] if fleet and name in fleet[phase] else None
             yield _times(f"Reading alone, {panes} panes, {how}, of psutil", factor, ratio, "alone")
 
 
@@ -116,10 +116,12 @@ def _growth(result: Result) -> Iterator[Row]:
 def _tmux(result: Result) -> Iterator[Row]:
     for fleet in result["fleets"]:
         asked = fleet["tmux_queries_at_rest"]
+        # At the default tick a costly listing is asked for less often than each tick.
+        by_tick = fleet.get("tmux_queries_of_the_default_tick_at_rest")
         share = None
-        if asked:
+        if asked and by_tick is not None:
             listing = sum(fleet["rest"][TMUX]) / asked
-            share = listing / (result["seconds"] / 3 * 1000) * 100
+            share = listing * by_tick / (len(fleet["rest"][TMUX]) * result["seconds"] * 1000) * 100
         what = f"tmux server's CPU for our listing, {fleet['panes']:,} panes, {fleet['others']:,} others"
         yield _most(what, " % of a core", 0.5, share, "tmux")
 

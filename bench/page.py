@@ -66,7 +66,7 @@ def _lines(result: Result) -> Iterator[str]:
         "Milliseconds of CPU for one sample: no tmux, no page.",
         "",
     )
-    names = ("reader", "plain reader", "psutil", "smaps_rollup of all")
+    names = ("reader", "all read again", "plain reader", "psutil", "smaps_rollup of all")
     yield from _table(("fleet", "", *names), _alone(result, names))
     yield from ("", "## Where the CPU of a sample goes", "")
     yield (

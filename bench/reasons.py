@@ -1,14 +1,14 @@
 """Why a goal may be missed, by subject: the page shows those of the goals that are."""
 
 REASONS = {
-    "cpu": "Reading processes is a tenth of a sample (see below where it goes). The rest is Python: tmux's "
-    "answer, sums, families and the page go through every pane in each sample, changed or not. "
-    "process-exporter reads more of /proc and concludes less. What is done once in 5 or 15 s also finds its "
-    "caches cold.",
+    "cpu": "Reading processes is a quarter of a sample (see below where it goes). The rest is Python: tmux's "
+    "answer, the host, sums, families and the page. What is done once in 5 or 15 s also finds its caches "
+    "cold, which doubles it: the same samples one after the other cost half. process-exporter reads more of "
+    "/proc and concludes less.",
     "alone": "At rest the reader asks for the CPU clock of every process of this user, not only of the "
-    "members of panes, and looks at a part of them again in turn. Everything read again is the plain "
-    "reader: it reads stat of all processes, and status, io, limits and open files of all of this user; "
-    "psutil reads the members of panes only; the goal was set for four files of each member.",
+    "members of panes, and looks at a part of them again in turn. Of one that ran it reads stat, status, io, "
+    "limits and the number of open files, for the memory headline, swap and the ratio of descriptors; the "
+    "goal was set for four files.",
     "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is "
     "kept of them grow with their number, and what the caches of the processor hold does not.",
     "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "

@@ -1,14 +1,15 @@
 """What one sample costs without tmux, page and HTTP: `alone.py SERVER_PID ROUNDS APART` prints JSON.
 
-CPU milliseconds, one for each round: the exporter's reader of processes, the plain reader that reads
-everything of all of them each time, psutil on the members of the panes, `smaps_rollup` of all of this user.
+CPU milliseconds, one for each round: the exporter's reader of processes, the same while each process of this
+user seems to have run, the plain reader that reads everything of all of them each time, psutil on the members
+of the panes, `smaps_rollup` of all of this user.
 """
 
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,9 +17,26 @@ from bench.clocks import Later
 from bench.programs.psutil_members import Sampler
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS
+from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS, FastReader
+from tmux_exporter.sources.procfs_kernel import ProcKernel
+from tmux_exporter.sources.procfs_process import ProcessReader, size_counts_fds
 
 UID = os.getuid()
+
+
+class Restless(ProcKernel):
+    """Where everybody has run since the clocks were asked last."""
+
+    def compare(self, clocks: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        """All but those who ended."""
+        _, gone = super().compare(clocks)
+        return list(clocks.keys() - set(gone)), gone
+
+
+def restless(clock: Later) -> FastReader:
+    """The exporter's reader with all clocks moved."""
+    kernel = Restless("/proc", ProcessReader(uid=UID, by_size=size_counts_fds("/proc")))
+    return FastReader(kernel, uid=UID, clock=clock, ticks_per_second=os.sysconf("SC_CLK_TCK"))
 
 
 def rollups() -> None:
@@ -33,6 +51,7 @@ def main() -> None:
     clock = Later()
     work: dict[str, Callable[[], object]] = {
         "reader": open_processes("/proc", uid=UID, clock=clock).read,
+        "all read again": restless(clock).read,
         "plain reader": ProcReader(uid=UID, clock=clock).read,
         "psutil": Sampler(server).sample,
         "smaps_rollup of all": rollups,
@@ -41,7 +60,8 @@ def main() -> None:
         for each in work.values():
             each()
         clock.skip(AUDIT_SECONDS + 1)
-    work["reader"]()
+    for name in ("reader", "all read again"):
+        work[name]()
     took: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         time.sleep(apart)

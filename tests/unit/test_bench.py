@@ -17,7 +17,13 @@ WINDOWS = {OURS_SLOW: [10.0, 6.0], OURS: [20.0, 20.0], LEAN: [400.0, 400.0], DEF
 
 def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
     windows = {**WINDOWS, PSUTIL: [100.0, 100.0], TMUX: [8.0, 8.0]}
-    alone = {"reader": 0.5, "plain reader": 10.0, "psutil": 60.0, "smaps_rollup of all": 90.0}
+    alone = {
+        "reader": 0.5,
+        "all read again": 10.0,
+        "plain reader": 20.0,
+        "psutil": 60.0,
+        "smaps_rollup of all": 90.0,
+    }
     return {
         "revision": "abc1234",
         "load1": 2.0,
@@ -28,6 +34,7 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
         "rest": windows,
         "active": windows,
         "tmux_queries_at_rest": 16,
+        "tmux_queries_of_the_default_tick_at_rest": 6,
         "alone_rest": alone,
         "alone_active": alone,
         "resident_mib": dict.fromkeys(WINDOWS, 30.0),
