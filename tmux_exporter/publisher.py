@@ -80,11 +80,12 @@ class Published:
         self._collect = collect
         self._printer = printer
         self._made: dict[str, bytes] = {}
+        self._pages: Pages | None = None
 
     @property
     def text(self) -> bytes:
         """The page in the text format."""
-        return self._printer.once(self._made, "text", lambda: self._pages("text"))
+        return self._printer.once(self._made, "text", lambda: self._collected().text)
 
     @property
     def text_gzip(self) -> bytes:
@@ -94,7 +95,7 @@ class Published:
     @property
     def openmetrics(self) -> bytes:
         """The page in OpenMetrics."""
-        return self._printer.once(self._made, "openmetrics", lambda: self._pages("openmetrics"))
+        return self._printer.once(self._made, "openmetrics", lambda: self._collected().openmetrics)
 
     @property
     def openmetrics_gzip(self) -> bytes:
@@ -106,10 +107,11 @@ class Published:
         """The report."""
         return self._printer.once(self._made, "json", lambda: render_json(self.report))
 
-    def _pages(self, form: str) -> bytes:
-        pages = self._printer.pages(self._collect())
-        self._made.update(text=pages.text, openmetrics=pages.openmetrics)
-        return self._made[form]
+    def _collected(self) -> Pages:
+        """Called in the printer's turn."""
+        if self._pages is None:
+            self._pages = self._printer.pages(self._collect())
+        return self._pages
 
 
 class Publisher:

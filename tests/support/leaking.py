@@ -44,7 +44,9 @@ def _metrics() -> None:
 
     def render(self: Renderer, families: Any) -> Pages:
         pages = original(self, families)
-        return replace(pages, text=pages.text + b"# " + _text() + b"\n")
+        last = pages.bodies[-1]
+        leaking = replace(last, lines=last.lines + b"# " + _text() + b"\n")
+        return replace(pages, bodies=(*pages.bodies[:-1], leaking))
 
     _put(Renderer, "render", render)
 

@@ -20,11 +20,36 @@ def compress(page: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pages:
-    """The same families in both formats."""
+class _Body:
+    """A family in both formats: `lines` are in both, but for those that carry exemplars in OpenMetrics."""
 
-    text: bytes
-    openmetrics: bytes
+    family: Family
+    text_head: bytes
+    openmetrics_head: bytes
+    lines: bytes
+    traced: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """The same families in both formats, each put together when it is asked for."""
+
+    bodies: tuple[_Body, ...]
+
+    @property
+    def text(self) -> bytes:
+        """The text format 0.0.4."""
+        return b"".join([piece for body in self.bodies for piece in (body.text_head, body.lines)])
+
+    @property
+    def openmetrics(self) -> bytes:
+        """OpenMetrics 1.0.0."""
+        pieces = [
+            piece
+            for body in self.bodies
+            for piece in (body.openmetrics_head, body.lines if body.traced is None else body.traced)
+        ]
+        return b"".join([*pieces, b"# EOF\n"])
 
 
 def text(families: Iterable[Family]) -> bytes:
@@ -58,25 +83,25 @@ class Renderer:
             texts.settle()
         bodies, self._bodies = self._bodies, {}
         held: set[tuple[str, ...]] = set()
-        text: list[bytes] = []
-        openmetrics: list[bytes] = []
+        page: list[_Body] = []
         for family in families:
             name = family.spec.name
             body = bodies.get(name)
             if body is None or body.family is not family:
-                body = self._body(family, before)
+                body = self._body(family, before, body)
             else:
                 held.add(family.spec.labels)
             self._bodies[name] = body
-            text.append(body.text)
-            openmetrics.append(body.openmetrics)
+            page.append(body)
         for names in held & before.keys():
             # Nobody asked for these labels, and they are still on the page.
             texts, known = self._labels(names, before), before[names]
             texts.update({values: known[values] for values in known.keys() - texts.keys()})
-        return Pages(text=b"".join(text), openmetrics=b"".join([*openmetrics, b"# EOF\n"]))
+        return Pages(bodies=tuple(page))
 
-    def _body(self, family: Family, before: Mapping[tuple[str, ...], "_LabelTexts"]) -> "_Body":
+    def _body(
+        self, family: Family, before: Mapping[tuple[str, ...], "_LabelTexts"], old: _Body | None
+    ) -> _Body:
         spec = family.spec
         labels = self._labels(spec.labels, before)
         traced = None
@@ -92,10 +117,13 @@ class Renderer:
         else:
             name = spec.name
             body = "".join([f"{name}{labels[key]}{number(value)}\n" for key, value in family.samples])
+        same = old is not None and old.family.spec is spec
         return _Body(
             family=family,
-            text=(_text_header(spec) + body).encode(errors="replace"),
-            openmetrics=(_openmetrics_header(spec) + (traced or body)).encode(errors="replace"),
+            text_head=old.text_head if old and same else _bytes(_text_header(spec)),
+            openmetrics_head=old.openmetrics_head if old and same else _bytes(_openmetrics_header(spec)),
+            lines=_bytes(body),
+            traced=None if traced is None else _bytes(traced),
         )
 
     def _labels(
@@ -106,13 +134,8 @@ class Renderer:
         return self._known[names]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Body:
-    """A family, and what it looks like in both formats."""
-
-    family: Family
-    text: bytes
-    openmetrics: bytes
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
 
 
 class _LabelTexts(dict[tuple[str, ...], str]):
