@@ -106,7 +106,13 @@ def test_nothing_of_what_agents_say_is_told(
     for name in (NAME, DRAWS):
         shown += agents.server.cmd("capture-pane", "-p", "-t", f"main:{name}").stdout
     assert all(any(planted(where) in line for line in shown) for where in ("title", "text", "screen"))
-    environ = {**os.environ, "XDG_STATE_HOME": str(exporter.log.parent), "XDG_RUNTIME_DIR": str(runtime)}
+    # Wide: what `top` must not show it shall not only have no room for.
+    environ = {
+        **os.environ,
+        "XDG_STATE_HOME": str(exporter.log.parent),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "COLUMNS": "300",
+    }
 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-m", "tmux_exporter", *arguments, "--config", str(config)]
