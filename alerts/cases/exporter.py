@@ -30,6 +30,7 @@ def cases() -> Iterator[Case]:
             'tmux_exporter_samples_total{result="partial"}': (0, 3, 3),
             'tmux_exporter_samples_total{result="failed"}': (0, 0, 0),
             'tmux_exporter_collector_success{collector="processes"}': (1, 0, 1),
+            'tmux_exporter_collector_success{collector="host"}': (1, 0, 0),
         },
         priority="P2",
         hold="5m",

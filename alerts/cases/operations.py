@@ -70,15 +70,15 @@ def cases() -> Iterator[Case]:
     yield Case(
         alert="TmuxOperationsLost",
         series={
-            'tmux_exporter_operations_lost_total{reason="dropped"}': (0, 3, 0),
-            'tmux_exporter_operations_lost_total{reason="names"}': (0, 2, 0),
+            'tmux_exporter_operations_lost_total{reason="dropped"}': (0, 0.5, 0),
+            'tmux_exporter_operations_lost_total{reason="names"}': (0, 0.3, 0),
         },
         priority="P4",
         hold="0s",
         before="61m",
         over="59m45s",
         summary="Reports of operations are lost.",
-        says="a:1 has lost about 5 reports of operations within the hour; figures about operations are "
+        says="a:1 has lost about 800m reports of operations within the hour; figures about operations are "
         "that much too small.",
     )
     yield Case(

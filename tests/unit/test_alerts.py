@@ -365,6 +365,11 @@ WEAKENED = (
     ('12 * tmux_exporter_sample_interval_seconds{job="tmux"}', "60"),
     ('result!="complete"', 'result="partial"'),
     ('result!="complete"', 'result="failed"'),
+    (
+        '\n  and on (job, instance) tmux_exporter_collector_success{job="tmux", collector="processes"} == 0',
+        "",
+    ),
+    (', collector="processes"', ""),
     ("sum by (job, instance)", "sum by (job)"),
     ('config_last_reload_successful{job="tmux"} == 0', 'config_last_reload_successful{job="tmux"} == 1'),
     ('\nand tmux_server_start_time_seconds{job="tmux"}', ""),
