@@ -39,6 +39,7 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.remediator.language.json_schema >deploy/policies.schema.json
 	@$(PYTHON) -m tmux_exporter.remediator.language.reference >docs/policies.md
 	@$(PYTHON) -m alerts.generate
+	@$(PYTHON) -m tests.support.alert_faults.tables >alerts/proof.md
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards

@@ -18,7 +18,9 @@ NAMES = (b"two\nlines", b"blank \\040 tab\t#", b"\xff\xfe")
 COVERED, HUNG = b"covered", b"hung"
 AGAIN = b"the first one again"
 
-_BIND = 4096
+BIND = 4096
+
+_DETACH = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,6 +38,13 @@ def mount_hung(place: bytes) -> None:
     mount(b"nobody", place, b"fuse", options)
 
 
+def unmount(target: bytes) -> None:
+    """Take it away although it is in use."""
+    if _libc.umount2(target, _DETACH):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), target)
+
+
 def main(base: bytes, *, hung: bool) -> None:
     places = [os.path.join(base, name) for name in NAMES]
     covered = os.path.join(base, HUNG, COVERED)
@@ -45,7 +54,7 @@ def main(base: bytes, *, hung: bool) -> None:
         mount(b"none", place, b"tmpfs", b"size=%dk" % (number * 64))
     again = os.path.join(base, AGAIN)
     os.mkdir(again)
-    mount(places[0], again, b"none", b"", _BIND)
+    mount(places[0], again, b"none", b"", BIND)
     if hung:
         mount_hung(os.path.join(base, HUNG))
     asked = [os.fsdecode(place) for place in (*places, again, os.path.join(base, HUNG), covered)]
