@@ -107,10 +107,20 @@ def test_no_folder_and_no_file_is_no_remediator(place: Place) -> None:
     assert place.read() is None
 
 
-@pytest.mark.parametrize(("age", "up"), [(0.0, True), (15.0, True), (15.01, False), (-0.1, False)])
-def test_a_last_cycle_of_more_than_three_intervals_ago_is_not_up(place: Place, age: float, up: bool) -> None:
+@pytest.mark.parametrize(
+    ("interval", "age", "up"),
+    [
+        *((5.0, 0.0, True), (5.0, 15.0, True), (5.0, 15.01, False), (5.0, -0.1, False)),
+        *((0.5, 15.0, True), (0.5, 15.01, False), (20.0, 60.0, True), (20.0, 60.01, False)),
+    ],
+)
+def test_a_last_cycle_of_three_intervals_and_a_quarter_of_a_minute_ago_is_not_up(
+    place: Place, interval: float, age: float, up: bool
+) -> None:
+    status = replace(OBSERVER, interval_seconds=interval)
+    write(place.folder, status)
     place.clock = ManualClock(monotonic=OBSERVER.cycle_at + age)
-    assert place.read() == RemediatorReport(up=up, status=OBSERVER)
+    assert place.read() == RemediatorReport(up=up, status=status)
 
 
 def test_a_free_lock_is_not_up(place: Place) -> None:

@@ -30,7 +30,11 @@ from tmux_exporter.sources.guarded_file import read_guarded
 
 LARGEST_BYTES = 256 * 1024
 STALE_CYCLES = 3.0
-"""A last cycle that is older than this many of its intervals is old news."""
+FRESH_SECONDS = 15.0
+"""A last cycle that is older than both, so many of its intervals and so many seconds, is old news.
+
+However short the interval is: a cycle waits for tmux servers that hang.
+"""
 
 _POLICY = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -80,7 +84,7 @@ class RemediatorFile:
     def _is_fresh(self, status: RemediatorStatus) -> bool:
         # Monotonic time is one for all processes of a boot, and no step of the wall clock makes it stale.
         age = self._clock.monotonic() - status.cycle_at
-        return 0 <= age <= STALE_CYCLES * status.interval_seconds
+        return 0 <= age <= max(STALE_CYCLES * status.interval_seconds, FRESH_SECONDS)
 
     def _is_locked(self, folder: int) -> bool:
         descriptor = os.open(REMEDIATOR_LOCK, _OPEN, dir_fd=folder)

@@ -162,7 +162,7 @@ class House:
         file = place / "policies.yml"
         file.write_text(policies)
         file.chmod(0o600)
-        words = ("-m", "tmux_exporter.remediator_cli", "run", "--interval", "2s", "--policy", str(file))
+        words = ("-m", "tmux_exporter.remediator_cli", "run", "--interval", "1s", "--policy", str(file))
         with (place / "remediator.log").open("ab") as log:
             process = subprocess.Popen(
                 (sys.executable, *words, *flags), stderr=log, env={**os.environ, **self._environ(name)}
