@@ -151,3 +151,12 @@ def test_what_is_not_retained_is_forgotten() -> None:
     accounts.retain({"a"})
     assert accounts.totals("a").cpu_seconds == 1.0
     assert accounts.totals("b") == Totals()
+
+
+def test_a_zombie_stays_in_its_groups_while_those_of_all_others_are_the_same_object() -> None:
+    accounts, without = begun(), groups(a=(10,))
+    accounts.observe(table(used(10, 100), used(20, 50)), groups(a=(10,), b=(20,)))
+    for ticks in (60, 70):
+        zombie = process(20, cpu_ticks=ticks, state="Z")
+        accounts.observe(table(used(10, 100), zombie), without)
+    assert (accounts.totals("a").cpu_seconds, accounts.totals("b").cpu_seconds) == (1.0, 0.7)
