@@ -17,7 +17,6 @@ from tests.support.namespace import in_namespace
 from tests.support.processes import end_server, server_pid
 from tests.support.wait import wait_for
 from tests.support.watched import Watched, agent_command, timed
-from tmux_exporter import stack
 from tmux_exporter.sources import tmux_sockets
 
 CONFIGURATION = "limits:\n  agent_memory: 200MiB\n"
@@ -34,9 +33,6 @@ def alone(work: Callable[[], None]) -> None:
 @pytest.fixture
 def place(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
-    # Never a default port: somebody's Prometheus may look for its own there.
-    free_port = stack.free_port
-    monkeypatch.setattr(stack, "free_port", lambda _: free_port(0))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)
     return home

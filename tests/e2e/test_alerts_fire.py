@@ -146,9 +146,6 @@ def play(stage: Stage) -> None:
 @pytest.fixture(autouse=True)
 def _own_places(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
-    # Never a usual port: somebody's Prometheus may look for its own there.
-    free_port = stack.free_port
-    monkeypatch.setattr(stack, "free_port", lambda _: free_port(0))
 
 
 @pytest.mark.long

@@ -22,7 +22,6 @@ from tests.support.namespace import in_namespace
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, OTHER
 from tests.support.wait import wait_for
-from tmux_exporter import stack
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.sources import tmux_sockets
 
@@ -38,9 +37,6 @@ def test_a_lost_check_in_is_told_ended_and_forgotten_and_nothing_else_is(
     socket_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
-    # Never a default port: somebody's Prometheus may look for its own there.
-    free_port = stack.free_port
-    monkeypatch.setattr(stack, "free_port", lambda _: free_port(0))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)
 
