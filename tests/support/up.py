@@ -15,6 +15,16 @@ from tests.support.wait import wait_for
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 """As /proc/net/tcp and tcp6 write it."""
 
+_ON_FREE_PORTS = """
+from tmux_exporter import stack
+from tmux_exporter.entry import main
+
+free_port = stack.free_port
+stack.free_port = lambda _: free_port(0)
+main()
+"""
+"""`tmux-exporter`, but never on 9090 or 9093: somebody's Prometheus may look for its own there."""
+
 
 class Up:
     """A running `tmux-exporter up` on free ports; `home` is where it keeps its state."""
@@ -32,8 +42,8 @@ class Up:
             self.process = subprocess.Popen(
                 [
                     sys.executable,
-                    "-m",
-                    "tmux_exporter",
+                    "-c",
+                    _ON_FREE_PORTS,
                     "up",
                     "--web.listen-address",
                     "127.0.0.1:0",
