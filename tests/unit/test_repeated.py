@@ -17,8 +17,9 @@ from tmux_exporter.analysis.accounting import Totals
 from tmux_exporter.analysis.costs import Costs
 from tmux_exporter.analysis.groups import account_facts
 from tmux_exporter.analysis.leaks import Leaks
+from tmux_exporter.analysis.pane_members import PaneMembers
 from tmux_exporter.analysis.repeated import Makes, Repeated, shape
-from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.analysis.snapshot import Snapshot, living
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import Config
 from tmux_exporter.model import (
@@ -59,6 +60,24 @@ def test_a_conclusion_stands_once_it_was_drawn_twice_from_the_same() -> None:
     assert (drawn, repeated.number) == ([1, 1], 1)
     assert [repeated.of("b", conclude(2)), repeated.of("a", conclude(1))] == [2, 1]
     assert (drawn, repeated.number) == ([1, 1, 2, 1], 3)
+
+
+def test_it_stands_for_facts_that_come_back_until_it_changes() -> None:
+    drawn: list[str] = []
+
+    def conclude(facts: str, value: int) -> Callable[[], int]:
+        def draw() -> int:
+            drawn.append(facts)
+            return value
+
+        return draw
+
+    repeated: Repeated[int] = Repeated()
+    for facts in "abbabbabbabb":
+        assert repeated.of(facts, conclude(facts, 1)) == 1
+    assert drawn == ["a", "b", "b", "a"]
+    assert [repeated.of(facts, conclude(facts, 2)) for facts in "cab"] == [2, 2, 2]
+    assert drawn[4:] == ["c", "a", "b"]
 
 
 def test_of_what_is_not_known_nothing_stands() -> None:
@@ -161,14 +180,14 @@ SEEDS = range(6)
 def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
     stood = 0
+    before: dict[Repeated[Any], object] = {}
     real = Repeated.of
 
     def of(self: Repeated[Any], facts: object, conclude: Callable[[], Any]) -> Any:
         nonlocal stood
-        stood += facts is not None and facts == self._facts
-        real(self, None, conclude)
-        self._facts = facts
-        return self._value
+        stood += facts is not None and facts == before.get(self)
+        before[self] = facts
+        return real(self, None, conclude)
 
     def work_out(
         self: Costs, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
@@ -177,6 +196,12 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
 
     monkeypatch.setattr(Repeated, "of", of)
     monkeypatch.setattr(Costs, "of", work_out)
+    monkeypatch.setattr(Costs, "made", lambda _self, _key, _facts, make: make())
+    monkeypatch.setattr(
+        PaneMembers,
+        "of",
+        lambda _self, table, rosters: {key: living(roster, table) for key, roster in rosters.items()},
+    )
     for seed in SEEDS:
         assert kept[seed] == reports(seed), seed
     assert stood > 100

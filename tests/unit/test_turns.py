@@ -34,3 +34,12 @@ def test_who_is_gone_is_forgotten_and_who_is_new_waits() -> None:
     assert turns.due(5, {1, 3, 4}) == [1]
     assert turns.due(10, {1, 3, 4}) == [3]
     assert turns.due(20, {1, 3, 4}) == [4, 1, 3]
+
+
+def test_a_storm_of_those_who_come_and_go_leaves_little_behind() -> None:
+    turns = Turns(3600)
+    for number in range(100):
+        turns.add(range(number * 1000, number * 1000 + 1000))
+        turns.due(number, range(10))
+    assert len(turns._waiting) <= 120
+    assert sorted(turns.due(8000, range(10))) == list(range(10))

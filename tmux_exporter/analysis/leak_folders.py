@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from tmux_exporter.analysis.leak_places import Place
 from tmux_exporter.model import PaneKey, ProcessId, ProcessTable, TmuxView
 
-_MOST = 10_000
+_MOST = 2_000
 """Panes whose folder is kept; beyond, those that were seen first are forgotten."""
 
 _PARENTS_OF_HOMES = frozenset({"/", "/home", "/Users", "/var/home"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tmux_exporter.model import Owner, PaneKey, Process, ProcessId, TmuxView
 
-_MOST_GONE = 10_000
+_MOST_GONE = 2_000
 """Panes that are gone and still known; beyond, those that nobody asked for longest are forgotten."""
 
 Place = tuple[str, str]

@@ -4,6 +4,7 @@ Most samples show the same processes in the same panes: only figures move. What 
 decide (owners, agents, accounts) need not be worked out again then.
 """
 
+from collections import deque
 from collections.abc import Callable, Container, Hashable, Mapping
 from dataclasses import fields
 from operator import attrgetter
@@ -102,28 +103,33 @@ def _listing(listing: Listing, taken_at: float) -> Hashable:
     )
 
 
+_REMEMBERED = 4
+"""Facts that come back: a costly listing is not asked for in each sample, and is fresh in some only."""
+
+
 class Repeated(Generic[T]):
     """The last conclusion of one kind.
 
-    What was concluded before may bear on it (names stick, owners are remembered): so it stands only once the
-    same facts have led to the same conclusion twice.
+    What was concluded before may bear on it (names stick, owners are remembered): so it stands only for facts
+    that have led to it twice since it was drawn.
     """
 
     def __init__(self) -> None:
         self.number = 0
-        self._facts: object = None
         self._value: T | None = None
-        self._stands = False
+        self._stands: deque[object] = deque(maxlen=_REMEMBERED)
+        self._once: deque[object] = deque(maxlen=_REMEMBERED)
 
     def of(self, facts: object, conclude: Callable[[], T]) -> T:
         """The conclusion from these facts; `number` changes with it. `None` as facts: draw it anew."""
-        if self._stands and facts is not None and facts == self._facts and self._value is not None:
+        if self._value is not None and facts is not None and facts in self._stands:
             return self._value
         value = conclude()
-        same = value == self._value
-        self._stands = same and facts is not None and facts == self._facts
-        self._facts = facts
-        if not same or self._value is None:
+        if value != self._value or self._value is None:
             self._value = value
             self.number += 1
+            self._stands.clear()
+            self._once.clear()
+        if facts is not None:
+            (self._stands if facts in self._once else self._once).append(facts)
         return self._value

@@ -8,6 +8,8 @@ V = TypeVar("V")
 
 KEPT_SECONDS = 60.0
 
+_FEW = 100
+
 
 class Kept(Generic[K, V]):
     """What `read` gave for each key within the last minute; None where it failed."""
@@ -33,5 +35,8 @@ class Kept(Generic[K, V]):
 
     def known(self, keys: Iterable[K], now: float) -> dict[K, V]:
         """The values of those keys that have one."""
-        found = ((key, self.get(key, now)) for key in keys)
-        return {key: value for key, value in found if value is not None}
+        found = {key: self.get(key, now) for key in keys}
+        # Nobody asks again for processes that ended, and many may end within a minute.
+        if len(self._values) > 2 * len(found) + _FEW:
+            self._values = {key: self._values[key] for key in found}
+        return {key: value for key, value in found.items() if value is not None}

@@ -2,7 +2,20 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
+from typing import Protocol
+
+_FEW = 100
+
+
+class Present(Protocol):
+    """Who is there."""
+
+    def __len__(self) -> int:
+        """How many they are."""
+
+    def __contains__(self, member: object, /) -> bool:
+        """Whether this one is."""
 
 
 class Turns:
@@ -19,8 +32,11 @@ class Turns:
         for member in members:
             self._waiting.setdefault(member, None)
 
-    def due(self, now: float, present: Container[int]) -> list[int]:
+    def due(self, now: float, present: Present) -> list[int]:
         """Whose turn it is at the monotonic time `now`; who is no longer `present` is forgotten."""
+        # Most who come and go do so long before it is their turn.
+        if len(self._waiting) > 2 * len(present) + _FEW:
+            self._waiting = OrderedDict.fromkeys(each for each in self._waiting if each in present)
         passed = min(1.0, (now - self._asked_at) / self._seconds)
         self._asked_at = now
         self._credit += len(self._waiting) * passed
