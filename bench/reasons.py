@@ -1,7 +1,7 @@
 """Why a goal may be missed, by subject: the page shows those of the goals that are."""
 
 REASONS = {
-    "cpu": "Reading processes is a quarter of a sample (see below where it goes). The rest is Python: tmux's "
+    "cpu": "Reading processes is a sixth of a sample (see below where it goes). The rest is Python: tmux's "
     "answer, the host, sums, families and the page. What is done once in 5 or 15 s also finds its caches "
     "cold, which doubles it: the same samples one after the other cost half. process-exporter reads more of "
     "/proc and concludes less.",
@@ -12,8 +12,8 @@ REASONS = {
     "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is "
     "kept of them grow with their number, and what the caches of the processor hold does not.",
     "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "
-    "core the exporter asks less often, but it needs some listings to know. A busy machine makes the same "
-    "work dearer.",
+    "core the exporter asks less often. The pace rests on the cheapest of its last three listings, so that "
+    "the mean of them is a little dearer; and a busy machine makes the same work dearer.",
     "accuracy": "A process that nobody waits for is charged to its pane only as far as a sample saw it.",
     "memory": "Between two readings a figure goes on from the last one; on a busy machine a pause is also "
     "the time in which the process had no CPU.",
