@@ -42,7 +42,6 @@ ONE = ("fleet", "billing", "claude-api")
 """This test's servers: others of this user may run beside them."""
 
 TROUBLE = {
-    "Urgent alerts": 1,
     "Waiting agents": 0,
     "Exited agents": 0,
     "Near limit": 0,
@@ -52,6 +51,9 @@ TROUBLE = {
     "Blind hosts": 0,
 }
 """What the tiles of the fleet board say of this test's servers."""
+
+URGENT = "Urgent alerts"
+"""It says at least that one hangs; of a machine that is busy with other tests it may say more."""
 
 SCRAPE_INTERVAL = 1.0
 BUSY = "while sleep 0.2; do for each in {1..10000}; do :; done; done"
@@ -162,11 +164,12 @@ def test_every_query_has_an_answer_and_the_tiles_tell_the_trouble_there_is(asked
     def tell() -> bool:
         asker = questioner.asker(board)
         told.update({each.panel["title"]: asker.value(each, OURS) for each in tiles})
-        return told == TROUBLE
+        return (told.pop(URGENT) or 0) >= 1 and told == TROUBLE
 
     with suppress(AssertionError):
         wait_for(tell, "the tiles tell it", 30)
     assert told == TROUBLE
+    assert tell()
     # What this test would say of a query that is wrong, and of one that asks for nothing that is there.
     asker = questioner.asker(board)
     assert asker.target(tiles[0]._replace(expr="rate(tmux_up)"), {}).complaints
