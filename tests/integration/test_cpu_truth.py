@@ -162,17 +162,22 @@ def test_orphans_are_counted_as_far_as_they_were_seen_and_the_rest_is_published(
 
 def test_an_agent_that_exits_stays_in_its_pane_once(watch: Watch, tmp_path: Path) -> None:
     (tmp_path / "claude").symlink_to("/bin/sh")
-    script = f'{tmp_path}/claude -c "{BURN.strip()}; {BURN.strip()}; true"\n'
+    os.mkfifo(tmp_path / "leave")
+    burned = tmp_path / "burned"
+    burn = BURN.strip()
+    script = f'{tmp_path}/claude -c "{burn}; {burn}; : >{burned}; read word <{tmp_path}/leave"\n'
     workload = Workload(tmp_path / "workload", script)
     with running(watch, workload) as (pane, _):
         before = watch.cpu(watch.settle(), pane)
         workload.start()
-        seen = 0.0
-        while not workload.is_done:
-            agents = [
-                each for each in watch.sample().agents if each.pane == pane and each.program == "claude"
-            ]
-            seen = max([seen, *(each.usage.cpu_seconds_total for each in agents)])
-        counted = watch.cpu(watch.settle(), pane) - before
+        watch.sample_until(burned.exists)
+        (agent,) = watch.agents(watch.settle(), pane)
+        seen = agent.usage.cpu_seconds_total
+        (tmp_path / "leave").write_text("now\n")
+        watch.sample_until(lambda: workload.is_done)
+        after = watch.settle()
+        counted = watch.cpu(after, pane) - before
+        assert agent.program == "claude"
+        assert agent.pid not in [each.pid for each in watch.agents(after, pane)]
         assert counted == pytest.approx(workload.used(), rel=0.01, abs=TICKS)
-        assert 0.5 * counted < seen <= counted + 0.02
+        assert 0.9 * counted < seen <= counted + 0.02

@@ -9,7 +9,7 @@ from tests.support.clock import ShiftedClock
 from tests.support.processes import server_pid
 from tests.support.wait import wait_for
 from tmux_exporter.config import Config
-from tmux_exporter.report import PaneReport, Report
+from tmux_exporter.report import AgentReport, PaneReport, Report
 from tmux_exporter.sampler import Sampler
 from tmux_exporter.sources.limits import LimitReader
 from tmux_exporter.sources.procfs import ProcReader
@@ -48,6 +48,10 @@ class Watch:
         (label,) = [each.server for each in report.servers if each.pid == self.pid]
         (found,) = [each for each in report.panes if (each.server, each.pane) == (label, pane)]
         return found
+
+    def agents(self, report: Report, pane: str) -> list[AgentReport]:
+        (label,) = [each.server for each in report.servers if each.pid == self.pid]
+        return [each for each in report.agents if (each.server, each.pane) == (label, pane)]
 
     def written(self, report: Report, pane: str) -> int:
         written = self.pane(report, pane).usage.written_bytes_total
