@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.exporter import Exporter
+from tests.support.leftovers import end_carrying
 from tests.support.processes import end_server
 from tests.support.up import Up
 from tests.support.wait import wait_for
@@ -19,6 +21,35 @@ from tests.support.wait import wait_for
 # Other tests and other work run beside: how long an example takes says nothing about the code.
 settings.register_profile("beside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside")
+
+RUN = "TMUX_EXPORTER_TEST_RUN"
+"""All that a test starts carries it in its environment, with the value of its test runner."""
+
+os.environ[RUN] = str(uuid.uuid4())
+left_behind = pytest.StashKey[list[str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what tests have left behind; a worker tells its runner what that was."""
+    ended = end_carrying(RUN, os.environ[RUN])
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_behind"] = ended
+    else:
+        session.config.stash.setdefault(left_behind, []).extend(ended)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect what a worker has ended."""
+    node.config.stash.setdefault(left_behind, []).extend(
+        getattr(node, "workeroutput", {}).get("left_behind", [])
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Name the tests that do not end what they start."""
+    for each in config.stash.get(left_behind, []):
+        terminalreporter.write_line(f"left behind, ended now: {each}")
 
 
 @pytest.fixture
@@ -31,6 +62,8 @@ def socket_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = base / f"tmux-{os.getuid()}"
     folder.mkdir(mode=0o700)
     yield folder
+    # What ignores a hangup, or was given to init, outlives its pane and its server.
+    end_carrying("TMUX_TMPDIR", str(base))
     shutil.rmtree(base, ignore_errors=True)
 
 

@@ -150,10 +150,11 @@ def test_what_the_kernel_holds_is_told_and_left(fleet: Fleet) -> None:
     (fleet.scene.base / "held").mkdir()
     os.symlink(os.path.realpath(sys.executable), fleet.scene.base / "held" / "claude")
     pid = fleet.schedule("$B/held/claude $B/held.py $B/held/fifo", "held")
+    # A read from disk holds it as well, before it has that child.
+    (child,) = wait_for(lambda: fleet.children(pid), "it has a child")
     wait_for(
         lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D", "it is held", 20
     )
-    (child,) = fleet.children(pid)
     try:
         result = carry_out(agent_order(pid, STOP), fleet.tools())
         assert result.actions == SURVIVED
