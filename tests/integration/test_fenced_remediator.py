@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import fenced_remediator
 from tests.support.processes import end_process
+from tests.support.wait import wait_for
 
 
 @pytest.fixture
@@ -17,6 +18,8 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subproc
     """A process whose TMUX_TMPDIR is that of the test."""
     monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path))
     process = subprocess.Popen(["sleep", "20000"])
+    # Popen comes back in the middle of exec: for a moment there is no environment.
+    wait_for(Path(f"/proc/{process.pid}/environ").read_bytes, "it has its environment")
     yield process
     end_process(process.pid)
     process.wait()

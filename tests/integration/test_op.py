@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.op_listener import OpListener
@@ -189,7 +190,8 @@ def test_a_signal_for_us_is_the_command_s(listener: OpListener, tmp_path: Path, 
 def test_a_signal_between_two_attempts_ends_it(listener: OpListener, tmp_path: Path) -> None:
     command = [*OP, "--retry", "3", "--backoff", "1h", "--", "sh", "-c", f"touch {tmp_path}/ran; exit 4"]
     with subprocess.Popen(command, env=listener.environ()) as program:
-        wait_for((tmp_path / "ran").exists, "it has failed once", timeout=60)
+        wait_for((tmp_path / "ran").exists, "it has run once", timeout=60)
+        wait_for(lambda: not psutil.Process(program.pid).children(), "it has failed", timeout=60)
         program.send_signal(signal.SIGTERM)
         assert program.wait(30) == -signal.SIGTERM
     assert listener.wait_for_count("recovery", 1).errors["exit_status"] == 1
