@@ -11,7 +11,7 @@ REASONS = {
     "goal was set for four files.",
     "growth": "Processes of other users are not asked in a sample, but each minute's listing and what is "
     "kept of them grow with their number, and what the caches of the processor hold does not.",
-    "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.5 % of a "
+    "tmux": "A listing costs the server what its panes and formats cost; where that is more than 0.4 % of a "
     "core the exporter asks less often. The pace rests on the cheapest of its last three listings, so that "
     "the mean of them is a little dearer; and a busy machine makes the same work dearer.",
     "accuracy": "A process that nobody waits for is charged to its pane only as far as a sample saw it.",

@@ -10,7 +10,7 @@ from tmux_exporter.model import (
     MemoryBounds,
     ProcessId,
     ProcessTable,
-    Proportions,
+    ProportionsFound,
     TmuxView,
 )
 from tmux_exporter.remediation import RemediatorReport
@@ -55,8 +55,8 @@ class CircumstanceSource(Protocol):
 class ProportionSource(Protocol):
     """Reads how much of their memory processes share."""
 
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Proportions | None]:
-        """As many of these as there is time for; None for one that does not show it."""
+    def read(self, processes: Iterable[ProcessId]) -> ProportionsFound:
+        """As many of these as there is time for."""
 
 
 class RemediatorSource(Protocol):

@@ -129,6 +129,14 @@ class Proportions:
     swap_elsewhere_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProportionsFound:
+    """What was read of how processes share, None for one that does not show it, and the CPU that took."""
+
+    found: Mapping[ProcessId, Proportions | None]
+    cpu_seconds: float
+
+
 Cgroup = tuple[str, ...]
 """A cgroup by the folders that lead to it from the root of the cgroup file systems."""
 

@@ -48,7 +48,7 @@ def test_a_process_is_read_and_its_successor_under_the_pid_is_not() -> None:
     me = started(os.getpid())
     other = ProcessId(me.pid, me.start_ticks - 1)
     gone = ProcessId(1 << 30, 1)
-    found = RollupReader(clock=ManualClock()).read([me, other, gone])
+    found = RollupReader(clock=ManualClock()).read([me, other, gone]).found
     assert isinstance(found[me], Proportions)
     assert (found[other], found[gone]) == (None, None)
 
@@ -61,7 +61,7 @@ def test_a_refusal_is_none() -> None:
             os.read(os.pipe()[0], 1)
     try:
         stranger = started(child)
-        read = in_child(lambda: RollupReader(clock=ManualClock()).read([stranger]), uid=NOBODY)
+        read = in_child(lambda: RollupReader(clock=ManualClock()).read([stranger]).found, uid=NOBODY)
         assert dict(read) == {stranger: None}
     finally:
         end_process(child)
@@ -79,4 +79,4 @@ class SlowClock(ShiftedClock):
 def test_reading_ends_with_the_time_for_it() -> None:
     me = started(os.getpid())
     asked = [me, *(ProcessId(1 << 30, start) for start in range(9))]
-    assert 1 <= len(RollupReader(clock=SlowClock()).read(asked)) < 4
+    assert 1 <= len(RollupReader(clock=SlowClock()).read(asked).found) < 4

@@ -568,10 +568,10 @@ def test_a_denied_socket_is_a_problem_unless_a_server_is_known_there() -> None:
 # Pace
 
 
-def test_the_next_question_waits_until_the_last_one_cost_a_two_hundredth_of_a_core() -> None:
+def test_the_next_question_waits_until_the_last_one_cost_a_250th_of_a_core() -> None:
     samples = Samples()
     samples.take({PATH: samples.answer(seconds=0.2, cpu=0.05)}, alive=[P], listening={P: PATH})
-    samples.clock.advance(9.9)
+    samples.clock.advance(12.4)
     assert not samples.due(P)
     [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.queries, server.listing is not None) == (True, (), True)
@@ -604,9 +604,9 @@ def pace_after(samples: Samples, *costs: tuple[float | None, float]) -> float:
 
 def test_the_cost_is_the_least_of_the_last_three_and_never_more_than_the_answer_took() -> None:
     assert pace_after(Samples(), (None, 0.5)) == 0
-    assert pace_after(Samples(), (0.05, 0.5), (0.02, 0.5), (0.2, 0.5)) == pytest.approx(4)
-    assert pace_after(Samples(), (0.02, 0.5), *[(0.1, 0.5)] * 3) == pytest.approx(20)
-    assert pace_after(Samples(), (2.0, 0.01)) == pytest.approx(2)
+    assert pace_after(Samples(), (0.05, 0.5), (0.02, 0.5), (0.2, 0.5)) == pytest.approx(5)
+    assert pace_after(Samples(), (0.02, 0.5), *[(0.1, 0.5)] * 3) == pytest.approx(25)
+    assert pace_after(Samples(), (2.0, 0.01)) == pytest.approx(2.5)
     assert pace_after(Samples(), (2.0, 2.0)) == pytest.approx(60)
 
 

@@ -3,7 +3,8 @@
 `status` tells for 15 µs what a process has; a page that several have counts there for each of them. Two kinds
 of processes can have pages in common: those forked from one another without exec (they bear one `image`), and
 all that have shared memory. Only of these, where it could matter, `smaps_rollup` is read, and within a
-budget: a fortieth of what it would cost to read it of every process, saved up for a burst at most.
+budget: a fortieth of what it would cost to read it of every process, saved up for a burst at most. A reading
+is planned by what one costs elsewhere, and paid for by what it really took.
 
 Between two readings a figure goes on from the last one: what is new counts for its process alone, and what a
 family shared is divided by as many as it has now.
@@ -12,7 +13,7 @@ family shared is divided by as many as it has now.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.model import MemorySource, Process, ProcessId, ProcessTable, Proportions
+from tmux_exporter.model import MemorySource, Process, ProcessId, ProcessTable, ProportionsFound
 from tmux_exporter.per_process import PerProcess
 
 MATTERS_BYTES = 1 << 20
@@ -140,10 +141,10 @@ class SharedPages:
         self._asked = tuple(self._affordable(sorted(self._wanted(), key=self._urgency)))
         return self._asked
 
-    def learn(self, found: Mapping[ProcessId, Proportions | None]) -> None:
-        """Take in what was read of the plan; what there was no time for is not paid for."""
-        self._saved_up += sum(self._cost(id_) for id_ in self._asked if id_ not in found)
-        for id_, proportions in found.items():
+    def learn(self, read: ProportionsFound) -> None:
+        """Take in what was read of the plan, and pay for it."""
+        self._saved_up += sum(self._cost(id_) for id_ in self._asked) - read.cpu_seconds
+        for id_, proportions in read.found.items():
             process = self._crowd.get(id_)
             if process is None:
                 continue

@@ -6,10 +6,11 @@ for that seem to share some, none that is large, and no more than fit into a few
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import ProcessId, Proportions
+from tmux_exporter.model import ProcessId, Proportions, ProportionsFound
 from tmux_exporter.sources.procfs_folder import read_file
 from tmux_exporter.sources.procfs_parse import parse_stat
 
@@ -22,19 +23,23 @@ _LINE = re.compile(rb"^(\w+): +(\d+) kB$", re.MULTILINE)
 class RollupReader:
     """Reads them for a sample at a time, of processes that we may look into (our own)."""
 
-    def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
+    def __init__(
+        self, *, clock: Clock, proc_root: str = "/proc", cpu_seconds: Callable[[], float] = time.thread_time
+    ) -> None:
         self._clock = clock
         self._root = proc_root
+        self._cpu_seconds = cpu_seconds
 
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Proportions | None]:
+    def read(self, processes: Iterable[ProcessId]) -> ProportionsFound:
         """One by one, as far as the time goes; None where it is refused, gone or not understood."""
+        begun = self._cpu_seconds()
         found: dict[ProcessId, Proportions | None] = {}
         until = self._clock.monotonic() + DEADLINE_SECONDS
         for process in processes:
             found[process] = self._look(process)
             if self._clock.monotonic() >= until:
                 break
-        return found
+        return ProportionsFound(found=found, cpu_seconds=self._cpu_seconds() - begun)
 
     def _look(self, process: ProcessId) -> Proportions | None:
         try:
