@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tmux_exporter.model import ProcessId
 
-FILE_VERSION = 2
+FILE_VERSION = 3
 """Version of the file; another one is not read."""
 
 
@@ -141,8 +141,8 @@ class PolicyStatus:
 class RemediatorStatus:
     """The remediator after a cycle, which ended at `cycle_timestamp` (wall) and `cycle_at` (monotonic).
 
-    `blind` means that it could not see well enough to do anything. `ended` are the shells of the schedulers
-    that it ended lately.
+    `blind` means that it could not see well enough to do anything, `reload_successful` that the policies in
+    use are those that were read last. `ended` are the shells of the schedulers that it ended lately.
     """
 
     process: ProcessId
@@ -152,6 +152,7 @@ class RemediatorStatus:
     cycle_at: float
     blind: bool
     audit_healthy: bool
+    reload_successful: bool = True
     policies: tuple[PolicyStatus, ...] = ()
     ended: tuple[ProcessId, ...] = ()
 

@@ -33,6 +33,15 @@ def cases() -> Iterator[Case]:
         says=f"{of} cannot write down what it does, and therefore does nothing.",
     )
     yield Case(
+        alert="TmuxRemediatorPoliciesRefused",
+        series={"tmux_remediator_config_last_reload_successful": (1, 0, 1)},
+        priority="P4",
+        hold="1h",
+        summary="The policies of the remediator have a mistake; the ones before are in use.",
+        says=f"{of} was told to read its policies again, found a mistake, and goes on with the ones before. "
+        "After a restart it would not start.",
+    )
+    yield Case(
         alert="TmuxRemediatorBreakerOpen",
         series={'tmux_remediator_breaker_open{policy="p"}': (0, 1, 0)},
         priority="P3",

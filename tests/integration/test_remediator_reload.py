@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.policies import HEAD, write
 from tests.support.wait import wait_for
-from tmux_exporter.places import REMEDIATOR_AUDIT
+from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
+from tmux_exporter.sources.remediator_file import parse_status
 
 POLICIES = (
     HEAD
@@ -58,6 +59,12 @@ class Running:
         self.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.log().count(words) > count, f"it says {words}: {self.log()}")
 
+    def has_them_as_they_are(self) -> bool:
+        """Whether the exporter is told that the policies in use are those of the file."""
+        told = self.base / "run" / "tmux-exporter" / REMEDIATOR_STATUS
+        wait_for(told.exists, "it tells of its first cycle")
+        return parse_status(told.read_bytes()).reload_successful
+
     def records(self) -> list[dict[str, object]]:
         path = self.base / "state" / "tmux-exporter" / REMEDIATOR_AUDIT
         return [json.loads(line) for line in path.read_bytes().splitlines()]
@@ -87,10 +94,12 @@ def test_policies_are_read_again_and_a_mistake_changes_nothing(remediator: Runni
     write(remediator.base, POLICIES.replace("for: 5m", "for: five"))
     remediator.hang_up("policies refused, the ones before stay in use")
     assert "'five' is not a duration" in remediator.log()
+    wait_for(lambda: not remediator.has_them_as_they_are(), "the refusal is told")
     remediator.policies.unlink()
     remediator.hang_up("policies refused, the ones before stay in use")
     write(remediator.base, POLICIES.replace("name: orphans", "name: renamed"))
     remediator.hang_up("policies applied")
+    wait_for(remediator.has_them_as_they_are, "what was applied is told")
     assert remediator.process.poll() is None
     told = [(each["kind"], each["policies"]) for each in remediator.records()]
     assert told == [("start", ["orphans"]), ("reload", ["renamed"])]

@@ -21,6 +21,7 @@ statuses = st.builds(
     cycle_at=numbers,
     blind=st.booleans(),
     audit_healthy=st.booleans(),
+    reload_successful=st.booleans(),
     policies=st.lists(
         st.builds(
             PolicyStatus,

@@ -14,6 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.policies import SHIPPED
+from tests.support.policies import write as write_policies
 from tests.support.processes import end_process
 from tests.support.remediation import FLEET, OTHER, Fleet
 from tests.support.wait import wait_for
@@ -125,6 +127,7 @@ class RunbookScene:
             "SLO": "errors",
             "USER": pwd.getpwuid(os.getuid()).pw_name,
             "FILE": str(self.home / "exporter.yml"),
+            "POLICIES": str(write_policies(self.home, SHIPPED.read_text())),
             "promtool check config FILE": f"promtool check config {self.home / 'prometheus.yml'}",
         }
 

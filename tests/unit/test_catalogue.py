@@ -92,6 +92,7 @@ CONTRACT = {
         tmux_exporter_config_last_reload_successful
         tmux_exporter_config_last_reload_successful_timestamp_seconds
         tmux_remediator_up tmux_remediator_blind tmux_remediator_audit_healthy
+        tmux_remediator_config_last_reload_successful
         tmux_remediator_last_cycle_timestamp_seconds
         process_cpu_seconds_total process_resident_memory_bytes process_virtual_memory_bytes
         process_start_time_seconds process_open_fds process_max_fds

@@ -14,6 +14,7 @@ NOW_ONLY = {
     "tmux_remediator_breaker_open",
     "tmux_remediator_blind",
     "tmux_remediator_audit_healthy",
+    "tmux_remediator_config_last_reload_successful",
 }
 LASTING = {
     "tmux_remediator_actions_total",
@@ -41,6 +42,7 @@ def test_one_that_runs() -> None:
     assert found["tmux_remediator_breaker_open"] == {(POLICY,): 0}
     assert found["tmux_remediator_blind"] == {(): 0}
     assert found["tmux_remediator_audit_healthy"] == {(): 1}
+    assert found["tmux_remediator_config_last_reload_successful"] == {(): 1}
     assert found["tmux_remediator_last_cycle_timestamp_seconds"] == {(): NOW - 2.5}
 
 
@@ -57,12 +59,13 @@ def test_every_action_and_every_refusal_is_counted_from_0() -> None:
     assert {key: count for key, count in refusals.items() if count} == {(POLICY, "warmup"): 1}
 
 
-def test_one_that_cannot_see_or_write() -> None:
-    status = replace(OBSERVER, mode=Mode.ENFORCE, blind=True, audit_healthy=False)
+def test_one_that_cannot_see_or_write_or_read_its_policies() -> None:
+    status = replace(OBSERVER, mode=Mode.ENFORCE, blind=True, audit_healthy=False, reload_successful=False)
     found = shown(RemediatorReport(up=True, status=status))
     assert found["tmux_remediator_mode"]["enforce",] == 1
     assert found["tmux_remediator_blind"] == {(): 1}
     assert found["tmux_remediator_audit_healthy"] == {(): 0}
+    assert found["tmux_remediator_config_last_reload_successful"] == {(): 0}
 
 
 def test_of_one_that_ended_only_what_it_did_is_left() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.report import OBSERVER
 from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
-from tmux_exporter.remediation import Mode, RemediatorReport, least
+from tmux_exporter.remediation import FILE_VERSION, Mode, RemediatorReport, least
 from tmux_exporter.remediator.status_file import render, write
 from tmux_exporter.sources.remediator_file import LARGEST_BYTES, RemediatorFile, parse_status
 
@@ -31,15 +31,16 @@ POLICY: dict[str, Any] = json.loads(render(OBSERVER))["policies"][0]
         b"",
         b"[]",
         b"[" * 100_000,
-        document(version=1),
-        document(version=3),
-        document(version="1"),
+        document(version=FILE_VERSION - 1),
+        document(version=FILE_VERSION + 1),
+        document(version=str(FILE_VERSION)),
         document(mode="enforced"),
         document(process=[1]),
         document(process=[1, -1]),
         document(process=[True, 1]),
         document(process="ab"),
         document(blind=0),
+        document(reload_successful=1),
         document(cycle_at=None),
         document(cycle_at=10**400),
         document(interval_seconds="5"),

@@ -29,6 +29,13 @@ _IS = (
         "nothing.",
     ),
     (
+        "PoliciesRefused",
+        "tmux_remediator_config_last_reload_successful == 0",
+        "The policies of the remediator have a mistake; the ones before are in use.",
+        "The remediator on {{ $labels.instance }} was told to read its policies again, found a mistake, and "
+        "goes on with the ones before. After a restart it would not start.",
+    ),
+    (
         "BreakerOpen",
         "tmux_remediator_breaker_open == 1",
         "A policy of the remediator was stopped because it acted too often.",

@@ -238,6 +238,13 @@ REMEDIATOR = (
         help="1 while the audit log can be written, 0 when it cannot and nothing is done.",
     ),
     Spec(
+        name="tmux_remediator_config_last_reload_successful",
+        kind=Kind.GAUGE,
+        subject="remediator",
+        help="1 when the last reading of the policies was applied, 0 when they had errors and those before "
+        "are still in use.",
+    ),
+    Spec(
         name="tmux_remediator_last_cycle_timestamp_seconds",
         kind=Kind.GAUGE,
         unit="seconds",

@@ -31,6 +31,10 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         family("tmux_remediator_blind", _single(int(now.blind) if now else None)),
         family("tmux_remediator_audit_healthy", _single(int(now.audit_healthy) if now else None)),
         family(
+            "tmux_remediator_config_last_reload_successful",
+            _single(int(now.reload_successful) if now else None),
+        ),
+        family(
             "tmux_remediator_last_cycle_timestamp_seconds",
             _single(status.cycle_timestamp if status else None),
         ),

@@ -90,6 +90,7 @@ class Remediator:
         self._tally = Tally(each.name for each in settings.policies.policies)
         self._history = start(self._world.moment())
         self._blind = True
+        self._reload_successful = True
         self._audit_healthy = self._record_policies("start")
         self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
         self._tools = Tools(
@@ -150,6 +151,11 @@ class Remediator:
         self._settings = replace(self._settings, policies=policies)
         self._tally.use(each.name for each in policies.policies)
         self._audit_healthy = self._record_policies("reload")
+        self._reload_successful = True
+
+    def keep_policies(self) -> None:
+        """Go on with the policies in use, because those that were read now have a mistake."""
+        self._reload_successful = False
 
     def apply(self, order: Order) -> tuple[bool, str]:
         """Carry out an order that a person has approved of; whether its target is gone by that, and in words.
@@ -173,6 +179,7 @@ class Remediator:
             cycle_at=now.monotonic,
             blind=self._blind,
             audit_healthy=self._audit_healthy,
+            reload_successful=self._reload_successful,
             policies=self._tally.status(),
             ended=self._tally.ended,
         )

@@ -83,6 +83,7 @@ def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None
     except ConfigError as error:
         for problem in error.problems:
             _log.error("policies refused, the ones before stay in use", extra={"problem": problem})
+        remediator.keep_policies()
         return
     remediator.use(policies)
     names = ",".join(each.name for each in policies.policies)

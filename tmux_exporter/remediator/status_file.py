@@ -21,6 +21,7 @@ def render(status: RemediatorStatus) -> bytes:
         "cycle_at": status.cycle_at,
         "blind": status.blind,
         "audit_healthy": status.audit_healthy,
+        "reload_successful": status.reload_successful,
         "policies": [_policy(each) for each in status.policies],
         "ended": [list(process) for process in status.ended],
     }

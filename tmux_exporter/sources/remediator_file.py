@@ -115,6 +115,7 @@ def parse_status(content: bytes) -> RemediatorStatus:
             cycle_at=_number(document["cycle_at"]),
             blind=_flag(document["blind"]),
             audit_healthy=_flag(document["audit_healthy"]),
+            reload_successful=_flag(document["reload_successful"]),
             policies=tuple(_policy(each) for each in _list(document["policies"])),
             ended=tuple(_process(each) for each in _list(document["ended"])),
         )

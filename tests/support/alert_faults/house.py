@@ -60,6 +60,7 @@ _STEPS = """\
 """
 _HEAD = "apiVersion: tmux-exporter/v1\nkind: RemediationPolicies\npolicies:\n"
 ACTS = f"{_HEAD}  - name: acts\n    mode: enforce\n{_STEPS}"
+MISTAKEN = ACTS.replace("for: 1s", "for: one")
 LEAVES = f"""\
 {_HEAD}  - name: spent
     mode: enforce
@@ -128,6 +129,8 @@ class House:
         self.start_remediator("fleet", ACTS, "--enforce", "--server", "acted")
         self.start_remediator("held", LEAVES, "--enforce", "--server", FLEET)
         self.start_remediator("full", ACTS)
+        self._full = self._remediators[-1]
+        self._give_policies(MISTAKEN)
         with (self._state("full") / "filler").open("wb", buffering=0) as filler:
             try:
                 while filler.write(b"x" * 65536):
@@ -171,6 +174,11 @@ class House:
         found = f'tmux_remediator_up{{instance="{name}"}} == 1'
         wait_for(lambda: self.ask(found), f"the remediator of {name} is seen")
 
+    def _give_policies(self, policies: str) -> None:
+        """Write others for the remediator of `full`, and tell it."""
+        (self.home / "full" / "policies.yml").write_text(policies)
+        os.kill(self._full.pid, signal.SIGHUP)
+
     def end_remediator(self) -> None:
         """Kill the one that leaves everything alone, as the kernel would."""
         self._kill(self._remediators[1])
@@ -189,6 +197,7 @@ class House:
         """Take away what can be taken away at once."""
         self._thaw()
         (self._state("full") / "filler").unlink()
+        self._give_policies(ACTS)
         soft_limit(self.exporters["starved"].process.pid, self._files)
         (self.home / "small" / "exporter.yml").write_text("")
         os.kill(self.exporters["small"].process.pid, signal.SIGHUP)

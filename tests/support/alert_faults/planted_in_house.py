@@ -51,6 +51,11 @@ IN_HOUSE: tuple[Planted, ...] = (
         labels={"instance": "held", "policy": "startled"},
         ends=False,
     ),
+    Planted(
+        alert="TmuxRemediatorPoliciesRefused",
+        fault="SIGHUP after a mistake was written into its policies",
+        labels={"instance": "full"},
+    ),
     Planted(alert="TmuxRemediatorDown", fault="a remediator killed", labels={"instance": "held"}),
     Planted(
         alert="TmuxRemediatorBlind",
