@@ -169,8 +169,8 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
       tmux-exporter explain %3
       tmux-exporter explain 4711
     """
-    from tmux_exporter.explain_view import as_dict, as_text
     from tmux_exporter.once import explain_once
+    from tmux_exporter.views.explain import as_dict, as_text
 
     explanation = explain_once(load_config(), os.environ, target)
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
@@ -191,8 +191,8 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
       tmux-exporter schedulers
       tmux-exporter schedulers --json | jq '.schedulers[] | select(.state == "dangling")'
     """
-    from tmux_exporter import schedulers_view
     from tmux_exporter.once import schedulers_once
+    from tmux_exporter.views import schedulers as schedulers_view
 
     report = schedulers_once(load_config(), os.environ)
     shown = schedulers_view.as_dict(report)
@@ -214,8 +214,8 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
       tmux-exporter leaks
       tmux-exporter leaks --json | jq '.leaks[] | select(.kind == "mcp_server") | .pid'
     """
-    from tmux_exporter import leaks_view
     from tmux_exporter.once import leaks_once
+    from tmux_exporter.views import leaks as leaks_view
 
     report, ports = leaks_once(load_config(), os.environ)
     shown = leaks_view.as_dict(report, ports)
@@ -257,20 +257,21 @@ def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str,
     """
     import sys
 
-    from tmux_exporter import log, top
-    from tmux_exporter.top_rows import Sort
-    from tmux_exporter.top_screen import View
+    from tmux_exporter import log
+    from tmux_exporter.top import loop
+    from tmux_exporter.top.rows import Sort
+    from tmux_exporter.top.screen import View
 
     config = load_config()
     log.configure(config.log.level, config.log.format)
     view = View(sort=Sort(sort), filter=words, source="")
     terminal = sys.stdout.isatty()
     if as_json:
-        show(top.once_json(config, os.environ, view))
+        show(loop.once_json(config, os.environ, view))
     elif once or not terminal:
-        show(top.once_text(config, os.environ, view, color=terminal))
+        show(loop.once_text(config, os.environ, view, color=terminal))
     else:
-        return top.run(config, os.environ, view)
+        return loop.run(config, os.environ, view)
     return 0
 
 
@@ -300,8 +301,8 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
         command = shutil.which("tmux-exporter") or os.path.abspath(sys.argv[0])
         show(hook_settings.as_json(command) if as_json else hook_settings.as_text(command))
         return 0
-    from tmux_exporter import doctor_view
     from tmux_exporter.once import doctor_once
+    from tmux_exporter.views import doctor as doctor_view
 
     findings = doctor_once(load_config(), os.environ)
     width = shutil.get_terminal_size().columns

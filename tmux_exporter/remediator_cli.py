@@ -123,9 +123,9 @@ def audit(
       tmux-remediator audit --replay --policy orphaned-schedulers
       tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
     """
-    from tmux_exporter.audit_view import Wanted
-    from tmux_exporter.audit_view import load as load_audit
     from tmux_exporter.places import REMEDIATOR_AUDIT, state_path
+    from tmux_exporter.views.audit import Wanted
+    from tmux_exporter.views.audit import load as load_audit
 
     path = state_path(os.environ) / REMEDIATOR_AUDIT
     view = load_audit(path)
@@ -182,10 +182,10 @@ def plan(
     """
     from pathlib import Path
 
-    from tmux_exporter.plan_view import planned
     from tmux_exporter.remediator.plan import digest
     from tmux_exporter.remediator.plan_file import write
     from tmux_exporter.remediator.service import make_plan, read_policies
+    from tmux_exporter.views.plan import planned
 
     config = override(load(config_path), sampling_interval=interval)
     policies = read_policies(policy_path, os.getuid(), servers)
@@ -231,9 +231,9 @@ def apply_command(
     Example:
       tmux-remediator apply plan.json --sha256 HASH
     """
-    from tmux_exporter.plan_view import applied, applied_json
     from tmux_exporter.remediator.plan_file import read_bytes
     from tmux_exporter.remediator.service import apply_plan, read_policies
+    from tmux_exporter.views.plan import applied, applied_json
 
     config = load(config_path)
     policies = read_policies(policy_path, os.getuid(), servers)
@@ -264,9 +264,9 @@ def check_config(
       tmux-remediator check-config policies.yml
       tmux-remediator check-config policies.yml --against-live
     """
-    from tmux_exporter.live_view import live_view
-    from tmux_exporter.policy_view import PolicyView
     from tmux_exporter.remediator.service import look_now, read_policies
+    from tmux_exporter.views.live import live_view
+    from tmux_exporter.views.policy import PolicyView
 
     policies = read_policies(path, os.getuid(), servers)
     if against_live:
@@ -309,9 +309,9 @@ def explain(
       tmux-remediator explain 4711
       tmux-remediator explain agent:Claude-Frontend --policy policies.yml
     """
-    from tmux_exporter.hold_view import meant
-    from tmux_exporter.live_view import live_view
     from tmux_exporter.remediator.service import look_now, read_policies
+    from tmux_exporter.views.hold import meant
+    from tmux_exporter.views.live import live_view
 
     about = meant(target, server, 0.0)
     config = override(load(config_path), sampling_interval=interval)
@@ -341,7 +341,7 @@ def hold(target: str, duration: str, server: str) -> None:
       tmux-remediator hold session:nightly 12h
       tmux-remediator hold all 1h
     """
-    from tmux_exporter import hold_view
+    from tmux_exporter.views import hold as hold_view
 
     held = hold_view.hold(os.environ, target, server, hold_view.parse_time(duration))
     click.echo(f"held for {duration}: {hold_view.words(held)}")
@@ -357,7 +357,7 @@ def release(target: str, server: str) -> int:
     Example:
       tmux-remediator release session:nightly
     """
-    from tmux_exporter import hold_view
+    from tmux_exporter.views import hold as hold_view
 
     held, found = hold_view.release(os.environ, target, server)
     click.echo(f"{'no longer held' if found else 'was not held'}: {hold_view.words(held)}", err=not found)
@@ -373,7 +373,7 @@ def holds(as_json: bool) -> None:
     Example:
       tmux-remediator holds
     """
-    from tmux_exporter import hold_view
+    from tmux_exporter.views import hold as hold_view
 
     found, wall = hold_view.current_holds(os.environ)
     if as_json:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tmux_exporter.audit_view import AuditView, Wanted, load
 from tmux_exporter.places import REMEDIATOR_AUDIT
 from tmux_exporter.remediator.audit import Audit
+from tmux_exporter.views.audit import AuditView, Wanted, load
 
 COMMAND = (sys.executable, "-m", "tmux_exporter.remediator_cli", "audit")
 

@@ -7,7 +7,6 @@ import pytest
 
 from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
 from tests.support.report import agent, leak, pane, session
-from tmux_exporter.live_view import live_view
 from tmux_exporter.model import LeakKind, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Method, Mode, Outcome, Refusal, Signal, TargetKind
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -31,6 +30,7 @@ from tmux_exporter.remediator.rules import (
     When,
 )
 from tmux_exporter.report import AgentReport, Report
+from tmux_exporter.views.live import live_view
 
 P = ORPHANED_SCHEDULERS
 GIB = 2**30

@@ -1,7 +1,7 @@
 """How the findings of `doctor` stand in a terminal."""
 
 from tmux_exporter.analysis.checkup import Finding, Level
-from tmux_exporter.doctor_view import as_text
+from tmux_exporter.views.doctor import as_text
 
 LONG = "server /run/user/1000/orchestrator/tmux-1000/fleet"
 

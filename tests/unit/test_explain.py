@@ -9,8 +9,8 @@ from tmux_exporter.analysis.explain import explain
 from tmux_exporter.analysis.leaks import Leaks
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.explain_view import as_dict, as_text
 from tmux_exporter.model import Agent, Leak, LeakKind, PaneKey, ProcessTable, TmuxView
+from tmux_exporter.views.explain import as_dict, as_text
 
 SERVER = tmux_server(100)
 OTHER = tmux_server(101)

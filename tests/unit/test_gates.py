@@ -296,7 +296,7 @@ def optional_libraries_loaded(folder: Path) -> list[str]:
     program = textwrap.dedent("""
         import importlib, pkgutil, sys, tmux_exporter
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
-            if not module.name.endswith(("__main__", ".psutil_source", ".top", ".top_screen")):
+            if not module.name.endswith(("__main__", ".psutil_source", ".top.loop", ".top.screen")):
                 importlib.import_module(module.name)
         print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmux_exporter.human import number, size, span
+from tmux_exporter.views.human import number, size, span
 
 
 @pytest.mark.parametrize(

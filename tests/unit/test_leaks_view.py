@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 from tests.support.report import example_report, leak
-from tmux_exporter.leaks_view import as_dict, as_text
 from tmux_exporter.model import LeakKind, ProcessId
 from tmux_exporter.once import named
 from tmux_exporter.report import LeakReport, Report
+from tmux_exporter.views.leaks import as_dict, as_text
 
 MIB = 1_048_576
 LEAKED = (

@@ -11,11 +11,11 @@ import pytest
 
 from tests.support.orphans import WALL
 from tmux_exporter.errors import CannotSeeError, UsageError
-from tmux_exporter.hold_view import parse_target, parse_time, words
 from tmux_exporter.model import ProcessId
 from tmux_exporter.places import REMEDIATOR_HOLDS
 from tmux_exporter.remediator.holds import EVERYTHING, Holds
 from tmux_exporter.remediator.protection import Hold
+from tmux_exporter.views.hold import parse_target, parse_time, words
 
 UNTIL = WALL + 3600
 NIGHTLY = Hold(until=UNTIL, server="default", session="nightly")

@@ -8,7 +8,7 @@ import pytest
 from tests.support.report import example_report, scheduler
 from tmux_exporter.model import SchedulerRemark, SchedulerState
 from tmux_exporter.report import Report, SchedulerReport
-from tmux_exporter.schedulers_view import TROUBLE, as_dict, as_text, in_trouble
+from tmux_exporter.views.schedulers import TROUBLE, as_dict, as_text, in_trouble
 
 EMPTY = replace(example_report(), schedulers=())
 NOW = EMPTY.timestamp

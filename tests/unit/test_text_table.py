@@ -1,4 +1,4 @@
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 COLUMNS = (Column("NAME"), Column("SIZE", right=True), Column("WHY"))
 

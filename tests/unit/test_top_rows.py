@@ -10,7 +10,7 @@ from tests.support.report import NOW, agent, example_report, leak, scheduler, se
 from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.model import LeakKind, SchedulerState
 from tmux_exporter.report import Report
-from tmux_exporter.top_rows import Board, Rates, Sort, as_dict, board
+from tmux_exporter.top.rows import Board, Rates, Sort, as_dict, board
 from tmux_exporter.web.report_json import render
 
 REPORT = replace(

@@ -10,10 +10,10 @@ from rich.cells import cell_len
 from tests.support.report import NOW, agent, example_report, large_report, session
 from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.report import Report
-from tmux_exporter.top import _pressed, _typed
-from tmux_exporter.top_rows import Board, Rates, Sort, board
-from tmux_exporter.top_screen import View, frame, page, rows_of
-from tmux_exporter.top_terminal import keys_of
+from tmux_exporter.top.loop import _pressed, _typed
+from tmux_exporter.top.rows import Board, Rates, Sort, board
+from tmux_exporter.top.screen import View, frame, page, rows_of
+from tmux_exporter.top.terminal import keys_of
 from tmux_exporter.web.report_json import render
 
 VIEW = View(sort=Sort.STATE, filter="", source="own samples every 2 s")

@@ -17,7 +17,7 @@ from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.protection import Hold
 from tmux_exporter.remediator.world import process_of
 from tmux_exporter.state import boot_id
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 LONGEST = 90 * 86400.0
 _KINDS = ("server", "session", "agent", "pane")

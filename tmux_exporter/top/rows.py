@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from tmux_exporter.schedulers_view import TROUBLE
+from tmux_exporter.views.schedulers import TROUBLE
 
 Document = Mapping[str, Any]
 _Place = tuple[str, str]

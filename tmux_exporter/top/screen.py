@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from tmux_exporter.human import UNKNOWN, number, span
-from tmux_exporter.top_rows import AgentRow, Board, Cost, Owed, SessionRow, Sort
+from tmux_exporter.top.rows import AgentRow, Board, Cost, Owed, SessionRow, Sort
+from tmux_exporter.views.human import UNKNOWN, number, span
 
 WIDE = 110
 """From this width on there is room for what a waiting agent wants, program, pane and processes."""

@@ -10,10 +10,10 @@ from threading import Event
 
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
-from tmux_exporter.top_reports import Reports, Seen, Source
-from tmux_exporter.top_rows import Board, Rates, Sort, as_dict, board
-from tmux_exporter.top_screen import View, frame, page, rows_of
-from tmux_exporter.top_terminal import Terminal
+from tmux_exporter.top.reports import Reports, Seen, Source
+from tmux_exporter.top.rows import Board, Rates, Sort, as_dict, board
+from tmux_exporter.top.screen import View, frame, page, rows_of
+from tmux_exporter.top.terminal import Terminal
 
 _LETTERS = {
     "s": Sort.STATE,

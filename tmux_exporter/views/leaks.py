@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tmux_exporter.human import UNKNOWN, number, size, span
 from tmux_exporter.model import LeakKind, ProcessId
 from tmux_exporter.report import LeakReport, Report
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.human import UNKNOWN, number, size, span
+from tmux_exporter.views.text_table import Column, table
 
 Ports = Mapping[ProcessId, frozenset[int]]
 """The TCP ports on which each process listens; one that is missing could not be asked."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from tmux_exporter.remediator.order import Order
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 _PLANNED = (
     Column("policy"),

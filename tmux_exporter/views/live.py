@@ -10,7 +10,7 @@ from tmux_exporter.remediator.history import Verdict
 from tmux_exporter.remediator.protection import Hold
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.report import Report
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 _COLUMNS = (
     Column("policy"),

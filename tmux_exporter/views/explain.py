@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tmux_exporter.analysis.explain import Explanation, Member
-from tmux_exporter.human import UNKNOWN, number, size
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.human import UNKNOWN, number, size
+from tmux_exporter.views.text_table import Column, table
 
 _COLUMNS = (
     Column("PID", right=True),

@@ -10,7 +10,7 @@ from typing import Any
 from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.remediator.audit import Line, faults, read
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 _COLUMNS = (
     Column("record", right=True),

@@ -6,7 +6,7 @@ from typing import Any
 
 from tmux_exporter.config.values import format_duration
 from tmux_exporter.remediator.rules import Policy, PolicySet
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.text_table import Column, table
 
 _COLUMNS = (
     Column("policy"),

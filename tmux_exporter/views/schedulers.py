@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from tmux_exporter.analysis.scheduler_remarks import REMARKS
-from tmux_exporter.human import UNKNOWN, span
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.report import Report, SchedulerReport
-from tmux_exporter.text_table import Column, table
+from tmux_exporter.views.human import UNKNOWN, span
+from tmux_exporter.views.text_table import Column, table
 
 TROUBLE = frozenset({
     SchedulerState.IMMORTAL, SchedulerState.SERVERLESS, SchedulerState.STALE_GENERATION,

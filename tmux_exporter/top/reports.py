@@ -11,7 +11,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.opening import open_sampler, require_tmux
 from tmux_exporter.sampler import Sampler
 from tmux_exporter.sources.running_exporter import RunningExporter
-from tmux_exporter.top_rows import Document
+from tmux_exporter.top.rows import Document
 from tmux_exporter.web.report_json import render
 
 _POLL_SECONDS = 1.0
