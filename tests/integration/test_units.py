@@ -1,0 +1,51 @@
+"""The units that are shipped, as systemd itself reads them."""
+
+import configparser
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+UNITS = REPOSITORY / "deploy" / "systemd"
+EXPORTER = UNITS / "tmux-exporter.service"
+REMEDIATOR = UNITS / "tmux-remediator@.service"
+BIN = Path(sys.executable).parent
+
+
+def complaints(unit: Path, folder: Path, *, mistake: tuple[str, str] = ("", "")) -> list[str]:
+    """What systemd has to say of a unit, whose program is where ours are."""
+    text = unit.read_text().replace(*mistake) if mistake[0] else unit.read_text()
+    for usual in ("%h/.local/bin", "/usr/local/bin"):
+        text = text.replace(usual, str(BIN))
+    copied = folder / unit.name
+    copied.write_text(text)
+    manager = "--user" if unit == EXPORTER else "--system"
+    done = subprocess.run(
+        ["systemd-analyze", manager, "verify", "--man=no", str(copied)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
+    )
+    return [line for line in done.stderr.splitlines() if unit.stem in line]
+
+
+@pytest.mark.parametrize("unit", [EXPORTER, REMEDIATOR], ids=lambda unit: unit.name)
+def test_systemd_has_nothing_to_say_against_a_unit(unit: Path, tmp_path: Path) -> None:
+    assert complaints(unit, tmp_path) == []
+    assert "MemoryMx" in complaints(unit, tmp_path, mistake=("MemoryMax", "MemoryMx"))[0]
+    assert complaints(unit, tmp_path, mistake=("/tmux-", "/no-tmux-"))
+
+
+def test_the_exporters_unit_hides_nothing_from_it() -> None:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(EXPORTER.read_text())
+    service = parser["Service"]
+    hides = ("Private", "Protect", "Restrict", "Inaccessible", "ReadOnly", "System", "Cap", "Dynamic", "Root")
+    assert [key for key in service if key.startswith(hides)] == []
+    assert service["ExecStart"].split()[1:] == ["serve"]
