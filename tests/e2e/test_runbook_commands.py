@@ -30,6 +30,7 @@ QUERIES = sorted({each for page in PAGES for each in queries(page)})
 
 ASKS_SYSTEMD = {
     "loginctl show-user USER -p Linger": "the login manager",
+    "systemctl reload tmux-remediator@USER": "the service manager",
     "systemctl --user set-property UNIT MemoryMax=8G": "the user's service manager",
 }
 """What needs somebody whom a container has not: it is run, and gets as far as asking for them."""
