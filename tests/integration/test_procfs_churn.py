@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from dataclasses import fields
 
 import pytest
 
 from tests.support import churn
+from tests.support.leftovers import end_carrying
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.model import Process, ProcessTable
 from tmux_exporter.sources.processes import open_processes
@@ -88,8 +90,11 @@ def run(seconds: float) -> None:
     missed = 0
     pause = threading.Event()
     compared = 0
+    run_id = str(uuid.uuid4())
     with subprocess.Popen(
-        [sys.executable, churn.__file__, str(PER_SECOND)], stdin=subprocess.PIPE
+        [sys.executable, churn.__file__, str(PER_SECOND)],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "CHURN": run_id},
     ) as process:
         try:
             until = clock.monotonic() + seconds
@@ -101,6 +106,7 @@ def run(seconds: float) -> None:
                 pause.wait(0.2)
         finally:
             process.kill()
+            end_carrying("CHURN", run_id)
     assert missed == 0
     assert compared > 10 * seconds
 

@@ -1,6 +1,7 @@
 """The fast reader on the live machine, beside the plain one."""
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.odd_processes import IDLE, MAIN_THREAD_LEFT, ZOMBIE, running
+from tests.support.odd_processes import IDLE, MAIN_THREAD_LEFT, UNSHARES, ZOMBIE, running
 from tests.support.processes import end_process
 from tests.support.recorded_proc import OWNER, ZOO
 from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
+from tmux_exporter.model import Process
 from tmux_exporter.sources.processes import open_processes
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_fast import FastReader
@@ -88,6 +90,22 @@ def test_an_exec_of_the_same_pid_shows() -> None:
             return seen.argv == ("sleep", "600")
 
         wait_for(sleeps, "it runs another program")
+
+
+def test_other_mounts_without_exec_show() -> None:
+    reader = fast_reader()
+    with running(UNSHARES) as (pid, _):
+        wait_for(lambda: reader.read().processes[pid].state == "S", "it waits")
+        before = reader.read().processes[pid]
+        os.kill(pid, signal.SIGUSR1)
+        wait_for(lambda: os.readlink(f"/proc/{pid}/ns/mnt") != mounts(before), "it has other mounts")
+        after = reader.read().processes[pid]
+        assert (after.image, mounts(after)) == (before.image, os.readlink(f"/proc/{pid}/ns/mnt"))
+
+
+def mounts(process: Process) -> str:
+    assert process.namespaces is not None
+    return process.namespaces.mount
 
 
 def test_a_child_whose_parent_ends_has_another_at_once() -> None:

@@ -42,13 +42,16 @@ class Looks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is fixed at exec. `certain` is False where another attempt may show more."""
+    """What is fixed at exec. `certain` is False where another attempt may show more.
+
+    `pid_namespace` is fixed for life: who unshares that one puts its children into it.
+    """
 
     argv: tuple[str, ...] | None = None
     argv_complete: bool = True
     exe: str | None = None
     environ: dict[str, str] | None = None
-    namespaces: Namespaces | None = None
+    pid_namespace: str | None = None
     reasons: frozenset[Unreadable] = frozenset()
     certain: bool = False
 
@@ -66,6 +69,7 @@ class Detail:
 
     facts: Facts = _NO_FACTS
     status: Status = _NO_MEMORY
+    namespaces: Namespaces | None = None
     open_fds: int | None = None
     max_fds: int | None = None
     read_bytes: int | None = None
@@ -91,6 +95,7 @@ def read_detail(
     return Detail(
         facts=facts,
         status=status,
+        namespaces=_namespaces(facts.pid_namespace, Looks().at(folder.mount_namespace, at)),
         open_fds=looks.at(folder.fds, at, by_size=by_size),
         max_fds=looks.at(folder.max_fds),
         read_bytes=read_bytes,
@@ -116,8 +121,12 @@ def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
         # The environment of a process without memory reads as empty too; its arguments tell which it is.
         environ=None if argv is None else environ,
         # A kernel without them lacks nothing; where they are refused, the environment is too and says so.
-        namespaces=Looks().at(folder.namespaces, at),
+        pid_namespace=Looks().at(folder.pid_namespace, at),
         reasons=frozenset(looks.reasons),
         # A refusal stays until the next exec, for it comes with an `arg_start` that is hidden or moves.
         certain=not looks.missing and looks.reasons <= {Unreadable.PERMISSION},
     )
+
+
+def _namespaces(pid: str | None, mount: str | None) -> Namespaces | None:
+    return None if pid is None or mount is None else Namespaces(pid, mount)

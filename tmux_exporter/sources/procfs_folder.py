@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tmux_exporter.model import Namespaces
 from tmux_exporter.sources.procfs_parse import (
     ARGV_LIMIT,
     Status,
@@ -126,11 +125,14 @@ class Folder:
         with _opened(at + "environ", os.O_RDONLY, self._descriptor) as descriptor:
             return parse_environ(_blocks(descriptor), kept)
 
-    def namespaces(self, at: str) -> Namespaces:
-        """Its pid and its mount namespace."""
-        pid, mount = (os.readlink(f"{at}ns/{kind}", dir_fd=self._descriptor) for kind in ("pid", "mnt"))
+    def pid_namespace(self, at: str) -> str:
+        """The pid namespace that it lives in."""
         # Nearly all have the same.
-        return Namespaces(sys.intern(pid), sys.intern(mount))
+        return sys.intern(os.readlink(at + "ns/pid", dir_fd=self._descriptor))
+
+    def mount_namespace(self, at: str) -> str:
+        """The mount namespace that it is in now; unshare(2) and setns(2) give it another one without exec."""
+        return sys.intern(os.readlink(at + "ns/mnt", dir_fd=self._descriptor))
 
     def living_thread(self) -> str:
         """The place of a thread that has not left, such as `task/123/`."""

@@ -195,7 +195,7 @@ def _process(stat: Stat, uid: int, detail: Detail) -> Process:
         image=stat.arg_start,
         exe=facts.exe,
         environ=facts.environ,
-        namespaces=facts.namespaces,
+        namespaces=detail.namespaces,
         resident_bytes=status.resident_bytes,
         anonymous_bytes=status.anonymous_bytes,
         shared_memory_bytes=status.shared_memory_bytes,
