@@ -110,11 +110,17 @@ class Scene:
         """End every process that the test has started."""
         self.look()
         recorded = {int(path.read_text()) for path in self.base.glob("*.pid") if path.read_text().strip()}
+        ours = {
+            pid for pid, process in self.table.processes.items() if self._tmpdir(process) or pid in recorded
+        }
         for pid, process in self.table.processes.items():
-            if process.id in self._before:
-                continue
-            if self._tmpdir(process) or pid in recorded:
+            if process.id not in self._before and (pid in ours or self._is_below(process, ours)):
                 end_process(pid)
+
+    def _is_below(self, process: Process, pids: set[int]) -> bool:
+        """Whether one of these is an ancestor of it: whoever was given no environment tells of none."""
+        parent = self.table.processes.get(process.ppid)
+        return parent is not None and (parent.id.pid in pids or self._is_below(parent, pids))
 
     def _parent_of(self, pid: int) -> int:
         assert not is_gone(pid)
