@@ -92,6 +92,7 @@ def test_an_exec_of_the_same_pid_shows() -> None:
         wait_for(sleeps, "it runs another program")
 
 
+@pytest.mark.skipif(not can_unshare(), reason="this kernel lets us make no namespace of mounts")
 def test_other_mounts_without_exec_show() -> None:
     reader = fast_reader()
     with running(UNSHARES) as (pid, _):
