@@ -1,6 +1,5 @@
 """The remediator needs no root, no capability and no network; its unit takes all of that away and more."""
 
-import configparser
 import os
 import re
 import shutil
@@ -14,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import end_process, is_gone
+from tests.support.units import REMEDIATOR, service_of
 from tests.support.wait import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
-UNIT = REPOSITORY / "deploy" / "systemd" / "tmux-remediator@.service"
 EXPOSED_AT_MOST = 1.5
 UID = 54_321
 """Somebody who is nobody here."""
@@ -28,7 +27,7 @@ ORPHAN = "nohup bash -c 'sleep 20000 && tmux send-keys -t gone:0 hi Enter' >/dev
 def test_the_unit_leaves_it_next_to_nothing() -> None:
     assert shutil.which("systemd-analyze"), "systemd-analyze is missing; install it: apt-get install systemd"
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(UNIT)],
+        ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(REMEDIATOR)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -43,12 +42,10 @@ def test_the_unit_leaves_it_next_to_nothing() -> None:
     "blinding", ["PrivateTmp", "ProtectHome", "ProtectProc", "ProcSubset", "PrivateUsers", "DynamicUser"]
 )
 def test_the_unit_sets_nothing_that_makes_it_blind(blinding: str) -> None:
-    parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(UNIT.read_text())
-    assert "NoNewPrivileges" in parser["Service"]
-    assert blinding not in parser["Service"]
-    assert parser["Service"]["ExecStart"].split()[1:] == ["run"], "observes unless somebody says otherwise"
+    service = service_of(REMEDIATOR)
+    assert "NoNewPrivileges" in service
+    assert blinding not in service
+    assert service["ExecStart"].split()[1:] == ["run"], "observes unless somebody says otherwise"
 
 
 class Confined:

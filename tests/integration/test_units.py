@@ -1,6 +1,5 @@
 """The units that are shipped, as systemd itself reads them."""
 
-import configparser
 import os
 import subprocess
 import sys
@@ -8,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-UNITS = REPOSITORY / "deploy" / "systemd"
-EXPORTER = UNITS / "tmux-exporter.service"
-REMEDIATOR = UNITS / "tmux-remediator@.service"
+from tests.support.units import EXPORTER, REMEDIATOR, service_of
+
 BIN = Path(sys.executable).parent
 
 
 def complaints(unit: Path, folder: Path, *, mistake: tuple[str, str] = ("", "")) -> list[str]:
     """What systemd has to say of a unit, whose program is where ours are."""
-    text = unit.read_text().replace(*mistake) if mistake[0] else unit.read_text()
+    text = unit.read_text().replace(*mistake)
     for usual in ("%h/.local/bin", "/usr/local/bin"):
         text = text.replace(usual, str(BIN))
     copied = folder / unit.name
@@ -42,10 +39,7 @@ def test_systemd_has_nothing_to_say_against_a_unit(unit: Path, tmp_path: Path) -
 
 
 def test_the_exporters_unit_hides_nothing_from_it() -> None:
-    parser = configparser.RawConfigParser(strict=False)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(EXPORTER.read_text())
-    service = parser["Service"]
+    service = service_of(EXPORTER)
     hides = ("Private", "Protect", "Restrict", "Inaccessible", "ReadOnly", "System", "Cap", "Dynamic", "Root")
     assert [key for key in service if key.startswith(hides)] == []
     assert service["ExecStart"].split()[1:] == ["serve"]
