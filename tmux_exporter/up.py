@@ -36,8 +36,6 @@ def up(
     take seconds instead of minutes, and data that go with it.
     """
     refuse_sudo(environ)
-    if with_demo:
-        launch.require_libtmux()
     folder = private_folder(state_path(environ), os.getuid())
     with (folder / "up.lock").open("a+", encoding="utf-8") as lock:
         _take(lock)

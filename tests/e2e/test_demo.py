@@ -5,8 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
-import tomllib
 import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,10 +17,7 @@ from tests.support.demo import belongings
 from tests.support.processes import end_process, is_gone
 from tests.support.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
-from tmux_exporter.demo.launch import LIBTMUX
 from tmux_exporter.places import REMEDIATOR_AUDIT
-
-REPOSITORY = Path(__file__).parents[2]
 
 AGENTS = {
     ("billing", "Claude-Agent", "claude"),
@@ -270,25 +265,3 @@ def test_it_tells_of_the_end_of_its_server_and_ends_nobody_by_its_arguments(
     assert sorted(belongings(folder_of(up))) == sorted(pids)
     assert up.process.poll() is None
     wait_for(lambda: on("demo", report(up)["agents"]) == [], "a sample shows that they are gone")
-
-
-def test_without_libtmux_one_line_says_how_to_install_it(tmp_path: Path) -> None:
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    (installed,) = {Path(path) for path in sys.path if path.endswith("site-packages")}
-    for each in installed.iterdir():
-        if not each.name.startswith(("libtmux", "_editable")):
-            (packages / each.name).symlink_to(each)
-    environ = {**os.environ, "PYTHONPATH": f"{packages}:{REPOSITORY}", "XDG_STATE_HOME": str(tmp_path)}
-    # Without `site` only these packages are there.
-    command = [sys.executable, "-S", "-m", "tmux_exporter", "up", "--demo"]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    wanted = f"tmux-exporter: the demo needs libtmux: {sys.executable} -m pip install '{LIBTMUX}'\n"
-    assert done.stderr == wanted
-    assert not (tmp_path / "tmux-exporter").exists()
-
-
-def test_the_extra_asks_for_what_the_demo_needs() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["optional-dependencies"]["demo"] == [LIBTMUX]

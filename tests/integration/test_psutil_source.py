@@ -1,9 +1,7 @@
 """The portable reader and the Linux reader look at the same live machine and must say the same."""
 
 import os
-import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -33,7 +31,6 @@ from tmux_exporter.sources.tmux_servers import TmuxSource
 
 UID = os.getuid()
 CLOCK = SystemClock()
-REPOSITORY = Path(__file__).parents[2]
 
 # What stands still between two looks must be equal; what only grows must lie between them.
 STEADY = (
@@ -256,25 +253,6 @@ def test_linux_reads_its_own_proc(tmp_path: Path) -> None:
 
 def test_a_system_without_proc_is_read_by_psutil(tmp_path: Path) -> None:
     assert isinstance(open_processes(str(tmp_path), uid=UID, clock=CLOCK, linux=False), PsutilReader)
-
-
-def test_without_psutil_a_system_without_proc_gets_the_line_that_installs_it(tmp_path: Path) -> None:
-    program = textwrap.dedent("""
-        import sys
-        sys.modules["psutil"] = None  # as if it were not installed
-        from tmux_exporter.clock import SystemClock
-        from tmux_exporter.errors import CannotSeeError
-        from tmux_exporter.sources.processes import open_processes
-        try:
-            open_processes(sys.argv[1], uid=0, clock=SystemClock(), linux=False)
-        except CannotSeeError as error:
-            print(error)
-    """)
-    said = subprocess.check_output([sys.executable, "-c", program, tmp_path], text=True, cwd=REPOSITORY)
-    assert said == (
-        f"this system has no {tmp_path}, and psutil is not installed; "
-        "install it: pip install 'tmux-exporter[portable]'\n"
-    )
 
 
 def test_a_fleet_is_seen_by_psutil(tmux_server: Callable[[str], libtmux.Server]) -> None:

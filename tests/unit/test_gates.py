@@ -291,8 +291,8 @@ def test_planted_types_break_mypy(copy: Path) -> None:
         assert any(int(line) in place for line in found), f"{rule} in {place}: {output}"
 
 
-def optional_libraries_loaded(folder: Path) -> list[str]:
-    """Which optional libraries are loaded once the package in this folder is, but what needs them."""
+def heavy_libraries_loaded(folder: Path) -> list[str]:
+    """Which heavy libraries are loaded once the package in this folder is, but what needs them."""
     program = textwrap.dedent("""
         import importlib, pkgutil, sys, tmux_exporter
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
@@ -307,7 +307,7 @@ def optional_libraries_loaded(folder: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_the_daemon_starts_without_optional_libraries(copy: Path) -> None:
-    assert optional_libraries_loaded(copy) == []
+def test_the_daemon_starts_without_heavy_libraries(copy: Path) -> None:
+    assert heavy_libraries_loaded(copy) == []
     plant(copy, "log.py", "import importlib\n\nimportlib.import_module('psutil')")
-    assert optional_libraries_loaded(copy) == ["psutil"]
+    assert heavy_libraries_loaded(copy) == ["psutil"]

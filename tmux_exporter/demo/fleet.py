@@ -78,7 +78,7 @@ _GONE_PARTS = (
 
 def build(home: Home, clock: Clock) -> int:
     """Build the fleet on a new tmux server; that server's pid. Needs the demo's environment as our own."""
-    import libtmux  # noqa: PLC0415 - optional, and heavy
+    import libtmux  # noqa: PLC0415 - heavy
 
     home.socket.parent.mkdir(mode=0o700)
     _link_programs(home)

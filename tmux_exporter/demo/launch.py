@@ -1,6 +1,5 @@
 """The demo's part in `up`: what it needs, what it starts, and what it tells the newcomer."""
 
-import importlib.util
 import json
 import os
 import shlex
@@ -12,11 +11,8 @@ from pathlib import Path
 from tmux_exporter import stack
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.demo.home import SERVER, Home, home_of, pause
-from tmux_exporter.errors import UsageError
 from tmux_exporter.places import private_folder
 from tmux_exporter.publisher import Published
-
-LIBTMUX = "libtmux>=0.40"
 
 TIME_SCALE = 1 / 60
 """The demo's alerts take a second where the real ones take a minute."""
@@ -29,12 +25,6 @@ ALERT = "TmuxSchedulerDangling"
 _STANDS_SECONDS = 30.0
 _ALERT_SECONDS = 120.0
 _POLL_SECONDS = 0.2
-
-
-def require_libtmux() -> None:
-    """Say how to install what the demo needs besides the exporter."""
-    if importlib.util.find_spec("libtmux") is None:
-        raise UsageError(f"the demo needs libtmux: {sys.executable} -m pip install '{LIBTMUX}'")
 
 
 class Demo:

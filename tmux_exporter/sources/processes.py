@@ -55,9 +55,6 @@ def open_processes(
         raise CannotSeeError(
             f"no proc file system at {root}; mount it there, or set processes.root to its place"
         )
-    try:
-        from tmux_exporter.sources.psutil_source import PsutilReader  # noqa: PLC0415 - optional, and heavy
-    except ImportError as error:
-        mend = "install it: pip install 'tmux-exporter[portable]'"
-        raise CannotSeeError(f"this system has no {root}, and psutil is not installed; {mend}") from error
+    from tmux_exporter.sources.psutil_source import PsutilReader  # noqa: PLC0415 - heavy
+
     return PsutilReader(uid=uid, clock=clock)
