@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.alert_files import RUNBOOKS
-from tests.support.planned import PLANNED
-from tests.support.promised import labels, there
-from tests.support.promql import named_labels, selected
+from tests.support.known_names import query_problem
+from tests.support.promised import there
 from tests.support.runbook_pages import PAGES, PROGRAMS, commands, queries
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
@@ -21,20 +20,8 @@ from tmux_exporter.cli import cli
 from tmux_exporter.remediator_cli import cli as remediator_cli
 
 SCOPE = Scope(thresholds=thresholds.load())
-LEVELS_OF_RECORDED = {
-    "job",
-    "instance",
-    "server",
-    "session",
-    "agent",
-    "operation",
-    "slo",
-    "resource",
-    "device",
-}
 OUR_PAGES = ("/metrics", "/-/healthy", "/-/ready", "/api/v1/report")
 PARTS = ["Meaning", "Impact", "Diagnosis", "Mend", "When to silence"]
-RECORDED = set(rules.recorded(SCOPE))
 
 
 def command_problem(line: str) -> str:
@@ -103,26 +90,6 @@ def _tmux_verbs() -> set[str]:
         return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
 
 
-def query_problem(query: str) -> str:
-    """Why a query finds nothing anywhere."""
-    allowed = set()
-    for name, matchers in selected(query):
-        if name in RECORDED:
-            allowed |= LEVELS_OF_RECORDED
-            continue
-        if not name:
-            continue
-        try:
-            there(name)
-        except KeyError:
-            return f"no built metric {name}"
-        allowed |= {*labels(name), "job", "instance"}
-        wrong = {label for label, _, _ in matchers} - allowed
-        if wrong:
-            return f"no labels {wrong} of {name}"
-    return f"no labels {wrong}" if (wrong := named_labels(query) - allowed) else ""
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_has_its_parts_and_what_it_names_exists(page: Path) -> None:
     text = page.read_text()
@@ -179,15 +146,3 @@ def _in_words(duration: str) -> str:
 )
 def test_a_planted_command_is_refused(line: str, problem: str) -> None:
     assert command_problem(line) == problem
-
-
-@pytest.mark.parametrize(
-    ("query", "problem"),
-    [
-        (f"{PLANNED.name} == 0", f"no built metric {PLANNED.name}"),
-        ('tmux_up{session="a"}', "no labels {'session'} of tmux_up"),
-        ("sum by (agent) (tmux_up)", "no labels {'agent'}"),
-    ],
-)
-def test_a_planted_query_is_refused(query: str, problem: str) -> None:
-    assert query_problem(query) == problem

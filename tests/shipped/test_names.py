@@ -1,0 +1,111 @@
+"""Every flag, variable, path, metric, alert, setting and decision that a page names exists."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.known_names import (
+    FOREIGN_FLAGS,
+    FOREIGN_VARIABLES,
+    MADE_LATER,
+    NO_METRICS,
+    NO_SETTINGS,
+    alert_problems,
+    decision_problems,
+    flag_problems,
+    metric_problems,
+    path_problems,
+    query_problem,
+    setting_problems,
+    variable_problems,
+)
+from tests.support.pages import PAGES, REPOSITORY, all_blocks, code
+from tests.support.planned import PLANNED
+
+Problems = Callable[[str], Iterator[str]]
+
+OF_NOW = tuple(page for page in PAGES if page.name != "CHANGELOG.md")
+"""The changelog also names what there was before."""
+
+IN_CODE: tuple[Problems, ...] = (
+    flag_problems,
+    variable_problems,
+    path_problems,
+    metric_problems,
+    setting_problems,
+)
+ANYWHERE: tuple[Problems, ...] = (alert_problems, decision_problems)
+
+
+@pytest.mark.parametrize("page", OF_NOW, ids=str)
+def test_what_a_page_names_exists(page: Path) -> None:
+    found = [f"{each}: {problem}" for each in code(page) for look in IN_CODE for problem in look(each.text)]
+    text = (REPOSITORY / page).read_text()
+    found += [f"{page}: {problem}" for look in ANYWHERE for problem in look(text)]
+    assert not found, "\n".join(found)
+
+
+def test_every_query_asks_for_what_is_built() -> None:
+    asked = {
+        f"{block}: {query}": query_problem(query)
+        for block in all_blocks("promql")
+        for query in block.queries()
+    }
+    assert len(asked) > 100
+    assert {place: problem for place, problem in asked.items() if problem} == {}
+
+
+@pytest.mark.parametrize(
+    ("look", "text", "problem"),
+    [
+        (flag_problems, "tmux-exporter heal", "tmux-exporter has no command heal"),
+        (flag_problems, "tmux-exporter top --one --sort cpu", "tmux-exporter top has no --one"),
+        (flag_problems, "tmux-exporter op recovery --again 3 -- ls", "tmux-exporter op has no --again"),
+        (flag_problems, "tmux-remediator run\n  [--forced]", "tmux-remediator run has no --forced"),
+        (
+            flag_problems,
+            "tmux-exporter once | tmux-remediator plan --in x",
+            "tmux-remediator plan has no --in",
+        ),
+        (flag_problems, "python -m alerts.generate --jobs a", "alerts.generate has no --jobs"),
+        (flag_problems, "python -m alerts.generation", "there is no module alerts.generation"),
+        (flag_problems, "--web.listen", "no command has --web.listen"),
+        (flag_problems, "make upp", "there is no make upp"),
+        (flag_problems, "make up SERVER=no", "make up does not read SERVER"),
+        (variable_problems, "TMUX_EXPORTER_KEPT=1 ./serve", "nothing reads TMUX_EXPORTER_KEPT"),
+        (variable_problems, "ls $STATE_HOME", "nothing reads STATE_HOME"),
+        (path_problems, "cp deploy/policy.yml .", "there is no deploy/policy.yml"),
+        (path_problems, "alerts/rules/*/*.yaml", "there is no alerts/rules/*/*.yaml"),
+        (metric_problems, "tmux_agent_memory", "there is no metric tmux_agent_memory"),
+        (metric_problems, "tmux_up_bucket", "there is no metric tmux_up_bucket"),
+        (metric_problems, "tmux_agents_*", "there is no metric tmux_agents_*"),
+        (metric_problems, "tmux_X_memory", "there is no metric tmux_X_memory"),
+        (metric_problems, "job:tmux_slo:ratio", "nothing is recorded as job:tmux_slo:ratio"),
+        (alert_problems, "TmuxAgentGone fires", "there is no alert TmuxAgentGone"),
+        (setting_problems, "web.listen", "there is no setting web.listen"),
+        (setting_problems, "limits.agent_cpu: 2", "there is no setting limits.agent_cpu"),
+        (decision_problems, "as D99 says", "there is no decision D99"),
+    ],
+)
+def test_a_planted_name_is_found(look: Problems, text: str, problem: str) -> None:
+    assert list(look(text)) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        (f"{PLANNED.name} == 0", f"no built metric {PLANNED.name}"),
+        ('tmux_up{session="a"}', "no labels {'session'} of tmux_up"),
+        ("sum by (agent) (tmux_up)", "no labels {'agent'}"),
+    ],
+)
+def test_a_planted_query_is_found(query: str, problem: str) -> None:
+    assert query_problem(query) == problem
+
+
+def test_every_exception_is_still_needed() -> None:
+    """A name in a list of exceptions that no page has any more hides the next mistake."""
+    text = "\n".join(each.text for page in OF_NOW for each in code(page))
+    lists = (FOREIGN_FLAGS, FOREIGN_VARIABLES, MADE_LATER, NO_METRICS, NO_SETTINGS)
+    assert [name for names in lists for name in names if name not in text] == []
