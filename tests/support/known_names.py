@@ -141,8 +141,8 @@ def flag_problems(text: str) -> Iterator[str]:
     yield from _target_problems(text)
 
 
-PLANNED = frozenset(("tmux-exporter plan",))
-"""Commands that design.md promises for later."""
+PLANNED = frozenset(("tmux-exporter plan", "tmux-exporter export"))
+"""Commands that pages promise for later."""
 
 
 def _target_problems(text: str) -> Iterator[str]:
