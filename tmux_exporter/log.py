@@ -3,13 +3,27 @@
 import json
 import logging
 import sys
-from typing import Any
+from collections.abc import Mapping
 
-_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_FIELDS = "fields"
+"""The one attribute of a record that is ours: `logging` refuses its own names as fields (`process`)."""
 
 
-def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in record.__dict__.items() if key not in _FIELDS}
+def log_fields(**fields: object) -> dict[str, object]:
+    """What a log call takes as `extra=`, so that a field may have any name."""
+    return {_FIELDS: fields}
+
+
+def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
+    """The fields of a record by name."""
+    fields: Mapping[str, object] = getattr(record, _FIELDS, {})
+    return fields
+
+
+def _pairs(head: Mapping[str, object], trace: str, record: logging.LogRecord) -> dict[str, object]:
+    """Everything of a line by key; a field that has the key of something else in it is told as `key_`."""
+    taken = {*head, trace} if record.exc_info else {*head}
+    return {**head, **{f"{key}_" if key in taken else key: each for key, each in fields_of(record).items()}}
 
 
 def _quote(value: object) -> str:
@@ -24,12 +38,12 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
-        pairs: dict[str, object] = {
+        head = {
             "ts": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "msg": record.getMessage(),
-            **_extra(record),
         }
+        pairs = _pairs(head, "error", record)
         if record.exc_info:
             pairs["error"] = self.formatException(record.exc_info)
         return " ".join(f"{key}={_quote(value)}" for key, value in pairs.items())
@@ -40,15 +54,15 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
-        fields: dict[str, object] = {
+        head = {
             "@timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "log.level": record.levelname.lower(),
             "message": record.getMessage(),
-            **_extra(record),
         }
+        pairs = _pairs(head, "error.stack_trace", record)
         if record.exc_info:
-            fields["error.stack_trace"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
+            pairs["error.stack_trace"] = self.formatException(record.exc_info)
+        return json.dumps(pairs, default=str)
 
 
 def configure(level: str, form: str) -> None:

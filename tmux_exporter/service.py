@@ -15,6 +15,7 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError
 from tmux_exporter.garbage import spare_what_is_there
+from tmux_exporter.log import log_fields
 from tmux_exporter.opening import open_sampler, require_tmux
 from tmux_exporter.places import runtime_path
 from tmux_exporter.publisher import Publisher
@@ -102,7 +103,9 @@ class Service:
             config = self._load()
         except ConfigError as error:
             for problem in error.problems:
-                _log.error("configuration refused, the one before stays in use", extra={"problem": problem})
+                _log.error(
+                    "configuration refused, the one before stays in use", extra=log_fields(problem=problem)
+                )
             self._publisher.refuse()
             return
         for name, before, now in (
@@ -110,7 +113,7 @@ class Service:
             ("processes.root", self._config.processes.root, config.processes.root),
         ):
             if before != now:
-                _log.warning("this setting needs a restart", extra={"setting": name, "value": now})
+                _log.warning("this setting needs a restart", extra=log_fields(setting=name, value=now))
         self._config = config
         log.configure(config.log.level, config.log.format)
         self.web.configure(config.web)

@@ -23,6 +23,7 @@ from tmux_exporter.agent_facts import (
 )
 from tmux_exporter.clock import Clock
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.log import log_fields
 from tmux_exporter.model import PaneKey, ProcessId
 from tmux_exporter.places import private_folder
 from tmux_exporter.sources.guarded_file import UntrustedFileError, read_guarded
@@ -60,7 +61,7 @@ class StateFile:
         except FileNotFoundError:
             return AgentMemory()
         except (UntrustedFileError, ValueError) as error:
-            _log.warning("the state file is not used", extra={"file": path, "problem": str(error)})
+            _log.warning("the state file is not used", extra=log_fields(file=path, problem=str(error)))
             return AgentMemory()
 
     def keep(self, memory: AgentMemory) -> None:
@@ -73,7 +74,7 @@ class StateFile:
             self._failing = False
         except (OSError, CannotSeeError) as error:
             if not self._failing:
-                _log.warning("the state file cannot be written", extra={"problem": str(error)})
+                _log.warning("the state file cannot be written", extra=log_fields(problem=str(error)))
             self._failing = True
         self._kept, self._kept_at = memory, self._clock.monotonic()
 

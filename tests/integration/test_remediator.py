@@ -20,6 +20,7 @@ from tests.support.remediation import FLEET, OTHER, Fleet, alive, counted, runni
 from tests.support.wait import wait_for
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.errors import UsageError
+from tmux_exporter.log import fields_of
 from tmux_exporter.model import SchedulerOutcome
 from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
@@ -85,7 +86,7 @@ def test_observe_tells_and_signals_nothing(fleet: Fleet, caplog: pytest.LogCaptu
     assert fleet.records() == []
     told = [record for record in caplog.records if "would end" in record.message]
     assert len(told) == 2
-    assert (told[0].__dict__["shell"], told[0].__dict__["sleep"]) == pair
+    assert (fields_of(told[0])["shell"], fields_of(told[0])["sleep"]) == pair
     assert "Time for check" not in caplog.text and "gone" not in caplog.text
 
 

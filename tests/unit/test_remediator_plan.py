@@ -13,6 +13,7 @@ from tests.support.clock import ManualClock
 from tests.support.orders import pair_order
 from tests.support.orphans import WALL, orphan, with_stop
 from tmux_exporter.errors import UsageError
+from tmux_exporter.log import fields_of
 from tmux_exporter.places import REMEDIATOR_PLAN
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -130,7 +131,7 @@ def test_a_remediator_keeps_a_plan_as_long_as_there_is_something_to_agree_to(
     file.keep(ORDERS)
     first = path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert caplog.records[-1].__dict__["sha256"] == digest(first)
+    assert fields_of(caplog.records[-1])["sha256"] == digest(first)
     clock.advance(200)
     file.keep(ORDERS)
     assert path.read_bytes() == first, "its hash stays, so that somebody can name it"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tmux_exporter.config import Config
+from tmux_exporter.log import log_fields
 from tmux_exporter.metrics import (
     agents,
     commands,
@@ -107,7 +108,7 @@ def _collect(
             success[name] = True
         except Exception:
             # The rest is served: a page without sessions still says that the exporter runs and what failed.
-            _log.exception("collector failed", extra={"collector": name})
+            _log.exception("collector failed", extra=log_fields(collector=name))
             groups[name] = ()
             success[name] = False
     return groups, success, _limit(groups, config.limits.series, memo)

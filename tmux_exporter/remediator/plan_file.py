@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.errors import UsageError
+from tmux_exporter.log import log_fields
 from tmux_exporter.places import REMEDIATOR_PLAN
 from tmux_exporter.remediator import plan
 from tmux_exporter.remediator.order import Order
@@ -40,7 +41,7 @@ class PlanFile:
             elif self._kept:
                 self._path.unlink(missing_ok=True)
         except OSError as error:
-            _log.error("plan not written", extra={"file": str(self._path), "error": str(error)})
+            _log.error("plan not written", extra=log_fields(file=str(self._path), error=str(error)))
         self._kept = wanted
 
     def _write(self, orders: tuple[Order, ...], wall: float) -> None:
@@ -48,8 +49,10 @@ class PlanFile:
         self._renew_at = (made.made_at + made.expires_at) / 2
         content = made.render()
         write(self._path, content)
-        fields = {"file": str(self._path), "orders": len(orders), "sha256": plan.digest(content)}
-        _log.info("a plan waits for a person", extra=fields)
+        _log.info(
+            "a plan waits for a person",
+            extra=log_fields(file=str(self._path), orders=len(orders), sha256=plan.digest(content)),
+        )
 
 
 def write(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from tmux_exporter import __version__
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import UsageError
+from tmux_exporter.log import log_fields
 from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import (
@@ -260,13 +261,13 @@ class Remediator:
         self._tell()
 
     def _say(self, message: str, decision: Decision, *, level: int = logging.INFO, **more: object) -> None:
-        _log.log(level, message, extra={**fields(decision, self._clock.time()), **more})
+        _log.log(level, message, extra=log_fields(**{**fields(decision, self._clock.time()), **more}))
 
     def _tell(self) -> None:
         try:
             status_file.write(self._runtime, self.status())
         except OSError as error:
-            _log.error("status not written", extra={"folder": str(self._runtime), "error": str(error)})
+            _log.error("status not written", extra=log_fields(folder=str(self._runtime), error=str(error)))
 
     def _record_policies(self, kind: str) -> bool:
         """Put on record which policies hold from now on."""
@@ -281,7 +282,7 @@ class Remediator:
                 policies_sha256=policies.digest,
             )
         except AuditError as error:
-            _log.error("no audit, so nothing will be ended", extra={"error": str(error)})
+            _log.error("no audit, so nothing will be ended", extra=log_fields(error=str(error)))
             return False
         return True
 

@@ -11,6 +11,7 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import ConfigError, UsageError
 from tmux_exporter.garbage import spare_what_is_there
+from tmux_exporter.log import log_fields
 from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
@@ -58,13 +59,13 @@ def serve(
     try:
         _log.info(
             "started",
-            extra={
-                "mode": remediator.mode,
-                "policies": ",".join(each.name for each in policies.policies),
-                "servers": ",".join(servers) or "all",
-                "time_scale": time_scale,
-                "switch": str(state / REMEDIATOR_OFF),
-            },
+            extra=log_fields(
+                mode=remediator.mode,
+                policies=",".join(each.name for each in policies.policies),
+                servers=",".join(servers) or "all",
+                time_scale=time_scale,
+                switch=str(state / REMEDIATOR_OFF),
+            ),
         )
 
         def reload() -> None:
@@ -82,12 +83,12 @@ def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None
         policies = read_again()
     except ConfigError as error:
         for problem in error.problems:
-            _log.error("policies refused, the ones before stay in use", extra={"problem": problem})
+            _log.error("policies refused, the ones before stay in use", extra=log_fields(problem=problem))
         remediator.keep_policies()
         return
     remediator.use(policies)
     names = ",".join(each.name for each in policies.policies)
-    _log.info("policies applied", extra={"policies": names, "sha256": policies.digest})
+    _log.info("policies applied", extra=log_fields(policies=names, sha256=policies.digest))
 
 
 def read_policies(

@@ -77,5 +77,4 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
         return found
     if target.processes:
         found["process"] = target.processes[0].pid
-    # `name` is taken in a log record: it is the logger's.
     return found | {"server": target.server, "session": target.session, "target": target.name}

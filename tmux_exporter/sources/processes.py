@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.log import log_fields
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_fast import FastReader
 from tmux_exporter.sources.procfs_kernel import ProcKernel
@@ -35,7 +36,7 @@ def _open_fast(root: str, *, uid: int, clock: Clock) -> FastReader | None:
             namespaces=own_namespaces(root),
         )
     reason = "it did not find a child of this process" if own else "it is not of this pid namespace"
-    _log.warning("processes are read in full each time", extra={"root": root, "reason": reason})
+    _log.warning("processes are read in full each time", extra=log_fields(root=root, reason=reason))
     return None
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Set
 from itertools import chain
 
 from tmux_exporter.clock import Clock
+from tmux_exporter.log import log_fields
 from tmux_exporter.model import Changes, Namespaces, Process, ProcessTable, Unreadable
 from tmux_exporter.sources.procfs_book import Book
 from tmux_exporter.sources.procfs_cursor import NOTHING, Cursor, Given
@@ -80,7 +81,7 @@ class FastReader:
         missed += self._book.contradictions - contradictions
         if missed:
             if taken_at >= self._suspect_until:
-                _log.warning("fast reading of processes failed its audit", extra={"missed": missed})
+                _log.warning("fast reading of processes failed its audit", extra=log_fields(missed=missed))
             self._suspect_until = taken_at + AUDIT_SECONDS
         return self._table(taken_at, boot_time, missed)
 

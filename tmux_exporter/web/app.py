@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from tmux_exporter.clock import Clock
+from tmux_exporter.log import log_fields
 from tmux_exporter.web import negotiation
 from tmux_exporter.web.events import Viewers
 from tmux_exporter.web.feed import Feed, Published
@@ -124,7 +125,7 @@ class App:
         try:
             return await handler(request)
         except Exception:
-            _log.exception("request failed", extra={"path": request.path})
+            _log.exception("request failed", extra=log_fields(path=request.path))
             return message(500, "this request failed inside the exporter; its log says why")
 
     async def _index(self, _: Request) -> Response:
