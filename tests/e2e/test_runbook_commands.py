@@ -1,4 +1,5 @@
-"""Every command and every query of the runbooks, run as it stands there, with what it leaves open filled in.
+"""Every command of the runbooks and every query of all pages, run as it stands there; what it leaves open is
+filled in.
 
 What only looks has to end well and show something. What acts is done to something planted, and has to have
 its effect.
@@ -16,9 +17,10 @@ import pytest
 
 from tests.support.exporter import Exporter
 from tests.support.namespace import in_namespace
+from tests.support.pages import all_blocks
 from tests.support.processes import is_gone
 from tests.support.promql import selected
-from tests.support.runbook_pages import PAGES, commands, queries
+from tests.support.runbook_pages import PAGES, commands
 from tests.support.runbook_scene import Answer, RunbookScene
 from tests.support.up import query
 from tests.support.wait import wait_for
@@ -26,7 +28,8 @@ from tmux_exporter import stack
 from tmux_exporter.sources import tmux_sockets
 
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
-QUERIES = sorted({each for page in PAGES for each in queries(page)})
+QUERIES = sorted({each for block in all_blocks("promql") for each in block.queries()})
+"""Those of all other pages too."""
 
 ASKS_SYSTEMD = {
     "loginctl show-user USER -p Linger": "the login manager",

@@ -24,6 +24,7 @@ class Exporter:
         program: Sequence[str] = (sys.executable, "-m", "tmux_exporter"),
         environ: Mapping[str, str] | None = None,
     ) -> None:
+        self.runtime = runtime
         self.log = home / "serve.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

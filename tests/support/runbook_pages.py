@@ -1,9 +1,9 @@
-"""What stands in the runbooks for people to run: commands and queries."""
+"""The commands that stand in the runbooks for people to run."""
 
-import re
 from pathlib import Path
 
 from tests.support.alert_files import RUNBOOKS
+from tests.support.pages import REPOSITORY, blocks, words
 
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
 
@@ -13,21 +13,11 @@ PROGRAMS = (
 )
 """Whatever a command may begin with."""
 
-_INLINE = re.compile(rf"`((?:{'|'.join(PROGRAMS)}) [^`]+)`")
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The code of a page in one language; a command that stands in its text is a block too."""
-    text = page.read_text()
-    found = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-    return found + (_INLINE.findall(text) if language == "sh" else [])
-
 
 def commands(page: Path) -> list[str]:
-    """Each line that is to be run."""
-    return [line for block in blocks(page, "sh") for line in block.strip().split("\n")]
-
-
-def queries(page: Path) -> list[str]:
-    """Each query for Prometheus."""
-    return blocks(page, "promql")
+    """Each line that is to be run; a command that stands in its text is one too."""
+    page = page.relative_to(REPOSITORY)
+    found = [line for block in blocks(page) if block.language == "sh" for line in block.commands()]
+    return found + [
+        each.text for each in words(page) if each.text.split(maxsplit=1)[0] in PROGRAMS and " " in each.text
+    ]

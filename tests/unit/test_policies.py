@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -24,7 +23,6 @@ from tmux_exporter.remediator.rules import Breaker, Pattern, Policy, Protection
 from tmux_exporter.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport, Usage
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
 def shipped() -> dict[str, Policy]:
@@ -175,28 +173,12 @@ def test_what_is_no_number(text: str) -> None:
         parse_number(text)
 
 
-def _examples() -> list[tuple[str, str]]:
-    """Every policy file in the documents: the blocks that begin as one does."""
-    found = []
-    for path in DOCUMENTS:
-        for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", path.read_text(), re.DOTALL)):
-            if "kind: RemediationPolicies" in block:
-                found.append((f"{path.name}-{number}", block))
-    return found
-
-
-def test_every_policy_in_the_documents_can_be_read(tmp_path: Path) -> None:
-    for name, text in _examples():
-        load(str(write(tmp_path, text, f"{name}.yml")), os.getuid())
-
-
 def test_the_schema_is_that_of_the_loader() -> None:
     assert SHIPPED.with_name("policies.schema.json").read_text() == json_schema.render(), "run `make docs`"
 
 
 def test_the_page_is_that_of_the_loader() -> None:
     assert (REPOSITORY / "docs" / "policies.md").read_text() == reference.render(), "run `make docs`"
-    assert _examples() != []
 
 
 def test_the_schema_knows_every_key() -> None:

@@ -1,4 +1,4 @@
-"""The runbooks: every page has its parts, and every command and query in it exists now."""
+"""The runbooks: every page has its parts, and every command in it exists now."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ import pytest
 from tests.support.alert_files import RUNBOOKS
 from tests.support.known_names import query_problem
 from tests.support.promised import there
-from tests.support.runbook_pages import PAGES, PROGRAMS, commands, queries
+from tests.support.runbook_pages import PAGES, PROGRAMS, commands
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.cli import cli
@@ -98,7 +98,6 @@ def test_a_page_has_its_parts_and_what_it_names_exists(page: Path) -> None:
     for part in PARTS:
         assert re.search(rf"^## {part}\n\n\S", text, re.MULTILINE), part
     assert {line: problem for line in commands(page) if (problem := command_problem(line))} == {}
-    assert {query: problem for query in queries(page) if (problem := query_problem(query))} == {}
     metrics = set(re.findall(r"`(tmux_\w+)`", text))
     assert all(there(name) for name in metrics)
 

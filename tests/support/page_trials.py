@@ -1,0 +1,67 @@
+"""How each block of code of a page is tried, and the one list of what cannot be."""
+
+from enum import StrEnum
+from pathlib import Path
+
+import yaml
+
+from tests.support.pages import Block
+from tmux_exporter.config.convert import section_classes
+
+
+class Trial(StrEnum):
+    """What is done with a block."""
+
+    SHELL = "each command is run in a scratch home: tests/shipped/test_commands.py"
+    RUNBOOK = "each command is run on what was planted: tests/e2e/test_runbook_commands.py"
+    TRANSCRIPT = "its first line is run, and what that prints has the lines of the block"
+    QUERY = "Prometheus answers it, with series of a real exporter: tests/e2e/test_runbook_commands.py"
+    PROMETHEUS = "promtool and a real Prometheus load it"
+    POLICIES = "check-config takes it, and the remediator runs with it"
+    STEPS = "as POLICIES, as the steps of a policy"
+    SETTINGS = "check-config takes it, and the exporter runs with it"
+    PYTHON = "it is run"
+    SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
+
+
+CANNOT: dict[tuple[str, str], str] = {
+    ("docs/design.md", "model, report, config"): "a picture of the floors, which import-linter holds",
+    ("docs/design.md", "tmux-exporter plan (capacity)"): "what is planned",
+}
+"""What no test runs here, and why: its page, and how its first line (of shell: the command itself) begins."""
+
+
+def is_listed(page: Path, line: str) -> bool:
+    """Whether a line stands in the list."""
+    return any(str(page) == where and line.startswith(begins) for where, begins in CANNOT)
+
+
+def trial(block: Block) -> Trial | None:
+    """How a block is tried; None where nothing tries it."""
+    in_runbook = block.page.parts[:2] == ("docs", "runbooks")
+    match block.language:
+        case "sh":
+            return Trial.RUNBOOK if in_runbook else Trial.SHELL
+        case "console":
+            return Trial.TRANSCRIPT if block.first.startswith("$ ") else None
+        case "promql":
+            return Trial.QUERY
+        case "yaml":
+            return _of_yaml(block)
+        case "python":
+            return Trial.PYTHON
+        case "text":
+            return Trial.SYNOPSIS if block.first.startswith(("tmux-exporter ", "tmux-remediator ")) else None
+        case _:
+            return None
+
+
+def _of_yaml(block: Block) -> Trial | None:
+    keys = set(yaml.safe_load(block.text))
+    if keys <= {"rule_files", "scrape_configs", "alerting", "global"}:
+        return Trial.PROMETHEUS
+    if keys == {"apiVersion", "kind", "policies"}:
+        return Trial.POLICIES
+    if keys == {"actions"}:
+        return Trial.STEPS
+    return Trial.SETTINGS if keys <= section_classes().keys() else None
