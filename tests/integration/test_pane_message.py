@@ -35,7 +35,8 @@ P = replace(
     warmup=0.0,
     hold=0.0,
 )
-LINE = "tmux-remediator: a pane of this session. Its log says why"
+BEGINNING = "tmux-remediator: a pane of this session (for "
+LINE = f"{BEGINNING}5 s). Its log says why"
 HOSTILE = (
     "##(touch $B/ran)",
     "##{E:@run}",
@@ -106,7 +107,7 @@ def test_whoever_is_attached_sees_it_and_no_pane_gets_a_byte(fleet: Fleet) -> No
     ):
         policy = replace(P, match=Match(kind=TargetKind.PANE, sessions=(Pattern("typed"),)))
         warned(fleet, policy=policy)
-        wait_for(lambda: LINE in one.drawn and LINE in two.drawn, "both see it")
+        wait_for(lambda: BEGINNING in one.drawn and BEGINNING in two.drawn, "both see it")
         assert "tmux-remediator" not in other.drawn
     assert messages(fleet) == [("typed", Outcome.DONE)]
     (outcome,) = [each for each in fleet.records() if each["kind"] == "outcome"]
@@ -146,7 +147,7 @@ def test_hostile_names_of_sessions_and_windows_reach_nothing(fleet: Fleet) -> No
     try:
         warned(fleet, policy=replace(P, match=Match(kind=TargetKind.PANE, servers=(Pattern(FLEET),))))
         assert [outcome for _, outcome in messages(fleet)] == [Outcome.DONE] * (len(HOSTILE) + 2)
-        wait_for(lambda: all(LINE in each.drawn for each in people), "they see it")
+        wait_for(lambda: all(BEGINNING in each.drawn for each in people), "they see it")
     finally:
         for each in people:
             each.close()

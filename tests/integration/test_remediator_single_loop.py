@@ -2,8 +2,10 @@
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import pytest
 
@@ -83,13 +85,18 @@ def test_an_agent_goes_through_every_step_and_each_is_told(
     lines = told(caplog)
     assert list(lines) == [
         "left alone",
-        "an agent",
+        "an agent: memory above its bound",
         "snapshot of an agent: done",
         "throttle is not yet available on this machine",
         "ended an agent",
     ]
     for fields in lines.values():
         assert (fields["process"], fields["server"], fields["session"]) == (pid, FLEET, "main")
+        assert re.fullmatch(r"tmux_agent_memory_bytes [0-9.]+[KM]iB, above 1B", str(fields["figures"]))
+    since = [datetime.fromisoformat(str(fields["since"])).timestamp() for fields in lines.values()]
+    # Not yet seen twice when it is left alone; then it stays the same, for its policy holds it for 5 min.
+    assert since[1:] == [pytest.approx(since[1], abs=1.5)] * 4
+    assert fleet.clock.time() - since[1] >= AGENT.hold
 
 
 def test_an_agent_is_told_of_and_not_touched_where_nothing_may_be_signalled(

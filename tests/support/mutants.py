@@ -158,7 +158,7 @@ def _targets_on_record() -> None:
 
 def _called_by_its_name() -> None:
     pane_line = telling.pane_line
-    _put(telling, "pane_line", lambda it, mode: f"{it.candidate.target.session}: {pane_line(it, mode)}")
+    _put(telling, "pane_line", lambda it, *more: f"{it.candidate.target.session}: {pane_line(it, *more)}")
 
 
 def _at_once() -> None:

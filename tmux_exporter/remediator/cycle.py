@@ -163,11 +163,7 @@ class Cycle:
             return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
             refusal = Refusal.UNAVAILABLE if rung.action in _LATER else None
-            self.decisions.append(
-                Decision(
-                    policy=self.policy, candidate=candidate, action=rung.action, rung=rung, refusal=refusal
-                )
-            )
+            self._decide(candidate, action=rung.action, rung=rung, refusal=refusal)
             watch = self._watches[key]
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
 
@@ -207,8 +203,7 @@ class Cycle:
             circuit = breaker.tried(circuit, now)
             watch = self._watches[key]
             self._watches[key] = replace(watch, acted_at=now, survived=False)
-            action = order.stages[0].action
-            self.decisions.append(Decision(policy=policy, candidate=candidate, action=action, order=order))
+            self._decide(candidate, action=order.stages[0].action, order=order)
         return tuple(counted), circuit
 
     def _rank(self, candidate: Candidate) -> tuple[float, Key]:
@@ -274,8 +269,32 @@ class Cycle:
                 continue
             reason = self._reasons.get(key)
             if reason is not None and reason is not watch.refusal:
-                self.decisions.append(Decision(policy=self.policy, candidate=candidate, refusal=reason))
+                self._decide(candidate, refusal=reason)
             self._watches[key] = replace(watch, refusal=reason)
+
+    def _decide(
+        self,
+        candidate: Candidate,
+        *,
+        action: Action | None = None,
+        rung: Rung | None = None,
+        refusal: Refusal | None = None,
+        order: Order | None = None,
+    ) -> None:
+        """Hand a decision out, with what it rests on."""
+        gauges = self._gauges.get(candidate.key)
+        self.decisions.append(
+            Decision(
+                policy=self.policy,
+                candidate=candidate,
+                action=action,
+                rung=rung,
+                refusal=refusal,
+                order=order,
+                held=self._now - self._watches[candidate.key].since,
+                readings=gauges.readings(self.policy.when) if gauges else (),
+            )
+        )
 
 
 def _is_in_act(stop: Rung, kill: Rung) -> bool:

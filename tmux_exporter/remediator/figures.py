@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
-from tmux_exporter.config.values import parse_duration, parse_size, shown
+from tmux_exporter.config.values import SIZE_UNITS, parse_duration, parse_size, shown
 from tmux_exporter.remediation import TargetKind
 from tmux_exporter.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport
 
 Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
 """What a report says of one thing."""
 
+_SIZES = tuple(SIZE_UNITS)
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -48,6 +49,28 @@ class Figure:
         if not slash or per not in _SECONDS:
             raise ValueError(f"{shown(text)} is no rate; write by how much it grows, then /s, /min or /h")
         return self.parse(amount) / _SECONDS[per]
+
+    @property
+    def words(self) -> str:
+        """What it is called in a sentence: `memory`, `open fds`, `server resident memory`."""
+        base = self.name.removesuffix("_total").removeprefix("tmux_")
+        if self.kind is not TargetKind.SERVER:
+            base = base.partition("_")[2]
+        for unit in ("_bytes", "_seconds", "_ratio"):
+            base = base.removesuffix(unit)
+        return base.replace("_", " ")
+
+    def told(self, value: float, *, rate: bool = False) -> str:
+        """A value as a person writes it, by the minute where it is how much the figure grows a second."""
+        amount = value * 60.0 if rate else value
+        base, unit = self.name.removesuffix("_total"), ""
+        if base.endswith("_bytes"):
+            unit = next((each for each in reversed(_SIZES) if abs(amount) >= SIZE_UNITS[each]), "B")
+            amount /= SIZE_UNITS[unit]
+        elif base.endswith("_seconds"):
+            unit = "s"
+        digits = f"{amount:.0f}" if abs(amount) >= 100 else f"{amount:.3g}"
+        return f"{digits}{unit} per min" if rate else f"{digits}{unit}"
 
 
 def parse_number(text: str) -> float:

@@ -25,16 +25,19 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauge:
-    """What is remembered of one condition: how it was left, whether it is known now, and a rate's points."""
+    """What is remembered of one condition: how it was left, its value now, and a rate's points.
+
+    `value` is what was held against its bounds, None where that is not known now.
+    """
 
     latched: bool = False
-    known: bool = False
+    value: float | None = None
     points: tuple[Point, ...] = ()
 
     @property
     def holds(self) -> bool | None:
         """Whether it holds; None where that is not known now."""
-        return self.latched if self.known else None
+        return None if self.value is None else self.latched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,14 @@ class Gauges:
         if decided in states:
             return decided
         return None if None in states else not decided
+
+    def readings(self, when: When) -> tuple[tuple[Condition, float], ...]:
+        """The conditions that hold, each with the value that it is about."""
+        return tuple(
+            (condition, each.value)
+            for condition, each in zip(when.conditions, self.gauges, strict=True)
+            if each.value is not None and each.latched
+        )
 
 
 def gauge(when: When, candidate: Candidate, report: Report, before: Gauges | None, now: float) -> Gauges:
@@ -81,9 +92,9 @@ def _step(condition: Condition, gauge: Gauge, value: float | None, now: float) -
         gauge = replace(gauge, points=points)
         value = _rate(points, value, condition.rate_over, now)
     if value is None:
-        return replace(gauge, known=False)
+        return replace(gauge, value=None)
     latched = value > condition.above or (gauge.latched and value >= condition.clear_below)
-    return replace(gauge, latched=latched, known=True)
+    return replace(gauge, latched=latched, value=value)
 
 
 def _points(points: tuple[Point, ...], value: float | None, over: float, now: float) -> tuple[Point, ...]:

@@ -11,7 +11,10 @@ from tmux_exporter.remediator.breaker import Circuit
 from tmux_exporter.remediator.candidates import Candidate, Key
 from tmux_exporter.remediator.gauging import Gauges
 from tmux_exporter.remediator.order import Order
-from tmux_exporter.remediator.rules import Policy, Rung
+from tmux_exporter.remediator.rules import Condition, Policy, Rung
+
+Readings = tuple[tuple[Condition, float], ...]
+"""Conditions that hold, each with the value that it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,8 @@ class State:
 class Decision:
     """To do something with a match, or (`refusal`) to leave it alone, told once as long as that stays so.
 
-    A STOP and a KILL have their `order`, every other action its `rung`.
+    A STOP and a KILL have their `order`, every other action its `rung`. `held` is for how many seconds it has
+    matched, `readings` are the conditions that hold with the values that they are about.
     """
 
     policy: Policy
@@ -73,6 +77,8 @@ class Decision:
     rung: Rung | None = None
     refusal: Refusal | None = None
     order: Order | None = None
+    held: float = 0.0
+    readings: Readings = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

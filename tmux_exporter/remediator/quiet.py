@@ -61,7 +61,8 @@ class Quiet:
 
         def tell() -> Told:
             try:
-                shown = pane_message.show(server, pane, pane_line(decision, mode), self._uid)
+                line = pane_line(decision, mode, pane_message.LONGEST)
+                shown = pane_message.show(server, pane, line, self._uid)
             except HungError as error:
                 self._hung.add(server.server)
                 return Outcome.FAILED, str(error)

@@ -220,7 +220,7 @@ class Remediator:
             self._note_quiet(decision, outcome, words)
             more = {"pane_message": f"{outcome}: {words}"}
         level = LEVELS[rung.severity] if rung else logging.WARNING
-        self._say(warning(decision.candidate), decision, level=level, **more)
+        self._say(warning(decision), decision, level=level, **more)
 
     def _snapshot(self, decision: Decision, report: Report) -> None:
         """Keep what the target is like, where the policy may do more than observe."""

@@ -1,17 +1,33 @@
 """What is said of a decision: labels, pids and figures, no command line and no target; in tmux no label."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.remediation import Action, Mode
 from tmux_exporter.remediator.candidates import Candidate
+from tmux_exporter.remediator.figures import FIGURES, Figure
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.order import Target
 from tmux_exporter.remediator.rules import Severity
-from tmux_exporter.report import SchedulerReport
+from tmux_exporter.report import PaneReport, SchedulerReport
 
 LEVELS = {Severity.CRITICAL: logging.ERROR, Severity.WARNING: logging.WARNING, Severity.INFO: logging.INFO}
+
+
+class Reading(NamedTuple):
+    """A figure that makes something match, and its bound; both as texts with their unit."""
+
+    figure: Figure
+    value: str
+    bound: str
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return f"{self.figure.words} {self.value}, {self.bound}"
 
 
 def thing(candidate: Candidate) -> str:
@@ -25,24 +41,55 @@ def thing(candidate: Candidate) -> str:
     return f"a scheduler ({str(subject.state).replace('_', ' ')})"
 
 
-def warning(candidate: Candidate) -> str:
+def warning(decision: Decision) -> str:
     """What is wrong with it, in words."""
-    words = thing(candidate)
-    return f"{words}: no target of it exists" if words == "an orphaned scheduler" else words
+    words = thing(decision.candidate)
+    if words == "an orphaned scheduler":
+        return f"{words}: no target of it exists"
+    over = " and ".join(each.figure.words for each in readings(decision))
+    return f"{words}: {over} above its bound" if over else words
 
 
-def pane_line(decision: Decision, mode: Mode) -> str:
-    """What whoever looks at the session of a target is shown: words of ours, a pid and a time."""
+def readings(decision: Decision) -> Iterator[Reading]:
+    """The figures that make it match."""
+    subject, least = decision.candidate.subject, decision.policy.match.history_bytes
+    if isinstance(subject, PaneReport) and least is not None:
+        figure = FIGURES["tmux_pane_history_bytes"]
+        yield Reading(figure, figure.told(subject.history_bytes), f"at least {figure.told(least)}")
+    for condition, value in decision.readings:
+        figure, rate = FIGURES[condition.metric], condition.rate_over is not None
+        bound = f"above {figure.told(condition.above, rate=rate)}"
+        yield Reading(figure, figure.told(value, rate=rate), bound)
+
+
+def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
+    """What whoever looks at the session of a target is shown: words of ours, a pid, figures and times.
+
+    It has as many figures as there is room for; the log has all of them.
+    """
     processes = decision.candidate.target.processes
-    line = f"tmux-remediator: {thing(decision.candidate)} of this session"
-    if not processes:
-        return f"{line}. Its log says why"
-    line, pid = f"{line}, pid {processes[0].pid}", processes[0].pid
+    pids = [f"pid {each.pid}" for each in processes[:1]]
+    held = decision.held // 60 * 60 or decision.held // 1
     seconds = seconds_to_end(decision, mode)
-    if seconds is None:
-        return f"{line}. Its log says why"
-    time = f"{-(-seconds // 60):.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
-    return f"{line}, is to be ended in {time}. To keep it: tmux-remediator hold {pid} 1h"
+    if not processes or seconds is None:
+        end = ". Its log says why"
+    else:
+        end = f" is to be ended in {_span(seconds)}. To keep it: tmux-remediator hold {processes[0].pid} 1h"
+        pids = []
+    figures = [each.words for each in readings(decision)]
+
+    def line(figures: list[str]) -> str:
+        facts = [", ".join([*pids, *figures]), f"for {_span(held)}" if held else ""]
+        about = " ".join(filter(None, facts))
+        return f"tmux-remediator: {thing(decision.candidate)} of this session{about and f' ({about})'}{end}"
+
+    while figures and len(line(figures)) > longest:
+        figures.pop()
+    return line(figures)
+
+
+def _span(seconds: float) -> str:
+    return f"{-(-seconds // 60):.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def seconds_to_end(decision: Decision, mode: Mode) -> float | None:
@@ -61,7 +108,7 @@ def target_labels(target: Target) -> Mapping[str, object]:
 
 
 def fields(decision: Decision, wall: float) -> Mapping[str, object]:
-    """What a line of the log says of what a decision is about."""
+    """What a line of the log says of what a decision is about, which figures make it so and since when."""
     candidate = decision.candidate
     target, subject = candidate.target, candidate.subject
     found: dict[str, object] = {"policy": decision.policy.name}
@@ -74,7 +121,12 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
             "session": target.session,
             "seconds_left": None if due is None else round(due - wall),
         }
-        return found
-    if target.processes:
-        found["process"] = target.processes[0].pid
-    return found | {"server": target.server, "session": target.session, "target": target.name}
+    else:
+        if target.processes:
+            found["process"] = target.processes[0].pid
+        found |= {"server": target.server, "session": target.session, "target": target.name}
+    figures = "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings(decision))
+    if figures:
+        found["figures"] = figures
+    found["since"] = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall - decision.held))
+    return found
