@@ -2,6 +2,7 @@
 
 PYTHON := .venv/bin/python
 ARGS ?=
+SERVERS ?= yes
 SECONDS ?= 120
 REV ?= HEAD
 # Most tests wait for real servers: four at a time keep two processors busy.
@@ -9,9 +10,9 @@ PARALLEL ?= --numprocesses=4 --dist=worksteal
 
 .PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
 
-up: ## everything for a newcomer: exporter, live page and, where possible, Prometheus and Alertmanager
-	@deploy/setup run
-	@exec .venv/bin/tmux-exporter up $(ARGS)
+up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanager (SERVERS=no: without these two)
+	@SERVERS='$(SERVERS)' deploy/setup run
+	@exec .venv/bin/tmux-exporter up $(if $(filter no,$(SERVERS)),--no-servers) $(ARGS)
 
 test: ## the whole proof: linters, types, floors, then all tests (under 5 minutes)
 	@deploy/setup test

@@ -39,7 +39,7 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-_FLAGS = ("sampling_interval", "listen_address", "web_config_file", "log_level", "log_format")
+_FLAGS = ("sampling_interval", "listen_address", "log_level", "log_format")
 
 
 def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,9 +106,14 @@ def serve(load_config: Callable[[], Config]) -> None:
 
 @cli.command(short_help="Start everything for a newcomer in one go.")
 @click.option("--demo", is_flag=True, help="Add a demo fleet, sampled each second.")
+@click.option(
+    "--servers/--no-servers",
+    default=True,
+    help="With Prometheus and Alertmanager where they are installed (the default), or without.",
+)
 @_serving
 @_settings
-def up(load_config: _Loader, demo: bool) -> None:
+def up(load_config: _Loader, demo: bool, servers: bool) -> None:
     """Start everything: exporter and live page, the remediator, which only observes, and Prometheus and
     Alertmanager where they are installed.
 
@@ -116,13 +121,19 @@ def up(load_config: _Loader, demo: bool) -> None:
     Example:
       tmux-exporter up
       tmux-exporter up --demo     with played agents, and an alert that fires within a minute
+      tmux-exporter up --no-servers
     """
     from tmux_exporter.up import up as run_up
 
     if demo:
         # Its rules look back for seconds where those for people look back for minutes.
         load_config = load_config.unless_given(sampling_interval="1s")
-    run_up(load_config(), load_config, os.environ, click.echo, config_path=load_config.path, with_demo=demo)
+    run_up(
+        *(load_config(), load_config, os.environ, click.echo),
+        config_path=load_config.path,
+        with_demo=demo,
+        with_servers=servers,
+    )
 
 
 @cli.command()

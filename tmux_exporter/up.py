@@ -29,18 +29,21 @@ def up(
     *,
     config_path: str | None = None,
     with_demo: bool = False,
+    with_servers: bool = True,
 ) -> None:
     """Run exporter, page, an observing remediator, and Prometheus and Alertmanager where they are installed.
 
     Until a signal. `config_path` is the file that `load` reads. `with_demo` adds a demo fleet, alerts that
-    take seconds instead of minutes, and data that go with it.
+    take seconds instead of minutes, and data that go with it. Without `with_servers` Prometheus and
+    Alertmanager are left out, installed or not.
     """
     refuse_sudo(environ)
     folder = private_folder(state_path(environ), os.getuid())
     with (folder / "up.lock").open("a+", encoding="utf-8") as lock:
         _take(lock)
         service = Service(config, load, environ)
-        stage = _Stage(service=service, demo=launch.Demo(folder, environ) if with_demo else None, say=say)
+        demo = launch.Demo(folder, environ) if with_demo else None
+        stage = _Stage(service=service, demo=demo, with_servers=with_servers, say=say)
         try:
             # Before any thread runs: a fork that is to run Python code must not happen beside threads.
             stage.start(config, folder, config_path, environ)
@@ -76,6 +79,7 @@ class _Stage:
 
     service: Service
     demo: launch.Demo | None
+    with_servers: bool
     say: Callable[[str], None]
     folder: Path = Path()
     children: list[stack.Child] = field(default_factory=list)
@@ -92,6 +96,10 @@ class _Stage:
             environ, flags = self.demo.environ_of_remediator(), launch.REMEDIATOR_FLAGS
         interval = config.sampling.interval
         self.children.append(remediator_child.start(self.folder, interval, config_path, environ, flags))
+        if self.with_servers:
+            self._start_servers(interval, time_scale)
+
+    def _start_servers(self, interval: float, time_scale: float) -> None:
         rules, routes = stack.write_alerts(self.folder, time_scale)
         alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
         target = None
@@ -125,7 +133,8 @@ class _Stage:
         if self.demo is not None:
             self.say(f"\n{self.demo.introduction(urls)}")
         if missing := {"Prometheus", "Alertmanager"} - urls.keys():
-            self.say(f"\n  Not installed here, and not needed for the page: {', '.join(sorted(missing))}.")
+            why = "Not installed here, and" if self.with_servers else "Left out (--no-servers), and"
+            self.say(f"\n  {why} not needed for the page: {', '.join(sorted(missing))}.")
         self.say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
 
     def watch(self) -> None:

@@ -14,6 +14,7 @@ import libtmux
 import pytest
 
 from tests.support import exposition
+from tests.support.pages import REPOSITORY
 from tests.support.processes import end_process, is_gone
 from tests.support.up import LOOPBACK, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
@@ -75,6 +76,40 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     assert len(tree) >= 3
     assert listening(tree) <= LOOPBACK
     assert listening(tree)
+
+
+def test_the_servers_can_be_left_out_where_they_are_installed(start_up: Callable[..., Up]) -> None:
+    up = start_up("--no-servers")
+    page = up.url("live page")
+    assert "tmux" in get(page)
+    assert "Left out (--no-servers), and not needed for the page: Alertmanager, Prometheus." in up.text()
+    # The remediator only.
+    wait_for(lambda: len(up.children()) == 1, "its one child runs")
+    (child,) = up.children()
+    assert "tmux_exporter.remediator_cli" in argv(child)
+    assert not {"Prometheus", "Alertmanager"} & set(re.findall(r"^  (\w+) +http", up.text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        ((), []),
+        (("SERVERS=yes",), []),
+        (("SERVERS=no",), ["--no-servers"]),
+        (("SERVERS=no", "ARGS=-h"), ["--no-servers", "-h"]),
+    ],
+)
+def test_make_up_hands_the_wish_on(words: tuple[str, ...], flags: list[str]) -> None:
+    told = subprocess.run(
+        ("make", "--no-print-directory", "--dry-run", "up", *words),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+    )
+    setup, run = told.stdout.splitlines()
+    assert run.split()[1:] == [".venv/bin/tmux-exporter", "up", *flags]
+    assert ("SERVERS='no'" in setup) == ("--no-servers" in flags)
 
 
 def test_no_service_of_debian_s_packages_listens_beyond_loopback() -> None:

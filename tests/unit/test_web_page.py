@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.report import example_report
-from tmux_exporter.agent_facts import AgentState, WaitingReason
+from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
 from tmux_exporter.model import LeakKind, QueryFailure, SchedulerRemark, SchedulerState
 from tmux_exporter.web.files import INDEX, load_pages
 from tmux_exporter.web.report_json import render
@@ -76,6 +76,17 @@ def test_every_member_of_a_closed_list_has_its_words() -> None:
     assert keys_of(FILES["sections.js"], "KINDS") == {str(kind) for kind in LeakKind}
     assert keys_of(FILES["sections.js"], "STATES") == {str(state) for state in AgentState}
     assert keys_of(FILES["sections.js"], "REASONS") == {str(reason) for reason in WaitingReason}
+    assert keys_of(FILES["sections.js"], "SOURCES") == {str(source) for source in StateSource}
+
+
+def test_the_state_of_an_agent_says_who_told_it() -> None:
+    states = re.search(
+        r'id: "state",\n\s+title: "State",\n\s+hint: "What it does.*?\n      \},',
+        FILES["sections.js"],
+        re.DOTALL,
+    )
+    assert states
+    assert re.search(r"title: `[^`]*\$\{SOURCES\[agent\.state_source\]", states[0])
 
 
 def keys_in(value: Any) -> set[str]:
@@ -91,7 +102,7 @@ def test_every_figure_that_the_page_reads_is_in_the_report() -> None:
         for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)
     }
     assert len(names) > 15
-    lists = (*SchedulerState, *SchedulerRemark, *WaitingReason, *LeakKind)
+    lists = (*SchedulerState, *SchedulerRemark, *WaitingReason, *StateSource, *LeakKind)
     words = {str(word) for word in lists} | {"tmux_exporter"}
     assert names - words <= keys_in(json.loads(render(example_report())))
 

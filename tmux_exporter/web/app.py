@@ -143,8 +143,7 @@ class App:
     async def _reload(self, _: Request) -> Response:
         return message(
             403,
-            "not without authentication: send SIGHUP to the exporter's process instead; "
-            "an authenticated reload comes with the web configuration file",
+            "not without authentication, which is not built yet: send SIGHUP to the exporter's process",
         )
 
     async def _report(self, _: Request) -> Response:

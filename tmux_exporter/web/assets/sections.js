@@ -62,6 +62,17 @@ const STATES = {
 };
 const URGENCY = Object.keys(STATES);
 
+// Who told the state of an agent.
+const SOURCES = {
+  process: "told by its process",
+  agent_file: "told by its own file",
+  hook: "told by its hook",
+  pane_title: "told by the title of its pane",
+  pane_text: "told by what its pane shows",
+  window_activity: "told by the activity of its window",
+  none: "told by nothing",
+};
+
 // What it waits for.
 const REASONS = {
   permission: "for a permission",
@@ -328,7 +339,7 @@ export const SECTIONS = [
             text: agent.state,
             pill,
             note: why ? `${why}, ${since}` : since,
-            title: `${words} since ${moment(agent.state_since_timestamp_seconds)}`,
+            title: `${words} since ${moment(agent.state_since_timestamp_seconds)}; ${SOURCES[agent.state_source] ?? ""}`,
           };
         },
       },
