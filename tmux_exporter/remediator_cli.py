@@ -256,6 +256,9 @@ def check_config(
 ) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
 
+    What can be read and has no effect, such as a step that is not built yet, is a warning of the same form:
+    the exit code stays 0.
+
     With --against-live also what each policy matches now, whatever its waits, and what speaks against
     touching it; leaked processes with the hash of their command line, which a policy has to name.
 
@@ -269,6 +272,8 @@ def check_config(
     from tmux_exporter.views.policy import PolicyView
 
     policies = read_policies(path, os.getuid(), servers)
+    for remark in policies.remarks:
+        click.echo(f"warning: {remark}", err=True)
     if against_live:
         config = override(load(None), sampling_interval=interval)
         found = look_now(config, os.environ, policies, lambda words: click.echo(words, err=True))

@@ -97,8 +97,16 @@ def test_policies_are_read_again_and_a_mistake_changes_nothing(remediator: Runni
     wait_for(lambda: not remediator.has_them_as_they_are(), "the refusal is told")
     remediator.policies.unlink()
     remediator.hang_up("policies refused, the ones before stay in use")
-    write(remediator.base, POLICIES.replace("name: orphans", "name: renamed"))
+    assert "this has no effect" not in remediator.log()
+    step = "      - {do: clear_history}\n"
+    renamed = POLICIES.replace("name: orphans", "name: renamed").replace(
+        "      - {do: stop", step + "      - {do: stop"
+    )
+    write(remediator.base, renamed)
     remediator.hang_up("policies applied")
+    wait_for(lambda: 'msg="this has no effect"' in remediator.log(), "it says what has no effect")
+    line = 1 + renamed.splitlines().index(step.rstrip())
+    assert f"{remediator.policies}:{line}:9: policy 'renamed': the step 'clear_history'" in remediator.log()
     wait_for(remediator.has_them_as_they_are, "what was applied is told")
     assert remediator.process.poll() is None
     told = [(each["kind"], each["policies"]) for each in remediator.records()]

@@ -19,10 +19,35 @@ from tmux_exporter.remediator.figures import FIGURES, parse_number
 from tmux_exporter.remediator.language import json_schema, reference
 from tmux_exporter.remediator.language.document import DocumentDoc
 from tmux_exporter.remediator.language.load import load
-from tmux_exporter.remediator.rules import Breaker, Pattern, Policy, Protection
+from tmux_exporter.remediator.rules import NOT_BUILT, Breaker, Pattern, Policy, Protection
 from tmux_exporter.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport, Usage
 
 REPOSITORY = Path(__file__).parents[2]
+
+EVERYTHING = """\
+policies:
+  - name: everything
+    match: {kind: agent, program: [claude]}
+    for: 1m
+    actions:
+      - {do: warn}
+      - {do: snapshot}
+      - {do: throttle, memory_high: 1GiB, lease: 5m}
+      - {do: save, max_bytes: 1MiB}
+      - {do: clear_history}
+      - {do: set_option, option: history-limit, value: 2000}
+      - {do: stop, method: agent_process}
+      - {do: kill}
+    verify: {gone_within: 5s}
+"""
+"""A policy with every step that can be written."""
+
+NOBODY = """\
+  - name: nobody
+    match: {kind: leaked_process, cmdline_sha256: []}
+    for: 1m
+    actions: [{do: warn}]
+"""
 
 
 def shipped() -> dict[str, Policy]:
@@ -217,6 +242,39 @@ def test_check_config_shows_what_each_is_for(tmp_path: Path) -> None:
     assert failed.stderr == f"{wrong}:6:10: file.policies[0].for: '5' has no unit; write 5s or 5m\n"
 
 
-def test_an_action_of_every_kind_can_be_written() -> None:
-    asked = {rung.action for policy in shipped().values() for rung in policy.ladder}
-    assert asked == set(Action)
+def test_an_action_of_every_kind_can_be_written(tmp_path: Path) -> None:
+    assert {rung.action for rung in read(tmp_path, HEAD + EVERYTHING).policies[0].ladder} == set(Action)
+
+
+def test_what_has_no_effect_is_named_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + EVERYTHING + NOBODY)
+    found = load(str(path), os.getuid())
+    said = {
+        int(where.removeprefix(f"{path}:").partition(":")[0]): text
+        for where, _, text in (each.partition(": ") for each in found.remarks)
+    }
+    lines = path.read_text().splitlines()
+    assert {number: text for number, text in said.items() if "not built" in text} == {
+        number: f"policy 'everything': the step '{action}' is not built yet; it is left out when it is due"
+        for action in NOT_BUILT
+        for number, line in enumerate(lines, 1)
+        if f"do: {action}" in line
+    }
+    (other,) = [number for number, text in said.items() if "matches nothing" in text]
+    assert lines[other - 1].strip() == "- name: nobody"
+    assert len(said) == len(NOT_BUILT) + 1
+    assert replace(found, remarks=()).digest == found.digest
+
+
+def test_what_is_shipped_has_an_effect_as_a_whole() -> None:
+    found = load(str(SHIPPED), os.getuid())
+    assert found.remarks == ()
+
+
+def test_check_config_warns_of_what_has_no_effect(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + EVERYTHING)
+    remarks = load(str(path), os.getuid()).remarks
+    command = (sys.executable, "-m", "tmux_exporter.remediator_cli", "check-config", "--json", str(path))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == [f"warning: {each}" for each in remarks]
+    assert json.loads(done.stdout)["warnings"] == list(remarks)

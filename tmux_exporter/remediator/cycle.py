@@ -10,7 +10,7 @@ from tmux_exporter.remediator.gauging import Gauges, gauge
 from tmux_exporter.remediator.history import Decision, PolicyState, State, Watch
 from tmux_exporter.remediator.judging import TOUCH, UNSEEN, View
 from tmux_exporter.remediator.order import Order, Stage
-from tmux_exporter.remediator.rules import Exceeded, Policy, PolicySet, Rung
+from tmux_exporter.remediator.rules import NOT_BUILT, Exceeded, Policy, PolicySet, Rung
 
 OBSERVATIONS = 2
 """Complete looks of their own that must have shown it as a match before anything is said of it."""
@@ -22,8 +22,6 @@ LONGEST_IN_ACT = 10.0
 """A kill that follows its stop within so many seconds is one act with it; a later one is decided anew."""
 
 _ENDING = (Action.STOP, Action.KILL)
-_LATER = frozenset({Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
-"""Steps that are read and cannot be taken yet."""
 
 _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
 """Reasons that a person's word outweighs."""
@@ -162,7 +160,7 @@ class Cycle:
         if self._reasons[key] is not None and self._reasons[key] not in TOUCH:
             return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
-            refusal = Refusal.UNAVAILABLE if rung.action in _LATER else None
+            refusal = Refusal.UNAVAILABLE if rung.action in NOT_BUILT else None
             self._decide(candidate, action=rung.action, rung=rung, refusal=refusal)
             watch = self._watches[key]
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)

@@ -5,13 +5,16 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.model import LeakKind, SchedulerState
 from tmux_exporter.remediation import Action, Method, Mode, Signal, TargetKind
+
+NOT_BUILT = frozenset({Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
+"""Steps that can be written into a policy and cannot be taken yet."""
 
 _WAITS = ("hold", "warmup", "cooldown", "budget_window")
 
@@ -262,13 +265,19 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
-    """The policies that run together; over all of them at most so many things are ended."""
+    """The policies that run together; over all of them at most so many things are ended.
+
+    `remarks` say what of their files has no effect and where that stands; they are no part of the policies.
+    """
 
     policies: tuple[Policy, ...]
     per_cycle: int = 10
     per_hour: int = 120
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def digest(self) -> str:
         """SHA-256 of all of it."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode("ascii")).hexdigest()
+        values = asdict(replace(self, remarks=()))
+        del values["remarks"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()

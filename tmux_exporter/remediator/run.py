@@ -197,7 +197,7 @@ class Remediator:
             self._say("left alone", decision, reason=decision.refusal)
         elif decision.refusal is not None:
             self._tally.act(policy, action, Outcome.REFUSED)
-            self._say(f"{action} is not yet available on this machine", decision)
+            self._say(f"{action} is not built yet: left out", decision)
         elif action is Action.WARN:
             self._warn(decision, report)
         elif action is Action.SNAPSHOT:

@@ -68,6 +68,8 @@ def serve(
             ),
         )
 
+        _warn(policies)
+
         def reload() -> None:
             _reload(remediator, lambda: read_policies(policy_path, uid, servers, time_scale))
 
@@ -89,6 +91,13 @@ def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None
     remediator.use(policies)
     names = ",".join(each.name for each in policies.policies)
     _log.info("policies applied", extra=log_fields(policies=names, sha256=policies.digest))
+    _warn(policies)
+
+
+def _warn(policies: PolicySet) -> None:
+    """Say what of the policy files has no effect."""
+    for remark in policies.remarks:
+        _log.warning("this has no effect", extra=log_fields(remark=remark))
 
 
 def read_policies(

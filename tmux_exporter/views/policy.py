@@ -34,6 +34,7 @@ class PolicyView:
             {
                 "sha256": self.policies.digest,
                 "policies": [_document(each) for each in self.policies.policies],
+                "warnings": list(self.policies.remarks),
             },
             indent=2,
         )

@@ -66,7 +66,8 @@ class ActionDoc:
         metadata=setting(
             Choice(of=Action),
             "`warn` tells of it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
-            "no effect. The others are read, and say that they are not yet available when they are due.",
+            "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
+            "out, told of as `unavailable`, when it is due.",
         ),
     )
     after: float = field(default=0.0, metadata=setting(WAIT, "How long after the step before it."))
@@ -109,32 +110,32 @@ class ActionDoc:
     )
     memory_high: int | None = field(
         default=None,
-        metadata=setting(Size(at_least=2**20, at_most=2**50), "Not yet available: memory.high."),
+        metadata=setting(Size(at_least=2**20, at_most=2**50), "Not built yet: memory.high."),
     )
     cpu_max: str | None = field(
         default=None,
         metadata=setting(
-            Text(what="percent of a core", parser=_percent), "Not yet available: cpu.max of its cgroup."
+            Text(what="percent of a core", parser=_percent), "Not built yet: cpu.max of its cgroup."
         ),
     )
     lease: float | None = field(
         default=None,
         metadata=setting(
-            Duration(at_least=1, at_most=DAY), "Not yet available: after how long a throttle is undone."
+            Duration(at_least=1, at_most=DAY), "Not built yet: after how long a throttle is undone."
         ),
     )
     max_bytes: int | None = field(
         default=None,
-        metadata=setting(Size(at_least=1, at_most=2**40), "Not yet available: the most that is saved."),
+        metadata=setting(Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved."),
     )
     option: str | None = field(
         default=None,
-        metadata=setting(Text(what="`history-limit`", parser=_option), "Not yet available: what is set."),
+        metadata=setting(Text(what="`history-limit`", parser=_option), "Not built yet: what is set."),
     )
     value: int | None = field(
         default=None,
         metadata=setting(
-            Integer(at_least=0, at_most=10**7), "Not yet available: to what it is set, for future panes only."
+            Integer(at_least=0, at_most=10**7), "Not built yet: to what it is set, for future panes only."
         ),
     )
 

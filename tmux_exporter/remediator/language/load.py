@@ -1,5 +1,6 @@
 """Policy files -> a `PolicySet`: only files that nobody else can write are believed."""
 
+import contextlib
 import os
 import stat
 from dataclasses import replace
@@ -7,12 +8,20 @@ from pathlib import Path
 
 from tmux_exporter.config.kinds import Section
 from tmux_exporter.config.load import read_tree
-from tmux_exporter.config.nodes import MappingNode, Position, Problems, TooManyProblemsError
+from tmux_exporter.config.nodes import (
+    ListNode,
+    MappingNode,
+    Node,
+    Position,
+    Problems,
+    ScalarNode,
+    TooManyProblemsError,
+)
 from tmux_exporter.config.records import checked, record
 from tmux_exporter.errors import ConfigError
 from tmux_exporter.remediator.language.build import policies_of
 from tmux_exporter.remediator.language.document import DocumentDoc, check_document
-from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.remediator.rules import NOT_BUILT, PolicySet
 
 _START = Position(1, 1)
 _SUFFIXES = (".yml", ".yaml")
@@ -41,6 +50,7 @@ def load(path: str, uid: int) -> PolicySet:
         policies=tuple(policy for each in sets for policy in each.policies),
         per_cycle=min(each.per_cycle for each in sets),
         per_hour=min(each.per_hour for each in sets),
+        remarks=tuple(remark for each in sets for remark in each.remarks),
     )
 
 
@@ -48,9 +58,9 @@ def load_file(path: str, uid: int) -> PolicySet | tuple[str, ...]:
     """The policies of one file, or what is wrong with it."""
     problems = Problems(path)
     _check_ownership(Path(path), uid, problems)
+    root, made = None, None
     try:
         root = read_tree(problems)
-        made = None
         if isinstance(root, MappingNode):
             document = record(DocumentDoc, root, "file", problems)
             section = Section(of=DocumentDoc, check=check_document)
@@ -61,7 +71,33 @@ def load_file(path: str, uid: int) -> PolicySet | tuple[str, ...]:
         made = None
     if problems.found or not isinstance(made, DocumentDoc):
         return problems.lines()
-    return policies_of(made)
+    return replace(policies_of(made), remarks=_remarks(path, root, made))
+
+
+def _remarks(path: str, root: Node | None, made: DocumentDoc) -> tuple[str, ...]:
+    """What of a file has no effect, with its place; made from the same nodes as the document."""
+    remarks = Problems(path)
+    with contextlib.suppress(TooManyProblemsError):
+        for node, policy in zip(_items(root, "policies"), made.policies, strict=True):
+            name = f"policy '{policy.name}'"
+            if policy.match.cmdline_sha256 == ():
+                text = (
+                    "matches nothing: its cmdline_sha256 is empty; check-config --against-live shows hashes"
+                )
+                remarks.add(node.at, f"{name} {text}")
+            for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
+                if action.do in NOT_BUILT:
+                    text = f"the step '{action.do}' is not built yet; it is left out when it is due"
+                    remarks.add(step.at, f"{name}: {text}")
+    return remarks.lines()
+
+
+def _items(node: Node | None, key: str) -> tuple[Node, ...]:
+    """The items of a list below a key of a mapping."""
+    for each, value in node.entries if isinstance(node, MappingNode) else ():
+        if isinstance(each, ScalarNode) and each.text == key and isinstance(value, ListNode):
+            return value.items
+    return ()
 
 
 def _doubles(names: list[str], sets: list[PolicySet]) -> list[str]:
