@@ -8,6 +8,7 @@ REV ?= HEAD
 # Most tests wait for real servers: four at a time keep two processors busy.
 PARALLEL ?= --numprocesses=4 --dist=worksteal
 
+.DEFAULT_GOAL := help
 .PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanager (SERVERS=no: without these two)

@@ -24,7 +24,9 @@ def main() -> None:
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of every command that samples, handed on as `load_config`, which may be called again."""
     options = (
-        click.option("--config", "config_path", metavar="FILE", help="Configuration file (YAML)."),
+        click.option(
+            "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file (YAML)."
+        ),
         click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error."),
         click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json."),
     )
@@ -48,8 +50,8 @@ def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--web.listen-address",
             "listen_address",
-            metavar="HOST:PORT",
-            help="Where to listen (127.0.0.1:10077).",
+            metavar="[HOST]:PORT",
+            help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
         ),
         click.option(
             "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
@@ -100,7 +102,9 @@ def serve(load_config: Callable[[], Config]) -> None:
     from tmux_exporter.service import Service
 
     service = Service(load_config(), load_config, os.environ)
-    click.echo(f"listening on {service.web.url}", err=True)
+    click.echo(f"listening on {service.web.bound_url}", err=True)
+    if warning := service.web.exposure:
+        click.echo(f"tmux-exporter: {warning}", err=True)
     service.run()
 
 
@@ -137,23 +141,28 @@ def up(load_config: _Loader, demo: bool, servers: bool) -> None:
 
 
 @cli.command()
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Which of them; text by default.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; the same as --format json.")
 @_settings
-def once(load_config: Callable[[], Config], form: str) -> None:
+def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> None:
     """Take one sample and print it. Counters are 0: they count from the start of an exporter.
 
     \b
     Example:
-      tmux-exporter once --format json | jq .sessions
+      tmux-exporter once --json | jq .sessions
     """
     from tmux_exporter.once import render_once
 
-    show(render_once(load_config(), os.environ, form))
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} exclude each other; give one of them")
+    show(render_once(load_config(), os.environ, "json" if as_json else form or "text"))
 
 
 @cli.command("check-config", short_help="Check a configuration file.")
 @click.argument("file", required=False)
-@click.option("--config", "config_path", metavar="FILE", help="Configuration file; the same as FILE.")
+@click.option(
+    "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file; the same as FILE."
+)
 def check_config(file: str | None, config_path: str | None) -> None:
     """Check a configuration file: every mistake with its line and column, exit code 2.
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.metrics.collectors import collect_all, collect_named
+from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family
 from tmux_exporter.metrics.memo import Memo
@@ -172,6 +172,11 @@ class Publisher:
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._published is not seen or self._stopping)
             return self._published
+
+    @property
+    def collectors(self) -> Sequence[str]:
+        """The names that `collect` knows."""
+        return (*COLLECTORS, EXPORTER)
 
     def collect(self, names: Sequence[str]) -> bytes | None:
         """The families of these collectors from the last sample; None if one of the names is unknown."""

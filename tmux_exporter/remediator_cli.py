@@ -11,6 +11,14 @@ from tmux_exporter.config import load, override
 
 NAME = "tmux-remediator"
 
+_CONFIG = click.option(
+    "--config",
+    "--config.file",
+    "config_path",
+    metavar="FILE",
+    help="The exporter's configuration file (YAML).",
+)
+
 
 def main() -> None:
     """Run a command."""
@@ -46,7 +54,7 @@ def cli() -> None:
     help="Let snapshots hold the last lines of a pane's screen, where a policy asks for them.",
 )
 @click.option("--interval", metavar="TIME", help="Time between samples (5s).")
-@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@_CONFIG
 @click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
 @click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json.")
 @click.option("--time-scale", type=click.FloatRange(0, 1, min_open=True), default=1.0, hidden=True)
@@ -158,7 +166,7 @@ def audit(
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
 @click.option("--server", "servers", metavar="NAME", multiple=True, help="Only at this tmux server.")
 @click.option("--interval", metavar="TIME", help="Time between looks (5s).")
-@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@_CONFIG
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the plan in this file.")
 @click.option("--json", "as_json", is_flag=True, help="Show the plan itself.")
 def plan(
@@ -211,7 +219,7 @@ def plan(
 @click.option("--sha256", metavar="HASH", required=True, help="The hash of the plan that you have read.")
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="The policies that it was made by.")
 @click.option("--server", "servers", metavar="NAME", multiple=True, help="As it was made.")
-@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@_CONFIG
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def apply_command(
     *,
@@ -292,7 +300,7 @@ _TARGETS = "PID|%PANE|agent:NAME|session:NAME|server:NAME|all"
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
 @click.option("--server", default="", metavar="NAME", help="Only at this tmux server, by its label.")
 @click.option("--interval", metavar="TIME", help="Time between looks (5s).")
-@click.option("--config", "config_path", metavar="FILE", help="The exporter's configuration file (YAML).")
+@_CONFIG
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def explain(
     target: str,

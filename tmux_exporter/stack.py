@@ -21,18 +21,25 @@ from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.rules import rule_file
 from tmux_exporter.alerting.scope import Scope
 
+PROMETHEUS_PORT = 9090
+ALERTMANAGER_PORT = 9093
+
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A program that we started: where it writes its log, and where it answers if it is a server."""
+    """A program that we started: where it writes its log, and where it answers if it is a server.
+
+    `preferred_port` is the one that it has where that is free.
+    """
 
     name: str
     log: Path
     process: subprocess.Popen[bytes]
     url: str = ""
+    preferred_port: int = 0
 
 
 def find_program(name: str) -> str | None:
@@ -118,7 +125,7 @@ def as_json(content: object) -> str:
 
 def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child:
     """Start Alertmanager on loopback, without its cluster port."""
-    port = free_port(9093)
+    port = free_port(ALERTMANAGER_PORT)
     log = folder / "alertmanager.log"
     arguments = [
         program,
@@ -127,12 +134,18 @@ def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
     ]
-    return Child(name="Alertmanager", url=f"http://127.0.0.1:{port}", log=log, process=spawn(arguments, log))
+    return Child(
+        name="Alertmanager",
+        url=f"http://127.0.0.1:{port}",
+        preferred_port=ALERTMANAGER_PORT,
+        log=log,
+        process=spawn(arguments, log),
+    )
 
 
 def start_prometheus(program: str, folder: Path, configuration_text: str) -> Child:
     """Start Prometheus on loopback, its data bounded in time and size."""
-    port = free_port(9090)
+    port = free_port(PROMETHEUS_PORT)
     configuration = folder / "prometheus.yml"
     configuration.write_text(configuration_text, encoding="utf-8")
     log = folder / "prometheus.log"
@@ -144,7 +157,13 @@ def start_prometheus(program: str, folder: Path, configuration_text: str) -> Chi
         "--storage.tsdb.retention.size=512MB",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    return Child(name="Prometheus", url=f"http://127.0.0.1:{port}", log=log, process=spawn(arguments, log))
+    return Child(
+        name="Prometheus",
+        url=f"http://127.0.0.1:{port}",
+        preferred_port=PROMETHEUS_PORT,
+        log=log,
+        process=spawn(arguments, log),
+    )
 
 
 def fetch(url: str) -> bytes | None:

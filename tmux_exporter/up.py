@@ -16,6 +16,7 @@ from tmux_exporter.errors import UsageError
 from tmux_exporter.places import private_folder, runtime_path, state_path
 from tmux_exporter.report import Report
 from tmux_exporter.service import Service
+from tmux_exporter.sources.port_owner import who_listens
 
 _READY_SECONDS = 30.0
 _POLL_SECONDS = 0.2
@@ -107,7 +108,7 @@ class _Stage:
             self.children.append(stack.start_alertmanager(alertmanager, self.folder, routes))
             target = self.children[-1].url.removeprefix("http://")
         if prometheus := stack.find_program("prometheus"):
-            exporter = f"127.0.0.1:{self.service.web.port}"
+            exporter = self.service.web.url.removeprefix("http://").rstrip("/")
             configuration = stack.prometheus_config(exporter, target, interval, (rules,))
             self.children.append(stack.start_prometheus(prometheus, self.folder, configuration))
 
@@ -135,7 +136,15 @@ class _Stage:
         if missing := {"Prometheus", "Alertmanager"} - urls.keys():
             why = "Not installed here, and" if self.with_servers else "Left out (--no-servers), and"
             self.say(f"\n  {why} not needed for the page: {', '.join(sorted(missing))}.")
-        self.say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
+        for child in self.children:
+            taken = child.preferred_port
+            if child.url and not child.url.endswith(f":{taken}") and (holder := who_listens(taken)):
+                self.say(f"\n  {child.name} has another port than {taken}: that is in use by {holder}.")
+        exposure = self.service.web.exposure
+        if exposure:
+            self.say(f"\n  The exporter: {exposure}. All of it ends with Ctrl-C.\n")
+        else:
+            self.say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
 
     def watch(self) -> None:
         """Tell what is seen, and of each child when it is ready or has ended, without holding anything up."""

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from tests.support import exposition
 from tests.support.pages import REPOSITORY
 from tests.support.processes import end_process, is_gone
-from tests.support.up import LOOPBACK, Up, children_of, get, listening, query
+from tests.support.up import LOOPBACK, PREFERRED_PORT, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
@@ -29,6 +30,19 @@ def alert_health(prometheus: str) -> dict[str, str]:
     """Whether each alert could be evaluated, by its name."""
     groups = json.loads(get(f"{prometheus}/api/v1/rules?type=alert"))["data"]["groups"]
     return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+
+
+def test_a_port_that_is_taken_is_said_to_be(
+    start_up: Callable[..., Up], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv(PREFERRED_PORT, str(port))
+        up = start_up()
+        wait_for(lambda: "ends with Ctrl-C" in up.text(), "it has said where to look")
+        (line,) = [line for line in up.text().splitlines() if "another port" in line]
+        assert line.startswith(f"  Prometheus has another port than {port}: that is in use by ")
+        assert line.endswith(f"(pid {os.getpid()}).")
 
 
 def test_the_servers_this_test_needs_are_installed() -> None:

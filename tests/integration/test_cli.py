@@ -31,9 +31,10 @@ def run(socket_dir: Path, tmp_path: Path) -> Run:
         environ: Mapping[str, str] = {},
         stdout: int | IO[bytes] = subprocess.PIPE,
         encoding: str = "utf-8",
+        program: str = "tmux_exporter",
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "tmux_exporter", *arguments],
+            [sys.executable, "-m", program, *arguments],
             env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), **environ},
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -87,6 +88,35 @@ def test_a_good_file_is_said_to_be_fine(run: Run, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, f"{file}: fine\n")
 
 
+@pytest.mark.parametrize("program", ["tmux_exporter", "tmux_exporter.remediator_cli"])
+def test_check_config_reads_what_another_program_writes(tmp_path: Path, program: str) -> None:
+    file = Path(__file__).parents[2] / "deploy" / "tmux-exporter.example.yml"
+    if program != "tmux_exporter":
+        file = file.with_name("policies.yml")
+    line = 'exec "$1" -m "$2" check-config <(cat "$3"; echo "$4")'
+    for more, status in (("", 0), ("nonsense: 1", 2)):
+        done = subprocess.run(
+            ["bash", "-c", line, "bash", sys.executable, program, str(file), more],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, done
+        assert ("'nonsense'" in done.stderr) == bool(more), done
+
+
+@pytest.mark.parametrize("spelling", ["--config", "--config.file"])
+def test_the_configuration_has_both_spellings(run: Run, tmp_path: Path, spelling: str) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text("log:\n  level: loud\n", encoding="utf-8")
+    for command in (("once",), ("check-config",), ("serve",), ("leaks",), ("top", "--once")):
+        assert refused(run(*command, spelling, str(file)), 2).startswith(f"{file}:2:10: ")
+    for words in (("plan",), ("run",), ("explain", "%0"), ("apply", "plan.json", "--sha256", "0")):
+        line = refused(run(*words, spelling, str(file), program="tmux_exporter.remediator_cli"), 2)
+        assert line.startswith(f"{file}:2:10: ")
+
+
 def test_check_config_without_a_file_says_so(run: Run) -> None:
     result = run("check-config")
     assert result.returncode == 2
@@ -131,7 +161,11 @@ def test_once_shows_the_sessions_in_every_format(
     assert exposition.problems(text.stdout) == []
     assert 'tmux_session_processes{server="fleet",session="two words"} 1.0' in text.stdout
     assert run("once", "--format", "openmetrics").stdout.endswith("# EOF\n")
-    report = json.loads(run("once", "--format", "json").stdout)
+    assert (
+        json.loads(run("once", "--format", "json").stdout).keys()
+        == (report := json.loads(run("once", "--json").stdout)).keys()
+    )
+    assert "exclude each other" in run("once", "--json", "--format", "text").stderr
     assert {each["session"] for each in report["sessions"] if each["server"] == "fleet"} == {
         "main",
         "two words",
@@ -312,6 +346,16 @@ def test_a_folder_that_cannot_be_used_is_one_line(run: Run, tmp_path: Path) -> N
     line = refused(run("up", "--web.listen-address", "127.0.0.1:0"), 1)
     lock = tmp_path / "tmux-exporter" / "up.lock"
     assert line.startswith(f"tmux-exporter: cannot use '{lock}': Is a directory; ")
+
+
+def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(
+    start_exporter: Callable[..., Exporter],
+) -> None:
+    exporter = start_exporter("--web.listen-address", ":0")
+    assert exporter.url.startswith("http://[::]:")
+    (warning,) = exporter.log.read_text(encoding="utf-8").splitlines()[1:2]
+    assert warning.startswith(f"tmux-exporter: whoever reaches {exporter.url} can read it without password")
+    assert "tmux-exporter: whoever" not in start_exporter().log.read_text(encoding="utf-8")
 
 
 def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(

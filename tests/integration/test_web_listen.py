@@ -90,7 +90,6 @@ def test_a_port_with_connections_of_a_former_server_can_be_taken_again() -> None
             "give an address of this machine: --web.listen-address 127.0.0.1:10077",
         ),
         (f"{'a' * 64}:10077", "not a host name"),
-        (":10077", "has no host"),
         ("127.0.0.1", "has no port"),
     ],
 )
@@ -113,6 +112,20 @@ def test_all_interfaces_serve_both_families_and_this_machines_name() -> None:
         for host in ("127.0.0.1", "192.0.2.9:10077", socket.gethostname()):
             assert request(server.port, "/-/healthy", headers={"Host": host}).status == 200, host
         assert request(server.port, "/-/healthy", headers={"Host": "evil.example"}).status == 403
+
+
+def test_a_port_alone_is_on_every_address_and_said_to_be() -> None:
+    with serving(FakeFeed(), WebSettings(listen_address=":0")) as server:
+        for address in ("127.0.0.1", "::1"):
+            assert request(server.port, "/-/healthy", address=address).status == 200
+        assert server.bound_url == f"http://[::]:{server.port}/"
+        assert server.exposure.startswith(f"whoever reaches http://[::]:{server.port}/ can read it without")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_what_only_this_machine_reaches_is_no_exposure(host: str) -> None:
+    with serving(FakeFeed(), WebSettings(listen_address=f"{host}:0")) as server:
+        assert (server.exposure, server.bound_url) == ("", server.url)
 
 
 def test_localhost_is_the_ipv4_one() -> None:

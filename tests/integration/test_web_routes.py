@@ -45,7 +45,10 @@ def test_a_page_larger_than_a_piece_arrives_whole(feed: FakeFeed, port: int) -> 
 def test_chosen_collectors(port: int) -> None:
     assert request(port, "/metrics?collect[]=agents&collect%5B%5D=servers").body == b"agents 1\nservers 1\n"
     unknown = request(port, "/metrics?collect[]=agents&collect[]=nothing")
-    assert (unknown.status, unknown.line) == (400, "collect[] names a collector that does not exist")
+    assert (unknown.status, unknown.line) == (
+        400,
+        "collect[] names a collector that does not exist; it takes agents, servers",
+    )
 
 
 def test_fresh_is_one_flight_for_all_who_ask(feed: FakeFeed, port: int) -> None:

@@ -68,6 +68,10 @@ class FakeFeed:
         self.fresh_gate.wait()
         return self.publish()
 
+    @property
+    def collectors(self) -> Sequence[str]:
+        return ("agents", "servers")
+
     def collect(self, names: Sequence[str]) -> bytes | None:
         known = {"servers": b"servers 1\n", "agents": b"agents 1\n"}
         if not set(names) <= set(known):

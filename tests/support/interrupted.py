@@ -24,8 +24,7 @@ class Watch:
 
 if sys.argv[1] == "up":
     from tmux_exporter import stack
-    free_port = stack.free_port
-    stack.free_port = lambda _: free_port(0)
+    stack.PROMETHEUS_PORT = stack.ALERTMANAGER_PORT = 0
 sys.meta_path.insert(0, Watch())
 entry.START()
 """

@@ -15,12 +15,15 @@ from tests.support.wait import wait_for
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 """As /proc/net/tcp and tcp6 write it."""
 
-_ON_FREE_PORTS = """
+PREFERRED_PORT = "TMUX_EXPORTER_TEST_PREFERRED_PORT"
+
+_ON_FREE_PORTS = f"""
+import os
 from tmux_exporter import stack
 from tmux_exporter.entry import main
 
-free_port = stack.free_port
-stack.free_port = lambda _: free_port(0)
+stack.PROMETHEUS_PORT = int(os.environ.get("{PREFERRED_PORT}", "0"))
+stack.ALERTMANAGER_PORT = 0
 main()
 """
 """`tmux-exporter`, but never on 9090 or 9093: somebody's Prometheus may look for its own there."""

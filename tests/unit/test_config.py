@@ -169,10 +169,11 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     assert problems_of(tmp_path) == ("1:1: this is a folder; name the file in it",)
     zero = tmp_path / "zero.yml"
     zero.symlink_to("/dev/zero")
-    assert problems_of(zero) == ("1:1: this is no regular file; name a YAML file",)
+    assert problems_of(zero) == ("1:1: this is no regular file and no pipe; name a YAML file",)
     fifo = tmp_path / "fifo.yml"
     os.mkfifo(fifo)
-    assert problems_of(fifo) == ("1:1: this is no regular file; name a YAML file",)
+    assert problems_of(fifo) == ("1:1: nobody wrote into this pipe; see to the command that should",)
+    assert load("/dev/null") == Config()
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -52,10 +52,6 @@ MISTAKES = {
         "6:31: agents.names[3].sessions[0]: '*' is no pattern of names; write one such as '*-reviewer'",
     ),
     "no-brackets": ("2:19: web.listen_address: '::1:10077' is ambiguous; write brackets: [::1]:10077",),
-    "no-host": (
-        "2:19: web.listen_address: ':10077' has no host; "
-        "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
-    ),
     "no-number": ("2:11: limits.series: '1e3' is not a whole number; write decimal digits only",),
     "no-port": (
         "2:19: web.listen_address: '127.0.0.1' has no port; write host:port, such as 127.0.0.1:10077",
@@ -131,8 +127,7 @@ MISTAKES = {
         "10:16: metrics.pane_detail: 'no' is neither true nor false; write false",
         "12:11: limits.series: '010' is octal to YAML; write it without the leading 0",
         "13:1: unknown section 'scheduler'; did you mean 'schedulers'?",
-        "15:19: web.listen_address: ':10077' has no host; "
-        "write 127.0.0.1:10077, or 0.0.0.0:10077 for all networks",
+        "15:19: web.listen_address: '127.0.0.1' has no port; write host:port, such as 127.0.0.1:10077",
         "17:11: log.format: 'xml' is not one of logfmt, json; write one of them",
     ),
     "too-deep": ("2:25: nested too deep; no setting lies this deep",),

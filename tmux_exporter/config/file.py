@@ -10,6 +10,7 @@ from tmux_exporter.config.nodes import Position, Problems
 LARGEST = 2**20
 
 _START = Position(1, 1)
+_DEV_NULL = os.makedev(1, 3)
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MENDS = {
     errno.ENOENT: "name an existing file, or none to run with the defaults",
@@ -33,9 +34,12 @@ def _read_bytes(problems: Problems) -> bytes | None:
         # O_NONBLOCK: to open a FIFO that nobody writes to would wait for ever.
         handle = os.open(problems.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                problems.add(_START, "this is no regular file; name a YAML file")
+            about = os.fstat(file.fileno())
+            piped = stat.S_ISFIFO(about.st_mode)
+            if not (stat.S_ISREG(about.st_mode) or piped or about.st_rdev == _DEV_NULL):
+                problems.add(_START, "this is no regular file and no pipe; name a YAML file")
                 return None
+            os.set_blocking(handle, True)
             data = bytearray()
             while len(data) <= LARGEST and (chunk := file.read(LARGEST + 1 - len(data))):
                 data += chunk
@@ -45,6 +49,9 @@ def _read_bytes(problems: Problems) -> bytes | None:
     except OSError as error:
         mend = _MENDS.get(error.errno or 0, "name a readable file")
         problems.add(_START, f"cannot read this file: {os.strerror(error.errno or 0)}; {mend}")
+        return None
+    if piped and not data:
+        problems.add(_START, "nobody wrote into this pipe; see to the command that should")
         return None
     if len(data) > LARGEST:
         problems.add(_START, "the file is larger than 1 MiB; name a configuration file")

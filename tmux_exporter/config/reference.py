@@ -35,7 +35,7 @@ The rules are stricter than YAML's, because YAML 1.1 reads `1:30` as 90, `010` a
 - Only `true` and `false` are booleans, only decimal digits are numbers, and neither stands in quotes. A text
   that YAML reads as something else stands in quotes: `"no"`, `"12"`.
 - Refused: an unknown or duplicate key, an anchor, an alias, a merge key, a tag, a second document, a tab as
-  indentation, a file larger than 1 MiB or not in UTF-8, anything that is no regular file.
+  indentation, a file larger than 1 MiB or not in UTF-8, anything that is no regular file and no pipe.
 - An empty file, and a section without a value, mean the defaults.
 """
 

@@ -199,7 +199,7 @@ class WebSettings:
         default="127.0.0.1:10077",
         metadata=setting(
             Text(what="host:port", parser=parse_listen_text),
-            "Where to listen. Port 0 takes any free one.",
+            "Where to listen; `:10077` on all addresses. Port 0 takes any free one.",
         ),
     )
     max_connections: int = field(

@@ -23,7 +23,10 @@ _LONGEST_NUMBER = 16
 
 
 class ListenAddress(NamedTuple):
-    """Where to listen: a host name or an IP address without brackets, and a port (0: any free one)."""
+    """Where to listen: a host name or an IP address without brackets, and a port (0: any free one).
+
+    Without a host on all addresses of the machine.
+    """
 
     host: str
     port: int
@@ -70,16 +73,14 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_listen_address(text: str) -> ListenAddress:
-    """Host and port of `127.0.0.1:10077`, `localhost:0`, `[::1]:10077`. Raises ValueError with the mend."""
+    """Host and port of `127.0.0.1:10077`, `[::1]:10077`, `:10077`. Raises ValueError with the mend."""
     host, colon, port_text = text.rpartition(":")
     if not colon or not re.fullmatch(r"[0-9]+", port_text):
         raise ValueError(f"{shown(text)} has no port; write host:port, such as 127.0.0.1:10077")
-    if not host:
-        raise ValueError(
-            f"{shown(text)} has no host; write 127.0.0.1{text}, or 0.0.0.0{text} for all networks"
-        )
     if len(port_text) > 5 or int(port_text) > 65535:
         raise ValueError(f"port {shown(port_text)} does not exist; use 0 (any free one) to 65535")
+    if not host:
+        return ListenAddress("", int(port_text))
     bracketed = host.startswith("[") and host.endswith("]")
     if not bracketed and re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host):
         raise ValueError(f"{shown(text)} is ambiguous; write brackets: [::1]:10077")

@@ -187,7 +187,8 @@ class App:
         async with self._collecting:
             text = await in_thread(lambda: self._feed.collect(names))
         if text is None:
-            return message(400, "collect[] names a collector that does not exist")
+            known = ", ".join(self._feed.collectors)
+            return message(400, f"collect[] names a collector that does not exist; it takes {known}")
         return Response(status=200, body=text, content_type=negotiation.PLAIN)
 
 

@@ -47,6 +47,10 @@ class Feed(Protocol):
     def fresh(self) -> Published | None:
         """A sample taken now, at most one a second. Blocks while it is taken."""
 
+    @property
+    def collectors(self) -> Sequence[str]:
+        """The names that `collect` knows."""
+
     def collect(self, names: Sequence[str]) -> bytes | None:
         """The families of these collectors in the text format; None if one of the names is unknown."""
 

@@ -25,7 +25,7 @@ class HostGuard:
     """Decides by the headers Host and Origin. `bound` is the address that the listening socket has."""
 
     def __init__(self, *, bound: str, listen_host: str, allowed: Iterable[str], hostname: str) -> None:
-        self._any_address = not _is_loopback(bound)
+        self._any_address = not is_loopback(bound)
         self._allowed = frozenset(_canonical(name) for name in allowed)
         names = {*_LOOPBACK_NAMES, *self._allowed, _canonical(listen_host)}
         if self._any_address:
@@ -54,7 +54,7 @@ class HostGuard:
     def _is_ours(self, host: str) -> bool:
         if host in self._names:
             return True
-        return _is_address(host) if self._any_address else _is_loopback(host)
+        return _is_address(host) if self._any_address else is_loopback(host)
 
 
 def _split(text: str) -> tuple[str, str | None] | None:
@@ -77,7 +77,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this is an address that only this machine reaches."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

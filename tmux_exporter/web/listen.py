@@ -23,7 +23,7 @@ SocketAddress = tuple[Any, ...]
 
 
 def open_listener(listen_address: str, who_listens: WhoListens) -> socket.socket:
-    """A listening socket on `host:port`. Raises UsageError with the mend."""
+    """A listening socket on `host:port`, or on all addresses for `:port`. Raises UsageError with the mend."""
     try:
         address = parse_listen_address(listen_address)
     except ValueError as error:
@@ -48,6 +48,11 @@ def show_address(host: str, port: int) -> str:
 
 
 def _resolve(address: ListenAddress) -> tuple[socket.AddressFamily, SocketAddress]:
+    if not address.host:
+        # Where the kernel has no IPv6, IPv4's addresses are all.
+        if socket.has_dualstack_ipv6():
+            return socket.AF_INET6, ("::", address.port, 0, 0)
+        return socket.AF_INET, ("0.0.0.0", address.port)  # noqa: S104 - what the user asked for
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     # `localhost` has an IPv6 address too on most machines; what people type and scrape is the other one.
     found.sort(key=lambda each: each[0] != socket.AF_INET)

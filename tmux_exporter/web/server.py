@@ -16,7 +16,7 @@ from tmux_exporter.config.values import parse_listen_address
 from tmux_exporter.web.app import App
 from tmux_exporter.web.connections import GuardedConfig, Limits
 from tmux_exporter.web.feed import Feed
-from tmux_exporter.web.guards import HostGuard
+from tmux_exporter.web.guards import HostGuard, is_loopback
 from tmux_exporter.web.listen import BACKLOG, WhoListens, open_listener, show_address
 
 # A stop lets answers that are under way finish for so long.
@@ -51,6 +51,24 @@ class WebServer:
         bound = ipaddress.ip_address(self._listener.getsockname()[0])
         host = ("127.0.0.1" if bound.version == 4 else "::1") if bound.is_unspecified else self._listen_host
         return f"http://{show_address(host, self.port)}/"
+
+    @property
+    def bound_url(self) -> str:
+        """The page by the address that the socket has: 0.0.0.0 and [::] are all addresses of the machine."""
+        bound = self._listener.getsockname()[0]
+        host = bound if ipaddress.ip_address(bound).is_unspecified else self._listen_host
+        return f"http://{show_address(host, self.port)}/"
+
+    @property
+    def exposure(self) -> str:
+        """Who can read what, where that is more than this machine; else empty."""
+        if is_loopback(self._listener.getsockname()[0]):
+            return ""
+        return (
+            f"whoever reaches {self.bound_url} can read it without password or encryption: figures, states, "
+            "pids, names of sessions, windows and agents; for this machine alone: "
+            f"--web.listen-address 127.0.0.1:{self.port}"
+        )
 
     def configure(self, settings: WebSettings) -> None:
         """Use other limits and allowed hosts from now on. Another listen address needs a new process."""
