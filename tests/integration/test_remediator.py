@@ -184,7 +184,7 @@ def test_what_is_held_between_the_decision_and_the_signal_is_left_alone(
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
     assert stops(remediator) == {Outcome.REFUSED: 1}
-    assert counted(remediator).refusals == {Refusal.CHANGED: 1}
+    assert counted(remediator).refusals == {Refusal.HELD: 1}
 
 
 def test_a_server_that_hangs_when_it_is_time_protects_what_aims_at_it(fleet: Fleet) -> None:

@@ -20,8 +20,13 @@ from tmux_exporter.places import REMEDIATOR_PLAN
 from tmux_exporter.remediation import Mode
 from tmux_exporter.remediator import service
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.plan import digest
+from tmux_exporter.remediator.protection import Hold
+from tmux_exporter.remediator.replay import differences
 from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.remediator.world import process_of
+from tmux_exporter.state import boot_id
 
 ASKING = (
     HEAD
@@ -88,6 +93,23 @@ def test_a_target_that_is_wanted_again_is_left_alone(fleet: Fleet, policies: Pol
     ((_, ended, words),) = applied(fleet, policies, content)
     assert not ended and words.startswith("stop refused: changed")
     assert alive(*pair)
+
+
+def test_what_is_held_or_protected_after_it_was_planned_is_told_as_that(
+    fleet: Fleet, policies: PolicySet
+) -> None:
+    pair = fleet.orphan()
+    content = planned(fleet, policies)
+    holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
+    held = Hold(until=fleet.clock.time() + 86_400, process=process_of(pair[0]))
+    holds.add(held, fleet.clock.time())
+    assert applied(fleet, policies, content) == [(pair[0], False, "stop refused: held: since it was decided")]
+    assert holds.release(held, fleet.clock.time())
+    fleet.tmux("set-option", "-t", "main", "@protect", "on")
+    ((_, ended, words),) = applied(fleet, policies, content)
+    assert not ended and words.startswith("stop refused: protected")
+    assert alive(*pair)
+    assert list(differences(fleet.records())) == []
 
 
 def test_switch_and_lock_hold_against_an_approved_plan_too(fleet: Fleet, policies: PolicySet) -> None:

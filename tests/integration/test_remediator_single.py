@@ -73,7 +73,7 @@ def leak_order(fleet: Fleet, pid: int, *stages: Stage, named: str | None = None)
 
 def carry_out(order: Order, tools: Tools) -> Result:
     """The act, for a policy that is for whatever the last look shows."""
-    return end(order, tools, lambda _: True)
+    return end(order, tools, lambda _: None)
 
 
 def refused(result: Result, reason: Refusal, action: Action = Action.STOP) -> bool:
@@ -277,9 +277,9 @@ def test_what_the_policy_does_not_match_any_more_is_left_alone(fleet: Fleet) -> 
     pid = agent(fleet)
     asked: list[Case] = []
 
-    def nothing(case: Case) -> bool:
+    def nothing(case: Case) -> Refusal:
         asked.append(case)
-        return False
+        return Refusal.CHANGED
 
     assert refused(end(agent_order(pid), fleet.tools(), nothing), Refusal.CHANGED)
     assert [case.pids for case in asked] == [{pid}]

@@ -123,8 +123,9 @@ def test_each_changed_fact_shows(path: tuple[str, ...], value: object) -> None:
 
 
 def test_a_refusal_for_what_no_record_can_hold_is_taken_at_its_word() -> None:
-    told = record("refusal", Refusal.CHANGED, evidence=of_pair(), look=SOUND)
-    assert list(differences([told])) == []
+    for reason in (Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED):
+        told = record("refusal", reason, evidence=of_pair(), look=SOUND)
+        assert list(differences([told])) == []
     # But one that the record speaks against is not.
     wrong = record("refusal", Refusal.BLIND, evidence=of_pair(), look=SOUND)
     assert list(differences([wrong])) == ["record 7: says blind; its evidence says end it"]

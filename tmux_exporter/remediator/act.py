@@ -89,7 +89,7 @@ class _Attempt:
 
     order: Order
     tools: Tools
-    matches: Callable[[Case], bool]
+    confirm: Callable[[Case], Refusal | None]
     held: ExitStack
     first: int = -1
     last: int = -1
@@ -195,8 +195,10 @@ def _look_again(attempt: _Attempt) -> Result | None:
         below=frozenset(each.pid for each in attempt.below),
     )
     attempt.case = case
-    if not attempt.matches(case):
-        return attempt.end(Outcome.REFUSED, Refusal.CHANGED, "the last look shows something else")
+    if (reason := attempt.confirm(case)) is not None:
+        changed = reason is Refusal.CHANGED
+        detail = "the last look shows something else" if changed else "since it was decided"
+        return attempt.end(Outcome.REFUSED, reason, detail)
     if (reason := refusal(case)) is not None:
         return attempt.end(Outcome.REFUSED, reason, "by the last look")
     attempt.judged_at = moment.monotonic - (look_age(case) or 0.0)
@@ -320,13 +322,13 @@ STEPS = (
 """The protocol, in its order. Once an intent is on disk its outcome is recorded, whichever step ended it."""
 
 
-def end(order: Order, tools: Tools, matches: Callable[[Case], bool]) -> Result:
+def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -> Result:
     """End what an order is for, or say why not. Raises only for our own mistakes.
 
-    `matches` says whether the last look still shows what the policy is for: `judging.confirmation`.
+    `confirm` says what the last look has against it, for the policy: `judging.confirmation`.
     """
     with ExitStack() as held:
-        attempt = _Attempt(order=order, tools=tools, matches=matches, held=held)
+        attempt = _Attempt(order=order, tools=tools, confirm=confirm, held=held)
         result = attempt.end(Outcome.FAILED, detail="interrupted by a mistake of ours")
         try:
             result = _run(attempt)

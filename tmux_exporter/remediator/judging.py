@@ -72,8 +72,8 @@ class View:
             return case is not None and not sees_its_servers(case)
         return self.veto(candidate) in UNSEEN
 
-    def confirms(self, subject: Subject) -> bool:
-        """Whether this look shows a match of the policy that nobody has spoken for.
+    def objection(self, subject: Subject) -> Refusal | None:
+        """Why it is left alone although it was decided on: this look shows no match, or somebody's word.
 
         How fast a figure grows one look cannot tell; a level must not be cleared.
         """
@@ -90,12 +90,8 @@ class View:
         )
         gauges = gauge(when, candidate, self.report, None, self.moment.monotonic)
         holds = not when.conditions or gauges.verdict(when) is True
-        return (
-            candidate.key in shown
-            and is_for(self.policy.match, candidate, self.report)
-            and holds
-            and self.shield(candidate) is None
-        )
+        matches = candidate.key in shown and is_for(self.policy.match, candidate, self.report) and holds
+        return self.shield(candidate) if matches else Refusal.CHANGED
 
     def _case(self, candidate: Candidate) -> Case | None:
         """For the vetoes, which are for what can be ended."""
@@ -124,14 +120,14 @@ class View:
         return next((each for each in found if each.server == candidate.target.server), None)
 
 
-def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Callable[[Case], bool]:
-    """Whether the last look before a signal still shows what a policy is for, and nobody has spoken for it.
+def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Callable[[Case], Refusal | None]:
+    """What the last look before a signal says against what a policy decided; None where it is still so.
 
     `holds` reads anew what is held.
     """
 
-    def confirms(case: Case) -> bool:
+    def confirm(case: Case) -> Refusal | None:
         view = View(policy=policy, report=case.report, moment=case.moment, own=case.own, holds=holds())
-        return view.confirms(case.subject)
+        return view.objection(case.subject)
 
-    return confirms
+    return confirm

@@ -27,8 +27,8 @@ from tmux_exporter.report import (
 
 Record = Mapping[str, Any]
 
-_FREE = frozenset({Refusal.CHANGED, Refusal.AUDIT})
-"""Reasons that rest on what no record holds: something else was shown, or nothing could be written."""
+_FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUDIT})
+"""Reasons that rest on what no record holds: what else was shown, who spoke for it, what could be written."""
 
 
 _QUIET = ("message", "snapshot")
