@@ -5,8 +5,11 @@ ARGS ?=
 SERVERS ?= yes
 SECONDS ?= 120
 REV ?= HEAD
-# Most tests wait for real servers: four at a time keep two processors busy.
-PARALLEL ?= --numprocesses=4 --dist=worksteal
+# Most tests wait for real servers: four at a time keep two processors busy. Each worker has namespaces of its own, so
+# that tests see nothing of each other, nor of what this machine runs beside.
+PARALLEL ?= --tx '4*popen//python=$(PYTHON) -m tests.support.namespace' --dist=worksteal
+# These need the namespaces that the kernel began with.
+EVENTS := tests/integration/test_exec_events.py tests/e2e/test_example_orchestrator.py -m first_namespaces
 
 .DEFAULT_GOAL := help
 .PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
@@ -18,12 +21,15 @@ up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanag
 test: ## the whole proof: linters, types, floors, then all tests (under 5 minutes)
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
+	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
 	@exec $(PYTHON) -m pytest -q $(PARALLEL) $(ARGS)
 
-check: ## `make test` and what takes minutes by its nature: an hour of churn, replays, floods
+check: ## `make test`, what takes minutes by its nature, and `make test` again on a machine in use
 	@deploy/setup check
 	@$(MAKE) --no-print-directory lint
-	@exec $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions" $(ARGS)
+	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
+	@$(PYTHON) -m pytest -q $(PARALLEL) -m "not versions and not first_namespaces" $(ARGS)
+	@$(if $(ARGS),,exec $(PYTHON) -m tests.support.machine_in_use $(PYTHON) -m pytest -q $(PARALLEL))
 
 lint: ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check --quiet .

@@ -62,6 +62,7 @@ def by(page: str, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.mark.first_namespaces
 def test_the_example_is_told_as_it_was(
     start_exporter: Callable[..., Exporter],
     tmux_server: Callable[[str], libtmux.Server],

@@ -17,6 +17,8 @@ from tmux_exporter.clock import SystemClock
 from tmux_exporter.sources.exec_events import CommandWatch
 from tmux_exporter.tmux_command import CommandHarvest, CommandLoss, CommandRun
 
+pytestmark = pytest.mark.first_namespaces
+
 TmuxServer = Callable[[str], libtmux.Server]
 
 

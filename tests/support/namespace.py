@@ -1,21 +1,39 @@
-"""Run a test in a pid namespace of its own: what is inside can neither see nor signal what is outside.
+"""Namespaces of processes, mounts and network: what is inside neither sees nor signals what is outside.
 
-The kernel gives one to root and, where user namespaces are allowed, to everybody. Whatever is left inside
-when the test ends, it ends too.
+    python -m tests.support.namespace ARGUMENT ...
+
+runs `python ARGUMENT ...` in namespaces of its own. `make test` starts each of its workers so: a test sees the
+tmux servers, agents, schedulers and ports of its own worker only, whatever this machine runs beside. The kernel
+gives namespaces to root and, where user namespaces are allowed, to everybody; where it gives none, the same
+Python runs without. Whatever is left inside when the first process ends, the kernel ends too.
 """
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
+import struct
+import sys
 import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x0002_0000, 0x1000_0000, 0x2000_0000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = (
+    0x0002_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+)
+_KINDS = _CLONE_NEWPID | _CLONE_NEWNS | _CLONE_NEWNET
 _MS_REC, _MS_PRIVATE = 0x4000, 0x4_0000
 _PR_SET_PDEATHSIG = 1
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
+
+IS_PRIVATE = "TMUX_EXPORTER_TEST_NAMESPACE"
+"""Set in the environment of a Python that this module has started in namespaces of its own."""
 
 _REFUSED = b"\0"
 """What is said instead of a traceback where the kernel gives no namespace."""
@@ -55,7 +73,7 @@ def _enter(work: Callable[[], None], writing: int) -> None:
     inside = _fork()
     if inside == 0:
         _die_with_parent()
-        if _show_own_processes():
+        if _furnish():
             _say(writing, work)
         _say(writing, lambda: os.write(writing, _REFUSED))
     os.waitpid(inside, 0)
@@ -82,10 +100,10 @@ def _die_with_parent() -> None:
 
 
 def _unshare() -> bool:
-    if _libc.unshare(_CLONE_NEWPID | _CLONE_NEWNS) == 0:
+    if _libc.unshare(_KINDS) == 0:
         return True
     uid, gid = os.geteuid(), os.getegid()
-    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWPID | _CLONE_NEWNS) != 0:
+    if _libc.unshare(_CLONE_NEWUSER | _KINDS) != 0:
         return False
     maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
     try:
@@ -96,11 +114,50 @@ def _unshare() -> bool:
     return True
 
 
-def _show_own_processes() -> bool:
-    """Mount the /proc of this namespace, and hide the sockets of the tmux servers outside."""
+def _furnish() -> bool:
+    """Mount the /proc of these namespaces, hide the sockets of tmux servers outside, set loopback up."""
     if _libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) != 0:
         return False
     if _libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0:
         return False
+    _set_loopback_up()
     sockets = f"/tmp/tmux-{os.getuid()}".encode()
     return not os.path.isdir(sockets) or _libc.mount(b"tmpfs", sockets, b"tmpfs", 0, b"mode=0700") == 0
+
+
+def _set_loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16xH14x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[0]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
+
+
+def _as_first_process(command: list[str]) -> int:
+    """Run the command and reap whatever ends; the command's exit status."""
+    child = os.posix_spawn(command[0], command, {**os.environ, IS_PRIVATE: "yes"})
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return os.waitstatus_to_exitcode(status)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a Python with these arguments in namespaces of its own, or without where there are none."""
+    command = [sys.executable, *arguments]
+    if os.fork() == 0:
+        # A try in a process of its own: one that has entered half of them cannot go back.
+        os._exit(0 if _unshare() else 1)
+    if os.wait()[1] != 0:
+        os.execv(command[0], command)
+    _unshare()
+    inside = _fork()
+    if inside == 0:
+        _die_with_parent()
+        os._exit(_as_first_process(command) & 0xFF if _furnish() else 125)
+    # Ctrl-C reaches the command as well; this process only waits for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return os.waitstatus_to_exitcode(os.waitpid(inside, 0)[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
