@@ -52,6 +52,8 @@ def test_the_orchestrators_own_script_is_pure() -> None:
         ("sleep 5 && tmux send-keys -t a:0 x>/dev/null", ["a:0"]),
         ('sleep 5 && tmux send-keys -t "a\\\\" \'b\'"\\n"', ["a\\"]),
         ("sleep 5 && tmux send-keys -t a:0 ünï#1 a=b x!", ["a:0"]),
+        ("sleep 5 && tmux send-keys -t a:0 x\\ ", ["a:0"]),
+        ("sleep 5 && tmux send-keys -t a:0 x\\\\ \n", ["a:0"]),
         ("nohup sleep 5 && tmux send-keys -t a:0 x", ["a:0"]),
         ("setsid nohup sleep 5; env tmux send-keys -t a:0 x", ["a:0"]),
         ("/usr/bin/env sleep 5; /usr/bin/nohup tmux -L w send-keys -t a:0 x >/dev/null 2>&1", ["a:0"]),

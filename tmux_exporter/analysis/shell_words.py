@@ -7,6 +7,7 @@ Nothing is expanded. Where a shell would do more than hand the words on (expand,
 import re
 from dataclasses import dataclass
 
+_BLANKS = " \t\n"
 # Unquoted characters that every shell takes as they are.
 _PLAIN = re.compile(r"""[^ \t\n\\'"`$&|;<>(){}\[\]*?~\#]+""")
 _IN_DOUBLE_QUOTES = re.compile(r"""[^\\"`$]+""")
@@ -53,9 +54,16 @@ class Lexed:
 
 def lex(script: str, *, zsh: bool = False) -> Lexed:
     """Cut `script`; in `zsh` a word that begins with `=` stands for a program's path."""
-    lexer = _Lexer(script.strip(" \t\n"), zsh)
+    lexer = _Lexer(_trimmed(script), zsh)
     lexer.run()
     return Lexed(tokens=tuple(lexer.tokens), doubt=lexer.doubt)
+
+
+def _trimmed(script: str) -> str:
+    """The script without blanks around it; one that a backslash escapes belongs to the last word."""
+    text = script.strip(_BLANKS)
+    is_escaped = (len(text) - len(text.rstrip("\\"))) % 2 == 1
+    return script.lstrip(_BLANKS)[: len(text) + is_escaped]
 
 
 class _Lexer:
