@@ -1,8 +1,8 @@
 """Run a command on a machine that is in use: `python -m tests.support.machine_in_use COMMAND ...`.
 
-Beside it run, in the same namespaces and where a user has them by default: tmux servers with agents, pending and
-orphaned schedulers, a server that hangs, `tmux-exporter serve` on its usual port and `tmux-remediator run`. The
-exit status is that of the command, or 1 where one of these did not outlive it.
+Beside it run, in the same namespaces and where a user has them by default: tmux servers with agents, pending
+and orphaned schedulers, a server that hangs, `tmux-exporter serve` on its usual port and `tmux-remediator
+run`. The exit status is that of the command, or 1 where one of these did not outlive it.
 """
 
 import contextlib

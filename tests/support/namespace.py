@@ -2,10 +2,10 @@
 
     python -m tests.support.namespace ARGUMENT ...
 
-runs `python ARGUMENT ...` in namespaces of its own. `make test` starts each of its workers so: a test sees the
-tmux servers, agents, schedulers and ports of its own worker only, whatever this machine runs beside. The kernel
-gives namespaces to root and, where user namespaces are allowed, to everybody; where it gives none, the same
-Python runs without. Whatever is left inside when the first process ends, the kernel ends too.
+runs `python ARGUMENT ...` in namespaces of its own. `make test` starts each of its workers so: a test sees
+the tmux servers, agents, schedulers and ports of its own worker only, whatever this machine runs beside. The
+kernel gives namespaces to root and, where user namespaces are allowed, to everybody; where it gives none, the
+same Python runs without. What is left inside when the first process ends, the kernel ends too.
 """
 
 import ctypes
