@@ -15,7 +15,7 @@ REMEDIATOR_STATUS = "remediator.json"
 """In the runtime folder: what the remediator tells the exporter."""
 
 REMEDIATOR_LOCK = "remediator.lock"
-"""In the runtime folder: held (flock) by the one remediator that runs."""
+"""Held (flock) by the one remediator that runs: in state folder (for the audit) and runtime folder."""
 
 REMEDIATOR_OFF = "remediator.off"
 """In the state folder: while a file of this name is there, the remediator signals nothing."""

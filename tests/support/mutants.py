@@ -105,6 +105,11 @@ def _no_lock() -> None:
     _put(lock, "fcntl", Free)
 
 
+def _lock_of_the_session() -> None:
+    take = lock.take
+    _put(lock, "take", lambda folders, *more: take(tuple(folders)[1:], *more))
+
+
 def _one_look() -> None:
     _put(cycle, "OBSERVATIONS", 1)
 
@@ -173,6 +178,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "act.record_outcome": _no_outcome,
     "audit.reopen": _never_reopened,
     "lock.flock": _no_lock,
+    "lock.take": _lock_of_the_session,
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,

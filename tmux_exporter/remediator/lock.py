@@ -1,8 +1,11 @@
-"""One remediator per user: a lock in the runtime folder that the kernel gives back when its holder ends."""
+"""One remediator per audit and per runtime folder: locks that the kernel gives back when a process ends."""
 
+import errno
 import fcntl
 import os
 import select
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tmux_exporter.clock import Clock
@@ -14,17 +17,25 @@ _PATIENCE_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
-def take(folder: Path, holder: str, clock: Clock, mend: str = "end that one first") -> int:
-    """Take the lock in `folder` and say in it who holds it; the descriptor, which is to be kept open.
+def take(folders: Iterable[Path], holder: str, clock: Clock, mend: str = "end that one first") -> ExitStack:
+    """Take the lock in each folder and say in it who holds it; all are held until what is returned is closed.
 
-    Raises UsageError with the words of the one who holds it, and the mend. An exporter that looks whether
-    somebody does holds it for a moment, so a second is waited.
+    Raises UsageError with the words of the one who holds one of them, and the mend; then none is held. An
+    exporter that looks whether somebody does holds it for a moment, so a second is waited.
     """
-    path = folder / REMEDIATOR_LOCK
+    with ExitStack() as held:
+        # Two descriptors of one file would shut each other out.
+        for folder in dict.fromkeys(each.resolve() for each in folders):
+            held.callback(os.close, _take(folder / REMEDIATOR_LOCK, holder, clock, mend))
+        return held.pop_all()
+
+
+def _take(path: Path, holder: str, clock: Clock, mend: str) -> int:
     try:
         descriptor = os.open(path, _FLAGS, 0o600)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; remove it") from error
+        how = "remove it" if error.errno == errno.ELOOP else "see to its owner, mode and free space"
+        raise UsageError(f"{path}: {error.strerror}; {how}") from error
     deadline = clock.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -37,6 +48,8 @@ def take(folder: Path, holder: str, clock: Clock, mend: str = "end that one firs
             words = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip() or "starting now"
             os.close(descriptor)
             raise UsageError(f"a remediator already runs: {words}; {mend}") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{holder}\n".encode(), 0)
+    # On a full disk it is held all the same, without words.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{holder}\n".encode(), 0)
     return descriptor

@@ -23,13 +23,12 @@ from tmux_exporter.remediation import (
     TargetKind,
     least,
 )
-from tmux_exporter.remediator import status_file
+from tmux_exporter.remediator import lock, status_file
 from tmux_exporter.remediator.act import Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.judging import confirmation
-from tmux_exporter.remediator.lock import take
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan_file import PlanFile
 from tmux_exporter.remediator.policy import decide, note, reloaded, start
@@ -64,8 +63,8 @@ class Settings:
 class Remediator:
     """Runs policies for the user who runs it; `cycle` once per interval.
 
-    `runtime` and `state` are the private folders of `places`. Holds the lock from the moment it is made:
-    UsageError where another one holds it.
+    `runtime` and `state` are the private folders of `places`. Holds the locks from the moment it is made:
+    UsageError where another one holds one of them.
     """
 
     def __init__(
@@ -85,7 +84,8 @@ class Remediator:
         self._me = self._world.me()
         doing = "applies a plan" if settings.applies else "enforces" if settings.enforce else "observes"
         mend = (_MEND_OF_APPLY,) if settings.applies else ()
-        self._lock = take(runtime, f"pid {self._me.pid}, which {doing}", clock, *mend)
+        # By that in the runtime folder the exporter sees that we live; it may be another one for each login.
+        self._locks = lock.take((state, runtime), f"pid {self._me.pid}, which {doing}", clock, *mend)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
         self._sampler = open_sampler(settings.config, clock, environ)
         self._tally = Tally(each.name for each in settings.policies.policies)
@@ -105,9 +105,9 @@ class Remediator:
         )
 
     def close(self) -> None:
-        """Give the lock and the audit back."""
+        """Give the locks and the audit back."""
         self._audit.close()
-        os.close(self._lock)
+        self._locks.close()
 
     @property
     def mode(self) -> Mode:
