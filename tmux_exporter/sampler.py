@@ -1,7 +1,6 @@
 """One sample: sources, then analysis, then a frozen Report. Who calls it, and when, is not its business."""
 
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from tmux_exporter.agent_facts import AgentMemory
@@ -18,7 +17,6 @@ from tmux_exporter.analysis.groups import (
     GroupKey,
     Paid,
     account_facts,
-    kept_groups,
     scheduler_places,
     schedulers_by_place,
 )
@@ -118,7 +116,6 @@ class Sampler:
         self._command_counts = Commands()
         self._unsettled = False
         self._accounts: Accounts[GroupKey] = Accounts()
-        self._open_groups: AbstractSet[GroupKey] = set()
         self._begun = False
         self._counting = counting
         self._queries = QueryStats()
@@ -267,8 +264,7 @@ class Sampler:
         )
         if self._counting:
             self._accounts.observe(snapshot.table, paid.groups, paid.sinks)
-        self._open_groups = kept_groups(self._open_groups, snapshot, paid.shown)
-        self._accounts.retain(self._open_groups)
+        self._accounts.retain(paid.shown, snapshot.table.taken_at)
         self._missed += snapshot.table.missed
         self._queries.observe(snapshot.view.servers)
         self._agent_counts.observe(snapshot.lives, snapshot.view.servers, snapshot.table.taken_at)

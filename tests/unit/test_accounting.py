@@ -1,7 +1,10 @@
 """Counters that start at 0 with the exporter and never fall."""
 
+from typing import NoReturn
+
 from tests.support.facts import process, table
 from tmux_exporter.analysis.accounting import Accounts, Totals
+from tmux_exporter.analysis.departed import KEPT_SECONDS, MOST, Departed
 from tmux_exporter.model import Process, ProcessId
 
 
@@ -145,12 +148,31 @@ def test_a_member_that_is_not_in_the_table_is_skipped() -> None:
     assert accounts.totals("a") == Totals()
 
 
-def test_what_is_not_retained_is_forgotten() -> None:
+def test_what_is_not_shown_for_long_is_forgotten() -> None:
     accounts = begun()
     accounts.observe(table(used(10, 100), used(20, 100)), groups(a=(10,), b=(20,)))
-    accounts.retain({"a"})
-    assert accounts.totals("a").cpu_seconds == 1.0
-    assert accounts.totals("b") == Totals()
+    for at, known in ((5.0, 1.0), (5.0 + KEPT_SECONDS - 1, 1.0), (5.0 + KEPT_SECONDS, 0.0)):
+        accounts.retain({"a"}, at)
+        assert (accounts.totals("a").cpu_seconds, accounts.totals("b").cpu_seconds) == (1.0, known)
+
+
+def test_of_the_labels_that_are_not_shown_no_more_than_some_are_kept() -> None:
+    departed = Departed[int]()
+    assert departed.forgotten(range(MOST), frozenset(), 5.0) == []
+    assert departed.forgotten(range(MOST + 2), frozenset({7}), 6.0) == [0]
+    assert departed.forgotten(range(1, MOST + 2), frozenset({7}), 6.0) == []
+
+
+def test_while_the_same_labels_are_shown_none_is_looked_at() -> None:
+    departed, shown = Departed[str](), frozenset({"a"})
+    assert departed.forgotten({"a", "b"}, shown, 5.0) == []
+
+    class Untouched(frozenset[str]):
+        def __iter__(self) -> NoReturn:
+            raise AssertionError
+
+    assert departed.forgotten(Untouched({"a", "b"}), shown, 10.0) == []
+    assert departed.forgotten(Untouched({"a", "b"}), shown, 5.0 + KEPT_SECONDS) == ["b"]
 
 
 def test_a_zombie_stays_in_its_groups_while_those_of_all_others_are_the_same_object() -> None:

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
-from tests.support.facts import answering, pane, silent, table, tmux_view
+from tests.support.facts import answering, pane, table, tmux_view
 from tests.support.lives import SERVER, agent, shell
 from tests.support.scripted import Bounds, Processes, Servers
 from tmux_exporter.agent_facts import AgentLife, AgentState, AgentStatus, StateSource
 from tmux_exporter.analysis.agent_counts import AgentCounts
+from tmux_exporter.analysis.departed import KEPT_SECONDS
 from tmux_exporter.config import Config
-from tmux_exporter.model import ServerView
 from tmux_exporter.sampler import Sampler
 
 LABELS = ("default", "$0", "lead")
@@ -53,18 +53,19 @@ def test_a_restart_counts_from_the_second_sample_on_and_recovery_per_server() ->
     assert recovery.counts[:3] == (0, 0, 1)
 
 
-def test_counts_stay_while_a_server_is_silent_and_end_with_it() -> None:
-    lost, ended = silent(SERVER, listed=False), silent(SERVER, listed=False, ended=True)
-
-    def after(view: ServerView) -> int:
+def test_counts_go_on_where_their_labels_come_back_and_end_when_those_are_gone_for_long() -> None:
+    def after(away: float) -> tuple[int, dict[str, float]]:
         counts = AgentCounts()
         for restarted in (False, True):
             counts.observe([life(AgentState.WORKING, restarted=restarted)], [UP], at=100.0)
-        counts.observe([], [view], at=105.0)
-        counts.observe([life(AgentState.WORKING)], [UP], at=110.0)
-        return counts.restarts(LABELS)
+        counts.observe([], [UP], at=105.0)
+        counts.observe([], [UP], at=105.0 + away)
+        for at in (110.0, 115.0):
+            counts.observe([life(AgentState.WORKING)], [UP], at=at + away)
+        return counts.restarts(LABELS), seconds(counts)
 
-    assert (after(lost), after(ended), after(UP)) == (1, 0, 0)
+    assert after(KEPT_SECONDS - 1) == (1, {"working": 5.0})
+    assert after(KEPT_SECONDS) == (0, {"working": 5.0})
 
 
 def test_cpu_by_state_of_a_whole_sample() -> None:

@@ -146,8 +146,8 @@ def test_a_figure_that_cannot_be_read_neither_advances_nor_forgets() -> None:
     assert taken(cycles.run(shown(coder()), BIG.hold - INTERVAL)) == [], "for too long: it begins again"
 
 
-def rate(values: list[Any], over: float = 60.0) -> list[bool | None]:
-    """What a condition on a rate says, look by look, 10 seconds apart."""
+def rate(values: list[Any], over: float = 60.0, renamed_at: int | None = None) -> list[bool | None]:
+    """What a condition on a rate says, look by look, 10 seconds apart, of one that gets another name."""
     when = When(
         conditions=(
             Condition(metric="tmux_agent_cpu_seconds_total", above=0.9, clear_below=0.3, rate_over=over),
@@ -158,6 +158,8 @@ def rate(values: list[Any], over: float = 60.0) -> list[bool | None]:
     for number, value in enumerate(values):
         made = coder()
         one = replace(made, usage=replace(made.usage, cpu_seconds_total=value))
+        if renamed_at is not None and number >= renamed_at:
+            one = replace(one, session="other")
         candidate = Candidate(target=target_of(one), subject=one)
         before = gauge(when, candidate, seen(), before, 10.0 * number)
         found.append(before.verdict(when))
@@ -168,6 +170,12 @@ def test_a_rate_is_told_once_its_time_has_passed() -> None:
     assert rate([10.0 * n for n in range(8)]) == [None] * 6 + [True, True]
     assert rate([1.0 * n for n in range(8)]) == [None] * 6 + [False, False]
     assert rate([*[10.0 * n for n in range(7)], None])[-1] is None
+
+
+def test_a_rate_begins_anew_where_a_counter_follows_another_label() -> None:
+    used = [*(1.0 * n for n in range(8)), *(1000.0 + n for n in range(8))]
+    assert True in rate(used)
+    assert rate(used, renamed_at=8) == [*[None] * 6, False, False, *[None] * 6, False, False]
 
 
 def test_an_attached_session_is_told_of_and_never_touched() -> None:

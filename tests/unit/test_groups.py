@@ -27,7 +27,7 @@ def snapshot(*processes: tuple[Process, OwnerKind | None], views: tuple[ServerVi
         owners={each.id: owned(kind) for each, kind in processes if kind is not None},
         agents=(),
         schedulers=(),
-        session_labels={},
+        session_labels={(SERVER.id, "$0"): "main"},
     )
 
 
@@ -48,8 +48,8 @@ def test_a_server_pays_for_itself_and_a_member_for_pane_and_session() -> None:
         views=(answering(SERVER, pane("%0", 200)),),
     )
     assert groups(seen) == {
-        SHELL.id: [account_of_pane(pane_key(SERVER, "%0")), session_key(SERVER.id, "$0")],
-        SERVER.id: [server_key(SERVER.id)],
+        SHELL.id: [account_of_pane("default", "main", pane("%0", 200)), session_key("default", "main")],
+        SERVER.id: [server_key("default")],
         job.id: [UNATTRIBUTED],
     }
 
@@ -93,4 +93,4 @@ def test_a_server_whose_process_is_gone_has_its_account_still() -> None:
         SERVER.id: [UNATTRIBUTED],
         INIT.id: [UNATTRIBUTED],
     }
-    assert groups(snapshot((INIT, None), views=(view,))) == {ProcessId(100, 100): [server_key(SERVER.id)]}
+    assert groups(snapshot((INIT, None), views=(view,))) == {ProcessId(100, 100): [server_key("default")]}

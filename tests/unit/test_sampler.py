@@ -110,13 +110,13 @@ def test_counters_of_a_server_that_answers_again_after_the_hold_go_on() -> None:
     assert [each[0].usage.cpu_seconds_total for each in totals[3:]] == [1.0]
 
 
-def test_accounts_end_with_their_server() -> None:
+def test_a_server_that_is_started_again_under_its_label_goes_on_with_its_accounts() -> None:
     ended = tmux_view(silent(SERVER, listed=False, ended=True))
     taken = sampler((burned(0), VIEW), (burned(100), VIEW), (table(), ended), (burned(100), VIEW))
     assert [each[0].usage.cpu_seconds_total for _ in range(4) if (each := taken.sample().sessions)] == [
         0.0,
         1.0,
-        0.0,
+        1.0,
     ]
 
 

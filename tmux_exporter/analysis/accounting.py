@@ -6,10 +6,12 @@ second, and stays there when it moves on or ends.
 """
 
 from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.conservation import Conservation
+from tmux_exporter.analysis.departed import Departed
 from tmux_exporter.analysis.ledgers import NOTHING, Amount
 from tmux_exporter.model import ProcessId, ProcessTable
 
@@ -48,6 +50,7 @@ class Accounts(Generic[K]):
 
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
+        self._departed: Departed[K] = Departed()
         self._groups: Mapping[ProcessId, Collection[K]] | None = None
         self._own: dict[ProcessId, frozenset[K]] = {}
         self._members: dict[ProcessId, frozenset[K]] = self._own
@@ -115,10 +118,13 @@ class Accounts(Generic[K]):
         counts = self._totals.get(key)
         return counts.cpu_ticks / self._ticks_per_second if counts else 0.0
 
-    def retain(self, keys: Collection[K]) -> None:
-        """Forget every group but these. One that comes back starts at 0 again."""
-        kept = set(keys)
-        self._totals = {key: counts for key, counts in self._totals.items() if key in kept}
+    def retain(self, shown: AbstractSet[K], at: float) -> None:
+        """Forget the groups that have not been among the `shown` for long, at the monotonic time `at`.
+
+        One that comes back in time goes on from what it had, any other starts at 0 again.
+        """
+        for key in self._departed.forgotten(self._totals, shown, at):
+            del self._totals[key]
 
     def _counts(self, key: K) -> _Counts:
         """The counters of a group, to be added to."""

@@ -1,9 +1,13 @@
-"""Counters of agents, which start at 0 with the exporter and never fall: restarts, time, recoveries."""
+"""Counters of agents, which start at 0 with the exporter and never fall: restarts, time, recoveries.
+
+They follow the labels of an agent, as its CPU does.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.agent_facts import AgentLife, AgentState
+from tmux_exporter.analysis.departed import Departed
 from tmux_exporter.analysis.histogram import Buckets
 from tmux_exporter.model import ServerView
 from tmux_exporter.report import Histogram
@@ -25,6 +29,8 @@ class AgentCounts:
 
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
+        self._shown: frozenset[Labels] = frozenset()
+        self._departed: Departed[Labels] = Departed()
         self._recovery: dict[str, Buckets] = {}
         self._at: float | None = None
 
@@ -32,20 +38,21 @@ class AgentCounts:
         """Count one sample taken at the monotonic time `at`.
 
         The time since the sample before goes to the state that an agent is in now, as its CPU does. Whatever
-        is new starts at 0. The counts of a server stay while it is silent: its agents are not known then.
+        is new starts at 0, and what comes back goes on from what it had.
         """
         passed = 0.0 if self._at is None else max(0.0, at - self._at)
         self._at = at
-        before, self._counts = self._counts, {}
+        before, self._shown = self._shown, frozenset((each.server, each.session, each.name) for each in lives)
         for life in lives:
             labels = (life.server, life.session, life.name)
-            counts = before.get(labels)
-            if counts is not None:
+            if (counts := self._counts.get(labels)) is None:
+                self._counts[labels] = _Counts()
+                continue
+            counts.restarts += life.restarted
+            if labels in before:
                 counts.seconds[life.status.state] += passed
-                counts.restarts += life.restarted
-            self._counts[labels] = counts or _Counts()
-        silent = {view.label for view in servers if view.listing is None and not view.ended}
-        self._counts |= {labels: counts for labels, counts in before.items() if labels[0] in silent}
+        for labels in self._departed.forgotten(self._counts, self._shown, at):
+            del self._counts[labels]
         known, self._recovery = self._recovery, {}
         for view in servers:
             self._recovery[view.label] = known.get(view.label) or Buckets(RECOVERY_BOUNDS)

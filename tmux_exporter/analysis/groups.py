@@ -1,4 +1,8 @@
-"""Which accounts a process pays into: the keys under which counters are kept."""
+"""Which accounts a process pays into: the keys under which counters are kept.
+
+A key is the labels under which its counter is exported, and nothing else: whoever comes to bear a label goes
+on from what that label has, so that no rename, swap or move makes a series jump or fall.
+"""
 
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -7,7 +11,7 @@ from dataclasses import dataclass
 from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.model import Agent, LeakKind, OwnerKind, PaneKey, ProcessId, Scheduler, SchedulerState
+from tmux_exporter.model import LeakKind, OwnerKind, Pane, ProcessId, Scheduler, SchedulerState
 
 GroupKey = tuple[Hashable, ...]
 
@@ -17,34 +21,29 @@ UNATTRIBUTED: GroupKey = ("unattributed",)
 """The account of what is of tmux and yet of no pane, living or gone."""
 
 
-def server_key(server: ProcessId) -> GroupKey:
+def server_key(server: str) -> GroupKey:
     """The account of a tmux server's own process."""
     return ("server", server)
 
 
-def session_key(server: ProcessId, session_id: str) -> GroupKey:
+def session_key(server: str, session: str) -> GroupKey:
     """The account of a session: it keeps what panes gave it that have left it."""
-    return ("session", server, session_id)
+    return ("session", server, session)
 
 
-def pane_key(pane: PaneKey) -> GroupKey:
-    """The account of a pane."""
-    return ("pane", pane)
+def pane_key(server: str, session: str, pane: Pane) -> GroupKey:
+    """The account of a pane in the window where it is."""
+    return ("pane", server, session, pane.window_index, pane.id)
 
 
-def agent_key(agent: Agent) -> GroupKey:
-    """The account of an agent: one that is started again under its name goes on with it."""
-    return life_key(agent.pane, agent.name)
-
-
-def life_key(pane: PaneKey, name: str) -> GroupKey:
-    """The account of an agent by where it lives; also of one that does not run now."""
-    return ("agent", pane, name)
+def life_key(life: AgentLife) -> GroupKey:
+    """The account of an agent, also of one that does not run now."""
+    return ("agent", life.server, life.session, life.name)
 
 
 def state_key(life: AgentLife, state: AgentState) -> GroupKey:
     """The account of an agent in one state."""
-    return ("agent_state", life.server, life.pane, life.name, state)
+    return ("agent_state", life.server, life.session, life.name, state)
 
 
 def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
@@ -92,17 +91,16 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
 
     panes = snapshot.panes()
     for key, members in snapshot.members().items():
-        _, pane = panes[key]
+        view, pane = panes[key]
+        session = snapshot.session_labels[key.server, pane.session_id]
         for process in members:
-            pay(process.id, pane_key(key), session_key(key.server, pane.session_id))
+            pay(process.id, pane_key(view.label, session, pane), session_key(view.label, session))
     for view in snapshot.view.servers:
         if view.process is not None:
-            pay(view.process, server_key(view.process))
-    states = {life.agent.process: state_key(life, life.status.state) for life in snapshot.lives if life.agent}
-    for agent in snapshot.agents:
-        keys = [agent_key(agent), *filter(None, (states.get(agent.process),))]
-        for member in agent.members:
-            pay(member, *keys)
+            pay(view.process, server_key(view.label))
+    for life in snapshot.lives:
+        for member in life.agent.members if life.agent else ():
+            pay(member, life_key(life), state_key(life, life.status.state))
     for member, owner in snapshot.owners.items():
         if is_unattributed(member, owner):
             pay(member, UNATTRIBUTED)
@@ -141,12 +139,14 @@ def sinks(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
 def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
     """The accounts that a report of this snapshot asks for; all others may be closed."""
     found: set[GroupKey] = {UNATTRIBUTED}
-    found.update(server_key(view.process) for view in snapshot.view.servers if view.process is not None)
-    for _, listing in snapshot.listings():
-        found.update(session_key(listing.server, session.id) for session in listing.sessions)
-        found.update(pane_key(PaneKey(listing.server, pane.id)) for pane in listing.panes)
-    found.update(agent_key(agent) for agent in snapshot.agents)
-    found.update(life_key(life.pane, life.name) for life in snapshot.lives if life.pane)
+    labels = snapshot.session_labels
+    found.update(server_key(view.label) for view in snapshot.view.servers if view.process is not None)
+    for view, listing in snapshot.listings():
+        for session in listing.sessions:
+            found.add(session_key(view.label, labels[listing.server, session.id]))
+        for pane in listing.panes:
+            found.add(pane_key(view.label, labels[listing.server, pane.session_id], pane))
+    found.update(life_key(life) for life in snapshot.lives)
     found.update(state_key(life, state) for life in snapshot.lives for state in AgentState)
     found.update(
         scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
@@ -172,7 +172,9 @@ class Paid:
 def account_facts(snapshot: Snapshot) -> Hashable:
     """What `Paid` follows from besides the processes, what tmux has said, owners and agents."""
     return (
-        tuple((life.agent, life.server, life.pane, life.name, life.status.state) for life in snapshot.lives),
+        tuple(
+            (life.agent, life.server, life.session, life.name, life.status.state) for life in snapshot.lives
+        ),
         tuple(
             (each.process, each.sleep, each.server, each.session_id, each.state)
             for each in snapshot.schedulers
@@ -182,28 +184,6 @@ def account_facts(snapshot: Snapshot) -> Hashable:
         tuple(snapshot.session_labels.items()),
         tuple(snapshot.agents),
     )
-
-
-def kept_groups(
-    before: AbstractSet[GroupKey], snapshot: Snapshot, shown: AbstractSet[GroupKey]
-) -> AbstractSet[GroupKey]:
-    """The accounts that stay open: those that are shown, and of `before` those of servers that are silent.
-
-    Once its listing is no longer held, nothing of a silent server is shown; but it may answer again, and a
-    counter that started anew then would read as a reset.
-    """
-    silent = [view for view in snapshot.view.servers if view.listing is None and not view.ended]
-    if not silent:
-        return shown
-    names: set[Hashable] = {view.process for view in silent if view.process} | {view.label for view in silent}
-    return shown | {key for key in before if _server_of(key) in names}
-
-
-def _server_of(key: GroupKey) -> Hashable:
-    """The server of an account, by its process or, as for schedulers and leaks, by its label."""
-    if len(key) == 1:
-        return None
-    return key[1].server if isinstance(key[1], PaneKey) else key[1]
 
 
 def leak_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:

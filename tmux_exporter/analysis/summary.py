@@ -170,7 +170,7 @@ class Summary:
             history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
             start_time_seconds=self._table.start_time(process.id) if process else None,
             resident_memory_bytes=process.resident_bytes if process else None,
-            cpu_seconds_total=self._accounts.cpu_seconds(server_key(process.id)) if process else None,
+            cpu_seconds_total=self._accounts.cpu_seconds(server_key(view.label)) if process else None,
             open_fds=process.open_fds if process else None,
             max_fds=process.max_fds if process else None,
             query_duration=queries.durations(),
@@ -183,8 +183,8 @@ class Summary:
         session = listing.sessions[place]
         panes = self._panes_of.get((listing.server, session.id), [])
         members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
-        key = session_key(listing.server, session.id)
         label = self._snapshot.session_labels[listing.server, session.id]
+        key = session_key(view.label, label)
         cost = self._usage(members, key, self._snapshot.roots(panes))
         return self._costs.made(
             key,
@@ -205,8 +205,8 @@ class Summary:
 
     def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
         key = PaneKey(listing.server, pane.id)
-        account = pane_key(key)
         label = self._snapshot.session_labels[listing.server, pane.session_id]
+        account = pane_key(view.label, label, pane)
         window_name = self._window_names.get((listing.server, pane.window_id), "")
         cost = self._usage(self._members[key], account, self._snapshot.roots((pane,)))
         return self._costs.made(
@@ -234,7 +234,7 @@ class Summary:
         members = [process for member in ids if (process := self._process(member))]
         labels = (life.server, life.session, life.name)
         status = life.status
-        key = life_key(life.pane, life.name) if life.pane else ()
+        key = life_key(life)
         cost = self._usage(
             [process for process in members if process.alive],
             key,
@@ -268,7 +268,7 @@ class Summary:
             state_seconds_total=self._agents.seconds(labels),
             # What its account has gained, one of its states has: where the one is as it was, so are they.
             state_cpu_seconds_total=self._costs.made(
-                ("cpu by state", *labels, *key), cost, lambda: self._cpu_by_state(life)
+                ("cpu by state", *labels), cost, lambda: self._cpu_by_state(life)
             ),
         )
 

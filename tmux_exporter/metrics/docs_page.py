@@ -101,6 +101,10 @@ changelog one release before. **Planned** families are reserved names and are no
   They are not taken over from the kernel or from an earlier run, so `increase()` is true across restarts.
   Only `tmux_host_*` and `process_*` are the kernel's own counters, as other exporters show them: they start
   with the host, the device or the process, and no restart of the exporter moves them.
+- **Counters follow their labels.** A session or agent that gets a name that another one had goes on from what
+  that name has, not from its own: no rename, swap, move or restart makes a series jump or fall. What is used
+  counts once, under the labels of the sample that shows it. Labels that go away keep their values for 15
+  minutes; what comes back later starts at 0, as after a restart.
 - **Closed lists start at 0.** A label whose values are listed here has a series for each of them as soon as
   its other labels are known, so that the first event is an increase. Only memory and file descriptors of
   schedulers are missing where schedulers are there and none of them could be read.

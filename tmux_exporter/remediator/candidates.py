@@ -30,6 +30,13 @@ class Candidate:
         return target.kind, (), target.server, target.name
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Those that its counters follow: under others they go on from another value."""
+        target, subject = self.target, self.subject
+        window = subject.window if isinstance(subject, PaneReport) else ""
+        return target.server, target.session, window, target.name
+
+    @property
     def servers(self) -> tuple[str, ...]:
         """The labels of the tmux servers that it has to do with."""
         return self.subject.aimed if isinstance(self.subject, SchedulerReport) else (self.subject.server,)

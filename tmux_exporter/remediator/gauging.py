@@ -42,9 +42,13 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """What is remembered of all conditions of one thing; `seen_at` is when it was last looked at."""
+    """What is remembered of all conditions of one thing.
+
+    `seen_at` is when it was last looked at, `labels` are those that it had then.
+    """
 
     seen_at: float
+    labels: tuple[str, ...] = ()
     gauges: tuple[Gauge, ...] = field(default=())
 
     def verdict(self, when: When) -> bool | None:
@@ -67,8 +71,11 @@ class Gauges:
 def gauge(when: When, candidate: Candidate, report: Report, before: Gauges | None, now: float) -> Gauges:
     """What is remembered after one more look."""
     known = before.gauges if before is not None else (Gauge(),) * len(when.conditions)
+    if before is not None and before.labels != candidate.labels:
+        known = tuple(replace(each, points=()) for each in known)
     return Gauges(
         seen_at=now,
+        labels=candidate.labels,
         gauges=tuple(
             _step(condition, each, _value(condition, candidate, report), now)
             for condition, each in zip(when.conditions, known, strict=True)
