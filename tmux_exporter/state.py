@@ -1,7 +1,7 @@
 """The small state file: names of agents, their states and since when, and who is missing; never a counter.
 
-It lies in the state folder and survives the exporter. A file that is not as this version writes it is as good
-as none: names are then given anew.
+It lies in the state folder and survives the exporter. A record that is not as this version writes it is left
+out, and said in the log: its names are then given anew, all others stay.
 """
 
 import json
@@ -23,6 +23,7 @@ from tmux_exporter.agent_facts import (
 )
 from tmux_exporter.clock import Clock
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.label import Label, bounded, is_visible
 from tmux_exporter.log import log_fields
 from tmux_exporter.model import PaneKey, ProcessId
 from tmux_exporter.places import private_folder
@@ -33,11 +34,10 @@ T = TypeVar("T")
 
 NAME = "agents.json"
 VERSION = 1
-LARGEST_BYTES = 8 * 1024 * 1024
+LARGEST_BYTES = 64 * 1024 * 1024
+"""More than is ever written: 10,000 lives and 20,000 names, whose labels take thrice their bytes in JSON."""
 KEEP_SECONDS = 60.0
 """What changes with every sample (when an agent was last seen) is written no more often than this."""
-
-_LONGEST_TEXT = 1024
 
 
 class StateFile:
@@ -55,9 +55,14 @@ class StateFile:
     def load(self) -> AgentMemory:
         """What was kept; empty where there is nothing to be believed. Raises nothing."""
         path = str(self._folder / NAME)
+        refused: list[str] = []
         try:
             content = read_guarded(path, uid=self._uid, limit=LARGEST_BYTES)
-            return parse(content, boot=self._boot, now=self._clock.time())
+            memory = parse(content, boot=self._boot, now=self._clock.time(), refused=refused)
+            if refused:
+                extra = log_fields(file=path, records=len(refused), problem=refused[0])
+                _log.warning("records of the state file are not used", extra=extra)
+            return memory
         except FileNotFoundError:
             return AgentMemory()
         except (UntrustedFileError, ValueError) as error:
@@ -82,9 +87,13 @@ class StateFile:
         folder = private_folder(self._folder, self._uid)
         draft = folder / f".{NAME}.{os.getpid()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(draft, flags, 0o600), "wb") as stream:
-            stream.write(content)
-        os.replace(draft, folder / NAME)
+        try:
+            with open(os.open(draft, flags, 0o600), "wb") as stream:
+                stream.write(content)
+            os.replace(draft, folder / NAME)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 def boot_id(proc_root: str) -> str:
@@ -134,23 +143,26 @@ def render(memory: AgentMemory, *, boot: str) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def parse(content: bytes, *, boot: str, now: float) -> AgentMemory:
-    """What the content says at the wall time `now`. Raises ValueError for what we do not write."""
+def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = None) -> AgentMemory:
+    """What the content says at the wall time `now`.
+
+    A record that we do not write is left out, and why is added to `refused`. Raises ValueError where the
+    content as a whole is not of this version.
+    """
     try:
         document = json.loads(content)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise ValueError(f"it is not of version {VERSION}")
-    try:
-        same_boot = bool(boot) and document["boot"] == boot
-        return AgentMemory(
-            lives=_all(document["lives"], lambda each: _life(each, now)) if same_boot else (),
-            names=_all(document["names"], _name) if same_boot else (),
-            absent=_all(document["absent"], lambda each: _absentee(each, now)),
-        )
-    except (KeyError, TypeError, OverflowError) as error:
-        raise ValueError(f"a field is missing or of the wrong kind: {type(error).__name__}") from None
+    reasons = [] if refused is None else refused
+    if not boot or document.get("boot") != boot:
+        document = {**document, "lives": [], "names": []}
+    return AgentMemory(
+        lives=_records(document, "lives", lambda each: _life(each, now), reasons),
+        names=_records(document, "names", _name, reasons),
+        absent=_records(document, "absent", lambda each: _absentee(each, now), reasons),
+    )
 
 
 def _written_place(place: AgentPlace) -> list[object]:
@@ -200,16 +212,29 @@ def _process(value: list[Any]) -> ProcessId:
     return ProcessId(_count(pid), _count(start))
 
 
-def _all(value: object, of: Callable[[Any], T]) -> tuple[T, ...]:
-    if not isinstance(value, list):
-        raise TypeError("no list")
-    return tuple(of(each) for each in value)
+def _records(
+    document: dict[str, Any], part: str, of: Callable[[Any], T], refused: list[str]
+) -> tuple[T, ...]:
+    records = document.get(part)
+    if not isinstance(records, list):
+        refused.append(f"{part}: no list")
+        return ()
+    taken = []
+    for place, each in enumerate(records):
+        try:
+            taken.append(of(each))
+        except KeyError:
+            refused.append(f"{part}[{place}]: a field is missing")
+        except (TypeError, ValueError, OverflowError):
+            refused.append(f"{part}[{place}]: a value that this version does not write")
+    return tuple(taken)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > _LONGEST_TEXT or not value.isprintable():
+def _text(value: object) -> Label:
+    """A text that this version writes, or that an older one did: those knew no bound."""
+    if not isinstance(value, str) or not is_visible(value):
         raise TypeError("no text")
-    return value
+    return bounded(value)
 
 
 def _flag(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Labels for any bytes whatever: lossless, printable, unique."""
+"""Labels for any bytes whatever: lossless where they are not cut, printable, bounded, unique."""
 
 import re
 import unicodedata
@@ -6,13 +6,14 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.labels import label_text, unique_labels
+from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.label import LONGEST, bounded, is_label, label_text, suffixed, visible_text
 
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 
 _RAW = st.one_of(
-    st.binary(max_size=40),
-    st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.binary(max_size=300),
+    st.text(max_size=150).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.lists(
         st.sampled_from([b"\\", b"0", b"1", b"7", b"\n", b"\\012", b"\xff", b"\xc2\x80"]), max_size=12
     ).map(b"".join),
@@ -28,8 +29,23 @@ def _bytes_of(label: str) -> bytes:
 
 
 @given(_RAW)
-def test_a_label_gives_back_the_bytes_it_came_from(raw: bytes) -> None:
-    assert _bytes_of(label_text(_decode(raw))) == raw
+def test_what_is_visible_gives_back_the_bytes_it_came_from(raw: bytes) -> None:
+    assert _bytes_of(visible_text(_decode(raw))) == raw
+
+
+@given(st.text(st.characters(), max_size=300) | _RAW.map(_decode), st.integers(2, 10**6))
+def test_a_label_is_bounded_and_says_that_it_is_one(raw: str, number: int) -> None:
+    label, whole = label_text(raw), visible_text(raw)
+    numbered = suffixed(label, f"#{number}")
+    assert max(len(each.encode()) for each in (label, numbered)) <= LONGEST
+    assert is_label(label)
+    assert is_label(numbered)
+    assert numbered.endswith(f"#{number}")
+    assert bounded(label) == label
+    if len(whole.encode()) <= LONGEST:
+        assert label == whole
+    else:
+        assert whole.startswith(label.rpartition("~")[0])
 
 
 @given(_RAW, _RAW)
@@ -49,7 +65,7 @@ def test_a_label_has_no_control_character_and_encodes(raw: str) -> None:
     ]
 
 
-@given(st.text(st.characters(categories=["L", "N", "S", "P", "Zs"], exclude_characters="\\"), max_size=60))
+@given(st.text(st.characters(categories=["L", "N", "S", "P", "Zs"], exclude_characters="\\"), max_size=32))
 def test_printable_text_is_its_own_label(text: str) -> None:
     assert label_text(text) == text
     assert label_text(label_text(text)) == text

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.facts import listing, process, table
+from tmux_exporter.label import Label
 from tmux_exporter.model import ProcessId, QueryFailure
 from tmux_exporter.sources.tmux_book import FORGET_AFTER, Outcome, Server, is_due, is_gone
 from tmux_exporter.sources.tmux_labels import Key, assign_labels, key_of
@@ -72,7 +73,7 @@ def samples(draw: st.DrawFn) -> list[Findings]:
 @given(samples())
 def test_what_is_told_of_servers_is_true_after_every_sample(machine: list[Findings]) -> None:
     servers: tuple[Server, ...] = ()
-    labels: dict[Key, str] = {}
+    labels: dict[Key, Label] = {}
     for seen in machine:
         before = {server.process: server for server in servers}
         settled = settle(servers, seen, hold=HOLD, interval=5.0)

@@ -13,6 +13,7 @@ from prometheus_client.core import Metric, Sample
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from tmux_exporter.label import is_label
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
 from tmux_exporter.metrics.family import Kind, Spec, Status
 
@@ -187,8 +188,8 @@ def _value_problems(spec: Spec, samples: Iterable[Sample]) -> Iterator[str]:
         if each.labels.keys() != labels:
             yield f"{each.name}{each.labels}: its labels are to be {sorted(labels)}"
         for label, value in each.labels.items():
-            if any(ord(char) < 0x20 or ord(char) == 0x7F for char in value):
-                yield f"{each.name}: control characters in {label}={value!r}"
+            if not is_label(value):
+                yield f"{each.name}: no finished label, {label}={value!r}"
             if label in spec.closed and value not in spec.closed[label]:
                 yield f"{each.name}: {label}={value!r} is not in its closed list"
         if each.timestamp is not None:

@@ -46,7 +46,7 @@ from tmux_exporter.report import (
 )
 
 NOW = 1_795_500_000.25
-HOSTILE = 'say "hi" \\ {x="1"} #(date) $(reboot) 🦊 ␞ ' + "n" * 200
+HOSTILE = 'say "hi" \\ {x="1"} #(date) $(reboot) 🦊 ␞ ' + "n" * 70
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 

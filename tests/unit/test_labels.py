@@ -2,7 +2,8 @@
 
 import pytest
 
-from tmux_exporter.analysis.labels import label_text, unique_labels
+from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.label import LONGEST, is_label, label_text, suffixed, visible_text
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,8 @@ from tmux_exporter.analysis.labels import label_text, unique_labels
         "main",
         "",
         " ",
-        "n" * 200,
+        "n" * 128,
+        "Ω" * 64,
         r"C:\dir\name",
         r"a\nb",
         r"\08",
@@ -59,8 +61,47 @@ def test_an_escape_and_the_text_that_looks_like_it_differ() -> None:
     assert label_text("\\\n") != label_text(r"\\012")
 
 
-def test_nothing_is_cut() -> None:
-    assert label_text("\n" * 200) == r"\012" * 200
+def test_a_terminal_gets_all_of_a_text() -> None:
+    assert visible_text("\n" * 200) == r"\012" * 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "start"),
+    [
+        ("n" * 129, "n" * 115),
+        ("n" * 200_000, "n" * 115),
+        # In the middle of a character, of an escape, of a joined emoji, of a flag.
+        ("Ω" * 65, "Ω" * 57),
+        ("\n" * 65, r"\012" * 28 + r"\01"),
+        ("n" * 110 + "👩‍💻" * 9, "n" * 110 + "👩"),
+        ("n" * 99 + "\U0001f3f4" + "\U000e0067" * 9 + "\U000e007f", "n" * 99 + "\U0001f3f4"),
+        ("\udcff" * 129, r"\377" * 28 + r"\37"),
+    ],
+)
+def test_a_long_text_ends_in_a_hash(raw: str, start: str) -> None:
+    label = label_text(raw)
+    head, mark, digest = label.rpartition("~")
+    assert (head, mark, len(digest)) == (start, "~", 12)
+    assert len(label.encode()) <= LONGEST
+    assert is_label(label)
+    assert label == label_text(raw), "the same at every start"
+    assert label != label_text(f"{raw[:-1]}m")
+
+
+def test_what_is_added_to_a_long_label_stays_at_its_end() -> None:
+    long = label_text("n" * 127)
+    assert suffixed("api", "#2") == "api#2"
+    assert suffixed(long[:126], "#2") == long[:126] + "#2"
+    label = suffixed(long, "#12")
+    assert label.endswith("#12") and label.startswith("n" * 100) and len(label) == LONGEST
+    assert label != suffixed(label_text("n" * 128), "#12")
+
+
+def test_long_names_that_begin_the_same_are_told_apart_and_equal_ones_numbered() -> None:
+    found = unique_labels({1: "n" * 500, 2: "n" * 501, 3: "n" * 500})
+    assert len({*found.values()}) == 3
+    assert found[3].endswith("#2")
+    assert all(len(each) <= LONGEST for each in found.values())
 
 
 def test_equal_names_are_numbered_in_order() -> None:

@@ -115,7 +115,8 @@ ONLY_PLANNED = f"# HELP {PLANNED.name} X.\n# TYPE {PLANNED.name} {PLANNED.kind}\
         (r"(tmux_stale_sockets) 2.0", r"\1 NaN", "nan is not a value"),
         (r"(tmux_stale_sockets 2.0)", r"\1 1795500000000", "a timestamp"),
         (r"(tmux_pane_info\{.*\}) 1.0", r"\1 3", "an info is 1"),
-        (r'session="team"', 'session="te\tam"', "control characters in session"),
+        (r'session="team"', 'session="te\tam"', r"no finished label, session='te\tam'"),
+        (r'session="team"', f'session="{"n" * 129}"', "no finished label, session='nnn"),
         (r'reason="hung"', 'reason="tired"', "reason='tired' is not in its closed list"),
         (
             r'tmux_server_query_failures_total\{reason="partial".*\n',

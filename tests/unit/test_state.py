@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,8 @@ from tmux_exporter.agent_facts import (
     NameMemory,
     WaitingReason,
 )
+from tmux_exporter.label import label_text
+from tmux_exporter.log import fields_of
 from tmux_exporter.model import PaneKey, ProcessId
 from tmux_exporter.state import LARGEST_BYTES, NAME, StateFile, boot_id, parse, render
 
@@ -103,35 +106,79 @@ def _with(value: Any, *path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+SPOILT_LIVES = [
+    _with(1, "lives", 0),
+    _with("dozing", "lives", 0, "state"),
+    _with("thirst", "lives", 0, "reason"),
+    _with("yes", "lives", 0, "up"),
+    _with(float("nan"), "lives", 0, "since"),
+    _with(10**400, "lives", 0, "seen"),
+    _with(True, "lives", 0, "since"),
+    _with("a\x1b[0m", "lives", 0, "name"),
+    _with("a\u202e", "lives", 0, "role"),
+    _with("\ud800", "lives", 0, "version"),
+    _with([1], "lives", 0, "place"),
+    _with([-1, 1, "%0", "x", 0], "lives", 0, "place"),
+    lambda document: _without(document, "lives", 0, "role"),
+]
+SPOILT_NAMES = [
+    _with([1.5, 1], "names", 0, "holder"),
+    _with([1 << 70, 1], "names", 0, "holder"),
+    _with(None, "names", 0, "wanted"),
+]
+
+
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "left"),
     [
-        _with(2, "version"),
-        _with({}, "lives"),
-        _with([1], "lives"),
-        _with("dozing", "lives", 0, "state"),
-        _with("thirst", "lives", 0, "reason"),
-        _with("yes", "lives", 0, "up"),
-        _with(float("nan"), "lives", 0, "since"),
-        _with(10**400, "lives", 0, "seen"),
-        _with(True, "lives", 0, "since"),
-        _with("x" * 2000, "lives", 0, "name"),
-        _with("a\x1b[0m", "lives", 0, "name"),
-        _with([1], "lives", 0, "place"),
-        _with([-1, 1, "%0", "x", 0], "lives", 0, "place"),
-        _with([1.5, 1], "names", 0, "holder"),
-        _with([1 << 70, 1], "names", 0, "holder"),
-        _with(None, "names", 0, "wanted"),
-        _with([["a", "b", "c"]], "absent"),
-        lambda document: _without(document, "boot"),
-        lambda document: _without(document, "lives", 0, "role"),
+        *((spoil, replace(MEMORY, lives=MEMORY.lives[1:])) for spoil in SPOILT_LIVES),
+        *((spoil, replace(MEMORY, names=())) for spoil in SPOILT_NAMES),
+        (_with({}, "lives"), replace(MEMORY, lives=())),
+        (lambda document: _without(document, "names"), replace(MEMORY, names=())),
+        (_with([["a", "b", "c"]], "absent"), replace(MEMORY, absent=())),
+        (lambda document: _without(document, "boot"), AgentMemory(absent=MEMORY.absent)),
     ],
 )
-def test_what_this_version_does_not_write_is_refused_whole(spoil: Callable[[dict[str, Any]], None]) -> None:
+def test_a_record_that_this_version_does_not_write_costs_only_itself(
+    spoil: Callable[[dict[str, Any]], None], left: AgentMemory
+) -> None:
     document = json.loads(render(MEMORY, boot="b"))
     spoil(document)
-    with pytest.raises(ValueError):
+    assert parse(json.dumps(document).encode(), boot="b", now=NOW) == left
+
+
+def test_records_that_are_left_out_are_said_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    document = json.loads(render(MEMORY, boot="b"))
+    _with("\x1b]0;secret", "lives", 1, "name")(document)
+    _without(document, "names", 0, "wanted")
+    (tmp_path / NAME).write_text(json.dumps(document))
+    assert store(tmp_path).load() == replace(MEMORY, lives=MEMORY.lives[:1], names=())
+    (line,) = caplog.records
+    assert line.message == "records of the state file are not used"
+    assert fields_of(line) == {
+        "file": str(tmp_path / NAME),
+        "records": 2,
+        "problem": "lives[1]: a value that this version does not write",
+    }
+
+
+@pytest.mark.parametrize("spoil", [_with(2, "version"), lambda document: _without(document, "version")])
+def test_a_file_of_another_version_is_not_guessed_at(spoil: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads(render(MEMORY, boot="b"))
+    spoil(document)
+    with pytest.raises(ValueError, match="not of version 1"):
         parse(json.dumps(document).encode(), boot="b", now=NOW)
+
+
+def test_a_name_that_an_older_version_wrote_without_a_bound_gets_the_label_of_today() -> None:
+    long = "Ω" * 1000
+    document = json.loads(render(MEMORY, boot="b"))
+    for path in (("lives", 0, "name"), ("names", 0, "name"), ("names", 0, "wanted")):
+        _with(long, *path)(document)
+    found = parse(json.dumps(document).encode(), boot="b", now=NOW)
+    assert {found.lives[0].name, found.names[0].name, found.names[0].wanted} == {label_text(long)}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b"null"])
@@ -161,6 +208,29 @@ def test_a_file_that_anybody_may_have_put_there_is_not_used(
     assert store(tmp_path).load() == AgentMemory()
     other = StateFile(tmp_path, uid=os.getuid() + 1, clock=ManualClock(), boot="b")
     assert other.load() == AgentMemory()
+
+
+def _no_room(_: Path) -> None:
+    """No file can grow beyond its first bytes, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def _in_the_way(folder: Path) -> None:
+    (folder / NAME).mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_no_room, _in_the_way])
+def test_a_write_that_fails_leaves_no_draft(
+    tmp_path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        spoil(tmp_path)
+        store(tmp_path).keep(MEMORY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [each.message for each in caplog.records] == ["the state file cannot be written"]
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith(".")]
 
 
 def test_a_folder_that_cannot_be_written_is_said_once(

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+
+from tmux_exporter.label import Label, is_label
 from tmux_exporter.model import ProcessId
 from tmux_exporter.sources.tmux_book import Server
 from tmux_exporter.sources.tmux_labels import Key, assign_labels, key_of
@@ -9,7 +12,7 @@ def server(path: str, pid: int = 1, *, holds_path: bool = True) -> Server:
     return Server(path=path, process=ProcessId(pid, 1), holds_path=holds_path)
 
 
-def labels_of(*servers: Server, given: dict[Key, str] | None = None) -> dict[str, str]:
+def labels_of(*servers: Server, given: Mapping[Key, Label] | None = None) -> dict[str, str]:
     found = assign_labels(servers, FOLDERS, given or {})
     assert len(set(found.values())) == len(servers)
     return {f"{s.path} {s.process.pid if s.process else ''}": found[key_of(s)] for s in servers}
@@ -30,7 +33,7 @@ def test_of_two_defaults_the_one_that_tmux_finds_first_is_default() -> None:
 
 
 def test_a_given_label_is_kept_even_where_a_better_claim_comes_later() -> None:
-    given: dict[Key, str] = {"/tmp/tmux-1000/default": "default"}
+    given: dict[Key, Label] = {"/tmp/tmux-1000/default": Label("default")}
     assert labels_of(
         server("/tmp/tmux-1000/default"), server("/run/t/tmux-1000/default", 2), given=given
     ) == {
@@ -75,3 +78,11 @@ def test_a_server_that_got_its_path_back_gets_the_paths_label() -> None:
     path = "/tmp/tmux-1000/default"
     given = assign_labels((server(path, 2), server(path, 1, holds_path=False)), FOLDERS, {})
     assert labels_of(server(path, 1), given=given) == {f"{path} 1": "default"}
+
+
+def test_any_file_name_becomes_a_label() -> None:
+    long = f"/srv/{'n' * 50}/{'Ω' * 50}"
+    found = labels_of(server("/tmp/tmux-1000/a\nb\udcff"), server(long, 2), server(long, 3, holds_path=False))
+    assert found["/tmp/tmux-1000/a\nb\udcff 1"] == r"a\012b\377"
+    assert all(is_label(each) for each in found.values())
+    assert found[f"{long} 3"].endswith("#2")

@@ -20,10 +20,10 @@ from tmux_exporter.agent_facts import (
     WaitingReason,
 )
 from tmux_exporter.analysis.agent_state import judge
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.names import gone_panes
 from tmux_exporter.analysis.shells import at_prompt
 from tmux_exporter.config import ExpectedAgent
+from tmux_exporter.label import label_text
 from tmux_exporter.model import Agent, Listing, Pane, PaneKey, ProcessId, ProcessTable, ServerView, TmuxView
 
 _MOST = 10_000

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from tmux_exporter.agent_facts import AgentLife
 from tmux_exporter.analysis.hoards import largest_hoard
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.scheduler_facts import facts_of_pane, facts_of_process
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.label import visible_text
 from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
 
 _ARGV_SHOWN = 200
@@ -53,10 +53,10 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
             return _absentee(thing, snapshot)
         return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
     if found:
-        raise CannotSeeError(f"{label_text(target)} is ambiguous; say one of: {', '.join(found)}")
+        raise CannotSeeError(f"{visible_text(target)} is ambiguous; say one of: {', '.join(found)}")
     names = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
     known = ", ".join(sorted(names)) or "none"
-    raise CannotSeeError(f"no pane and no agent {label_text(target)}; agents: {known}")
+    raise CannotSeeError(f"no pane and no agent {visible_text(target)}; agents: {known}")
 
 
 def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent | AgentLife]:
@@ -89,7 +89,7 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
     panes = snapshot.panes()
     facts = [("process", _name(process)), ("command", _command(process)), ("state", _state(process))]
     if process.exe:
-        facts.append(("program file", label_text(process.exe)))
+        facts.append(("program file", visible_text(process.exe)))
     facts += _owner_facts(owner, snapshot, panes)
     facts += [
         ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
@@ -181,9 +181,9 @@ def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[
         return [("server", view.label)]
     window = next((window for window in listing.windows if window.id == pane.window_id), None)
     facts = [
-        ("server", f"{view.label} (tmux {label_text(listing.version)}, pid {listing.server.pid})"),
+        ("server", f"{view.label} (tmux {visible_text(listing.version)}, pid {listing.server.pid})"),
         ("session", snapshot.session_labels[listing.server, pane.session_id]),
-        ("window", f"{pane.window_index} {label_text(window.name) if window else ''}".strip()),
+        ("window", f"{pane.window_index} {visible_text(window.name) if window else ''}".strip()),
     ]
     if not view.up:
         why = view.problem.detail or view.problem.reason if view.problem else "no answer"
@@ -248,8 +248,8 @@ def _members(
 
 def _name(process: Process) -> str:
     if process.argv and process.argv[0]:
-        return label_text(process.argv[0].rsplit("/", 1)[-1])
-    return label_text(process.comm)
+        return visible_text(process.argv[0].rsplit("/", 1)[-1])
+    return visible_text(process.comm)
 
 
 def _command(process: Process) -> str:
@@ -257,7 +257,7 @@ def _command(process: Process) -> str:
 
 
 def _shown(argv: tuple[str, ...]) -> str:
-    text = label_text(" ".join(argv))
+    text = visible_text(" ".join(argv))
     return text if len(text) <= _ARGV_SHOWN else text[:_ARGV_SHOWN] + "…"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from tmux_exporter.analysis.labels import label_text
+from tmux_exporter.label import label_text
 from tmux_exporter.model import HostFacts
 
 T = TypeVar("T")

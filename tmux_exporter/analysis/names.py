@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.agent_facts import AgentPlace, NameMemory
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.name_rules import PlaceNames
 from tmux_exporter.config import NameConfig
+from tmux_exporter.label import label_text, suffixed
 from tmux_exporter.model import Pane, PaneKey, ProcessId, Session, TmuxView, Window
 
 _MOST_ABSENT = 10_000
@@ -49,7 +49,7 @@ def wanted_name(
         return name, False
     if window is not None and window.name and not window.automatic_rename:
         return label_text(window.name), False
-    return f"{label_text(session.name)}:{pane.window_index}", False
+    return suffixed(label_text(session.name), f":{pane.window_index}"), False
 
 
 class NameBook:
@@ -152,7 +152,7 @@ class NameBook:
             name, number = base, 1
             while used.get(name, claim.pane) != claim.pane:
                 number += 1
-                name = f"{base}#{number}"
+                name = suffixed(base, f"#{number}")
         # From now on it is taken for every pane, also its own.
         used[name] = None
         self._entries[slot] = _Entry(

@@ -7,9 +7,9 @@ names that Tmux-Orchestrator gives.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.name_rules import PlaceNames
 from tmux_exporter.config import RoleConfig
+from tmux_exporter.label import label_text
 from tmux_exporter.model import Pane, Session, Window
 
 

@@ -1,8 +1,8 @@
 """What `explain` says of scheduled check-ins: of one by its processes, of a pane by those that aim at it."""
 
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.scheduler_remarks import REMARKS
 from tmux_exporter.analysis.snapshot import Snapshot
+from tmux_exporter.label import visible_text
 from tmux_exporter.model import PaneKey, ProcessId
 
 Facts = list[tuple[str, str]]
@@ -16,7 +16,7 @@ def facts_of_process(process: ProcessId, snapshot: Snapshot) -> Facts:
             continue
         facts.append(("scheduler", f"{each.state}: {each.reason}"))
         facts += [("remark", REMARKS[remark]) for remark in each.remarks]
-        facts += [("target", label_text(target)) for target in each.targets]
+        facts += [("target", visible_text(target)) for target in each.targets]
         facts += [("aims at", f"pane {key.pane}") for key in each.panes]
         other = each.sleep if process == each.process else each.process
         if other is not None:

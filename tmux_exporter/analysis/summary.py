@@ -22,13 +22,13 @@ from tmux_exporter.analysis.groups import (
     state_key,
 )
 from tmux_exporter.analysis.hoards import largest_hoard
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.analysis.leak_kinds import name_of
 from tmux_exporter.analysis.memory_limits import lowest_limit
 from tmux_exporter.analysis.query_stats import QueryStats
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.usage import usage
 from tmux_exporter.config import LimitSettings
+from tmux_exporter.label import label_text, visible_text
 from tmux_exporter.model import (
     Cgroup,
     Leak,
@@ -285,7 +285,7 @@ class Summary:
             session=session,
             state=scheduler.state,
             reason=scheduler.reason,
-            targets=tuple(label_text(target) for target in scheduler.targets),
+            targets=tuple(visible_text(target) for target in scheduler.targets),
             process=scheduler.process,
             due_timestamp_seconds=scheduler.due,
             memory_bytes=cost.memory_bytes,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from tmux_exporter.label import Label, is_label
 from tmux_exporter.op_line import CLASSES, LONGEST_NAME, is_name
 
 DURATION_UNITS: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -125,11 +126,11 @@ def parse_program(text: str) -> str:
     return text
 
 
-def parse_label(text: str) -> str:
+def parse_label(text: str) -> Label:
     """A label's value as pages show it. Raises ValueError with the mend."""
-    if not text.strip() or not text.isprintable():
+    if not text.strip() or not is_label(text):
         raise ValueError(f"{shown(text)} is no label; write it as /metrics shows it")
-    return text
+    return Label(text)
 
 
 def parse_operation(text: str) -> str:

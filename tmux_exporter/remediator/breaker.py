@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from tmux_exporter.label import bounded
 from tmux_exporter.remediation import TargetKind
 from tmux_exporter.remediator.candidates import Candidate
 from tmux_exporter.remediator.order import Target
@@ -121,9 +122,9 @@ def watched(circuit: Circuit, breaker: Breaker, report: Report, now: float) -> C
 
 
 def session_of(target: str) -> str:
-    """The session that a target of tmux names; empty where it names none."""
+    """The label of the session that a target of tmux names; empty where it names none."""
     name = target.removeprefix("=").partition(":")[0]
-    return "" if name[:1] in ("%", "@", "$", "{") else name
+    return "" if name[:1] in ("%", "@", "$", "{") else bounded(name)
 
 
 def _names(candidate: Candidate, report: Report) -> tuple[str, ...]:

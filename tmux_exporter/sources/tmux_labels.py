@@ -1,12 +1,13 @@
 """The `server` label of each tmux server: short where it can be, never the same twice, kept once given; pure.
 
-Labels here are raw texts: a file name may hold any byte.
+A file name may hold any byte: only finished labels leave this file.
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from tmux_exporter.label import Label, label_text, suffixed
 from tmux_exporter.model import ProcessId
 from tmux_exporter.sources.tmux_book import Server
 
@@ -24,8 +25,8 @@ def key_of(server: Server) -> Key:
 
 
 def assign_labels(
-    servers: Sequence[Server], default_folders: Sequence[str], given: Mapping[Key, str]
-) -> dict[Key, str]:
+    servers: Sequence[Server], default_folders: Sequence[str], given: Mapping[Key, Label]
+) -> dict[Key, Label]:
     """A label for each server; `given` are the last sample's, which are kept.
 
     The first of `default_folders` is the one that the user's own `tmux` uses: its sockets come first.
@@ -46,7 +47,7 @@ def assign_labels(
     return labels
 
 
-def _names(path: str, default_folders: Sequence[str]) -> Iterator[str]:
+def _names(path: str, default_folders: Sequence[str]) -> Iterator[Label]:
     """Labels that fit a path, best first, without end."""
     folder, name = os.path.split(path)
     prefix = "" if folder in default_folders else f"{folder}/"
@@ -54,11 +55,11 @@ def _names(path: str, default_folders: Sequence[str]) -> Iterator[str]:
         # The pid in the name would be a new label with every run.
         number = 1
         while True:
-            yield f"{prefix}{swarm[1]}-{number}"
+            yield suffixed(label_text(prefix + swarm[1]), f"-{number}")
             number += 1
-    yield prefix + name
-    yield path
+    yield (label := label_text(prefix + name))
+    yield label_text(path)
     number = 2
     while True:
-        yield f"{prefix}{name}#{number}"
+        yield suffixed(label, f"#{number}")
         number += 1

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import TmuxSettings
+from tmux_exporter.label import Label
 from tmux_exporter.model import (
     ProcessId,
     ProcessTable,
@@ -69,7 +70,7 @@ class TmuxSource:
         self._folders = default_folders(uid, environ)
         self._configured = tuple(canonical(path) for path in settings.sockets)
         self._servers: tuple[Server, ...] = ()
-        self._labels: Mapping[Key, str] = {}
+        self._labels: Mapping[Key, Label] = {}
 
     def configure(self, settings: TmuxSettings, interval: float) -> None:
         """Use these settings from the next `read` on; what is known of the servers stays known."""

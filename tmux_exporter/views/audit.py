@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.errors import CannotSeeError
+from tmux_exporter.label import visible_text
 from tmux_exporter.remediator.audit import Line, faults, read
 from tmux_exporter.views.text_table import Column, table
 
@@ -125,7 +125,7 @@ def _row(line: Line) -> list[str]:
             _result(record),
         ]
     # Whoever can write the file can put anything into it.
-    return [label_text(cell) for cell in cells]
+    return [visible_text(cell) for cell in cells]
 
 
 def _text(record: Mapping[str, Any], name: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from tmux_exporter.analysis.labels import label_text
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.config.values import format_duration, parse_duration
 from tmux_exporter.errors import UsageError
+from tmux_exporter.label import visible_text
 from tmux_exporter.model import ProcessId
 from tmux_exporter.places import private_folder, state_path
 from tmux_exporter.remediator.holds import Holds
@@ -43,8 +43,8 @@ def parse_target(text: str, server: str, until: float) -> Hold | int:
             agent=named.get("agent", ""),
         )
     raise UsageError(
-        f"{label_text(text)!r} is no target; write a pid, a pane (%3), agent:NAME, session:NAME, server:NAME "
-        "or all"
+        f"{visible_text(text)!r} is no target; write a pid, a pane (%3), agent:NAME, session:NAME, "
+        "server:NAME or all"
     )
 
 
@@ -75,7 +75,7 @@ def as_json(holds: tuple[Hold, ...]) -> str:
 
 def words(hold: Hold) -> str:
     """What is held."""
-    parts = [f"{kind} {label_text(name)}" for kind in _KINDS if (name := getattr(hold, kind))]
+    parts = [f"{kind} {visible_text(name)}" for kind in _KINDS if (name := getattr(hold, kind))]
     if isinstance(hold.process, ProcessId):
         parts.insert(0, f"process {hold.process.pid}")
     return ", ".join(parts) or "everything"
