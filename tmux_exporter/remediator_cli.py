@@ -76,7 +76,7 @@ def run(
     One is told of after 5 minutes and ended 5 minutes later: its shell first, then its sleep, so that no key
     is ever sent. Nothing is signalled
       without --enforce,
-      while a file remediator.off is in the state folder (~/.local/state/tmux-exporter),
+      after tmux-remediator off, until tmux-remediator on,
       while its tmux server does not answer completely, or the audit cannot be written.
 
     \b
@@ -393,6 +393,38 @@ def holds(as_json: bool) -> None:
         show(hold_view.as_json(found))
     else:
         show(hold_view.as_table(found, wall) if found else "nothing is held")
+
+
+@cli.command(short_help="Signal nothing any more, whatever runs or is started.")
+def off() -> None:
+    """Put the file remediator.off into the state folder: while it is there nothing is signalled, at once.
+
+    That holds for a remediator that runs, for one that is started later, and for apply, until on is given.
+
+    \b
+    Example:
+      tmux-remediator off
+    """
+    from tmux_exporter.remediator.switch import turn_off
+
+    switch, new = turn_off(os.environ)
+    click.echo(f"{'off' if new else 'it was off'}: while {switch} is there nothing is signalled")
+
+
+@cli.command(short_help="Let the remediator go on after off.")
+def on() -> None:
+    """Remove the file remediator.off from the state folder.
+
+    What is signalled then is up to the policies, and nothing without --enforce.
+
+    \b
+    Example:
+      tmux-remediator on
+    """
+    from tmux_exporter.remediator.switch import turn_on
+
+    switch, was_off = turn_on(os.environ)
+    click.echo(f"on: {switch} is removed" if was_off else f"it was on: there is no {switch}")
 
 
 if __name__ == "__main__":

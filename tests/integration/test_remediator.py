@@ -31,6 +31,7 @@ from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.protection import Hold
 from tmux_exporter.remediator.rules import Part, Rung
 from tmux_exporter.remediator.run import Remediator
+from tmux_exporter.remediator.switch import turn_off, turn_on
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.remediator.world import World, process_of
 from tmux_exporter.report import Report
@@ -226,14 +227,14 @@ def test_a_target_that_comes_back_saves_its_scheduler(fleet: Fleet) -> None:
 def test_while_the_switch_is_there_nothing_is_signalled(fleet: Fleet) -> None:
     pair = fleet.orphan()
     remediator = about_to_end(fleet)
-    fleet.switch.touch()
+    assert turn_off(fleet.environ) == (fleet.switch, True)
     assert mode(remediator) is Mode.OBSERVE
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
     assert stops(remediator) == {Outcome.WOULD: 1}
     assert counted(remediator).refusals[Refusal.SWITCHED_OFF] == 1
     assert fleet.records() == []
-    fleet.switch.unlink()
+    assert turn_on(fleet.environ) == (fleet.switch, True)
     assert mode(remediator) is Mode.ENFORCE
     fleet.live(remediator, P.cooldown)
     assert stops(remediator) == {Outcome.WOULD: 1, Outcome.DONE: 1}

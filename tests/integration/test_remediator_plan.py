@@ -117,7 +117,7 @@ def test_switch_and_lock_hold_against_an_approved_plan_too(fleet: Fleet, policie
     content = planned(fleet, policies)
     fleet.switch.touch()
     ((_, ended, words),) = applied(fleet, policies, content)
-    assert not ended and words.startswith("switched_off: remove ")
+    assert not ended and words.endswith("is there; to go on: tmux-remediator on")
     fleet.switch.unlink()
     fleet.remediator(enforce=False)
     with pytest.raises(UsageError, match="which observes; end that one, apply the plan, and start it again"):

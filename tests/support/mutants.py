@@ -110,6 +110,10 @@ def _lock_of_the_session() -> None:
     _put(lock, "take", lambda folders, *more: take(tuple(folders)[1:], *more))
 
 
+def _never_off() -> None:
+    _put(run, "is_off", lambda _: False)
+
+
 def _one_look() -> None:
     _put(cycle, "OBSERVATIONS", 1)
 
@@ -179,6 +183,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "audit.reopen": _never_reopened,
     "lock.flock": _no_lock,
     "lock.take": _lock_of_the_session,
+    "switch.is_off": _never_off,
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,

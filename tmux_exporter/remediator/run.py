@@ -35,6 +35,7 @@ from tmux_exporter.remediator.policy import decide, note, reloaded, start
 from tmux_exporter.remediator.quiet import Quiet
 from tmux_exporter.remediator.rules import Channel, Policy, PolicySet
 from tmux_exporter.remediator.stop import Stop
+from tmux_exporter.remediator.switch import is_off
 from tmux_exporter.remediator.tally import Tally
 from tmux_exporter.remediator.telling import LEVELS, fields, thing, warning
 from tmux_exporter.remediator.world import World
@@ -114,7 +115,7 @@ class Remediator:
         """The mode in force now: the least of flag and switch, and of what the boldest policy may do."""
         flag = Mode.ENFORCE if self._settings.enforce else Mode.OBSERVE
         boldest = max((each.mode for each in self._settings.policies.policies), key=tuple(Mode).index)
-        return least(boldest, flag, Mode.OBSERVE if self._is_off() else Mode.ENFORCE)
+        return least(boldest, flag, Mode.OBSERVE if is_off(self._switch) else Mode.ENFORCE)
 
     def cycle(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """One sample and what follows from it; no further act is begun once `stopping` says so."""
@@ -163,8 +164,8 @@ class Remediator:
 
         It is verified again, and switch, holds and protection stand against it as against every other.
         """
-        if self._is_off():
-            return False, f"{Refusal.SWITCHED_OFF}: remove {self._switch} to go on"
+        if is_off(self._switch):
+            return False, f"{Refusal.SWITCHED_OFF}: {self._switch} is there; to go on: tmux-remediator on"
         result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         outcomes = ", ".join(f"{action} {outcome}" for action, outcome in result.actions)
         return result.ended, ": ".join(filter(None, (outcomes, result.refusal, result.detail)))
@@ -206,7 +207,7 @@ class Remediator:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
             self._tally.act(policy, action, Outcome.WOULD)
-            if self._settings.enforce and self._is_off():
+            if self._settings.enforce and is_off(self._switch):
                 self._tally.refuse(policy, Refusal.SWITCHED_OFF)
             self._say(f"would end {thing(decision.candidate)}", decision)
 
@@ -284,16 +285,6 @@ class Remediator:
         except AuditError as error:
             _log.error("no audit, so nothing will be ended", extra=log_fields(error=str(error)))
             return False
-        return True
-
-    def _is_off(self) -> bool:
-        try:
-            os.lstat(self._switch)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            # Whether the switch is there cannot be told: then it is.
-            return True
         return True
 
 
