@@ -309,13 +309,15 @@ class TmuxView:
     """All tmux servers of this uid in one sample; `stale_sockets` are files that nobody listens on.
 
     `places` are folders and sockets that processes name in their environments, as written there, with their
-    canonical paths: those at which nobody but the `servers` can listen.
+    canonical paths: those at which nobody but the `servers` can listen. `taken_at` is the monotonic time at
+    which the servers began to be looked for.
     """
 
     servers: tuple[ServerView, ...]
     stale_sockets: int = 0
     problems: tuple[Problem, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    taken_at: float | None = None
 
 
 class OwnerKind(StrEnum):
@@ -418,7 +420,8 @@ class Scheduler:
     `server` and `session_id` are those of the resolved target, else of the pane that made it, else None.
     `due` is the wall time at which the sleep ends, None where its argument is not a duration. `aimed` are
     the servers its keys would go to, as far as known; `judged_at` is the monotonic time of the oldest of
-    their listings, None where one of them has none. `panes` are those that its targets lead to.
+    their listings, or of the search for servers where there is none at its socket, and None where one of
+    these is missing. `panes` are those that its targets lead to.
     """
 
     process: ProcessId

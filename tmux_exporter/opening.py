@@ -9,7 +9,7 @@ from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.looks import CommandSource, OperationSource
+from tmux_exporter.looks import CommandSource, OperationSource, ServerSource
 from tmux_exporter.places import runtime_path, state_path
 from tmux_exporter.report import Report
 from tmux_exporter.sampler import Sampler
@@ -31,26 +31,20 @@ def open_sampler(
     operations: Operations | None = None,
     reports: OperationSource | None = None,
     commands: CommandSource | None = None,
+    tmux: ServerSource | None = None,
     keeps: bool = False,
     counting: bool = True,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
-    `reports` feeds `operations`; without both it tells of operations only that none were reported to it. It
-    knows the names that agents were given before, and `keeps` says that it writes down those that it gives.
-    Without `counting` its counters stay 0, and a look costs less than half.
+    `reports` feeds `operations`; without both it tells of operations only that none were reported to it.
+    `tmux` is asked instead of what `open_tmux` opens. It knows the names that agents were given before, and
+    `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
+    costs less than half.
     """
     uid = os.getuid()
     root = config.processes.root
     processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
-    tmux = TmuxSource(
-        config.tmux,
-        uid=uid,
-        clock=clock,
-        proc_root=root,
-        environ=environ,
-        interval=config.sampling.interval,
-    )
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     limits = LimitReader(clock=clock, proc_root=root)
     remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
@@ -63,7 +57,7 @@ def open_sampler(
         config,
         clock,
         processes,
-        tmux,
+        tmux or open_tmux(config, clock, environ),
         limits,
         default_socket=default_socket,
         remediator=remediator,
@@ -77,6 +71,18 @@ def open_sampler(
         memory=state.load(),
         keep=state.keep if keeps else None,
         counting=counting,
+    )
+
+
+def open_tmux(config: Config, clock: Clock, environ: Mapping[str, str]) -> TmuxSource:
+    """The tmux servers of the user who runs us."""
+    return TmuxSource(
+        config.tmux,
+        uid=os.getuid(),
+        clock=clock,
+        proc_root=config.processes.root,
+        environ=environ,
+        interval=config.sampling.interval,
     )
 
 

@@ -79,7 +79,8 @@ class ServerReport:
     """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
 
     `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
-    `listing_age_seconds` is the age of the listing that the counts come from.
+    `listing_age_seconds` is the age of the listing that the counts come from when the sample began;
+    `listing_taken_at` is when it was taken (monotonic).
     """
 
     server: str
@@ -103,6 +104,7 @@ class ServerReport:
     query_failures: Mapping[QueryFailure, int]
     problem: Problem | None
     ended: bool = False
+    listing_taken_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,8 +183,9 @@ class SchedulerReport:
     """One pending scheduler; `server` and `session` are empty where neither target nor creator is known.
 
     `sleep` is its one child, None where there is none. `aimed` are the servers that its keys would go to;
-    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none. `reason` and
-    the words of `remarks` are ours: none of them holds a word of its script.
+    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none; of one that
+    has no server it is when servers were looked for. `reason` and the words of `remarks` are ours: none of
+    them holds a word of its script.
     """
 
     server: str

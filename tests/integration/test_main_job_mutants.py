@@ -102,8 +102,11 @@ def run_below(_: Fleet, tools: Tools, pids: Pids) -> Tools:
     return replace(tools, own=lambda: frozenset({*tools.own(), pids[0]}))
 
 
-def in_unit(name: str) -> Callable[[Fleet, Tools, Pids], Tools]:
-    """systemd says that everything that is asked about is in this unit; no machine of a test has one."""
+def in_unit(name: str, *, shared: bool = False) -> Callable[[Fleet, Tools, Pids], Tools]:
+    """systemd says that all that is asked about is in this unit, servers too where it is `shared`.
+
+    No machine of a test has one.
+    """
 
     def change(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
         # A server that is younger than the pair, whatever tests came before.
@@ -113,7 +116,6 @@ def in_unit(name: str) -> Callable[[Fleet, Tools, Pids], Tools]:
             asked = list(processes)
             servers = {each.id for each in proofs.servers_in(tools.processes())}
             known = tools.around(asked)
-            shared = name.endswith(".scope")
             return {
                 each: known[each]._replace(unit=name if shared or each not in servers else "")
                 for each in asked
@@ -161,7 +163,7 @@ IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
         Trouble(protected=Protection(comm=("sleep",))),
     ),
     "in_a_service": (_decoy(ORPHAN, proofs.are_no_service), Trouble(in_unit("web.service"))),
-    "above_a_server": (_decoy(ORPHAN, proofs.hold_no_server), Trouble(in_unit("session-1.scope"))),
+    "above_a_server": (_decoy(ORPHAN, proofs.hold_no_server), Trouble(in_unit("tmux.service", shared=True))),
 }
 """True orphans, but for this."""
 

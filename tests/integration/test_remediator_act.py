@@ -280,6 +280,36 @@ def test_a_look_that_took_long_signals_nothing(fleet: Fleet) -> None:
     assert kinds(fleet) == []
 
 
+def late(tools: Tools, looks: int) -> Tools:
+    """The same tools, whose first looks are too old by the time that they are there."""
+    taken: list[Moment] = []
+
+    def look() -> tuple[Report, Moment]:
+        report, moment = tools.look()
+        taken.append(moment)
+        shift = act.LOOK_AGE if len(taken) <= looks else 0.0
+        return report, Moment(moment.wall + shift, moment.monotonic + shift)
+
+    return replace(tools, look=look)
+
+
+def test_a_look_that_took_long_is_taken_again_but_not_for_ever(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    scheduler = fleet.scheduler(pair[0])
+    assert refused(end_pair(P, scheduler, late(fleet.tools(), act.LOOKS)), Refusal.STALE)
+    assert alive(*pair)
+    assert end_pair(P, scheduler, late(fleet.tools(), act.LOOKS - 1)).ended
+    assert kinds(fleet) == ["intent", "outcome"]
+
+
+def test_processes_that_were_read_long_before_the_look_are_not_signalled(fleet: Fleet) -> None:
+    pair = fleet.orphan()
+    tools = interposed(fleet.tools(), "look", lambda: fleet.clock.advance(act.EVIDENCE_AGE))
+    assert refused(end_pair(P, fleet.scheduler(pair[0]), tools), Refusal.STALE)
+    assert alive(*pair)
+    assert kinds(fleet) == ["intent", "outcome"]
+
+
 def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     pair = fleet.orphan()
     tools = fleet.tools()

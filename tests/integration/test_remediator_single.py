@@ -6,26 +6,31 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.orders import KILL, STOP, single_order
+from tests.support.orders import KILL, STOP, pair_order, single_order
 from tests.support.processes import end_process, is_gone
-from tests.support.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.model import ProcessId
+from tmux_exporter import sampler
+from tmux_exporter.model import ProcessId, ProcessTable
 from tmux_exporter.remediation import Action, Method, Outcome, Refusal
-from tmux_exporter.remediator import proofs, vetoes
+from tmux_exporter.remediator import act, proofs, vetoes, world
 from tmux_exporter.remediator.act import Result, Tools, end
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.order import Order, Stage
 from tmux_exporter.remediator.replay import differences
 from tmux_exporter.remediator.rules import OptIn
-from tmux_exporter.remediator.vetoes import Case
+from tmux_exporter.remediator.vetoes import Case, Moment
 from tmux_exporter.remediator.world import World
+from tmux_exporter.report import Report
+from tmux_exporter.sources.procfs import ProcReader
 
 P = replace(ORPHANED_SCHEDULERS, warmup=0.0)
 
@@ -114,6 +119,101 @@ def test_an_agent_is_ended_and_neither_its_shell_nor_its_pane(fleet: Fleet) -> N
     assert (intent["method"], intent["processes"]) == ("agent_process", [list(order.target.processes[0])])
     assert "sleep 20000" not in fleet.act_audit.read_text()
     end_process(child)
+
+
+def slow_before_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """The processes are read for longer than a listing may be old."""
+    read = ProcReader.read
+
+    def slowly(reader: ProcReader) -> ProcessTable:
+        fleet.clock.advance(2 * act.LOOK_AGE)
+        meanwhile()
+        return read(reader)
+
+    patch.setattr(ProcReader, "read", slowly)
+
+
+def slow_after_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """What tmux has answered is thought about for longer than it may be old."""
+    find = sampler.find_agents
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        fleet.clock.advance(2 * act.LOOK_AGE)
+        meanwhile()
+        return find(*args, **more)
+
+    patch.setattr(sampler, "find_agents", slowly)
+
+
+Slow = Callable[[Fleet, pytest.MonkeyPatch, Callable[[], object]], None]
+
+
+def slow_tools(fleet: Fleet, slow: Slow, meanwhile: Callable[[], object] = lambda: None) -> Tools:
+    """The same tools, with a look of a slow machine."""
+    tools = fleet.tools()
+
+    def look() -> tuple[Report, Moment]:
+        with pytest.MonkeyPatch.context() as patch:
+            slow(fleet, patch, meanwhile)
+            report, moment = tools.look()
+        assert moment.wall - report.timestamp > act.LOOK_AGE
+        return report, moment
+
+    return replace(tools, look=look)
+
+
+@pytest.mark.parametrize("slow", [slow_before_tmux, slow_after_tmux])
+def test_on_a_slow_machine_an_agent_is_ended(fleet: Fleet, slow: Slow) -> None:
+    pid = agent(fleet)
+    assert carry_out(agent_order(pid), slow_tools(fleet, slow)).actions == DONE
+    assert [each["kind"] for each in records(fleet)] == ["intent", "outcome"]
+
+
+@pytest.mark.parametrize("slow", [slow_before_tmux, slow_after_tmux])
+def test_on_a_slow_machine_a_check_in_is_ended_unless_tmux_shows_something_new(
+    fleet: Fleet, slow: Slow
+) -> None:
+    shell, sleep = fleet.orphan()
+    order = pair_order(P, fleet.scheduler(shell))
+    numbers = count()
+
+    def make_a_session() -> None:
+        fleet.tmux("new-session", "-d", "-s", f"more{next(numbers)}", "cat")
+
+    if slow is slow_after_tmux:
+        assert refused(carry_out(order, slow_tools(fleet, slow, make_a_session)), Refusal.STALE)
+        assert next(numbers) == act.LOOKS
+        assert alive(shell, sleep)
+    assert carry_out(order, slow_tools(fleet, slow)).ended
+    assert fleet.fired() == ""
+
+
+BUSY = 15
+"""Programs that use all the CPU that they are given."""
+
+TRIES, ENOUGH = 20, 19
+
+
+def running() -> int:
+    """How many threads of the machine run or wait for a CPU now."""
+    return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_an_agent_is_ended_on_a_busy_machine(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act, "LOOK_AGE", AS_SHIPPED.look_age)
+    monkeypatch.setattr(act, "EVIDENCE_AGE", AS_SHIPPED.evidence_age)
+    monkeypatch.setattr(world, "LOOK_TIMEOUT", AS_SHIPPED.look_timeout)
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
+    try:
+        wait_for(lambda: running() >= BUSY, "the machine is busy", 60)
+        results = [carry_out(agent_order(agent(fleet), STOP), fleet.tools()) for _ in range(TRIES)]
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+    assert sum(each.actions == DONE for each in results) >= ENOUGH, results
 
 
 def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) -> None:

@@ -86,7 +86,11 @@ class Cycles:
             each if each.judged_at is None else replace(each, judged_at=self.now - aged)
             for each in report.schedulers
         )
-        report = replace(report, schedulers=judged, timestamp=self.moment().wall - aged)
+        servers = tuple(
+            each if each.listing_taken_at is None else replace(each, listing_taken_at=self.now - aged)
+            for each in report.servers
+        )
+        report = replace(report, schedulers=judged, servers=servers, timestamp=self.moment().wall - aged)
         policies = PolicySet(policies=(self.policy, *self.more), per_cycle=1_000, per_hour=100_000)
         self.verdict = decide(policies, report, self.state, self.moment(), OWN)
         self.state = self.verdict.state

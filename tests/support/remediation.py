@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -38,8 +38,19 @@ from tmux_exporter.sources.procfs import ProcReader
 INTERVAL = 5.0
 QUERY_TIMEOUT = 1.0
 
+
+class Bounds(NamedTuple):
+    """What the last look before a signal may take, in seconds."""
+
+    look_age: float
+    evidence_age: float
+    look_timeout: float
+
+
 FLEET, OTHER = f"rx{os.getpid()}-fleet", f"rx{os.getpid()}-other"
 """Names that no server of anybody else has: a remediator of a test that enforces acts on these two alone."""
+
+AS_SHIPPED = Bounds(act.LOOK_AGE, act.EVIDENCE_AGE, world.LOOK_TIMEOUT)
 
 _READ = ProcReader.read
 
@@ -263,6 +274,7 @@ def running_fleet() -> Iterator[Fleet]:
         patch.setattr(ProcReader, "read", _only_of(base))
         # The machine that runs the tests may be busy; a test of these two bounds sets them itself.
         patch.setattr(act, "LOOK_AGE", 10.0)
+        patch.setattr(act, "EVIDENCE_AGE", 60.0)
         patch.setattr(world, "LOOK_TIMEOUT", QUERY_TIMEOUT)
         sockets, home = base / f"tmux-{os.getuid()}", base / "home"
         sockets.mkdir(mode=0o700)

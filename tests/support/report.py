@@ -116,6 +116,7 @@ UP = ServerReport(
     query_duration=histogram((0.0031, 0.0042, 0.0047)),
     query_failures={},
     problem=None,
+    listing_taken_at=0.0,
 )
 
 HELD = replace(

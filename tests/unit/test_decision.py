@@ -1,6 +1,7 @@
 """What a policy of each kind decides, cycle by cycle: figures, ladders, approvals, breakers, protection."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -112,8 +113,54 @@ def test_no_kill_without_a_stop_in_vain(outcome: Outcome | None) -> None:
     cycles, stop = stopped()
     if outcome is not None:
         done(cycles, stop, (Action.STOP, outcome), report=shown(coder()))
-    later = taken(cycles.run(shown(coder()), BIG.cooldown - 100))
-    assert later == []
+    later = [action for _, action in taken(cycles.run(shown(coder()), BIG.cooldown - 100))]
+    assert "kill" not in later
+    # What signalled nothing is tried again.
+    assert ("stop" in later) is (outcome in (Outcome.REFUSED, Outcome.VANISHED))
+
+
+NOTHING_SENT = [(Action.STOP, Outcome.REFUSED), (Action.STOP, Outcome.VANISHED)]
+
+
+@pytest.mark.parametrize("outcome", NOTHING_SENT)
+def test_a_try_that_signalled_nothing_comes_again_and_ever_later(outcome: tuple[Action, Outcome]) -> None:
+    cycles, stop = stopped()
+    tries = [cycles.now]
+    while len(tries) < 12:
+        done(cycles, stop, outcome, report=shown(coder()))
+        found = [decision for decision in cycles.see(shown(coder())) if decision.order is not None]
+        while not found:
+            found = [decision for decision in cycles.see(shown(coder())) if decision.order is not None]
+        (stop,) = found
+        assert stop.order is not None and stop.order.stages[0].action is Action.STOP
+        tries.append(cycles.now)
+    waits = [later - before for before, later in pairwise(tries)]
+    assert waits == [min(INTERVAL * 2**number, BIG.cooldown) for number in range(11)]
+
+
+@pytest.mark.parametrize("outcome", NOTHING_SENT)
+def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, Outcome]) -> None:
+    one = replace(P, per_hour=1, per_target_per_hour=1)
+    cycles = Cycles(one)
+    report = seen(orphan(), orphan(600))
+    found = [decision for _, decision in cycles.run(report, 1200) if decision.order is not None]
+    (first,) = found
+    done(cycles, first, outcome, report=report)
+    assert cycles.state.stops == () and cycles.state.policies[P.name].stops == ()
+    (again,) = [each for each in cycles.see(report) if each.order is not None]
+    done(cycles, again, (Action.STOP, Outcome.DONE), report=report)
+    assert [decision for _, decision in cycles.run(report, 1200) if decision.order is not None] == []
+
+
+def test_a_refused_kill_is_still_one_after_a_stop_in_vain() -> None:
+    cycles, stop = stopped()
+    done(cycles, stop, (Action.STOP, Outcome.SURVIVED), report=shown(coder()))
+    found = [decision for _, decision in cycles.run(shown(coder()), BIG.cooldown - 100) if decision.order]
+    (kill,) = found
+    assert kill.action is Action.KILL
+    done(cycles, kill, (Action.KILL, Outcome.REFUSED), report=shown(coder()))
+    (again,) = [each for each in cycles.see(shown(coder())) if each.order is not None]
+    assert again.action is Action.KILL
 
 
 def test_a_kill_that_follows_at_once_is_one_order() -> None:

@@ -28,6 +28,7 @@ from tmux_exporter.remediator.proofs import (
     stages_refusal,
 )
 from tmux_exporter.remediator.rules import OptIn, Pattern, Protection
+from tmux_exporter.sources.circumstances import parse_unit
 
 P = ORPHANED_SCHEDULERS
 NOTHING = Protection()
@@ -145,8 +146,8 @@ DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
         leaked(replace(LEAK, exe="/usr/local/bin/tmux")),
     ],
     proofs.hold_no_server: [
-        evidence(older(SHELL), SLEEP, SERVER, around=unit("s.scope", older(SHELL), SERVER)),
-        agent(older(AGENT), SERVER, around=unit("agent.scope", older(AGENT), SERVER)),
+        evidence(older(SHELL), SLEEP, SERVER, around=unit("s.service", older(SHELL), SERVER)),
+        agent(older(AGENT), SERVER, around=unit("agent.service", older(AGENT), SERVER)),
         leaked(older(LEAK), SERVER, around=unit("tmux.service", older(LEAK), SERVER)),
     ],
     proofs.are_not_above_us: [
@@ -234,6 +235,20 @@ def test_units_that_no_tmux_server_is_the_younger_in_are_no_hindrance() -> None:
         assert objection(evidence(SHELL, SLEEP, SERVER, around=unit(name, SHELL, SLEEP, SERVER))) is None
     assert objection(agent(AGENT, SERVER, around=unit("agent.scope", AGENT))) is None
     assert objection(leaked(LEAK, SERVER, around=unit("tmux.service", LEAK, SERVER))) is None
+
+
+LOGIN = "0::/user.slice/user-1000.slice/session-3.scope\n"
+SPAWNED = "0::/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1.scope\n"
+
+
+@pytest.mark.parametrize("cgroup", [LOGIN, SPAWNED])
+def test_a_scope_does_not_end_with_one_of_its_processes(cgroup: str) -> None:
+    name = parse_unit(cgroup.encode())
+    assert name.endswith(".scope")
+    scheduler = older(SHELL), older(SLEEP)
+    assert objection(evidence(*scheduler, SERVER, around=unit(name, *scheduler, SERVER))) is None
+    assert objection(agent(older(AGENT), SERVER, around=unit(name, older(AGENT), SERVER))) is None
+    assert objection(leaked(older(LEAK), SERVER, around=unit(name, older(LEAK), SERVER))) is None
 
 
 def test_the_mounts_of_a_tmux_server_are_as_good_as_ours() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.orders import KILL, STOP
-from tests.support.orphans import orphan, seen
+from tests.support.orphans import WALL, orphan, seen
 from tests.unit.test_remediator_proofs import CASES as EVIDENCE
 from tests.unit.test_remediator_proofs import SHELL, SLEEP, agent, leaked, order
 from tests.unit.test_remediator_proofs import evidence as of_pair
@@ -17,7 +17,7 @@ from tmux_exporter.remediation import Action, Method, Refusal
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.proofs import Evidence, objection
 from tmux_exporter.remediator.replay import decide, differences
-from tmux_exporter.remediator.vetoes import Case, refusal
+from tmux_exporter.remediator.vetoes import Case, Subject, refusal
 from tmux_exporter.remediator.words import of_order
 
 ORDER = order(Method.SCHEDULER_PAIR, SHELL, SLEEP)
@@ -64,6 +64,24 @@ def test_what_a_report_showed_is_judged_again_as_it_was(looked: Case) -> None:
     told = record("refusal", refusal(looked), evidence=of_pair(), look=looked)
     assert decide(told) is refusal(looked)
     assert list(differences([told])) == []
+
+
+def without_its_times(look: dict[str, Any]) -> dict[str, Any]:
+    """A look as it was recorded before looks were told by their times."""
+    servers = [{k: v for k, v in each.items() if k != "listing_taken_at"} for each in look["servers"]]
+    subject = {**look["subject"], "judged_at": None} if "state" in look["subject"] else look["subject"]
+    return {**look, "servers": servers, "subject": subject}
+
+
+@pytest.mark.parametrize(("taken", "reason"), [(WALL - 29.0, None), (WALL - 31.0, Refusal.STALE)])
+@pytest.mark.parametrize("subject", [AGENT, LEAK, SERVERLESS])
+def test_a_record_of_before_is_judged_by_its_whole_sample(
+    subject: Subject, taken: float, reason: Refusal | None
+) -> None:
+    looked = case(subject, replace(SEEN, timestamp=taken))
+    told = record("refusal", reason, evidence=of_pair(), look=looked)
+    told["look"] = without_its_times(told["look"])
+    assert decide(told) is reason
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ ATTACHED = home(sessions=(replace(WORK, attached_clients=1),))
 ROOT = home(panes=(replace(pane("default", "work", "%3"), pid=500),))
 BELOW = home(panes=(replace(pane("default", "work", "%3"), pid=520),))
 SUBAGENT = replace(SEEN, agents=(AGENT, replace(AGENT, agent="helper", process=ProcessId(530, 1), pid=530)))
-LATER = Moment(wall=NOW.wall + P.max_age, monotonic=P.max_age)
+LATER = Moment(wall=NOW.wall + P.max_age, monotonic=P.max_age + 0.1)
 
 OTHERS: dict[Callable[[Case], bool], list[Case]] = {
     vetoes.sees_all_processes: [
@@ -197,9 +197,9 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
     ],
     vetoes.is_recent: [
         *(case(each, SEEN, now=LATER) for each in (AGENT, LEAK)),
-        case(AGENT, home(server=replace(SERVER, listing_age_seconds=P.max_age))),
-        case(AGENT, home(server=replace(SERVER, listing_age_seconds=None))),
-        case(AGENT, SEEN, now=Moment(wall=WALL - 60, monotonic=0.1)),
+        case(AGENT, home(server=replace(SERVER, listing_taken_at=NOW.monotonic - P.max_age - 0.1))),
+        case(AGENT, home(server=replace(SERVER, listing_taken_at=None))),
+        case(AGENT, home(server=replace(SERVER, listing_taken_at=NOW.monotonic + 0.1))),
     ],
     vetoes.is_endable: [
         case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN),
@@ -258,7 +258,12 @@ def test_what_a_policy_may_opt_in_to_is_these_and_no_more(monkeypatch: pytest.Mo
             assert (held is None) is (veto in lifted), veto
 
 
-SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=None)
+def test_what_a_sample_did_beside_its_listing_makes_nothing_old() -> None:
+    long = replace(SEEN, timestamp=WALL - 10 * P.max_age, duration_seconds=10 * P.max_age)
+    assert all(refusal(case(each, long)) is None for each in (AGENT, LEAK))
+
+
+SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=0.0)
 
 
 @pytest.mark.parametrize(
@@ -269,13 +274,14 @@ SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=None)
         (seen(SERVERLESS, servers=(replace(SERVER, up=False, ended=True),)), None),
         (seen(SERVERLESS, servers=(replace(SERVER, up=False),)), Refusal.SERVER_UNKNOWN),
         (seen(SERVERLESS, problems=(Problem(source="x", reason="denied"),)), Refusal.SERVER_UNKNOWN),
-        (seen(SERVERLESS, timestamp=WALL - P.max_age), Refusal.STALE),
+        (seen(replace(SERVERLESS, judged_at=NOW.monotonic - P.max_age - 0.1)), Refusal.STALE),
+        (seen(replace(SERVERLESS, judged_at=None)), Refusal.STALE),
     ],
 )
 def test_a_missing_server_counts_only_while_nothing_is_unknown(
     report: Report, reason: Refusal | None
 ) -> None:
-    assert refusal(case(SERVERLESS, report)) is reason
+    assert refusal(case(report.schedulers[0], report)) is reason
 
 
 def test_the_pair_of_a_scheduler_without_a_sleep_is_vetoed_however_it_is_read() -> None:

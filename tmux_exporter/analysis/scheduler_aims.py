@@ -63,6 +63,11 @@ class Servers:
             for pane in each.listing.panes
         }
 
+    @property
+    def taken_at(self) -> float | None:
+        """When the servers were looked for, monotonic."""
+        return self._view.taken_at
+
     def pane(self, key: PaneKey | None) -> Pane | None:
         """A listed pane, fresh or held."""
         return self._panes.get(key) if key is not None else None

@@ -123,7 +123,7 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
         session_id=session_id,
         due=due,
         aimed=tuple(dict.fromkeys(aim.view.process for aim in aims if aim.view and aim.view.process)),
-        judged_at=_judged_at(aims),
+        judged_at=_judged_at(aims, sample.servers.taken_at),
         panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
         remarks=noted,
     )
@@ -245,9 +245,19 @@ def _place(
     return (owner.server if owner else None), None
 
 
-def _judged_at(aims: tuple[Aim, ...]) -> float | None:
-    """When the oldest listing was taken on which the aims rest; None where one of them has no listing."""
-    taken = [aim.view.listing.taken_at if aim.view and aim.view.listing else None for aim in aims]
+def _judged_at(aims: tuple[Aim, ...], looked_at: float | None) -> float | None:
+    """When the oldest look was taken on which the aims rest; None where one of them has none.
+
+    What has no server rests on the search for servers, at `looked_at`.
+    """
+    taken = [
+        looked_at
+        if aim.fate is SchedulerState.SERVERLESS
+        else aim.view.listing.taken_at
+        if aim.view and aim.view.listing
+        else None
+        for aim in aims
+    ]
     known = [each for each in taken if each is not None]
     return min(known) if known and len(known) == len(taken) else None
 

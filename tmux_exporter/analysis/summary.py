@@ -177,6 +177,7 @@ class Summary:
             query_failures=queries.failures,
             problem=view.problem,
             ended=view.ended,
+            listing_taken_at=listing.taken_at if listing else None,
         )
 
     def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:

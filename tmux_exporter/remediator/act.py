@@ -34,7 +34,13 @@ from tmux_exporter.remediator.vetoes import Case, Moment, Subject, look_age, ref
 from tmux_exporter.report import Report
 
 LOOK_AGE = 1.0
-"""Seconds after which a look at tmux is too old to signal anything by it."""
+"""Seconds after which a listing of tmux is too old to signal anything by it, however long the sample took."""
+
+EVIDENCE_AGE = 10.0
+"""Seconds after which what was read of the processes under their pidfds is too old for it."""
+
+LOOKS = 3
+"""How often tmux is asked anew in one act while the answer is too old by the time that it is judged."""
 
 LONGEST_WAIT = 10.0
 """Seconds for which one signal is given time here: the rest of the fleet waits meanwhile."""
@@ -97,6 +103,7 @@ class _Attempt:
     evidence: Evidence | None = None
     case: Case | None = None
     judged_at: float = float("-inf")
+    read_at: float = float("-inf")
     intent: int | None = None
     actions: list[tuple[Action, Outcome]] = field(default_factory=list)
 
@@ -153,6 +160,7 @@ def _open_last(attempt: _Attempt) -> Result | None:
 
 def _read_evidence(attempt: _Attempt) -> Result | None:
     order, tools = attempt.order, attempt.tools
+    attempt.read_at = tools.clock.monotonic()
     table = tools.processes()
     members = members_of(order)
     around = tools.around({*members, *(each.id for each in servers_in(table))})
@@ -182,6 +190,17 @@ def _judge(attempt: _Attempt) -> Result | None:
 
 
 def _look_again(attempt: _Attempt) -> Result | None:
+    """Ask tmux until an answer is young enough, which on a busy machine may take more than one."""
+    result = _look_once(attempt)
+    for _ in range(LOOKS - 1):
+        if result is None or result.refusal is not Refusal.STALE:
+            break
+        # What was read of the processes has got older meanwhile, too.
+        result = _read_evidence(attempt) or _probe(attempt) or _judge(attempt) or _look_once(attempt)
+    return result
+
+
+def _look_once(attempt: _Attempt) -> Result | None:
     report, moment = attempt.tools.look()
     subject = _subject(report, attempt.order)
     if subject is None:
@@ -232,8 +251,11 @@ def _record_intent(attempt: _Attempt) -> Result | None:
 
 def _stop(attempt: _Attempt) -> Result | None:
     # Writing to the disk may have taken any time.
-    if attempt.tools.clock.monotonic() - attempt.judged_at > LOOK_AGE:
+    now = attempt.tools.clock.monotonic()
+    if now - attempt.judged_at > LOOK_AGE:
         return attempt.end(Outcome.REFUSED, Refusal.STALE, "the last look is too old by now")
+    if now - attempt.read_at > EVIDENCE_AGE:
+        return attempt.end(Outcome.REFUSED, Refusal.STALE, "its processes were read too long ago")
     if _is_gone(attempt.first) or _is_gone(attempt.last):
         return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
     _send(attempt.first, _NUMBERS[attempt.order.stages[0].signal])

@@ -200,7 +200,8 @@ class Cycle:
             counted.append((now, key))
             circuit = breaker.tried(circuit, now)
             watch = self._watches[key]
-            self._watches[key] = replace(watch, acted_at=now, survived=False)
+            before = watch.acted_at, watch.survived
+            self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
             self._decide(candidate, action=order.stages[0].action, order=order)
         return tuple(counted), circuit
 
@@ -230,6 +231,8 @@ class Cycle:
         watch, stop, kill = self._watches[key], self.policy.stop, self.policy.kill
         rung = self._next(key)
         if self._reasons[key] is not None or rung is None or rung is not stop or self._total.is_taken(key):
+            return None
+        if watch.retry_at is not None and self._now < watch.retry_at:
             return None
         if watch.acted_at is None or self._now - watch.acted_at >= self.policy.cooldown:
             return self._order(candidate, tuple(self._stages(stop, kill)))

@@ -23,8 +23,10 @@ class Watch:
 
     `since` is the first complete look that showed it, `judged_at` the last one that counted, `seen_at` the
     last cycle in which it matched. `rung` is the next step of the ladder, `rung_at` when the one before was
-    taken. `acted_at` is when its end was last asked for, `survived` that it was signalled in vain then.
-    `refusal` is the last reason to leave it alone: each is told once.
+    taken. `acted_at` is when its end was last asked for, `survived` that it was signalled in vain then;
+    `before` is what these two were until then, should nothing have been signalled. `refused` is how often in
+    a row that was so, and before `retry_at` it is not tried again. `refusal` is the last reason to leave it
+    alone: each is told once.
     """
 
     since: float
@@ -35,6 +37,9 @@ class Watch:
     rung_at: float | None = None
     acted_at: float | None = None
     survived: bool = False
+    before: tuple[float | None, bool] = (None, False)
+    refused: int = 0
+    retry_at: float | None = None
     refusal: Refusal | None = None
 
 

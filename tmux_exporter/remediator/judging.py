@@ -10,7 +10,7 @@ from tmux_exporter.remediator.figures import Subject
 from tmux_exporter.remediator.gauging import gauge
 from tmux_exporter.remediator.protection import Hold, shield
 from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.remediator.vetoes import Case, Moment, look_age, refusal, sees_its_servers
+from tmux_exporter.remediator.vetoes import Case, Moment, refusal, sees_its_servers
 from tmux_exporter.report import PaneReport, Report, SchedulerReport, ServerReport
 
 UNSEEN = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
@@ -61,8 +61,7 @@ class View:
     def judged_at(self, candidate: Candidate) -> float | None:
         """When the oldest listing was taken that it is judged by, monotonic; None where one never was."""
         case = self._case(candidate)
-        age = self._listing_age(candidate) if case is None else look_age(case)
-        return None if age is None else self.moment.monotonic - age
+        return self._listed_at(candidate) if case is None else case.judged_at
 
     def is_unknown(self, candidate: Candidate) -> bool:
         """Whether nobody can say now what it is, for want of a complete answer of tmux."""
@@ -106,14 +105,13 @@ class View:
         server = self._server(candidate)
         if server is None or not server.up or server.held or server.problem is not None:
             return Refusal.SERVER_UNKNOWN
-        age = self._listing_age(candidate)
+        taken = self._listed_at(candidate)
+        age = None if taken is None else self.moment.monotonic - taken
         return Refusal.STALE if age is None or age > self.policy.max_age else None
 
-    def _listing_age(self, candidate: Candidate) -> float | None:
+    def _listed_at(self, candidate: Candidate) -> float | None:
         server = self._server(candidate)
-        if server is None or server.listing_age_seconds is None:
-            return None
-        return self.moment.wall - self.report.timestamp + server.listing_age_seconds
+        return None if server is None else server.listing_taken_at
 
     def _server(self, candidate: Candidate) -> ServerReport | None:
         found: Iterable[ServerReport] = self.report.servers

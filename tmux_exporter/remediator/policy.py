@@ -14,9 +14,12 @@ from tmux_exporter.remediator.history import PolicyState, State, Verdict, Watch
 from tmux_exporter.remediator.judging import View
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.protection import Hold
-from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.remediator.rules import Policy, PolicySet
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
+
+_UNTOUCHED = frozenset({Outcome.REFUSED, Outcome.VANISHED})
+"""Outcomes of acts in which nothing was signalled."""
 
 
 def start(moment: Moment) -> State:
@@ -69,12 +72,17 @@ def note(
 ) -> State:
     """The state after an act: whether the target is gone, or what survived what.
 
-    An act that was refused, or whose target ended by itself, says nothing about the policy.
+    An act that was refused, or whose target ended by itself, says nothing about the policy, and costs neither
+    its budgets nor the cooldown: it is tried again in the next cycle, then after ever longer pauses.
     """
     policy = order.policy
+    results = dict(outcomes)
+    if _UNTOUCHED.issuperset(results.values()):
+        state = _taken_back(state, policy, candidate.key, report.interval_seconds, now)
     before = state.policies.get(policy.name, PolicyState())
     circuit, watches = before.circuit, dict(before.watches)
-    results = dict(outcomes)
+    if not _UNTOUCHED.issuperset(results.values()) and (watch := watches.get(candidate.key)) is not None:
+        watches[candidate.key] = replace(watch, refused=0, retry_at=None)
     if Outcome.DONE in results.values():
         circuit = breaker.ended(circuit, policy.breaker, candidate, report, now)
     elif Outcome.SURVIVED in results.values():
@@ -86,6 +94,28 @@ def note(
         circuit = replace(circuit, tried_at=None)
     after = replace(before, circuit=circuit, watches=watches)
     return replace(state, policies={**state.policies, policy.name: after})
+
+
+def _taken_back(state: State, policy: Policy, key: Key, interval: float, now: float) -> State:
+    """The state without an act that signalled nothing."""
+    before = state.policies.get(policy.name, PolicyState())
+    watch = before.watches.get(key)
+    if watch is None or watch.acted_at is None:
+        return state
+    acted_at, survived = watch.before
+    pause = min(policy.cooldown, interval * 2.0 ** min(watch.refused, 30))
+    restored = replace(
+        watch, acted_at=acted_at, survived=survived, refused=watch.refused + 1, retry_at=now + pause
+    )
+    after = replace(
+        before,
+        watches={**before.watches, key: restored},
+        stops=tuple(each for each in before.stops if each != (watch.acted_at, key)),
+    )
+    stops = list(state.stops)
+    if watch.acted_at in stops:
+        stops.remove(watch.acted_at)
+    return replace(state, policies={**state.policies, policy.name: after}, stops=tuple(stops))
 
 
 def reloaded(before: PolicySet, after: PolicySet, state: State, moment: Moment) -> State:
@@ -115,6 +145,8 @@ def _anew(state: PolicyState, now: float) -> dict[Key, Watch]:
             seen_at=each.seen_at,
             acted_at=each.acted_at,
             survived=each.survived,
+            refused=each.refused,
+            retry_at=each.retry_at,
             refusal=each.refusal,
         )
         for key, each in state.watches.items()

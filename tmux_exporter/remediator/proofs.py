@@ -33,7 +33,7 @@ class Member:
     """One process that is to be signalled; None is what could not be read.
 
     `is_service` says that it is in a service of systemd that is not a tmux server's own, `holds_server` that
-    a tmux server shares its unit and is younger. `argv_sha256` is empty where it is not known.
+    a tmux server shares its service and is younger. `argv_sha256` is empty where it is not known.
     """
 
     process: ProcessId
@@ -151,10 +151,11 @@ def _member(
         is_shell=posixpath.basename(process.exe or "") in SHELLS,
         is_at_home=_is_at_home(process, table, servers),
         is_service=None if mine.unit is None else mine.unit.endswith(".service") and not beside,
-        # Its end may be the end of the unit, and of all that is in it.
+        # A service may end with it, and all that is in it; a scope, such as a login, outlives any of them.
         holds_server=None
         if mine.unit is None
-        else any(each.id.start_ticks >= process.id.start_ticks for each in beside),
+        else mine.unit.endswith(".service")
+        and any(each.id.start_ticks >= process.id.start_ticks for each in beside),
         is_reachable=mine.reachable,
         argv_sha256=argv_sha256(process),
     )
@@ -203,7 +204,7 @@ def are_no_tmux(evidence: Evidence) -> bool:
 
 
 def hold_no_server(evidence: Evidence) -> bool:
-    """None is older than a tmux server of its own systemd unit: the unit may end with it."""
+    """None is older than a tmux server of its own service of systemd: that may end with it."""
     return all(each.holds_server is False for each in evidence.members)
 
 

@@ -124,7 +124,7 @@ def _evidence(value: Record) -> Evidence:
 
 def _case(value: Record) -> Case:
     terms = value["terms"]
-    subject = _subject(value["subject"])
+    subject = _subject(value["subject"], value)
     return Case(
         subject=subject,
         report=_report(value, subject),
@@ -149,7 +149,7 @@ def _report(value: Record, subject: Subject) -> Report:
         interval_seconds=0.0,
         complete=True,
         samples={},
-        servers=tuple(map(_server, value["servers"])),
+        servers=tuple(_server(each, value) for each in value["servers"]),
         sessions=tuple(_session(subject, clients) for clients in value["attached"]),
         panes=tuple(map(_pane, value["panes"])),
         agents=tuple(_agent("", "", "", _id(each)) for each in value["agents"]),
@@ -158,7 +158,26 @@ def _report(value: Record, subject: Subject) -> Report:
     )
 
 
-def _subject(value: Record) -> Subject:
+def _judged_at(subject: Record, look: Record) -> float | None:
+    """When a scheduler's look was taken; earlier ones without a server were judged by the whole sample."""
+    if subject["judged_at"] is None and subject["state"] == SchedulerState.SERVERLESS:
+        return _sampled_at(look)
+    return None if subject["judged_at"] is None else float(subject["judged_at"])
+
+
+def _sampled_at(look: Record) -> float:
+    """When a sample began, monotonic."""
+    return float(look["monotonic"] - (look["wall"] - look["taken"]))
+
+
+def _listed_at(server: Record, look: Record) -> float | None:
+    """When a server's listing was taken: earlier records tell only how old it was when the sample began."""
+    if "listing_taken_at" in server:
+        return None if server["listing_taken_at"] is None else float(server["listing_taken_at"])
+    return None if server["listing_age"] is None else _sampled_at(look) - float(server["listing_age"])
+
+
+def _subject(value: Record, look: Record) -> Subject:
     server, session, process = value["server"], value["session"], value["process"]
     if "state" in value:
         return SchedulerReport(
@@ -174,7 +193,7 @@ def _subject(value: Record) -> Subject:
             open_fds=None,
             sleep=None if value["sleep"] is None else _id(value["sleep"]),
             aimed=tuple(value["aimed"]),
-            judged_at=value["judged_at"],
+            judged_at=_judged_at(value, look),
         )
     if "program" in value:
         return _agent(server, session, value["program"], None if process is None else _id(process))
@@ -213,7 +232,7 @@ _NOTHING = Usage(
 )
 
 
-def _server(value: Record) -> ServerReport:
+def _server(value: Record, look: Record) -> ServerReport:
     problem = value["problem"]
     return ServerReport(
         server=value["server"],
@@ -237,6 +256,7 @@ def _server(value: Record) -> ServerReport:
         query_failures={},
         problem=None if problem is None else Problem(source="", reason=problem),
         ended=value["ended"],
+        listing_taken_at=_listed_at(value, look),
     )
 
 

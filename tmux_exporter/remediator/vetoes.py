@@ -125,6 +125,15 @@ class Case:
         return tuple(known.get(label) for label in self.labels)
 
     @property
+    def judged_at(self) -> float | None:
+        """When the oldest look was taken that it is judged by, monotonic; None where one never was."""
+        if isinstance(self.subject, SchedulerReport):
+            return self.subject.judged_at
+        taken = [None if server is None else server.listing_taken_at for server in self.servers]
+        known = [each for each in taken if each is not None]
+        return min(known) if known and len(known) == len(taken) else None
+
+    @property
     def is_serverless(self) -> bool:
         """Whether it is judged by the absence of its tmux server."""
         subject = self.subject
@@ -163,16 +172,11 @@ def is_recent(case: Case) -> bool:
 
 
 def look_age(case: Case) -> float | None:
-    """How old the oldest listing is that it was judged by, in seconds; None where one has never been."""
-    if isinstance(case.subject, SchedulerReport) and not case.is_serverless:
-        judged_at = case.subject.judged_at
-        return None if judged_at is None else case.moment.monotonic - judged_at
-    servers = () if case.is_serverless else case.servers
-    ages = [each.listing_age_seconds if each else None for each in servers]
-    known = [age for age in ages if age is not None]
-    if len(known) < len(ages):
-        return None
-    return case.moment.wall - case.report.timestamp + max(known, default=0.0)
+    """How old the oldest listing is that it was judged by, in seconds; None where one has never been.
+
+    How long the rest of the sample took says nothing about what tmux has shown.
+    """
+    return None if case.judged_at is None else case.moment.monotonic - case.judged_at
 
 
 def is_endable(case: Case) -> bool:

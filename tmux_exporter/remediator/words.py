@@ -134,4 +134,5 @@ def _of_server(server: ServerReport) -> dict[str, object]:
         "problem": None if server.problem is None else server.problem.reason,
         "started": server.start_time_seconds,
         "listing_age": server.listing_age_seconds,
+        "listing_taken_at": server.listing_taken_at,
     }

@@ -7,13 +7,17 @@ from dataclasses import replace
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.model import ProcessId, ProcessTable
-from tmux_exporter.opening import open_sampler
+from tmux_exporter.opening import open_sampler, open_tmux
 from tmux_exporter.remediator.proofs import Around
+from tmux_exporter.remediator.second_look import TwiceAsked
 from tmux_exporter.remediator.vetoes import Moment
 from tmux_exporter.report import Report
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.procfs import ProcReader
 from tmux_exporter.sources.procfs_parse import Stat, parse_stat
+
+QUICK_SECONDS = 0.3
+"""A look that takes no longer is young enough by itself."""
 
 LOOK_TIMEOUT = 0.4
 """Seconds that a tmux server has for the last look: one that hangs must not make the look at another old."""
@@ -51,12 +55,17 @@ class World:
     def look(self) -> tuple[Report, Moment]:
         """A sample in which no listing is held and no server is given a rest, and the moment after it.
 
-        What is leaked takes two looks to tell. Its counters count nothing.
+        What is leaked takes two looks to tell. Its counters count nothing. Where it took long, tmux is asked
+        once more at its end.
         """
-        sampler = open_sampler(self._config, self._clock, self._environ, counting=False)
+        servers = TwiceAsked(open_tmux(self._config, self._clock, self._environ))
+        sampler = open_sampler(self._config, self._clock, self._environ, tmux=servers, counting=False)
+        started = self._clock.monotonic()
         report = sampler.sample()
         if sampler.unsettled:
             report = sampler.sample()
+        if self._clock.monotonic() - started > QUICK_SECONDS:
+            report = servers.confirmed(report)
         return report, self.moment()
 
     def me(self) -> ProcessId:

@@ -78,10 +78,11 @@ class TmuxSource:
         self._interval = interval
         self._configured = tuple(canonical(path) for path in settings.sockets)
 
-    def read(self, table: ProcessTable) -> TmuxView:
+    def read(self, table: ProcessTable, *, again: bool = False) -> TmuxView:
         """All servers of this uid as they are now, asked after `table` was read.
 
-        Takes at most `query_timeout`, however many servers hang. Raises nothing for what it finds.
+        `again` asks those too that have answered only just now. Takes at most `query_timeout`, however many
+        servers hang. Raises nothing for what it finds.
         """
         now = self._clock.monotonic()
         listeners = self._finder.find(table)
@@ -95,7 +96,7 @@ class TmuxSource:
             ),
             self._uid,
         )
-        due = self._due(seen.sites, table, listeners.placed, now)
+        due = self._due(seen.sites, table, listeners.placed, now, again=again)
         findings = Findings(
             now=now,
             table=table,
@@ -116,6 +117,7 @@ class TmuxSource:
             problems=(*seen.problems, *settled.problems, *lost),
             # Without Linux' /proc a server at a path that nobody looked at would not be known.
             places=self._named.own() if table.namespaces is not None else {},
+            taken_at=now,
         )
 
     def _due(
@@ -124,6 +126,8 @@ class TmuxSource:
         table: ProcessTable,
         listeners: Mapping[ProcessId, Listener],
         now: float,
+        *,
+        again: bool,
     ) -> list[Question]:
         """What to ask now: each socket file once, be it known by two names."""
         holders = {server.path: server for server in self._servers if server.holds_path}
@@ -135,7 +139,8 @@ class TmuxSource:
         questions = []
         for path in by_file.values():
             holder = holders.get(path)
-            if is_due(holder, path, table, listeners, now):
+            answered = again and holder is not None and holder.up
+            if answered or is_due(holder, path, table, listeners, now):
                 same = holder is not None and _lives(holder.process, table)
                 version = holder.version if holder is not None and same else None
                 questions.append(Question(socket=path, version=version or None))
