@@ -69,7 +69,7 @@ def main() -> None:
     seen, tmux = machine(int(sys.argv[1]) if len(sys.argv) > 1 else 3500)
     owners = attribute(seen, tmux, {})
     scripts, book = Scripts(), LeakBook()
-    schedulers = find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, scripts=scripts)
+    schedulers = find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))
 
     def judge_leaks() -> int:
         book.observe(tmux, {})
@@ -87,7 +87,9 @@ def main() -> None:
 
     facts = {each: Circumstances(unit="", listens=False) for each in survivors(seen, owners).asked}
     judge_leaks()
-    check_ins = best(lambda: find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, scripts=scripts))
+    check_ins = best(
+        lambda: find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))
+    )
     leaks = best(judge_leaks)
     print(f"{len(seen.processes)} processes, {len(schedulers)} check-ins, {judge_leaks()} leaked")
     print(f"check-ins {check_ins * 1000:.2f} ms, leaks {leaks * 1000:.2f} ms")

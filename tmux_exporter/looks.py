@@ -11,6 +11,8 @@ from tmux_exporter.model import (
     ProcessId,
     ProcessTable,
     ProportionsFound,
+    ShellFacts,
+    ShellQuestion,
     TmuxView,
 )
 from tmux_exporter.remediation import RemediatorReport
@@ -43,13 +45,16 @@ class LimitSource(Protocol):
 
 
 class CircumstanceSource(Protocol):
-    """Reads what only those are asked for that seem to be leaked."""
+    """Reads what only few processes are asked for: those that seem to be leaked, and schedulers."""
 
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
         """Those of these processes that are there, as they are now or were a moment ago."""
 
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The working folders of those of these processes that show it, now or a moment ago."""
+
+    def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
+        """What decides which programs these shells run, now or a moment ago; None where nobody can ask."""
 
 
 class ProportionSource(Protocol):

@@ -483,6 +483,46 @@ class Leak:
     by_folder: bool = False
 
 
+class ShellQuestion(NamedTuple):
+    """What is asked of a shell that waits for its `sleep`: the files of these `words` of its script.
+
+    `zsh` and `login` say which files it reads at its start.
+    """
+
+    shell: ProcessId
+    sleep: ProcessId | None
+    words: tuple[str, ...]
+    zsh: bool = False
+    login: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The file that a word means: its name without links, whether it is one of the machine (and no script).
+
+    `knows_tmux` says that the names of tmux's commands are in it.
+    """
+
+    name: str
+    native: bool
+    knows_tmux: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellFacts:
+    """What decides which program a shell runs for a word.
+
+    `variables` are BASH_ENV and ENV where it has them, `functions` the names of those that bash was handed.
+    `programs` are by word all files that it may mean, None for one that cannot be seen. `startup_names_tmux`
+    says that a file that it reads at its start has the word tmux in it, None that this cannot be told.
+    """
+
+    variables: Mapping[str, str]
+    functions: frozenset[str]
+    programs: Mapping[str, tuple[Program | None, ...]]
+    startup_names_tmux: bool | None = False
+
+
 CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 """The modes of a CPU (closed list, a label), in the order of /proc/stat; guests are within user and nice."""
 

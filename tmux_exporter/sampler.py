@@ -37,6 +37,7 @@ from tmux_exporter.analysis.shared_pages import MemoryFigures, SharedPages
 from tmux_exporter.analysis.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.snapshot import Rosters, Snapshot, rosters_of
 from tmux_exporter.analysis.summary import Summary
+from tmux_exporter.analysis.tmux_words import questions
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.looks import (
@@ -182,14 +183,10 @@ class Sampler:
         )
         now = self._clock.time()
         sight = Sight(
-            table=table,
-            view=view,
-            agents=watched.agents,
-            clues=watched.clues,
-            session_labels=labels,
-            now=now,
+            table=table, view=view, agents=watched.agents, clues=watched.clues, session_labels=labels, now=now
         )
         lives = self._lives.observe(sight, self._config.agents.expected)
+        candidates = self._scripts.candidates(table)
         schedulers = find_schedulers(
             table,
             owners,
@@ -198,7 +195,8 @@ class Sampler:
             now,
             settings=self._config.schedulers,
             panes=pane_states(lives),
-            scripts=self._scripts,
+            candidates=candidates,
+            shells=self._circumstances.shells(questions(candidates)) if self._circumstances else None,
         )
         self._facts = further and (further, self._found.number)
         return Snapshot(

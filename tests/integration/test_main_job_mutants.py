@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.decoys import DECOYS, LATER, Decoy, Guard, is_shown
+from tests.support.decoys import DECOYS, Decoy, Guard, is_shown, make_files
 from tests.support.ending import carried_out
 from tests.support.orders import pair_order
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
@@ -237,7 +237,7 @@ def running() -> Iterator[Fleet]:
     with running_fleet() as made, pytest.MonkeyPatch.context() as patch:
         # How old the last look may be at the signal is no row of a table and has its own test.
         patch.setattr(act, "LOOK_AGE", 1e9)
-        (made.scene.base / "later.sh").write_text(LATER)
+        make_files(made.scene.base)
         made.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
         yield made
 

@@ -18,7 +18,7 @@ from tests.support.orders import KILL, STOP, pair_order, single_order
 from tests.support.processes import end_process, is_gone
 from tests.support.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter import sampler
+from tmux_exporter.analysis.agents import find_agents
 from tmux_exporter.model import ProcessId, ProcessTable
 from tmux_exporter.remediation import Action, Method, Outcome, Refusal
 from tmux_exporter.remediator import act, proofs, vetoes, world
@@ -135,14 +135,13 @@ def slow_before_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callabl
 
 def slow_after_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
     """What tmux has answered is thought about for longer than it may be old."""
-    find = sampler.find_agents
 
     def slowly(*args: Any, **more: Any) -> Any:
         fleet.clock.advance(2 * act.LOOK_AGE)
         meanwhile()
-        return find(*args, **more)
+        return find_agents(*args, **more)
 
-    patch.setattr(sampler, "find_agents", slowly)
+    patch.setattr("tmux_exporter.sampler.find_agents", slowly)
 
 
 Slow = Callable[[Fleet, pytest.MonkeyPatch, Callable[[], object]], None]
@@ -189,7 +188,7 @@ def test_on_a_slow_machine_a_check_in_is_ended_unless_tmux_shows_something_new(
 
 
 BUSY = 15
-"""Programs that use all the CPU that they are given."""
+"""Threads that want a CPU, all the time."""
 
 TRIES, ENOUGH = 20, 19
 
@@ -205,7 +204,8 @@ def test_an_agent_is_ended_on_a_busy_machine(fleet: Fleet, monkeypatch: pytest.M
     monkeypatch.setattr(act, "LOOK_AGE", AS_SHIPPED.look_age)
     monkeypatch.setattr(act, "EVIDENCE_AGE", AS_SHIPPED.evidence_age)
     monkeypatch.setattr(world, "LOOK_TIMEOUT", AS_SHIPPED.look_timeout)
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
+    missing = range(max(0, BUSY - running()))
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in missing]
     try:
         wait_for(lambda: running() >= BUSY, "the machine is busy", 60)
         results = [carry_out(agent_order(agent(fleet), STOP), fleet.tools()) for _ in range(TRIES)]
@@ -213,7 +213,8 @@ def test_an_agent_is_ended_on_a_busy_machine(fleet: Fleet, monkeypatch: pytest.M
         for each in busy:
             each.kill()
             each.wait()
-    assert sum(each.actions == DONE for each in results) >= ENOUGH, results
+    left_alone = [f"{each.refusal}: {each.detail}" for each in results if each.actions != DONE]
+    assert len(left_alone) <= TRIES - ENOUGH, left_alone
 
 
 def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) -> None:

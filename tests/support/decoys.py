@@ -1,8 +1,10 @@
 """What runs beside an orphaned scheduler and must outlive it, and by which guards it does."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.support.remediation import FLEET, OTHER
 from tmux_exporter.remediator import candidates, proofs, vetoes
@@ -27,6 +29,17 @@ class Decoy:
     server: str = FLEET
     has_sleep: bool = True
 
+
+ELSEWHERE = {
+    "wrapper": "PATH=$B/wrapped:$PATH",
+    "function": f"'BASH_FUNC_tmux%%=() {{ $(which tmux) -L {OTHER} \"$@\"; }}'",
+    "startup_file": "BASH_ENV=$B/startup",
+}
+"""What makes a shell take another program for tmux, or may."""
+
+AWAY = "bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'"
+
+NOT_UNDERSTOOD = frozenset({candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent})
 
 DECOYS = {
     "dev_server": Decoy(
@@ -76,11 +89,24 @@ DECOYS = {
         guards=frozenset({candidates.is_for, vetoes.is_endable}),
         server=OTHER,
     ),
+    # A `tmux` that is not tmux sends its keys to the other server, where their target lives.
+    **{
+        f"tmux_by_{name}": Decoy(command=f"nohup env {variable} {AWAY}", guards=NOT_UNDERSTOOD)
+        for name, variable in ELSEWHERE.items()
+    },
     "script_file": Decoy(
         command="nohup bash $B/later.sh",
         guards=frozenset({is_shown, proofs.is_a_pure_scheduler}),
     ),
 }
-"""The decoys of the main job; `$B/later.sh` holds LATER, and OTHER has a session `frontend`."""
+"""The decoys of the main job, with `make_files` done in `$B`; OTHER has a session `frontend`."""
 
-LATER = "sleep 20000\ntmux send-keys -t frontend:0 hi Enter\n"
+
+def make_files(base: Path) -> None:
+    """What decoys need in `$B`."""
+    to_other = f'exec {shutil.which("tmux")} -L {OTHER} "$@"\n'
+    (base / "later.sh").write_text("sleep 20000\ntmux send-keys -t frontend:0 hi Enter\n")
+    (base / "startup").write_text(f"tmux() {{ ( {to_other.strip()} ) }}\n")
+    (base / "wrapped").mkdir()
+    (base / "wrapped" / "tmux").write_text(f"#!/bin/sh\n{to_other}")
+    (base / "wrapped" / "tmux").chmod(0o755)

@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.decoys import DECOYS, LATER
+from tests.support.decoys import DECOYS, make_files
 from tests.support.exporter import Exporter
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, OTHER, Fleet
@@ -63,7 +63,7 @@ class MainJob:
     def __init__(self, base: Path, sockets: Path, home: Path, *, alone: bool) -> None:
         self.base, self.home, self.alone = base, home, alone
         self.fleet = Fleet(base, sockets, home / "fleet")
-        (base / "later.sh").write_text(LATER)
+        make_files(base)
         self.fleet.tmux("new-session", "-d", "-s", "frontend", "cat")
         self.fleet.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
         self.fleet.tmux("new-session", "-d", "-s", "orchestrator", "bash --norc --noprofile")

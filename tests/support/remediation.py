@@ -80,9 +80,7 @@ class Fleet:
         self.act_audit = home / "audit.jsonl"
         self._witness = base / "fired"
         (base / "bin").mkdir()
-        program = base / "bin" / "tmux"
-        program.write_text(f'#!/bin/sh\necho "$@" >>{self._witness}\nexec {shutil.which("tmux")} "$@"\n')
-        program.chmod(0o755)
+        _make_witness(base / "bin", self._witness)
         try:
             self.server = self.scene.start(FLEET)
             self.other = self.scene.start(OTHER)
@@ -260,6 +258,21 @@ class Fleet:
         for audit in self._audits:
             audit.close()
         self.scene.close()
+
+
+def _make_witness(folder: Path, notes: Path) -> None:
+    """A `tmux` that notes what it sends, then sends it; as a script it would count as no tmux.
+
+    So it is a shell that has the names of tmux's commands in it, and a script for the one that it is given.
+    """
+    note = f'#!/bin/sh\necho send-keys "$@" >>{notes}\nexec {shutil.which("tmux")} send-keys "$@"\n'
+    shell = Path(shutil.which("bash") or "").read_bytes()
+    for name, content in (
+        ("tmux", shell + b"\0send-keys\0capture-pane\0attach-session\0"),
+        ("send-keys", note.encode()),
+    ):
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o755)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from tmux_exporter.model import (
     LeakKind,
     ProcessId,
     ProcessTable,
+    ShellQuestion,
     TmuxView,
 )
 from tmux_exporter.sampler import Sampler
@@ -57,6 +58,9 @@ class Harmless:
 
     def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, Circumstances]:
         return {each: Circumstances(unit="", listens=False) for each in processes}
+
+    def shells(self, _questions: Iterable[ShellQuestion]) -> None:
+        return None
 
     def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
         return {}

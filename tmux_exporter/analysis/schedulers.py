@@ -5,7 +5,7 @@ nothing: a live one and an abandoned one look alike in all of them. Only its own
 the panes of that server tell. The text that it would type is never kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tmux_exporter.analysis.scheduler_aims import Aim, Servers
@@ -13,6 +13,7 @@ from tmux_exporter.analysis.scheduler_candidates import Candidate, Scripts
 from tmux_exporter.analysis.scheduler_duplicates import Entry, find_duplicates
 from tmux_exporter.analysis.scheduler_remarks import PaneStates, remarks
 from tmux_exporter.analysis.shell_grammar import PureScript, delay_of
+from tmux_exporter.analysis.tmux_words import doubt
 from tmux_exporter.config import SchedulerSettings
 from tmux_exporter.model import (
     Evidence,
@@ -22,7 +23,9 @@ from tmux_exporter.model import (
     ProcessId,
     ProcessTable,
     Scheduler,
+    SchedulerRemark,
     SchedulerState,
+    ShellFacts,
     TmuxView,
 )
 
@@ -47,6 +50,7 @@ class _Sample:
     now: float
     settings: SchedulerSettings
     panes: PaneStates
+    shells: Mapping[ProcessId, ShellFacts] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +68,18 @@ def find_schedulers(
     *,
     settings: SchedulerSettings | None = None,
     panes: PaneStates | None = None,
-    scripts: Scripts | None = None,
+    candidates: Sequence[Candidate] | None = None,
+    shells: Mapping[ProcessId, ShellFacts] | None = None,
 ) -> tuple[Scheduler, ...]:
     """Every scheduler of this uid, in the order of their pids.
 
     `default_socket` is tmux's default for this uid when TMUX_TMPDIR is not set; `now` is wall time. A target
     is only called missing by a listing of its living server that was taken after the scheduler began.
-    `scripts` remembers from sample to sample what command lines say.
+    `candidates` are those of the table where they are known, `shells` the answers to the `questions` about
+    them, None where nobody can ask.
     """
-    candidates = (scripts or Scripts()).candidates(table)
+    if candidates is None:
+        candidates = Scripts().candidates(table)
     if not candidates:
         return ()
     sample = _Sample(
@@ -81,6 +88,7 @@ def find_schedulers(
         now=now,
         settings=settings or SchedulerSettings(),
         panes=panes or PaneStates(),
+        shells=shells,
     )
     found = [(each, _scheduler(each, _origin(each, owners), sample)) for each in candidates]
     doubles = _doubles(found, sample.settings)
@@ -101,15 +109,19 @@ def _origin(candidate: Candidate, owners: Mapping[ProcessId, Owner]) -> Owner | 
 def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:
     script, sleep = candidate.script, candidate.sleep
     due = _due(sleep, sample.table)
-    if isinstance(script, PureScript):
+    aims: tuple[Aim, ...] = ()
+    targets: tuple[str, ...] = ()
+    noted: tuple[SchedulerRemark, ...] = ()
+    if not isinstance(script, PureScript):
+        verdict = _Verdict(state=SchedulerState.OPAQUE, reason=f"it cannot be judged: {script.reason}")
+    elif (doubted := _doubted(candidate, script, sample)) is not None:
+        verdict = doubted
+    else:
         aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
         verdict = _judge(candidate, script, aims, owner, sample)
         began = sample.table.start_time(candidate.since)
         noted = remarks(script, aims, began, panes=sample.panes, table=sample.table, servers=sample.servers)
-    else:
-        aims, targets, noted = (), (), ()
-        verdict = _Verdict(state=SchedulerState.OPAQUE, reason=f"it cannot be judged: {script.reason}")
     if not candidate.program_known:
         verdict = _unknown("its program file is not readable, so it may be no shell")
     server, session_id = _place(aims, owner, sample.servers)
@@ -127,6 +139,14 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
         panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
         remarks=noted,
     )
+
+
+def _doubted(candidate: Candidate, script: PureScript, sample: _Sample) -> _Verdict | None:
+    """Why its tmux may be another program than tmux."""
+    if sample.shells is None:
+        return None
+    found = doubt(candidate, script, sample.shells.get(candidate.shell.id))
+    return None if found is None else _Verdict(state=found[0], reason=found[1])
 
 
 def _doubles(

@@ -17,13 +17,15 @@ def refuse(reason: str) -> Never:
 class Send:
     """One `tmux send-keys`: its `-t`, and the server that the command itself names by `-S` or `-L`.
 
-    `fallback` is True where it only runs if something before it fails, as after `||`.
+    `fallback` is True where it only runs if something before it fails, as after `||`. `program` is the word
+    that stands for tmux.
     """
 
     target: str | None
     socket: str | None
     label: str | None
     fallback: bool = False
+    program: str = "tmux"
 
 
 def read_send(words: list[str]) -> tuple[Send, list[str]]:

@@ -20,7 +20,7 @@ SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox"})
 _WHOLE_BYTES = 4095
 _JOINERS = frozenset({"&&", "||", ";"})
 # Programs that, without options of their own, only become the command after them.
-_LAUNCHERS = frozenset({"nohup", "setsid", "env"})
+LAUNCHERS = frozenset({"nohup", "setsid", "env"})
 # Shell flags that change nothing in what a pure script does.
 _HARMLESS_FLAGS = frozenset("ceilfux")
 _DURATION = re.compile(
@@ -44,7 +44,8 @@ class PureScript:
     """A check-in that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
 
     `repeated` tells that a later sleep of the script has the same arguments as the first one. `keys` is equal
-    for scripts that type the same, wherever to and after whatever first sleep; it does not tell what.
+    for scripts that type the same, wherever to and after whatever first sleep; it does not tell what. `flags`
+    are the letters of the shell's own options.
     """
 
     sleep_args: tuple[str, ...]
@@ -52,6 +53,7 @@ class PureScript:
     repeated: bool
     sends: tuple[Send, ...]
     keys: str
+    flags: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript |
     found = _script_of(argv, shell)
     if found is None:
         return None
-    script, plain = found
+    script, plain, flags = found
     reading = read_script(script, zsh=shell == "zsh")
     if not isinstance(reading, PureScript):
         return reading
@@ -74,7 +76,7 @@ def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript |
         return OpaqueScript(reason="the shell has options or arguments besides the script")
     if sum(len(word.encode("utf-8", "surrogateescape")) + 1 for word in argv) > _WHOLE_BYTES:
         return OpaqueScript(reason="its command line is too long to be read whole")
-    return reading
+    return replace(reading, flags=flags)
 
 
 def read_script(script: str, *, zsh: bool = False) -> PureScript | OpaqueScript | None:
@@ -110,14 +112,14 @@ def delay_of(sleep_args: Sequence[str]) -> float | None:
     return sum(known) if known and len(known) == len(parts) else None
 
 
-def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool] | None:
-    """The text after `-c`, and whether that is all there is besides harmless flags."""
+def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool, str] | None:
+    """The text after `-c`, whether that is all there is besides harmless flags, and the letters of these."""
     words = list(argv)
     if shell == "busybox" and words and posixpath.basename(words[0]) == "busybox":
         words = words[1:]
     if shell == "busybox" and (not words or posixpath.basename(words[0]) not in ("sh", "ash")):
         return None
-    plain, has_command = True, False
+    plain, has_command, flags = True, False, ""
     words = words[1:]
     while words and words[0][:1] in ("-", "+") and len(words[0]) > 1:
         flag = words.pop(0)
@@ -125,13 +127,14 @@ def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool] | None:
         if flag.startswith("--") or flag[0] == "+":
             plain = False
             continue
+        flags += letters
         has_command = has_command or "c" in letters
         plain = plain and _HARMLESS_FLAGS.issuperset(letters)
         if letters[-1] in "oO" and words:
             words.pop(0)
     if not has_command or not words:
         return None
-    return words[0], plain and len(words) == 1
+    return words[0], plain and len(words) == 1, flags
 
 
 def _pure(tokens: Sequence[Token]) -> PureScript:
@@ -151,7 +154,7 @@ def _pure(tokens: Sequence[Token]) -> PureScript:
         succeeds = succeeds or runs
         if _named(command, "tmux"):
             send, keys = read_send(command[1:])
-            sends.append(replace(send, fallback=not runs))
+            sends.append(replace(send, fallback=not runs, program=command[0]))
             typed.append([joiner, *keys])
         elif not _named(command, "sleep"):
             refuse("it runs other commands too")
@@ -199,7 +202,7 @@ def _commands(tokens: Sequence[Token]) -> tuple[list[list[str]], list[str]]:
 
 def _launched(command: list[str]) -> list[str]:
     """The command that a plain launcher before it becomes."""
-    while len(command) > 1 and any(_named(command, name) for name in _LAUNCHERS):
+    while len(command) > 1 and any(_named(command, name) for name in LAUNCHERS):
         command = command[1:]
     return command
 

@@ -1,4 +1,7 @@
-"""What only the processes that seem to be leaked are asked for: unit, folder, whether they listen.
+"""What only few processes are asked for.
+
+Of those that seem to be leaked unit, folder and whether they listen, of schedulers what the words of their
+scripts mean.
 
 They are few, and what they say changes seldom: each is looked at once a minute at most.
 """
@@ -8,12 +11,13 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tmux_exporter.clock import Clock
-from tmux_exporter.model import Circumstances, ProcessId
+from tmux_exporter.model import Circumstances, ProcessId, ShellFacts, ShellQuestion
 from tmux_exporter.sources.kept import Kept
 from tmux_exporter.sources.listening import Listening
 from tmux_exporter.sources.procfs_detail import Looks
 from tmux_exporter.sources.procfs_folder import read_file
 from tmux_exporter.sources.procfs_parse import parse_stat, text
+from tmux_exporter.sources.shells import ShellReader
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _UNITS = (".service", ".scope")
@@ -31,6 +35,12 @@ class CircumstanceReader:
         self._kept = Kept(self._look)
         self._folders = Kept(self._folder)
         self._listening = Listening()
+        self._shells = ShellReader(clock=clock, proc_root=proc_root)
+        self._sees_roots = os.path.exists(os.path.join(proc_root, "self", "root"))
+
+    def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
+        """What decides which programs these shells run; None where there is no Linux /proc to ask."""
+        return self._shells.read(questions) if self._sees_roots else None
 
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
         """Those of these processes that are there. Raises nothing for what it finds."""
