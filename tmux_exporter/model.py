@@ -310,7 +310,8 @@ class TmuxView:
 
     `places` are folders and sockets that processes name in their environments, as written there, with their
     canonical paths: those at which nobody but the `servers` can listen. `taken_at` is the monotonic time at
-    which the servers began to be looked for.
+    which the servers began to be looked for. A socket in one of `folders` has its name as label, any other
+    its path.
     """
 
     servers: tuple[ServerView, ...]
@@ -318,6 +319,7 @@ class TmuxView:
     problems: tuple[Problem, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     taken_at: float | None = None
+    folders: tuple[str, ...] = ()
 
 
 class OwnerKind(StrEnum):
@@ -421,7 +423,8 @@ class Scheduler:
     `due` is the wall time at which the sleep ends, None where its argument is not a duration. `aimed` are
     the servers its keys would go to, as far as known; `judged_at` is the monotonic time of the oldest of
     their listings, or of the search for servers where there is none at its socket, and None where one of
-    these is missing. `panes` are those that its targets lead to.
+    these is missing. `sockets` are the canonical paths at which it would look for a server and finds none.
+    `panes` are those that its targets lead to.
     """
 
     process: ProcessId
@@ -436,6 +439,7 @@ class Scheduler:
     judged_at: float | None = None
     panes: tuple[PaneKey, ...] = ()
     remarks: tuple[SchedulerRemark, ...] = ()
+    sockets: tuple[str, ...] = ()
 
 
 class LeakKind(StrEnum):

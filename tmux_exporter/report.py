@@ -184,8 +184,9 @@ class SchedulerReport:
 
     `sleep` is its one child, None where there is none. `aimed` are the servers that its keys would go to;
     their oldest listing was taken at `judged_at` (monotonic), None where one of them has none; of one that
-    has no server it is when servers were looked for. `reason` and the words of `remarks` are ours: none of
-    them holds a word of its script.
+    has no server it is when servers were looked for: `sockets` are then the paths that have none, `made_for`
+    the labels of the servers that were or would be there. `reason` and the words of `remarks` are ours: none
+    of them holds a word of its script.
     """
 
     server: str
@@ -201,6 +202,8 @@ class SchedulerReport:
     sleep: ProcessId | None = None
     aimed: tuple[str, ...] = ()
     judged_at: float | None = None
+    sockets: tuple[str, ...] = ()
+    made_for: tuple[str, ...] = ()
     remarks: tuple[SchedulerRemark, ...] = ()
 
 

@@ -296,9 +296,9 @@ def late(tools: Tools, looks: int) -> Tools:
 def test_a_look_that_took_long_is_taken_again_but_not_for_ever(fleet: Fleet) -> None:
     pair = fleet.orphan()
     scheduler = fleet.scheduler(pair[0])
-    assert refused(end_pair(P, scheduler, late(fleet.tools(), act.LOOKS)), Refusal.STALE)
+    assert refused(end_pair(P, scheduler, late(fleet.tools(), 3)), Refusal.STALE)
     assert alive(*pair)
-    assert end_pair(P, scheduler, late(fleet.tools(), act.LOOKS - 1)).ended
+    assert end_pair(P, scheduler, late(fleet.tools(), 2)).ended
     assert kinds(fleet) == ["intent", "outcome"]
 
 

@@ -39,7 +39,9 @@ ELSEWHERE = {
 
 AWAY = "bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'"
 
-NOT_UNDERSTOOD = frozenset({candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent})
+NOT_UNDERSTOOD: frozenset[Guard] = frozenset(
+    {candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent}
+)
 
 DECOYS = {
     "dev_server": Decoy(

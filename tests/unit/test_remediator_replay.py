@@ -12,7 +12,7 @@ from tests.support.orphans import WALL, orphan, seen
 from tests.unit.test_remediator_proofs import CASES as EVIDENCE
 from tests.unit.test_remediator_proofs import SHELL, SLEEP, agent, leaked, order
 from tests.unit.test_remediator_proofs import evidence as of_pair
-from tests.unit.test_remediator_vetoes import AGENT, DECOYS, LEAK, OTHERS, SEEN, SERVERLESS, case
+from tests.unit.test_remediator_vetoes import AGENT, DECOYS, LEAK, OTHERS, SEEN, SERVERLESS, case, hung
 from tmux_exporter.remediation import Action, Method, Refusal
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.proofs import Evidence, objection
@@ -22,6 +22,9 @@ from tmux_exporter.remediator.words import of_order
 
 ORDER = order(Method.SCHEDULER_PAIR, SHELL, SLEEP)
 SOUND = case(orphan(), seen(orphan()))
+BESIDE = ((), (hung("/tmp/tmux-1000/beside"),), (hung("/tmp/tmux-1000/work"),), (hung("/x", pid=None),))
+"""What may hang beside a scheduler without a server."""
+
 SCHEDULERS = [
     case(report.schedulers[0], report)
     for reports in DECOYS.values()
@@ -58,7 +61,11 @@ def test_what_proc_showed_is_judged_again_as_it_was(
 
 @pytest.mark.parametrize(
     "looked",
-    [*SCHEDULERS, *(each for cases in OTHERS.values() for each in cases), case(SERVERLESS, seen(SERVERLESS))],
+    [
+        *SCHEDULERS,
+        *(each for cases in OTHERS.values() for each in cases),
+        *(case(SERVERLESS, seen(SERVERLESS, servers=servers)) for servers in BESIDE),
+    ],
 )
 def test_what_a_report_showed_is_judged_again_as_it_was(looked: Case) -> None:
     told = record("refusal", refusal(looked), evidence=of_pair(), look=looked)

@@ -15,7 +15,8 @@ from tmux_exporter.model import LeakKind, Problem, ProcessId, SchedulerState
 from tmux_exporter.remediation import Action, Refusal
 from tmux_exporter.remediator import cycle, judging, vetoes
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.rules import OptIn, Policy
+from tmux_exporter.remediator.rules import OptIn, Policy, PolicySet
+from tmux_exporter.remediator.scope import left_out_words
 from tmux_exporter.remediator.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
 from tmux_exporter.report import AgentReport, Report, SchedulerReport, ServerReport
 
@@ -263,7 +264,12 @@ def test_what_a_sample_did_beside_its_listing_makes_nothing_old() -> None:
     assert all(refusal(case(each, long)) is None for each in (AGENT, LEAK))
 
 
-SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=0.0)
+SOCKET = "/tmp/tmux-1000/work"
+SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=0.0, sockets=(SOCKET,))
+
+
+def hung(socket: str, *, pid: int | None = 200) -> ServerReport:
+    return replace(SERVER, server="beside", socket=socket, pid=pid, up=False)
 
 
 @pytest.mark.parametrize(
@@ -272,13 +278,19 @@ SERVERLESS = orphan(state=SchedulerState.SERVERLESS, aimed=(), judged_at=0.0)
         (seen(SERVERLESS), None),
         (seen(SERVERLESS, servers=()), None),
         (seen(SERVERLESS, servers=(replace(SERVER, up=False, ended=True),)), None),
-        (seen(SERVERLESS, servers=(replace(SERVER, up=False),)), Refusal.SERVER_UNKNOWN),
+        (seen(SERVERLESS, servers=(hung("/tmp/tmux-1000/beside"),)), None),
+        (seen(SERVERLESS, servers=(hung(SOCKET),)), Refusal.SERVER_UNKNOWN),
+        (seen(SERVERLESS, servers=(hung(""),)), Refusal.SERVER_UNKNOWN),
+        # Nobody knows whose socket that is: its server may have been bound to any in the folder.
+        (seen(SERVERLESS, servers=(hung("/tmp/tmux-1000/beside", pid=None),)), Refusal.SERVER_UNKNOWN),
+        (seen(SERVERLESS, servers=(hung("/srv/beside", pid=None),)), None),
+        (seen(replace(SERVERLESS, sockets=()), servers=(hung("/srv/beside"),)), Refusal.SERVER_UNKNOWN),
         (seen(SERVERLESS, problems=(Problem(source="x", reason="denied"),)), Refusal.SERVER_UNKNOWN),
         (seen(replace(SERVERLESS, judged_at=NOW.monotonic - P.max_age - 0.1)), Refusal.STALE),
         (seen(replace(SERVERLESS, judged_at=None)), Refusal.STALE),
     ],
 )
-def test_a_missing_server_counts_only_while_nothing_is_unknown(
+def test_a_missing_server_counts_only_while_none_that_could_be_it_is_unknown(
     report: Report, reason: Refusal | None
 ) -> None:
     assert refusal(case(report.schedulers[0], report)) is reason
@@ -288,6 +300,32 @@ def test_the_pair_of_a_scheduler_without_a_sleep_is_vetoed_however_it_is_read() 
     lonely: SchedulerReport = orphan(sleep=None)
     assert vetoes.pair_of(lonely) == (lonely.process, lonely.process)
     assert refusal(case(lonely, seen(lonely))) is Refusal.NOT_A_PAIR
+
+
+@pytest.mark.parametrize(
+    ("scope", "made_for", "matched", "told"),
+    [
+        ((), ("work",), 1, []),
+        (("work",), ("work",), 1, []),
+        (("work", "other"), ("work", "other"), 1, []),
+        (("other",), ("work",), 0, ["work"]),
+        (("work",), ("work", "/srv/x"), 0, ["work, /srv/x"]),
+        (("work",), (), 0, ["a server that is not known"]),
+    ],
+)
+def test_without_its_server_it_is_of_the_one_that_it_was_made_for(
+    scope: tuple[str, ...], made_for: tuple[str, ...], matched: int, told: list[str]
+) -> None:
+    wanted = replace(P, match=replace(P.match, states=(SchedulerState.SERVERLESS,)), servers=scope)
+    report = seen(replace(SERVERLESS, made_for=made_for))
+    cycles = Cycles(wanted)
+    cycles.see(report)
+    assert cycles.matches == matched
+    words = left_out_words(PolicySet(policies=(wanted,)), report)
+    assert [
+        each.partition("made for ")[2].partition(", which --server")[0] for each in words.values()
+    ] == told
+    assert left_out_words(PolicySet(policies=(replace(P, servers=scope),)), report) == {}, "not its state"
 
 
 @pytest.mark.parametrize(

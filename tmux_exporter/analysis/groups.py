@@ -4,6 +4,7 @@ A key is the labels under which its counter is exported, and nothing else: whoev
 on from what that label has, so that no rename, swap or move makes a series jump or fall.
 """
 
+import posixpath
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from tmux_exporter.agent_facts import AgentLife, AgentState
 from tmux_exporter.analysis.attribution import is_unattributed
 from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.model import LeakKind, OwnerKind, Pane, ProcessId, Scheduler, SchedulerState
+from tmux_exporter.label import Label, label_text
+from tmux_exporter.model import LeakKind, OwnerKind, Pane, ProcessId, Scheduler, SchedulerState, TmuxView
 
 GroupKey = tuple[Hashable, ...]
 
@@ -59,6 +61,14 @@ def leak_key(server: str, session: str, kind: LeakKind) -> GroupKey:
 def server_labels(snapshot: Snapshot) -> dict[ProcessId, str]:
     """Labels of the servers that are known by their process."""
     return {view.process: view.label for view in snapshot.view.servers if view.process is not None}
+
+
+def socket_label(path: str, view: TmuxView) -> Label:
+    """The label that a server at a path would have; its path where another server has its name."""
+    folder, name = posixpath.split(path)
+    label = label_text(name)
+    taken = {each.label for each in view.servers if each.socket != path}
+    return label if folder in view.folders and label not in taken else label_text(path)
 
 
 def scheduler_place(

@@ -27,13 +27,15 @@ from tmux_exporter.model import (
 class Aim:
     """What would become of one send now, one of the states that a target decides, or UNKNOWN.
 
-    `pane` is where it leads; by a held listing, and so for labels only, where `fate` is UNKNOWN.
+    `pane` is where it leads; by a held listing, and so for labels only, where `fate` is UNKNOWN. `socket` is
+    the canonical path at which no server is, where `fate` is SERVERLESS.
     """
 
     fate: SchedulerState
     reason: str
     view: ServerView | None = None
     pane: PaneKey | None = None
+    socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Servers:
         if not self._same_mounts(process, view):
             return _unknown("its tmux server has other mounts, so its socket may be another file", view)
         if view.ended:
-            return Aim(fate=SchedulerState.SERVERLESS, reason="its tmux server has ended", view=view)
+            reason = "its tmux server has ended"
+            return Aim(fate=SchedulerState.SERVERLESS, reason=reason, view=view, socket=view.socket)
         listing, server = view.listing, view.process
         resolution = resolve(send.target, listing) if listing is not None else None
         pane = (
@@ -137,13 +140,14 @@ class Servers:
         if self._view.problems:
             return _unknown("no tmux server is known at its socket, but not all could be looked for")
         # Another spelling of the path could still lead to a living server, or somebody else may listen there.
-        if self._place(address.socket) is None:
+        place = self._place(address.socket)
+        if place is None:
             return _unknown("no tmux server is known at its socket")
         if not self._same_mounts(process, None):
             return _unknown("it has other mounts than the exporter, so its socket may be another file")
         known = address.pid is not None
         reason = "its tmux server has ended" if known else "no tmux server runs at its socket"
-        return Aim(fate=SchedulerState.SERVERLESS, reason=reason)
+        return Aim(fate=SchedulerState.SERVERLESS, reason=reason, socket=place)
 
     def _may_live(self, pid: int, process: Process) -> bool:
         """Whether the server whose pid a process has from its TMUX may still be there."""

@@ -138,6 +138,7 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
         judged_at=_judged_at(aims, sample.servers.taken_at),
         panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
         remarks=noted,
+        sockets=tuple(dict.fromkeys(aim.socket for aim in aims if aim.socket is not None)),
     )
 
 

@@ -19,6 +19,7 @@ from tmux_exporter.analysis.groups import (
     server_key,
     server_labels,
     session_key,
+    socket_label,
     state_key,
 )
 from tmux_exporter.analysis.hoards import largest_hoard
@@ -296,6 +297,8 @@ class Summary:
             aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
             judged_at=scheduler.judged_at,
             remarks=scheduler.remarks,
+            sockets=tuple(map(label_text, scheduler.sockets)),
+            made_for=tuple(socket_label(each, self._snapshot.view) for each in scheduler.sockets),
         )
 
     def _leak(self, leak: Leak, process: Process) -> LeakReport:

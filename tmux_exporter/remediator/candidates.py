@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tmux_exporter.model import ProcessId
+from tmux_exporter.model import ProcessId, SchedulerState
 from tmux_exporter.remediation import TargetKind
 from tmux_exporter.remediator.figures import Subject
 from tmux_exporter.remediator.order import Target
@@ -38,15 +38,39 @@ class Candidate:
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """The labels of the tmux servers that it has to do with."""
-        return self.subject.aimed if isinstance(self.subject, SchedulerReport) else (self.subject.server,)
+        """The labels of the tmux servers that it has to do with, or was made for where there is none."""
+        if isinstance(self.subject, SchedulerReport):
+            return tuple(dict.fromkeys((*self.subject.aimed, *self.subject.made_for)))
+        return (self.subject.server,)
 
 
 def population(policy: Policy, report: Report) -> tuple[Candidate, ...]:
     """Everything of a policy's kind, at the servers that the remediator was told to keep to."""
-    found = (Candidate(target=target_of(each), subject=each) for each in _subjects(policy.match.kind, report))
-    scope = set(policy.servers)
-    return tuple(each for each in found if not scope or (each.servers and scope.issuperset(each.servers)))
+    return tuple(each for each in _candidates(policy, report) if _is_in_scope(policy, each))
+
+
+def left_out(policy: Policy, report: Report) -> tuple[Candidate, ...]:
+    """What a policy would be for, were the remediator not told to keep to other servers, and has no server.
+
+    Those of a server that is there are of no interest to whoever does not name it; these nobody else names.
+    """
+    return tuple(
+        each
+        for each in _candidates(policy, report)
+        if isinstance(each.subject, SchedulerReport)
+        and each.subject.state is SchedulerState.SERVERLESS
+        and not _is_in_scope(policy, each)
+        and is_for(policy.match, each, report)
+    )
+
+
+def _candidates(policy: Policy, report: Report) -> Iterable[Candidate]:
+    return (Candidate(target=target_of(each), subject=each) for each in _subjects(policy.match.kind, report))
+
+
+def _is_in_scope(policy: Policy, candidate: Candidate) -> bool:
+    scope, servers = set(policy.servers), candidate.servers
+    return not scope or (bool(servers) and scope.issuperset(servers))
 
 
 def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:

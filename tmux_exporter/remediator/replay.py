@@ -194,6 +194,7 @@ def _subject(value: Record, look: Record) -> Subject:
             sleep=None if value["sleep"] is None else _id(value["sleep"]),
             aimed=tuple(value["aimed"]),
             judged_at=_judged_at(value, look),
+            sockets=tuple(value.get("sockets", ())),
         )
     if "program" in value:
         return _agent(server, session, value["program"], None if process is None else _id(process))
@@ -236,7 +237,7 @@ def _server(value: Record, look: Record) -> ServerReport:
     problem = value["problem"]
     return ServerReport(
         server=value["server"],
-        socket="",
+        socket=value.get("socket", ""),
         version=None,
         pid=value["pid"],
         up=value["up"],

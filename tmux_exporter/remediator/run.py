@@ -12,6 +12,7 @@ from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.errors import UsageError
 from tmux_exporter.log import log_fields
+from tmux_exporter.model import ProcessId
 from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.remediation import (
@@ -34,6 +35,7 @@ from tmux_exporter.remediator.plan_file import PlanFile
 from tmux_exporter.remediator.policy import decide, note, reloaded, start
 from tmux_exporter.remediator.quiet import Quiet
 from tmux_exporter.remediator.rules import Channel, Policy, PolicySet
+from tmux_exporter.remediator.scope import left_out_words
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.remediator.switch import is_off
 from tmux_exporter.remediator.tally import Tally
@@ -92,6 +94,7 @@ class Remediator:
         self._tally = Tally(each.name for each in settings.policies.policies)
         self._history = start(self._world.moment())
         self._blind = True
+        self._left_out: frozenset[ProcessId] = frozenset()
         self._reload_successful = True
         self._audit_healthy = self._record_policies("start")
         self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
@@ -139,6 +142,7 @@ class Remediator:
         self._history, self._blind = verdict.state, verdict.blind
         self._tally.cycle(verdict.matches, verdict.opened)
         self._plan.keep(verdict.plan)
+        self._say_left_out(report)
         self._quiet.begin()
         for decision in verdict.decisions:
             if stopping():
@@ -260,6 +264,13 @@ class Remediator:
             **({"detail": result.detail} if result.detail else {}),
         )
         self._tell()
+
+    def _say_left_out(self, report: Report) -> None:
+        """Tell once of each scheduler without a server that `--server` leaves out."""
+        found = left_out_words(self._settings.policies, report)
+        for process in found.keys() - self._left_out:
+            _log.warning(found[process], extra=log_fields(process=process.pid))
+        self._left_out = frozenset(found)
 
     def _say(self, message: str, decision: Decision, *, level: int = logging.INFO, **more: object) -> None:
         _log.log(level, message, extra=log_fields(**{**fields(decision, self._clock.time()), **more}))

@@ -22,6 +22,7 @@ from tmux_exporter.remediator.plan import Plan, read
 from tmux_exporter.remediator.planning import LOOKS, look, plan_of
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.run import Remediator, Settings, run
+from tmux_exporter.remediator.scope import left_out_words
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.report import Report
 from tmux_exporter.state import boot_id
@@ -115,7 +116,9 @@ def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
 ) -> Plan:
     """A plan of what these policies would end now; `say` is told how far the looks are."""
-    verdict, _ = look_now(config, environ, policies, say)
+    verdict, report = look_now(config, environ, policies, say)
+    for words in left_out_words(policies, report).values():
+        say(words)
     return plan_of(verdict, policies, SystemClock())
 
 

@@ -5,6 +5,7 @@ themselves while they are held by pidfds is judged in `proofs`. Every row that i
 first that does not gives the refusal.
 """
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -155,14 +156,26 @@ def sees_all_processes(case: Case) -> bool:
 def sees_its_servers(case: Case) -> bool:
     """Every server that it has to do with has answered, completely and in this sample or lately.
 
-    Of one that is said to have none, nothing may be unknown about any server.
+    Of one that is said to have none, all servers were found, and none that could be its own is unknown.
     """
     if case.is_serverless:
-        return not case.report.problems and all(each.up or each.ended for each in case.report.servers)
+        unknown = (each for each in case.report.servers if not (each.up or each.ended))
+        return not case.report.problems and not any(_may_own(each, case.scheduler) for each in unknown)
     return bool(case.servers) and all(
         server is not None and server.up and not server.held and server.problem is None
         for server in case.servers
     )
+
+
+def _may_own(server: ServerReport, scheduler: SchedulerReport) -> bool:
+    """Whether a server may be reached at a socket of a scheduler; it has one, at the path it was bound to.
+
+    One whose process is not known may have been bound to any path of its folder.
+    """
+    if not server.socket or not scheduler.sockets or server.socket in scheduler.sockets:
+        return True
+    folders = {posixpath.dirname(each) for each in scheduler.sockets}
+    return server.pid is None and posixpath.dirname(server.socket) in folders
 
 
 def is_recent(case: Case) -> bool:

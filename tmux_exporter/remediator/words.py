@@ -116,6 +116,7 @@ def _of_subject(subject: Subject) -> dict[str, object]:
                 "due": subject.due_timestamp_seconds,
                 "aimed": subject.aimed,
                 "judged_at": subject.judged_at,
+                "sockets": subject.sockets,
             }
         case AgentReport():
             return words | {"program": subject.program, "process": subject.process}
@@ -127,6 +128,7 @@ def _of_subject(subject: Subject) -> dict[str, object]:
 def _of_server(server: ServerReport) -> dict[str, object]:
     return {
         "server": server.server,
+        "socket": server.socket,
         "pid": server.pid,
         "up": server.up,
         "held": server.held,

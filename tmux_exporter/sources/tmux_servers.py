@@ -118,6 +118,7 @@ class TmuxSource:
             # Without Linux' /proc a server at a path that nobody looked at would not be known.
             places=self._named.own() if table.namespaces is not None else {},
             taken_at=now,
+            folders=tuple(self._folders),
         )
 
     def _due(
