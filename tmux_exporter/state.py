@@ -60,8 +60,10 @@ class StateFile:
             content = read_guarded(path, uid=self._uid, limit=LARGEST_BYTES)
             memory = parse(content, boot=self._boot, now=self._clock.time(), refused=refused)
             if refused:
-                extra = log_fields(file=path, records=len(refused), problem=refused[0])
-                _log.warning("records of the state file are not used", extra=extra)
+                _log.warning(
+                    "records of the state file are not used",
+                    extra=log_fields(file=path, records=len(refused), problem=refused[0]),
+                )
             return memory
         except FileNotFoundError:
             return AgentMemory()
