@@ -21,6 +21,11 @@ def main() -> None:
     run(cli, "tmux-exporter")
 
 
+def _say(words: str) -> None:
+    """One line beside a command's output."""
+    click.echo(f"tmux-exporter: {words}", err=True)
+
+
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of every command that samples, handed on as `load_config`, which may be called again."""
     options = (
@@ -192,7 +197,7 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     from tmux_exporter.once import explain_once
     from tmux_exporter.views.explain import as_dict, as_text
 
-    explanation = explain_once(load_config(), os.environ, target)
+    explanation = explain_once(load_config(), os.environ, target, _say)
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
 
 
@@ -214,7 +219,7 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
     from tmux_exporter.once import schedulers_once
     from tmux_exporter.views import schedulers as schedulers_view
 
-    report = schedulers_once(load_config(), os.environ)
+    report = schedulers_once(load_config(), os.environ, _say)
     shown = schedulers_view.as_dict(report)
     show(json.dumps(shown, indent=2) if as_json else schedulers_view.as_text(report))
     return int(schedulers_view.in_trouble(report))
@@ -237,7 +242,7 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
     from tmux_exporter.once import leaks_once
     from tmux_exporter.views import leaks as leaks_view
 
-    report, ports = leaks_once(load_config(), os.environ)
+    report, ports = leaks_once(load_config(), os.environ, _say)
     shown = leaks_view.as_dict(report, ports)
     show(json.dumps(shown, indent=2) if as_json else leaks_view.as_text(report, ports))
     return int(bool(report.leaks))

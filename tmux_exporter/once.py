@@ -1,7 +1,7 @@
-"""One look without a running exporter: `once`, `explain`, `schedulers`, `leaks` and `doctor`."""
+"""One look: `once`, `doctor`; `explain`, `schedulers` and `leaks`, with what a running exporter remembers."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
 
@@ -15,9 +15,9 @@ from tmux_exporter.config import Config, LogLevel, Reading
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
-from tmux_exporter.model import LeakKind, ProcessId
+from tmux_exporter.model import ProcessId
 from tmux_exporter.opening import open_sampler, require_tmux
-from tmux_exporter.report import LeakReport, Report
+from tmux_exporter.report import Remembered, Report
 from tmux_exporter.sampler import SETTLE_SECONDS, Sampler
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.machine import look
@@ -36,68 +36,46 @@ def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
     return openmetrics(families) if form == "openmetrics" else text(families)
 
 
-def explain_once(config: Config, environ: Mapping[str, str], target: str) -> Explanation:
-    """Explain a pid, a pane or an agent from one look. Raises CannotSeeError where there is none."""
+def explain_once(
+    config: Config, environ: Mapping[str, str], target: str, say: Callable[[str], None]
+) -> Explanation:
+    """Explain one thing of this machine. Raises CannotSeeError where there is none of that name."""
     log.configure(config.log.level, config.log.format)
-    return explain(target, settled_look(config, environ))
+    return explain(target, settled_look(config, environ, earlier(config, say)))
 
 
-def schedulers_once(config: Config, environ: Mapping[str, str]) -> Report:
+def schedulers_once(config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> Report:
     """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
     log.configure(config.log.level, config.log.format)
-    report = _open(config, environ).sample()
+    report = _open(config, environ, earlier(config, say)).sample()
     _require_view(report, environ)
     return report
 
 
 def leaks_once(
-    config: Config, environ: Mapping[str, str]
+    config: Config, environ: Mapping[str, str], say: Callable[[str], None]
 ) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
-    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it.
-
-    An exporter that runs knows also those that had lost every tie to their pane before this look, and the
-    sessions of others.
-    """
+    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it."""
     log.configure(config.log.level, config.log.format)
-    report = settled_report(config, environ)
+    report = settled_report(config, environ, earlier(config, say))
     _require_view(report, environ)
     reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
-    told = {each.process: each for each in told_leaks(config)}
-    seen = tuple(named(leak, told.pop(leak.process, None)) for leak in report.leaks)
-    ports = reader.ports(leak.process for leak in (*seen, *told.values()))
-    # What has ended since it was told has no ports to look at.
-    still = tuple(each for process, each in told.items() if process in ports)
-    return replace(report, leaks=(*seen, *still)), ports
+    return report, reader.ports(leak.process for leak in report.leaks)
 
 
-def named(leak: LeakReport, told: LeakReport | None) -> LeakReport:
-    """A leak of this look, with the session that an exporter knows where the look shows none."""
-    if told is None or leak.session or not told.session:
-        return leak
-    reason = f"{leak.reason}; the exporter that runs knows its session by earlier samples"
-    return replace(leak, server=told.server, session=told.session, reason=reason)
+def earlier(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:
+    """What the exporter that runs knows by its samples; where it cannot tell, `say` gets one line why.
 
-
-def told_leaks(config: Config) -> list[LeakReport]:
-    """What the exporter that runs calls leaked; nothing where none of this user does."""
-    exporter = RunningExporter(config.web.listen_address, uid=os.getuid(), proc_root=config.processes.root)
-    document = exporter.report()
-    return [
-        LeakReport(
-            server=each["server"],
-            session=each["session"],
-            pane=each["pane"],
-            kind=LeakKind(each["kind"]),
-            reason="the exporter that runs saw it in its pane, in earlier samples",
-            name="?",
-            process=ProcessId(each["pid"], each["start_ticks"]),
-            start_time_seconds=each["start_time_seconds"],
-            memory_bytes=each["memory_bytes"],
-            cpu_seconds_total=each["cpu_seconds_total"],
-            open_fds=each["open_fds"],
-        )
-        for each in (document["leaks"] if document else ())
-    ]
+    It saw processes in panes that are gone, of which one look has no proof any more, or only a guess.
+    """
+    address = config.web.listen_address
+    root = config.processes.root
+    answer = RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask()
+    known = answer.remembered()
+    failure = answer.failure or ("is of another version" if answer.document and known is None else "")
+    if failure:
+        say(f"what listens on {address} {failure}: this rests on one look of its own, without a memory")
+    return known or ()
 
 
 def _require_view(report: Report, environ: Mapping[str, str]) -> None:
@@ -106,15 +84,15 @@ def _require_view(report: Report, environ: Mapping[str, str]) -> None:
         raise CannotSeeError("not all processes of this machine can be listed; is /proc mounted?")
 
 
-def _open(config: Config, environ: Mapping[str, str]) -> Sampler:
+def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Sampler:
     # Who looks once has no earlier reading to save anything by.
     full = replace(config.processes, reading=Reading.FULL)
-    return open_sampler(replace(config, processes=full), SystemClock(), environ)
+    return open_sampler(replace(config, processes=full), SystemClock(), environ, earlier=known)
 
 
-def settled_report(config: Config, environ: Mapping[str, str]) -> Report:
+def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Report:
     """One sample, or a second one where that is needed to tell what is leaked."""
-    sampler = _open(config, environ)
+    sampler = _open(config, environ, known)
     report = sampler.sample()
     if sampler.unsettled:
         Event().wait(SETTLE_SECONDS)
@@ -122,9 +100,9 @@ def settled_report(config: Config, environ: Mapping[str, str]) -> Report:
     return report
 
 
-def settled_look(config: Config, environ: Mapping[str, str]) -> Snapshot:
+def settled_look(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Snapshot:
     """One look, or a second one where that is needed to tell what is leaked."""
-    sampler = _open(config, environ)
+    sampler = _open(config, environ, known)
     snapshot = sampler.look()
     if sampler.unsettled:
         Event().wait(SETTLE_SECONDS)

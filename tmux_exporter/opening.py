@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tmux_exporter.agent_watch import open_watch
 from tmux_exporter.analysis.operations import Operations
@@ -11,7 +11,7 @@ from tmux_exporter.config import Config, Reading
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.looks import CommandSource, OperationSource, ServerSource
 from tmux_exporter.places import runtime_path, state_path
-from tmux_exporter.report import Report
+from tmux_exporter.report import Remembered, Report
 from tmux_exporter.sampler import Sampler
 from tmux_exporter.sources.circumstances import CircumstanceReader
 from tmux_exporter.sources.host import HostReader
@@ -34,13 +34,14 @@ def open_sampler(
     tmux: ServerSource | None = None,
     keeps: bool = False,
     counting: bool = True,
+    earlier: Sequence[Remembered] = (),
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
     `reports` feeds `operations`; without both it tells of operations only that none were reported to it.
     `tmux` is asked instead of what `open_tmux` opens. It knows the names that agents were given before, and
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
-    costs less than half.
+    costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
     """
     uid = os.getuid()
     root = config.processes.root
@@ -71,6 +72,7 @@ def open_sampler(
         memory=state.load(),
         keep=state.keep if keeps else None,
         counting=counting,
+        earlier=earlier,
     )
 
 

@@ -234,6 +234,23 @@ class LeakReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """One process that only earlier samples tie to its pane, or whose pane is gone.
+
+    `origin` is the process of the tmux server of that pane; `server` and `session` are the labels of its
+    place, empty where they are not known. `by_folder` as in LeakReport; `leaked` says that it is one.
+    """
+
+    process: ProcessId
+    origin: ProcessId
+    pane: str
+    server: str
+    session: str
+    leaked: bool
+    by_folder: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFigures:
     """What programs reported of their operations of one name; `errors` by reason, every reason in it.
 
@@ -299,6 +316,7 @@ class Report:
     scheduler_outcomes_total: Mapping[tuple[str, str, SchedulerOutcome], int] = field(default_factory=dict)
     agent_recovery: Mapping[str, Histogram] = field(default_factory=dict)
     leaks: tuple[LeakReport, ...] = ()
+    remembered: tuple[Remembered, ...] = ()
     leaked_cpu_seconds_total: Mapping[tuple[str, str, LeakKind], float] = field(default_factory=dict)
     stale_sockets: int = 0
     unreadable_processes: Mapping[Unreadable, int] = field(default_factory=dict)

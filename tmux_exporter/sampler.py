@@ -1,6 +1,6 @@
 """One sample: sources, then analysis, then a frozen Report. Who calls it, and when, is not its business."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tmux_exporter.agent_facts import AgentMemory
@@ -28,6 +28,7 @@ from tmux_exporter.analysis.names import NameBook
 from tmux_exporter.analysis.operations import Operations
 from tmux_exporter.analysis.pane_members import PaneMembers
 from tmux_exporter.analysis.query_stats import QueryStats
+from tmux_exporter.analysis.remembered import known_by_memory, owners_of, remembered
 from tmux_exporter.analysis.repeated import Makes, Repeated, shape
 from tmux_exporter.analysis.scheduler_candidates import Scripts
 from tmux_exporter.analysis.scheduler_outcomes import SchedulerOutcomes
@@ -61,7 +62,7 @@ from tmux_exporter.model import (
     Scheduler,
     TmuxView,
 )
-from tmux_exporter.report import CommandsReport, OperationsReport, Report
+from tmux_exporter.report import CommandsReport, OperationsReport, Remembered, Report
 from tmux_exporter.tmux_command import CommandHarvest
 
 OWN_PROC = "/proc"
@@ -97,7 +98,9 @@ class Sampler:
         keep: Callable[[AgentMemory], None] | None = None,
         commands: CommandSource | None = None,
         counting: bool = True,
+        earlier: Sequence[Remembered] = (),
     ) -> None:
+        """`earlier` is what another sampler of this machine knew."""
         self._default_socket = default_socket
         self._config = config
         self._clock = clock
@@ -109,7 +112,7 @@ class Sampler:
         self._circumstances = circumstances
         self._proportions = proportions
         self._shared_pages = SharedPages()
-        self._leaks = LeakBook()
+        self._leaks = LeakBook(earlier)
         self._operations = operations or Operations()
         self._reports = reports
         self._watch = watch
@@ -127,7 +130,8 @@ class Sampler:
         self._lives = AgentLives(memory.lives, memory.absent)
         self._keep = keep
         self._agent_counts = AgentCounts()
-        self._owners: Mapping[ProcessId, Owner] = {}
+        self._owners: Mapping[ProcessId, Owner] = owners_of(earlier)
+        self._known_by_memory: tuple[tuple[ProcessId, Owner], ...] = ()
         self._rostered: tuple[Mapping[ProcessId, Owner], Rosters] = ({}, {})
         self._members = PaneMembers()
         self._costs = Costs()
@@ -168,6 +172,7 @@ class Sampler:
         # While a conclusion stands it is the same object.
         if owners is not self._rostered[0]:
             self._rostered = owners, rosters_of(owners)
+            self._known_by_memory = known_by_memory(owners)
         # Nothing further on follows from what strangers are.
         ours = self._our_makes.number(table, {each.pid for each in owners})
         further = facts and (shown, self._owned.number, ours)
@@ -298,6 +303,7 @@ class Sampler:
             ),
             agent_recovery=self._agent_counts.recovery(),
             leaks=summary.leaks(),
+            remembered=remembered(self._known_by_memory, snapshot.leaks.found, self._leaks.place_of),
             leaked_cpu_seconds_total=summary.leaked_cpu(),
             stale_sockets=snapshot.view.stale_sockets,
             unreadable_processes=snapshot.table.unreadable,

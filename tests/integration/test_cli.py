@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,10 +23,17 @@ from tests.support.wait import wait_for
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+ASKING = ("explain", "leaks", "schedulers", "top")
+"""Commands that ask a running exporter."""
+
 
 @pytest.fixture
 def run(socket_dir: Path, tmp_path: Path) -> Run:
     """Run `tmux-exporter ARGUMENTS`; tmux is looked for only in the test's own socket folder."""
+
+    quiet = tmp_path / "quiet.yml"
+    # An exporter of whoever runs the tests is not asked: nobody listens on port 1.
+    quiet.write_text("web:\n  listen_address: 127.0.0.1:1\n", encoding="utf-8")
 
     def run_command(
         *arguments: str,
@@ -33,6 +42,8 @@ def run(socket_dir: Path, tmp_path: Path) -> Run:
         encoding: str = "utf-8",
         program: str = "tmux_exporter",
     ) -> subprocess.CompletedProcess[str]:
+        if arguments[0] in ASKING and not {"--config", "--config.file", "--help"} & set(arguments):
+            arguments = (*arguments, "--config", str(quiet))
         return subprocess.run(
             [sys.executable, "-m", program, *arguments],
             env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path), **environ},
@@ -257,34 +268,116 @@ def test_leaks_lists_what_outlived_its_pane_and_ends_with_1(
         assert "a-secret-word" not in result.stdout
 
 
-def test_leaks_has_also_what_only_the_running_exporter_can_know(
-    run: Run,
+@dataclass(frozen=True)
+class Remembering:
+    """An exporter that has seen three panes, whose processes nothing else ties to them now."""
+
+    file: Path
+    exporter: Exporter
+    cleared: int
+    by_folder: int
+    scheduler: int
+
+
+@pytest.fixture
+def remembering(
     tmux_server: Callable[[str], libtmux.Server],
     start_exporter: Callable[..., Exporter],
     tmp_path: Path,
-) -> None:
+    socket_dir: Path,
+) -> Iterator[Remembering]:
     server = tmux_server("fleet")
-    left, file = tmp_path / "left", tmp_path / "c.yml"
-    script = f"env -i setsid sleep 3000 & echo $! >{left}.new; mv {left}.new {left}; exec sleep 3000"
-    server.cmd("new-window", "-d", "-n", "doomed", f"sh -c '{script}'")
-    pid = int(wait_for(lambda: left.read_text() if left.exists() else "", "it runs"))
+    folder = tmp_path / "projects" / "cline"
+    folder.mkdir(parents=True)
+    # Another session works in the folder above.
+    server.cmd("new-session", "-d", "-s", "base", "-c", str(folder.parent), "sleep 3600")
+    check_in = f"sleep 3000 && tmux -S {socket_dir / 'fleet'} send-keys -t gone:0 hello Enter"
+    pids, parents = [], []
     with ExitStack() as stack:
-        stack.callback(end_process, pid)
+        for name, command, where in (
+            ("cleared", "env -i setsid sleep 3000", folder),
+            ("by_folder", "setsid sleep 3000", folder),
+            ("scheduler", f"env -i setsid bash -c {shlex.quote(check_in)}", Path("/")),
+        ):
+            left, file = tmp_path / name, tmp_path / f"{name}.sh"
+            started = f"{command} & echo $! $$ >{left}.new; mv {left}.new {left}; exec sleep 3000"
+            file.write_text(f"sh -c {shlex.quote(started)} & exec sleep 3000", encoding="utf-8")
+            server.cmd("new-session", "-d", "-s", name, "-c", str(where), f"sh {file}")
+            wait_for(left.exists, f"{name} runs")
+            pid, parent = map(int, left.read_text().split())
+            pids.append(pid)
+            parents.append(parent)
+            stack.callback(end_process, pid)
         exporter = start_exporter()
+        config = tmp_path / "c.yml"
         address = exporter.url.removeprefix("http://").rstrip("/")
-        file.write_text(f"web:\n  listen_address: {address}\n", encoding="utf-8")
-        server.cmd("kill-window", "-t", "main:doomed")
+        config.write_text(f"web:\n  listen_address: {address}\n", encoding="utf-8")
+        for name, parent in zip(("cleared", "by_folder"), parents, strict=False):
+            server.cmd("kill-session", "-t", name)
+            end_process(parent)
+        end_process(parents[2])
 
         def told() -> bool:
-            return any(each["pid"] == pid for each in json.loads(exporter.get("/api/v1/report"))["leaks"])
+            leaks = json.loads(exporter.get("/api/v1/report"))["leaks"]
+            return {(each["pid"], each["session"]) for each in leaks} >= {
+                (pids[0], "cleared"),
+                (pids[1], "by_folder"),
+            }
 
-        wait_for(told, "the exporter knows it", 30)
-        alone = json.loads(run("leaks", "--json").stdout)["leaks"]
-        assert all(each["pid"] != pid for each in alone), "nothing ties it to a pane any more"
-        asked = json.loads(run("leaks", "--json", "--config", str(file)).stdout)["leaks"]
-        (leak,) = [each for each in asked if each["pid"] == pid]
-        assert (leak["server"], leak["session"], leak["listening_ports"]) == ("fleet", "main", [])
-        assert "the exporter that runs" in leak["reason"]
+        wait_for(told, "the exporter knows them", 30)
+        yield Remembering(config, exporter, *pids)
+
+
+def test_leaks_has_also_what_only_the_running_exporter_can_know(run: Run, remembering: Remembering) -> None:
+    def leaks(*flags: str) -> dict[int, dict[str, Any]]:
+        found = json.loads(run("leaks", "--json", *flags).stdout)["leaks"]
+        return {each["pid"]: each for each in found}
+
+    alone = leaks()
+    assert remembering.cleared not in alone, "nothing ties it to a pane any more"
+    assert alone[remembering.by_folder]["session"] == "base", "a guess"
+    asked = leaks("--config", str(remembering.file))
+    leak = asked[remembering.cleared]
+    assert (leak["server"], leak["session"], leak["listening_ports"]) == ("fleet", "cleared", [])
+    assert "the exporter that runs" in leak["reason"]
+    assert asked[remembering.by_folder]["session"] == "by_folder", "memory beats a guess"
+
+
+def test_explain_asks_the_running_exporter(run: Run, remembering: Remembering) -> None:
+    alone, asked = (
+        {
+            pid: json.loads(run("explain", "--json", str(pid), *flags).stdout)["facts"]
+            for pid in (remembering.cleared, remembering.by_folder)
+        }
+        for flags in ((), ("--config", str(remembering.file)))
+    )
+    assert alone[remembering.cleared]["belongs to"] == "nothing of tmux"
+    assert alone[remembering.by_folder]["left by"] == "fleet base"
+    assert asked[remembering.cleared]["left by"] == "fleet cleared"
+    assert asked[remembering.by_folder]["left by"] == "fleet by_folder"
+
+
+def test_schedulers_asks_the_running_exporter(run: Run, remembering: Remembering) -> None:
+    def session(*flags: str) -> str:
+        found = json.loads(run("schedulers", "--json", *flags).stdout)["schedulers"]
+        return next(str(each["session"]) for each in found if each["pid"] == remembering.scheduler)
+
+    assert (session(), session("--config", str(remembering.file))) == ("", "scheduler")
+
+
+@pytest.mark.parametrize("command", [("leaks",), ("schedulers",), ("explain", str(os.getpid()))])
+def test_an_exporter_that_does_not_answer_is_told_in_one_line(
+    run: Run, remembering: Remembering, command: tuple[str, ...]
+) -> None:
+    remembering.exporter.process.send_signal(signal.SIGSTOP)
+    try:
+        result = run(*command, "--config", str(remembering.file))
+    finally:
+        remembering.exporter.process.send_signal(signal.SIGCONT)
+    assert result.returncode in (0, 1) and result.stdout
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("tmux-exporter: what listens on 127.0.0.1:")
+    assert line.endswith(" does not answer within 2 s: this rests on one look of its own, without a memory")
 
 
 @pytest.mark.parametrize("command", ["schedulers", "leaks"])

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from tests.support.report import example_report, leak
 from tmux_exporter.model import LeakKind, ProcessId
-from tmux_exporter.once import named
 from tmux_exporter.report import LeakReport, Report
 from tmux_exporter.views.leaks import as_dict, as_text
 
@@ -30,16 +29,6 @@ def lines(*leaks: LeakReport) -> list[str]:
 def test_nothing_leaked_is_one_line() -> None:
     assert "nothing is leaked" in as_text(report(), {})
     assert as_dict(report(), {})["leaks"] == []
-
-
-def test_an_exporter_names_the_session_only_where_the_look_shows_none() -> None:
-    known, told, nameless = LEAKED[1:]
-    by_exporter = named(nameless, told)
-    assert (by_exporter.server, by_exporter.session) == ("default", "shop")
-    assert by_exporter.reason.endswith("; the exporter that runs knows its session by earlier samples")
-    assert named(known, told) is known
-    assert named(nameless, None) is nameless
-    assert named(nameless, nameless) is nameless
 
 
 def test_they_are_added_up_by_owner_and_kind_the_largest_first() -> None:

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tests.support.report import example_report, scheduler
-from tmux_exporter.model import Problem, SchedulerState
-from tmux_exporter.report import Usage
+from tmux_exporter.model import Problem, ProcessId, SchedulerState
+from tmux_exporter.report import Remembered, Usage
 from tmux_exporter.web.report_json import render
 
 SECRET = "token=hunter2 /home/somebody/project"
@@ -46,6 +46,31 @@ def test_says_its_version_and_everything_of_the_example() -> None:
         "pid": 7001,
         "start_ticks": 1234,
     }
+
+
+def test_tells_what_only_memory_knows() -> None:
+    known = Remembered(
+        process=ProcessId(7001, 1234),
+        origin=ProcessId(900, 77),
+        pane="%9",
+        server="default",
+        session="work",
+        leaked=True,
+        by_folder=False,
+    )
+    assert parsed(replace(example_report(), remembered=(known,)))["remembered"] == [
+        {
+            "pid": 7001,
+            "start_ticks": 1234,
+            "server_pid": 900,
+            "server_start_ticks": 77,
+            "pane": "%9",
+            "server": "default",
+            "session": "work",
+            "leaked": True,
+            "by_folder": False,
+        }
+    ]
 
 
 def test_every_figure_of_a_usage_is_there() -> None:

@@ -47,6 +47,10 @@ class Places:
             for key in gone[: len(gone) - _MOST_GONE]:
                 del self._panes[key]
 
+    def recall(self, key: PaneKey, place: Place) -> None:
+        """Take in where a pane was that is not listed any more; what is listed goes before."""
+        self._panes.setdefault(key, _Known(server=place[0], session_id="", session=place[1]))
+
     def of_pane(self, key: PaneKey) -> Place | None:
         """The place of a pane; its session's label of today where that is still there."""
         known = self._panes.get(key)

@@ -5,14 +5,14 @@ be judged; two looks in a row are needed. Check-ins are judged by their own stat
 where nothing of what they wait for can come any more, also while the pane that made them is there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis import leak_guards
 from tmux_exporter.analysis.leak_folders import Folders
 from tmux_exporter.analysis.leak_guards import Suspect, attended
 from tmux_exporter.analysis.leak_kinds import Kinds, own_kind
-from tmux_exporter.analysis.leak_places import Places
+from tmux_exporter.analysis.leak_places import Place, Places
 from tmux_exporter.analysis.signatures import Signature, matcher
 from tmux_exporter.model import (
     Circumstances,
@@ -29,6 +29,7 @@ from tmux_exporter.model import (
     SchedulerState,
     TmuxView,
 )
+from tmux_exporter.report import Remembered
 
 LEAKED_STATES = frozenset(
     {
@@ -104,15 +105,27 @@ _Own = tuple[object, Circumstances | None, LeakKind | None]
 class LeakBook:
     """Finds leaks, sample by sample; remembers where panes were and who was without one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
+        """`earlier` is what another book of this machine knew."""
         self._places = Places()
         self._folders = Folders()
-        self._before: frozenset[ProcessId] = frozenset()
         self._own: dict[ProcessId, _Own] = {}
+        self._guessed: dict[ProcessId, Place] = {}
+        for each in earlier:
+            place = (each.server, each.session)
+            if each.by_folder:
+                self._guessed[each.process] = place
+            elif each.session:
+                self._places.recall(PaneKey(each.origin, each.pane), place)
+        self._before = frozenset(each.process for each in earlier if each.leaked)
 
     def observe(self, view: TmuxView, session_labels: Mapping[tuple[ProcessId, str], str]) -> None:
         """Take in which panes there are; before `find`."""
         self._places.observe(view, session_labels)
+
+    def place_of(self, pane: PaneKey) -> Place | None:
+        """Where a pane is or was."""
+        return self._places.of_pane(pane)
 
     def find(self, look: Look) -> Leaks:
         """The leaks of one sample."""
@@ -177,6 +190,8 @@ class LeakBook:
             by_folder = False
             if not session and facts is not None and facts.folder:
                 server, session = self._folders.session_of(facts.folder, server, self._places.of_pane)
+                # Who has looked for longer may have seen who else worked there.
+                server, session = self._guessed.get(process.id, (server, session))
                 by_folder = bool(session)
             leak = Leak(
                 process=process.id,

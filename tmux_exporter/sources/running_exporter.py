@@ -3,43 +3,104 @@
 import http.client
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from tmux_exporter.clock import Clock
 from tmux_exporter.config.values import parse_listen_address
+from tmux_exporter.model import ProcessId
+from tmux_exporter.report import Remembered
 from tmux_exporter.sources.port_owner import listening_uids
 
-_TIMEOUT_SECONDS = 2.0
+ANSWER_SECONDS = 2.0
+"""The bound of a whole answer."""
+
 _MOST_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _VERSION = 1
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A report (`web/report_json.py`), None where there is none; then `failure` says why, in words.
+
+    Without both nobody listens.
+    """
+
+    document: Mapping[str, Any] | None = None
+    failure: str = ""
+
+    def remembered(self) -> tuple[Remembered, ...] | None:
+        """What it knows of processes by earlier samples; None where it does not tell that."""
+        try:
+            return tuple(map(_remembered, self.document["remembered"])) if self.document else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 class RunningExporter:
     """The exporter at `listen_address`, if there is one; `proc_root` says whose the port is."""
 
-    def __init__(self, listen_address: str, *, uid: int, proc_root: str = "/proc") -> None:
+    def __init__(self, listen_address: str, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
         address = parse_listen_address(listen_address)
         self._host = _EVERYWHERE.get(address.host, address.host)
         self._port = address.port
         self._uid = uid
+        self._clock = clock
         self._root = proc_root
 
-    def report(self) -> Mapping[str, Any] | None:
-        """Its last report (`web/report_json.py`); None where nobody of this user answers with one.
+    def ask(self) -> Answer:
+        """Its last report.
 
         A port may be anybody's on a machine with several users, so its owner is looked at first.
         """
-        if listening_uids(self._port, self._root) != {self._uid}:
-            return None
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_SECONDS)
+        owners = listening_uids(self._port, self._root)
+        if not owners:
+            return Answer()
+        if owners != {self._uid}:
+            return Answer(failure="is another user's")
         try:
-            connection.request("GET", "/api/v1/report")
+            status, body = self._get("/api/v1/report")
+        except TimeoutError:
+            return Answer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(failure=f"does not answer ({error!r})")
+        if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            return Answer(failure="has taken no sample yet")
+        try:
+            document = json.loads(body) if status == http.HTTPStatus.OK else None
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or not isinstance(document.get("version"), int):
+            return Answer(failure="is no tmux-exporter")
+        if document["version"] != _VERSION:
+            return Answer(failure="is of another version")
+        return Answer(document=document)
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        deadline = self._clock.monotonic() + ANSWER_SECONDS
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", path)
             response = connection.getresponse()
-            body = response.read(_MOST_BYTES)
-            document = json.loads(body) if response.status == http.HTTPStatus.OK else None
-        except (OSError, http.client.HTTPException, ValueError):
-            return None
+            body = bytearray()
+            while len(body) < _MOST_BYTES and (chunk := response.read1(_CHUNK_BYTES)):
+                body += chunk
+                if self._clock.monotonic() > deadline:
+                    raise TimeoutError
+            return response.status, bytes(body)
         finally:
             connection.close()
-        known = isinstance(document, dict) and document.get("version") == _VERSION
-        return document if known else None
+
+
+def _remembered(told: Mapping[str, Any]) -> Remembered:
+    return Remembered(
+        process=ProcessId(int(told["pid"]), int(told["start_ticks"])),
+        origin=ProcessId(int(told["server_pid"]), int(told["server_start_ticks"])),
+        pane=str(told["pane"]),
+        server=str(told["server"]),
+        session=str(told["session"]),
+        leaked=bool(told["leaked"]),
+        by_folder=bool(told["by_folder"]),
+    )

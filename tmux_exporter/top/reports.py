@@ -32,14 +32,16 @@ class Source:
         address = config.web.listen_address
         self._config = config
         self._environ = environ
-        self._exporter = RunningExporter(address, uid=os.getuid(), proc_root=config.processes.root)
+        self._exporter = RunningExporter(
+            address, uid=os.getuid(), clock=SystemClock(), proc_root=config.processes.root
+        )
         self._from_exporter = f"exporter at {address}"
         self._own = f"own samples every {config.sampling.interval:g} s"
         self._sampler: Sampler | None = None
 
     def report(self) -> Seen:
         """The newest report. Raises CannotSeeError where there is nothing to see it by."""
-        document = self._exporter.report()
+        document = self._exporter.ask().document
         if document is not None:
             self._sampler = None
             return Seen(document=document, source=self._from_exporter)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from tmux_exporter.report import (
     AgentReport,
     LeakReport,
+    Remembered,
     Report,
     SchedulerReport,
     ServerReport,
@@ -92,6 +93,7 @@ _LEAK = (
     "cpu_seconds_total",
     "open_fds",
 )
+_REMEMBERED = ("pane", "server", "session", "leaked", "by_folder")
 _USAGE = (
     "memory_bytes",
     "memory_limit_bytes",
@@ -169,6 +171,17 @@ def _leak(leak: LeakReport) -> dict[str, Json]:
     return {**_fields(leak, _LEAK), "pid": leak.process.pid, "start_ticks": leak.process.start_ticks}
 
 
+def _remembered(remembered: Remembered) -> dict[str, Json]:
+    process, origin = remembered.process, remembered.origin
+    return {
+        "pid": process.pid,
+        "start_ticks": process.start_ticks,
+        "server_pid": origin.pid,
+        "server_start_ticks": origin.start_ticks,
+        **_fields(remembered, _REMEMBERED),
+    }
+
+
 def render(report: Report) -> bytes:
     """One line of ASCII JSON: `{"version": 1, …}`.
 
@@ -187,5 +200,6 @@ def render(report: Report) -> bytes:
         "agents": [_agent(each) for each in report.agents],
         "schedulers": [_scheduler(each) for each in report.schedulers],
         "leaks": [_leak(each) for each in report.leaks],
+        "remembered": [_remembered(each) for each in report.remembered],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
