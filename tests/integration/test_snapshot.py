@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -76,10 +77,25 @@ def test_of_what_is_gone_or_is_another_there_is_none(running: ProcessId, tmp_pat
     with pytest.raises(CannotSeeError, match="another one"):
         take(tmp_path, other, (Part.STATUS,))
     end_process(running.pid)
+    with pytest.raises(CannotSeeError, match="has ended"):
+        take(tmp_path, running, (Part.STATUS,))
     os.waitid(os.P_PID, running.pid, os.WEXITED)
     with pytest.raises(CannotSeeError, match="gone"):
         take(tmp_path, running, (Part.STATUS,))
     assert not (tmp_path / snapshot.FOLDER).exists()
+
+
+def test_what_cannot_be_read_or_kept_is_not_gone(running: ProcessId, tmp_path: Path) -> None:
+    (tmp_path / snapshot.FOLDER).touch()
+    with pytest.raises(OSError, match="cannot make "):
+        take(tmp_path, running, (Part.STATUS,))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            take(tmp_path, running, (Part.STATUS,))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_only_so_many_are_kept(running: ProcessId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,22 @@ def test_a_kill_that_follows_at_once_is_one_order() -> None:
     assert [(stage.action, stage.seconds) for stage in stop.order.stages] == [("stop", 5.0), ("kill", 5.0)]
 
 
+def test_what_is_recommended_stays_in_the_plan_until_it_is_gone() -> None:
+    cycles = Cycles(replace(BIG, mode=Mode.RECOMMEND))
+    assert Action.STOP in {decision.action for _, decision in cycles.run(shown(coder()), 300)}
+    for _ in range(10):
+        assert cycles.see(shown(coder())) == ()
+        assert [order.target.name for order in cycles.verdict.plan] == ["coder"]
+    cycles.see(shown())
+    assert cycles.verdict.plan == ()
+
+
+def test_what_was_stopped_is_in_no_plan_while_it_is_left_to_cool_down() -> None:
+    cycles, _ = stopped()
+    cycles.see(shown(coder()))
+    assert cycles.verdict.plan == ()
+
+
 def test_hysteresis_holds_between_the_bounds_and_clears_below() -> None:
     cycles = Cycles(BIG)
     cycles.run(shown(coder(5 * GIB)), 30)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tmux_exporter.remediation import Action, Refusal, Signal
+from tmux_exporter.remediation import Action, Mode, Refusal, Signal
 from tmux_exporter.remediator import breaker
 from tmux_exporter.remediator.candidates import Candidate, Key, is_for, population
 from tmux_exporter.remediator.gauging import Gauges, gauge
@@ -203,7 +203,20 @@ class Cycle:
             before = watch.acted_at, watch.survived
             self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
             self._decide(candidate, action=order.stages[0].action, order=order)
+        self.plan += self._still_recommended(matching)
         return tuple(counted), circuit
+
+    def _still_recommended(self, matching: list[Candidate]) -> Iterator[Order]:
+        """What a policy that only recommends has told of already: it waits for a person until it is gone."""
+        stop, kill = self.policy.stop, self.policy.kill
+        if stop is None or self.policy.mode is not Mode.RECOMMEND:
+            return
+        planned = {each.target for each in self.plan}
+        for candidate in matching:
+            if self._is_ripe(candidate.key):
+                order = self._order(candidate, tuple(self._stages(stop, kill)))
+                if order is not None and order.target not in planned:
+                    yield order
 
     def _rank(self, candidate: Candidate) -> tuple[float, Key]:
         return self._watches[candidate.key].since, candidate.key
@@ -229,8 +242,7 @@ class Cycle:
         """The order to end it, where it is time for that."""
         key = candidate.key
         watch, stop, kill = self._watches[key], self.policy.stop, self.policy.kill
-        rung = self._next(key)
-        if self._reasons[key] is not None or rung is None or rung is not stop or self._total.is_taken(key):
+        if stop is None or not self._is_ripe(key) or self._total.is_taken(key):
             return None
         if watch.retry_at is not None and self._now < watch.retry_at:
             return None
@@ -241,11 +253,18 @@ class Cycle:
             return self._order(candidate, (self._kill_stage(),))
         return None
 
+    def _is_ripe(self, key: Key) -> bool:
+        """Whether nothing but what was done with it lately speaks against its end."""
+        rung = self._next(key)
+        return self._reasons[key] is None and rung is not None and rung.action is Action.STOP
+
     def _stages(self, stop: Rung, kill: Rung | None) -> Iterator[Stage]:
-        seconds = stop.grace if kill is None else max(stop.grace, kill.after)
-        yield Stage(action=Action.STOP, signal=stop.signal, seconds=seconds)
-        if kill is not None and _is_in_act(stop, kill):
-            yield self._kill_stage()
+        if kill is None or not _is_in_act(stop, kill):
+            # A kill that is decided anew is not waited for in this act: it would keep the loop from others.
+            yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
+            return
+        yield Stage(action=Action.STOP, signal=stop.signal, seconds=max(stop.grace, kill.after))
+        yield self._kill_stage()
 
     def _kill_stage(self) -> Stage:
         return Stage(action=Action.KILL, signal=Signal.KILL, seconds=self.policy.gone_within)

@@ -19,7 +19,7 @@ from tmux_exporter.places import private_folder
 from tmux_exporter.remediator import py_spy
 from tmux_exporter.remediator.plan_file import write
 from tmux_exporter.remediator.rules import Part
-from tmux_exporter.remediator.world import process_of
+from tmux_exporter.remediator.world import is_alive
 
 FOLDER = "snapshots"
 MOST_FILES = 200
@@ -43,17 +43,20 @@ def take(
     """Write a snapshot of a process into the private state folder; where it is.
 
     `labels` stand in it as they are, and so does what `screen` says. Raises CannotSeeError where the process
-    is gone, OSError where nothing can be written.
+    is gone, OSError where it cannot be read or nothing can be written.
     """
     try:
         found = {str(part): _part(process, part, clock, screen) for part in parts}
-        there = process_of(process.pid)
-    except (OSError, ValueError):
+        lives = is_alive(process)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
         raise CannotSeeError(f"process {process.pid} is gone") from None
-    if there != process:
-        raise CannotSeeError(f"process {process.pid} is another one by now")
+    if not lives:
+        raise CannotSeeError(f"process {process.pid} has ended, or is another one by now")
     wall = clock.time()
-    folder = private_folder(state / FOLDER, os.getuid())
+    try:
+        folder = private_folder(state / FOLDER, os.getuid())
+    except CannotSeeError as error:
+        raise OSError(str(error)) from None
     path = folder / f"{round(wall)}-{process.pid}-{process.start_ticks}.json"
     document = {"at": round(wall), "process": list(process), **labels, "parts": found}
     write(path, json.dumps(document, allow_nan=False, indent=1).encode("ascii") + b"\n")

@@ -91,6 +91,12 @@ def process_of(pid: int) -> ProcessId:
     return ProcessId(pid, _stat(pid).start_ticks)
 
 
+def is_alive(process: ProcessId) -> bool:
+    """Whether its pid is still its own and it runs: a zombie has ended. Raises as `process_of` does."""
+    stat = _stat(process.pid)
+    return stat.start_ticks == process.start_ticks and stat.state not in ("Z", "X")
+
+
 def _stat(pid: int) -> Stat:
     with open(f"/proc/{pid}/stat", "rb") as stream:
         return parse_stat(stream.read())
