@@ -93,13 +93,12 @@ class Fleet:
     def tmux(self, *arguments: str, server: str = FLEET) -> str:
         return self.scene.tmux(*arguments, server=server)
 
-    def schedule(self, command: str, name: str, *, server: str = FLEET) -> int:
+    def schedule(self, command: str, name: str, *, server: str = FLEET, session: str = "main") -> int:
         """Run a command in the background of a pane of its own; the pid of what it started."""
         file = f"{name}{len(self._started)}.pid"
         self.scene.shell(
             f"PATH=$B/bin:$PATH; export PATH; {command} >/dev/null 2>&1 &\necho $! >$B/{file}",
-            "-t",
-            "main:",
+            *("-t", f"{session}:"),
             server=server,
         )
         self._started.append(self.scene.pid(file))
@@ -115,13 +114,13 @@ class Fleet:
         self._started.append(self.scene.root(pane, server=server))
         return self._started[-1]
 
-    def leave_behind(self, command: str, *, server: str = FLEET) -> str:
+    def leave_behind(self, command: str, *, server: str = FLEET, session: str = "main") -> str:
         """Run a command in a kernel session of its own, in a pane that is gone then; the file of its pid."""
         file = f"left{len(self._started)}.pid"
         self._started.append(0)
         pane = self.scene.shell(
             f"B=$B setsid sh -c 'echo $$ >$0; exec {command}' $B/{file} >/dev/null 2>&1 </dev/null &",
-            *("-t", "main:"),
+            *("-t", f"{session}:"),
             server=server,
         )
         self._started[-1] = self.scene.pid(file)

@@ -1,0 +1,396 @@
+"""What the policy language accepts, with what comes of it in the remediator's loop; and what it refuses.
+
+A play is one policy on one target. The gate asks for every kind, action and mode, and for every action and
+outcome: each has a play, or a reason why there is none.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import Any
+
+from tests.support.policies import HEAD
+from tmux_exporter.model import SchedulerState
+from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, TargetKind
+
+Came = frozenset[tuple[Action, Outcome]]
+
+
+class Target(StrEnum):
+    """What a play is on."""
+
+    SHARED = "shared"
+    CALM = "calm"
+    DEAF = "deaf"
+    STUCK = "stuck"
+    CROWD = "crowd"
+    HUNG = "hung"
+
+
+class Meanwhile(StrEnum):
+    """What happens to the target between the decision and the act, or the plan and its application."""
+
+    NOTHING = "nothing"
+    ENDS = "ends"
+    HELD = "held"
+    RETURNS = "returns"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """One policy, what it is on, and all that comes of it; `applied` is what comes of its plan.
+
+    `grace`, `kill_after` and `gone_within` are in seconds. A quiet play shares its
+    target, every other one has its own, in a session that is called as the play is.
+    """
+
+    name: str
+    kind: TargetKind
+    mode: Mode
+    actions: tuple[Action, ...]
+    came: Came
+    refusals: frozenset[Refusal] = frozenset()
+    target: Target = Target.CALM
+    meanwhile: Meanwhile = Meanwhile.NOTHING
+    grace: float = 0.1
+    kill_after: float = 0.0
+    gone_within: float = 0.3
+    approvals: bool = False
+    applied: str = ""
+
+    @property
+    def session(self) -> str:
+        """The session of its target."""
+        return Target.SHARED if self.target is Target.SHARED else self.name
+
+
+LATER = (Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
+"""Read, and not yet available."""
+
+METHODS = {
+    TargetKind.SCHEDULER: "scheduler_pair",
+    TargetKind.AGENT: "agent_process",
+    TargetKind.LEAKED_PROCESS: "leaked_process",
+}
+KINDS = (*METHODS, TargetKind.PANE, TargetKind.SERVER)
+
+DONE, WOULD = Outcome.DONE, Outcome.WOULD
+SURVIVED, VANISHED = Outcome.SURVIVED, Outcome.VANISHED
+REFUSED, FAILED = Outcome.REFUSED, Outcome.FAILED
+WARNED = (Action.WARN, DONE)
+STOP_AND_KILL = (Action.STOP, Action.KILL)
+
+
+def came(**outcomes: Outcome) -> Came:
+    """The outcome of each action."""
+    return frozenset((Action(action), outcome) for action, outcome in outcomes.items())
+
+
+def _quiet(kind: TargetKind, mode: Mode) -> Play:
+    """Every step that ends nothing, on a target that all of these share."""
+    has_process = kind in METHODS
+    taken = WOULD if mode is Mode.OBSERVE else DONE if has_process else VANISHED
+    # A server has no session whose clients could be told.
+    message = WOULD if mode is Mode.OBSERVE else VANISHED if kind is TargetKind.SERVER else DONE
+    return Play(
+        name=f"{kind}-quiet-{mode}".replace("_", "-"),
+        kind=kind,
+        mode=mode,
+        actions=(Action.WARN, Action.SNAPSHOT, *LATER),
+        came=frozenset(
+            {WARNED, (Action.WARN, message), (Action.SNAPSHOT, taken), *((each, REFUSED) for each in LATER)}
+        ),
+        refusals=frozenset({Refusal.UNAVAILABLE}),
+        target=Target.SHARED,
+    )
+
+
+def _endings(kind: TargetKind) -> Iterator[Play]:
+    """A stop that is enough, and one that is not, in each mode."""
+    name = kind.replace("_", "-")
+    for actions, target in (((Action.STOP,), Target.CALM), (STOP_AND_KILL, Target.DEAF)):
+        ends = came(stop=DONE) if target is Target.CALM else came(stop=SURVIVED, kill=DONE)
+        words = "stop done" if target is Target.CALM else "stop survived, kill done"
+        for mode, outcomes in (
+            (Mode.OBSERVE, came(stop=WOULD)),
+            (Mode.RECOMMEND, came(stop=WOULD)),
+            (Mode.ENFORCE, ends),
+        ):
+            yield Play(
+                name=f"{name}-{actions[-1]}-{mode}",
+                kind=kind,
+                mode=mode,
+                actions=actions,
+                came=outcomes,
+                target=target,
+                applied=words if mode is Mode.RECOMMEND else "",
+            )
+
+
+SLOW = 2.5
+"""Seconds for which a deaf agent is waited for, while the targets of the plays after it change."""
+
+SLOW_PLAY = Play(
+    name="slow",
+    kind=TargetKind.AGENT,
+    mode=Mode.ENFORCE,
+    actions=(Action.STOP,),
+    came=came(stop=SURVIVED),
+    target=Target.DEAF,
+    grace=SLOW,
+)
+STARVED_PLAY = Play(
+    name="starved",
+    kind=TargetKind.AGENT,
+    mode=Mode.ENFORCE,
+    actions=(Action.STOP,),
+    came=came(stop=SURVIVED),
+    target=Target.DEAF,
+    grace=SLOW,
+)
+"""While it is waited for, the remediator is left without a descriptor to open."""
+
+_AFTER_SLOW = (
+    SLOW_PLAY,
+    Play(
+        name="stop-vanished",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.STOP,),
+        came=came(stop=VANISHED),
+        meanwhile=Meanwhile.ENDS,
+    ),
+    Play(
+        name="snapshot-vanished",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.SNAPSHOT,),
+        came=came(snapshot=VANISHED),
+        meanwhile=Meanwhile.ENDS,
+    ),
+    Play(
+        name="stop-refused",
+        kind=TargetKind.SCHEDULER,
+        mode=Mode.ENFORCE,
+        actions=(Action.STOP,),
+        came=came(stop=REFUSED),
+        refusals=frozenset({Refusal.CHANGED}),
+        meanwhile=Meanwhile.RETURNS,
+    ),
+    Play(
+        name="warn-failed",
+        kind=TargetKind.PANE,
+        mode=Mode.ENFORCE,
+        actions=(Action.WARN,),
+        came=frozenset({WARNED, (Action.WARN, FAILED)}),
+        target=Target.HUNG,
+    ),
+    Play(
+        name="crowd",
+        kind=TargetKind.PANE,
+        mode=Mode.ENFORCE,
+        actions=(Action.WARN,),
+        came=frozenset({WARNED, (Action.WARN, REFUSED)}),
+        target=Target.CROWD,
+    ),
+    STARVED_PLAY,
+    Play(
+        name="snapshot-failed",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.SNAPSHOT,),
+        came=came(snapshot=FAILED),
+    ),
+    Play(
+        name="stop-failed",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.STOP,),
+        came=came(stop=FAILED),
+    ),
+)
+
+PLAYS: tuple[Play, ...] = (
+    *(_quiet(kind, mode) for kind in KINDS for mode in (Mode.OBSERVE, Mode.RECOMMEND, Mode.ENFORCE)),
+    *(play for kind in METHODS for play in _endings(kind)),
+    Play(
+        name="asks-first",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.STOP,),
+        came=frozenset(),
+        refusals=frozenset({Refusal.APPROVAL}),
+        approvals=True,
+        applied="stop done",
+    ),
+    Play(
+        name="apply-vanished",
+        kind=TargetKind.AGENT,
+        mode=Mode.RECOMMEND,
+        actions=(Action.STOP,),
+        came=came(stop=WOULD),
+        meanwhile=Meanwhile.ENDS,
+        applied="stop vanished",
+    ),
+    Play(
+        name="apply-refused",
+        kind=TargetKind.AGENT,
+        mode=Mode.RECOMMEND,
+        actions=(Action.STOP,),
+        came=came(stop=WOULD),
+        meanwhile=Meanwhile.HELD,
+        applied="stop refused",
+    ),
+    Play(
+        name="kill-survived",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=STOP_AND_KILL,
+        came=came(stop=SURVIVED, kill=SURVIVED),
+        target=Target.STUCK,
+    ),
+    *_AFTER_SLOW,
+)
+"""In the order of the file: all that is due in one cycle is decided at once, and done in this order."""
+
+KILL_FIRST, KILL_LATER = 11.0, 25.0
+"""Seconds: more than what one act waits for, so that such a kill is decided and judged anew."""
+
+
+def _late(name: str, kill: Outcome, **changes: Any) -> Play:
+    """A kill that is not of one act with its stop."""
+    given: dict[str, Any] = {"target": Target.DEAF, "kill_after": KILL_LATER}
+    return Play(
+        name=f"late-{name}",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=STOP_AND_KILL,
+        came=came(stop=SURVIVED, kill=kill),
+        **(given | changes),
+    )
+
+
+LATE_WOULD = _late("would", WOULD, kill_after=KILL_FIRST, refusals=frozenset({Refusal.SWITCHED_OFF}))
+LATE_SLOW = _late("slow", SURVIVED, target=Target.STUCK, gone_within=SLOW)
+LATE_VANISHED = _late("vanished", VANISHED)
+LATE_STARVED = _late("starved", SURVIVED, target=Target.STUCK, gone_within=SLOW)
+LATE_FAILED = _late("failed", FAILED)
+
+LATE_PLAYS = (
+    LATE_WOULD,
+    LATE_SLOW,
+    LATE_VANISHED,
+    _late("refused", REFUSED, refusals=frozenset({Refusal.AUDIT})),
+    LATE_STARVED,
+    LATE_FAILED,
+)
+"""In the order of the file. While the slow one is waited for the audit cannot be written."""
+
+UNRECORDED_PLAYS = (
+    Play(
+        name="unrecorded",
+        kind=TargetKind.AGENT,
+        mode=Mode.ENFORCE,
+        actions=(Action.WARN, Action.SNAPSHOT, Action.STOP),
+        came=frozenset({WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, stop=REFUSED)}),
+        refusals=frozenset({Refusal.AUDIT}),
+    ),
+)
+"""Of a remediator without an audit."""
+
+REFUSED_BY_LANGUAGE: Mapping[tuple[TargetKind, Action], str] = {
+    (kind, action): f"a {kind} cannot be stopped; use warn or snapshot"
+    for kind, action in product((TargetKind.PANE, TargetKind.SERVER), STOP_AND_KILL)
+}
+"""What check-config says to each."""
+
+
+class By(StrEnum):
+    """Who may end a scheduler of a state."""
+
+    ITSELF = "itself"
+    PERSON = "person"
+    NOBODY = "nobody"
+
+
+BY_STATE: Mapping[SchedulerState, By] = {
+    SchedulerState.DANGLING: By.ITSELF,
+    **dict.fromkeys((SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING), By.NOBODY),
+    **dict.fromkeys(
+        (
+            SchedulerState.IMMORTAL,
+            SchedulerState.SERVERLESS,
+            SchedulerState.STALE_GENERATION,
+            SchedulerState.MISDIRECTED,
+            SchedulerState.OVERDUE,
+            SchedulerState.DUPLICATE,
+            SchedulerState.ARMED_ORIGIN_GONE,
+            SchedulerState.ARMED,
+        ),
+        By.PERSON,
+    ),
+}
+
+STEPS: Mapping[Action, str] = {
+    Action.WARN: "do: warn, via: [pane_message]",
+    Action.SNAPSHOT: "do: snapshot, what: [status, limits, fd_kinds, stacks]",
+    Action.THROTTLE: "do: throttle, lease: 15m",
+    Action.SAVE: "do: save",
+    Action.CLEAR_HISTORY: "do: clear_history",
+    Action.SET_OPTION: "do: set_option, option: history-limit, value: 20000",
+    Action.STOP: "do: stop",
+    Action.KILL: "do: kill",
+}
+"""Each action as a file writes it; a stop also names its method, a kill its time."""
+
+FILE = (
+    HEAD
+    + """\
+defaults:
+  warmup: 0s
+  cooldown: 1h
+  budget: {per_cycle: 100, per_hour: 1000, per_target_per_hour: 100}
+  max_match: {count: 1000, percent: 100, few: 1000}
+  breaker: {failed_verifications: 100, regrets: 100}
+total: {per_cycle: 1000, per_hour: 1000}
+policies:
+"""
+)
+"""The beginning of a file of plays: no wait, and no number is too many."""
+
+
+def policy(play: Play, match: str) -> str:
+    """A play as a file writes it; `match` is what narrows it besides its session."""
+    lines = [
+        f"  - name: {play.name}",
+        f"    mode: {play.mode}",
+        f"    match: {{kind: {play.kind}, {match}}}",
+        "    for: 0s",
+        "    actions:",
+        *(f"      - {{{_step(play, action)}}}" for action in play.actions),
+    ]
+    if Action.STOP in play.actions:
+        lines.append(f"    verify: {{gone_within: {round(play.gone_within * 1000)}ms}}")
+    return "\n".join(lines) + "\n"
+
+
+def _step(play: Play, action: Action) -> str:
+    if action is Action.KILL:
+        return f"{STEPS[action]}, after: {round(play.kill_after * 1000)}ms"
+    if action is not Action.STOP:
+        return STEPS[action]
+    method = METHODS.get(play.kind, "agent_process")
+    asks = ", approvals: {required: 1}" if play.approvals else ""
+    return f"{STEPS[action]}, method: {method}, grace: {round(play.grace * 1000)}ms{asks}"
+
+
+_UNREAD = frozenset({WOULD, DONE, SURVIVED, VANISHED, FAILED})
+NO_CASE: Mapping[Action, frozenset[Outcome]] = {
+    # Who is told survives nothing.
+    Action.WARN: frozenset({SURVIVED}),
+    Action.SNAPSHOT: frozenset({SURVIVED}),
+    # What is not yet available is refused, and nothing else can come of it.
+    **dict.fromkeys(LATER, _UNREAD),
+}
+"""Outcomes that an action cannot have."""
