@@ -64,6 +64,17 @@ def in_namespace(work: Callable[[], None]) -> bool:
     return True
 
 
+def private_copies(scratch: Path, *folders: str) -> None:
+    """Inside: what is written into these folders goes below `scratch`, for nobody outside to see."""
+    assert _libc.mount(b"none", bytes(scratch), b"tmpfs", 0, b"mode=0755") == 0
+    for number, folder in enumerate(folders):
+        upper, work = scratch / f"upper{number}", scratch / f"work{number}"
+        upper.mkdir()
+        work.mkdir()
+        told = f"lowerdir={folder},upperdir={upper},workdir={work}"
+        assert _libc.mount(b"overlay", folder.encode(), b"overlay", 0, told.encode()) == 0, folder
+
+
 def _enter(work: Callable[[], None], writing: int) -> None:
     """In the process between: make the namespace, start its first process, and live as long as that does."""
     _die_with_parent()

@@ -24,9 +24,28 @@ class Trial(StrEnum):
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
+_BENCH = "takes 35 minutes; tests/e2e/test_bench.py runs the quick one"
+_ITSELF = "this test is a part of it"
+_NO_NETWORK = "asks a package index, of which a machine of tests may have none"
+_NO_SYSTEMD = "asks a service manager, which a container has not; tried by hand on Debian 12"
+
 CANNOT: dict[tuple[str, str], str] = {
+    ("CONTRIBUTING.md", "make test"): _ITSELF,
+    ("README.md", "make test"): _ITSELF,
+    ("bench/README.md", "make bench"): _BENCH,
+    ("bench/README.md", "python -m bench "): _BENCH,
+    ("bench/README.md", "python -m bench."): "measures for minutes, and nothing but this machine",
+    ("bench/README.md", "apt-get download"): _NO_NETWORK,
+    ("bench/README.md", "PROCESS_EXPORTER="): _BENCH,
+    ("docs/dashboards.md", "sudo systemctl restart"): _NO_SYSTEMD,
     ("docs/design.md", "model, report, config"): "a picture of the floors, which import-linter holds",
     ("docs/design.md", "tmux-exporter plan (capacity)"): "what is planned",
+    ("docs/remediator.md", "sudo systemctl"): _NO_SYSTEMD,
+    ("docs/remediator.md", "sudo loginctl"): _NO_SYSTEMD,
+    ("docs/schedulers.md", "SECONDS=$(echo"): "the mistake that the page explains",
+    ("docs/service.md", "pipx install"): _NO_NETWORK,
+    ("docs/service.md", "systemctl --user"): _NO_SYSTEMD,
+    ("docs/service.md", "sudo loginctl"): _NO_SYSTEMD,
 }
 """What no test runs here, and why: its page, and how its first line (of shell: the command itself) begins."""
 
