@@ -40,6 +40,10 @@ CANNOT: dict[tuple[str, str], str] = {
     ("docs/dashboards.md", "sudo systemctl restart"): _NO_SYSTEMD,
     ("docs/design.md", "model, report, config"): "a picture of the floors, which import-linter holds",
     ("docs/design.md", "tmux-exporter plan (capacity)"): "what is planned",
+    (
+        "docs/remediator.md",
+        "level=warning msg=",
+    ): "a log line, held by tests/integration/test_remediator_single_loop.py",
     ("docs/remediator.md", "sudo systemctl"): _NO_SYSTEMD,
     ("docs/remediator.md", "sudo loginctl"): _NO_SYSTEMD,
     ("docs/schedulers.md", "SECONDS=$(echo"): "the mistake that the page explains",
