@@ -234,6 +234,7 @@ def apply_command(
 
     Each target is looked at again as before every act: what is no longer as it was is left alone. A plan is
     good for an hour or what its policies say, on this boot, by unchanged policies. No remediator may run.
+    Ctrl-C ends it after the act that has begun.
 
     \b
     Example:
@@ -241,12 +242,15 @@ def apply_command(
     """
     from tmux_exporter.remediator.plan_file import read_bytes
     from tmux_exporter.remediator.service import apply_plan, read_policies
+    from tmux_exporter.remediator.stop import Stop
     from tmux_exporter.views.plan import applied, applied_json
 
     config = load(config_path)
     policies = read_policies(policy_path, os.getuid(), servers)
-    results = []
-    for order, ended, words in apply_plan(config, os.environ, policies, read_bytes(path), sha256):
+    content, stop, results = read_bytes(path), Stop(), []
+    for order, ended, words in apply_plan(
+        config, os.environ, policies, content, sha256, stopping=lambda: stop.asked
+    ):
         click.echo(f"{order.target.kind} {order.target.processes[0].pid}: {words}", err=True)
         results.append((order, ended, words))
     show(applied_json(results) if as_json else applied(results))

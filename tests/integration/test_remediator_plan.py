@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -147,6 +149,52 @@ def test_a_remediator_that_runs_keeps_the_plan_and_ends_nothing(fleet: Fleet, po
     fleet.tmux("new-session", "-d", "-s", "gone", "cat")
     fleet.live(remediator, 300)
     assert not path.exists()
+
+
+def acts(fleet: Fleet) -> list[dict[str, Any]]:
+    """The intents and their outcomes that are on record."""
+    records = fleet.records() if fleet.audit.exists() else []
+    return [each for each in records if each["kind"] in ("intent", "outcome")]
+
+
+def test_ctrl_c_ends_apply_after_the_act_that_has_begun(fleet: Fleet, tmp_path: Path) -> None:
+    text = ASKING.replace("method: scheduler_pair,", "method: scheduler_pair, grace: 8s,")
+    policies = service.read_policies(str(write(fleet.home, text)), os.getuid(), (FLEET,))
+    script = "sleep 20000; tmux send-keys -t gone:0 hi"
+    deaf = [
+        fleet.schedule(f'sh -c \'trap "" TERM; exec bash -c "{script}"\'', f"deaf{number}")
+        for number in (1, 2)
+    ]
+    sleeps = [fleet.sleep_of(shell) for shell in deaf]
+    out = tmp_path / "plan.json"
+    out.write_bytes(content := planned(fleet, policies))
+    assert len(json.loads(content)["orders"]) == 2
+    command = [
+        *(sys.executable, "-c", "from tmux_exporter import entry; entry.remediator()", "apply", str(out)),
+        *("--sha256", digest(content), "--policy", str(fleet.home / "policies.yml"), "--server", FLEET),
+    ]
+
+    def begun() -> subprocess.Popen[str] | None:
+        """An `apply` that signals; on a busy machine the last look may be too old, and it ends without."""
+        process = subprocess.Popen(command, env=fleet.environ, stdout=PIPE, stderr=PIPE, text=True)
+        wait_for(lambda: acts(fleet) or process.poll() is not None, "it acts or ends", 60)
+        if acts(fleet):
+            return process
+        process.communicate()
+        return None
+
+    with wait_for(begun, "an act has begun", 90) as process:
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    intent, outcome = acts(fleet)
+    ended = intent["processes"][0][0]
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.strip() == f"scheduler {ended}: stop survived, kill done"
+    assert outcome["actions"] == [["stop", "survived"], ["kill", "done"]]
+    other = deaf.index(ended) ^ 1
+    assert is_gone(ended) and alive(deaf[other], sleeps[other])
+    wait_for(lambda: is_gone(sleeps[other ^ 1]), "its sleep is gone")
+    assert fleet.fired() == ""
 
 
 def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> None:

@@ -136,11 +136,17 @@ def look_now(
 
 
 def apply_plan(
-    config: Config, environ: Mapping[str, str], policies: PolicySet, content: bytes, sha256: str
+    config: Config,
+    environ: Mapping[str, str],
+    policies: PolicySet,
+    content: bytes,
+    sha256: str,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Order, bool, str]]:
     """Carry out exactly what a plan says; each order, whether its target is gone by that, and in words.
 
-    Raises UsageError before the first.
+    Raises UsageError before the first, and KeyboardInterrupt instead of the next one once `stopping` says so.
     A remediator that runs holds the lock: it is to be ended first.
     """
     clock, uid = SystemClock(), os.getuid()
@@ -154,6 +160,8 @@ def apply_plan(
     remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
     try:
         for order in plan.orders:
+            if stopping():
+                raise KeyboardInterrupt
             ended, words = remediator.apply(order)
             yield order, ended, words
     finally:
