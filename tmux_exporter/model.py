@@ -63,8 +63,8 @@ class Process:
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
     `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `image` is the address at which that
     exec laid them: processes forked from one another without exec have it in common, others hardly ever; 0
-    where it is not shown. `environ` holds only the variables
-    in `sources.procfs_process.KEPT_ENVIRON`; nothing else of an environment is ever kept. `namespaces` are
+    where it is not shown. `environ` holds only the variables in `sources.procfs_process.KEPT_ENVIRON`;
+    nothing else of an environment is ever kept, but for the `ShellFacts` of a scheduler. `namespaces` are
     those that it is in now: in others than ours its pids and paths mean something else. `read_bytes` and
     `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
     kernel adds them to the parent's when it ends.

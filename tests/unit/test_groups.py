@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.support.facts import answering, pane, pane_key, process, table, tmux_server, tmux_view
-from tmux_exporter.analysis.groups import UNATTRIBUTED, groups, server_key, session_key, sinks
+from tmux_exporter.analysis.groups import UNATTRIBUTED, groups, server_key, session_key, sinks, socket_label
 from tmux_exporter.analysis.groups import pane_key as account_of_pane
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.model import Evidence, Owner, OwnerKind, Process, ProcessId, ServerView
@@ -94,3 +96,20 @@ def test_a_server_whose_process_is_gone_has_its_account_still() -> None:
         INIT.id: [UNATTRIBUTED],
     }
     assert groups(snapshot((INIT, None), views=(view,))) == {ProcessId(100, 100): [server_key("default")]}
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("/tmp/tmux-1000/work", "work"),
+        ("/srv/work", "/srv/work"),
+        # The name of the server that is at that very path, ended or not.
+        ("/tmp/tmux-1000/default", "default"),
+        # Another server has that name already.
+        ("/run/tmux-1000/default", "/run/tmux-1000/default"),
+        ("/tmp/tmux-1000/a\tb", "a\\011b"),
+    ],
+)
+def test_a_socket_without_a_server_has_the_label_that_one_would_have(path: str, label: str) -> None:
+    view = replace(tmux_view(answering(SERVER)), folders=("/tmp/tmux-1000", "/run/tmux-1000"))
+    assert socket_label(path, view) == label
