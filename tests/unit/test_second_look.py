@@ -1,6 +1,7 @@
 """What a second look at tmux confirms: all that it shows as the first one did, and nothing else."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,8 @@ def view(of: Listing = FLEET, *, taken_at: float = EARLY, **changes: object) -> 
 def changed(part: str, **changes: object) -> Listing:
     """A listing in which the first of its sessions, windows, links or panes is otherwise."""
     first, *rest = getattr(FLEET, part)
-    return replace(FLEET, **{part: (replace(first, **changes), *rest)})
+    parts: dict[str, Any] = {part: (replace(first, **changes), *rest)}
+    return replace(FLEET, **parts)
 
 
 @pytest.mark.parametrize(
