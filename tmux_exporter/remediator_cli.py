@@ -180,8 +180,8 @@ def plan(
 ) -> int:
     """Look three times and show what the policies would end, without their waits: exit code 1 if anything.
 
-    Nothing is signalled. Policies whose mode is observe are left out; so is what a veto, a hold or @protect
-    speaks against.
+    Nothing is signalled. Policies whose mode is observe are left out; so is what a veto, a hold, @protect or
+    one of its own processes (it listens, say) speaks against.
 
     \b
     Example:

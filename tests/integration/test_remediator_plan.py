@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_PLAN
-from tmux_exporter.remediation import Mode
+from tmux_exporter.remediation import Mode, Refusal
 from tmux_exporter.remediator import service
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.holds import Holds
@@ -29,6 +30,7 @@ from tmux_exporter.remediator.replay import differences
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.world import process_of
 from tmux_exporter.state import boot_id
+from tmux_exporter.views.live import live_view
 
 ASKING = (
     HEAD
@@ -155,6 +157,33 @@ def acts(fleet: Fleet) -> list[dict[str, Any]]:
     """The intents and their outcomes that are on record."""
     records = fleet.records() if fleet.audit.exists() else []
     return [each for each in records if each["kind"] in ("intent", "outcome")]
+
+
+LISTENER = (
+    "import socket, sys, time\n"
+    "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()\n"
+    "time.sleep(20000)\n"
+)
+
+
+def test_what_the_processes_themselves_speak_against_is_not_planned_and_is_told(fleet: Fleet) -> None:
+    base = fleet.scene.base
+    (base / "listen.py").write_text(LISTENER)
+    os.symlink(os.path.realpath(sys.executable), base / "bin" / "claude")
+    shutil.copy(shutil.which("bash") or "", base / "bin" / "codex")
+    listening = fleet.schedule("$B/bin/claude $B/listen.py $B/socket", "listening")
+    quiet = fleet.schedule("$B/bin/codex -c 'sleep 20000; :'", "quiet")
+    wait_for((base / "socket").exists, "it listens", 20)
+    wait_for(lambda: fleet.children(quiet), "it has a child")
+    text = ASKING.replace("kind: scheduler, state: [dangling]", "kind: agent, program: [claude, codex]")
+    text = text.replace("scheduler_pair", "agent_process")
+    policies = service.read_policies(str(write(fleet.home, text)), os.getuid(), (FLEET,))
+    config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
+    verdict, report = service.look_now(config, fleet.environ, policies, lambda _: None)
+    assert [order.target.processes[0].pid for order in verdict.plan] == [quiet]
+    rows = live_view(policies, verdict, report).rows
+    told = {row.candidate.target.processes[0].pid: row.refusal for row in rows}
+    assert told == {listening: Refusal.LISTENING_SOCKET, quiet: Refusal.APPROVAL}
 
 
 def test_ctrl_c_ends_apply_after_the_act_that_has_begun(fleet: Fleet, tmp_path: Path) -> None:

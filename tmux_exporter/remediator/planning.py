@@ -9,10 +9,12 @@ from tmux_exporter.config import Config
 from tmux_exporter.opening import open_sampler
 from tmux_exporter.places import state_path
 from tmux_exporter.remediator import plan
-from tmux_exporter.remediator.history import State, Verdict
+from tmux_exporter.remediator.candidates import Key
+from tmux_exporter.remediator.history import State, Verdict, Watch
 from tmux_exporter.remediator.holds import Holds
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.policy import decide, start
+from tmux_exporter.remediator.proofs import gather, members_of, objection, servers_in
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.world import World
 from tmux_exporter.report import Report
@@ -31,7 +33,7 @@ def look(
 ) -> tuple[Verdict, Report]:
     """What the policies say after a few looks at once, and the last of them; `pause` waits before each.
 
-    Their waits are left out, their vetoes are not. Figures that take time (rates) are not known yet.
+    Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known yet.
     """
     world = World(config, clock, environ)
     sampler = open_sampler(config, clock, environ)
@@ -49,7 +51,34 @@ def look(
         state = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()).state
     pause(LOOKS - 1)
     report = sampler.sample()
-    return decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()), report
+    verdict = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read())
+    return _proven(verdict, world), report
+
+
+def _proven(verdict: Verdict, world: World) -> Verdict:
+    """The same without what its own processes speak against: `apply` would refuse that."""
+    if not verdict.plan:
+        return verdict
+    table, own, uid = world.processes(), world.own(), os.getuid()
+    members = {member for order in verdict.plan for member in members_of(order)}
+    around = world.around({*members, *(each.id for each in servers_in(table))})
+    kept, against = [], {}
+    for order in verdict.plan:
+        evidence = gather(table, order, around, uid, own)
+        failed = None if evidence is None else objection(evidence)
+        if failed is None:
+            kept.append(order)
+        else:
+            against[order.policy.name, order.target.kind, order.target.processes] = failed.refusal
+
+    def judged(name: str, key: Key, watch: Watch) -> Watch:
+        return replace(watch, refusal=against.get((name, *key[:2]), watch.refusal))
+
+    policies = {
+        name: replace(each, watches={key: judged(name, key, watch) for key, watch in each.watches.items()})
+        for name, each in verdict.state.policies.items()
+    }
+    return replace(verdict, plan=tuple(kept), state=replace(verdict.state, policies=policies))
 
 
 def plan_of(verdict: Verdict, policies: PolicySet, clock: Clock) -> plan.Plan:
