@@ -33,7 +33,7 @@ def look(
 ) -> tuple[Verdict, Report]:
     """What the policies say after a few looks at once, and the last of them; `pause` waits before each.
 
-    Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known yet.
+    Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
     world = World(config, clock, environ)
     sampler = open_sampler(config, clock, environ)
