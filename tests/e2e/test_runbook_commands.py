@@ -72,7 +72,14 @@ PLANTED = {
 NO_SERIES = {
     "server:tmux_command_errors:ratio_rate5m": "commands are only seen where the kernel tells of them",
     "tmux_agent_waiting_since_timestamp_seconds": "nobody waits",
-    "tmux_host_network_speed_bytes": "a virtual link has no speed",
+    **dict.fromkeys(
+        (
+            "device:tmux_host_network_used:ratio_rate5m",
+            "tmux_host_network_receive_bytes_total",
+            "tmux_host_network_speed_bytes",
+        ),
+        "a namespace has no network device but its loopback",
+    ),
 }
 """What this scene has no series of."""
 

@@ -1,0 +1,57 @@
+"""The runbook of TmuxExporterDown on an exporter that is stopped: each command ends, and one shows why."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.exporter import Exporter
+from tests.support.pages import REPOSITORY, blocks
+
+PAGE = Path("docs/runbooks/TmuxExporterDown.md")
+PATIENCE = 30
+"""How long somebody at 3 o'clock waits for one command."""
+
+
+def shown(command: str, exporter: Exporter) -> tuple[int, str]:
+    address = exporter.url.removeprefix("http://").rstrip("/")
+    done = subprocess.run(
+        ("sh", "-c", command.replace("127.0.0.1:10077", address)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_the_runbook_finds_an_exporter_that_is_stopped(start_exporter: Callable[..., Exporter]) -> None:
+    program = Path(sys.executable).with_name("tmux-exporter")
+    exporter = start_exporter(program=(str(program),))
+    pid = exporter.process.pid
+    commands = [each for block in blocks(PAGE) if block.language == "sh" for each in block.commands()]
+    asked = [each for each in commands if each.startswith("curl ")]
+    (listed,) = (each for each in commands if each.startswith("ps "))
+    assert [shown(each, exporter)[0] for each in asked] == [0, 0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert len(asked) == 2
+        for each in asked:
+            status, text = shown(each, exporter)
+            assert status == 28, text
+            assert "timed out" in text
+        head, *rows = shown(listed, exporter)[1].splitlines()
+        state = head.split().index("S")
+        assert {row.split()[state] for row in rows if row.split()[0] == str(pid)} == {"T"}
+        text = (REPOSITORY / PAGE).read_text()
+        assert re.search(r"`T` in the\s+column S of `ps`", text)
+    finally:
+        # `kill -CONT PID`, as the page says.
+        assert shown(f"kill -CONT {pid}", exporter)[0] == 0
+    assert [shown(each, exporter)[0] for each in asked] == [0, 0]
