@@ -7,13 +7,14 @@ thread; every public method may be called from any.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, collect_all, collect_named
+from tmux_exporter.log import log_fields
+from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family
 from tmux_exporter.metrics.memo import Memo
@@ -72,12 +73,14 @@ class Published:
         taken_at: float,
         report: Report,
         collect: Callable[[], Sequence[Family]],
+        left_out: Callable[[], Mapping[str, int]],
         printer: Printer,
     ) -> None:
         self.sequence = sequence
         self.taken_at = taken_at
         self.report = report
         self._collect = collect
+        self._left_out = left_out
         self._printer = printer
         self._made: dict[str, bytes] = {}
         self._pages: Pages | None = None
@@ -104,8 +107,8 @@ class Published:
 
     @property
     def json(self) -> bytes:
-        """The report."""
-        return self._printer.once(self._made, "json", lambda: render_json(self.report))
+        """The report, with what the last page had to leave out."""
+        return self._printer.once(self._made, "json", lambda: render_json(self.report, self._left_out()))
 
     def _collected(self) -> Pages:
         """Called in the printer's turn."""
@@ -231,6 +234,7 @@ class Publisher:
             taken_at=taken_at,
             report=report,
             collect=lambda: self._families(report, config),
+            left_out=lambda: self._status.left_out,
             printer=self._printer,
         )
 
@@ -238,8 +242,10 @@ class Publisher:
         """Called in the printer's turn, once for each page that is made."""
         collected = collect_all(report, config, self._status, memo=self._memo)
         with self._turn:
-            dropped = self._status.dropped_series_total + collected.dropped
-            self._status = replace(self._status, dropped_series_total=dropped)
+            before = self._status.left_out
+            self._status = collected.after(self._status)
+        if before.keys() != collected.left_out.keys():
+            _say_left_out(collected, config.limits.series)
         return collected.families
 
     def _swap(self, published: Published) -> None:
@@ -249,3 +255,12 @@ class Publisher:
             self._turn.notify_all()
         for callback in subscribers:
             callback()
+
+
+def _say_left_out(page: Collected, limit: int) -> None:
+    if page.left_out:
+        families = " ".join(sorted(page.left_out))
+        extra = log_fields(series=page.dropped, limit=limit, families=families)
+        _log.warning("series are left out of the page", extra=extra)
+    else:
+        _log.warning("no series are left out of the page any more")

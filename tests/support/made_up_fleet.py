@@ -26,6 +26,7 @@ _OPEN: Mapping[str, tuple[str, ...]] = {
     "device": ("sda", "eth0"),
     "mountpoint": ("/", "/home"),
     "collector": ("tmux", "agents"),
+    "family": ("tmux_pane_dead",),
     "resource": ("cpu", "io", "memory"),
     "kind": ("some", "full"),
 }

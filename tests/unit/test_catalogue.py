@@ -76,6 +76,7 @@ CONTRACT = {
     "version pythonversion": "tmux_exporter_build_info",
     "result": "tmux_exporter_samples_total",
     "collector": "tmux_exporter_collector_success",
+    "family": "tmux_exporter_family_dropped_series",
     "reason": "tmux_exporter_unreadable_processes tmux_exporter_operations_lost_total "
     "tmux_exporter_commands_lost_total",
     "policy": "tmux_remediator_matches tmux_remediator_breaker_open",

@@ -26,6 +26,7 @@ from tmux_exporter.metrics.collectors import COLLECTORS, Collected, collect_all,
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family, Kind, Sample
 from tmux_exporter.metrics.memo import Collector
+from tmux_exporter.metrics.ranks import RANKED
 from tmux_exporter.model import LeakKind, QueryFailure, SchedulerState
 from tmux_exporter.report import Report
 
@@ -326,25 +327,18 @@ def test_beyond_the_limit_whole_families_go_and_are_counted() -> None:
     total = sum(each.series for each in whole.families)
     made = limited(300)
     assert whole.dropped == 0
-    assert made.dropped == total - sum(each.series for each in made.families) > 0
-    of_the_house = {each.spec.name for each in (*whole.groups["exporter"], *whole.groups["process"])}
+    # The page has a series more for each family that it leaves out.
+    assert made.dropped == total - sum(each.series for each in made.families) + len(made.left_out) > 0
+    of_the_house = {each.spec.name for each in whole.families} - {*RANKED}
     assert sum(each.series for each in made.families if each.spec.name not in of_the_house) <= 300
     kept = {each.spec.name: each for each in made.families if each.series}
     for each in whole.families:
         if each.spec.name in kept and each.spec.name not in of_the_house:
             assert kept[each.spec.name] == each, "half a family"
-    assert of_the_house & {*names(whole)} == of_the_house & {*names(made)}
+    told = {"tmux_exporter_family_dropped_series"}
+    assert of_the_house & {*names(whole)} == of_the_house & {*names(made)} - told
     assert names(limited(300)) == names(made)
     assert values(made.families)["tmux_exporter_dropped_series_total"] == {(): made.dropped}
-
-
-def test_the_limit_takes_panes_first_and_servers_last() -> None:
-    whole = limited(100_000)
-    every = sum(each.series for name in COLLECTORS if name != "process" for each in whole.groups[name])
-    assert limited(every).dropped == 0
-    gone = set(names(whole)) - set(names(limited(every - 1)))
-    assert {name.split("_")[1] for name in gone} == {"pane"}
-    assert names(limited(4))[:2] == ["tmux_up", "tmux_stale_sockets"], "a later, smaller family still fits"
 
 
 def test_dropped_series_add_up_over_pages() -> None:
@@ -383,7 +377,7 @@ def test_named_collectors_show_what_the_whole_page_shows() -> None:
 
 def test_named_collectors_can_be_the_exporter() -> None:
     made = limited(300)
-    after = ExporterStatus(dropped_series_total=made.dropped)
+    after = made.after(ExporterStatus())
     config = Config(limits=LimitSettings(series=300))
     assert collect_named(example_report(), config, ["exporter"], after) == made.groups["exporter"]
 

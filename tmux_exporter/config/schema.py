@@ -148,10 +148,11 @@ class LimitSettings:
     """What one page may hold, and what sessions and agents may use."""
 
     series: int = field(
-        default=20_000,
+        default=200_000,
         metadata=setting(
             Integer(at_least=100, at_most=1_000_000),
-            "Most series on one page; what is beyond is dropped and counted.",
+            "Most series on one page, without those of the exporter itself. Beyond it whole families are "
+            "left out and counted, those of panes first, whether agents are up last.",
         ),
     )
     session_memory: int | None = field(

@@ -85,6 +85,14 @@ EXPORTER = (
         "that is left out of ten pages counts ten times.",
     ),
     Spec(
+        name="tmux_exporter_family_dropped_series",
+        kind=Kind.GAUGE,
+        labels=("family",),
+        subject="exporter",
+        help="Series of this family that are left out of this page because of limits.series, which takes "
+        "whole families, or because another had the same labels; families of which all is here have none.",
+    ),
+    Spec(
         name="tmux_exporter_config_last_reload_successful",
         kind=Kind.GAUGE,
         subject="exporter",

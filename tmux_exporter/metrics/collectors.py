@@ -23,6 +23,7 @@ from tmux_exporter.metrics import (
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.family import Family
 from tmux_exporter.metrics.memo import Collector, Memo
+from tmux_exporter.metrics.ranks import RANKED, cut
 from tmux_exporter.report import Report
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ COLLECTORS: Mapping[str, Collector] = {
     "panes": panes.collect,
     "process": process.collect,
 }
-"""In the order of the page, which is also the order in which they get series under `limits.series`."""
+"""In the order of the page."""
 
 EXPORTER = "exporter"
 """The collector that speaks of the others: it runs last."""
@@ -51,11 +52,29 @@ _UNLIMITED = ("process",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """One page by collector, which collectors worked, and how many series this page had to leave out."""
+    """One page by collector, which collectors worked, and by family how many series were left out.
+
+    `kept` is how many of the RANKED families are within the limit.
+    """
 
     groups: Mapping[str, tuple[Family, ...]]
     success: Mapping[str, bool]
-    dropped: int
+    left_out: Mapping[str, int]
+    kept: int
+
+    @property
+    def dropped(self) -> int:
+        """Series that this page had to leave out."""
+        return sum(self.left_out.values())
+
+    def after(self, status: ExporterStatus) -> ExporterStatus:
+        """The status once this page is made, where `status` is that before it."""
+        return replace(
+            status,
+            dropped_series_total=status.dropped_series_total + self.dropped,
+            left_out=self.left_out,
+            kept=self.kept,
+        )
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -70,15 +89,14 @@ def collect_all(
     collectors: Mapping[str, Collector] = COLLECTORS,
     memo: Memo | None = None,
 ) -> Collected:
-    """Every family of a Report. `status` is that before this page; `dropped` is to be added to it.
+    """Every family of a Report. `status` is that before this page; the caller keeps what is `after` it.
 
     With a `memo` of the page before, families that tell the same are the same objects.
     """
-    groups, success, dropped = _collect(report, config, collectors, memo or Memo())
     status = status or ExporterStatus()
-    status = replace(status, dropped_series_total=status.dropped_series_total + dropped)
-    groups[EXPORTER] = exporter.collect(report, status, success)
-    return Collected(groups=groups, success=success, dropped=dropped)
+    page = _collect(report, config, collectors, memo or Memo(), status.kept)
+    own = exporter.collect(report, page.after(status), page.success)
+    return replace(page, groups={**page.groups, EXPORTER: own})
 
 
 def collect_named(
@@ -91,15 +109,16 @@ def collect_named(
     wanted = set(names)
     if not wanted <= {*COLLECTORS, EXPORTER}:
         return None
-    groups, success, _ = _collect(report, config, COLLECTORS, Memo())
-    groups[EXPORTER] = exporter.collect(report, status or ExporterStatus(), success)
+    status = status or ExporterStatus()
+    page = _collect(report, config, COLLECTORS, Memo(), status.kept)
+    groups = {**page.groups, EXPORTER: exporter.collect(report, status, page.success)}
     return tuple(family for name, group in groups.items() if name in wanted for family in group)
 
 
 def _collect(
-    report: Report, config: Config, collectors: Mapping[str, Collector], memo: Memo
-) -> tuple[dict[str, tuple[Family, ...]], dict[str, bool], int]:
-    """All but the exporter's own families, which collectors worked, and how many series were left out."""
+    report: Report, config: Config, collectors: Mapping[str, Collector], memo: Memo, kept: int
+) -> Collected:
+    """All but the exporter's own families, within the limit; `kept` as on the page before."""
     groups: dict[str, tuple[Family, ...]] = {}
     success = {EXPORTER: True}
     for name, collect in collectors.items():
@@ -111,25 +130,39 @@ def _collect(
             _log.exception("collector failed", extra=log_fields(collector=name))
             groups[name] = ()
             success[name] = False
-    return groups, success, _limit(groups, config.limits.series, memo)
+    return _limit(groups, success, config.limits.series, memo, kept)
 
 
-def _limit(groups: dict[str, tuple[Family, ...]], limit: int, memo: Memo) -> int:
-    """Take out what is there twice and what is beyond the limit; how many series that was.
+def _limit(
+    groups: dict[str, tuple[Family, ...]],
+    success: Mapping[str, bool],
+    limit: int,
+    memo: Memo,
+    kept: int,
+) -> Collected:
+    """Take out what is there twice, and the families beyond the limit, each as a whole.
 
-    A family goes as a whole: half of it would make every sum over it wrong without a sign. Later, smaller
-    families may still fit.
+    Half of a family would make every sum over it wrong without a sign.
     """
-    dropped = 0
-    for name, group in groups.items():
-        if name in _UNLIMITED:
-            continue
-        kept = []
-        for family in map(memo.single, group):
-            fits = family.series <= limit
-            kept.append(family if fits else Family(spec=family.spec))
-            limit -= family.series if fits else 0
-        before = sum(family.series for family in group)
-        groups[name] = tuple(kept)
-        dropped += before - sum(family.series for family in kept)
-    return dropped
+    single = {
+        family.spec.name: memo.single(family)
+        for name, group in groups.items()
+        if name not in _UNLIMITED
+        for family in group
+    }
+    sizes = [single[name].series if name in single else 0 for name in RANKED]
+    kept = cut(sizes, limit, kept)
+    for name in RANKED[kept:]:
+        if name in single and single[name].series:
+            single[name] = Family(spec=single[name].spec)
+    left_out = {
+        family.spec.name: gone
+        for group in groups.values()
+        for family in group
+        if (gone := family.series - single.get(family.spec.name, family).series)
+    }
+    limited = {
+        name: tuple(single.get(family.spec.name, family) for family in group)
+        for name, group in groups.items()
+    }
+    return Collected(groups=limited, success=success, left_out=left_out, kept=kept)

@@ -2,12 +2,13 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmux_exporter import __version__
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue_house import SAMPLE_RESULTS
 from tmux_exporter.metrics.family import Family, Sample
+from tmux_exporter.metrics.ranks import RANKED
 from tmux_exporter.model import Unreadable
 from tmux_exporter.report import Report
 
@@ -16,11 +17,14 @@ from tmux_exporter.report import Report
 class ExporterStatus:
     """What the exporter knows of itself and no Report holds.
 
-    `dropped_series_total` is what was left out of all pages so far. `config_loaded_at` is the wall time at
-    which the configuration in use was applied, None where nobody says.
+    `dropped_series_total` is what was left out of all pages so far, `left_out` what the last page left out,
+    by family, `kept` how many of the RANKED families were within its limit. `config_loaded_at` is the wall
+    time at which the configuration in use was applied, None where nobody says.
     """
 
     dropped_series_total: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    kept: int = len(RANKED)
     config_reload_successful: bool = True
     config_loaded_at: float | None = None
 
@@ -51,6 +55,10 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
         _single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
         _single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
         _single("tmux_exporter_dropped_series_total", status.dropped_series_total),
+        family(
+            "tmux_exporter_family_dropped_series",
+            (Sample((name,), series) for name, series in status.left_out.items()),
+        ),
         _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
         family(
             "tmux_exporter_config_last_reload_successful_timestamp_seconds",

@@ -8,7 +8,8 @@ Report stays out until it is.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from tmux_exporter.report import (
     AgentReport,
@@ -182,8 +183,8 @@ def _remembered(remembered: Remembered) -> dict[str, Json]:
     }
 
 
-def render(report: Report) -> bytes:
-    """One line of ASCII JSON: `{"version": 1, …}`.
+def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -> bytes:
+    """One line of ASCII JSON: `{"version": 1, …}`. `left_out` is by family what `/metrics` lacks.
 
     Keys are only added within a version. Units are in the names; times are seconds since the epoch; null
     means not known. A byte that is not UTF-8 arrives as the lone surrogate U+DC80..U+DCFF, escaped.
@@ -194,6 +195,7 @@ def render(report: Report) -> bytes:
         "samples": dict(report.samples),
         "collector_success": dict(report.collector_success),
         "unreadable_processes": {str(reason): count for reason, count in report.unreadable_processes.items()},
+        "dropped_series": dict(left_out),
         "problems": [{"source": each.source, "reason": each.reason} for each in report.problems],
         "servers": [_server(each) for each in report.servers],
         "sessions": [_session(each) for each in report.sessions],

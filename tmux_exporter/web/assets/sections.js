@@ -487,6 +487,15 @@ export function notices(report) {
   for (const problem of report.problems.filter((each) => !named.has(each.source))) {
     found.push({ kind: "warn", text: `${problem.source}: ${problem.reason}.` });
   }
+  const dropped = Object.values(report.dropped_series ?? {});
+  if (dropped.length) {
+    const series = plural(dropped.reduce((sum, number) => sum + number, 0), "series", "series");
+    const families = plural(dropped.length, "family", "families");
+    found.push({
+      kind: "warn",
+      text: `/metrics leaves out ${series} of ${families}: more than limits.series allows, or the same labels twice.`,
+    });
+  }
   const unreadable = Object.entries(report.unreadable_processes).filter(([, number]) => number > 0);
   for (const [reason, number] of unreadable) {
     const many = plural(number, "process", "processes");
