@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tmux_exporter import __version__
-from tmux_exporter.command import run, show
+from tmux_exporter.command import LOOKING, progress, run, show
 from tmux_exporter.config import Config, load, override
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -160,7 +160,9 @@ def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> 
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other; give one of them")
-    show(render_once(load_config(), os.environ, "json" if as_json else form or "text"))
+    with progress(LOOKING):
+        page = render_once(load_config(), os.environ, "json" if as_json else form or "text")
+    show(page)
 
 
 @cli.command("check-config", short_help="Check a configuration file.")
@@ -197,7 +199,8 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     from tmux_exporter.once import explain_once
     from tmux_exporter.views.explain import as_dict, as_text
 
-    explanation = explain_once(load_config(), os.environ, target, _say)
+    with progress(LOOKING):
+        explanation = explain_once(load_config(), os.environ, target, _say)
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
 
 
@@ -219,7 +222,8 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
     from tmux_exporter.once import schedulers_once
     from tmux_exporter.views import schedulers as schedulers_view
 
-    report = schedulers_once(load_config(), os.environ, _say)
+    with progress(LOOKING):
+        report = schedulers_once(load_config(), os.environ, _say)
     shown = schedulers_view.as_dict(report)
     show(json.dumps(shown, indent=2) if as_json else schedulers_view.as_text(report))
     return int(schedulers_view.in_trouble(report))
@@ -242,7 +246,8 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
     from tmux_exporter.once import leaks_once
     from tmux_exporter.views import leaks as leaks_view
 
-    report, ports = leaks_once(load_config(), os.environ, _say)
+    with progress(LOOKING):
+        report, ports = leaks_once(load_config(), os.environ, _say)
     shown = leaks_view.as_dict(report, ports)
     show(json.dumps(shown, indent=2) if as_json else leaks_view.as_text(report, ports))
     return int(bool(report.leaks))
@@ -292,9 +297,13 @@ def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str,
     view = View(sort=Sort(sort), filter=words, source="")
     terminal = sys.stdout.isatty()
     if as_json:
-        show(loop.once_json(config, os.environ, view))
+        with progress(LOOKING):
+            text = loop.once_json(config, os.environ, view)
+        show(text)
     elif once or not terminal:
-        show(loop.once_text(config, os.environ, view, color=terminal))
+        with progress(LOOKING):
+            text = loop.once_text(config, os.environ, view, color=terminal)
+        show(text)
     else:
         return loop.run(config, os.environ, view)
     return 0
@@ -329,7 +338,8 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
     from tmux_exporter.once import doctor_once
     from tmux_exporter.views import doctor as doctor_view
 
-    findings = doctor_once(load_config(), os.environ)
+    with progress(LOOKING):
+        findings = doctor_once(load_config(), os.environ)
     width = shutil.get_terminal_size().columns
     text = doctor_view.as_text(findings, width, color=sys.stdout.isatty())
     show(doctor_view.as_json(findings) if as_json else text)

@@ -2,10 +2,18 @@
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from tmux_exporter.errors import ConfigError, ExporterError
+
+_PATIENCE_SECONDS = 1.0
+
+LOOKING = "looking at processes and tmux servers"
+"""What a command does that takes long."""
 
 
 def run(group: click.Group, name: str) -> None:
@@ -49,6 +57,21 @@ def show(output: str | bytes) -> None:
     except BrokenPipeError:
         _drop_output()
         raise click.exceptions.Exit(0) from None
+
+
+@contextmanager
+def progress(words: str) -> Iterator[None]:
+    """Say to a person what takes longer than a second: one line on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(_PATIENCE_SECONDS, click.echo, (f"{words} …",), {"err": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _words(error: OSError) -> str:

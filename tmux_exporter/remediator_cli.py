@@ -5,8 +5,8 @@ import os
 import click
 
 from tmux_exporter import __version__
+from tmux_exporter.command import LOOKING, progress, show
 from tmux_exporter.command import run as run_command
-from tmux_exporter.command import show
 from tmux_exporter.config import load, override
 
 NAME = "tmux-remediator"
@@ -165,7 +165,7 @@ def audit(
 @cli.command(short_help="Show what policies would end now; keep that as a plan to apply.")
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
 @click.option("--server", "servers", metavar="NAME", multiple=True, help="Only at this tmux server.")
-@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
+@click.option("--interval", metavar="TIME", default="500ms", show_default=True, help="Time between looks.")
 @_CONFIG
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the plan in this file.")
 @click.option("--json", "as_json", is_flag=True, help="Show the plan itself.")
@@ -173,7 +173,7 @@ def plan(
     *,
     policy_path: str | None,
     servers: tuple[str, ...],
-    interval: str | None,
+    interval: str,
     config_path: str | None,
     out: str | None,
     as_json: bool,
@@ -197,7 +197,8 @@ def plan(
 
     config = override(load(config_path), sampling_interval=interval)
     policies = read_policies(policy_path, os.getuid(), servers)
-    made = make_plan(config, os.environ, policies, lambda words: click.echo(words, err=True))
+    with progress(LOOKING):
+        made = make_plan(config, os.environ, policies, lambda words: click.echo(words, err=True))
     content = made.render()
     if as_json:
         show(content)
@@ -248,11 +249,12 @@ def apply_command(
     config = load(config_path)
     policies = read_policies(policy_path, os.getuid(), servers)
     content, stop, results = read_bytes(path), Stop(), []
-    for order, ended, words in apply_plan(
-        config, os.environ, policies, content, sha256, stopping=lambda: stop.asked
-    ):
-        click.echo(f"{order.target.kind} {order.target.processes[0].pid}: {words}", err=True)
-        results.append((order, ended, words))
+    with progress("looking again, a cycle after the plan was made, and ending what it says"):
+        for order, ended, words in apply_plan(
+            config, os.environ, policies, content, sha256, stopping=lambda: stop.asked
+        ):
+            click.echo(f"{order.target.kind} {order.target.processes[0].pid}: {words}", err=True)
+            results.append((order, ended, words))
     show(applied_json(results) if as_json else applied(results))
     return 0 if all(ended for _, ended, _ in results) else 1
 
@@ -261,10 +263,17 @@ def apply_command(
 @click.argument("path", metavar="FILE|FOLDER", type=click.Path())
 @click.option("--against-live", is_flag=True, help="Look three times, and show what each matches now.")
 @click.option("--server", "servers", metavar="NAME", multiple=True, help="Only at this tmux server.")
-@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
+@click.option("--interval", metavar="TIME", default="500ms", show_default=True, help="Time between looks.")
+@_CONFIG
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def check_config(
-    path: str, *, against_live: bool, servers: tuple[str, ...], interval: str | None, as_json: bool
+    path: str,
+    *,
+    against_live: bool,
+    servers: tuple[str, ...],
+    interval: str,
+    config_path: str | None,
+    as_json: bool,
 ) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
 
@@ -287,8 +296,9 @@ def check_config(
     for remark in policies.remarks:
         click.echo(f"warning: {remark}", err=True)
     if against_live:
-        config = override(load(None), sampling_interval=interval)
-        found = look_now(config, os.environ, policies, lambda words: click.echo(words, err=True))
+        config = override(load(config_path), sampling_interval=interval)
+        with progress(LOOKING):
+            found = look_now(config, os.environ, policies)
         view = live_view(policies, *found)
         show(view.as_json() if as_json else view.as_table())
         return
@@ -303,7 +313,7 @@ _TARGETS = "PID|%PANE|agent:NAME|session:NAME|server:NAME|all"
 @click.argument("target", metavar=_TARGETS)
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="Policies instead of the built-in one.")
 @click.option("--server", default="", metavar="NAME", help="Only at this tmux server, by its label.")
-@click.option("--interval", metavar="TIME", help="Time between looks (5s).")
+@click.option("--interval", metavar="TIME", default="500ms", show_default=True, help="Time between looks.")
 @_CONFIG
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def explain(
@@ -311,7 +321,7 @@ def explain(
     *,
     policy_path: str | None,
     server: str,
-    interval: str | None,
+    interval: str,
     config_path: str | None,
     as_json: bool,
 ) -> int:
@@ -333,7 +343,8 @@ def explain(
     about = meant(target, server, 0.0)
     config = override(load(config_path), sampling_interval=interval)
     policies = read_policies(policy_path, os.getuid())
-    found = look_now(config, os.environ, policies, lambda words: click.echo(words, err=True))
+    with progress(LOOKING):
+        found = look_now(config, os.environ, policies)
     view = live_view(policies, *found, about=about)
     if as_json or view.rows:
         show(view.as_json() if as_json else view.as_table())

@@ -18,6 +18,7 @@ from tests.support.policies import HEAD, write
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
+from tmux_exporter.config import Config
 from tmux_exporter.errors import UsageError
 from tmux_exporter.places import REMEDIATOR_PLAN
 from tmux_exporter.remediation import Mode, Refusal
@@ -61,13 +62,18 @@ def policies(fleet: Fleet) -> PolicySet:
     return service.read_policies(str(path), os.getuid(), (FLEET,))
 
 
+def config(fleet: Fleet, interval: float = 0.5) -> Config:
+    return replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=interval))
+
+
 def planned(fleet: Fleet, policies: PolicySet) -> bytes:
-    config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
-    return service.make_plan(config, fleet.environ, policies, lambda _: None).render()
+    return service.make_plan(config(fleet), fleet.environ, policies, lambda _: None).render()
 
 
-def applied(fleet: Fleet, policies: PolicySet, content: bytes) -> list[tuple[int, bool, str]]:
-    found = service.apply_plan(fleet.config(), fleet.environ, policies, content, digest(content))
+def applied(
+    fleet: Fleet, policies: PolicySet, content: bytes, interval: float = 0.5
+) -> list[tuple[int, bool, str]]:
+    found = service.apply_plan(config(fleet, interval), fleet.environ, policies, content, digest(content))
     return [(order.target.processes[0].pid, ended, words) for order, ended, words in found]
 
 
@@ -88,6 +94,16 @@ def test_what_is_planned_is_ended_once_it_is_applied_and_what_came_later_is_not(
     assert (intent["plan_sha256"], outcome["of"]) == (digest(content), intent["seq"])
     ((_, ended, words),) = applied(fleet, policies, content)
     assert not ended and words.startswith("stop vanished")
+
+
+def test_a_plan_is_applied_no_sooner_than_a_cycle_after_it_was_made(
+    fleet: Fleet, policies: PolicySet
+) -> None:
+    (shell, _) = fleet.orphan()
+    content = planned(fleet, policies)
+    assert applied(fleet, policies, content, interval=3.0) == [(shell, True, "stop done")]
+    intent, _ = fleet.records()
+    assert intent["at"] >= json.loads(content)["made_at"] + 3.0
 
 
 def test_a_target_that_is_wanted_again_is_left_alone(fleet: Fleet, policies: PolicySet) -> None:
@@ -179,7 +195,7 @@ def test_what_the_processes_themselves_speak_against_is_not_planned_and_is_told(
     text = text.replace("scheduler_pair", "agent_process")
     policies = service.read_policies(str(write(fleet.home, text)), os.getuid(), (FLEET,))
     config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
-    verdict, report = service.look_now(config, fleet.environ, policies, lambda _: None)
+    verdict, report = service.look_now(config, fleet.environ, policies)
     assert [order.target.processes[0].pid for order in verdict.plan] == [quiet]
     rows = live_view(policies, verdict, report).rows
     told = {row.candidate.target.processes[0].pid: row.refusal for row in rows}

@@ -195,6 +195,19 @@ def test_once_and_json_have_rates(server: libtmux.Server, tmp_path: Path) -> Non
     assert session["agents"][0]["cost"]["cpu_cores"] >= 0.0
 
 
+def test_once_has_rates_from_an_exporter_whose_next_sample_is_far_away(
+    server: libtmux.Server, start_exporter: Callable[..., Exporter], tmp_path: Path
+) -> None:
+    exporter = start_exporter("--sampling.interval", "5m")
+    file = tmp_path / "c.yml"
+    address = exporter.url.removeprefix("http://").rstrip("/")
+    file.write_text(f"web:\n  listen_address: {address}\n", encoding="utf-8")
+    done = run(tmp_path, "--once", "--filter", LEAD, "--config", str(file))
+    assert f"exporter at {address}" in done.stdout
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith(f"  {LEAD}")]
+    assert "%" in row
+
+
 def test_it_shows_what_a_running_exporter_reports(
     server: libtmux.Server, start_exporter: Callable[..., Exporter], top: Start, tmp_path: Path
 ) -> None:

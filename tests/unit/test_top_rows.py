@@ -97,6 +97,13 @@ def test_rates_need_two_reports_some_time_apart() -> None:
     assert rates.known
 
 
+def test_where_nothing_runs_a_second_report_is_enough() -> None:
+    rates = Rates()
+    rates.take({**document(), "sessions": [], "agents": []})
+    rates.take({**document(timestamp=NOW + 1), "sessions": [], "agents": []})
+    assert rates.known
+
+
 def test_totals_are_of_everything_whatever_the_filter() -> None:
     whole, some = shown(), shown(Sort.STATE, "asker")
     assert (whole.cost, whole.owed, whole.agents) == (some.cost, some.owed, some.agents)

@@ -19,7 +19,7 @@ from tmux_exporter.remediator.history import Verdict
 from tmux_exporter.remediator.language.load import load
 from tmux_exporter.remediator.order import Order
 from tmux_exporter.remediator.plan import Plan, read
-from tmux_exporter.remediator.planning import LOOKS, look, plan_of
+from tmux_exporter.remediator.planning import look, plan_of
 from tmux_exporter.remediator.rules import PolicySet
 from tmux_exporter.remediator.run import Remediator, Settings, run
 from tmux_exporter.remediator.scope import left_out_words
@@ -28,6 +28,9 @@ from tmux_exporter.report import Report
 from tmux_exporter.state import boot_id
 
 _log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 0.2
+"""How long a stop may have to wait for an `apply` that only waits."""
 
 
 def serve(
@@ -115,20 +118,17 @@ def read_policies(
 def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
 ) -> Plan:
-    """A plan of what these policies would end now; `say` is told how far the looks are."""
-    verdict, report = look_now(config, environ, policies, say)
+    """A plan of what these policies would end now; `say` gets what else is to be known of them."""
+    verdict, report = look_now(config, environ, policies)
     for words in left_out_words(policies, report).values():
         say(words)
     return plan_of(verdict, policies, SystemClock())
 
 
-def look_now(
-    config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
-) -> tuple[Verdict, Report]:
-    """What these policies say now, and of which report; `say` is told how far the looks are."""
+def look_now(config: Config, environ: Mapping[str, str], policies: PolicySet) -> tuple[Verdict, Report]:
+    """What these policies say now, and of which report, by looks that are `sampling.interval` apart."""
 
     def pause(number: int) -> None:
-        say(f"looking ({number + 1} of {LOOKS}) …")
         if number:
             select.select((), (), (), config.sampling.interval)
 
@@ -159,6 +159,11 @@ def apply_plan(
     settings = Settings(config=config, policies=policies, enforce=True, applies=True)
     remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
     try:
+        # The looks of a plan lie close together: what was absent has to be so again a cycle later.
+        cycle = config.sampling.interval
+        due = clock.monotonic() + min(plan.made_at + cycle - clock.time(), cycle)
+        while (left := due - clock.monotonic()) > 0 and not stopping():
+            select.select((), (), (), min(left, _STOP_SECONDS))
         for order in plan.orders:
             if stopping():
                 raise KeyboardInterrupt

@@ -16,6 +16,7 @@ ANSWER_SECONDS = 2.0
 """The bound of a whole answer."""
 
 _MOST_BYTES = 64 * 1024 * 1024
+_SAMPLE_NOW = "/metrics?fresh=1&collect[]=process"
 _CHUNK_BYTES = 1024 * 1024
 _VERSION = 1
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -50,8 +51,8 @@ class RunningExporter:
         self._clock = clock
         self._root = proc_root
 
-    def ask(self) -> Answer:
-        """Its last report.
+    def ask(self, *, fresh: bool = False) -> Answer:
+        """Its last report; `fresh` lets it sample first, where its last sample is older than a second.
 
         A port may be anybody's on a machine with several users, so its owner is looked at first.
         """
@@ -61,6 +62,8 @@ class RunningExporter:
         if owners != {self._uid}:
             return Answer(failure="is another user's")
         try:
+            if fresh:
+                self._get(_SAMPLE_NOW)
             status, body = self._get("/api/v1/report")
         except TimeoutError:
             return Answer(failure=f"does not answer within {ANSWER_SECONDS:g} s")

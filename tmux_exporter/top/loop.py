@@ -35,7 +35,8 @@ _STEPS = {
     "end": 10_000,
 }
 _TICK_SECONDS = 1.0
-_SHORTEST_SECONDS = 1.0
+_FRESH_SECONDS = 1.0
+"""After so long an exporter takes a new sample for who asks for it."""
 
 
 class _Compared:
@@ -64,8 +65,8 @@ def compared(config: Config, environ: Mapping[str, str]) -> _Compared:
     found.take(source.report())
     deadline = clock.monotonic() + 2 * found.seen.document["interval_seconds"] if found.seen else 0.0
     while not found.rates.known and clock.monotonic() < deadline:
-        Event().wait(_SHORTEST_SECONDS)
-        found.take(source.report())
+        Event().wait(_FRESH_SECONDS)
+        found.take(source.report(fresh=True))
     return found
 
 

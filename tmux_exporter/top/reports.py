@@ -39,9 +39,12 @@ class Source:
         self._own = f"own samples every {config.sampling.interval:g} s"
         self._sampler: Sampler | None = None
 
-    def report(self) -> Seen:
-        """The newest report. Raises CannotSeeError where there is nothing to see it by."""
-        document = self._exporter.ask().document
+    def report(self, *, fresh: bool = False) -> Seen:
+        """The newest report; `fresh` asks the exporter for a new one, which it has once a second.
+
+        Raises CannotSeeError where there is nothing to see it by.
+        """
+        document = self._exporter.ask(fresh=fresh).document
         if document is not None:
             self._sampler = None
             return Seen(document=document, source=self._from_exporter)

@@ -111,11 +111,12 @@ class Rates:
     def __init__(self) -> None:
         self._before: tuple[float, dict[object, float]] | None = None
         self._rates: dict[object, float] = {}
+        self._compared = False
 
     @property
     def known(self) -> bool:
         """Whether there have been two reports to compare."""
-        return bool(self._rates)
+        return self._compared
 
     def take(self, document: Document) -> None:
         """Take in the next report; one that is as good as the last changes nothing."""
@@ -125,6 +126,7 @@ class Rates:
             then, earlier = self._before
             if 0 <= now - then < _SHORTEST_SECONDS:
                 return
+            self._compared = now > then
             # A counter that fell belongs to another life, and a clock that was set back to no time at all.
             self._rates = {
                 key: (total - earlier[key]) / (now - then)
