@@ -6,6 +6,7 @@ The files are looked at as the process sees them, through its own root: the reme
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from tmux_exporter.clock import Clock
 from tmux_exporter.model import ProcessId, Program, ShellFacts, ShellQuestion
@@ -41,6 +42,17 @@ _BY_LOGINS = (
 )
 
 
+class _Eyes(NamedTuple):
+    """A shell as one whose files are looked at: its folder of /proc and its mounts.
+
+    `equal` says that what is refused to us is refused to it, too.
+    """
+
+    folder: int
+    mounts: str
+    equal: bool
+
+
 class ShellReader:
     """Answers questions about shells, each once a minute at most; every file of a program is read once."""
 
@@ -66,7 +78,7 @@ class ShellReader:
             now = first if question.sleep is None else self._environment_of(question.sleep)
             if os.readlink("root", dir_fd=folder) != "/":
                 return None
-            mounts = os.readlink("ns/mnt", dir_fd=folder)
+            eyes = _Eyes(folder, os.readlink("ns/mnt", dir_fd=folder), _may_no_more_than_we(folder))
             variables = {**first, **now}
             return ShellFacts(
                 variables={
@@ -75,7 +87,7 @@ class ShellReader:
                     if first.get(name.encode())
                 },
                 functions=frozenset(_functions(variables)),
-                programs={word: self._programs_of(word, now, folder, mounts) for word in question.words},
+                programs={word: self._programs_of(word, now, eyes) for word in question.words},
                 startup_names_tmux=_startup_names_tmux(question, first, folder),
             )
         finally:
@@ -100,20 +112,21 @@ class ShellReader:
             os.close(folder)
 
     def _programs_of(
-        self, word: str, environment: Mapping[bytes, bytes], folder: int, mounts: str
+        self, word: str, environment: Mapping[bytes, bytes], eyes: _Eyes
     ) -> tuple[Program | None, ...]:
         """The files any of which a word may mean; None for one that cannot be told."""
         path = environment.get(b"PATH")
         places = text(path) if path else _USUAL_PATH
-        base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=folder)
-        key = (word, places, base, mounts)
+        base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=eyes.folder)
+        key = (word, places, base, eyes.mounts, str(eyes.equal))
         if key not in self._found:
-            files = self._files(word, [os.path.join(base, each) for each in places.split(":")], folder)
+            files = self._files(word, [os.path.join(base, each) for each in places.split(":")], eyes)
             self._found[key] = tuple(files if not path else list(files)[:1])
         return self._found[key]
 
-    def _files(self, word: str, places: Iterable[str], folder: int) -> Iterator[Program | None]:
+    def _files(self, word: str, places: Iterable[str], eyes: _Eyes) -> Iterator[Program | None]:
         """The files of that name in these places, in their order."""
+        folder = eyes.folder
         for path in (word,) if "/" in word else (f"{place}/{word}" for place in places):
             try:
                 real = real_path(path, folder)
@@ -123,9 +136,10 @@ class ShellReader:
                     yield self._program(real, seen, folder)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            except (OSError, ValueError):
-                # What cannot be looked at may be what is meant.
-                yield None
+            except (OSError, ValueError) as error:
+                # What cannot be looked at may be what is meant, unless the shell may not look there either.
+                if not (eyes.equal and isinstance(error, PermissionError)):
+                    yield None
 
     def _program(self, path: str, seen: os.stat_result, folder: int) -> Program:
         key = (seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size)
@@ -171,6 +185,38 @@ def _environment(folder: int) -> dict[bytes, bytes]:
     entries = read_file("environ", folder).split(b"\0")
     pairs = (entry.partition(b"=") for entry in reversed(entries))
     return {name: value for name, _, value in pairs if name}
+
+
+def _may_no_more_than_we(folder: int) -> bool:
+    """Whether a process has no user, group or capability that we have not."""
+    theirs = _powers(read_file("status", folder))
+    own = os.open("/proc/self", _FOLDER)
+    try:
+        ours = _powers(read_file("status", own))
+    finally:
+        os.close(own)
+    return theirs.users == ours.users and theirs.groups <= ours.groups and not theirs.bits & ~ours.bits
+
+
+class _Powers(NamedTuple):
+    users: bytes
+    groups: frozenset[bytes]
+    bits: int
+
+
+def _powers(status: bytes) -> _Powers:
+    """Who a process is to the kernel. Raises ValueError where that is not all there."""
+    lines = (line.partition(b":") for line in status.splitlines())
+    found = {
+        name: value.split() for name, _, value in lines if name in (b"Uid", b"Gid", b"Groups", b"CapEff")
+    }
+    if len(found) < 4:
+        raise ValueError("no powers")
+    return _Powers(
+        users=b" ".join(found[b"Uid"]),
+        groups=frozenset((*found[b"Gid"], *found[b"Groups"])),
+        bits=int(found[b"CapEff"][0], 16),
+    )
 
 
 def _functions(variables: Iterable[bytes]) -> Iterator[str]:
