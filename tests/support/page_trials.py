@@ -27,7 +27,7 @@ class Trial(StrEnum):
 _BENCH = "takes 35 minutes; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
-_NO_SYSTEMD = "asks a service manager, which a container has not; tried by hand on Debian 12"
+_NO_SYSTEMD = "asks a service manager, which a container has not"
 
 CANNOT: dict[tuple[str, str], str] = {
     ("CONTRIBUTING.md", "make test"): _ITSELF,
