@@ -260,7 +260,9 @@ class Publisher:
 def _say_left_out(page: Collected, limit: int) -> None:
     if page.left_out:
         families = " ".join(sorted(page.left_out))
-        extra = log_fields(series=page.dropped, limit=limit, families=families)
-        _log.warning("series are left out of the page", extra=extra)
+        _log.warning(
+            "series are left out of the page",
+            extra=log_fields(series=page.dropped, limit=limit, families=families),
+        )
     else:
         _log.warning("no series are left out of the page any more")
