@@ -230,6 +230,17 @@ def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) 
     assert carry_out(agent_order(pid, STOP), tools).actions == ((Action.STOP, Outcome.VANISHED),)
 
 
+@pytest.mark.parametrize(("longest", "outcome"), [(0.1, Outcome.SURVIVED), (60.0, Outcome.DONE)])
+def test_a_signal_is_given_the_time_of_its_stage_up_to_what_the_loop_can_wait(
+    fleet: Fleet, longest: float, outcome: Outcome
+) -> None:
+    pid = agent(fleet, 'trap "sleep 1; exit" TERM; while :; do sleep 0.1; done')
+    order = agent_order(pid, replace(STOP, seconds=60.0))
+    result = carry_out(order, replace(fleet.tools(), longest_wait=longest))
+    assert result.actions == ((Action.STOP, outcome),)
+    end_process(pid)
+
+
 def test_what_one_remediator_has_stopped_another_may_not_kill(fleet: Fleet) -> None:
     pid = agent(fleet, 'trap "" TERM; sleep 20000; sleep 20000')
     assert carry_out(agent_order(pid, STOP), fleet.tools()).actions == SURVIVED

@@ -181,6 +181,16 @@ def test_what_is_recommended_stays_in_the_plan_until_it_is_gone() -> None:
     assert cycles.verdict.plan == ()
 
 
+def test_who_applies_a_plan_also_takes_a_kill_that_comes_late() -> None:
+    cycles = Cycles(with_stop(BIG, approvals=1))
+    cycles.run(shown(coder()), 300)
+    (order,) = cycles.verdict.plan
+    assert [(stage.action, stage.seconds) for stage in order.stages] == [
+        (Action.STOP, 30.0),
+        (Action.KILL, BIG.gone_within),
+    ]
+
+
 def test_what_was_stopped_is_in_no_plan_while_it_is_left_to_cool_down() -> None:
     cycles, _ = stopped()
     cycles.see(shown(coder()))

@@ -43,7 +43,10 @@ LOOKS = 3
 """How often tmux is asked anew in one act while the answer is too old by the time that it is judged."""
 
 LONGEST_WAIT = 10.0
-"""Seconds for which one signal is given time here: the rest of the fleet waits meanwhile."""
+"""Seconds for which the loop gives one signal time: the rest of the fleet waits meanwhile."""
+
+LONGEST_WAIT_OF_A_PLAN = 600.0
+"""Seconds for which whoever applies a plan gives one signal time: nothing else waits for that."""
 
 _NUMBERS = {
     Signal.TERM: signal.SIGTERM,
@@ -58,7 +61,8 @@ class Tools:
     """What the act needs of the world.
 
     `processes`, `around` and `look` look anew each time they are called; `own` gives the pids of this process
-    and of all above it. `survived` is what earlier acts have signalled in vain, by their last action.
+    and of all above it. `longest_wait` is for how many seconds one signal is given time at most. `survived`
+    is what earlier acts have signalled in vain, by their last action.
     """
 
     processes: Callable[[], ProcessTable]
@@ -68,6 +72,7 @@ class Tools:
     audit: Audit
     clock: Clock
     uid: int
+    longest_wait: float = LONGEST_WAIT
     survived: dict[ProcessId, Action] = field(default_factory=dict)
 
 
@@ -139,7 +144,7 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
     """Whether the process behind a pidfd ends within so many seconds; a zombie has ended."""
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(round(min(seconds, LONGEST_WAIT) * 1000)))
+    return bool(waiting.poll(round(seconds * 1000)))
 
 
 def _check_stages(attempt: _Attempt) -> Result | None:
@@ -280,7 +285,7 @@ def _kill(attempt: _Attempt) -> Result | None:
 
 def _note(attempt: _Attempt, stage: Stage) -> None:
     """Wait for what a signal brings about, and remember what it was sent to in vain."""
-    gone = _is_gone(attempt.first, stage.seconds)
+    gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
     attempt.actions.append((stage.action, Outcome.DONE if gone else Outcome.SURVIVED))
     target = attempt.order.target.processes[0]
     attempt.tools.survived.pop(target, None)
@@ -300,7 +305,8 @@ def _end_last(attempt: _Attempt) -> Result | None:
     # Its shell is dead: there is nobody left whom its end could wake.
     if attempt.alone:
         return None
-    seconds = max(stage.seconds for stage in attempt.order.stages)
+    longest = max(stage.seconds for stage in attempt.order.stages)
+    seconds = min(longest, attempt.tools.longest_wait)
     for number in (signal.SIGTERM, signal.SIGKILL):
         _send(attempt.last, number)
         if _is_gone(attempt.last, seconds):

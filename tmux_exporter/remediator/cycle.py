@@ -21,6 +21,9 @@ CYCLE_SHARE = 0.8
 LONGEST_IN_ACT = 10.0
 """A kill that follows its stop within so many seconds is one act with it; a later one is decided anew."""
 
+LONGEST_IN_PLAN = 600.0
+"""The same of what a person applies: that waits for nothing else, and remembers no stop of another."""
+
 _ENDING = (Action.STOP, Action.KILL)
 
 _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
@@ -192,7 +195,7 @@ class Cycle:
             if reason is None and not self._total.take(key):
                 reason = Refusal.BUDGET
             if reason is None or reason in _A_PERSON_MAY:
-                self.plan.append(order)
+                self._plan(candidate)
             if reason is not None:
                 self._reasons[key] = reason
                 continue
@@ -203,20 +206,22 @@ class Cycle:
             before = watch.acted_at, watch.survived
             self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
             self._decide(candidate, action=order.stages[0].action, order=order)
-        self.plan += self._still_recommended(matching)
+        if policy.mode is Mode.RECOMMEND:
+            # What has been told of already waits for a person until it is gone.
+            for candidate in matching:
+                if self._is_ripe(candidate.key):
+                    self._plan(candidate)
         return tuple(counted), circuit
 
-    def _still_recommended(self, matching: list[Candidate]) -> Iterator[Order]:
-        """What a policy that only recommends has told of already: it waits for a person until it is gone."""
+    def _plan(self, candidate: Candidate) -> None:
+        """Let a person end it, by all steps in one act."""
         stop, kill = self.policy.stop, self.policy.kill
-        if stop is None or self.policy.mode is not Mode.RECOMMEND:
+        if stop is None or any(each.target == candidate.target for each in self.plan):
             return
-        planned = {each.target for each in self.plan}
-        for candidate in matching:
-            if self._is_ripe(candidate.key):
-                order = self._order(candidate, tuple(self._stages(stop, kill)))
-                if order is not None and order.target not in planned:
-                    yield order
+        if (
+            order := self._order(candidate, tuple(self._stages(stop, kill, longest=LONGEST_IN_PLAN)))
+        ) is not None:
+            self.plan.append(order)
 
     def _rank(self, candidate: Candidate) -> tuple[float, Key]:
         return self._watches[candidate.key].since, candidate.key
@@ -258,8 +263,8 @@ class Cycle:
         rung = self._next(key)
         return self._reasons[key] is None and rung is not None and rung.action is Action.STOP
 
-    def _stages(self, stop: Rung, kill: Rung | None) -> Iterator[Stage]:
-        if kill is None or not _is_in_act(stop, kill):
+    def _stages(self, stop: Rung, kill: Rung | None, *, longest: float = LONGEST_IN_ACT) -> Iterator[Stage]:
+        if kill is None or max(stop.grace, kill.after) > longest:
             # A kill that is decided anew is not waited for in this act: it would keep the loop from others.
             yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
             return

@@ -25,7 +25,7 @@ from tmux_exporter.remediation import (
     least,
 )
 from tmux_exporter.remediator import lock, status_file
-from tmux_exporter.remediator.act import Tools, end
+from tmux_exporter.remediator.act import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools, end
 from tmux_exporter.remediator.audit import Audit, AuditError
 from tmux_exporter.remediator.history import Decision
 from tmux_exporter.remediator.holds import Holds
@@ -106,6 +106,7 @@ class Remediator:
             audit=self._audit,
             clock=clock,
             uid=os.getuid(),
+            longest_wait=LONGEST_WAIT_OF_A_PLAN if settings.applies else LONGEST_WAIT,
         )
 
     def close(self) -> None:
