@@ -21,6 +21,7 @@ from tests.support.remediator_cases import (
     FILE,
     LATE_FAILED,
     LATE_PLAYS,
+    LATE_REFUSED,
     LATE_SLOW,
     LATE_STARVED,
     LATE_VANISHED,
@@ -154,7 +155,7 @@ def _late_plays() -> None:
         end_process(stage.pids[LATE_VANISHED.name])
         with unwritable(stage.fleet):
             remediator.wait(
-                lambda: _is_told(remediator, LATE_PLAYS[3]), "it tells that nothing can be recorded"
+                lambda: _is_told(remediator, LATE_REFUSED), "it tells that nothing can be recorded"
             )
         remediator.wait(lambda: len(remediator.audit(LATE_STARVED.name, "intent")) > 1, "the next has begun")
         with starving(remediator, LATE_FAILED):

@@ -260,13 +260,16 @@ KILL_FIRST, KILL_LATER = 11.0, 25.0
 
 def _late(name: str, kill: Outcome, **changes: Any) -> Play:
     """A kill that is not of one act with its stop."""
-    given: dict[str, Any] = {"target": Target.DEAF, "kill_after": KILL_LATER}
+    given: dict[str, Any] = {
+        "target": Target.DEAF,
+        "kill_after": KILL_LATER,
+        "came": came(stop=SURVIVED, kill=kill),
+    }
     return Play(
         name=f"late-{name}",
         kind=TargetKind.AGENT,
         mode=Mode.ENFORCE,
         actions=STOP_AND_KILL,
-        came=came(stop=SURVIVED, kill=kill),
         **(given | changes),
     )
 
@@ -274,6 +277,13 @@ def _late(name: str, kill: Outcome, **changes: Any) -> Play:
 LATE_WOULD = _late("would", WOULD, kill_after=KILL_FIRST, refusals=frozenset({Refusal.SWITCHED_OFF}))
 LATE_SLOW = _late("slow", SURVIVED, target=Target.STUCK, gone_within=SLOW)
 LATE_VANISHED = _late("vanished", VANISHED)
+# What was refused is tried again, and then nothing speaks against it.
+LATE_REFUSED = _late(
+    "refused",
+    REFUSED,
+    came=came(stop=SURVIVED, kill=REFUSED) | came(kill=DONE),
+    refusals=frozenset({Refusal.AUDIT}),
+)
 LATE_STARVED = _late("starved", SURVIVED, target=Target.STUCK, gone_within=SLOW)
 LATE_FAILED = _late("failed", FAILED)
 
@@ -281,7 +291,7 @@ LATE_PLAYS = (
     LATE_WOULD,
     LATE_SLOW,
     LATE_VANISHED,
-    _late("refused", REFUSED, refusals=frozenset({Refusal.AUDIT})),
+    LATE_REFUSED,
     LATE_STARVED,
     LATE_FAILED,
 )
