@@ -18,7 +18,6 @@ from tests.support.processes import end_process
 from tests.support.remediation import FLEET, OTHER, Fleet, running_fleet
 from tests.support.remediator_cases import (
     BY_STATE,
-    FILE,
     LATE_FAILED,
     LATE_PLAYS,
     LATE_REFUSED,
@@ -31,17 +30,16 @@ from tests.support.remediator_cases import (
     REFUSED_BY_LANGUAGE,
     SLOW_PLAY,
     STARVED_PLAY,
-    STEPS,
     STOP_AND_KILL,
     UNRECORDED_PLAYS,
     By,
     Came,
     Meanwhile,
     Play,
-    policy,
 )
 from tests.support.remediator_process import RemediatorProcess, command
 from tests.support.remediator_stage import Stage, target_of
+from tests.support.remediator_text import FILE, STEPS, policy
 from tmux_exporter.model import SchedulerState
 from tmux_exporter.remediation import Action, Mode, Outcome, TargetKind
 from tmux_exporter.remediator.holds import Holds

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.remediation import CHECK_IN, FLEET, OTHER, Fleet
-from tests.support.remediator_cases import FILE, Play, Target, policy
+from tests.support.remediator_cases import Play, Target
+from tests.support.remediator_text import FILE, policy
 from tests.support.wait import wait_for
 from tmux_exporter.remediation import TargetKind
 
