@@ -185,16 +185,21 @@ def check_config(file: str | None, config_path: str | None) -> None:
 
 
 @cli.command(short_help="Say why something is counted as it is.")
-@click.argument("target", metavar="PID|PANE|AGENT")
+@click.argument("target", metavar="PID|PANE|AGENT|SESSION|SERVER|PROGRAM")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings
 def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> None:
-    """Say why a process, a pane or an agent is counted as it is, and what each member costs.
+    """Say why a process, a pane, an agent, a session, a tmux server or all agents of a program are counted as
+    they are, what each part and member costs, and their sums.
+
+    A name that several things have is told with all of them; session:NAME, server:NAME, program:NAME and
+    agent:NAME say which is meant.
 
     \b
     Example:
       tmux-exporter explain %3
       tmux-exporter explain 4711
+      tmux-exporter explain session:shop
     """
     from tmux_exporter.once import explain_once
     from tmux_exporter.views.explain import as_dict, as_text

@@ -7,7 +7,8 @@ from threading import Event
 
 from tmux_exporter import log
 from tmux_exporter.analysis.checkup import Finding, check_up
-from tmux_exporter.analysis.explain import Explanation, explain
+from tmux_exporter.analysis.explain import explain
+from tmux_exporter.analysis.explained import Explanation
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.analysis.tuning import OPTIONS, SYSCTLS
 from tmux_exporter.clock import SystemClock

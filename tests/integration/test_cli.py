@@ -193,7 +193,12 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str
     by_pid = json.loads(run("explain", "--json", str(pid)).stdout)
     assert by_pid["facts"]["belongs to"] == "pane %0"
     assert by_pid["members"][0]["pid"] == pid
-    assert "no pane and no agent nobody" in refused(run("explain", "nobody"), 3)
+    for target in ("fleet/main", "session:fleet/main", "fleet", "server:fleet"):
+        told = json.loads(run("explain", "--json", target).stdout)
+        assert told["parts"] and told["members"], target
+        assert told["sums"]["memory_bytes"] == sum(each["memory_bytes"] for each in told["members"])
+    unknown = refused(run("explain", "nobody"), 3)
+    assert "no pane and no agent nobody" in unknown and "main" in unknown and "fleet" in unknown
     assert "no process 4194305" in refused(run("explain", "4194305"), 3)
 
 

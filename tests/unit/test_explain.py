@@ -37,6 +37,9 @@ AGENT = Agent(
 )
 
 
+KNOWN = "agents: lead; sessions: work; servers: default, other; programs: claude"
+
+
 def snapshot(table: ProcessTable = TABLE, view: TmuxView = VIEW) -> Snapshot:
     return Snapshot(
         table=table,
@@ -87,6 +90,62 @@ def test_an_agent_is_found_by_name_with_and_without_its_server() -> None:
     assert facts("default/lead") == facts("lead") == facts("default/%0/lead")
 
 
+def test_a_session_tells_its_panes_its_agents_and_the_sums_of_its_members() -> None:
+    told = explain("default/work", snapshot())
+    assert told == explain("session:default/work", snapshot())
+    found = dict(told.facts)
+    assert told.title == "session work"
+    assert found["server"].startswith("default (tmux ")
+    assert found["agent"] == "lead (claude) in pane %0: its program is called claude"
+    assert [(part.name, part.sums.processes) for part in told.parts] == [("%0", 2), ("%1", 0)]
+    assert [member.pid for member in told.members] == [201, 200]
+    assert (told.sums.memory_bytes, told.sums.cpu_seconds) == (4000, 2.5)
+    assert (told.parts[1].sums.memory_bytes, told.parts[1].sums.open_fds) == (None, None)
+    lines = as_text(told).split("\n")
+    assert [line.split()[:2] for line in lines if line.split()[:1] == ["all"]] == [["all", "2"]]
+    assert as_dict(told)["sums"]["processes"] == 2
+
+
+def test_a_server_tells_its_sessions_and_counts_only_its_own_processes() -> None:
+    told = explain("other", snapshot())
+    assert told == explain("server:other", snapshot())
+    assert [(part.name, part.sums.processes) for part in told.parts] == [("work", 0)]
+    assert [member.pid for member in told.members] == [OTHER.id.pid]
+    default = explain("default", snapshot())
+    assert [(part.name, part.sums.processes) for part in default.parts] == [("work", 2)]
+    assert [member.pid for member in default.members] == [SERVER.id.pid]
+
+
+def test_a_server_that_does_not_answer_says_so() -> None:
+    held = tmux_view(silent(SERVER, pane("%0", 200)))
+    for target in ("default", "work"):
+        assert "held" in dict(explain(target, snapshot(view=held)).facts)
+
+
+def test_a_program_tells_all_its_agents() -> None:
+    told = explain("claude", snapshot())
+    assert told == explain("program:claude", snapshot())
+    assert [(part.name, part.sums.memory_bytes) for part in told.parts] == [("default/%0/lead", 3000)]
+    assert [member.pid for member in told.members] == [201]
+
+
+def test_an_agent_goes_before_what_else_has_its_name_and_says_that_there_is_more() -> None:
+    named = replace(snapshot(), agents=(replace(AGENT, name="work"),))
+    told = explain("work", named)
+    assert told.title == "agent work"
+    also = [value for label, value in told.facts if label == "also called so"]
+    assert also == ["session:default/work", "session:other/work"]
+    assert told.title == explain("agent:work", named).title
+
+
+def test_a_session_that_tmux_has_numbered_is_found_where_no_process_has_the_number() -> None:
+    labels = {(SERVER.id, "$0"): "7", (OTHER.id, "$0"): "300"}
+    numbered = replace(snapshot(), session_labels=labels)
+    assert explain("7", numbered).title == "session 7"
+    assert explain("300", numbered).title == "process 300"
+    assert explain("session:300", numbered).title == "session 300"
+
+
 def test_a_held_listing_is_said_to_be_one() -> None:
     held = tmux_view(silent(SERVER, pane("%0", 200)))
     assert "held" in dict(explain("%0", snapshot(view=held)).facts)
@@ -95,9 +154,20 @@ def test_a_held_listing_is_said_to_be_one() -> None:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("%1", "%1 is ambiguous; say one of: default/%1, other/%1"),
-        ("nobody", "no pane and no agent nobody; agents: lead"),
-        ("%9\x1b[2J", "no pane and no agent %9\\033[2J; agents: lead"),
+        (
+            "%1",
+            "%1 is ambiguous; say one of:\n"
+            "  default/%1  a pane of session work\n"
+            "  other/%1  a pane of session work",
+        ),
+        (
+            "work",
+            "work is ambiguous; say one of:\n"
+            "  session:default/work  a session of server default\n"
+            "  session:other/work  a session of server other",
+        ),
+        ("nobody", f"no pane and no agent nobody, nor anything else; {KNOWN}"),
+        ("%9\x1b[2J", f"no pane and no agent %9\\033[2J, nor anything else; {KNOWN}"),
         ("999", "no process 999"),
     ],
 )

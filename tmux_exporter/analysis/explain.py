@@ -1,80 +1,89 @@
-"""Why a process, a pane or an agent is counted as it is: the evidence, and every member with its share."""
+"""Why something is counted as it is: the evidence, and every member with its share."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 from tmux_exporter.agent_facts import AgentLife
+from tmux_exporter.analysis.explain_groups import explain_group, groups_called, names_of_groups
+from tmux_exporter.analysis.explained import Explanation, members_of, name_of
 from tmux_exporter.analysis.hoards import largest_hoard
 from tmux_exporter.analysis.scheduler_facts import facts_of_pane, facts_of_process
 from tmux_exporter.analysis.snapshot import Snapshot
 from tmux_exporter.errors import CannotSeeError
 from tmux_exporter.label import visible_text
-from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ProcessId, ServerView
+from tmux_exporter.model import Agent, Owner, OwnerKind, Pane, PaneKey, Process, ServerView
 
 _ARGV_SHOWN = 200
 _PID_DIGITS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One process of the explained thing. `memory_ratio` is its part of the members' memory, if known."""
-
-    pid: int
-    name: str
-    evidence: str
-    memory_bytes: int | None
-    memory_ratio: float | None
-    cpu_seconds: float
-    open_fds: int | None
-    threads: int
-    start_time: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What was asked for, as label/value facts in words, and its members."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
-    members: tuple[Member, ...]
+Thing = PaneKey | Agent | AgentLife
 
 
 def explain(target: str, snapshot: Snapshot) -> Explanation:
-    """Explain a pid (`1234`), a pane (`%3`) or an agent (its name), with `SERVER/` in front where needed.
+    """Explain a pid (`1234`), a pane (`%3`), an agent, a session, a server or a program by its name.
 
-    Raises CannotSeeError with the candidates when there is none or more than one.
+    With `SERVER/` in front where needed, or `agent:`, `session:`, `server:`, `program:`. A process, a pane
+    and an agent go before all others of their name. Raises CannotSeeError with the candidates when there is
+    none or more than one.
     """
-    if target.isdecimal() and len(target) <= _PID_DIGITS:
+    found, groups = _things(target, snapshot), groups_called(target, snapshot)
+    is_pid = target.isdecimal() and len(target) <= _PID_DIGITS
+    # tmux calls its sessions by numbers, too.
+    if is_pid and (int(target) in snapshot.table.processes or not (found or groups)):
         return _process(int(target), snapshot)
-    found = _things(target, snapshot)
     if len(found) == 1:
-        thing = next(iter(found.values()))
-        if isinstance(thing, AgentLife):
-            return _absentee(thing, snapshot)
-        return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
-    if found:
-        raise CannotSeeError(f"{visible_text(target)} is ambiguous; say one of: {', '.join(found)}")
-    names = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
-    known = ", ".join(sorted(names)) or "none"
-    raise CannotSeeError(f"no pane and no agent {visible_text(target)}; agents: {known}")
+        told = _of_thing(next(iter(found.values())), snapshot)
+        also = tuple(("also called so", full) for full in groups)
+        return replace(told, facts=(*told.facts, *also))
+    if not found and len(groups) == 1:
+        return explain_group(next(iter(groups.values())), snapshot)
+    if found or groups:
+        choices = {full: _shown_thing(thing, snapshot) for full, thing in found.items()}
+        choices |= {full: group.words for full, group in groups.items()}
+        lines = "".join(f"\n  {full}  {words}" for full, words in choices.items())
+        raise CannotSeeError(f"{visible_text(target)} is ambiguous; say one of:{lines}")
+    agents = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
+    known = "; ".join(
+        f"{kind}: {', '.join(sorted(names)) or 'none'}"
+        for kind, names in (("agents", agents), *names_of_groups(snapshot).items())
+    )
+    raise CannotSeeError(f"no pane and no agent {visible_text(target)}, nor anything else; {known}")
 
 
-def _things(target: str, snapshot: Snapshot) -> dict[str, PaneKey | Agent | AgentLife]:
+def _of_thing(thing: Thing, snapshot: Snapshot) -> Explanation:
+    if isinstance(thing, AgentLife):
+        return _absentee(thing, snapshot)
+    return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
+
+
+def _shown_thing(thing: Thing, snapshot: Snapshot) -> str:
+    """A pane or an agent in a few words."""
+    if isinstance(thing, AgentLife):
+        return f"an agent that does not run, in session {thing.session}"
+    key = thing if isinstance(thing, tuple) else thing.pane
+    _, pane = snapshot.panes()[key]
+    session = f"session {snapshot.session_labels[key.server, pane.session_id]}"
+    return f"a pane of {session}" if isinstance(thing, tuple) else f"an agent ({thing.program}) in {session}"
+
+
+def _things(target: str, snapshot: Snapshot) -> dict[str, Thing]:
     """Panes, agents and agents that do not run of that name, by the unambiguous way to say them."""
     labels = {view.process: view.label for view, _ in snapshot.listings()}
-    found: dict[str, PaneKey | Agent | AgentLife] = {}
+    found: dict[str, Thing] = {}
     for key in snapshot.panes():
         full = f"{labels[key.server]}/{key.pane}"
         if target in (key.pane, full):
             found[full] = key
+    name = target.removeprefix("agent:")
     for agent in snapshot.agents:
         server = labels.get(agent.pane.server, "")
         full = f"{server}/{agent.pane.pane}/{agent.name}"
-        if target in (agent.name, f"{server}/{agent.name}", full):
+        if name in (agent.name, f"{server}/{agent.name}", full):
             found[full] = agent
     for life in snapshot.lives:
         full = f"{life.server}/{life.session}/{life.name}"
-        if life.agent is None and target in (life.name, f"{life.server}/{life.name}", full):
+        if life.agent is None and name in (life.name, f"{life.server}/{life.name}", full):
             found[full] = life
     return found
 
@@ -87,7 +96,7 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
         raise CannotSeeError(f"no process {pid}")
     owner = snapshot.owners.get(process.id)
     panes = snapshot.panes()
-    facts = [("process", _name(process)), ("command", _command(process)), ("state", _state(process))]
+    facts = [("process", name_of(process)), ("command", _command(process)), ("state", _state(process))]
     if process.exe:
         facts.append(("program file", visible_text(process.exe)))
     facts += _owner_facts(owner, snapshot, panes)
@@ -101,7 +110,7 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
     if process.unreadable:
         facts.append(("not readable", ", ".join(sorted(process.unreadable))))
     return Explanation(
-        title=f"process {pid}", facts=tuple(facts), members=_members([process], snapshot.owners, snapshot)
+        title=f"process {pid}", facts=tuple(facts), members=members_of([process], snapshot.owners, snapshot)
     )
 
 
@@ -125,7 +134,7 @@ def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
         if agent.pane == key
     ]
     facts += facts_of_pane(key, snapshot)
-    members = _members(snapshot.members()[key], snapshot.owners, snapshot)
+    members = members_of(snapshot.members()[key], snapshot.owners, snapshot)
     return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
 
 
@@ -145,7 +154,7 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     return Explanation(
         title=f"agent {agent.name}",
         facts=tuple(facts),
-        members=_members(processes, snapshot.owners, snapshot),
+        members=members_of(processes, snapshot.owners, snapshot),
     )
 
 
@@ -218,38 +227,6 @@ def _owner_name(owner: Owner) -> str:
             return f"pane {owner.pane.pane}, which is gone" if owner.pane else "a pane that is gone"
         case OwnerKind.OTHER:
             return "nothing of tmux"
-
-
-def _members(
-    processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
-) -> tuple[Member, ...]:
-    processes = list(processes)
-    sizes = {process.id: snapshot.memory.memory_bytes(process) for process in processes}
-    total = sum(size for size in sizes.values() if size is not None)
-    members = []
-    for process in processes:
-        size = sizes[process.id]
-        owner = owners.get(process.id)
-        members.append(
-            Member(
-                pid=process.id.pid,
-                name=_name(process),
-                evidence=f"{owner.evidence}: {owner.reason}" if owner else "none",
-                memory_bytes=size,
-                memory_ratio=size / total if size is not None and total else None,
-                cpu_seconds=process.cpu_ticks / snapshot.table.clock_ticks_per_second,
-                open_fds=process.open_fds,
-                threads=process.threads,
-                start_time=snapshot.table.start_time(process.id),
-            )
-        )
-    return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
-
-
-def _name(process: Process) -> str:
-    if process.argv and process.argv[0]:
-        return visible_text(process.argv[0].rsplit("/", 1)[-1])
-    return visible_text(process.comm)
 
 
 def _command(process: Process) -> str:
