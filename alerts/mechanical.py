@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 
+from tmux_exporter.alerting.scope import RUNBOOKS
+
 STEP = 15
 
 _SEVERITY = {"P1": "critical", "P2": "critical", "P3": "warning", "P4": "info"}
@@ -192,7 +194,7 @@ def _expected(case: Case) -> Data:
     notes = {
         "summary": case.summary,
         "description": case.says,
-        "runbook_url": f"docs/runbooks/{case.alert}.md",
+        "runbook_url": f"{RUNBOOKS}/{case.alert}.md",
     }
     return {"exp_labels": _labels(case), "exp_annotations": notes}
 

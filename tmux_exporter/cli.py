@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from tmux_exporter import __version__
-from tmux_exporter.command import LOOKING, progress, run, show
+from tmux_exporter.command import LOOKING, own_program, progress, run, show
 from tmux_exporter.config import Config, load, override
+from tmux_exporter.export_cli import export
 
 _FORMATS = ("text", "openmetrics", "json")
 
@@ -337,7 +338,7 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
         from tmux_exporter import hook_settings
 
         load_config()
-        command = shutil.which("tmux-exporter") or os.path.abspath(sys.argv[0])
+        command = own_program("tmux-exporter")
         show(hook_settings.as_json(command) if as_json else hook_settings.as_text(command))
         return 0
     from tmux_exporter.once import doctor_once
@@ -349,6 +350,9 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
     text = doctor_view.as_text(findings, width, color=sys.stdout.isatty())
     show(doctor_view.as_json(findings) if as_json else text)
     return int(doctor_view.found_something(findings))
+
+
+cli.add_command(export)
 
 
 @cli.command(

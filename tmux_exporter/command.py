@@ -1,14 +1,16 @@
 """How every command of ours ends: an error is one line on stderr with its exit code, never a traceback."""
 
 import os
+import shutil
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-from tmux_exporter.errors import ConfigError, ExporterError
+from tmux_exporter.errors import ConfigError, ExporterError, UsageError
 
 _PATIENCE_SECONDS = 1.0
 
@@ -41,6 +43,14 @@ def run(group: click.Group, name: str) -> None:
         sys.exit(1)
     else:
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def own_program(name: str) -> str:
+    """Path of a program of this installation; a link to it, such as pipx makes, is kept."""
+    for folder in (os.path.dirname(os.path.abspath(sys.argv[0])), sysconfig.get_path("scripts")):
+        if found := shutil.which(name, path=folder):
+            return found
+    raise UsageError(f"{name} is not installed beside {sys.argv[0]}; install tmux-exporter again")
 
 
 def show(output: str | bytes) -> None:

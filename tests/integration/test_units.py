@@ -1,13 +1,11 @@
 """The units that are shipped, as systemd itself reads them."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.units import EXPORTER, REMEDIATOR, service_of
+from tests.support.units import EXPORTER, REMEDIATOR, service_of, verified
 
 BIN = Path(sys.executable).parent
 
@@ -19,16 +17,7 @@ def complaints(unit: Path, folder: Path, *, mistake: tuple[str, str] = ("", ""))
         text = text.replace(usual, str(BIN))
     copied = folder / unit.name
     copied.write_text(text)
-    manager = "--user" if unit == EXPORTER else "--system"
-    done = subprocess.run(
-        ["systemd-analyze", manager, "verify", "--man=no", str(copied)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
-    )
-    return [line for line in done.stderr.splitlines() if unit.stem in line]
+    return verified(copied, folder)
 
 
 @pytest.mark.parametrize("unit", [EXPORTER, REMEDIATOR], ids=lambda unit: unit.name)

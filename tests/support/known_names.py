@@ -69,15 +69,31 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z.-]*[a-z]")
 
 def commands_in(text: str) -> list[Command]:
     """Every command of ours in a piece of code."""
-    return [Command(*found.groups()) for found in _COMMAND.finditer(text)]
+    return [_whole(Command(*found.groups())) for found in _COMMAND.finditer(text)]
+
+
+def _whole(shown: Command) -> Command:
+    """With the name of the command below it, where it is a group of commands."""
+    below, _, rest = shown.rest.strip().partition(" ")
+    if (
+        isinstance(GROUPS[shown.program].commands.get(shown.name), click.Group)
+        and below.islower()
+        and below.isalpha()
+    ):
+        return Command(shown.program, f"{shown.name} {below}", rest)
+    return shown
 
 
 @cache
 def flags_of(program: str, name: str) -> frozenset[str] | None:
     """The flags of which its `--help` tells; None where there is no such command."""
-    command = GROUPS[program].commands.get(name)
+    command: click.Command | None = GROUPS[program]
+    for word in name.split():
+        command = command.commands.get(word) if isinstance(command, click.Group) else None
     if command is None:
         return None
+    if isinstance(command, click.Group):
+        return frozenset().union(*(flags_of(program, f"{name} {each}") or () for each in command.commands))
     if name in ("op", "hook"):
         done = subprocess.run(
             (sys.executable, "-m", "tmux_exporter", name, "--help"),
@@ -108,9 +124,18 @@ def flags_of_module(module: str) -> frozenset[str]:
 @cache
 def all_flags() -> frozenset[str]:
     """Every flag of ours."""
-    ours = (flags_of(program, name) or () for program in GROUPS for name in GROUPS[program].commands)
-    modules = map(flags_of_module, ("alerts.generate", "bench"))
-    return frozenset().union(*ours, *modules) | {"--version"}
+    ours = (flags_of(program, name) or () for program in GROUPS for name in names_of(GROUPS[program]))
+    return frozenset().union(*ours, flags_of_module("bench")) | {"--version"}
+
+
+def names_of(group: click.Group) -> list[str]:
+    """The commands of a group, those below other groups included, each with the names on the way to it."""
+    found = []
+    for name, command in group.commands.items():
+        found.append(name)
+        if isinstance(command, click.Group):
+            found += [f"{name} {below}" for below in names_of(command)]
+    return found
 
 
 def flag_problems(text: str) -> Iterator[str]:
@@ -141,7 +166,7 @@ def flag_problems(text: str) -> Iterator[str]:
     yield from _target_problems(text)
 
 
-PLANNED = frozenset(("tmux-exporter plan", "tmux-exporter export"))
+PLANNED = frozenset(("tmux-exporter plan",))
 """Commands that pages promise for later."""
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from tests.support.alert_files import ALERTS, run, shipped
 from tmux_exporter.alerting.receivers import TEMPLATES, example_receivers
+from tmux_exporter.export import alertmanager
 
 MESSAGES = ALERTS / "alertmanager" / "tmux.tmpl"
 RECEIVERS = ALERTS / "alertmanager" / "receivers.example.yml"
@@ -26,12 +27,16 @@ LABELS = {
 }
 NOTES = {
     "description": "Agent lead uses 95.1% of the memory that it may use.",
-    "runbook_url": "docs/runbooks/TmuxAgentNearMemoryLimit.md",
+    "runbook_url": "https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
 }
 
 
-def rendered(tmp_path: Path, template: str, *alerts: dict[str, Any]) -> str:
+def rendered(
+    tmp_path: Path, template: str, *alerts: dict[str, Any], boards: str | None = "http://grafana.example.org"
+) -> str:
     """What amtool makes of a template."""
+    messages = tmp_path / MESSAGES.name
+    messages.write_text(alertmanager(boards=boards, webhook=None)[MESSAGES.name])
     data = tmp_path / "data.json"
     data.write_text(
         json.dumps(
@@ -47,7 +52,7 @@ def rendered(tmp_path: Path, template: str, *alerts: dict[str, Any]) -> str:
         )
     )
     status, output = run(
-        *("amtool", "template", "render", f"--template.glob={MESSAGES}"),
+        *("amtool", "template", "render", f"--template.glob={messages}"),
         *(f"--template.data={data}", f'--template.text={{{{ template "{template}" . }}}}'),
     )
     assert status == 0, output
@@ -70,8 +75,13 @@ def test_a_message_names_thing_value_board_and_runbook(tmp_path: Path) -> None:
         "Agent: lead",
         "Board: http://grafana.example.org/d/tmux-agent?var-job=tmux&var-instance=a%3A1&var-server=default"
         "&var-session=web+shop&var-agent=lead",
-        "Runbook: https://example.org/tmux_exporter/docs/runbooks/TmuxAgentNearMemoryLimit.md",
+        "Runbook: https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
     ]
+
+
+def test_without_a_grafana_there_is_no_link_to_one(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "tmux.text", alert(), boards=None)
+    assert "Board" not in text and "Agent: lead\nRunbook: " in text
 
 
 def test_several_alerts_and_their_ends_are_told(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tests.support.promised import EXPECTED, catalogued, labels, there
 from tests.support.promql import named_labels, selected
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.scope import RUNBOOKS as RUNBOOKS_URL
 from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.alerting.thresholds import LEVELS, PRIORITIES, Thresholds
 from tmux_exporter.analysis import agent_counts, operations
@@ -54,7 +55,7 @@ def test_the_programs_this_test_needs_are_installed() -> None:
 
 
 def test_the_shipped_files_are_generated_byte_by_byte() -> None:
-    for path, text in (generate.files(SCOPE, webhook=None) | generate.test_files()).items():
+    for path, text in (generate.files(SCOPE) | generate.test_files()).items():
         assert (ALERTS / path).read_text() == text, f"{path}: run `make docs`"
 
 
@@ -74,18 +75,6 @@ def test_the_file_of_thresholds_lies_in_the_package_and_is_shown_beside_the_aler
     shown = ALERTS / "thresholds.toml"
     assert shown.is_symlink()
     assert Thresholds(tables=tomllib.loads(shown.read_text())) == NUMBERS
-
-
-def test_the_generator_writes_for_another_job_and_other_runbooks(tmp_path: Path) -> None:
-    generate.main(["--output", str(tmp_path), "--job", 'my "job"', "--runbooks", "https://wiki.example/r"])
-    files = sorted(tmp_path.glob("rules/*/*.yml"))
-    assert run("promtool", "check", "rules", *files)[0] == 0
-    made = {"groups": [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]}
-    used = {each for rule in _rules(made) for each in selected(rule["expr"])}
-    assert {value for each in used for label, _, value in each.matchers if label == "job"} == {'my "job"'}
-    assert {rule["annotations"]["runbook_url"] for rule in _rules(made) if "alert" in rule} == {
-        f"https://wiki.example/r/{name}.md" for name in NAMES
-    }
 
 
 def test_every_test_evaluates_what_is_recorded_before_what_reads_it() -> None:
@@ -183,7 +172,7 @@ def test_the_looks_of_an_alert(rule: dict[str, Any]) -> None:
     assert notes.keys() == {"summary", "description", "runbook_url"}
     assert re.fullmatch(r"[A-Z][^{}]*\.", notes["summary"])
     assert notes["description"].endswith(".")
-    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    assert notes["runbook_url"] == f"{RUNBOOKS_URL}/{rule['alert']}.md"
     if rule["alert"] == "Watchdog":
         assert labels == {"severity": "none"}
         return

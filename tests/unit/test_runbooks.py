@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.alert_files import RUNBOOKS
-from tests.support.known_names import query_problem
+from tests.support.known_names import flags_of, query_problem
 from tests.support.promised import there
 from tests.support.runbook_pages import PAGES, PROGRAMS, commands
 from tmux_exporter.alerting import rules, thresholds
 from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.cli import cli
-from tmux_exporter.remediator_cli import cli as remediator_cli
 
 SCOPE = Scope(thresholds=thresholds.load())
 OUR_PAGES = ("/metrics", "/-/healthy", "/-/ready", "/api/v1/report")
@@ -42,21 +40,21 @@ def _problem(words: list[str]) -> str:
         case ["timeout", _, *rest]:
             return _problem(rest)
         case ["tmux-exporter" | "tmux-remediator" as program, name, *rest]:
-            command = {"tmux-exporter": cli, "tmux-remediator": remediator_cli}[program].commands.get(name)
-            known = (
-                {option for parameter in command.params for option in parameter.opts} if command else set()
-            )
+            known = flags_of(program, f"{name} {rest[0]}") if rest else None
+            known = flags_of(program, name) if known is None else known
+            if known is None:
+                return f"no command {name}"
             unknown = [word for word in rest if word.startswith("-") and word not in known]
-            return f"no command {name}" if command is None else f"no option {unknown[0]}" if unknown else ""
+            return f"no option {unknown[0]}" if unknown else ""
         case ["tmux", "-L" | "-S", _, verb, *_] | ["tmux", verb, *_]:
             return "" if verb in _tmux_verbs() else f"tmux {verb}"
         case ["curl", *rest]:
             return next(filter(None, map(_address_problem, rest)), "")
         case ["amtool", *rest]:
             verbs = [word for word in rest if word.isalpha()][:2]
-            known = _flags_of("amtool", *verbs, "--help")
+            told = _flags_of("amtool", *verbs, "--help")
             flags = [word.split("=")[0] for word in rest if word.startswith("--")]
-            return next((f"no option {flag}" for flag in flags if flag not in known), "")
+            return next((f"no option {flag}" for flag in flags if flag not in told), "")
         case [program, *_]:
             return "" if program in PROGRAMS else f"no program {program}"
         case _:

@@ -19,7 +19,7 @@ from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 
 def test_factor_one_gives_the_shipped_bytes() -> None:
     scope = Scope(thresholds=thresholds.load(), time_scale=1.0)
-    made = generate.files(scope, webhook=None)
+    made = generate.files(scope)
     assert {path: (ALERTS / path).read_text() for path in made} == made
     assert {ALERTS / path for path in made} >= {*RULES, ALERTMANAGER}
 

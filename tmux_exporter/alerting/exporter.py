@@ -22,7 +22,7 @@ def _watchdog(scope: Scope) -> Rule:
     return {
         "alert": "Watchdog",
         "expr": "vector(1)",
-        "labels": {"severity": "none"},
+        "labels": {"severity": "none"} | dict(scope.labels),
         "annotations": {
             "summary": "Alerts are evaluated and delivered.",
             "description": "This alert always fires. Whoever stops receiving it knows that Prometheus, "

@@ -2,7 +2,8 @@
 
 Data = dict[str, object]
 
-TEMPLATES = "/etc/alertmanager/tmux.tmpl"
+TEMPLATES = "tmux.tmpl"
+"""Beside the configuration: Alertmanager looks there for a relative path."""
 SECRETS = "/etc/alertmanager/secrets"
 
 _RESOLVED = {"send_resolved": True}

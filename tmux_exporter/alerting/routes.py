@@ -13,7 +13,7 @@ _GROUP_BY = ("alertname", "job", "instance", "server")
 
 # What two alerts must have in common to be about the same thing; a label that both lack counts as equal. All
 # labels that name a thing are here: two servers may have sessions of one name.
-_SAME_THING = (
+SAME_THING = (
     "alertname",
     "job",
     "instance",
@@ -86,7 +86,7 @@ def _worse_over_milder() -> list[Data]:
         {
             "source_matchers": [f"priority={quoted(worse)}"],
             "target_matchers": [f"priority=~{quoted('|'.join(PRIORITIES[place:]))}"],
-            "equal": list(_SAME_THING),
+            "equal": list(SAME_THING),
         }
         for place, worse in enumerate(PRIORITIES[:-1], start=1)
     ]

@@ -1,14 +1,16 @@
 """What every rule is made with: the numbers, one time scale, one job, one place for runbooks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from tmux_exporter import PROJECT
 from tmux_exporter.alerting.thresholds import Thresholds
 
 Rule = dict[str, object]
 """One alerting or recording rule, as Prometheus' rule file writes it."""
 
-RUNBOOKS = "docs/runbooks"
-"""Where the pages lie in the project; a link for browsers needs the address at which somebody serves them."""
+RUNBOOKS = f"{PROJECT}/docs/runbooks"
+"""Where the pages can be read by anybody."""
 
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
@@ -36,13 +38,15 @@ class Scope:
     """For whom rules are made.
 
     `job` is the value of the label `job` that the exporter's targets have in Prometheus. All durations are
-    multiplied by `time_scale`: 1 for people, less for tests. `runbooks` is put before `/<AlertName>.md`.
+    multiplied by `time_scale`: 1 for people, less for tests. `runbooks` is put before `/<AlertName>.md`. Each
+    alert has `labels` besides its own.
     """
 
     thresholds: Thresholds
     time_scale: float = 1.0
     job: str = "tmux"
     runbooks: str = RUNBOOKS
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def series(self, name: str, *matchers: str) -> str:
         """A selector of our own series, narrowed by matchers such as `state="dangling"`."""
@@ -77,7 +81,7 @@ class Scope:
             "alert": name,
             "expr": expr,
             "for": duration(self.thresholds.hold(table, priority), self.time_scale),
-            "labels": labels | ({"threshold": level} if level else {}),
+            "labels": labels | ({"threshold": level} if level else {}) | dict(self.labels),
             "annotations": {
                 "summary": summary,
                 "description": description,

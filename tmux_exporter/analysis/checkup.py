@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tmux_exporter import PROJECT
 from tmux_exporter.analysis.tuning import INOTIFY_INSTANCES, OPEN_FILES, OPTIONS, SYSCTLS, Sysctl
 from tmux_exporter.machine import Bound, Feature, Machine
 from tmux_exporter.model import QueryFailure
@@ -170,7 +171,7 @@ def _kernel(_: Report, machine: Machine) -> Iterator[Finding]:
             subject="kernel",
             level=Level.HINT,
             text=f"{machine.system}: processes are read by psutil, and some figures are missing",
-            mend="see docs/portability.md",
+            mend=f"see {PROJECT}/docs/portability.md",
         )
         return
     lacking = [feature for feature, there in machine.features.items() if there is False]
@@ -215,7 +216,8 @@ def _limits(report: Report, machine: Machine) -> Iterator[Finding]:
             subject="limits",
             level=Level.HINT,
             text=f"{machine.open_files} open files for what this shell starts; dev servers take many",
-            mend=f"ulimit -n {OPEN_FILES}; to stay: deploy/tuning/limits.conf",
+            mend=f"ulimit -n {OPEN_FILES}; to stay: tmux-exporter export tuning --out tuning && "
+            "sudo cp tuning/limits.conf /etc/security/limits.d/60-agents.conf",
         )
 
 

@@ -17,10 +17,10 @@ _INTRODUCTION = """\
 
 What `tmux-remediator` tells of and ends is said in policies: YAML files of yours, given by `--policy FILE`
 or `--policy FOLDER`. Without one the built-in policy runs, which is the first of [the shipped
-file](../deploy/policies.yml). `tmux-remediator check-config FILE` names every mistake with its line and its
-mend; editors can use the [JSON Schema](../deploy/policies.schema.json). SIGHUP makes a remediator that runs
-read them again. A file, and each folder that leads to it, has to belong to you or to root and may not be
-writable by others.
+file](../deploy/policies.yml), to be had by `tmux-exporter export policies --out .`;
+`tmux-remediator check-config FILE` names every mistake with its line and its mend; editors can use the
+[JSON Schema](../deploy/policies.schema.json). SIGHUP makes a remediator that runs read them again. A file,
+and each folder that leads to it, has to belong to you or to root and may not be writable by others.
 
 ```yaml
 apiVersion: tmux-exporter/v1
