@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.wait import wait_for
@@ -30,12 +31,22 @@ main()
 
 
 class Up:
-    """A running `tmux-exporter up` on free ports; `home` is where it keeps its state."""
+    """A running `tmux-exporter up` on free ports; `home` is where it keeps its state.
 
-    def __init__(self, home: Path, runtime: Path, *arguments: str) -> None:
+    `python` starts an interpreter that has it: ours, or that of an installation.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        runtime: Path,
+        *arguments: str,
+        python: Sequence[str] = (sys.executable,),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.home, self.runtime = home, runtime
         self.environ = {
-            **os.environ,
+            **(os.environ if environ is None else environ),
             "HOME": str(home),
             "XDG_STATE_HOME": str(home),
             "XDG_RUNTIME_DIR": str(runtime),
@@ -44,7 +55,7 @@ class Up:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [
-                    sys.executable,
+                    *python,
                     "-c",
                     _ON_FREE_PORTS,
                     "up",
@@ -55,6 +66,7 @@ class Up:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.environ,
+                cwd=home if environ else None,
             )
 
     def text(self) -> str:

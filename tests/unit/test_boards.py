@@ -274,6 +274,6 @@ def test_provisioning_finds_what_the_documentation_copies() -> None:
     (provider,) = yaml.safe_load((folder / "dashboards" / "tmux-exporter.yml").read_text())["providers"]
     (source,) = yaml.safe_load((folder / "datasources" / "tmux-exporter.yml").read_text())["datasources"]
     page = (REPOSITORY / "docs" / "dashboards.md").read_text()
-    assert f"cp dashboards/json/*.json {provider['options']['path']}/" in page
+    assert f"cp boards/*.json {provider['options']['path']}/" in page
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
     assert source["type"] == variables(SHIPPED["fleet"])["datasource"]["query"]
