@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shlex
 import signal
 import socket
@@ -395,6 +396,29 @@ def test_nothing_can_be_told_from_half_a_listing(run: Run, tmp_path: Path, comma
     file.write_text(f"processes:\n  root: {root}\n", encoding="utf-8")
     line = refused(run(command, "--config", str(file)), 3)
     assert "not all processes of this machine can be listed" in line
+
+
+def test_what_takes_longer_than_a_second_is_said_to_a_person_and_to_nobody_else(
+    run: Run, socket_dir: Path, tmp_path: Path
+) -> None:
+    slow = ("plan", "--interval", "1s")
+    assert "looking" not in run(*slow, program="tmux_exporter.remediator_cli").stderr
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tmux_exporter.remediator_cli", *slow],
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=100,
+            check=False,
+        )
+        told = os.read(ours, 4096)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.stdout
+    assert told.startswith("looking at processes and tmux servers …\r\n".encode())
 
 
 def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:
