@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fake_tmux import make_tmux
 from tests.support.processes import end_process
 from tests.support.scene import Scene
 from tests.support.scene_watch import SceneWatch
@@ -46,7 +47,7 @@ case $minutes in
 esac
 """
 # Where its keys would go: it waits in its place, so that one that fires at once can be looked at.
-TMUX = "#!/bin/sh\nread forever <$0.fifo\n"
+SEND_KEYS = "read forever <{programs}/tmux.fifo"
 
 Schedule = Callable[..., int]
 
@@ -70,9 +71,10 @@ def schedule(scene: Scene) -> Schedule:
         for name in ("bash", "sh", "sleep", "nohup", "date", "awk", "cat", "id"):
             (programs / name).symlink_to(shutil.which(name) or name)
         os.mkfifo(programs / "tmux.fifo")
-        for name, text in (("tmux", TMUX), *((("bc", BC),) if bc else ())):
-            (programs / name).write_text(text)
-            (programs / name).chmod(0o755)
+        make_tmux(programs, SEND_KEYS.format(programs=programs))
+        if bc:
+            (programs / "bc").write_text(BC)
+            (programs / "bc").chmod(0o755)
         script = scene.base / "schedule_with_note.sh"
         script.write_text(SCRIPT)
         words = shlex.join(arguments)

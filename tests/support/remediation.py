@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.clock import ShiftedClock
+from tests.support.fake_tmux import make_tmux
 from tests.support.processes import end_process, is_gone
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
@@ -80,7 +81,10 @@ class Fleet:
         self.act_audit = home / "audit.jsonl"
         self._witness = base / "fired"
         (base / "bin").mkdir()
-        _make_witness(base / "bin", self._witness)
+        make_tmux(
+            base / "bin",
+            f'echo send-keys "$@" >>{self._witness}\nexec {shutil.which("tmux")} send-keys "$@"',
+        )
         try:
             self.server = self.scene.start(FLEET)
             self.other = self.scene.start(OTHER)
@@ -257,21 +261,6 @@ class Fleet:
         for audit in self._audits:
             audit.close()
         self.scene.close()
-
-
-def _make_witness(folder: Path, notes: Path) -> None:
-    """A `tmux` that notes what it sends, then sends it; as a script it would count as no tmux.
-
-    So it is a shell that has the names of tmux's commands in it, and a script for the one that it is given.
-    """
-    note = f'#!/bin/sh\necho send-keys "$@" >>{notes}\nexec {shutil.which("tmux")} send-keys "$@"\n'
-    shell = Path(shutil.which("bash") or "").read_bytes()
-    for name, content in (
-        ("tmux", shell + b"\0send-keys\0capture-pane\0attach-session\0"),
-        ("send-keys", note.encode()),
-    ):
-        (folder / name).write_bytes(content)
-        (folder / name).chmod(0o755)
 
 
 @contextmanager
