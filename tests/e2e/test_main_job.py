@@ -22,6 +22,7 @@ from tests.support.namespace import in_namespace
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, OTHER
 from tests.support.wait import wait_for
+from tmux_exporter import PROJECT
 from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.sources import tmux_sockets
 
@@ -137,7 +138,7 @@ def told_once_it_fires(job: MainJob) -> None:
     assert receiver == "chat"
     assert (labels["severity"], labels["priority"]) == ("warning", "P3")
     assert (labels["server"], labels["session"], labels["state"]) == (*ORPHAN, "dangling")
-    assert (REPOSITORY / alert["annotations"]["runbook_url"]).is_file()
+    assert (REPOSITORY / alert["annotations"]["runbook_url"].removeprefix(f"{PROJECT}/")).is_file()
     assert "session orchestrator" in alert["annotations"]["description"]
     assert {each["labels"]["session"] for _, each in job.webhook.of(ALERT, "firing", FLEET)} == {
         "orchestrator"
