@@ -7,6 +7,7 @@ them SIGTERM when we end, however we end (PR_SET_PDEATHSIG).
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -92,25 +93,44 @@ def spawn(
         )
 
 
-def prometheus_config(exporter: str, alertmanager: str | None, interval: float, rules: Sequence[Path]) -> str:
-    """The configuration of our Prometheus."""
-    seconds = f"{max(1, round(interval))}s"
+def prometheus_config(
+    exporter: str,
+    alertmanager: str | None,
+    interval: float,
+    rules: Sequence[Path],
+    *,
+    evaluation: float | None = None,
+    server: str = "",
+) -> str:
+    """The configuration of our Prometheus, which scrapes each `interval` and evaluates as often.
+
+    Rules may be evaluated at an interval of their own. With `server` it keeps what is of that tmux server, or
+    of none.
+    """
+    scrape, evaluate = (f"{max(1, round(each))}s" for each in (interval, evaluation or interval))
+    job: dict[str, object] = {"job_name": "tmux", "static_configs": [{"targets": [exporter]}]}
+    if server:
+        keep = {"source_labels": ["server"], "regex": f"({re.escape(server)})?", "action": "keep"}
+        job["metric_relabel_configs"] = [keep]
     configuration: dict[str, object] = {
-        "global": {"scrape_interval": seconds, "evaluation_interval": seconds},
+        "global": {"scrape_interval": scrape, "evaluation_interval": evaluate},
         "rule_files": [str(path) for path in rules],
-        "scrape_configs": [{"job_name": "tmux", "static_configs": [{"targets": [exporter]}]}],
+        "scrape_configs": [job],
     }
     if alertmanager:
         configuration["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
     return as_json(configuration)
 
 
-def write_alerts(folder: Path, time_scale: float) -> tuple[Path, Path]:
+def write_alerts(
+    folder: Path, time_scale: float, numbers: thresholds.Thresholds | None = None
+) -> tuple[Path, Path]:
     """Write our rules, and the routes that show alerts on Alertmanager's page and send them nowhere.
 
-    All their durations are multiplied by `time_scale`.
+    All their durations are multiplied by `time_scale`; the `numbers` are those that are shipped, unless
+    others are given.
     """
-    numbers = thresholds.load()
+    numbers = numbers or thresholds.load()
     rules, routes = folder / "rules.yml", folder / "alertmanager.yml"
     content = rule_file(Scope(thresholds=numbers, time_scale=time_scale))
     rules.write_text(as_json(content), encoding="utf-8")

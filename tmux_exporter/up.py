@@ -101,7 +101,7 @@ class _Stage:
             self._start_servers(interval, time_scale)
 
     def _start_servers(self, interval: float, time_scale: float) -> None:
-        rules, routes = stack.write_alerts(self.folder, time_scale)
+        rules, routes = stack.write_alerts(self.folder, time_scale, launch.numbers() if self.demo else None)
         alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
         target = None
         if alertmanager:
@@ -109,7 +109,11 @@ class _Stage:
             target = self.children[-1].url.removeprefix("http://")
         if prometheus := stack.find_program("prometheus"):
             exporter = self.service.web.url.removeprefix("http://").rstrip("/")
-            configuration = stack.prometheus_config(exporter, target, interval, (rules,))
+            configuration = (
+                launch.prometheus_config(exporter, target, (rules,))
+                if self.demo
+                else stack.prometheus_config(exporter, target, interval, (rules,))
+            )
             self.children.append(stack.start_prometheus(prometheus, self.folder, configuration))
 
     def stop(self) -> None:

@@ -17,6 +17,7 @@ from tests.support.board_lint import Json
 from tests.support.up import Up, query
 from tests.support.wait import wait_for
 from tmux_exporter import stack
+from tmux_exporter.demo import launch
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 
@@ -108,7 +109,9 @@ def test_every_query_has_an_answer_from_either(demo: Up, victoria: str) -> None:
     watches = answer_of(prometheus, 'tmux_command_errors_total{server="demo"} > 0')
     may_be_empty = RIGHTLY_EMPTY | ({} if watches else COMMANDS)
     for url in (prometheus, victoria):
-        questioner = Questioner(url, scrape_interval=1.0, span=300, slowest=TOO_SLOW_SECONDS)
+        questioner = Questioner(
+            url, scrape_interval=launch.SCRAPE_SECONDS, span=300, slowest=TOO_SLOW_SECONDS
+        )
         found = questioner.everything(SHIPPED, (OURS,), ONE, may_be_empty)
         assert found.wrong == [], url
         assert found.empty <= may_be_empty.keys()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.up import listening
+from tests.support.wait import wait_for
 from tmux_exporter.agent_facts import AgentState, WaitingReason
 from tmux_exporter.demo import agent, fleet
 from tmux_exporter.demo.home import MARK, Home, home_of, marked_home
@@ -33,12 +35,36 @@ def test_the_leak_ends(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_every_role_of_the_fleet_can_be_played() -> None:
     parts = [part for parts in fleet.FLEET.values() for part in parts]
-    assert {role for part in parts for role in (part.role, part.again) if role} == agent.ROLES.keys()
+    played = {role for part in parts for role in (part.role, part.again) if role}
+    assert played | set(fleet.LEFT.values()) == agent.ROLES.keys()
 
 
 def test_one_agent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent, "UNTIL_IT_ENDS", 3)
     assert len(list(agent.ends())) == 3
+
+
+def test_one_ends_and_leaves_its_servers_which_no_hangup_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(MARK, str(tmp_path))
+    monkeypatch.setattr(agent, "UNTIL_IT_LEAVES", 3)
+    (tmp_path / "bin").mkdir()
+    left = tmp_path / "left"
+    says = "signal.getsignal(signal.SIGHUP).name, sys.argv[1]"
+    (tmp_path / "bin" / "vite").write_text(
+        f"import signal, sys\nprint({says}, file=open({str(left)!r}, 'w'))\n"
+    )
+    assert len(list(agent.leaves("vite=listens"))) == 3
+    assert wait_for(lambda: left.exists() and left.read_text(), "it runs") == "SIG_IGN listens\n"
+
+
+def test_a_played_dev_server_listens_on_loopback_while_it_plays() -> None:
+    role: Any = agent.listens()
+    next(role)
+    assert listening([os.getpid()]) == {"0100007F"}
+    role.close()
+    assert listening([os.getpid()]) == set()
 
 
 def test_the_one_that_waits_says_so_as_claude_code_does(

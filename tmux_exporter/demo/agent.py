@@ -9,13 +9,14 @@ import os
 import random
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.demo.ending import end_all
-from tmux_exporter.demo.home import Lock, marked_home, pause, say, wipe
+from tmux_exporter.demo.home import Home, Lock, marked_home, pause, say, wipe
 from tmux_exporter.demo.work import environ_of_exporter, operations, write_session
 
 LEAK_MIB = 200
@@ -26,11 +27,14 @@ LOST = "checkout-fix"
 
 UNTIL_IT_WAITS = 20
 UNTIL_IT_ENDS = 100
+UNTIL_IT_LEAVES = 10
 """Steps, of about a second."""
 
 _MIB = 2**20
 _LOOK_SECONDS = 1.0
 _CPU_ROUNDS = 500_000
+_FEW_ROUNDS = 10_000
+"""Some milliseconds, as who draws that it waits for an answer uses all the time."""
 _TOOL_SECONDS = 2
 _STEPS = ("Read(src/invoice.py)", "Update(src/invoice.py)", "Bash(pytest -q tests/test_invoice.py)")
 _NOTE = "Time for a check: what is done, what is next?"
@@ -55,10 +59,14 @@ def works(*_arguments: str) -> Role:
     while True:
         for step in _STEPS:
             say(f"* {step}")
-            hashlib.pbkdf2_hmac("sha256", b"demo", b"demo", _CPU_ROUNDS)
+            _think(_CPU_ROUNDS)
             if tool is None or tool.poll() is not None:
                 tool = subprocess.Popen(["sleep", str(_TOOL_SECONDS)], stdin=subprocess.DEVNULL)
             yield 1.0
+
+
+def _think(rounds: int) -> None:
+    hashlib.pbkdf2_hmac("sha256", b"demo", b"demo", rounds)
 
 
 def idles(*_arguments: str) -> Role:
@@ -76,6 +84,7 @@ def leaks(*_arguments: str) -> Role:
             # Written to: memory that is only promised costs nothing and is not counted.
             kept.append(b"x" * _MIB)
             say(f"* indexed {len(kept) * 40} files")
+        _think(_FEW_ROUNDS)
         yield 0.7
 
 
@@ -85,6 +94,7 @@ def waits(*_arguments: str) -> Role:
     write_session(home, "busy")
     for _ in range(UNTIL_IT_WAITS):
         say(f"* {_STEPS[0]}")
+        _think(_FEW_ROUNDS)
         yield _LOOK_SECONDS
     write_session(home, "waiting", "permission prompt")
     say(_PERMISSION)
@@ -108,6 +118,7 @@ def orchestrates(*_arguments: str) -> Role:
         # As orchestrators do: look what there is, and now and then for a session that has gone.
         words = ("list-windows", "-a") if place % 8 else ("has-session", "-t", LOST)
         subprocess.run(["tmux", "-S", str(home.socket), *words], capture_output=True, check=False)
+        _think(_FEW_ROUNDS)
         yield _LOOK_SECONDS
 
 
@@ -118,15 +129,41 @@ def serves(*_arguments: str) -> Role:
         yield _LOOK_SECONDS
 
 
+def listens(*_arguments: str) -> Role:
+    """Be a development server in what makes one: listen, on a port of loopback that nobody knows."""
+    with socket.create_server(("127.0.0.1", 0)):
+        yield from serves()
+
+
+def leaves(*arguments: str) -> Role:
+    """Start servers in the background, each of `arguments` as PROGRAM=ROLE, and end without ending them."""
+    home = marked_home(os.environ)
+    for argument in arguments:
+        program, role = argument.split("=", 1)
+        say(f"$ nohup {program} &")
+        _detach(*played(home, program, role))
+    for _ in range(UNTIL_IT_LEAVES):
+        yield _LOOK_SECONDS
+
+
+def played(home: Home, program: str, *words: str) -> tuple[str, ...]:
+    """The command line of a played program; without `site` it starts sooner and needs less memory."""
+    return (sys.executable, "-SP", str(home.programs / program), *words)
+
+
 def schedules(*arguments: str) -> Role:
     """Schedule check-ins, each of `arguments` as MINUTES=TARGET, as orchestrators' scripts do: and forget."""
     for argument in arguments:
         minutes, target = argument.split("=", 1)
         say(f"$ schedule_with_note.sh {minutes} 'check progress' {target}")
-        # The inner command is the whole scheduler; the outer shell ends at once, so it has no parent.
-        detached = 'nohup bash -c "$1" >/dev/null 2>&1 &'
-        subprocess.run(["sh", "-c", detached, "schedule", check_in(int(minutes) * 60, target)], check=True)
+        # The inner command is the whole scheduler.
+        _detach("bash", "-c", check_in(int(minutes) * 60, target))
     yield from idles()
+
+
+def _detach(*command: str) -> None:
+    """Run it in the background, as people type it: the shell ends at once, so it has no parent."""
+    subprocess.run(["sh", "-c", 'nohup "$@" >/dev/null 2>&1 &', "sh", *command], check=True)
 
 
 def check_in(seconds: int, target: str) -> str:
@@ -143,6 +180,8 @@ ROLES: dict[str, Callable[..., Role]] = {
     "ends": ends,
     "orchestrates": orchestrates,
     "serves": serves,
+    "listens": listens,
+    "leaves": leaves,
     "schedules": schedules,
 }
 

@@ -5,7 +5,6 @@ Session and window names are those that Tmux-Orchestrator's guide tells people t
 
 import os
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ PLAIN = "demo"
 _SIZE = (160, 45)
 _BUILD_SECONDS = 20.0
 _POLL_SECONDS = 0.1
-_DOWN_SECONDS = 25
+_DOWN_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,9 @@ class Part:
     again: str = ""
 
 
+LEFT = {"vite": "listens", "mcp-server-fetch": "serves"}
+"""Servers that outlive the window in which they were started: their programs, and what these play."""
+
 # Minutes long enough for any demo, and so few that nothing is left of a scheduler an hour later.
 FLEET: dict[str, tuple[Part, ...]] = {
     "billing": (
@@ -54,6 +56,7 @@ FLEET: dict[str, tuple[Part, ...]] = {
         Part(window="Claude-Frontend", program="claude", role="waits"),
         Part(window="Codex-Backend", program="codex", role="leaks"),
         Part(window="NextJS-Dev", program=PLAIN, role="serves"),
+        Part(window="Preview", program=PLAIN, role="leaves", arguments=tuple(map("=".join, LEFT.items()))),
     ),
     "orchestrator": (
         Part(window="Orchestrator", program="claude", role="orchestrates"),
@@ -109,7 +112,7 @@ def _all_parts() -> list[Part]:
 
 def _link_programs(home: Home) -> None:
     home.programs.mkdir()
-    for program in {part.program for part in _all_parts()}:
+    for program in {*(part.program for part in _all_parts()), *LEFT}:
         (home.programs / program).symlink_to(Path(agent.__file__).resolve())
 
 
@@ -138,12 +141,11 @@ def _session(server: "libtmux.Server", home: Home, name: str, parts: tuple[Part,
 
 def _command(home: Home, part: Part) -> str:
     """What tmux gives to a shell: our own words, quoted."""
-    # Without `site` it starts sooner and needs less memory.
-    program = (sys.executable, "-SP", str(home.programs / part.program))
+    program = part.program
     if part.again:
-        first, last = (*program, part.role), ("exec", *program, part.again)
-        return f"{shlex.join(first)}; sleep {_DOWN_SECONDS}; {shlex.join(last)}"
-    return shlex.join(("exec", *program, part.role, *part.arguments))
+        first, last = agent.played(home, program, part.role), agent.played(home, program, part.again)
+        return f"{shlex.join(first)}; sleep {_DOWN_SECONDS}; {shlex.join(('exec', *last))}"
+    return shlex.join(("exec", *agent.played(home, program, part.role, *part.arguments)))
 
 
 def _wait_for_schedulers(home: Home, clock: Clock) -> None:

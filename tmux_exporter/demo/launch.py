@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tmux_exporter import stack
+from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.time_scale import scaled
 from tmux_exporter.clock import SystemClock
 from tmux_exporter.demo.home import SERVER, Home, home_of, pause
 from tmux_exporter.places import private_folder
@@ -16,6 +18,11 @@ from tmux_exporter.publisher import Published
 
 TIME_SCALE = 1 / 60
 """The demo's alerts take a second where the real ones take a minute."""
+
+SCRAPE_SECONDS = 5.0
+"""As in earnest: Prometheus waits for a page until the next one is due, and a busy machine takes its time."""
+
+EVALUATION_SECONDS = 1.0
 
 REMEDIATOR_FLAGS = ("--server", SERVER, "--time-scale", f"{TIME_SCALE:.6f}")
 """The demo's remediator is for the demo's server only, and as quick as its alerts."""
@@ -25,6 +32,21 @@ ALERT = "TmuxSchedulerDangling"
 _STANDS_SECONDS = 30.0
 _ALERT_SECONDS = 120.0
 _POLL_SECONDS = 0.2
+
+
+def numbers() -> thresholds.Thresholds:
+    """The numbers of the alerts at the demo's pace."""
+    return scaled(thresholds.load(), TIME_SCALE, SCRAPE_SECONDS)
+
+
+def prometheus_config(exporter: str, alertmanager: str | None, rules: Sequence[Path]) -> str:
+    """The configuration of a Prometheus that watches the demo, and none of the user's own servers.
+
+    At the demo's pace its alerts would tell of these what is no trouble at all.
+    """
+    return stack.prometheus_config(
+        exporter, alertmanager, SCRAPE_SECONDS, rules, evaluation=EVALUATION_SECONDS, server=SERVER
+    )
 
 
 class Demo:
@@ -64,13 +86,14 @@ class Demo:
         """What a newcomer sees in the next minute."""
         lines = [
             f"This is a demo: three sessions of played agents on a tmux server of their own, `{SERVER}`.",
-            "Your own servers are shown beside it and left alone. Two of its scheduled check-ins have lost",
-            "the session that they are for. Within a minute",
+            "Your own servers are shown beside it on the page and left alone; the alerts are about the demo.",
+            "Two of its scheduled check-ins have lost the session that they are for, and a dev server and an",
+            "MCP server outlive the window that they were started in. Within a minute",
             "  - the remediator, which only observes, tells here what it would do about them;",
             f"  - the alert {ALERT} fires."
             if "Prometheus" in urls
             else "  - an alert would fire, if Prometheus were installed.",
-            "What waits for a minute in earnest waits for a second in the demo.",
+            "The demo runs 60 times faster: a 1-minute delay takes 1 second.",
         ]
         return "\n".join(f"  {line}" for line in lines)
 
