@@ -259,7 +259,9 @@ def test_everything_that_a_page_tells_to_type_works(socket_dir: Path) -> None:
     base.mkdir(mode=0o700)
     # Inside there is no network: `make up` must find its environment made, as `make test` leaves it.
     subprocess.run(("deploy/setup", "test"), cwd=REPOSITORY, check=True)
+    before = set(REPOSITORY.glob("[!.]*"))
     assert in_namespace(lambda: try_all(base)), "the kernel gives no namespace"
+    assert set(REPOSITORY.glob("[!.]*")) == before, "nothing is left in the checkout"
 
 
 def test_what_stands_alone_is_still_on_a_page() -> None:

@@ -120,7 +120,9 @@ class PageScene:
         return path.read_text().strip() if path.exists() else ""
 
     def folder_of(self, command: str) -> Path:
-        """Where a reader types it: beside the scripts, or in the checkout."""
+        """Where a reader types it: at home what exports files, beside the scripts, in the checkout."""
+        if re.search(r"\btmux-exporter export |\s(?:boards|units)/", command):
+            return self.home
         return self.scripts if re.search(r"(^|\s)\./", command) else REPOSITORY
 
     def run(self, command: str, *, timeout: float = 120) -> Answer:
