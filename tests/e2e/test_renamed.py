@@ -1,6 +1,8 @@
 """Counters of a real exporter while real sessions swap names, end, take names over, and panes move."""
 
+import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,7 @@ SERVER = "renamed"
 AT_REST = 0.3
 """Seconds of CPU that the shells of a test use at most besides what they are told to burn."""
 
-BURN = 400_000
+BURN = 800_000
 """Rounds of a shell's loop: more than half a second of any machine."""
 
 
@@ -53,15 +55,18 @@ class Fleet:
         wait_for(lambda: done.exists() and done.read_text() != before, f"{name} has burnt")
 
     def seen(self, pane: str, session: str) -> dict[str, float]:
-        """CPU by session and by agent (`S/w1`) once the pane is seen in a session."""
-        page = wait_for(lambda: self._page_with(pane, session), f"{pane} is seen in {session}")
+        """CPU by session and by agent (`S/w1`) in a sample from now on that shows the pane in a session."""
+        now = time.time()
+        page = wait_for(lambda: self._page_with(pane, session, now), f"{pane} is seen in {session}")
         return {"/".join(labels): value for labels, value in _cpu(page).items()}
 
-    def _page_with(self, pane: str, session: str) -> str | None:
-        # Twice: what is late by one sample is there then.
-        self._exporter.get("/metrics?fresh=1")
-        page = self._exporter.get("/metrics?fresh=1")
-        return page if f'pane="{pane}",server="{SERVER}",session="{session}",window="0"' in page else None
+    def _page_with(self, pane: str, session: str, since: float) -> str | None:
+        page = self._exporter.metrics()
+        (sampled,) = re.findall(r"^tmux_exporter_last_sample_timestamp_seconds (\S+)$", page, re.MULTILINE)
+        # What is late by one sample is there an interval later.
+        is_late_enough = float(sampled) > since + 0.5
+        shown = f'pane="{pane}",server="{SERVER}",session="{session}",window="0"' in page
+        return page if is_late_enough and shown else None
 
 
 def _cpu(page: str) -> dict[tuple[str, ...], float]:

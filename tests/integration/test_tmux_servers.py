@@ -20,6 +20,7 @@ from tests.support.processes import end_process, is_gone
 from tests.support.wait import wait_for
 from tmux_exporter.clock import Clock
 from tmux_exporter.config import TmuxSettings
+from tmux_exporter.label import label_text
 from tmux_exporter.model import Pane, Process, ProcessTable, ServerView, TmuxView
 from tmux_exporter.sources import tmux_servers, tmux_sockets
 from tmux_exporter.sources.procfs import ProcReader
@@ -190,7 +191,7 @@ def test_a_relative_path_is_found_where_the_server_was_started(
 def test_a_path_with_a_newline_is_found(machine: Machine) -> None:
     path = machine.base / "new\nline"
     pid = machine.start(path)
-    assert up(machine.read()) == {str(path): pid}
+    assert up(machine.read()) == {label_text(str(path)): pid}
 
 
 def test_another_users_forged_row_cannot_move_a_server(
@@ -456,7 +457,7 @@ def test_other_users_folders_are_simply_not_ours(machine: Machine) -> None:
     theirs.mkdir(mode=0o700)
     dead_socket(theirs / "default")
     os.chown(theirs, NOBODY, NOBODY)
-    assert replace(machine.read(), places={}) == TmuxView(servers=())
+    assert machine.read().servers == ()
 
 
 def test_a_proc_without_sockets_hides_only_what_no_folder_shows(machine: Machine) -> None:

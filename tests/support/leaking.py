@@ -52,8 +52,8 @@ def _metrics() -> None:
 
 
 def _report() -> None:
-    def render(report: Report) -> bytes:
-        return report_json.render(report)[:-1] + b',"text":"' + _text() + b'"}'
+    def render(report: Report, *more: Any) -> bytes:
+        return report_json.render(report, *more)[:-1] + b',"text":"' + _text() + b'"}'
 
     _put(publisher, "render_json", render)
 

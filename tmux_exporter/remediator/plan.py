@@ -36,7 +36,7 @@ class Plan:
         document = {
             "kind": KIND,
             "version": VERSION,
-            "made_at": round(self.made_at),
+            "made_at": round(self.made_at, 3),
             "expires_at": round(self.expires_at),
             "boot": self.boot,
             "uid": self.uid,
