@@ -44,8 +44,8 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.metrics.docs_page >docs/metrics.md
 	@$(PYTHON) -m tmux_exporter.config.reference markdown >docs/configuration.md
 	@$(PYTHON) -m tmux_exporter.config.reference example >deploy/tmux-exporter.example.yml
-	@$(PYTHON) -m tmux_exporter.remediator.language.json_schema >deploy/policies.schema.json
-	@$(PYTHON) -m tmux_exporter.remediator.language.reference >docs/policies.md
+	@$(PYTHON) -m tmux_exporter.remediator.policies.json_schema >deploy/policies.schema.json
+	@$(PYTHON) -m tmux_exporter.remediator.policies.reference >docs/policies.md
 	@$(PYTHON) -m alerts.generate
 	@$(PYTHON) -m tests.support.alert_faults.tables >alerts/proof.md
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from alerts.cases import SUBJECTS
 from alerts.mechanical import STEP, tests
 from tmux_exporter.alerting import files as alert_files
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.files import as_yaml
 from tmux_exporter.alerting.rules import rule_file
-from tmux_exporter.alerting.scope import Scope
 
 HERE = Path(__file__).parent
 _TESTS_HEADER = """\

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, repeat
 
-from tmux_exporter.alerting.scope import RUNBOOKS
+from tmux_exporter.alerting.base.scope import RUNBOOKS
 
 STEP = 15
 

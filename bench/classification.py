@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 
 from tests.support.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
-from tmux_exporter.analysis.attribution import attribute
-from tmux_exporter.analysis.leak_folders import pane_processes
-from tmux_exporter.analysis.leaks import LeakBook, Look, survivors
-from tmux_exporter.analysis.scheduler_candidates import Scripts
-from tmux_exporter.analysis.schedulers import find_schedulers
-from tmux_exporter.analysis.signatures import SIGNATURES
-from tmux_exporter.model import Circumstances, Process, ProcessTable, TmuxView
+from tmux_exporter.analysis.leaks.find import LeakBook, Look, survivors
+from tmux_exporter.analysis.leaks.folders import pane_processes
+from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.schedulers.candidates import Scripts
+from tmux_exporter.analysis.schedulers.find import find_schedulers
+from tmux_exporter.facts.process import Circumstances, Process, ProcessTable
+from tmux_exporter.facts.tmux import TmuxView
 
 SAMPLES = 300
 PANES, CHECK_INS, LEFT = 50, 40, 20

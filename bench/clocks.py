@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 

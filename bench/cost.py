@@ -17,7 +17,7 @@ from bench.fleet import Fleet, Size
 from bench.peers import REPOSITORY, Peer
 from bench.say import say
 from bench.windows import align, measure, queries
-from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS
+from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS
 
 OURS_SLOW = "tmux_exporter, one sample a window"
 OURS = "tmux_exporter, 5 s tick"

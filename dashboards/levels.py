@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from grafana_foundation_sdk.models import dashboard
 
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
 
 NUMBERS = thresholds.load()
 

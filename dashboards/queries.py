@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tmux_exporter.alerting.thresholds import PRIORITIES
+from tmux_exporter.alerting.base.thresholds import PRIORITIES
 
 HOST = ('job=~"$job"', 'instance=~"$instance"')
 SERVER = (*HOST, 'server=~"$server"')

@@ -1,6 +1,6 @@
 """`python -m tmux_exporter` is `tmux-exporter`."""
 
-from tmux_exporter.entry import main
+from tmux_exporter.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -22,8 +22,16 @@ import atexit
 import os
 import time
 
-from tmux_exporter.op_line import FAILURES, MOST_RETRIES, NAMELESS, begin_line, end_line, is_name, is_trace
-from tmux_exporter.runtime_folder import OPERATIONS_SOCKETS, runtime_folder
+from tmux_exporter.wire.operation_line import (
+    FAILURES,
+    MOST_RETRIES,
+    NAMELESS,
+    begin_line,
+    end_line,
+    is_name,
+    is_trace,
+)
+from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS, runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

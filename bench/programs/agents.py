@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from tmux_exporter import sampler as sampler_module
-from tmux_exporter.analysis.signatures import SIGNATURES
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
-from tmux_exporter.opening import open_sampler
+from tmux_exporter.sampling import sampler as sampler_module
+from tmux_exporter.sampling.open import open_sampler
 
 CORE, AGENTS, TEXT = "without agents", "with agents", "with agents and their text"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from bench.clocks import Later
 from bench.programs.psutil_members import Sampler
-from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS, FastReader
-from tmux_exporter.sources.procfs_kernel import ProcKernel
-from tmux_exporter.sources.procfs_process import ProcessReader, size_counts_fds
+from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS, FastReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.kernel import ProcKernel
+from tmux_exporter.sources.processes.open import open_processes
+from tmux_exporter.sources.processes.process import ProcessReader, size_counts_fds
 
 UID = os.getuid()
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Never
 
-from tmux_exporter.analysis.shared_pages import SharedPages
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import ProcessTable
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.rollup import RollupReader
+from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 
 MIB = 1 << 20
 WORKERS = 7

@@ -17,10 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Never
 
-from tmux_exporter.analysis.shared_pages import SharedPages
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.rollup import RollupReader
+from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 
 UID = os.getuid()
 _APART = 0.1

@@ -20,28 +20,28 @@ from tmux_exporter.config import Config
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.memo import Memo
 from tmux_exporter.metrics.render import Renderer, compress
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources.procfs_fast import AUDIT_SECONDS
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS
 
 T = TypeVar("T")
 
 PARTS = (
-    ("reading processes", "sources/procfs_fast.py", "read"),
-    ("asking tmux", "sources/tmux_servers.py", "read"),
-    ("whose each process is", "analysis/attribution.py", "attribute"),
-    ("agents", "analysis/agents.py", "find_agents"),
-    ("their states", "analysis/agent_lives.py", "observe"),
-    ("schedulers", "analysis/schedulers.py", "find_schedulers"),
-    ("leaks", "sampler.py", "_find_leaks"),
-    ("shared memory", "sampler.py", "_read_memory"),
-    ("who pays into which account", "analysis/groups.py", "groups"),
-    ("accounts", "analysis/accounting.py", "observe"),
-    ("accounts that stay open", "analysis/groups.py", "kept_groups"),
-    ("the host", "sources/host.py", "read"),
-    ("sums of sessions", "analysis/summary.py", "sessions"),
-    ("sums of panes", "analysis/summary.py", "panes"),
-    ("sums of agents", "analysis/summary.py", "agents"),
+    ("reading processes", "sources/processes/fast_reader.py", "read"),
+    ("asking tmux", "sources/tmux/source.py", "read"),
+    ("whose each process is", "analysis/ownership/attribution.py", "attribute"),
+    ("agents", "analysis/agents/find.py", "find_agents"),
+    ("their states", "analysis/agents/lifecycle.py", "observe"),
+    ("schedulers", "analysis/schedulers/find.py", "find_schedulers"),
+    ("leaks", "sampling/sampler.py", "_find_leaks"),
+    ("shared memory", "sampling/sampler.py", "_read_memory"),
+    ("who pays into which account", "analysis/report/counter_keys.py", "groups"),
+    ("accounts", "analysis/cpu/counters.py", "observe"),
+    ("accounts that stay open", "analysis/report/counter_keys.py", "kept_groups"),
+    ("the host", "sources/host/host.py", "read"),
+    ("sums of sessions", "analysis/report/summary.py", "sessions"),
+    ("sums of panes", "analysis/report/summary.py", "panes"),
+    ("sums of agents", "analysis/report/summary.py", "agents"),
 )
 """The parts of a sample by the function that does it; one that is not there any more is left out."""
 
@@ -93,7 +93,7 @@ def _profiled(sampler: Sampler, rounds: int, apart: float, lines: int) -> tuple[
         (file.partition("tmux_exporter/")[2], name): figures[3]
         for (file, _, name), figures in stats.stats.items()  # type: ignore[attr-defined]
     }
-    whole = cumulative["sampler.py", "sample"]
+    whole = cumulative["sampling/sampler.py", "sample"]
     shares = {
         label: round(cumulative[file, name] / whole * 100, 1)
         for label, file, name in PARTS

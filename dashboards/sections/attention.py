@@ -27,7 +27,7 @@ from dashboards.sections.servers import not_answering
 from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SESSION
-from tmux_exporter.alerting.thresholds import PRIORITIES
+from tmux_exporter.alerting.base.thresholds import PRIORITIES
 
 _TILE = 6
 """Of 24: two lines of four tiles; a narrower one has no room for its title."""

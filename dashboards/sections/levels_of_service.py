@@ -22,8 +22,8 @@ from dashboards.panels import graph, tile
 from dashboards.queries import HOST, Query, select
 from dashboards.tables import Figure, Label, rows
 from dashboards.variables import OF_SERVER
+from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.recording import slo
-from tmux_exporter.alerting.scope import Scope
 
 _SCOPE = Scope(thresholds=NUMBERS)
 _NO_RULES = (

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tmux_exporter import stack
+from tmux_exporter.commands import prometheus
 
 
 @pytest.fixture(autouse=True)
 def _no_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never 9090 or 9093: somebody's Prometheus may look for its own there."""
-    free_port = stack.free_port
-    monkeypatch.setattr(stack, "free_port", lambda _: free_port(0))
+    free_port = prometheus.free_port
+    monkeypatch.setattr(prometheus, "free_port", lambda _: free_port(0))

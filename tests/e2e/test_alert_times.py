@@ -17,7 +17,7 @@ from tests.support.namespace import in_namespace
 from tests.support.processes import end_server, server_pid
 from tests.support.wait import wait_for
 from tests.support.watched import Watched, agent_command, timed
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.sources.tmux import socket_files
 
 CONFIGURATION = "limits:\n  agent_memory: 200MiB\n"
 CRITICAL, EMERGENCY = 181, 195
@@ -32,7 +32,7 @@ def alone(work: Callable[[], None]) -> None:
 
 @pytest.fixture
 def place(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)
     return home

@@ -22,8 +22,8 @@ from tests.support.exporter import Exporter
 from tests.support.namespace import in_namespace
 from tests.support.up import query
 from tests.support.wait import wait_for
-from tmux_exporter import stack
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.commands import prometheus as stack
+from tmux_exporter.sources.tmux import socket_files
 
 FAULTS = tuple(each for each in PLANTED if not each.outside)
 PATIENCE = 330.0
@@ -145,7 +145,7 @@ def play(stage: Stage) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_places(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))
 
 
 @pytest.mark.long

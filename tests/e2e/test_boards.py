@@ -22,7 +22,7 @@ from tests.support.exporter import Exporter
 from tests.support.processes import server_pid
 from tests.support.up import query
 from tests.support.wait import wait_for
-from tmux_exporter import stack
+from tmux_exporter.commands import prometheus as stack
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 

@@ -16,7 +16,7 @@ from tests.support.board_lint import Json, targets
 from tests.support.grafana import Asker, Moment
 from tests.support.made_up_fleet import Fleet
 from tests.support.wait import wait_for
-from tmux_exporter import stack
+from tmux_exporter.commands import prometheus
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 MOST_LINES = 12
@@ -35,10 +35,10 @@ def crowd(tmp_path: Path) -> Iterator[tuple[str, Fleet]]:
     subprocess.run(blocks, check=True, timeout=400, stdout=subprocess.DEVNULL)
     program = shutil.which("prometheus")
     assert program
-    child = stack.start_prometheus(program, tmp_path, stack.as_json({"global": {}}))
-    wait_for(lambda: stack.fetch(f"{child.url}/-/ready"), "Prometheus is ready", 60)
+    child = prometheus.start_prometheus(program, tmp_path, prometheus.as_json({"global": {}}))
+    wait_for(lambda: prometheus.fetch(f"{child.url}/-/ready"), "Prometheus is ready", 60)
     yield child.url, fleet
-    stack.stop([child])
+    prometheus.stop([child])
 
 
 @pytest.mark.long

@@ -16,8 +16,8 @@ from tests.support.board_answers import Questioner
 from tests.support.board_lint import Json
 from tests.support.up import Up, query
 from tests.support.wait import wait_for
-from tmux_exporter import stack
-from tmux_exporter.demo import launch
+from tmux_exporter.commands import prometheus as stack
+from tmux_exporter.commands.demo import launch
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 

@@ -17,7 +17,7 @@ from tests.support.demo import belongings
 from tests.support.processes import end_process, is_gone
 from tests.support.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
-from tmux_exporter.places import REMEDIATOR_AUDIT
+from tmux_exporter.base.places import REMEDIATOR_AUDIT
 
 AGENTS = {
     ("billing", "Claude-Agent", "claude"),

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.exporter import Exporter
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.tmux_commands import Client, read_client
-from tmux_exporter.op_line import CLASSES
+from tmux_exporter.analysis.operations.tmux_argv import Client, read_client
+from tmux_exporter.wire.operation_line import CLASSES
 
 ROUNDS = 3
 ORCHESTRATOR = Path(__file__).parents[2] / "examples" / "orchestrator" / "orchestrator.py"

@@ -18,7 +18,7 @@ from tests.support import exposition
 from tests.support.exporter import Exporter
 from tests.support.processes import end_process, is_gone, server_pid
 from tests.support.wait import wait_for
-from tmux_exporter.label import label_text
+from tmux_exporter.facts.label import label_text
 
 StartExporter = Callable[..., Exporter]
 StartTmux = Callable[[str], libtmux.Server]

@@ -24,8 +24,8 @@ from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, OTHER
 from tests.support.wait import wait_for
 from tmux_exporter import PROJECT
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.sources.tmux import socket_files
 
 REPOSITORY = Path(__file__).parents[2]
 POLICY = ORPHANED_SCHEDULERS.name
@@ -38,7 +38,7 @@ ORPHAN = (FLEET, "orchestrator")
 def test_a_lost_check_in_is_told_ended_and_forgotten_and_nothing_else_is(
     socket_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)
 

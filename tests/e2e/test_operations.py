@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.exporter import Exporter
 from tests.support.wait import wait_for
-from tmux_exporter.op_line import CLASSES, FAILURES
-from tmux_exporter.operation import OperationLoss
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from tests.support.runbook_pages import PAGES, commands
 from tests.support.runbook_scene import Answer, RunbookScene
 from tests.support.up import query
 from tests.support.wait import wait_for
-from tmux_exporter import stack
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.commands import prometheus
+from tmux_exporter.sources.tmux import socket_files
 
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})
 QUERIES = sorted({each for block in all_blocks("promql") for each in block.queries()})
@@ -107,7 +107,7 @@ def asks(scene: RunbookScene, question: str) -> str:
     if missing := names - scene.names():
         return f"no series {', '.join(sorted(missing))}"
     asked = urllib.parse.urlencode({"query": scene.filled(question)})
-    answered = stack.fetch(f"{scene.watched.prometheus.url}/api/v1/query?{asked}")
+    answered = prometheus.fetch(f"{scene.watched.prometheus.url}/api/v1/query?{asked}")
     return "" if answered else "is refused"
 
 
@@ -303,7 +303,7 @@ def try_all(scene: RunbookScene) -> None:
 def test_every_command_and_query_of_the_runbooks_works(
     socket_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(socket_dir.parent / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)
 

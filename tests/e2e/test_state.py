@@ -14,7 +14,7 @@ import pytest
 from tests.support import exposition
 from tests.support.exporter import Exporter
 from tests.support.wait import wait_for
-from tmux_exporter.label import LONGEST, label_text
+from tmux_exporter.facts.label import LONGEST, label_text
 
 StartExporter = Callable[..., Exporter]
 

@@ -19,11 +19,12 @@ from tests.support.pages import REPOSITORY
 from tests.support.processes import end_process, is_gone
 from tests.support.up import LOOPBACK, PREFERRED_PORT, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
-from tmux_exporter.alerting import rules, thresholds
-from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.errors import UsageError
-from tmux_exporter.places import REMEDIATOR_STATUS
-from tmux_exporter.up import refuse_sudo
+from tmux_exporter.alerting import rules
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import Scope
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.places import REMEDIATOR_STATUS
+from tmux_exporter.commands.up.up import refuse_sudo
 
 
 def alert_health(prometheus: str) -> dict[str, str]:
@@ -100,7 +101,7 @@ def test_the_servers_can_be_left_out_where_they_are_installed(start_up: Callable
     # The remediator only.
     wait_for(lambda: len(up.children()) == 1, "its one child runs")
     (child,) = up.children()
-    assert "tmux_exporter.remediator_cli" in argv(child)
+    assert "tmux_exporter.cli.remediator" in argv(child)
     assert not {"Prometheus", "Alertmanager"} & set(re.findall(r"^  (\w+) +http", up.text(), re.MULTILINE))
 
 
@@ -170,7 +171,7 @@ def test_a_remediator_observes(start_up: Callable[..., Up], tmp_path: Path) -> N
     metrics = get(f"{page}metrics")
     assert 'tmux_remediator_mode{mode="observe"} 1.0' in metrics
     assert 'tmux_remediator_mode{mode="enforce"} 0.0' in metrics
-    (command,) = [words for pid in up.children() if "tmux_exporter.remediator_cli" in (words := argv(pid))]
+    (command,) = [words for pid in up.children() if "tmux_exporter.cli.remediator" in (words := argv(pid))]
     assert "--enforce" not in command
     assert command[command.index("--interval") + 1] == "500ms"
     assert command[command.index("--config") + 1] == str(settings)
@@ -181,7 +182,7 @@ def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: Callable[...,
     # The first one of this home ends with its `up`; then another one takes its place.
     up.url("live page")
     up.end()
-    command = [sys.executable, "-m", "tmux_exporter.remediator_cli", "run", "--interval", "500ms"]
+    command = [sys.executable, "-m", "tmux_exporter.cli.remediator", "run", "--interval", "500ms"]
     with (up.home / "other.log").open("wb") as log:
         other = subprocess.Popen(command, env=up.environ, stderr=log)
     try:

@@ -7,11 +7,12 @@ import pytest
 
 from tests.support.scene import Scene, key
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.accounting import Accounts
-from tmux_exporter.analysis.usage import usage
-from tmux_exporter.model import PaneKey, Process
-from tmux_exporter.report import Usage
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.analysis.cpu.counters import Accounts
+from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.report import Usage
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sources.tmux import socket_files
 
 BURN = (
     "mkfifo $B/go\nread line <$B/go\n"
@@ -23,7 +24,7 @@ BURN = (
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     made = Scene(base, socket_dir)
     yield made
     made.close()

@@ -13,14 +13,14 @@ from tests.support.exporter import Exporter
 from tests.support.played_agent import PlayedAgents
 from tests.support.processes import end_process
 from tests.support.wait import wait_for
-from tmux_exporter.agent_facts import AgentLife, AgentState, StateSource, WaitingReason
-from tmux_exporter.analysis.explain import explain
-from tmux_exporter.analysis.pane_clues import MOVES_SECONDS
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.analysis.agents.pane_state import MOVES_SECONDS
+from tmux_exporter.analysis.report.explain import explain
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.report import AgentReport
-from tmux_exporter.sampler import Sampler
+from tmux_exporter.facts.agents import AgentLife, AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.report import AgentReport
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.sampler import Sampler
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
-from tmux_exporter.analysis.agents import find_agents
-from tmux_exporter.analysis.names import NameBook
-from tmux_exporter.analysis.signatures import SIGNATURES, matcher
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.sources.tmux import socket_files
 
 _PROGRAMS = (
     *(f"bin/{name}" for name in ("claude", "codex", "opencode", "goose", "claude-code-router", "my-codex")),
@@ -83,7 +83,7 @@ def zoo() -> Iterator[AgentZoo]:
         patch.setenv("TMUX_TMPDIR", str(base))
         patch.delenv("TMUX", raising=False)
         patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
         sockets = base / f"tmux-{os.getuid()}"
         sockets.mkdir(mode=0o700)
         scene = Scene(base, sockets)

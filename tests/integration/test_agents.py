@@ -14,11 +14,11 @@ import pytest
 
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.agents import find_agents
-from tmux_exporter.analysis.names import NameBook
-from tmux_exporter.analysis.signatures import SIGNATURES
-from tmux_exporter.model import Agent
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.facts.agents import Agent
+from tmux_exporter.sources.tmux import socket_files
 
 
 class Fleet:
@@ -64,7 +64,7 @@ class Fleet:
 @pytest.fixture
 def fleet(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     scene = Scene(base, socket_dir)
     yield Fleet(scene)
     scene.close()

@@ -14,9 +14,10 @@ import pytest
 from tests.support.alert_files import told
 from tests.support.wait import wait_for
 from tests.support.webhook import Webhook
-from tmux_exporter.alerting import rules, thresholds
+from tmux_exporter.alerting import rules
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.alerting.scope import Scope
 
 NUMBERS = thresholds.load()
 LEVELS = ("emergency", "critical", "warning")

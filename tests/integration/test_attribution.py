@@ -11,8 +11,10 @@ import pytest
 from tests.support.processes import is_gone
 from tests.support.scene import Scene, key
 from tests.support.wait import wait_for
-from tmux_exporter.model import Evidence, OwnerKind, PaneKey, ProcessId
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.facts.owner import Evidence, OwnerKind
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sources.tmux import socket_files
 
 SCHEDULE = 'nohup bash -c "sleep 300 && tmux send-keys -t main:9 hello" >/dev/null 2>&1 &\n'
 """What Tmux-Orchestrator's script does: it returns at once, and its child is an orphan."""
@@ -21,7 +23,7 @@ SCHEDULE = 'nohup bash -c "sleep 300 && tmux send-keys -t main:9 hello" >/dev/nu
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     made = Scene(base, socket_dir)
     yield made
     made.close()

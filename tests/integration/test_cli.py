@@ -100,7 +100,7 @@ def test_a_good_file_is_said_to_be_fine(run: Run, tmp_path: Path) -> None:
     assert (result.returncode, result.stdout) == (0, f"{file}: fine\n")
 
 
-@pytest.mark.parametrize("program", ["tmux_exporter", "tmux_exporter.remediator_cli"])
+@pytest.mark.parametrize("program", ["tmux_exporter", "tmux_exporter.cli.remediator"])
 def test_check_config_reads_what_another_program_writes(tmp_path: Path, program: str) -> None:
     file = Path(__file__).parents[2] / "deploy" / "tmux-exporter.example.yml"
     if program != "tmux_exporter":
@@ -125,7 +125,7 @@ def test_the_configuration_has_both_spellings(run: Run, tmp_path: Path, spelling
     for command in (("once",), ("check-config",), ("serve",), ("leaks",), ("top", "--once")):
         assert refused(run(*command, spelling, str(file)), 2).startswith(f"{file}:2:10: ")
     for words in (("plan",), ("run",), ("explain", "%0"), ("apply", "plan.json", "--sha256", "0")):
-        line = refused(run(*words, spelling, str(file), program="tmux_exporter.remediator_cli"), 2)
+        line = refused(run(*words, spelling, str(file), program="tmux_exporter.cli.remediator"), 2)
         assert line.startswith(f"{file}:2:10: ")
 
 
@@ -402,11 +402,11 @@ def test_what_takes_longer_than_a_second_is_said_to_a_person_and_to_nobody_else(
     run: Run, socket_dir: Path, tmp_path: Path
 ) -> None:
     slow = ("plan", "--interval", "1s")
-    assert "looking" not in run(*slow, program="tmux_exporter.remediator_cli").stderr
+    assert "looking" not in run(*slow, program="tmux_exporter.cli.remediator").stderr
     ours, theirs = pty.openpty()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tmux_exporter.remediator_cli", *slow],
+            [sys.executable, "-m", "tmux_exporter.cli.remediator", *slow],
             env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
             stdout=subprocess.PIPE,
             stderr=theirs,

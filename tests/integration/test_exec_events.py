@@ -12,10 +12,10 @@ import libtmux
 import pytest
 
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.tmux_commands import read_client
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.sources.exec_events import CommandWatch
-from tmux_exporter.tmux_command import CommandHarvest, CommandLoss, CommandRun
+from tmux_exporter.analysis.operations.tmux_argv import read_client
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.commands import CommandHarvest, CommandLoss, CommandRun
+from tmux_exporter.sources.events.exec_events import CommandWatch
 
 pytestmark = pytest.mark.first_namespaces
 
@@ -188,9 +188,9 @@ def test_it_is_switched_off_and_on(
 
 REFUSED = """
 import logging, sys
-from tmux_exporter.analysis.tmux_commands import read_client
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.sources.exec_events import CommandWatch
+from tmux_exporter.analysis.operations.tmux_argv import read_client
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.sources.events.exec_events import CommandWatch
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
 watch = CommandWatch(read_client, uid=0, clock=SystemClock())
 watch.configure(wanted=True, most_per_second=10)

@@ -19,9 +19,9 @@ from tests.support.promql import selected
 from tests.support.units import verified
 from tests.support.wait import wait_for
 from tmux_exporter import PROJECT
+from tmux_exporter.alerting.base.scope import Scope
+from tmux_exporter.alerting.base.thresholds import load
 from tmux_exporter.alerting.rules import alerts
-from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.alerting.thresholds import load
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = {str(rule["alert"]) for rule in alerts(Scope(thresholds=load()))}
@@ -153,7 +153,7 @@ def test_policies_are_checked_and_observed_with(
     folder = exported("policies", tmp_path / "policies", "--force")
     policies = folder / "policies.yml"
     assert policies.stat().st_mode & 0o022 == 0
-    remediator: list[str | Path] = [sys.executable, "-m", "tmux_exporter.remediator_cli"]
+    remediator: list[str | Path] = [sys.executable, "-m", "tmux_exporter.cli.remediator"]
     checked = subprocess.run(
         [*remediator, "check-config", policies], capture_output=True, text=True, timeout=60, check=False
     )

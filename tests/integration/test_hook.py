@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.played_agent import PlayedAgents
 from tests.support.wait import wait_for
-from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
-from tmux_exporter.hook_line import parse
+from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.wire.hook_line import parse
 
 HOOK = f"{sys.executable} -m tmux_exporter hook"
 
@@ -156,7 +156,13 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     mine = done.stderr[done.stderr.index("tmux_exporter") :]
     loaded = {line.rpartition("|")[2].strip() for line in mine.splitlines()} - {"tmux_exporter"}
     ours = {name for name in loaded if name.startswith("tmux_exporter.")}
-    assert ours == {f"tmux_exporter.{name}" for name in ("entry", "hook", "hook_line", "runtime_folder")}
+    assert ours == {
+        f"tmux_exporter.{name}"
+        for name in (
+            *("cli", "cli.main", "reporters", "reporters.hook"),
+            *("wire", "wire.hook_line", "wire.runtime_folder"),
+        )
+    }
     assert not loaded & {"enum", "re", "typing", "socket", "signal", "subprocess", "pathlib", "click", "json"}
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from tests.support.facts import table
 from tests.support.mounted import AGAIN, COVERED, HUNG, NAMES
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config
+from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.metrics.collectors import collect_all
-from tmux_exporter.model import HostFacts
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.sources.host import HostReader
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sources.host.host import HostReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
 
 REPOSITORY = Path(__file__).parents[2]
 UID = os.getuid()

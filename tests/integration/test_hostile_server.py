@@ -11,11 +11,12 @@ import pytest
 
 from tests.support.hostile import SCRIPTS, kinds, received, start
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import ProcessId, QueryFailure
-from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
-from tmux_exporter.sources.tmux_listing import ListingError, parse
-from tmux_exporter.sources.tmux_protocol import MAX_ANSWER
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
+from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
+from tmux_exporter.sources.tmux.protocol import MAX_ANSWER
 
 REQUEST = [100, 111, 101, 109, 102, 108, 107, 106, 200]
 READY, EXITING = 305, 205

@@ -9,10 +9,10 @@ import pytest
 
 from tests.support.facts import table
 from tests.support.processes import end_process
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import ProcessTable
-from tmux_exporter.sources.inotify import IN_TURN, InotifyReader
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.sources.host.inotify import IN_TURN, InotifyReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
 
 UID = os.getuid()
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.op_listener import OpListener
 from tests.support.wait import wait_for
-from tmux_exporter.op_line import FAILURES
-from tmux_exporter.operation import OperationLoss
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.wire.operation_line import FAILURES
 
 
 @pytest.fixture

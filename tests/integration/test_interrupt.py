@@ -96,7 +96,7 @@ def test_a_service_leaves_nothing_whenever_it_is_interrupted(
 def test_an_interrupt_that_python_would_drop_ends_the_program() -> None:
     program = """
 import os, signal, weakref
-from tmux_exporter import entry
+from tmux_exporter.cli import main as entry
 
 class Thing: ...
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.scene import Scene
 from tests.support.scene_watch import SceneWatch
 from tests.support.wait import wait_for
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.sources.tmux import socket_files
 
 SPAWN = """(
 cd "{folder}"
@@ -25,7 +25,7 @@ quiet setsid -f sh -c 'echo $$ >"$0"; exec sleep 3000' {base}/by_hand.pid
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     made = Scene(base, socket_dir)
     yield made
     made.close()

@@ -26,15 +26,18 @@ from tests.support.ending import carried_out
 from tests.support.orders import pair_order
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.model import ProcessId, SchedulerState
-from tmux_exporter.remediation import Method, Mode
-from tmux_exporter.remediator import act, candidates, judging, proofs, run, vetoes
-from tmux_exporter.remediator.act import Tools
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.proofs import Around
-from tmux_exporter.remediator.rules import Protection
-from tmux_exporter.remediator.vetoes import Moment, pair_of
-from tmux_exporter.report import Report, SchedulerReport
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Method, Mode
+from tmux_exporter.facts.report import Report, SchedulerReport
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator import loop
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.act.terminate import Tools
+from tmux_exporter.remediator.decide import candidates, last_checks, objections, vetoes
+from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.decide.vetoes import Moment, pair_of
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Protection
 
 MATCH: dict[Guard, Guard] = {
     candidates.is_for: lambda *_: True,
@@ -47,7 +50,7 @@ ALL: frozenset[Guard] = frozenset(
         is_shown,
         *MATCH,
         *(veto.allows for veto in vetoes.VETOES if veto.allows is not vetoes.is_not_attended),
-        *(proof.holds for proof in proofs.PROOFS if Method.SCHEDULER_PAIR in proof.methods),
+        *(proof.holds for proof in last_checks.PROOFS if Method.SCHEDULER_PAIR in proof.methods),
     }
 )
 
@@ -114,7 +117,7 @@ def in_unit(name: str, *, shared: bool = False) -> Callable[[Fleet, Tools, Pids]
 
         def around(processes: Iterable[ProcessId]) -> dict[ProcessId, Around]:
             asked = list(processes)
-            servers = {each.id for each in proofs.servers_in(tools.processes())}
+            servers = {each.id for each in last_checks.servers_in(tools.processes())}
             known = tools.around(asked)
             return {
                 each: known[each]._replace(unit=name if shared or each not in servers else "")
@@ -150,20 +153,23 @@ IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
     "of_another_server": (_decoy(ORPHAN, candidates.population), Trouble(servers=(OTHER,))),
     "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
     "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
-    "proven_in_part": (_decoy(ORPHAN, proofs.lists_every_child), Trouble(proven_in_part)),
-    "run_by_another": (_decoy(ORPHAN, proofs.are_of_this_user), Trouble(run_by_another)),
-    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, proofs.are_not_above_us), Trouble(run_below)),
+    "proven_in_part": (_decoy(ORPHAN, last_checks.lists_every_child), Trouble(proven_in_part)),
+    "run_by_another": (_decoy(ORPHAN, last_checks.are_of_this_user), Trouble(run_by_another)),
+    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, last_checks.are_not_above_us), Trouble(run_below)),
     "hung": (
         _decoy(ORPHAN, candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
         Trouble(hung),
     ),
     "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
     "protected_by_name": (
-        _decoy(ORPHAN, proofs.are_not_protected),
+        _decoy(ORPHAN, last_checks.are_not_protected),
         Trouble(protected=Protection(comm=("sleep",))),
     ),
-    "in_a_service": (_decoy(ORPHAN, proofs.are_no_service), Trouble(in_unit("web.service"))),
-    "above_a_server": (_decoy(ORPHAN, proofs.hold_no_server), Trouble(in_unit("tmux.service", shared=True))),
+    "in_a_service": (_decoy(ORPHAN, last_checks.are_no_service), Trouble(in_unit("web.service"))),
+    "above_a_server": (
+        _decoy(ORPHAN, last_checks.hold_no_server),
+        Trouble(in_unit("tmux.service", shared=True)),
+    ),
 }
 """True orphans, but for this."""
 
@@ -174,22 +180,22 @@ SPECIAL = {
         "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
         candidates.is_for,
         vetoes.is_endable,
-        proofs.sleeps_its_first_sleep,
+        last_checks.sleeps_its_first_sleep,
     ),
     "in_a_pane": _decoy(ORPHAN.removeprefix("nohup "), vetoes.is_no_pane),
     # It was given a socket that listens, as a server's own restarts are.
-    "listening": _decoy(LISTENING, proofs.are_out_of_reach),
+    "listening": _decoy(LISTENING, last_checks.are_out_of_reach),
     # Its socket may be another file than ours.
     "with_own_mounts": _decoy(
         f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
         candidates.is_for,
         vetoes.is_endable,
-        proofs.are_at_home,
+        last_checks.are_at_home,
     ),
     "with_another_child": _decoy(
         TWO_CHILDREN,
         is_shown,
-        proofs.has_only_its_sleep,
+        last_checks.has_only_its_sleep,
     ),
     # As the eye shows it: that one has no sleep.
     "without_its_sleep": Decoy(
@@ -200,8 +206,8 @@ SPECIAL = {
                 vetoes.is_endable,
                 vetoes.has_its_sleep,
                 vetoes.has_time,
-                proofs.has_only_its_sleep,
-                proofs.sleeps_its_first_sleep,
+                last_checks.has_only_its_sleep,
+                last_checks.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -213,12 +219,12 @@ SPECIAL = {
                 is_shown,
                 vetoes.is_no_known_server,
                 vetoes.carries_nobody,
-                proofs.are_no_tmux,
-                proofs.are_out_of_reach,
-                proofs.is_a_shell,
-                proofs.is_a_pure_scheduler,
-                proofs.has_only_its_sleep,
-                proofs.sleeps_its_first_sleep,
+                last_checks.are_no_tmux,
+                last_checks.are_out_of_reach,
+                last_checks.is_a_shell,
+                last_checks.is_a_pure_scheduler,
+                last_checks.has_only_its_sleep,
+                last_checks.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -236,7 +242,7 @@ TABLE: dict[str, tuple[Decoy, Trouble]] = {
 def running() -> Iterator[Fleet]:
     with running_fleet() as made, pytest.MonkeyPatch.context() as patch:
         # How old the last look may be at the signal is no row of a table and has its own test.
-        patch.setattr(act, "LOOK_AGE", 1e9)
+        patch.setattr(terminate, "LOOK_AGE", 1e9)
         make_files(made.scene.base)
         made.tmux("new-session", "-d", "-s", "frontend", "cat", server=OTHER)
         yield made
@@ -319,9 +325,11 @@ def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> 
     with pytest.MonkeyPatch.context() as patch:
         for each, careless in MATCH.items():
             if each not in guards:
-                patch.setattr(judging, each.__name__, careless)
+                patch.setattr(objections, each.__name__, careless)
         patch.setattr(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows in guards))
-        patch.setattr(proofs, "PROOFS", tuple(each for each in proofs.PROOFS if each.holds in guards))
+        patch.setattr(
+            last_checks, "PROOFS", tuple(each for each in last_checks.PROOFS if each.holds in guards)
+        )
         result = carried_out(pair_order(policy, scheduler), tools)
     assert result.ended is not alive(*pids), result
     return result.ended
@@ -353,6 +361,6 @@ def test_what_only_observes_would_end_an_orphan_without_its_mode(
     remediator = fleet.remediator(enforce=False, policy=ORPHANED_SCHEDULERS.scaled(0.0))
     fleet.live(remediator, 300)
     assert alive(*pids)
-    monkeypatch.setattr(run, "least", lambda *_: Mode.ENFORCE)
+    monkeypatch.setattr(loop, "least", lambda *_: Mode.ENFORCE)
     fleet.live(remediator, 300)
     assert not alive(pids[0]) and not alive(pids[1])

@@ -8,12 +8,12 @@ import libtmux
 import psutil
 
 from tests.support.processes import server_pid
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, LimitSettings, SignatureConfig
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources.limits import LimitReader, parse_memory_cgroup
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.host.memory_limits import LimitReader, parse_memory_cgroup
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.tmux.source import TmuxSource
 
 MIB = 2**20
 

@@ -21,8 +21,8 @@ from tests.support.processes import end_process, is_gone
 from tests.support.swap_truth import has_swap
 from tests.support.wait import wait_for
 from tests.support.watch import Watch
-from tmux_exporter.model import MemorySource
-from tmux_exporter.report import Usage
+from tmux_exporter.facts.process import MemorySource
+from tmux_exporter.facts.report import Usage
 
 MIB = 1 << 20
 REPOSITORY = Path(__file__).parents[2]

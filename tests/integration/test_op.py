@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.op_listener import OpListener
 from tests.support.wait import wait_for
-from tmux_exporter.op_arguments import WrongUseError, parse
+from tmux_exporter.reporters.op_arguments import WrongUseError, parse
 
 OP = [sys.executable, "-m", "tmux_exporter", "op", "recovery"]
 
@@ -332,6 +332,9 @@ def test_nothing_heavy_is_imported_before_the_command(listener: OpListener) -> N
     ours = {name for name in loaded if name.startswith("tmux_exporter.")}
     assert ours == {
         f"tmux_exporter.{name}"
-        for name in ("entry", "instrument", "op", "op_arguments", "op_line", "runtime_folder")
+        for name in (
+            *("cli", "cli.main", "instrument", "reporters", "reporters.op", "reporters.op_arguments"),
+            *("wire", "wire.operation_line", "wire.runtime_folder"),
+        )
     }
     assert not loaded & {"enum", "re", "typing", "socket", "signal", "subprocess", "pathlib", "click", "json"}

@@ -13,12 +13,12 @@ import pytest
 from tests.support.child import NOBODY, in_child
 from tests.support.op_listener import OpListener
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.operations import Operations
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.op_line import begin_line
-from tmux_exporter.operation import OperationLoss
-from tmux_exporter.runtime_folder import OPERATIONS_SOCKETS
-from tmux_exporter.sources.op_socket import OperationSocket
+from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.sources.events.operation_socket import OperationSocket
+from tmux_exporter.wire.operation_line import begin_line
+from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS
 
 
 @pytest.fixture

@@ -13,18 +13,18 @@ import pytest
 from tests.support.remediation import FLEET, Fleet, counted, running_fleet
 from tests.support.terminal import Terminal
 from tests.support.wait import wait_for
-from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, TargetKind
-from tmux_exporter.remediator import tmux_ask
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.pane_message import show
-from tmux_exporter.remediator.quiet import MOST_MESSAGES
-from tmux_exporter.remediator.replay import differences
-from tmux_exporter.remediator.rules import Channel, Match, Pattern, Policy, Rung
-from tmux_exporter.remediator.run import Remediator
-from tmux_exporter.remediator.world import World
-from tmux_exporter.report import ServerReport
-from tmux_exporter.sources import tmux_program
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, TargetKind
+from tmux_exporter.facts.report import ServerReport
+from tmux_exporter.remediator.act import tmux
+from tmux_exporter.remediator.act.pane_message import show
+from tmux_exporter.remediator.act.warn import MOST_MESSAGES
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.loop import Remediator
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Channel, Match, Pattern, Policy, Rung
+from tmux_exporter.remediator.record.replay import differences
+from tmux_exporter.sources.tmux import client_transport
 
 EVERYWHERE = (Channel.METRIC, Channel.LOG, Channel.PANE_MESSAGE)
 P = replace(
@@ -185,7 +185,7 @@ def test_a_server_that_hangs_costs_one_message_and_no_more(
     made = fleet.remediator(enforce=True, policy=P)
     fleet.live(made, 5, step=5)
     asked = []
-    real = tmux_program.run_program
+    real = client_transport.run_program
 
     def hang(path: str, peer: int, uid: int, arguments: tuple[str, ...], *, seconds: float) -> bytes:
         asked.append(path)
@@ -193,7 +193,7 @@ def test_a_server_that_hangs_costs_one_message_and_no_more(
             os.kill(fleet.server.pid, signal.SIGSTOP)
         return real(path, peer, uid, arguments, seconds=seconds)
 
-    monkeypatch.setattr(tmux_ask, "run_program", hang)
+    monkeypatch.setattr(tmux, "run_program", hang)
     began = time.monotonic()
     try:
         fleet.live(made, 5, step=5)

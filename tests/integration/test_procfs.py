@@ -20,10 +20,10 @@ from tests.support.odd_processes import ACCEPTING, FILES, IDLE, MAIN_THREAD_LEFT
 from tests.support.processes import end_process
 from tests.support.recorded_proc import OWNER, ROLES, Machine
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Process, Unreadable
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_parse import ARGV_LIMIT
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import Process, Unreadable
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.parse import ARGV_LIMIT
 
 FD_SIZE_COUNTS = os.stat("/proc/self/fd").st_size > 0
 FACTS = ("argv", "exe", "environ")

@@ -12,12 +12,12 @@ import pytest
 
 from tests.support import churn
 from tests.support.leftovers import end_carrying
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Process, ProcessTable
-from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_fast import FastReader
-from tmux_exporter.sources.procfs_strangers import strangers
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.sources.processes.fast_reader import FastReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.open import open_processes
+from tmux_exporter.sources.processes.other_users import strangers
 
 SECONDS = float(os.environ.get("TMUX_EXPORTER_CHURN_SECONDS", "3600"))
 PER_SECOND = 30

@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from tests.support.odd_processes import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Process, ProcessTable
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_parse import ARGV_LIMIT
-from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.parse import ARGV_LIMIT
+from tmux_exporter.sources.processes.process import KEPT_ENVIRON
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STATES = {psutil.STATUS_ZOMBIE: "Z", psutil.STATUS_RUNNING: "R", psutil.STATUS_SLEEPING: "S"}

@@ -13,11 +13,11 @@ from tests.support.odd_processes import IDLE, MAIN_THREAD_LEFT, UNSHARES, ZOMBIE
 from tests.support.processes import end_process
 from tests.support.recorded_proc import OWNER, ZOO
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Process
-from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_fast import FastReader
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import Process
+from tmux_exporter.sources.processes.fast_reader import FastReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.open import open_processes
 
 
 def fast_reader(root: str = "/proc") -> FastReader:

@@ -14,20 +14,21 @@ import pytest
 
 from tests.support.odd_processes import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tests.support.processes import server_pid
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.config import Config
-from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.model import Process, ProcessId, ProcessTable, QueryFailure, Unreadable
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources import tmux_socket
-from tmux_exporter.sources.limits import LimitReader
-from tmux_exporter.sources.processes import open_processes
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.procfs_fast import FastReader
-from tmux_exporter.sources.procfs_parse import ARGV_LIMIT
-from tmux_exporter.sources.procfs_process import KEPT_ENVIRON
-from tmux_exporter.sources.psutil_source import PsutilReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.host.memory_limits import LimitReader
+from tmux_exporter.sources.processes.fast_reader import FastReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.open import open_processes
+from tmux_exporter.sources.processes.parse import ARGV_LIMIT
+from tmux_exporter.sources.processes.process import KEPT_ENVIRON
+from tmux_exporter.sources.processes.psutil_reader import PsutilReader
+from tmux_exporter.sources.tmux import socket_transport
+from tmux_exporter.sources.tmux.source import TmuxSource
 
 UID = os.getuid()
 CLOCK = SystemClock()
@@ -280,11 +281,11 @@ def test_where_nobody_says_who_listens_no_server_is_asked(
     tmux_server: Callable[[str], libtmux.Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmux_server("unknown").socket_path
-    connection, _ = tmux_socket.connect(str(path), UID)
+    connection, _ = socket_transport.connect(str(path), UID)
     connection.close()
-    monkeypatch.setattr(tmux_socket, "_PEER_IS_KNOWN", False)
-    with pytest.raises(tmux_socket.ConnectError, match="does not say who listens") as refused:
-        tmux_socket.connect(str(path), UID)
+    monkeypatch.setattr(socket_transport, "_PEER_IS_KNOWN", False)
+    with pytest.raises(socket_transport.ConnectError, match="does not say who listens") as refused:
+        socket_transport.connect(str(path), UID)
     assert refused.value.failure is QueryFailure.UNTRUSTED
-    with pytest.raises(tmux_socket.ConnectError, match="does not exist"):
-        tmux_socket.connect(f"{path}-gone", UID)
+    with pytest.raises(socket_transport.ConnectError, match="does not exist"):
+        socket_transport.connect(f"{path}-gone", UID)

@@ -18,25 +18,25 @@ import pytest
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, counted, running_fleet, stops
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.errors import UsageError
-from tmux_exporter.log import fields_of
-from tmux_exporter.model import SchedulerOutcome
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
-from tmux_exporter.remediation import Action, Mode, Outcome, Refusal
-from tmux_exporter.remediator import act
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.holds import Holds
-from tmux_exporter.remediator.protection import Hold
-from tmux_exporter.remediator.rules import Part, Rung
-from tmux_exporter.remediator.run import Remediator
-from tmux_exporter.remediator.switch import turn_off, turn_on
-from tmux_exporter.remediator.vetoes import Moment
-from tmux_exporter.remediator.world import World, process_of
-from tmux_exporter.report import Report
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.state import boot_id
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.log import fields_of
+from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.schedulers import SchedulerOutcome
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.act.world import World, process_of
+from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.remediator.loop import Remediator
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Part, Rung
+from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.remediator.record.switch import turn_off, turn_on
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sampling.state_file import boot_id
 
 P = ORPHANED_SCHEDULERS
 
@@ -116,7 +116,7 @@ def test_enforce_ends_exactly_the_orphan_and_its_sleep(fleet: Fleet) -> None:
     look = intent["look"]
     assert (intent["kind"], *(pid for pid, _ in intent["processes"])) == ("intent", *pair)
     assert (intent["policy"], look["subject"]["state"], intent["server"]) == (P.name, "dangling", FLEET)
-    assert 0 <= look["monotonic"] - look["subject"]["judged_at"] < act.LOOK_AGE
+    assert 0 <= look["monotonic"] - look["subject"]["judged_at"] < terminate.LOOK_AGE
     assert (outcome["kind"], outcome["of"], outcome["actions"]) == (
         "outcome",
         intent["seq"],
@@ -343,7 +343,7 @@ class Program:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tmux_exporter.remediator_cli", "run"),
+                    *(sys.executable, "-m", "tmux_exporter.cli.remediator", "run"),
                     *("--interval", "250ms", "--time-scale", "0.001", *scope, *arguments),
                 ],
                 stderr=log,
@@ -378,7 +378,7 @@ def start(fleet: Fleet) -> Iterator[Callable[..., Program]]:
 
 def command(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tmux_exporter.remediator_cli", *arguments],
+        [sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments],
         env=fleet.environ,
         capture_output=True,
         text=True,

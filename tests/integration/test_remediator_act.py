@@ -15,16 +15,17 @@ from tests.support.orphans import with_stop
 from tests.support.processes import end_process
 from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.model import ProcessId
-from tmux_exporter.remediation import Action, Outcome, Refusal
-from tmux_exporter.remediator import act, judging, proofs, vetoes
-from tmux_exporter.remediator.act import STEPS, Result, Tools
-from tmux_exporter.remediator.audit import AuditError, faults, read
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.replay import differences
-from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.remediator.vetoes import Moment
-from tmux_exporter.report import Report, SchedulerReport
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.facts.report import Report, SchedulerReport
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.act.terminate import STEPS, Result, Tools
+from tmux_exporter.remediator.decide import last_checks, objections, vetoes
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Policy
+from tmux_exporter.remediator.record.audit import AuditError, faults, read
+from tmux_exporter.remediator.record.replay import differences
 
 P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.3), warmup=0.0)
 
@@ -97,7 +98,7 @@ def test_in_the_wrong_order_the_witness_sees_keys(fleet: Fleet, monkeypatch: pyt
     by_name = dict(STEPS)
     first = names.index("stop")
     wrong = [*names[:first], "end_last", *names[first:]]
-    monkeypatch.setattr(act, "STEPS", tuple(act.Step(name, by_name[name]) for name in wrong))
+    monkeypatch.setattr(terminate, "STEPS", tuple(terminate.Step(name, by_name[name]) for name in wrong))
     end_pair(P, fleet.scheduler(shell), fleet.tools())
     wait_for(lambda: "send-keys -t gone:0 now Enter" in fleet.fired(), "the scheduler fires")
 
@@ -130,7 +131,7 @@ def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
     pair = fleet.orphan(script=script(";"))
     # Of a process that the kernel holds no signal is seen to have an effect; none can be made here at will.
     sent: list[int] = []
-    monkeypatch.setattr(act, "_send", lambda _, number: sent.append(number))
+    monkeypatch.setattr(terminate, "_send", lambda _, number: sent.append(number))
     policy = replace(with_stop(P, grace=0.0), gone_within=0.0)
     result = end_pair(policy, fleet.scheduler(pair[0]), fleet.tools())
     assert sent == [0, 0, signal.SIGTERM, signal.SIGKILL]
@@ -250,7 +251,7 @@ def test_a_look_that_got_old_while_the_disk_was_slow_signals_nothing(fleet: Flee
         check = tools.audit.check
 
         def record(self, kind: str, **fields: object) -> int:
-            fleet.clock.advance(act.LOOK_AGE if kind == "intent" else 0.0)
+            fleet.clock.advance(terminate.LOOK_AGE if kind == "intent" else 0.0)
             return tools.audit.record(kind, **fields)
 
     result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, audit=Slow()))  # type: ignore[arg-type]
@@ -272,7 +273,7 @@ def test_a_look_that_took_long_signals_nothing(fleet: Fleet) -> None:
 
     def look() -> tuple[Report, Moment]:
         report, moment = tools.look()
-        return report, Moment(moment.wall + act.LOOK_AGE, moment.monotonic + act.LOOK_AGE)
+        return report, Moment(moment.wall + terminate.LOOK_AGE, moment.monotonic + terminate.LOOK_AGE)
 
     result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, look=look))
     assert refused(result, Refusal.STALE)
@@ -287,7 +288,7 @@ def late(tools: Tools, looks: int) -> Tools:
     def look() -> tuple[Report, Moment]:
         report, moment = tools.look()
         taken.append(moment)
-        shift = act.LOOK_AGE if len(taken) <= looks else 0.0
+        shift = terminate.LOOK_AGE if len(taken) <= looks else 0.0
         return report, Moment(moment.wall + shift, moment.monotonic + shift)
 
     return replace(tools, look=look)
@@ -304,7 +305,7 @@ def test_a_look_that_took_long_is_taken_again_but_not_for_ever(fleet: Fleet) -> 
 
 def test_processes_that_were_read_long_before_the_look_are_not_signalled(fleet: Fleet) -> None:
     pair = fleet.orphan()
-    tools = interposed(fleet.tools(), "look", lambda: fleet.clock.advance(act.EVIDENCE_AGE))
+    tools = interposed(fleet.tools(), "look", lambda: fleet.clock.advance(terminate.EVIDENCE_AGE))
     assert refused(end_pair(P, fleet.scheduler(pair[0]), tools), Refusal.STALE)
     assert alive(*pair)
     assert kinds(fleet) == ["intent", "outcome"]
@@ -345,8 +346,8 @@ def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(
         raise ZeroDivisionError
 
     names = [step.name for step in STEPS]
-    steps = [act.Step("stop", broken) if step.name == "stop" else step for step in STEPS]
-    monkeypatch.setattr(act, "STEPS", tuple(steps))
+    steps = [terminate.Step("stop", broken) if step.name == "stop" else step for step in STEPS]
+    monkeypatch.setattr(terminate, "STEPS", tuple(steps))
     with pytest.raises(ZeroDivisionError):
         end_pair(P, fleet.scheduler(pair[0]), fleet.tools())
     assert "record_intent" in names[: names.index("stop")]
@@ -391,7 +392,7 @@ def test_a_real_decoy_would_be_ended_without_its_guard(
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
     assert alive(shell)
-    monkeypatch.setattr(judging, "is_for", lambda *_: True)
+    monkeypatch.setattr(objections, "is_for", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.STATE)
     kept = tuple(each for each in vetoes.VETOES if each.allows is not vetoes.is_endable)
     monkeypatch.setattr(vetoes, "VETOES", kept)
@@ -406,10 +407,10 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
     fleet.sleep_of(shell)
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.EVIDENCE)
-    kept = tuple(each for each in proofs.PROOFS if each.holds is not proofs.is_a_pure_scheduler)
-    monkeypatch.setattr(proofs, "PROOFS", kept)
+    kept = tuple(each for each in last_checks.PROOFS if each.holds is not last_checks.is_a_pure_scheduler)
+    monkeypatch.setattr(last_checks, "PROOFS", kept)
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
-    monkeypatch.setattr(judging, "is_for", lambda *_: True)
+    monkeypatch.setattr(objections, "is_for", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.SERVER_UNKNOWN)
     assert alive(shell)
 

@@ -79,7 +79,7 @@ class Confined:
         """An interpreter that this user can start: that of the tests may lie in somebody's home."""
         said = []
         for each in (sys.executable, "/usr/bin/python3"):
-            tried = self.run(each, "-c", "import click, yaml, tmux_exporter.remediator_cli")
+            tried = self.run(each, "-c", "import click, yaml, tmux_exporter.cli.remediator")
             if tried.returncode == 0:
                 return each
             said.append(tried.stderr)
@@ -129,7 +129,7 @@ def test_it_ends_an_orphan_without_root_capability_or_network(confined: Confined
         shell = int(orphan.read_text())
         assert status(shell)["Uid"].split()[0] == str(confined.uid)
         flags = ("--enforce", "--server", name, "--interval", "250ms", "--time-scale", "0.001")
-        remediator = confined.start(confined.python, "-m", "tmux_exporter.remediator_cli", "run", *flags)
+        remediator = confined.start(confined.python, "-m", "tmux_exporter.cli.remediator", "run", *flags)
         wait_for(lambda: "started" in (confined.base / "log").read_text(), "it has started", 30)
         mine = status(remediator.pid)
         assert mine["NoNewPrivs"] == "1"
@@ -143,7 +143,7 @@ def test_it_ends_an_orphan_without_root_capability_or_network(confined: Confined
         assert not is_gone(server)
         remediator.terminate()
         assert remediator.wait(20) == 0
-        shown = confined.run(confined.python, "-m", "tmux_exporter.remediator_cli", "audit", "--replay")
+        shown = confined.run(confined.python, "-m", "tmux_exporter.cli.remediator", "audit", "--replay")
         assert (shown.returncode, shown.stderr) == (0, ""), shown
     finally:
         if orphan.exists() and not is_gone(int(orphan.read_text())):

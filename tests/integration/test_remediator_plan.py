@@ -18,20 +18,20 @@ from tests.support.policies import HEAD, write
 from tests.support.processes import is_gone
 from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.places import REMEDIATOR_PLAN
+from tmux_exporter.commands.views.matches import live_view
 from tmux_exporter.config import Config
-from tmux_exporter.errors import UsageError
-from tmux_exporter.places import REMEDIATOR_PLAN
-from tmux_exporter.remediation import Mode, Refusal
+from tmux_exporter.facts.remediation import Mode, Refusal
 from tmux_exporter.remediator import service
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.holds import Holds
-from tmux_exporter.remediator.plan import digest
-from tmux_exporter.remediator.protection import Hold
-from tmux_exporter.remediator.replay import differences
-from tmux_exporter.remediator.rules import PolicySet
-from tmux_exporter.remediator.world import process_of
-from tmux_exporter.state import boot_id
-from tmux_exporter.views.live import live_view
+from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.remediator.record.plan import digest
+from tmux_exporter.remediator.record.replay import differences
+from tmux_exporter.sampling.state_file import boot_id
 
 ASKING = (
     HEAD
@@ -215,7 +215,7 @@ def test_ctrl_c_ends_apply_after_the_act_that_has_begun(fleet: Fleet, tmp_path: 
     out.write_bytes(content := planned(fleet, policies))
     assert len(json.loads(content)["orders"]) == 2
     command = [
-        *(sys.executable, "-c", "from tmux_exporter import entry; entry.remediator()", "apply", str(out)),
+        *(sys.executable, "-c", "from tmux_exporter.cli import main; main.remediator()", "apply", str(out)),
         *("--sha256", digest(content), "--policy", str(fleet.home / "policies.yml"), "--server", FLEET),
     ]
 
@@ -250,7 +250,7 @@ def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> N
     flags = ("--policy", str(path), "--server", FLEET)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = (sys.executable, "-m", "tmux_exporter.remediator_cli", *arguments)
+        command = (sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments)
         return subprocess.run(command, env=fleet.environ, capture_output=True, text=True, check=False)
 
     done = run("plan", *flags, "--interval", "300ms", "--out", str(out))

@@ -23,13 +23,13 @@ from tests.support.orphans import with_stop
 from tests.support.processes import end_process, is_gone
 from tests.support.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.remediation import Action, Outcome, Refusal
-from tmux_exporter.remediator import act
-from tmux_exporter.remediator.act import STEPS, Result, Step, Tools
-from tmux_exporter.remediator.audit import Audit, faults, read
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.order import Order
-from tmux_exporter.remediator.replay import differences
+from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.act.terminate import STEPS, Result, Step, Tools
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.record.audit import Audit, faults, read
+from tmux_exporter.remediator.record.replay import differences
 
 P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.5), warmup=0.0)
 SEND_AT_ONCE = "sleep 20000; tmux send-keys -t {target} now Enter"
@@ -81,7 +81,7 @@ def killed_at(place: int, ordered: Order, tools: Tools) -> None:
                 return None
 
             steps = (*STEPS[:place], Step("die", last_word), *STEPS[place:])
-            setattr(act, "STEPS", steps)  # noqa: B010 - the table of the package has a fixed length
+            setattr(terminate, "STEPS", steps)  # noqa: B010 - the table of the package has a fixed length
             carried_out(ordered, tools)
             die()
         finally:
@@ -260,9 +260,9 @@ def strangers() -> None:
         place = NAMES.index("probe")
         steps = (*STEPS[:place], Step("note", with_pids), *STEPS[place:])
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(act, "STEPS", steps)
-            patch.setattr(act, "_send", lambda each, number: os.kill(held[each], number))
-            patch.setattr(act, "_is_gone", lambda _, seconds=0.0: bool(seconds))
+            patch.setattr(terminate, "STEPS", steps)
+            patch.setattr(terminate, "_send", lambda each, number: os.kill(held[each], number))
+            patch.setattr(terminate, "_is_gone", lambda _, seconds=0.0: bool(seconds))
             carried_out(ordered, interposed(tools, lambda: replace_all(victims)))
         wait_for(lambda: is_gone(victims[0]), "a stranger is hit")
 
@@ -315,7 +315,7 @@ def test_whatever_the_shell_and_the_operator_the_order_decides_whether_keys_are_
 
     wrong = [*NAMES[:FIRST_SIGNAL], "end_last", *NAMES[FIRST_SIGNAL:]]
     by_name = dict(STEPS)
-    monkeypatch.setattr(act, "STEPS", tuple(Step(name, by_name[name]) for name in wrong))
+    monkeypatch.setattr(terminate, "STEPS", tuple(Step(name, by_name[name]) for name in wrong))
     pid, _ = fleet.orphan(shell=shell, script=script)
     carried_out(order(fleet, pid), fleet.tools())
     wait_for(lambda: is_gone(pid), "it is over")

@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.policies import HEAD, write
 from tests.support.wait import wait_for
-from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
-from tmux_exporter.sources.remediator_file import parse_status
+from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
+from tmux_exporter.sources.own.remediator_status import parse_status
 
 POLICIES = (
     HEAD
@@ -30,7 +30,7 @@ policies:
     verify: {gone_within: 5s}
 """
 )
-RUN = (sys.executable, "-m", "tmux_exporter.remediator_cli", "run", "--interval", "300ms")
+RUN = (sys.executable, "-m", "tmux_exporter.cli.remediator", "run", "--interval", "300ms")
 
 
 class Running:

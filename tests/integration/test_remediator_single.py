@@ -18,19 +18,20 @@ from tests.support.orders import KILL, STOP, pair_order, single_order
 from tests.support.processes import end_process, is_gone
 from tests.support.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.agents import find_agents
-from tmux_exporter.model import ProcessId, ProcessTable
-from tmux_exporter.remediation import Action, Method, Outcome, Refusal
-from tmux_exporter.remediator import act, proofs, vetoes, world
-from tmux_exporter.remediator.act import Result, Tools, end
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.order import Order, Stage
-from tmux_exporter.remediator.replay import differences
-from tmux_exporter.remediator.rules import OptIn
-from tmux_exporter.remediator.vetoes import Case, Moment
-from tmux_exporter.remediator.world import World
-from tmux_exporter.report import Report
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.remediation import Action, Method, Outcome, Refusal
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.act import terminate, world
+from tmux_exporter.remediator.act.terminate import Result, Tools, end
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.decide import last_checks, vetoes
+from tmux_exporter.remediator.decide.order import Order, Stage
+from tmux_exporter.remediator.decide.vetoes import Case, Moment
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import OptIn
+from tmux_exporter.remediator.record.replay import differences
+from tmux_exporter.sources.processes.full_reader import ProcReader
 
 P = replace(ORPHANED_SCHEDULERS, warmup=0.0)
 
@@ -126,7 +127,7 @@ def slow_before_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callabl
     read = ProcReader.read
 
     def slowly(reader: ProcReader) -> ProcessTable:
-        fleet.clock.advance(2 * act.LOOK_AGE)
+        fleet.clock.advance(2 * terminate.LOOK_AGE)
         meanwhile()
         return read(reader)
 
@@ -137,11 +138,11 @@ def slow_after_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable
     """What tmux has answered is thought about for longer than it may be old."""
 
     def slowly(*args: Any, **more: Any) -> Any:
-        fleet.clock.advance(2 * act.LOOK_AGE)
+        fleet.clock.advance(2 * terminate.LOOK_AGE)
         meanwhile()
         return find_agents(*args, **more)
 
-    patch.setattr("tmux_exporter.sampler.find_agents", slowly)
+    patch.setattr("tmux_exporter.sampling.sampler.find_agents", slowly)
 
 
 Slow = Callable[[Fleet, pytest.MonkeyPatch, Callable[[], object]], None]
@@ -155,7 +156,7 @@ def slow_tools(fleet: Fleet, slow: Slow, meanwhile: Callable[[], object] = lambd
         with pytest.MonkeyPatch.context() as patch:
             slow(fleet, patch, meanwhile)
             report, moment = tools.look()
-        assert moment.wall - report.timestamp > act.LOOK_AGE
+        assert moment.wall - report.timestamp > terminate.LOOK_AGE
         return report, moment
 
     return replace(tools, look=look)
@@ -181,7 +182,7 @@ def test_on_a_slow_machine_a_check_in_is_ended_unless_tmux_shows_something_new(
 
     if slow is slow_after_tmux:
         assert refused(carry_out(order, slow_tools(fleet, slow, make_a_session)), Refusal.STALE)
-        assert next(numbers) == act.LOOKS
+        assert next(numbers) == terminate.LOOKS
         assert alive(shell, sleep)
     assert carry_out(order, slow_tools(fleet, slow)).ended
     assert fleet.fired() == ""
@@ -201,8 +202,8 @@ def running() -> int:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_an_agent_is_ended_on_a_busy_machine(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(act, "LOOK_AGE", AS_SHIPPED.look_age)
-    monkeypatch.setattr(act, "EVIDENCE_AGE", AS_SHIPPED.evidence_age)
+    monkeypatch.setattr(terminate, "LOOK_AGE", AS_SHIPPED.look_age)
+    monkeypatch.setattr(terminate, "EVIDENCE_AGE", AS_SHIPPED.evidence_age)
     monkeypatch.setattr(world, "LOOK_TIMEOUT", AS_SHIPPED.look_timeout)
     missing = range(max(0, BUSY - running()))
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in missing]
@@ -334,8 +335,8 @@ def test_a_leaked_process_that_nobody_named_is_left_alone(
     assert alive(pid)
     (refusal,) = records(fleet)
     assert (refusal["kind"], refusal["refusal"]) == ("refusal", "evidence")
-    kept = tuple(each for each in proofs.PROOFS if each.holds is not proofs.is_what_was_named)
-    monkeypatch.setattr(proofs, "PROOFS", kept)
+    kept = tuple(each for each in last_checks.PROOFS if each.holds is not last_checks.is_what_was_named)
+    monkeypatch.setattr(last_checks, "PROOFS", kept)
     assert carry_out(leak_order(fleet, pid, named=""), fleet.tools()).actions == DONE
 
 

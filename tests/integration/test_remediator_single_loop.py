@@ -12,10 +12,10 @@ import pytest
 from tests.support.processes import end_process
 from tests.support.remediation import FLEET, Fleet, alive, counted, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.log import fields_of
-from tmux_exporter.remediation import Action, Method, Mode, Outcome, TargetKind
-from tmux_exporter.remediator.rules import Condition, Match, Policy, Rung, When
-from tmux_exporter.remediator.world import World
+from tmux_exporter.base.log import fields_of
+from tmux_exporter.facts.remediation import Action, Method, Mode, Outcome, TargetKind
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.policies.policy import Condition, Match, Policy, Rung, When
 
 LADDER = (Rung(action=Action.WARN), Rung(action=Action.SNAPSHOT), Rung(action=Action.THROTTLE))
 

@@ -20,10 +20,10 @@ from tests.support.processes import is_gone
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.zoo import Zoo
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.sources.tmux import socket_files
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "policies.yml"
-REMEDIATOR = (sys.executable, "-m", "tmux_exporter.remediator_cli")
+REMEDIATOR = (sys.executable, "-m", "tmux_exporter.cli.remediator")
 MANY = 60.0
 
 ORPHANS = {
@@ -95,7 +95,7 @@ def start_and_test(base: Path) -> None:
     os.environ["TMUX_TMPDIR"] = str(base)
     for name in ("TMUX", "TMUX_PANE"):
         os.environ.pop(name, None)
-    tmux_sockets.DEFAULT_BASE = str(base / "none")
+    socket_files.DEFAULT_BASE = str(base / "none")
     sockets = base / f"tmux-{os.getuid()}"
     sockets.mkdir(mode=0o700)
     zoo = Zoo(Scene(base, sockets), sockets)

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.support.exporter import Exporter
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.sources.running_exporter import Answer, RunningExporter
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.sources.own.running_exporter import Answer, RunningExporter
 
 
 @contextmanager

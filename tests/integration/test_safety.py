@@ -11,13 +11,13 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.mutants import MUTANTS, VARIABLE
-from tmux_exporter.remediator import proofs, vetoes
+from tmux_exporter.remediator.decide import last_checks, vetoes
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "safety.md").read_text()
 
-VETOES = "tests/unit/test_remediator_vetoes.py"
-PROOFS = "tests/unit/test_remediator_proofs.py"
+VETOES = "tests/unit/remediator/decide/test_vetoes.py"
+PROOFS = "tests/unit/remediator/decide/test_last_checks.py"
 
 
 class Promise(NamedTuple):
@@ -34,18 +34,18 @@ def promised() -> list[Promise]:
 
 
 def never_touched() -> list[Promise]:
-    guards = re.findall(r"^\| [^|]* \| `((?:vetoes|proofs)\.\w+)` \|$", PAGE, re.MULTILINE)
+    guards = re.findall(r"^\| [^|]* \| `((?:vetoes|last_checks)\.\w+)` \|$", PAGE, re.MULTILINE)
     return [Promise(guard=each, file=VETOES if each.startswith("vetoes") else PROOFS) for each in guards]
 
 
 ALL = [*promised(), *never_touched()]
-SOME = ("vetoes.sees_its_servers", "proofs.are_no_tmux", "cycle.OBSERVATIONS")
+SOME = ("vetoes.sees_its_servers", "last_checks.are_no_tmux", "cycle.OBSERVATIONS")
 
 
 def test_the_page_says_each_guard_once_and_every_guard_there_is() -> None:
     guards = [each.guard for each in ALL]
     assert sorted(guards) == sorted(MUTANTS)
-    assert len(never_touched()) == len(vetoes.VETOES) + len(proofs.PROOFS)
+    assert len(never_touched()) == len(vetoes.VETOES) + len(last_checks.PROOFS)
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "---" not in line]
     headings = 3
     assert len(rows) - headings == len(ALL), "a row is not understood"

@@ -10,10 +10,10 @@ import pytest
 from tests.support.processes import end_process
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.schedulers import find_schedulers
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Scheduler, SchedulerState
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.analysis.schedulers.find import find_schedulers
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
+from tmux_exporter.sources.tmux import socket_files
 
 # What the schedulers of Tmux-Orchestrator run, with a delay that no test waits for.
 CHECK_IN = """
@@ -27,7 +27,7 @@ echo $! >$B/check-in.pid
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     made = Scene(base, socket_dir)
     yield made
     made.close()

@@ -12,10 +12,10 @@ from tests.support.policies import HEAD, write
 from tests.support.processes import end_process, is_gone
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.model import SchedulerState
+from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator import service
-from tmux_exporter.remediator.plan import digest
-from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.record.plan import digest
 
 ASKING = (
     HEAD

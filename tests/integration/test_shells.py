@@ -11,13 +11,14 @@ import pytest
 
 from tests.support.processes import end_process
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.scheduler_candidates import Candidate, Scripts
-from tmux_exporter.analysis.shell_grammar import PureScript
-from tmux_exporter.analysis.tmux_words import doubt, questions
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import ProcessId, SchedulerState, ShellQuestion
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.shells import ShellReader
+from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
+from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
+from tmux_exporter.analysis.schedulers.tmux_words import doubt, questions
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.schedulers import SchedulerState, ShellQuestion
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.shells import ShellReader
 
 TMUX = os.path.realpath(shutil.which("tmux") or "")
 PLAIN = "/usr/bin:/bin"

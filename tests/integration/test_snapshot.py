@@ -17,14 +17,14 @@ from tests.support.clock import ShiftedClock
 from tests.support.processes import end_process, is_gone
 from tests.support.remediation import running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.errors import CannotSeeError
-from tmux_exporter.model import ProcessId
-from tmux_exporter.remediation import Action, TargetKind
-from tmux_exporter.remediator import py_spy, snapshot
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.rules import Match, Part, Rung
-from tmux_exporter.remediator.world import process_of
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, TargetKind
+from tmux_exporter.remediator.act import evidence, py_spy
+from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Match, Part, Rung
 
 CLOCK = SystemClock()
 SECRET = "do-not-tell"
@@ -49,7 +49,7 @@ def take(
     folder: Path, process: ProcessId, parts: Sequence[Part], clock: SystemClock | ShiftedClock = CLOCK
 ) -> Path:
     labels = {"policy": "fd-leak"}
-    return snapshot.take(folder, process, parts, labels, clock=clock, screen=lambda: ["on it"])
+    return evidence.take(folder, process, parts, labels, clock=clock, screen=lambda: ["on it"])
 
 
 def test_what_a_process_was_like_is_kept(running: ProcessId, tmp_path: Path) -> None:
@@ -82,11 +82,11 @@ def test_of_what_is_gone_or_is_another_there_is_none(running: ProcessId, tmp_pat
     os.waitid(os.P_PID, running.pid, os.WEXITED)
     with pytest.raises(CannotSeeError, match="gone"):
         take(tmp_path, running, (Part.STATUS,))
-    assert not (tmp_path / snapshot.FOLDER).exists()
+    assert not (tmp_path / evidence.FOLDER).exists()
 
 
 def test_what_cannot_be_read_or_kept_is_not_gone(running: ProcessId, tmp_path: Path) -> None:
-    (tmp_path / snapshot.FOLDER).touch()
+    (tmp_path / evidence.FOLDER).touch()
     with pytest.raises(OSError, match="cannot make "):
         take(tmp_path, running, (Part.STATUS,))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_or_kept_is_not_gone(running: ProcessId, tmp_path: P
 
 
 def test_only_so_many_are_kept(running: ProcessId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MOST_FILES", 2)
+    monkeypatch.setattr(evidence, "MOST_FILES", 2)
     clock = ShiftedClock()
     paths = []
     for _ in range(4):

@@ -21,14 +21,16 @@ from tests.support.hostile import received, start
 from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
 from tests.support.wait import wait_for
 from tests.versions.get_tmux import installed_tmux
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import PaneKey, ProcessId, QueryFailure
-from tmux_exporter.sources import tmux_client, tmux_program, tmux_protocol, tmux_socket
-from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
-from tmux_exporter.sources.tmux_program import ProgramError, ProgramExchange
-from tmux_exporter.sources.tmux_query import command_list, new_nonce
-from tmux_exporter.sources.tmux_screens import Asked, ScreenReader, parse_screens
-from tmux_exporter.sources.tmux_verdict import Outcome, screens_verdict, verdict
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey, QueryFailure
+from tmux_exporter.sources.tmux import ask as tmux_client
+from tmux_exporter.sources.tmux import client_transport, protocol, socket_transport
+from tmux_exporter.sources.tmux.answer import Outcome, screens_verdict, verdict
+from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
+from tmux_exporter.sources.tmux.client_transport import ProgramError, ProgramExchange
+from tmux_exporter.sources.tmux.query import command_list, new_nonce
+from tmux_exporter.sources.tmux.screens import Asked, ScreenReader, parse_screens
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -83,7 +85,7 @@ def test_screens_by_every_way(transport: str, server: TmuxUnderTest) -> None:
 
 
 def test_a_screen_that_is_too_much_is_cut_off(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tmux_protocol, "MAX_ANSWER", 100)
+    monkeypatch.setattr(protocol, "MAX_ANSWER", 100)
     reader = ScreenReader(uid=os.getuid(), clock=SystemClock())
     key = PaneKey(ProcessId(server.pid, 1), "%0")
     asked = [Asked(socket=str(server.path), panes=(key,))]
@@ -101,8 +103,8 @@ def test_asking_leaves_no_trace(server: TmuxUnderTest) -> None:
 PRINT_TEXTS = """
 import json, sys
 from tests.integration.test_tmux_client import ask
-from tmux_exporter.model import ProcessId
-from tmux_exporter.sources.tmux_listing import parse
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.sources.tmux.parse_listing import parse
 answer = ask(sys.argv[1], sys.argv[2])
 got = parse(answer, ProcessId(answer.peer, 1))
 print(json.dumps([[pane.id, pane.agent_option] for pane in got.panes] + [w.name for w in got.windows]))
@@ -170,8 +172,8 @@ def test_both_transports_give_the_same(server: TmuxUnderTest) -> None:
 
 def speak_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every server answers a message of another protocol version with one that says so, and hangs up."""
-    monkeypatch.setattr(tmux_protocol, "PROTOCOL_VERSION", 9)
-    monkeypatch.setattr(tmux_socket, "check_request", lambda _: None)
+    monkeypatch.setattr(protocol, "PROTOCOL_VERSION", 9)
+    monkeypatch.setattr(socket_transport, "check_request", lambda _: None)
 
 
 def test_where_the_dialect_is_another_the_servers_own_program_asks(
@@ -224,7 +226,7 @@ def test_what_the_program_says_of_a_socket_that_nobody_serves(
 
 
 def test_the_program_is_cut_off_too(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tmux_program, "MAX_ANSWER", 100)
+    monkeypatch.setattr(client_transport, "MAX_ANSWER", 100)
     assert run_program(server.path, server).failure is QueryFailure.UNTRUSTED
     assert not children()
 
@@ -311,7 +313,7 @@ def ask_as_nobody(path: Path, uid: int) -> str:
     """What a process of another uid, which takes servers of `uid` for its own, is answered."""
     program = (
         "import sys, os; sys.path.insert(0, sys.argv[1]);"
-        "from tmux_exporter.clock import SystemClock; from tmux_exporter.sources.tmux_client import *;"
+        "from tmux_exporter.base.clock import SystemClock; from tmux_exporter.sources.tmux.ask import *;"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
         "print(ask_all([Question(socket=sys.argv[2], version=None)], uid=int(sys.argv[3]), timeout=5,"
         " transport='socket', clock=SystemClock())[0].failure)"

@@ -18,15 +18,17 @@ from tests.support import hostile
 from tests.support.clock import ShiftedClock
 from tests.support.processes import end_process, is_gone
 from tests.support.wait import wait_for
-from tmux_exporter.clock import Clock
+from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.label import label_text
-from tmux_exporter.model import Pane, Process, ProcessTable, ServerView, TmuxView
-from tmux_exporter.sources import tmux_servers, tmux_sockets
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
-from tmux_exporter.sources.tmux_servers import TmuxSource, process_cpu_seconds
-from tmux_exporter.sources.tmux_sockets import Standing, look, scan
+from tmux_exporter.facts.label import label_text
+from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.facts.tmux import Pane, ServerView, TmuxView
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.tmux import socket_files
+from tmux_exporter.sources.tmux import source as tmux_servers
+from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
+from tmux_exporter.sources.tmux.socket_files import Standing, look, scan
+from tmux_exporter.sources.tmux.source import TmuxSource, process_cpu_seconds
 
 UID = os.getuid()
 NOBODY = 65534
@@ -89,7 +91,7 @@ class Machine:
 def machine(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     base = socket_dir.parent
     (base / "tmp").mkdir()
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "tmp"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "tmp"))
     made = Machine(base=base, sockets=socket_dir)
     yield made
     for pid in made.pids:

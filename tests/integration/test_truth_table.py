@@ -16,9 +16,10 @@ from tests.support.scene import Scene
 from tests.support.scene_watch import SceneWatch
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
-from tmux_exporter.analysis.leak_guards import _MARKERS
-from tmux_exporter.model import LeakKind, SchedulerState
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.analysis.leaks.exemptions import _MARKERS
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.sources.tmux import socket_files
 
 MANY = 30.0
 
@@ -140,7 +141,7 @@ LATE_SECONDS = 1800 + 60
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     programs.make(base, [*(line for line, _ in JOBS.values()), "$B/bin/tmux-exporter"])
     made = Scene(base, socket_dir)
     yield made

@@ -12,9 +12,9 @@ from tests.support.processes import end_process
 from tests.support.scene import Scene
 from tests.support.scene_watch import SceneWatch
 from tests.support.wait import wait_for
-from tmux_exporter.model import SchedulerState
-from tmux_exporter.report import Report, SchedulerReport
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.facts.report import Report, SchedulerReport
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.sources.tmux import socket_files
 
 MANY = 30.0
 LOOKS = 4
@@ -23,7 +23,7 @@ LOOKS = 4
 @pytest.fixture
 def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     base = socket_dir.parent
-    monkeypatch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
     made = Scene(base, socket_dir)
     yield made
     made.close()

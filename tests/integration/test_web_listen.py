@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.http import FakeFeed, connect, request, serving
+from tmux_exporter.base.errors import UsageError
 from tmux_exporter.config import WebSettings
-from tmux_exporter.errors import UsageError
-from tmux_exporter.sources.port_owner import who_listens
+from tmux_exporter.sources.host.port_owner import who_listens
 from tmux_exporter.web.listen import open_listener
 
 HOLDER = """

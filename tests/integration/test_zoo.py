@@ -12,7 +12,7 @@ from tests.support.scene import Scene
 from tests.support.zoo.decoys import DECOYS, LEFT
 from tests.support.zoo.guards import GUARDS
 from tests.support.zoo.zoo import Zoo
-from tmux_exporter.sources import tmux_sockets
+from tmux_exporter.sources.tmux import socket_files
 
 AT_LEAST = 60
 
@@ -24,7 +24,7 @@ def zoo() -> Iterator[Zoo]:
         patch.setenv("TMUX_TMPDIR", str(base))
         patch.delenv("TMUX", raising=False)
         patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
         sockets = base / f"tmux-{os.getuid()}"
         sockets.mkdir(mode=0o700)
         made = Zoo(Scene(base, sockets), sockets)

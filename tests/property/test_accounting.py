@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import process, table
-from tmux_exporter.analysis.accounting import Accounts, Totals
-from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.analysis.cpu.counters import Accounts, Totals
+from tmux_exporter.facts.process import ProcessId, ProcessTable
 
 _VALUES = st.integers(0, 10**6)
 _GROUPS = ("%0", "%1", "session")

@@ -5,20 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import answering, pane, process, silent, table, tmux_environ, tmux_server, tmux_view
-from tmux_exporter.analysis import attribution
-from tmux_exporter.analysis.attribution import attribute
-from tmux_exporter.model import (
-    Evidence,
-    Owner,
-    OwnerKind,
-    Pane,
-    PaneKey,
-    Process,
-    ProcessId,
-    ProcessTable,
-    ServerView,
-    TmuxView,
-)
+from tmux_exporter.analysis.ownership import attribution
+from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView, TmuxView
 
 _PIDS = range(4, 20)
 _SERVERS = (2, 3)

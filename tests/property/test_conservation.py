@@ -24,7 +24,7 @@ from tests.support.accounted_history import (
 from tests.support.naive_conservation import NaiveCounters
 from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
 from tests.support.simulated_reader import DEEDS, read_table
-from tmux_exporter.analysis.accounting import Accounts
+from tmux_exporter.analysis.cpu.counters import Accounts
 
 TAPES = st.binary(min_size=40, max_size=400)
 SEEDS = range(2500)

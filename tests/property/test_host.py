@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.mounts import mount_line
-from tmux_exporter.sources import host_parse
-from tmux_exporter.sources.mounts import Mount, local_mounts, parse_mounts
+from tmux_exporter.sources.host import parse as host_parse
+from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts
 
 PARSERS: list[Callable[[bytes], object]] = [
     host_parse.parse_memory,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmux_exporter.analysis.labels import unique_labels
-from tmux_exporter.label import LONGEST, bounded, is_label, label_text, suffixed, visible_text
+from tmux_exporter.facts.label import LONGEST, bounded, is_label, label_text, suffixed, visible_text
 
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})")
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.listings import listing, server_view, tmux_view
-from tmux_exporter.analysis.names import Claim, NameBook
-from tmux_exporter.model import PaneKey, ProcessId
+from tmux_exporter.analysis.agents.names import Claim, NameBook
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey
 
 FLEET = listing({"a": ["w"] * 3, "b": ["w"] * 3})
 VIEW = tmux_view(server_view(FLEET))

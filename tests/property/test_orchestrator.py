@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from tests.support.orchestrator import INTERVAL, World
-from tmux_exporter.model import ProcessId, SchedulerState
-from tmux_exporter.remediation import Action, Outcome, Refusal
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policy import decide, note, start
-from tmux_exporter.remediator.rules import Breaker, Policy, PolicySet
-from tmux_exporter.remediator.vetoes import Moment
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.decide import decide, note, start
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Breaker, Policy, PolicySet
 
 SHIPPED = replace(ORPHANED_SCHEDULERS, max_match=10_000, max_match_ratio=1.0)
 """The shipped one, but for how many may match: here most of a fleet loses its targets."""

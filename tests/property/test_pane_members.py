@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import process, table
-from tmux_exporter.analysis.pane_members import PaneMembers
-from tmux_exporter.analysis.snapshot import Rosters, living
-from tmux_exporter.model import Changes, PaneKey, Process, ProcessId
+from tmux_exporter.analysis.report.pane_members import PaneMembers
+from tmux_exporter.analysis.report.view import Rosters, living
+from tmux_exporter.facts.process import Changes, Process, ProcessId
+from tmux_exporter.facts.tmux import PaneKey
 
 SERVER = ProcessId(1, 1)
 PIDS = range(2, 7)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.sources.procfs_parse import (
+from tmux_exporter.sources.processes.parse import (
     Stat,
     parse_argv,
     parse_boot_time,

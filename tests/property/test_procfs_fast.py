@@ -11,8 +11,8 @@ from tests.support.facts import UID
 from tests.support.fast_on_simulation import FastOnSimulation
 from tests.support.simulated_kernel import INIT, SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
-from tmux_exporter.model import ProcessTable
-from tmux_exporter.sources.procfs_strangers import strangers
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.sources.processes.other_users import strangers
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)

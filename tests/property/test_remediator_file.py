@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.model import ProcessId
-from tmux_exporter.remediation import Action, Mode, Outcome, PolicyStatus, Refusal, RemediatorStatus
-from tmux_exporter.remediator.status_file import render
-from tmux_exporter.sources.remediator_file import parse_status
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, PolicyStatus, Refusal, RemediatorStatus
+from tmux_exporter.remediator.record.status_file import render
+from tmux_exporter.sources.own.remediator_status import parse_status
 
 counts = st.integers(min_value=0, max_value=2**53)
 numbers = st.floats(min_value=0, max_value=1e12)

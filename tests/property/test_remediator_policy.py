@@ -7,11 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.orphans import INTERVAL, SERVER, Cycles, orphan, seen
-from tmux_exporter.model import Problem, SchedulerState
-from tmux_exporter.remediation import Action, Mode
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.history import Decision
-from tmux_exporter.report import Report, SchedulerReport, ServerReport
+from tmux_exporter.facts.process import Problem
+from tmux_exporter.facts.remediation import Action, Mode
+from tmux_exporter.facts.report import Report, SchedulerReport, ServerReport
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 
 POLICY = replace(
     ORPHANED_SCHEDULERS.scaled(1 / 30), per_cycle=2, per_hour=4, max_match=5, max_match_few=3, remaining=30.0

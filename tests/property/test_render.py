@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.client import client_pages
-from tmux_exporter.metrics.family import Distribution, Family, Kind, Sample, Spec
+from tmux_exporter.facts.report import Histogram
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
 from tmux_exporter.metrics.render import Renderer
-from tmux_exporter.report import Histogram
 
 text = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ['"', "\\", "\n", '\\"', "\\n", 'a\nb\\c"d', "", " ", "#", "\r\t\x00", "\u241e", "🦊", '{x="1"} 2']

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.scheduler_duplicates import SAME_TIME_SECONDS, Entry, find_duplicates
-from tmux_exporter.model import ProcessId
+from tmux_exporter.analysis.schedulers.duplicates import SAME_TIME_SECONDS, Entry, find_duplicates
+from tmux_exporter.facts.process import ProcessId
 
 
 @st.composite

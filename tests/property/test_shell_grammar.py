@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.send_keys import Send
-from tmux_exporter.analysis.shell_grammar import PureScript, read_script
-from tmux_exporter.analysis.shell_words import lex
+from tmux_exporter.analysis.schedulers.send_keys import Send
+from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, read_script
+from tmux_exporter.analysis.schedulers.shell_lexer import lex
 
 # Letters, and everything that means something to a shell.
 _SOUP = st.text(alphabet="ab1é \t\n'\"\\$`*?[]{}()<>|&;#~=!-_:.%,^@/+", min_size=1, max_size=12)

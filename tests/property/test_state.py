@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.agent_facts import (
+from tmux_exporter.facts.agents import (
     AgentMemory,
     AgentPlace,
     AgentState,
@@ -11,9 +11,10 @@ from tmux_exporter.agent_facts import (
     NameMemory,
     WaitingReason,
 )
-from tmux_exporter.label import Label, label_text
-from tmux_exporter.model import PaneKey, ProcessId
-from tmux_exporter.state import parse, render
+from tmux_exporter.facts.label import Label, label_text
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sampling.state_file import parse, render
 
 NOW = 1_700_000_000.0
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.printed import NONCE, answer, client_record, pane_record, server_record
-from tmux_exporter.model import Listing, ProcessId, QueryFailure, WindowLink
-from tmux_exporter.sources.tmux_listing import ListingError, parse
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import Listing, QueryFailure, WindowLink
+from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
 
 SERVER = ProcessId(999, 1)
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.hostile import finished, opened, output
-from tmux_exporter.sources.tmux_protocol import Conversation, request
-from tmux_exporter.sources.tmux_query import BASE_VERSION, command_list, new_nonce, parse_version, screen_list
-from tmux_exporter.sources.tmux_request_check import check_request
+from tmux_exporter.sources.tmux.protocol import Conversation, request
+from tmux_exporter.sources.tmux.query import BASE_VERSION, command_list, new_nonce, parse_version, screen_list
+from tmux_exporter.sources.tmux.request_check import check_request
 
 nonces = st.text("0123456789abcdef", min_size=16, max_size=16)
 pids = st.integers(1, 1 << 22)

@@ -4,13 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.facts import listing, process, table
-from tmux_exporter.label import Label
-from tmux_exporter.model import ProcessId, QueryFailure
-from tmux_exporter.sources.tmux_book import FORGET_AFTER, Outcome, Server, is_due, is_gone
-from tmux_exporter.sources.tmux_labels import Key, assign_labels, key_of
-from tmux_exporter.sources.tmux_listeners import Listener
-from tmux_exporter.sources.tmux_settle import Findings, settle
-from tmux_exporter.sources.tmux_sockets import Site, Standing
+from tmux_exporter.facts.label import Label
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.sources.tmux.listeners import Listener
+from tmux_exporter.sources.tmux.server import FORGET_AFTER, Outcome, Server, is_due, is_gone
+from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
+from tmux_exporter.sources.tmux.socket_files import Site, Standing
+from tmux_exporter.sources.tmux.update_servers import Findings, settle
 
 HOLD = 30.0
 FOLDER = "/tmp/tmux-1000"

@@ -25,8 +25,8 @@ from tests.support.page_trials import CANNOT, Trial, is_listed, trial
 from tests.support.pages import REPOSITORY, Block, all_blocks
 from tests.support.policies import HEAD, write
 from tests.support.wait import wait_for
-from tmux_exporter import stack
-from tmux_exporter.places import REMEDIATOR_STATUS
+from tmux_exporter.base.places import REMEDIATOR_STATUS
+from tmux_exporter.commands import prometheus
 
 STEPS = """\
 policies:
@@ -108,15 +108,16 @@ def prometheus_problem(block: Block, folder: Path) -> str:
     )
     if checked.returncode:
         return checked.stdout + checked.stderr
-    server = stack.start_prometheus(program("prometheus"), folder, file.read_text())
+    server = prometheus.start_prometheus(program("prometheus"), folder, file.read_text())
     try:
         wait_for(
-            lambda: stack.fetch(f"{server.url}/-/ready"), f"Prometheus is ready: {stack.last_words(server)}"
+            lambda: prometheus.fetch(f"{server.url}/-/ready"),
+            f"Prometheus is ready: {prometheus.last_words(server)}",
         )
-        rules = json.loads(stack.fetch(f"{server.url}/api/v1/rules") or b"{}")["data"]["groups"]
+        rules = json.loads(prometheus.fetch(f"{server.url}/api/v1/rules") or b"{}")["data"]["groups"]
         files = {each["file"] for each in rules}
     finally:
-        stack.stop([server])
+        prometheus.stop([server])
     wanted = len(RULES) if "rule_files" in block.text else 0
     return "" if len(files) == wanted else f"loads {len(files)} of {wanted} files of rules"
 
@@ -136,7 +137,7 @@ def test_the_exporter_runs_with_it(
 def test_the_remediator_runs_with_it(block: Block, tmp_path: Path) -> None:
     steps = HEAD + STEPS + textwrap.indent(block.text, " " * 4)
     file = write(tmp_path, block.text if trial(block) is Trial.POLICIES else steps)
-    check_config("tmux_exporter.remediator_cli", file)
+    check_config("tmux_exporter.cli.remediator", file)
     # It sees nothing of the machine's user.
     assert in_namespace(lambda: observe(file, tmp_path)), "the kernel gives no namespace"
 
@@ -147,7 +148,7 @@ def observe(policies: Path, home: Path) -> None:
     words = ("run", "--policy", str(policies), "--interval", "500ms")
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            (sys.executable, "-m", "tmux_exporter.remediator_cli", *words),
+            (sys.executable, "-m", "tmux_exporter.cli.remediator", *words),
             stderr=log,
             env={**os.environ, **places},
         )

@@ -40,13 +40,13 @@ from tests.support.remediator_cases import (
 from tests.support.remediator_process import RemediatorProcess, command
 from tests.support.remediator_stage import Stage, target_of
 from tests.support.remediator_text import FILE, STEPS, policy
-from tmux_exporter.model import SchedulerState
-from tmux_exporter.remediation import Action, Mode, Outcome, TargetKind
-from tmux_exporter.remediator.holds import Holds
-from tmux_exporter.remediator.plan import digest
-from tmux_exporter.remediator.protection import Hold
-from tmux_exporter.remediator.world import process_of
-from tmux_exporter.state import boot_id
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, TargetKind
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.remediator.record.plan import digest
+from tmux_exporter.sampling.state_file import boot_id
 
 SCOPE = ("--server", FLEET, "--server", OTHER)
 

@@ -13,10 +13,10 @@ from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.remediator_process import RemediatorProcess, command
 from tests.support.remediator_stage import make_programs
 from tests.support.shipped_policies import plant, quickened
-from tmux_exporter.remediation import Action, Mode, PolicyStatus, Refusal
-from tmux_exporter.remediator.language.load import load
-from tmux_exporter.remediator.plan import digest
-from tmux_exporter.remediator.rules import Policy
+from tmux_exporter.facts.remediation import Action, Mode, PolicyStatus, Refusal
+from tmux_exporter.remediator.policies.load import load
+from tmux_exporter.remediator.policies.policy import Policy
+from tmux_exporter.remediator.record.plan import digest
 
 Applied = Mapping[str, Sequence[str]]
 """What came of a plan, in words, by policy."""

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 
 from tests.support.exporter import Exporter
 from tests.support.wheel import build_wheel
-from tmux_exporter.export_cli import export
-from tmux_exporter.shipped_files import shipped
+from tmux_exporter.base.shipped_files import shipped
+from tmux_exporter.cli.export import export
 
 MADE_AT_EXPORT = {"rules"}
 """Kinds of which nothing lies in the wheel: they are made from the thresholds, which do."""
@@ -46,7 +46,7 @@ def test_it_carries_every_file_that_export_writes(wheel: Path) -> None:
         }
         assert files == shipped(kind), "the checkout has the same"
         assert files
-    assert (wheel / "tmux_exporter" / "alerting" / "thresholds.toml").is_file()
+    assert (wheel / "tmux_exporter" / "alerting" / "base" / "thresholds.toml").is_file()
 
 
 def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_path: Path) -> None:

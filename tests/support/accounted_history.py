@@ -13,8 +13,8 @@ from typing import Protocol
 
 from tests.support.simulated_kernel import INIT, TICK_NS, Account, SimulatedKernel
 from tests.support.simulated_reader import Mischief, read_table
-from tmux_exporter.analysis.accounting import Totals
-from tmux_exporter.model import ProcessId, ProcessTable
+from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.facts.process import ProcessId, ProcessTable
 
 NOBODYS = "unattributed"
 STRANGERS = "strangers"

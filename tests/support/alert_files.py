@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from tests.support.promql import selected
+from tmux_exporter.alerting.base.scope import Scope
+from tmux_exporter.alerting.base.thresholds import Thresholds, load
 from tmux_exporter.alerting.rules import rule_file
-from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.alerting.thresholds import Thresholds, load
 
 REPOSITORY = Path(__file__).parents[2]
 ALERTS = REPOSITORY / "alerts"

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, cast
 import promql_parser as promql
 
 from tests.support.promql import named_labels, nodes, selected
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.rules import all_rules
-from tmux_exporter.alerting.scope import Scope
 from tmux_exporter.metrics.catalogue import BY_NAME
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
-from tmux_exporter.metrics.family import Family, Kind
+from tmux_exporter.metrics.catalogue.family import Family, Kind
 
 _openmetrics: Callable[[CollectorRegistry], bytes] = generate_openmetrics
 _go: Callable[[float], str] = floatToGoString

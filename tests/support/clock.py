@@ -1,6 +1,6 @@
 """Clocks that a test moves."""
 
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 
 
 class ManualClock:

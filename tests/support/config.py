@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config import load
-from tmux_exporter.errors import ConfigError
 
 FILES = Path(__file__).parents[1] / "fixtures" / "config"
 

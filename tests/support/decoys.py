@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.remediation import FLEET, OTHER
-from tmux_exporter.remediator import candidates, proofs, vetoes
+from tmux_exporter.remediator.decide import candidates, last_checks, vetoes
 
 Guard = Callable[..., object]
 
@@ -49,11 +49,11 @@ DECOYS = {
         guards=frozenset(
             {
                 is_shown,
-                proofs.are_out_of_reach,
-                proofs.is_a_shell,
-                proofs.is_a_pure_scheduler,
-                proofs.has_only_its_sleep,
-                proofs.sleeps_its_first_sleep,
+                last_checks.are_out_of_reach,
+                last_checks.is_a_shell,
+                last_checks.is_a_pure_scheduler,
+                last_checks.has_only_its_sleep,
+                last_checks.sleeps_its_first_sleep,
             }
         ),
         has_sleep=False,
@@ -61,7 +61,12 @@ DECOYS = {
     "sleep_job": Decoy(
         command="nohup sleep 20000",
         guards=frozenset(
-            {is_shown, proofs.is_a_shell, proofs.is_a_pure_scheduler, proofs.has_only_its_sleep}
+            {
+                is_shown,
+                last_checks.is_a_shell,
+                last_checks.is_a_pure_scheduler,
+                last_checks.has_only_its_sleep,
+            }
         ),
         has_sleep=False,
     ),
@@ -77,7 +82,7 @@ DECOYS = {
                 vetoes.is_endable,
                 vetoes.sees_its_servers,
                 vetoes.is_recent,
-                proofs.is_a_pure_scheduler,
+                last_checks.is_a_pure_scheduler,
             }
         ),
     ),
@@ -98,7 +103,7 @@ DECOYS = {
     },
     "script_file": Decoy(
         command="nohup bash $B/later.sh",
-        guards=frozenset({is_shown, proofs.is_a_pure_scheduler}),
+        guards=frozenset({is_shown, last_checks.is_a_pure_scheduler}),
     ),
 }
 """The decoys of the main job, with `make_files` done in `$B`; OTHER has a session `frontend`."""

@@ -1,8 +1,8 @@
 """One act, as the loop of the remediator carries it out where nobody holds anything."""
 
-from tmux_exporter.remediator.act import Result, Tools, end
-from tmux_exporter.remediator.judging import confirmation
-from tmux_exporter.remediator.order import Order
+from tmux_exporter.remediator.act.terminate import Result, Tools, end
+from tmux_exporter.remediator.decide.objections import confirmation
+from tmux_exporter.remediator.decide.order import Order
 
 
 def carried_out(order: Order, tools: Tools) -> Result:

@@ -13,9 +13,9 @@ from prometheus_client.core import Metric, Sample
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from tmux_exporter.label import is_label
+from tmux_exporter.facts.label import is_label
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
 
 Key = tuple[tuple[str, str], ...]
 

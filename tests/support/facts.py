@@ -7,19 +7,8 @@ leads its own kernel session and has an environment without tmux, unless a test 
 from collections.abc import Mapping
 from typing import Any
 
-from tmux_exporter.model import (
-    Listing,
-    Pane,
-    PaneKey,
-    Process,
-    ProcessId,
-    ProcessTable,
-    ServerView,
-    Session,
-    TmuxView,
-    Window,
-    WindowLink,
-)
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, Session, TmuxView, Window, WindowLink
 
 SOCKET = "/tmp/tmux-1000/default"
 UID = 1000

@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from tests.support.clock import ManualClock
 from tests.support.facts import UID
 from tests.support.simulated_kernel import TICK_NS, SimulatedKernel
-from tmux_exporter.model import ProcessTable, Unreadable
-from tmux_exporter.sources.procfs_fast import FastReader
-from tmux_exporter.sources.procfs_kernel import Boot
-from tmux_exporter.sources.procfs_process import GONE, Known, Look
+from tmux_exporter.facts.process import ProcessTable, Unreadable
+from tmux_exporter.sources.processes.fast_reader import FastReader
+from tmux_exporter.sources.processes.kernel import Boot
+from tmux_exporter.sources.processes.process import GONE, Known, Look
 
 FORKS_BEFORE = 5000
 """Forks of the machine before the simulation."""

@@ -34,6 +34,6 @@ def send(descriptor: int, number: int, *_: object) -> None:
 
 if __name__ == "__main__":
     signal.pidfd_send_signal = send
-    from tmux_exporter.remediator_cli import main
+    from tmux_exporter.cli.remediator import main
 
     main()

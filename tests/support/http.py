@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tests.support.report import example_report
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import WebSettings
-from tmux_exporter.report import Report
-from tmux_exporter.web.report_json import render
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics.report_json import render
 from tmux_exporter.web.server import WebServer
 
 TEXT = b"# HELP tmux_up Whether it answers.\n# TYPE tmux_up gauge\ntmux_up 1\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _PROGRAM = """
 import os, signal, sys
-from tmux_exporter import entry
+from tmux_exporter.cli import main as entry
 
 class Watch:
     seen = 0
@@ -23,7 +23,7 @@ class Watch:
             os.kill(os.getpid(), signal.SIGINT)
 
 if sys.argv[1] == "up":
-    from tmux_exporter import stack
+    from tmux_exporter.commands import prometheus as stack
     stack.PROMETHEUS_PORT = stack.ALERTMANAGER_PORT = 0
 sys.meta_path.insert(0, Watch())
 entry.START()

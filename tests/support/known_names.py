@@ -13,11 +13,11 @@ from tests.support.alert_files import shipped
 from tests.support.pages import REPOSITORY
 from tests.support.promised import catalogued, labels, there
 from tests.support.promql import named_labels, selected
-from tmux_exporter.cli import cli
-from tmux_exporter.config.convert import section_classes
+from tmux_exporter.cli.exporter import cli
+from tmux_exporter.cli.remediator import cli as remediator_cli
+from tmux_exporter.config.build import section_classes
 from tmux_exporter.config.records import section_keys
 from tmux_exporter.metrics.catalogue import FAMILIES
-from tmux_exporter.remediator_cli import cli as remediator_cli
 
 GROUPS = {"tmux-exporter": cli, "tmux-remediator": remediator_cli}
 """Our programs."""
@@ -39,7 +39,7 @@ FOREIGN_VARIABLES = {
 }
 """Variables that are not ours to read."""
 
-NO_SETTINGS = {"agents.json": "a file", "log.py": "a file", "tmux.conf": "a file", "limits.conf": "a file"}
+NO_SETTINGS = {"agents.json": "a file", "tmux.conf": "a file", "limits.conf": "a file"}
 """Words that look like `section.key`."""
 
 NO_METRICS = {"tmux_server": "a kind in policies", "tmux_exporter": "the package"}

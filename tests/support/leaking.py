@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tmux_exporter import agent_watch, entry, publisher, screen_watch, state
-from tmux_exporter.analysis.screen_clues import read_screen
+from tmux_exporter.analysis.agents.screen_state import read_screen
+from tmux_exporter.cli import main
+from tmux_exporter.commands import publisher
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics import report_json
 from tmux_exporter.metrics.render import Pages, Renderer
-from tmux_exporter.report import Report
-from tmux_exporter.web import app, report_json
+from tmux_exporter.sampling import agent_clues, screen_schedule, state_file
+from tmux_exporter.web import app
 
 VARIABLE = "TMUX_EXPORTER_LEAK"
 
@@ -36,7 +39,7 @@ def _listen() -> None:
         _read.extend(rows)
         return read_screen(program, rows)
 
-    _put(screen_watch, "read_screen", read)
+    _put(screen_schedule, "read_screen", read)
 
 
 def _metrics() -> None:
@@ -69,19 +72,19 @@ def _page() -> None:
 
 
 def _log() -> None:
-    original = agent_watch.AgentWatch.look
+    original = agent_clues.AgentWatch.look
 
     def look(*arguments: Any) -> Any:
         found = original(*arguments)
-        logging.getLogger("tmux_exporter.agent_watch").debug("seen: %s", " ".join(_read))
+        logging.getLogger("tmux_exporter.sampling.agent_clues").debug("seen: %s", " ".join(_read))
         return found
 
-    _put(agent_watch.AgentWatch, "look", look)
+    _put(agent_clues.AgentWatch, "look", look)
 
 
 def _state() -> None:
-    original = state.render
-    _put(state, "render", lambda memory, **words: original(memory, **words) + _text())
+    original = state_file.render
+    _put(state_file, "render", lambda memory, **words: original(memory, **words) + _text())
 
 
 LEAKS: dict[str, tuple[Callable[[], None], frozenset[str]]] = {
@@ -98,4 +101,4 @@ LEAKS: dict[str, tuple[Callable[[], None], frozenset[str]]] = {
 if __name__ == "__main__":
     _listen()
     LEAKS[os.environ[VARIABLE]][0]()
-    entry.main()
+    main.main()

@@ -2,18 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from tmux_exporter.model import (
-    Listing,
-    Pane,
-    Process,
-    ProcessId,
-    ProcessTable,
-    ServerView,
-    Session,
-    TmuxView,
-    Window,
-    WindowLink,
-)
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Listing, Pane, ServerView, Session, TmuxView, Window, WindowLink
 
 TICKS = 100
 BOOT = 1_700_000_000.0

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tests.support.facts import answering, pane, process, silent, table, tmux_server, tmux_view
-from tmux_exporter.agent_facts import AgentLife, AgentMemory, AgentState, Clue, StateSource, WaitingReason
-from tmux_exporter.analysis.agent_lives import AgentLives, Sight
-from tmux_exporter.analysis.agents import find_agents
-from tmux_exporter.analysis.attribution import attribute
-from tmux_exporter.analysis.names import NameBook
-from tmux_exporter.analysis.signatures import SIGNATURES
+from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.lifecycle import AgentLives, Sight
+from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.config import ExpectedAgent
-from tmux_exporter.model import Owner, Pane, Process, ProcessId
+from tmux_exporter.facts.agents import AgentLife, AgentMemory, AgentState, Clue, StateSource, WaitingReason
+from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.tmux import Pane
 
 SERVER = tmux_server(100)
 STARTED = 1000.0

@@ -104,7 +104,7 @@ def _tmux(
 def _watchers(environ: Mapping[str, str], held: contextlib.ExitStack) -> Iterator[tuple[str, Planted]]:
     for what, words in {
         "the exporter": ["tmux_exporter", "serve"],
-        "the remediator": ["tmux_exporter.remediator_cli", "run"],
+        "the remediator": ["tmux_exporter.cli.remediator", "run"],
     }.items():
         process = subprocess.Popen(
             [sys.executable, "-m", *words],

@@ -12,7 +12,7 @@ from itertools import product
 from tests.support.board_lint import recorded
 from tmux_exporter.alerting.recording import slo
 from tmux_exporter.metrics.catalogue import FAMILIES
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
 
 Labels = Mapping[str, str]
 

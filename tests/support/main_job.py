@@ -17,10 +17,10 @@ from tests.support.remediation import FLEET, OTHER, Fleet
 from tests.support.up import query
 from tests.support.wait import wait_for
 from tests.support.webhook import Webhook
-from tmux_exporter import stack
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.places import REMEDIATOR_AUDIT
+from tmux_exporter.base.places import REMEDIATOR_AUDIT
+from tmux_exporter.commands import prometheus as stack
 
 TIME_SCALE = 1 / 300
 """For rules, routes and policy: five minutes are a second."""
@@ -31,7 +31,7 @@ CHECK_IN = (
 )
 """What Tmux-Orchestrator's schedule_with_note.sh runs, word for word but for paths and the time."""
 
-REMEDIATOR = "tmux_exporter.remediator_cli"
+REMEDIATOR = "tmux_exporter.cli.remediator"
 FENCED = "tests.support.fenced_remediator"
 
 Started = tuple[int, str]

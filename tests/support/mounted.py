@@ -11,8 +11,8 @@ import os
 import sys
 
 from tests.support.facts import table
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.sources.host import HostReader
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.sources.host.host import HostReader
 
 NAMES = (b"two\nlines", b"blank \\040 tab\t#", b"\xff\xfe")
 COVERED, HUNG = b"covered", b"hung"

@@ -12,21 +12,11 @@ from typing import Any
 
 import pytest
 
-from tmux_exporter.remediation import Mode
-from tmux_exporter.remediator import (
-    act,
-    audit,
-    cycle,
-    judging,
-    lock,
-    policy,
-    proofs,
-    protection,
-    run,
-    telling,
-    vetoes,
-    words,
-)
+from tmux_exporter.facts.remediation import Mode
+from tmux_exporter.remediator import lock, loop
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.decide import cycle, decide, last_checks, objections, protection, vetoes
+from tmux_exporter.remediator.record import audit, audit_fields, log_fields
 
 VARIABLE = "TMUX_EXPORTER_MUTANT"
 
@@ -45,34 +35,34 @@ def _without_veto(guard: Callable[[Any], bool]) -> Callable[[], None]:
 
 def _without_proof(guard: Callable[[Any], bool]) -> Callable[[], None]:
     def mutate() -> None:
-        _put(proofs, "PROOFS", tuple(each for each in proofs.PROOFS if each.holds is not guard))
+        _put(last_checks, "PROOFS", tuple(each for each in last_checks.PROOFS if each.holds is not guard))
 
     return mutate
 
 
 def _steps(*names: str) -> None:
-    by_name = dict(act.STEPS)
-    _put(act, "STEPS", tuple(act.Step(name, by_name[name]) for name in names))
+    by_name = dict(terminate.STEPS)
+    _put(terminate, "STEPS", tuple(terminate.Step(name, by_name[name]) for name in names))
 
 
 def _sleep_first() -> None:
-    names = [step.name for step in act.STEPS]
+    names = [step.name for step in terminate.STEPS]
     place = names.index("stop")
     _steps(*names[:place], "end_last", *names[place:])
 
 
 def _no_intent() -> None:
-    _steps(*(step.name for step in act.STEPS if step.name != "record_intent"))
+    _steps(*(step.name for step in terminate.STEPS if step.name != "record_intent"))
 
 
 def _no_outcome() -> None:
-    _put(act, "_record_outcome", lambda _, __, result: result)
+    _put(terminate, "_record_outcome", lambda _, __, result: result)
 
 
 def _by_pid() -> None:
     """Signals go to numbers, and whether one is gone is asked of its number."""
     pids: dict[int, int] = {}
-    opened = act._Attempt.open
+    opened = terminate._Attempt.open
 
     def open_one(self: Any, pid: int) -> int:
         descriptor = opened(self, pid)
@@ -89,9 +79,9 @@ def _by_pid() -> None:
         time.sleep(seconds)
         return not os.path.exists(f"/proc/{pids[descriptor]}")
 
-    _put(act._Attempt, "open", open_one)
-    _put(act, "_send", send)
-    _put(act, "_is_gone", is_gone)
+    _put(terminate._Attempt, "open", open_one)
+    _put(terminate, "_send", send)
+    _put(terminate, "_is_gone", is_gone)
 
 
 def _no_lock() -> None:
@@ -111,7 +101,7 @@ def _lock_of_the_session() -> None:
 
 
 def _never_off() -> None:
-    _put(run, "is_off", lambda _: False)
+    _put(loop, "is_off", lambda _: False)
 
 
 def _one_look() -> None:
@@ -132,12 +122,12 @@ def _no_budget() -> None:
 
 
 def _no_shield() -> None:
-    for each in (protection, judging):
+    for each in (protection, objections):
         _put(each, "shield", lambda *_: None)
 
 
 def _always_enforce() -> None:
-    _put(run, "least", lambda *_: Mode.ENFORCE)
+    _put(loop, "least", lambda *_: Mode.ENFORCE)
 
 
 def _never_reopened() -> None:
@@ -152,34 +142,34 @@ def _never_reopened() -> None:
 
 
 def _kill_at_once() -> None:
-    _put(act, "stages_refusal", lambda *_: None)
-    _put(proofs, "stages_refusal", lambda *_: None)
+    _put(terminate, "stages_refusal", lambda *_: None)
+    _put(last_checks, "stages_refusal", lambda *_: None)
 
 
 def _targets_on_record() -> None:
-    of_subject = words._of_subject
+    of_subject = audit_fields._of_subject
     _put(
-        words,
+        audit_fields,
         "_of_subject",
         lambda subject: {**of_subject(subject), "targets": getattr(subject, "targets", ())},
     )
 
 
 def _called_by_its_name() -> None:
-    pane_line = telling.pane_line
-    _put(telling, "pane_line", lambda it, *more: f"{it.candidate.target.session}: {pane_line(it, *more)}")
+    pane_line = log_fields.pane_line
+    _put(log_fields, "pane_line", lambda it, *more: f"{it.candidate.target.session}: {pane_line(it, *more)}")
 
 
 def _at_once() -> None:
-    _put(policy, "reloaded", lambda _, __, state, ___: state)
+    _put(decide, "reloaded", lambda _, __, state, ___: state)
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
-    "run.least": _always_enforce,
-    "act.STEPS": _sleep_first,
-    "act.pidfd": _by_pid,
-    "act.record_intent": _no_intent,
-    "act.record_outcome": _no_outcome,
+    "loop.least": _always_enforce,
+    "terminate.STEPS": _sleep_first,
+    "terminate.pidfd": _by_pid,
+    "terminate.record_intent": _no_intent,
+    "terminate.record_outcome": _no_outcome,
     "audit.reopen": _never_reopened,
     "lock.flock": _no_lock,
     "lock.take": _lock_of_the_session,
@@ -187,13 +177,16 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,
-    "policy.reloaded": _at_once,
+    "decide.reloaded": _at_once,
     "protection.shield": _no_shield,
-    "proofs.stages_refusal": _kill_at_once,
-    "telling.pane_line": _called_by_its_name,
-    "words.of_subject": _targets_on_record,
+    "last_checks.stages_refusal": _kill_at_once,
+    "log_fields.pane_line": _called_by_its_name,
+    "audit_fields.of_subject": _targets_on_record,
     **{f"vetoes.{guard.__name__}": _without_veto(guard) for guard in (each.allows for each in vetoes.VETOES)},
-    **{f"proofs.{guard.__name__}": _without_proof(guard) for guard in (each.holds for each in proofs.PROOFS)},
+    **{
+        f"last_checks.{guard.__name__}": _without_proof(guard)
+        for guard in (each.holds for each in last_checks.PROOFS)
+    },
 }
 """By the name that docs/safety.md gives it, what takes a guard away."""
 

@@ -8,8 +8,8 @@ is here to be seen wrong.
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
-from tmux_exporter.analysis.accounting import Totals
-from tmux_exporter.model import Process, ProcessId, ProcessTable
+from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 
 _TICKS_CUT = 2
 

@@ -7,13 +7,13 @@ import textwrap
 from pathlib import Path
 
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.op_streams import GRACE
-from tmux_exporter.analysis.operations import Operations
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.operation import OperationLoss
-from tmux_exporter.report import OperationFigures, OperationsReport
-from tmux_exporter.runtime_folder import NAME, OPERATIONS_SOCKETS
-from tmux_exporter.sources.op_socket import MOST_PER_SECOND, OperationSocket
+from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.reporters import GRACE
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.report import OperationFigures, OperationsReport
+from tmux_exporter.sources.events.operation_socket import MOST_PER_SECOND, OperationSocket
+from tmux_exporter.wire.runtime_folder import NAME, OPERATIONS_SOCKETS
 
 
 class OpListener:

@@ -1,6 +1,6 @@
 """Reports of operations, made by hand."""
 
-from tmux_exporter.operation import OperationEnd, OperationReport
+from tmux_exporter.facts.operations import OperationEnd, OperationReport
 
 STREAM = "0123456789abcdef"
 

@@ -12,8 +12,9 @@ from tests.support.clock import ManualClock
 from tests.support.listings import BOOT, TICKS, listing, process, table, tmux_view
 from tests.support.scripted import Bounds
 from tmux_exporter.config import Config, SamplingSettings, TmuxSettings
-from tmux_exporter.model import Problem, Process, ProcessId, ProcessTable, ServerView, TmuxView
-from tmux_exporter.sampler import Sampler
+from tmux_exporter.facts.process import Problem, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import ServerView, TmuxView
+from tmux_exporter.sampling.sampler import Sampler
 
 INTERVAL = 15.0
 SOCKET = "/tmp/tmux-1000/default"

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from tmux_exporter.model import ProcessId
-from tmux_exporter.remediation import Action, Method, Signal, TargetKind
-from tmux_exporter.remediator.candidates import target_of
-from tmux_exporter.remediator.order import Order, Stage, Target
-from tmux_exporter.remediator.proofs import Around
-from tmux_exporter.remediator.rules import Policy
-from tmux_exporter.report import SchedulerReport
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Method, Signal, TargetKind
+from tmux_exporter.facts.report import SchedulerReport
+from tmux_exporter.remediator.decide.candidates import target_of
+from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.decide.order import Order, Stage, Target
+from tmux_exporter.remediator.policies.policy import Policy
 
 HARMLESS = Around(unit="", reachable=False)
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.report import UP
-from tmux_exporter.model import ProcessId, SchedulerState
-from tmux_exporter.remediation import Action, Refusal
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.candidates import Key
-from tmux_exporter.remediator.history import Decision, Verdict, Watch
-from tmux_exporter.remediator.policy import decide, start
-from tmux_exporter.remediator.rules import Policy, PolicySet
-from tmux_exporter.remediator.vetoes import Moment
-from tmux_exporter.report import Report, SchedulerReport, ServerReport
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Refusal
+from tmux_exporter.facts.report import Report, SchedulerReport, ServerReport
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.candidates import Key
+from tmux_exporter.remediator.decide.decide import decide, start
+from tmux_exporter.remediator.decide.state import Decision, Verdict, Watch
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 
 WALL = 1_795_500_000.0
 INTERVAL = 5.0

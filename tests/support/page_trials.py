@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.pages import Block
-from tmux_exporter.config.convert import section_classes
+from tmux_exporter.config.build import section_classes
 
 
 class Trial(StrEnum):
@@ -38,7 +38,7 @@ CANNOT: dict[tuple[str, str], str] = {
     ("bench/README.md", "apt-get download"): _NO_NETWORK,
     ("bench/README.md", "PROCESS_EXPORTER="): _BENCH,
     ("docs/dashboards.md", "sudo systemctl restart"): _NO_SYSTEMD,
-    ("docs/design.md", "model, report, config"): "a picture of the floors, which import-linter holds",
+    ("docs/design.md", "cli "): "a picture of the floors, which import-linter holds",
     ("docs/design.md", "tmux-exporter plan (capacity)"): "what is planned",
     (
         "docs/remediator.md",

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.wait import wait_for
-from tmux_exporter.agent_facts import AgentLife
-from tmux_exporter.analysis.snapshot import Snapshot
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, TmuxSettings
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.sampler import Sampler
+from tmux_exporter.facts.agents import AgentLife
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.sampler import Sampler
 
 
 class PlayedAgents:

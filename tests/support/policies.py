@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tmux_exporter.errors import ConfigError
-from tmux_exporter.remediator.language.load import load
-from tmux_exporter.remediator.rules import PolicySet
+from tmux_exporter.base.errors import ConfigError
+from tmux_exporter.remediator.policies.load import load
+from tmux_exporter.remediator.policies.policy import PolicySet
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies.yml"
 

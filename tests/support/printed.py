@@ -3,7 +3,7 @@
 The order of the fields is written out here once more, on purpose: it is what the parser is held against.
 """
 
-from tmux_exporter.sources.tmux_client import Answer
+from tmux_exporter.sources.tmux.ask import Answer
 
 NONCE = "0123456789abcdef"
 

@@ -3,7 +3,7 @@
 import re
 
 from tmux_exporter.metrics.catalogue import BY_NAME
-from tmux_exporter.metrics.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
 
 EXPECTED = frozenset(("tmux_agent_cpu_limit_cores", "tmux_session_cpu_limit_cores"))
 """Promised and not yet built: rules that use them say nothing of them until they are."""

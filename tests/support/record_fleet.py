@@ -22,9 +22,9 @@ from pathlib import Path
 from tests.support.exporter import Exporter
 from tests.support.namespace import in_namespace
 from tests.support.wait import wait_for
-from tmux_exporter.demo import fleet, keeper
-from tmux_exporter.demo.fleet import PLAIN, Part
-from tmux_exporter.demo.home import home_of
+from tmux_exporter.commands.demo import fleet, keeper
+from tmux_exporter.commands.demo.fleet import PLAIN, Part
+from tmux_exporter.commands.demo.home import home_of
 
 STEP = 15
 LASTS = 3900
@@ -64,7 +64,7 @@ class Recording:
 
     def run(self) -> None:
         command = {
-            "demo": (sys.executable, "-m", "tmux_exporter.demo.keeper"),
+            "demo": (sys.executable, "-m", "tmux_exporter.commands.demo.keeper"),
             "calm": (sys.executable, "-m", "tests.support.record_fleet", "keep-calm"),
         }
         keeps = subprocess.Popen(command[self.name], stdout=subprocess.DEVNULL)
@@ -74,7 +74,7 @@ class Recording:
         self.server = int(subprocess.run(ask, capture_output=True, check=True).stdout)
         self.exporter = Exporter(self.home, self.home, "--sampling.interval", "5s")
         watches = subprocess.Popen(
-            (sys.executable, "-m", "tmux_exporter.remediator_cli", "run"),
+            (sys.executable, "-m", "tmux_exporter.cli.remediator", "run"),
             stderr=(self.home / "remediator.log").open("wb"),
         )
         threading.Thread(target=self._operate, daemon=True).start()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.support.clock import ManualClock
 from tests.support.facts import UID, process, table
-from tmux_exporter.model import HostFacts
-from tmux_exporter.sources.host import HostReader
+from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.sources.host.host import HostReader
 
 VM = Path(__file__).parents[1] / "fixtures" / "host" / "vm"
 TABLE = table(process(1), process(7))

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from tests.support.clock import ManualClock
-from tmux_exporter.model import Process, ProcessTable, Unreadable
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.facts.process import Process, ProcessTable, Unreadable
+from tmux_exporter.sources.processes.full_reader import ProcReader
 
 ZOO = Path(__file__).parents[1] / "fixtures" / "proc" / "zoo"
 ROLES: dict[str, int] = json.loads((ZOO / "roles.json").read_text())

@@ -21,20 +21,20 @@ from tests.support.fake_tmux import make_tmux
 from tests.support.processes import end_process, is_gone
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
+from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.config import Config, ProcessSettings, SamplingSettings, TmuxSettings
-from tmux_exporter.model import Process, ProcessTable
-from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
-from tmux_exporter.remediation import Action, Outcome, PolicyStatus
-from tmux_exporter.remediator import act, world
-from tmux_exporter.remediator.act import Tools
-from tmux_exporter.remediator.audit import Audit
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.rules import Policy, PolicySet
-from tmux_exporter.remediator.run import Remediator, Settings
-from tmux_exporter.remediator.world import World
-from tmux_exporter.report import SchedulerReport
-from tmux_exporter.sources import tmux_sockets
-from tmux_exporter.sources.procfs import ProcReader
+from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus
+from tmux_exporter.facts.report import SchedulerReport
+from tmux_exporter.remediator.act import terminate, world
+from tmux_exporter.remediator.act.terminate import Tools
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.loop import Remediator, Settings
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import Policy, PolicySet
+from tmux_exporter.remediator.record.audit import Audit
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.tmux import socket_files
 
 INTERVAL = 5.0
 QUERY_TIMEOUT = 1.0
@@ -51,7 +51,7 @@ class Bounds(NamedTuple):
 FLEET, OTHER = f"rx{os.getpid()}-fleet", f"rx{os.getpid()}-other"
 """Names that no server of anybody else has: a remediator of a test that enforces acts on these two alone."""
 
-AS_SHIPPED = Bounds(act.LOOK_AGE, act.EVIDENCE_AGE, world.LOOK_TIMEOUT)
+AS_SHIPPED = Bounds(terminate.LOOK_AGE, terminate.EVIDENCE_AGE, world.LOOK_TIMEOUT)
 
 _READ = ProcReader.read
 
@@ -271,11 +271,11 @@ def running_fleet() -> Iterator[Fleet]:
         patch.setenv("TMUX_TMPDIR", str(base))
         patch.delenv("TMUX", raising=False)
         patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(tmux_sockets, "DEFAULT_BASE", str(base / "none"))
+        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
         patch.setattr(ProcReader, "read", _only_of(base))
         # The machine that runs the tests may be busy; a test of these two bounds sets them itself.
-        patch.setattr(act, "LOOK_AGE", 10.0)
-        patch.setattr(act, "EVIDENCE_AGE", 60.0)
+        patch.setattr(terminate, "LOOK_AGE", 10.0)
+        patch.setattr(terminate, "EVIDENCE_AGE", 60.0)
         patch.setattr(world, "LOOK_TIMEOUT", QUERY_TIMEOUT)
         sockets, home = base / f"tmux-{os.getuid()}", base / "home"
         sockets.mkdir(mode=0o700)

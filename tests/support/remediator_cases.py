@@ -10,8 +10,8 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from tmux_exporter.model import SchedulerState
-from tmux_exporter.remediation import Action, Mode, Outcome, Refusal, TargetKind
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, TargetKind
+from tmux_exporter.facts.schedulers import SchedulerState
 
 Came = frozenset[tuple[Action, Outcome]]
 

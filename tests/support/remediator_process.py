@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.wait import wait_for
-from tmux_exporter.places import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
-from tmux_exporter.remediation import Action, Outcome, PolicyStatus
-from tmux_exporter.sources.remediator_file import parse_status
+from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
+from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus
+from tmux_exporter.sources.own.remediator_status import parse_status
 
-PROGRAM = (sys.executable, "-m", "tmux_exporter.remediator_cli")
+PROGRAM = (sys.executable, "-m", "tmux_exporter.cli.remediator")
 
 Actions = dict[tuple[Action, Outcome], int]
 

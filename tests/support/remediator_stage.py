@@ -10,7 +10,7 @@ from tests.support.remediation import CHECK_IN, FLEET, OTHER, Fleet
 from tests.support.remediator_cases import Play, Target
 from tests.support.remediator_text import FILE, policy
 from tests.support.wait import wait_for
-from tmux_exporter.remediation import TargetKind
+from tmux_exporter.facts.remediation import TargetKind
 
 CALM_AGENT = "$B/bin/claude -c 'sleep 20000; :'"
 DEAF_AGENT = "$B/bin/claude -c 'trap \"\" TERM; sleep 20000; sleep 20000'"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tests.support.policies import HEAD
 from tests.support.remediator_cases import METHODS, Play
-from tmux_exporter.remediation import Action
+from tmux_exporter.facts.remediation import Action
 
 STEPS: Mapping[Action, str] = {
     Action.WARN: "do: warn, via: [pane_message]",

@@ -8,11 +8,12 @@ from tests.support.clock import ManualClock
 from tests.support.facts import listing, pane, process, table, tmux_server, tmux_view
 from tests.support.scripted import Bounds, Processes, Servers
 from tmux_exporter.config import Config
+from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.tmux import ServerView
+from tmux_exporter.metrics.catalogue.family import Kind
 from tmux_exporter.metrics.collectors import collect_all
-from tmux_exporter.metrics.family import Kind
-from tmux_exporter.model import Process, ServerView
-from tmux_exporter.report import Report
-from tmux_exporter.sampler import Sampler
+from tmux_exporter.sampling.sampler import Sampler
 
 NAMES = ("a", "b", "c")
 SOCKET = "/tmp/tmux-1000/default"

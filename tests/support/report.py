@@ -2,26 +2,13 @@
 
 from dataclasses import replace
 
-from tmux_exporter.agent_facts import AgentState, StateSource, WaitingReason
-from tmux_exporter.analysis.operations import BOUNDS as OPERATION_BOUNDS
-from tmux_exporter.model import (
-    CPU_MODES,
-    FileSystem,
-    HostFacts,
-    LeakKind,
-    MemorySource,
-    NetworkDevice,
-    Problem,
-    ProcessId,
-    QueryFailure,
-    SchedulerOutcome,
-    SchedulerRemark,
-    SchedulerState,
-    Unreadable,
-)
-from tmux_exporter.op_line import CLASSES, FAILURES
-from tmux_exporter.operation import OperationLoss
-from tmux_exporter.remediation import (
+from tmux_exporter.analysis.operations.operations import BOUNDS as OPERATION_BOUNDS
+from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
+from tmux_exporter.facts.remediation import (
     Action,
     Mode,
     Outcome,
@@ -30,7 +17,7 @@ from tmux_exporter.remediation import (
     RemediatorReport,
     RemediatorStatus,
 )
-from tmux_exporter.report import (
+from tmux_exporter.facts.report import (
     AgentReport,
     Exemplar,
     Histogram,
@@ -44,6 +31,9 @@ from tmux_exporter.report import (
     SessionReport,
     Usage,
 )
+from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 NOW = 1_795_500_000.25
 HOSTILE = 'say "hi" \\ {x="1"} #(date) $(reboot) 🦊 ␞ ' + "n" * 70

@@ -20,7 +20,7 @@ from tests.support.processes import end_process
 from tests.support.remediation import FLEET, OTHER, Fleet
 from tests.support.wait import wait_for
 from tests.support.watched import Watched, agent_command
-from tmux_exporter import stack
+from tmux_exporter.commands import prometheus
 
 SCALE = 1 / 30
 REMEDIATOR_LOG = "remediator.log"
@@ -104,7 +104,7 @@ class RunbookScene:
     def names(self) -> set[str]:
         """The names of all series in Prometheus."""
         assert self.watched
-        body = stack.fetch(f"{self.watched.prometheus.url}/api/v1/label/__name__/values")
+        body = prometheus.fetch(f"{self.watched.prometheus.url}/api/v1/label/__name__/values")
         return set(json.loads(body or b'{"data": []}')["data"])
 
     def _table(self, sockets: Path) -> dict[str, str]:

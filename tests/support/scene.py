@@ -9,11 +9,13 @@ from pathlib import Path
 from tests.support.clock import ShiftedClock
 from tests.support.processes import end_process, is_gone
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.attribution import attribute
+from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.model import Owner, PaneKey, Process, ProcessId, ProcessTable, TmuxView
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import PaneKey, TmuxView
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.tmux.source import TmuxSource
 
 
 class Scene:

@@ -4,11 +4,11 @@ import os
 
 from tests.support.scene import Scene
 from tmux_exporter.config import Config, TmuxSettings
-from tmux_exporter.model import SchedulerState
-from tmux_exporter.report import LeakReport, Report
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources.circumstances import CircumstanceReader
-from tmux_exporter.sources.limits import LimitReader
+from tmux_exporter.facts.report import LeakReport, Report
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.host.memory_limits import LimitReader
+from tmux_exporter.sources.processes.leak_details import CircumstanceReader
 
 
 class SceneWatch:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.model import MemoryBounds, ProcessId, ProcessTable, TmuxView
+from tmux_exporter.facts.process import MemoryBounds, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import TmuxView
 
 
 class Processes:

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.support.facts import UID
-from tmux_exporter.model import Process, ProcessId
+from tmux_exporter.facts.process import Process, ProcessId
 
 TICK_NS = 10_000_000
 INIT = 1

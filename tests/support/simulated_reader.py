@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
-from tmux_exporter.model import ProcessTable
+from tmux_exporter.facts.process import ProcessTable
 
 
 def read_table(

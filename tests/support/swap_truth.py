@@ -12,14 +12,14 @@ import time
 from typing import Never
 
 from tests.support.memory_truth import MemoryCgroup
-from tmux_exporter.analysis.accounting import Totals
-from tmux_exporter.analysis.shared_pages import SharedPages
-from tmux_exporter.analysis.usage import usage
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import MemorySource
-from tmux_exporter.report import Usage
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.rollup import RollupReader
+from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import MemorySource
+from tmux_exporter.facts.report import Usage
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 
 MIB = 1 << 20
 TAKEN = 160 * MIB

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tests.support.tmux_control import ControlClient, control_client, quoted
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.targets import TargetKind, resolve
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Listing, ProcessId
-from tmux_exporter.sources.tmux_client import Question, ask_all
-from tmux_exporter.sources.tmux_listing import ListingError, parse
+from tmux_exporter.analysis.schedulers.tmux_targets import TargetKind, resolve
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import Listing
+from tmux_exporter.sources.tmux.ask import Question, ask_all
+from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
 
 SHOW_ID = 'printf %s "$TMUX_PANE"; exec sleep 3600'
 """What every pane runs, so that its first line tells which pane was reached."""

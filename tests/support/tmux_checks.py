@@ -11,12 +11,13 @@ from pathlib import Path
 
 from tests.support.tmux_under_test import TmuxUnderTest
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Listing, Pane, ProcessId, QueryFailure
-from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
-from tmux_exporter.sources.tmux_listing import ListingError, parse
-from tmux_exporter.sources.tmux_protocol import request
-from tmux_exporter.sources.tmux_query import (
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import Listing, Pane, QueryFailure
+from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
+from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
+from tmux_exporter.sources.tmux.protocol import request
+from tmux_exporter.sources.tmux.query import (
     VARIABLES,
     Record,
     allowed,
@@ -26,7 +27,7 @@ from tmux_exporter.sources.tmux_query import (
     screen_list,
     screen_mark,
 )
-from tmux_exporter.sources.tmux_screens import parse_screens
+from tmux_exporter.sources.tmux.screens import parse_screens
 
 
 def hostile_names(mark: Path) -> tuple[bytes, ...]:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from tests.support.processes import end_process, is_gone
 from tests.support.wait import wait_for
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import Listing, ProcessId
-from tmux_exporter.sources.tmux_client import Answer, Question, ask_all
-from tmux_exporter.sources.tmux_listing import parse
-from tmux_exporter.sources.tmux_protocol import Conversation, request
-from tmux_exporter.sources.tmux_query import parse_version
-from tmux_exporter.sources.tmux_request_check import check_request
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import Listing
+from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
+from tmux_exporter.sources.tmux.parse_listing import parse
+from tmux_exporter.sources.tmux.protocol import Conversation, request
+from tmux_exporter.sources.tmux.query import parse_version
+from tmux_exporter.sources.tmux.request_check import check_request
 
 Argument = str | bytes
 

@@ -9,12 +9,12 @@ from tests.support.clock import ShiftedClock
 from tests.support.processes import server_pid
 from tests.support.wait import wait_for
 from tmux_exporter.config import Config
-from tmux_exporter.report import AgentReport, PaneReport, Report
-from tmux_exporter.sampler import Sampler
-from tmux_exporter.sources.limits import LimitReader
-from tmux_exporter.sources.procfs import ProcReader
-from tmux_exporter.sources.rollup import RollupReader
-from tmux_exporter.sources.tmux_servers import TmuxSource
+from tmux_exporter.facts.report import AgentReport, PaneReport, Report
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.host.memory_limits import LimitReader
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.smaps_rollup import RollupReader
+from tmux_exporter.sources.tmux.source import TmuxSource
 
 
 class Watch:

@@ -14,9 +14,9 @@ from tests.support.main_job import address_of, program
 from tests.support.up import query
 from tests.support.wait import wait_for
 from tests.support.webhook import Webhook
-from tmux_exporter import stack
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.commands import prometheus
 
 AGENT = """\
 import sys, time
@@ -38,21 +38,21 @@ class Watched:
     def __init__(self, home: Path, scale: float, interval: float, configuration: str) -> None:
         self.home, self.scale, self.interval = home, scale, interval
         (home / "exporter.yml").write_text(configuration)
-        self.port = stack.free_port(0)
+        self.port = prometheus.free_port(0)
         self.webhook = Webhook()
         self.exporter = self._start_exporter()
-        self.children: list[stack.Child] = []
-        rules, routes = stack.write_alerts(home, scale)
+        self.children: list[prometheus.Child] = []
+        rules, routes = prometheus.write_alerts(home, scale)
         told = alertmanager_config(thresholds.load(), time_scale=scale, webhook=self.webhook.url)
-        routes.write_text(stack.as_json(told))
-        self.alertmanager = stack.start_alertmanager(program("alertmanager"), home, routes)
+        routes.write_text(prometheus.as_json(told))
+        self.alertmanager = prometheus.start_alertmanager(program("alertmanager"), home, routes)
         self.children.append(self.alertmanager)
         target, alertmanager = f"127.0.0.1:{self.port}", address_of(self.alertmanager.url)
-        settings = stack.prometheus_config(target, alertmanager, interval, (rules,))
-        self.prometheus = stack.start_prometheus(program("prometheus"), home, settings)
+        settings = prometheus.prometheus_config(target, alertmanager, interval, (rules,))
+        self.prometheus = prometheus.start_prometheus(program("prometheus"), home, settings)
         self.children.append(self.prometheus)
         for child in self.children:
-            wait_for(partial(stack.fetch, f"{child.url}/-/ready"), f"{child.name} is ready", 60)
+            wait_for(partial(prometheus.fetch, f"{child.url}/-/ready"), f"{child.name} is ready", 60)
         wait_for(lambda: query(self.prometheus.url, "up == 1"), "the exporter is scraped", 90)
 
     def _start_exporter(self) -> Exporter:
@@ -93,7 +93,7 @@ class Watched:
 
     def states(self) -> set[tuple[str, str, str]]:
         """Alert, priority and state of everything that Alertmanager has."""
-        body = stack.fetch(f"{self.alertmanager.url}/api/v2/alerts") or b"[]"
+        body = prometheus.fetch(f"{self.alertmanager.url}/api/v2/alerts") or b"[]"
         return {
             (each["labels"]["alertname"], each["labels"].get("priority", ""), each["status"]["state"])
             for each in json.loads(body)
@@ -101,7 +101,7 @@ class Watched:
 
     def close(self) -> None:
         """End everything."""
-        stack.stop(self.children)
+        prometheus.stop(self.children)
         self.exporter.end()
         self.webhook.close()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.support.http import FakeFeed
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import WebSettings
 from tmux_exporter.web.server import WebServer
 

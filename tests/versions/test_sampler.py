@@ -11,11 +11,11 @@ import pytest
 from tests.support import tmux_checks as checks
 from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config
-from tmux_exporter.model import QueryFailure
-from tmux_exporter.opening import open_sampler
-from tmux_exporter.report import Report
+from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.sampling.open import open_sampler
 
 SAMPLE_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
 KEPT_WINDOWS = 20

@@ -14,7 +14,7 @@ import pytest
 from tests.support import tmux_checks as checks
 from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
-from tmux_exporter.model import QueryFailure
+from tmux_exporter.facts.tmux import QueryFailure
 
 ASK_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
 

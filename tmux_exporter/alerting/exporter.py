@@ -1,6 +1,6 @@
 """Alerts about the exporter itself: is it there, does it look, does it see everything."""
 
-from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import Rule, Scope
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:

@@ -4,11 +4,11 @@ import re
 
 import yaml
 
+from tmux_exporter.alerting.base.scope import Scope
+from tmux_exporter.alerting.base.thresholds import Thresholds
 from tmux_exporter.alerting.receivers import example_receivers
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.alerting.rules import rule_file, rule_files
-from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.alerting.thresholds import Thresholds
 
 _WIDTH = 98
 # A key at the margin, or an item of one of the long lists, that is not the first of its list.

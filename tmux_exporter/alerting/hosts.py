@@ -1,10 +1,10 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
-from tmux_exporter.alerting.growth import grows
+from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.thresholds import LEVELS
+from tmux_exporter.alerting.base.words import PERCENT, TIME
 from tmux_exporter.alerting.recording import hosts as recorded
-from tmux_exporter.alerting.scope import Rule, Scope
-from tmux_exporter.alerting.thresholds import LEVELS
-from tmux_exporter.alerting.words import PERCENT, TIME
 
 _HOST = "{{ $labels.instance }}"
 

@@ -1,9 +1,9 @@
 """Alerts about what outlived the pane that started it."""
 
-from tmux_exporter.alerting.growth import grows
+from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.words import SERVER, SESSION_OR_GONE, SIZE, TIME
 from tmux_exporter.alerting.recording.servers import LEAKED_MEMORY, LEAKED_PROCESSES
-from tmux_exporter.alerting.scope import Rule, Scope
-from tmux_exporter.alerting.words import SERVER, SESSION_OR_GONE, SIZE, TIME
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:

@@ -1,6 +1,6 @@
 """Alerts about the remediator: does it live, does it see, may it act, has it acted."""
 
-from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import Rule, Scope
 
 _POLICY = "policy {{ $labels.policy }} of the remediator on {{ $labels.instance }}"
 

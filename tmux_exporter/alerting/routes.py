@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from tmux_exporter.alerting.base.scope import duration, quoted
+from tmux_exporter.alerting.base.thresholds import PRIORITIES, Thresholds
 from tmux_exporter.alerting.receivers import TEMPLATES, Data
-from tmux_exporter.alerting.scope import duration, quoted
-from tmux_exporter.alerting.thresholds import PRIORITIES, Thresholds
 
 DEFAULT_RECEIVER = "default"
 

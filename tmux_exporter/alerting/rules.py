@@ -14,12 +14,12 @@ from tmux_exporter.alerting import (
     slo,
     usage,
 )
+from tmux_exporter.alerting.base.scope import Rule, Scope
 from tmux_exporter.alerting.recording import groups as recorded_groups
 from tmux_exporter.alerting.recording import hosts as recorded_hosts
 from tmux_exporter.alerting.recording import operations as recorded_operations
 from tmux_exporter.alerting.recording import servers as recorded_servers
 from tmux_exporter.alerting.recording import slo as recorded_slo
-from tmux_exporter.alerting.scope import Rule, Scope
 
 Made = Callable[[Scope], tuple[Rule, ...]]
 

@@ -5,11 +5,11 @@ the exporter may not ask. Only one that lives has `tmux_server_start_time_second
 counts failures that say so.
 """
 
-from tmux_exporter.alerting.growth import grows
+from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.thresholds import LEVELS
+from tmux_exporter.alerting.base.words import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN
-from tmux_exporter.alerting.scope import Rule, Scope
-from tmux_exporter.alerting.thresholds import LEVELS
-from tmux_exporter.alerting.words import PERCENT, SERVER, SIZE, TIME
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:

@@ -1,5 +1,7 @@
 """Alerts about service levels: a budget of 30 days that burns too fast, or is spent."""
 
+from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.words import PERCENT
 from tmux_exporter.alerting.recording.slo import (
     BUDGET_LEFT,
     BURNS,
@@ -9,8 +11,6 @@ from tmux_exporter.alerting.recording.slo import (
     errors,
     rare,
 )
-from tmux_exporter.alerting.scope import Rule, Scope
-from tmux_exporter.alerting.words import PERCENT
 
 _PAGE, _HOURS, *_DAYS = BURNS
 _WHICH = "service level {{ $labels.slo }} of {{ $labels.instance }}"

@@ -6,8 +6,8 @@ the remediator and the tmux servers themselves do is not played and keeps its ti
 the two minutes after which an exporter is down.
 """
 
-from tmux_exporter.alerting.thresholds import Thresholds
-from tmux_exporter.config.values import format_duration
+from tmux_exporter.alerting.base.thresholds import Thresholds
+from tmux_exporter.config.parsers import format_duration
 
 AMOUNTS = frozenset(
     {

@@ -1,10 +1,10 @@
 """Alerts about what sessions and agents use of what they may use: memory, CPU, file descriptors."""
 
-from tmux_exporter.alerting.growth import grows
+from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.thresholds import LEVELS
+from tmux_exporter.alerting.base.words import AGENT, PERCENT, SESSION, SIZE
 from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit
-from tmux_exporter.alerting.scope import Rule, Scope
-from tmux_exporter.alerting.thresholds import LEVELS
-from tmux_exporter.alerting.words import AGENT, PERCENT, SESSION, SIZE
 
 _NAME = {"agent": "Agent", "session": "Session"}
 _WHICH = {"agent": f"Agent {AGENT}", "session": SESSION[0].upper() + SESSION[1:]}

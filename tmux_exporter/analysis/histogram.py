@@ -1,6 +1,6 @@
 """Observations counted by upper bound."""
 
-from tmux_exporter.report import Histogram
+from tmux_exporter.facts.report import Histogram
 
 
 class Buckets:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from tmux_exporter.label import label_text
-from tmux_exporter.model import HostFacts
+from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.label import label_text
 
 T = TypeVar("T")
 

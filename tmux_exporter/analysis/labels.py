@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from tmux_exporter.label import Label, label_text, suffixed
+from tmux_exporter.facts.label import Label, label_text, suffixed
 
 K = TypeVar("K")
 

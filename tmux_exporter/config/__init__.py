@@ -2,6 +2,7 @@
 
 from tmux_exporter.config.flags import override
 from tmux_exporter.config.load import defaults, load
+from tmux_exporter.config.parsers import ListenAddress, parse_duration, parse_listen_address, parse_size
 from tmux_exporter.config.schema import (
     Config,
     LimitSettings,
@@ -25,12 +26,6 @@ from tmux_exporter.config.schema_agents import (
     SignatureConfig,
 )
 from tmux_exporter.config.schema_operations import OperationSettings
-from tmux_exporter.config.values import (
-    ListenAddress,
-    parse_duration,
-    parse_listen_address,
-    parse_size,
-)
 
 __all__ = [
     "AgentSettings",

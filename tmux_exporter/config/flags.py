@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tmux_exporter.config.kinds import ListOf, Records, Section
+from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.schema import Config
-from tmux_exporter.errors import ConfigError
+from tmux_exporter.config.types import ListOf, Records, Section
 
 # Each flag and the setting that it overrides.
 FLAGS: Mapping[str, tuple[str, str]] = {

@@ -12,7 +12,8 @@ from typing import Protocol
 import yaml
 from yaml.resolver import Resolver
 
-from tmux_exporter.config.convert import convert
+from tmux_exporter.base.errors import ConfigError
+from tmux_exporter.config.build import convert
 from tmux_exporter.config.file import read_text
 from tmux_exporter.config.nodes import (
     ListNode,
@@ -25,7 +26,6 @@ from tmux_exporter.config.nodes import (
     TooManyProblemsError,
 )
 from tmux_exporter.config.schema import Config
-from tmux_exporter.errors import ConfigError
 
 _START = Position(1, 1)
 # Levels of `_parse`: 0 is the stream, 1 the document's mapping, 2 a section, 5 the deepest list of a record.

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from tmux_exporter.config.kinds import Kind, ListOf, MisfitError, Records, Scalar, Section, Setting, Style
 from tmux_exporter.config.nodes import (
     ListNode,
     MappingNode,
@@ -14,7 +13,8 @@ from tmux_exporter.config.nodes import (
     RefusedNode,
     ScalarNode,
 )
-from tmux_exporter.config.values import nearest, shown
+from tmux_exporter.config.parsers import nearest, shown
+from tmux_exporter.config.types import Kind, ListOf, MisfitError, Records, Scalar, Section, Setting, Style
 
 SHAPES = {ListNode: "a list", MappingNode: "a mapping", ScalarNode: "one value"}
 _READ_BY_YAML_AS = {

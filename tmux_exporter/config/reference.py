@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
-from tmux_exporter.config.convert import section_classes
+from tmux_exporter.config.build import section_classes
 from tmux_exporter.config.flags import FLAGS
-from tmux_exporter.config.kinds import ListOf, Records, Section, Setting
 from tmux_exporter.config.records import section_keys
+from tmux_exporter.config.types import ListOf, Records, Section, Setting
 
 _INTRODUCTION = """\
 # Configuration

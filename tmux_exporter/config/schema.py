@@ -7,19 +7,10 @@ loader, the reference page and the example file are made from these fields; a ne
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tmux_exporter.config.kinds import (
-    Boolean,
-    Choice,
-    Duration,
-    Integer,
-    ListOf,
-    SizeOrNone,
-    Text,
-    setting,
-)
+from tmux_exporter.config.parsers import parse_host, parse_listen_text, parse_path, parse_socket_path
 from tmux_exporter.config.schema_agents import AgentSettings
 from tmux_exporter.config.schema_operations import OperationSettings
-from tmux_exporter.config.values import parse_host, parse_listen_text, parse_path, parse_socket_path
+from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, SizeOrNone, Text, setting
 
 
 class Transport(StrEnum):

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from tmux_exporter.config.kinds import Boolean, ListOf, MisfitError, Records, Text, accept, setting
-from tmux_exporter.config.values import (
+from tmux_exporter.config.parsers import (
     parse_file_name,
     parse_label,
     parse_name_pattern,
     parse_pattern,
     parse_program,
 )
+from tmux_exporter.config.types import Boolean, ListOf, MisfitError, Records, Text, accept, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tmux_exporter.config.kinds import Boolean, Integer, ListOf, Text, setting
-from tmux_exporter.config.values import parse_operation
+from tmux_exporter.config.parsers import parse_operation
+from tmux_exporter.config.types import Boolean, Integer, ListOf, Text, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

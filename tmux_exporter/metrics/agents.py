@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 
-from tmux_exporter.agent_facts import AgentState
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.report import AgentReport, Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.metrics.usage import memory_source, usage_samples
-from tmux_exporter.report import AgentReport, Report
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
+from tmux_exporter.metrics.catalogue.usage import memory_source, usage_samples
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config
-from tmux_exporter.log import log_fields
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics import (
     agents,
     commands,
@@ -20,11 +21,10 @@ from tmux_exporter.metrics import (
     servers,
     sessions,
 )
+from tmux_exporter.metrics.catalogue.family import Family
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.family import Family
 from tmux_exporter.metrics.memo import Collector, Memo
 from tmux_exporter.metrics.ranks import RANKED, cut
-from tmux_exporter.report import Report
 
 _log = logging.getLogger(__name__)
 

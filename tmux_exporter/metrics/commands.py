@@ -1,10 +1,10 @@
 """Families of the tmux commands that are seen from outside, where that is switched on."""
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.commands import CommandLoss
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.report import Report
-from tmux_exporter.tmux_command import CommandLoss
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

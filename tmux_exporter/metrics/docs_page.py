@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tmux_exporter.metrics.catalogue import FAMILIES
-from tmux_exporter.metrics.family import Spec
+from tmux_exporter.metrics.catalogue.family import Spec
 
 SUBJECTS = {
     "server": (
@@ -88,7 +88,7 @@ EXAMPLES = (
 _INTRODUCTION = """\
 # Metrics
 
-<!-- Made by `python -m tmux_exporter.metrics.docs_page`; edit tmux_exporter/metrics/catalogue_*.py. -->
+<!-- Made by `python -m tmux_exporter.metrics.docs_page`; edit tmux_exporter/metrics/catalogue/. -->
 
 Names and labels of **built** families are a promise: none is renamed or taken away without a notice in the
 changelog one release before. **Planned** families are reserved names and are not on `/metrics` yet.

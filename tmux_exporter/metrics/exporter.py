@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter import __version__
+from tmux_exporter.facts.process import Unreadable
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue_house import SAMPLE_RESULTS
-from tmux_exporter.metrics.family import Family, Sample
+from tmux_exporter.metrics.catalogue.exporter import SAMPLE_RESULTS
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 from tmux_exporter.metrics.ranks import RANKED
-from tmux_exporter.model import Unreadable
-from tmux_exporter.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.model import HostFacts
-from tmux_exporter.report import Report
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 
 def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:

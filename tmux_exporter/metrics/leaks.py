@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.report import LeakReport, Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.model import LeakKind
-from tmux_exporter.report import LeakReport, Report
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 Key = tuple[str, str, LeakKind]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.report import Report
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 
 Collector = Callable[[Report, MetricsSettings], tuple[Family, ...]]
 

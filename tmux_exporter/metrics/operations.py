@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.report import OperationFigures, Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue_work import ERROR_REASONS, MEMORY_CHANGES
-from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.operation import OperationLoss
-from tmux_exporter.report import OperationFigures, Report
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
+from tmux_exporter.metrics.catalogue.work import ERROR_REASONS, MEMORY_CHANGES
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

@@ -3,10 +3,10 @@
 from prometheus_client import PROCESS_COLLECTOR
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue_house import PROCESS
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.report import Report
+from tmux_exporter.metrics.catalogue.exporter import PROCESS
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 
 def collect(_: Report, __: MetricsSettings) -> tuple[Family, ...]:

@@ -8,10 +8,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from tmux_exporter.metrics.catalogue_house import HOST, REMEDIATOR
-from tmux_exporter.metrics.catalogue_tmux import PANES, SERVERS, SESSIONS
-from tmux_exporter.metrics.catalogue_work import AGENTS, LEAKS, OPERATIONS, SCHEDULERS
-from tmux_exporter.metrics.family import Spec
+from tmux_exporter.metrics.catalogue.exporter import HOST, REMEDIATOR
+from tmux_exporter.metrics.catalogue.family import Spec
+from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
+from tmux_exporter.metrics.catalogue.work import AGENTS, LEAKS, OPERATIONS, SCHEDULERS
 
 ROOM = 0.9
 """A family comes back once the page with it takes no more than this part of the limit: it does not flap."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, PolicyStatus, Refusal
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.remediation import Action, Mode, Outcome, PolicyStatus, Refusal
-from tmux_exporter.report import Report
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

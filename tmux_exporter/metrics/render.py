@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tmux_exporter.metrics.family import Distribution, Family, Kind, Spec
-from tmux_exporter.report import Exemplar
+from tmux_exporter.facts.report import Exemplar
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Spec
 
 
 def compress(page: bytes) -> bytes:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.report import Report, SchedulerReport
+from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.model import SchedulerOutcome, SchedulerState
-from tmux_exporter.report import Report, SchedulerReport
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 Place = tuple[str, str]
 

@@ -4,10 +4,10 @@ A value that is not known gives no sample: after the hold only what needs no lis
 """
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.report import Report, ServerReport
+from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Distribution, Family, Sample
-from tmux_exporter.model import QueryFailure
-from tmux_exporter.report import Report, ServerReport
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

@@ -1,10 +1,10 @@
 """Families of the sessions."""
 
 from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.family import Family, Sample
-from tmux_exporter.metrics.usage import memory_source, usage_samples
-from tmux_exporter.report import Report
+from tmux_exporter.metrics.catalogue.family import Family, Sample
+from tmux_exporter.metrics.catalogue.usage import memory_source, usage_samples
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

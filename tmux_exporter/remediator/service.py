@@ -6,26 +6,26 @@ import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tmux_exporter import log
-from tmux_exporter.clock import SystemClock
+from tmux_exporter.base import log
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.errors import ConfigError, UsageError
+from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
+from tmux_exporter.base.runtime import spare_what_is_there
 from tmux_exporter.config import Config
-from tmux_exporter.errors import ConfigError, UsageError
-from tmux_exporter.garbage import spare_what_is_there
-from tmux_exporter.log import log_fields
-from tmux_exporter.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
-from tmux_exporter.remediation import Mode
-from tmux_exporter.remediator.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.history import Verdict
-from tmux_exporter.remediator.language.load import load
-from tmux_exporter.remediator.order import Order
-from tmux_exporter.remediator.plan import Plan, read
-from tmux_exporter.remediator.planning import look, plan_of
-from tmux_exporter.remediator.rules import PolicySet
-from tmux_exporter.remediator.run import Remediator, Settings, run
-from tmux_exporter.remediator.scope import left_out_words
+from tmux_exporter.facts.remediation import Mode
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.scope import left_out_words
+from tmux_exporter.remediator.decide.state import Verdict
+from tmux_exporter.remediator.loop import Remediator, Settings, run
+from tmux_exporter.remediator.make_plan import look, plan_of
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.load import load
+from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.record.plan import Plan, read
 from tmux_exporter.remediator.stop import Stop
-from tmux_exporter.report import Report
-from tmux_exporter.state import boot_id
+from tmux_exporter.sampling.state_file import boot_id
 
 _log = logging.getLogger(__name__)
 

@@ -7,24 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from tmux_exporter.clock import Clock
-from tmux_exporter.log import log_fields
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.web import negotiation
+from tmux_exporter.web.blocking import SingleFlight, in_thread
 from tmux_exporter.web.events import Viewers
 from tmux_exporter.web.feed import Feed, Published
 from tmux_exporter.web.files import load_pages
-from tmux_exporter.web.flight import SingleFlight, in_thread
 from tmux_exporter.web.guards import HostGuard
-from tmux_exporter.web.responses import (
-    CLOSE,
-    JSON,
-    Receive,
-    Response,
-    Scope,
-    Send,
-    message,
-    send_response,
-)
+from tmux_exporter.web.responses import CLOSE, JSON, Receive, Response, Scope, Send, message, send_response
 
 EVENTS = "/api/v1/events"
 FRESH_SECONDS = 10.0

@@ -7,7 +7,7 @@ have left; one that takes none for longer than `connections.STALL_SECONDS` loses
 import asyncio
 from collections.abc import Callable
 
-from tmux_exporter.clock import Clock
+from tmux_exporter.base.clock import Clock
 from tmux_exporter.web.feed import Feed
 from tmux_exporter.web.responses import ALWAYS, Message, Receive, Send, send_pieces
 

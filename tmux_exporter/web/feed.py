@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tmux_exporter.report import Report
+from tmux_exporter.facts.report import Report
 
 
 class Published(Protocol):

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from tmux_exporter.config.values import ListenAddress, parse_listen_address
-from tmux_exporter.errors import UsageError
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.config.parsers import ListenAddress, parse_listen_address
 
 # The kernel's queue of connections that nobody has accepted yet: hundreds may knock at the same moment, and
 # one that does not fit into it tries again only after a second.

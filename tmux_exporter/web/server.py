@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from tmux_exporter.clock import Clock
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config.parsers import parse_listen_address
 from tmux_exporter.config.schema import WebSettings
-from tmux_exporter.config.values import parse_listen_address
 from tmux_exporter.web.app import App
 from tmux_exporter.web.connections import GuardedConfig, Limits
 from tmux_exporter.web.feed import Feed

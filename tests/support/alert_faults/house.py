@@ -20,8 +20,8 @@ from tests.support.mounted import BIND, mount, unmount
 from tests.support.remediation import FLEET
 from tests.support.up import query
 from tests.support.wait import wait_for
-from tmux_exporter import stack
-from tmux_exporter.runtime_folder import OPERATIONS_SOCKETS
+from tmux_exporter.commands import prometheus as stack
+from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS
 
 CONFIGURATION = f"""\
 limits:
@@ -165,7 +165,7 @@ class House:
         file = place / "policies.yml"
         file.write_text(policies)
         file.chmod(0o600)
-        words = ("-m", "tmux_exporter.remediator_cli", "run", "--interval", "1s", "--policy", str(file))
+        words = ("-m", "tmux_exporter.cli.remediator", "run", "--interval", "1s", "--policy", str(file))
         with (place / "remediator.log").open("ab") as log:
             process = subprocess.Popen(
                 (sys.executable, *words, *flags), stderr=log, env={**os.environ, **self._environ(name)}

@@ -7,10 +7,10 @@ that the time scale does not reach.
 import os
 from collections.abc import Mapping
 
-from tmux_exporter.alerting import thresholds
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import Scope
+from tmux_exporter.alerting.base.thresholds import Thresholds
 from tmux_exporter.alerting.rules import Content, rule_file
-from tmux_exporter.alerting.scope import Scope
-from tmux_exporter.alerting.thresholds import Thresholds
 
 SCALE = 1 / 60
 """Of an hour it makes a minute; the shortest windows, of five seconds, still hold two scrapes."""

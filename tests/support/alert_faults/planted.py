@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.support.remediation import FLEET
-from tmux_exporter.alerting.thresholds import LEVELS
+from tmux_exporter.alerting.base.thresholds import LEVELS
 
 ALL = tuple(LEVELS)
 

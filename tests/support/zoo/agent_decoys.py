@@ -10,10 +10,11 @@ from posixpath import basename
 
 import pytest
 
-from tmux_exporter.analysis import signatures
-from tmux_exporter.analysis.pane_clues import SIGNS
-from tmux_exporter.analysis.signatures import SIGNATURES, Signature
-from tmux_exporter.model import Listing, Process, ServerView, TmuxView
+from tmux_exporter.analysis.agents.pane_state import SIGNS
+from tmux_exporter.analysis.programs import signatures
+from tmux_exporter.analysis.programs.signatures import SIGNATURES, Signature
+from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.tmux import Listing, ServerView, TmuxView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

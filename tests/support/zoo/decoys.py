@@ -10,7 +10,7 @@ that of the pane, deaf to its hangup. Both leave the pid.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tmux_exporter.model import LeakKind
+from tmux_exporter.facts.leaks import LeakKind
 
 
 class Where(Enum):

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from tmux_exporter.analysis import agent_markers, attribution, leak_guards, tmux_environment
-from tmux_exporter.analysis.agent_markers import AgentMarkers
-from tmux_exporter.analysis.attribution import _Attribution
-from tmux_exporter.analysis.tmux_lookup import LiveServer, Presence, TmuxLookup
-from tmux_exporter.model import Evidence, Owner, OwnerKind, Process, ProcessId
+from tmux_exporter.analysis.leaks import exemptions
+from tmux_exporter.analysis.ownership import agent_markers, attribution, tmux_environment
+from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers
+from tmux_exporter.analysis.ownership.attribution import _Attribution
+from tmux_exporter.analysis.ownership.tmux_lookup import LiveServer, Presence, TmuxLookup
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -132,9 +134,9 @@ def _folder_of(process: Process) -> str:
         return ""
 
 
-def _without(guard: leak_guards.Guard) -> Mutant:
+def _without(guard: exemptions.Guard) -> Mutant:
     def mutant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(leak_guards, "GUARDS", tuple(each for each in leak_guards.GUARDS if each is not guard))
+        patch.setattr(exemptions, "GUARDS", tuple(each for each in exemptions.GUARDS if each is not guard))
 
     return mutant
 
@@ -160,6 +162,6 @@ GUARDS: Mapping[str, Mutant] = {
     "marker_age": lambda patch: patch.setattr(agent_markers, "_are_older", lambda *_: True),
     "stronger_evidence": _by_folder_alone,
     "is_alive": lambda patch: patch.setattr(Process, "alive", True),
-    **{guard.__name__: _without(guard) for guard in leak_guards.GUARDS},
+    **{guard.__name__: _without(guard) for guard in exemptions.GUARDS},
 }
 """By their names: those of attribution first, then those of `analysis.leak_guards`."""

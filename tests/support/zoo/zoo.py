@@ -19,24 +19,17 @@ from tests.support.wait import wait_for
 from tests.support.zoo import programs
 from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVERS, Where
 from tests.support.zoo.guards import GUARDS, WORKTREES
-from tmux_exporter.analysis.attribution import attribute
-from tmux_exporter.analysis.leak_guards import _MARKERS
-from tmux_exporter.analysis.leaks import LeakBook, Look, survivors
-from tmux_exporter.analysis.schedulers import find_schedulers
-from tmux_exporter.analysis.signatures import SIGNATURES
-from tmux_exporter.clock import SystemClock
-from tmux_exporter.model import (
-    Circumstances,
-    Evidence,
-    Leak,
-    Owner,
-    OwnerKind,
-    PaneKey,
-    ProcessId,
-    ProcessTable,
-    TmuxView,
-)
-from tmux_exporter.sources.circumstances import CircumstanceReader
+from tmux_exporter.analysis.leaks.exemptions import _MARKERS
+from tmux_exporter.analysis.leaks.find import LeakBook, Look, survivors
+from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.schedulers.find import find_schedulers
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.facts.leaks import Leak
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Circumstances, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import PaneKey, TmuxView
+from tmux_exporter.sources.processes.leak_details import CircumstanceReader
 
 MANY = 30.0
 

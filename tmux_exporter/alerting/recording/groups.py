@@ -1,8 +1,8 @@
 """What sessions and agents use of what they may use."""
 
-from tmux_exporter.alerting.growth import record_floor
+from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.scope import Rule, Scope
 from tmux_exporter.alerting.recording.hosts import CORES
-from tmux_exporter.alerting.scope import Rule, Scope
 
 KINDS = ("session", "agent")
 

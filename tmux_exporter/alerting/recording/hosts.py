@@ -1,7 +1,7 @@
 """What is used of the host, as parts of what it has."""
 
-from tmux_exporter.alerting.growth import record_floor
-from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.scope import Rule, Scope
 
 CORES = "instance:tmux_host_cores:count"
 CPU_USED = "instance:tmux_host_cpu_used:ratio_rate5m"

@@ -1,6 +1,6 @@
 """Reported operations: how many, how long, how many failed; each by its name."""
 
-from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import Rule, Scope
 
 RATE = "operation:tmux_operations:rate5m"
 ERRORS = "operation:tmux_operation_errors:ratio_rate5m"

@@ -1,7 +1,7 @@
 """tmux servers: how quickly they answer, how near they are to their limits, what is left behind of them."""
 
-from tmux_exporter.alerting.growth import record_floor
-from tmux_exporter.alerting.scope import Rule, Scope
+from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.scope import Rule, Scope
 
 FDS_OF_LIMIT = "server:tmux_server_fds_of_limit:ratio"
 QUERY_MEAN = "server:tmux_server_query_duration_seconds:mean_rate5m"

@@ -15,7 +15,7 @@ that has ended nobody knows whether it was to end.
 
 from collections.abc import Callable
 
-from tmux_exporter.alerting.scope import Rule, Scope, duration
+from tmux_exporter.alerting.base.scope import Rule, Scope, duration
 
 NAMES = ("availability", "errors", "latency", "throughput", "recovery", "exporter", "samples")
 RARE = ("errors", "latency", "throughput", "recovery")

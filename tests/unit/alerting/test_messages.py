@@ -1,0 +1,137 @@
+"""What is written to people, and the shapes in which the rules are shipped for other programs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.alert_files import ALERTS, run, shipped
+from tmux_exporter.alerting.receivers import TEMPLATES, example_receivers
+from tmux_exporter.commands.export import alertmanager
+
+MESSAGES = ALERTS / "alertmanager" / "tmux.tmpl"
+RECEIVERS = ALERTS / "alertmanager" / "receivers.example.yml"
+LABELS = {
+    "alertname": "TmuxAgentNearMemoryLimit",
+    "job": "tmux",
+    "instance": "a:1",
+    "server": "default",
+    "session": "web shop",
+    "agent": "lead",
+    "severity": "critical",
+    "priority": "P1",
+    "threshold": "emergency",
+}
+NOTES = {
+    "description": "Agent lead uses 95.1% of the memory that it may use.",
+    "runbook_url": "https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
+}
+
+
+def rendered(
+    tmp_path: Path, template: str, *alerts: dict[str, Any], boards: str | None = "http://grafana.example.org"
+) -> str:
+    """What amtool makes of a template."""
+    messages = tmp_path / MESSAGES.name
+    messages.write_text(alertmanager(boards=boards, webhook=None)[MESSAGES.name])
+    data = tmp_path / "data.json"
+    data.write_text(
+        json.dumps(
+            {
+                "receiver": "pager",
+                "status": "firing",
+                "alerts": list(alerts),
+                "groupLabels": {},
+                "commonLabels": alerts[0]["labels"],
+                "commonAnnotations": {},
+                "externalURL": "http://127.0.0.1:9093",
+            }
+        )
+    )
+    status, output = run(
+        *("amtool", "template", "render", f"--template.glob={messages}"),
+        *(f"--template.data={data}", f'--template.text={{{{ template "{template}" . }}}}'),
+    )
+    assert status == 0, output
+    return output.strip()
+
+
+def alert(status: str = "firing", **labels: str) -> dict[str, Any]:
+    return {"status": status, "labels": LABELS | labels, "annotations": NOTES}
+
+
+def test_a_message_names_thing_value_board_and_runbook(tmp_path: Path) -> None:
+    assert rendered(tmp_path, "tmux.title", alert()) == (
+        "[FIRING P1] TmuxAgentNearMemoryLimit web shop/lead on a:1"
+    )
+    lines = rendered(tmp_path, "tmux.text", alert()).splitlines()
+    assert lines == [
+        "Agent lead uses 95.1% of the memory that it may use.",
+        "Threshold: emergency",
+        "Session: web shop",
+        "Agent: lead",
+        "Board: http://grafana.example.org/d/tmux-agent?var-job=tmux&var-instance=a%3A1&var-server=default"
+        "&var-session=web+shop&var-agent=lead",
+        "Runbook: https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
+    ]
+
+
+def test_without_a_grafana_there_is_no_link_to_one(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "tmux.text", alert(), boards=None)
+    assert "Board" not in text and "Agent: lead\nRunbook: " in text
+
+
+def test_several_alerts_and_their_ends_are_told(tmp_path: Path) -> None:
+    assert rendered(tmp_path, "tmux.title", alert(), alert(agent="tests")).endswith(" (2)")
+    text = rendered(tmp_path, "tmux.text", alert(), alert("resolved", agent="tests"))
+    assert text.count("Over: Agent") == 1
+
+
+@pytest.mark.parametrize(
+    ("gone", "board"),
+    [
+        ((), "agent"),
+        (("agent",), "session"),
+        (("agent", "session"), "servers"),
+        (("agent", "session", "server"), "fleet"),
+    ],
+)
+def test_the_board_is_that_of_the_narrowest_thing(tmp_path: Path, gone: tuple[str, ...], board: str) -> None:
+    labels = {name: value for name, value in LABELS.items() if name not in gone}
+    one = {"status": "firing", "labels": labels, "annotations": NOTES}
+    text = rendered(tmp_path, "tmux.text", one)
+    assert f"/d/tmux-{board}?" in text
+    boards = [
+        json.loads(path.read_text())["uid"] for path in (ALERTS.parent / "dashboards/json").glob("*.json")
+    ]
+    assert f"tmux-{board}" in boards
+
+
+def test_amtool_takes_the_example_with_its_messages(tmp_path: Path) -> None:
+    copy = tmp_path / "alertmanager.yml"
+    copy.write_text(RECEIVERS.read_text().replace(TEMPLATES, str(MESSAGES)))
+    status, output = run("amtool", "check-config", copy)
+    assert status == 0, output
+    copy.write_text(copy.read_text().replace("api_url_file", "api_url_in_a_file"))
+    assert run("amtool", "check-config", copy)[0] == 1
+
+
+def test_no_secret_stands_in_the_example() -> None:
+    words = re.findall(r"\b\w*(?:key|password|api_url|credentials|token)\w*(?=:)", RECEIVERS.read_text())
+    assert words
+    assert all(word.endswith("_file") for word in words)
+    assert set(example_receivers()) == {"pager", "chat", "digest", "watchdog"}
+
+
+def test_other_programs_get_the_same_groups() -> None:
+    manifest = yaml.safe_load((ALERTS / "other" / "prometheusrule.yml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
+    mimir = yaml.safe_load((ALERTS / "other" / "mimir.yml").read_text())
+    assert mimir.pop("namespace") == "tmux_exporter"
+    assert manifest["spec"] == mimir == shipped()
+    mixin = (ALERTS / "mixin.libsonnet").read_text()
+    for imported in re.findall(r"import(?:str)? '(.+?)'", mixin):
+        assert (ALERTS / imported).is_file(), imported

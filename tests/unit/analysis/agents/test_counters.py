@@ -1,0 +1,87 @@
+"""Counters of agents from 0: restarts, time by state, recovery; and the CPU by state in a whole sample."""
+
+from dataclasses import replace
+
+from tests.support.clock import ManualClock
+from tests.support.facts import answering, pane, table, tmux_view
+from tests.support.lives import SERVER, agent, shell
+from tests.support.scripted import Bounds, Processes, Servers
+from tmux_exporter.analysis.agents.counters import AgentCounts
+from tmux_exporter.analysis.departed import KEPT_SECONDS
+from tmux_exporter.config import Config
+from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
+from tmux_exporter.sampling.sampler import Sampler
+
+LABELS = ("default", "$0", "lead")
+UP = answering(SERVER, pane("%0", 200))
+
+
+def life(state: AgentState, *, restarted: bool = False, recovered: float | None = None) -> AgentLife:
+    status = AgentStatus(state=state, since=0.0, source=StateSource.PROCESS, why="")
+    return AgentLife(
+        server="default",
+        session="$0",
+        name="lead",
+        up=True,
+        status=status,
+        restarted=restarted,
+        recovered_seconds=recovered,
+    )
+
+
+def seconds(counts: AgentCounts) -> dict[str, float]:
+    return {str(state): value for state, value in counts.seconds(LABELS).items() if value}
+
+
+def test_time_goes_to_the_state_at_the_second_of_two_samples_and_starts_at_0() -> None:
+    counts = AgentCounts()
+    counts.observe([life(AgentState.WORKING)], [UP], at=100.0)
+    assert counts.seconds(LABELS) == dict.fromkeys(AgentState, 0.0)
+    counts.observe([life(AgentState.WORKING)], [UP], at=105.0)
+    counts.observe([life(AgentState.WAITING)], [UP], at=110.0)
+    counts.observe([life(AgentState.WAITING)], [UP], at=109.0)
+    assert seconds(counts) == {"working": 5.0, "waiting": 5.0}
+
+
+def test_a_restart_counts_from_the_second_sample_on_and_recovery_per_server() -> None:
+    counts = AgentCounts()
+    counts.observe([life(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=100.0)
+    assert (counts.restarts(LABELS), counts.recovery()["default"].count) == (0, 0)
+    counts.observe([life(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=105.0)
+    recovery = counts.recovery()["default"]
+    assert (counts.restarts(LABELS), recovery.count, recovery.sum) == (1, 1, 3.0)
+    assert recovery.counts[:3] == (0, 0, 1)
+
+
+def test_counts_go_on_where_their_labels_come_back_and_end_when_those_are_gone_for_long() -> None:
+    def after(away: float) -> tuple[int, dict[str, float]]:
+        counts = AgentCounts()
+        for restarted in (False, True):
+            counts.observe([life(AgentState.WORKING, restarted=restarted)], [UP], at=100.0)
+        counts.observe([], [UP], at=105.0)
+        counts.observe([], [UP], at=105.0 + away)
+        for at in (110.0, 115.0):
+            counts.observe([life(AgentState.WORKING)], [UP], at=at + away)
+        return counts.restarts(LABELS), seconds(counts)
+
+    assert after(KEPT_SECONDS - 1) == (1, {"working": 5.0})
+    assert after(KEPT_SECONDS) == (0, {"working": 5.0})
+
+
+def test_cpu_by_state_of_a_whole_sample() -> None:
+    view = tmux_view(UP)
+    at_work = [table(SERVER, shell(front=False), replace(agent(300), cpu_ticks=used)) for used in (500, 650)]
+    tables = [at_work[0], at_work[0], at_work[1], *(table(SERVER, shell()) for _ in range(2))]
+    clock = ManualClock()
+    sampler = Sampler(
+        Config(), clock, Processes(*tables), Servers(*[view] * 4), Bounds(), default_socket="/tmp/x"
+    )
+    reports = [sampler.sample() for _ in range(4)]
+    assert [each.agents[0].up for each in reports] == [True, True, True, False]
+    cpu = [sum(each.agents[0].state_cpu_seconds_total.values()) for each in reports]
+    assert cpu == [0.0, 1.5, 1.5, 1.5]
+    last = reports[-1].agents[0]
+    assert (last.pid, last.state, last.usage.processes) == (None, AgentState.EXITED, 0)
+    assert last.usage.cpu_seconds_total == 1.5
+    assert (last.pane, last.window, last.program) == ("%0", "0", "claude")
+    assert reports[-1].agent_recovery["default"].count == 0

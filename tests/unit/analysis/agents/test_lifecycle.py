@@ -1,0 +1,295 @@
+"""Lives of agents over several looks: when one is up, exited, absent; and which state is believed when."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.facts import pane
+from tests.support.lives import Story, agent, declared, says, shell
+from tmux_exporter.analysis.agents.agent_state import judge
+from tmux_exporter.config import ExpectedAgent
+from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
+
+NAME = "$0:0"
+TITLE, TEXT, ACTIVITY = StateSource.PANE_TITLE, StateSource.PANE_TEXT, StateSource.WINDOW_ACTIVITY
+
+
+def test_an_agent_has_exited_when_two_looks_in_a_row_miss_it() -> None:
+    story = Story()
+    up = story.look(shell(front=False), agent(300), clues=[says(AgentState.WORKING)])[NAME]
+    assert (up.up, up.status.state, up.restarted) == (True, AgentState.WORKING, False)
+    first = story.look(shell())[NAME]
+    assert (first.up, first.agent, first.status.state) == (True, None, AgentState.WORKING)
+    missed = story.now
+    second = story.look(shell())[NAME]
+    assert (second.up, second.status.state, second.status.since) == (False, AgentState.EXITED, missed)
+    assert second.status.why == "its process has ended, and its pane is back at the shell"
+    assert (second.program, second.status.source) == ("claude", StateSource.PROCESS)
+    assert story.look(shell())[NAME].status == second.status
+
+
+def test_one_look_that_misses_it_says_nothing() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300), clues=[says(AgentState.IDLE)])
+    story.look(shell())
+    life = story.look(shell(front=False), agent(300), clues=[says(AgentState.IDLE)])[NAME]
+    assert (life.up, life.restarted, life.recovered_seconds) == (True, False, None)
+    # And the next one that misses it is a first one again.
+    assert story.look(shell())[NAME].up
+
+
+@pytest.mark.parametrize("blind", [{"complete": False}, {"up": False}])
+def test_a_look_that_sees_only_half_proves_nothing(blind: dict[str, bool]) -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    for _ in range(5):
+        assert story.look(shell(), **blind)[NAME].up  # type: ignore[arg-type]
+    story.look(shell())
+    assert story.look(shell(), **blind)[NAME].up  # type: ignore[arg-type]
+    assert not story.look(shell())[NAME].up
+
+
+def test_what_the_pane_does_without_its_agent_is_told() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    dead = replace(pane("%0", None), dead=True)
+    story.look(panes=[dead])
+    assert story.look(panes=[dead])[NAME].status.why.endswith("its pane is dead")
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    other = agent(301, "vim")
+    story.look(shell(front=False), other)
+    assert story.look(shell(front=False), other)[NAME].status.why.endswith("its pane runs something else")
+
+
+def test_an_agent_ends_with_its_pane() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    assert story.look(panes=[pane("%1", None)]) == {}
+    assert story.memory().lives == ()
+
+
+def test_a_restart_and_how_long_it_took() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    seen = story.now
+    story.look(shell())
+    story.look(shell())
+    # It started 12 s after it was last seen.
+    again = agent(301, start=int((seen + 12 - 1000) * 100))
+    life = story.look(shell(front=False), again)[NAME]
+    assert (life.up, life.restarted, life.recovered_seconds) == (True, True, 12.0)
+    life = story.look(shell(front=False), again)[NAME]
+    assert (life.restarted, life.recovered_seconds) == (False, None)
+
+
+def test_a_restart_between_two_looks_is_one_too() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    again = agent(301, start=int((story.now + 2 - 1000) * 100))
+    life = story.look(shell(front=False), again)[NAME]
+    assert (life.restarted, life.recovered_seconds) == (True, 2.0)
+
+
+def test_a_shell_that_becomes_the_next_one_was_no_agent_before() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    seen = story.now
+    older = agent(301, start=int((seen - 60 - 1000) * 100))
+    for _ in range(3):
+        story.look(shell())
+    life = story.look(shell(front=False), older)[NAME]
+    assert (life.up, life.restarted, life.recovered_seconds) == (True, True, story.now - seen)
+
+
+def test_one_that_overlaps_with_the_next_was_never_down() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    older = agent(301, start=int((story.now - 60 - 1000) * 100))
+    life = story.look(shell(front=False), older)[NAME]
+    assert (life.restarted, life.recovered_seconds) == (True, 0.0)
+
+
+def test_another_program_in_its_pane_takes_the_place_of_one_that_has_ended() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300))
+    assert [each.program for each in story.look(shell(front=False), agent(301, "codex")).values()] == [
+        "codex"
+    ]
+    story.look(shell())
+    (life,) = story.look(shell()).values()
+    assert (life.program, life.up) == ("codex", False)
+
+
+def test_of_two_in_one_pane_one_may_end() -> None:
+    story = Story()
+    both = (agent(300), agent(301, "codex"))
+    assert list(story.look(shell(front=False), *both)) == [NAME, f"{NAME}#2"]
+    story.look(shell(front=False), both[1])
+    lives = story.look(shell(front=False), both[1])
+    assert {name: life.up for name, life in lives.items()} == {f"{NAME}#2": True, NAME: False}
+
+
+def test_a_pane_that_is_named_an_agent_and_only_shows_a_prompt_is_one_that_is_down() -> None:
+    story = Story()
+    life = story.look(shell(), panes=[declared("bot")])["bot"]
+    assert (life.up, life.status.state, life.program) == (False, AgentState.EXITED, "")
+    first = life.status.since
+    assert story.look(shell(), panes=[declared("bot")])["bot"].status.since == first
+    running = story.look(shell(front=False), agent(201, "bot"), panes=[declared("bot")])["bot"]
+    assert (running.up, running.program) == (True, "other")
+    story.look(shell(), panes=[declared("bot")])
+    assert not story.look(shell(), panes=[declared("bot")])["bot"].up
+
+
+def test_a_named_pane_does_not_become_another_agent_when_its_own_ends() -> None:
+    story = Story()
+    story.look(shell(front=False), agent(300), panes=[declared("bot")])
+    looks = [story.look(shell(front=False), agent(301, "vim"), panes=[declared("bot")]) for _ in range(3)]
+    (life,) = looks[-1].values()
+    assert (life.name, life.program, life.up) == ("bot", "claude", False)
+
+
+EXPECTED = (ExpectedAgent(session="$0", agent="lead"), ExpectedAgent(server="ci", session="s", agent="qa"))
+
+
+def test_an_expected_agent_that_is_nowhere_is_down_and_unknown_while_nobody_can_tell() -> None:
+    story = Story()
+    lives = story.look(shell(), expected=EXPECTED)
+    assert [(each.up, each.status.state) for each in lives.values()] == [(False, AgentState.EXITED)] * 2
+    assert (lives["qa"].server, lives["qa"].session, lives["qa"].pane) == ("ci", "s", None)
+    since = lives["lead"].status.since
+    lives = story.look(shell(), up=False, expected=EXPECTED)
+    assert lives["lead"].status.state is AgentState.UNKNOWN
+    assert lives["lead"].status.since == since
+    assert story.look(shell(), complete=False, expected=EXPECTED)["qa"].status.state is AgentState.UNKNOWN
+
+
+def test_the_page_names_the_state_of_an_agent_that_is_only_declared() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "agents.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("\n## State\n")[2], re.MULTILINE))
+    assert rows.keys() >= set(AgentState)
+    absent = Story().look(shell(), panes=[declared("bot")], expected=EXPECTED)
+    assert {life.status.state for life in absent.values()} == {
+        state for state in AgentState if "declared" in rows[state]
+    }
+
+
+def test_an_expected_agent_that_runs_is_one_agent() -> None:
+    story = Story()
+    running = story.look(shell(front=False), agent(300), panes=[declared("lead")], expected=EXPECTED[:1])
+    assert [(each.name, each.up) for each in running.values()] == [("lead", True)]
+    (gone,) = story.look(panes=[pane("%1", None)], expected=EXPECTED[:1]).values()
+    assert (gone.name, gone.up) == ("lead", False)
+
+
+def test_what_an_agent_says_of_itself_is_believed_at_once() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300))
+    story.look(*tree, clues=[says(AgentState.WORKING)])
+    asks = says(AgentState.WAITING, reason=WaitingReason.PERMISSION, since=2007.5)
+    status = story.look(*tree, clues=[asks])[NAME].status
+    assert (status.state, status.reason, status.since) == (
+        AgentState.WAITING,
+        WaitingReason.PERMISSION,
+        2007.5,
+    )
+    other = says(AgentState.WAITING, reason=WaitingReason.QUESTION)
+    status = story.look(*tree, clues=[other])[NAME].status
+    assert (status.reason, status.since) == (WaitingReason.QUESTION, story.now)
+    assert story.look(*tree, clues=[other])[NAME].status.since == status.since
+
+
+def test_a_weak_source_lifts_at_once_and_needs_two_looks_to_lower() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300))
+    story.look(*tree, clues=[says(AgentState.WORKING, source=TITLE)])
+    quiet = [says(AgentState.IDLE, source=ACTIVITY)]
+    assert story.look(*tree, clues=quiet)[NAME].status.state is AgentState.WORKING
+    first = story.now
+    status = story.look(*tree, clues=quiet)[NAME].status
+    assert (status.state, status.since) == (AgentState.IDLE, first)
+    assert (
+        story.look(*tree, clues=[says(AgentState.WORKING, source=ACTIVITY)])[NAME].status.since == story.now
+    )
+    # A look between two that agree starts the count anew.
+    story.look(*tree, clues=quiet)
+    story.look(*tree, clues=[says(AgentState.WORKING, source=ACTIVITY)])
+    assert story.look(*tree, clues=quiet)[NAME].status.state is AgentState.WORKING
+
+
+def test_nothing_to_go_by_is_unknown_after_two_looks() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300))
+    assert story.look(*tree)[NAME].status.state is AgentState.UNKNOWN
+    story.look(*tree, clues=[says(AgentState.IDLE)])
+    assert story.look(*tree)[NAME].status.state is AgentState.IDLE
+    assert story.look(*tree)[NAME].status.state is AgentState.UNKNOWN
+
+
+def test_since_is_never_before_the_start_nor_in_the_future() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300, start=50_000))
+    early = story.look(*tree, clues=[says(AgentState.IDLE, since=3.0)])[NAME]
+    assert early.status.since == 1500.0
+    late = story.look(*tree, clues=[says(AgentState.WORKING, since=1e12)])[NAME]
+    assert late.status.since == story.now
+
+
+def test_the_strongest_source_that_says_something_decides() -> None:
+    file = says(None)
+    hook = says(AgentState.WAITING, source=StateSource.HOOK)
+    title = says(AgentState.IDLE, source=TITLE)
+    moving = says(AgentState.WORKING, source=ACTIVITY)
+    assert judge([moving, title, hook, file]) == (hook, (file, title, moving))
+    assert judge([moving, title])[0] == title
+    assert judge([moving, title, replace(title, source=TEXT, certain=True)])[0].source is TEXT
+    best, passed = judge([file])
+    assert (best.state, best.source, passed) == (AgentState.UNKNOWN, StateSource.NONE, (file,))
+
+
+def test_a_screen_tells_an_idle_agent_from_one_that_is_stopped_by_a_limit() -> None:
+    limit = says(AgentState.WAITING, source=TEXT, reason=WaitingReason.USAGE_LIMIT)
+    assert judge([says(AgentState.IDLE), limit])[0] is limit
+    assert judge([says(AgentState.WORKING), limit])[0].state is AgentState.WORKING
+    asks = replace(limit, reason=WaitingReason.PERMISSION)
+    assert judge([says(AgentState.IDLE), asks])[0].state is AgentState.IDLE
+
+
+def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300))
+    asks = says(AgentState.WAITING, source=ACTIVITY, reason=WaitingReason.QUESTION)
+    story.look(*tree, clues=[asks], expected=EXPECTED)
+    since = story.look(*tree, clues=[asks], expected=EXPECTED)[NAME].status.since
+    later = Story(story.memory())
+    later.now = story.now + 100
+    life = later.look(*tree, clues=[asks], expected=EXPECTED)
+    assert (life[NAME].status.since, life[NAME].restarted) == (since, False)
+    assert life["qa"].status.since < story.now
+    # One that ended while no exporter ran is missed as any other; one that was down stays down.
+    gone = Story(story.memory())
+    gone.now = later.now
+    gone.look(shell())
+    assert not gone.look(shell())[NAME].up
+    assert not Story(gone.memory()).look(shell())[NAME].up
+
+
+def test_one_glance_at_a_screen_never_demotes() -> None:
+    works = says(AgentState.WORKING, source=TEXT)
+    asks = replace(says(AgentState.WAITING, source=TEXT, reason=WaitingReason.PERMISSION), certain=True)
+    story = Story()
+
+    def look(clue: Clue) -> AgentState:
+        return story.look(shell(front=False), agent(300), clues=[clue])[NAME].status.state
+
+    assert [look(each) for each in (works, asks, works, asks, asks)] == [
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WORKING,
+        AgentState.WAITING,
+    ]
+    assert look(works) is AgentState.WORKING, "up it goes at once"

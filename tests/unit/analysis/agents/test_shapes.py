@@ -1,0 +1,92 @@
+"""Agents as they were recorded while they ran (tests/fixtures/agents): each is one agent, of its program."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.listings import listing, process, server_view, table, tmux_view
+from tests.support.printed import answer, pane_record, server_record
+from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.pane_state import SIGNS
+from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.facts.agents import Agent
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sources.tmux.parse_listing import parse
+
+SHAPES = json.loads((Path(__file__).parents[3] / "fixtures" / "agents" / "shapes.json").read_text())
+PROGRAMS = [shape["program"] for shape in SHAPES]
+
+
+def processes(shape: dict[str, Any]) -> list[Process]:
+    """The recorded tree; its first process is the shell of the pane, with pid 100."""
+    return [
+        process(
+            100 + number,
+            90 if each["parent"] is None else 100 + each["parent"],
+            each["argv"],
+            exe=each["exe"],
+            comm=each["comm"],
+        )
+        for number, each in enumerate(shape["processes"])
+    ]
+
+
+def found(tree: list[Process]) -> tuple[Agent, ...]:
+    listed = listing({"orc": ["one"]})
+    listed = replace(listed, panes=(replace(listed.panes[0], pid=100),))
+    pane = PaneKey(listed.server, "%0")
+    owners = {
+        each.id: Owner(
+            kind=OwnerKind.PANE, evidence=Evidence.TREE, reason="", server=listed.server, pane=pane
+        )
+        for each in tree
+    }
+    return find_agents(table(*tree), owners, tmux_view(server_view(listed)), SIGNATURES, NameBook())
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=PROGRAMS)
+def test_what_was_recorded_is_one_agent_with_all_its_processes(shape: dict[str, Any]) -> None:
+    tree = processes(shape)
+    (agent,) = found(tree)
+    assert agent.program == shape["program"]
+    assert agent.process == ProcessId(101, 2_000)
+    assert agent.members == {each.id for each in tree[1:]}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=PROGRAMS)
+def test_each_process_of_the_program_is_known_by_its_file_too(shape: dict[str, Any]) -> None:
+    """A link of another name starts it, or an update has renamed it: the path of a native one tells it."""
+    natives = [
+        each
+        for each in processes(shape)[1:]
+        if each.exe and not each.exe.endswith(("/node", "/bash", "/python3.11"))
+    ]
+    for each in natives:
+        match = matcher(SIGNATURES).match(replace(each, argv=("x", *(each.argv or ())[1:])))
+        assert match is not None and match.signature.program == shape["program"], each.exe
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=PROGRAMS)
+def test_the_sign_of_its_title_is_known_where_it_has_one(shape: dict[str, Any]) -> None:
+    printed = server_record() + pane_record(pane_title=shape["title"])
+    (pane,) = parse(answer(printed), ProcessId(999, 1)).panes
+    assert (pane.title_sign in SIGNS.get(shape["program"], {})) is (
+        shape["program"] in ("claude", "codex", "gemini")
+    )
+
+
+def test_no_machine_is_in_the_recordings() -> None:
+    paths = {
+        word
+        for shape in SHAPES
+        for each in shape["processes"]
+        for word in (each["exe"], *each["argv"])
+        if word.startswith("/")
+    }
+    assert all(path.startswith(("/home/u/", "/usr/bin/")) for path in paths), paths

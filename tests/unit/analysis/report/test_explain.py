@@ -1,0 +1,235 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.support.facts import answering, pane, process, silent, table, tmux_server, tmux_view
+from tmux_exporter.analysis.leaks.find import Leaks
+from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.analysis.report.explain import explain
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.commands.views.explain import as_dict, as_text
+from tmux_exporter.facts.agents import Agent
+from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.tmux import PaneKey, TmuxView
+
+SERVER = tmux_server(100)
+OTHER = tmux_server(101)
+SHELL = process(200, 100, argv=("-bash",), anonymous_bytes=1000, shared_memory_bytes=0)
+CLAUDE = process(
+    201, 200, argv=("/opt/claude\x1b[31m", "--x"), anonymous_bytes=3000, shared_memory_bytes=0, cpu_ticks=250
+)
+STRANGER = process(300)
+ZOMBIE = process(301, state="Z")
+TABLE = table(SERVER, OTHER, SHELL, CLAUDE, STRANGER, ZOMBIE)
+VIEW = tmux_view(
+    answering(SERVER, pane("%0", 200), pane("%1", None, dead=True)),
+    answering(OTHER, pane("%1", None), socket="/tmp/tmux-1000/other"),
+)
+AGENT = Agent(
+    name="lead",
+    pane=PaneKey(SERVER.id, "%0"),
+    process=CLAUDE.id,
+    program="claude",
+    version="2.1",
+    role="",
+    reason="its program is called claude",
+    members=frozenset({CLAUDE.id}),
+)
+
+
+KNOWN = "agents: lead; sessions: work; servers: default, other; programs: claude"
+
+
+def snapshot(table: ProcessTable = TABLE, view: TmuxView = VIEW) -> Snapshot:
+    return Snapshot(
+        table=table,
+        view=view,
+        owners=attribute(table, view, {}),
+        agents=(AGENT,),
+        schedulers=(),
+        session_labels={(SERVER.id, "$0"): "work", (OTHER.id, "$0"): "work"},
+    )
+
+
+def facts(target: str) -> dict[str, str]:
+    return dict(explain(target, snapshot()).facts)
+
+
+def test_a_process_is_told_with_owner_and_evidence() -> None:
+    found = facts("201")
+    assert found["belongs to"] == "pane %0"
+    assert found["evidence"].startswith("tree: ")
+    assert found["agent"] == "lead (claude): its program is called claude"
+    assert found["session"] == "work"
+    assert "\x1b" not in found["command"]
+
+
+def test_a_stranger_belongs_to_nothing_of_tmux() -> None:
+    assert facts("300")["belongs to"] == "nothing of tmux"
+
+
+def test_a_zombie_is_said_to_be_dead() -> None:
+    assert facts("301")["state"].startswith("zombie")
+
+
+def test_a_pane_lists_its_members_by_memory_with_their_shares() -> None:
+    members = explain("%0", snapshot()).members
+    assert [(each.pid, each.memory_bytes, each.memory_ratio) for each in members] == [
+        (201, 3000, 0.75),
+        (200, 1000, 0.25),
+    ]
+    assert members[0].cpu_seconds == 2.5
+
+
+def test_a_dead_pane_says_so() -> None:
+    assert "dead" in facts("default/%1")
+
+
+def test_an_agent_is_found_by_name_with_and_without_its_server() -> None:
+    assert facts("lead")["why an agent"] == "its program is called claude"
+    assert facts("default/lead") == facts("lead") == facts("default/%0/lead")
+
+
+def test_a_session_tells_its_panes_its_agents_and_the_sums_of_its_members() -> None:
+    told = explain("default/work", snapshot())
+    assert told == explain("session:default/work", snapshot())
+    found = dict(told.facts)
+    assert told.title == "session work"
+    assert found["server"].startswith("default (tmux ")
+    assert found["agent"] == "lead (claude) in pane %0: its program is called claude"
+    assert [(part.name, part.sums.processes) for part in told.parts] == [("%0", 2), ("%1", 0)]
+    assert [member.pid for member in told.members] == [201, 200]
+    assert (told.sums.memory_bytes, told.sums.cpu_seconds) == (4000, 2.5)
+    assert (told.parts[1].sums.memory_bytes, told.parts[1].sums.open_fds) == (None, None)
+    lines = as_text(told).split("\n")
+    assert [line.split()[:2] for line in lines if line.split()[:1] == ["all"]] == [["all", "2"]]
+    assert as_dict(told)["sums"]["processes"] == 2
+
+
+def test_a_server_tells_its_sessions_and_counts_only_its_own_processes() -> None:
+    told = explain("other", snapshot())
+    assert told == explain("server:other", snapshot())
+    assert [(part.name, part.sums.processes) for part in told.parts] == [("work", 0)]
+    assert [member.pid for member in told.members] == [OTHER.id.pid]
+    default = explain("default", snapshot())
+    assert [(part.name, part.sums.processes) for part in default.parts] == [("work", 2)]
+    assert [member.pid for member in default.members] == [SERVER.id.pid]
+
+
+def test_a_server_that_does_not_answer_says_so() -> None:
+    held = tmux_view(silent(SERVER, pane("%0", 200)))
+    for target in ("default", "work"):
+        assert "held" in dict(explain(target, snapshot(view=held)).facts)
+
+
+def test_a_program_tells_all_its_agents() -> None:
+    told = explain("claude", snapshot())
+    assert told == explain("program:claude", snapshot())
+    assert [(part.name, part.sums.memory_bytes) for part in told.parts] == [("default/%0/lead", 3000)]
+    assert [member.pid for member in told.members] == [201]
+
+
+def test_an_agent_goes_before_what_else_has_its_name_and_says_that_there_is_more() -> None:
+    named = replace(snapshot(), agents=(replace(AGENT, name="work"),))
+    told = explain("work", named)
+    assert told.title == "agent work"
+    also = [value for label, value in told.facts if label == "also called so"]
+    assert also == ["session:default/work", "session:other/work"]
+    assert told.title == explain("agent:work", named).title
+
+
+def test_a_session_that_tmux_has_numbered_is_found_where_no_process_has_the_number() -> None:
+    labels = {(SERVER.id, "$0"): "7", (OTHER.id, "$0"): "300"}
+    numbered = replace(snapshot(), session_labels=labels)
+    assert explain("7", numbered).title == "session 7"
+    assert explain("300", numbered).title == "process 300"
+    assert explain("session:300", numbered).title == "session 300"
+
+
+def test_a_held_listing_is_said_to_be_one() -> None:
+    held = tmux_view(silent(SERVER, pane("%0", 200)))
+    assert "held" in dict(explain("%0", snapshot(view=held)).facts)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (
+            "%1",
+            "%1 is ambiguous; say one of:\n"
+            "  default/%1  a pane of session work\n"
+            "  other/%1  a pane of session work",
+        ),
+        (
+            "work",
+            "work is ambiguous; say one of:\n"
+            "  session:default/work  a session of server default\n"
+            "  session:other/work  a session of server other",
+        ),
+        ("nobody", f"no pane and no agent nobody, nor anything else; {KNOWN}"),
+        ("%9\x1b[2J", f"no pane and no agent %9\\033[2J, nor anything else; {KNOWN}"),
+        ("999", "no process 999"),
+    ],
+)
+def test_what_is_not_there_or_not_clear_is_refused_with_the_mend(target: str, words: str) -> None:
+    with pytest.raises(CannotSeeError) as refused:
+        explain(target, snapshot())
+    assert str(refused.value) == words
+
+
+def test_an_incomplete_table_does_not_say_that_a_process_is_gone() -> None:
+    with pytest.raises(CannotSeeError, match="cannot be listed"):
+        explain("999", snapshot(table=table(complete=False), view=tmux_view()))
+
+
+def test_the_page_for_a_terminal_lines_up_and_has_no_control_bytes() -> None:
+    lines = as_text(explain("%0", snapshot())).split("\n")
+    heading = next(line for line in lines if "MEMORY" in line)
+    row = next(line for line in lines if line.lstrip().startswith("201"))
+    assert heading.index("EVIDENCE") == row.index("tree: ")
+    assert all(letter.isprintable() for line in lines for letter in line)
+
+
+def test_json_holds_the_same_facts() -> None:
+    data = json.loads(json.dumps(as_dict(explain("201", snapshot()))))
+    assert data["facts"]["belongs to"] == "pane %0"
+    assert data["members"][0]["pid"] == 201
+
+
+def test_more_digits_than_a_pid_has_are_a_name() -> None:
+    with pytest.raises(CannotSeeError, match="no pane and no agent 99999"):
+        explain("9" * 5000, snapshot())
+
+
+def test_an_agent_that_keeps_many_of_one_command_says_which() -> None:
+    hoard = [process(pid, 201, argv=("yes", "\x1b[31m")) for pid in range(400, 439)]
+    members = frozenset({CLAUDE.id, *(each.id for each in hoard)})
+    seen = replace(snapshot(table(SERVER, SHELL, CLAUDE, *hoard)), agents=(replace(AGENT, members=members),))
+    told = dict(explain("lead", seen).facts)["same command"]
+    assert told.startswith("39 of its processes run: yes ")
+    assert "\x1b" not in told
+    assert "same command" not in facts("lead")
+
+
+def test_a_leak_is_told_with_its_kind_and_whose_it_was_and_who_is_spared_with_why() -> None:
+    leak = Leak(
+        process=STRANGER.id,
+        kind=LeakKind.DEV_SERVER,
+        reason="its pane is gone; it listens on a TCP port",
+        server="default",
+        session="work",
+        pane=None,
+    )
+    leaks = Leaks(found=(leak,), spared={SHELL.id: "it keeps a terminal"})
+    seen = replace(snapshot(), leaks=leaks)
+    told = dict(explain("300", seen).facts)
+    assert told["leaked"] == "dev_server: its pane is gone; it listens on a TCP port"
+    assert told["left by"] == "default work"
+    spared = dict(explain("200", seen).facts)
+    assert spared["not leaked"] == "it keeps a terminal"
+    assert "leaked" not in spared
+    nowhere = replace(leaks, found=(replace(leak, server="", session=""),))
+    assert dict(explain("300", replace(seen, leaks=nowhere)).facts)["left by"] == "nowhere known"

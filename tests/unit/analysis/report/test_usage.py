@@ -1,0 +1,133 @@
+"""What a set of processes costs."""
+
+from itertools import count
+from typing import Any
+
+from tests.support.facts import process, table
+from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.analysis.memory.shared_memory import PLAIN
+from tmux_exporter.analysis.report.costs import Costs
+from tmux_exporter.analysis.report.hoards import largest_hoard
+from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.facts.process import MemorySource, Process
+from tmux_exporter.facts.report import Usage
+
+KNOWN: dict[str, Any] = {
+    "resident_bytes": 1000,
+    "anonymous_bytes": 600,
+    "shared_memory_bytes": 50,
+    "swap_bytes": 7,
+    "open_fds": 10,
+    "max_fds": 100,
+    "read_bytes": 1,
+    "written_bytes": 2,
+}
+
+
+def of(*processes: Process, totals: Totals | None = None, limit: int | None = None) -> Usage:
+    return usage(processes, totals or Totals(), table(*processes).start_time, limit)
+
+
+def test_the_figures_of_the_members_are_added() -> None:
+    totals = Totals(cpu_seconds=2.5, read_bytes=30, written_bytes=40)
+    assert of(
+        process(300, 1, threads=4, **KNOWN),
+        process(400, 300, **(KNOWN | {"anonymous_bytes": 6000, "open_fds": 90})),
+        totals=totals,
+        limit=7000,
+    ) == Usage(
+        memory_bytes=6700,
+        memory_limit_bytes=7000,
+        resident_memory_bytes=2000,
+        anonymous_memory_bytes=6600,
+        swap_memory_bytes=14,
+        cpu_seconds_total=2.5,
+        processes=2,
+        threads=5,
+        open_fds=100,
+        fd_utilization_ratio=0.9,
+        read_bytes_total=30,
+        written_bytes_total=40,
+        process_tree_depth=2,
+        oldest_process_start_time_seconds=1003.0,
+        memory_source=MemorySource.STATUS,
+    )
+
+
+def test_members_that_are_not_known_are_missing_from_the_sums() -> None:
+    found = of(process(10, 1, **KNOWN), process(20, 10, start=20))
+    assert (found.memory_bytes, found.open_fds, found.fd_utilization_ratio) == (650, 10, 0.1)
+    assert (found.processes, found.threads) == (2, 2)
+    assert found.read_bytes_total == 0
+
+
+def test_nothing_known_of_anybody_is_unknown_and_not_0() -> None:
+    found = of(process(10), process(20))
+    assert (found.memory_bytes, found.resident_memory_bytes, found.anonymous_memory_bytes) == (
+        None,
+        None,
+        None,
+    )
+    assert (found.swap_memory_bytes, found.open_fds, found.fd_utilization_ratio) == (None, None, None)
+    assert (found.read_bytes_total, found.written_bytes_total) == (None, None)
+    assert (found.processes, found.oldest_process_start_time_seconds) == (2, 1000.1)
+
+
+def test_half_of_the_headline_is_not_the_headline() -> None:
+    assert of(process(10, **(KNOWN | {"shared_memory_bytes": None}))).memory_bytes is None
+
+
+def test_a_counter_once_counted_stays_though_its_members_are_unreadable_now() -> None:
+    found = of(process(10), totals=Totals(read_bytes=3))
+    assert (found.read_bytes_total, found.written_bytes_total) == (3, None)
+
+
+def test_nobody_costs_nothing() -> None:
+    found = of()
+    assert (found.memory_bytes, found.open_fds, found.fd_utilization_ratio) == (0, 0, 0)
+    assert (found.processes, found.threads, found.process_tree_depth) == (0, 0, 0)
+    assert (found.read_bytes_total, found.oldest_process_start_time_seconds) == (0, None)
+
+
+def test_a_zombie_is_not_counted_unless_it_has_threads() -> None:
+    found = of(
+        process(10, **KNOWN), process(20, 10, state="Z", threads=1), process(5, 10, state="Z", threads=3)
+    )
+    assert (found.processes, found.threads, found.process_tree_depth) == (2, 4, 2)
+    assert of(process(10, state="Z")) == of()
+
+
+def test_a_limit_of_0_leaves_no_ratio() -> None:
+    assert of(process(10, **(KNOWN | {"max_fds": 0}))).fd_utilization_ratio is None
+
+
+def test_the_depth_is_that_of_the_longest_line_among_the_members() -> None:
+    assert of(process(10)).process_tree_depth == 1
+    assert of(process(10, 99), process(20, 98)).process_tree_depth == 1
+    assert of(process(30, 20), process(20, 10), process(10), process(21, 10)).process_tree_depth == 3
+    line = [process(pid, pid - 1) for pid in range(10, 20_000)]
+    assert of(*reversed(line)).process_tree_depth == 19_990
+
+
+def test_a_circle_has_a_depth() -> None:
+    assert of(process(10, 11), process(11, 10), process(12, 12)).process_tree_depth == 2
+
+
+def test_the_largest_hoard_is_of_living_members_with_one_command_line() -> None:
+    yes = ("yes",)
+    members = [process(300 + place, argv=yes) for place in range(3)]
+    members += [process(310, argv=yes, state="Z"), process(311, argv=("yes", "no")), process(312, argv=None)]
+    assert largest_hoard(members) == (3, yes)
+    assert largest_hoard(()) == (0, ())
+    assert largest_hoard([process(312, argv=None)]) == (0, ())
+
+
+def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
+    costs, made = Costs(), count(1)
+
+    def parts(cpu_seconds: float) -> float:
+        costs.begin(PLAIN, 0.0, lambda _: 0.0)
+        whole = costs.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
+        return costs.made("key", whole, lambda: {"state": float(next(made))})["state"]
+
+    assert [parts(each) for each in (1.0, 1.0, 2.0, 2.0)] == [1.0, 1.0, 2.0, 2.0]

@@ -1,0 +1,109 @@
+import ast
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+import tmux_exporter
+from tmux_exporter.base import log
+from tmux_exporter.base.log import log_fields
+
+RESERVED = [*sorted(logging.makeLogRecord({}).__dict__), "asctime", "message", "taskName", "fields", "self"]
+"""What `logging` refuses as a field, or replaces by its own."""
+
+IN_EVERY_LINE = ["ts", "level", "msg", "@timestamp", "log.level", "error", "error.stack_trace"]
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> object:
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:] = kept
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().err.splitlines()
+
+
+def test_logfmt_is_one_line_whatever_the_values_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "logfmt")
+    logging.getLogger("x").warning("sample late", extra=log_fields(server='a b\n"c"', seconds=2.5))
+    (line,) = lines(capsys)
+    assert 'level=warning msg="sample late" server="a b\\n\\"c\\"" seconds=2.5' in line
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "json")
+    try:
+        raise ValueError("planted")
+    except ValueError:
+        logging.getLogger("x").exception("sample failed", extra=log_fields(server="a"))
+    (line,) = lines(capsys)
+    fields = json.loads(line)
+    assert (fields["log.level"], fields["message"], fields["server"]) == ("error", "sample failed", "a")
+    assert "planted" in fields["error.stack_trace"]
+
+
+def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("warn", "logfmt")
+    logging.getLogger("x").info("quiet")
+    assert lines(capsys) == []
+
+
+def test_configuring_again_does_not_double_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "logfmt")
+    log.configure("info", "logfmt")
+    logging.getLogger("x").info("once")
+    assert len(lines(capsys)) == 1
+
+
+def _pairs(line: str, form: str) -> dict[str, object]:
+    if form == "json":
+        pairs: dict[str, object] = json.loads(line)
+        return pairs
+    return dict(pair.partition("=")[::2] for pair in line.split(" "))
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+@pytest.mark.parametrize("key", RESERVED + IN_EVERY_LINE)
+def test_a_field_may_have_any_name_and_hides_nothing(
+    capsys: pytest.CaptureFixture[str], form: str, key: str
+) -> None:
+    log.configure("info", form)
+    logging.getLogger("x").info("told", extra=log_fields(**{key: "planted", "other": "kept"}))
+    (line,) = lines(capsys)
+    pairs = _pairs(line, form)
+    assert "planted" in (pairs.get(key), pairs.get(f"{key}_"))
+    assert pairs["other"] == "kept"
+    assert pairs["msg" if form == "logfmt" else "message"] == "told"
+    assert pairs["level" if form == "logfmt" else "log.level"] == "info"
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_a_field_does_not_hide_what_went_wrong(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    log.configure("info", form)
+    key = "error" if form == "logfmt" else "error.stack_trace"
+    try:
+        raise ValueError("planted")
+    except ValueError:
+        logging.getLogger("x").exception("failed", extra=log_fields(**{key: "other"}))
+    (line,) = lines(capsys)
+    assert "ValueError: planted" in line and "other" in line
+
+
+def test_every_log_call_of_ours_names_its_fields_in_this_way() -> None:
+    wrong, seen = [], 0
+    for path in sorted(Path(tmux_exporter.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if ast.unparse(node.func.value) not in ("_log", "logging", "log", "logger"):
+                continue
+            for each in node.keywords:
+                seen += each.arg == "extra"
+                if each.arg == "extra" and not ast.unparse(each.value).startswith("log_fields("):
+                    wrong.append(f"{path.name}:{node.lineno}: {ast.unparse(each.value)}")
+    assert (wrong, seen > 10) == ([], True)

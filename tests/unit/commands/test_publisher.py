@@ -1,0 +1,177 @@
+import gzip
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from tests.support.report import example_report
+from tests.support.wait import wait_for
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.commands import publisher as publishing
+from tmux_exporter.commands.publisher import Published, Publisher
+from tmux_exporter.config import Config, MetricsSettings, SamplingSettings
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics.render import Renderer
+
+SLOW = Config(sampling=SamplingSettings(interval=3600.0))
+
+
+class Sampler:
+    """Samples at once; `gate` holds the next sample up, `broken` makes it raise."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.configured: list[Config] = []
+
+    def sample(self) -> Report:
+        self.gate.wait(60)
+        self.taken += 1
+        if self.broken:
+            raise ValueError("planted")
+        return replace(example_report(), timestamp=float(self.taken))
+
+    def failed(self) -> Report:
+        return replace(example_report(), samples={"failed": 1}, complete=False)
+
+    def configure(self, config: Config) -> None:
+        self.configured.append(config)
+
+
+@pytest.fixture
+def sampler() -> Sampler:
+    return Sampler()
+
+
+@pytest.fixture
+def publisher(sampler: Sampler) -> Iterator[Publisher]:
+    publisher = Publisher(sampler, SLOW, SystemClock())
+    yield publisher
+    sampler.gate.set()
+    publisher.stop()
+
+
+def first(publisher: Publisher) -> Published:
+    publisher.start()
+    return wait_for(publisher.current, "the first sample")
+
+
+def test_nothing_is_published_before_the_first_sample(publisher: Publisher) -> None:
+    assert publisher.current() is None
+    assert publisher.collect(["servers"]) == b""
+
+
+def test_every_form_is_made_once_from_the_same_report(publisher: Publisher) -> None:
+    published = first(publisher)
+    assert published.sequence == 1
+    assert b"tmux_up{" in published.text
+    assert published.openmetrics.endswith(b"# EOF\n")
+    assert publisher.current() is published
+
+
+def test_a_form_is_made_when_it_is_asked_for_and_only_once(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def count(where: object, name: str) -> None:
+        real = getattr(where, name)
+
+        def counted(*given: object) -> object:
+            made.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(where, name, counted)
+
+    count(publishing, "compress")
+    count(publishing, "render_json")
+    count(Renderer, "render")
+    published = first(publisher)
+    assert made == []
+    with ThreadPoolExecutor(8) as pool:
+        forms = list(pool.map(lambda _: published.openmetrics_gzip, range(8)))
+    assert made == ["render", "compress"]
+    assert {gzip.decompress(each) for each in forms} == {published.openmetrics}
+    assert (published.text[:6], made) == (b"# HELP", ["render", "compress"])
+    assert published.json is published.json
+    assert made == ["render", "compress", "render_json"]
+
+
+def test_samples_are_taken_on_the_tick(sampler: Sampler) -> None:
+    publisher = Publisher(sampler, Config(sampling=SamplingSettings(interval=0.1)), SystemClock())
+    publisher.start()
+    wait_for(lambda: sampler.taken >= 3, "three samples")
+    publisher.stop()
+    taken = sampler.taken
+    assert not threading.Event().wait(0.25)
+    assert sampler.taken == taken
+
+
+def test_a_slow_sample_does_not_hold_up_readers(publisher: Publisher, sampler: Sampler) -> None:
+    published = first(publisher)
+    sampler.gate.clear()
+    publisher.configure(SLOW)
+    wait_for(lambda: len(sampler.configured) == 2, "the next sample is under way")
+    assert publisher.current() is published
+    assert publisher.collect(["servers"])
+
+
+def test_fresh_shares_one_sample_and_is_bounded(publisher: Publisher, sampler: Sampler) -> None:
+    published = first(publisher)
+    assert publisher.fresh() is published, "a sample of less than a second is fresh"
+    assert sampler.taken == 1
+
+
+def test_whoever_waits_for_a_fresh_sample_is_let_go_by_stop(publisher: Publisher, sampler: Sampler) -> None:
+    sampler.gate.clear()
+    publisher.start()
+    got: list[Published | None] = []
+    waiting = threading.Thread(target=lambda: got.append(publisher.fresh()))
+    waiting.start()
+    publisher.stop(timeout=0)
+    waiting.join(5)
+    assert got == [None]
+
+
+def test_a_sample_that_raises_is_told_and_the_next_one_is_taken(
+    publisher: Publisher, sampler: Sampler, caplog: pytest.LogCaptureFixture
+) -> None:
+    sampler.broken = True
+    assert b'tmux_exporter_samples_total{result="failed"} 1.0' in first(publisher).text
+    assert "planted" in caplog.text
+    sampler.broken = False
+    publisher.configure(SLOW)
+    wait_for(lambda: sampler.taken == 2, "the next sample")
+
+
+def test_subscribers_hear_of_each_sample_until_they_leave(publisher: Publisher, sampler: Sampler) -> None:
+    heard: list[int] = []
+    end = publisher.subscribe(lambda: heard.append(sampler.taken))
+    first(publisher)
+    wait_for(lambda: heard == [1], "word of the first sample")
+    end()
+    end()
+    publisher.configure(SLOW)
+    wait_for(lambda: sampler.taken == 2, "the second sample")
+    assert heard == [1]
+
+
+def test_a_refused_configuration_is_told_and_an_applied_one_takes_it_back(publisher: Publisher) -> None:
+    first(publisher)
+    publisher.refuse()
+    page = publisher.collect(["exporter"]) or b""
+    assert b"tmux_exporter_config_last_reload_successful 0.0" in page
+    changed = replace(SLOW, metrics=MetricsSettings(pane_detail=True))
+    publisher.configure(changed)
+    wait_for(lambda: publisher.current() and b"tmux_pane_threads" in publisher.current().text, "new settings")  # type: ignore[union-attr]
+    page = publisher.collect(["exporter"]) or b""
+    assert b"tmux_exporter_config_last_reload_successful 1.0" in page
+
+
+def test_an_unknown_collector_is_said(publisher: Publisher) -> None:
+    first(publisher)
+    assert publisher.collect(["nonsense"]) is None

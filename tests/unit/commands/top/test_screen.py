@@ -1,0 +1,130 @@
+"""How top looks: within its width and height, the same facts narrow and wide, safe with any name."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from tests.support.report import NOW, agent, example_report, large_report, session
+from tmux_exporter.commands.top.loop import _pressed, _typed
+from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
+from tmux_exporter.commands.top.screen import View, frame, page, rows_of
+from tmux_exporter.commands.top.terminal import keys_of
+from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics.report_json import render
+
+VIEW = View(sort=Sort.STATE, filter="", source="own samples every 2 s")
+CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def made(report: Report) -> Board:
+    return board(json.loads(render(report)), Rates())
+
+
+EXAMPLE = made(example_report())
+LARGE = made(large_report(60))
+
+
+def plain(lines: list[str]) -> list[str]:
+    return [CODES.sub("", line) for line in lines]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 109, 110, 140, 300])
+@pytest.mark.parametrize("height", [1, 5, 10, 24, 80])
+def test_a_frame_fits_its_screen(width: int, height: int) -> None:
+    for shown in (EXAMPLE, LARGE, None):
+        lines = plain(frame(shown, VIEW, width, height))
+        assert len(lines) <= height
+        assert max(map(cell_len, lines)) <= width
+        # Nothing but our own colours steers the terminal.
+        assert not any(re.search(r"[\x00-\x1f\x7f]", line) for line in lines)
+
+
+def test_eighty_columns_show_state_waiting_time_cost_leaks_and_the_next_check_in() -> None:
+    waiting = agent("default", "work", "lead", "%1", program="claude", scale=2, state=AgentState.WAITING)
+    report = replace(
+        example_report(),
+        sessions=(session("default", "work", 1),),
+        agents=(replace(waiting, state_since_timestamp_seconds=NOW - 725),),
+    )
+    lines = plain(frame(made(report), VIEW, 80, 24))
+    (title,) = [line for line in lines if "SESSION / AGENT" in line]
+    assert title.split() == [
+        "SESSION",
+        "/",
+        "AGENT",
+        "STATE▾",
+        "SINCE",
+        "CPU",
+        "MEM",
+        "LIM",
+        "FDS",
+        "LEAK",
+        "NEXT",
+    ]
+    (row,) = [line for line in lines if line.startswith("  lead")]
+    assert row.split()[:5] == ["lead", "claude", "permission", "12m", "05s"]
+    assert re.search(r"\d+(\.\d)?[KMG] +\d+%", row)
+    wide = plain(frame(made(report), VIEW, 140, 24))
+    (row,) = [line for line in wide if line.startswith("  lead")]
+    assert row.split()[:6] == ["lead", "claude", "waiting", "permission", "12m", "05s"]
+    assert " %1 " in row
+
+
+def test_what_is_not_known_is_a_question_mark_not_a_zero() -> None:
+    text = page(EXAMPLE, VIEW, 140, color=False)
+    (row,) = [line for line in text.splitlines() if line.startswith("  lead") and "working" in line]
+    assert " ? " in row
+    assert "CPU ?" in text
+
+
+def test_no_colour_is_no_escape_code() -> None:
+    assert "\x1b" not in page(EXAMPLE, VIEW, 80, color=False)
+    assert "\x1b[" in page(EXAMPLE, VIEW, 80, color=True)
+
+
+def test_scrolling_stops_at_both_ends() -> None:
+    rows = rows_of(LARGE)
+    first = plain(frame(LARGE, VIEW, 80, 24))
+    last = plain(frame(LARGE, replace(VIEW, offset=rows - 1), 80, 24))
+    assert any("more below" in line for line in first)
+    assert not any("more below" in line for line in last)
+    assert sum(bool(line) for line in last) >= 20, "a full screen"
+    below = _pressed(replace(VIEW, offset=rows - 1), "down", LARGE)
+    assert below.offset == rows - 1
+    assert _pressed(VIEW, "up", LARGE).offset == 0
+
+
+def test_an_old_report_says_so() -> None:
+    assert "old" not in frame(EXAMPLE, replace(VIEW, now=NOW + 5), 140, 24)[0]
+    assert "this is 1m 00s old" in CODES.sub("", frame(EXAMPLE, replace(VIEW, now=NOW + 60), 140, 24)[0])
+
+
+def test_a_filter_is_typed_kept_and_cleared() -> None:
+    view = _pressed(VIEW, "/", EXAMPLE)
+    for key in [*"wxx", "backspace", "backspace", "o", "up"]:
+        view = _typed(view, key)
+    assert (view.editing, view.filter) == (True, "wo")
+    assert "filter: wo" in plain(frame(EXAMPLE, view, 80, 24))[-1]
+    kept = _typed(view, "enter")
+    assert (kept.editing, kept.filter) == (False, "wo")
+    assert _pressed(kept, "escape", EXAMPLE).filter == ""
+    assert _typed(view, "escape").filter == ""
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        ("q", ["q"]),
+        ("\x1b[A\x1bOB\x1b[5~\x1b[6~", ["up", "down", "page-up", "page-down"]),
+        ("\x1b", ["escape"]),
+        ("\x1b[200~x", ["x"]),
+        ("\r\x7fü", ["enter", "backspace", "ü"]),
+        ("\x00\x01", []),
+    ],
+)
+def test_keys_have_names(sent: str, keys: list[str]) -> None:
+    assert keys_of(sent) == keys

@@ -1,0 +1,408 @@
+"""What each collector makes of a Report, and what a page keeps when something goes wrong."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from tests.support.report import (
+    DOWN,
+    HELD,
+    HOSTILE,
+    NOTHING,
+    NOW,
+    UP,
+    example_report,
+    pane,
+    scheduler,
+    session,
+)
+from tmux_exporter import __version__
+from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.metrics import servers
+from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue.family import Family, Kind, Sample
+from tmux_exporter.metrics.collectors import COLLECTORS, Collected, collect_all, collect_named
+from tmux_exporter.metrics.exporter import ExporterStatus
+from tmux_exporter.metrics.memo import Collector
+from tmux_exporter.metrics.ranks import RANKED
+
+Values = dict[tuple[str, ...], float]
+
+
+def values(families: Iterable[Family]) -> dict[str, Values]:
+    return {each.spec.name: dict(each.samples) for each in families}
+
+
+def page(
+    report: Report, config: Config | None = None, status: ExporterStatus | None = None
+) -> dict[str, Values]:
+    return values(collect_all(report, config or defaults(), status).families)
+
+
+def of_server(shown: dict[str, Values], server: str) -> set[str]:
+    return {name for name, samples in shown.items() if any(labels[:1] == (server,) for labels in samples)}
+
+
+def test_a_server_that_answers() -> None:
+    shown = page(example_report())
+    assert shown["tmux_up"] == {(UP.server,): 1, (HELD.server,): 0, (DOWN.server,): 0}
+    assert shown["tmux_server_info"][UP.server, "3.3a", "/tmp/tmux-1000/default"] == 1
+    assert {name: samples[UP.server,] for name, samples in shown.items() if (UP.server,) in samples} == {
+        "tmux_up": 1,
+        "tmux_server_sessions": 2,
+        "tmux_server_windows": 3,
+        "tmux_server_panes": 4,
+        "tmux_server_clients": 1,
+        "tmux_server_history_bytes": 5_068_432,
+        "tmux_server_start_time_seconds": NOW - 86_400,
+        "tmux_server_resident_memory_bytes": 9_437_184,
+        "tmux_server_cpu_seconds_total": 3.25,
+        "tmux_server_open_fds": 21,
+        "tmux_server_max_fds": 1024,
+    }
+    assert shown["tmux_stale_sockets"] == {(): 2}
+
+
+def test_queries_are_counted_from_0_for_every_reason() -> None:
+    shown = page(example_report())["tmux_server_query_failures_total"]
+    assert {reason: shown[HELD.server, reason] for reason in QueryFailure} == {
+        "hung": 2,
+        "noserver": 0,
+        "denied": 0,
+        "protocol": 0,
+        "partial": 0,
+        "malformed": 0,
+        "untrusted": 0,
+    }
+    (durations,) = (
+        each
+        for each in servers.collect(example_report(), MetricsSettings())
+        if each.spec.kind is Kind.HISTOGRAM
+    )
+    assert [each.histogram for each in durations.histograms] == [
+        UP.query_duration,
+        HELD.query_duration,
+        DOWN.query_duration,
+    ]
+
+
+def test_a_held_server_keeps_its_series() -> None:
+    shown = page(example_report())
+    assert of_server(shown, HELD.server) >= {"tmux_server_sessions", "tmux_server_info", "tmux_session_info"}
+
+
+def test_after_the_hold_only_what_needs_no_listing_remains() -> None:
+    hung = replace(
+        HELD,
+        held=False,
+        listing_age_seconds=None,
+        sessions=None,
+        windows=None,
+        panes=None,
+        clients=None,
+        history_bytes=None,
+    )
+    shown = page(replace(example_report(), servers=(hung,), sessions=(), panes=(), agents=(), schedulers=()))
+    assert of_server(shown, HELD.server) == {
+        "tmux_up",
+        "tmux_server_query_failures_total",
+        "tmux_server_start_time_seconds",
+        "tmux_server_resident_memory_bytes",
+        "tmux_server_cpu_seconds_total",
+        "tmux_server_open_fds",
+        "tmux_server_max_fds",
+    }
+
+
+def test_a_server_that_ended_is_only_down() -> None:
+    assert of_server(page(example_report()), DOWN.server) == {"tmux_up", "tmux_server_query_failures_total"}
+
+
+def test_a_session() -> None:
+    shown = page(example_report())
+    assert {
+        name: samples["default", "work"] for name, samples in shown.items() if ("default", "work") in samples
+    } == {
+        "tmux_session_created_timestamp_seconds": 1_795_400_002,
+        "tmux_session_last_activity_timestamp_seconds": 1_795_499_990,
+        "tmux_session_attached_clients": 0,
+        "tmux_session_history_bytes": 2_534_216,
+        "tmux_session_memory_bytes": 340_246_528,
+        "tmux_session_memory_limit_bytes": 8 * 2**30,
+        "tmux_session_resident_memory_bytes": 402_948_096,
+        "tmux_session_anonymous_memory_bytes": 330_000_000,
+        "tmux_session_swap_memory_bytes": 0,
+        "tmux_session_cpu_seconds_total": 24.68,
+        "tmux_session_processes": 6,
+        "tmux_session_threads": 34,
+        "tmux_session_open_fds": 128,
+        "tmux_session_fd_utilization_ratio": 0.0625,
+        "tmux_session_read_bytes_total": 2_097_152,
+        "tmux_session_written_bytes_total": 8192,
+        "tmux_session_process_tree_depth": 2,
+        "tmux_session_oldest_process_start_time_seconds": NOW - 7201,
+        "tmux_scheduler_next_due_timestamp_seconds": NOW + 60,
+    }
+    assert shown["tmux_session_info"]["default", "work", "pair", "smaps_rollup"] == 1
+    assert shown["tmux_session_info"]["default", HOSTILE, "", "status"] == 1
+
+
+def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
+    report = replace(example_report(), sessions=(session("default", "dead", cost=NOTHING),), schedulers=())
+    shown = page(report)
+    of_session = {name for name, samples in shown.items() if ("default", "dead") in samples}
+    assert of_session >= {"tmux_session_cpu_seconds_total", "tmux_session_processes", "tmux_session_threads"}
+    assert not of_session & {
+        "tmux_session_memory_bytes",
+        "tmux_session_memory_limit_bytes",
+        "tmux_session_open_fds",
+        "tmux_session_fd_utilization_ratio",
+        "tmux_session_read_bytes_total",
+        "tmux_session_oldest_process_start_time_seconds",
+    }
+
+
+def test_a_pane() -> None:
+    shown = page(example_report())
+    key = ("default", "work", "1", "%1")
+    assert shown["tmux_pane_info"][*key, ""] == 1
+    assert shown["tmux_pane_dead"][key] == 1
+    assert shown["tmux_pane_dead"]["default", "work", "1", "%0"] == 0
+    assert shown["tmux_pane_processes"][key] == 0
+    assert key not in shown["tmux_pane_memory_bytes"]
+    assert shown["tmux_pane_history_lines"][key] == 1999
+    assert shown["tmux_pane_history_limit_lines"][key] == 2000
+    assert shown["tmux_pane_history_bytes"][key] == 1_267_108
+
+
+def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
+    detail = page(example_report(), Config(metrics=MetricsSettings(pane_detail=True)))
+    usual = page(example_report())
+    assert {name for name in detail if name not in usual} == {
+        "tmux_pane_memory_limit_bytes",
+        "tmux_pane_resident_memory_bytes",
+        "tmux_pane_anonymous_memory_bytes",
+        "tmux_pane_swap_memory_bytes",
+        "tmux_pane_threads",
+        "tmux_pane_read_bytes_total",
+        "tmux_pane_written_bytes_total",
+        "tmux_pane_process_tree_depth",
+        "tmux_pane_oldest_process_start_time_seconds",
+    }
+    assert detail["tmux_pane_threads"]["claude-swarm-1", "team", "3", "%0"] == 51
+
+
+def test_an_agent() -> None:
+    shown = page(example_report())
+    said = "claude", "2.1.197", "lead", "w1", "status"
+    assert shown["tmux_agent_info"]["default", "work", "lead", "%0", *said] == 1
+    assert shown["tmux_agent_memory_bytes"]["claude-swarm-1", "team", "lead"] == 510_369_792
+    assert shown["tmux_agent_memory_limit_bytes"]["claude-swarm-1", "team", "lead"] == 8 * 2**30
+    assert shown["tmux_agent_processes"]["default", HOSTILE, f"{HOSTILE}:0"] == 6
+
+
+def test_schedulers_are_counted_by_state_from_0() -> None:
+    shown = page(example_report())["tmux_schedulers"]
+    assert {labels: value for labels, value in shown.items() if value} == {
+        ("default", "work", "armed"): 2,
+        ("default", "", "dangling"): 1,
+        ("default", HOSTILE, "opaque"): 1,
+        ("", "", "unknown"): 1,
+    }
+    places = [("default", "work"), ("default", HOSTILE), ("claude-swarm-1", "team")]
+    places += [("default", ""), ("claude-swarm-1", ""), ("", "")]
+    assert shown.keys() == {(*place, state) for place in places for state in SchedulerState}
+
+
+def test_a_scheduler_of_a_session_that_is_not_there_still_counts() -> None:
+    lost = scheduler("gone", "lost", SchedulerState.SERVERLESS, pid=1)
+    shown = page(replace(example_report(), schedulers=(lost,)))["tmux_schedulers"]
+    assert shown["gone", "lost", "serverless"] == 1
+    assert shown["gone", "lost", "armed"] == 0
+
+
+def test_what_schedulers_cost() -> None:
+    shown = page(example_report())
+    assert shown["tmux_scheduler_memory_bytes"]["default", "work", "armed"] == 2 * 2_097_152
+    assert shown["tmux_scheduler_open_fds"]["default", "work", "armed"] == 6
+    assert shown["tmux_scheduler_cpu_seconds_total"]["default", "work", "armed"] == 0.02
+    assert shown["tmux_scheduler_cpu_seconds_total"]["default", "work", "dangling"] == 0
+    assert shown["tmux_scheduler_memory_bytes"]["default", "work", "dangling"] == 0
+    unreadable = ("default", HOSTILE, "opaque")
+    assert unreadable not in shown["tmux_scheduler_memory_bytes"]
+    assert unreadable not in shown["tmux_scheduler_open_fds"]
+    assert shown["tmux_scheduler_cpu_seconds_total"][unreadable] == 0
+
+
+def test_a_sum_holds_what_could_be_read() -> None:
+    both = (
+        scheduler("default", "work", SchedulerState.ARMED, pid=1, memory=None),
+        scheduler("default", "work", SchedulerState.ARMED, pid=2, memory=5),
+    )
+    shown = page(replace(example_report(), schedulers=both))
+    assert shown["tmux_scheduler_memory_bytes"]["default", "work", "armed"] == 5
+
+
+def test_the_next_scheduler_that_is_due() -> None:
+    assert page(example_report())["tmux_scheduler_next_due_timestamp_seconds"] == {
+        ("default", "work"): NOW + 60,
+        ("default", ""): NOW - 5,
+    }
+
+
+def test_the_exporter_itself() -> None:
+    status = ExporterStatus(config_reload_successful=False, config_loaded_at=NOW - 60)
+    shown = page(example_report(), status=status)
+    assert [labels[0] for labels in shown["tmux_exporter_build_info"]] == [__version__]
+    assert shown["tmux_exporter_last_sample_timestamp_seconds"] == {(): NOW}
+    assert shown["tmux_exporter_sample_interval_seconds"] == {(): 5.0}
+    assert shown["tmux_exporter_sample_duration_seconds"] == {(): 0.0375}
+    assert shown["tmux_exporter_samples_total"] == {("complete",): 41, ("partial",): 2, ("failed",): 0}
+    assert shown["tmux_exporter_unreadable_processes"] == {
+        ("permission",): 4,
+        ("malformed",): 0,
+        ("other",): 0,
+    }
+    assert shown["tmux_exporter_unattributed_cpu_seconds_total"] == {(): 1.5}
+    assert shown["tmux_exporter_discovery_missed_total"] == {(): 2}
+    assert shown["tmux_exporter_config_last_reload_successful"] == {(): 0}
+    assert shown["tmux_exporter_config_last_reload_successful_timestamp_seconds"] == {(): NOW - 60}
+    success = shown["tmux_exporter_collector_success"]
+    assert {name for (name,), worked in success.items() if not worked} == {"tmux"}
+    assert {name for (name,) in success} == {*COLLECTORS, "exporter", "tmux", "processes"}
+
+
+def test_a_part_is_only_well_when_both_its_halves_are() -> None:
+    report = replace(example_report(), collector_success={"schedulers": False, "agents": True})
+    success = page(report)["tmux_exporter_collector_success"]
+    assert (success["schedulers",], success["agents",], success["panes",]) == (0, 1, 1)
+
+
+def test_the_own_process() -> None:
+    shown = page(example_report())
+    assert shown["process_resident_memory_bytes"][()] > 1_000_000
+    assert shown["process_max_fds"][()] >= shown["process_open_fds"][()] > 2
+    assert 0 <= time.time() - shown["process_start_time_seconds"][()] < 3600
+    assert shown["process_cpu_seconds_total"][()] > 0
+
+
+def broken(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
+    def samples() -> Iterable[Sample]:
+        yield Sample(("default", "work", "g"), 1)
+        raise RuntimeError(report.samples)
+
+    return (family("tmux_session_info", samples()),)
+
+
+@pytest.mark.parametrize("name", COLLECTORS)
+def test_a_collector_that_fails_half_way_costs_only_itself(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    planted: dict[str, Collector] = {**COLLECTORS, name: broken}
+    made = collect_all(example_report(), defaults(), collectors=planted)
+    whole = collect_all(example_report(), defaults())
+    assert made.groups[name] == ()
+    assert made.success == {**whole.success, name: False}
+    for other in set(COLLECTORS) - {name, "process"}:
+        assert made.groups[other] == whole.groups[other]
+    assert values(made.families)["tmux_exporter_collector_success"][name,] == 0
+    assert "collector failed" in caplog.text
+
+
+def limited(series: int, status: ExporterStatus | None = None) -> Collected:
+    config = Config(limits=LimitSettings(series=series))
+    return collect_all(example_report(), config, status)
+
+
+def names(made: Collected) -> list[str]:
+    return [each.spec.name for each in made.families if each.series]
+
+
+def test_beyond_the_limit_whole_families_go_and_are_counted() -> None:
+    whole = limited(100_000)
+    total = sum(each.series for each in whole.families)
+    made = limited(300)
+    assert whole.dropped == 0
+    # The page has a series more for each family that it leaves out.
+    assert made.dropped == total - sum(each.series for each in made.families) + len(made.left_out) > 0
+    of_the_house = {each.spec.name for each in whole.families} - {*RANKED}
+    assert sum(each.series for each in made.families if each.spec.name not in of_the_house) <= 300
+    kept = {each.spec.name: each for each in made.families if each.series}
+    for each in whole.families:
+        if each.spec.name in kept and each.spec.name not in of_the_house:
+            assert kept[each.spec.name] == each, "half a family"
+    told = {"tmux_exporter_family_dropped_series"}
+    assert of_the_house & {*names(whole)} == of_the_house & {*names(made)} - told
+    assert names(limited(300)) == names(made)
+    assert values(made.families)["tmux_exporter_dropped_series_total"] == {(): made.dropped}
+
+
+def test_dropped_series_add_up_over_pages() -> None:
+    first = limited(300)
+    second = limited(300, ExporterStatus(dropped_series_total=first.dropped))
+    assert values(second.families)["tmux_exporter_dropped_series_total"] == {(): 2 * first.dropped}
+
+
+def test_of_two_series_with_the_same_labels_the_first_stays() -> None:
+    report = example_report()
+    twice = replace(
+        report,
+        servers=(UP, replace(UP, up=False)),
+        panes=(pane("default", "work", "%0"), pane("default", "work", "%0", dead=True)),
+    )
+    made = collect_all(twice, defaults())
+    shown = values(made.families)
+    assert shown["tmux_up"] == {("default",): 1}
+    assert shown["tmux_pane_dead"] == {("default", "work", "1", "%0"): 0}
+    panes = collect_all(replace(twice, panes=(*reversed(report.panes), *report.panes)), defaults()).groups[
+        "panes"
+    ]
+    assert [sample.labels[3] for sample in panes[0].samples] == [each.pane for each in reversed(report.panes)]
+    assert all(len({s.labels for s in each.samples}) == len(each.samples) for each in made.families)
+    assert len(made.groups["servers"][12].histograms) == 1
+    assert made.dropped > 20
+
+
+def test_named_collectors_show_what_the_whole_page_shows() -> None:
+    whole = collect_all(example_report(), defaults())
+    named = collect_named(example_report(), defaults(), ["panes", "servers", "panes"])
+    assert named == (*whole.groups["servers"], *whole.groups["panes"])
+    assert collect_named(example_report(), defaults(), []) == ()
+    assert collect_named(example_report(), defaults(), ["servers", "nonsense"]) is None
+
+
+def test_named_collectors_can_be_the_exporter() -> None:
+    made = limited(300)
+    after = made.after(ExporterStatus())
+    config = Config(limits=LimitSettings(series=300))
+    assert collect_named(example_report(), config, ["exporter"], after) == made.groups["exporter"]
+
+
+def test_leaks_by_kind() -> None:
+    shown = page(example_report())
+    mcp, job = ("default", "work", "mcp_server"), ("default", "", "shell_job")
+    ended = "default", "ended", "dev_server"
+    assert [shown["tmux_leaked_processes"][key] for key in (mcp, job, ended)] == [2, 1, 1]
+    assert shown["tmux_leaked_memory_bytes"][mcp] == 2 * 12_582_912
+    assert job not in shown["tmux_leaked_memory_bytes"]
+    assert job not in shown["tmux_leaked_open_fds"]
+    assert shown["tmux_leaked_open_fds"][ended] == 5
+    assert shown["tmux_leaked_cpu_seconds_total"][mcp] == 1.25
+    assert shown["tmux_leaked_oldest_start_time_seconds"][mcp] == NOW - 9000
+
+
+def test_every_kind_of_leak_starts_at_0_with_its_session() -> None:
+    shown = page(replace(example_report(), leaks=(), leaked_cpu_seconds_total={}))
+    for name in ("processes", "memory_bytes", "cpu_seconds_total", "open_fds"):
+        counts = shown[f"tmux_leaked_{name}"]
+        assert set(counts.values()) == {0}
+        assert [kind for server, session, kind in counts if (server, session) == ("default", "work")] == list(
+            LeakKind
+        )
+    assert shown["tmux_leaked_oldest_start_time_seconds"] == {}

@@ -1,0 +1,95 @@
+"""A family that contradicts its declaration is refused, and so is a declaration that contradicts itself."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.planned import PLANNED
+from tests.support.report import histogram
+from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
+
+GOOD = Spec(
+    name="tmux_thing_bytes_total",
+    kind=Kind.COUNTER,
+    unit="bytes",
+    help="A thing.",
+    labels=("server", "reason"),
+    closed={"reason": ("a", "b")},
+    subject="thing",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "tmux_Thing_bytes_total"},
+        {"name": "tmux:thing_bytes_total"},
+        {"labels": ("server", "reason", "Bad")},
+        {"labels": ("server", "reason", "server")},
+        {"labels": ("server", "reason", "le")},
+        {"help": "No full stop"},
+        {"help": "Two\nlines."},
+        {"name": "tmux_thing_bytes"},
+        {"kind": Kind.GAUGE},
+        {"kind": Kind.INFO},
+        {"name": "tmux_thing_bytes_info", "kind": Kind.GAUGE},
+        {"unit": "seconds"},
+        {"unit": "total"},
+        {"closed": {"kind": ("a",)}},
+    ],
+    ids=str,
+)
+def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="tmux"):
+        replace(GOOD, **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "base"),
+    [
+        ("tmux_thing_bytes_total", Kind.COUNTER, "tmux_thing_bytes"),
+        ("tmux_thing_info", Kind.INFO, "tmux_thing"),
+        ("tmux_thing_bytes", Kind.GAUGE, "tmux_thing_bytes"),
+    ],
+)
+def test_the_name_in_openmetrics(name: str, kind: Kind, base: str) -> None:
+    assert Spec(name=name, kind=kind, help="A thing.", subject="thing").base == base
+
+
+@pytest.mark.parametrize("labels", [(), ("a",), ("a", "b", "c")])
+def test_a_wrong_number_of_label_values_is_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="label values for 2 labels"):
+        Family(spec=GOOD, samples=(Sample(("a", "b"), 1), Sample(labels, 1)))
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    with pytest.raises(ValueError, match="label values for 2 labels"):
+        Family(spec=spec, histograms=(Distribution(labels, histogram()),))
+
+
+def test_values_of_another_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="not the values of a counter"):
+        Family(spec=GOOD, histograms=(Distribution(("a", "b"), histogram()),))
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    with pytest.raises(ValueError, match="not the values of a histogram"):
+        Family(spec=spec, samples=(Sample(("a", "b"), 1),))
+
+
+def test_a_histogram_that_does_not_fit_itself_is_refused() -> None:
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    good = histogram((0.1,))
+    for broken in (replace(good, counts=good.counts[1:]), replace(good, bounds=(-1.0, *good.bounds[1:]))):
+        with pytest.raises(ValueError, match="bound"):
+            Family(spec=spec, histograms=(Distribution(("a", "b"), broken),))
+
+
+def test_series_are_counted_as_prometheus_will() -> None:
+    assert Family(spec=GOOD, samples=(Sample(("a", "b"), 1), Sample(("a", "c"), 1))).series == 2
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    each = Distribution(("a", "b"), histogram((0.1,)))
+    assert Family(spec=spec, histograms=(each, each)).series == 2 * (len(each.histogram.bounds) + 3)
+
+
+@pytest.mark.parametrize("name", ["tmux_nothing", PLANNED.name, ""])
+def test_a_family_that_is_not_declared_or_only_planned_cannot_be_built(name: str) -> None:
+    with pytest.raises(ValueError, match="no built family"):
+        family(name)

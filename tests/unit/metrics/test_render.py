@@ -1,0 +1,108 @@
+"""The renderer's own promises; that its bytes are the client's is a property test."""
+
+import gc
+import gzip
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.support.client import client_pages
+from tmux_exporter.facts.report import Exemplar, Histogram
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
+from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text
+
+SPEC = Spec(
+    name="tmux_thing_bytes",
+    kind=Kind.GAUGE,
+    unit="bytes",
+    help='A "thing".',
+    labels=("server", "agent"),
+    subject="thing",
+)
+
+
+def gauge(*samples: tuple[str, str, float]) -> Family:
+    return Family(
+        spec=SPEC, samples=tuple(Sample((server, agent), value) for server, agent, value in samples)
+    )
+
+
+def test_a_page_in_the_text_format() -> None:
+    assert text([gauge(("default", 'a "b"\\\n', 2_500_000))]) == (
+        b'# HELP tmux_thing_bytes A "thing".\n'
+        b"# TYPE tmux_thing_bytes gauge\n"
+        b'tmux_thing_bytes{agent="a \\"b\\"\\\\\\n",server="default"} 2.5e+06\n'
+    )
+
+
+def test_a_page_in_openmetrics() -> None:
+    assert openmetrics([gauge(("default", "lead", 0))]) == (
+        b'# HELP tmux_thing_bytes A \\"thing\\".\n'
+        b"# TYPE tmux_thing_bytes gauge\n"
+        b"# UNIT tmux_thing_bytes bytes\n"
+        b'tmux_thing_bytes{agent="lead",server="default"} 0.0\n'
+        b"# EOF\n"
+    )
+
+
+def test_a_histogram_ends_in_inf_count_and_sum() -> None:
+    spec = Spec(
+        name="tmux_wait_seconds", kind=Kind.HISTOGRAM, unit="seconds", help="A wait.", subject="thing"
+    )
+    histogram = Histogram(bounds=(0.5, 1.0), counts=(1, 2), count=3, sum=4.5)
+    assert text([Family(spec=spec, histograms=(Distribution((), histogram),))]).splitlines()[2:] == [
+        b'tmux_wait_seconds_bucket{le="0.5"} 1.0',
+        b'tmux_wait_seconds_bucket{le="1.0"} 2.0',
+        b'tmux_wait_seconds_bucket{le="+Inf"} 3.0',
+        b"tmux_wait_seconds_count 3.0",
+        b"tmux_wait_seconds_sum 4.5",
+    ]
+
+
+def test_no_families_are_a_valid_page() -> None:
+    assert (text([]), openmetrics([])) == (b"", b"# EOF\n")
+
+
+def test_a_name_that_is_no_text_costs_one_character_and_not_the_page() -> None:
+    assert text([gauge(("a\udc80b", "x", 1))]) == text([gauge(("a?b", "x", 1))])
+
+
+def test_a_series_that_is_gone_is_forgotten() -> None:
+    def held() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "_LabelTexts" for each in gc.get_objects())
+
+    renderer = Renderer()
+    before = held()
+    for page in range(20):
+        renderer.render([gauge(("default", f"agent {page}", page))])
+    assert held() - before <= 2
+
+
+def test_label_text_of_the_last_page_is_used_again() -> None:
+    renderer = Renderer()
+    first = renderer.render([gauge(("default", "lead", 1), ("default", "w", 2))])
+    second = renderer.render([gauge(("default", "w", 2), ("default", "new", 3))])
+    assert first.text == client_pages([gauge(("default", "lead", 1), ("default", "w", 2))])[0]
+    assert second.text == client_pages([gauge(("default", "w", 2), ("default", "new", 3))])[0]
+
+
+def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
+    page = text([gauge(("default", "lead", 1))]) * 100
+    assert compress(page)[4:8] == bytes(4), "the time field of RFC 1952"
+    assert gzip.decompress(compress(page)) == page
+    assert len(compress(page)) < len(page) / 20
+
+
+def test_trace_ids_are_exemplars_in_openmetrics_and_nothing_in_text() -> None:
+    traced = Exemplar(trace_id="0af7651916cd43dd8448eb211c80319c", value=0.7, timestamp=1_795_500_000.25)
+    histogram = Histogram(bounds=(0.5, 1.0), counts=(1, 2), count=2, sum=1.0, exemplars={1: traced})
+    spec = Spec(name="a_seconds", kind=Kind.HISTOGRAM, unit="seconds", help="A.", subject="s")
+    pages = Renderer().render([Family(spec=spec, histograms=(Distribution((), histogram),))])
+    assert b"trace_id" not in pages.text
+    (family,) = text_string_to_metric_families(pages.openmetrics.decode())  # type: ignore[no-untyped-call]
+    found = {sample.labels.get("le"): sample.exemplar for sample in family.samples}
+    assert {le for le, exemplar in found.items() if exemplar} == {"1.0"}
+    exemplar = found["1.0"]
+    assert exemplar is not None
+    assert (exemplar.labels, exemplar.value) == ({"trace_id": traced.trace_id}, 0.7)
+    assert float(exemplar.timestamp or 0) == traced.timestamp

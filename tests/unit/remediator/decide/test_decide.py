@@ -1,0 +1,505 @@
+"""What a policy of each kind decides, cycle by cycle: figures, ladders, approvals, breakers, protection."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
+from tests.support.report import agent, leak, pane, session
+from tmux_exporter.commands.views.matches import live_view
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Method, Mode, Outcome, Refusal, Signal, TargetKind
+from tmux_exporter.facts.report import AgentReport, Report
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.candidates import Candidate, is_for, population, target_of
+from tmux_exporter.remediator.decide.conditions import Gauges, gauge
+from tmux_exporter.remediator.decide.decide import note
+from tmux_exporter.remediator.decide.order import Stage
+from tmux_exporter.remediator.decide.protection import Hold, shield
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import (
+    Breaker,
+    Condition,
+    Exceeded,
+    Match,
+    OptIn,
+    Pattern,
+    Policy,
+    PolicySet,
+    Protection,
+    Rung,
+    When,
+)
+
+P = ORPHANED_SCHEDULERS
+GIB = 2**30
+MEMORY = Condition(metric="tmux_agent_memory_bytes", above=4.0 * GIB, clear_below=3.0 * GIB)
+BIG = Policy(
+    name="big",
+    mode=Mode.ENFORCE,
+    match=Match(kind=TargetKind.AGENT, programs=("claude",)),
+    when=When(conditions=(MEMORY,)),
+    ladder=(
+        Rung(action=Action.WARN),
+        Rung(action=Action.SNAPSHOT),
+        Rung(action=Action.THROTTLE, after=60.0),
+        Rung(action=Action.STOP, after=120.0, method=Method.AGENT_PROCESS, signal=Signal.INT, grace=30.0),
+        Rung(action=Action.KILL, after=30.0),
+    ),
+    hold=60.0,
+    warmup=0.0,
+)
+
+
+def coder(memory: int | None = 5 * GIB, **changes: Any) -> AgentReport:
+    made = agent("default", "work", "coder", "%3", program="claude")
+    usage = replace(made.usage, memory_bytes=memory)
+    return replace(made, usage=usage, pid=700, process=ProcessId(700, 9_000), **changes)
+
+
+def shown(*agents: AgentReport, attached: int = 0) -> Report:
+    of = replace(session("default", "work"), attached_clients=attached)
+    return seen(agents=agents, sessions=(of,), panes=(pane("default", "work", "%3"),))
+
+
+def done(cycles: Cycles, decision: Decision, *outcomes: tuple[Action, Outcome], report: Report) -> None:
+    """Tell what came of an act."""
+    assert decision.order is not None
+    cycles.state = note(
+        cycles.state, decision.order, decision.candidate, outcomes, report=report, now=cycles.now
+    )
+
+
+def taken(found: list[tuple[float, Decision]]) -> list[tuple[float, Action]]:
+    return [(at, decision.action) for at, decision in found if decision.action is not None]
+
+
+def test_a_ladder_is_climbed_step_by_step() -> None:
+    cycles = Cycles(BIG)
+    found = cycles.run(shown(coder()), 300)
+    steps = taken(found)
+    assert [action for _, action in steps] == ["warn", "snapshot", "throttle", "stop"]
+    warned = steps[0][0]
+    assert [at - warned for at, _ in steps] == [0, 0, 60, 180]
+    (throttle,) = [decision for _, decision in found if decision.action is Action.THROTTLE]
+    assert throttle.refusal is Refusal.UNAVAILABLE
+    (stop,) = [decision for _, decision in found if decision.action is Action.STOP]
+    assert stop.order is not None
+    assert stop.order.method is Method.AGENT_PROCESS
+    assert stop.order.target.processes == (ProcessId(700, 9_000),)
+    assert stop.order.stages == (Stage(action=Action.STOP, signal=Signal.INT, seconds=30.0),)
+
+
+def stopped(policy: Policy = BIG) -> tuple[Cycles, Decision]:
+    cycles = Cycles(policy)
+    found = cycles.run(shown(coder()), 300)
+    (stop,) = [decision for _, decision in found if decision.action is Action.STOP]
+    return cycles, stop
+
+
+def test_a_kill_comes_later_and_only_after_a_stop_in_vain() -> None:
+    cycles, stop = stopped()
+    done(cycles, stop, (Action.STOP, Outcome.SURVIVED), report=shown(coder()))
+    kills = [decision for _, decision in cycles.run(shown(coder()), 100) if decision.action is Action.KILL]
+    assert len(kills) == 1
+    assert kills[0].order is not None
+    assert kills[0].order.stages == (Stage(action=Action.KILL, signal=Signal.KILL, seconds=BIG.gone_within),)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.VANISHED, Outcome.FAILED, None])
+def test_no_kill_without_a_stop_in_vain(outcome: Outcome | None) -> None:
+    cycles, stop = stopped()
+    if outcome is not None:
+        done(cycles, stop, (Action.STOP, outcome), report=shown(coder()))
+    later = [action for _, action in taken(cycles.run(shown(coder()), BIG.cooldown - 100))]
+    assert "kill" not in later
+    # What signalled nothing is tried again.
+    assert ("stop" in later) is (outcome in (Outcome.REFUSED, Outcome.VANISHED))
+
+
+NOTHING_SENT = [(Action.STOP, Outcome.REFUSED), (Action.STOP, Outcome.VANISHED)]
+
+
+@pytest.mark.parametrize("outcome", NOTHING_SENT)
+def test_a_try_that_signalled_nothing_comes_again_and_ever_later(outcome: tuple[Action, Outcome]) -> None:
+    cycles, stop = stopped()
+    tries = [cycles.now]
+    while len(tries) < 12:
+        done(cycles, stop, outcome, report=shown(coder()))
+        found = [decision for decision in cycles.see(shown(coder())) if decision.order is not None]
+        while not found:
+            found = [decision for decision in cycles.see(shown(coder())) if decision.order is not None]
+        (stop,) = found
+        assert stop.order is not None and stop.order.stages[0].action is Action.STOP
+        tries.append(cycles.now)
+    waits = [later - before for before, later in pairwise(tries)]
+    assert waits == [min(INTERVAL * 2**number, BIG.cooldown) for number in range(11)]
+
+
+@pytest.mark.parametrize("outcome", NOTHING_SENT)
+def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, Outcome]) -> None:
+    one = replace(P, per_hour=1, per_target_per_hour=1)
+    cycles = Cycles(one)
+    report = seen(orphan(), orphan(600))
+    found = [decision for _, decision in cycles.run(report, 1200) if decision.order is not None]
+    (first,) = found
+    done(cycles, first, outcome, report=report)
+    assert cycles.state.stops == () and cycles.state.policies[P.name].stops == ()
+    (again,) = [each for each in cycles.see(report) if each.order is not None]
+    done(cycles, again, (Action.STOP, Outcome.DONE), report=report)
+    assert [decision for _, decision in cycles.run(report, 1200) if decision.order is not None] == []
+
+
+def test_a_refused_kill_is_still_one_after_a_stop_in_vain() -> None:
+    cycles, stop = stopped()
+    done(cycles, stop, (Action.STOP, Outcome.SURVIVED), report=shown(coder()))
+    found = [decision for _, decision in cycles.run(shown(coder()), BIG.cooldown - 100) if decision.order]
+    (kill,) = found
+    assert kill.action is Action.KILL
+    done(cycles, kill, (Action.KILL, Outcome.REFUSED), report=shown(coder()))
+    (again,) = [each for each in cycles.see(shown(coder())) if each.order is not None]
+    assert again.action is Action.KILL
+
+
+def test_a_kill_that_follows_at_once_is_one_order() -> None:
+    quick = with_stop(BIG, grace=3.0)
+    quick = replace(quick, ladder=(*quick.ladder[:-1], Rung(action=Action.KILL, after=5.0)))
+    _, stop = stopped(quick)
+    assert stop.order is not None
+    assert [(stage.action, stage.seconds) for stage in stop.order.stages] == [("stop", 5.0), ("kill", 5.0)]
+
+
+def test_what_is_recommended_stays_in_the_plan_until_it_is_gone() -> None:
+    cycles = Cycles(replace(BIG, mode=Mode.RECOMMEND))
+    assert Action.STOP in {decision.action for _, decision in cycles.run(shown(coder()), 300)}
+    for _ in range(10):
+        assert cycles.see(shown(coder())) == ()
+        assert [order.target.name for order in cycles.verdict.plan] == ["coder"]
+    cycles.see(shown())
+    assert cycles.verdict.plan == ()
+
+
+def test_who_applies_a_plan_also_takes_a_kill_that_comes_late() -> None:
+    cycles = Cycles(with_stop(BIG, approvals=1))
+    cycles.run(shown(coder()), 300)
+    (order,) = cycles.verdict.plan
+    assert [(stage.action, stage.seconds) for stage in order.stages] == [
+        (Action.STOP, 30.0),
+        (Action.KILL, BIG.gone_within),
+    ]
+
+
+def test_what_was_stopped_is_in_no_plan_while_it_is_left_to_cool_down() -> None:
+    cycles, _ = stopped()
+    cycles.see(shown(coder()))
+    assert cycles.verdict.plan == ()
+
+
+def test_hysteresis_holds_between_the_bounds_and_clears_below() -> None:
+    cycles = Cycles(BIG)
+    cycles.run(shown(coder(5 * GIB)), 30)
+    assert taken(cycles.run(shown(coder(int(3.5 * GIB))), 60)) != [], "between the bounds it still holds"
+    cycles = Cycles(BIG)
+    cycles.run(shown(coder(5 * GIB)), 50)
+    cycles.see(shown(coder(2 * GIB)))
+    assert taken(cycles.run(shown(coder(int(3.5 * GIB))), 300)) == [], "below the lower one it begins again"
+
+
+def test_a_figure_that_cannot_be_read_neither_advances_nor_forgets() -> None:
+    cycles = Cycles(BIG)
+    cycles.run(shown(coder()), 55)
+    for _ in range(5):
+        assert actions(cycles.see(shown(coder(None)))) == []
+    assert actions(cycles.see(shown(coder()))) == ["warn", "snapshot"]
+    cycles = Cycles(BIG)
+    cycles.run(shown(coder()), 55)
+    cycles.run(shown(coder(None)), BIG.max_age + 2 * INTERVAL)
+    assert taken(cycles.run(shown(coder()), BIG.hold - INTERVAL)) == [], "for too long: it begins again"
+
+
+def rate(values: list[Any], over: float = 60.0, renamed_at: int | None = None) -> list[bool | None]:
+    """What a condition on a rate says, look by look, 10 seconds apart, of one that gets another name."""
+    when = When(
+        conditions=(
+            Condition(metric="tmux_agent_cpu_seconds_total", above=0.9, clear_below=0.3, rate_over=over),
+        )
+    )
+    before: Gauges | None = None
+    found = []
+    for number, value in enumerate(values):
+        made = coder()
+        one = replace(made, usage=replace(made.usage, cpu_seconds_total=value))
+        if renamed_at is not None and number >= renamed_at:
+            one = replace(one, session="other")
+        candidate = Candidate(target=target_of(one), subject=one)
+        before = gauge(when, candidate, seen(), before, 10.0 * number)
+        found.append(before.verdict(when))
+    return found
+
+
+def test_a_rate_is_told_once_its_time_has_passed() -> None:
+    assert rate([10.0 * n for n in range(8)]) == [None] * 6 + [True, True]
+    assert rate([1.0 * n for n in range(8)]) == [None] * 6 + [False, False]
+    assert rate([*[10.0 * n for n in range(7)], None])[-1] is None
+
+
+def test_a_rate_begins_anew_where_a_counter_follows_another_label() -> None:
+    used = [*(1.0 * n for n in range(8)), *(1000.0 + n for n in range(8))]
+    assert True in rate(used)
+    assert rate(used, renamed_at=8) == [*[None] * 6, False, False, *[None] * 6, False, False]
+
+
+def test_an_attached_session_is_told_of_and_never_touched() -> None:
+    cycles = Cycles(BIG)
+    found = cycles.run(shown(coder(), attached=1), 600)
+    assert [action for _, action in taken(found)] == ["warn", "snapshot", "throttle"]
+    assert Refusal.ATTACHED_SESSION in [decision.refusal for _, decision in found]
+    allowed = Cycles(replace(BIG, allow=(OptIn.ATTACHED_SESSION,)))
+    assert "stop" in [action for _, action in taken(allowed.run(shown(coder(), attached=1), 600))]
+
+
+def test_what_needs_a_person_is_planned_and_not_done() -> None:
+    asking = with_stop(P, approvals=1)
+    cycles = Cycles(asking)
+    found = cycles.run(seen(orphan()), 1500)
+    assert [action for _, action in taken(found)] == ["warn"]
+    assert [decision.refusal for _, decision in found if decision.refusal] == ["warmup", "approval"]
+    (order,) = cycles.verdict.plan
+    assert order.target.processes == (ProcessId(500, 9_000), ProcessId(501, 9_000))
+
+
+def test_what_budgets_and_numbers_refuse_is_planned_and_what_a_veto_refuses_is_not() -> None:
+    cycles = Cycles(replace(P, max_match=1))
+    cycles.run(seen(orphan(), orphan(600)), 1500)
+    assert len(cycles.verdict.plan) == 2
+    late = orphan(due_timestamp_seconds=WALL + cycles.now + 20)
+    cycles.see(seen(late, orphan(600)))
+    assert [order.target.processes[0].pid for order in cycles.verdict.plan] == [600]
+    cycles = Cycles(P)
+    cycles.run(seen(orphan()), P.warmup)
+    assert cycles.verdict.plan == ()
+
+
+def test_more_than_expected_opens_the_breaker_where_the_policy_says_abort() -> None:
+    many = [orphan(pid) for pid in range(500, 524, 2)]
+    cycles = Cycles(replace(P, max_match=10, on_exceed=Exceeded.ABORT))
+    found = cycles.run(seen(*many), 1200)
+    assert "stop" not in [action for _, action in taken(found)]
+    assert cycles.verdict.opened == {P.name}
+    few = cycles.run(seen(*many[:3]), 600)
+    assert taken(few) == []
+    assert [decision.refusal for _, decision in few] == ["breaker"] * 3
+    later = taken(cycles.run(seen(*many[:3]), P.breaker.half_open_after or 0.0))
+    assert [action for _, action in later] == ["stop"], "one is let through"
+
+
+def test_what_survives_opens_the_breaker() -> None:
+    cycles = Cycles(replace(P, per_cycle=1, breaker=Breaker(failed_verifications=2)))
+    report = seen(orphan(), orphan(600), orphan(700))
+    stops = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP][:2]
+    assert len(stops) == 2
+    for stop, is_open in zip(stops, (False, True), strict=True):
+        outcomes = ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))
+        done(cycles, stop, *outcomes, report=report)
+        cycles.see(report)
+        assert (P.name in cycles.verdict.opened) is is_open
+
+
+def test_what_is_missed_once_it_is_gone_opens_the_breaker() -> None:
+    others = (replace(session("default", "other")),)
+    cycles = Cycles(P)
+    report = seen(orphan(targets=("gone:0",)), sessions=others)
+    (stop,) = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP]
+    done(cycles, stop, (Action.STOP, Outcome.DONE), report=report)
+    cycles.see(seen(sessions=others))
+    assert cycles.verdict.opened == set()
+    cycles.see(seen(sessions=(*others, session("default", "gone"))))
+    assert cycles.verdict.opened == {P.name}
+
+
+def test_a_session_that_was_there_before_is_not_missed() -> None:
+    there = (session("default", "gone"),)
+    cycles = Cycles(P)
+    report = seen(orphan(targets=("gone:7",)), sessions=there)
+    (stop,) = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP]
+    done(cycles, stop, (Action.STOP, Outcome.DONE), report=report)
+    cycles.see(seen(sessions=there))
+    assert cycles.verdict.opened == set()
+
+
+def test_an_agent_that_comes_back_again_and_again_is_left_to_a_person() -> None:
+    cycles = Cycles(replace(BIG, breaker=Breaker(restarts=2), per_hour=10))
+    stops = 0
+    for number in range(4):
+        again = replace(coder(), process=ProcessId(700 + number, 9_000), pid=700 + number)
+        report = shown(again)
+        for _, decision in cycles.run(report, 300):
+            if decision.action is Action.STOP:
+                stops += 1
+                done(cycles, decision, (Action.STOP, Outcome.DONE), report=report)
+                break
+    assert stops == 2
+    assert cycles.verdict.opened == {"big"}
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        Hold(until=WALL + 1e6),
+        Hold(until=WALL + 1e6, process=ProcessId(501, 9_000)),
+        Hold(until=WALL + 1e6, server="default"),
+        Hold(until=WALL + 1e6, session="gone"),
+    ],
+)
+def test_a_hold_outranks_every_policy_until_it_ends(hold: Hold) -> None:
+    candidate = Candidate(target=target_of(orphan()), subject=orphan())
+    assert shield(P, candidate, seen(), (hold,), WALL) is Refusal.HELD
+    assert shield(P, candidate, seen(), (hold,), WALL + 1e6) is None
+    other = orphan(700, aimed=("x",), server="x", targets=("y:0",))
+    if hold != Hold(until=WALL + 1e6):
+        assert shield(P, Candidate(target=target_of(other), subject=other), seen(), (hold,), WALL) is None
+
+
+@pytest.mark.parametrize(
+    ("protected", "spared"),
+    [
+        (Protection(sessions=(Pattern("gone"),)), True),
+        (Protection(sessions=(Pattern("go*", glob=True),)), True),
+        (Protection(servers=(Pattern("default"),)), True),
+        (
+            Protection(
+                servers=(Pattern("other"),), sessions=(Pattern("x"),), agents=(Pattern("*", glob=True),)
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_file_protects_by_name(protected: Protection, spared: bool) -> None:
+    cycles = Cycles(replace(P, protected=protected))
+    found = cycles.run(seen(orphan()), 1500)
+    assert ("stop" not in [action for _, action in taken(found)]) is spared
+    assert (Refusal.PROTECTED in [decision.refusal for _, decision in found]) is spared
+    assert (cycles.verdict.plan == ()) is spared or not spared
+
+
+def test_an_option_of_tmux_protects_an_agent_and_a_session() -> None:
+    here = pane("default", "work", "%3")
+    guarded = replace(here, protected=True)
+    agents = replace(BIG, hold=0.0)
+    for panes, spared in (((here,), False), ((guarded,), True)):
+        cycles = Cycles(agents)
+        report = replace(shown(coder()), panes=panes)
+        assert (taken(cycles.run(report, 60)) == []) is spared
+    candidate = Candidate(target=target_of(orphan(session="work")), subject=orphan(session="work"))
+    assert shield(P, candidate, seen(panes=(guarded,)), (), WALL) is Refusal.PROTECTED
+    assert shield(P, candidate, seen(panes=(here,)), (), WALL) is None
+
+
+def test_two_policies_never_end_the_same_thing_in_one_cycle() -> None:
+    cycles = Cycles(P)
+    twin = replace(P, name="twin")
+    cycles.more = (twin,)
+    found = cycles.run(seen(orphan()), 650)
+    stops = [(at, decision.policy.name) for at, decision in found if decision.action is Action.STOP]
+    assert [name for _, name in stops][:1] == [P.name]
+    assert len({at for at, _ in stops}) == len(stops)
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        (Match(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.OTHER,)), True),
+        (Match(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.AGENT,)), False),
+        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True), False),
+        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("ab",)), True),
+        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("cd",)), False),
+        (Match(kind=TargetKind.LEAKED_PROCESS, servers=(Pattern("default"),)), True),
+        (Match(kind=TargetKind.LEAKED_PROCESS, servers=(Pattern("other"),)), False),
+        (Match(kind=TargetKind.LEAKED_PROCESS, sessions=(Pattern("wor*", glob=True),)), True),
+    ],
+)
+def test_which_leaks_a_match_is_for(match: Match, fits: bool) -> None:
+    one = replace(leak("default", "work", LeakKind.OTHER, pid=500), argv_sha256="ab")
+    assert is_for(match, Candidate(target=target_of(one), subject=one), seen()) is fits
+
+
+@pytest.mark.parametrize("weak", ["by_marker", "by_folder"])
+def test_what_only_a_marker_or_a_folder_ties_is_no_candidate(weak: str) -> None:
+    plain = leak("default", "work", LeakKind.OTHER, pid=500)
+    tied = replace(plain, process=ProcessId(501, 1), **{weak: True})  # type: ignore[arg-type]
+    policy = replace(P, match=Match(kind=TargetKind.LEAKED_PROCESS))
+    assert [each.subject for each in population(policy, seen(leaks=(plain, tied)))] == [plain]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"history_bytes": 1000}, True),
+        ({"history_bytes": 10**12}, False),
+        ({"dead": True}, False),
+        ({"attached": False}, True),
+        ({"attached": True}, False),
+    ],
+)
+def test_which_panes_a_match_is_for(changes: dict[str, Any], fits: bool) -> None:
+    one = replace(pane("default", "work", "%3"), history_bytes=5000, dead=False)
+    of = replace(session("default", "work"), attached_clients=0)
+    match = Match(kind=TargetKind.PANE, **changes)
+    assert is_for(match, Candidate(target=target_of(one), subject=one), seen(sessions=(of,))) is fits
+
+
+def test_a_pane_is_told_of_while_its_server_answers() -> None:
+    policy = Policy(
+        name="trim",
+        mode=Mode.ENFORCE,
+        match=Match(kind=TargetKind.PANE),
+        ladder=(Rung(action=Action.WARN), Rung(action=Action.CLEAR_HISTORY)),
+        hold=10.0,
+        warmup=0.0,
+    )
+    panes = (pane("default", "work", "%3"),)
+    cycles = Cycles(policy)
+    assert [action for _, action in taken(cycles.run(seen(panes=panes), 60))] == ["warn", "clear_history"]
+    hung = replace(SERVER, up=False)
+    cycles = Cycles(policy)
+    assert taken(cycles.run(seen(panes=panes, servers=(hung,)), 60)) == []
+    assert refusals(cycles.see(seen(panes=panes, servers=(hung,)))) == []
+
+
+def test_what_is_matched_now_is_shown_with_what_speaks_against_it_and_leaks_with_their_hash() -> None:
+    one = replace(leak("default", "work", LeakKind.OTHER, pid=900), argv_sha256="ab" * 32)
+    naming = replace(P, name="leaks", match=Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True))
+    cycles = Cycles(P)
+    cycles.more = (naming,)
+    late = orphan(due_timestamp_seconds=WALL + 300.0)
+    cycles.see(seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,)), after=290)
+    policies = PolicySet(policies=(P, naming))
+    report = seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,))
+    rows = live_view(policies, cycles.verdict, report).rows
+    told = [(row.policy, row.candidate.target.processes[0].pid, row.matched, row.refusal) for row in rows]
+    assert told == [
+        (P.name, 600, True, "warmup"),
+        (P.name, 500, True, "too_late"),
+        ("leaks", 900, False, ""),
+    ]
+    text = live_view(policies, cycles.verdict, report).as_table()
+    assert "yes, left alone: too_late" in text and "ab" * 32 in text
+    assert live_view(PolicySet(policies=(P,)), cycles.verdict, seen()).as_table() == "nothing is matched now"
+
+
+def test_what_is_only_told_of_may_be_in_any_state() -> None:
+    telling = replace(
+        P,
+        match=replace(P.match, states=(SchedulerState.OPAQUE,)),
+        ladder=(Rung(action=Action.WARN),),
+        warmup=0.0,
+        hold=0.0,
+    )
+    cycles = Cycles(telling)
+    found = cycles.run(seen(orphan(state=SchedulerState.OPAQUE, sleep=None)), 60)
+    assert [action for _, action in taken(found)] == ["warn"]

@@ -1,0 +1,345 @@
+"""Each proof with the decoys that it alone stops: what /proc shows of processes that are held.
+
+Every decoy is left alone; with its proof taken out of the table it is not. A proof without a decoy of its own
+fails here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.support.listings import process, table
+from tests.support.orders import HARMLESS, KILL, STOP, pair_order, single_order
+from tests.support.orphans import OWN, orphan
+from tmux_exporter.analysis.programs.argv_hash import argv_sha256
+from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
+from tmux_exporter.remediator.decide import last_checks
+from tmux_exporter.remediator.decide.last_checks import (
+    Around,
+    Evidence,
+    descendants,
+    gather,
+    members_of,
+    objection,
+    stages_refusal,
+)
+from tmux_exporter.remediator.decide.order import Order, Stage
+from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
+from tmux_exporter.remediator.policies.policy import OptIn, Pattern, Protection
+from tmux_exporter.sources.processes.leak_details import parse_unit
+
+P = ORPHANED_SCHEDULERS
+NOTHING = Protection()
+HOME = Namespaces(pid="pid:[1]", mount="mnt:[1]")
+SCRIPT = "sleep 600 && tmux send-keys -t gone:0 'secret text' && sleep 1 && tmux send-keys -t gone:0 Enter"
+
+
+def at_home(made: Process) -> Process:
+    return replace(made, namespaces=HOME)
+
+
+SHELL = at_home(process(500, 1, ["bash", "-c", SCRIPT]))
+SLEEP = at_home(process(501, 500, ["sleep", "600"]))
+AGENT = at_home(process(600, 590, ["claude"], exe="/usr/bin/claude"))
+LEAK = at_home(process(700, 1, ["node", "helper.js"], exe="/usr/bin/node"))
+SERVER = at_home(
+    process(100, 1, ["tmux", "new-session"], comm="tmux: server", exe="/usr/bin/tmux", start=1_000)
+)
+UID = SHELL.uid
+NAMED = argv_sha256(LEAK)
+
+
+def seen(*processes: Process, complete: bool = True) -> ProcessTable:
+    return replace(table(*processes, complete=complete), namespaces=HOME)
+
+
+def order(
+    method: Method,
+    *members: Process,
+    allow: tuple[OptIn, ...] = (),
+    named: str = NAMED,
+    protected: Protection = NOTHING,
+) -> Order:
+    policy = replace(P, allow=allow, protected=protected)
+    if method is Method.SCHEDULER_PAIR:
+        shell, *rest = (each.id for each in members)
+        return pair_order(policy, orphan(process=shell, sleep=rest[0] if rest else None))
+    return single_order(policy, method, members[0].id, argv_sha256=named)
+
+
+def gathered(
+    made: Order, shown: ProcessTable, around: Mapping[ProcessId, Around] | None = None
+) -> Evidence | None:
+    harmless = {each.id: HARMLESS for each in shown.processes.values()}
+    return gather(shown, made, {**harmless, **(around or {})}, UID, OWN)
+
+
+def evidence(
+    shell: Process = SHELL,
+    sleep: Process = SLEEP,
+    *more: Process,
+    complete: bool = True,
+    around: Mapping[ProcessId, Around] | None = None,
+    allow: tuple[OptIn, ...] = (),
+    protected: Protection = NOTHING,
+) -> Evidence:
+    """Of a scheduler."""
+    made = order(Method.SCHEDULER_PAIR, shell, sleep, allow=allow, protected=protected)
+    found = gathered(made, seen(shell, sleep, *more, complete=complete), around)
+    assert found is not None
+    return found
+
+
+def single(
+    method: Method,
+    target: Process,
+    *more: Process,
+    around: Mapping[ProcessId, Around] | None = None,
+    allow: tuple[OptIn, ...] = (),
+    named: str = NAMED,
+    protected: Protection = NOTHING,
+) -> Evidence:
+    """Of an agent or a leaked process."""
+    made = order(method, target, allow=allow, named=named, protected=protected)
+    found = gathered(made, seen(target, *more), around)
+    assert found is not None
+    return found
+
+
+def agent(target: Process = AGENT, *more: Process, **how: object) -> Evidence:
+    return single(Method.AGENT_PROCESS, target, *more, **how)  # type: ignore[arg-type]
+
+
+def leaked(target: Process = LEAK, *more: Process, **how: object) -> Evidence:
+    return single(Method.LEAKED_PROCESS, target, *more, **how)  # type: ignore[arg-type]
+
+
+def older(made: Process) -> Process:
+    return replace(made, id=ProcessId(made.id.pid, SERVER.id.start_ticks - 1))
+
+
+def unit(name: str | None, *members: Process) -> dict[ProcessId, Around]:
+    return {each.id: Around(unit=name, reachable=False) for each in members}
+
+
+CONTAINER = Namespaces(pid="pid:[2]", mount="mnt:[1]")
+OWN_MOUNTS = Namespaces(pid="pid:[1]", mount="mnt:[2]")
+OPEN = Around(unit="", reachable=True)
+HIDDEN = Around(unit="", reachable=None)
+
+DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
+    last_checks.lists_every_child: [evidence(complete=False)],
+    last_checks.are_of_this_user: [
+        evidence(shell=replace(SHELL, uid=UID + 1)),
+        evidence(sleep=replace(SLEEP, uid=0)),
+        replace(evidence(), uid=UID + 1),
+        agent(replace(AGENT, uid=UID + 1)),
+        leaked(replace(LEAK, uid=0)),
+    ],
+    last_checks.are_no_tmux: [
+        evidence(shell=replace(SHELL, comm="tmux: server")),
+        evidence(sleep=replace(SLEEP, exe="/opt/tmux/bin/tmux")),
+        evidence(sleep=replace(SLEEP, comm="tmux: client")),
+        agent(replace(AGENT, comm="tmux: server")),
+        leaked(replace(LEAK, exe="/usr/local/bin/tmux")),
+    ],
+    last_checks.hold_no_server: [
+        evidence(older(SHELL), SLEEP, SERVER, around=unit("s.service", older(SHELL), SERVER)),
+        agent(older(AGENT), SERVER, around=unit("agent.service", older(AGENT), SERVER)),
+        leaked(older(LEAK), SERVER, around=unit("tmux.service", older(LEAK), SERVER)),
+    ],
+    last_checks.are_not_above_us: [
+        replace(evidence(), own=frozenset({500})),
+        replace(evidence(), own=frozenset({501})),
+        replace(agent(), own=frozenset({600})),
+        replace(leaked(), own=frozenset({700})),
+    ],
+    last_checks.are_not_protected: [
+        evidence(protected=Protection(comm=("sleep",))),
+        evidence(protected=Protection(comm=("bash",))),
+        evidence(protected=Protection(exe=(Pattern("/usr/bin/ba*", glob=True),))),
+        # What it is cannot be read; the shell of a scheduler needs a program for other reasons.
+        agent(replace(AGENT, exe=None), protected=Protection(exe=(Pattern("/usr/sbin/x"),))),
+    ],
+    last_checks.are_at_home: [
+        evidence(shell=replace(SHELL, namespaces=CONTAINER)),
+        evidence(sleep=replace(SLEEP, namespaces=OWN_MOUNTS)),
+        agent(replace(AGENT, namespaces=CONTAINER)),
+        leaked(replace(LEAK, namespaces=None)),
+    ],
+    last_checks.are_no_service: [
+        evidence(around=unit("run-r1.service", SHELL, SLEEP)),
+        agent(around=unit("agent.service", AGENT)),
+        leaked(LEAK, SERVER, around=unit("web.service", LEAK)),
+    ],
+    last_checks.are_out_of_reach: [
+        evidence(around={SHELL.id: OPEN}),
+        agent(around={AGENT.id: OPEN}),
+        leaked(around={LEAK.id: OPEN}),
+        leaked(around={LEAK.id: HIDDEN}),
+    ],
+    last_checks.is_a_shell: [
+        evidence(shell=replace(SHELL, exe="/usr/bin/python3.11")),
+        evidence(shell=replace(SHELL, exe="/usr/bin/fish")),
+    ],
+    last_checks.is_a_pure_scheduler: [
+        evidence(shell=replace(SHELL, argv=("bash", "-c", "while :; do sleep 600; done"))),
+        evidence(shell=replace(SHELL, argv=("bash", "-c", SCRIPT.replace("&&", "| tee x &&")))),
+        evidence(shell=replace(SHELL, argv=("bash", "-c", SCRIPT.replace("gone:0", "$T")))),
+        evidence(shell=replace(SHELL, argv=("bash", "-c", f"{SCRIPT} 'x;' kill-server"))),
+        evidence(shell=replace(SHELL, argv=("bash", "later.sh"))),
+        evidence(shell=replace(SHELL, argv=None)),
+        evidence(shell=replace(SHELL, argv_complete=False)),
+    ],
+    last_checks.has_only_its_sleep: [
+        evidence(SHELL, SLEEP, process(502, 500, ["tmux", "send-keys"])),
+        evidence(SHELL, SLEEP, process(502, 500, None)),
+        evidence(sleep=replace(SLEEP, ppid=1)),
+    ],
+    last_checks.sleeps_its_first_sleep: [
+        evidence(sleep=replace(SLEEP, argv=("sleep", "1"))),
+        evidence(sleep=replace(SLEEP, argv=("sleep", "600", "600"))),
+        evidence(sleep=replace(SLEEP, argv=("cat", "600"))),
+        evidence(sleep=replace(SLEEP, argv=None)),
+    ],
+    last_checks.is_no_shell: [
+        agent(replace(AGENT, exe="/bin/bash")),
+        agent(replace(AGENT, exe="/usr/bin/dash")),
+    ],
+    last_checks.is_what_was_named: [
+        leaked(named=""),
+        leaked(named="0" * 64),
+        leaked(replace(LEAK, argv=("node", "other.js"))),
+        leaked(replace(LEAK, argv=None)),
+        leaked(replace(LEAK, argv=None), named=""),
+        leaked(replace(LEAK, argv_complete=False)),
+    ],
+}
+CASES = [(proof, found) for proof, decoys in DECOYS.items() for found in decoys]
+
+
+def test_every_proof_has_a_decoy() -> None:
+    assert DECOYS.keys() == {each.holds for each in last_checks.PROOFS}
+
+
+def test_what_is_true_is_proven() -> None:
+    assert objection(evidence()) is None
+    assert objection(evidence(SHELL, SLEEP, process(502, 501, ["x"]))) is None, "no child of the shell"
+    assert objection(evidence(SHELL, SLEEP, process(502, 500, ["x"], state="Z"))) is None, "not alive"
+    assert objection(evidence(shell=replace(SHELL, exe="/usr/bin/dash"))) is None
+    assert objection(agent()) is None
+    assert objection(leaked()) is None
+
+
+def test_units_that_no_tmux_server_is_the_younger_in_are_no_hindrance() -> None:
+    for name in ("session-3.scope", "tmux.service", "tmux-spawn-1.scope"):
+        assert objection(evidence(SHELL, SLEEP, SERVER, around=unit(name, SHELL, SLEEP, SERVER))) is None
+    assert objection(agent(AGENT, SERVER, around=unit("agent.scope", AGENT))) is None
+    assert objection(leaked(LEAK, SERVER, around=unit("tmux.service", LEAK, SERVER))) is None
+
+
+LOGIN = "0::/user.slice/user-1000.slice/session-3.scope\n"
+SPAWNED = "0::/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1.scope\n"
+
+
+@pytest.mark.parametrize("cgroup", [LOGIN, SPAWNED])
+def test_a_scope_does_not_end_with_one_of_its_processes(cgroup: str) -> None:
+    name = parse_unit(cgroup.encode())
+    assert name.endswith(".scope")
+    scheduler = older(SHELL), older(SLEEP)
+    assert objection(evidence(*scheduler, SERVER, around=unit(name, *scheduler, SERVER))) is None
+    assert objection(agent(older(AGENT), SERVER, around=unit(name, older(AGENT), SERVER))) is None
+    assert objection(leaked(older(LEAK), SERVER, around=unit(name, older(LEAK), SERVER))) is None
+
+
+def test_the_mounts_of_a_tmux_server_are_as_good_as_ours() -> None:
+    # Ours are our own where a service manager has hardened us.
+    moved = [replace(each, namespaces=OWN_MOUNTS) for each in (SHELL, SLEEP, SERVER)]
+    assert objection(evidence(*moved)) is None
+    assert objection(evidence(*moved[:2])) is not None
+
+
+def test_only_a_listening_socket_can_be_opted_in_to() -> None:
+    allow = tuple(OptIn)
+    assert objection(leaked(around={LEAK.id: OPEN}, allow=allow)) is None
+    for proof, found in CASES:
+        held = objection(replace(found, allow=allow))
+        assert (held is None) is (proof is last_checks.are_out_of_reach), proof
+
+
+@pytest.mark.parametrize(("proof", "found"), CASES)
+def test_what_is_not_proven_is_refused_and_would_not_be_without_its_proof(
+    monkeypatch: pytest.MonkeyPatch, proof: Callable[[Evidence], bool], found: Evidence
+) -> None:
+    refused = objection(found)
+    assert refused is not None and refused.holds is proof
+    kept = tuple(each for each in last_checks.PROOFS if each.holds is not proof)
+    monkeypatch.setattr(last_checks, "PROOFS", kept)
+    assert objection(found) is None
+
+
+@pytest.mark.parametrize("about", [None, Around(None, None), Around("", None), Around(None, False)])
+def test_what_could_not_be_read_is_never_in_favour(about: Around | None) -> None:
+    for made, members in (
+        (order(Method.AGENT_PROCESS, AGENT), [AGENT]),
+        (order(Method.LEAKED_PROCESS, LEAK), [LEAK]),
+        (order(Method.SCHEDULER_PAIR, SHELL, SLEEP), [SHELL, SLEEP]),
+    ):
+        around = {} if about is None else {each.id: about for each in members}
+        found = gather(seen(*members), made, around, UID, OWN)
+        assert found is not None and objection(found) is not None
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        seen(SLEEP),
+        seen(SHELL),
+        seen(replace(SHELL, id=ProcessId(500, 2_001)), SLEEP),
+        seen(SHELL, replace(SLEEP, id=ProcessId(501, 2_001))),
+        seen(replace(SHELL, state="Z"), SLEEP),
+        seen(SHELL, replace(SLEEP, state="Z")),
+    ],
+)
+def test_a_pair_of_which_one_is_gone_has_no_evidence(shown: ProcessTable) -> None:
+    assert gathered(order(Method.SCHEDULER_PAIR, SHELL, SLEEP), shown) is None
+
+
+def test_a_scheduler_without_a_sleep_stands_for_both_and_is_not_proven() -> None:
+    lonely = order(Method.SCHEDULER_PAIR, SHELL)
+    assert members_of(lonely) == (SHELL.id, SHELL.id)
+    found = gathered(lonely, seen(SHELL))
+    assert found is not None and objection(found) is not None
+
+
+def test_whatever_lives_below_is_found_and_no_circle_is_followed() -> None:
+    below = [process(511, 510, ["a"]), process(510, 500, ["b"]), process(512, 511, ["c"], state="Z")]
+    loop = [process(800, 801, ["d"]), process(801, 800, ["e"])]
+    assert [each.pid for each in descendants(seen(SHELL, *below, *loop), (SHELL.id,))] == [510, 511]
+    assert [each.pid for each in descendants(seen(*loop), (loop[0].id,))] == [801]
+
+
+AT_ONCE = Stage(action=Action.STOP, signal=Signal.KILL, seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("stages", "before", "reason"),
+    [
+        ((STOP,), None, None),
+        ((STOP, KILL), None, None),
+        ((STOP,), Action.STOP, None),
+        ((KILL,), Action.STOP, None),
+        ((KILL,), None, Refusal.NOT_STOPPED),
+        ((KILL, STOP), None, Refusal.NOT_STOPPED),
+        ((AT_ONCE,), None, Refusal.NOT_STOPPED),
+        ((), None, Refusal.NOT_STOPPED),
+        ((STOP,), Action.KILL, Refusal.UNKILLABLE),
+        ((KILL,), Action.KILL, Refusal.UNKILLABLE),
+    ],
+)
+def test_kill_is_only_for_what_has_survived_a_stop(
+    stages: tuple[Stage, ...], before: Action | None, reason: Refusal | None
+) -> None:
+    assert stages_refusal(stages, before) is reason

@@ -1,0 +1,218 @@
+"""The sampler on scripted sources: what becomes of one view after the other."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tests.support.clock import ManualClock
+from tests.support.facts import (
+    answering,
+    pane,
+    process,
+    silent,
+    table,
+    tmux_environ,
+    tmux_server,
+    tmux_view,
+)
+from tests.support.scripted import Bounds, Processes, Servers
+from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
+from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.process import Circumstances, ProcessId, ProcessTable
+from tmux_exporter.facts.schedulers import ShellQuestion
+from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.protocols import CircumstanceSource, HostSource
+from tmux_exporter.sampling.sampler import Sampler
+
+SERVER = tmux_server(100)
+SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)
+TABLE = table(SERVER, SHELL)
+VIEW = tmux_view(answering(SERVER, pane("%0", 200)))
+
+
+def sampler(
+    *steps: tuple[ProcessTable, TmuxView],
+    clock: ManualClock | None = None,
+    host: HostSource | None = None,
+    circumstances: CircumstanceSource | None = None,
+) -> Sampler:
+    return Sampler(
+        Config(),
+        clock or ManualClock(),
+        # The first sample takes two readings.
+        Processes(*(each for each, _ in steps[:1]), *(each for each, _ in steps)),
+        Servers(*(each for _, each in steps)),
+        Bounds(),
+        default_socket="/tmp/tmux-1000/default",
+        host=host,
+        circumstances=circumstances,
+    )
+
+
+class Harmless:
+    """Nobody is in a unit or listens."""
+
+    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, Circumstances]:
+        return {each: Circumstances(unit="", listens=False) for each in processes}
+
+    def shells(self, _questions: Iterable[ShellQuestion]) -> None:
+        return None
+
+    def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
+        return {}
+
+
+def burned(ticks: int) -> ProcessTable:
+    return table(SERVER, replace(SHELL, cpu_ticks=ticks))
+
+
+def test_a_complete_view_is_added_up() -> None:
+    report = sampler((TABLE, VIEW)).sample()
+    assert report.complete
+    assert report.samples == {"complete": 1, "partial": 0, "failed": 0}
+    (session,) = report.sessions
+    assert (session.session, session.panes, session.usage.memory_bytes) == ("$0", 1, 1024)
+    (shown,) = report.panes
+    assert (shown.pane, shown.usage.open_fds, shown.usage.processes) == ("%0", 4, 1)
+    (server,) = report.servers
+    assert (server.up, server.sessions, server.pid) == (True, 1, 100)
+
+
+def test_counters_start_at_0_and_grow_by_what_was_used() -> None:
+    taken = sampler((burned(500), VIEW), (burned(650), VIEW), (burned(640), VIEW))
+    assert [taken.sample().sessions[0].usage.cpu_seconds_total for _ in range(3)] == [0.0, 1.5, 1.5]
+
+
+def test_process_figures_stay_fresh_while_a_server_is_held() -> None:
+    held = tmux_view(silent(SERVER, pane("%0", 200)))
+    taken = sampler((burned(0), VIEW), (burned(100), held))
+    taken.sample()
+    report = taken.sample()
+    assert not report.complete
+    assert report.samples["partial"] == 1
+    assert (report.servers[0].up, report.servers[0].held, report.servers[0].sessions) == (False, True, 1)
+    assert report.sessions[0].usage.cpu_seconds_total == 1.0
+
+
+def test_after_the_hold_nothing_of_its_sessions_is_told() -> None:
+    report = sampler((TABLE, tmux_view(silent(SERVER, listed=False)))).sample()
+    assert report.sessions == ()
+    assert report.servers[0].sessions is None
+    assert report.servers[0].start_time_seconds is not None
+    assert not report.complete
+
+
+def test_counters_of_a_server_that_answers_again_after_the_hold_go_on() -> None:
+    lost = tmux_view(silent(SERVER, listed=False))
+    taken = sampler((burned(0), VIEW), (burned(100), VIEW), (burned(100), lost), (burned(100), VIEW))
+    totals = [taken.sample().sessions for _ in range(4)]
+    assert [each[0].usage.cpu_seconds_total for each in totals if each] == [0.0, 1.0, 1.0]
+    assert [each[0].usage.cpu_seconds_total for each in totals[3:]] == [1.0]
+
+
+def test_a_server_that_is_started_again_under_its_label_goes_on_with_its_accounts() -> None:
+    ended = tmux_view(silent(SERVER, listed=False, ended=True))
+    taken = sampler((burned(0), VIEW), (burned(100), VIEW), (table(), ended), (burned(100), VIEW))
+    assert [each[0].usage.cpu_seconds_total for _ in range(4) if (each := taken.sample().sessions)] == [
+        0.0,
+        1.0,
+        1.0,
+    ]
+
+
+def test_an_ended_server_is_known_and_leaves_the_view_complete() -> None:
+    report = sampler((table(SHELL), tmux_view(silent(SERVER, listed=False, ended=True)))).sample()
+    assert report.complete
+    assert (report.servers[0].ended, report.servers[0].pid) == (True, None)
+
+
+def test_an_ended_server_that_nobody_waits_for_is_told_as_one_that_is_gone() -> None:
+    zombie = table(replace(SERVER, state="Z"))
+    (server,) = sampler((zombie, tmux_view(silent(SERVER, listed=False, ended=True)))).sample().servers
+    assert server.ended
+    assert (server.start_time_seconds, server.resident_memory_bytes, server.open_fds) == (None, None, None)
+    assert server.cpu_seconds_total is None
+
+
+def test_a_listing_of_processes_that_failed_is_a_partial_sample() -> None:
+    report = sampler((table(complete=False), VIEW)).sample()
+    assert not report.complete
+    assert report.collector_success["processes"] is False
+
+
+def test_a_failed_sample_holds_the_last_one_and_then_tells_nothing_of_tmux() -> None:
+    clock = ManualClock()
+    taken = sampler((TABLE, VIEW), clock=clock)
+    assert taken.failed().sessions == ()
+    good = taken.sample()
+    held = taken.failed()
+    assert (held.sessions, held.complete, held.samples["failed"]) == (good.sessions, False, 2)
+    clock.advance(Config().tmux.hold + 1)
+    assert taken.failed().sessions == ()
+    assert taken.failed().timestamp == good.timestamp
+
+
+def test_settings_of_tmux_reach_its_source_when_they_change() -> None:
+    servers = Servers()
+    taken = Sampler(Config(), ManualClock(), Processes(), servers, Bounds(), default_socket="")
+    taken.configure(Config())
+    taken.configure(Config(limits=LimitSettings(series=1000)))
+    assert servers.settings == []
+    settings = TmuxSettings(hold=3.0)
+    taken.configure(Config(tmux=settings))
+    assert servers.settings == [(settings, 5.0)]
+
+
+class Machine:
+    """Counts how often it is looked at; the third look finds something that it cannot read."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def read(self, table: ProcessTable) -> HostFacts:
+        self.looks += 1
+        return HostFacts(load1=1.0, processes=len(table.processes), complete=self.looks < 3)
+
+
+def test_the_host_is_looked_at_unless_it_is_off() -> None:
+    machine, off = Machine(), Config(metrics=MetricsSettings(host=False))
+    taken = sampler(*[(TABLE, VIEW)] * 4, host=machine)
+    assert taken.sample().host == HostFacts(load1=1.0, processes=2)
+    taken.configure(off)
+    report = taken.sample()
+    assert (report.host, machine.looks) == (None, 1)
+    assert "host" not in report.collector_success
+    taken.configure(Config())
+    assert taken.sample().collector_success["host"] is True
+    report = taken.sample()
+    assert report.collector_success["host"] is False
+    assert report.complete, "the fleet is seen all the same"
+
+
+def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_name_kept() -> None:
+    def left(ticks: int) -> ProcessTable:
+        job = process(
+            300,
+            session=300,
+            argv=("make",),
+            exe="/usr/bin/make",
+            environ=tmux_environ(100, "%1"),
+            cpu_ticks=ticks,
+            anonymous_bytes=4096,
+            shared_memory_bytes=0,
+            open_fds=3,
+        )
+        return table(SERVER, SHELL, job)
+
+    there = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None, session="$1")))
+    steps = ((left(0), there), (left(100), VIEW), (left(250), VIEW), (left(300), VIEW), (TABLE, VIEW))
+    taken = sampler(*steps, circumstances=Harmless())
+    reports = [taken.sample() for _ in steps]
+    key = "default", "$1", LeakKind.OTHER
+    assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [0.0, 0.0, 0.0, 0.5, None]
+    assert [len(report.leaks) for report in reports] == [0, 0, 1, 1, 0]
+    (leak,) = reports[3].leaks
+    assert (leak.pane, leak.memory_bytes, leak.open_fds, leak.cpu_seconds_total) == ("%1", 4096, 3, 3.0)
+    # Nobody asks for circumstances that nobody reads, and without them nothing is called leaked.
+    blind = sampler(*steps)
+    assert [blind.sample().leaks for _ in steps] == [()] * 5

@@ -1,0 +1,1 @@
+"""What all rules share: thresholds, scopes, growth."""

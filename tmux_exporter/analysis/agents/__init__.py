@@ -1,0 +1,1 @@
+"""Agents: found, named, their states and lifecycles."""

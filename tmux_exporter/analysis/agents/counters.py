@@ -1,0 +1,76 @@
+"""Counters of agents, which start at 0 with the exporter and never fall: restarts, time, recoveries.
+
+They follow the labels of an agent, as its CPU does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tmux_exporter.analysis.departed import Departed
+from tmux_exporter.analysis.histogram import Buckets
+from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.report import Histogram
+from tmux_exporter.facts.tmux import ServerView
+
+RECOVERY_BOUNDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+"""In seconds: from a relaunch by its own wrapper to somebody who comes back from lunch."""
+
+Labels = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Counts:
+    restarts: int = 0
+    seconds: dict[AgentState, float] = field(default_factory=lambda: dict.fromkeys(AgentState, 0.0))
+
+
+class AgentCounts:
+    """The counters; `observe` once per sample, in order."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Labels, _Counts] = {}
+        self._shown: frozenset[Labels] = frozenset()
+        self._departed: Departed[Labels] = Departed()
+        self._recovery: dict[str, Buckets] = {}
+        self._at: float | None = None
+
+    def observe(self, lives: Sequence[AgentLife], servers: Sequence[ServerView], at: float) -> None:
+        """Count one sample taken at the monotonic time `at`.
+
+        The time since the sample before goes to the state that an agent is in now, as its CPU does. Whatever
+        is new starts at 0, and what comes back goes on from what it had.
+        """
+        passed = 0.0 if self._at is None else max(0.0, at - self._at)
+        self._at = at
+        before, self._shown = self._shown, frozenset((each.server, each.session, each.name) for each in lives)
+        for life in lives:
+            labels = (life.server, life.session, life.name)
+            if (counts := self._counts.get(labels)) is None:
+                self._counts[labels] = _Counts()
+                continue
+            counts.restarts += life.restarted
+            if labels in before:
+                counts.seconds[life.status.state] += passed
+        for labels in self._departed.forgotten(self._counts, self._shown, at):
+            del self._counts[labels]
+        known, self._recovery = self._recovery, {}
+        for view in servers:
+            self._recovery[view.label] = known.get(view.label) or Buckets(RECOVERY_BOUNDS)
+        for life in lives:
+            if life.recovered_seconds is not None and life.server in known:
+                self._recovery[life.server].add(life.recovered_seconds)
+
+    def restarts(self, labels: Labels) -> int:
+        """How often another process came in the place of an agent's."""
+        return self._of(labels).restarts
+
+    def seconds(self, labels: Labels) -> dict[AgentState, float]:
+        """The time that an agent was seen in each state."""
+        return dict(self._of(labels).seconds)
+
+    def recovery(self) -> dict[str, Histogram]:
+        """By server: how long agents were down before they were up again."""
+        return {label: buckets.histogram() for label, buckets in self._recovery.items()}
+
+    def _of(self, labels: Labels) -> _Counts:
+        return self._counts.get(labels) or _Counts()

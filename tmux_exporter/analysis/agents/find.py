@@ -1,0 +1,244 @@
+"""Coding agents: which panes hold one, which processes are its own, and what it is called.
+
+An agent is the topmost process of its program in its pane: launchers, relaunches and subagents of the same
+program below it are part of it. Every process belongs to the nearest agent above it and so to one at most; an
+agent of another program below it is an agent of its own. A pane whose `@agent` is set and which runs no known
+program is an agent too, of program `other`, unless nothing but a shell's prompt is in it, or a known program
+has run there: then that has ended.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.agents.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.agents.roles import role_of
+from tmux_exporter.analysis.programs.shells import at_prompt
+from tmux_exporter.analysis.programs.signatures import Match, Signature, matcher
+from tmux_exporter.config import AgentSettings
+from tmux_exporter.facts.agents import Agent
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, TmuxView
+
+OTHER_PROGRAM = "other"
+"""The program of an agent that only its pane's `@agent` declares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    root: Process
+    program: str
+    version: str
+    reason: str
+    members: frozenset[ProcessId]
+    programs: tuple[ProcessId, ...]
+
+
+def find_agents(
+    table: ProcessTable,
+    owners: Mapping[ProcessId, Owner],
+    view: TmuxView,
+    signatures: Sequence[Signature],
+    names: NameBook,
+    *,
+    settings: AgentSettings | None = None,
+) -> tuple[Agent, ...]:
+    """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample.
+
+    `settings` have the configuration's rules for names and roles.
+    """
+    settings = settings or AgentSettings()
+    listings = [server.listing for server in view.servers if server.listing is not None]
+    by_pane = _members(table, owners, listings)
+    match = matcher(tuple(signatures)).match
+    claims: list[Claim] = []
+    details: list[tuple[_Found, str]] = []
+    for listing in listings:
+        windows = {window.id: window for window in listing.windows}
+        sessions = {session.id: session for session in listing.sessions}
+        for pane in listing.panes:
+            key = PaneKey(listing.server, pane.id)
+            if not (members := by_pane[key]):
+                continue
+            window, session = windows.get(pane.window_id), sessions[pane.session_id]
+            wanted, declared = wanted_name(pane, window, session, settings.names)
+            had = names.has_held(key, OTHER_PROGRAM)
+            for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
+                details.append((found, role_of(pane, window, session, settings.roles)))
+                claims.append(
+                    Claim(
+                        pane=key,
+                        session_id=pane.session_id,
+                        program=found.program,
+                        process=found.root.id,
+                        wanted=wanted,
+                        declared=declared,
+                    )
+                )
+    order = sorted(range(len(claims)), key=lambda at: _age(details[at][0].root))
+    ordered = [claims[at] for at in order]
+    given = names.assign(view, ordered)
+    places = names.places(ordered)
+    return tuple(
+        Agent(
+            name=name,
+            pane=claims[at].pane,
+            process=claims[at].process,
+            program=claims[at].program,
+            version=details[at][0].version,
+            role=details[at][1],
+            reason=details[at][0].reason,
+            members=details[at][0].members,
+            programs=details[at][0].programs,
+            number=place.number,
+        )
+        for at, name, place in zip(order, given, places, strict=True)
+    )
+
+
+def _members(
+    table: ProcessTable, owners: Mapping[ProcessId, Owner], listings: Sequence[Listing]
+) -> dict[PaneKey, dict[int, Process]]:
+    found: dict[PaneKey, dict[int, Process]] = {
+        PaneKey(listing.server, pane.id): {} for listing in listings for pane in listing.panes
+    }
+    for pid, process in table.processes.items():
+        owner = owners.get(process.id)
+        # A marker is too weak to make anything an agent, or a part of one.
+        if owner is None or owner.evidence is Evidence.AGENT_MARKER:
+            continue
+        if owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
+            found[owner.pane][pid] = process
+    return found
+
+
+def _age(process: Process) -> tuple[int, int]:
+    return process.id.start_ticks, process.id.pid
+
+
+class _PaneAgents:
+    """The agents of one pane."""
+
+    def __init__(
+        self,
+        pane: Pane,
+        members: Mapping[int, Process],
+        owners: Mapping[ProcessId, Owner],
+        match: Callable[[Process], Match | None],
+    ) -> None:
+        self._pane = pane
+        self._members = members
+        self._owners = owners
+        matches = {pid: found for pid, process in members.items() if (found := match(process)) is not None}
+        self._services = {pid for pid, found in matches.items() if found.service}
+        self._matches = {pid: found for pid, found in matches.items() if not found.service}
+
+    def found(self, *, had_program: bool) -> Iterator[_Found]:
+        """Every agent; `had_program` says that one of a known program has been here."""
+        roots = self._roots()
+        if not roots:
+            if not had_program:
+                yield from self._declared()
+            return
+        homes = {pid: self._nearest(pid, roots) for pid in self._members}
+        homes.update(self._orphans(roots, homes))
+        for root in sorted(roots, key=lambda pid: _age(self._members[pid])):
+            found = self._matches[root]
+            members = [pid for pid in self._members if homes[pid] == root]
+            programs = self._programs(root, members)
+            yield _Found(
+                root=self._members[root],
+                program=found.signature.program,
+                version=next((each for pid in programs if (each := self._matches[pid].version)), ""),
+                reason=found.reason,
+                members=frozenset(self._members[pid].id for pid in members),
+                programs=tuple(self._members[pid].id for pid in programs if not self._is_tool(pid, root)),
+            )
+
+    def _declared(self) -> Iterator[_Found]:
+        """The whole tree of a pane that runs no known program, if its user calls it an agent."""
+        root = self._members.get(self._pane.pid) if self._pane.pid is not None else None
+        if root is None or not self._pane.agent_option.strip() or at_prompt(root, self._members.values()):
+            return
+        members = [pid for pid in self._members if self._nearest(pid, {root.id.pid}) is not None]
+        yield _Found(
+            root=root,
+            program=OTHER_PROGRAM,
+            version="",
+            reason="the pane's @agent says so",
+            members=frozenset(self._members[pid].id for pid in members),
+            programs=(root.id,),
+        )
+
+    def _roots(self) -> set[int]:
+        roots = {pid for pid in self._matches if not self._has_ancestor_of_its_program(pid)}
+        firm = {self._program(pid) for pid in roots if self._in_tree(pid)}
+        # A subagent that lost its parent is still its agent's, not a second agent.
+        return {
+            pid
+            for pid in roots
+            if self._in_tree(pid) or self._program(pid) not in firm or not self._carries_marker(pid, pid)
+        }
+
+    def _has_ancestor_of_its_program(self, pid: int) -> bool:
+        return any(
+            ancestor in self._matches and self._program(ancestor) == self._program(pid)
+            for ancestor in self._ancestors(pid)
+        )
+
+    def _orphans(self, roots: set[int], homes: Mapping[int, int | None]) -> dict[int, int | None]:
+        """Processes that lost their parents but carry an agent's marker, and what they started."""
+        adopted: dict[int, int | None] = {}
+        for pid, home in homes.items():
+            if home is None and not self._in_tree(pid) and pid not in self._services:
+                fitting = [root for root in roots if self._carries_marker(pid, root)]
+                older = [root for root in fitting if _age(self._members[root]) <= _age(self._members[pid])]
+                if older:
+                    adopted[pid] = max(older, key=lambda root: _age(self._members[root]))
+        heirs = {
+            pid: adopted[head]
+            for pid, home in homes.items()
+            if home is None and pid not in adopted and (head := self._nearest(pid, set(adopted))) is not None
+        }
+        return {**adopted, **heirs}
+
+    def _carries_marker(self, pid: int, root: int) -> bool:
+        """Whether the environment of `pid` names the program of `root`, and not just that of the whole pane.
+
+        A tmux server that an agent started hands the agent's variables to every pane.
+        """
+        environ = self._members[pid].environ
+        shell = self._members.get(self._pane.pid) if self._pane.pid is not None else None
+        if environ is None or shell is None or shell.environ is None:
+            return False
+        markers = self._matches[root].signature.markers
+        return any(marker in environ and marker not in shell.environ for marker in markers)
+
+    def _in_tree(self, pid: int) -> bool:
+        return self._owners[self._members[pid].id].evidence is Evidence.TREE
+
+    def _program(self, pid: int) -> str:
+        return self._matches[pid].signature.program
+
+    def _nearest(self, pid: int, heads: set[int]) -> int | None:
+        if pid in heads:
+            return pid
+        return next((ancestor for ancestor in self._ancestors(pid) if ancestor in heads), None)
+
+    def _ancestors(self, pid: int) -> Iterator[int]:
+        """Parents within the pane; the table is no instant, so parents may form a circle."""
+        seen = {pid}
+        parent = self._members[pid].ppid
+        while parent in self._members and parent not in seen:
+            yield parent
+            seen.add(parent)
+            parent = self._members[parent].ppid
+
+    def _programs(self, root: int, members: Sequence[int]) -> list[int]:
+        """The processes of the root's own program, the root first."""
+        same = [pid for pid in members if pid in self._matches and self._program(pid) == self._program(root)]
+        return sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
+
+    def _is_tool(self, pid: int, root: int) -> bool:
+        """Whether the agent has started a process as one of its tools, and not as a part of itself."""
+        return pid != root and self._carries_marker(pid, root)

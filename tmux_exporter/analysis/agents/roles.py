@@ -1,0 +1,55 @@
+"""The role of an agent: what its pane's `@role` says, else what the names of its window and session tell.
+
+The first rule that fits decides; those of the configuration come before the built-in ones, which know the
+names that Tmux-Orchestrator gives.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.agents.name_rules import PlaceNames
+from tmux_exporter.config import RoleConfig
+from tmux_exporter.facts.label import label_text
+from tmux_exporter.facts.tmux import Pane, Session, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleRule:
+    """A role by shell patterns of names, in lower case and with `-` for every blank, `_` and `.`.
+
+    One of `windows` has to fit where there are some, and one of `sessions` where there are some.
+    """
+
+    role: str
+    windows: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+
+
+ROLES: tuple[RoleRule, ...] = (
+    RoleRule(role="project-manager", windows=("*project-manager*", "pm", "pm-*", "*-pm", "*-pm-*")),
+    RoleRule(role="orchestrator", windows=("*orchestrator*", "tmux-orc")),
+    RoleRule(
+        role="code-reviewer", windows=("*code-review*", "*codereview*", "*reviewer*", "review", "*-review")
+    ),
+    RoleRule(role="qa", windows=("qa", "qa-*", "*-qa", "*-qa-*", "*tester*", "*test-engineer*")),
+    RoleRule(role="devops", windows=("*devops*", "*-ops", "sre", "*-sre")),
+    RoleRule(role="researcher", windows=("*research*",)),
+    RoleRule(role="documentation-writer", windows=("*doc*-writer*", "docs", "*-docs", "documentation")),
+    RoleRule(role="engineer", windows=("*engineer*", "*developer*", "claude-*", "*-agent", "*-agent-*")),
+    RoleRule(role="dev-server", windows=("*-dev", "dev-server", "*-server", "uvicorn-*")),
+    RoleRule(role="shell", windows=("shell", "*-shell")),
+    RoleRule(role="orchestrator", sessions=("*orchestrator*", "tmux-orc")),
+)
+"""The whole order counts: `backend-pm` manages, and `Claude-QA` tests."""
+
+
+def role_of(pane: Pane, window: Window | None, session: Session, configured: Sequence[RoleConfig]) -> str:
+    """The role as a label; empty where nothing tells one.
+
+    A window that tmux names after its running command says nothing.
+    """
+    if pane.role_option.strip():
+        return label_text(pane.role_option)
+    place = PlaceNames.of(window, session)
+    own = (RoleRule(role=each.role, windows=each.windows, sessions=each.sessions) for each in configured)
+    return next((rule.role for rule in (*own, *ROLES) if place.fit(rule.windows, rule.sessions)), "")

@@ -1,0 +1,138 @@
+"""What the screens of agents look like in each state: a table of plain words, by program.
+
+Words count only near the foot of the screen, where the agent alone draws: what it has said and what was typed
+stands further up. The first pattern that fits decides, so questions come before work, work before limits, and
+rest last: a prompt is drawn in every state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tmux_exporter.facts.agents import AgentState, WaitingReason
+
+
+class Place(Enum):
+    """Where in a row words stand; frames and blanks around a row do not count."""
+
+    BEGINS = "begins"
+    HOLDS = "holds"
+    ENDS = "ends"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Words that one row has, with no more than `most_below` rows below it that are not blank."""
+
+    text: str
+    place: Place
+    most_below: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a pattern says. It is certain where nothing else looks like it."""
+
+    state: AgentState
+    reason: WaitingReason | None = None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """Words that are all there, and below the first of them no row that begins with one of `closed_by`."""
+
+    meaning: Meaning
+    words: tuple[Words, ...]
+    closed_by: tuple[str, ...] = ()
+
+
+def _begins(text: str, most_below: int) -> Words:
+    return Words(text=text, place=Place.BEGINS, most_below=most_below)
+
+
+def _holds(text: str, most_below: int) -> Words:
+    return Words(text=text, place=Place.HOLDS, most_below=most_below)
+
+
+def _ends(text: str, most_below: int) -> Words:
+    return Words(text=text, place=Place.ENDS, most_below=most_below)
+
+
+def _waits(reason: WaitingReason, *words: Words) -> Pattern:
+    return Pattern(meaning=Meaning(state=AgentState.WAITING, reason=reason), words=words)
+
+
+def _stopped(reason: WaitingReason, *words: Words, closed_by: tuple[str, ...]) -> Pattern:
+    """What an agent said last, unless it or its user have said something since."""
+    return Pattern(meaning=Meaning(state=AgentState.WAITING, reason=reason), words=words, closed_by=closed_by)
+
+
+def _works(*words: Words) -> Pattern:
+    return Pattern(meaning=Meaning(state=AgentState.WORKING), words=words)
+
+
+def _rests(*words: Words) -> Pattern:
+    return Pattern(meaning=Meaning(state=AgentState.IDLE, certain=False), words=words)
+
+
+_PERMISSION, _QUESTION, _DIALOG = WaitingReason.PERMISSION, WaitingReason.QUESTION, WaitingReason.DIALOG
+_LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH
+
+_CLAUDE_SAYS = ("● ", "❯ ")
+
+SCREENS: Mapping[str, tuple[Pattern, ...]] = {
+    "claude": (
+        _waits(_PERMISSION, _begins("Do you want to ", 12), _begins("❯ ", 8), _begins("Esc to cancel", 1)),
+        _waits(_LIMIT, _holds("Stop and wait for limit to reset", 6)),
+        _waits(_AUTH, _begins("Select login method", 10)),
+        _waits(_QUESTION, _begins("Enter to select", 1)),
+        _waits(_DIALOG, _begins("Enter to confirm", 1)),
+        _works(_begins("esc to interrupt", 2)),
+        _works(_ends("esc to interrupt)", 8)),
+        _stopped(_LIMIT, _begins("⎿  You've hit your limit", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_ERROR, _begins("⎿  API Error", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_ERROR, _begins("● API Error: ", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _waits(_AUTH, _ends("Not logged in · Run /login", 2)),
+        _rests(_begins("❯", 4), _begins("? for shortcuts", 3)),
+    ),
+    "codex": (
+        _waits(_PERMISSION, _begins("Press enter to confirm or esc to cancel", 1)),
+        _waits(_QUESTION, _holds("enter to submit answer", 2)),
+        _waits(_AUTH, _holds("Sign in with ChatGPT", 9), _begins("Press enter to continue", 1)),
+        _waits(_DIALOG, _begins("Press enter to continue", 1)),
+        _waits(_DIALOG, _begins("enter confirm", 1)),
+        _works(_ends("esc to interrupt)", 6)),
+        _stopped(
+            _LIMIT, _begins("■ You've hit your usage limit", 6), _begins("›", 3), closed_by=("• ", "■ ", "✗ ")
+        ),
+        _rests(_begins("›", 3), _holds("? for shortcuts", 1)),
+    ),
+    "gemini": (
+        _waits(_PERMISSION, _begins("Allow execution of", 8), _ends("(esc)", 2)),
+        _waits(_PERMISSION, _begins("Apply this change", 8), _ends("(esc)", 2)),
+        _waits(_AUTH, _holds("Sign in with Google", 13), _begins("(Use Enter to select)", 8)),
+        _works(_holds("(esc to cancel, ", 6)),
+        _rests(_begins(">   Type your message", 3)),
+    ),
+    "opencode": (
+        _waits(_PERMISSION, _begins("△ Permission required", 12), _holds("enter confirm", 2)),
+        _works(_holds("esc interrupt", 1)),
+        _rests(_holds("ctrl+p commands", 2)),
+    ),
+    "copilot": (
+        _waits(_PERMISSION, _begins("Do you want to ", 10), _begins("↑/↓ to navigate", 2)),
+        _waits(_DIALOG, _begins("↑/↓ to navigate", 2)),
+        _works(_holds("esc interrupt", 1)),
+        _rests(_begins("❯", 3), _holds("/ commands", 1)),
+    ),
+    "aider": (
+        _waits(_QUESTION, _holds("(Y)es/(N)o", 1)),
+        _rests(_begins(">", 0)),
+    ),
+    "cursor-agent": (
+        _waits(_PERMISSION, _holds("(y) (enter)", 6)),
+        _works(_holds("ctrl+c to stop", 4)),
+    ),
+}
+"""By program; docs/agents.md says which were seen. A program that is not here is never looked at."""

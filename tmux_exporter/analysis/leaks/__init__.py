@@ -1,0 +1,1 @@
+"""Leaked processes: found, exempted, classified."""

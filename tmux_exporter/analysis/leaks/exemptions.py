@@ -1,0 +1,156 @@
+"""What spares a process that outlived its pane from being called leaked: each guard alone is enough.
+
+Attribution has its own, before these: whoever belongs to a pane that is there, tmux servers, their jobs and
+clients, and everybody about whose pane nothing certain is known never get here. docs/leaks.md has all of them
+with the incidents behind them.
+"""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tmux_exporter.analysis.programs.program import why_lasting
+from tmux_exporter.analysis.programs.signatures import SIGNATURES, script_of
+from tmux_exporter.facts.process import Circumstances, Namespaces, Process, ProcessId
+
+KEEP_VARIABLE = "TMUX_EXPORTER_KEEP"
+"""Whoever sets this variable, to anything, says that what has it is meant to stay."""
+
+_OURS = frozenset({"tmux-exporter", "tmux-remediator"})
+_PACKAGE = "tmux_exporter"
+_MARKERS = frozenset(marker for row in SIGNATURES for marker in row.markers) | {"AI_AGENT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A living process whose pane is gone, and what a guard may ask about it.
+
+    `above` are its ancestors, nearest first, and `schedulers` the shells and sleeps of all check-ins.
+    `attended` says that it holds, itself or through a descendant, a terminal that is still there.
+    `server_unit` is the systemd unit of the tmux server it came from, None where that is not known. `home`
+    are our own namespaces, None on a system that has none.
+    """
+
+    process: Process
+    circumstances: Circumstances | None
+    above: tuple[Process, ...]
+    schedulers: frozenset[ProcessId]
+    attended: bool
+    server_unit: str | None
+    home: Namespaces | None
+    seen_before: bool
+
+
+def is_unreadable(suspect: Suspect) -> str:
+    """Nobody can say what it is: another user's, or one that lets nobody look in."""
+    process = suspect.process
+    hidden = suspect.home is not None and process.namespaces is None
+    if process.argv is None or process.exe is None or hidden:
+        return "it cannot be read, so nobody can say what it is"
+    return ""
+
+
+def is_kept(suspect: Suspect) -> str:
+    """Whoever started it said that it is to stay."""
+    kept = (suspect.process.environ or {}).get(KEEP_VARIABLE)
+    return f"{KEEP_VARIABLE} is set in its environment" if kept else ""
+
+
+def is_ours(suspect: Suspect) -> str:
+    """We and what we started: `tmux-exporter up` and `serve` may be left running on purpose."""
+    for each in (suspect.process, *suspect.above):
+        if _is_our_program(each):
+            return f"pid {each.id.pid} is this program"
+    return ""
+
+
+def is_lasting(suspect: Suspect) -> str:
+    """It, or what it descends from, is a program that is there to stay."""
+    for each in (suspect.process, *suspect.above):
+        if why := why_lasting(each):
+            return why if each is suspect.process else f"it descends from pid {each.id.pid}, {why}"
+    return ""
+
+
+def is_a_unit(suspect: Suspect) -> str:
+    """A service that systemd runs is systemd's to end, but not the one that the tmux server itself is in."""
+    unit = suspect.circumstances.unit if suspect.circumstances else None
+    if unit is None:
+        return "its control group cannot be read, so it may be a service of systemd"
+    if unit.endswith(".service") and unit != suspect.server_unit:
+        return f"it is in the systemd unit {unit}"
+    return ""
+
+
+def is_elsewhere(suspect: Suspect) -> str:
+    """In another pid namespace, as in a container, TMUX speaks of pids that mean something else there."""
+    own, home = suspect.process.namespaces, suspect.home
+    elsewhere = own is not None and home is not None and own.pid != home.pid
+    return "it lives in another pid namespace" if elsewhere else ""
+
+
+def is_attended(suspect: Suspect) -> str:
+    """Somebody may sit at the terminal that it keeps; agents keep terminals for nobody."""
+    environ = suspect.process.environ or {}
+    if suspect.attended and _MARKERS.isdisjoint(environ):
+        return "it keeps a terminal that is still there, so somebody may sit at it"
+    return ""
+
+
+def is_a_scheduler(suspect: Suspect) -> str:
+    """A check-in has a state of its own, which says whether it is leaked."""
+    for each in (suspect.process, *suspect.above):
+        if each.id in suspect.schedulers:
+            return f"pid {each.id.pid} is a scheduled check-in, which is judged by its state"
+    return ""
+
+
+def is_new(suspect: Suspect) -> str:
+    """One look is no look: what ends a moment after its pane is only ending."""
+    return "" if suspect.seen_before else "it was not yet seen without its pane in the sample before"
+
+
+Guard = Callable[[Suspect], str]
+
+GUARDS: tuple[Guard, ...] = (
+    is_a_scheduler,
+    is_unreadable,
+    is_kept,
+    is_ours,
+    is_lasting,
+    is_attended,
+    is_elsewhere,
+    is_a_unit,
+    is_new,
+)
+"""All of them, in the order in which `explain` tells them; each gives the reason, or nothing."""
+
+
+def spared(suspect: Suspect) -> str:
+    """Why a suspect is not leaked, in words; empty where it is."""
+    return next((why for guard in GUARDS if (why := guard(suspect))), "")
+
+
+def attended(suspects: Mapping[int, Process]) -> set[int]:
+    """Those that hold a terminal, and what they descend from as far as that outlived its pane too."""
+    found: set[int] = set()
+    for pid, process in suspects.items():
+        if not process.tty:
+            continue
+        holder = pid
+        while holder in suspects and holder not in found:
+            found.add(holder)
+            holder = suspects[holder].ppid
+    return found
+
+
+def _is_our_program(process: Process) -> bool:
+    return bool(process.argv) and _is_ours(process.argv or (), process.exe or "")
+
+
+@lru_cache(maxsize=4096)
+def _is_ours(argv: tuple[str, ...], file: str) -> bool:
+    name = posixpath.basename(argv[0])
+    script, _ = script_of(argv, name, posixpath.basename(file))
+    return posixpath.basename(script or name) in _OURS or script.partition(".")[0] == _PACKAGE

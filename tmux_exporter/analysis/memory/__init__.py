@@ -1,0 +1,1 @@
+"""Shared memory counted once; limits."""

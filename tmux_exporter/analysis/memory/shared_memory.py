@@ -1,0 +1,270 @@
+"""Each page once: who shares memory, who has to be asked how much, and what then counts for whom.
+
+`status` tells for 15 µs what a process has; a page that several have counts there for each of them. Two kinds
+of processes can have pages in common: those forked from one another without exec (they bear one `image`), and
+all that have shared memory. Only of these, where it could matter, `smaps_rollup` is read, and within a
+budget: a fortieth of what it would cost to read it of every process, saved up for a burst at most. A reading
+is planned by what one costs elsewhere, and paid for by what it really took.
+
+Between two readings a figure goes on from the last one: what is new counts for its process alone, and what a
+family shared is divided by as many as it has now.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tmux_exporter.facts.changes import PerProcess
+from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, ProportionsFound
+
+MATTERS_BYTES = 1 << 20
+"""Processes that could count less than this twice are not asked."""
+
+LARGEST_BYTES = 192 << 20
+"""A larger process would stand still for more than 2 ms while it is read."""
+
+BURST_SECONDS = 0.03
+SHARE = 1 / 40
+FRESH_SAMPLES = 12
+"""After so many samples a reading is taken again even where nothing seems to have changed."""
+
+_SMALL_SECONDS = 85e-6
+_SECONDS_PER_BYTE = 9.4e-6 / (1 << 20)
+
+
+def reading_seconds(resident_bytes: int) -> float:
+    """About how long `smaps_rollup` of a process takes, as measured."""
+    return _SMALL_SECONDS + resident_bytes * _SECONDS_PER_BYTE
+
+
+Company = tuple[frozenset[ProcessId], ...]
+"""Whom a process may share memory with, itself included: a set for each crowd that it is in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """The last one of a process: what counted elsewhere, and by what it shows that this may have changed.
+
+    `family` is how many were forked from one another then, `marks` are its own figures.
+    """
+
+    anonymous_elsewhere: int
+    shared_memory_elsewhere: int
+    swap_elsewhere: int
+    family: int
+    company: Company
+    marks: tuple[int | None, ...]
+    sample: int
+
+    def now(self, process: Process, family: int) -> int:
+        """What counts elsewhere with a family of that size: `n - 1` parts of `n` of what all share."""
+        anonymous = 0.0
+        if family > 1 and self.family > 1:
+            shared = self.anonymous_elsewhere * self.family / (self.family - 1)
+            anonymous = shared * (family - 1) / family
+        return min(round(anonymous), process.anonymous_bytes or 0) + min(
+            self.shared_memory_elsewhere, process.shared_memory_bytes or 0
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryFigures:
+    """What of the figures of `status` counts elsewhere, in bytes, and whose is in doubt."""
+
+    elsewhere: Mapping[ProcessId, int]
+    swap_elsewhere: Mapping[ProcessId, int]
+    doubtful: frozenset[ProcessId] = frozenset()
+
+    def memory_bytes(self, process: Process) -> int | None:
+        """Anonymous plus shared memory of one process, each page once; None where it is not known."""
+        if process.anonymous_bytes is None or process.shared_memory_bytes is None:
+            return None
+        counted = process.anonymous_bytes + process.shared_memory_bytes
+        return max(0, counted - self.elsewhere.get(process.id, 0))
+
+    def swap_bytes(self, process: Process) -> int | None:
+        """Its swapped-out anonymous memory, each page once; None where it is not known."""
+        if process.swap_bytes is None:
+            return None
+        return max(0, process.swap_bytes - self.swap_elsewhere.get(process.id, 0))
+
+    def source(self, processes: Iterable[Process]) -> MemorySource | None:
+        """What the sum of their memory rests on; None where none of them is known."""
+        known = [process.id for process in processes if self.memory_bytes(process) is not None]
+        if not known:
+            return None
+        if not self.doubtful.isdisjoint(known):
+            return MemorySource.UPPER_BOUND
+        measured = self.elsewhere and not self.elsewhere.keys().isdisjoint(known)
+        return MemorySource.SMAPS_ROLLUP if measured else MemorySource.STATUS
+
+
+PLAIN = MemoryFigures(elsewhere={}, swap_elsewhere={})
+"""The figures of `status` as they are."""
+
+
+class SharedPages:
+    """Keeps the readings from sample to sample: `plan`, read what it says, `learn`, then `figures`."""
+
+    def __init__(self) -> None:
+        self._readings: dict[ProcessId, _Reading] = {}
+        self._refused: dict[ProcessId, int] = {}
+        self._saved_up = BURST_SECONDS
+        self._images = PerProcess(_image)
+        self._relatives: Sequence[Sequence[int]] = ()
+        self._sharing = PerProcess(_shares)
+        self._resident = PerProcess(_resident)
+        self._sample = 0
+        self._asked: tuple[ProcessId, ...] = ()
+        self._crowd: Mapping[ProcessId, Process] = {}
+        self._family: Mapping[ProcessId, int] = {}
+        self._company: Mapping[ProcessId, Company] = {}
+
+    def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
+        """Whose `smaps_rollup` to read now, of the `owned` only, those first of which nothing is known."""
+        self._sample += 1
+        if self._images.update(table):
+            self._relatives = _relatives(self._images.found)
+        self._sharing.update(table)
+        self._resident.update(table)
+        families = _families(_at(self._relatives, table))
+        sharers = _at([self._sharing.found] if len(self._sharing.found) > 1 else [], table)
+        crowds = [*families, *sharers]
+        mine = set(owned) if crowds else set[ProcessId]()
+        self._crowd = {each.id: each for crowd in crowds for each in crowd if each.id in mine}
+        self._family = {each.id: len(family) for family in families for each in family}
+        self._company = _company(crowds)
+        self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._crowd}
+        self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._crowd}
+        resident = self._resident.found
+        every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
+        self._saved_up = min(BURST_SECONDS, self._saved_up + every * SHARE)
+        self._asked = tuple(self._affordable(sorted(self._wanted(), key=self._urgency)))
+        return self._asked
+
+    def learn(self, read: ProportionsFound) -> None:
+        """Take in what was read of the plan, and pay for it."""
+        self._saved_up += sum(self._cost(id_) for id_ in self._asked) - read.cpu_seconds
+        for id_, proportions in read.found.items():
+            process = self._crowd.get(id_)
+            if process is None:
+                continue
+            if proportions is None:
+                self._refused[id_] = self._sample
+                continue
+            self._readings[id_] = _Reading(
+                anonymous_elsewhere=proportions.anonymous_elsewhere_bytes,
+                shared_memory_elsewhere=max(
+                    0, (process.shared_memory_bytes or 0) - proportions.shared_memory_bytes
+                ),
+                swap_elsewhere=proportions.swap_elsewhere_bytes,
+                family=self._family.get(id_, 1),
+                company=self._company[id_],
+                marks=_marks(process),
+                sample=self._sample,
+            )
+
+    def figures(self) -> MemoryFigures:
+        """What counts where, as far as it is known now."""
+        elsewhere = {
+            id_: kept.now(self._crowd[id_], self._family.get(id_, 1)) for id_, kept in self._readings.items()
+        }
+        return MemoryFigures(
+            elsewhere=elsewhere,
+            swap_elsewhere={id_: kept.swap_elsewhere for id_, kept in self._readings.items()},
+            doubtful=frozenset(self._crowd.keys() - self._readings.keys()),
+        )
+
+    def _wanted(self) -> list[ProcessId]:
+        return [
+            id_
+            for id_, process in self._crowd.items()
+            if (process.resident_bytes or 0) <= LARGEST_BYTES
+            and self._sample - self._refused.get(id_, -FRESH_SAMPLES) >= FRESH_SAMPLES
+            and self._is_stale(id_, process)
+        ]
+
+    def _is_stale(self, id_: ProcessId, process: Process) -> bool:
+        kept = self._readings.get(id_)
+        return (
+            kept is None
+            or kept.company != self._company[id_]
+            or kept.marks != _marks(process)
+            or self._sample - kept.sample >= FRESH_SAMPLES
+        )
+
+    def _urgency(self, id_: ProcessId) -> tuple[bool, bool, int]:
+        kept = self._readings.get(id_)
+        if kept is None:
+            return (False, False, 0)
+        return (True, kept.company == self._company[id_], kept.sample)
+
+    def _affordable(self, wanted: Sequence[ProcessId]) -> Iterable[ProcessId]:
+        for id_ in wanted:
+            cost = self._cost(id_)
+            if cost > self._saved_up:
+                break
+            self._saved_up -= cost
+            yield id_
+
+    def _cost(self, id_: ProcessId) -> float:
+        return reading_seconds(self._crowd[id_].resident_bytes or 0)
+
+
+def _is_known(process: Process) -> bool:
+    return process.anonymous_bytes is not None and process.alive
+
+
+def _image(process: Process) -> int | None:
+    return (process.image or None) if _is_known(process) else None
+
+
+def _shares(process: Process) -> bool | None:
+    return (_is_known(process) and (process.shared_memory_bytes or 0) >= MATTERS_BYTES) or None
+
+
+def _resident(process: Process) -> int | None:
+    return process.resident_bytes or 0 if _is_known(process) else None
+
+
+def _relatives(images: Mapping[int, int]) -> list[list[int]]:
+    """Processes forked from one another without exec."""
+    by_image: dict[int, list[int]] = {}
+    for pid, image in images.items():
+        by_image.setdefault(image, []).append(pid)
+    return [family for family in by_image.values() if len(family) > 1]
+
+
+def _families(relatives: Iterable[list[Process]]) -> list[list[Process]]:
+    """Those of them that could count something of note more than once."""
+    return [
+        family
+        for family in relatives
+        if _twice([each.anonymous_bytes or 0 for each in family]) >= MATTERS_BYTES
+    ]
+
+
+def _at(crowds: Iterable[Iterable[int]], table: ProcessTable) -> list[list[Process]]:
+    return [[table.processes[pid] for pid in crowd] for crowd in crowds]
+
+
+def _company(crowds: Iterable[Sequence[Process]]) -> dict[ProcessId, Company]:
+    found: dict[ProcessId, Company] = {}
+    for crowd in crowds:
+        company = frozenset(each.id for each in crowd)
+        for id_ in company:
+            found[id_] = (*found.get(id_, ()), company)
+    return found
+
+
+def _twice(sizes: Sequence[int]) -> int:
+    """The most that can be in several of these at once."""
+    return sum(sizes) - max(sizes)
+
+
+def _marks(process: Process) -> tuple[int | None, ...]:
+    return (
+        process.cpu_ticks,
+        process.anonymous_bytes,
+        process.shared_memory_bytes,
+        process.swap_bytes,
+    )

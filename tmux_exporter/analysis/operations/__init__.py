@@ -1,0 +1,1 @@
+"""Operations and tmux commands: latency, errors, reporters."""

@@ -1,0 +1,145 @@
+"""Operations as reported -> durations, failures, retries, memory and what is under way, since the start."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from tmux_exporter.analysis.operations.reporters import Streams
+from tmux_exporter.facts.operations import OperationEnd, OperationLoss, OperationReport
+from tmux_exporter.facts.report import Exemplar, Histogram, OperationFigures, OperationsReport
+from tmux_exporter.wire.operation_line import CLASSES, FAILURES
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
+"""The thresholds 2 s, 5 s and 10 s are bounds, so that the share above each is exact."""
+
+
+class Durations:
+    """A histogram that is being filled, with the last traced observation of each bucket."""
+
+    __slots__ = ("_buckets", "_exemplars", "_sum")
+
+    def __init__(self) -> None:
+        self._buckets = [0] * (len(BOUNDS) + 1)
+        self._exemplars: dict[int, Exemplar] = {}
+        self._sum = 0.0
+
+    def add(self, seconds: float, exemplar: Exemplar | None = None) -> None:
+        """Count one duration."""
+        place = bisect_left(BOUNDS, seconds)
+        self._buckets[place] += 1
+        self._sum += seconds
+        if exemplar is not None:
+            self._exemplars[place] = exemplar
+
+    def histogram(self, *, exemplars: bool = False) -> Histogram:
+        """The durations as they are now."""
+        counts = tuple(accumulate(self._buckets))
+        return Histogram(
+            bounds=BOUNDS,
+            counts=counts[:-1],
+            count=counts[-1],
+            sum=self._sum,
+            exemplars=dict(self._exemplars) if exemplars else {},
+        )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """All there is to tell of one name."""
+
+    durations: Durations = field(default_factory=Durations)
+    failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
+    retries: int = 0
+    grown_bytes: int = 0
+    shrunk_bytes: int = 0
+
+    def add(self, end: OperationEnd, exemplar: Exemplar | None) -> None:
+        self.durations.add(end.seconds, exemplar)
+        if end.failure is not None:
+            self.failures[end.failure] += 1
+        self.retries += end.retries
+        if end.memory_bytes is not None:
+            self.grown_bytes += max(0, end.memory_bytes)
+            self.shrunk_bytes += max(0, -end.memory_bytes)
+
+    def figures(self, name: str, in_flight: int, *, exemplars: bool) -> OperationFigures:
+        return OperationFigures(
+            operation=name,
+            duration=self.durations.histogram(exemplars=exemplars),
+            errors=dict(self.failures),
+            retries_total=self.retries,
+            in_flight=in_flight,
+            memory_grown_bytes_total=self.grown_bytes,
+            memory_shrunk_bytes_total=self.shrunk_bytes,
+        )
+
+
+class Operations:
+    """Everything reported since the start.
+
+    The five classes and the names of the configuration are there from the beginning. Any other name is shown
+    with 0 in the sample in which it first comes, and with what it has from the next one on: a counter that
+    is born at 1 has no increase.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, _Tally] = {name: _Tally() for name in CLASSES}
+        self._shown = set(CLASSES)
+        self._declared = frozenset(CLASSES)
+        self._streams = Streams()
+        self._lost: Counter[OperationLoss] = Counter()
+        self._most_names = 0
+        self._traced = False
+
+    def configure(self, names: Iterable[str], most_names: int, *, exemplars: bool) -> None:
+        """Show these names whether they come or not, and at most so many others; keep trace ids, or not."""
+        self._declared = frozenset((*CLASSES, *names))
+        for name in names:
+            self._tallies.setdefault(name, _Tally())
+        self._shown |= self._declared
+        self._most_names = most_names
+        self._traced = exemplars
+
+    def observe(self, report: OperationReport, now: float) -> None:
+        """Count one report; `now` is wall time."""
+        if not self._streams.accept(report):
+            self.lose(OperationLoss.MALFORMED)
+            return
+        tally = self._tally(report.operation)
+        if tally is None:
+            self.lose(OperationLoss.NAMES)
+        elif report.end is not None:
+            end = report.end
+            traced = self._traced and bool(end.trace)
+            exemplar = Exemplar(trace_id=end.trace, value=end.seconds, timestamp=now) if traced else None
+            tally.add(end, exemplar)
+
+    def lose(self, reason: OperationLoss) -> None:
+        """Count one report that is none."""
+        self._lost[reason] += 1
+
+    def report(self, running: Set[int] | None, now: float) -> OperationsReport:
+        """End a sample at the monotonic time `now`.
+
+        `running` are the pids of all processes, None where they are not known.
+        """
+        self._lost += self._streams.settle(running, now)
+        in_flight = self._streams.under_way()
+        shown = tuple(
+            (tally if name in self._shown else _Tally()).figures(
+                name, in_flight[name], exemplars=self._traced
+            )
+            for name, tally in self._tallies.items()
+        )
+        self._shown |= self._tallies.keys()
+        return OperationsReport(
+            operations=shown, lost={reason: self._lost[reason] for reason in OperationLoss}
+        )
+
+    def _tally(self, name: str) -> _Tally | None:
+        tally = self._tallies.get(name)
+        if tally is None and len(self._tallies.keys() - self._declared) < self._most_names:
+            tally = self._tallies[name] = _Tally()
+        return tally

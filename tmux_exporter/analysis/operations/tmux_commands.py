@@ -1,0 +1,72 @@
+"""tmux commands seen from outside -> durations and failures by server and command, since the start."""
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tmux_exporter.analysis.operations.operations import Durations
+from tmux_exporter.facts.commands import CommandHarvest, CommandRun
+from tmux_exporter.facts.report import CommandFigures, CommandsReport
+
+NO_SERVER = ""
+"""The label of a command to no server that is known, or that was not said."""
+
+_Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Tally:
+    durations: Durations = field(default_factory=Durations)
+    errors: int = 0
+
+    def add(self, run: CommandRun) -> None:
+        self.durations.add(run.seconds)
+        self.errors += run.failed
+
+    def figures(self, key: _Key) -> CommandFigures:
+        server, command = key
+        return CommandFigures(
+            server=server, command=command, duration=self.durations.histogram(), errors_total=self.errors
+        )
+
+
+class Commands:
+    """Every command that was seen to end; those of a server are forgotten with it.
+
+    A pair of server and command is shown with 0 in the sample in which it first comes, and with what it has
+    from the next one on: a counter that is born at 1 has no increase.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: dict[_Key, _Tally] = {}
+        self._shown: set[_Key] = set()
+
+    def report(
+        self, harvest: CommandHarvest, servers: Mapping[str, str], places: Mapping[str, str]
+    ) -> CommandsReport | None:
+        """End a sample; None where the kernel does not tell us.
+
+        `servers` are labels by socket path, `places` canonical paths of folders and sockets by another
+        spelling.
+        """
+        labels = {NO_SERVER, *servers.values()}
+        self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] in labels}
+        self._shown &= self._tallies.keys()
+        self._add(harvest.runs, servers, places)
+        shown = tuple(
+            (tally if key in self._shown else _Tally()).figures(key) for key, tally in self._tallies.items()
+        )
+        self._shown |= self._tallies.keys()
+        return CommandsReport(commands=shown, lost=harvest.lost) if harvest.listening else None
+
+    def _add(self, runs: Iterable[CommandRun], servers: Mapping[str, str], places: Mapping[str, str]) -> None:
+        for run in runs:
+            label = NO_SERVER if run.socket is None else _label(run.socket, servers, places)
+            self._tallies.setdefault((label, run.command), _Tally()).add(run)
+
+
+def _label(socket: str, servers: Mapping[str, str], places: Mapping[str, str]) -> str:
+    path = posixpath.normpath(socket)
+    folder, name = posixpath.split(path)
+    spellings = (path, places.get(path, ""), posixpath.join(places.get(folder, folder), name))
+    return next((servers[each] for each in spellings if each in servers), NO_SERVER)

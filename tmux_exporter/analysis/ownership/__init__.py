@@ -1,0 +1,1 @@
+"""Which pane a process belongs to, by layered evidence."""

@@ -1,0 +1,130 @@
+"""What one sample says about tmux, looked up by process: servers, pane processes, whether a pane is there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Listing, PaneKey, ServerView, TmuxView
+
+SERVER_COMM = "tmux: server"
+CLIENT_COMM = "tmux: client"
+
+
+class Presence(StrEnum):
+    """Whether a pane is there: `GONE` is said only by an answer that is younger than the process table."""
+
+    HERE = "here"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveServer:
+    """A tmux server process of the table.
+
+    `socket` is None for one that only its name gives away. `listing` is its own, held or not, and `panes` are
+    the pane ids of it; it is `fresh` when it was taken after the table, so that a pane missing from it is
+    gone. `ended` means that the server was found dead after the table was read.
+    """
+
+    process: Process
+    socket: str | None = None
+    listing: Listing | None = None
+    panes: frozenset[str] = frozenset()
+    fresh: bool = False
+    ended: bool = False
+
+    @property
+    def id(self) -> ProcessId:
+        """Identity of the server process."""
+        return self.process.id
+
+
+class TmuxLookup:
+    """The servers, pane processes and panes of one sample; built once, then only asked.
+
+    `servers` are by pid, `foreign` are the pids of tmux servers that are none of this user's. `roots` are the
+    processes that panes run, by pid. `ttys` gives the process of the pane that has a terminal.
+    """
+
+    def __init__(self, table: ProcessTable, view: TmuxView) -> None:
+        self._table = table
+        self.servers: dict[int, LiveServer] = {}
+        self.foreign: set[int] = set()
+        self.roots: dict[int, PaneKey] = {}
+        self.ttys: dict[int, Process] = {}
+        for known in view.servers:
+            self._add_server(known)
+        self._add_nameless()
+        for server in self.servers.values():
+            self._add_roots(server)
+
+    def presence(self, key: PaneKey) -> Presence:
+        """Say whether a pane is there."""
+        server = self.servers.get(key.server.pid)
+        if server is None or server.id != key.server:
+            return Presence.GONE if self.has_ended(key.server) else Presence.UNKNOWN
+        if key.pane in server.panes and not server.ended:
+            return Presence.HERE
+        return Presence.GONE if server.fresh or server.ended else Presence.UNKNOWN
+
+    def has_ended(self, server: ProcessId) -> bool:
+        """Say whether a server is known to be no more; a complete process table proves it without tmux."""
+        live = self.servers.get(server.pid)
+        if live is not None and live.id == server:
+            return live.ended
+        process = self._table.processes.get(server.pid)
+        return self._table.complete and (process is None or process.id != server or not process.alive)
+
+    def _add_server(self, known: ServerView) -> None:
+        if known.process is None:
+            return
+        process = self._table.processes.get(known.process.pid)
+        if process is None or process.id != known.process or not process.alive:
+            return
+        listing = known.listing if known.listing and known.listing.server == process.id else None
+        fresh = known.up and listing is not None and listing.taken_at >= self._table.taken_at
+        other = self.servers.get(process.id.pid)
+        # One server may be reached through two socket files: the better answer counts.
+        if other is None or (fresh and not other.fresh):
+            self.servers[process.id.pid] = LiveServer(
+                process=process,
+                socket=known.socket,
+                listing=listing,
+                panes=frozenset(pane.id for pane in listing.panes) if listing else frozenset(),
+                fresh=fresh,
+                ended=known.ended,
+            )
+
+    def _add_nameless(self) -> None:
+        uids = {server.process.uid for server in self.servers.values()}
+        for pid, process in self._table.processes.items():
+            if process.comm == SERVER_COMM and pid not in self.servers and process.alive:
+                self.servers[pid] = LiveServer(process=process)
+                # Only the environment of this user's processes is ever read.
+                if process.uid not in uids and process.environ is None:
+                    self.foreign.add(pid)
+
+    def _add_roots(self, server: LiveServer) -> None:
+        for pane in server.listing.panes if server.listing else ():
+            process = self._table.processes.get(pane.pid) if pane.pid and not pane.dead else None
+            if process is None or not self._is_root(process, pane.id, server):
+                continue
+            self.roots[process.id.pid] = PaneKey(server.id, pane.id)
+            older = self.ttys.get(process.tty)
+            if process.tty and (older is None or older.id.start_ticks < process.id.start_ticks):
+                self.ttys[process.tty] = process
+
+    @staticmethod
+    def _is_root(process: Process, pane: str, server: LiveServer) -> bool:
+        # A server may say any pid; only the kernel can say that it is the server's child.
+        if process.ppid != server.id.pid or process.id.start_ticks < server.id.start_ticks:
+            return False
+        # Since an old listing the pid may have gone to the process of another pane of the same server.
+        return server.fresh or environment(process).get("TMUX_PANE", pane) == pane
+
+
+def environment(process: Process) -> Mapping[str, str]:
+    """The kept environment of a process, empty where it could not be read."""
+    return process.environ or {}

@@ -1,0 +1,1 @@
+"""Which program a process runs: names, shells, the table of agent signatures."""

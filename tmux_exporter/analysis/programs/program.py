@@ -1,0 +1,147 @@
+"""What a process's program file is called, and which programs are there to stay when their pane goes."""
+
+import posixpath
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from tmux_exporter.facts.process import Process
+
+_DELETED = " (deleted)"
+
+
+def program_of(process: Process) -> str:
+    """The last part of its program file; what the kernel calls it where that cannot be read."""
+    return process.comm if process.exe is None else _name_of(process.exe)
+
+
+@lru_cache(maxsize=1024)
+def _name_of(file: str) -> str:
+    return posixpath.basename(file.removesuffix(_DELETED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """Programs that are meant to outlive the pane that started them, and why, in words.
+
+    `names` are names of program files. `files` are shell patterns for a whole path. `title` finds the first
+    argument, `argument` any of them; each of these is enough. `unless` are arguments with which it is not.
+    """
+
+    why: str
+    names: frozenset[str] = frozenset()
+    files: tuple[str, ...] = ()
+    title: str = ""
+    arguments: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
+
+
+LASTING: tuple[Lasting, ...] = (
+    Lasting(
+        why="it keeps terminals that people come back to",
+        names=frozenset({"screen", "dtach", "abduco", "zellij", "shpool", "tmate", "byobu", "mosh-server"}),
+    ),
+    Lasting(
+        why="it keeps keys for the whole login",
+        names=frozenset(
+            {"ssh-agent", "gpg-agent", "scdaemon", "dirmngr", "keyboxd", "gnome-keyring-d"}
+            | {"gnome-keyring-daemon", "kwalletd5", "kwalletd6", "keepassxc", "ssh-pageant"}
+        ),
+    ),
+    Lasting(
+        why="it is part of the login's session",
+        names=frozenset(
+            {"dbus-daemon", "dbus-broker", "dbus-broker-launch", "dbus-launch", "at-spi2-registryd"}
+            | {"dconf-service", "gvfsd", "gvfsd-fuse", "ibus-daemon", "fcitx5", "xdg-desktop-portal"}
+            | {"pulseaudio", "pipewire", "wireplumber", "Xorg", "Xwayland", "redshift"}
+        ),
+    ),
+    Lasting(
+        why="it runs jobs and services for others",
+        names=frozenset({"atd", "cron", "crond", "anacron", "supervisord", "runsvdir", "s6-svscan"}),
+        title=r"PM2 v\S+: God Daemon.*",
+    ),
+    Lasting(
+        why="it is a build daemon that later builds use again",
+        names=frozenset(
+            {"watchman", "sccache", "adb", "buck2", "buck2-daemon", "bazel", "mill-daemon", "ibazel"}
+            | {"flow", "turbod", "fsmonitor--daemon", "git-fsmonitor"}
+        ),
+        title=r"bazel\(.*\)",
+        arguments=frozenset(
+            {
+                "org.gradle.launcher.daemon.bootstrap.GradleDaemon",
+                "org.jetbrains.kotlin.daemon.KotlinCompileDaemon",
+                "fsmonitor--daemon",
+                "/nodemode:1",
+                "VBCSCompiler.dll",
+            }
+        ),
+    ),
+    Lasting(
+        why="it keeps containers or machines",
+        names=frozenset(
+            {"dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2", "conmon", "podman"}
+            | {"buildkitd", "rootlesskit", "slirp4netns", "pasta", "pasta.avx2", "fuse-overlayfs", "crun"}
+            | {"limactl", "colima", "qemu-system-x86_64", "qemu-system-aarch64", "virtqemud", "vpnkit"}
+        ),
+    ),
+    Lasting(
+        why="it is an editor that people have open",
+        names=frozenset(
+            {"emacs", "emacs-gtk", "emacs-nox", "emacs-pgtk", "emacs-lucid", "gvim", "code", "code-insiders"}
+            | {"code-server", "codium", "cursor", "windsurf", "zed-editor", "sublime_text", "idea", "pycharm"}
+        ),
+        files=(
+            "*/.vscode-server*/*",
+            "*/.cursor-server/*",
+            "*/.windsurf-server/*",
+            "*/.vscodium-server/*",
+        ),
+        unless=frozenset({"--batch", "-batch", "--script", "-script"}),
+    ),
+    Lasting(
+        why="it is a terminal that people have open",
+        names=frozenset(
+            {
+                "xterm",
+                "uxterm",
+                "urxvt",
+                "urxvtd",
+                "st",
+                "kitty",
+                "alacritty",
+                "foot",
+                "footserver",
+                "konsole",
+            }
+            | {"gnome-terminal-server", "wezterm-gui", "wezterm-mux-server", "ghostty", "ptyxis", "tilix"}
+        ),
+    ),
+    Lasting(
+        why="it keeps a way in or out for others",
+        names=frozenset({"sshd", "sshd-session", "autossh", "etserver", "etterminal", "sshfs", "syncthing"}),
+        title=r"ssh: .* \[mux\]",
+    ),
+)
+"""Never by a word in somebody's arguments alone: an agent quotes all of these in its prompts."""
+
+_HOSTS = frozenset({"java", "git", "dotnet"})
+"""Programs that run those that are known by an argument."""
+
+
+def why_lasting(process: Process) -> str:
+    """Why a process is meant to outlive its pane, in words; empty where nothing says so."""
+    return _why_lasting(program_of(process), process.exe or "", process.argv or ())
+
+
+@lru_cache(maxsize=4096)
+def _why_lasting(name: str, file: str, argv: tuple[str, ...]) -> str:
+    for row in LASTING:
+        named = name in row.names or (bool(argv) and bool(row.title) and re.fullmatch(row.title, argv[0]))
+        placed = any(fnmatchcase(file, pattern) for pattern in row.files)
+        told = name in _HOSTS and not row.arguments.isdisjoint(argv)
+        if (named or placed or told) and row.unless.isdisjoint(argv):
+            return f"{name}: {row.why}"
+    return ""

@@ -1,0 +1,288 @@
+"""Which program files, names and scripts are coding agents: a table, and how a process is held against it.
+
+A process is an agent by its program alone: the last part of argv[0], the path of its program file, or the
+script that its interpreter runs. Never by its `comm` (agents show as `node`, `MainThread` or a version number
+there) and never by a word somewhere in its arguments.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
+
+from tmux_exporter.config import SignatureConfig
+from tmux_exporter.facts.process import Process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """How one program is recognised; `argv0`, `exe` and `script` are alternatives.
+
+    `argv0` is the last part of argv[0]. `exe` are shell patterns for the path of the program file. `script`
+    are patterns for what an interpreter runs: for its last part, or with a `/` in them for its whole path.
+    `not_argv0` and `not_exe` are other programs that have the same file or the same name.
+    `only` are the commands with which it is an agent where another program has its name; without a command it
+    always is. `services` are the commands with which it serves others: then it is a daemon and no agent.
+    `value_flags` are its flags that take the next word, where they may come before the command.
+    `markers` are environment variables that it gives to whatever it starts.
+    `version` finds the version in the path of the program file or the script, as its one group.
+    """
+
+    program: str
+    argv0: tuple[str, ...] = ()
+    exe: tuple[str, ...] = ()
+    script: tuple[str, ...] = ()
+    not_argv0: tuple[str, ...] = ()
+    not_exe: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    value_flags: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    version: str = ""
+
+
+SIGNATURES: tuple[Signature, ...] = (
+    # An update replaces the file of a running claude, and a versioned path may be run directly; its tools rg,
+    # bfs and ugrep are in the same file and are run by another argv[0].
+    Signature(
+        program="claude",
+        argv0=("claude",),
+        exe=(
+            "*/claude/versions/*",
+            "*/@anthropic-ai/claude-code/bin/claude.exe",
+            "*/@anthropic-ai/claude-code-linux-*/claude",
+        ),
+        script=("claude", "*/@anthropic-ai/claude-code/cli.js", "*/@anthropic-ai/claude-agent-sdk/cli.js"),
+        not_argv0=("rg", "bfs", "ugrep"),
+        not_exe=("*/claude-desktop/*", "*.app/*"),
+        services=("daemon", "bg-spare", "bg-pty-host", "mcp"),
+        markers=("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"),
+        version=r"/claude/versions/([0-9A-Za-z][0-9A-Za-z.+-]*)$",
+    ),
+    Signature(
+        program="codex",
+        argv0=("codex",),
+        exe=("*/codex-linux-*/codex",),
+        script=("codex", "*/@openai/codex/bin/codex.js"),
+        not_argv0=("codex-linux-sandbox", "apply_patch", "applypatch"),
+        not_exe=("*.app/*",),
+        services=("app-server", "mcp-server", "mcp", "exec-server"),
+        value_flags=(
+            "-c",
+            "--config",
+            "-p",
+            "--profile",
+            "-m",
+            "--model",
+            "-C",
+            "--cd",
+            "--enable",
+            "--disable",
+        ),
+        markers=("CODEX_THREAD_ID", "CODEX_SESSION_ID"),
+    ),
+    Signature(
+        program="gemini",
+        argv0=("gemini",),
+        script=("gemini", "*/@google/gemini-cli/dist/index.js", "*/@google/gemini-cli/bundle/gemini.js"),
+        services=("mcp",),
+        markers=("GEMINI_CLI",),
+    ),
+    Signature(
+        program="opencode",
+        argv0=("opencode", "opencode.exe", ".opencode"),
+        exe=(
+            "*/opencode-linux-*/opencode",
+            "*/opencode-linux-*/opencode.exe",
+            "*/opencode-ai/bin/opencode.exe",
+        ),
+        script=("opencode", "*/opencode-ai/bin/opencode"),
+        services=("serve", "web", "mcp"),
+        markers=("OPENCODE", "OPENCODE_PID"),
+    ),
+    Signature(program="aider", argv0=("aider",), script=("aider",)),
+    Signature(
+        program="copilot",
+        argv0=("copilot",),
+        exe=("*/copilot-linux-*/copilot",),
+        script=("copilot", "*/@github/copilot/index.js", "*/@github/copilot/npm-loader.js"),
+        services=("mcp",),
+    ),
+    # Its installed names are cursor-agent and agent; the second says nothing, so the file does.
+    Signature(
+        program="cursor-agent",
+        argv0=("cursor-agent",),
+        exe=("*/cursor-agent/versions/*/node", "*/cursor-agent/versions/*/cursor-agent"),
+        script=("cursor-agent", "*/cursor-agent/versions/*/index.js"),
+        services=("mcp",),
+        version=r"/cursor-agent/versions/([0-9A-Za-z][0-9A-Za-z.+-]*)/",
+    ),
+    # A tool for database migrations has the same name.
+    Signature(
+        program="goose",
+        argv0=("goose",),
+        only=("session", "s", "run", "r", "term", "acp"),
+        services=("mcp", "web", "serve"),
+    ),
+    Signature(
+        program="amp",
+        argv0=("amp", "amp.exe"),
+        script=("amp", "*/@sourcegraph/amp/dist/main.js"),
+        services=("mcp",),
+    ),
+    Signature(program="crush", argv0=("crush",), script=("crush",), services=("serve", "server")),
+)
+"""The built-in table. Claude, codex, gemini, opencode and copilot were seen running; the others are known by
+their shapes only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A process that runs a program of the table; `service` if it serves others and is no agent itself.
+
+    `command` is the first word after the program that is no flag.
+    """
+
+    signature: Signature
+    reason: str
+    service: bool
+    command: str
+    version: str
+
+
+_DELETED = " (deleted)"
+_INTERPRETER = re.compile(r"node|nodejs|bun|deno|tsx|(?:python|pypy)[0-9.]*")
+# Flags of interpreters that take the next word, and those that bring the program itself.
+_VALUE_FLAGS = frozenset({"-r", "--require", "--import", "--loader", "-C", "--conditions", "-W", "-X"})
+_CODE_FLAGS = frozenset({"-c", "-e", "--eval", "-p", "--print", "-pe", "-"})
+_RUN_COMMANDS = frozenset({"run", "x"})
+
+
+class Matcher:
+    """A table made ready; most processes fit no row of it and cost little."""
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        self._signatures = tuple(signatures)
+        self._names = frozenset(name for row in signatures for name in row.argv0)
+        exes = _any_of(pattern for row in signatures for pattern in row.exe)
+        # The same processes are asked for in every sample.
+        self._known = lru_cache(maxsize=2048)(self._match)
+        self._may_be_exe = lru_cache(maxsize=1024)(lambda exe: exes.match(exe) is not None)
+        scripts = [pattern for row in signatures for pattern in row.script]
+        self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
+
+    def match(self, process: Process) -> Match | None:
+        """The first row that `process` fits; None if there is none or its program is not readable."""
+        return self._known(process.argv, process.exe or "") if process.argv else None
+
+    def _match(self, argv: tuple[str, ...], exe: str) -> Match | None:
+        exe = exe.removesuffix(_DELETED)
+        name = _program_name(argv[0])
+        script, after = script_of(argv, name, posixpath.basename(exe))
+        if not (name in self._names or self._may_be_exe(exe) or (script and self._may_be_script(script))):
+            return None
+        for row in self._signatures:
+            if name in row.not_argv0 or _fits(exe, row.not_exe):
+                continue
+            runs = _fits_script(script, row.script)
+            if not (reason := _reason(row, name, exe, runs)):
+                continue
+            command = _command(after if runs else argv[1:], row.value_flags)
+            if row.only and command and command not in (*row.only, *row.services):
+                continue
+            return Match(
+                signature=row,
+                reason=reason,
+                service=command in row.services,
+                command=command,
+                version=_version(row.version, (exe, argv[0], script)),
+            )
+        return None
+
+
+@lru_cache(maxsize=4)
+def matcher(signatures: tuple[Signature, ...]) -> Matcher:
+    """The matcher of a table, made once for each table."""
+    return Matcher(signatures)
+
+
+def merge(table: Sequence[Signature], extra: Iterable[SignatureConfig]) -> tuple[Signature, ...]:
+    """The table with a configuration's rows before it: new programs, or more names of known ones."""
+    rows = {signature.program: signature for signature in table}
+    changed: dict[str, Signature] = {}
+    for each in extra:
+        row = changed.get(each.program) or rows.get(each.program) or Signature(program=each.program)
+        changed[each.program] = replace(
+            row, argv0=each.argv0 + row.argv0, exe=each.exe + row.exe, script=each.script + row.script
+        )
+    return (*changed.values(), *(row for row in table if row.program not in changed))
+
+
+def _program_name(argv0: str) -> str:
+    # A program may have written a title over its arguments ("npm exec @openai/codex"): that is no path.
+    if " " in argv0 and not argv0.startswith(("/", ".")):
+        return ""
+    return posixpath.basename(argv0)
+
+
+def _reason(row: Signature, name: str, exe: str, runs: str) -> str:
+    if name in row.argv0:
+        return f"argv[0] is {name}"
+    if pattern := _fits(exe, row.exe):
+        return f"its program file is {pattern}"
+    return f"its interpreter runs {runs}" if runs else ""
+
+
+def _fits(path: str, patterns: Iterable[str]) -> str:
+    """The first pattern that `path` fits, else nothing."""
+    return next((pattern for pattern in patterns if fnmatchcase(path, pattern)), "")
+
+
+def _fits_script(script: str, patterns: Iterable[str]) -> str:
+    if not script:
+        return ""
+    name = posixpath.basename(script)
+    fitting = (each for each in patterns if fnmatchcase(script if "/" in each else name, each))
+    return next(fitting, "")
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def script_of(argv: Sequence[str], *names: str) -> tuple[str, Sequence[str]]:
+    """The script or module that an interpreter runs, and the words after it."""
+    if not any(_INTERPRETER.fullmatch(name) for name in names):
+        return "", ()
+    at = 1
+    while at < len(argv):
+        word = argv[at]
+        if word in _CODE_FLAGS:
+            break
+        if word in _VALUE_FLAGS:
+            at += 2
+        elif word.startswith("-") or not word or (at == 1 and word in _RUN_COMMANDS):
+            at += 1
+        else:
+            return word, argv[at + 1 :]
+    return "", ()
+
+
+def _command(arguments: Sequence[str], value_flags: Sequence[str]) -> str:
+    """The first word that is no flag: a subcommand, where the program has some."""
+    words = iter(arguments)
+    for word in words:
+        if word in value_flags:
+            next(words, None)
+        elif word and not word.startswith("-"):
+            return word
+    return ""
+
+
+def _version(pattern: str, paths: Iterable[str]) -> str:
+    for path in paths if pattern else ():
+        if found := re.search(pattern, path):
+            return found[1][:64]
+    return ""

@@ -1,0 +1,1 @@
+"""One sample's facts and conclusions added up into a Report."""

@@ -1,0 +1,221 @@
+"""Which accounts a process pays into: the keys under which counters are kept.
+
+A key is the labels under which its counter is exported, and nothing else: whoever comes to bear a label goes
+on from what that label has, so that no rename, swap or move makes a series jump or fall.
+"""
+
+import posixpath
+from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.ownership.attribution import is_unattributed
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.label import Label, label_text
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.owner import OwnerKind
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
+from tmux_exporter.facts.tmux import Pane, TmuxView
+
+GroupKey = tuple[Hashable, ...]
+
+_INIT = 1
+
+UNATTRIBUTED: GroupKey = ("unattributed",)
+"""The account of what is of tmux and yet of no pane, living or gone."""
+
+
+def server_key(server: str) -> GroupKey:
+    """The account of a tmux server's own process."""
+    return ("server", server)
+
+
+def session_key(server: str, session: str) -> GroupKey:
+    """The account of a session: it keeps what panes gave it that have left it."""
+    return ("session", server, session)
+
+
+def pane_key(server: str, session: str, pane: Pane) -> GroupKey:
+    """The account of a pane in the window where it is."""
+    return ("pane", server, session, pane.window_index, pane.id)
+
+
+def life_key(life: AgentLife) -> GroupKey:
+    """The account of an agent, also of one that does not run now."""
+    return ("agent", life.server, life.session, life.name)
+
+
+def state_key(life: AgentLife, state: AgentState) -> GroupKey:
+    """The account of an agent in one state."""
+    return ("agent_state", life.server, life.session, life.name, state)
+
+
+def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
+    """The account of all schedulers of a session in one state."""
+    return ("scheduler", server, session, state)
+
+
+def leak_key(server: str, session: str, kind: LeakKind) -> GroupKey:
+    """The account of all leaked processes of one kind that a session left behind."""
+    return ("leak", server, session, kind)
+
+
+def server_labels(snapshot: Snapshot) -> dict[ProcessId, str]:
+    """Labels of the servers that are known by their process."""
+    return {view.process: view.label for view in snapshot.view.servers if view.process is not None}
+
+
+def socket_label(path: str, view: TmuxView) -> Label:
+    """The label that a server at a path would have; its path where another server has its name."""
+    folder, name = posixpath.split(path)
+    label = label_text(name)
+    taken = {each.label for each in view.servers if each.socket != path}
+    return label if folder in view.folders and label not in taken else label_text(path)
+
+
+def scheduler_place(
+    scheduler: Scheduler, snapshot: Snapshot, labels: Mapping[ProcessId, str]
+) -> tuple[str, str]:
+    """Server and session label of a scheduler, empty where they are not known."""
+    if scheduler.server is None:
+        return "", ""
+    server = labels.get(scheduler.server, "")
+    if scheduler.session_id is None:
+        return server, ""
+    return server, snapshot.session_labels.get((scheduler.server, scheduler.session_id), "")
+
+
+def schedulers_by_place(snapshot: Snapshot) -> dict[tuple[str, str], list[Scheduler]]:
+    """The pending schedulers by their server and session label."""
+    labels = server_labels(snapshot)
+    found: dict[tuple[str, str], list[Scheduler]] = {}
+    for each in snapshot.schedulers:
+        found.setdefault(scheduler_place(each, snapshot, labels), []).append(each)
+    return found
+
+
+def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+    """The accounts that each process pays into in this sample."""
+    found: dict[ProcessId, list[GroupKey]] = {}
+
+    def pay(process: ProcessId, *keys: GroupKey) -> None:
+        found.setdefault(process, []).extend(keys)
+
+    panes = snapshot.panes()
+    for key, members in snapshot.members().items():
+        view, pane = panes[key]
+        session = snapshot.session_labels[key.server, pane.session_id]
+        for process in members:
+            pay(process.id, pane_key(view.label, session, pane), session_key(view.label, session))
+    for view in snapshot.view.servers:
+        if view.process is not None:
+            pay(view.process, server_key(view.label))
+    for life in snapshot.lives:
+        for member in life.agent.members if life.agent else ():
+            pay(member, life_key(life), state_key(life, life.status.state))
+    for member, owner in snapshot.owners.items():
+        if is_unattributed(member, owner):
+            pay(member, UNATTRIBUTED)
+    labels = server_labels(snapshot)
+    for scheduler in snapshot.schedulers:
+        account = scheduler_key(*scheduler_place(scheduler, snapshot, labels), scheduler.state)
+        for process_id in filter(None, (scheduler.process, scheduler.sleep)):
+            pay(process_id, account)
+    for leak in snapshot.leaks.found:
+        pay(leak.process, leak_key(leak.server, leak.session, leak.kind))
+    return found
+
+
+def sinks(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+    """Those whose ended children are nobody's that we know, and the account of what they get of them.
+
+    A tmux server waits for its panes and jobs: what these used after the last look at them is not its own.
+    Orphans of a pane go to init, or to whoever else is the parent of a pane's process or of a server without
+    being of tmux itself; they mix with the orphans of everybody else there.
+    """
+    processes = snapshot.table.processes
+    found = {view.process for view in snapshot.view.servers if view.process is not None}
+    if not found:
+        return {}
+    adopters = {_INIT}
+    for member, owner in snapshot.owners.items():
+        if owner.kind is OwnerKind.PANE or member in found:
+            adopters.add(processes[member.pid].ppid)
+    for pid in adopters & processes.keys():
+        adopter = processes[pid].id
+        if adopter not in snapshot.owners or snapshot.owners[adopter].kind is OwnerKind.LEAKED:
+            found.add(adopter)
+    return {process: [UNATTRIBUTED] for process in found}
+
+
+def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
+    """The accounts that a report of this snapshot asks for; all others may be closed."""
+    found: set[GroupKey] = {UNATTRIBUTED}
+    labels = snapshot.session_labels
+    found.update(server_key(view.label) for view in snapshot.view.servers if view.process is not None)
+    for view, listing in snapshot.listings():
+        for session in listing.sessions:
+            found.add(session_key(view.label, labels[listing.server, session.id]))
+        for pane in listing.panes:
+            found.add(pane_key(view.label, labels[listing.server, pane.session_id], pane))
+    found.update(life_key(life) for life in snapshot.lives)
+    found.update(state_key(life, state) for life in snapshot.lives for state in AgentState)
+    found.update(
+        scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
+    )
+    found.update(leak_key(*place, kind) for place in leak_places(snapshot) for kind in LeakKind)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """`groups`, `sinks` and `shown_groups` of one snapshot."""
+
+    groups: Mapping[ProcessId, list[GroupKey]]
+    sinks: Mapping[ProcessId, list[GroupKey]]
+    shown: AbstractSet[GroupKey]
+
+    @classmethod
+    def by(cls, snapshot: Snapshot) -> "Paid":
+        """Work them out."""
+        return cls(groups=groups(snapshot), sinks=sinks(snapshot), shown=shown_groups(snapshot))
+
+
+def account_facts(snapshot: Snapshot) -> Hashable:
+    """What `Paid` follows from besides the processes, what tmux has said, owners and agents."""
+    return (
+        tuple(
+            (life.agent, life.server, life.session, life.name, life.status.state) for life in snapshot.lives
+        ),
+        tuple(
+            (each.process, each.sleep, each.server, each.session_id, each.state)
+            for each in snapshot.schedulers
+        ),
+        tuple((each.process, each.server, each.session, each.kind) for each in snapshot.leaks.found),
+        tuple(snapshot.leaks.doubtful),
+        tuple(snapshot.session_labels.items()),
+        tuple(snapshot.agents),
+    )
+
+
+def leak_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Where a leak is possible, as (server, session) labels: a session, a server, where one is or may be."""
+    for view, listing in snapshot.listings():
+        yield view.label, ""
+        for session in listing.sessions:
+            yield view.label, snapshot.session_labels[listing.server, session.id]
+    yield from ((leak.server, leak.session) for leak in snapshot.leaks.found)
+    yield from snapshot.leaks.doubtful
+
+
+def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Where a scheduler is possible, as (server, session) labels: a session, a server, nowhere known."""
+    yield "", ""
+    for view, listing in snapshot.listings():
+        yield view.label, ""
+        for session in listing.sessions:
+            yield view.label, snapshot.session_labels[listing.server, session.id]
+    labels = server_labels(snapshot)
+    yield from (scheduler_place(each, snapshot, labels) for each in snapshot.schedulers)

@@ -1,0 +1,244 @@
+"""Why something is counted as it is: the evidence, and every member with its share."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
+from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
+from tmux_exporter.analysis.report.hoards import largest_hoard
+from tmux_exporter.analysis.report.scheduler_facts import facts_of_pane, facts_of_process
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.facts.agents import Agent, AgentLife
+from tmux_exporter.facts.label import visible_text
+from tmux_exporter.facts.owner import Owner, OwnerKind
+from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView
+
+_ARGV_SHOWN = 200
+_PID_DIGITS = 10
+
+
+Thing = PaneKey | Agent | AgentLife
+
+
+def explain(target: str, snapshot: Snapshot) -> Explanation:
+    """Explain a pid (`1234`), a pane (`%3`), an agent, a session, a server or a program by its name.
+
+    With `SERVER/` in front where needed, or `agent:`, `session:`, `server:`, `program:`. A process, a pane
+    and an agent go before all others of their name. Raises CannotSeeError with the candidates when there is
+    none or more than one.
+    """
+    found, groups = _things(target, snapshot), groups_called(target, snapshot)
+    is_pid = target.isdecimal() and len(target) <= _PID_DIGITS
+    # tmux calls its sessions by numbers, too.
+    if is_pid and (int(target) in snapshot.table.processes or not (found or groups)):
+        return _process(int(target), snapshot)
+    if len(found) == 1:
+        told = _of_thing(next(iter(found.values())), snapshot)
+        also = tuple(("also called so", full) for full in groups)
+        return replace(told, facts=(*told.facts, *also))
+    if not found and len(groups) == 1:
+        return explain_group(next(iter(groups.values())), snapshot)
+    if found or groups:
+        choices = {full: _shown_thing(thing, snapshot) for full, thing in found.items()}
+        choices |= {full: group.words for full, group in groups.items()}
+        lines = "".join(f"\n  {full}  {words}" for full, words in choices.items())
+        raise CannotSeeError(f"{visible_text(target)} is ambiguous; say one of:{lines}")
+    agents = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
+    known = "; ".join(
+        f"{kind}: {', '.join(sorted(names)) or 'none'}"
+        for kind, names in (("agents", agents), *names_of_groups(snapshot).items())
+    )
+    raise CannotSeeError(f"no pane and no agent {visible_text(target)}, nor anything else; {known}")
+
+
+def _of_thing(thing: Thing, snapshot: Snapshot) -> Explanation:
+    if isinstance(thing, AgentLife):
+        return _absentee(thing, snapshot)
+    return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
+
+
+def _shown_thing(thing: Thing, snapshot: Snapshot) -> str:
+    """A pane or an agent in a few words."""
+    if isinstance(thing, AgentLife):
+        return f"an agent that does not run, in session {thing.session}"
+    key = thing if isinstance(thing, tuple) else thing.pane
+    _, pane = snapshot.panes()[key]
+    session = f"session {snapshot.session_labels[key.server, pane.session_id]}"
+    return f"a pane of {session}" if isinstance(thing, tuple) else f"an agent ({thing.program}) in {session}"
+
+
+def _things(target: str, snapshot: Snapshot) -> dict[str, Thing]:
+    """Panes, agents and agents that do not run of that name, by the unambiguous way to say them."""
+    labels = {view.process: view.label for view, _ in snapshot.listings()}
+    found: dict[str, Thing] = {}
+    for key in snapshot.panes():
+        full = f"{labels[key.server]}/{key.pane}"
+        if target in (key.pane, full):
+            found[full] = key
+    name = target.removeprefix("agent:")
+    for agent in snapshot.agents:
+        server = labels.get(agent.pane.server, "")
+        full = f"{server}/{agent.pane.pane}/{agent.name}"
+        if name in (agent.name, f"{server}/{agent.name}", full):
+            found[full] = agent
+    for life in snapshot.lives:
+        full = f"{life.server}/{life.session}/{life.name}"
+        if life.agent is None and name in (life.name, f"{life.server}/{life.name}", full):
+            found[full] = life
+    return found
+
+
+def _process(pid: int, snapshot: Snapshot) -> Explanation:
+    process = snapshot.table.processes.get(pid)
+    if process is None:
+        if not snapshot.table.complete:
+            raise CannotSeeError("the processes of this machine cannot be listed; is /proc mounted?")
+        raise CannotSeeError(f"no process {pid}")
+    owner = snapshot.owners.get(process.id)
+    panes = snapshot.panes()
+    facts = [("process", name_of(process)), ("command", _command(process)), ("state", _state(process))]
+    if process.exe:
+        facts.append(("program file", visible_text(process.exe)))
+    facts += _owner_facts(owner, snapshot, panes)
+    facts += [
+        ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
+        for agent in snapshot.agents
+        if process.id in agent.members
+    ]
+    facts += facts_of_process(process.id, snapshot)
+    facts += _leak_facts(process, snapshot)
+    if process.unreadable:
+        facts.append(("not readable", ", ".join(sorted(process.unreadable))))
+    return Explanation(
+        title=f"process {pid}", facts=tuple(facts), members=members_of([process], snapshot.owners, snapshot)
+    )
+
+
+def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Whether it is leaked, as what and of whom, else what spares it."""
+    for leak in snapshot.leaks.found:
+        if leak.process == process.id:
+            place = " ".join(part for part in (leak.server, leak.session) if part) or "nowhere known"
+            return [("leaked", f"{leak.kind}: {leak.reason}"), ("left by", place)]
+    if (why := snapshot.leaks.spared.get(process.id)) is not None:
+        return [("not leaked", why)]
+    return []
+
+
+def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
+    view, pane = snapshot.panes()[key]
+    facts = _pane_facts(view, pane, snapshot)
+    facts += [
+        ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
+        for agent in snapshot.agents
+        if agent.pane == key
+    ]
+    facts += facts_of_pane(key, snapshot)
+    members = members_of(snapshot.members()[key], snapshot.owners, snapshot)
+    return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
+
+
+def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
+    view, pane = snapshot.panes()[agent.pane]
+    facts = [("program", " ".join(part for part in (agent.program, agent.version) if part))]
+    if agent.role:
+        facts.append(("role", agent.role))
+    facts += [("why an agent", agent.reason), ("pane", agent.pane.pane)]
+    facts += _state_facts(next((life for life in snapshot.lives if life.agent == agent), None))
+    facts += _pane_facts(view, pane, snapshot)
+    by_id = {process.id: process for process in snapshot.table.processes.values()}
+    processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
+    count, argv = largest_hoard(processes)
+    if count > 1:
+        facts.append(("same command", f"{count} of its processes run: {_shown(argv)}"))
+    return Explanation(
+        title=f"agent {agent.name}",
+        facts=tuple(facts),
+        members=members_of(processes, snapshot.owners, snapshot),
+    )
+
+
+def _absentee(life: AgentLife, snapshot: Snapshot) -> Explanation:
+    """An agent that has ended, or that was only declared."""
+    facts = [("program", " ".join(part for part in (life.program, life.version) if part) or "not known")]
+    if life.role:
+        facts.append(("role", life.role))
+    facts += _state_facts(life)
+    if life.pane is not None and life.pane in snapshot.panes():
+        facts += [("pane", life.pane.pane), *_pane_facts(*snapshot.panes()[life.pane], snapshot)]
+    else:
+        facts += [("server", life.server), ("session", life.session)]
+    return Explanation(title=f"agent {life.name}", facts=tuple(facts), members=())
+
+
+def _state_facts(life: AgentLife | None) -> list[tuple[str, str]]:
+    """In which state the agent is, who says so, and what the other sources say."""
+    if life is None:
+        return []
+    status = life.status
+    reason = f" ({status.reason})" if status.reason else ""
+    return [
+        ("state", f"{status.state}{reason}"),
+        ("told by", f"{status.source}: {status.why}"),
+        *(("not decisive", f"{clue.source}: {clue.why}") for clue in status.passed),
+    ]
+
+
+def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[str, str]]:
+    listing = view.listing
+    if listing is None:
+        return [("server", view.label)]
+    window = next((window for window in listing.windows if window.id == pane.window_id), None)
+    facts = [
+        ("server", f"{view.label} (tmux {visible_text(listing.version)}, pid {listing.server.pid})"),
+        ("session", snapshot.session_labels[listing.server, pane.session_id]),
+        ("window", f"{pane.window_index} {visible_text(window.name) if window else ''}".strip()),
+    ]
+    if not view.up:
+        why = view.problem.detail or view.problem.reason if view.problem else "no answer"
+        facts.append(("held", f"the server does not answer now ({why}); this is its last listing"))
+    if pane.dead:
+        facts.append(("dead", f"its command ended with status {pane.dead_status}"))
+    elif pane.pid is None:
+        facts.append(("root process", "none that is proven to be this pane's"))
+    else:
+        facts.append(("root process", str(pane.pid)))
+    return facts
+
+
+def _owner_facts(
+    owner: Owner | None, snapshot: Snapshot, panes: Mapping[PaneKey, tuple[ServerView, Pane]]
+) -> list[tuple[str, str]]:
+    if owner is None:
+        return [("belongs to", "nothing of tmux")]
+    facts = [("belongs to", _owner_name(owner)), ("evidence", f"{owner.evidence}: {owner.reason}")]
+    if owner.kind is OwnerKind.PANE and owner.pane is not None and owner.pane in panes:
+        facts += _pane_facts(*panes[owner.pane], snapshot)
+    return facts
+
+
+def _owner_name(owner: Owner) -> str:
+    match owner.kind:
+        case OwnerKind.PANE:
+            return f"pane {owner.pane.pane}" if owner.pane else "a pane"
+        case OwnerKind.SERVER:
+            return "a tmux server"
+        case OwnerKind.LEAKED:
+            return f"pane {owner.pane.pane}, which is gone" if owner.pane else "a pane that is gone"
+        case OwnerKind.OTHER:
+            return "nothing of tmux"
+
+
+def _command(process: Process) -> str:
+    return "not readable" if process.argv is None else _shown(process.argv)
+
+
+def _shown(argv: tuple[str, ...]) -> str:
+    text = visible_text(" ".join(argv))
+    return text if len(text) <= _ARGV_SHOWN else text[:_ARGV_SHOWN] + "…"
+
+
+def _state(process: Process) -> str:
+    return "alive" if process.alive else "zombie: dead, waiting for its parent to take note"

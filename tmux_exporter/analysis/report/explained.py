@@ -1,0 +1,114 @@
+"""What `explain` says of anything: facts in words, members with their shares, and sums."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.facts.label import visible_text
+from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.process import Process, ProcessId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One process of the explained thing. `memory_ratio` is its part of the members' memory, if known."""
+
+    pid: int
+    name: str
+    evidence: str
+    memory_bytes: int | None
+    memory_ratio: float | None
+    cpu_seconds: float
+    open_fds: int | None
+    threads: int
+    start_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What living processes have together; None where no figure of them could be read."""
+
+    processes: int
+    memory_bytes: int | None
+    cpu_seconds: float
+    open_fds: int | None
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A pane of a session, a session of a server or an agent of a program, in words, with its sums."""
+
+    name: str
+    words: str
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What was asked for, as label/value facts in words, its parts where it has some, and its members."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    members: tuple[Member, ...]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def sums(self) -> Sums:
+        """Of all members."""
+        return _sums_of(self.members)
+
+
+def members_of(
+    processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
+) -> tuple[Member, ...]:
+    """Processes as members of one thing, the one with the most memory first."""
+    processes = list(processes)
+    sizes = {process.id: snapshot.memory.memory_bytes(process) for process in processes}
+    total = sum(size for size in sizes.values() if size is not None)
+    members = []
+    for process in processes:
+        size = sizes[process.id]
+        owner = owners.get(process.id)
+        members.append(
+            Member(
+                pid=process.id.pid,
+                name=name_of(process),
+                evidence=f"{owner.evidence}: {owner.reason}" if owner else "none",
+                memory_bytes=size,
+                memory_ratio=size / total if size is not None and total else None,
+                cpu_seconds=process.cpu_ticks / snapshot.table.clock_ticks_per_second,
+                open_fds=process.open_fds,
+                threads=process.threads,
+                start_time=snapshot.table.start_time(process.id),
+            )
+        )
+    return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
+
+
+def sums_of(processes: Iterable[Process], snapshot: Snapshot) -> Sums:
+    """What processes have together."""
+    return _sums_of(members_of(processes, {}, snapshot))
+
+
+def name_of(process: Process) -> str:
+    """The name of a process's program, safe in a terminal."""
+    if process.argv and process.argv[0]:
+        return visible_text(process.argv[0].rsplit("/", 1)[-1])
+    return visible_text(process.comm)
+
+
+def _sums_of(members: Iterable[Member]) -> Sums:
+    members = tuple(members)
+    return Sums(
+        processes=len(members),
+        memory_bytes=_sum(each.memory_bytes for each in members),
+        cpu_seconds=sum(each.cpu_seconds for each in members),
+        open_fds=_sum(each.open_fds for each in members),
+        threads=sum(each.threads for each in members),
+    )
+
+
+def _sum(figures: Iterable[int | None]) -> int | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None

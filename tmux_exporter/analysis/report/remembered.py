@@ -1,0 +1,67 @@
+"""What a sampler knows of processes by earlier samples alone, to be handed to one that has taken none."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tmux_exporter.analysis.leaks.origins import Place
+from tmux_exporter.facts.leaks import Leak
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.report import Remembered
+from tmux_exporter.facts.tmux import PaneKey
+
+_REASON = "the exporter that runs saw it in its pane, in earlier samples"
+
+
+def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId, Owner], ...]:
+    """Those that another sampler may not find: their pane is gone, or nothing but memory ties them to it."""
+    leaked, pane = OwnerKind.LEAKED, OwnerKind.PANE
+    return tuple(
+        (process, owner)
+        for process, owner in owners.items()
+        if owner.kind is leaked or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
+    )
+
+
+def remembered(
+    known: Iterable[tuple[ProcessId, Owner]],
+    leaks: Iterable[Leak],
+    place_of: Callable[[PaneKey], Place | None],
+) -> tuple[Remembered, ...]:
+    """The same with the labels of where their panes were, as the report tells it."""
+    found = {leak.process: leak for leak in leaks}
+    told = []
+    for process, owner in known:
+        # By its session id alone a process may be of another agent by now.
+        if owner.server is None or owner.pane is None or owner.evidence is Evidence.AGENT_MARKER:
+            continue
+        leak = found.get(process)
+        server, session = place_of(owner.pane) or ("", "")
+        by_folder = leak is not None and leak.by_folder
+        if leak is not None and by_folder:
+            server, session = leak.server, leak.session
+        told.append(
+            Remembered(
+                process=process,
+                origin=owner.server,
+                pane=owner.pane.pane,
+                server=server,
+                session=session,
+                leaked=leak is not None,
+                by_folder=by_folder,
+            )
+        )
+    return tuple(told)
+
+
+def owners_of(told: Iterable[Remembered]) -> dict[ProcessId, Owner]:
+    """The owners that a sampler begins with, as if it had seen them itself."""
+    return {
+        each.process: Owner(
+            kind=OwnerKind.PANE,
+            evidence=Evidence.MEMORY,
+            reason=_REASON,
+            server=each.origin,
+            pane=PaneKey(each.origin, each.pane),
+        )
+        for each in told
+    }

@@ -1,0 +1,327 @@
+"""One sample's facts and conclusions added up into the parts of a Report."""
+
+from collections.abc import Sequence
+
+from tmux_exporter.analysis.agents.counters import AgentCounts
+from tmux_exporter.analysis.cpu.counters import Accounts, Totals
+from tmux_exporter.analysis.leaks.kinds import name_of
+from tmux_exporter.analysis.memory.limits import lowest_limit
+from tmux_exporter.analysis.programs.argv_hash import argv_sha256
+from tmux_exporter.analysis.report.costs import Costs
+from tmux_exporter.analysis.report.counter_keys import (
+    GroupKey,
+    leak_key,
+    leak_places,
+    life_key,
+    pane_key,
+    scheduler_key,
+    scheduler_place,
+    scheduler_places,
+    server_key,
+    server_labels,
+    session_key,
+    socket_label,
+    state_key,
+)
+from tmux_exporter.analysis.report.hoards import largest_hoard
+from tmux_exporter.analysis.report.query_stats import QueryStats
+from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.config import LimitSettings
+from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.label import label_text, visible_text
+from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.process import Cgroup, MemoryBounds, Process, ProcessId
+from tmux_exporter.facts.report import (
+    AgentReport,
+    LeakReport,
+    PaneReport,
+    SchedulerReport,
+    ServerReport,
+    SessionReport,
+    Usage,
+)
+from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
+from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
+
+
+class Summary:
+    """Adds up one snapshot. `accounts` must have observed `groups(snapshot)` of the same sample."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        accounts: Accounts[GroupKey],
+        queries: QueryStats,
+        agents: AgentCounts,
+        *,
+        bounds: MemoryBounds,
+        limits: LimitSettings,
+        costs: Costs | None = None,
+    ) -> None:
+        self._snapshot = snapshot
+        self._accounts = accounts
+        self._queries = queries
+        self._bounds = bounds
+        self._limits = limits
+        self._lowest_limits: dict[tuple[frozenset[Cgroup | None], int | None], int | None] = {}
+        self._agents = agents
+        self._table = snapshot.table
+        self._members = snapshot.members()
+        self._costs = costs or Costs()
+        self._costs.begin(snapshot.memory, snapshot.table.boot_time, snapshot.table.start_time)
+        self._window_names = {
+            (listing.server, window.id): label_text(window.name)
+            for _, listing in snapshot.listings()
+            for window in listing.windows
+        }
+        self._panes_of: dict[tuple[ProcessId, str], list[Pane]] = {}
+        for _, listing in snapshot.listings():
+            for pane in listing.panes:
+                self._panes_of.setdefault((listing.server, pane.session_id), []).append(pane)
+        self._labels = server_labels(snapshot)
+
+    def servers(self) -> tuple[ServerReport, ...]:
+        """Every server that is shown, whether it answers or not."""
+        return tuple(self._server(view) for view in self._snapshot.view.servers)
+
+    def sessions(self) -> tuple[SessionReport, ...]:
+        """Every session of the listings, in the order of its id."""
+        return tuple(
+            self._session(view, listing, place)
+            for view, listing in self._snapshot.listings()
+            for place in range(len(listing.sessions))
+        )
+
+    def panes(self) -> tuple[PaneReport, ...]:
+        """Every pane of the listings, once."""
+        return tuple(
+            self._pane(view, listing, pane)
+            for view, listing in self._snapshot.listings()
+            for pane in listing.panes
+        )
+
+    def agents(self) -> tuple[AgentReport, ...]:
+        """Every agent that runs, and those that do not and are still missed."""
+        panes = self._snapshot.panes()
+        lives = self._snapshot.lives
+        return tuple(self._agent(life, panes.get(life.pane) if life.pane else None) for life in lives)
+
+    def schedulers(self) -> tuple[SchedulerReport, ...]:
+        """Every pending scheduler."""
+        return tuple(self._scheduler(each) for each in self._snapshot.schedulers)
+
+    def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
+        """CPU seconds by server, session and state, wherever a scheduler is possible."""
+        places = tuple(scheduler_places(self._snapshot))
+        keys = self._costs.made(
+            "schedulers",
+            places,
+            lambda: {(*p, state): scheduler_key(*p, state) for p in places for state in SchedulerState},
+        )
+        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
+
+    def leaks(self) -> tuple[LeakReport, ...]:
+        """Every leaked process that is still in the table."""
+        return tuple(
+            self._leak(leak, process)
+            for leak in self._snapshot.leaks.found
+            if (process := self._process(leak.process))
+        )
+
+    def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
+        """CPU seconds by server, session and kind, wherever a leak is possible."""
+        places = tuple(leak_places(self._snapshot))
+        keys = self._costs.made(
+            "leaks", places, lambda: {(*p, kind): leak_key(*p, kind) for p in places for kind in LeakKind}
+        )
+        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
+
+    def _process(self, process_id: ProcessId) -> Process | None:
+        process = self._table.processes.get(process_id.pid)
+        return process if process is not None and process.id == process_id else None
+
+    def _server(self, view: ServerView) -> ServerReport:
+        listing = view.listing
+        # One that has ended may be there as a zombie: in a container often nobody waits for it.
+        process = self._process(view.process) if view.process and not view.ended else None
+        queries = self._queries.of(view.label)
+        return ServerReport(
+            server=view.label,
+            socket=label_text(view.socket),
+            version=label_text(listing.version) if listing else None,
+            pid=view.process.pid if view.process and not view.ended else None,
+            up=view.up,
+            held=listing is not None and not view.up,
+            listing_age_seconds=max(0.0, self._table.taken_at - listing.taken_at) if listing else None,
+            sessions=len(listing.sessions) if listing else None,
+            windows=len(listing.windows) if listing else None,
+            panes=len(listing.panes) if listing else None,
+            clients=listing.clients if listing else None,
+            history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
+            start_time_seconds=self._table.start_time(process.id) if process else None,
+            resident_memory_bytes=process.resident_bytes if process else None,
+            cpu_seconds_total=self._accounts.cpu_seconds(server_key(view.label)) if process else None,
+            open_fds=process.open_fds if process else None,
+            max_fds=process.max_fds if process else None,
+            query_duration=queries.durations(),
+            query_failures=queries.failures,
+            problem=view.problem,
+            ended=view.ended,
+            listing_taken_at=listing.taken_at if listing else None,
+        )
+
+    def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:
+        session = listing.sessions[place]
+        panes = self._panes_of.get((listing.server, session.id), [])
+        members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
+        label = self._snapshot.session_labels[listing.server, session.id]
+        key = session_key(view.label, label)
+        cost = self._usage(members, key, self._snapshot.roots(panes))
+        return self._costs.made(
+            key,
+            (session, panes, view.label, label, cost),
+            lambda: SessionReport(
+                server=view.label,
+                session=label,
+                group=label_text(session.group),
+                created_timestamp_seconds=session.created,
+                last_activity_timestamp_seconds=session.activity,
+                attached_clients=session.attached,
+                history_bytes=sum(pane.history_bytes for pane in panes),
+                windows=len({pane.window_id for pane in panes}),
+                panes=len(panes),
+                usage=cost,
+            ),
+        )
+
+    def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
+        key = PaneKey(listing.server, pane.id)
+        label = self._snapshot.session_labels[listing.server, pane.session_id]
+        account = pane_key(view.label, label, pane)
+        window_name = self._window_names.get((listing.server, pane.window_id), "")
+        cost = self._usage(self._members[key], account, self._snapshot.roots((pane,)))
+        return self._costs.made(
+            account,
+            (pane, view.label, label, window_name, cost),
+            lambda: PaneReport(
+                server=view.label,
+                session=label,
+                window=str(pane.window_index),
+                pane=pane.id,
+                window_name=window_name,
+                dead=pane.dead,
+                history_bytes=pane.history_bytes,
+                history_lines=pane.history_lines,
+                history_limit_lines=pane.history_limit_lines,
+                pid=pane.pid,
+                protected=pane.protected,
+                usage=cost,
+            ),
+        )
+
+    def _agent(self, life: AgentLife, at: tuple[ServerView, Pane] | None) -> AgentReport:
+        view, pane = at or (None, None)
+        ids = sorted(life.agent.members) if life.agent else ()
+        members = [process for member in ids if (process := self._process(member))]
+        labels = (life.server, life.session, life.name)
+        status = life.status
+        key = life_key(life)
+        cost = self._usage(
+            [process for process in members if process.alive],
+            key,
+            [life.agent.process] if life.agent else (),
+            self._limits.agent_memory,
+        )
+        return AgentReport(
+            server=life.server,
+            session=life.session,
+            agent=life.name,
+            window=str(pane.window_index) if pane else "",
+            pane=pane.id if pane else "",
+            program=life.program,
+            version=life.version,
+            role=life.role,
+            window_name=(
+                self._window_names.get((view.listing.server, pane.window_id), "")
+                if view and view.listing and pane
+                else ""
+            ),
+            pid=life.agent.process.pid if life.agent else None,
+            usage=cost,
+            up=life.up,
+            state=status.state,
+            state_since_timestamp_seconds=status.since,
+            state_source=status.source,
+            waiting_reason=status.reason,
+            restarts_total=self._agents.restarts(labels),
+            same_command_processes=largest_hoard(members)[0],
+            process=life.agent.process if life.agent else None,
+            state_seconds_total=self._agents.seconds(labels),
+            # What its account has gained, one of its states has: where the one is as it was, so are they.
+            state_cpu_seconds_total=self._costs.made(
+                ("cpu by state", *labels), cost, lambda: self._cpu_by_state(life)
+            ),
+        )
+
+    def _cpu_by_state(self, life: AgentLife) -> dict[AgentState, float]:
+        return {state: self._accounts.cpu_seconds(state_key(life, state)) for state in AgentState}
+
+    def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
+        ids = (scheduler.process, scheduler.sleep)
+        members = [process for each in ids if each is not None and (process := self._process(each))]
+        server, session = scheduler_place(scheduler, self._snapshot, self._labels)
+        cost = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
+        return SchedulerReport(
+            server=server,
+            session=session,
+            state=scheduler.state,
+            reason=scheduler.reason,
+            targets=tuple(visible_text(target) for target in scheduler.targets),
+            process=scheduler.process,
+            due_timestamp_seconds=scheduler.due,
+            memory_bytes=cost.memory_bytes,
+            cpu_seconds_total=sum(each.cpu_ticks for each in members) / self._table.clock_ticks_per_second,
+            open_fds=cost.open_fds,
+            sleep=scheduler.sleep,
+            aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
+            judged_at=scheduler.judged_at,
+            remarks=scheduler.remarks,
+            sockets=tuple(map(label_text, scheduler.sockets)),
+            made_for=tuple(socket_label(each, self._snapshot.view) for each in scheduler.sockets),
+        )
+
+    def _leak(self, leak: Leak, process: Process) -> LeakReport:
+        return LeakReport(
+            server=leak.server,
+            session=leak.session,
+            pane=leak.pane.pane if leak.pane else "",
+            kind=leak.kind,
+            reason=leak.reason,
+            name=label_text(name_of(process)),
+            process=leak.process,
+            start_time_seconds=self._table.start_time(process.id),
+            memory_bytes=self._snapshot.memory.memory_bytes(process),
+            cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
+            open_fds=process.open_fds,
+            argv_sha256=argv_sha256(process),
+            by_marker=leak.by_marker,
+            by_folder=leak.by_folder,
+        )
+
+    def _usage(
+        self,
+        members: Sequence[Process],
+        key: GroupKey,
+        roots: Sequence[ProcessId],
+        own_limit: int | None = None,
+    ) -> Usage:
+        return self._costs.of(key, members, self._accounts.totals(key), self._limit(roots, own_limit))
+
+    def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
+        # Most panes are in one cgroup. All of these are in a session: what bounds it bounds them.
+        case = frozenset(self._bounds.cgroups.get(each) for each in roots), own_limit
+        if case not in self._lowest_limits:
+            configured = (own_limit, self._limits.session_memory)
+            self._lowest_limits[case] = lowest_limit(self._bounds, roots, configured)
+        return self._lowest_limits[case]

@@ -1,0 +1,83 @@
+"""What a set of processes costs now, and what its counters say."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
+from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.report import Usage
+
+
+def usage(
+    processes: Iterable[Process],
+    totals: Totals,
+    start_time: Callable[[ProcessId], float],
+    memory_limit: int | None = None,
+    memory: MemoryFigures = PLAIN,
+) -> Usage:
+    """Sum the living of `processes`; zombies cost nothing and are not counted.
+
+    `memory_bytes` is anonymous plus shared memory, each page once as far as `memory` knows (`memory_source`).
+    A sum is of the members that are known and None where members are there and none is known; of no members
+    at all it is 0. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
+    `fd_utilization_ratio` is that of the process nearest to its soft limit.
+    """
+    members = {process.id.pid: process for process in processes if process.alive}
+    living = members.values()
+    figures = [memory.memory_bytes(process) for process in living]
+    resident = anonymous = swap = fds = None if members else 0
+    worst: float | None = None if members else 0.0
+    threads = 0
+    io_known = not members
+    # One loop: this is done for every pane, session and agent in every sample.
+    for process in living:
+        threads += process.threads
+        resident = _plus(resident, process.resident_bytes)
+        anonymous = _plus(anonymous, process.anonymous_bytes)
+        swap = _plus(swap, memory.swap_bytes(process))
+        fds = _plus(fds, process.open_fds)
+        io_known = io_known or process.read_bytes is not None
+        # A limit of 0 leaves no ratio: what was open before it was set stays open.
+        if process.open_fds is not None and process.max_fds:
+            worst = max(worst or 0.0, process.open_fds / process.max_fds)
+    known = [figure for figure in figures if figure is not None]
+    return Usage(
+        memory_bytes=sum(known) if known or not members else None,
+        memory_limit_bytes=memory_limit,
+        resident_memory_bytes=resident,
+        anonymous_memory_bytes=anonymous,
+        swap_memory_bytes=swap,
+        cpu_seconds_total=totals.cpu_seconds,
+        processes=len(members),
+        threads=threads,
+        open_fds=fds,
+        fd_utilization_ratio=worst,
+        read_bytes_total=totals.read_bytes if io_known or totals.read_bytes else None,
+        written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
+        process_tree_depth=_depth(members),
+        oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
+        memory_source=memory.source(living) if known else None,
+    )
+
+
+def _plus(total: int | None, value: int | None) -> int | None:
+    """The sum of those that are known."""
+    return total if value is None else value if total is None else total + value
+
+
+def _depth(members: Mapping[int, Process]) -> int:
+    """Length of the longest line from a member without a parent among the members down to a leaf."""
+    depths: dict[int, int] = {}
+    for pid in members:
+        line: list[int] = []
+        current = pid
+        # A circle, which only a race of the reading can make, is cut where it closes.
+        while current in members and current not in depths:
+            depths[current] = 0
+            line.append(current)
+            current = members[current].ppid
+        above = depths.get(current, 0)
+        for each in reversed(line):
+            above += 1
+            depths[each] = above
+    return max(depths.values(), default=0)

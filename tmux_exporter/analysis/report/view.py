@@ -1,0 +1,83 @@
+"""All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tmux_exporter.analysis.leaks.find import Leaks
+from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
+from tmux_exporter.facts.agents import Agent, AgentLife
+from tmux_exporter.facts.owner import Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.schedulers import Scheduler
+from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
+
+Rosters = Mapping[PaneKey, Sequence[ProcessId]]
+"""The processes of each pane, dead ones too, in the order of their pids."""
+
+Members = Mapping[PaneKey, Sequence[Process]]
+"""The living processes of each pane, in the order of their pids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One sample. `session_labels` maps (server, session id) to the session's finished label.
+
+    `agents` are those that run; `lives` are these and those that do not.
+    `living` are those of `owners`, where they are known already.
+    """
+
+    table: ProcessTable
+    view: TmuxView
+    owners: Mapping[ProcessId, Owner]
+    agents: tuple[Agent, ...]
+    schedulers: tuple[Scheduler, ...]
+    session_labels: Mapping[tuple[ProcessId, str], str]
+    lives: tuple[AgentLife, ...] = ()
+    leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
+    memory: MemoryFigures = PLAIN
+    living: Members | None = None
+
+    def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
+        """The servers that have a listing, fresh or held."""
+        return tuple((view, view.listing) for view in self.view.servers if view.listing is not None)
+
+    def panes(self) -> dict[PaneKey, tuple[ServerView, Pane]]:
+        """Every listed pane with its server."""
+        return {
+            PaneKey(listing.server, pane.id): (view, pane)
+            for view, listing in self.listings()
+            for pane in listing.panes
+        }
+
+    def roots(self, panes: Iterable[Pane]) -> tuple[ProcessId, ...]:
+        """The process that tmux started in each of these panes, where it is there."""
+        pids = [pane.pid for pane in panes if pane.pid is not None]
+        return tuple(self.table.processes[pid].id for pid in pids if pid in self.table.processes)
+
+    def members(self) -> Members:
+        """The living processes of each listed pane."""
+        known = self.living
+        if known is None:
+            rosters = rosters_of(self.owners)
+            known = {key: living(roster, self.table) for key, roster in rosters.items()}
+        return {key: known.get(key, ()) for key in self.panes()}
+
+
+def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
+    """The processes of each pane."""
+    found: dict[PaneKey, list[ProcessId]] = {}
+    for process_id in sorted(owners):
+        owner = owners[process_id]
+        if owner.kind is OwnerKind.PANE and owner.pane is not None:
+            found.setdefault(owner.pane, []).append(process_id)
+    return found
+
+
+def living(roster: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
+    """Those of a roster that are in the table and alive."""
+    seen = table.processes.get
+    return tuple(
+        process
+        for process_id in roster
+        if (process := seen(process_id.pid)) and process.id == process_id and process.alive
+    )

@@ -1,0 +1,1 @@
+"""Pending schedulers: the shell grammar, targets, states, outcomes."""

@@ -1,0 +1,72 @@
+"""Which pending check-ins a newer one makes needless: it types the same into the same panes."""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tmux_exporter.facts.process import ProcessId
+
+SAME_TIME_SECONDS = 60.0
+"""Two that come this near to each other come at the same time to whoever reads them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A check-in that will arrive. `keys` stands for what it types and where to, `wait` for its sleep.
+
+    `since` is when it was begun, in ticks: the later one is the newer, of two at once the larger pid.
+    """
+
+    process: ProcessId
+    since: int
+    keys: Hashable
+    wait: Hashable
+    due: float
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """Larger for a newer one."""
+        return self.since, self.process.pid
+
+
+def find_duplicates(entries: Iterable[Entry], within: float) -> dict[ProcessId, ProcessId]:
+    """Of each entry that has a newer double, that double; the newest of all is never here.
+
+    A double types the same into the same panes and either waits as long and is due less than `within` seconds
+    later, or is due at the same time.
+    """
+    found: dict[ProcessId, ProcessId] = {}
+    by_keys: dict[Hashable, list[Entry]] = {}
+    by_wait: dict[Hashable, list[Entry]] = {}
+    for entry in entries:
+        by_keys.setdefault(entry.keys, []).append(entry)
+        by_wait.setdefault((entry.keys, entry.wait), []).append(entry)
+    for alike in by_keys.values():
+        if len(alike) > 1:
+            found.update(_near(sorted(alike, key=lambda entry: entry.due)))
+    for alike in by_wait.values():
+        alike.sort(key=lambda entry: entry.age)
+        for older, newer in pairwise(alike):
+            if abs(newer.due - older.due) < within:
+                found[older.process] = newer.process
+    return found
+
+
+def _near(ordered: list[Entry]) -> dict[ProcessId, ProcessId]:
+    """Those of entries in order of their due times that have a newer one within the same time."""
+    found: dict[ProcessId, ProcessId] = {}
+    # Those within reach of the entry at hand that no newer one follows: the first is the newest in reach.
+    window: deque[Entry] = deque()
+    ahead = 0
+    for entry in ordered:
+        while ahead < len(ordered) and ordered[ahead].due - entry.due < SAME_TIME_SECONDS:
+            while window and window[-1].age < ordered[ahead].age:
+                window.pop()
+            window.append(ordered[ahead])
+            ahead += 1
+        while entry.due - window[0].due >= SAME_TIME_SECONDS:
+            window.popleft()
+        if window[0].process != entry.process:
+            found[entry.process] = window[0].process
+    return found

@@ -1,0 +1,278 @@
+"""Scheduled check-ins: shells that sleep and then send keys to a pane, and what will become of each.
+
+A scheduler is a pair of processes, the shell and its sleep. Its parent, its terminal and its session say
+nothing: a live one and an abandoned one look alike in all of them. Only its own command line, its server and
+the panes of that server tell. The text that it would type is never kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
+from tmux_exporter.analysis.schedulers.destinations import Aim, Servers
+from tmux_exporter.analysis.schedulers.duplicates import Entry, find_duplicates
+from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, delay_of
+from tmux_exporter.analysis.schedulers.tmux_words import doubt
+from tmux_exporter.analysis.schedulers.warnings import PaneStates, remarks
+from tmux_exporter.config import SchedulerSettings
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.schedulers import Scheduler, SchedulerRemark, SchedulerState, ShellFacts
+from tmux_exporter.facts.tmux import TmuxView
+
+FIRING_SECONDS = 5.0
+"""A sleep that has less left than this counts as over: what is seen now may no longer be true in a moment."""
+
+OVERDUE_SECONDS = 30.0
+"""A sleep that is due for longer does not wait by the clock: it is stopped, or the machine was suspended."""
+
+_STARTING_SECONDS = 2.0
+_PRECEDENCE = {state: place for place, state in enumerate(SchedulerState)}
+_GOOD_FATES = frozenset({SchedulerState.ARMED, SchedulerState.MISDIRECTED})
+_ARRIVING = frozenset({SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """What every scheduler of one sample is judged by."""
+
+    table: ProcessTable
+    servers: Servers
+    now: float
+    settings: SchedulerSettings
+    panes: PaneStates
+    shells: Mapping[ProcessId, ShellFacts] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    state: SchedulerState
+    reason: str
+
+
+def find_schedulers(
+    table: ProcessTable,
+    owners: Mapping[ProcessId, Owner],
+    view: TmuxView,
+    default_socket: str,
+    now: float,
+    *,
+    settings: SchedulerSettings | None = None,
+    panes: PaneStates | None = None,
+    candidates: Sequence[Candidate] | None = None,
+    shells: Mapping[ProcessId, ShellFacts] | None = None,
+) -> tuple[Scheduler, ...]:
+    """Every scheduler of this uid, in the order of their pids.
+
+    `default_socket` is tmux's default for this uid when TMUX_TMPDIR is not set; `now` is wall time. A target
+    is only called missing by a listing of its living server that was taken after the scheduler began.
+    `candidates` are those of the table where they are known, `shells` the answers to the `questions` about
+    them, None where nobody can ask.
+    """
+    if candidates is None:
+        candidates = Scripts().candidates(table)
+    if not candidates:
+        return ()
+    sample = _Sample(
+        table=table,
+        servers=Servers(table, view, default_socket),
+        now=now,
+        settings=settings or SchedulerSettings(),
+        panes=panes or PaneStates(),
+        shells=shells,
+    )
+    found = [(each, _scheduler(each, _origin(each, owners), sample)) for each in candidates]
+    doubles = _doubles(found, sample.settings)
+    return tuple(
+        sorted(
+            (_as_double(each, doubles.get(each.process)) for _, each in found),
+            key=lambda scheduler: scheduler.process,
+        )
+    )
+
+
+def _origin(candidate: Candidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
+    # What a check-in is judged by may end it; the marker of an agent is too weak for that.
+    owner = owners.get(candidate.shell.id)
+    return None if owner is not None and owner.evidence is Evidence.AGENT_MARKER else owner
+
+
+def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:
+    script, sleep = candidate.script, candidate.sleep
+    due = _due(sleep, sample.table)
+    aims: tuple[Aim, ...] = ()
+    targets: tuple[str, ...] = ()
+    noted: tuple[SchedulerRemark, ...] = ()
+    if not isinstance(script, PureScript):
+        verdict = _Verdict(state=SchedulerState.OPAQUE, reason=f"it cannot be judged: {script.reason}")
+    elif (doubted := _doubted(candidate, script, sample)) is not None:
+        verdict = doubted
+    else:
+        aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
+        targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
+        verdict = _judge(candidate, script, aims, owner, sample)
+        began = sample.table.start_time(candidate.since)
+        noted = remarks(script, aims, began, panes=sample.panes, table=sample.table, servers=sample.servers)
+    if not candidate.program_known:
+        verdict = _unknown("its program file is not readable, so it may be no shell")
+    server, session_id = _place(aims, owner, sample.servers)
+    return Scheduler(
+        process=candidate.shell.id,
+        sleep=sleep.id if sleep else None,
+        state=verdict.state,
+        reason=verdict.reason,
+        targets=targets,
+        server=server,
+        session_id=session_id,
+        due=due,
+        aimed=tuple(dict.fromkeys(aim.view.process for aim in aims if aim.view and aim.view.process)),
+        judged_at=_judged_at(aims, sample.servers.taken_at),
+        panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
+        remarks=noted,
+        sockets=tuple(dict.fromkeys(aim.socket for aim in aims if aim.socket is not None)),
+    )
+
+
+def _doubted(candidate: Candidate, script: PureScript, sample: _Sample) -> _Verdict | None:
+    """Why its tmux may be another program than tmux."""
+    if sample.shells is None:
+        return None
+    found = doubt(candidate, script, sample.shells.get(candidate.shell.id))
+    return None if found is None else _Verdict(state=found[0], reason=found[1])
+
+
+def _doubles(
+    found: list[tuple[Candidate, Scheduler]], settings: SchedulerSettings
+) -> dict[ProcessId, ProcessId]:
+    """Of those that will arrive and that a newer one makes needless, that newer one."""
+    entries = [
+        Entry(
+            process=each.process,
+            since=candidate.since.start_ticks,
+            keys=(candidate.script.keys, each.panes),
+            wait=candidate.script.sleep_args,
+            due=each.due,
+        )
+        for candidate, each in found
+        if each.state in _ARRIVING and each.due is not None and isinstance(candidate.script, PureScript)
+    ]
+    return find_duplicates(entries, settings.duplicate_within)
+
+
+def _as_double(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
+    if newer is None:
+        return scheduler
+    reason = f"a newer one, process {newer.pid}, types the same into the same pane"
+    return replace(scheduler, state=SchedulerState.DUPLICATE, reason=reason)
+
+
+def _judge(
+    candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], owner: Owner | None, sample: _Sample
+) -> _Verdict:
+    """The first state of the closed list that holds, in its order of precedence."""
+    unknown = _own_unknown(candidate, script, sample) or _aims_unknown(aims)
+    if unknown:
+        return _unknown(unknown)
+    sleep = candidate.sleep
+    if sleep is None or not _is_first_sleep(sleep, candidate.shell, script, sample.table):
+        return _Verdict(state=SchedulerState.FIRING, reason="its first sleep is over")
+    due = _due(sleep, sample.table)
+    if due is None:
+        return _Verdict(state=SchedulerState.IMMORTAL, reason="its sleep never ends")
+    if -OVERDUE_SECONDS <= due - sample.now < FIRING_SECONDS:
+        return _Verdict(state=SchedulerState.FIRING, reason="its sleep ends within seconds")
+    if script.delay > sample.settings.horizon:
+        reason = f"its sleep takes {script.delay / 86400:.6g} days, longer than schedulers.horizon"
+        return _Verdict(state=SchedulerState.IMMORTAL, reason=reason)
+    worst = min(aims, key=lambda aim: _PRECEDENCE[aim.fate])
+    if worst.fate is not SchedulerState.ARMED:
+        return _Verdict(state=worst.fate, reason=worst.reason)
+    if due < sample.now:
+        why = "it is stopped" if sleep.state in ("T", "t") else "was the machine suspended?"
+        return _Verdict(state=SchedulerState.OVERDUE, reason=f"its sleep is due and still runs: {why}")
+    outlived = owner is not None and owner.kind is OwnerKind.LEAKED
+    if outlived or sample.servers.origin_gone(candidate.shell, candidate.since):
+        reason = f"{worst.reason}; the pane that scheduled it is gone"
+        return _Verdict(state=SchedulerState.ARMED_ORIGIN_GONE, reason=reason)
+    return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
+
+
+def _own_unknown(candidate: Candidate, script: PureScript, sample: _Sample) -> str:
+    """Why the pair of processes itself cannot be judged."""
+    table = sample.table
+    if not table.complete:
+        return "not all processes could be listed"
+    if any(child.argv is None for child in candidate.children):
+        return "its child's command line is not readable"
+    shell = candidate.shell
+    forked = [child.id.start_ticks for child in candidate.children if child.argv == shell.argv]
+    if forked:
+        age = (min(forked) - shell.id.start_ticks) / table.clock_ticks_per_second
+    elif not candidate.children:
+        age = sample.now - table.start_time(shell.id)
+        if candidate.program == "busybox" and age < script.delay:
+            return "it has no sleep of its own: some shells of busybox sleep without one"
+    else:
+        return ""
+    return "its sleep is only just starting" if age < _STARTING_SECONDS else ""
+
+
+def _aims_unknown(aims: tuple[Aim, ...]) -> str:
+    """Why it is not known where its keys would go."""
+    for aim in aims:
+        if aim.fate is SchedulerState.UNKNOWN:
+            return aim.reason
+    good = {aim.fate in _GOOD_FATES for aim in aims}
+    return "only some of its targets are there" if len(good) > 1 else ""
+
+
+def _is_first_sleep(sleep: Process, shell: Process, script: PureScript, table: ProcessTable) -> bool:
+    """Whether the sleep that runs is the one before the first send."""
+    if sleep.argv is None or sleep.argv[1:] != script.sleep_args:
+        return False
+    # Only where a later sleep is the same does its start have to tell: a shell may be older than its exec.
+    late = sleep.id.start_ticks - shell.id.start_ticks > _STARTING_SECONDS * table.clock_ticks_per_second
+    return not (script.repeated and late)
+
+
+def _due(sleep: Process | None, table: ProcessTable) -> float | None:
+    """When the sleep ends, in wall time; a lower bound, for it does not count a suspended machine's time."""
+    delay = delay_of(sleep.argv[1:]) if sleep is not None and sleep.argv is not None else None
+    if sleep is None or delay is None or delay == float("inf"):
+        return None
+    return table.start_time(sleep.id) + delay
+
+
+def _place(
+    aims: tuple[Aim, ...], owner: Owner | None, servers: Servers
+) -> tuple[ProcessId | None, str | None]:
+    """Server and session of the resolved target, else of the pane that made it, else the server alone."""
+    for key in (*(aim.pane for aim in aims), owner.pane if owner else None):
+        pane = servers.pane(key)
+        if key is not None and pane is not None:
+            return key.server, pane.session_id
+    for aim in aims:
+        if aim.view is not None and aim.view.process is not None:
+            return aim.view.process, None
+    return (owner.server if owner else None), None
+
+
+def _judged_at(aims: tuple[Aim, ...], looked_at: float | None) -> float | None:
+    """When the oldest look was taken on which the aims rest; None where one of them has none.
+
+    What has no server rests on the search for servers, at `looked_at`.
+    """
+    taken = [
+        looked_at
+        if aim.fate is SchedulerState.SERVERLESS
+        else aim.view.listing.taken_at
+        if aim.view and aim.view.listing
+        else None
+        for aim in aims
+    ]
+    known = [each for each in taken if each is not None]
+    return min(known) if known and len(known) == len(taken) else None
+
+
+def _unknown(reason: str) -> _Verdict:
+    return _Verdict(state=SchedulerState.UNKNOWN, reason=reason)

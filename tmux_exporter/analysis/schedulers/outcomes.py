@@ -1,0 +1,124 @@
+"""What became of scheduled check-ins: counters per place that start at 0 and never fall.
+
+Nobody tells how a scheduler ended; what is inferred from the samples is
+
+    cancelled   the remediator says that it ended it, or its shell went before its sleep could be over
+    fired       it was due, its shell is gone, and when it was last judged its target was there
+    missed      the same, but its target was gone then, its keys led elsewhere, or only a failure would have
+                made it send
+    unknown     everything else: its server did not answer when it was last judged, its script is opaque, it
+                was overdue, or it was first seen when it was about to fire
+
+Two things no sample shows: a `;` scheduler whose sleep alone was ended sends its keys at once and still
+counts as cancelled; one that was ended between the last look and its due time counts as fired or missed.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
+
+KEPT_SECONDS = 15 * 60.0
+"""A place that is gone is still shown for so long after its last outcome: somebody has to see it rise."""
+
+Place = tuple[str, str]
+
+_FATES = {
+    SchedulerState.ARMED: SchedulerOutcome.FIRED,
+    SchedulerState.ARMED_ORIGIN_GONE: SchedulerOutcome.FIRED,
+    SchedulerState.DUPLICATE: SchedulerOutcome.FIRED,
+    SchedulerState.DANGLING: SchedulerOutcome.MISSED,
+    SchedulerState.SERVERLESS: SchedulerOutcome.MISSED,
+    SchedulerState.STALE_GENERATION: SchedulerOutcome.MISSED,
+    SchedulerState.MISDIRECTED: SchedulerOutcome.MISSED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """A pending scheduler when it was last seen; `state` is that before it began to fire.
+
+    `sends` is False where it types nothing unless something in it fails.
+    """
+
+    place: Place
+    state: SchedulerState
+    due: float | None
+    sends: bool
+
+
+class SchedulerOutcomes:
+    """The counters; `observe` once per sample, in order."""
+
+    def __init__(self) -> None:
+        self._pending: dict[ProcessId, _Seen] = {}
+        self._counts: dict[Place, dict[SchedulerOutcome, int]] = {}
+        self._counted_at: dict[Place, float] = {}
+
+    def observe(
+        self,
+        table: ProcessTable,
+        schedulers: Mapping[Place, Iterable[Scheduler]],
+        now: float,
+        ended: Collection[ProcessId] = (),
+    ) -> None:
+        """Count each scheduler that has gone since the sample before, in the place where it was last seen.
+
+        `now` is wall time, read after `table`; `ended` are the shells that the remediator says it ended.
+        """
+        if table.complete:
+            for process in [each for each in self._pending if not _lives(each, table)]:
+                self._count(self._pending.pop(process), now, table.taken_at, by_us=process in ended)
+        for place, members in schedulers.items():
+            for each in members:
+                before = self._pending.get(each.process)
+                if before is not None and each.state is SchedulerState.FIRING:
+                    # What sleeps now may be a later sleep of it: the first one is what was judged.
+                    self._pending[each.process] = replace(before, place=place)
+                else:
+                    self._pending[each.process] = _Seen(
+                        place=place,
+                        state=each.state,
+                        due=each.due,
+                        sends=SchedulerRemark.NEVER_SENDS not in each.remarks,
+                    )
+
+    def totals(
+        self, places: Iterable[Place], monotonic: float
+    ) -> dict[tuple[str, str, SchedulerOutcome], int]:
+        """The counts of these places and of those with a recent outcome; all others are forgotten."""
+        recent = [place for place, at in self._counted_at.items() if monotonic - at < KEPT_SECONDS]
+        kept = dict.fromkeys((*places, *recent))
+        self._counts = {place: counts for place, counts in self._counts.items() if place in kept}
+        self._counted_at = {place: at for place, at in self._counted_at.items() if place in kept}
+        return {
+            (*place, outcome): self._counts.get(place, {}).get(outcome, 0)
+            for place in kept
+            for outcome in SchedulerOutcome
+        }
+
+    def _count(self, seen: _Seen, now: float, at: float, *, by_us: bool) -> None:
+        counts = self._counts.setdefault(seen.place, {})
+        outcome = SchedulerOutcome.CANCELLED if by_us else _outcome(seen, now)
+        counts[outcome] = counts.get(outcome, 0) + 1
+        self._counted_at[seen.place] = at
+
+
+def _lives(process: ProcessId, table: ProcessTable) -> bool:
+    # A shell that execs its last command is no scheduler any more and not gone yet.
+    seen = table.processes.get(process.pid)
+    return seen is not None and seen.id == process and seen.alive
+
+
+def _outcome(seen: _Seen, now: float) -> SchedulerOutcome:
+    if seen.state in (SchedulerState.OPAQUE, SchedulerState.FIRING):
+        return SchedulerOutcome.UNKNOWN
+    # `due` is up to a second early: the kernel tells the time of its boot in whole seconds.
+    if seen.due is None:
+        forever = seen.state is SchedulerState.IMMORTAL
+        return SchedulerOutcome.CANCELLED if forever else SchedulerOutcome.UNKNOWN
+    if now < seen.due:
+        return SchedulerOutcome.CANCELLED
+    fate = _FATES.get(seen.state, SchedulerOutcome.UNKNOWN)
+    return SchedulerOutcome.MISSED if fate is SchedulerOutcome.FIRED and not seen.sends else fate

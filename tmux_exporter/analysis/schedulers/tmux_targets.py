@@ -1,0 +1,258 @@
+"""Which pane a `-t TARGET` of `tmux send-keys` would reach, worked out from a listing without asking tmux.
+
+The rules are those of cmd-find.c, alike from tmux 2.7 to 3.8: session and window by id, by exact name, by
+unique prefix, by unique pattern; a window's index before its name. What depends on who asks (the client's
+current session, window or pane) or on what a listing does not hold (layout, marks, terminals of clients) is
+UNSUPPORTED: a wrong "none" would call a check-in lost that tmux delivers.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from tmux_exporter.facts.tmux import Listing, Pane, Session, WindowLink
+
+
+class TargetKind(StrEnum):
+    """How a target was resolved; of its parts the least certain one counts."""
+
+    ID = "id"
+    EXACT = "exact"
+    PREFIX = "prefix"
+    FNMATCH = "fnmatch"
+    NONE = "none"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """Where a target leads. `pane_id` is None for NONE and UNSUPPORTED; `reason` then says why, in words."""
+
+    kind: TargetKind
+    pane_id: str | None = None
+    reason: str = ""
+
+
+class _NowhereError(Exception):
+    """A part of the target that ends the search."""
+
+    def __init__(self, kind: TargetKind, reason: str) -> None:
+        super().__init__(reason)
+        self.resolution = Resolution(kind=kind, reason=reason)
+
+
+_T = TypeVar("_T")
+_Named = Sequence[tuple[str, _T]]
+
+_CERTAINTY = (TargetKind.ID, TargetKind.EXACT, TargetKind.PREFIX, TargetKind.FNMATCH)
+_RELATIVE = frozenset("$@%{}!+-^~=")
+_ID = re.compile(r"([$@%])([0-9]+)")
+# tmux reads an index by strtonum(3): leading white space and a sign are allowed, the range is that of an int.
+_INDEX = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
+_MAX_INDEX = 2**31 - 1
+# A session part that is no session's name may be the name or the terminal of an attached client.
+_CLIENT = re.compile(r"/dev/|pts/|tty|pty|console|client-")
+# tmux 3.4 and 3.5 print names with escapes that a typed text could hold as well.
+_ESCAPED_OUTPUT = re.compile(r"(next-)?3\.[45](?![0-9])")
+# No command with more than 16 kB of arguments reaches a server; long before, matching would cost time.
+_MAX_LENGTH = 4096
+
+
+def resolve(target: str | None, listing: Listing) -> Resolution:
+    """Resolve a pane target as `tmux send-keys -t` does; None stands for a command without `-t`."""
+    try:
+        return _resolve(target, listing)
+    except _NowhereError as end:
+        return end.resolution
+
+
+def _resolve(target: str | None, listing: Listing) -> Resolution:
+    if not target:
+        raise _NowhereError(TargetKind.UNSUPPORTED, "without a target tmux takes the sender's current pane")
+    if len(target) > _MAX_LENGTH:
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the target is too long to be one")
+    session_part, colon, rest = target.partition(":")
+    if not colon:
+        if not _ID.fullmatch(target):
+            raise _NowhereError(
+                TargetKind.UNSUPPORTED, "a target without a colon depends on the sender's session"
+            )
+        return _by_id(target, listing)
+    window_part, _, pane_part = rest.partition(".")
+    session_kind, session = _session(session_part, listing)
+    links = [link for link in listing.links if link.session_id == session.id]
+    window_kind, link = _window(window_part, links, listing)
+    pane_kind, pane = _pane(pane_part, link, links if not window_part else [link], listing)
+    kind = max((session_kind, window_kind, pane_kind), key=_CERTAINTY.index)
+    return Resolution(kind=kind, pane_id=pane.id)
+
+
+def _by_id(target: str, listing: Listing) -> Resolution:
+    wanted = _plain_id(target)
+    pane: Pane | None
+    if target[0] == "%":
+        pane = next((pane for pane in listing.panes if pane.id == wanted), None)
+    elif target[0] == "@":
+        pane = _active_pane(wanted, listing)
+    else:
+        current = next((link for link in listing.links if link.session_id == wanted and link.active), None)
+        pane = _active_pane(current.window_id, listing) if current else None
+    if pane is None:
+        raise _NowhereError(TargetKind.NONE, "nothing has that id")
+    return Resolution(kind=TargetKind.ID, pane_id=pane.id)
+
+
+def _session(part: str, listing: Listing) -> tuple[TargetKind, Session]:
+    name, exact_only = _strip_equals(part)
+    if _refused(name, "$"):
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the session part is empty or relative to the sender")
+    if name[0] == "$":
+        wanted = _plain_id(name)
+        for session in listing.sessions:
+            if session.id == wanted:
+                return TargetKind.ID, session
+        raise _NowhereError(TargetKind.NONE, "no session has that id")
+    sessions = [(session.name, session) for session in listing.sessions]
+    if not any(other == name for other, _ in sessions) and _CLIENT.match(name):
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the session part may name a client")
+    return _by_name(name, sessions, exact_only, "session", listing)
+
+
+def _window(part: str, links: Sequence[WindowLink], listing: Listing) -> tuple[TargetKind, WindowLink]:
+    if not part:
+        for link in links:
+            if link.active:
+                return TargetKind.ID, link
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the listing shows no current window of that session")
+    name, exact_only = _strip_equals(part)
+    if _refused(name, "@"):
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the window part is empty or relative to the sender")
+    if name[0] == "@":
+        wanted = _plain_id(name)
+        for link in links:
+            if link.window_id == wanted:
+                return TargetKind.ID, link
+        raise _NowhereError(TargetKind.NONE, "no window of that session has that id")
+    index = _index(name)
+    for link in links:
+        if link.index == index:
+            return TargetKind.EXACT, link
+    names = {window.id: window.name for window in listing.windows}
+    named = [(names[link.window_id], link) for link in links]
+    return _by_name(name, named, exact_only, "window", listing)
+
+
+def _pane(
+    part: str, link: WindowLink, links: Sequence[WindowLink], listing: Listing
+) -> tuple[TargetKind, Pane]:
+    if not part:
+        pane = _active_pane(link.window_id, listing)
+        if pane is None:
+            raise _NowhereError(TargetKind.UNSUPPORTED, "the listing shows no active pane of that window")
+        return TargetKind.ID, pane
+    if _ID.fullmatch(part) and part[0] == "%":
+        # Without a window part tmux looks for a pane id in the whole session.
+        windows = {each.window_id for each in links}
+        wanted = _plain_id(part)
+        for pane in listing.panes:
+            if pane.id == wanted and pane.window_id in windows:
+                return TargetKind.ID, pane
+        raise _NowhereError(TargetKind.NONE, "no pane there has that id")
+    index = _index(part)
+    if index is None or part[0] in _RELATIVE:
+        raise _NowhereError(TargetKind.UNSUPPORTED, "the pane part depends on the layout or on the sender")
+    for pane in listing.panes:
+        if pane.window_id == link.window_id and pane.index == index:
+            return TargetKind.EXACT, pane
+    raise _NowhereError(TargetKind.NONE, "no pane there has that index")
+
+
+def _by_name(
+    name: str, named: _Named[_T], exact_only: bool, what: str, listing: Listing
+) -> tuple[TargetKind, _T]:
+    """Exact, then prefix, then pattern; more than one of a kind is an error in tmux and so is none."""
+    lossy = bool(_ESCAPED_OUTPUT.match(listing.version)) and any("\\" in other for other, _ in named)
+    exact = [thing for other, thing in named if other == name]
+    if lossy and not (exact and "\\" not in name):
+        raise _NowhereError(
+            TargetKind.UNSUPPORTED, f"this tmux version does not print {what} names as they are"
+        )
+    if exact or exact_only:
+        return TargetKind.EXACT, _only(exact, what)
+    # tmux compares bytes: half a character is a prefix too.
+    raw = _raw(name)
+    prefixed = [thing for other, thing in named if _raw(other).startswith(raw)]
+    if prefixed:
+        return TargetKind.PREFIX, _only(prefixed, what)
+    if "[" in name or "\\" in name:
+        raise _NowhereError(TargetKind.UNSUPPORTED, f"the {what} part is a pattern with brackets or escapes")
+    texts = [name, *(other for other, _ in named)]
+    if ("*" in name or "?" in name) and not all(_is_utf8(text) for text in texts):
+        raise _NowhereError(
+            TargetKind.UNSUPPORTED, f"the {what} part is a pattern on a name that is no UTF-8"
+        )
+    return TargetKind.FNMATCH, _only([thing for other, thing in named if matches(name, other)], what)
+
+
+def _only(found: Sequence[_T], what: str) -> _T:
+    if len(found) == 1:
+        return found[0]
+    raise _NowhereError(TargetKind.NONE, f"more than one {what} matches" if found else f"no such {what}")
+
+
+def matches(pattern: str, name: str) -> bool:
+    """`*` and `?` as fnmatch(3) has them, in time bounded by the product of the lengths.
+
+    The pattern is foreign text, and a regular expression made of it could be made to run for ever.
+    """
+    here = there = 0
+    star: tuple[int, int] | None = None
+    while there < len(name):
+        if here < len(pattern) and pattern[here] == "*":
+            star = here, there
+            here += 1
+        elif here < len(pattern) and pattern[here] in ("?", name[there]):
+            here += 1
+            there += 1
+        elif star:
+            # The last star takes one character more; earlier stars need never be tried again.
+            star = star[0], star[1] + 1
+            here, there = star[0] + 1, star[1]
+        else:
+            return False
+    return not pattern[here:].strip("*")
+
+
+def _refused(name: str, id_mark: str) -> bool:
+    """True for an empty part and for one that tmux reads relatively, but for a plain id of its own kind."""
+    return not name or (name[0] in _RELATIVE and not (name[0] == id_mark and _ID.fullmatch(name)))
+
+
+def _strip_equals(part: str) -> tuple[str, bool]:
+    return part.removeprefix("="), part.startswith("=")
+
+
+def _plain_id(text: str) -> str:
+    # tmux reads the number, so `%03` is `%3`.
+    return text[0] + (text[1:].lstrip("0") or "0")
+
+
+def _index(text: str) -> int | None:
+    if not _INDEX.fullmatch(text) or len(text) > 64:
+        return None
+    number = int(text)
+    return number if 0 <= number <= _MAX_INDEX else None
+
+
+def _active_pane(window_id: str, listing: Listing) -> Pane | None:
+    return next((pane for pane in listing.panes if pane.window_id == window_id and pane.active), None)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,93 @@
+"""What else is to be known of a scheduled check-in, besides its state: of its script, and of its target."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tmux_exporter.analysis.programs.shells import is_prompt_shell
+from tmux_exporter.analysis.schedulers.destinations import Aim, Servers
+from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
+from tmux_exporter.facts.agents import AgentLife, AgentState, WaitingReason
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.schedulers import SchedulerRemark
+from tmux_exporter.facts.tmux import PaneKey
+
+REMARKS: Mapping[SchedulerRemark, str] = {
+    SchedulerRemark.FIRES_AT_ONCE: "it does not wait: its sleep is 0, as where a script counts fractions of "
+    "minutes in SECONDS, or has no bc",
+    SchedulerRemark.NEVER_SENDS: "it sends only if its sleep fails, for all its sends follow a ||",
+    SchedulerRemark.TARGET_DEAD: "its target's pane is dead and reads nothing",
+    SchedulerRemark.TARGET_AT_SHELL: "no agent runs in its target's pane: the shell there would run the text",
+    SchedulerRemark.TARGET_WAITING: "the agent in its target's pane waits at a dialog: the keys would "
+    "answer it",
+    SchedulerRemark.TARGET_YOUNGER: "its target's session was made after it, under the same name",
+}
+"""Every remark in words."""
+
+_DIALOGS = frozenset({
+    WaitingReason.PERMISSION, WaitingReason.QUESTION, WaitingReason.DIALOG, WaitingReason.OTHER,
+})  # fmt: skip
+# Starts are known to the second: the kernel tells the time of its boot in whole seconds, tmux all its times.
+_SURELY_LATER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaneStates:
+    """What is known of agents in panes: where one runs, and where one waits for an answer of a person."""
+
+    with_agent: Collection[PaneKey] = frozenset()
+    waiting: Collection[PaneKey] = frozenset()
+
+
+def pane_states(lives: Iterable[AgentLife]) -> PaneStates:
+    """What the lives of agents say of their panes; one that is at its limit, say, shows no dialog."""
+    running = [life for life in lives if life.agent is not None and life.pane is not None]
+    return PaneStates(
+        with_agent={life.pane for life in running if life.pane is not None},
+        waiting={
+            life.pane
+            for life in running
+            if life.pane is not None
+            and life.status.state is AgentState.WAITING
+            and life.status.reason in _DIALOGS
+        },
+    )
+
+
+def remarks(
+    script: PureScript,
+    aims: Sequence[Aim],
+    began: float,
+    *,
+    panes: PaneStates,
+    table: ProcessTable,
+    servers: Servers,
+) -> tuple[SchedulerRemark, ...]:
+    """The remarks on a pure script that `began` at that wall time, in the order of the closed list."""
+    found: set[SchedulerRemark] = set()
+    if script.delay == 0:
+        found.add(SchedulerRemark.FIRES_AT_ONCE)
+    if all(send.fallback for send in script.sends):
+        found.add(SchedulerRemark.NEVER_SENDS)
+    # A held listing may be wrong by now.
+    for key in {aim.pane for aim in aims if aim.pane is not None and aim.view is not None and aim.view.up}:
+        pane, session = servers.pane(key), servers.session(key)
+        if pane is None:
+            continue
+        if pane.dead:
+            found.add(SchedulerRemark.TARGET_DEAD)
+        elif key in panes.waiting:
+            found.add(SchedulerRemark.TARGET_WAITING)
+        elif key not in panes.with_agent and _is_at_shell(pane.pid, table):
+            found.add(SchedulerRemark.TARGET_AT_SHELL)
+        if session is not None and session.created - began > _SURELY_LATER_SECONDS:
+            found.add(SchedulerRemark.TARGET_YOUNGER)
+    return tuple(remark for remark in SchedulerRemark if remark in found)
+
+
+def _is_at_shell(pid: int | None, table: ProcessTable) -> bool:
+    """Whether an interactive shell reads the terminal of a pane whose first process is `pid`."""
+    root = table.processes.get(pid) if pid is not None else None
+    leader = table.processes.get(root.foreground_pgid) if root is not None else None
+    if root is None or leader is None:
+        return False
+    return leader.alive and leader.tty == root.tty and is_prompt_shell(leader)

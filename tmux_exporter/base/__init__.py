@@ -1,0 +1,1 @@
+"""Clock, errors, log, private folders: what every room may use."""

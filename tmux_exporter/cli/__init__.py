@@ -1,0 +1,1 @@
+"""Thin: load the configuration, build, call one function, exit code."""

@@ -1,0 +1,381 @@
+"""The command line: load the configuration, build, call one function, turn errors into exit codes."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+import click
+
+from tmux_exporter import __version__
+from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
+from tmux_exporter.cli.export import export
+from tmux_exporter.config import Config, load, override
+
+_FORMATS = ("text", "openmetrics", "json")
+
+
+def main() -> None:
+    """Run a command."""
+    run(cli, "tmux-exporter")
+
+
+def _say(words: str) -> None:
+    """One line beside a command's output."""
+    click.echo(f"tmux-exporter: {words}", err=True)
+
+
+def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of every command that samples, handed on as `load_config`, which may be called again."""
+    options = (
+        click.option(
+            "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file (YAML)."
+        ),
+        click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error."),
+        click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json."),
+    )
+
+    def with_config(config_path: str | None, **given: Any) -> Any:
+        flags = {name: given.pop(name) for name in _FLAGS if name in given}
+        return command(load_config=_Loader(path=config_path, flags=flags), **given)
+
+    wrapped: Callable[..., Any] = update_wrapper(with_config, command)
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_FLAGS = ("sampling_interval", "listen_address", "log_level", "log_format")
+
+
+def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of the commands that serve."""
+    options = (
+        click.option(
+            "--web.listen-address",
+            "listen_address",
+            metavar="[HOST]:PORT",
+            help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
+        ),
+        click.option(
+            "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loader:
+    """Loads the configuration: the file at `path` with the flags over it."""
+
+    path: str | None
+    flags: Mapping[str, str | None]
+
+    def __call__(self) -> Config:
+        return override(load(self.path), **self.flags)
+
+    def unless_given(self, **flags: str) -> "_Loader":
+        """With these flags where the command line has none."""
+        given = {name: value for name, value in self.flags.items() if value is not None}
+        return _Loader(path=self.path, flags=flags | given)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """See what the coding agents in your tmux sessions cost, and what outlived them.
+
+    \b
+    Example:
+      tmux-exporter up        exporter, live page, Prometheus and Alertmanager in one go
+    """
+
+
+@cli.command(short_help="Sample in the background, serve /metrics and the live page.")
+@_serving
+@_settings
+def serve(load_config: Callable[[], Config]) -> None:
+    """Sample in the background and serve /metrics and the live page.
+
+    \b
+    Example:
+      tmux-exporter serve --web.listen-address 127.0.0.1:10077 --sampling.interval 5s
+    """
+    from tmux_exporter.commands.serve import Service
+
+    service = Service(load_config(), load_config, os.environ)
+    click.echo(f"listening on {service.web.bound_url}", err=True)
+    if warning := service.web.exposure:
+        click.echo(f"tmux-exporter: {warning}", err=True)
+    service.run()
+
+
+@cli.command(short_help="Start everything for a newcomer in one go.")
+@click.option("--demo", is_flag=True, help="Add a demo fleet, sampled each second.")
+@click.option(
+    "--servers/--no-servers",
+    default=True,
+    help="With Prometheus and Alertmanager where they are installed (the default), or without.",
+)
+@_serving
+@_settings
+def up(load_config: _Loader, demo: bool, servers: bool) -> None:
+    """Start everything: exporter and live page, the remediator, which only observes, and Prometheus and
+    Alertmanager where they are installed.
+
+    \b
+    Example:
+      tmux-exporter up
+      tmux-exporter up --demo     with played agents, and an alert that fires within a minute
+      tmux-exporter up --no-servers
+    """
+    from tmux_exporter.commands.up.up import up as run_up
+
+    if demo:
+        # Its rules look back for seconds where those for people look back for minutes.
+        load_config = load_config.unless_given(sampling_interval="1s")
+    run_up(
+        *(load_config(), load_config, os.environ, click.echo),
+        config_path=load_config.path,
+        with_demo=demo,
+        with_servers=servers,
+    )
+
+
+@cli.command()
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Which of them; text by default.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON; the same as --format json.")
+@_settings
+def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> None:
+    """Take one sample and print it. Counters are 0: they count from the start of an exporter.
+
+    \b
+    Example:
+      tmux-exporter once --json | jq .sessions
+    """
+    from tmux_exporter.commands.look import render_once
+
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} exclude each other; give one of them")
+    with progress(LOOKING):
+        page = render_once(load_config(), os.environ, "json" if as_json else form or "text")
+    show(page)
+
+
+@cli.command("check-config", short_help="Check a configuration file.")
+@click.argument("file", required=False)
+@click.option(
+    "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file; the same as FILE."
+)
+def check_config(file: str | None, config_path: str | None) -> None:
+    """Check a configuration file: every mistake with its line and column, exit code 2.
+
+    \b
+    Example:
+      tmux-exporter check-config tmux-exporter.yml
+    """
+    path = file or config_path
+    if path is None:
+        raise click.UsageError("name a file: tmux-exporter check-config FILE")
+    load(path)
+    click.echo(f"{path}: fine")
+
+
+@cli.command(short_help="Say why something is counted as it is.")
+@click.argument("target", metavar="PID|PANE|AGENT|SESSION|SERVER|PROGRAM")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> None:
+    """Say why a process, a pane, an agent, a session, a tmux server or all agents of a program are counted as
+    they are, what each part and member costs, and their sums.
+
+    A name that several things have is told with all of them; session:NAME, server:NAME, program:NAME and
+    agent:NAME say which is meant.
+
+    \b
+    Example:
+      tmux-exporter explain %3
+      tmux-exporter explain 4711
+      tmux-exporter explain session:shop
+    """
+    from tmux_exporter.commands.look import explain_once
+    from tmux_exporter.commands.views.explain import as_dict, as_text
+
+    with progress(LOOKING):
+        explanation = explain_once(load_config(), os.environ, target, _say)
+    show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
+
+
+@cli.command(short_help="List the pending check-ins and what will become of each.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
+    """List the pending check-ins (`sleep N && tmux send-keys …` in the background): where each one aims, when
+    it is due, what will become of it, and why.
+
+    Ends with 1 if one will not arrive where it should: dangling, misdirected, serverless, stale_generation,
+    overdue or immortal.
+
+    \b
+    Example:
+      tmux-exporter schedulers
+      tmux-exporter schedulers --json | jq '.schedulers[] | select(.state == "dangling")'
+    """
+    from tmux_exporter.commands.look import schedulers_once
+    from tmux_exporter.commands.views import schedulers as schedulers_view
+
+    with progress(LOOKING):
+        report = schedulers_once(load_config(), os.environ, _say)
+    shown = schedulers_view.as_dict(report)
+    show(json.dumps(shown, indent=2) if as_json else schedulers_view.as_text(report))
+    return int(schedulers_view.in_trouble(report))
+
+
+@cli.command(short_help="List what outlived its pane, by owner and kind.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
+    """List the processes that outlived the pane that started them: whose they were, of which kind, what they
+    cost, on which ports they listen, and why they count as leaked.
+
+    Looks twice, a second apart, where something might only be ending. Ends with 1 if something is leaked.
+
+    \b
+    Example:
+      tmux-exporter leaks
+      tmux-exporter leaks --json | jq '.leaks[] | select(.kind == "mcp_server") | .pid'
+    """
+    from tmux_exporter.commands.look import leaks_once
+    from tmux_exporter.commands.views import leaks as leaks_view
+
+    with progress(LOOKING):
+        report, ports = leaks_once(load_config(), os.environ, _say)
+    shown = leaks_view.as_dict(report, ports)
+    show(json.dumps(shown, indent=2) if as_json else leaks_view.as_text(report, ports))
+    return int(bool(report.leaks))
+
+
+@cli.command(short_help="Watch sessions and agents in the terminal.")
+@click.option("--once", is_flag=True, help="Print one table and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print it once as JSON.")
+@click.option(
+    "--sort",
+    type=click.Choice(["state", "cpu", "memory", "fds", "leaks", "due", "name"]),
+    default="state",
+    show_default=True,
+    help="What comes first; by state it is who waits for a person.",
+)
+@click.option("--filter", "words", metavar="WORDS", default="", help="Only rows that have all these words.")
+@click.option(
+    "--sampling.interval",
+    "sampling_interval",
+    metavar="TIME",
+    default="2s",
+    show_default=True,
+    help="Time between its own samples, where no exporter runs.",
+)
+@_settings
+def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str, words: str) -> int:
+    """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
+    left over, and the next check-in. Shows what the running exporter reports, else takes its own samples.
+
+    Keys: q ends it, / filters, s c m f l d n sort by state, CPU, memory, fds, leaks, next check-in, name.
+
+    \b
+    Example:
+      tmux-exporter top
+      tmux-exporter top --once --sort memory
+      tmux-exporter top --json --filter waiting | jq '.sessions[].agents[].agent'
+    """
+    import sys
+
+    from tmux_exporter.base import log
+    from tmux_exporter.commands.top import loop
+    from tmux_exporter.commands.top.rows import Sort
+    from tmux_exporter.commands.top.screen import View
+
+    config = load_config()
+    log.configure(config.log.level, config.log.format)
+    view = View(sort=Sort(sort), filter=words, source="")
+    terminal = sys.stdout.isatty()
+    if as_json:
+        with progress(LOOKING):
+            text = loop.once_json(config, os.environ, view)
+        show(text)
+    elif once or not terminal:
+        with progress(LOOKING):
+            text = loop.once_text(config, os.environ, view, color=terminal)
+        show(text)
+    else:
+        return loop.run(config, os.environ, view)
+    return 0
+
+
+@cli.command(short_help="Say what this machine lacks, with the command that mends it.")
+@click.option("--hooks", is_flag=True, help="Print what to add to the settings of agents instead.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_settings
+def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int:
+    """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
+    could be better, each with the command that mends it. Changes nothing.
+
+    Ends with 1 if there is something to mend; hints alone are no reason.
+
+    \b
+    Example:
+      tmux-exporter doctor
+      tmux-exporter doctor --json | jq '.findings[] | select(.level == "problem")'
+      tmux-exporter doctor --hooks
+    """
+    import shutil
+    import sys
+
+    if hooks:
+        from tmux_exporter.reporters import hook_settings
+
+        load_config()
+        command = own_program("tmux-exporter")
+        show(hook_settings.as_json(command) if as_json else hook_settings.as_text(command))
+        return 0
+    from tmux_exporter.commands.look import doctor_once
+    from tmux_exporter.commands.views import doctor as doctor_view
+
+    with progress(LOOKING):
+        findings = doctor_once(load_config(), os.environ)
+    width = shutil.get_terminal_size().columns
+    text = doctor_view.as_text(findings, width, color=sys.stdout.isatty())
+    show(doctor_view.as_json(findings) if as_json else text)
+    return int(doctor_view.found_something(findings))
+
+
+cli.add_command(export)
+
+
+@cli.command(
+    short_help="Run a command as an observed operation.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def op(arguments: tuple[str, ...]) -> int:
+    """Never reached from the shell: the program begins in `entry`, where `op` needs no click."""
+    from tmux_exporter.reporters.op import main as run_op
+
+    return run_op(list(arguments))
+
+
+@cli.command(
+    short_help="Called by an agent's hooks: say what it does now.",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def hook(arguments: tuple[str, ...]) -> int:
+    """Never reached from the shell: the program begins in `entry`, where `hook` needs no click."""
+    from tmux_exporter.reporters.hook import main as run_hook
+
+    return run_hook(list(arguments))

@@ -1,0 +1,81 @@
+"""Where both programs begin. Ctrl-C ends each of them with 130, at any moment and without a traceback.
+
+`op` and `hook` must start quickly, the others need not; so this imports nothing before it knows what to run.
+"""
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from types import FrameType
+else:
+    import _signal  # the module `signal` is this one, and enum with 5 ms of its own
+
+EXIT_INTERRUPTED = 130
+"""What a shell makes of a program that SIGINT ends."""
+
+
+def main() -> None:
+    """Run a command of `tmux-exporter`."""
+    _run(_exporter)
+
+
+def remediator() -> None:
+    """Run a command of `tmux-remediator`."""
+    _run(_remediator)
+
+
+def _exporter() -> None:
+    if sys.argv[1:2] == ["op"]:
+        from tmux_exporter.reporters.op import main as op  # noqa: PLC0415 - each command imports what it needs
+
+        sys.exit(op(sys.argv[2:]))
+    if sys.argv[1:2] == ["hook"]:
+        from tmux_exporter.reporters.hook import main as hook  # noqa: PLC0415 - each command imports what it needs
+
+        sys.exit(hook(sys.argv[2:]))
+    from tmux_exporter.cli.exporter import main as cli  # noqa: PLC0415 - each command imports what it needs
+
+    cli()
+
+
+def _remediator() -> None:
+    from tmux_exporter.cli.remediator import main as cli  # noqa: PLC0415 - each command imports what it needs
+
+    cli()
+
+
+def _run(program: "Callable[[], None]") -> None:
+    """Run a program. What it has begun is put back on the way out, where it does not handle SIGINT itself."""
+    # A shell without job control starts what is behind `&` with SIGINT ignored: so it stays.
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _interrupt)
+        sys.unraisablehook = _end_at_once
+    try:
+        try:
+            program()
+        finally:
+            # Python's own end runs code that prints what it cannot raise.
+            if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
+                _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: "FrameType | None") -> None:
+    # The first one is enough: a second must not break what puts things back.
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(lost: "sys.UnraisableHookArgs") -> None:
+    """End where Python would print and drop the interrupt: in a finalizer or a callback of a weak reference.
+
+    Nothing can be put back there; what outlives a process of ours expects it to be killed at any moment.
+    """
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        os._exit(EXIT_INTERRUPTED)
+    sys.__unraisablehook__(lost)

@@ -1,0 +1,158 @@
+"""What `export` writes: the files that an installation carries, made for where they are to be used.
+
+Each function gives the text of its files, by their path below the folder that a user names.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tmux_exporter import PROJECT
+from tmux_exporter.alerting import files
+from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import RUNBOOKS, Scope
+from tmux_exporter.alerting.routes import SAME_THING
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.shipped_files import shipped
+
+_URL = re.compile(r"(?:https?|file)://[^\s\"\\{}<>]+")
+_LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
+_OUR_LABELS = {*SAME_THING, "severity", "priority", "threshold"}
+_NO_BOARDS = '{{ $boards := "" }}'
+_LINK_OUT = re.compile(r"\]\((\.\./[^)#\s]+)")
+_PROGRAM = re.compile(r"^(ExecStart=)\S+/(tmux-exporter|tmux-remediator)(?= )", re.MULTILINE)
+
+
+class Status(StrEnum):
+    """What became of a file."""
+
+    WRITTEN = "written"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A file below the folder, and what became of it."""
+
+    path: Path
+    status: Status
+
+
+def rules(*, job: str, runbooks: str | None, labels: Iterable[str]) -> dict[str, str]:
+    """Rules for Prometheus, a file for each subject, and all of them in one for other programs.
+
+    `labels` are `name=value`, for every alert. Raises UsageError.
+    """
+    if not job:
+        raise UsageError("--job is empty; give the job_name of your scrape configuration, such as --job tmux")
+    scope = Scope(
+        thresholds=thresholds.load(),
+        job=job,
+        runbooks=RUNBOOKS if runbooks is None else _url("--runbook-url", runbooks),
+        labels=dict(_label(each) for each in labels),
+    )
+    others = files.rules_for_others(scope)
+    return files.rules(scope) | {f"other/{name}": text for name, text in others.items()}
+
+
+def alertmanager(*, boards: str | None, webhook: str | None) -> dict[str, str]:
+    """Alertmanager's configuration with what it posts to, and its messages. Raises UsageError."""
+    hook = None if webhook is None else _url("--webhook", webhook)
+    linked = _NO_BOARDS if boards is None else _NO_BOARDS.replace('""', f'"{_url("--board-url", boards)}"')
+    messages = {name: text.replace(_NO_BOARDS, linked) for name, text in shipped("alertmanager").items()}
+    return files.alertmanager(thresholds.load(), webhook=hook) | messages
+
+
+def units(find_program: Callable[[str], str]) -> dict[str, str]:
+    """systemd's units, which start the programs where `find_program` says that they are."""
+
+    def placed(match: re.Match[str]) -> str:
+        return match[1] + _unit_word(find_program(match[2]))
+
+    return {name: _PROGRAM.sub(placed, text) for name, text in shipped("units").items()}
+
+
+def runbooks() -> dict[str, str]:
+    """A page for each alert; links to other pages of the project lead to where anybody can read them."""
+
+    def led(match: re.Match[str]) -> str:
+        return f"]({PROJECT}/{posixpath.normpath(posixpath.join('docs/runbooks', match[1]))}"
+
+    return {name: _LINK_OUT.sub(led, text) for name, text in shipped("runbooks").items()}
+
+
+def write(made: Mapping[str, str], folder: Path, *, force: bool) -> list[Written]:
+    """Write the files below a folder, which is made where there is none; what each reader sees is whole.
+
+    A file that is there and says something else is a UsageError without `force`, and then nothing is written.
+    Raises OSError.
+    """
+    before = {name: _content(folder / name) for name in made}
+    changed = [name for name, text in made.items() if before[name] not in (None, text.encode())]
+    if changed and not force:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UsageError(
+            f"{folder / changed[0]}{more} would be overwritten, and what is there differs; "
+            "--force overwrites, or take another folder for --out"
+        )
+    written = []
+    for name, text in made.items():
+        status = Status.UNCHANGED if before[name] == text.encode() else Status.WRITTEN
+        if status is Status.WRITTEN:
+            status = Status.REPLACED if name in changed else status
+            _replace(folder / name, text)
+        written.append(Written(path=folder / name, status=status))
+    return written
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # What a link leads to is replaced, never the link.
+    path = Path(os.path.realpath(path))
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    # Policies that others may write are refused: whatever the umask, only the owner may.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        with open(os.open(fresh, flags, 0o644), "w", encoding="utf-8") as stream:
+            stream.write(text)
+        fresh.rename(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def _url(option: str, text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise UsageError(f"{option}: {text!r} is no URL; write it whole, such as https://example.org/tmux")
+    return text.rstrip("/")
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not _LABEL.fullmatch(name):
+        raise UsageError(f"--label: {text!r} is no NAME=VALUE, such as --label team=platform")
+    if name in _OUR_LABELS:
+        raise UsageError(f"--label: {name!r} is a label of the alerts themselves; take another name")
+    if "{{" in value:
+        raise UsageError(f"--label: {text!r} would be a template to Prometheus; leave {{{{ out")
+    return name, value
+
+
+def _unit_word(path: str) -> str:
+    """A path as the first word of a unit's ExecStart, where systemd expands percent signs."""
+    if not path.isprintable() or any(mark in path for mark in "\"'\\"):
+        raise UsageError(f"systemd takes no quotes in the path of a program: {path!r}; install it elsewhere")
+    escaped = path.replace("%", "%%")
+    return f'"{escaped}"' if " " in path else escaped

@@ -1,0 +1,122 @@
+"""One look: `once`, `doctor`; `explain`, `schedulers` and `leaks`, with what a running exporter remembers."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from threading import Event
+
+from tmux_exporter.analysis.doctor.findings import Finding, check_up
+from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
+from tmux_exporter.analysis.report.explain import explain
+from tmux_exporter.analysis.report.explained import Explanation
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.base import log
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.config import Config, LogLevel, Reading
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.report import Remembered, Report
+from tmux_exporter.metrics.collectors import collect_all
+from tmux_exporter.metrics.render import openmetrics, text
+from tmux_exporter.metrics.report_json import render as render_json
+from tmux_exporter.sampling.open import open_sampler, require_tmux
+from tmux_exporter.sampling.sampler import SETTLE_SECONDS, Sampler
+from tmux_exporter.sources.host.doctor import look
+from tmux_exporter.sources.own.running_exporter import RunningExporter
+from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+
+
+def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
+    """One sample as `text`, `openmetrics` or `json`. Raises CannotSeeError on a machine without tmux."""
+    log.configure(config.log.level, config.log.format)
+    report = settled_report(config, environ)
+    require_tmux(report, environ)
+    if form == "json":
+        return render_json(report) + b"\n"
+    families = collect_all(report, config).families
+    return openmetrics(families) if form == "openmetrics" else text(families)
+
+
+def explain_once(
+    config: Config, environ: Mapping[str, str], target: str, say: Callable[[str], None]
+) -> Explanation:
+    """Explain one thing of this machine. Raises CannotSeeError where there is none of that name."""
+    log.configure(config.log.level, config.log.format)
+    return explain(target, settled_look(config, environ, earlier(config, say)))
+
+
+def schedulers_once(config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> Report:
+    """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
+    log.configure(config.log.level, config.log.format)
+    report = _open(config, environ, earlier(config, say)).sample()
+    _require_view(report, environ)
+    return report
+
+
+def leaks_once(
+    config: Config, environ: Mapping[str, str], say: Callable[[str], None]
+) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
+    """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it."""
+    log.configure(config.log.level, config.log.format)
+    report = settled_report(config, environ, earlier(config, say))
+    _require_view(report, environ)
+    reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
+    return report, reader.ports(leak.process for leak in report.leaks)
+
+
+def earlier(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:
+    """What the exporter that runs knows by its samples; where it cannot tell, `say` gets one line why.
+
+    It saw processes in panes that are gone, of which one look has no proof any more, or only a guess.
+    """
+    address = config.web.listen_address
+    root = config.processes.root
+    answer = RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask()
+    known = answer.remembered()
+    failure = answer.failure or ("is of another version" if answer.document and known is None else "")
+    if failure:
+        say(f"what listens on {address} {failure}: this rests on one look of its own, without a memory")
+    return known or ()
+
+
+def _require_view(report: Report, environ: Mapping[str, str]) -> None:
+    require_tmux(report, environ)
+    if not report.collector_success.get("processes", False):
+        raise CannotSeeError("not all processes of this machine can be listed; is /proc mounted?")
+
+
+def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Sampler:
+    # Who looks once has no earlier reading to save anything by.
+    full = replace(config.processes, reading=Reading.FULL)
+    return open_sampler(replace(config, processes=full), SystemClock(), environ, earlier=known)
+
+
+def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Report:
+    """One sample, or a second one where that is needed to tell what is leaked."""
+    sampler = _open(config, environ, known)
+    report = sampler.sample()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        report = sampler.sample()
+    return report
+
+
+def settled_look(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Snapshot:
+    """One look, or a second one where that is needed to tell what is leaked."""
+    sampler = _open(config, environ, known)
+    snapshot = sampler.look()
+    if sampler.unsettled:
+        Event().wait(SETTLE_SECONDS)
+        snapshot = sampler.look()
+    return snapshot
+
+
+def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Look at this machine, its tmux servers and agents, and say what is amiss. Changes nothing."""
+    # What would be logged is among the findings.
+    log.configure(LogLevel.ERROR, config.log.format)
+    # What the machine has left is the doctor's business, also beside a node_exporter.
+    config = replace(config, metrics=replace(config.metrics, host=True))
+    report = settled_report(config, environ)
+    options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
+    return check_up(report, look(report, environ, os.getuid(), options, sysctls))

@@ -1,0 +1,268 @@
+"""The background sampler (D1): samples on a fixed tick, and hands out its last result.
+
+Scrapes, the live page and the remediator never touch sampling: a hung tmux server, a hundred scrapers or a
+slow client read the same bytes, which are made once, by the first who asks. All sampling happens in one
+thread; every public method may be called from any.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.log import log_fields
+from tmux_exporter.config import Config
+from tmux_exporter.facts.report import Report
+from tmux_exporter.metrics.catalogue.family import Family
+from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, collect_all, collect_named
+from tmux_exporter.metrics.exporter import ExporterStatus
+from tmux_exporter.metrics.memo import Memo
+from tmux_exporter.metrics.render import Pages, Renderer, compress, text
+from tmux_exporter.metrics.report_json import render as render_json
+
+_log = logging.getLogger(__name__)
+
+FRESH_AGE = 1.0
+"""A sample younger than this is fresh: `?fresh=1` is a remote trigger, so it has a bound."""
+
+
+class Samples(Protocol):
+    """What the publisher asks of a sampler."""
+
+    def sample(self) -> Report:
+        """One look at everything."""
+
+    def failed(self) -> Report:
+        """What to tell after a look that raised."""
+
+    def configure(self, config: Config) -> None:
+        """Use these settings from the next sample on."""
+
+
+class Printer:
+    """Makes pages, one at a time, for whichever thread asks; it keeps what the next page may use."""
+
+    def __init__(self) -> None:
+        self._renderer = Renderer()
+        self._turn = threading.RLock()
+
+    def once(self, made: dict[str, bytes], form: str, make: Callable[[], bytes]) -> bytes:
+        """The bytes of a form, made by whoever asks first; all others wait for them."""
+        with self._turn:
+            if form not in made:
+                made[form] = make()
+            return made[form]
+
+    def pages(self, families: Sequence[Family]) -> Pages:
+        """The families in both formats."""
+        return self._renderer.render(families)
+
+
+class Published:
+    """One sample in every form in which it is served; `sequence` counts samples from 1.
+
+    A form is made when it is first asked for: of most samples hardly any form is.
+    """
+
+    def __init__(
+        self,
+        *,
+        sequence: int,
+        taken_at: float,
+        report: Report,
+        collect: Callable[[], Sequence[Family]],
+        left_out: Callable[[], Mapping[str, int]],
+        printer: Printer,
+    ) -> None:
+        self.sequence = sequence
+        self.taken_at = taken_at
+        self.report = report
+        self._collect = collect
+        self._left_out = left_out
+        self._printer = printer
+        self._made: dict[str, bytes] = {}
+        self._pages: Pages | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The page in the text format."""
+        return self._printer.once(self._made, "text", lambda: self._collected().text)
+
+    @property
+    def text_gzip(self) -> bytes:
+        """The same, compressed."""
+        return self._printer.once(self._made, "text_gzip", lambda: compress(self.text))
+
+    @property
+    def openmetrics(self) -> bytes:
+        """The page in OpenMetrics."""
+        return self._printer.once(self._made, "openmetrics", lambda: self._collected().openmetrics)
+
+    @property
+    def openmetrics_gzip(self) -> bytes:
+        """The same, compressed."""
+        return self._printer.once(self._made, "openmetrics_gzip", lambda: compress(self.openmetrics))
+
+    @property
+    def json(self) -> bytes:
+        """The report, with what the last page had to leave out."""
+        return self._printer.once(self._made, "json", lambda: render_json(self.report, self._left_out()))
+
+    def _collected(self) -> Pages:
+        """Called in the printer's turn."""
+        if self._pages is None:
+            self._pages = self._printer.pages(self._collect())
+        return self._pages
+
+
+class Publisher:
+    """Runs a sampler in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, sampler: Samples, config: Config, clock: Clock) -> None:
+        self._sampler = sampler
+        self._config = config
+        self._clock = clock
+        self._printer = Printer()
+        self._memo = Memo()
+        self._turn = threading.Condition()
+        self._published: Published | None = None
+        self._subscribers: list[Callable[[], None]] = []
+        self._status = ExporterStatus(config_loaded_at=clock.time())
+        self._wanted = False
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def start(self) -> None:
+        """Take the first sample at once, then one each `sampling.interval`."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """End the thread; a sample that is under way is waited for at most `timeout` seconds."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def configure(self, config: Config) -> None:
+        """Use another configuration from the next sample on, and take that sample now."""
+        with self._turn:
+            self._config = config
+            self._status = replace(
+                self._status, config_reload_successful=True, config_loaded_at=self._clock.time()
+            )
+            self._wanted = True
+            self._turn.notify_all()
+
+    def refuse(self) -> None:
+        """Publish from the next sample on that the last configuration was not applied."""
+        with self._turn:
+            self._status = replace(self._status, config_reload_successful=False)
+
+    def current(self) -> Published | None:
+        """The last sample, without waiting; None before the first."""
+        return self._published
+
+    def fresh(self) -> Published | None:
+        """A sample taken now; whoever asks while it is taken shares it. Blocks, and ends with `stop`."""
+        with self._turn:
+            seen = self._published
+            if seen and self._clock.monotonic() - seen.taken_at < FRESH_AGE:
+                return seen
+            self._wanted = True
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._published is not seen or self._stopping)
+            return self._published
+
+    @property
+    def collectors(self) -> Sequence[str]:
+        """The names that `collect` knows."""
+        return (*COLLECTORS, EXPORTER)
+
+    def collect(self, names: Sequence[str]) -> bytes | None:
+        """The families of these collectors from the last sample; None if one of the names is unknown."""
+        published = self._published
+        families = collect_named(published.report, self._config, names, self._status) if published else ()
+        return None if families is None else text(families)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` in the sampler's thread after each sample; the returned function ends that."""
+        with self._turn:
+            self._subscribers.append(callback)
+
+        def end() -> None:
+            with self._turn:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return end
+
+    def _run(self) -> None:
+        due = self._clock.monotonic()
+        while self._wait_until(due):
+            self._publish()
+            interval = self._config.sampling.interval
+            # Late ticks are skipped, not caught up: a burst of samples would only make it later.
+            due += interval * max(1, -(-(self._clock.monotonic() - due) // interval))
+
+    def _wait_until(self, due: float) -> bool:
+        """True when it is time for a sample, False when it is time to end."""
+        with self._turn:
+            self._turn.wait_for(
+                lambda: self._stopping or self._wanted, timeout=max(0.0, due - self._clock.monotonic())
+            )
+            self._wanted = False
+            return not self._stopping
+
+    def _publish(self) -> None:
+        config = self._config
+        taken_at = self._clock.monotonic()
+        self._sampler.configure(config)
+        try:
+            report = self._sampler.sample()
+        except Exception:
+            # One bad sample must not end the exporter: it is counted, logged, and the next one is taken.
+            _log.exception("sample failed")
+            report = self._sampler.failed()
+        self._swap(self._render(report, config, taken_at))
+
+    def _render(self, report: Report, config: Config, taken_at: float) -> Published:
+        return Published(
+            sequence=self._published.sequence + 1 if self._published else 1,
+            taken_at=taken_at,
+            report=report,
+            collect=lambda: self._families(report, config),
+            left_out=lambda: self._status.left_out,
+            printer=self._printer,
+        )
+
+    def _families(self, report: Report, config: Config) -> Sequence[Family]:
+        """Called in the printer's turn, once for each page that is made."""
+        collected = collect_all(report, config, self._status, memo=self._memo)
+        with self._turn:
+            before = self._status.left_out
+            self._status = collected.after(self._status)
+        if before.keys() != collected.left_out.keys():
+            _say_left_out(collected, config.limits.series)
+        return collected.families
+
+    def _swap(self, published: Published) -> None:
+        with self._turn:
+            self._published = published
+            subscribers = tuple(self._subscribers)
+            self._turn.notify_all()
+        for callback in subscribers:
+            callback()
+
+
+def _say_left_out(page: Collected, limit: int) -> None:
+    if page.left_out:
+        families = " ".join(sorted(page.left_out))
+        _log.warning(
+            "series are left out of the page",
+            extra=log_fields(series=page.dropped, limit=limit, families=families),
+        )
+    else:
+        _log.warning("no series are left out of the page any more")

@@ -1,0 +1,143 @@
+"""`top`: sessions and agents in a terminal, the one that needs somebody first."""
+
+import json
+import logging
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Event
+
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.commands.top.reports import Reports, Seen, Source
+from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
+from tmux_exporter.commands.top.screen import View, frame, page, rows_of
+from tmux_exporter.commands.top.terminal import Terminal
+from tmux_exporter.config import Config
+
+_LETTERS = {
+    "s": Sort.STATE,
+    "c": Sort.CPU,
+    "m": Sort.MEMORY,
+    "f": Sort.FDS,
+    "l": Sort.LEAKS,
+    "d": Sort.DUE,
+    "n": Sort.NAME,
+}
+_STEPS = {
+    "up": -1,
+    "down": 1,
+    "k": -1,
+    "j": 1,
+    "page-up": -10,
+    "page-down": 10,
+    "home": -10_000,
+    "end": 10_000,
+}
+_TICK_SECONDS = 1.0
+_FRESH_SECONDS = 1.0
+"""After so long an exporter takes a new sample for who asks for it."""
+
+
+class _Compared:
+    """The newest report and its rates; those of another source are forgotten."""
+
+    def __init__(self) -> None:
+        self.seen: Seen | None = None
+        self.rates = Rates()
+
+    def take(self, seen: Seen) -> None:
+        if self.seen is None or self.seen.source != seen.source:
+            self.rates = Rates()
+        if self.seen is not seen:
+            self.seen = seen
+            self.rates.take(seen.document)
+
+    def board(self, view: View) -> Board | None:
+        if self.seen is None:
+            return None
+        return board(self.seen.document, self.rates, sort=view.sort, words=view.filter.split())
+
+
+def compared(config: Config, environ: Mapping[str, str]) -> _Compared:
+    """Two reports in a row, so that rates are known. Raises CannotSeeError."""
+    source, found, clock = Source(config, environ), _Compared(), SystemClock()
+    found.take(source.report())
+    deadline = clock.monotonic() + 2 * found.seen.document["interval_seconds"] if found.seen else 0.0
+    while not found.rates.known and clock.monotonic() < deadline:
+        Event().wait(_FRESH_SECONDS)
+        found.take(source.report(fresh=True))
+    return found
+
+
+def once_text(config: Config, environ: Mapping[str, str], view: View, *, color: bool) -> str:
+    """What one screen would show, without end below."""
+    found = compared(config, environ)
+    shown = found.board(view)
+    if shown is None or found.seen is None:
+        raise AssertionError("there is a report, or there was an error")
+    width = shutil.get_terminal_size((120, 24)).columns
+    return page(shown, replace(view, source=found.seen.source), width, color=color)
+
+
+def once_json(config: Config, environ: Mapping[str, str], view: View) -> str:
+    """The same as data."""
+    found = compared(config, environ)
+    shown = found.board(view)
+    return json.dumps(as_dict(shown) if shown else {}, indent=2)
+
+
+def run(config: Config, environ: Mapping[str, str], view: View) -> int:
+    """Show it until the user has seen enough; the exit code."""
+    # A line of the log would go across the screen.
+    logging.disable(logging.CRITICAL)
+    with Terminal() as terminal:
+        reports = Reports(Source(config, environ), terminal.wake)
+        reports.start()
+        try:
+            return _loop(terminal, reports, view)
+        finally:
+            reports.stop()
+
+
+def _loop(terminal: Terminal, reports: Reports, view: View) -> int:
+    found, clock = _Compared(), SystemClock()
+    while terminal.ended is None:
+        if reports.failure is not None:
+            raise reports.failure
+        if reports.newest is not None:
+            found.take(reports.newest)
+        shown = found.board(view)
+        view = replace(view, source=found.seen.source if found.seen else "", now=clock.time())
+        columns, lines = terminal.size()
+        terminal.show(frame(shown, view, columns, lines))
+        for key in terminal.keys(_TICK_SECONDS):
+            if key == "q" and not view.editing:
+                return 0
+            view = _typed(view, key) if view.editing else _pressed(view, key, shown)
+    return 0 if terminal.ended == signal.SIGINT else 128 + terminal.ended
+
+
+def _pressed(view: View, key: str, shown: Board | None) -> View:
+    if key in _LETTERS:
+        return replace(view, sort=_LETTERS[key], offset=0)
+    if key == "/":
+        return replace(view, editing=True, offset=0)
+    if key == "escape":
+        return replace(view, filter="", offset=0)
+    if key in _STEPS:
+        last = max(0, rows_of(shown) - 1 if shown else 0)
+        return replace(view, offset=max(0, min(view.offset + _STEPS[key], last)))
+    return view
+
+
+def _typed(view: View, key: str) -> View:
+    edits: Mapping[str, Callable[[], View]] = {
+        "enter": lambda: replace(view, editing=False),
+        "escape": lambda: replace(view, editing=False, filter=""),
+        "backspace": lambda: replace(view, filter=view.filter[:-1]),
+        "clear": lambda: replace(view, filter=""),
+    }
+    if key in edits:
+        return edits[key]()
+    return replace(view, filter=view.filter + key) if len(key) == 1 else view

@@ -1,0 +1,89 @@
+"""Where `top` gets its reports: from the exporter that runs, else from samples of its own."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.commands.top.rows import Document
+from tmux_exporter.config import Config
+from tmux_exporter.metrics.report_json import render
+from tmux_exporter.sampling.open import open_sampler, require_tmux
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.own.running_exporter import RunningExporter
+
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A report and, in words, where it comes from; counters of two sources do not compare."""
+
+    document: Document
+    source: str
+
+
+class Source:
+    """Gives the newest report, whoever has it."""
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        address = config.web.listen_address
+        self._config = config
+        self._environ = environ
+        self._exporter = RunningExporter(
+            address, uid=os.getuid(), clock=SystemClock(), proc_root=config.processes.root
+        )
+        self._from_exporter = f"exporter at {address}"
+        self._own = f"own samples every {config.sampling.interval:g} s"
+        self._sampler: Sampler | None = None
+
+    def report(self, *, fresh: bool = False) -> Seen:
+        """The newest report; `fresh` asks the exporter for a new one, which it has once a second.
+
+        Raises CannotSeeError where there is nothing to see it by.
+        """
+        document = self._exporter.ask(fresh=fresh).document
+        if document is not None:
+            self._sampler = None
+            return Seen(document=document, source=self._from_exporter)
+        if self._sampler is None:
+            self._sampler = open_sampler(self._config, SystemClock(), self._environ)
+        report = self._sampler.sample()
+        require_tmux(report, self._environ)
+        return Seen(document=json.loads(render(report)), source=self._own)
+
+    @property
+    def patience(self) -> float:
+        """Seconds until there may be a newer one."""
+        return _POLL_SECONDS if self._sampler is None else self._config.sampling.interval
+
+
+class Reports:
+    """Takes reports in a thread of its own, for a hung tmux server must not hang the keys."""
+
+    def __init__(self, source: Source, wake: Callable[[], None]) -> None:
+        self._source = source
+        self._wake = wake
+        self._stop = Event()
+        self.newest: Seen | None = None
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin; `wake` is called after each new report and after a failure, which is the end."""
+        Thread(target=self._run, name="top-reports", daemon=True).start()
+
+    def stop(self) -> None:
+        """Take no more."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.newest = self._source.report()
+                self._wake()
+                self._stop.wait(self._source.patience)
+        except BaseException as error:
+            self.failure = error
+            self._wake()

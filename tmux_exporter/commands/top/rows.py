@@ -1,0 +1,313 @@
+"""What `top` shows: the sessions and agents of a report with their rates, sorted and filtered; pure.
+
+It takes the report as the page and other programs get it (`metrics/report_json.py`), so that it is the same
+whether an exporter was asked or this program has looked itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from tmux_exporter.commands.views.schedulers import TROUBLE
+
+Document = Mapping[str, Any]
+_Place = tuple[str, str]
+
+_SHORTEST_SECONDS = 0.9
+_URGENCY = ("waiting", "exited", "unknown", "working", "idle")
+
+
+class Sort(StrEnum):
+    """By what rows are ordered, what needs somebody first."""
+
+    STATE = "state"
+    CPU = "cpu"
+    MEMORY = "memory"
+    FDS = "fds"
+    LEAKS = "leaks"
+    DUE = "due"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Cores used since the report before (1 is one core), bytes, open files; None is not known."""
+
+    cpu_cores: float | None
+    memory_bytes: int | None
+    memory_limit_bytes: int | None
+    open_fds: int | None
+    processes: int
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """Memory against its limit."""
+        if self.memory_bytes is None or not self.memory_limit_bytes:
+            return None
+        return self.memory_bytes / self.memory_limit_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What a session left over and what it waits for: leaks, check-ins, the next of which is due then."""
+
+    leaks: int = 0
+    leaked_memory_bytes: int | None = None
+    check_ins: int = 0
+    in_trouble: int = 0
+    next_due_timestamp_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRow:
+    """One agent; `reason` says what it waits for, empty while it does not."""
+
+    agent: str
+    program: str
+    version: str
+    role: str
+    window: str
+    pane: str
+    state: str
+    reason: str
+    state_since_timestamp_seconds: float
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One session and its agents. `gone` says that only what it left over is still there."""
+
+    server: str
+    session: str
+    gone: bool
+    attached_clients: int
+    panes: int
+    cost: Cost
+    owed: Owed
+    agents: tuple[AgentRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """One report as `top` shows it; `cost` and `owed` are of everything, whatever the filter."""
+
+    timestamp: float
+    interval_seconds: float
+    complete: bool
+    servers: int
+    servers_down: int
+    sessions_there: int
+    agents: Mapping[str, int]
+    cost: Cost
+    owed: Owed
+    sessions: tuple[SessionRow, ...]
+
+
+class Rates:
+    """CPU as cores, from the counters of two reports."""
+
+    def __init__(self) -> None:
+        self._before: tuple[float, dict[object, float]] | None = None
+        self._rates: dict[object, float] = {}
+        self._compared = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there have been two reports to compare."""
+        return self._compared
+
+    def take(self, document: Document) -> None:
+        """Take in the next report; one that is as good as the last changes nothing."""
+        now = document["timestamp"]
+        counters = {key: thing["usage"]["cpu_seconds_total"] for key, thing in _things(document)}
+        if self._before is not None:
+            then, earlier = self._before
+            if 0 <= now - then < _SHORTEST_SECONDS:
+                return
+            self._compared = now > then
+            # A counter that fell belongs to another life, and a clock that was set back to no time at all.
+            self._rates = {
+                key: (total - earlier[key]) / (now - then)
+                for key, total in counters.items()
+                if now > then and total >= earlier.get(key, total + 1)
+            }
+        self._before = (now, counters)
+
+    def of(self, key: object) -> float | None:
+        """The rate of one session or agent; None before its second report."""
+        return self._rates.get(key)
+
+
+def board(document: Document, rates: Rates, *, sort: Sort = Sort.STATE, words: Sequence[str] = ()) -> Board:
+    """The rows of one report: those in which each of `words` occurs, in the order of `sort`."""
+    sessions = [_shown(each, words) for each in _sessions(document, rates)]
+    rank = _RANKS[sort]
+    rows = [
+        replace(each, agents=tuple(sorted(each.agents, key=lambda agent: rank(agent, each))))
+        for each in sessions
+        if each is not None
+    ]
+    states = [agent["state"] for agent in document["agents"]]
+    down = sum(not server["up"] and not server["ended"] for server in document["servers"])
+    return Board(
+        timestamp=document["timestamp"],
+        interval_seconds=document["interval_seconds"],
+        complete=document["complete"],
+        servers=sum(server["up"] for server in document["servers"]),
+        servers_down=down,
+        sessions_there=len(document["sessions"]),
+        agents={state: states.count(state) for state in _URGENCY if state in states},
+        cost=_total(document, rates),
+        owed=_owed(document["leaks"], document["schedulers"]),
+        sessions=tuple(sorted(rows, key=lambda each: _session_rank(each, rank))),
+    )
+
+
+def as_dict(shown: Board) -> dict[str, Any]:
+    """The board as JSON-ready data. Null is not known; times are seconds since the epoch."""
+    return {"version": 1, **asdict(shown)}
+
+
+def _things(document: Document) -> Iterable[tuple[object, Mapping[str, Any]]]:
+    for session in document["sessions"]:
+        yield ("session", session["server"], session["session"]), session
+    for agent in document["agents"]:
+        yield ("agent", agent["server"], agent["session"], agent["agent"]), agent
+
+
+def _sessions(document: Document, rates: Rates) -> Iterable[SessionRow]:
+    agents: dict[_Place, list[AgentRow]] = {}
+    leaks: dict[_Place, list[Mapping[str, Any]]] = {}
+    check_ins: dict[_Place, list[Mapping[str, Any]]] = {}
+    for agent in document["agents"]:
+        agents.setdefault((agent["server"], agent["session"]), []).append(_agent(agent, rates))
+    for target, things in ((leaks, document["leaks"]), (check_ins, document["schedulers"])):
+        for thing in things:
+            target.setdefault((thing["server"], thing["session"]), []).append(thing)
+    there = {(each["server"], each["session"]): each for each in document["sessions"]}
+    for place in dict.fromkeys((*there, *agents, *leaks, *check_ins)):
+        session = there.get(place)
+        server, name = place
+        yield SessionRow(
+            server=server,
+            session=name,
+            gone=session is None,
+            attached_clients=session["attached_clients"] if session else 0,
+            panes=session["panes"] if session else 0,
+            cost=_cost(session["usage"], rates.of(("session", *place))) if session else _NOTHING,
+            owed=_owed(leaks.get(place, ()), check_ins.get(place, ())),
+            agents=tuple(agents.get(place, ())),
+        )
+
+
+def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
+    return AgentRow(
+        agent=agent["agent"],
+        program=agent["program"],
+        version=agent["version"],
+        role=agent["role"],
+        window=agent["window"],
+        pane=agent["pane"],
+        state=agent["state"],
+        reason=agent["waiting_reason"] or "",
+        state_since_timestamp_seconds=agent["state_since_timestamp_seconds"],
+        cost=_cost(agent["usage"], rates.of(("agent", agent["server"], agent["session"], agent["agent"]))),
+    )
+
+
+_NOTHING = Cost(cpu_cores=None, memory_bytes=None, memory_limit_bytes=None, open_fds=None, processes=0)
+
+
+def _cost(usage: Mapping[str, Any], rate: float | None) -> Cost:
+    return Cost(
+        cpu_cores=rate,
+        memory_bytes=usage["memory_bytes"],
+        memory_limit_bytes=usage["memory_limit_bytes"],
+        open_fds=usage["open_fds"],
+        processes=usage["processes"],
+    )
+
+
+def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, Any]]) -> Owed:
+    left, pending = list(leaks), list(check_ins)
+    due = [each["due_timestamp_seconds"] for each in pending if each["due_timestamp_seconds"] is not None]
+    return Owed(
+        leaks=len(left),
+        leaked_memory_bytes=_sum(each["memory_bytes"] for each in left),
+        check_ins=len(pending),
+        in_trouble=sum(each["state"] in TROUBLE for each in pending),
+        next_due_timestamp_seconds=min(due, default=None),
+    )
+
+
+def _total(document: Document, rates: Rates) -> Cost:
+    usages = [session["usage"] for session in document["sessions"]]
+    places = [("session", each["server"], each["session"]) for each in document["sessions"]]
+    return Cost(
+        cpu_cores=_sum(rates.of(place) for place in places),
+        memory_bytes=_sum(usage["memory_bytes"] for usage in usages),
+        memory_limit_bytes=None,
+        open_fds=_sum(usage["open_fds"] for usage in usages),
+        processes=sum(usage["processes"] for usage in usages),
+    )
+
+
+def _sum(figures: Iterable[Any]) -> Any:  # noqa: ANN401
+    """Of those that are known; None where none is."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
+
+
+def _shown(row: SessionRow, words: Sequence[str]) -> SessionRow | None:
+    """The session with those of its agents that fit; all of them where it fits by itself."""
+    own = f"{row.server} {row.session}".lower()
+    left = [word.lower() for word in words if word.lower() not in own]
+    if not left:
+        return row
+    agents = tuple(
+        agent
+        for agent in row.agents
+        if all(word in f"{agent.agent} {_words(agent)}".lower() for word in left)
+    )
+    return replace(row, agents=agents) if agents else None
+
+
+def _words(agent: AgentRow) -> str:
+    return " ".join((agent.program, agent.version, agent.role, agent.pane, agent.state, agent.reason))
+
+
+Rank = Callable[[AgentRow | None, SessionRow], tuple[Any, ...]]
+"""How a row is ordered, the smallest first: an agent in its session, or (None) a session."""
+
+
+def _most(figure: float | None) -> tuple[bool, float]:
+    return figure is None, -(figure or 0)
+
+
+def _by_state(agent: AgentRow | None, session: SessionRow) -> tuple[Any, ...]:
+    if agent is None:
+        trouble = -session.owed.in_trouble
+        return min((_by_state(each, session) for each in session.agents), default=(9, 0.0)), trouble
+    return _URGENCY.index(agent.state), agent.state_since_timestamp_seconds
+
+
+def _by_due(agent: AgentRow | None, session: SessionRow) -> tuple[Any, ...]:
+    due = session.owed.next_due_timestamp_seconds if agent is None else None
+    return due is None, due or 0.0
+
+
+_RANKS: Mapping[Sort, Rank] = {
+    Sort.STATE: _by_state,
+    Sort.CPU: lambda agent, session: _most((agent or session).cost.cpu_cores),
+    Sort.MEMORY: lambda agent, session: _most((agent or session).cost.memory_bytes),
+    Sort.FDS: lambda agent, session: _most((agent or session).cost.open_fds),
+    Sort.LEAKS: lambda agent, session: _most(session.owed.leaks if agent is None else None),
+    Sort.DUE: _by_due,
+    Sort.NAME: lambda agent, session: (session.server, session.session) if agent is None else (agent.agent,),
+}
+
+
+def _session_rank(row: SessionRow, rank: Rank) -> tuple[Any, ...]:
+    return (row.gone, *rank(None, row), row.server, row.session)

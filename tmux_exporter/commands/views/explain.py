@@ -1,0 +1,85 @@
+"""An Explanation for a terminal and as plain data."""
+
+from dataclasses import asdict
+from typing import Any
+
+from tmux_exporter.analysis.report.explained import Explanation, Member, Sums
+from tmux_exporter.commands.views.human import UNKNOWN, number, size
+from tmux_exporter.commands.views.text_table import Column, table
+
+_COLUMNS = (
+    Column("PID", right=True),
+    Column("NAME"),
+    Column("MEMORY", right=True),
+    Column("SHARE", right=True),
+    Column("CPU", right=True),
+    Column("FDS", right=True),
+    Column("THREADS", right=True),
+    Column("EVIDENCE"),
+)
+
+_PART_COLUMNS = (
+    Column("PART"),
+    Column("PROCESSES", right=True),
+    Column("MEMORY", right=True),
+    Column("CPU", right=True),
+    Column("FDS", right=True),
+    Column("THREADS", right=True),
+    Column("WHAT"),
+)
+
+
+def as_dict(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON-ready data; a fact that is there twice is a list."""
+    facts: dict[str, list[str]] = {}
+    for label, value in explanation.facts:
+        facts.setdefault(label, []).append(value)
+    return {
+        "version": 1,
+        "title": explanation.title,
+        "facts": {label: values[0] if len(values) == 1 else values for label, values in facts.items()},
+        "sums": asdict(explanation.sums),
+        "parts": [asdict(part) for part in explanation.parts],
+        "members": [asdict(member) for member in explanation.members],
+    }
+
+
+def as_text(explanation: Explanation) -> str:
+    """The explanation as a page for a terminal."""
+    width = max((len(label) for label, _ in explanation.facts), default=0)
+    lines = [explanation.title, *(f"  {label:<{width}}  {value}" for label, value in explanation.facts)]
+    if explanation.parts:
+        parts = [(part.name, *_sums(part.sums), part.words) for part in explanation.parts]
+        lines += ["", *table(_PART_COLUMNS, parts)]
+    if explanation.members:
+        rows = [_row(member) for member in explanation.members]
+        if len(rows) > 1:
+            count, memory, cpu, fds, threads = _sums(explanation.sums)
+            rows.append(("", f"all {count}", memory, "", cpu, fds, threads, ""))
+        lines += ["", *table(_COLUMNS, rows)]
+    else:
+        lines += ["", "  no living process"]
+    return "\n".join(lines)
+
+
+def _sums(sums: Sums) -> tuple[str, str, str, str, str]:
+    return (
+        str(sums.processes),
+        size(sums.memory_bytes),
+        f"{sums.cpu_seconds:.1f}s",
+        number(sums.open_fds),
+        str(sums.threads),
+    )
+
+
+def _row(member: Member) -> tuple[str, ...]:
+    return (
+        str(member.pid),
+        member.name,
+        size(member.memory_bytes),
+        UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}",
+        f"{member.cpu_seconds:.1f}s",
+        number(member.open_fds),
+        str(member.threads),
+        member.evidence,
+    )

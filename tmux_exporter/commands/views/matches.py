@@ -1,0 +1,81 @@
+"""What policies match now, thing by thing, and what speaks against touching it."""
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.decide.candidates import Candidate, population
+from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.decide.state import Verdict
+from tmux_exporter.remediator.policies.policy import PolicySet
+
+_COLUMNS = (
+    Column("policy"),
+    Column("kind"),
+    Column("pid", right=True),
+    Column("server"),
+    Column("session"),
+    Column("name"),
+    Column("match"),
+    Column("cmdline_sha256"),
+)
+
+
+class Row(NamedTuple):
+    """One thing: `matched` says whether the policy is for it, `refusal` why it would be left alone."""
+
+    policy: str
+    candidate: Candidate
+    matched: bool
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveView:
+    """What was found; leaked processes also where no policy names them, with the hash that would."""
+
+    rows: tuple[Row, ...]
+
+    def as_table(self) -> str:
+        """One row per thing."""
+        if not self.rows:
+            return "nothing is matched now"
+        return "\n".join(table(_COLUMNS, [_cells(row) for row in self.rows]))
+
+    def as_json(self) -> str:
+        """The same as JSON."""
+        names = [column.title for column in _COLUMNS]
+        cells = [dict(zip(names, _cells(row), strict=True)) for row in self.rows]
+        return json.dumps({"matches": cells}, indent=2)
+
+
+def live_view(policies: PolicySet, verdict: Verdict, report: Report, about: Hold | None = None) -> LiveView:
+    """What a verdict says of the last report; with `about` all that this covers, matched or not."""
+    rows = []
+    for policy in policies.policies:
+        watches = verdict.state.policies[policy.name].watches
+        for candidate in population(policy, report):
+            watch = watches.get(candidate.key)
+            told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
+            if told if about is None else about.covers(candidate):
+                refusal = watch.refusal if watch is not None else None
+                rows.append(Row(policy.name, candidate, watch is not None, refusal or ""))
+    return LiveView(rows=tuple(rows))
+
+
+def _cells(row: Row) -> list[str]:
+    target = row.candidate.target
+    matched = f"yes, left alone: {row.refusal}" if row.refusal else "yes"
+    return [
+        row.policy,
+        target.kind,
+        str(target.processes[0].pid) if target.processes else "",
+        target.server,
+        target.session,
+        target.name,
+        matched if row.matched else "no",
+        target.argv_sha256,
+    ]

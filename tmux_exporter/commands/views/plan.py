@@ -1,0 +1,60 @@
+"""A plan as a person reads it, and what came of it."""
+
+import json
+from collections.abc import Sequence
+
+from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.remediator.decide.order import Order
+
+_PLANNED = (
+    Column("policy"),
+    Column("kind"),
+    Column("pid", right=True),
+    Column("server"),
+    Column("session"),
+    Column("name"),
+    Column("steps"),
+)
+_DONE = (*_PLANNED, Column("outcome"))
+
+
+def planned(orders: Sequence[Order]) -> str:
+    """One row per order."""
+    return "\n".join(table(_PLANNED, [_row(each) for each in orders]))
+
+
+def applied(results: Sequence[tuple[Order, bool, str]]) -> str:
+    """One row per order, with what came of it."""
+    return "\n".join(table(_DONE, [[*_row(order), outcome] for order, _, outcome in results]))
+
+
+def applied_json(results: Sequence[tuple[Order, bool, str]]) -> str:
+    """The same as JSON."""
+    return json.dumps(
+        {
+            "results": [
+                {
+                    "policy": order.policy.name,
+                    "kind": order.target.kind,
+                    "processes": order.target.processes,
+                    "ended": ended,
+                    "outcome": outcome,
+                }
+                for order, ended, outcome in results
+            ]
+        },
+        indent=2,
+    )
+
+
+def _row(order: Order) -> list[str]:
+    target = order.target
+    return [
+        order.policy.name,
+        target.kind,
+        str(target.processes[0].pid),
+        target.server,
+        target.session,
+        target.name,
+        ", ".join(f"{each.action} ({each.signal})" for each in order.stages),
+    ]

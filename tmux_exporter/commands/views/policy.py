@@ -1,0 +1,78 @@
+"""Policies as a person reads them: what each is for, from when on, and what it may do."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.config.parsers import format_duration
+from tmux_exporter.remediator.policies.policy import Policy, PolicySet
+
+_COLUMNS = (
+    Column("policy"),
+    Column("mode"),
+    Column("for"),
+    Column("held", right=True),
+    Column("steps"),
+    Column("digest"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyView:
+    """A set of policies that may run."""
+
+    policies: PolicySet
+
+    def as_table(self) -> str:
+        """One row per policy."""
+        return "\n".join(table(_COLUMNS, [_row(each) for each in self.policies.policies]))
+
+    def as_json(self) -> str:
+        """The same, with whole digests."""
+        return json.dumps(
+            {
+                "sha256": self.policies.digest,
+                "policies": [_document(each) for each in self.policies.policies],
+                "warnings": list(self.policies.remarks),
+            },
+            indent=2,
+        )
+
+
+def _row(policy: Policy) -> list[str]:
+    return [
+        policy.name,
+        policy.mode,
+        _what(policy),
+        format_duration(policy.hold),
+        ", ".join(_steps(policy)),
+        policy.digest[:12],
+    ]
+
+
+def _document(policy: Policy) -> dict[str, Any]:
+    return {
+        "policy": policy.name,
+        "description": policy.description,
+        "mode": policy.mode,
+        "kind": policy.match.kind,
+        "for_seconds": policy.hold,
+        "steps": _steps(policy),
+        "sha256": policy.digest,
+    }
+
+
+def _what(policy: Policy) -> str:
+    """The kind, and its states where those narrow."""
+    narrowed = (*policy.match.states, *policy.match.agent_states, *policy.match.leak_kinds)
+    return f"{policy.match.kind} {'|'.join(narrowed)}".strip()
+
+
+def _steps(policy: Policy) -> list[str]:
+    found = []
+    for rung in policy.ladder:
+        waits = f" after {format_duration(rung.after)}" if rung.after else ""
+        person = " by a person" if rung.approvals else ""
+        found.append(f"{rung.action}{waits}{person}")
+    return found

@@ -1,0 +1,298 @@
+"""The kinds of settings: what a text may be, how it becomes a value, how a value is written.
+
+`parse` takes the scalar's text and raises ValueError with one sentence that holds the mend. `style` says how
+YAML must have written the scalar: TEXT refuses what YAML 1.1 itself would not read as a string (`no`,
+`1:30`, `2026-01-01`), BARE refuses quotes, ANY takes both.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from tmux_exporter.config.parsers import (
+    format_duration,
+    format_size,
+    nearest,
+    parse_duration,
+    parse_size,
+    shown,
+)
+
+
+class Style(Enum):
+    """How a scalar must be written in YAML."""
+
+    TEXT = auto()
+    BARE = auto()
+    ANY = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """Seconds between two bounds, both included."""
+
+    at_least: float
+    at_most: float
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"duration, {format_duration(self.at_least)} to {format_duration(self.at_most)}"
+
+    def parse(self, text: str) -> float:
+        """Seconds."""
+        value = parse_duration(text)
+        if not self.at_least <= value <= self.at_most:
+            low, high = format_duration(self.at_least), format_duration(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}")
+        return value
+
+    def render(self, value: float) -> str:
+        """YAML text."""
+        return format_duration(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeOrNone:
+    """Bytes between two bounds, both included; `none` where there is nothing to set."""
+
+    at_least: int
+    at_most: int
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}, or `none`"
+
+    def parse(self, text: str) -> int | None:
+        """Bytes, or None."""
+        if text == "none":
+            return None
+        try:
+            value = parse_size(text)
+        except ValueError as error:
+            raise ValueError(f"{error}, or none") from None
+        if not self.at_least <= value <= self.at_most:
+            low, high = format_size(self.at_least), format_size(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}, or none")
+        return value
+
+    def render(self, value: int | None) -> str:
+        """YAML text."""
+        return "none" if value is None else format_size(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integer:
+    """A decimal number between two bounds, both included."""
+
+    at_least: int
+    at_most: int
+    style = Style.BARE
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"number, {self.at_least} to {self.at_most}"
+
+    def parse(self, text: str) -> int:
+        """The number; `010` is refused, because YAML 1.1 reads it as 8 and a person as 10."""
+        if re.fullmatch(r"0[0-9]+", text):
+            raise ValueError(f"{shown(text)} is octal to YAML; write it without the leading 0")
+        if not re.fullmatch(r"-?[0-9]+", text):
+            raise ValueError(f"{shown(text)} is not a whole number; write decimal digits only")
+        # The length first: int() of a million digits takes minutes.
+        if len(text) > len(str(self.at_most)) or not self.at_least <= int(text) <= self.at_most:
+            raise ValueError(f"{shown(text)} is out of range; allowed is {self.at_least} to {self.at_most}")
+        return int(text)
+
+    def render(self, value: int) -> str:
+        """YAML text."""
+        return str(value)
+
+
+# What YAML 1.1 takes for a boolean, or what people from other formats write for one.
+_BOOLEAN_WORDS = {
+    **dict.fromkeys(("yes", "on", "true", "y", "1"), "true"),
+    **dict.fromkeys(("no", "off", "false", "n", "0"), "false"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boolean:
+    """`true` or `false`, and nothing else that YAML 1.1 takes for one."""
+
+    style = Style.BARE
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return "`true` or `false`"
+
+    def parse(self, text: str) -> bool:
+        """The truth value."""
+        if text not in ("true", "false"):
+            mend = _BOOLEAN_WORDS.get(text.lower(), "true or false")
+            raise ValueError(f"{shown(text)} is neither true nor false; write {mend}")
+        return text == "true"
+
+    def render(self, value: bool) -> str:
+        """YAML text."""
+        return "true" if value else "false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One member of a closed list."""
+
+    of: type[StrEnum]
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return " or ".join(f"`{member}`" for member in self.of)
+
+    def parse(self, text: str) -> StrEnum:
+        """The member."""
+        names = [member.value for member in self.of]
+        if text not in names:
+            near = nearest(text, names)
+            mend = f"did you mean '{near}'?" if near else "write one of them"
+            raise ValueError(f"{shown(text)} is not one of {', '.join(names)}; {mend}")
+        return self.of(text)
+
+    def render(self, value: StrEnum) -> str:
+        """YAML text."""
+        return value.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A text that `parser` accepts."""
+
+    what: str
+    parser: Callable[[str], str]
+    style = Style.TEXT
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return self.what
+
+    def parse(self, text: str) -> str:
+        """The text, as the parser returns it."""
+        return self.parser(text)
+
+    def render(self, value: str) -> str:
+        """YAML text; single quotes are the one style in which nothing has a meaning."""
+        return "'" + value.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Bytes between two bounds, both included."""
+
+    at_least: int
+    at_most: int
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}"
+
+    def parse(self, text: str) -> int:
+        """Bytes."""
+        value = parse_size(text)
+        if not self.at_least <= value <= self.at_most:
+            low, high = format_size(self.at_least), format_size(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}")
+        return value
+
+    def render(self, value: int) -> str:
+        """YAML text."""
+        return format_size(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A value as it is written, whatever YAML takes it for: what it means depends on another key."""
+
+    what: str
+    style = Style.ANY
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return self.what
+
+    def parse(self, text: str) -> str:
+        """The text."""
+        return text
+
+    def render(self, value: str) -> str:
+        """YAML text."""
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOf:
+    """A list of scalars of one kind, without duplicates; none by default."""
+
+    item: Text | Choice
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return f"list of: {self.item.describe()}"
+
+
+class MisfitError(ValueError):
+    """What a check finds: fields that do not fit together, and the one among them to be mended, if one is."""
+
+    def __init__(self, words: str, key: str = "") -> None:
+        super().__init__(words)
+        self.key = key
+
+
+def accept(_: object) -> None:
+    """Take any record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A mapping, read into the frozen dataclass `of` as one of `Records` is."""
+
+    of: type[object]
+    check: Callable[[object], None] = accept
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return "mapping, see below"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """A list of mappings, each read into the frozen dataclass `of`, whose fields are settings again.
+
+    `check` sees a finished record and raises MisfitError where its fields do not fit together.
+    """
+
+    of: type[object]
+    check: Callable[[object], None]
+
+    def describe(self) -> str:
+        """For the reference page."""
+        return "list of mappings, see below"
+
+
+Scalar = Duration | SizeOrNone | Size | Integer | Boolean | Choice | Text | Written
+Kind = Scalar | ListOf | Records | Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What one key holds and what it is for; carried by the dataclass field of that key."""
+
+    kind: Kind
+    meaning: str
+
+
+def setting(kind: Kind, meaning: str) -> dict[str, Setting]:
+    """The metadata of a field that is a key of the file."""
+    return {"setting": Setting(kind=kind, meaning=meaning)}

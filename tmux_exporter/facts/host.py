@@ -1,0 +1,54 @@
+"""Facts about the machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+"""The modes of a CPU (closed list, a label), in the order of /proc/stat; guests are within user and nice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystem:
+    """Space of a mounted file system in bytes; `available_bytes` is what others than root can still fill."""
+
+    size_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDevice:
+    """Bytes since the device is there, and its speed in bytes per second, None where it has none to tell."""
+
+    received_bytes: int
+    sent_bytes: int
+    speed_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """The machine in one reading, as far as it can be read; what cannot is None, or not in its mapping.
+
+    Counters are the kernel's own and count since the boot, or since their device is there. By what they are:
+    `cpu_seconds` all cores by mode, `disk_io_seconds` time with work at hand by disk, `filesystems` by mount
+    point, `networks` by device, `pressure_seconds` by resource (cpu, io, memory) and kind (some, full).
+    `threads` are all process and thread ids in use, `inotify_instances` those of this user. `complete` is
+    False where something is there that could not be read or understood; what this kernel does not have or
+    does not show to us is no fault.
+    """
+
+    memory_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)
+    load1: float | None = None
+    disk_io_seconds: Mapping[str, float] = field(default_factory=dict)
+    filesystems: Mapping[str, FileSystem] = field(default_factory=dict)
+    networks: Mapping[str, NetworkDevice] = field(default_factory=dict)
+    pressure_seconds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    processes: int | None = None
+    threads: int | None = None
+    threads_limit: int | None = None
+    ptys: int | None = None
+    ptys_limit: int | None = None
+    inotify_instances: int | None = None
+    inotify_instances_limit: int | None = None
+    complete: bool = True

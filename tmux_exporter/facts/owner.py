@@ -1,0 +1,43 @@
+"""Who a process belongs to, and on what evidence."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+
+
+class OwnerKind(StrEnum):
+    """What a process belongs to."""
+
+    PANE = "pane"
+    SERVER = "server"
+    LEAKED = "leaked"
+    OTHER = "other"
+
+
+class Evidence(StrEnum):
+    """Which look tied a process to its owner, strongest first."""
+
+    TREE = "tree"
+    KERNEL_SESSION = "kernel_session"
+    TTY = "tty"
+    ENVIRONMENT = "environment"
+    AGENT_MARKER = "agent_marker"
+    FOLDER = "folder"
+    MEMORY = "memory"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whom a process belongs to, and the evidence in words for `explain`.
+
+    `pane` is set for PANE and, where the pane is known, for LEAKED; `server` for all but OTHER.
+    """
+
+    kind: OwnerKind
+    evidence: Evidence
+    reason: str
+    server: ProcessId | None = None
+    pane: PaneKey | None = None

@@ -1,0 +1,128 @@
+"""What a metric family is: its declaration (`Spec`) and one sample's values under it (`Family`)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from tmux_exporter.facts.report import Histogram
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Kind(StrEnum):
+    """How a family's values behave.
+
+    An INFO is always 1 and says something with its labels: `info` in OpenMetrics, a gauge in the text format.
+    """
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+class Status(StrEnum):
+    """Whether `/metrics` can show the family today, or its name is only reserved."""
+
+    BUILT = "built"
+    PLANNED = "planned"
+
+
+_SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info"}
+
+
+COMMANDS_OPTION = "operations.watch_commands"
+"""The setting that adds the families of tmux commands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One family as it is promised to users.
+
+    `name` is what PromQL sees (a counter's with `_total`). `unit` is the end of the name before `_total`,
+    empty for plain numbers. `closed` lists every value that a label can have; a label that is not in it is
+    open. `option` is the setting that has to be true for the family to be shown, `switch` the one that has
+    to be false for it not to be. A declaration that contradicts itself raises ValueError.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    subject: str
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    status: Status = Status.BUILT
+    closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    option: str = ""
+    switch: str = ""
+
+    def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ValueError(f"{self.name}: {problem}")
+
+    def _problems(self) -> list[str]:
+        found = []
+        if not all(_NAME.fullmatch(name) for name in (self.name, *self.labels)):
+            found.append("names are lower case letters, digits and underscores")
+        if len(set(self.labels)) != len(self.labels) or "le" in self.labels:
+            found.append("a label is there twice")
+        if not self.help.endswith(".") or "\n" in self.help:
+            found.append("help is one line of whole sentences")
+        for kind, suffix in _SUFFIX.items():
+            if self.name.endswith(suffix) is not (self.kind is kind):
+                found.append(f"{suffix} belongs to {kind} and to no other kind")
+        if self.unit and not self.base.endswith(f"_{self.unit}"):
+            found.append(f"the name does not end in its unit {self.unit}")
+        if not self.closed.keys() <= set(self.labels):
+            found.append("a closed list is given for a label that is not there")
+        return found
+
+    @property
+    def base(self) -> str:
+        """The family's name in OpenMetrics: without `_total` or `_info`."""
+        return self.name.removesuffix(_SUFFIX.get(self.kind, ""))
+
+
+class Sample(NamedTuple):
+    """One series' value; the label values stand in the order of `Spec.labels`."""
+
+    labels: tuple[str, ...]
+    value: float
+
+
+class Distribution(NamedTuple):
+    """One histogram; the label values stand in the order of `Spec.labels`."""
+
+    labels: tuple[str, ...]
+    histogram: Histogram
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One sample's values of one family: `histograms` for a histogram, `samples` for every other kind.
+
+    `series` is how many series this makes in Prometheus. Values that do not fit the declaration raise
+    ValueError: a shifted label would be a wrong series.
+    """
+
+    spec: Spec
+    samples: tuple[Sample, ...] = ()
+    histograms: tuple[Distribution, ...] = ()
+    series: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        series = len(self.samples) + sum(len(each.histogram.bounds) + 3 for each in self.histograms)
+        object.__setattr__(self, "series", series)
+        if self.samples if self.spec.kind is Kind.HISTOGRAM else self.histograms:
+            raise ValueError(f"{self.spec.name}: these are not the values of a {self.spec.kind}")
+        width = len(self.spec.labels)
+        for labels, _ in (*self.samples, *self.histograms):
+            if len(labels) != width:
+                raise ValueError(
+                    f"{self.spec.name}: {len(labels)} label values for {width} labels: {labels!r}"
+                )
+        for _, histogram in self.histograms:
+            if len(histogram.bounds) != len(histogram.counts) or min(histogram.bounds, default=0.0) < 0:
+                raise ValueError(f"{self.spec.name}: one count for each bound, and no bound below 0")

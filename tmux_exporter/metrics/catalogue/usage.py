@@ -1,0 +1,185 @@
+"""The families that say what a group of processes costs, once for session, agent and pane."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+
+from tmux_exporter.facts.report import Usage
+from tmux_exporter.metrics.catalogue.family import Kind, Sample, Spec, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """One family of every group: `tmux_<group>_<suffix>`.
+
+    `field` is the attribute of `Usage` that holds it, empty while it is only planned. `common` families are
+    shown for panes too, the rest only with `metrics.pane_detail`. `{its}` in the help names the group.
+    """
+
+    suffix: str
+    help: str
+    unit: str = ""
+    kind: Kind = Kind.GAUGE
+    field: str = ""
+    common: bool = False
+
+
+PANE_DETAIL = "metrics.pane_detail"
+
+MEMORY_SOURCE_HELP = (
+    "memory_source is what tmux_{group}_memory_bytes rests on: status (nothing of note is shared), "
+    "smaps_rollup (what is shared is divided among its sharers), upper_bound (what is shared could not be "
+    "told apart and counts for each of them), empty where it is not known."
+)
+
+ROWS = (
+    UsageRow(
+        suffix="memory_bytes",
+        unit="bytes",
+        field="memory_bytes",
+        common=True,
+        help="About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
+        "processes, each page once. Files, page cache and swap are not counted. memory_source in the info "
+        "says what it rests on.",
+    ),
+    UsageRow(
+        suffix="memory_limit_bytes",
+        unit="bytes",
+        field="memory_limit_bytes",
+        help="Lowest limit on the memory of {it}: of the configuration, of the cgroups that hold all of it "
+        "(and perhaps more than it), and of the host.",
+    ),
+    UsageRow(
+        suffix="resident_memory_bytes",
+        unit="bytes",
+        field="resident_memory_bytes",
+        help="Resident memory of the processes of {it}, summed: what several processes map counts for each "
+        "of them.",
+    ),
+    UsageRow(
+        suffix="anonymous_memory_bytes",
+        unit="bytes",
+        field="anonymous_memory_bytes",
+        help="Resident anonymous memory of the processes of {it}; files, shared memory and swap are not "
+        "counted.",
+    ),
+    UsageRow(
+        suffix="swap_memory_bytes",
+        unit="bytes",
+        field="swap_memory_bytes",
+        help="Swapped-out anonymous memory of the processes of {it}; not part of the other memory figures.",
+    ),
+    UsageRow(
+        suffix="proportional_memory_bytes",
+        unit="bytes",
+        help="Proportional set size of the processes of {it}: each shared page divided by those who map it "
+        "(opt-in).",
+    ),
+    UsageRow(
+        suffix="cpu_seconds_total",
+        unit="seconds",
+        kind=Kind.COUNTER,
+        field="cpu_seconds_total",
+        common=True,
+        help="User and system CPU time of the processes of {it} since the exporter saw it first. Those that "
+        "lived and ended between two samples are included once their parent has waited for them; where it "
+        "ignores SIGCHLD, a process counts up to the last sample before its end.",
+    ),
+    UsageRow(
+        suffix="cpu_limit_cores",
+        unit="cores",
+        help="Lowest limit on the CPU of {it}, in cores: of the configuration, the cgroup and the host.",
+    ),
+    UsageRow(
+        suffix="processes",
+        field="processes",
+        common=True,
+        help="Processes of {it} that are alive; zombies are not counted.",
+    ),
+    UsageRow(
+        suffix="threads",
+        field="threads",
+        help="Threads of the processes of {it}.",
+    ),
+    UsageRow(
+        suffix="open_fds",
+        field="open_fds",
+        common=True,
+        help="Open file descriptors of the processes of {it}, summed; those of unreadable processes are "
+        "missing.",
+    ),
+    UsageRow(
+        suffix="fd_utilization_ratio",
+        unit="ratio",
+        field="fd_utilization_ratio",
+        common=True,
+        help="Open file descriptors divided by their soft limit, of the worst process of {it}.",
+    ),
+    UsageRow(
+        suffix="read_bytes_total",
+        unit="bytes",
+        kind=Kind.COUNTER,
+        field="read_bytes_total",
+        help="Bytes that processes of {it} read from storage since the exporter saw it first, each once, "
+        "those that ended between two samples included; what the page cache or a network file system "
+        "served is not counted.",
+    ),
+    UsageRow(
+        suffix="written_bytes_total",
+        unit="bytes",
+        kind=Kind.COUNTER,
+        field="written_bytes_total",
+        help="Bytes that processes of {it} sent towards storage since the exporter saw it first, each once, "
+        "those that ended between two samples included; counted when the page is dirtied, even if it is "
+        "deleted before it reaches a disk.",
+    ),
+    UsageRow(
+        suffix="process_tree_depth",
+        field="process_tree_depth",
+        help="Longest chain of parent and child among the processes of {it}; 1 for a process without "
+        "children.",
+    ),
+    UsageRow(
+        suffix="oldest_process_start_time_seconds",
+        unit="seconds",
+        field="oldest_process_start_time_seconds",
+        help="Start of the oldest process of {it}, in seconds since the epoch.",
+    ),
+)
+
+
+def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
+    """Declare the usage families of one kind of group: `session`, `agent` or `pane`."""
+    return tuple(
+        Spec(
+            name=f"tmux_{group}_{row.suffix}",
+            kind=row.kind,
+            unit=row.unit,
+            help=row.help.format(it=f"the {group}"),
+            labels=labels,
+            status=Status.BUILT if row.field else Status.PLANNED,
+            subject=group,
+            option=PANE_DETAIL if group == "pane" and not row.common else "",
+        )
+        for row in ROWS
+    )
+
+
+def memory_source(usage: Usage) -> str:
+    """The label that says what the memory figure rests on."""
+    return usage.memory_source or ""
+
+
+def usage_samples(
+    group: str, members: Iterable[tuple[tuple[str, ...], Usage]], *, common_only: bool = False
+) -> dict[str, tuple[Sample, ...]]:
+    """The samples of every built usage family of a group, by family name; a value of None gives no sample."""
+    members = tuple(members)
+    found = {}
+    for row in ROWS:
+        if row.field and (row.common or not common_only):
+            read = attrgetter(row.field)
+            found[f"tmux_{group}_{row.suffix}"] = tuple(
+                Sample(labels, value) for labels, usage in members if (value := read(usage)) is not None
+            )
+    return found

@@ -1,0 +1,207 @@
+"""The Report as JSON for the live page, `/api/v1/report` and other programs.
+
+Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
+scheduler's state or of a leak: those may hold what somebody typed, and whoever reaches the port can read
+this. `explain` shows them to the user who runs it. So every field is named here once, and a new field of the
+Report stays out until it is.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from tmux_exporter.facts.report import (
+    AgentReport,
+    LeakReport,
+    Remembered,
+    Report,
+    SchedulerReport,
+    ServerReport,
+    SessionReport,
+    Usage,
+)
+
+VERSION = 1
+
+Value = str | int | float | bool | None
+Json = Value | list["Json"] | dict[str, "Json"]
+
+_SERVER = (
+    "server",
+    "version",
+    "pid",
+    "up",
+    "ended",
+    "held",
+    "listing_age_seconds",
+    "sessions",
+    "windows",
+    "panes",
+    "clients",
+    "history_bytes",
+    "start_time_seconds",
+    "resident_memory_bytes",
+    "cpu_seconds_total",
+    "open_fds",
+    "max_fds",
+)
+_SESSION = (
+    "server",
+    "session",
+    "group",
+    "created_timestamp_seconds",
+    "last_activity_timestamp_seconds",
+    "attached_clients",
+    "history_bytes",
+    "windows",
+    "panes",
+)
+_AGENT = (
+    "server",
+    "session",
+    "agent",
+    "window",
+    "window_name",
+    "pane",
+    "program",
+    "version",
+    "role",
+    "pid",
+    "up",
+    "state",
+    "state_since_timestamp_seconds",
+    "state_source",
+    "waiting_reason",
+    "restarts_total",
+)
+_SCHEDULER = (
+    "server",
+    "session",
+    "state",
+    "due_timestamp_seconds",
+    "memory_bytes",
+    "cpu_seconds_total",
+    "open_fds",
+)
+_LEAK = (
+    "server",
+    "session",
+    "pane",
+    "kind",
+    "start_time_seconds",
+    "memory_bytes",
+    "cpu_seconds_total",
+    "open_fds",
+)
+_REMEMBERED = ("pane", "server", "session", "leaked", "by_folder")
+_USAGE = (
+    "memory_bytes",
+    "memory_limit_bytes",
+    "resident_memory_bytes",
+    "anonymous_memory_bytes",
+    "swap_memory_bytes",
+    "cpu_seconds_total",
+    "processes",
+    "threads",
+    "open_fds",
+    "fd_utilization_ratio",
+    "read_bytes_total",
+    "written_bytes_total",
+    "process_tree_depth",
+    "oldest_process_start_time_seconds",
+)
+_TOP = (
+    "timestamp",
+    "duration_seconds",
+    "interval_seconds",
+    "complete",
+    "stale_sockets",
+    "unattributed_cpu_seconds_total",
+    "discovery_missed_total",
+)
+
+
+def _fields(thing: object, names: Iterable[str]) -> dict[str, Json]:
+    return {name: _figure(getattr(thing, name)) for name in names}
+
+
+def _figure(value: Value) -> Value:
+    # JSON has no infinity: a scheduler that sleeps for ever has no due time that a reader could use.
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _usage(usage: Usage) -> dict[str, Json]:
+    return {**_fields(usage, _USAGE), "memory_source": usage.memory_source}
+
+
+def _server(server: ServerReport) -> dict[str, Json]:
+    return {
+        **_fields(server, _SERVER),
+        "reason": server.problem.reason if server.problem else None,
+        "queries": server.query_duration.count,
+        "query_seconds_total": server.query_duration.sum,
+        "query_failures": {str(reason): count for reason, count in server.query_failures.items()},
+    }
+
+
+def _session(session: SessionReport) -> dict[str, Json]:
+    return {**_fields(session, _SESSION), "usage": _usage(session.usage)}
+
+
+def _agent(agent: AgentReport) -> dict[str, Json]:
+    return {
+        **_fields(agent, _AGENT),
+        "state_seconds_total": {str(state): value for state, value in agent.state_seconds_total.items()},
+        "state_cpu_seconds_total": {
+            str(state): value for state, value in agent.state_cpu_seconds_total.items()
+        },
+        "usage": _usage(agent.usage),
+    }
+
+
+def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:
+    return {
+        **_fields(scheduler, _SCHEDULER),
+        "pid": scheduler.process.pid,
+        "remarks": [str(remark) for remark in scheduler.remarks],
+    }
+
+
+def _leak(leak: LeakReport) -> dict[str, Json]:
+    return {**_fields(leak, _LEAK), "pid": leak.process.pid, "start_ticks": leak.process.start_ticks}
+
+
+def _remembered(remembered: Remembered) -> dict[str, Json]:
+    process, origin = remembered.process, remembered.origin
+    return {
+        "pid": process.pid,
+        "start_ticks": process.start_ticks,
+        "server_pid": origin.pid,
+        "server_start_ticks": origin.start_ticks,
+        **_fields(remembered, _REMEMBERED),
+    }
+
+
+def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -> bytes:
+    """One line of ASCII JSON: `{"version": 1, …}`. `left_out` is by family what `/metrics` lacks.
+
+    Keys are only added within a version. Units are in the names; times are seconds since the epoch; null
+    means not known. A byte that is not UTF-8 arrives as the lone surrogate U+DC80..U+DCFF, escaped.
+    """
+    document: dict[str, Json] = {
+        "version": VERSION,
+        **_fields(report, _TOP),
+        "samples": dict(report.samples),
+        "collector_success": dict(report.collector_success),
+        "unreadable_processes": {str(reason): count for reason, count in report.unreadable_processes.items()},
+        "dropped_series": dict(left_out),
+        "problems": [{"source": each.source, "reason": each.reason} for each in report.problems],
+        "servers": [_server(each) for each in report.servers],
+        "sessions": [_session(each) for each in report.sessions],
+        "agents": [_agent(each) for each in report.agents],
+        "schedulers": [_scheduler(each) for each in report.schedulers],
+        "leaks": [_leak(each) for each in report.leaks],
+        "remembered": [_remembered(each) for each in report.remembered],
+    }
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")

@@ -1,0 +1,1 @@
+"""The only room that signals a process or shows something in tmux."""

@@ -1,0 +1,49 @@
+"""Shows a line to whoever looks at a session: the only file that makes a tmux show anything.
+
+`display-message` draws on the status line of a client until its next key, or for a few seconds. No pane gets
+a byte of it. What is shown is ours word for word; a session is named by the id of a pane, a client by its
+terminal, so no name of anybody reaches tmux.
+"""
+
+import re
+
+from tmux_exporter.facts.report import ServerReport
+from tmux_exporter.remediator.act.tmux import PANE, ask
+from tmux_exporter.sources.tmux.query import parse_version
+
+MOST_CLIENTS = 8
+LONGEST = 200
+
+_SHOWN_MILLISECONDS = "5000"
+_WITH_DELAY = (3, 2)
+"""The release that first takes a time; an older server shows it for its `display-time`."""
+
+_CLIENT = re.compile(r"0 (/dev/(?:pts/[0-9]{1,7}|tty[A-Za-z0-9]{1,16}))")
+# Neither `#` nor `%`: tmux expands formats and times. A `;` at an end would begin a command.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 .,:()-]*[A-Za-z0-9.)]")
+
+
+def is_plain(text: str) -> bool:
+    """Whether a line is nothing but words: no format, no time, no end of a command, no flag."""
+    return len(text) <= LONGEST and _PLAIN.fullmatch(text) is not None
+
+
+def show(server: ServerReport, pane: str, text: str, uid: int) -> int:
+    """Show a line to the terminals that are attached to the session of a pane; to how many.
+
+    Not to clients in control mode, and to MOST_CLIENTS at most. Raises CannotSeeError where the pane is gone
+    or the server is not to be asked, ValueError for a line that is more than plain words.
+    """
+    if not PANE.fullmatch(pane) or not is_plain(text):
+        raise ValueError("not a pane's id and a line of plain words")
+    listed = ask(server, ("list-clients", "-t", pane, "-F", "#{client_control_mode} #{client_name}"), uid)
+    found = [_CLIENT.fullmatch(line) for line in listed.decode("ascii", "replace").splitlines()]
+    clients = [match[1] for match in found if match is not None][:MOST_CLIENTS]
+    delay = ("-d", _SHOWN_MILLISECONDS) if (_release(server) or (0, 0)) >= _WITH_DELAY else ()
+    for client in clients:
+        ask(server, ("display-message", "-c", client, *delay, text), uid)
+    return len(clients)
+
+
+def _release(server: ServerReport) -> tuple[int, int] | None:
+    return parse_version(server.version) if server.version else None

@@ -1,0 +1,144 @@
+"""The steps of a ladder that end nothing: what is shown in tmux, what evidence is kept; each on record."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.facts.report import Report, ServerReport
+from tmux_exporter.remediator.act import evidence, pane_message
+from tmux_exporter.remediator.act.screen import last_lines
+from tmux_exporter.remediator.act.tmux import HungError
+from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.protection import pane_of
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.record import audit_fields
+from tmux_exporter.remediator.record.audit import Audit, AuditError
+from tmux_exporter.remediator.record.log_fields import pane_line, target_labels
+
+MOST_MESSAGES = 10
+"""In one cycle: each takes a moment of the loop, and of the status line of somebody."""
+
+Told = tuple[Outcome, str]
+"""What came of a step, and in words."""
+
+_NOT_ASKED: Told = (Outcome.WOULD, "only observed")
+
+
+class Quiet:
+    """Takes these steps where a mode is more than `observe`; `state` is the private folder for evidence.
+
+    `screen` says whether a snapshot may hold what stands on a screen.
+    """
+
+    def __init__(self, state: Path, audit: Audit, *, uid: int, clock: Clock, screen: bool = False) -> None:
+        self._screen = screen
+        self._state = state
+        self._audit = audit
+        self._uid = uid
+        self._clock = clock
+        self._left = MOST_MESSAGES
+        self._hung: set[str] = set()
+
+    def begin(self) -> None:
+        """A new cycle."""
+        self._left = MOST_MESSAGES
+        self._hung.clear()
+
+    def message(self, decision: Decision, report: Report, mode: Mode) -> Told:
+        """Show a warning to whoever looks at the session of its target."""
+        if mode is Mode.OBSERVE:
+            return _NOT_ASKED
+        place = _place(decision.candidate, report)
+        if place is None:
+            return Outcome.VANISHED, "no pane of its session is there"
+        server, pane = place
+        if server.server in self._hung:
+            return Outcome.FAILED, "the server does not answer"
+        if self._left <= 0:
+            return Outcome.REFUSED, f"more than {MOST_MESSAGES} in one cycle"
+        self._left -= 1
+
+        def tell() -> Told:
+            try:
+                line = pane_line(decision, mode, pane_message.LONGEST)
+                shown = pane_message.show(server, pane, line, self._uid)
+            except HungError as error:
+                self._hung.add(server.server)
+                return Outcome.FAILED, str(error)
+            except CannotSeeError as error:
+                return Outcome.VANISHED, str(error)
+            return Outcome.DONE, f"shown to {shown}" if shown else "nobody looks at its session"
+
+        record = audit_fields.of_message(decision, mode, server, pane)
+        return self._on_record("message", record, Action.WARN, tell)
+
+    def snapshot(self, decision: Decision, report: Report, mode: Mode) -> Told:
+        """Keep what a target is like; in words, where."""
+        target, rung = decision.candidate.target, decision.rung
+        if mode is Mode.OBSERVE:
+            return _NOT_ASKED
+        if rung is None or not target.processes:
+            return Outcome.VANISHED, "it has no process"
+        process, parts = target.processes[0], rung.parts
+        labels = {"policy": decision.policy.name, **target_labels(target)}
+
+        def on_screen() -> object:
+            return self._on_screen(decision.candidate, report)
+
+        def take() -> Told:
+            try:
+                path = evidence.take(self._state, process, parts, labels, clock=self._clock, screen=on_screen)
+            except CannotSeeError as error:
+                return Outcome.VANISHED, str(error)
+            except OSError as error:
+                return Outcome.FAILED, error.strerror or str(error)
+            return Outcome.DONE, str(path)
+
+        return self._on_record("snapshot", audit_fields.of_snapshot(decision, mode), Action.SNAPSHOT, take)
+
+    def _on_screen(self, candidate: Candidate, report: Report) -> object:
+        """The last lines of the screen of its own pane; where there are none to be had, why, in words."""
+        if not self._screen:
+            return "not asked for: start tmux-remediator run with --snapshot-screen"
+        place = _place(candidate, report)
+        if place is None or place[1] != pane_of(candidate):
+            return "its pane is gone"
+        try:
+            return last_lines(*place, self._uid)
+        except CannotSeeError as error:
+            return str(error)
+
+    def _on_record(
+        self, kind: str, fields: dict[str, object], action: Action, step: Callable[[], Told]
+    ) -> Told:
+        """Take a step, with a record on disk before it and its outcome after it."""
+        if not self._audit.check():
+            return Outcome.REFUSED, Refusal.AUDIT
+        try:
+            number = self._audit.record(kind, **fields)
+        except AuditError:
+            return Outcome.REFUSED, Refusal.AUDIT
+        told: Told = (Outcome.FAILED, "interrupted by a mistake of ours")
+        try:
+            told = step()
+        finally:
+            try:
+                self._audit.record("outcome", of=number, actions=[[action, told[0]]], detail=told[1])
+            except AuditError as error:
+                told = (told[0], f"{told[1]}; its outcome is not on record: {error}")
+        return told
+
+
+def _place(candidate: Candidate, report: Report) -> tuple[ServerReport, str] | None:
+    """The server of a target, and its own pane or, where that is gone, one of its session."""
+    target = candidate.target
+    server = next((each for each in report.servers if each.server == target.server), None)
+    if server is None or not target.session:
+        return None
+    panes = [
+        each.pane for each in report.panes if (each.server, each.session) == (target.server, target.session)
+    ]
+    own = pane_of(candidate)
+    return (server, own if own in panes else panes[0]) if panes else None

@@ -1,0 +1,102 @@
+"""What the remediator sees of the machine besides its own samples: looks with fresh eyes, and itself."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config import Config, Reading
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.act.second_look import TwiceAsked
+from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.sampling.open import open_sampler, open_tmux
+from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.parse import Stat, parse_stat
+
+QUICK_SECONDS = 0.3
+"""A look that takes no longer is young enough by itself."""
+
+LOOK_TIMEOUT = 0.4
+"""Seconds that a tmux server has for the last look: one that hangs must not make the look at another old."""
+
+
+class World:
+    """Looks anew each time."""
+
+    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
+        quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
+        full = replace(config.processes, reading=Reading.FULL)
+        self._config = replace(config, tmux=quick, processes=full)
+        self._root = config.processes.root
+        self._clock = clock
+        self._environ = environ
+
+    def moment(self) -> Moment:
+        """Now."""
+        return Moment(wall=self._clock.time(), monotonic=self._clock.monotonic())
+
+    def processes(self) -> ProcessTable:
+        """All processes, with nothing taken over from an earlier reading."""
+        return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
+
+    def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Around]:
+        """Unit and sockets of these processes, with nothing taken over from an earlier reading."""
+        asked = tuple(processes)
+        reader = CircumstanceReader(clock=self._clock, proc_root=self._root)
+        units, reachable = reader.read(asked), reader.reachable(asked)
+        return {
+            each: Around(unit=units[each].unit if each in units else None, reachable=reachable.get(each))
+            for each in asked
+        }
+
+    def look(self) -> tuple[Report, Moment]:
+        """A sample in which no listing is held and no server is given a rest, and the moment after it.
+
+        What is leaked takes two looks to tell. Its counters count nothing. Where it took long, tmux is asked
+        once more at its end.
+        """
+        servers = TwiceAsked(open_tmux(self._config, self._clock, self._environ))
+        sampler = open_sampler(self._config, self._clock, self._environ, tmux=servers, counting=False)
+        started = self._clock.monotonic()
+        report = sampler.sample()
+        if sampler.unsettled:
+            report = sampler.sample()
+        if self._clock.monotonic() - started > QUICK_SECONDS:
+            report = servers.confirmed(report)
+        return report, self.moment()
+
+    def me(self) -> ProcessId:
+        """This process."""
+        return process_of(os.getpid())
+
+    def own(self) -> frozenset[int]:
+        """The pids of this process and of all above it."""
+        pids: set[int] = set()
+        pid = os.getpid()
+        while pid and pid not in pids:
+            pids.add(pid)
+            try:
+                pid = _stat(pid).ppid
+            except (OSError, ValueError):
+                # It ended just now, and its children have another parent.
+                break
+        return frozenset(pids)
+
+
+def process_of(pid: int) -> ProcessId:
+    """The process that has this pid now. Raises OSError or ValueError where there is none."""
+    return ProcessId(pid, _stat(pid).start_ticks)
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Whether its pid is still its own and it runs: a zombie has ended. Raises as `process_of` does."""
+    stat = _stat(process.pid)
+    return stat.start_ticks == process.start_ticks and stat.state not in ("Z", "X")
+
+
+def _stat(pid: int) -> Stat:
+    with open(f"/proc/{pid}/stat", "rb") as stream:
+        return parse_stat(stream.read())

@@ -1,0 +1,158 @@
+"""What stops a policy that does harm or has no effect; pure.
+
+It opens on targets that survived, on things that were missed once they were gone, on an agent that comes back
+again and again, and on more matches than anybody expected. Open, nothing is ended in the policy's name; after
+a while one action is let through, and what comes of it decides.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from tmux_exporter.facts.label import bounded
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.report import LeakReport, Report, SchedulerReport
+from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.order import Target
+from tmux_exporter.remediator.policies.policy import Breaker
+
+_MOST_ENDED = 200
+
+
+class Why(StrEnum):
+    """What opened a breaker (closed list)."""
+
+    SURVIVED = "survived"
+    REGRET = "regret"
+    RESTARTS = "restarts"
+    MAX_MATCH = "max_match"
+
+
+class Ended(NamedTuple):
+    """Something that was ended: when, and by what one would see that it is missed.
+
+    `names` are the sessions that a scheduler would have typed into and that were not there, at the tmux
+    servers `servers`; or the hash of a command line.
+    """
+
+    at: float
+    target: Target
+    servers: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """The state of one policy's breaker; times are monotonic. `tried_at` is the act that was let through."""
+
+    opened_at: float | None = None
+    why: Why | None = None
+    tried_at: float | None = None
+    failed: int = 0
+    regrets: int = 0
+    ended: tuple[Ended, ...] = ()
+    stops: tuple[tuple[float, Target], ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it stops its policy."""
+        return self.opened_at is not None
+
+    def left(self, breaker: Breaker, now: float) -> int | None:
+        """How many things may be ended now; None where the breaker has nothing against any."""
+        if self.opened_at is None:
+            return None
+        if breaker.half_open_after is None or now - self.opened_at < breaker.half_open_after:
+            return 0
+        return int(self.tried_at is None or now - self.tried_at >= breaker.half_open_after)
+
+
+def opened(circuit: Circuit, why: Why, now: float) -> Circuit:
+    """The breaker after it was opened, or opened again."""
+    return replace(circuit, opened_at=now, why=why, tried_at=None, failed=0, regrets=0)
+
+
+def tried(circuit: Circuit, now: float) -> Circuit:
+    """The breaker once something is let through."""
+    return replace(circuit, tried_at=now) if circuit.is_open else circuit
+
+
+def survived(circuit: Circuit, breaker: Breaker, now: float) -> Circuit:
+    """The breaker after a target that nothing has ended."""
+    circuit = replace(circuit, failed=circuit.failed + 1)
+    if circuit.is_open or circuit.failed >= breaker.failed_verifications:
+        return opened(circuit, Why.SURVIVED, now)
+    return circuit
+
+
+def ended(circuit: Circuit, breaker: Breaker, candidate: Candidate, report: Report, now: float) -> Circuit:
+    """The breaker after a target that was seen to be gone; `report` is what it was ended on."""
+    target = candidate.target
+    mark = Ended(now, target, candidate.servers, _names(candidate, report))
+    circuit = replace(
+        circuit,
+        opened_at=None,
+        why=None,
+        tried_at=None,
+        failed=0,
+        ended=(*circuit.ended, mark)[-_MOST_ENDED:],
+    )
+    if target.kind is not TargetKind.AGENT or breaker.restarts is None:
+        return circuit
+    stops = tuple(
+        each for each in (*circuit.stops, (now, target)) if now - each[0] <= breaker.restarts_within
+    )
+    circuit = replace(circuit, stops=stops)
+    same = sum(_is_same_agent(each, target) for _, each in stops)
+    return opened(circuit, Why.RESTARTS, now) if same >= breaker.restarts else circuit
+
+
+def watched(circuit: Circuit, breaker: Breaker, report: Report, now: float) -> Circuit:
+    """The breaker after a look: whether something that was ended is missed by now."""
+    kept = tuple(each for each in circuit.ended if now - each.at <= breaker.regret_window)
+    regretted = [each for each in kept if _is_missed(each, report)]
+    circuit = replace(
+        circuit,
+        ended=tuple(each for each in kept if each not in regretted),
+        regrets=circuit.regrets + len(regretted),
+    )
+    if regretted and circuit.regrets >= breaker.regrets:
+        return opened(circuit, Why.REGRET, now)
+    return circuit
+
+
+def session_of(target: str) -> str:
+    """The label of the session that a target of tmux names; empty where it names none."""
+    name = target.removeprefix("=").partition(":")[0]
+    return "" if name[:1] in ("%", "@", "$", "{") else bounded(name)
+
+
+def _names(candidate: Candidate, report: Report) -> tuple[str, ...]:
+    subject = candidate.subject
+    if isinstance(subject, LeakReport):
+        return (subject.argv_sha256,) if subject.argv_sha256 else ()
+    if not isinstance(subject, SchedulerReport):
+        return ()
+    there = _sessions(candidate.servers, report)
+    return tuple(name for target in subject.targets if (name := session_of(target)) and name not in there)
+
+
+def _sessions(servers: tuple[str, ...], report: Report) -> set[str]:
+    return {each.session for each in report.sessions if each.server in servers}
+
+
+def _is_missed(ended: Ended, report: Report) -> bool:
+    match ended.target.kind:
+        case TargetKind.SCHEDULER:
+            return not _sessions(ended.servers, report).isdisjoint(ended.names)
+        case TargetKind.LEAKED_PROCESS:
+            return any(
+                each.argv_sha256 in ended.names and each.process not in ended.target.processes
+                for each in report.leaks
+            )
+        case _:
+            return False
+
+
+def _is_same_agent(one: Target, other: Target) -> bool:
+    return (one.server, one.session, one.name) == (other.server, other.session, other.name)

@@ -1,0 +1,178 @@
+"""What a report shows of the things that policies are for, and which of them a policy is for; pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.report import (
+    AgentReport,
+    LeakReport,
+    PaneReport,
+    Report,
+    SchedulerReport,
+    ServerReport,
+)
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.order import Target
+from tmux_exporter.remediator.policies.metrics import Subject
+from tmux_exporter.remediator.policies.policy import Match, Policy, fits
+
+Key = tuple[TargetKind, tuple[ProcessId, ...], str, str]
+"""What stays the same as long as it is the same thing; names only where it has no process of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One thing, as a target and as the report that shows it."""
+
+    target: Target
+    subject: Subject
+
+    @property
+    def key(self) -> Key:
+        """Its identity: of what has processes these, else server and name."""
+        target = self.target
+        if target.processes:
+            return target.kind, target.processes, "", ""
+        return target.kind, (), target.server, target.name
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Those that its counters follow: under others they go on from another value."""
+        target, subject = self.target, self.subject
+        window = subject.window if isinstance(subject, PaneReport) else ""
+        return target.server, target.session, window, target.name
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The labels of the tmux servers that it has to do with, or was made for where there is none."""
+        if isinstance(self.subject, SchedulerReport):
+            return tuple(dict.fromkeys((*self.subject.aimed, *self.subject.made_for)))
+        return (self.subject.server,)
+
+
+def population(policy: Policy, report: Report) -> tuple[Candidate, ...]:
+    """Everything of a policy's kind, at the servers that the remediator was told to keep to."""
+    return tuple(each for each in _candidates(policy, report) if _is_in_scope(policy, each))
+
+
+def left_out(policy: Policy, report: Report) -> tuple[Candidate, ...]:
+    """What a policy would be for, were the remediator not told to keep to other servers, and has no server.
+
+    Those of a server that is there are of no interest to whoever does not name it; these nobody else names.
+    """
+    return tuple(
+        each
+        for each in _candidates(policy, report)
+        if isinstance(each.subject, SchedulerReport)
+        and each.subject.state is SchedulerState.SERVERLESS
+        and not _is_in_scope(policy, each)
+        and is_for(policy.match, each, report)
+    )
+
+
+def _candidates(policy: Policy, report: Report) -> Iterable[Candidate]:
+    return (Candidate(target=target_of(each), subject=each) for each in _subjects(policy.match.kind, report))
+
+
+def _is_in_scope(policy: Policy, candidate: Candidate) -> bool:
+    scope, servers = set(policy.servers), candidate.servers
+    return not scope or (bool(servers) and scope.issuperset(servers))
+
+
+def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:
+    match kind:
+        case TargetKind.SCHEDULER:
+            return report.schedulers
+        case TargetKind.AGENT:
+            return report.agents
+        case TargetKind.LEAKED_PROCESS:
+            return (each for each in report.leaks if not each.by_marker and not each.by_folder)
+        case TargetKind.PANE:
+            return report.panes
+        case TargetKind.SERVER:
+            return report.servers
+
+
+def target_of(subject: Subject) -> Target:
+    """The target that something in a report is."""
+    match subject:
+        case SchedulerReport():
+            sleep = () if subject.sleep is None else (subject.sleep,)
+            return Target(
+                kind=TargetKind.SCHEDULER,
+                server=subject.server,
+                session=subject.session,
+                processes=(subject.process, *sleep),
+            )
+        case AgentReport():
+            return Target(
+                kind=TargetKind.AGENT,
+                server=subject.server,
+                session=subject.session,
+                name=subject.agent,
+                processes=() if subject.process is None else (subject.process,),
+            )
+        case LeakReport():
+            return Target(
+                kind=TargetKind.LEAKED_PROCESS,
+                server=subject.server,
+                session=subject.session,
+                name=subject.kind,
+                processes=(subject.process,),
+                argv_sha256=subject.argv_sha256,
+            )
+        case PaneReport():
+            return Target(
+                kind=TargetKind.PANE, server=subject.server, session=subject.session, name=subject.pane
+            )
+        case ServerReport():
+            return Target(kind=TargetKind.SERVER, server=subject.server, session="", name=str(subject.pid))
+
+
+def is_for(match: Match, candidate: Candidate, report: Report) -> bool:
+    """Whether a match is for this; what its `when` says is not asked."""
+    subject = candidate.subject
+    if not all(fits(match.servers, label) for label in candidate.servers):
+        return False
+    if match.servers and not candidate.servers:
+        return False
+    if isinstance(subject, ServerReport):
+        return subject.up
+    if not _is_own(match, subject) or not fits(match.sessions, subject.session):
+        return False
+    return match.attached is None or match.attached == is_attached(subject.server, subject.session, report)
+
+
+def _is_own(match: Match, subject: SchedulerReport | AgentReport | LeakReport | PaneReport) -> bool:
+    """Whether what only its kind has fits."""
+    match subject:
+        case SchedulerReport():
+            return subject.state in match.states
+        case AgentReport():
+            return (
+                subject.process is not None
+                and _within(match.programs, subject.program)
+                and _within(match.agent_states, subject.state)
+            )
+        case LeakReport():
+            return _within(match.leak_kinds, subject.kind) and (
+                not match.opted_in or subject.argv_sha256 in match.argv_sha256
+            )
+        case PaneReport():
+            return (match.history_bytes is None or subject.history_bytes >= match.history_bytes) and (
+                match.dead in (None, subject.dead)
+            )
+
+
+def is_attached(server: str, session: str, report: Report) -> bool | None:
+    """Whether somebody is attached to a session; None where the report does not show it."""
+    for each in report.sessions:
+        if (each.server, each.session) == (server, session):
+            return each.attached_clients > 0
+    return None
+
+
+def _within(wanted: tuple[str, ...], value: str) -> bool:
+    return not wanted or value in wanted

@@ -1,0 +1,120 @@
+"""Whether the figures of one thing are where a policy wants them; with memory, so that nothing flutters."""
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.policies.metrics import FIGURES
+from tmux_exporter.remediator.policies.policy import Condition, When
+
+_POINTS = 32
+"""Into so many parts a rate's time is cut: no more points are kept of it."""
+
+_WHOLE = 0.9
+"""This part of a rate's time has to have been seen before it is told."""
+
+
+class Point(NamedTuple):
+    """A figure at a monotonic time."""
+
+    at: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    """What is remembered of one condition: how it was left, its value now, and a rate's points.
+
+    `value` is what was held against its bounds, None where that is not known now.
+    """
+
+    latched: bool = False
+    value: float | None = None
+    points: tuple[Point, ...] = ()
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds; None where that is not known now."""
+        return None if self.value is None else self.latched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """What is remembered of all conditions of one thing.
+
+    `seen_at` is when it was last looked at, `labels` are those that it had then.
+    """
+
+    seen_at: float
+    labels: tuple[str, ...] = ()
+    gauges: tuple[Gauge, ...] = field(default=())
+
+    def verdict(self, when: When) -> bool | None:
+        """Whether the conditions hold; None where that is not known now."""
+        states = [each.holds for each in self.gauges]
+        decided = when.one_is_enough
+        if decided in states:
+            return decided
+        return None if None in states else not decided
+
+    def readings(self, when: When) -> tuple[tuple[Condition, float], ...]:
+        """The conditions that hold, each with the value that it is about."""
+        return tuple(
+            (condition, each.value)
+            for condition, each in zip(when.conditions, self.gauges, strict=True)
+            if each.value is not None and each.latched
+        )
+
+
+def gauge(when: When, candidate: Candidate, report: Report, before: Gauges | None, now: float) -> Gauges:
+    """What is remembered after one more look."""
+    known = before.gauges if before is not None else (Gauge(),) * len(when.conditions)
+    if before is not None and before.labels != candidate.labels:
+        known = tuple(replace(each, points=()) for each in known)
+    return Gauges(
+        seen_at=now,
+        labels=candidate.labels,
+        gauges=tuple(
+            _step(condition, each, _value(condition, candidate, report), now)
+            for condition, each in zip(when.conditions, known, strict=True)
+        ),
+    )
+
+
+def _value(condition: Condition, candidate: Candidate, report: Report) -> float | None:
+    figure = FIGURES[condition.metric]
+    if figure.kind is candidate.target.kind:
+        return figure.read(candidate.subject)
+    if figure.kind is not TargetKind.SERVER:
+        return None
+    servers = [each for each in report.servers if each.server == candidate.target.server]
+    return figure.read(servers[0]) if servers else None
+
+
+def _step(condition: Condition, gauge: Gauge, value: float | None, now: float) -> Gauge:
+    if condition.rate_over is not None:
+        points = _points(gauge.points, value, condition.rate_over, now)
+        gauge = replace(gauge, points=points)
+        value = _rate(points, value, condition.rate_over, now)
+    if value is None:
+        return replace(gauge, value=None)
+    latched = value > condition.above or (gauge.latched and value >= condition.clear_below)
+    return replace(gauge, latched=latched, value=value)
+
+
+def _points(points: tuple[Point, ...], value: float | None, over: float, now: float) -> tuple[Point, ...]:
+    """The points of a rate with one more, each at least a part of its time apart, none older than it."""
+    if value is None:
+        return points
+    kept = tuple(each for each in points if now - each.at <= over)
+    if not kept or now - kept[-1].at >= over / _POINTS:
+        kept = (*kept, Point(now, value))
+    return kept
+
+
+def _rate(points: tuple[Point, ...], value: float | None, over: float, now: float) -> float | None:
+    if value is None or not points or now - points[0].at < _WHOLE * over:
+        return None
+    return (value - points[0].value) / (now - points[0].at)

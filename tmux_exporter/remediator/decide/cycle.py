@@ -1,0 +1,326 @@
+"""One cycle of one policy: what matches, for how long, which step is due, what speaks against it; pure."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tmux_exporter.facts.remediation import Action, Mode, Refusal, Signal
+from tmux_exporter.remediator.decide import breaker
+from tmux_exporter.remediator.decide.candidates import Candidate, Key, is_for, population
+from tmux_exporter.remediator.decide.conditions import Gauges, gauge
+from tmux_exporter.remediator.decide.objections import TOUCH, UNSEEN, View
+from tmux_exporter.remediator.decide.order import Order, Stage
+from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, Watch
+from tmux_exporter.remediator.policies.policy import NOT_BUILT, Exceeded, Policy, PolicySet, Rung
+
+OBSERVATIONS = 2
+"""Complete looks of their own that must have shown it as a match before anything is said of it."""
+
+CYCLE_SHARE = 0.8
+"""Samples come a little early or late: looks this part of an interval apart are of two cycles."""
+
+LONGEST_IN_ACT = 10.0
+"""A kill that follows its stop within so many seconds is one act with it; a later one is decided anew."""
+
+LONGEST_IN_PLAN = 600.0
+"""The same of what a person applies: that waits for nothing else, and remembers no stop of another."""
+
+_ENDING = (Action.STOP, Action.KILL)
+
+_A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
+"""Reasons that a person's word outweighs."""
+
+
+class Total:
+    """What all policies together have left, and what one of them is already going to end."""
+
+    def __init__(self, policies: PolicySet, stops: tuple[float, ...], now: float) -> None:
+        window = max(each.budget_window for each in policies.policies)
+        self.counted = tuple(at for at in stops if now - at < window)
+        self._left = min(policies.per_cycle, policies.per_hour - len(self.counted))
+        self._now = now
+        self._taken: set[Key] = set()
+
+    def is_taken(self, key: Key) -> bool:
+        """Whether another policy ends it in this cycle."""
+        return key in self._taken
+
+    def take(self, key: Key) -> bool:
+        """Whether there is one more left; then it is taken."""
+        if self._left <= 0:
+            return False
+        self._left -= 1
+        self._taken.add(key)
+        self.counted = (*self.counted, self._now)
+        return True
+
+
+class Cycle:
+    """One policy on one report; after `run`: what to do, what matched, what the next one has to know."""
+
+    def __init__(self, view: View, state: State, before: PolicyState, total: Total) -> None:
+        self.policy: Policy = view.policy
+        self.decisions: list[Decision] = []
+        self.plan: list[Order] = []
+        self.matches = 0
+        self.state = before
+        self._view = view
+        self._since = state.since
+        self._jumped = state.jumped
+        self._before = before
+        self._total = total
+        self._now = view.moment.monotonic
+        self._everything = population(self.policy, view.report)
+        self._watches: dict[Key, Watch] = {}
+        self._reasons: dict[Key, Refusal | None] = {}
+        self._gauges: dict[Key, Gauges] = {}
+
+    def run(self) -> None:
+        """Decide."""
+        circuit = breaker.watched(self._before.circuit, self.policy.breaker, self._view.report, self._now)
+        matching, doubtful = self._match()
+        self.matches = len(matching)
+        for candidate in matching:
+            self._observe(candidate)
+        self._hold(doubtful)
+        for candidate in matching:
+            self._quiet_steps(candidate)
+        stops, circuit = self._endings(matching, circuit)
+        self._refuse()
+        self.state = PolicyState(watches=self._watches, gauges=self._gauges, stops=stops, circuit=circuit)
+
+    # What matches.
+
+    def _match(self) -> tuple[list[Candidate], list[Candidate]]:
+        """What matches, and what may match but for figures that cannot be read."""
+        found: list[Candidate] = []
+        doubtful: list[Candidate] = []
+        for candidate in self._everything:
+            if not is_for(self.policy.match, candidate, self._view.report):
+                continue
+            if not self.policy.when.conditions:
+                found.append(candidate)
+                continue
+            before = self._before.gauges.get(candidate.key)
+            gauges = gauge(self.policy.when, candidate, self._view.report, before, self._now)
+            self._gauges[candidate.key] = gauges
+            verdict = gauges.verdict(self.policy.when)
+            if verdict:
+                found.append(candidate)
+            elif verdict is None:
+                doubtful.append(candidate)
+        return found, doubtful
+
+    def _observe(self, candidate: Candidate) -> None:
+        """Note a match, and why it must be left alone for now."""
+        key, judged_at = candidate.key, self._view.judged_at(candidate)
+        watch = self._before.watches.get(key) or Watch(
+            since=self._now, judged_at=self._now, seen_at=self._now
+        )
+        watch = replace(watch, seen_at=self._now)
+        reason = self._view.veto(candidate)
+        # A view that is not whole is no observation; a listing that was used before is no second one.
+        if judged_at is not None and reason not in UNSEEN:
+            if watch.observations == 0:
+                # Since now: what an old listing says of then, a younger look may have contradicted.
+                watch = replace(watch, observations=1, since=self._now, judged_at=judged_at)
+            elif judged_at - watch.judged_at >= CYCLE_SHARE * self._view.report.interval_seconds:
+                watch = replace(watch, observations=watch.observations + 1, judged_at=judged_at)
+        self._watches[key] = watch
+        self._reasons[key] = self._view.shield(candidate) or reason or self._too_early()
+
+    def _too_early(self) -> Refusal | None:
+        if self._now - self._since >= self.policy.warmup:
+            return None
+        return Refusal.CLOCK_JUMP if self._jumped else Refusal.WARMUP
+
+    def _hold(self, doubtful: list[Candidate]) -> None:
+        """Keep for a while what was watched and cannot be seen now."""
+        blind = self._view.is_blind
+        unseen = {each.key for each in self._everything if self._view.is_unknown(each)}
+        unread = {each.key for each in doubtful}
+        # Half a look does not show that one is gone; but what it does show is no longer what was watched.
+        otherwise = {
+            each.key[1][:1]
+            for each in self._everything
+            if each.key[1] and each.key not in unseen | unread and each.key not in self._watches
+        }
+        for key, watch in self._before.watches.items():
+            kept = self._now - watch.seen_at <= self.policy.max_age and key[1][:1] not in otherwise
+            if key not in self._watches and kept and (blind or key in unseen or key in unread):
+                self._watches[key] = watch
+                self._reasons[key] = (
+                    Refusal.BLIND if blind else Refusal.SERVER_UNKNOWN if key in unseen else Refusal.STALE
+                )
+        for key, gauges in self._before.gauges.items():
+            if key not in self._gauges and self._now - gauges.seen_at <= self.policy.max_age and blind:
+                self._gauges[key] = gauges
+
+    # What is due.
+
+    def _quiet_steps(self, candidate: Candidate) -> None:
+        """Every step up to the end of the target whose time has come."""
+        key = candidate.key
+        if self._reasons[key] is not None and self._reasons[key] not in TOUCH:
+            return
+        while (rung := self._next(key)) is not None and rung.action not in _ENDING:
+            refusal = Refusal.UNAVAILABLE if rung.action in NOT_BUILT else None
+            self._decide(candidate, action=rung.action, rung=rung, refusal=refusal)
+            watch = self._watches[key]
+            self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
+
+    def _next(self, key: Key) -> Rung | None:
+        """The next step of the ladder, once its time has come."""
+        watch, ladder = self._watches[key], self.policy.ladder
+        if watch.rung >= len(ladder):
+            return None
+        rung = ladder[watch.rung]
+        if watch.rung_at is None:
+            held = watch.observations >= OBSERVATIONS and self._now - watch.since >= self.policy.hold
+            return rung if held and self._now - watch.since >= self.policy.hold + rung.after else None
+        return rung if self._now - watch.rung_at >= rung.after else None
+
+    def _endings(
+        self, matching: list[Candidate], circuit: breaker.Circuit
+    ) -> tuple[tuple[tuple[float, Key], ...], breaker.Circuit]:
+        """Ask for as many ends as there may be, the longest known first; the stops that are counted."""
+        policy, now = self.policy, self._now
+        counted = [each for each in self._before.stops if now - each[0] < policy.budget_window]
+        left = min(policy.per_cycle, policy.per_hour - len(counted))
+        due = [(each, order) for each in matching if (order := self._due(each)) is not None]
+        if due and policy.on_exceed is Exceeded.ABORT and self._too_many() and not circuit.is_open:
+            circuit = breaker.opened(circuit, breaker.Why.MAX_MATCH, now)
+        for candidate, order in sorted(due, key=lambda each: self._rank(each[0])):
+            key = candidate.key
+            reason = self._objection(key, counted, left, circuit)
+            if reason is None and not self._total.take(key):
+                reason = Refusal.BUDGET
+            if reason is None or reason in _A_PERSON_MAY:
+                self._plan(candidate)
+            if reason is not None:
+                self._reasons[key] = reason
+                continue
+            left -= 1
+            counted.append((now, key))
+            circuit = breaker.tried(circuit, now)
+            watch = self._watches[key]
+            before = watch.acted_at, watch.survived
+            self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
+            self._decide(candidate, action=order.stages[0].action, order=order)
+        if policy.mode is Mode.RECOMMEND:
+            # What has been told of already waits for a person until it is gone.
+            for candidate in matching:
+                if self._is_ripe(candidate.key):
+                    self._plan(candidate)
+        return tuple(counted), circuit
+
+    def _plan(self, candidate: Candidate) -> None:
+        """Let a person end it, by all steps in one act."""
+        stop, kill = self.policy.stop, self.policy.kill
+        if stop is None or any(each.target == candidate.target for each in self.plan):
+            return
+        if (
+            order := self._order(candidate, tuple(self._stages(stop, kill, longest=LONGEST_IN_PLAN)))
+        ) is not None:
+            self.plan.append(order)
+
+    def _rank(self, candidate: Candidate) -> tuple[float, Key]:
+        return self._watches[candidate.key].since, candidate.key
+
+    def _objection(
+        self, key: Key, counted: list[tuple[float, Key]], left: int, circuit: breaker.Circuit
+    ) -> Refusal | None:
+        """What numbers, the breaker or the need of a person's word say against ending it now."""
+        policy = self.policy
+        allowed = circuit.left(policy.breaker, self._now)
+        if self._too_many():
+            return Refusal.MAX_MATCH
+        if allowed is not None and allowed <= 0:
+            return Refusal.BREAKER
+        if policy.stop is not None and policy.stop.approvals:
+            return Refusal.APPROVAL
+        spent = sum(each[1] == key for each in counted)
+        if left <= 0 or spent >= policy.per_target_per_hour:
+            return Refusal.BUDGET
+        return None
+
+    def _due(self, candidate: Candidate) -> Order | None:
+        """The order to end it, where it is time for that."""
+        key = candidate.key
+        watch, stop, kill = self._watches[key], self.policy.stop, self.policy.kill
+        if stop is None or not self._is_ripe(key) or self._total.is_taken(key):
+            return None
+        if watch.retry_at is not None and self._now < watch.retry_at:
+            return None
+        if watch.acted_at is None or self._now - watch.acted_at >= self.policy.cooldown:
+            return self._order(candidate, tuple(self._stages(stop, kill)))
+        late = kill is not None and watch.survived and not _is_in_act(stop, kill)
+        if late and kill is not None and self._now - watch.acted_at >= max(kill.after, stop.grace):
+            return self._order(candidate, (self._kill_stage(),))
+        return None
+
+    def _is_ripe(self, key: Key) -> bool:
+        """Whether nothing but what was done with it lately speaks against its end."""
+        rung = self._next(key)
+        return self._reasons[key] is None and rung is not None and rung.action is Action.STOP
+
+    def _stages(self, stop: Rung, kill: Rung | None, *, longest: float = LONGEST_IN_ACT) -> Iterator[Stage]:
+        if kill is None or max(stop.grace, kill.after) > longest:
+            # A kill that is decided anew is not waited for in this act: it would keep the loop from others.
+            yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
+            return
+        yield Stage(action=Action.STOP, signal=stop.signal, seconds=max(stop.grace, kill.after))
+        yield self._kill_stage()
+
+    def _kill_stage(self) -> Stage:
+        return Stage(action=Action.KILL, signal=Signal.KILL, seconds=self.policy.gone_within)
+
+    def _order(self, candidate: Candidate, stages: tuple[Stage, ...]) -> Order | None:
+        stop = self.policy.stop
+        if stop is None or stop.method is None:
+            return None
+        return Order(policy=self.policy, target=candidate.target, method=stop.method, stages=stages)
+
+    def _too_many(self) -> bool:
+        policy, matches = self.policy, self.matches
+        share = matches > policy.max_match_few and matches > policy.max_match_ratio * len(self._everything)
+        return matches > policy.max_match or share
+
+    def _refuse(self) -> None:
+        """Tell each reason that is a new one."""
+        for candidate in self._everything:
+            key = candidate.key
+            watch = self._watches.get(key)
+            if watch is None:
+                continue
+            reason = self._reasons.get(key)
+            if reason is not None and reason is not watch.refusal:
+                self._decide(candidate, refusal=reason)
+            self._watches[key] = replace(watch, refusal=reason)
+
+    def _decide(
+        self,
+        candidate: Candidate,
+        *,
+        action: Action | None = None,
+        rung: Rung | None = None,
+        refusal: Refusal | None = None,
+        order: Order | None = None,
+    ) -> None:
+        """Hand a decision out, with what it rests on."""
+        gauges = self._gauges.get(candidate.key)
+        self.decisions.append(
+            Decision(
+                policy=self.policy,
+                candidate=candidate,
+                action=action,
+                rung=rung,
+                refusal=refusal,
+                order=order,
+                held=self._now - self._watches[candidate.key].since,
+                readings=gauges.readings(self.policy.when) if gauges else (),
+            )
+        )
+
+
+def _is_in_act(stop: Rung, kill: Rung) -> bool:
+    return max(stop.grace, kill.after) <= LONGEST_IN_ACT

@@ -1,0 +1,162 @@
+"""From reports to decisions, one cycle after the other; pure.
+
+What is decided depends on the reports, the clocks and what earlier acts have shown, never on whether anything
+may be carried out: to observe and to enforce is one and the same up to the signal.
+"""
+
+from dataclasses import replace
+
+from tmux_exporter.facts.remediation import Action, Outcome
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.decide import breaker
+from tmux_exporter.remediator.decide.candidates import Candidate, Key
+from tmux_exporter.remediator.decide.cycle import Cycle, Total
+from tmux_exporter.remediator.decide.objections import View
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.decide.state import PolicyState, State, Verdict, Watch
+from tmux_exporter.remediator.decide.vetoes import Moment
+from tmux_exporter.remediator.policies.policy import Policy, PolicySet
+
+_UNTOUCHED = frozenset({Outcome.REFUSED, Outcome.VANISHED})
+"""Outcomes of acts in which nothing was signalled."""
+
+
+def start(moment: Moment) -> State:
+    """The state of a remediator that has seen nothing yet."""
+    return State(since=moment.monotonic, offset=moment.wall - moment.monotonic)
+
+
+def decide(
+    policies: PolicySet,
+    report: Report,
+    state: State,
+    moment: Moment,
+    own: frozenset[int],
+    *,
+    holds: tuple[Hold, ...] = (),
+) -> Verdict:
+    """What to do after one more report, taken just before `moment`.
+
+    Asks for each quiet step once and for an end again after each cooldown. A match is forgotten when a look
+    shows it otherwise; while it cannot be judged it is kept for `max_age`, and nothing is done. `own` are the
+    pids of this process and of all above it.
+    """
+    state = _after_jump(policies, state, moment)
+    total = Total(policies, state.stops, moment.monotonic)
+    cycles = []
+    for policy in policies.policies:
+        view = View(policy=policy, report=report, moment=moment, own=own, holds=holds)
+        cycle = Cycle(view, state, state.policies.get(policy.name, PolicyState()), total)
+        cycle.run()
+        cycles.append(cycle)
+    after = {cycle.policy.name: cycle.state for cycle in cycles}
+    return Verdict(
+        decisions=tuple(decision for cycle in cycles for decision in cycle.decisions),
+        matches={cycle.policy.name: cycle.matches for cycle in cycles},
+        blind=not report.collector_success.get("processes", False),
+        plan=tuple(order for cycle in cycles for order in cycle.plan),
+        opened=frozenset(name for name, each in after.items() if each.circuit.is_open),
+        state=replace(state, policies=after, stops=total.counted),
+    )
+
+
+def note(
+    state: State,
+    order: Order,
+    candidate: Candidate,
+    outcomes: tuple[tuple[Action, Outcome], ...],
+    *,
+    report: Report,
+    now: float,
+) -> State:
+    """The state after an act: whether the target is gone, or what survived what.
+
+    An act that was refused, or whose target ended by itself, says nothing about the policy, and costs neither
+    its budgets nor the cooldown: it is tried again in the next cycle, then after ever longer pauses.
+    """
+    policy = order.policy
+    results = dict(outcomes)
+    if _UNTOUCHED.issuperset(results.values()):
+        state = _taken_back(state, policy, candidate.key, report.interval_seconds, now)
+    before = state.policies.get(policy.name, PolicyState())
+    circuit, watches = before.circuit, dict(before.watches)
+    if not _UNTOUCHED.issuperset(results.values()) and (watch := watches.get(candidate.key)) is not None:
+        watches[candidate.key] = replace(watch, refused=0, retry_at=None)
+    if Outcome.DONE in results.values():
+        circuit = breaker.ended(circuit, policy.breaker, candidate, report, now)
+    elif Outcome.SURVIVED in results.values():
+        if (watch := watches.get(candidate.key)) is not None:
+            watches[candidate.key] = replace(watch, survived=True)
+        if Action.KILL in results or policy.kill is None:
+            circuit = breaker.survived(circuit, policy.breaker, now)
+    else:
+        circuit = replace(circuit, tried_at=None)
+    after = replace(before, circuit=circuit, watches=watches)
+    return replace(state, policies={**state.policies, policy.name: after})
+
+
+def _taken_back(state: State, policy: Policy, key: Key, interval: float, now: float) -> State:
+    """The state without an act that signalled nothing."""
+    before = state.policies.get(policy.name, PolicyState())
+    watch = before.watches.get(key)
+    if watch is None or watch.acted_at is None:
+        return state
+    acted_at, survived = watch.before
+    pause = min(policy.cooldown, interval * 2.0 ** min(watch.refused, 30))
+    restored = replace(
+        watch, acted_at=acted_at, survived=survived, refused=watch.refused + 1, retry_at=now + pause
+    )
+    after = replace(
+        before,
+        watches={**before.watches, key: restored},
+        stops=tuple(each for each in before.stops if each != (watch.acted_at, key)),
+    )
+    stops = list(state.stops)
+    if watch.acted_at in stops:
+        stops.remove(watch.acted_at)
+    return replace(state, policies={**state.policies, policy.name: after}, stops=tuple(stops))
+
+
+def reloaded(before: PolicySet, after: PolicySet, state: State, moment: Moment) -> State:
+    """The state once other policies hold.
+
+    Nothing gets shorter by that: a policy that has changed waits anew from its beginning, all of them warm up
+    anew, budgets count what was ended before, no breaker closes, and no target is tried again sooner.
+    """
+    if before == after:
+        return state
+    now = moment.monotonic
+    unchanged = {each.name for each in after.policies if each in before.policies}
+    policies = {
+        name: each if name in unchanged else replace(each, gauges={}, watches=_anew(each, now))
+        for name, each in state.policies.items()
+        if name in {policy.name for policy in after.policies}
+    }
+    return replace(state, since=now, jumped=False, policies=policies)
+
+
+def _anew(state: PolicyState, now: float) -> dict[Key, Watch]:
+    """What was matched, as if it had been seen never before, but for what was done to it."""
+    return {
+        key: Watch(
+            since=now,
+            judged_at=now,
+            seen_at=each.seen_at,
+            acted_at=each.acted_at,
+            survived=each.survived,
+            refused=each.refused,
+            retry_at=each.retry_at,
+            refusal=each.refusal,
+        )
+        for key, each in state.watches.items()
+    }
+
+
+def _after_jump(policies: PolicySet, state: State, moment: Moment) -> State:
+    """The state with what an unsteady clock makes worthless taken out: a suspended machine is one, too."""
+    offset = moment.wall - moment.monotonic
+    if abs(offset - state.offset) <= min(each.clock_jump for each in policies.policies):
+        return replace(state, offset=offset)
+    kept = {name: replace(each, watches={}, gauges={}) for name, each in state.policies.items()}
+    return State(since=moment.monotonic, offset=offset, jumped=True, policies=kept, stops=state.stops)

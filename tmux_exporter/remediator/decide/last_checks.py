@@ -1,0 +1,319 @@
+"""What no policy overrides, as far as /proc shows it of processes that are held by pidfds.
+
+`gather` boils down what was read to a few facts, and these are what the audit keeps; PROOFS judge them. Every
+row that is for a method must agree; the first that does not gives the refusal.
+"""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tmux_exporter.analysis.programs.argv_hash import argv_sha256
+from tmux_exporter.analysis.schedulers.shell_grammar import SHELLS, PureScript, is_sleep, read_command
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
+from tmux_exporter.remediator.decide.order import Order, Stage
+from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
+
+
+class Around(NamedTuple):
+    """What is asked of few processes only; None where it could not be read.
+
+    `unit` is the innermost systemd unit, empty where there is none. `reachable` says that it has a socket at
+    which others can reach it.
+    """
+
+    unit: str | None
+    reachable: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One process that is to be signalled; None is what could not be read.
+
+    `is_service` says that it is in a service of systemd that is not a tmux server's own, `holds_server` that
+    a tmux server shares its service and is younger. `argv_sha256` is empty where it is not known.
+    """
+
+    process: ProcessId
+    parent: int
+    uid: int
+    is_tmux: bool
+    is_shell: bool
+    is_at_home: bool | None
+    is_service: bool | None
+    holds_server: bool | None
+    is_reachable: bool | None
+    argv_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What /proc shows of all that is to be signalled, in that order.
+
+    `children` are the living ones of the first, `named` is the hash that the policy names, `uid` and `own`
+    are ours: the user, and the pids of this process and of all above it. `is_protected` says that a policy
+    file protects one of them by its name or its program. Of a scheduler `is_pure` says that
+    its command line is nothing but sleep and send-keys, `is_first_sleep` that the second is its first sleep.
+    """
+
+    method: Method
+    members: tuple[Member, ...]
+    children: tuple[ProcessId, ...]
+    complete: bool
+    uid: int
+    own: frozenset[int]
+    named: str = ""
+    allow: tuple[OptIn, ...] = ()
+    is_protected: bool = False
+    is_pure: bool = False
+    is_first_sleep: bool = False
+
+
+def members_of(order: Order) -> tuple[ProcessId, ...]:
+    """All that is held while it is judged; of a scheduler without a sleep its shell, twice."""
+    processes = order.target.processes
+    return (processes[0], processes[-1]) if order.method is Method.SCHEDULER_PAIR else processes[:1]
+
+
+def gather(
+    table: ProcessTable,
+    order: Order,
+    around: Mapping[ProcessId, Around],
+    uid: int,
+    own: frozenset[int],
+) -> Evidence | None:
+    """The evidence for an order; None where one of its processes is gone, or another one has its pid."""
+    found: list[Process] = []
+    for each in members_of(order):
+        process = table.processes.get(each.pid)
+        if process is None or process.id != each or not process.alive:
+            return None
+        found.append(process)
+    first, last = found[0], found[-1]
+    script = _script(first) if order.method is Method.SCHEDULER_PAIR else None
+    children = [each.id for each in table.processes.values() if each.ppid == first.id.pid and each.alive]
+    servers = servers_in(table)
+    return Evidence(
+        method=order.method,
+        members=tuple(_member(each, table, servers, around) for each in found),
+        children=tuple(children),
+        complete=table.complete,
+        uid=uid,
+        own=own,
+        named=order.target.argv_sha256,
+        allow=order.policy.allow,
+        is_protected=any(_is_protected(each, order.policy.protected) for each in found),
+        is_pure=script is not None,
+        is_first_sleep=last.argv is not None
+        and is_sleep(last.argv)
+        and (script is None or last.argv[1:] == script.sleep_args),
+    )
+
+
+def descendants(table: ProcessTable, roots: tuple[ProcessId, ...]) -> tuple[ProcessId, ...]:
+    """All that lives below these processes, without them."""
+    children: dict[int, list[ProcessId]] = {}
+    for each in table.processes.values():
+        if each.alive:
+            children.setdefault(each.ppid, []).append(each.id)
+    seen = set(roots)
+    waiting, found = list(roots), []
+    while waiting:
+        below = [each for each in children.get(waiting.pop().pid, []) if each not in seen]
+        seen.update(below)
+        waiting += below
+        found += below
+    return tuple(sorted(found))
+
+
+def servers_in(table: ProcessTable) -> tuple[Process, ...]:
+    """Whatever may be a tmux server, whoever's."""
+    return tuple(each for each in table.processes.values() if _is_tmux(each) and "client" not in each.comm)
+
+
+def _is_tmux(process: Process) -> bool:
+    return process.comm.startswith("tmux") or posixpath.basename(process.exe or "") == "tmux"
+
+
+def _member(
+    process: Process, table: ProcessTable, servers: tuple[Process, ...], around: Mapping[ProcessId, Around]
+) -> Member:
+    mine = around.get(process.id, Around(None, None))
+    units = {each.id: around.get(each.id, Around(None, None)).unit for each in servers}
+    beside = [each for each in servers if mine.unit and units[each.id] == mine.unit]
+    return Member(
+        process=process.id,
+        parent=process.ppid,
+        uid=process.uid,
+        is_tmux=_is_tmux(process),
+        is_shell=posixpath.basename(process.exe or "") in SHELLS,
+        is_at_home=_is_at_home(process, table, servers),
+        is_service=None if mine.unit is None else mine.unit.endswith(".service") and not beside,
+        # A service may end with it, and all that is in it; a scope, such as a login, outlives any of them.
+        holds_server=None
+        if mine.unit is None
+        else mine.unit.endswith(".service")
+        and any(each.id.start_ticks >= process.id.start_ticks for each in beside),
+        is_reachable=mine.reachable,
+        argv_sha256=argv_sha256(process),
+    )
+
+
+def _is_protected(process: Process, protected: Protection) -> bool:
+    """Whether a policy file names it; a program that cannot be read may be any of those that are named."""
+    if process.comm in protected.comm:
+        return True
+    return bool(protected.exe) and (process.exe is None or fits(protected.exe, process.exe))
+
+
+def _is_at_home(process: Process, table: ProcessTable, servers: tuple[Process, ...]) -> bool | None:
+    """Whether its pids mean what they mean here, and its paths what they mean here or to a tmux server.
+
+    A hardened service has mounts of its own: then ours are nobody's.
+    """
+    home, own = table.namespaces, process.namespaces
+    if home is None or own is None:
+        return None
+    mounts = {home.mount, *(each.namespaces.mount for each in servers if each.namespaces)}
+    return own.pid == home.pid and own.mount in mounts
+
+
+def _script(process: Process) -> PureScript | None:
+    """What a shell runs, if that is a pure scheduler."""
+    if process.argv is None or process.exe is None or not process.argv_complete:
+        return None
+    found = read_command(process.argv, posixpath.basename(process.exe))
+    return found if isinstance(found, PureScript) else None
+
+
+def lists_every_child(evidence: Evidence) -> bool:
+    """A child that could not be seen may be a tmux that is already typing."""
+    return evidence.complete
+
+
+def are_of_this_user(evidence: Evidence) -> bool:
+    """All run as the user who runs us."""
+    return all(each.uid == evidence.uid for each in evidence.members)
+
+
+def are_no_tmux(evidence: Evidence) -> bool:
+    """None is a tmux, by its name or by its program: a server looks like an orphan in everything else."""
+    return not any(each.is_tmux for each in evidence.members)
+
+
+def hold_no_server(evidence: Evidence) -> bool:
+    """None is older than a tmux server of its own service of systemd: that may end with it."""
+    return all(each.holds_server is False for each in evidence.members)
+
+
+def are_not_above_us(evidence: Evidence) -> bool:
+    """None is this process or above it."""
+    return evidence.own.isdisjoint(each.process.pid for each in evidence.members)
+
+
+def are_not_protected(evidence: Evidence) -> bool:
+    """No policy file protects one of them by the name of its process or of its program."""
+    return not evidence.is_protected
+
+
+def are_at_home(evidence: Evidence) -> bool:
+    """None lives in another pid namespace, or sees files of its own, as in a container."""
+    return all(each.is_at_home for each in evidence.members)
+
+
+def are_no_service(evidence: Evidence) -> bool:
+    """None is in a service: that is systemd's to end, which would only start it again."""
+    return all(each.is_service is False for each in evidence.members)
+
+
+def are_out_of_reach(evidence: Evidence) -> bool:
+    """None has a socket at which others reach it."""
+    if OptIn.LISTENING_SOCKET in evidence.allow:
+        return True
+    return all(each.is_reachable is False for each in evidence.members)
+
+
+def is_a_shell(evidence: Evidence) -> bool:
+    """The program file is a shell's: a command line may quote anything."""
+    return evidence.members[0].is_shell
+
+
+def is_a_pure_scheduler(evidence: Evidence) -> bool:
+    """The shell's command line says sleep, then send-keys, and nothing else."""
+    return evidence.is_pure
+
+
+def has_only_its_sleep(evidence: Evidence) -> bool:
+    """The one child of the shell is that sleep: with another one it is already firing."""
+    return evidence.children == (evidence.members[-1].process,)
+
+
+def sleeps_its_first_sleep(evidence: Evidence) -> bool:
+    """The sleep is one, and the first of the script where that is pure."""
+    return evidence.is_first_sleep
+
+
+def is_no_shell(evidence: Evidence) -> bool:
+    """An agent is no shell: that would be what somebody types into."""
+    return not evidence.members[0].is_shell
+
+
+def is_what_was_named(evidence: Evidence) -> bool:
+    """Its command line is the one that somebody has named by its hash."""
+    return bool(evidence.named) and evidence.members[0].argv_sha256 == evidence.named
+
+
+ALL = frozenset(Method)
+PAIR = frozenset({Method.SCHEDULER_PAIR})
+AGENT = frozenset({Method.AGENT_PROCESS})
+LEAKED = frozenset({Method.LEAKED_PROCESS})
+
+
+class Proof(NamedTuple):
+    """A reason, the function that has to be true for it not to be given, and what it is asked of."""
+
+    refusal: Refusal
+    holds: Callable[[Evidence], bool]
+    methods: frozenset[Method] = ALL
+
+
+PROOFS = (
+    Proof(Refusal.BLIND, lists_every_child),
+    Proof(Refusal.OTHER_UID, are_of_this_user),
+    Proof(Refusal.TMUX_SERVER, are_no_tmux),
+    Proof(Refusal.TMUX_SERVER, hold_no_server),
+    Proof(Refusal.OWN_PROCESS, are_not_above_us),
+    Proof(Refusal.PROTECTED, are_not_protected),
+    Proof(Refusal.NAMESPACE, are_at_home),
+    Proof(Refusal.SERVICE, are_no_service),
+    Proof(Refusal.LISTENING_SOCKET, are_out_of_reach),
+    Proof(Refusal.EVIDENCE, is_a_shell, PAIR),
+    Proof(Refusal.EVIDENCE, is_a_pure_scheduler, PAIR),
+    Proof(Refusal.EVIDENCE, has_only_its_sleep, PAIR),
+    Proof(Refusal.EVIDENCE, sleeps_its_first_sleep, PAIR),
+    Proof(Refusal.EVIDENCE, is_no_shell, AGENT),
+    Proof(Refusal.EVIDENCE, is_what_was_named, LEAKED),
+)
+
+
+def objection(evidence: Evidence) -> Proof | None:
+    """The first proof that fails; None if all hold."""
+    return next(
+        (each for each in PROOFS if evidence.method in each.methods and not each.holds(evidence)), None
+    )
+
+
+def stages_refusal(stages: tuple[Stage, ...], before: Action | None) -> Refusal | None:
+    """Why a target may not be sent these signals; `before` is the last that it has survived, by what it was.
+
+    KILL is only for what has survived a STOP, and nothing is for what has survived a KILL.
+    """
+    if before is Action.KILL:
+        return Refusal.UNKILLABLE
+    for each in stages:
+        if each.signal is Signal.KILL and before is None:
+            return Refusal.NOT_STOPPED
+        before = each.action
+    return None if stages else Refusal.NOT_STOPPED

@@ -1,0 +1,318 @@
+"""The remediator's loop: sample, decide, act, tell."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tmux_exporter import __version__
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
+from tmux_exporter.config import Config
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import (
+    Action,
+    Mode,
+    Outcome,
+    Refusal,
+    RemediatorStatus,
+    TargetKind,
+    least,
+)
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator import lock
+from tmux_exporter.remediator.act.terminate import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools, end
+from tmux_exporter.remediator.act.warn import Quiet
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
+from tmux_exporter.remediator.decide.objections import confirmation
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.scope import left_out_words
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.policy import Channel, Policy, PolicySet
+from tmux_exporter.remediator.record import status_file
+from tmux_exporter.remediator.record.audit import Audit, AuditError
+from tmux_exporter.remediator.record.counters import Tally
+from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.remediator.record.log_fields import LEVELS, fields, thing, warning
+from tmux_exporter.remediator.record.plan_file import PlanFile
+from tmux_exporter.remediator.record.switch import is_off
+from tmux_exporter.remediator.stop import Stop
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.state_file import boot_id
+
+_log = logging.getLogger(__name__)
+
+_MEND_OF_APPLY = "end that one, apply the plan, and start it again (systemctl stop, systemctl start)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for: without `enforce` nothing is ever signalled.
+
+    `screen` lets snapshots hold what stands on a screen; `applies` says that it only carries out a plan.
+    """
+
+    config: Config
+    policies: PolicySet
+    enforce: bool
+    screen: bool = False
+    applies: bool = False
+
+
+class Remediator:
+    """Runs policies for the user who runs it; `cycle` once per interval.
+
+    `runtime` and `state` are the private folders of `places`. Holds the locks from the moment it is made:
+    UsageError where another one holds one of them.
+    """
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], *, runtime: Path, state: Path, clock: Clock
+    ) -> None:
+        if settings.enforce and settings.config.processes.root != "/proc":
+            raise UsageError("processes.root is not /proc: nothing that is read there can be acted on")
+        self._settings = settings
+        self._clock = clock
+        self._runtime = runtime
+        self._state = state
+        self._switch = state / REMEDIATOR_OFF
+        boot = boot_id("/proc")
+        self._holds = Holds(state, uid=os.getuid(), boot=boot)
+        self._plan = PlanFile(state, uid=os.getuid(), boot=boot, clock=clock)
+        self._world = World(settings.config, clock, environ)
+        self._me = self._world.me()
+        doing = "applies a plan" if settings.applies else "enforces" if settings.enforce else "observes"
+        mend = (_MEND_OF_APPLY,) if settings.applies else ()
+        # By that in the runtime folder the exporter sees that we live; it may be another one for each login.
+        self._locks = lock.take((state, runtime), f"pid {self._me.pid}, which {doing}", clock, *mend)
+        self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
+        self._sampler = open_sampler(settings.config, clock, environ)
+        self._tally = Tally(each.name for each in settings.policies.policies)
+        self._history = start(self._world.moment())
+        self._blind = True
+        self._left_out: frozenset[ProcessId] = frozenset()
+        self._reload_successful = True
+        self._audit_healthy = self._record_policies("start")
+        self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
+        self._tools = Tools(
+            processes=self._world.processes,
+            around=self._world.around,
+            look=self._world.look,
+            own=self._world.own,
+            audit=self._audit,
+            clock=clock,
+            uid=os.getuid(),
+            longest_wait=LONGEST_WAIT_OF_A_PLAN if settings.applies else LONGEST_WAIT,
+        )
+
+    def close(self) -> None:
+        """Give the locks and the audit back."""
+        self._audit.close()
+        self._locks.close()
+
+    @property
+    def mode(self) -> Mode:
+        """The mode in force now: the least of flag and switch, and of what the boldest policy may do."""
+        flag = Mode.ENFORCE if self._settings.enforce else Mode.OBSERVE
+        boldest = max((each.mode for each in self._settings.policies.policies), key=tuple(Mode).index)
+        return least(boldest, flag, Mode.OBSERVE if is_off(self._switch) else Mode.ENFORCE)
+
+    def cycle(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """One sample and what follows from it; no further act is begun once `stopping` says so."""
+        self._audit_healthy = self._audit.check()
+        try:
+            report = self._sampler.sample()
+        except Exception:
+            # A look that failed decides nothing; the next one may.
+            _log.exception("sample failed")
+            self._blind = True
+            self._tell()
+            return
+        verdict = decide(
+            self._settings.policies,
+            report,
+            self._history,
+            self._world.moment(),
+            self._world.own(),
+            holds=self._holds.read(),
+        )
+        self._history, self._blind = verdict.state, verdict.blind
+        self._tally.cycle(verdict.matches, verdict.opened)
+        self._plan.keep(verdict.plan)
+        self._say_left_out(report)
+        self._quiet.begin()
+        for decision in verdict.decisions:
+            if stopping():
+                break
+            self._carry_out(decision, report)
+        self._tell()
+
+    def use(self, policies: PolicySet) -> None:
+        """Go on with other policies; nothing that has begun to be waited for is waited for any shorter."""
+        before = self._settings.policies
+        self._history = reloaded(before, policies, self._history, self._world.moment())
+        self._settings = replace(self._settings, policies=policies)
+        self._tally.use(each.name for each in policies.policies)
+        self._audit_healthy = self._record_policies("reload")
+        self._reload_successful = True
+
+    def keep_policies(self) -> None:
+        """Go on with the policies in use, because those that were read now have a mistake."""
+        self._reload_successful = False
+
+    def apply(self, order: Order) -> tuple[bool, str]:
+        """Carry out an order that a person has approved of; whether its target is gone by that, and in words.
+
+        It is verified again, and switch, holds and protection stand against it as against every other.
+        """
+        if is_off(self._switch):
+            return False, f"{Refusal.SWITCHED_OFF}: {self._switch} is there; to go on: tmux-remediator on"
+        result = end(order, self._tools, confirmation(order.policy, self._holds.read))
+        outcomes = ", ".join(f"{action} {outcome}" for action, outcome in result.actions)
+        return result.ended, ": ".join(filter(None, (outcomes, result.refusal, result.detail)))
+
+    def status(self) -> RemediatorStatus:
+        """What the exporter is told."""
+        now = self._world.moment()
+        return RemediatorStatus(
+            process=self._me,
+            mode=self.mode,
+            interval_seconds=self._settings.config.sampling.interval,
+            cycle_timestamp=now.wall,
+            cycle_at=now.monotonic,
+            blind=self._blind,
+            audit_healthy=self._audit_healthy,
+            reload_successful=self._reload_successful,
+            policies=self._tally.status(),
+            ended=self._tally.ended,
+        )
+
+    def _mode_of(self, policy: Policy) -> Mode:
+        """The mode in force now for one policy: the least of policy, flag and switch."""
+        return least(policy.mode, self.mode)
+
+    def _carry_out(self, decision: Decision, report: Report) -> None:
+        policy, action = decision.policy.name, decision.action
+        if decision.refusal is not None:
+            self._tally.refuse(policy, decision.refusal)
+        if action is None:
+            self._say("left alone", decision, reason=decision.refusal)
+        elif decision.refusal is not None:
+            self._tally.act(policy, action, Outcome.REFUSED)
+            self._say(f"{action} is not built yet: left out", decision)
+        elif action is Action.WARN:
+            self._warn(decision, report)
+        elif action is Action.SNAPSHOT:
+            self._snapshot(decision, report)
+        elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
+            self._end(decision, decision.order, report)
+        elif decision.order is not None:
+            self._tally.act(policy, action, Outcome.WOULD)
+            if self._settings.enforce and is_off(self._switch):
+                self._tally.refuse(policy, Refusal.SWITCHED_OFF)
+            self._say(f"would end {thing(decision.candidate)}", decision)
+
+    def _warn(self, decision: Decision, report: Report) -> None:
+        """Tell of it in the counters and the log and, where the policy says so, in tmux."""
+        rung = decision.rung
+        more: dict[str, Any] = {}
+        self._tally.act(decision.policy.name, Action.WARN, Outcome.DONE)
+        if rung is not None and Channel.PANE_MESSAGE in rung.via:
+            outcome, words = self._quiet.message(decision, report, self._mode_of(decision.policy))
+            self._note_quiet(decision, outcome, words)
+            more = {"pane_message": f"{outcome}: {words}"}
+        level = LEVELS[rung.severity] if rung else logging.WARNING
+        self._say(warning(decision), decision, level=level, **more)
+
+    def _snapshot(self, decision: Decision, report: Report) -> None:
+        """Keep what the target is like, where the policy may do more than observe."""
+        outcome, words = self._quiet.snapshot(decision, report, self._mode_of(decision.policy))
+        self._tally.act(decision.policy.name, Action.SNAPSHOT, outcome)
+        self._note_quiet(decision, outcome, words)
+        more: dict[str, Any] = {"file" if outcome is Outcome.DONE else "detail": words}
+        self._say(f"snapshot of {thing(decision.candidate)}: {outcome}", decision, **more)
+
+    def _note_quiet(self, decision: Decision, outcome: Outcome, words: str) -> None:
+        if (outcome, words) == (Outcome.REFUSED, Refusal.AUDIT):
+            self._tally.refuse(decision.policy.name, Refusal.AUDIT)
+            self._audit_healthy = False
+
+    def _end(self, decision: Decision, order: Order, report: Report) -> None:
+        candidate, policy = decision.candidate, order.policy.name
+        shell = order.target.processes[0]
+        self._tally.end(shell)
+        self._tell()
+        result = end(order, self._tools, confirmation(order.policy, self._holds.read))
+        if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
+            self._tally.spare(shell)
+        if result.refusal is not None:
+            self._tally.refuse(policy, result.refusal)
+        for action, outcome in result.actions:
+            self._tally.act(policy, action, outcome)
+        now = self._clock.monotonic()
+        self._history = note(self._history, order, candidate, result.actions, report=report, now=now)
+        self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
+        self._say(
+            f"{'ended' if result.ended else 'did not end'} {thing(candidate)}",
+            decision,
+            level=logging.WARNING,
+            actions=",".join(f"{action}={outcome}" for action, outcome in result.actions),
+            **({"reason": result.refusal} if result.refusal else {}),
+            **({"detail": result.detail} if result.detail else {}),
+        )
+        self._tell()
+
+    def _say_left_out(self, report: Report) -> None:
+        """Tell once of each scheduler without a server that `--server` leaves out."""
+        found = left_out_words(self._settings.policies, report)
+        for process in found.keys() - self._left_out:
+            _log.warning(found[process], extra=log_fields(process=process.pid))
+        self._left_out = frozenset(found)
+
+    def _say(self, message: str, decision: Decision, *, level: int = logging.INFO, **more: object) -> None:
+        _log.log(level, message, extra=log_fields(**{**fields(decision, self._clock.time()), **more}))
+
+    def _tell(self) -> None:
+        try:
+            status_file.write(self._runtime, self.status())
+        except OSError as error:
+            _log.error("status not written", extra=log_fields(folder=str(self._runtime), error=str(error)))
+
+    def _record_policies(self, kind: str) -> bool:
+        """Put on record which policies hold from now on."""
+        policies = self._settings.policies
+        try:
+            self._audit.record(
+                kind,
+                version=__version__,
+                pid=self._me.pid,
+                enforce=self._settings.enforce,
+                policies=[each.name for each in policies.policies],
+                policies_sha256=policies.digest,
+            )
+        except AuditError as error:
+            _log.error("no audit, so nothing will be ended", extra=log_fields(error=str(error)))
+            return False
+        return True
+
+
+def run(
+    remediator: Remediator, interval: float, clock: Clock, stop: Stop, reload: Callable[[], None]
+) -> None:
+    """One cycle each `interval` seconds until a stop is asked for; what comes too late is left out.
+
+    `reload` is called between two cycles where the policies are to be read again.
+    """
+    due = clock.monotonic()
+    while not stop.wait(due - clock.monotonic()):
+        if stop.take_reload():
+            reload()
+        if clock.monotonic() < due:
+            continue
+        remediator.cycle(lambda: stop.asked)
+        due += interval * max(1, -(-(clock.monotonic() - due) // interval))

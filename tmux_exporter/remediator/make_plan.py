@@ -1,0 +1,90 @@
+"""A plan of what is there now: looks of its own, no waits, for it is a person who decides."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.places import state_path
+from tmux_exporter.config import Config
+from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.decide.candidates import Key
+from tmux_exporter.remediator.decide.decide import decide, start
+from tmux_exporter.remediator.decide.last_checks import gather, members_of, objection, servers_in
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.state import State, Verdict, Watch
+from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.record import plan
+from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.state_file import boot_id
+
+LOOKS = 3
+"""What is leaked takes two looks to be seen, and a match two in which it is."""
+
+
+def look(
+    config: Config,
+    environ: Mapping[str, str],
+    policies: PolicySet,
+    clock: Clock,
+    pause: Callable[[int], None],
+) -> tuple[Verdict, Report]:
+    """What the policies say after a few looks at once, and the last of them; `pause` waits before each.
+
+    Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
+    """
+    world = World(config, clock, environ)
+    sampler = open_sampler(config, clock, environ)
+    holds = Holds(state_path(environ), uid=os.getuid(), boot=boot_id("/proc"))
+    hasty = replace(
+        policies,
+        policies=tuple(replace(each.scaled(0.0), warmup=each.warmup) for each in policies.policies),
+    )
+    state: State = start(world.moment())
+    # The warm-up of a service: it has not just started, it was only just asked.
+    state = replace(state, since=state.since - max(each.warmup for each in policies.policies))
+    for number in range(LOOKS - 1):
+        pause(number)
+        report = sampler.sample()
+        state = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()).state
+    pause(LOOKS - 1)
+    report = sampler.sample()
+    verdict = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read())
+    return _proven(verdict, world), report
+
+
+def _proven(verdict: Verdict, world: World) -> Verdict:
+    """The same without what its own processes speak against: `apply` would refuse that."""
+    if not verdict.plan:
+        return verdict
+    table, own, uid = world.processes(), world.own(), os.getuid()
+    members = {member for order in verdict.plan for member in members_of(order)}
+    around = world.around({*members, *(each.id for each in servers_in(table))})
+    kept, against = [], {}
+    for order in verdict.plan:
+        evidence = gather(table, order, around, uid, own)
+        failed = None if evidence is None else objection(evidence)
+        if failed is None:
+            kept.append(order)
+        else:
+            against[order.policy.name, order.target.kind, order.target.processes] = failed.refusal
+
+    def judged(name: str, key: Key, watch: Watch) -> Watch:
+        return replace(watch, refusal=against.get((name, *key[:2]), watch.refusal))
+
+    policies = {
+        name: replace(each, watches={key: judged(name, key, watch) for key, watch in each.watches.items()})
+        for name, each in verdict.state.policies.items()
+    }
+    return replace(verdict, plan=tuple(kept), state=replace(verdict.state, policies=policies))
+
+
+def plan_of(verdict: Verdict, policies: PolicySet, clock: Clock) -> plan.Plan:
+    """The plan of what was found, in the name of the policies as they are."""
+    by_name = {each.name: each for each in policies.policies}
+    orders: tuple[Order, ...] = tuple(
+        replace(each, policy=by_name[each.policy.name]) for each in plan.plannable(verdict.plan)
+    )
+    return plan.make(orders, wall=clock.time(), boot=boot_id("/proc"), uid=os.getuid())

@@ -1,0 +1,145 @@
+"""One step of a policy's ladder, as a file writes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text, setting
+from tmux_exporter.facts.remediation import Action, Method, Signal
+from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices
+from tmux_exporter.remediator.policies.policy import Channel, Part, Severity
+
+_COMMON = {"do", "after"}
+_KEYS: Mapping[Action, set[str]] = {
+    Action.WARN: {"via", "severity"},
+    Action.SNAPSHOT: {"what"},
+    Action.STOP: {"method", "signal", "grace", "approvals"},
+    Action.KILL: set(),
+    Action.THROTTLE: {"memory_high", "cpu_max", "lease"},
+    Action.SAVE: {"max_bytes"},
+    Action.CLEAR_HISTORY: set(),
+    Action.SET_OPTION: {"option", "value"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalsDoc:
+    """Who has to agree, and for how long that holds."""
+
+    required: int = field(
+        metadata=setting(Integer(at_least=1, at_most=1), "How many people have to apply the plan: 1."),
+    )
+    expires: float = field(
+        default=3600.0,
+        metadata=setting(
+            Duration(at_least=60, at_most=7 * DAY), "How long after it was made a plan can be applied."
+        ),
+    )
+
+
+def _option(text: str) -> str:
+    if text != "history-limit":
+        raise ValueError("only history-limit can be set")
+    return text
+
+
+def _percent(text: str) -> str:
+    number = text.removesuffix("%")
+    if number == text or not number.isascii() or not number.isdigit() or not 1 <= int(number[:6]) <= 6400:
+        raise ValueError(f"{text[:20]!r} is no share of a core; write one such as '20%'")
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDoc:
+    """A step: what is done, and how long after the step before it."""
+
+    do: Action = field(
+        metadata=setting(
+            Choice(of=Action),
+            "`warn` tells of it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
+            "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
+            "out, told of as `unavailable`, when it is due.",
+        ),
+    )
+    after: float = field(default=0.0, metadata=setting(WAIT, "How long after the step before it."))
+    via: tuple[Channel, ...] = field(
+        default=(),
+        metadata=setting(
+            choices(Channel),
+            "Where a warning is told: always in the counters and the log; with `pane_message` also on the "
+            "status line of whoever is attached to its session, for five seconds or until the next key, "
+            "where the policy may do more than observe.",
+        ),
+    )
+    severity: Severity | None = field(
+        default=None, metadata=setting(Choice(of=Severity), "How bad it is: `warning` where nothing is said.")
+    )
+    what: tuple[Part, ...] = field(
+        default=(),
+        metadata=setting(
+            choices(Part),
+            "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` is where the "
+            "threads of a Python program are, if py-spy is installed; `screen` is the last lines of its "
+            "pane, and needs the flag `--snapshot-screen` besides.",
+        ),
+    )
+    method: Method | None = field(
+        default=None, metadata=setting(Choice(of=Method), "How it is ended; has to fit the kind.")
+    )
+    signal: Signal | None = field(
+        default=None, metadata=setting(Choice(of=Signal), "What a stop sends: `TERM` where nothing is said.")
+    )
+    grace: float | None = field(
+        default=None,
+        metadata=setting(
+            Duration(at_least=0.1, at_most=600), "How long it has to end after the signal: 3s by default."
+        ),
+    )
+    approvals: ApprovalsDoc | None = field(
+        default=None,
+        metadata=setting(Section(of=ApprovalsDoc), "A stop that only an applied plan may make."),
+    )
+    memory_high: int | None = field(
+        default=None,
+        metadata=setting(Size(at_least=2**20, at_most=2**50), "Not built yet: memory.high."),
+    )
+    cpu_max: str | None = field(
+        default=None,
+        metadata=setting(
+            Text(what="percent of a core", parser=_percent), "Not built yet: cpu.max of its cgroup."
+        ),
+    )
+    lease: float | None = field(
+        default=None,
+        metadata=setting(
+            Duration(at_least=1, at_most=DAY), "Not built yet: after how long a throttle is undone."
+        ),
+    )
+    max_bytes: int | None = field(
+        default=None,
+        metadata=setting(Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved."),
+    )
+    option: str | None = field(
+        default=None,
+        metadata=setting(Text(what="`history-limit`", parser=_option), "Not built yet: what is set."),
+    )
+    value: int | None = field(
+        default=None,
+        metadata=setting(
+            Integer(at_least=0, at_most=10**7), "Not built yet: to what it is set, for future panes only."
+        ),
+    )
+
+
+def check_action(made: object) -> None:
+    """Refuse keys that the action does not have, and a throttle that nobody would ever undo."""
+    if not isinstance(made, ActionDoc):
+        return
+    allowed = _COMMON | _KEYS[made.do]
+    for entry in fields(made):
+        if entry.name not in allowed and getattr(made, entry.name) not in (None, ()):
+            raise MisfitError(f"'{made.do}' has no such key; remove it", entry.name)
+    if made.do is Action.THROTTLE and made.lease is None:
+        raise MisfitError("a throttle needs a lease; add lease: 15m")
+    if made.signal is Signal.KILL:
+        raise MisfitError("a stop lets it end by itself; use TERM, INT or HUP", "signal")

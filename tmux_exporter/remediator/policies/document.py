@@ -1,0 +1,193 @@
+"""A policy file and the policies in it; what does not fit together is refused."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tmux_exporter.config.parsers import parse_label
+from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text, setting
+from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.policies.actions import ActionDoc, check_action
+from tmux_exporter.remediator.policies.conditions import WhenDoc, check_when, when_of
+from tmux_exporter.remediator.policies.matches import MatchDoc, check_match
+from tmux_exporter.remediator.policies.metrics import FIGURES
+from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, parse_name
+from tmux_exporter.remediator.policies.parts import (
+    BREAKER,
+    BUDGET,
+    COOLDOWN,
+    MAX_AGE,
+    MAX_MATCH,
+    MODE,
+    WARMUP,
+    BreakerDoc,
+    BudgetDoc,
+    DefaultsDoc,
+    MaxMatchDoc,
+    ProtectedDoc,
+    TotalDoc,
+    VerifyDoc,
+)
+from tmux_exporter.remediator.policies.policy import OptIn
+
+_METHODS = {
+    TargetKind.SCHEDULER: Method.SCHEDULER_PAIR,
+    TargetKind.AGENT: Method.AGENT_PROCESS,
+    TargetKind.LEAKED_PROCESS: Method.LEAKED_PROCESS,
+}
+NEVER_SIGNALLED = frozenset({SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING})
+"""States in which nobody can say what a signal would do."""
+
+WITHOUT_A_PERSON = frozenset({SchedulerState.DANGLING})
+"""States in which a scheduler can do nothing any more."""
+
+_QUIET = (Action.WARN, Action.SNAPSHOT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDoc:
+    """One policy: what it is for, from when on, and what is done then."""
+
+    name: str = field(
+        metadata=setting(Text(what="a-z, 0-9, `-`", parser=parse_name), "Its name, a label in `/metrics`.")
+    )
+    description: str = field(
+        default="", metadata=setting(Text(what="text", parser=parse_label), "What it is good for.")
+    )
+    mode: Mode | None = field(default=None, metadata=MODE)
+    match: MatchDoc = field(
+        metadata=setting(Section(of=MatchDoc, check=check_match), "Which things it is for.")
+    )
+    when: WhenDoc | None = field(
+        default=None,
+        metadata=setting(Section(of=WhenDoc, check=check_when), "Which of their figures have to be where."),
+    )
+    for_: float = field(
+        metadata=setting(WAIT, "For how long both must have held, in every complete look, before a step.")
+    )
+    actions: tuple[ActionDoc, ...] = field(
+        metadata=setting(Records(of=ActionDoc, check=check_action), "The steps, in their order.")
+    )
+    verify: VerifyDoc | None = field(
+        default=None,
+        metadata=setting(Section(of=VerifyDoc), "What has to be seen afterwards; needed for a stop."),
+    )
+    allow: tuple[OptIn, ...] = field(
+        default=(),
+        metadata=setting(choices(OptIn), "What it may touch that is otherwise never touched."),
+    )
+    warmup: float | None = field(default=None, metadata=WARMUP)
+    cooldown: float | None = field(default=None, metadata=COOLDOWN)
+    max_age: float | None = field(default=None, metadata=MAX_AGE)
+    budget: BudgetDoc = field(default=BudgetDoc(), metadata=BUDGET)
+    max_match: MaxMatchDoc = field(default=MaxMatchDoc(), metadata=MAX_MATCH)
+    breaker: BreakerDoc = field(default=BreakerDoc(), metadata=BREAKER)
+
+
+def check_policy(made: object) -> None:
+    """Refuse a policy whose parts do not fit together."""
+    if not isinstance(made, PolicyDoc):
+        return
+    _check_ladder(made)
+    _check_figures(made)
+    stop = next((each for each in made.actions if each.do is Action.STOP), None)
+    if stop is None:
+        return
+    if made.verify is None:
+        raise MisfitError("a stop has to be verified; add verify: {gone_within: 5s}", "actions")
+    method = _METHODS.get(made.match.kind)
+    if method is None:
+        raise MisfitError(f"a {made.match.kind} cannot be stopped; use warn or snapshot", "actions")
+    if stop.method is not method:
+        raise MisfitError(f"a {made.match.kind} is stopped by method: {method}", "actions")
+    if made.match.kind is TargetKind.LEAKED_PROCESS and made.match.cmdline_sha256 is None:
+        raise MisfitError("a stop needs the command lines that it is for; add cmdline_sha256", "match")
+    if made.match.kind is TargetKind.AGENT and not (made.match.program or made.when or made.match.state):
+        raise MisfitError("this would stop every agent; add program, state or a when", "match")
+    _check_states(made)
+
+
+def _check_ladder(made: PolicyDoc) -> None:
+    if not made.actions:
+        raise MisfitError("nothing is done; add - do: warn", "actions")
+    asked = [each.do for each in made.actions]
+    for action, count in Counter(asked).items():
+        if count > 1 and action in (Action.STOP, Action.KILL):
+            raise MisfitError(f"there are {count} steps '{action}'; keep one", "actions")
+    if Action.KILL in asked and asked[-2:] != [Action.STOP, Action.KILL]:
+        raise MisfitError("a kill only follows a stop without effect; put it last, after a stop", "actions")
+    if Action.STOP in asked and asked.index(Action.STOP) < len(asked) - 1 - (Action.KILL in asked):
+        raise MisfitError("nothing but a kill can follow a stop; put the stop at the end", "actions")
+
+
+def _check_figures(made: PolicyDoc) -> None:
+    if made.when is None:
+        return
+    for condition in when_of(made.when).conditions:
+        kind = FIGURES[condition.metric].kind
+        if kind not in (made.match.kind, TargetKind.SERVER):
+            words = f"{condition.metric} is of {kind}s, and this policy is for {made.match.kind}s"
+            raise MisfitError(f"{words}; use a figure of its own", "when")
+
+
+def _check_states(made: PolicyDoc) -> None:
+    if made.match.kind is not TargetKind.SCHEDULER:
+        return
+    states = {SchedulerState(each) for each in made.match.state}
+    if never := sorted(states & NEVER_SIGNALLED):
+        raise MisfitError(f"what is '{never[0]}' is never ended; remove that state or the stop", "match")
+    if made.mode is Mode.ENFORCE and (state := _for_a_person(made)):
+        raise MisfitError(
+            f"only a person ends what is '{state}'; add approvals: {{required: 1}} to the stop", "actions"
+        )
+
+
+def _for_a_person(made: PolicyDoc) -> str | None:
+    """A state of schedulers that only a person may end, and that the policy would end by itself."""
+    stops = [each for each in made.actions if each.do is Action.STOP]
+    if made.match.kind is not TargetKind.SCHEDULER or not stops or stops[0].approvals is not None:
+        return None
+    return next(iter(sorted(set(map(SchedulerState, made.match.state)) - WITHOUT_A_PERSON)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDoc:
+    """A whole file."""
+
+    apiVersion: Version = field(  # noqa: N815 - the word of the file, as everybody writes it
+        metadata=setting(Choice(of=Version), "The language of the file.")
+    )
+    kind: DocumentKind = field(metadata=setting(Choice(of=DocumentKind), "What the file is."))
+    defaults: DefaultsDoc = field(
+        default=DefaultsDoc(),
+        metadata=setting(Section(of=DefaultsDoc), "What holds for each policy that says nothing else."),
+    )
+    total: TotalDoc = field(
+        default=TotalDoc(),
+        metadata=setting(Section(of=TotalDoc), "How many things may be ended over all policies."),
+    )
+    protected: ProtectedDoc = field(
+        default=ProtectedDoc(), metadata=setting(Section(of=ProtectedDoc), "What no policy touches.")
+    )
+    policies: tuple[PolicyDoc, ...] = field(
+        metadata=setting(Records(of=PolicyDoc, check=check_policy), "The policies.")
+    )
+
+
+def check_document(made: object) -> None:
+    """Refuse a file without a policy, and two policies of one name."""
+    if not isinstance(made, DocumentDoc):
+        return
+    if not made.policies:
+        raise MisfitError("there is no policy; add one, or run without a file", "policies")
+    if made.defaults.mode is Mode.ENFORCE:
+        for each in made.policies:
+            if each.mode is None and (state := _for_a_person(each)):
+                raise MisfitError(
+                    f"so policy '{each.name}' enforces, and only a person ends what is '{state}'; "
+                    "give it a mode of its own, or approvals: {required: 1}",
+                    "defaults",
+                )
+    for name, count in Counter(each.name for each in made.policies).items():
+        if count > 1:
+            raise MisfitError(f"{count} policies are called '{name}'; rename all but one", "policies")

@@ -1,0 +1,132 @@
+"""Which things a policy is for, as a file writes it, and as a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from tmux_exporter.config.parsers import nearest, parse_program, shown
+from tmux_exporter.config.types import Boolean, Choice, Duration, ListOf, MisfitError, Size, Text, setting
+from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, parse_hash, patterns
+from tmux_exporter.remediator.policies.policy import Match
+
+_STATES: Mapping[str, type[SchedulerState] | type[AgentState]] = {
+    TargetKind.SCHEDULER: SchedulerState,
+    TargetKind.AGENT: AgentState,
+}
+_COMMON = {"kind", "servers"}
+_KEYS: Mapping[TargetKind, set[str]] = {
+    TargetKind.SCHEDULER: {"sessions", "state", "grammar", "remaining"},
+    TargetKind.AGENT: {"sessions", "state", "program", "attached"},
+    TargetKind.LEAKED_PROCESS: {"sessions", "leak_kind", "cmdline_sha256"},
+    TargetKind.PANE: {"sessions", "history_bytes", "dead", "attached"},
+    TargetKind.SERVER: set(),
+}
+
+
+def _state(text: str) -> str:
+    known = {state.value for of in _STATES.values() for state in of}
+    if text not in known:
+        near = nearest(text, known)
+        mend = f"did you mean '{near}'?" if near else "docs/policies.md lists them"
+        raise ValueError(f"{shown(text)} is no state; {mend}")
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchDoc:
+    """The kind of thing, and what narrows it; every key that is there has to fit."""
+
+    kind: TargetKind = field(
+        metadata=setting(Choice(of=TargetKind), "The kind of thing; the other keys depend on it.")
+    )
+    servers: tuple[str, ...] = field(
+        default=(), metadata=setting(PATTERNS, "Labels of tmux servers; a scheduler's are those it aims at.")
+    )
+    sessions: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Labels of sessions."))
+    state: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="state", parser=_state)), "States of schedulers, or of agents; any of them."
+        ),
+    )
+    grammar: Grammar | None = field(
+        default=None,
+        metadata=setting(
+            Choice(of=Grammar), "Only `pure` scripts are ever matched; the key says so to readers."
+        ),
+    )
+    remaining: float | None = field(
+        default=None,
+        metadata=setting(
+            Duration(at_least=30, at_most=86400.0),
+            "The least that a scheduler must have left: 30s by default.",
+        ),
+    )
+    program: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            ListOf(item=Text(what="program", parser=parse_program)), "Programs of agents, as the label says."
+        ),
+    )
+    attached: bool | None = field(
+        default=None, metadata=setting(Boolean(), "Whether somebody is attached to the session.")
+    )
+    leak_kind: tuple[LeakKind, ...] = field(
+        default=(), metadata=setting(choices(LeakKind), "Kinds of leaked processes; any of them.")
+    )
+    cmdline_sha256: tuple[str, ...] | None = field(
+        default=None,
+        metadata=setting(
+            ListOf(item=Text(what="SHA-256 in hex", parser=parse_hash)),
+            "Hashes of the command lines that may be matched; an empty list matches nothing. "
+            "`check-config --against-live` shows them.",
+        ),
+    )
+    history_bytes: int | None = field(
+        default=None, metadata=setting(Size(at_least=1, at_most=2**50), "The least history of a pane.")
+    )
+    dead: bool | None = field(
+        default=None, metadata=setting(Boolean(), "Whether the pane's program has ended.")
+    )
+
+
+def check_match(made: object) -> None:
+    """Refuse keys of another kind, and what narrows nothing."""
+    if not isinstance(made, MatchDoc):
+        return
+    allowed = _COMMON | _KEYS[made.kind]
+    for entry in fields(made):
+        if entry.name not in allowed and getattr(made, entry.name) not in (None, ()):
+            raise MisfitError(f"a {made.kind} has no such key; remove it", entry.name)
+    if (states := _STATES.get(made.kind)) is not None:
+        wrong = [state for state in made.state if state not in {each.value for each in states}]
+        if wrong:
+            raise MisfitError(
+                f"'{wrong[0]}' is no state of a {made.kind}; it has {', '.join(states)}", "state"
+            )
+    if made.kind is TargetKind.SCHEDULER and not made.state:
+        raise MisfitError("this would match every scheduler; add state: [dangling]")
+    if made.kind is TargetKind.LEAKED_PROCESS and not made.leak_kind and made.cmdline_sha256 is None:
+        raise MisfitError("this would match everything that leaked; add leak_kind or cmdline_sha256")
+
+
+def match_of(made: MatchDoc) -> Match:
+    """The match that a checked `MatchDoc` says."""
+    schedulers = made.kind is TargetKind.SCHEDULER
+    return Match(
+        kind=made.kind,
+        servers=patterns(made.servers),
+        sessions=patterns(made.sessions),
+        states=tuple(map(SchedulerState, made.state)) if schedulers else (),
+        agent_states=() if schedulers else tuple(map(AgentState, made.state)),
+        programs=made.program,
+        attached=made.attached,
+        leak_kinds=made.leak_kind,
+        argv_sha256=made.cmdline_sha256 or (),
+        opted_in=made.cmdline_sha256 is not None,
+        history_bytes=made.history_bytes,
+        dead=made.dead,
+    )

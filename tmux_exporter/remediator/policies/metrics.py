@@ -1,0 +1,129 @@
+"""The figures that a policy may ask about: names of `/metrics`, and where the report of one thing holds each.
+
+A name stands here once; its unit is in the name. Counters are only asked for how fast they grow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+
+from tmux_exporter.config.parsers import SIZE_UNITS, parse_duration, parse_size, shown
+from tmux_exporter.facts.remediation import TargetKind
+from tmux_exporter.facts.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport
+
+Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
+"""What a report says of one thing."""
+
+_SIZES = tuple(SIZE_UNITS)
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One figure of the things of one kind; `path` is where their part of a report holds it."""
+
+    name: str
+    kind: TargetKind
+    path: str
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether it only grows."""
+        return self.name.endswith("_total")
+
+    def read(self, subject: Subject) -> float | None:
+        """The figure; None where it could not be read."""
+        value: float | None = attrgetter(self.path)(subject)
+        return value
+
+    def parse(self, text: str) -> float:
+        """A bound in the figure's own unit. Raises ValueError with the mend."""
+        base = self.name.removesuffix("_total")
+        if base.endswith("_bytes"):
+            return float(parse_size(text))
+        return parse_duration(text) if base.endswith("_seconds") else parse_number(text)
+
+    def parse_rate(self, text: str) -> float:
+        """A bound on its growth a second: `20MiB/min`, `1/min`. Raises ValueError with the mend."""
+        amount, slash, per = text.partition("/")
+        if not slash or per not in _SECONDS:
+            raise ValueError(f"{shown(text)} is no rate; write by how much it grows, then /s, /min or /h")
+        return self.parse(amount) / _SECONDS[per]
+
+    @property
+    def words(self) -> str:
+        """What it is called in a sentence: `memory`, `open fds`, `server resident memory`."""
+        base = self.name.removesuffix("_total").removeprefix("tmux_")
+        if self.kind is not TargetKind.SERVER:
+            base = base.partition("_")[2]
+        for unit in ("_bytes", "_seconds", "_ratio"):
+            base = base.removesuffix(unit)
+        return base.replace("_", " ")
+
+    def told(self, value: float, *, rate: bool = False) -> str:
+        """A value as a person writes it, by the minute where it is how much the figure grows a second."""
+        amount = value * 60.0 if rate else value
+        base, unit = self.name.removesuffix("_total"), ""
+        if base.endswith("_bytes"):
+            unit = next((each for each in reversed(_SIZES) if abs(amount) >= SIZE_UNITS[each]), "B")
+            amount /= SIZE_UNITS[unit]
+        elif base.endswith("_seconds"):
+            unit = "s"
+        digits = f"{amount:.0f}" if abs(amount) >= 100 else f"{amount:.3g}"
+        return f"{digits}{unit} per min" if rate else f"{digits}{unit}"
+
+
+def parse_number(text: str) -> float:
+    """A plain number: `20`, `0.8`, `80%`. Raises ValueError with the mend."""
+    digits = text.removesuffix("%")
+    parts = digits.split(".")
+    if len(text) > 12 or len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"{shown(text)} is not a number; write one such as 20, 0.8 or 80%")
+    return float(digits) / (100.0 if text.endswith("%") else 1.0)
+
+
+_AGENT_USAGE = (
+    "memory_bytes",
+    "resident_memory_bytes",
+    "anonymous_memory_bytes",
+    "swap_memory_bytes",
+    "cpu_seconds_total",
+    "processes",
+    "threads",
+    "open_fds",
+    "fd_utilization_ratio",
+    "read_bytes_total",
+    "written_bytes_total",
+    "process_tree_depth",
+)
+_PANE_USAGE = ("memory_bytes", "cpu_seconds_total", "processes", "open_fds", "fd_utilization_ratio")
+_SERVER = (
+    "sessions",
+    "windows",
+    "panes",
+    "clients",
+    "history_bytes",
+    "resident_memory_bytes",
+    "cpu_seconds_total",
+    "open_fds",
+)
+_ONE_PROCESS = ("memory_bytes", "cpu_seconds_total", "open_fds")
+
+_ROWS: tuple[tuple[TargetKind, str, tuple[str, ...]], ...] = (
+    (TargetKind.AGENT, "usage.", _AGENT_USAGE),
+    (TargetKind.AGENT, "", ("restarts_total", "same_command_processes")),
+    (TargetKind.PANE, "usage.", _PANE_USAGE),
+    (TargetKind.PANE, "", ("history_bytes", "history_lines")),
+    (TargetKind.SERVER, "", _SERVER),
+    (TargetKind.LEAKED_PROCESS, "", _ONE_PROCESS),
+    (TargetKind.SCHEDULER, "", _ONE_PROCESS),
+)
+
+_PREFIX = {TargetKind.LEAKED_PROCESS: "leaked"}
+
+FIGURES: Mapping[str, Figure] = {
+    (name := f"tmux_{_PREFIX.get(kind, kind)}_{field}"): Figure(name=name, kind=kind, path=where + field)
+    for kind, where, fields in _ROWS
+    for field in fields
+}
+"""All of them by name. Those of leaks and schedulers are of the one thing, not the sum that is exported."""

@@ -1,0 +1,284 @@
+"""What a policy is once it is read: frozen values, all times in seconds, so that it has one digest."""
+
+import fnmatch
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
+from tmux_exporter.facts.schedulers import SchedulerState
+
+NOT_BUILT = frozenset({Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
+"""Steps that can be written into a policy and cannot be taken yet."""
+
+_WAITS = ("hold", "warmup", "cooldown", "budget_window")
+
+
+class Severity(StrEnum):
+    """How bad what a warning tells of is (closed list)."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Channel(StrEnum):
+    """Where a warning is told (closed list); PANE_MESSAGE: to whoever is attached to its session."""
+
+    METRIC = "metric"
+    LOG = "log"
+    PANE_MESSAGE = "pane_message"
+
+
+class Part(StrEnum):
+    """What a snapshot holds (closed list)."""
+
+    STATUS = "status"
+    LIMITS = "limits"
+    FD_KINDS = "fd_kinds"
+    STACKS = "stacks"
+    PY_SPY = "py_spy"
+    SCREEN = "screen"
+
+
+class Exceeded(StrEnum):
+    """What more matches than expected lead to (closed list).
+
+    ABORT: nothing is done, and the breaker opens. RECOMMEND: nothing is done; all of them stay in the plan.
+    """
+
+    ABORT = "abort"
+    RECOMMEND = "recommend"
+
+
+class OptIn(StrEnum):
+    """What is never touched unless a policy says that it may be (closed list)."""
+
+    ATTACHED_SESSION = "attached_session"
+    PANE_SHELL = "pane_shell"
+    LISTENING_SOCKET = "listening_socket"
+
+
+class Pattern(NamedTuple):
+    """A name, or a pattern in which `*` and `?` stand for any text and any character."""
+
+    text: str
+    glob: bool = False
+
+    def fits(self, name: str) -> bool:
+        """Whether it names `name`."""
+        return bool(_compiled(self.text).fullmatch(name)) if self.glob else self.text == name
+
+
+def _compiled(glob: str) -> re.Pattern[str]:
+    # `re` keeps the last few hundred; the loader lets no pattern have more than a few stars.
+    return re.compile(fnmatch.translate(glob), re.DOTALL)
+
+
+def fits(patterns: tuple[Pattern, ...], name: str) -> bool:
+    """Whether one of them names `name`, or there is none."""
+    return not patterns or any(each.fits(name) for each in patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Which things of one kind; what is empty or None does not narrow.
+
+    `states` are of schedulers, `agent_states` and `programs` of agents, `leak_kinds` and `argv_sha256` of
+    leaked processes: only those whose command line has one of these hashes, and with `opted_in` none at all
+    where there is no hash. `history_bytes` is the least history of a pane, `dead` whether its process has
+    ended, `attached` whether somebody looks at its session.
+    """
+
+    kind: TargetKind
+    servers: tuple[Pattern, ...] = ()
+    sessions: tuple[Pattern, ...] = ()
+    states: tuple[SchedulerState, ...] = ()
+    programs: tuple[str, ...] = ()
+    agent_states: tuple[AgentState, ...] = ()
+    leak_kinds: tuple[LeakKind, ...] = ()
+    argv_sha256: tuple[str, ...] = ()
+    opted_in: bool = False
+    history_bytes: int | None = None
+    dead: bool | None = None
+    attached: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A figure of the target is above `above`, and was not below `clear_below` since.
+
+    `metric` is its name on `/metrics`. With `rate_over` it is by how much the figure grows a second, over the
+    last so many seconds.
+    """
+
+    metric: str
+    above: float
+    clear_below: float
+    rate_over: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """Conditions that must all hold, or one of them with `one_is_enough`."""
+
+    conditions: tuple[Condition, ...] = ()
+    one_is_enough: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One step of a ladder, taken `after` so many seconds on the one before it.
+
+    `via` and `severity` are of a warning, `parts` of a snapshot, `method`, `signal` and `grace` (how long the
+    target then has) of a stop. A step that needs `approvals` is only planned; a plan is good for
+    `approval_expires`.
+    """
+
+    action: Action
+    after: float = 0.0
+    via: tuple[Channel, ...] = (Channel.METRIC, Channel.LOG)
+    severity: Severity = Severity.WARNING
+    parts: tuple[Part, ...] = ()
+    method: Method | None = None
+    signal: Signal = Signal.TERM
+    grace: float = 3.0
+    approvals: int = 0
+    approval_expires: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """What stops a policy that does harm or has no effect; each count is of what it takes to open.
+
+    `failed_verifications`: targets that survived. `regrets`: ended things that were missed, for they, or what
+    they were for, came again within `regret_window`. `restarts`: stops of one and the same agent within
+    `restarts_within`; None: as many as there may be. After `half_open_after` one action is let through; None:
+    it stays open until the remediator is started again.
+    """
+
+    failed_verifications: int = 2
+    regrets: int = 1
+    regret_window: float = 600.0
+    restarts: int | None = None
+    restarts_within: float = 7200.0
+    half_open_after: float | None = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """What no policy touches, besides what is built in; names of programs, servers, sessions and agents.
+
+    `comm` and `exe` are of the process, the rest are labels.
+    """
+
+    comm: tuple[str, ...] = ()
+    exe: tuple[Pattern, ...] = ()
+    servers: tuple[Pattern, ...] = ()
+    sessions: tuple[Pattern, ...] = ()
+    agents: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One policy.
+
+    What people are given time for scales in tests: `hold` is for how long one must have matched before the
+    first step, `warmup` for how long nothing is done after a start, a step of the clock or a new tmux server,
+    `cooldown` until the same one is tried again, `budget_window` is the hour of `per_hour` and
+    `per_target_per_hour`, and the `after` of each step.
+
+    What machines need does not scale: `remaining` is the least that a scheduler's sleep must have left,
+    `max_age` the oldest look at tmux that counts, `gone_within` the time after KILL in which it must be gone,
+    `clock_jump` the step of the wall clock that calls for a new warm-up.
+
+    `allow` is what it may touch although nobody else may. `servers` are the labels of the tmux servers that
+    the remediator was told to keep to, all where it is empty. More matches than `max_match`, or than
+    `max_match_ratio` of all things of that kind once they are more than `max_match_few`, mean that the eye is
+    wrong: then none is ended, and `on_exceed` follows.
+    """
+
+    name: str
+    mode: Mode
+    description: str = ""
+    match: Match
+    when: When = When()
+    ladder: tuple[Rung, ...]
+    allow: tuple[OptIn, ...] = ()
+    servers: tuple[str, ...] = ()
+    hold: float = 300.0
+    warmup: float = 300.0
+    cooldown: float = 600.0
+    budget_window: float = 3600.0
+    remaining: float = 30.0
+    max_age: float = 30.0
+    gone_within: float = 5.0
+    clock_jump: float = 10.0
+    per_cycle: int = 1
+    per_hour: int = 6
+    per_target_per_hour: int = 2
+    max_match: int = 10
+    max_match_ratio: float = 0.25
+    max_match_few: int = 10
+    on_exceed: Exceeded = Exceeded.ABORT
+    breaker: Breaker = Breaker()
+    protected: Protection = Protection()
+
+    @property
+    def stop(self) -> Rung | None:
+        """The step that ends the target, if one does."""
+        return next((rung for rung in self.ladder if rung.action is Action.STOP), None)
+
+    @property
+    def kill(self) -> Rung | None:
+        """The step after a stop that had no effect, if there is one."""
+        return next((rung for rung in self.ladder if rung.action is Action.KILL), None)
+
+    @property
+    def stop_after(self) -> float:
+        """How long after the first step the target is ended; for ever where it never is."""
+        return math.inf if self.stop is None else self.stop.after
+
+    @property
+    def grace(self) -> float:
+        """How long the target has to end after the first signal."""
+        return 0.0 if self.stop is None else self.stop.grace
+
+    def scaled(self, factor: float) -> "Policy":
+        """The same policy with every wait for people times `factor`: 1 for them, less for tests."""
+        ladder = tuple(
+            rung if rung.action is Action.KILL else replace(rung, after=rung.after * factor)
+            for rung in self.ladder
+        )
+        return replace(self, ladder=ladder, **{name: getattr(self, name) * factor for name in _WAITS})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all its values."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySet:
+    """The policies that run together; over all of them at most so many things are ended.
+
+    `remarks` say what of their files has no effect and where that stands; they are no part of the policies.
+    """
+
+    policies: tuple[Policy, ...]
+    per_cycle: int = 10
+    per_hour: int = 120
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        values = asdict(replace(self, remarks=()))
+        del values["remarks"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()

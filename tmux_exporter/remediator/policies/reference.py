@@ -1,0 +1,112 @@
+"""The keys of a policy file -> the tables of docs/policies.md; `make docs` writes that page."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from tmux_exporter.config.types import Records, Section, Setting
+from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.policies.document import DocumentDoc
+from tmux_exporter.remediator.policies.metrics import FIGURES
+
+_INTRODUCTION = """\
+# Policies
+
+<!-- Made by `make docs`; edit tmux_exporter/remediator/language/. -->
+
+What `tmux-remediator` tells of and ends is said in policies: YAML files of yours, given by `--policy FILE`
+or `--policy FOLDER`. Without one the built-in policy runs, which is the first of [the shipped
+file](../deploy/policies.yml), to be had by `tmux-exporter export policies --out .`;
+`tmux-remediator check-config FILE` names every mistake with its line and its mend; editors can use the
+[JSON Schema](../deploy/policies.schema.json). SIGHUP makes a remediator that runs read them again. A file,
+and each folder that leads to it, has to belong to you or to root and may not be writable by others.
+
+```yaml
+apiVersion: tmux-exporter/v1
+kind: RemediationPolicies
+policies:
+  - name: orphaned-schedulers
+    mode: enforce
+    match: { kind: scheduler, state: [dangling] }
+    for: 5m
+    actions:
+      - { do: warn }
+      - { do: stop, after: 5m, method: scheduler_pair }
+      - { do: kill, after: 3s }
+    verify: { gone_within: 5s }
+```
+
+- A policy **matches** things of one kind; `when` narrows them by figures: it holds once a figure is above
+  `above`, until it is below `clear_below`. A figure that cannot be read neither advances nor satisfies
+  anything.
+- Once that has held for `for`, in every complete look, two at least, the **steps** begin, each `after` the
+  one before it.
+- What happens in the end is the least of the policy's `mode`, the flag `--enforce`, the file
+  `remediator.off`, the breaker and the warm-up. `observe` tells, `recommend` keeps a plan for
+  `tmux-remediator apply`, `enforce` acts.
+- A `stop` has to be verified, and a `kill` only follows a stop that had no effect. Of schedulers only those
+  that are `dangling` can be ended without a person (`approvals: {required: 1}`); `unknown`, `opaque` and
+  `firing` ones by nobody.
+- **Budgets** count what is ended; more matches than `max_match` end nothing. The **breaker** opens when
+  what was ended survived, or came back. What no policy lifts stands in [safety.md](safety.md).
+- There are no shell commands and no regular expressions. A name is exact, `glob:` begins a pattern with `*`
+  and `?`.
+- Units are obligatory, and the rules of YAML are as strict as in [configuration.md](configuration.md).
+"""
+
+
+def render() -> str:
+    """The page."""
+    parts = [_INTRODUCTION]
+    for where, of in (("The file", DocumentDoc), *_parts(DocumentDoc, "")):
+        parts.append(f"\n## {where}\n\n{of.__doc__}\n\n" + "".join(f"{row}\n" for row in _table(of)))
+    figures = "".join(f"- `{name}` (of a {each.kind})\n" for name, each in FIGURES.items())
+    parts.append(
+        "\n## Figures\n\nWhat a `when` can ask about, as [metrics.md](metrics.md) explains it; of "
+        "leaked processes and schedulers "
+        f"that of the one thing. Those of a server can be asked of everything in it.\n\n{figures}"
+    )
+    parts.append(
+        f"\n## States\n\nOf schedulers: {_words(SchedulerState)}. Kinds of leaks: {_words(LeakKind)}.\n"
+    )
+    return "".join(parts)
+
+
+def _words(of: type[SchedulerState] | type[LeakKind]) -> str:
+    return ", ".join(f"`{each}`" for each in of)
+
+
+def _parts(of: type[Any], where: str) -> Iterator[tuple[str, type[Any]]]:
+    """The mappings below a mapping, by where they stand, each class once."""
+    seen: set[type[Any]] = set()
+    for place, part in _walk(of, where):
+        if part not in seen:
+            seen.add(part)
+            yield place, part
+
+
+def _walk(of: type[Any], where: str) -> Iterator[tuple[str, type[Any]]]:
+    entries: tuple[Field[Any], ...] = fields(of)
+    for entry in entries:
+        kind = entry.metadata["setting"].kind
+        if isinstance(kind, Section | Records):
+            place = f"{where}{entry.name.removesuffix('_')}"
+            yield f"`{place}`", kind.of
+            yield from _walk(kind.of, f"{place}.")
+
+
+def _table(of: type[Any]) -> Iterator[str]:
+    yield "| key | value | needed | meaning |"
+    yield "| --- | --- | --- | --- |"
+    entries: tuple[Field[Any], ...] = fields(of)
+    for entry in entries:
+        setting: Setting = entry.metadata["setting"]
+        needed = "yes" if entry.default is MISSING else ""
+        cells = (f"`{entry.name.removesuffix('_')}`", setting.kind.describe(), needed, setting.meaning)
+        yield f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,1 @@
+"""What is written down: audit, plans, holds, status."""

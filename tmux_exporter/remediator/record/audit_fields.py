@@ -1,0 +1,140 @@
+"""What the audit keeps of an order and of what it was judged by; `replay` reads it back.
+
+Names stand in it as labels only. Of a command line there is the hash, of a message, a target or an
+environment nothing.
+"""
+
+from dataclasses import asdict
+
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Mode
+from tmux_exporter.facts.report import AgentReport, LeakReport, SchedulerReport, ServerReport
+from tmux_exporter.remediator.decide.last_checks import Evidence
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.decide.vetoes import Case, Subject, pair_of
+from tmux_exporter.remediator.record.log_fields import seconds_to_end
+
+
+def processes_of(subject: Subject) -> tuple[ProcessId, ...]:
+    """What would be signalled for it; of a scheduler shell and sleep."""
+    if isinstance(subject, SchedulerReport):
+        return tuple(pair_of(subject))
+    return () if subject.process is None else (subject.process,)
+
+
+def of_order(
+    order: Order, before: Action | None, evidence: Evidence | None, case: Case | None
+) -> dict[str, object]:
+    """An order and all that was known when it was carried out or refused, as JSON."""
+    return {
+        "policy": order.policy.name,
+        "policy_sha256": order.policy.digest,
+        "plan_sha256": order.plan_sha256,
+        "method": str(order.method),
+        "stages": [[str(each.action), str(each.signal), each.seconds] for each in order.stages],
+        "processes": [list(each) for each in order.target.processes],
+        "server": order.target.server,
+        "session": order.target.session,
+        "before": before,
+        "evidence": None if evidence is None else _of_evidence(evidence),
+        "look": None if case is None else _of_case(case),
+    }
+
+
+def of_message(decision: Decision, mode: Mode, server: ServerReport, pane: str) -> dict[str, object]:
+    """A line that is shown in tmux, and why it may be, as JSON; `ends_in` says which line it is."""
+    return {
+        **_of_step(decision, mode),
+        "via": () if decision.rung is None else decision.rung.via,
+        "pane": pane,
+        "up": server.up and not server.held,
+        "ends_in": seconds_to_end(decision, mode),
+    }
+
+
+def of_snapshot(decision: Decision, mode: Mode) -> dict[str, object]:
+    """Evidence that is kept, and why it may be, as JSON."""
+    return {**_of_step(decision, mode), "parts": () if decision.rung is None else decision.rung.parts}
+
+
+def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
+    target = decision.candidate.target
+    return {
+        "policy": decision.policy.name,
+        "policy_sha256": decision.policy.digest,
+        "mode": mode,
+        "processes": [list(each) for each in target.processes],
+        "server": target.server,
+        "session": target.session,
+    }
+
+
+def _of_evidence(evidence: Evidence) -> dict[str, object]:
+    return {**asdict(evidence), "own": sorted(evidence.own)}
+
+
+def _of_case(case: Case) -> dict[str, object]:
+    """What the vetoes ask a report for, and no more."""
+    report, policy, below = case.report, case.policy, case.below | case.pids
+    place = (case.subject.server, case.subject.session)
+    return {
+        "wall": case.moment.wall,
+        "monotonic": case.moment.monotonic,
+        "taken": report.timestamp,
+        "complete": report.collector_success.get("processes", False),
+        "problems": len(report.problems),
+        "subject": _of_subject(case.subject),
+        "servers": [_of_server(each) for each in report.servers],
+        "panes": sorted(each.pid for each in report.panes if each.pid in below),
+        "agents": sorted(
+            each.process for each in report.agents if each.process and each.process.pid in below
+        ),
+        "attached": [
+            each.attached_clients for each in report.sessions if (each.server, each.session) == place
+        ],
+        "below": sorted(case.below),
+        "own": sorted(case.own),
+        "terms": {
+            "servers": policy.servers,
+            "max_age": policy.max_age,
+            "remaining": policy.remaining,
+            "warmup": policy.warmup,
+            "allow": policy.allow,
+        },
+    }
+
+
+def _of_subject(subject: Subject) -> dict[str, object]:
+    words: dict[str, object] = {"server": subject.server, "session": subject.session}
+    match subject:
+        case SchedulerReport():
+            return words | {
+                "state": subject.state,
+                "process": subject.process,
+                "sleep": subject.sleep,
+                "due": subject.due_timestamp_seconds,
+                "aimed": subject.aimed,
+                "judged_at": subject.judged_at,
+                "sockets": subject.sockets,
+            }
+        case AgentReport():
+            return words | {"program": subject.program, "process": subject.process}
+        case LeakReport():
+            weak = {name: True for name in ("by_marker", "by_folder") if getattr(subject, name)}
+            return words | {"kind": subject.kind, "process": subject.process} | weak
+
+
+def _of_server(server: ServerReport) -> dict[str, object]:
+    return {
+        "server": server.server,
+        "socket": server.socket,
+        "pid": server.pid,
+        "up": server.up,
+        "held": server.held,
+        "ended": server.ended,
+        "problem": None if server.problem is None else server.problem.reason,
+        "started": server.start_time_seconds,
+        "listing_age": server.listing_age_seconds,
+        "listing_taken_at": server.listing_taken_at,
+    }

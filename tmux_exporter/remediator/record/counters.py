@@ -1,0 +1,66 @@
+"""What the remediator counts from its start: the figures of its status file."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus, Refusal
+
+ENDED_KEPT = 100
+"""How many of the shells that were ended last are told: an exporter looks every few seconds."""
+
+
+class Tally:
+    """The counters of every policy, and the shells of the schedulers that were ended."""
+
+    def __init__(self, policies: Iterable[str]) -> None:
+        self._actions: dict[str, Counter[tuple[Action, Outcome]]] = {}
+        self._refusals: dict[str, Counter[Refusal]] = {}
+        self.use(policies)
+        self._matches: Mapping[str, int] = {}
+        self._opened: frozenset[str] = frozenset()
+        self._ended: list[ProcessId] = []
+
+    def use(self, policies: Iterable[str]) -> None:
+        """Count for these policies from now on; what was counted for one of them stays."""
+        names = tuple(policies)
+        self._actions = {name: self._actions.get(name, Counter()) for name in names}
+        self._refusals = {name: self._refusals.get(name, Counter()) for name in names}
+
+    @property
+    def ended(self) -> tuple[ProcessId, ...]:
+        """The shells that were ended last, or are being ended now."""
+        return tuple(self._ended)
+
+    def cycle(self, matches: Mapping[str, int], opened: frozenset[str]) -> None:
+        """How many things each policy matched in this cycle, and whose breaker is open."""
+        self._matches, self._opened = matches, opened
+
+    def act(self, policy: str, action: Action, outcome: Outcome) -> None:
+        """Count an action."""
+        self._actions[policy][action, outcome] += 1
+
+    def refuse(self, policy: str, reason: Refusal) -> None:
+        """Count a refusal."""
+        self._refusals[policy][reason] += 1
+
+    def end(self, shell: ProcessId) -> None:
+        """Note a shell as ended, before it is: who sees it gone must find it here."""
+        self._ended = [*self._ended, shell][-ENDED_KEPT:]
+
+    def spare(self, shell: ProcessId) -> None:
+        """Take that back."""
+        self._ended = [each for each in self._ended if each != shell]
+
+    def status(self) -> tuple[PolicyStatus, ...]:
+        """The counts as they are."""
+        return tuple(
+            PolicyStatus(
+                policy=name,
+                matches=self._matches.get(name, 0),
+                actions=dict(self._actions[name]),
+                refusals=dict(self._refusals[name]),
+                breaker_open=name in self._opened,
+            )
+            for name in self._actions
+        )

@@ -1,0 +1,121 @@
+"""What people hold: a small file of the state folder, replaced as a whole, that outlives remediator and boot.
+
+A file that cannot be read or understood holds everything: nobody knows what it was meant to save.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.base.places import REMEDIATOR_HOLDS
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.remediator.decide.protection import Hold
+
+VERSION = 1
+LARGEST_BYTES = 1 << 20
+
+EVERYTHING = Hold(until=math.inf)
+"""What a file that cannot be understood holds."""
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class Holds:
+    """The file in `folder`, the private state folder of `uid`; `boot` tells this boot from every other."""
+
+    def __init__(self, folder: Path, *, uid: int, boot: str) -> None:
+        self._path = folder / REMEDIATOR_HOLDS
+        self._uid = uid
+        self._boot = boot
+
+    def read(self) -> tuple[Hold, ...]:
+        """Everything that is held, also what has run out; what is of a process of another boot is gone."""
+        try:
+            descriptor = os.open(self._path, _FLAGS)
+        except FileNotFoundError:
+            return ()
+        except OSError:
+            return (EVERYTHING,)
+        try:
+            found = os.fstat(descriptor)
+            content = os.read(descriptor, LARGEST_BYTES + 1)
+        except OSError:
+            return (EVERYTHING,)
+        finally:
+            os.close(descriptor)
+        if found.st_uid != self._uid or found.st_mode & 0o022 or len(content) > LARGEST_BYTES:
+            return (EVERYTHING,)
+        try:
+            return tuple(self._parse(content))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return (EVERYTHING,)
+
+    def add(self, hold: Hold, wall: float) -> None:
+        """Hold one thing more, or the same for longer or shorter. Raises OSError."""
+        self._write((*self._others(hold, wall), hold))
+
+    def release(self, hold: Hold, wall: float) -> bool:
+        """Hold it no longer; whether it was held. Raises OSError."""
+        before = self._current(wall)
+        after = self._others(hold, wall)
+        self._write(after)
+        return len(after) < len(before)
+
+    def _current(self, wall: float) -> tuple[Hold, ...]:
+        found = self.read()
+        if EVERYTHING in found:
+            raise CannotSeeError(f"{self._path} is damaged, so everything is held; remove it to begin anew")
+        return tuple(each for each in found if each.until > wall)
+
+    def _others(self, hold: Hold, wall: float) -> tuple[Hold, ...]:
+        return tuple(each for each in self._current(wall) if replace(each, until=hold.until) != hold)
+
+    def _parse(self, content: bytes) -> Iterable[Hold]:
+        document = json.loads(content)
+        if document["version"] != VERSION:
+            raise ValueError("of another version")
+        for each in document["holds"]:
+            process = each.pop("process")
+            boot = each.pop("boot")
+            if process is not None and boot != self._boot:
+                continue
+            yield Hold(process=None if process is None else _process(process), **_checked(each))
+
+    def _write(self, holds: Iterable[Hold]) -> None:
+        document = {
+            "version": VERSION,
+            "holds": [{**asdict(each), "boot": self._boot} for each in holds],
+        }
+        fresh = self._path.with_suffix(".new")
+        descriptor = os.open(
+            fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        try:
+            content = json.dumps(document, allow_nan=False, indent=1).encode("ascii") + b"\n"
+            if os.write(descriptor, content) != len(content):
+                raise OSError("no space for the whole file")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(fresh, self._path)
+
+
+def _process(value: list[int]) -> ProcessId:
+    pid, start_ticks = map(int, value)
+    return ProcessId(pid, start_ticks)
+
+
+def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Only what a hold has, and of the right kind."""
+    until = fields["until"]
+    if not isinstance(until, int | float) or isinstance(until, bool) or not math.isfinite(until):
+        raise TypeError("no time")
+    names = {key: fields[key] for key in ("server", "session", "agent", "pane")}
+    if not all(isinstance(each, str) for each in names.values()) or len(fields) != len(names) + 1:
+        raise TypeError("no name")
+    return {"until": float(until), **names}

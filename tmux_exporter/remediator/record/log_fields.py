@@ -1,0 +1,132 @@
+"""What is said of a decision: labels, pids and figures, no command line and no target; in tmux no label."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from tmux_exporter.facts.remediation import Action, Mode
+from tmux_exporter.facts.report import PaneReport, SchedulerReport
+from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.order import Target
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
+from tmux_exporter.remediator.policies.policy import Severity
+
+LEVELS = {Severity.CRITICAL: logging.ERROR, Severity.WARNING: logging.WARNING, Severity.INFO: logging.INFO}
+
+
+class Reading(NamedTuple):
+    """A figure that makes something match, and its bound; both as texts with their unit."""
+
+    figure: Figure
+    value: str
+    bound: str
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return f"{self.figure.words} {self.value}, {self.bound}"
+
+
+def thing(candidate: Candidate) -> str:
+    """What it is, in words."""
+    subject = candidate.subject
+    if not isinstance(subject, SchedulerReport):
+        kind = str(candidate.target.kind).replace("_", " ")
+        return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+    if subject.state is SchedulerState.DANGLING:
+        return "an orphaned scheduler"
+    return f"a scheduler ({str(subject.state).replace('_', ' ')})"
+
+
+def warning(decision: Decision) -> str:
+    """What is wrong with it, in words."""
+    words = thing(decision.candidate)
+    if words == "an orphaned scheduler":
+        return f"{words}: no target of it exists"
+    over = " and ".join(each.figure.words for each in readings(decision))
+    return f"{words}: {over} above its bound" if over else words
+
+
+def readings(decision: Decision) -> Iterator[Reading]:
+    """The figures that make it match."""
+    subject, least = decision.candidate.subject, decision.policy.match.history_bytes
+    if isinstance(subject, PaneReport) and least is not None:
+        figure = FIGURES["tmux_pane_history_bytes"]
+        yield Reading(figure, figure.told(subject.history_bytes), f"at least {figure.told(least)}")
+    for condition, value in decision.readings:
+        figure, rate = FIGURES[condition.metric], condition.rate_over is not None
+        bound = f"above {figure.told(condition.above, rate=rate)}"
+        yield Reading(figure, figure.told(value, rate=rate), bound)
+
+
+def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
+    """What whoever looks at the session of a target is shown: words of ours, a pid, figures and times.
+
+    It has as many figures as there is room for; the log has all of them.
+    """
+    processes = decision.candidate.target.processes
+    pids = [f"pid {each.pid}" for each in processes[:1]]
+    held = decision.held // 60 * 60 or decision.held // 1
+    seconds = seconds_to_end(decision, mode)
+    if not processes or seconds is None:
+        end = ". Its log says why"
+    else:
+        end = f" is to be ended in {_span(seconds)}. To keep it: tmux-remediator hold {processes[0].pid} 1h"
+        pids = []
+    figures = [each.words for each in readings(decision)]
+
+    def line(figures: list[str]) -> str:
+        facts = [", ".join([*pids, *figures]), f"for {_span(held)}" if held else ""]
+        about = " ".join(filter(None, facts))
+        return f"tmux-remediator: {thing(decision.candidate)} of this session{about and f' ({about})'}{end}"
+
+    while figures and len(line(figures)) > longest:
+        figures.pop()
+    return line(figures)
+
+
+def _span(seconds: float) -> str:
+    return f"{-(-seconds // 60):.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def seconds_to_end(decision: Decision, mode: Mode) -> float | None:
+    """How long after a step its policy ends the target by itself, at the earliest; None where it does not."""
+    policy, rung = decision.policy, decision.rung
+    stop = policy.stop
+    if mode is not Mode.ENFORCE or rung is None or stop is None or stop.approvals:
+        return None
+    steps = policy.ladder[policy.ladder.index(rung) + 1 :]
+    return sum(each.after for each in steps if each.action is not Action.KILL)
+
+
+def target_labels(target: Target) -> Mapping[str, object]:
+    """What a target is called."""
+    return {"kind": target.kind, "server": target.server, "session": target.session, "name": target.name}
+
+
+def fields(decision: Decision, wall: float) -> Mapping[str, object]:
+    """What a line of the log says of what a decision is about, which figures make it so and since when."""
+    candidate = decision.candidate
+    target, subject = candidate.target, candidate.subject
+    found: dict[str, object] = {"policy": decision.policy.name}
+    if isinstance(subject, SchedulerReport):
+        due = subject.due_timestamp_seconds
+        found |= {
+            "shell": subject.process.pid,
+            "sleep": subject.sleep.pid if subject.sleep else None,
+            "server": target.server,
+            "session": target.session,
+            "seconds_left": None if due is None else round(due - wall),
+        }
+    else:
+        if target.processes:
+            found["process"] = target.processes[0].pid
+        found |= {"server": target.server, "session": target.session, "target": target.name}
+    figures = "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings(decision))
+    if figures:
+        found["figures"] = figures
+    found["since"] = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall - decision.held))
+    return found

@@ -1,0 +1,1 @@
+"""The commands `op` and `hook`, which other programs call: they start fast."""

@@ -1,0 +1,116 @@
+"""What to add to the settings of agents so that their hooks call ours: printed, never written."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tmux_exporter.wire.hook_line import FORGET
+
+SECONDS = 5
+"""An agent gives up on a hook after this long; ours takes some 20 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of an agent: its name, what it says of the agent, and which of its kinds are meant."""
+
+    name: str
+    words: str
+    matcher: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
+
+    `note` is what is to be known before anybody adds them.
+    """
+
+    name: str
+    file: str
+    events: tuple[Event, ...]
+    second: int = 1
+    note: str = ""
+
+
+PROGRAMS: tuple[Program, ...] = (
+    Program(
+        name="claude",
+        file="~/.claude/settings.json",
+        events=(
+            Event(name="SessionStart", words="idle"),
+            Event(name="UserPromptSubmit", words="working"),
+            Event(name="PreToolUse", words="waiting question", matcher="AskUserQuestion"),
+            Event(name="PermissionRequest", words="waiting permission"),
+            Event(name="PostToolUse", words="working"),
+            Event(name="PostToolUseFailure", words="working"),
+            Event(name="Notification", words="waiting permission", matcher="permission_prompt"),
+            Event(name="Notification", words="waiting question", matcher="elicitation_dialog"),
+            Event(name="Stop", words="idle"),
+            Event(name="StopFailure", words="waiting api_error"),
+            Event(name="SessionEnd", words=FORGET),
+        ),
+    ),
+    Program(
+        name="codex",
+        file="~/.codex/hooks.json",
+        events=(
+            Event(name="SessionStart", words="idle"),
+            Event(name="UserPromptSubmit", words="working"),
+            Event(name="PermissionRequest", words="waiting permission"),
+            Event(name="PostToolUse", words="working"),
+            Event(name="Stop", words="idle"),
+        ),
+        # Seen of 0.171.0: docs/agents.md.
+        note="Codex 0.171 calls hooks from one daemon for all its windows: nobody knows for which one, and\n"
+        "they tell nothing. The title of its pane tells when it works and when it waits.",
+    ),
+    Program(
+        name="gemini",
+        file="~/.gemini/settings.json",
+        events=(
+            Event(name="SessionStart", words="idle"),
+            Event(name="BeforeAgent", words="working"),
+            Event(name="Notification", words="waiting permission", matcher="ToolPermission"),
+            Event(name="AfterTool", words="working"),
+            Event(name="AfterAgent", words="idle"),
+            Event(name="SessionEnd", words=FORGET),
+        ),
+        second=1000,
+    ),
+)
+
+
+def settings(program: Program, command: str) -> dict[str, Any]:
+    """What belongs into the settings of a program; `command` is the path of tmux-exporter."""
+    hooks: dict[str, list[dict[str, Any]]] = {}
+    for event in program.events:
+        call = {
+            "type": "command",
+            "command": f"{shlex.quote(command)} hook {event.words}",
+            "timeout": SECONDS * program.second,
+        }
+        group = {"matcher": event.matcher, "hooks": [call]} if event.matcher else {"hooks": [call]}
+        hooks.setdefault(event.name, []).append(group)
+    return {"hooks": hooks}
+
+
+def as_json(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
+    """By program: its file and what belongs into it."""
+    told: Mapping[str, Any] = {
+        each.name: {"file": each.file, "settings": settings(each, command)} for each in programs
+    }
+    return json.dumps({"version": 1, "programs": told}, indent=2)
+
+
+def as_text(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
+    """The same for a person who copies it."""
+    parts = []
+    for each in programs:
+        text = json.dumps(settings(each, command), indent=2)
+        note = f"{each.note}\n" if each.note else ""
+        parts.append(f"{each.name}: add to {each.file}, beside the hooks that are there\n{note}\n{text}\n")
+    parts.append("Agents read their settings when they start. Nothing was changed.")
+    return "\n".join(parts)

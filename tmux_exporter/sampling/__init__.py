@@ -1,0 +1,1 @@
+"""The sampler: sources to analysis to a Report, once a tick."""

@@ -1,0 +1,160 @@
+"""What every source says of every agent: looks where agents tell of themselves, and hands out clues."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple
+
+from tmux_exporter.analysis.agents.agent_state import judge
+from tmux_exporter.analysis.agents.hook_state import Said, Stillness, callers, hook_clue, speaker
+from tmux_exporter.analysis.agents.pane_state import activity_clue, stillness, title_clue
+from tmux_exporter.analysis.agents.screen_patterns import SCREENS
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import PaneKey, TmuxView
+from tmux_exporter.sampling.screen_schedule import ScreenWatch
+from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
+from tmux_exporter.sources.agents.hook_files import HookFiles, HookWord
+from tmux_exporter.sources.agents.npm_versions import PackageVersions
+from tmux_exporter.wire.runtime_folder import runtime_folder
+
+CLAUDE = "claude"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """The agents, with their versions where a source told them, and the clues by their root processes."""
+
+    agents: tuple[Agent, ...]
+    clues: Mapping[ProcessId, Sequence[Clue]] = field(default_factory=dict)
+
+
+class AgentWatch:
+    """Looks at the agents of this user; keeps what need not be read again."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        sessions: ClaudeSessions,
+        hooks: HookFiles,
+        packages: PackageVersions,
+        screens: ScreenWatch,
+    ) -> None:
+        self._clock = clock
+        self._screens = screens
+        self._sessions = sessions
+        self._hooks = hooks
+        self._packages = packages
+        self._told: dict[ProcessId, tuple[Agent, Agent]] = {}
+
+    def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent], config: Config) -> Watched:
+        """Everything that is said of `agents` now. Raises nothing for what it finds."""
+        if not agents:
+            return Watched(agents=())
+        now = self._clock.time()
+        # The wall time of a monotonic one: a listing may be some seconds old.
+        wall = now - self._clock.monotonic()
+        windows = _windows(view)
+        hooks = self._hooks.read()
+        said = _last_words(hooks.words, agents)
+        told: list[Agent] = []
+        clues: dict[ProcessId, list[Clue]] = {}
+        for agent in agents:
+            found: list[Clue] = []
+            version = agent.version
+            if agent.program == CLAUDE:
+                word = self._sessions.read(agent.programs)
+                found.append(word.clue)
+                version = version or word.version
+            place = windows.get(agent.pane)
+            still = place.still if place else Stillness(moved=None, alone=False)
+            found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
+            if place:
+                asked = wall + place.taken_at
+                if (title := title_clue(agent.program, place.sign, still, asked)) is not None:
+                    found.append(title)
+                found.append(activity_clue(still, asked))
+            clues[agent.process] = found
+            version = version or self._installed(agent, table)
+            told.append(self._versioned(agent, version))
+        programs = frozenset(chain.from_iterable(agent.programs for agent in agents))
+        self._sessions.retain(programs)
+        self._packages.retain(programs)
+        self._told = {process: each for process, each in self._told.items() if process in clues}
+        if config.agents.pane_text:
+            wanted = frozenset(each.process for each in told if _leaves_open(each, clues[each.process]))
+            for process, clue in self._screens.look(view, told, wanted, config.tmux).items():
+                clues[process].append(clue)
+        return Watched(agents=tuple(told), clues=clues)
+
+    def _versioned(self, agent: Agent, version: str) -> Agent:
+        """The agent with this version; the same one while it and its version are the same."""
+        if version == agent.version:
+            return agent
+        known = self._told.get(agent.process)
+        if known is None or known[0] is not agent or known[1].version != version:
+            known = self._told[agent.process] = (agent, replace(agent, version=version))
+        return known[1]
+
+    def _installed(self, agent: Agent, table: ProcessTable) -> str:
+        """The version of the package that the agent's program is from."""
+        process = table.processes.get(agent.process.pid)
+        if process is None or process.id != agent.process or process.namespaces != table.namespaces:
+            # In a container its paths lead elsewhere.
+            return ""
+        return self._packages.read(process, agent.program)
+
+
+def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str) -> AgentWatch:
+    """A watch over the agents of `uid`; `environ` is our own environment."""
+    return AgentWatch(
+        clock=clock,
+        sessions=ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root),
+        hooks=HookFiles(runtime_folder(environ, uid), uid=uid, clock=clock),
+        packages=PackageVersions(uid=uid),
+        screens=ScreenWatch(uid=uid, clock=clock),
+    )
+
+
+def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
+    """Whether only the screen could tell: nobody stronger says a thing, or what they say is `idle`.
+
+    At its prompt, at a question and at a limit of its use most of an agent's signs are the same.
+    """
+    if agent.program not in SCREENS:
+        return False
+    best, _ = judge(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
+    return best.state in (AgentState.UNKNOWN, AgentState.IDLE)
+
+
+def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[ProcessId, Said]:
+    """The last word that is to be believed of each agent, else the last one that is not."""
+    spoken = callers(agents) if words else {}
+    said: dict[ProcessId, Said] = {}
+    for word in sorted(words, key=lambda each: (each.state is not None, each.at)):
+        if (root := speaker(word.callers, spoken)) is not None:
+            said[root] = Said(
+                at=word.at, since=word.since, state=word.state, reason=word.reason, problem=word.problem
+            )
+    return said
+
+
+class _Window(NamedTuple):
+    still: Stillness
+    sign: str
+    taken_at: float
+
+
+def _windows(view: TmuxView) -> dict[PaneKey, _Window]:
+    found: dict[PaneKey, _Window] = {}
+    for each in view.servers:
+        # What a silent server last said is no news of what its agents do.
+        if (listing := each.listing) is not None and each.up:
+            still = stillness(listing)
+            for pane in listing.panes:
+                key = PaneKey(listing.server, pane.id)
+                found[key] = _Window(still=still[pane.id], sign=pane.title_sign, taken_at=listing.taken_at)
+    return found

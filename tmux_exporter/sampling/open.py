@@ -1,0 +1,94 @@
+"""A sampler of this machine: every source opened for the user who runs us."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+
+from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.base.places import runtime_path, state_path
+from tmux_exporter.config import Config, Reading
+from tmux_exporter.facts.report import Remembered, Report
+from tmux_exporter.sampling.agent_clues import open_watch
+from tmux_exporter.sampling.protocols import CommandSource, OperationSource, ServerSource
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sampling.state_file import StateFile, boot_id
+from tmux_exporter.sources.host.host import HostReader
+from tmux_exporter.sources.host.memory_limits import LimitReader
+from tmux_exporter.sources.own.remediator_status import RemediatorFile
+from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.open import open_processes
+from tmux_exporter.sources.processes.smaps_rollup import RollupReader
+from tmux_exporter.sources.tmux.source import TmuxSource
+
+
+def open_sampler(
+    config: Config,
+    clock: Clock,
+    environ: Mapping[str, str],
+    *,
+    operations: Operations | None = None,
+    reports: OperationSource | None = None,
+    commands: CommandSource | None = None,
+    tmux: ServerSource | None = None,
+    keeps: bool = False,
+    counting: bool = True,
+    earlier: Sequence[Remembered] = (),
+) -> Sampler:
+    """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
+
+    `reports` feeds `operations`; without both it tells of operations only that none were reported to it.
+    `tmux` is asked instead of what `open_tmux` opens. It knows the names that agents were given before, and
+    `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
+    costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
+    """
+    uid = os.getuid()
+    root = config.processes.root
+    processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
+    state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
+    limits = LimitReader(clock=clock, proc_root=root)
+    remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
+    # Where programs, we and everybody write.
+    places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
+    host = HostReader(clock=clock, proc_root=root, places=places, uid=uid)
+    # Where tmux looks for a process that has no TMUX_TMPDIR.
+    default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
+    return Sampler(
+        config,
+        clock,
+        processes,
+        tmux or open_tmux(config, clock, environ),
+        limits,
+        default_socket=default_socket,
+        remediator=remediator,
+        host=host,
+        circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        proportions=RollupReader(clock=clock, proc_root=root),
+        operations=operations,
+        reports=reports,
+        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
+        commands=commands,
+        memory=state.load(),
+        keep=state.keep if keeps else None,
+        counting=counting,
+        earlier=earlier,
+    )
+
+
+def open_tmux(config: Config, clock: Clock, environ: Mapping[str, str]) -> TmuxSource:
+    """The tmux servers of the user who runs us."""
+    return TmuxSource(
+        config.tmux,
+        uid=os.getuid(),
+        clock=clock,
+        proc_root=config.processes.root,
+        environ=environ,
+        interval=config.sampling.interval,
+    )
+
+
+def require_tmux(report: Report, environ: Mapping[str, str]) -> None:
+    """Refuse a machine that has neither a tmux program nor a tmux server: there is nothing to see, ever."""
+    if not report.servers and shutil.which("tmux", path=environ.get("PATH")) is None:
+        raise CannotSeeError("tmux is not installed; install it: sudo apt-get install tmux")

@@ -1,0 +1,88 @@
+"""What a sample is made of: the looks that a sampler takes, by real sources or by those of a test."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from tmux_exporter.config import TmuxSettings
+from tmux_exporter.facts.commands import CommandHarvest
+from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.process import Circumstances, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
+from tmux_exporter.facts.remediation import RemediatorReport
+from tmux_exporter.facts.report import OperationsReport
+from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
+from tmux_exporter.facts.tmux import TmuxView
+
+
+class ProcessSource(Protocol):
+    """Reads all processes."""
+
+    def read(self) -> ProcessTable:
+        """The processes as they are now."""
+
+
+class ServerSource(Protocol):
+    """Asks all tmux servers."""
+
+    def configure(self, settings: TmuxSettings, interval: float) -> None:
+        """Ask as these settings say from the next time on."""
+
+    def read(self, table: ProcessTable) -> TmuxView:
+        """The servers as they are now, asked after `table` was read."""
+
+
+class LimitSource(Protocol):
+    """Reads what the kernel lets processes have."""
+
+    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+        """The bounds of these processes as they are now, or were a moment ago."""
+
+
+class CircumstanceSource(Protocol):
+    """Reads what only few processes are asked for: those that seem to be leaked, and schedulers."""
+
+    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
+        """Those of these processes that are there, as they are now or were a moment ago."""
+
+    def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
+        """The working folders of those of these processes that show it, now or a moment ago."""
+
+    def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
+        """What decides which programs these shells run, now or a moment ago; None where nobody can ask."""
+
+
+class ProportionSource(Protocol):
+    """Reads how much of their memory processes share."""
+
+    def read(self, processes: Iterable[ProcessId]) -> ProportionsFound:
+        """As many of these as there is time for."""
+
+
+class RemediatorSource(Protocol):
+    """Reads what the remediator tells of itself."""
+
+    def read(self) -> RemediatorReport | None:
+        """Its last word, None where none has run."""
+
+
+class HostSource(Protocol):
+    """Reads the machine."""
+
+    def read(self, table: ProcessTable) -> HostFacts:
+        """The machine as it is now, with the processes of `table`."""
+
+
+class OperationSource(Protocol):
+    """Lets others report their operations, into the `Operations` of the same sampler."""
+
+    def read(self, look: Callable[[], OperationsReport]) -> OperationsReport | None:
+        """What `look` returns while no report is being counted; None where they cannot come here."""
+
+
+class CommandSource(Protocol):
+    """Watches the tmux commands of this user."""
+
+    def configure(self, *, wanted: bool, most_per_second: int) -> None:
+        """Watch from now on, or not; look at so many programs a second."""
+
+    def harvest(self) -> CommandHarvest | None:
+        """What has ended since the last harvest; None where it is not wanted."""

@@ -1,0 +1,258 @@
+"""The small state file: names of agents, their states and since when, and who is missing; never a counter.
+
+It lies in the state folder and survives the exporter. A record that is not as this version writes it is left
+out, and said in the log: its names are then given anew, all others stay.
+"""
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.places import private_folder
+from tmux_exporter.facts.agents import (
+    AgentMemory,
+    AgentPlace,
+    AgentState,
+    LifeMemory,
+    NameMemory,
+    WaitingReason,
+)
+from tmux_exporter.facts.label import Label, bounded, is_visible
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+NAME = "agents.json"
+VERSION = 1
+LARGEST_BYTES = 64 * 1024 * 1024
+"""More than is ever written: 10,000 lives and 20,000 names, whose labels take thrice their bytes in JSON."""
+KEEP_SECONDS = 60.0
+"""What changes with every sample (when an agent was last seen) is written no more often than this."""
+
+
+class StateFile:
+    """The file in `folder`, of `uid`. `boot` names this boot of the machine: another left no process."""
+
+    def __init__(self, folder: Path, *, uid: int, clock: Clock, boot: str) -> None:
+        self._folder = folder
+        self._uid = uid
+        self._clock = clock
+        self._boot = boot
+        self._kept: AgentMemory | None = None
+        self._kept_at = -math.inf
+        self._failing = False
+
+    def load(self) -> AgentMemory:
+        """What was kept; empty where there is nothing to be believed. Raises nothing."""
+        path = str(self._folder / NAME)
+        refused: list[str] = []
+        try:
+            content = read_guarded(path, uid=self._uid, limit=LARGEST_BYTES)
+            memory = parse(content, boot=self._boot, now=self._clock.time(), refused=refused)
+            if refused:
+                _log.warning(
+                    "records of the state file are not used",
+                    extra=log_fields(file=path, records=len(refused), problem=refused[0]),
+                )
+            return memory
+        except FileNotFoundError:
+            return AgentMemory()
+        except (UntrustedFileError, ValueError) as error:
+            _log.warning("the state file is not used", extra=log_fields(file=path, problem=str(error)))
+            return AgentMemory()
+
+    def keep(self, memory: AgentMemory) -> None:
+        """Write it if it has changed or was written long ago. A failure is logged once and raises nothing."""
+        rests = self._kept is not None and _lasting(memory) == _lasting(self._kept)
+        if rests and self._clock.monotonic() - self._kept_at < KEEP_SECONDS:
+            return
+        try:
+            self._write(render(memory, boot=self._boot))
+            self._failing = False
+        except (OSError, CannotSeeError) as error:
+            if not self._failing:
+                _log.warning("the state file cannot be written", extra=log_fields(problem=str(error)))
+            self._failing = True
+        self._kept, self._kept_at = memory, self._clock.monotonic()
+
+    def _write(self, content: bytes) -> None:
+        folder = private_folder(self._folder, self._uid)
+        draft = folder / f".{NAME}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with open(os.open(draft, flags, 0o600), "wb") as stream:
+                stream.write(content)
+            os.replace(draft, folder / NAME)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def boot_id(proc_root: str) -> str:
+    """What names this boot; empty where nothing does, and then nothing of processes is believed."""
+    try:
+        return Path(proc_root, "sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _lasting(memory: AgentMemory) -> AgentMemory:
+    return replace(memory, lives=tuple(replace(each, seen=0.0) for each in memory.lives))
+
+
+def render(memory: AgentMemory, *, boot: str) -> bytes:
+    """The content of the file."""
+    document = {
+        "version": VERSION,
+        "boot": boot,
+        "lives": [
+            {
+                "place": _written_place(each.place),
+                "name": each.name,
+                "version": each.version,
+                "role": each.role,
+                "process": each.process,
+                "up": each.up,
+                "seen": each.seen,
+                "state": each.state,
+                "reason": each.reason,
+                "since": each.since,
+            }
+            for each in memory.lives
+        ],
+        "names": [
+            {
+                "place": _written_place(each.place),
+                "name": each.name,
+                "wanted": each.wanted,
+                "session": each.session_id,
+                "holder": each.holder,
+            }
+            for each in memory.names
+        ],
+        "absent": memory.absent,
+    }
+    return json.dumps(document, separators=(",", ":")).encode("ascii")
+
+
+def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = None) -> AgentMemory:
+    """What the content says at the wall time `now`.
+
+    A record that we do not write is left out, and why is added to `refused`. Raises ValueError where the
+    content as a whole is not of this version.
+    """
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(document, dict) or document.get("version") != VERSION:
+        raise ValueError(f"it is not of version {VERSION}")
+    reasons = [] if refused is None else refused
+    if not boot or document.get("boot") != boot:
+        document = {**document, "lives": [], "names": []}
+    return AgentMemory(
+        lives=_records(document, "lives", lambda each: _life(each, now), reasons),
+        names=_records(document, "names", _name, reasons),
+        absent=_records(document, "absent", lambda each: _absentee(each, now), reasons),
+    )
+
+
+def _written_place(place: AgentPlace) -> list[object]:
+    return [*place.pane.server, place.pane.pane, place.program, place.number]
+
+
+def _life(value: dict[str, Any], now: float) -> LifeMemory:
+    reason = value["reason"]
+    return LifeMemory(
+        place=_place(value["place"]),
+        name=_text(value["name"]),
+        version=_text(value["version"]),
+        role=_text(value["role"]),
+        process=_process(value["process"]),
+        up=_flag(value["up"]),
+        seen=min(_number(value["seen"]), now),
+        state=AgentState(value["state"]),
+        reason=None if reason is None else WaitingReason(reason),
+        # The clock may have been set back since.
+        since=min(_number(value["since"]), now),
+    )
+
+
+def _name(value: dict[str, Any]) -> NameMemory:
+    return NameMemory(
+        place=_place(value["place"]),
+        name=_text(value["name"]),
+        wanted=_text(value["wanted"]),
+        session_id=_text(value["session"]),
+        holder=_process(value["holder"]),
+    )
+
+
+def _absentee(value: list[Any], now: float) -> tuple[str, str, str, float]:
+    server, session, agent, since = value
+    return _text(server), _text(session), _text(agent), min(_number(since), now)
+
+
+def _place(value: list[Any]) -> AgentPlace:
+    pid, start, pane, program, number = value
+    server = ProcessId(_count(pid), _count(start))
+    return AgentPlace(PaneKey(server, _text(pane)), _text(program), _count(number))
+
+
+def _process(value: list[Any]) -> ProcessId:
+    pid, start = value
+    return ProcessId(_count(pid), _count(start))
+
+
+def _records(
+    document: dict[str, Any], part: str, of: Callable[[Any], T], refused: list[str]
+) -> tuple[T, ...]:
+    records = document.get(part)
+    if not isinstance(records, list):
+        refused.append(f"{part}: no list")
+        return ()
+    taken = []
+    for place, each in enumerate(records):
+        try:
+            taken.append(of(each))
+        except KeyError:
+            refused.append(f"{part}[{place}]: a field is missing")
+        except (TypeError, ValueError, OverflowError):
+            refused.append(f"{part}[{place}]: a value that this version does not write")
+    return tuple(taken)
+
+
+def _text(value: object) -> Label:
+    """A text that this version writes, or that an older one did: those knew no bound."""
+    if not isinstance(value, str) or not is_visible(value):
+        raise TypeError("no text")
+    return bounded(value)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("no truth value")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise TypeError("no count")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("no number")
+    return float(value)

@@ -1,0 +1,1 @@
+"""What agents and their hooks write about themselves."""

@@ -1,0 +1,170 @@
+"""What Claude Code writes about itself: `sessions/PID.json` in its folder.
+
+The file is not documented. It is believed only in the form in which it was seen (2.1): the process that it
+names must be the one that runs, by pid and start, and each word must be one that is known.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError, mark_of, read_guarded
+
+LARGEST_BYTES = 64 * 1024
+"""Some 350 bytes are usual."""
+
+_SETTLED_SECONDS = 1.0
+_ENVIRON_BYTES = 256 * 1024
+_MOST_PROCESSES = 4
+_VERSION = re.compile(r"2\.[0-9]{1,5}\.[0-9]{1,5}[0-9A-Za-z.+-]{0,32}")
+_STATES: Mapping[str, tuple[AgentState, str]] = {
+    "busy": (AgentState.WORKING, "busy"),
+    "idle": (AgentState.IDLE, "idle"),
+    "shell": (AgentState.IDLE, "idle, with a command in the background"),
+    "waiting": (AgentState.WAITING, "waiting"),
+}
+_PRINTS = "sdk-cli"
+_REASONS: Mapping[str, WaitingReason] = {
+    "permission prompt": WaitingReason.PERMISSION,
+    "worker request": WaitingReason.PERMISSION,
+    "sandbox request": WaitingReason.PERMISSION,
+    "input needed": WaitingReason.QUESTION,
+    "dialog open": WaitingReason.DIALOG,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What an agent's own file says: a clue, and its version where it names one."""
+
+    clue: Clue
+    version: str = ""
+
+
+class ClaudeSessions:
+    """Reads the files of `uid`; one that has not changed is not read again.
+
+    `environ` is our own environment, for where an agent's cannot be read.
+    """
+
+    def __init__(
+        self, *, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str = "/proc"
+    ) -> None:
+        self._uid = uid
+        self._clock = clock
+        self._own = environ
+        self._root = proc_root
+        self._paths: dict[ProcessId, str] = {}
+        self._words: dict[ProcessId, tuple[Mark, Word]] = {}
+
+    def read(self, processes: Sequence[ProcessId]) -> Word:
+        """What the first of the agent's processes that has a file says. Raises nothing for what it finds."""
+        for process in processes[:_MOST_PROCESSES]:
+            path = self._path(process)
+            mark = mark_of(path)
+            if mark is None:
+                continue
+            known = self._words.get(process)
+            if known is not None and known[0] == mark:
+                return known[1]
+            word = self._look(path, process)
+            # Two changes within one tick of the kernel's clock have one time: a young file is read again.
+            if self._clock.time() - mark.changed > _SETTLED_SECONDS:
+                self._words[process] = (mark, word)
+            return word
+        return _silent("it has no session file")
+
+    def retain(self, processes: Collection[ProcessId]) -> None:
+        """Forget all but these processes."""
+        self._paths = {each: path for each, path in self._paths.items() if each in processes}
+        self._words = {each: word for each, word in self._words.items() if each in processes}
+
+    def _path(self, process: ProcessId) -> str:
+        if process not in self._paths:
+            environ = self._environ(process.pid)
+            folder = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(environ.get("HOME", "/"), ".claude")
+            self._paths[process] = os.path.join(folder, "sessions", f"{process.pid}.json")
+        return self._paths[process]
+
+    def _environ(self, pid: int) -> Mapping[str, str]:
+        """Of an agent's environment only what tells where its files are."""
+        try:
+            with open(f"{self._root}/{pid}/environ", "rb") as stream:
+                content = stream.read(_ENVIRON_BYTES)
+        except OSError:
+            return self._own
+        pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
+        return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
+
+    def _look(self, path: str, process: ProcessId) -> Word:
+        try:
+            return parse(read_guarded(path, uid=self._uid, limit=LARGEST_BYTES), process)
+        except FileNotFoundError:
+            return _silent("it has no session file")
+        except UntrustedFileError as error:
+            return _silent(f"its session file {error}")
+
+
+def parse(content: bytes, process: ProcessId) -> Word:
+    """What a session file says of a process; a clue without a state where it is not to be believed."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return _silent("its session file is no JSON")
+    if not isinstance(document, dict):
+        return _silent("its session file is malformed")
+    if document.get("pid") != process.pid or document.get("procStart") != str(process.start_ticks):
+        return _silent("its session file is that of another process")
+    version = document.get("version")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        return _silent("its session file is of a version that is not known")
+    return Word(clue=_clue(document), version=version)
+
+
+def _clue(document: Mapping[str, Any]) -> Clue:
+    status, waiting_for = document.get("status"), document.get("waitingFor")
+    if status is None and document.get("entrypoint") == _PRINTS:
+        # `claude -p` draws nothing meanwhile and ends when it is done; only a program that goes on feeding it
+        # could let it rest.
+        return Clue(
+            source=StateSource.AGENT_FILE,
+            state=AgentState.WORKING,
+            since=_seconds(document.get("startedAt")),
+            why="its session file says that it has one task and no prompt (claude -p)",
+            certain=False,
+        )
+    if not isinstance(status, str) or status not in _STATES:
+        return _silent("its session file has no status that is known").clue
+    state, words = _STATES[status]
+    reason = None
+    if state is AgentState.WAITING:
+        known = isinstance(waiting_for, str) and waiting_for in _REASONS
+        reason = _REASONS[str(waiting_for)] if known else WaitingReason.OTHER
+        words = f"{words}: {waiting_for if known else 'for something that is not known'}"
+    return Clue(
+        source=StateSource.AGENT_FILE,
+        state=state,
+        reason=reason,
+        since=_seconds(document.get("statusUpdatedAt")),
+        why=f"its session file says {words}",
+    )
+
+
+def _seconds(milliseconds: object) -> float | None:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    # Not beyond a float: an integer of JSON has no bound.
+    if isinstance(milliseconds, int) and milliseconds.bit_length() > 64:
+        return None
+    return milliseconds / 1000 if math.isfinite(milliseconds) and milliseconds > 0 else None
+
+
+def _silent(why: str) -> Word:
+    return Word(clue=Clue(source=StateSource.AGENT_FILE, why=why))

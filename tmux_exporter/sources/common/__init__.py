@@ -1,0 +1,1 @@
+"""What several sources share: files of others read warily, answers kept for a minute."""

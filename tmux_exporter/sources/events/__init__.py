@@ -1,0 +1,1 @@
+"""Events: kernel exec and exit events, operations reported over a socket."""

@@ -1,0 +1,1 @@
+"""The machine: /proc, /sys, limits, mounts, ports."""

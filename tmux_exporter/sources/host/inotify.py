@@ -1,0 +1,81 @@
+"""How many inotify instances this user has open: the kernel limits them, and tells their number nowhere.
+
+Each is an open file, so the open files of our own processes are looked at: of a process that is new, and of
+one whose number of open files has changed; of the others a few in each sample, in turn.
+"""
+
+import os
+from collections import deque
+from itertools import islice
+from typing import NamedTuple
+
+from tmux_exporter.facts.changes import PerProcess
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.sources.processes.parse import parse_stat
+from tmux_exporter.sources.processes.process_detail import Looks
+from tmux_exporter.sources.processes.process_folder import read_file
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
+LARGEST = 10_000
+"""Of a process with more open files only so many are looked at."""
+
+IN_TURN = 4
+"""So many processes are looked at in each sample though nothing shows that they changed."""
+
+
+class _Open(NamedTuple):
+    process: ProcessId
+    fds: int | None
+
+
+class InotifyReader:
+    """Counts them sample by sample, of the processes whose effective uid is `uid`."""
+
+    def __init__(self, *, uid: int, proc_root: str = "/proc") -> None:
+        self._uid = uid
+        self._root = proc_root
+        self._own = PerProcess(self._open_fds)
+        self._counts: dict[int, tuple[_Open, int]] = {}
+        self._turn: deque[int] = deque()
+
+    def read(self, table: ProcessTable) -> int | None:
+        """How many there are; one that several processes hold counts for each. None where nobody can be seen.
+
+        Raises nothing. Who does not let us look is taken to have none: they are few, and none of ours.
+        """
+        own = self._own.found
+        changed: list[int] = []
+        if self._own.update(table):
+            self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
+            changed = [pid for pid in own if pid not in self._counts]
+        for pid in [*changed, *self._next()]:
+            self._counts[pid] = own[pid], Looks().at(self._look, own[pid].process) or 0
+        seen = [count for each, count in self._counts.values() if each.fds is not None]
+        return sum(seen) if table.complete and seen else None
+
+    def _open_fds(self, process: Process) -> _Open | None:
+        is_own = process.uid == self._uid and process.alive
+        return _Open(process.id, process.open_fds) if is_own else None
+
+    def _next(self) -> list[int]:
+        if not self._turn:
+            self._turn.extend(self._own.found)
+        turn = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
+        return [pid for pid in turn if pid in self._counts]
+
+    def _look(self, process: ProcessId) -> int:
+        folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
+        try:
+            # The pid may be another process's by now; the folder that is held open is not.
+            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+                return 0
+            files = os.open("fd", _FOLDER, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            with os.scandir(files) as entries:
+                links = (Looks().at(os.readlink, os.fsencode(each.name), dir_fd=files) for each in entries)
+                return sum(link in _LINKS for link in islice(links, LARGEST))
+        finally:
+            os.close(files)

@@ -1,0 +1,112 @@
+"""How much memory the host and the cgroups give out.
+
+A limit of a cgroup holds for everything below it, so all cgroups above are read as well. Limits and places
+change seldom: what was read is believed for a minute, what could not be read is not there for a minute.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
+from tmux_exporter.sources.common.ttl_cache import Kept
+from tmux_exporter.sources.processes.parse import parse_stat, text
+from tmux_exporter.sources.processes.process_folder import read_file
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+# Version 2 and version 1: a cgroup has one of them, the root of version 2 none.
+_LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
+# Where version 1 mounts the hierarchy of its memory controller, below the root of the file systems.
+_V1_MOUNT = "memory"
+# Version 1 has no word for "no limit": it writes the most that its counter of pages can hold.
+_UNLIMITED = 1 << 62
+_MEMORY_TOTAL = re.compile(rb"^MemTotal: +(\d+) kB$", re.MULTILINE)
+
+
+class LimitReader:
+    """Reads limits, for a sample at a time; `cgroup_root` is where the cgroup file systems are mounted."""
+
+    def __init__(
+        self, *, clock: Clock, proc_root: str = "/proc", cgroup_root: str = "/sys/fs/cgroup"
+    ) -> None:
+        self._clock = clock
+        self._proc_root = proc_root
+        self._cgroup_root = cgroup_root
+        self._host = Kept(self._read_host)
+        self._cgroups = Kept(self._read_cgroup)
+        self._limits = Kept(self._read_limit)
+
+    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+        """What bounds these processes. Raises nothing for what it finds: what cannot be read is left out."""
+        now = self._clock.monotonic()
+        cgroups = self._cgroups.known(processes, now)
+        above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
+        return MemoryBounds(
+            host=self._host.get("meminfo", now),
+            cgroups=cgroups,
+            limits=self._limits.known(above, now),
+        )
+
+    def _read_host(self, name: str) -> int:
+        return parse_memory_total(_content(self._proc_root, name))
+
+    def _read_cgroup(self, process: ProcessId) -> Cgroup | None:
+        folder = os.open(os.path.join(self._proc_root, str(process.pid)), _FOLDER)
+        try:
+            # The pid may be another process's by now; the folder that is held open is not.
+            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+                return None
+            return parse_memory_cgroup(read_file("cgroup", folder))
+        finally:
+            os.close(folder)
+
+    def _read_limit(self, cgroup: Cgroup) -> int | None:
+        for name in _LIMIT_FILES:
+            try:
+                return parse_limit(_content(os.path.join(self._cgroup_root, *cgroup), name))
+            except FileNotFoundError:
+                continue
+        return None
+
+
+def _content(folder: str, name: str) -> bytes:
+    descriptor = os.open(folder, _FOLDER)
+    try:
+        return read_file(name, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def parse_memory_total(raw: bytes) -> int:
+    """Parse /proc/meminfo: all memory that the kernel has to give out. Raises ValueError without it."""
+    found = _MEMORY_TOTAL.search(raw)
+    if found is None:
+        raise ValueError("meminfo: no MemTotal")
+    return int(found[1]) * 1024
+
+
+def parse_memory_cgroup(raw: bytes) -> Cgroup | None:
+    """Parse /proc/PID/cgroup: the cgroup that limits memory, None where it is not below our root.
+
+    On a machine that runs both versions the memory controller is in one of them: in version 1 where a line
+    names it, else in version 2. Outside of our cgroup namespace paths lead upwards.
+    """
+    found: Cgroup | None = None
+    for line in text(raw).removesuffix("\n").split("\n"):
+        _, controllers, path = line.split(":", 2)
+        folders = tuple(folder for folder in path.split("/") if folder)
+        if "memory" in controllers.split(","):
+            found = (_V1_MOUNT, *folders)
+            break
+        if not controllers:
+            found = folders
+    return None if found is None or ".." in found else found
+
+
+def parse_limit(raw: bytes) -> int | None:
+    """Parse memory.max or memory.limit_in_bytes: bytes, None where there is no limit."""
+    if raw.strip() == b"max":
+        return None
+    limit = int(raw)
+    return None if limit >= _UNLIMITED else limit

@@ -1,0 +1,172 @@
+"""What the remediator of this user tells of itself: a file in the runtime folder, and the lock that it holds.
+
+The lock is the truth about whether it runs; the file only says what it did. Both are read as files that
+somebody else may have put there.
+"""
+
+import fcntl
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.remediation import (
+    FILE_VERSION,
+    Action,
+    Mode,
+    Outcome,
+    PolicyStatus,
+    Refusal,
+    RemediatorReport,
+    RemediatorStatus,
+)
+from tmux_exporter.sources.common.untrusted_file import read_guarded
+
+LARGEST_BYTES = 256 * 1024
+STALE_CYCLES = 3.0
+FRESH_SECONDS = 15.0
+"""A last cycle that is older than both, so many of its intervals and so many seconds, is old news.
+
+However short the interval is: a cycle waits for tmux servers that hang.
+"""
+
+_POLICY = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class RemediatorFile:
+    """Reads the file and tries the lock in `folder`, the runtime folder of `uid`."""
+
+    def __init__(self, folder: Path, *, uid: int, clock: Clock) -> None:
+        self._folder = folder
+        self._uid = uid
+        self._clock = clock
+
+    def read(self) -> RemediatorReport | None:
+        """Its last word; None where no file is. Raises nothing for what it finds.
+
+        `up` says that its lock is held and its last cycle is fresh. A file that is another user's, a link,
+        too large, malformed or of another version is not believed: then there is no status, and a detail.
+        """
+        try:
+            folder = os.open(self._folder, _OPEN | os.O_DIRECTORY)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return RemediatorReport(up=False, detail=f"{self._folder}: {error.strerror}")
+        try:
+            self._check(folder)
+            content = read_guarded(REMEDIATOR_STATUS, uid=self._uid, limit=LARGEST_BYTES, folder=folder)
+            status = parse_status(content)
+            return RemediatorReport(up=self._is_fresh(status) and self._is_locked(folder), status=status)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return RemediatorReport(up=False, detail=f"{REMEDIATOR_STATUS}: {error.strerror}")
+        except ValueError as error:
+            return RemediatorReport(up=False, detail=f"{REMEDIATOR_STATUS}: {error}")
+        finally:
+            os.close(folder)
+
+    def _check(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        if found.st_uid != self._uid:
+            raise ValueError(f"it, or its folder, belongs to uid {found.st_uid}")
+        if found.st_mode & 0o022:
+            raise ValueError("it, or its folder, can be written by others")
+
+    def _is_fresh(self, status: RemediatorStatus) -> bool:
+        # Monotonic time is one for all processes of a boot, and no step of the wall clock makes it stale.
+        age = self._clock.monotonic() - status.cycle_at
+        return 0 <= age <= max(STALE_CYCLES * status.interval_seconds, FRESH_SECONDS)
+
+    def _is_locked(self, folder: int) -> bool:
+        descriptor = os.open(REMEDIATOR_LOCK, _OPEN, dir_fd=folder)
+        try:
+            self._check(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+
+def parse_status(content: bytes) -> RemediatorStatus:
+    """Parse the file. Raises ValueError for what the remediator of this version does not write."""
+    try:
+        document = json.loads(content, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(document, dict) or document.get("version") != FILE_VERSION:
+        raise ValueError(f"not of version {FILE_VERSION}")
+    try:
+        return RemediatorStatus(
+            process=_process(document["process"]),
+            mode=Mode(document["mode"]),
+            interval_seconds=_number(document["interval_seconds"]),
+            cycle_timestamp=_number(document["cycle_timestamp"]),
+            cycle_at=_number(document["cycle_at"]),
+            blind=_flag(document["blind"]),
+            audit_healthy=_flag(document["audit_healthy"]),
+            reload_successful=_flag(document["reload_successful"]),
+            policies=tuple(_policy(each) for each in _list(document["policies"])),
+            ended=tuple(_process(each) for each in _list(document["ended"])),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"a field is missing or of the wrong kind: {error}") from None
+
+
+def _policy(value: Mapping[str, Any]) -> PolicyStatus:
+    name = value["policy"]
+    if not isinstance(name, str) or not _POLICY.fullmatch(name):
+        raise ValueError("a policy's name is malformed")
+    return PolicyStatus(
+        policy=name,
+        matches=_count(value["matches"]),
+        breaker_open=_flag(value["breaker_open"]),
+        actions={
+            (Action(action), Outcome(outcome)): _count(count)
+            for action, outcome, count in _list(value["actions"])
+        },
+        refusals={Refusal(reason): _count(count) for reason, count in _list(value["refusals"])},
+    )
+
+
+def _process(value: object) -> ProcessId:
+    pid, start_ticks = _list(value)
+    return ProcessId(_count(pid), _count(start_ticks))
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("no truth value")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("no count")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError("no number")
+    return float(value)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")

@@ -1,0 +1,109 @@
+"""What the exporter that this user runs on this machine has last reported, asked over its own HTTP."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config.parsers import parse_listen_address
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.report import Remembered
+from tmux_exporter.sources.host.port_owner import listening_uids
+
+ANSWER_SECONDS = 2.0
+"""The bound of a whole answer."""
+
+_MOST_BYTES = 64 * 1024 * 1024
+_SAMPLE_NOW = "/metrics?fresh=1&collect[]=process"
+_CHUNK_BYTES = 1024 * 1024
+_VERSION = 1
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A report (`metrics/report_json.py`), None where there is none; then `failure` says why, in words.
+
+    Without both nobody listens.
+    """
+
+    document: Mapping[str, Any] | None = None
+    failure: str = ""
+
+    def remembered(self) -> tuple[Remembered, ...] | None:
+        """What it knows of processes by earlier samples; None where it does not tell that."""
+        try:
+            return tuple(map(_remembered, self.document["remembered"])) if self.document else None
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+class RunningExporter:
+    """The exporter at `listen_address`, if there is one; `proc_root` says whose the port is."""
+
+    def __init__(self, listen_address: str, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
+        address = parse_listen_address(listen_address)
+        self._host = _EVERYWHERE.get(address.host, address.host)
+        self._port = address.port
+        self._uid = uid
+        self._clock = clock
+        self._root = proc_root
+
+    def ask(self, *, fresh: bool = False) -> Answer:
+        """Its last report; `fresh` lets it sample first, where its last sample is older than a second.
+
+        A port may be anybody's on a machine with several users, so its owner is looked at first.
+        """
+        owners = listening_uids(self._port, self._root)
+        if not owners:
+            return Answer()
+        if owners != {self._uid}:
+            return Answer(failure="is another user's")
+        try:
+            if fresh:
+                self._get(_SAMPLE_NOW)
+            status, body = self._get("/api/v1/report")
+        except TimeoutError:
+            return Answer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(failure=f"does not answer ({error!r})")
+        if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            return Answer(failure="has taken no sample yet")
+        try:
+            document = json.loads(body) if status == http.HTTPStatus.OK else None
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or not isinstance(document.get("version"), int):
+            return Answer(failure="is no tmux-exporter")
+        if document["version"] != _VERSION:
+            return Answer(failure="is of another version")
+        return Answer(document=document)
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        deadline = self._clock.monotonic() + ANSWER_SECONDS
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_SECONDS)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = bytearray()
+            while len(body) < _MOST_BYTES and (chunk := response.read1(_CHUNK_BYTES)):
+                body += chunk
+                if self._clock.monotonic() > deadline:
+                    raise TimeoutError
+            return response.status, bytes(body)
+        finally:
+            connection.close()
+
+
+def _remembered(told: Mapping[str, Any]) -> Remembered:
+    return Remembered(
+        process=ProcessId(int(told["pid"]), int(told["start_ticks"])),
+        origin=ProcessId(int(told["server_pid"]), int(told["server_start_ticks"])),
+        pane=str(told["pane"]),
+        server=str(told["server"]),
+        session=str(told["session"]),
+        leaked=bool(told["leaked"]),
+        by_folder=bool(told["by_folder"]),
+    )

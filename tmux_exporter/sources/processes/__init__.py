@@ -1,0 +1,1 @@
+"""Processes from /proc, and the portable reader."""

@@ -1,0 +1,208 @@
+"""One process from /proc: everything that `model.Process` holds of it, read in one go.
+
+What is read
+    of every process    its line of stat, and its uid by the owner of its folder
+    of our own uid's    also status, io, limits and the number of open files
+    of those, once      arguments, program and kept environment, which are fixed at exec: they hold until
+                        `arg_start` or the name changes (every exec moves the arguments), and end with the
+                        process; where the kernel hides `arg_start` they are read each time
+
+Nothing more is read of a zombie and of a kernel thread: they have nothing more. A process in state Z that
+has threads lives on without its main thread and is read through a living one.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tmux_exporter.facts.process import Namespaces, Process, ProcessId, Unreadable
+from tmux_exporter.sources.processes.parse import Stat, parse_stat
+from tmux_exporter.sources.processes.process_detail import Detail, Facts, Looks, read_detail
+from tmux_exporter.sources.processes.process_folder import DEAD_STATES, Folder
+
+KEPT_ENVIRON = frozenset(
+    {
+        "TMUX",
+        "TMUX_PANE",
+        "TMUX_TMPDIR",
+        "AI_AGENT",
+        "CLAUDECODE",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_SESSION_ID",
+        "CODEX_SESSION_ID",
+        "CODEX_THREAD_ID",
+        "GEMINI_CLI",
+        "OPENCODE",
+        "OPENCODE_PID",
+        "TMUX_EXPORTER_KEEP",
+    }
+)
+"""The only environment variables that are ever kept: they name the tmux pane and the agent, or say "keep"."""
+
+_ATTEMPTS = 3
+
+
+class Program(NamedTuple):
+    """The marks by which an exec shows. `main_left` goes with them: `arg_start` reads 0 from then on."""
+
+    start_ticks: int
+    arg_start: int
+    comm: str
+    main_left: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The facts of a process as long as it runs one program."""
+
+    program: Program
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at one pid found.
+
+    `process` is None where it is gone, and where its stat cannot be read: then `unread` says why, and
+    `complete` is False unless that was a refusal. `unreadable` are the reasons that count in the table.
+    `known` is what the next look may rely on, `mark` a number that changes with the line of stat. `settled`
+    is False where another look may show more although the process does not run.
+    """
+
+    process: Process | None = None
+    known: Known | None = None
+    unread: frozenset[Unreadable] = frozenset()
+    unreadable: tuple[Unreadable, ...] = ()
+    complete: bool = True
+    mark: int = 0
+    settled: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody bears the pid any more."""
+        return self.process is None and not self.unread
+
+
+GONE = Look()
+
+
+class ProcessReader:
+    """Looks at processes, in detail at those whose effective uid is `uid`."""
+
+    def __init__(self, *, uid: int, by_size: bool) -> None:
+        self._uid = uid
+        self._by_size = by_size
+
+    def look(self, pid: str, root: int, known: Known | None) -> Look:
+        """One process below the folder that is open as `root`; `known` is of an earlier look at this pid."""
+        looks = Looks()
+        folder = looks.at(Folder, pid, root)
+        uid, found = None, None
+        if folder is not None:
+            try:
+                uid = looks.at(folder.uid)
+                found = None if uid is None else looks.at(self._process, folder, uid, known)
+            finally:
+                folder.close()
+        if found is not None:
+            return found
+        if not looks.reasons:
+            return GONE
+        # Under hidepid=1 strangers are listed and refused for ever: that makes no view partial.
+        refused = looks.reasons <= {Unreadable.PERMISSION}
+        return Look(
+            unread=frozenset(looks.reasons),
+            unreadable=tuple(sorted(looks.reasons)) if uid in (None, self._uid) else (),
+            complete=refused,
+            settled=refused,
+        )
+
+    def _process(self, folder: Folder, uid: int, known: Known | None) -> Look:
+        line = folder.stat_line()
+        stat = parse_stat(line)
+        for _ in range(_ATTEMPTS):
+            alive = stat.state not in DEAD_STATES or stat.threads > 1
+            if uid != self._uid or stat.kernel_thread or not alive:
+                break
+            program = _program(stat)
+            detail = read_detail(
+                folder, stat, _facts(known, program), by_size=self._by_size, kept=KEPT_ENVIRON
+            )
+            # Something failed or is new. Did the process end meanwhile (this raises), become a zombie, lose
+            # its main thread or start another program? Then the looks do not belong together.
+            line_again = line if detail.settled else folder.stat_line()
+            again = stat if detail.settled else parse_stat(line_again)
+            if _program(again) == program:
+                certain = detail.facts.certain
+                kept = Known(program=program, facts=detail.facts) if certain else None
+                settled = certain and detail.reasons <= {Unreadable.PERMISSION}
+                return _look(_process(stat, uid, detail), kept, line, settled=settled)
+            stat, line = again, line_again
+        else:
+            return _look(_process(stat, uid, Detail()), None, line, settled=False)
+        return _look(_process(stat, uid, Detail()), None, line, settled=True)
+
+
+def size_counts_fds(root: str) -> bool:
+    """Whether the size of a folder `fd` is the number of open files; our own has some, so it must say so."""
+    try:
+        return os.stat(os.path.join(root, "self", "fd")).st_size > 0
+    except OSError:
+        return False
+
+
+def own_namespaces(root: str) -> Namespaces | None:
+    """The namespaces of this process as the /proc at `root` shows them; None where it does not."""
+    try:
+        pid, mount = (os.readlink(os.path.join(root, "self", "ns", kind)) for kind in ("pid", "mnt"))
+    except OSError:
+        return None
+    return Namespaces(pid, mount)
+
+
+def _program(stat: Stat) -> Program:
+    return Program(stat.start_ticks, stat.arg_start, stat.comm, stat.state in DEAD_STATES)
+
+
+def _facts(known: Known | None, program: Program) -> Facts | None:
+    if known is None or known.program != program or not program.arg_start:
+        return None
+    return known.facts
+
+
+def _look(process: Process, known: Known | None, line: bytes, *, settled: bool) -> Look:
+    return Look(process=process, known=known, unreadable=process.unreadable, mark=hash(line), settled=settled)
+
+
+def _process(stat: Stat, uid: int, detail: Detail) -> Process:
+    facts, status = detail.facts, detail.status
+    return Process(
+        id=ProcessId(stat.pid, stat.start_ticks),
+        ppid=stat.ppid,
+        pgid=stat.pgid,
+        session_id=stat.session_id,
+        tty=stat.tty,
+        foreground_pgid=stat.foreground_pgid,
+        state=stat.state,
+        comm=stat.comm,
+        threads=stat.threads,
+        uid=uid,
+        cpu_ticks=stat.cpu_ticks,
+        children_cpu_ticks=stat.children_cpu_ticks,
+        argv=facts.argv,
+        argv_complete=facts.argv_complete,
+        image=stat.arg_start,
+        exe=facts.exe,
+        environ=facts.environ,
+        namespaces=detail.namespaces,
+        resident_bytes=status.resident_bytes,
+        anonymous_bytes=status.anonymous_bytes,
+        shared_memory_bytes=status.shared_memory_bytes,
+        swap_bytes=status.swap_bytes,
+        open_fds=detail.open_fds,
+        max_fds=detail.max_fds,
+        read_bytes=detail.read_bytes,
+        written_bytes=detail.written_bytes,
+        unreadable=tuple(sorted(detail.reasons)),
+    )

@@ -1,0 +1,260 @@
+"""What the words of a script mean to the shell that runs it: which files, and what may stand in their place.
+
+The files are looked at as the process sees them, through its own root: the remediator may have other mounts.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.schedulers import Program, ShellFacts, ShellQuestion
+from tmux_exporter.sources.common.ttl_cache import Kept
+from tmux_exporter.sources.processes.parse import parse_stat, text
+from tmux_exporter.sources.processes.process_folder import read_file
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_FUNCTION = b"BASH_FUNC_"
+_LINKS = 40
+
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where shells look that were given no PATH, in an order of their own."""
+
+_ELF = b"\x7fELF"
+_NAMES = (b"capture-pane", b"attach-session", b"send-keys")
+_LARGEST_PROGRAM = 32 << 20
+_LARGEST_STARTUP_FILE = 1 << 20
+
+_BY_EVERY_ZSH = ("/etc/zsh/zshenv", "/etc/zshenv", "~/.zshenv")
+_BY_LOGINS = (
+    "/etc/profile",
+    "/etc/profile.d",
+    "/etc/bash.bashrc",
+    "~/.bash_profile",
+    "~/.bash_login",
+    "~/.profile",
+    "~/.bashrc",
+    "/etc/zsh/zprofile",
+    "/etc/zsh/zlogin",
+    "~/.zprofile",
+    "~/.zlogin",
+)
+
+
+class _Eyes(NamedTuple):
+    """A shell as one whose files are looked at: its folder of /proc and its mounts.
+
+    `equal` says that what is refused to us is refused to it, too.
+    """
+
+    folder: int
+    mounts: str
+    equal: bool
+
+
+class ShellReader:
+    """Answers questions about shells, each once a minute at most; every file of a program is read once."""
+
+    def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
+        self._clock = clock
+        self._root = proc_root
+        self._kept = Kept(self._look)
+        self._programs: dict[tuple[int, ...], tuple[bool, bool]] = {}
+        self._found: dict[tuple[str, ...], tuple[Program | None, ...]] = {}
+
+    def read(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts]:
+        """What could be read, by shell. Raises nothing for what it finds."""
+        # Most shells have one and the same PATH.
+        self._found = {}
+        found = self._kept.known(questions, self._clock.monotonic())
+        return {question.shell: facts for question, facts in found.items()}
+
+    def _look(self, question: ShellQuestion) -> ShellFacts | None:
+        folder = self._open(question.shell)
+        try:
+            first = _environment(folder)
+            # It has started after the files that a shell reads at its start.
+            now = first if question.sleep is None else self._environment_of(question.sleep)
+            if os.readlink("root", dir_fd=folder) != "/":
+                return None
+            eyes = _Eyes(folder, os.readlink("ns/mnt", dir_fd=folder), _may_no_more_than_we(folder))
+            variables = {**first, **now}
+            return ShellFacts(
+                variables={
+                    name: text(first[name.encode()])
+                    for name in ("BASH_ENV", "ENV")
+                    if first.get(name.encode())
+                },
+                functions=frozenset(_functions(variables)),
+                programs={word: self._programs_of(word, now, eyes) for word in question.words},
+                startup_names_tmux=_startup_names_tmux(question, first, folder),
+            )
+        finally:
+            os.close(folder)
+
+    def _open(self, process: ProcessId) -> int:
+        """The folder of that very process. Raises OSError where it is gone."""
+        folder = os.open(os.path.join(self._root, str(process.pid)), _FOLDER)
+        try:
+            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+                raise ProcessLookupError(process.pid)
+        except BaseException:
+            os.close(folder)
+            raise
+        return folder
+
+    def _environment_of(self, process: ProcessId) -> dict[bytes, bytes]:
+        folder = self._open(process)
+        try:
+            return _environment(folder)
+        finally:
+            os.close(folder)
+
+    def _programs_of(
+        self, word: str, environment: Mapping[bytes, bytes], eyes: _Eyes
+    ) -> tuple[Program | None, ...]:
+        """The files any of which a word may mean; None for one that cannot be told."""
+        path = environment.get(b"PATH")
+        places = text(path) if path else _USUAL_PATH
+        base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=eyes.folder)
+        key = (word, places, base, eyes.mounts, str(eyes.equal))
+        if key not in self._found:
+            files = self._files(word, [os.path.join(base, each) for each in places.split(":")], eyes)
+            self._found[key] = tuple(files if not path else list(files)[:1])
+        return self._found[key]
+
+    def _files(self, word: str, places: Iterable[str], eyes: _Eyes) -> Iterator[Program | None]:
+        """The files of that name in these places, in their order."""
+        folder = eyes.folder
+        for path in (word,) if "/" in word else (f"{place}/{word}" for place in places):
+            try:
+                real = real_path(path, folder)
+                seen = os.lstat("root" + real, dir_fd=folder)
+                executable = stat.S_ISREG(seen.st_mode) and os.access("root" + real, os.X_OK, dir_fd=folder)
+                if executable:
+                    yield self._program(real, seen, folder)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError) as error:
+                # What cannot be looked at may be what is meant, unless the shell may not look there either.
+                if not (eyes.equal and isinstance(error, PermissionError)):
+                    yield None
+
+    def _program(self, path: str, seen: os.stat_result, folder: int) -> Program:
+        key = (seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size)
+        if key not in self._programs:
+            self._programs[key] = _contents(path, folder)
+        native, knows = self._programs[key]
+        return Program(name=os.path.basename(path), native=native, knows_tmux=knows)
+
+
+def _contents(path: str, folder: int) -> tuple[bool, bool]:
+    """Whether a file is a program of the machine, and whether the names of tmux's commands are in it."""
+    with open(os.open("root" + path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder), "rb") as stream:
+        if stream.read(len(_ELF)) != _ELF:
+            return False, False
+        content = stream.read(_LARGEST_PROGRAM)
+    return True, all(name in content for name in _NAMES)
+
+
+def real_path(path: str, folder: int) -> str:
+    """A path without links, as the process of a folder of /proc sees it. Raises OSError."""
+    waiting = list(reversed(path.split("/")))
+    real: list[str] = []
+    links = 0
+    while waiting:
+        part = waiting.pop()
+        if part == "..":
+            del real[-1:]
+        elif part not in ("", "."):
+            place = "root/" + "/".join((*real, part))
+            if not stat.S_ISLNK(os.lstat(place, dir_fd=folder).st_mode):
+                real.append(part)
+                continue
+            links += 1
+            if links > _LINKS:
+                raise OSError(f"more than {_LINKS} links")
+            target = os.readlink(place, dir_fd=folder)
+            real = [] if target.startswith("/") else real
+            waiting += reversed(target.split("/"))
+    return "/" + "/".join(real)
+
+
+def _environment(folder: int) -> dict[bytes, bytes]:
+    entries = read_file("environ", folder).split(b"\0")
+    pairs = (entry.partition(b"=") for entry in reversed(entries))
+    return {name: value for name, _, value in pairs if name}
+
+
+def _may_no_more_than_we(folder: int) -> bool:
+    """Whether a process has no user, group or capability that we have not."""
+    theirs = _powers(read_file("status", folder))
+    own = os.open("/proc/self", _FOLDER)
+    try:
+        ours = _powers(read_file("status", own))
+    finally:
+        os.close(own)
+    return theirs.users == ours.users and theirs.groups <= ours.groups and not theirs.bits & ~ours.bits
+
+
+class _Powers(NamedTuple):
+    users: bytes
+    groups: frozenset[bytes]
+    bits: int
+
+
+def _powers(status: bytes) -> _Powers:
+    """Who a process is to the kernel. Raises ValueError where that is not all there."""
+    lines = (line.partition(b":") for line in status.splitlines())
+    found = {
+        name: value.split() for name, _, value in lines if name in (b"Uid", b"Gid", b"Groups", b"CapEff")
+    }
+    if len(found) < 4:
+        raise ValueError("no powers")
+    return _Powers(
+        users=b" ".join(found[b"Uid"]),
+        groups=frozenset((*found[b"Gid"], *found[b"Groups"])),
+        bits=int(found[b"CapEff"][0], 16),
+    )
+
+
+def _functions(variables: Iterable[bytes]) -> Iterator[str]:
+    """The functions that bash was handed: `BASH_FUNC_name%%`, in earlier versions `BASH_FUNC_name()`."""
+    for name in variables:
+        if name.startswith(_FUNCTION):
+            yield text(name.removeprefix(_FUNCTION).removesuffix(b"%%").removesuffix(b"()"))
+
+
+def _startup_names_tmux(
+    question: ShellQuestion, environment: Mapping[bytes, bytes], folder: int
+) -> bool | None:
+    """Whether a file that such a shell reads at its start has the word tmux in it; None if not to be told."""
+    files = (_BY_EVERY_ZSH if question.zsh else ()) + (_BY_LOGINS if question.login else ())
+    if not files:
+        return False
+    home = text(environment.get(b"ZDOTDIR" if question.zsh else b"HOME") or environment.get(b"HOME", b""))
+    if not home:
+        return None
+    try:
+        return any(_names_tmux(each.replace("~", home), folder) for each in files)
+    except OSError:
+        return None
+
+
+def _names_tmux(path: str, folder: int) -> bool:
+    """Whether a file, or one in a folder, has the word in it. Raises OSError where that cannot be told."""
+    try:
+        place = "root" + real_path(path, folder)
+        if stat.S_ISDIR(os.lstat(place, dir_fd=folder).st_mode):
+            opened = os.open(place, _FOLDER, dir_fd=folder)
+            try:
+                names = os.listdir(opened)
+            finally:
+                os.close(opened)
+            return any(_names_tmux(f"{path}/{name}", folder) for name in names)
+        with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder), "rb") as stream:
+            return b"tmux" in stream.read(_LARGEST_STARTUP_FILE)
+    except (FileNotFoundError, NotADirectoryError):
+        return False

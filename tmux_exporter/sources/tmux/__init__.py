@@ -1,0 +1,1 @@
+"""tmux servers: found, asked over their socket, answers parsed."""

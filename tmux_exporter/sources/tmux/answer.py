@@ -1,0 +1,66 @@
+"""What a finished answer is worth, whichever way it came: status, stdout and stderr -> a failure or none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.sources.tmux.query import Record
+
+_REFUSALS = (b"access not allowed", b"client is read-only")
+_NO_SESSION = b"no current target"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an exchange ended; `stdout` is there only without a failure, `empty` means that no session is."""
+
+    stdout: bytes = b""
+    failure: QueryFailure | None = None
+    detail: str = ""
+    empty: bool = False
+
+
+Judge = Callable[[int, bytes, bytes], Outcome]
+"""What an answer is worth by its status, stdout and stderr."""
+
+
+def verdict(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
+    """Judge what the commands printed, what they complained of, and the status that they ended with.
+
+    tmux prints a listing in one go or not at all, so one pane's record proves all of them, and a status or
+    complaint beside it comes from a hook of the user's (`after-list-panes`). Without a pane, stderr comes
+    before the status: a refusal is status 0 in some versions and 1 in others.
+    """
+    lines = stderr.splitlines()
+    if f"{nonce}{Record.PANE}:".encode() in stdout:
+        return Outcome(stdout=stdout)
+    if any(line in _REFUSALS for line in lines):
+        return Outcome(failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)")
+    if status != 0 and _NO_SESSION in lines:
+        return Outcome(stdout=stdout, detail="the server has no session", empty=True)
+    if status != 0:
+        return Outcome(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
+    if stdout:
+        return Outcome(failure=QueryFailure.PARTIAL, detail="the server called it a success without a pane")
+    # Servers before 3.1 answer in messages of their own, and end with success and without a byte.
+    return Outcome(
+        failure=QueryFailure.PROTOCOL, detail="the server answered without a byte: older than tmux 3.1?"
+    )
+
+
+def screens_verdict(status: int, stdout: bytes, stderr: bytes) -> Outcome:
+    """Judge an answer to the question for what panes show.
+
+    The marks in it tell which panes it is complete for. What ended it early is a pane that is gone, or a hook
+    of the user's.
+    """
+    if any(line in _REFUSALS for line in stderr.splitlines()):
+        return Outcome(failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)")
+    if not stdout:
+        return Outcome(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
+    return Outcome(stdout=stdout)
+
+
+def printable(text: bytes) -> str:
+    """Foreign text, short and safe to show."""
+    return text.strip().decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")[:120]

@@ -1,0 +1,80 @@
+"""Which places of tmux sockets processes name in their environment, and whose these are."""
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from tmux_exporter.facts.changes import PerProcess
+from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.sources.tmux.socket_files import (
+    MAX_ENTRIES,
+    MAX_FOLDERS,
+    canonical,
+    default_base,
+    own_folder,
+)
+
+
+class Named(NamedTuple):
+    """What a process names of tmux, empty where it does not: the socket of TMUX, and TMUX_TMPDIR."""
+
+    socket: str
+    base: str
+
+
+class NamedPlaces:
+    """The places that processes of this uid name, table by table."""
+
+    def __init__(self, uid: int) -> None:
+        self._uid = uid
+        self._named = PerProcess(self._names)
+        self._places: tuple[Named, ...] = ()
+
+    def update(self, table: ProcessTable) -> None:
+        """Ask the processes of this table."""
+        if self._named.update(table):
+            self._places = tuple(dict.fromkeys(self._named.found.values()))
+
+    def folders(self) -> tuple[str, ...]:
+        """The folders that they name by their TMUX_TMPDIR."""
+        bases = (named.base for named in self._places)
+        return tuple(dict.fromkeys(own_folder(base, self._uid) for base in bases if os.path.isabs(base)))
+
+    def own(self) -> dict[str, str]:
+        """Folders and sockets that they name, at which nobody but this uid's servers can listen.
+
+        Each is given as TMUX or TMUX_TMPDIR name it (a process that has neither means the default), with its
+        canonical path. What does not exist is among them: nobody listens there.
+        """
+        bases = (default_base(), *(named.base for named in self._places if named.base))
+        places: dict[str, str] = {}
+        for name in _absolute(f"{base}/tmux-{self._uid}" for base in bases)[:MAX_FOLDERS]:
+            _add_own(places, name, os.path.realpath(name), self._uid)
+        for name in _absolute(named.socket for named in self._places)[:MAX_ENTRIES]:
+            folder = os.path.dirname(name)
+            if folder not in places and not _add_own(places, folder, os.path.realpath(folder), self._uid):
+                _add_own(places, name, canonical(name), self._uid)
+        return places
+
+    def _names(self, process: Process) -> Named | None:
+        if process.uid != self._uid or not process.environ:
+            return None
+        socket, base = process.environ.get("TMUX", ""), process.environ.get("TMUX_TMPDIR", "")
+        return Named(socket.split(",")[0], base) if socket or base else None
+
+
+def _absolute(names: Iterable[str]) -> list[str]:
+    return [os.path.normpath(name) for name in dict.fromkeys(names) if os.path.isabs(name)]
+
+
+def _add_own(places: dict[str, str], name: str, path: str, uid: int) -> bool:
+    """Add a place unless it is somebody else's or cannot be looked at."""
+    try:
+        own = os.lstat(path).st_uid == uid
+    except (FileNotFoundError, NotADirectoryError):
+        own = True
+    except (OSError, ValueError):
+        own = False
+    if own:
+        places[name] = path
+    return own

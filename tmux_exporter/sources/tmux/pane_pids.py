@@ -1,0 +1,96 @@
+"""Which `pane_pid` of a listing is to be believed; pure.
+
+A tmux server is only a program of the same user: what it says of itself may be wrong, or a lie that would
+have us account, or end, a stranger. The kernel knows better: a pane's process is a child of the server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import Listing, Pane, QueryFailure
+from tmux_exporter.sources.tmux.server import Server, tmux_problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A listing without the pids that are not believed.
+
+    `proven` are the pane processes that are or were seen as children of the server; `lies` says what the
+    server claimed against the table, empty if nothing.
+    """
+
+    listing: Listing
+    proven: frozenset[ProcessId]
+    lies: str = ""
+
+
+def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, Listing | None]:
+    """The server with what the table teaches of its panes, and its listing as far as that bears it out."""
+    if server.listing is None:
+        return server, None
+    checked = check_panes(server.listing, table, server.pane_processes, uid)
+    server = replace(server, pane_processes=checked.proven)
+    # An older listing may name a pid that was given to a stranger since: only a fresh one can lie.
+    if checked.lies and server.up and server.queries:
+        server = replace(
+            server,
+            problem=tmux_problem(QueryFailure.UNTRUSTED, checked.lies),
+            queries=(*server.queries[:-1], replace(server.queries[-1], failure=QueryFailure.UNTRUSTED)),
+        )
+    return server, checked.listing
+
+
+def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[ProcessId], uid: int) -> Checked:
+    """Believe a pane's pid only if it is, or was in an earlier sample, a child of the server with our uid.
+
+    `proven` are those of earlier samples. A pid that is not in the table is younger than the table, or ended:
+    not known, and no lie. Neither is a child of the server with another uid: a pane that runs `sudo`.
+    """
+    kept: dict[int, ProcessId] = {}
+    lies: list[Pane] = []
+    panes = []
+    for pane in listing.panes:
+        process = table.processes.get(pane.pid) if pane.pid is not None else None
+        verdict = _is_pane(process, listing.server, table.processes, proven, uid) if process else False
+        if process is not None and verdict and process.id.pid not in kept:
+            kept[process.id.pid] = process.id
+            panes.append(pane)
+            continue
+        if process is not None and (verdict or not _is_child(process, listing.server)):
+            lies.append(pane)
+        panes.append(pane if pane.pid is None else replace(pane, pid=None))
+    claimed = {pane.pid for pane in listing.panes}
+    unseen = {p for p in proven if p.pid in claimed and not table.complete and p.pid not in table.processes}
+    unchanged = all(new is old for new, old in zip(panes, listing.panes, strict=True))
+    return Checked(
+        listing=listing if unchanged else replace(listing, panes=tuple(panes)),
+        proven=frozenset(kept.values()) | unseen,
+        lies=_words(lies),
+    )
+
+
+def _is_child(process: Process, server: ProcessId) -> bool:
+    return process.ppid == server.pid
+
+
+def _is_pane(
+    process: Process,
+    server: ProcessId,
+    processes: Mapping[int, Process],
+    proven: frozenset[ProcessId],
+    uid: int,
+) -> bool:
+    if process.id in proven:
+        return True
+    parent = processes.get(server.pid)
+    same_server = parent is not None and parent.id == server
+    return same_server and _is_child(process, server) and process.uid == uid
+
+
+def _words(lies: list[Pane]) -> str:
+    if not lies:
+        return ""
+    first = lies[0]
+    more = f", and {len(lies) - 1} more" if len(lies) > 1 else ""
+    return f"pane {first.id} claims process {first.pid}, which is not its own{more}"

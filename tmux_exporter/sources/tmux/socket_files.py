@@ -1,0 +1,185 @@
+"""Where tmux sockets may be, and what stands there: looked at, never connected to.
+
+tmux keeps its sockets in `$TMUX_TMPDIR/tmux-UID`, else in `/tmp/tmux-UID`; `-S` puts one anywhere. Whoever
+can put a socket where we look could hand us a server of his own, so a socket counts only if it and its folder
+belong to this uid. That alone is no proof: a folder can be swapped between a look and a connection, so the
+client checks the peer's uid again before it sends a byte.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tmux_exporter.base.places import demo_folder
+from tmux_exporter.facts.process import Problem
+from tmux_exporter.facts.tmux import QueryFailure
+
+DEFAULT_BASE = "/tmp"  # noqa: S108 - tmux's own default; the folder below it is checked before use
+MAX_FOLDERS = 64
+MAX_ENTRIES = 1_000
+
+
+class Standing(StrEnum):
+    """What stands at a path."""
+
+    SOCKET = "socket"
+    PLAIN = "plain"
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    LINK = "link"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A path and what stands there; only a SOCKET may be connected to.
+
+    FOREIGN is a socket that is not this uid's or whose folder is not to be trusted, `detail` says which.
+    `file` is the device and inode of a SOCKET: one socket may have two names.
+    """
+
+    path: str
+    standing: Standing
+    detail: str = ""
+    file: tuple[int, int] | None = None
+
+
+def canonical(path: str) -> str:
+    """The one name of a path: its folder without symbolic links, its last part as it is."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def folder_fault(mode: int, owner: int, uid: int) -> str:
+    """Why a folder's sockets are not to be trusted; empty if they are.
+
+    A group may write to our own folder, as many umasks allow it. Root's folders are as good as ours where
+    nobody can replace our socket in them: sticky as /tmp, or writable by root alone.
+    """
+    if stat.S_ISLNK(mode):
+        return "its folder is a symbolic link"
+    if not stat.S_ISDIR(mode):
+        return "its folder is no folder"
+    if owner not in (uid, 0):
+        return f"its folder belongs to uid {owner}"
+    others = stat.S_IWOTH if owner == uid else stat.S_IWOTH | stat.S_IWGRP
+    if mode & others and not mode & stat.S_ISVTX:
+        return "others may write to its folder"
+    return ""
+
+
+def judge(path: str, entry: os.stat_result, uid: int) -> Site | None:
+    """What an entry of a trusted folder is; None for one that never was a socket of tmux."""
+    if stat.S_ISLNK(entry.st_mode):
+        return Site(path=path, standing=Standing.LINK, detail="it is a symbolic link")
+    if stat.S_ISREG(entry.st_mode):
+        # `NAME.lock` is tmux's own: two clients that start one server meet there.
+        return None if path.endswith(".lock") else Site(path=path, standing=Standing.PLAIN)
+    if not stat.S_ISSOCK(entry.st_mode):
+        return None
+    if entry.st_uid != uid:
+        return Site(path=path, standing=Standing.FOREIGN, detail=f"it belongs to uid {entry.st_uid}")
+    return Site(path=path, standing=Standing.SOCKET, file=(entry.st_dev, entry.st_ino))
+
+
+def look(path: str, uid: int) -> Site:
+    """What stands at one canonical path; never raises."""
+    try:
+        folder = os.lstat(os.path.dirname(path))
+        entry = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Site(path=path, standing=Standing.MISSING)
+    except (OSError, ValueError) as error:
+        return Site(path=path, standing=Standing.UNREADABLE, detail=_words(error))
+    site = judge(path, entry, uid) or Site(path=path, standing=Standing.PLAIN)
+    fault = folder_fault(folder.st_mode, folder.st_uid, uid)
+    if fault and site.standing is Standing.SOCKET:
+        return Site(path=path, standing=Standing.FOREIGN, detail=fault)
+    return site
+
+
+def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
+    """Every socket in one folder `tmux-UID`; a folder that does not exist has none."""
+    try:
+        own = os.lstat(folder)
+        fault = folder_fault(own.st_mode, own.st_uid, uid)
+        if not fault and own.st_uid != uid:
+            fault = f"it belongs to uid {own.st_uid}"
+        if fault:
+            return [], [_problem(QueryFailure.UNTRUSTED, f"{folder}: not looked into: {fault}")]
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    except (OSError, ValueError) as error:
+        return [], [_problem(QueryFailure.DENIED, f"{folder}: {_words(error)}")]
+    problems = []
+    if len(names) > MAX_ENTRIES:
+        problems.append(
+            _problem(QueryFailure.PARTIAL, f"{folder}: {len(names)} entries, {MAX_ENTRIES} looked at")
+        )
+    sites = []
+    for name in names[:MAX_ENTRIES]:
+        path = os.path.join(folder, name)
+        try:
+            site = judge(path, os.lstat(path), uid)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            site = Site(path=path, standing=Standing.UNREADABLE, detail=_words(error))
+        if site is not None:
+            sites.append(site)
+    return sites, problems
+
+
+def default_base() -> str:
+    """Where tmux keeps its folders where TMUX_TMPDIR does not say."""
+    return DEFAULT_BASE
+
+
+def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The folders in which this uid's tmux looks by itself, the one it prefers first, and the demo's."""
+    bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
+    return tuple(dict.fromkeys(own_folder(base, uid) for base in bases if base))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What stands at every path that was looked at, by canonical path, and what could not be seen."""
+
+    sites: Mapping[str, Site]
+    problems: tuple[Problem, ...]
+
+
+def survey(folders: Iterable[str], paths: Iterable[str], uid: int) -> Survey:
+    """Look into the folders and at the single paths, each once."""
+    sites: dict[str, Site] = {}
+    problems: list[Problem] = []
+    folders = list(dict.fromkeys(folders))
+    if len(folders) > MAX_FOLDERS:
+        problems.append(
+            _problem(QueryFailure.PARTIAL, f"{len(folders)} socket folders, {MAX_FOLDERS} looked into")
+        )
+    for folder in folders[:MAX_FOLDERS]:
+        found, faults = scan(folder, uid)
+        sites.update((site.path, site) for site in found)
+        problems += faults
+    for path in paths:
+        if path not in sites:
+            sites[path] = look(path, uid)
+    return Survey(sites=sites, problems=tuple(problems))
+
+
+def own_folder(base: str, uid: int) -> str:
+    """The folder of a uid's sockets below a TMUX_TMPDIR."""
+    # As tmux does it: the base may be a symbolic link, the folder itself may not.
+    return os.path.join(os.path.realpath(base), f"tmux-{uid}")
+
+
+def _problem(reason: QueryFailure, detail: str) -> Problem:
+    return Problem(source="tmux", reason=reason.value, detail=detail)
+
+
+def _words(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
