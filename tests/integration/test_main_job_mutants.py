@@ -17,6 +17,7 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -24,6 +25,7 @@ import pytest
 from tests.support.decoys import DECOYS, Decoy, Guard, is_shown, make_files
 from tests.support.ending import carried_out
 from tests.support.orders import pair_order
+from tests.support.processes import listens
 from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.process import ProcessId
@@ -265,6 +267,8 @@ def start(fleet: Fleet, name: str) -> Pids:
         server = fleet.scene.start("victim").pid
         return server, server
     shell = fleet.schedule(decoy.command, name, server=decoy.server)
+    if name == "dev_server":
+        wait_for(partial(listens, shell), "the dev server listens")
     if name == "firing":
         wait_for(fleet.fired, "its first keys are sent")
     return shell, fleet.sleep_of(shell) if decoy.has_sleep else shell

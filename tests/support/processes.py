@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import libtmux
+import psutil
 
 from tests.support.wait import wait_for
 
@@ -35,3 +36,8 @@ def server_pid(server: libtmux.Server) -> int:
 def end_server(server: libtmux.Server) -> None:
     """Kill a test server by its own socket; a server that is already gone is fine."""
     server.cmd("kill-server")
+
+
+def listens(pid: int) -> bool:
+    """Whether a process waits for connections of others by TCP."""
+    return any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp"))

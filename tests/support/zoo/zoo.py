@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.support.processes import end_process, is_gone
+from tests.support.processes import end_process, is_gone, listens
 from tests.support.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
@@ -79,7 +78,7 @@ class Zoo:
         self._start_apart(before)
         self._await(name for name in _NAMES if name not in _LATE)
         # What a process listens on is looked at once a minute, and is what makes a server of it.
-        wait_for(partial(_listens, self.pids["left_dev_server"]), "left_dev_server listens", MANY)
+        wait_for(partial(listens, self.pids["left_dev_server"]), "left_dev_server listens", MANY)
         self._look()
         os.kill(self.pids["zombie"], signal.SIGKILL)
         late = self._pane(Where.LATE, "", server="hung")
@@ -342,7 +341,3 @@ class Zoo:
 
 def _is_in(pid: int, folder: Path) -> bool:
     return os.readlink(f"/proc/{pid}/cwd") == str(folder)
-
-
-def _listens(pid: int) -> bool:
-    return any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp"))
