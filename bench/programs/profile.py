@@ -17,8 +17,7 @@ from typing import TypeVar
 
 from bench.clocks import Later
 from tmux_exporter.config import Config
-from tmux_exporter.metrics.collectors import collect_all
-from tmux_exporter.metrics.memo import Memo
+from tmux_exporter.metrics.collectors import Memo, collect_all
 from tmux_exporter.metrics.render import Renderer, compress
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.sampler import Sampler

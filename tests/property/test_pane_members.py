@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import process, table
-from tmux_exporter.analysis.report.pane_members import PaneMembers
-from tmux_exporter.analysis.report.view import Rosters, living
+from tmux_exporter.analysis.report.view import PaneMembers, Rosters, living
 from tmux_exporter.facts.process import Changes, Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 

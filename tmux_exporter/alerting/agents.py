@@ -1,7 +1,6 @@
 """Alerts about what agents do: wait, stand still, burn, restart, are gone."""
 
-from tmux_exporter.alerting.base.scope import Rule, Scope
-from tmux_exporter.alerting.base.words import AGENT, SERVER, TIME
+from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Rule, Scope
 
 _PLACE = "job, instance, server, session, agent"
 

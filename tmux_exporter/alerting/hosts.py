@@ -1,9 +1,8 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
 from tmux_exporter.alerting.base.growth import grows
-from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import PERCENT, TIME, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.base.words import PERCENT, TIME
 from tmux_exporter.alerting.recording import hosts as recorded
 
 _HOST = "{{ $labels.instance }}"

@@ -1,8 +1,7 @@
 """Alerts about what outlived the pane that started it."""
 
 from tmux_exporter.alerting.base.growth import grows
-from tmux_exporter.alerting.base.scope import Rule, Scope
-from tmux_exporter.alerting.base.words import SERVER, SESSION_OR_GONE, SIZE, TIME
+from tmux_exporter.alerting.base.scope import SERVER, SESSION_OR_GONE, SIZE, TIME, Rule, Scope
 from tmux_exporter.alerting.recording.servers import LEAKED_MEMORY, LEAKED_PROCESSES
 
 

@@ -1,8 +1,7 @@
 """Alerts about operations that programs report, and about tmux commands seen from outside."""
 
-from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import PERCENT, SERVER, TIME, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.base.words import PERCENT, SERVER, TIME
 from tmux_exporter.alerting.recording.operations import ERRORS, MEAN, P99, RATE
 from tmux_exporter.alerting.recording.servers import COMMAND_ERRORS
 

@@ -1,7 +1,6 @@
 """Alerts about scheduled check-ins: shells that sleep and then send keys to a pane."""
 
-from tmux_exporter.alerting.base.scope import Rule, Scope
-from tmux_exporter.alerting.base.words import SESSION_OR_GONE
+from tmux_exporter.alerting.base.scope import SESSION_OR_GONE, Rule, Scope
 
 # State, end of the alert's name, table, what is wrong in one sentence, and what becomes of them.
 _STATES = (

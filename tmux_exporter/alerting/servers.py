@@ -6,9 +6,8 @@ counts failures that say so.
 """
 
 from tmux_exporter.alerting.base.growth import grows
-from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.base.words import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN
 
 

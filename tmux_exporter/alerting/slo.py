@@ -1,7 +1,6 @@
 """Alerts about service levels: a budget of 30 days that burns too fast, or is spent."""
 
-from tmux_exporter.alerting.base.scope import Rule, Scope
-from tmux_exporter.alerting.base.words import PERCENT
+from tmux_exporter.alerting.base.scope import PERCENT, Rule, Scope
 from tmux_exporter.alerting.recording.slo import (
     BUDGET_LEFT,
     BURNS,

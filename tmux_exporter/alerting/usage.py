@@ -1,9 +1,8 @@
 """Alerts about what sessions and agents use of what they may use: memory, CPU, file descriptors."""
 
 from tmux_exporter.alerting.base.growth import grows
-from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.base.words import AGENT, PERCENT, SESSION, SIZE
 from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit
 
 _NAME = {"agent": "Agent", "session": "Session"}

@@ -1,11 +1,14 @@
 """Labels that differ from each other, whatever the texts from outside are."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
+from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import Label, label_text, suffixed
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 
 def unique_labels(raws: Mapping[K, str], fallback: Callable[[K], str] = str) -> dict[K, Label]:
@@ -32,3 +35,18 @@ def unique_labels(raws: Mapping[K, str], fallback: Callable[[K], str] = str) -> 
             taken.add(label)
         labels[key] = label
     return labels
+
+
+def labelled(host: HostFacts) -> HostFacts:
+    """The same facts by finished labels: mount points and devices may hold any byte."""
+    return replace(
+        host,
+        disk_io_seconds=_labelled(host.disk_io_seconds),
+        filesystems=_labelled(host.filesystems),
+        networks=_labelled(host.networks),
+    )
+
+
+def _labelled(values: Mapping[str, T]) -> dict[str, T]:
+    # Two texts never meet in one label.
+    return {label_text(name): value for name, value in values.items()}

@@ -1,6 +1,7 @@
-"""Python's search for cyclic garbage, for a process that runs for months over facts that stay."""
+"""The running process: whether a terminal controls it, and when Python searches it for cyclic garbage."""
 
 import gc
+import os
 
 _FRESH = 10_000
 
@@ -16,3 +17,12 @@ def spare_what_is_there() -> None:
     gc.freeze()
     _, young, old = gc.get_threshold()
     gc.set_threshold(_FRESH, young, old)
+
+
+def has_terminal() -> bool:
+    """Whether a terminal controls this process. One that hangs up lets go before it sends SIGHUP."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True

@@ -16,9 +16,8 @@ from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.family import Family
-from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, collect_all, collect_named
+from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, Memo, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.memo import Memo
 from tmux_exporter.metrics.render import Pages, Renderer, compress, text
 from tmux_exporter.metrics.report_json import render as render_json
 

@@ -15,8 +15,7 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.base.places import runtime_path
-from tmux_exporter.base.runtime import spare_what_is_there
-from tmux_exporter.base.terminal import has_terminal
+from tmux_exporter.base.runtime import has_terminal, spare_what_is_there
 from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config
 from tmux_exporter.sampling.open import open_sampler, require_tmux

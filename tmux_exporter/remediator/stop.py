@@ -8,7 +8,7 @@ import select
 import signal
 from types import FrameType
 
-from tmux_exporter.base.terminal import has_terminal
+from tmux_exporter.base.runtime import has_terminal
 
 _PIPE_BYTES = 4096
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
-from tmux_exporter.analysis.agents.agent_state import judge
 from tmux_exporter.analysis.agents.hook_state import Said, Stillness, callers, hook_clue, speaker
+from tmux_exporter.analysis.agents.lifecycle import judge
 from tmux_exporter.analysis.agents.pane_state import activity_clue, stillness, title_clue
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS
 from tmux_exporter.base.clock import Clock

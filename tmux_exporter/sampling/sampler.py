@@ -8,8 +8,7 @@ from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.lifecycle import AgentLives, Sight
 from tmux_exporter.analysis.agents.names import NameBook
 from tmux_exporter.analysis.cpu.counters import Accounts
-from tmux_exporter.analysis.host_labels import labelled
-from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.analysis.labels import labelled, unique_labels
 from tmux_exporter.analysis.leaks.find import LeakBook, Leaks, Look, survivors
 from tmux_exporter.analysis.leaks.folders import pane_processes
 from tmux_exporter.analysis.memory.shared_memory import MemoryFigures, SharedPages
@@ -17,7 +16,6 @@ from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.analysis.operations.tmux_commands import Commands
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
-from tmux_exporter.analysis.report.costs import Costs
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
     GroupKey,
@@ -26,12 +24,12 @@ from tmux_exporter.analysis.report.counter_keys import (
     scheduler_places,
     schedulers_by_place,
 )
-from tmux_exporter.analysis.report.pane_members import PaneMembers
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of, remembered
 from tmux_exporter.analysis.report.summary import Summary
 from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
-from tmux_exporter.analysis.report.view import Rosters, Snapshot, rosters_of
+from tmux_exporter.analysis.report.usage import Costs
+from tmux_exporter.analysis.report.view import PaneMembers, Rosters, Snapshot, rosters_of
 from tmux_exporter.analysis.schedulers.candidates import Scripts
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.analysis.schedulers.outcomes import SchedulerOutcomes

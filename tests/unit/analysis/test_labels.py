@@ -2,7 +2,8 @@
 
 import pytest
 
-from tmux_exporter.analysis.labels import unique_labels
+from tmux_exporter.analysis.labels import labelled, unique_labels
+from tmux_exporter.facts.host import FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.label import LONGEST, is_label, label_text, suffixed, visible_text
 
 
@@ -133,3 +134,22 @@ def test_names_that_differ_only_in_unprintable_bytes_need_no_number() -> None:
         r"a\015",
         r"a\134012",
     ]
+
+
+def test_names_of_the_host_become_labels() -> None:
+    space = FileSystem(size_bytes=2, available_bytes=1)
+    device = NetworkDevice(received_bytes=1, sent_bytes=2)
+    shown = labelled(
+        HostFacts(
+            load1=1.0,
+            disk_io_seconds={"sd\x01": 1.0},
+            filesystems={"/a\nb": space, r"/a\012b": space, "/\udcff": space},
+            networks={"\x7f": device},
+        )
+    )
+    assert shown == HostFacts(
+        load1=1.0,
+        disk_io_seconds={r"sd\001": 1.0},
+        filesystems={r"/a\012b": space, r"/a\134012b": space, r"/\377": space},
+        networks={r"\177": device},
+    )

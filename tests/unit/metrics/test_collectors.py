@@ -27,9 +27,8 @@ from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics import servers
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue.family import Family, Kind, Sample
-from tmux_exporter.metrics.collectors import COLLECTORS, Collected, collect_all, collect_named
+from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
-from tmux_exporter.metrics.memo import Collector
 from tmux_exporter.metrics.ranks import RANKED
 
 Values = dict[tuple[str, ...], float]

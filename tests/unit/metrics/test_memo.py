@@ -10,8 +10,7 @@ from tmux_exporter.config import Config, LimitSettings, MetricsSettings, default
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics import process
 from tmux_exporter.metrics.catalogue.family import Family
-from tmux_exporter.metrics.collectors import collect_all
-from tmux_exporter.metrics.memo import Memo
+from tmux_exporter.metrics.collectors import Memo, collect_all
 from tmux_exporter.metrics.render import Renderer, openmetrics, text
 
 CHANGES: dict[str, Callable[[Report], Report]] = {
@@ -72,6 +71,6 @@ def test_who_reads_nothing_of_the_report_is_asked_each_time() -> None:
 
 
 def test_a_memo_that_looks_at_less_shows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmux_exporter.metrics.memo._Kept.holds", lambda *_: True)
+    monkeypatch.setattr("tmux_exporter.metrics.collectors._Kept.holds", lambda *_: True)
     with pytest.raises(AssertionError):
         test_a_page_is_the_same_whatever_was_on_the_one_before("a pane", "no panes")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tmux_exporter.analysis.agents.agent_state import judge
 from tmux_exporter.analysis.agents.names import gone_panes
 from tmux_exporter.analysis.programs.shells import at_prompt
 from tmux_exporter.config import ExpectedAgent
@@ -30,6 +29,12 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxVie
 
 _MOST = 10_000
 """Places that are remembered; beyond, those are forgotten whose agents were seen longest ago."""
+
+_ORDER = {source: place for place, source in enumerate(StateSource)}
+# What an agent stops at: it takes itself for idle then, and only its screen says more.
+_STOPS = (WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH)
+
+_NOTHING = Clue(source=StateSource.NONE, state=AgentState.UNKNOWN, why="no source says anything")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,3 +325,18 @@ def _restored(memory: LifeMemory) -> _Entry:
             reason=memory.reason,
         ),
     )
+
+
+def judge(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
+    """The clue that decides, which always has a state, and all others, the strongest first.
+
+    The strongest source that tells all states apart decides. One that cannot (a quiet window is idle, or
+    waits) decides only where no other does.
+    """
+    ordered = sorted(clues, key=lambda clue: _ORDER[clue.source])
+    said = [clue for clue in ordered if clue.state is not None]
+    best = next((clue for clue in said if clue.certain), said[0] if said else _NOTHING)
+    if best.state is AgentState.IDLE:
+        stop = (each for each in said if each.source is StateSource.PANE_TEXT and each.reason in _STOPS)
+        best = next(stop, best)
+    return best, tuple(clue for clue in ordered if clue is not best)

@@ -1,5 +1,6 @@
-"""What a process's program file is called, and which programs are there to stay when their pane goes."""
+"""A process's program: its name, the hash of its command line, whether it is meant to outlive its pane."""
 
+import hashlib
 import posixpath
 import re
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ def program_of(process: Process) -> str:
 @lru_cache(maxsize=1024)
 def _name_of(file: str) -> str:
     return posixpath.basename(file.removesuffix(_DELETED))
+
+
+def argv_sha256(process: Process) -> str:
+    """What `sha256sum /proc/PID/cmdline` prints; empty where the command line is not known as a whole.
+
+    It names a command line without telling a word of it.
+    """
+    if not process.argv or not process.argv_complete:
+        return ""
+    raw = b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in process.argv)
+    return hashlib.sha256(raw).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

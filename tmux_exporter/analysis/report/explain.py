@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
 from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
-from tmux_exporter.analysis.report.hoards import largest_hoard
-from tmux_exporter.analysis.report.scheduler_facts import facts_of_pane, facts_of_process
+from tmux_exporter.analysis.report.summary import most_repeated_command
 from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.analysis.schedulers.warnings import REMARKS
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.agents import Agent, AgentLife
 from tmux_exporter.facts.label import visible_text
 from tmux_exporter.facts.owner import Owner, OwnerKind
-from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView
 
 _ARGV_SHOWN = 200
@@ -107,13 +107,38 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
         for agent in snapshot.agents
         if process.id in agent.members
     ]
-    facts += facts_of_process(process.id, snapshot)
+    facts += _scheduler_facts(process.id, snapshot)
     facts += _leak_facts(process, snapshot)
     if process.unreadable:
         facts.append(("not readable", ", ".join(sorted(process.unreadable))))
     return Explanation(
         title=f"process {pid}", facts=tuple(facts), members=members_of([process], snapshot.owners, snapshot)
     )
+
+
+def _scheduler_facts(process: ProcessId, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """What is known of the scheduler of which a process is the shell or the sleep."""
+    facts: list[tuple[str, str]] = []
+    for each in snapshot.schedulers:
+        if process not in (each.process, each.sleep):
+            continue
+        facts.append(("scheduler", f"{each.state}: {each.reason}"))
+        facts += [("remark", REMARKS[remark]) for remark in each.remarks]
+        facts += [("target", visible_text(target)) for target in each.targets]
+        facts += [("aims at", f"pane {key.pane}") for key in each.panes]
+        other = each.sleep if process == each.process else each.process
+        if other is not None:
+            facts.append(("its sleep" if process == each.process else "its shell", str(other.pid)))
+    return facts
+
+
+def _schedulers_aiming_at(key: PaneKey, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The schedulers that aim at a pane."""
+    return [
+        ("check-in", f"process {each.process.pid} is {each.state}: {each.reason}")
+        for each in snapshot.schedulers
+        if key in each.panes
+    ]
 
 
 def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
@@ -135,7 +160,7 @@ def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
         for agent in snapshot.agents
         if agent.pane == key
     ]
-    facts += facts_of_pane(key, snapshot)
+    facts += _schedulers_aiming_at(key, snapshot)
     members = members_of(snapshot.members()[key], snapshot.owners, snapshot)
     return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
 
@@ -150,7 +175,7 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     facts += _pane_facts(view, pane, snapshot)
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
-    count, argv = largest_hoard(processes)
+    count, argv = most_repeated_command(processes)
     if count > 1:
         facts.append(("same command", f"{count} of its processes run: {_shown(argv)}"))
     return Explanation(

@@ -1,13 +1,13 @@
 """One sample's facts and conclusions added up into the parts of a Report."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import Accounts, Totals
 from tmux_exporter.analysis.leaks.kinds import name_of
 from tmux_exporter.analysis.memory.limits import lowest_limit
-from tmux_exporter.analysis.programs.argv_hash import argv_sha256
-from tmux_exporter.analysis.report.costs import Costs
+from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.report.counter_keys import (
     GroupKey,
     leak_key,
@@ -23,9 +23,8 @@ from tmux_exporter.analysis.report.counter_keys import (
     socket_label,
     state_key,
 )
-from tmux_exporter.analysis.report.hoards import largest_hoard
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.analysis.report.usage import Costs, usage
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentLife, AgentState
@@ -255,7 +254,7 @@ class Summary:
             state_source=status.source,
             waiting_reason=status.reason,
             restarts_total=self._agents.restarts(labels),
-            same_command_processes=largest_hoard(members)[0],
+            same_command_processes=most_repeated_command(members)[0],
             process=life.agent.process if life.agent else None,
             state_seconds_total=self._agents.seconds(labels),
             # What its account has gained, one of its states has: where the one is as it was, so are they.
@@ -325,3 +324,15 @@ class Summary:
             configured = (own_limit, self._limits.session_memory)
             self._lowest_limits[case] = lowest_limit(self._bounds, roots, configured)
         return self._lowest_limits[case]
+
+
+def most_repeated_command(members: Iterable[Process]) -> tuple[int, tuple[str, ...]]:
+    """How many living members run one and the same command line, and which; of two the first.
+
+    Many of them are what an agent keeps starting and never ends; none is leaked, for its parent is there.
+    """
+    found = [each.argv for each in members if each.argv and each.alive]
+    if len(found) < 2:
+        return len(found), found[0] if found else ()
+    argv, count = Counter(found).most_common(1)[0]
+    return count, argv

@@ -1,4 +1,4 @@
-"""One short command to a tmux server that has just answered, by its own program."""
+"""One short command to a tmux server that has just answered, by its own program, and a pane's last lines."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from tmux_exporter.facts.report import ServerReport
 from tmux_exporter.sources.tmux.client_transport import ProgramError, SlowProgramError, run_program
 
 PANE = re.compile(r"%[0-9]{1,10}")
+MOST_LINES = 50
+MOST_CHARACTERS = 400
 
 _SECONDS = 1.0
 """For each command; a server that hangs is left alone after the first."""
@@ -30,3 +32,14 @@ def ask(server: ServerReport, arguments: Sequence[str], uid: int) -> bytes:
         raise HungError(str(error)) from None
     except ProgramError as error:
         raise CannotSeeError(str(error)) from None
+
+
+def last_lines(server: ServerReport, pane: str, uid: int) -> list[str]:
+    """The last lines of a pane's screen that are not empty, cut off at the right. Raises CannotSeeError.
+
+    They are people's own words: to be asked for only where they are wanted twice.
+    """
+    if not PANE.fullmatch(pane):
+        raise CannotSeeError("it has no pane")
+    text = ask(server, ("capture-pane", "-p", "-t", pane), uid).decode("utf-8", "backslashreplace")
+    return [line[:MOST_CHARACTERS] for line in text.rstrip("\n ").splitlines()[-MOST_LINES:]]

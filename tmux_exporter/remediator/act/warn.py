@@ -8,8 +8,7 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
 from tmux_exporter.facts.report import Report, ServerReport
 from tmux_exporter.remediator.act import evidence, pane_message
-from tmux_exporter.remediator.act.screen import last_lines
-from tmux_exporter.remediator.act.tmux import HungError
+from tmux_exporter.remediator.act.tmux import HungError, last_lines
 from tmux_exporter.remediator.decide.candidates import Candidate
 from tmux_exporter.remediator.decide.protection import pane_of
 from tmux_exporter.remediator.decide.state import Decision

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tmux_exporter.analysis.programs.argv_hash import argv_sha256
+from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.schedulers.shell_grammar import SHELLS, PureScript, is_sleep, read_command
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal

@@ -14,12 +14,10 @@ from tests.support.simulated_kernel import INIT, SimulatedKernel
 from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.leaks.find import Leaks
-from tmux_exporter.analysis.report.costs import Costs
 from tmux_exporter.analysis.report.counter_keys import account_facts
-from tmux_exporter.analysis.report.pane_members import PaneMembers
 from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
-from tmux_exporter.analysis.report.usage import usage
-from tmux_exporter.analysis.report.view import Snapshot, living
+from tmux_exporter.analysis.report.usage import Costs, usage
+from tmux_exporter.analysis.report.view import PaneMembers, Snapshot, living
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
 from tmux_exporter.facts.leaks import Leak, LeakKind

@@ -6,9 +6,8 @@ from typing import Any
 from tests.support.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import PLAIN
-from tmux_exporter.analysis.report.costs import Costs
-from tmux_exporter.analysis.report.hoards import largest_hoard
-from tmux_exporter.analysis.report.usage import usage
+from tmux_exporter.analysis.report.summary import most_repeated_command
+from tmux_exporter.analysis.report.usage import Costs, usage
 from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
@@ -113,13 +112,13 @@ def test_a_circle_has_a_depth() -> None:
     assert of(process(10, 11), process(11, 10), process(12, 12)).process_tree_depth == 2
 
 
-def test_the_largest_hoard_is_of_living_members_with_one_command_line() -> None:
+def test_the_most_repeated_command_is_of_living_members_with_one_command_line() -> None:
     yes = ("yes",)
     members = [process(300 + place, argv=yes) for place in range(3)]
     members += [process(310, argv=yes, state="Z"), process(311, argv=("yes", "no")), process(312, argv=None)]
-    assert largest_hoard(members) == (3, yes)
-    assert largest_hoard(()) == (0, ())
-    assert largest_hoard([process(312, argv=None)]) == (0, ())
+    assert most_repeated_command(members) == (3, yes)
+    assert most_repeated_command(()) == (0, ())
+    assert most_repeated_command([process(312, argv=None)]) == (0, ())
 
 
 def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:

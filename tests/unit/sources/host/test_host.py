@@ -10,8 +10,7 @@ import pytest
 from tests.support.facts import UID, process, table
 from tests.support.mounts import mount_line, own_mount
 from tests.support.recorded_host import TABLE, RecordedHost
-from tmux_exporter.analysis.host_labels import labelled
-from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
+from tmux_exporter.facts.host import CPU_MODES, HostFacts, NetworkDevice
 from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS
 from tmux_exporter.sources.host.host import HostReader
 
@@ -210,22 +209,3 @@ def test_file_systems_by_mount_point(tmp_path: Path) -> None:
     os.rmdir(odd)
     assert host.read().filesystems == {}
     assert host.read().complete
-
-
-def test_names_become_labels() -> None:
-    space = FileSystem(size_bytes=2, available_bytes=1)
-    device = NetworkDevice(received_bytes=1, sent_bytes=2)
-    shown = labelled(
-        HostFacts(
-            load1=1.0,
-            disk_io_seconds={"sd\x01": 1.0},
-            filesystems={"/a\nb": space, r"/a\012b": space, "/\udcff": space},
-            networks={"\x7f": device},
-        )
-    )
-    assert shown == HostFacts(
-        load1=1.0,
-        disk_io_seconds={r"sd\001": 1.0},
-        filesystems={r"/a\012b": space, r"/a\134012b": space, r"/\377": space},
-        networks={r"\177": device},
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support.clock import ManualClock
 from tests.support.listings import process
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.programs.argv_hash import argv_sha256
+from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.sources.processes.full_reader import ProcReader
 
 
