@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from tests.support.own_root import enter_own_root
+
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = (
     0x0002_0000,
     0x1000_0000,
@@ -126,14 +128,18 @@ def _unshare() -> bool:
 
 
 def _furnish() -> bool:
-    """Mount the /proc of these namespaces, hide the sockets of tmux servers outside, set loopback up."""
+    """Mount their own /proc, hide tmux sockets of outside, set loopback up; no folder above is nobody's."""
     if _libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None) != 0:
         return False
     if _libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0:
         return False
     _set_loopback_up()
     sockets = f"/tmp/tmux-{os.getuid()}".encode()
-    return not os.path.isdir(sockets) or _libc.mount(b"tmpfs", sockets, b"tmpfs", 0, b"mode=0700") == 0
+    if os.path.isdir(sockets) and _libc.mount(b"tmpfs", sockets, b"tmpfs", 0, b"mode=0700") != 0:
+        return False
+    if os.stat("/").st_uid not in (0, os.getuid()):
+        enter_own_root()
+    return True
 
 
 def _set_loopback_up() -> None:

@@ -34,7 +34,7 @@ def _in_checkout(kind: str) -> Iterator[tuple[str, str]]:
     except (OSError, KeyError):
         return
     for source, target in table.items():
-        below = Path(target).relative_to(_PACKAGE.name, _FOLDER)
+        below = Path(target).relative_to(Path(_PACKAGE.name, _FOLDER))
         if below.parts[0] != kind:
             continue
         place, path = Path(*below.parts[1:]), root / source

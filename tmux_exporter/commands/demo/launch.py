@@ -124,8 +124,8 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _alerts_page(prometheus: str) -> str:
-    # Debian builds Prometheus with its older pages only.
-    pages = (f"{prometheus}/{path}" for path in ("alerts", "classic/alerts"))
+    # Debian builds Prometheus with its older pages only; from Debian 13 on, its /alerts is a note about that.
+    pages = (f"{prometheus}/{path}" for path in ("classic/alerts", "alerts"))
     return next((page for page in pages if stack.fetch(page) is not None), prometheus)
 
 
