@@ -1,7 +1,8 @@
-"""What judging check-ins and leaks adds to an idle sample: `python -m bench.classification [PROCESSES]`.
+"""What judging schedulers and leaks adds to an idle sample: `python -m bench.classification [PROCESSES]`.
 
 CPU time of this thread, the best of many samples over one table: 50 panes with an agent each, a twentieth of
-all processes shells with a script, 40 check-ins, half of them lost, 20 processes left by a pane that is gone.
+all processes shells with a script, 40 schedulers, half of them lost, 20 processes left by a pane that is
+gone.
 """
 
 import sys
@@ -92,8 +93,8 @@ def main() -> None:
         lambda: find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))
     )
     leaks = best(judge_leaks)
-    print(f"{len(seen.processes)} processes, {len(schedulers)} check-ins, {judge_leaks()} leaked")
-    print(f"check-ins {check_ins * 1000:.2f} ms, leaks {leaks * 1000:.2f} ms")
+    print(f"{len(seen.processes)} processes, {len(schedulers)} schedulers, {judge_leaks()} leaked")
+    print(f"schedulers {check_ins * 1000:.2f} ms, leaks {leaks * 1000:.2f} ms")
 
 
 if __name__ == "__main__":

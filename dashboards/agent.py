@@ -42,7 +42,7 @@ def agent() -> build.Dashboard:
             ),
             Section(
                 number=60,
-                title="Its session, $session: check-ins and leaks over time",
+                title="Its session, $session: schedulers and leaks over time",
                 panels=left_behind.over_time(61, 64),
             ),
         ],

@@ -27,7 +27,7 @@ def fleet() -> build.Dashboard:
                 )
             ),
             Section(number=20, title="Sessions over time", panels=sessions.graphs(22)),
-            Section(number=60, title="Check-ins and leaks over time", panels=left_behind.over_time(61, 64)),
+            Section(number=60, title="Schedulers and leaks over time", panels=left_behind.over_time(61, 64)),
             Section(
                 number=90,
                 title="Operations over time",

@@ -11,11 +11,11 @@ from dashboards.sections import leaks as leaked
 
 
 def leaks() -> build.Dashboard:
-    """Lists of what there is now, then leaked processes, check-ins and the remediator over time."""
+    """Lists of what there is now, then leaked processes, schedulers and the remediator over time."""
     return board(
         "tmux-leaks",
         "tmux leaks and schedulers",
-        "What outlived its pane, which check-ins will not arrive, and what the remediator does or would do.",
+        "What outlived its pane, which schedulers will not arrive, and what the remediator does or would do.",
         [
             Section(
                 panels=(
@@ -42,7 +42,7 @@ def leaks() -> build.Dashboard:
             ),
             Section(
                 number=30,
-                title="Scheduled check-ins over time",
+                title="Schedulers over time",
                 panels=(check_ins.states(31), check_ins.outcomes(33), check_ins.cost(34)),
             ),
             Section(number=50, title="The remediator over time", panels=remediator.graphs(51)),

@@ -41,7 +41,7 @@ def to_agent(variables: Sequence[str] = OF_SESSION) -> dict[str, object]:
 
 
 def to_leaks() -> dict[str, object]:
-    """To the board of leaks and check-ins, with all that is chosen."""
+    """To the board of leaks and schedulers, with all that is chosen."""
     return drill_down("Which, and what is done about them", "tmux-leaks", {})
 
 

@@ -36,7 +36,7 @@ def session() -> build.Dashboard:
             ),
             Section(
                 number=60,
-                title="$session: check-ins and leaks over time",
+                title="$session: schedulers and leaks over time",
                 panels=left_behind.over_time(61, 64),
             ),
         ],

@@ -12,7 +12,7 @@ _CHAIN = {
     "job": ("Job", "tmux_exporter_build_info", ".+"),
     "instance": ("Host", select("tmux_exporter_build_info", HOST[:1]), ".+"),
     "server": ("tmux server", select("tmux_up", HOST), ".*"),
-    # Check-ins of no session have an empty label.
+    # Schedulers of no session have an empty label.
     "session": ("Session", select("tmux_session_info", SERVER), ".*"),
     "agent": ("Agent", select("tmux_agent_info", SESSION), ".*"),
 }

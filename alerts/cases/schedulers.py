@@ -1,4 +1,4 @@
-"""Check-ins, by what is wrong with them."""
+"""Schedulers, by what is wrong with them."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,18 @@ from alerts.cases.parts import OF, SESSION
 from alerts.mechanical import Case
 
 _STATES = {
-    "Dangling": ("dangling", "P3", "15m", "A scheduled check-in has lost its target."),
-    "Misdirected": ("misdirected", "P2", "5m", "A scheduled check-in will be typed into the wrong pane."),
+    "Dangling": ("dangling", "P3", "15m", "A scheduler has lost its target."),
+    "Misdirected": ("misdirected", "P2", "5m", "A scheduler will be typed into the wrong pane."),
     "StaleGeneration": (
         "stale_generation",
         "P3",
         "15m",
-        "A scheduled check-in is of a tmux server that has been restarted.",
+        "A scheduler was made for a tmux server that has been restarted.",
     ),
-    "Serverless": ("serverless", "P3", "15m", "A scheduled check-in has no tmux server to go to."),
-    "Immortal": ("immortal", "P4", "1h", "A scheduled check-in sleeps practically for ever."),
-    "Overdue": ("overdue", "P3", "5m", "A scheduled check-in is overdue."),
-    "Duplicate": ("duplicate", "P4", "1h", "The same check-in is scheduled more than once."),
+    "Serverless": ("serverless", "P3", "15m", "A scheduler has no tmux server to go to."),
+    "Immortal": ("immortal", "P4", "1h", "A scheduler sleeps practically for ever."),
+    "Overdue": ("overdue", "P3", "5m", "A scheduler is overdue."),
+    "Duplicate": ("duplicate", "P4", "1h", "The same scheduler exists more than once."),
 }
 _BECOMES = {
     "dangling": "that wait for a pane that does not exist: 1. They cost memory, and nobody will be woken.",
@@ -26,7 +26,7 @@ _BECOMES = {
     "stale_generation": "that were made for a tmux server that has ended since: 1. The new one may have a "
     "pane of that name, which was never meant.",
     "serverless": "whose tmux server is gone: 1. They cost memory, and nobody will be woken.",
-    "immortal": "that sleep longer than any check-in should: 1.",
+    "immortal": "that sleep longer than any scheduler should: 1.",
     "overdue": "that should have been sent by now and still wait: 1.",
     "duplicate": "that a newer one repeats: 1. Each of them will be typed.",
 }
@@ -45,7 +45,7 @@ def cases() -> Iterator[Case]:
             hold=hold,
             labels={**OF["session"], "state": state},
             summary=summary,
-            says=f"Check-ins of session s (tmux server d on a:1) {_BECOMES[state]}",
+            says=f"Schedulers of session s (tmux server d on a:1) {_BECOMES[state]}",
         )
     yield Case(
         alert="TmuxSchedulerMissed",
@@ -58,7 +58,7 @@ def cases() -> Iterator[Case]:
         before="16m",
         over="14m45s",
         labels={**OF["session"], "outcome": "missed"},
-        summary="A scheduled check-in did not arrive.",
-        says="Check-ins of session s (tmux server d on a:1) that did not arrive within the last 15 "
+        summary="A scheduler's keys did not arrive.",
+        says="Schedulers of session s (tmux server d on a:1) whose keys did not arrive within the last 15 "
         "minutes: about 1.",
     )

@@ -1,4 +1,4 @@
-"""Scheduled check-ins: shells that sleep and then send keys to a pane. Will they arrive, and when?"""
+"""Schedulers: shells that sleep and then send keys to a pane. Will they arrive, and when?"""
 
 from collections.abc import Sequence
 
@@ -33,15 +33,15 @@ _COLORS = {
     "opaque": "light-purple",
 }
 _BY = "by (instance, server, session)"
-_EMPTY = "No pending check-in is seen."
+_EMPTY = "No pending scheduler is seen."
 
 
 def lost(number: int, *, width: int = 4) -> stat.Panel:
     """How many will arrive nowhere."""
     return tile(
         number,
-        "Lost check-ins",
-        "Pending check-ins whose keys will arrive nowhere: the pane, the server or its generation is gone, "
+        "Lost schedulers",
+        "Pending schedulers whose keys will arrive nowhere: the pane, the server or its generation is gone, "
         "or the wait never ends. Whoever counts on them will not be woken.",
         Query(expr=f"sum({in_states(LOST)})"),
         steps=none_is_calm(WARNING),
@@ -51,7 +51,7 @@ def lost(number: int, *, width: int = 4) -> stat.Panel:
 
 
 def in_states(states: Sequence[str]) -> str:
-    """The pending check-ins in these states."""
+    """The pending schedulers in these states."""
     return select("tmux_schedulers", SESSION, f'state=~"{"|".join(states)}"')
 
 
@@ -59,9 +59,9 @@ def not_known(number: int) -> Builder[dashboard.Panel]:
     """Of how many nobody can say."""
     return tile(
         number,
-        "Unknown check-ins",
-        "Pending check-ins of which nobody can say whether they will arrive: their server does not answer, "
-        "or their target is only known when they run.",
+        "Unknown schedulers",
+        "Pending schedulers of which nobody can say whether their keys will arrive: their server does not "
+        "answer, or their target is only known when they run.",
         Query(expr=f"sum({in_states(NOT_KNOWN)})"),
         steps=none_is_calm(UNKNOWN),
         empty="no exporter",
@@ -73,7 +73,7 @@ def late(number: int) -> Builder[dashboard.Panel]:
     return tile(
         number,
         "Late or elsewhere",
-        "Pending check-ins that are overdue, there twice, or lead to another pane than was meant.",
+        "Pending schedulers that are overdue, there twice, or lead to another pane than was meant.",
         Query(expr=f"sum({in_states(ASTRAY)})"),
         steps=none_is_calm(WATCH),
         empty="no exporter",
@@ -85,10 +85,10 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
     ended = select("tmux_scheduler_outcomes_total", SESSION)
     return graph(
         number,
-        "Check-ins that ended, by outcome",
+        "Schedulers that ended, by outcome",
         "Per minute. fired: it was due and its target was there. missed: its target was gone, its keys led "
         "elsewhere, or it sends only after a failure. cancelled: it ended before it was due, or the "
-        "remediator ended it. none: no check-in ended.",
+        "remediator ended it. none: no scheduler ended.",
         [
             Query(
                 expr=or_none(f"60 * sum by (outcome) ({rate(ended)})", rate(ended), "outcome"),
@@ -96,7 +96,7 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
             )
         ],
         unit="none",
-        empty="No session is seen that has, or had, a check-in.",
+        empty="No session is seen that has, or had, a scheduler.",
         stacked=True,
         events=True,
         soft_top=1,
@@ -110,7 +110,7 @@ def cost(number: int) -> Builder[dashboard.Panel]:
     held = select("tmux_scheduler_memory_bytes", SESSION)
     return graph(
         number,
-        "Memory of pending check-ins",
+        "Memory of pending schedulers",
         "Memory of the shells and sleeps that wait, by state.",
         [Query(expr=_by_state(held), legend="{{state}}")],
         unit="bytes",
@@ -129,7 +129,7 @@ def states(number: int, *, width: int = 8) -> Builder[dashboard.Panel]:
     """All of them over time, by state."""
     return graph(
         number,
-        "Pending check-ins by state",
+        "Pending schedulers by state",
         "Green ones are armed and will arrive. Red ones will not: their pane, server or its generation is "
         "gone, or their wait never ends. Purple: nobody can say. Yellow and orange ones arrive late, twice "
         "or in another place than was meant.",
@@ -151,7 +151,7 @@ def table(
     pending = f"sum {_BY} ({select('tmux_schedulers', SESSION)}) > 0"
     return rows(
         number,
-        "Pending check-ins by session, lost ones first",
+        "Pending schedulers by session, lost ones first",
         "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; of "
         "unknown ones nobody can say.",
         [

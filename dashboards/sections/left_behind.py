@@ -1,4 +1,4 @@
-"""What sessions leave behind: check-ins that wait or are lost, and leaked processes, side by side."""
+"""What sessions leave behind: schedulers that wait or are lost, and leaked processes, side by side."""
 
 from collections.abc import Sequence
 

@@ -102,8 +102,8 @@ def not_answering(number: int, *, width: int = 4) -> stat.Panel:
     return tile(
         number,
         "Hung servers",
-        "tmux servers whose process lives and gives no answer: nobody can attach, no key and no check-in "
-        "arrives. One that has ended is not counted, nor one that the exporter may not ask.",
+        "tmux servers whose process lives and gives no answer: nobody can attach, no keys arrive, those "
+        "of schedulers included. One that has ended is not counted, nor one that the exporter may not ask.",
         Query(expr=or_zero(f"count({silent})", up)),
         steps=none_is_calm(CRITICAL),
         empty="no server",

@@ -128,7 +128,7 @@ def main() -> int:
     team = Team(options.session, ("engineer", "reviewer"))
     try:
         run(team, options.rounds)
-        # The last check-in is on its way.
+        # The last scheduler still has to send its keys.
         time.sleep(1.5)
     finally:
         tmux("kill-session", "-t", f"={options.session}")

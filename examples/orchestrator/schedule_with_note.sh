@@ -1,5 +1,5 @@
 #!/bin/bash
-# schedule_with_note.sh SECONDS NOTE TARGET: a check-in later on. It outlives this script, and its session.
+# schedule_with_note.sh SECONDS NOTE TARGET: starts a scheduler. It outlives this script, and its session.
 [ "$OP_OF" = "$0" ] || ! command -v tmux-exporter >/dev/null || OP_OF=$0 exec tmux-exporter op scheduling -- bash "$0" "$@"
 
 # Not a variable called SECONDS: bash counts in that itself.
@@ -7,4 +7,4 @@ delay=$1 note=$2 target=$3
 [[ $delay =~ ^[0-9]+$ ]] || { echo "not a whole number of seconds: $delay" >&2; exit 2; }
 printf -v keys '%q ' tmux send-keys -t "=$target" "$note" Enter
 nohup bash -c "sleep $delay && $keys" >/dev/null 2>&1 &
-echo "check-in of $target in $delay s, process $!"
+echo "scheduler for $target in $delay s, process $!"

@@ -46,7 +46,7 @@ TROUBLE = {
     "Exited agents": 0,
     "Near limit": 0,
     "Hung servers": 1,
-    "Lost check-ins": 1,
+    "Lost schedulers": 1,
     "Leaked processes": 2,
     "Blind hosts": 0,
 }
@@ -74,7 +74,7 @@ while True:
 
 
 def populate(server: libtmux.Server) -> None:
-    """More sessions than a graph names, an agent, a check-in that will arrive, and one that will not."""
+    """More sessions than a graph names, an agent, a scheduler that will arrive, and one that will not."""
     for name in ("billing", "docs", "infra", "lead", "review", "tests", "web"):
         server.cmd("new-session", "-d", "-s", name, "sleep 3600")
     server.cmd(
@@ -128,7 +128,7 @@ def asked(
     start_prometheus: Callable[[Exporter], str],
     reporter: None,
 ) -> Iterator[str]:
-    """The URL of a Prometheus that knows a fleet: some work, a check-in is lost, and one server hangs."""
+    """The URL of a Prometheus that knows a fleet: some work, a scheduler is lost, and one server hangs."""
     fleet, stuck = tmux_server("fleet"), tmux_server("stuck")
     populate(fleet)
     prometheus = start_prometheus(start_exporter())

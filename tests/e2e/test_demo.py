@@ -46,7 +46,7 @@ WANTED = {
     "TmuxAgentMemoryGrowing",
     "TmuxSessionMemoryGrowing",
 }
-"""What is played: lost check-ins, who waits, who ends, who leaks."""
+"""What is played: lost schedulers, who waits, who ends, who leaks."""
 
 
 def folder_of(up: Up) -> Path:
@@ -104,7 +104,7 @@ def everything_in(server: libtmux.Server) -> list[list[str]]:
 
 
 def left_over(up: Up) -> list[tuple[str, str]]:
-    """Session and kind of what outlived a window of the demo; check-ins are shown apart."""
+    """Session and kind of what outlived a window of the demo; schedulers are shown apart."""
     leaks = on("demo", report(up)["leaks"])
     return sorted((each["session"], each["kind"]) for each in leaks if each["kind"] != "scheduler")
 

@@ -1,4 +1,4 @@
-"""The main job from end to end: a check-in loses its target, somebody is told, it is ended, and calm returns.
+"""The main job, end to end: a scheduler loses its target, somebody is told, it is ended, and calm returns.
 
 All of it is real: tmux servers on sockets of their own, the exporter, Prometheus and Alertmanager with our
 rules and routes, `tmux-remediator`. Rules, routes and policy are made of the numbers that are shipped, times
@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).parents[2]
 POLICY = ORPHANED_SCHEDULERS.name
 ALERT = "TmuxSchedulerDangling"
 ORPHAN = (FLEET, "orchestrator")
-"""Where a check-in counts whose target is gone: in the session that made it."""
+"""Where a scheduler counts whose target is gone: in the session that made it."""
 
 
 @pytest.mark.timeout(600)
@@ -82,7 +82,7 @@ def the_main_job(job: MainJob) -> None:
 
 
 def see_everything_armed(job: MainJob) -> None:
-    """The page before anything is lost: each check-in in the session that it is for."""
+    """The page before anything is lost: each scheduler in the session that it is for."""
     job.wait_for_value(1, "tmux_schedulers", FLEET, "frontend", "armed")
     armed_beside_it(job)
     # Another shape, and those whose tmux is another program.

@@ -29,9 +29,9 @@ def test_each_scheduler_is_told_of_once(tmp_path: Path) -> None:
     records = [{"message": "started"}, FIRST, SECOND, FIRST, {"message": "left alone", "shell": 31}]
     assert told_of(tmp_path, [json.dumps(each) for each in records], 0) == [
         "  The remediator, which only observes, would end shell 11 and sleep 12:\n"
-        "    a check-in that has no target any more (server demo, made in session work, due in 3 min)",
+        "    a scheduler that has no target any more (server demo, made in session work, due in 3 min)",
         "  The remediator, which only observes, would end shell 21 and sleep 22:\n"
-        "    a check-in that has no target any more (server ?, its session is gone)",
+        "    a scheduler that has no target any more (server ?, its session is gone)",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Check-ins whose tmux server was killed are ended as that server's, whatever else hangs."""
+"""Schedulers whose tmux server was killed are ended as that server's, whatever else hangs."""
 
 import logging
 import os

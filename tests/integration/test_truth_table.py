@@ -1,4 +1,4 @@
-"""The truth table: real check-ins and jobs on real tmux servers, while what they depend on comes and goes.
+"""The truth table: real schedulers and jobs on real tmux servers, while what they depend on comes and goes.
 
 One row for each, one column for each deed; every cell is what the exporter must say after that deed.
 """

@@ -1,4 +1,4 @@
-"""A server of which nothing certain is known makes the check-ins that aim at it unknown, never dangling."""
+"""A server of which nothing certain is known makes the schedulers that aim at it unknown, never dangling."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 def schedule(scene: Scene, sockets: Path) -> int:
-    """A check-in at the server `odd`, for a session that it does not have; the pid of its shell."""
+    """A scheduler at the server `odd`, for a session that it does not have; the pid of its shell."""
     script = f"sleep 3h && tmux -S {sockets}/odd send-keys -t gone:0 hi Enter"
     scene.shell(f'nohup bash -c "{script}" >/dev/null 2>&1 &\necho $! >$B/it.pid')
     return scene.pid("it.pid")
@@ -41,7 +41,7 @@ def look(watch: SceneWatch, pid: int) -> tuple[Report, SchedulerReport]:
         report = watch.sample()
         return next(((report, each) for each in report.schedulers if each.process.pid == pid), None)
 
-    return wait_for(found, "the check-in is seen", MANY)
+    return wait_for(found, "the scheduler is seen", MANY)
 
 
 def stays_unknown(watch: SceneWatch, pid: int, reason: str) -> None:

@@ -49,7 +49,7 @@ def test_what_is_left_beside_them_is_all_found_and_of_its_kind(zoo: Zoo) -> None
     assert {name: leak.kind for name, leak in found.items()} == {each.name: each.kind for each in LEFT}
     assert {(leak.server, leak.session) for leak in found.values()} == {("default", "main")}
     assert {leak.pane.pane for leak in found.values() if leak.pane} == {zoo.gone}
-    # One look is none, but for check-ins, which have a state of their own.
+    # One look is none, but for schedulers, which have a state of their own.
     judged_by_state = {zoo.pids[each.name] for each in LEFT if "check_in" in each.name}
     assert {pid for pid in second if pid in zoo.pids.values()} == judged_by_state
     assert {pid for pid in first if pid in zoo.pids.values()} <= judged_by_state

@@ -1,4 +1,4 @@
-"""An orchestrator that schedules thousands of check-ins in fast time: none that is wanted is ever ended.
+"""An orchestrator that starts thousands of schedulers in fast time: none that is wanted is ever ended.
 
 Every one that has lost its target is seen within a cycle, and ended as soon as waits and budgets allow.
 """

@@ -1,4 +1,4 @@
-"""Doubles among check-ins, found quickly, against their definition, looked up pair by pair."""
+"""Doubles among schedulers, found quickly, against their definition, looked up pair by pair."""
 
 from hypothesis import given
 from hypothesis import strategies as st

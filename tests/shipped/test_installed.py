@@ -30,7 +30,7 @@ WAIT = 60.0
 
 
 class Fleet:
-    """A user's tmux server with an agent and a check-in without a target; `pid` is that check-in's shell."""
+    """A user's tmux server with an agent and a scheduler without a target; `pid` is the scheduler's shell."""
 
     def __init__(self, installed: Installed) -> None:
         self.user = installed
@@ -304,7 +304,7 @@ def _check_policies(fleet: Fleet) -> None:
 
 
 def _planned(fleet: Fleet) -> str:
-    """The hash of a plan that ends the lost check-in."""
+    """The hash of a plan that ends the lost scheduler."""
     look = ("--policy", str(fleet.policies), "--interval", "500ms")
     done = fleet.user.run("tmux-remediator", "plan", *look, "--out", "plan.json")
     assert done.returncode == 1 and fleet.pid in done.stdout, done
@@ -364,4 +364,4 @@ def _apply(fleet: Fleet) -> None:
         "apply", "plan.json", "--sha256", _planned(fleet), "--policy", str(fleet.policies)
     )
     assert "done" in words
-    wait_for(lambda: is_gone(int(fleet.pid)), "the lost check-in is ended")
+    wait_for(lambda: is_gone(int(fleet.pid)), "the lost scheduler is ended")

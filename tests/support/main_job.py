@@ -75,7 +75,7 @@ class MainJob:
     # What runs in tmux.
 
     def type_check_in(self) -> tuple[int, int]:
-        """Type what schedules a check-in into the orchestrator's pane; its shell and its sleep."""
+        """Type what starts a scheduler into the orchestrator's pane; its shell and its sleep."""
         background = f'nohup bash -c "{CHECK_IN}" >/dev/null 2>&1 &'
         line = f"PATH={self.base}/bin:$PATH {background} echo $! >{self.base}/check-in.pid"
         self.fleet.tmux("send-keys", "-t", "orchestrator:0", "-l", line)

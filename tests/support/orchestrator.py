@@ -1,4 +1,4 @@
-"""An orchestrator in fast time: sessions come and go, check-ins are scheduled for them, and nothing is real.
+"""An orchestrator in fast time: sessions come and go, schedulers are started for them, and nothing is real.
 
 The world is scripted, the clock too; what looks and judges is the product: the sampler on scripted sources,
 its analysis, the decision. What happens in the world is drawn from a seed alone, never from what is decided.
@@ -25,7 +25,7 @@ _SESSIONS = [f"s{number:02}" for number in range(40)]
 
 @dataclass(slots=True, kw_only=True)
 class CheckIn:
-    """One scheduled check-in: what it is for, when it fires, and its two processes."""
+    """One scheduler: what it is for, when it fires, and its two processes."""
 
     session: str
     made: float
@@ -93,11 +93,11 @@ class World:
                 each.dangling_since = now
 
     def is_wanted(self, shell: ProcessId) -> bool:
-        """Whether what a check-in is for exists."""
+        """Whether what a scheduler is for exists."""
         return self.check_ins[shell].session in self.sessions
 
     def end(self, shell: ProcessId) -> None:
-        """Both processes of a check-in are gone."""
+        """Both processes of a scheduler are gone."""
         del self.check_ins[shell]
 
     def sampler(self) -> Sampler:

@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
 
 class PageScene:
-    """A reader's machine: two tmux sessions, an agent, an orphaned check-in, own scripts."""
+    """A reader's machine: two tmux sessions, an agent, an orphaned scheduler, own scripts."""
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -106,7 +106,9 @@ class PageScene:
             "cron",
             f"{ORPHAN}\necho $! >{self.base}/orphan; exec cat",
         )
-        wait_for(lambda: (self.base / "orphan").exists() and (self.base / "orphan").read_text(), "a check-in")
+        wait_for(
+            lambda: (self.base / "orphan").exists() and (self.base / "orphan").read_text(), "a scheduler"
+        )
         self.orphan = int((self.base / "orphan").read_text())
         assert "%3" in self.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
 

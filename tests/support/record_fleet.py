@@ -4,7 +4,7 @@
 own, so that nothing else of the machine is on record, and writes one compressed page every 15 s; an empty one
 where the exporter did not answer. `tests.support.replay` makes the fixture of it.
 
-The demo fleet has what demos have (a leaking agent, one that waits, two lost check-ins), and in that hour its
+The demo fleet has what demos have (a leaking agent, one that waits, two lost schedulers); in that hour its
 exporter is restarted, a fifth of its operations fails for ten minutes, and its tmux server hangs twice: three
 minutes long and half a minute long. In the calm fleet nothing is wrong.
 """

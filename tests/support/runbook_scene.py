@@ -1,6 +1,6 @@
 """A fleet in which every command of the runbooks has something to show, and all that watches it.
 
-Beside an agent there are one that is declared and absent, one that has ended in its pane, a check-in without
+Beside an agent there are one that is declared and absent, one that has ended in its pane, a scheduler without
 a target, and a tmux server whose socket file is gone. Rules and routes are played in fast time, so that what
 is recorded is soon there.
 """

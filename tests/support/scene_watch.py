@@ -32,9 +32,9 @@ class SceneWatch:
         return self._sampler.sample()
 
     def states(self) -> dict[int, SchedulerState]:
-        """The check-ins of the next sample by the pids of their shells."""
+        """The schedulers of the next sample by the pids of their shells."""
         return {each.process.pid: each.state for each in self.sample().schedulers}
 
     def leaks(self) -> dict[int, LeakReport]:
-        """What is leaked in the next sample, check-ins left out, by pid."""
+        """What is leaked in the next sample, schedulers left out, by pid."""
         return {each.process.pid: each for each in self.sample().leaks if each.kind != "scheduler"}

@@ -1,4 +1,4 @@
-"""Alerts about scheduled check-ins: shells that sleep and then send keys to a pane."""
+"""Alerts about schedulers: shells that sleep and then send keys to a pane."""
 
 from tmux_exporter.alerting.base.scope import SESSION_OR_GONE, Rule, Scope
 
@@ -7,45 +7,45 @@ _STATES = (
     (
         "dangling",
         "Dangling",
-        "A scheduled check-in has lost its target.",
+        "A scheduler has lost its target.",
         "that wait for a pane that does not exist: {{ $value }}. They cost memory, and nobody will be woken.",
     ),
     (
         "misdirected",
         "Misdirected",
-        "A scheduled check-in will be typed into the wrong pane.",
+        "A scheduler will be typed into the wrong pane.",
         "that will be typed into another pane than was meant: {{ $value }}. Whatever runs there gets "
         "the keys.",
     ),
     (
         "stale_generation",
         "StaleGeneration",
-        "A scheduled check-in is of a tmux server that has been restarted.",
+        "A scheduler was made for a tmux server that has been restarted.",
         "that were made for a tmux server that has ended since: {{ $value }}. The new one may have a pane of "
         "that name, which was never meant.",
     ),
     (
         "serverless",
         "Serverless",
-        "A scheduled check-in has no tmux server to go to.",
+        "A scheduler has no tmux server to go to.",
         "whose tmux server is gone: {{ $value }}. They cost memory, and nobody will be woken.",
     ),
     (
         "immortal",
         "Immortal",
-        "A scheduled check-in sleeps practically for ever.",
-        "that sleep longer than any check-in should: {{ $value }}.",
+        "A scheduler sleeps practically for ever.",
+        "that sleep longer than any scheduler should: {{ $value }}.",
     ),
     (
         "overdue",
         "Overdue",
-        "A scheduled check-in is overdue.",
+        "A scheduler is overdue.",
         "that should have been sent by now and still wait: {{ $value }}.",
     ),
     (
         "duplicate",
         "Duplicate",
-        "The same check-in is scheduled more than once.",
+        "The same scheduler exists more than once.",
         "that a newer one repeats: {{ $value }}. Each of them will be typed.",
     ),
 )
@@ -64,7 +64,7 @@ def _in_state(scope: Scope, state: str, end: str, summary: str, says: str) -> Ru
         table,
         f"{pending} > {scope.number(table, 'more_than')}",
         summary=summary,
-        description=f"Check-ins of {SESSION_OR_GONE} {says}",
+        description=f"Schedulers of {SESSION_OR_GONE} {says}",
     )
 
 
@@ -75,7 +75,7 @@ def _missed(scope: Scope) -> Rule:
         "scheduler_missed",
         f"increase({missed}[{scope.range('scheduler_missed', 'within')}])\n"
         f"> {scope.number('scheduler_missed', 'more_than')}",
-        summary="A scheduled check-in did not arrive.",
-        description=f"Check-ins of {SESSION_OR_GONE} that did not arrive within the last 15 minutes: about "
-        "{{ $value | humanize }}.",
+        summary="A scheduler's keys did not arrive.",
+        description=f"Schedulers of {SESSION_OR_GONE} whose keys did not arrive within the last 15 minutes: "
+        "about {{ $value | humanize }}.",
     )

@@ -36,7 +36,7 @@ def _not_answering(scope: Scope) -> Rule:
         f"unless on ({_PLACE})\n  increase({refused}[{lately}]) > 0",
         summary="A tmux server does not answer.",
         description="The tmux server {{ $labels.server }} on {{ $labels.instance }} runs but does not "
-        "answer: most likely nobody can attach, and no key and no scheduled check-in arrives.",
+        "answer: most likely nobody can attach, and no keys arrive, those of schedulers included.",
     )
 
 

@@ -210,12 +210,12 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     show(json.dumps(as_dict(explanation), indent=2) if as_json else as_text(explanation))
 
 
-@cli.command(short_help="List the pending check-ins and what will become of each.")
+@cli.command(short_help="List the pending schedulers and what will become of each.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_settings
 def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
-    """List the pending check-ins (`sleep N && tmux send-keys …` in the background): where each one aims, when
-    it is due, what will become of it, and why.
+    """List the pending schedulers (`sleep N && tmux send-keys …` in the background): where each one aims,
+    when it is due, what will become of it, and why.
 
     Ends with 1 if one will not arrive where it should: dangling, misdirected, serverless, stale_generation,
     overdue or immortal.
@@ -281,9 +281,9 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
 @_settings
 def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str, words: str) -> int:
     """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
-    left over, and the next check-in. Shows what the running exporter reports, else takes its own samples.
+    left over, and the next scheduler. Shows what the running exporter reports, else takes its own samples.
 
-    Keys: q ends it, / filters, s c m f l d n sort by state, CPU, memory, fds, leaks, next check-in, name.
+    Keys: q ends it, / filters, s c m f l d n sort by state, CPU, memory, fds, leaks, next scheduler, name.
 
     \b
     Example:

@@ -28,7 +28,7 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """End scheduled check-ins whose target is gone. Observes unless told to enforce.
+    """End schedulers whose target is gone. Observes unless told to enforce.
 
     \b
     Example:

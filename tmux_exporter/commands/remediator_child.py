@@ -83,5 +83,5 @@ def _would(words: Mapping[str, Any]) -> str:
     due = "" if words["seconds_left"] is None else f", due in {max(0, words['seconds_left']) // 60} min"
     return (
         f"The remediator, which only observes, would end shell {words['shell']} and sleep {words['sleep']}:\n"
-        f"    a check-in that has no target any more (server {words['server'] or '?'}, {maker}{due})"
+        f"    a scheduler that has no target any more (server {words['server'] or '?'}, {maker}{due})"
     )

@@ -115,20 +115,20 @@ class ProcessSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerSettings:
-    """How scheduled check-ins are judged."""
+    """How schedulers are judged."""
 
     horizon: float = field(
         default=7 * 86400.0,
         metadata=setting(
             Duration(at_least=60, at_most=3650 * 86400),
-            "A check-in that sleeps longer than this is `immortal`, as one that sleeps for ever is.",
+            "A scheduler that sleeps longer than this is `immortal`, as one that sleeps for ever is.",
         ),
     )
     duplicate_within: float = field(
         default=2 * 3600.0,
         metadata=setting(
             Duration(at_least=0, at_most=3650 * 86400),
-            "Of check-ins that type the same into the same panes after the same sleep, the older one is a "
+            "Of schedulers that type the same into the same panes after the same sleep, the older one is a "
             "`duplicate` where the newer one is due within this time after it.",
         ),
     )

@@ -10,7 +10,7 @@ from tmux_exporter.facts.tmux import PaneKey
 
 
 class SchedulerState(StrEnum):
-    """What will become of a scheduled check-in (closed list, a label), in order of precedence."""
+    """What will become of a scheduler (closed list, a label), in order of precedence."""
 
     UNKNOWN = "unknown"
     OPAQUE = "opaque"
@@ -27,7 +27,7 @@ class SchedulerState(StrEnum):
 
 
 class SchedulerRemark(StrEnum):
-    """What else somebody should know of a scheduled check-in, whatever its state (closed list)."""
+    """What else somebody should know of a scheduler, whatever its state (closed list)."""
 
     FIRES_AT_ONCE = "fires_at_once"
     NEVER_SENDS = "never_sends"
@@ -38,7 +38,7 @@ class SchedulerRemark(StrEnum):
 
 
 class SchedulerOutcome(StrEnum):
-    """What became of a scheduled check-in that is no longer pending (closed list, a label)."""
+    """What became of a scheduler that is no longer pending (closed list, a label)."""
 
     FIRED = "fired"
     MISSED = "missed"

@@ -68,10 +68,13 @@ EXAMPLES = (
         "* on (instance, server, session, agent) group_left (program) tmux_agent_info)",
     ),
     (
-        "Check-ins that will never arrive where they should",
+        "Schedulers whose keys will never arrive where they should",
         'tmux_schedulers{state=~"dangling|serverless|stale_generation"} > 0',
     ),
-    ("Seconds to the next check-in of a session", "tmux_scheduler_next_due_timestamp_seconds - time()"),
+    (
+        "Seconds until the next scheduler of a session is due",
+        "tmux_scheduler_next_due_timestamp_seconds - time()",
+    ),
     ("Servers that do not answer", "tmux_up == 0"),
     ("Why they do not", "sum by (server, reason) (increase(tmux_server_query_failures_total[15m])) > 0"),
     (

@@ -1,1 +1,1 @@
-"""Ends scheduled check-ins that lost their target; observes by default."""
+"""Ends schedulers that lost their target; observes by default."""

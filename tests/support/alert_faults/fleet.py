@@ -1,4 +1,4 @@
-"""A fleet in which nearly everything is wrong at once: agents, check-ins, tmux servers, leaks."""
+"""A fleet in which nearly everything is wrong at once: agents, schedulers, tmux servers, leaks."""
 
 import json
 import os

@@ -35,7 +35,7 @@ IN_HOUSE: tuple[Planted, ...] = (
     ),
     Planted(
         alert="TmuxRemediatorActed",
-        fault="a check-in for no session ended by it",
+        fault="a scheduler for no session ended by it",
         labels={"instance": "fleet", "policy": "acts"},
         ends=False,
     ),

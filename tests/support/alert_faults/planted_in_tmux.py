@@ -1,4 +1,4 @@
-"""Faults of tmux servers, of check-ins, and of what outlived its pane."""
+"""Faults of tmux servers, of schedulers, and of what outlived its pane."""
 
 from tests.support.alert_faults.planted import ALL, Planted, server
 from tests.support.remediation import FLEET
@@ -47,11 +47,11 @@ IN_TMUX: tuple[Planted, ...] = (
         ends=False,
     ),
     Planted(
-        alert="TmuxSchedulerDangling", fault="a check-in for no session", labels=server(FLEET), ends=False
+        alert="TmuxSchedulerDangling", fault="a scheduler for no session", labels=server(FLEET), ends=False
     ),
     Planted(
         alert="TmuxSchedulerMisdirected",
-        fault="a check-in for `wor:0`, where only `work` is",
+        fault="a scheduler for `wor:0`, where only `work` is",
         labels=server(FLEET),
         ends=False,
     ),
@@ -63,26 +63,26 @@ IN_TMUX: tuple[Planted, ...] = (
     ),
     Planted(
         alert="TmuxSchedulerServerless",
-        fault="a tmux server killed that a check-in waits for",
+        fault="a tmux server killed that a scheduler waits for",
         labels=server("ended"),
         ends=False,
     ),
     Planted(alert="TmuxSchedulerImmortal", fault="`sleep infinity`", labels=server(FLEET), ends=False),
     Planted(
         alert="TmuxSchedulerOverdue",
-        fault="the sleep of a check-in stopped",
+        fault="the sleep of a scheduler stopped",
         labels=server(FLEET),
         ends=False,
     ),
     Planted(
         alert="TmuxSchedulerDuplicate",
-        fault="the same check-in made twice",
+        fault="the same scheduler made twice",
         labels=server(FLEET),
         ends=False,
     ),
     Planted(
         alert="TmuxSchedulerMissed",
-        fault="a check-in for no session, and its time comes",
+        fault="a scheduler for no session, and its time comes",
         labels=server(FLEET),
     ),
 )

@@ -26,7 +26,7 @@ _MARKERS = frozenset(marker for row in SIGNATURES for marker in row.markers) | {
 class Suspect:
     """A living process whose pane is gone, and what a guard may ask about it.
 
-    `above` are its ancestors, nearest first, and `schedulers` the shells and sleeps of all check-ins.
+    `above` are its ancestors, nearest first, and `schedulers` the shells and sleeps of all of them.
     `attended` says that it holds, itself or through a descendant, a terminal that is still there.
     `server_unit` is the systemd unit of the tmux server it came from, None where that is not known. `home`
     are our own namespaces, None on a system that has none.
@@ -99,10 +99,10 @@ def is_attended(suspect: Suspect) -> str:
 
 
 def is_a_scheduler(suspect: Suspect) -> str:
-    """A check-in has a state of its own, which says whether it is leaked."""
+    """A scheduler has a state of its own, which says whether it is leaked."""
     for each in (suspect.process, *suspect.above):
         if each.id in suspect.schedulers:
-            return f"pid {each.id.pid} is a scheduled check-in, which is judged by its state"
+            return f"pid {each.id.pid} is a scheduler, which is judged by its state"
     return ""
 
 

@@ -1,7 +1,7 @@
 """What outlived the pane that started it, of which kind it is, and where it came from.
 
 Attribution finds whose pane is gone (`OwnerKind.LEAKED`); the guards spare what is meant to stay or may not
-be judged; two looks in a row are needed. Check-ins are judged by their own state instead: they are leaked
+be judged; two looks in a row are needed. Schedulers are judged by their own state instead: they are leaked
 where nothing of what they wait for can come any more, also while the pane that made them is there.
 """
 
@@ -29,7 +29,7 @@ LEAKED_STATES = frozenset(
         SchedulerState.IMMORTAL,
     }
 )
-"""States of a check-in that will never arrive, or never end."""
+"""States of a scheduler that will never arrive, or never end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +205,7 @@ class LeakBook:
                     Leak(
                         process=member,
                         kind=LeakKind.SCHEDULER,
-                        reason=f"it is a scheduled check-in, {each.state}: {each.reason}",
+                        reason=f"it is a scheduler, {each.state}: {each.reason}",
                         server=server,
                         session=session,
                         pane=pane,

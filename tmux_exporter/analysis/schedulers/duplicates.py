@@ -1,4 +1,4 @@
-"""Which pending check-ins a newer one makes needless: it types the same into the same panes."""
+"""Which pending schedulers a newer one makes needless: it types the same into the same panes."""
 
 from collections import deque
 from collections.abc import Hashable, Iterable
@@ -13,7 +13,7 @@ SAME_TIME_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A check-in that will arrive. `keys` stands for what it types and where to, `wait` for its sleep.
+    """A scheduler that will arrive. `keys` stands for what it types and where to, `wait` for its sleep.
 
     `since` is when it was begun, in ticks: the later one is the newer, of two at once the larger pid.
     """

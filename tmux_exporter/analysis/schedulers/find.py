@@ -1,4 +1,4 @@
-"""Scheduled check-ins: shells that sleep and then send keys to a pane, and what will become of each.
+"""Schedulers: shells that sleep and then send keys to a pane, and what will become of each.
 
 A scheduler is a pair of processes, the shell and its sleep. Its parent, its terminal and its session say
 nothing: a live one and an abandoned one look alike in all of them. Only its own command line, its server and
@@ -92,7 +92,7 @@ def find_schedulers(
 
 
 def _origin(candidate: Candidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
-    # What a check-in is judged by may end it; the marker of an agent is too weak for that.
+    # What a scheduler is judged by may end it; the marker of an agent is too weak for that.
     owner = owners.get(candidate.shell.id)
     return None if owner is not None and owner.evidence is Evidence.AGENT_MARKER else owner
 

@@ -1,4 +1,4 @@
-"""What became of scheduled check-ins: counters per place that start at 0 and never fall.
+"""What became of schedulers: counters per place that start at 0 and never fall.
 
 Nobody tells how a scheduler ended; what is inferred from the samples is
 

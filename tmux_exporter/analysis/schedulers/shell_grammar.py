@@ -1,4 +1,4 @@
-"""What a shell's command line says about a scheduled check-in: pure, opaque, or nothing of the kind.
+"""What a shell's command line says about a scheduler: pure, opaque, or nothing of the kind.
 
 Pure is what can be judged to the last word: `sleep D… OP tmux … send-keys … (OP sleep D… | OP tmux …
 send-keys …)*` with OP one of `&&`, `||`, `;`, and a plain `nohup`, `setsid` or `env` before any command.
@@ -41,7 +41,7 @@ _RUNNERS = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PureScript:
-    """A check-in that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
+    """A scheduler that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
 
     `repeated` tells that a later sleep of the script has the same arguments as the first one. `keys` is equal
     for scripts that type the same, wherever to and after whatever first sleep; it does not tell what. `flags`

@@ -3,7 +3,7 @@
 The rules are those of cmd-find.c, alike from tmux 2.7 to 3.8: session and window by id, by exact name, by
 unique prefix, by unique pattern; a window's index before its name. What depends on who asks (the client's
 current session, window or pane) or on what a listing does not hold (layout, marks, terminals of clients) is
-UNSUPPORTED: a wrong "none" would call a check-in lost that tmux delivers.
+UNSUPPORTED: a wrong "none" would call a scheduler lost that tmux delivers.
 """
 
 import re

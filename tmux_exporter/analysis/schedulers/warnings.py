@@ -1,4 +1,4 @@
-"""What else is to be known of a scheduled check-in, besides its state: of its script, and of its target."""
+"""What else is to be known of a scheduler, besides its state: of its script, and of its target."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass

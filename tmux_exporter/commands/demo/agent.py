@@ -152,7 +152,7 @@ def played(home: Home, program: str, *words: str) -> tuple[str, ...]:
 
 
 def schedules(*arguments: str) -> Role:
-    """Schedule check-ins, each of `arguments` as MINUTES=TARGET, as orchestrators' scripts do: and forget."""
+    """Start schedulers, each of `arguments` as MINUTES=TARGET, as orchestrators' scripts do: and forget."""
     for argument in arguments:
         minutes, target = argument.split("=", 1)
         say(f"$ schedule_with_note.sh {minutes} 'check progress' {target}")

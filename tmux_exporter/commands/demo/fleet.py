@@ -72,7 +72,7 @@ FLEET: dict[str, tuple[Part, ...]] = {
 }
 
 GONE = agent.LOST
-"""A session that is ended once check-ins for it are scheduled, in it and from elsewhere."""
+"""A session that is ended once schedulers for it are pending, in it and from elsewhere."""
 
 _GONE_PARTS = (
     Part(window="Claude-Agent", program=PLAIN, role="schedules", arguments=("57=checkout-fix:0",)),

@@ -87,7 +87,7 @@ class Demo:
         lines = [
             f"This is a demo: three sessions of played agents on a tmux server of their own, `{SERVER}`.",
             "Your own servers are shown beside it on the page and left alone; the alerts are about the demo.",
-            "Two of its scheduled check-ins have lost the session that they are for, and a dev server and an",
+            "Two of its schedulers have lost the session that they are for, and a dev server and an",
             "MCP server outlive the window that they were started in. Within a minute",
             "  - the remediator, which only observes, tells here what it would do about them;",
             f"  - the alert {ALERT} fires."

@@ -50,7 +50,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owed:
-    """What a session left over and what it waits for: leaks, check-ins, the next of which is due then."""
+    """What a session left over and what it waits for: leaks, schedulers, the next of which is due then."""
 
     leaks: int = 0
     leaked_memory_bytes: int | None = None

@@ -121,8 +121,8 @@ def _leaks(owed: Owed) -> Text:
 
 def _check_ins(owed: Owed, now: float) -> Text:
     if not owed.check_ins:
-        return Text("no check-in pending")
-    text = Text(_many(owed.check_ins, "check-in"))
+        return Text("no scheduler pending")
+    text = Text(_many(owed.check_ins, "scheduler"))
     if owed.in_trouble:
         text.append(f", {owed.in_trouble} in trouble", style="bold red")
     if owed.next_due_timestamp_seconds is not None:

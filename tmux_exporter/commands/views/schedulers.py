@@ -1,4 +1,4 @@
-"""The pending check-ins of a Report, for a terminal and as plain data."""
+"""The pending schedulers of a Report, for a terminal and as plain data."""
 
 import math
 from typing import Any
@@ -28,7 +28,7 @@ _NEVER_SECONDS = 36_500 * 86_400.0
 
 
 def in_trouble(report: Report) -> bool:
-    """True if a check-in will not arrive where it should."""
+    """True if a scheduler will not arrive where it should."""
     return any(each.state in TROUBLE for each in report.schedulers)
 
 
@@ -60,7 +60,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 def as_text(report: Report) -> str:
     """The schedulers as a table for a terminal, soonest due first, then a line of what is wrong."""
     if not report.schedulers:
-        return "no check-in is pending: no background shell sleeps and then sends keys to a pane"
+        return "no scheduler is pending: no background shell sleeps and then sends keys to a pane"
     rows = [_row(each, report.timestamp) for each in _by_due(report)]
     wrong = sum(each.state in TROUBLE for each in report.schedulers)
     total = f"{len(rows)} pending, {wrong} in trouble" if wrong else f"{len(rows)} pending"

@@ -164,8 +164,8 @@ SCHEDULERS = (
         labels=SCHEDULER,
         closed=_STATES,
         subject="scheduler",
-        help="Pending scheduled check-ins (a shell that sleeps and then sends keys), each in one state. "
-        "session is the resolved target's, else the one that made it, else empty.",
+        help="Pending schedulers (a background shell that sleeps and then types into a pane), each in one "
+        "state. session is the resolved target's, else the one that made it, else empty.",
     ),
     Spec(
         name="tmux_scheduler_memory_bytes",

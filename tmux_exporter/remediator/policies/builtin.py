@@ -7,7 +7,7 @@ from tmux_exporter.remediator.policies.policy import Exceeded, Match, Policy, Ru
 ORPHANED_SCHEDULERS = Policy(
     name="orphaned-schedulers",
     mode=Mode.ENFORCE,
-    description="check-ins none of whose targets exists any more",
+    description="schedulers none of whose targets exists any more",
     match=Match(kind=TargetKind.SCHEDULER, states=(SchedulerState.DANGLING,)),
     ladder=(
         Rung(action=Action.WARN),

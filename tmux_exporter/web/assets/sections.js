@@ -19,7 +19,7 @@ const FAILURES = {
 
 const reasonOf = (server) => FAILURES[server.reason]?.(server) ?? "why is not known";
 
-// What becomes of a scheduled check-in: how bad, in words. The order is that of badness.
+// What becomes of a scheduler: how bad, in words. The order is that of badness.
 const FATES = {
   immortal: ["bad", "sleeps for ever"],
   serverless: ["bad", "its tmux server has ended"],
@@ -86,7 +86,7 @@ const REASONS = {
 
 // What a process that outlived its pane is: how surely something is to be done about it, in words.
 const KINDS = {
-  scheduler: ["bad", "check-ins that will never arrive, or never end"],
+  scheduler: ["bad", "schedulers whose keys will never arrive, or that never end"],
   agent: ["bad", "coding agents"],
   mcp_server: ["bad", "MCP servers"],
   dev_server: ["warn", "they listen on a TCP port"],
@@ -377,7 +377,7 @@ export const SECTIONS = [
       fateOf(scheduler),
     ],
     sort: { by: "state", down: false },
-    empty: "No scheduled check-in is pending: no background shell sleeps and then sends keys to a pane.",
+    empty: "No scheduler is pending: no background shell sleeps and then sends keys to a pane.",
     columns: [
       {
         id: "session",

@@ -1,4 +1,4 @@
-"""Command lines of shells: which are check-ins, which are opaque, which are nothing of the kind."""
+"""Command lines of shells: which are schedulers, which are opaque, which are nothing of the kind."""
 
 import math
 

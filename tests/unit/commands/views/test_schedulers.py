@@ -1,4 +1,4 @@
-"""The table of pending check-ins: words, order, what counts as trouble."""
+"""The table of pending schedulers: words, order, what counts as trouble."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ def pending(
 
 
 def test_no_scheduler_is_one_line() -> None:
-    assert "no check-in is pending" in as_text(EMPTY)
+    assert "no scheduler is pending" in as_text(EMPTY)
     assert as_dict(EMPTY)["schedulers"] == []
 
 

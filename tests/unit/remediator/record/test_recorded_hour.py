@@ -23,7 +23,7 @@ DUE = {
         # A fifth of the operations failed for ten minutes.
         ("TmuxOperationErrors", "critical", ""),
         ("TmuxOperationErrors", "emergency", ""),
-        # Two check-ins for a session that is gone, and what became of them after 54 and 57 minutes.
+        # Two schedulers for a session that is gone, and what became of them after 54 and 57 minutes.
         ("TmuxSchedulerDangling", "", "demo"),
         ("TmuxSchedulerMissed", "", "demo"),
         # The hang of three minutes; that of half a minute is none.
