@@ -31,7 +31,7 @@ def blind(number: int, *, width: int = 4) -> stat.Panel:
     stale = f"time() - {last} > {late:g} * {interval}"
     return tile(
         number,
-        "Blind hosts",
+        "Incomplete data",
         "Hosts of which nothing new is known: Prometheus gets no answer from an exporter that was there "
         f"within the last day, or its last sample is older than {late:g} sampling intervals. Everything else "
         "here is old for them, or missing.",

@@ -117,9 +117,9 @@ def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
         ),
         _graph(
             first + 2,
-            "Programs that wait for memory",
-            "Part of the time in which at least one program stood still for want of memory. Above a few per "
-            "cent everything on the host becomes slow, and the kernel may soon end something.",
+            "Memory pressure (PSI)",
+            "Part of the time in which at least one program was stalled on memory (PSI some). Above a few per cent "
+            "everything on the host becomes slow, and the kernel may soon kill something.",
             f"({_stalled('memory')})",
             f"max {_BY} ({at_end('rate', stalled)})",
             top=None,

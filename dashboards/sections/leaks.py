@@ -74,7 +74,7 @@ def memory_by_kind(number: int) -> Builder[dashboard.Panel]:
     return _by_kind(
         number,
         "Memory of leaked processes",
-        "What each kind holds. Blue marks are the remediator's: a fall beside one is what it won back.",
+        "What each kind holds. Blue marks are the remediator's: a fall beside one is what it reclaimed.",
         "tmux_leaked_memory_bytes",
         unit="bytes",
     )

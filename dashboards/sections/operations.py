@@ -140,7 +140,7 @@ def latency(number: int) -> Builder[dashboard.Panel]:
     slow = f"histogram_quantile(0.99, sum by (operation, le) ({rate(buckets)}))"
     return graph(
         number,
-        "Slowest hundredth of the operations",
+        "Duration of operations (p99)",
         f"99th percentile of the duration. The dashed line is what is promised: {_SLOW:g} s. Shown are the "
         f"{LARGEST} that are slowest on average.",
         [Query(expr=largest(f"({slow})", f"{spent}\n/ {count}"), legend="{{operation}}")],
@@ -194,7 +194,7 @@ def command_latency(number: int) -> Builder[dashboard.Panel]:
     slow = f"histogram_quantile(0.99, sum by (server, command, le) ({rate(buckets)}))"
     return graph(
         number,
-        "Slowest hundredth of the tmux commands",
+        "Duration of tmux commands (p99)",
         "99th percentile of how long tmux commands of anybody took, seen from outside. Shown are the "
         f"{LARGEST} that are slowest on average.",
         [Query(expr=largest(f"({slow})", f"{spent}\n/ {count}"), legend="{{command}} · {{server}}")],

@@ -39,7 +39,7 @@ _MODES_AS_TEXT = {
 
 def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
     """Actions and what came of them, what the policies match, and memory, numbered from `first` on."""
-    return (_actions(first), _matches(first + 3), _won_back(first + 1))
+    return (_actions(first), _matches(first + 3), _reclaimed(first + 1))
 
 
 def mode(number: int) -> Builder[dashboard.Panel]:
@@ -93,13 +93,13 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
     )
 
 
-def _won_back(number: int) -> Builder[dashboard.Panel]:
+def _reclaimed(number: int) -> Builder[dashboard.Panel]:
     of_host = "by (job, instance)"
     held = f"sum {of_host} ({select('tmux_leaked_memory_bytes', HOST)}"
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
     return graph(
         number,
-        "Memory won back",
+        "Memory reclaimed",
         "By how much less memory leaked processes held than shortly before, where the remediator ended "
         "something in between. 0 where it ended nothing.",
         [
@@ -107,13 +107,13 @@ def _won_back(number: int) -> Builder[dashboard.Panel]:
                 expr=f"sum(clamp_min({held} offset $__rate_interval) - {held}), 0)\n"
                 f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)\n"
                 f"or 0 * count({select('tmux_remediator_up', HOST)})",
-                legend="won back",
+                legend="reclaimed",
             )
         ],
         unit="bytes",
         empty=_NO_REMEDIATOR,
         events=True,
-        colors={"won back": PLAIN},
+        colors={"reclaimed": PLAIN},
         soft_top=2**20,
         width=8,
     )

@@ -116,8 +116,8 @@ def slowest(number: int) -> Builder[dashboard.Panel]:
     return tile(
         number,
         "Slowest answers",
-        "How long the slowest server took for the slowest hundredth of its answers of the last minutes (99th "
-        "percentile). Every person and program that uses that server waits as long.",
+        "The 99th percentile of the answer times of the slowest server in the last minutes. "
+        "Every person and program that uses that server waits as long.",
         Query(expr=f"max({_quantile(0.99)})"),
         steps=steps(CALM),
         unit="s",
@@ -174,7 +174,7 @@ def _latency(number: int) -> Builder[dashboard.Panel]:
     return graph(
         number,
         "How long tmux takes to answer",
-        "The slowest hundredth of the answers to the exporter's questions (99th percentile); a server that "
+        "99th percentile of the answer times to the exporter's queries; a server that "
         f"does not answer has no line. Shown are the {LARGEST} slowest of those that are there at its end.",
         [Query(expr=largest(f"({_quantile(0.99)})", ranked), legend=_NAME)],
         unit="s",
@@ -188,10 +188,10 @@ def _failures(number: int) -> Builder[dashboard.Panel]:
     failed = select("tmux_server_query_failures_total", SERVER)
     return graph(
         number,
-        "Questions without an answer, by reason",
-        "Questions per minute that gave no usable answer. hung: nothing came within 2 s. noserver: nobody "
+        "Failed tmux queries, by reason",
+        "Queries per minute that gave no usable answer. hung: nothing came within 2 s. noserver: nobody "
         "listens any more. denied, untrusted: we may not ask, or should not. protocol, partial, malformed: "
-        "what came cannot be read. none: every question was answered.",
+        "what came cannot be read. none: every query was answered.",
         [
             Query(
                 expr=or_none(f"60 * sum by (reason) ({rate(failed)})", rate(failed), "reason"),

@@ -48,7 +48,7 @@ TROUBLE = {
     "Hung servers": 1,
     "Lost schedulers": 1,
     "Leaked processes": 2,
-    "Blind hosts": 0,
+    "Incomplete data": 0,
 }
 """What the tiles of the fleet board say of this test's servers."""
 
