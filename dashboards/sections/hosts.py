@@ -118,7 +118,7 @@ def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
         _graph(
             first + 2,
             "Memory pressure (PSI)",
-            "Part of the time in which at least one program was stalled on memory (PSI some). Above a few per cent "
+            "Part of the time in which at least one program was stalled on memory. Above a few per cent "
             "everything on the host becomes slow, and the kernel may soon kill something.",
             f"({_stalled('memory')})",
             f"max {_BY} ({at_end('rate', stalled)})",
