@@ -80,6 +80,7 @@ NO_SERIES = {
         ),
         "a namespace has no network device but its loopback",
     ),
+    "tmux_exporter_family_dropped_series": "no page here has as many series as the limit",
 }
 """What this scene has no series of."""
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.support.leftovers import end_carrying
 from tests.support.wheel import build_wheel
 
+WHEELS = Path(__file__).parents[2] / ".venv" / "wheels"
+
 FIRST_UID = 50_000
 """Where we are root: somebody who is nobody here, and nobody else's test either."""
 
@@ -62,7 +64,9 @@ def installation() -> Iterator[Installed]:
         system = next(each for each in ("/usr/bin/python3", sys.executable) if shutil.which(each))
         _checked(system, "-m", "venv", str(base / "venv"))
         wheel = build_wheel(base)
-        _checked(str(base / "venv" / "bin" / "python"), "-m", "pip", "install", "-q", str(wheel))
+        assert WHEELS.is_dir(), "deploy/setup check downloads what the wheel needs"
+        install = ("-m", "pip", "install", "-q", "--no-index", "--find-links", str(WHEELS), str(wheel))
+        _checked(str(base / "venv" / "bin" / "python"), *install)
         yield _for_somebody(base)
     finally:
         end_carrying("TMUX_TMPDIR", str(base / "home"))
