@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.log import log_fields
@@ -152,12 +153,7 @@ def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = 
     A record that we do not write is left out, and why is added to `refused`. Raises ValueError where the
     content as a whole is not of this version.
     """
-    try:
-        document = json.loads(content)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    if not isinstance(document, dict) or document.get("version") != VERSION:
-        raise ValueError(f"it is not of version {VERSION}")
+    document = strict_json.document(content, VERSION)
     reasons = [] if refused is None else refused
     if not boot or document.get("boot") != boot:
         document = {**document, "lives": [], "names": []}
@@ -179,13 +175,13 @@ def _life(value: dict[str, Any], now: float) -> LifeMemory:
         name=_text(value["name"]),
         version=_text(value["version"]),
         role=_text(value["role"]),
-        process=_process(value["process"]),
-        up=_flag(value["up"]),
-        seen=min(_number(value["seen"]), now),
+        process=strict_json.process(value["process"]),
+        up=strict_json.flag(value["up"]),
+        seen=min(strict_json.number(value["seen"]), now),
         state=AgentState(value["state"]),
         reason=None if reason is None else WaitingReason(reason),
         # The clock may have been set back since.
-        since=min(_number(value["since"]), now),
+        since=min(strict_json.number(value["since"]), now),
     )
 
 
@@ -195,24 +191,19 @@ def _name(value: dict[str, Any]) -> NameMemory:
         name=_text(value["name"]),
         wanted=_text(value["wanted"]),
         session_id=_text(value["session"]),
-        holder=_process(value["holder"]),
+        holder=strict_json.process(value["holder"]),
     )
 
 
 def _absentee(value: list[Any], now: float) -> tuple[str, str, str, float]:
     server, session, agent, since = value
-    return _text(server), _text(session), _text(agent), min(_number(since), now)
+    return _text(server), _text(session), _text(agent), min(strict_json.number(since), now)
 
 
 def _place(value: list[Any]) -> AgentPlace:
     pid, start, pane, program, number = value
-    server = ProcessId(_count(pid), _count(start))
-    return AgentPlace(PaneKey(server, _text(pane)), _text(program), _count(number))
-
-
-def _process(value: list[Any]) -> ProcessId:
-    pid, start = value
-    return ProcessId(_count(pid), _count(start))
+    server = ProcessId(strict_json.count(pid), strict_json.count(start))
+    return AgentPlace(PaneKey(server, _text(pane)), _text(program), strict_json.count(number))
 
 
 def _records(
@@ -228,31 +219,14 @@ def _records(
             taken.append(of(each))
         except KeyError:
             refused.append(f"{part}[{place}]: a field is missing")
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             refused.append(f"{part}[{place}]: a value that this version does not write")
     return tuple(taken)
 
 
 def _text(value: object) -> Label:
     """A text that this version writes, or that an older one did: those knew no bound."""
-    if not isinstance(value, str) or not is_visible(value):
+    text = strict_json.text(value)
+    if not is_visible(text):
         raise TypeError("no text")
-    return bounded(value)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("no truth value")
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
-        raise TypeError("no count")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError("no number")
-    return float(value)
+    return bounded(text)

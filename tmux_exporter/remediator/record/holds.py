@@ -9,11 +9,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.places import REMEDIATOR_HOLDS
-from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.remediator.decide.protection import Hold
 
 VERSION = 1
@@ -22,6 +21,8 @@ LARGEST_BYTES = 1 << 20
 EVERYTHING = Hold(until=math.inf)
 """What a file that cannot be understood holds."""
 
+_NAMES = ("server", "session", "agent", "pane")
+_FIELDS = {"until", "process", "boot", *_NAMES}
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -52,7 +53,7 @@ class Holds:
             return (EVERYTHING,)
         try:
             return tuple(self._parse(content))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             return (EVERYTHING,)
 
     def add(self, hold: Hold, wall: float) -> None:
@@ -76,15 +77,18 @@ class Holds:
         return tuple(each for each in self._current(wall) if replace(each, until=hold.until) != hold)
 
     def _parse(self, content: bytes) -> Iterable[Hold]:
-        document = json.loads(content)
-        if document["version"] != VERSION:
-            raise ValueError("of another version")
-        for each in document["holds"]:
-            process = each.pop("process")
-            boot = each.pop("boot")
-            if process is not None and boot != self._boot:
+        document = strict_json.document(content, VERSION)
+        for each in map(strict_json.record, strict_json.array(document["holds"])):
+            process = each["process"]
+            if process is not None and each["boot"] != self._boot:
                 continue
-            yield Hold(process=None if process is None else _process(process), **_checked(each))
+            if each.keys() != _FIELDS:
+                raise TypeError("not the fields of a hold")
+            yield Hold(
+                process=None if process is None else strict_json.process(process),
+                until=strict_json.number(each["until"]),
+                **{name: strict_json.text(each[name]) for name in _NAMES},
+            )
 
     def _write(self, holds: Iterable[Hold]) -> None:
         document = {
@@ -103,19 +107,3 @@ class Holds:
         finally:
             os.close(descriptor)
         os.rename(fresh, self._path)
-
-
-def _process(value: list[int]) -> ProcessId:
-    pid, start_ticks = map(int, value)
-    return ProcessId(pid, start_ticks)
-
-
-def _checked(fields: dict[str, Any]) -> dict[str, Any]:
-    """Only what a hold has, and of the right kind."""
-    until = fields["until"]
-    if not isinstance(until, int | float) or isinstance(until, bool) or not math.isfinite(until):
-        raise TypeError("no time")
-    names = {key: fields[key] for key in ("server", "session", "agent", "pane")}
-    if not all(isinstance(each, str) for each in names.values()) or len(fields) != len(names) + 1:
-        raise TypeError("no name")
-    return {"until": float(until), **names}

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
 from tmux_exporter.remediator.decide.order import Order, Stage, Target
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
@@ -75,21 +75,21 @@ def read(content: bytes, sha256: str, policies: PolicySet, *, wall: float, boot:
             f"this is another plan: its SHA-256 is {digest(content)}; read it again before you apply it"
         )
     try:
-        document = json.loads(content)
-        if (document["kind"], document["version"]) != (KIND, VERSION):
-            raise ValueError("of another version")
+        document = strict_json.document(content, VERSION)
+        if document["kind"] != KIND:
+            raise ValueError("of another kind")
         by_name = {each.name: each for each in policies.policies}
-        entries = document["orders"]
+        entries = strict_json.array(document["orders"])
         if len(entries) > MOST_ORDERS:
             raise ValueError("too many orders")
         plan = Plan(
-            made_at=float(document["made_at"]),
-            expires_at=float(document["expires_at"]),
-            boot=str(document["boot"]),
-            uid=int(document["uid"]),
-            orders=tuple(_read_order(each, by_name, sha256.lower()) for each in entries),
+            made_at=strict_json.number(document["made_at"]),
+            expires_at=strict_json.number(document["expires_at"]),
+            boot=strict_json.text(document["boot"]),
+            uid=strict_json.count(document["uid"]),
+            orders=tuple(_read_order(strict_json.record(each), by_name, sha256.lower()) for each in entries),
         )
-    except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"this is no plan ({error}); make one with tmux-remediator plan") from None
     if (plan.boot, plan.uid) != (boot, uid):
         raise UsageError("this plan is of another boot or user; make a new one")
@@ -115,27 +115,26 @@ def _order(order: Order) -> dict[str, Any]:
 
 
 def _read_order(entry: Mapping[str, Any], policies: Mapping[str, Policy], sha256: str) -> Order:
-    policy = policies.get(entry["policy"])
+    name = strict_json.text(entry["policy"])
+    policy = policies.get(name)
     if policy is None or policy.digest != entry["policy_sha256"]:
-        raise UsageError(
-            f"policy '{str(entry['policy'])[:64]}' is not what it was when this plan was made; make a new one"
-        )
-    processes = tuple(ProcessId(int(pid), int(start)) for pid, start in entry["processes"])
+        raise UsageError(f"policy '{name[:64]}' is not what it was when this plan was made; make a new one")
+    processes = tuple(strict_json.process(each) for each in strict_json.array(entry["processes"]))
     if not processes:
         raise ValueError("an order for nothing")
     return Order(
         policy=policy,
         target=Target(
             kind=TargetKind(entry["kind"]),
-            server=str(entry["server"]),
-            session=str(entry["session"]),
-            name=str(entry["name"]),
+            server=strict_json.text(entry["server"]),
+            session=strict_json.text(entry["session"]),
+            name=strict_json.text(entry["name"]),
             processes=processes,
-            argv_sha256=str(entry["argv_sha256"]),
+            argv_sha256=strict_json.text(entry["argv_sha256"]),
         ),
         method=Method(entry["method"]),
         stages=tuple(
-            Stage(action=Action(action), signal=Signal(signal), seconds=float(seconds))
+            Stage(action=Action(action), signal=Signal(signal), seconds=strict_json.number(seconds))
             for action, signal, seconds in entry["stages"]
         ),
         plan_sha256=sha256,

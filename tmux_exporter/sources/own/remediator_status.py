@@ -5,17 +5,15 @@ somebody else may have put there.
 """
 
 import fcntl
-import json
-import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
-from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,
@@ -100,73 +98,38 @@ class RemediatorFile:
 
 def parse_status(content: bytes) -> RemediatorStatus:
     """Parse the file. Raises ValueError for what the remediator of this version does not write."""
-    try:
-        document = json.loads(content, parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    if not isinstance(document, dict) or document.get("version") != FILE_VERSION:
-        raise ValueError(f"not of version {FILE_VERSION}")
+    document = strict_json.document(content, FILE_VERSION)
     try:
         return RemediatorStatus(
-            process=_process(document["process"]),
+            process=strict_json.process(document["process"]),
             mode=Mode(document["mode"]),
-            interval_seconds=_number(document["interval_seconds"]),
-            cycle_timestamp=_number(document["cycle_timestamp"]),
-            cycle_at=_number(document["cycle_at"]),
-            blind=_flag(document["blind"]),
-            audit_healthy=_flag(document["audit_healthy"]),
-            reload_successful=_flag(document["reload_successful"]),
-            policies=tuple(_policy(each) for each in _list(document["policies"])),
-            ended=tuple(_process(each) for each in _list(document["ended"])),
+            interval_seconds=strict_json.number(document["interval_seconds"]),
+            cycle_timestamp=strict_json.number(document["cycle_timestamp"]),
+            cycle_at=strict_json.number(document["cycle_at"]),
+            blind=strict_json.flag(document["blind"]),
+            audit_healthy=strict_json.flag(document["audit_healthy"]),
+            reload_successful=strict_json.flag(document["reload_successful"]),
+            policies=tuple(_policy(each) for each in strict_json.array(document["policies"])),
+            ended=tuple(strict_json.process(each) for each in strict_json.array(document["ended"])),
         )
-    except (KeyError, TypeError, OverflowError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(f"a field is missing or of the wrong kind: {error}") from None
 
 
 def _policy(value: Mapping[str, Any]) -> PolicyStatus:
-    name = value["policy"]
-    if not isinstance(name, str) or not _POLICY.fullmatch(name):
+    name = strict_json.text(value["policy"])
+    if not _POLICY.fullmatch(name):
         raise ValueError("a policy's name is malformed")
     return PolicyStatus(
         policy=name,
-        matches=_count(value["matches"]),
-        breaker_open=_flag(value["breaker_open"]),
+        matches=strict_json.count(value["matches"]),
+        breaker_open=strict_json.flag(value["breaker_open"]),
         actions={
-            (Action(action), Outcome(outcome)): _count(count)
-            for action, outcome, count in _list(value["actions"])
+            (Action(action), Outcome(outcome)): strict_json.count(count)
+            for action, outcome, count in strict_json.array(value["actions"])
         },
-        refusals={Refusal(reason): _count(count) for reason, count in _list(value["refusals"])},
+        refusals={
+            Refusal(reason): strict_json.count(count)
+            for reason, count in strict_json.array(value["refusals"])
+        },
     )
-
-
-def _process(value: object) -> ProcessId:
-    pid, start_ticks = _list(value)
-    return ProcessId(_count(pid), _count(start_ticks))
-
-
-def _list(value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("no list")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("no truth value")
-    return value
-
-
-def _count(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError("no count")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError("no number")
-    return float(value)
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")

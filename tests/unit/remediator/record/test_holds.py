@@ -89,10 +89,13 @@ def document(**changes: object) -> dict[str, object]:
         json.dumps(document() | {"version": 2}).encode(),
         json.dumps(document(until="soon")).encode(),
         json.dumps(document(until=True)).encode(),
+        json.dumps(document(until=10**400)).encode(),
+        json.dumps({"version": 1, "holds": ["x"]}).encode(),
         json.dumps(document(session=1)).encode(),
         json.dumps(document(more="x")).encode(),
         json.dumps(document(process=[1])).encode(),
         json.dumps(document(process="ab")).encode(),
+        json.dumps(document(process=[-1, 2])).encode(),
         b'{"version": 1, "holds": [{"until": NaN, "process": null, "boot": "", "server": "", "session": "", '
         b'"agent": "", "pane": ""}]}',
         b" " * (1 << 21),
