@@ -63,7 +63,9 @@ def test_the_word_of_a_hook_is_seen_in_the_next_sample(agents: PlayedAgents) -> 
     assert agents.look()["one"].status.since == pytest.approx(status.since, abs=0.001)
     call(agents, "one", f"{HOOK} working")
     assert agents.look()["one"].status.state is AgentState.WORKING
-    call(agents, "one", f"sh -c 'sh -c \"{HOOK} idle; :\"; :'")
+    mksh = agents.base / "mksh"
+    mksh.symlink_to("/bin/sh")
+    call(agents, "one", f"sh -c '{mksh} -c \"{HOOK} idle; :\"; :'")
     assert agents.look()["one"].status.state is AgentState.IDLE
     assert len(files(agents)) == 1, "shells between agent and hook are not the agent"
     call(agents, "one", f"{HOOK} forget")
@@ -159,7 +161,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     assert ours == {
         f"tmux_exporter.{name}"
         for name in (
-            *("cli", "cli.main", "reporters", "reporters.hook"),
+            *("cli", "cli.main", "facts", "facts.shells", "reporters", "reporters.hook"),
             *("wire", "wire.hook_line", "wire.runtime_folder"),
         )
     }

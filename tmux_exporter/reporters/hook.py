@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
+from tmux_exporter.facts.shells import SHELLS
 from tmux_exporter.wire.hook_line import (
     FOLDER,
     FORGET,
@@ -41,7 +42,7 @@ Usage: tmux-exporter hook STATE [REASON]
   tmux-exporter doctor --hooks prints what to add to the settings of agents.
 """
 
-_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox", "env", "timeout"})
+_LAUNCHERS = SHELLS | {"env", "timeout"}
 _MOST_FILES = 64
 _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -79,7 +80,7 @@ def _leave(base: str, state: str, reason: str) -> None:
     ancestors = _ancestors()
     if not ancestors:
         raise HookError("no parent process is to be seen; is /proc mounted?")
-    agent = next((each for each, name in ancestors if name not in _SHELLS), ancestors[0][0])
+    agent = next((each for each, name in ancestors if name not in _LAUNCHERS), ancestors[0][0])
     name = f"{agent[0]}-{agent[1]}"
     folder = _open_folder(base)
     try:

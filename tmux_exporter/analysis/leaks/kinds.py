@@ -11,8 +11,7 @@ from tmux_exporter.analysis.programs.program import program_of
 from tmux_exporter.analysis.programs.signatures import Match, script_of
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Circumstances, Process
-
-_SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox", "fish", "ksh", "mksh", "csh", "tcsh"})
+from tmux_exporter.facts.shells import SHELLS
 
 _MCP = re.compile(r"(?:^|[-_.@])mcp(?:$|[-_.@])|^mcp(?:$|[-_.])|modelcontextprotocol", re.IGNORECASE)
 # Programs that fetch or find another one and run it; its name is their first word that is no flag.
@@ -161,4 +160,4 @@ _BY_ITSELF = {
 
 
 def _is_shell(process: Process) -> bool:
-    return program_of(process) in _SHELLS
+    return program_of(process) in SHELLS

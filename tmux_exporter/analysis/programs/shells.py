@@ -5,15 +5,15 @@ import re
 from collections.abc import Iterable
 
 from tmux_exporter.facts.process import Process
+from tmux_exporter.facts.shells import PROMPT_SHELLS
 
-_SHELL = re.compile(r"-?(?:ba|z|fi|da|k|mk|t?c|a|nu|xon)?sh|-?(?:nu|elvish|pwsh|busybox)")
 _FLAG = re.compile(r"[-+][a-zA-Z]+|--[a-z-]+")
 _VALUE_FLAGS = frozenset({"--rcfile", "--init-file", "-o", "+o", "-O", "+O"})
 
 
 def is_prompt_shell(process: Process) -> bool:
     """Whether a process is a shell that reads commands from its terminal: neither a script nor a `-c`."""
-    if not process.argv or not _SHELL.fullmatch(posixpath.basename(process.argv[0])):
+    if not process.argv or posixpath.basename(process.argv[0]).removeprefix("-") not in PROMPT_SHELLS:
         return False
     words = iter(process.argv[1:])
     for word in words:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from tmux_exporter.analysis.schedulers.shell_grammar import (
-    SHELLS,
     OpaqueScript,
     PureScript,
     is_sleep,
@@ -15,6 +14,7 @@ from tmux_exporter.analysis.schedulers.shell_grammar import (
 )
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.shells import POSIX_SHELLS
 
 Script = PureScript | OpaqueScript
 
@@ -132,4 +132,4 @@ def _shell_of(process: Process, argv: tuple[str, ...]) -> str:
 def _shell(program: str) -> str:
     """The shell that a program file is, else nothing."""
     name = posixpath.basename(program.removesuffix(_DELETED))
-    return name if name in SHELLS else ""
+    return name if name in POSIX_SHELLS else ""

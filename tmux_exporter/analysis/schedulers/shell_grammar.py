@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from tmux_exporter.analysis.schedulers.send_keys import OpaqueError, Send, is_send_keys, read_send, refuse
 from tmux_exporter.analysis.schedulers.shell_lexer import Token, lex
 
-SHELLS = frozenset({"bash", "dash", "sh", "ash", "zsh", "busybox"})
-
 # The reader of processes keeps 4 KiB of a command line: one this long may go on unseen.
 _WHOLE_BYTES = 4095
 _JOINERS = frozenset({"&&", "||", ";"})

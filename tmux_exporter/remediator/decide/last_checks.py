@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tmux_exporter.analysis.programs.program import argv_sha256
-from tmux_exporter.analysis.schedulers.shell_grammar import SHELLS, PureScript, is_sleep, read_command
+from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, is_sleep, read_command
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
+from tmux_exporter.facts.shells import POSIX_SHELLS
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
 
@@ -148,7 +149,7 @@ def _member(
         parent=process.ppid,
         uid=process.uid,
         is_tmux=_is_tmux(process),
-        is_shell=posixpath.basename(process.exe or "") in SHELLS,
+        is_shell=posixpath.basename(process.exe or "") in POSIX_SHELLS,
         is_at_home=_is_at_home(process, table, servers),
         is_service=None if mine.unit is None else mine.unit.endswith(".service") and not beside,
         # A service may end with it, and all that is in it; a scope, such as a login, outlives any of them.
