@@ -24,17 +24,19 @@ def test_what_is_written_is_taken(take: Callable[[object], object], value: objec
     assert take(value) == found
 
 
+NEVER_WRITTEN: dict[Callable[[object], object], tuple[object, ...]] = {
+    strict_json.record: (None, [], "a"),
+    strict_json.array: (None, {}, "ab"),
+    strict_json.text: (None, 1, ["a"]),
+    strict_json.flag: (None, 0, 1, "true"),
+    strict_json.count: (None, True, -1, 1.0, "1", 1 << 63),
+    strict_json.number: (None, True, "1", float("nan"), float("inf"), 10**400),
+    strict_json.process: (None, "ab", [1], [1, 2, 3], [1, -2], [True, 2]),
+}
+
+
 @pytest.mark.parametrize(
-    ("take", "value"),
-    [
-        *((strict_json.record, each) for each in (None, [], "a")),
-        *((strict_json.array, each) for each in (None, {}, "ab")),
-        *((strict_json.text, each) for each in (None, 1, ["a"])),
-        *((strict_json.flag, each) for each in (None, 0, 1, "true")),
-        *((strict_json.count, each) for each in (None, True, -1, 1.0, "1", 1 << 63)),
-        *((strict_json.number, each) for each in (None, True, "1", float("nan"), float("inf"), 10**400)),
-        *((strict_json.process, each) for each in (None, "ab", [1], [1, 2, 3], [1, -2], [True, 2])),
-    ],
+    ("take", "value"), [(take, value) for take, values in NEVER_WRITTEN.items() for value in values]
 )
 def test_what_is_never_written_is_refused(take: Callable[[object], object], value: object) -> None:
     with pytest.raises(TypeError, match=r"^no "):
