@@ -48,7 +48,8 @@ def histogram(seconds: tuple[float, ...] = ()) -> Histogram:
 
 def usage(scale: int = 1) -> Usage:
     """Figures of a readable group of processes, different for each `scale`."""
-    return Usage(
+    return replace(
+        Usage.nothing(),
         memory_bytes=170_123_264 * scale,
         memory_limit_bytes=8 * 2**30,
         resident_memory_bytes=201_474_048 * scale,
@@ -67,22 +68,7 @@ def usage(scale: int = 1) -> Usage:
     )
 
 
-NOTHING = Usage(
-    memory_bytes=None,
-    memory_limit_bytes=None,
-    resident_memory_bytes=None,
-    anonymous_memory_bytes=None,
-    swap_memory_bytes=None,
-    cpu_seconds_total=0.0,
-    processes=0,
-    threads=0,
-    open_fds=None,
-    fd_utilization_ratio=None,
-    read_bytes_total=None,
-    written_bytes_total=None,
-    process_tree_depth=0,
-    oldest_process_start_time_seconds=None,
-)
+NOTHING = Usage.nothing()
 """Usage of a pane without a readable process, for example a dead one."""
 
 UP = ServerReport(

@@ -6,7 +6,9 @@ start.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from types import NoneType
+from typing import Any, Self, get_args
 
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
 from tmux_exporter.facts.commands import CommandLoss
@@ -23,6 +25,7 @@ from tmux_exporter.facts.tmux import QueryFailure
 class Usage:
     """What a set of processes costs; None where no member could be read.
 
+    Each field is a figure of the JSON too; the row of its name in the catalogue makes it a metric.
     `memory_limit_bytes` is the lowest of the limits that hold for all of them together, None where none is
     known. `memory_source` is what `memory_bytes` rests on.
     """
@@ -42,6 +45,15 @@ class Usage:
     process_tree_depth: int
     oldest_process_start_time_seconds: float | None
     memory_source: MemorySource | None = None
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Usage of a set of which nothing could be read: each figure None, or 0 where it is always known."""
+        figures: dict[str, Any] = {
+            each.name: None if NoneType in get_args(each.type) else 0.0 if each.type is float else 0
+            for each in fields(cls)
+        }
+        return cls(**figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

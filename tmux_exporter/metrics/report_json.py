@@ -3,12 +3,13 @@
 Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
 scheduler's state or of a leak: those may hold what somebody typed, and whoever reaches the port can read
 this. `explain` shows them to the user who runs it. So every field is named here once, and a new field of the
-Report stays out until it is.
+Report stays out until it is; `Usage` holds figures only, and all of them are here.
 """
 
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from types import MappingProxyType
 
 from tmux_exporter.facts.report import (
@@ -95,22 +96,7 @@ _LEAK = (
     "open_fds",
 )
 _REMEMBERED = ("pane", "server", "session", "leaked", "by_folder")
-_USAGE = (
-    "memory_bytes",
-    "memory_limit_bytes",
-    "resident_memory_bytes",
-    "anonymous_memory_bytes",
-    "swap_memory_bytes",
-    "cpu_seconds_total",
-    "processes",
-    "threads",
-    "open_fds",
-    "fd_utilization_ratio",
-    "read_bytes_total",
-    "written_bytes_total",
-    "process_tree_depth",
-    "oldest_process_start_time_seconds",
-)
+_USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
     "timestamp",
     "duration_seconds",
@@ -132,7 +118,7 @@ def _figure(value: Value) -> Value:
 
 
 def _usage(usage: Usage) -> dict[str, Json]:
-    return {**_fields(usage, _USAGE), "memory_source": usage.memory_source}
+    return _fields(usage, _USAGE)
 
 
 def _server(server: ServerReport) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -17,16 +17,18 @@ from tests.support.report import (
     pane,
     scheduler,
     session,
+    usage,
 )
 from tmux_exporter import __version__
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.report import Report, Usage
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics import servers
-from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue.family import Family, Kind, Sample
+from tmux_exporter.metrics.catalogue import BY_NAME, family
+from tmux_exporter.metrics.catalogue.family import Family, Kind, Sample, Status
+from tmux_exporter.metrics.catalogue.usage import PANE_DETAIL
 from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.ranks import RANKED
@@ -132,20 +134,11 @@ def test_a_session() -> None:
         "tmux_session_last_activity_timestamp_seconds": 1_795_499_990,
         "tmux_session_attached_clients": 0,
         "tmux_session_history_bytes": 2_534_216,
-        "tmux_session_memory_bytes": 340_246_528,
-        "tmux_session_memory_limit_bytes": 8 * 2**30,
-        "tmux_session_resident_memory_bytes": 402_948_096,
-        "tmux_session_anonymous_memory_bytes": 330_000_000,
-        "tmux_session_swap_memory_bytes": 0,
-        "tmux_session_cpu_seconds_total": 24.68,
-        "tmux_session_processes": 6,
-        "tmux_session_threads": 34,
-        "tmux_session_open_fds": 128,
-        "tmux_session_fd_utilization_ratio": 0.0625,
-        "tmux_session_read_bytes_total": 2_097_152,
-        "tmux_session_written_bytes_total": 8192,
-        "tmux_session_process_tree_depth": 2,
-        "tmux_session_oldest_process_start_time_seconds": NOW - 7201,
+        **{
+            f"tmux_session_{each.name}": getattr(usage(2), each.name)
+            for each in fields(Usage)
+            if each.name != "memory_source"
+        },
         "tmux_scheduler_next_due_timestamp_seconds": NOW + 60,
     }
     assert shown["tmux_session_info"]["default", "work", "pair", "smaps_rollup"] == 1
@@ -184,15 +177,7 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
     detail = page(example_report(), Config(metrics=MetricsSettings(pane_detail=True)))
     usual = page(example_report())
     assert {name for name in detail if name not in usual} == {
-        "tmux_pane_memory_limit_bytes",
-        "tmux_pane_resident_memory_bytes",
-        "tmux_pane_anonymous_memory_bytes",
-        "tmux_pane_swap_memory_bytes",
-        "tmux_pane_threads",
-        "tmux_pane_read_bytes_total",
-        "tmux_pane_written_bytes_total",
-        "tmux_pane_process_tree_depth",
-        "tmux_pane_oldest_process_start_time_seconds",
+        name for name, spec in BY_NAME.items() if spec.option == PANE_DETAIL and spec.status is Status.BUILT
     }
     assert detail["tmux_pane_threads"]["claude-swarm-1", "team", "3", "%0"] == 51
 

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tests.support.report import example_report, scheduler
-from tmux_exporter.facts.process import Problem, ProcessId
+from tmux_exporter.facts.process import MemorySource, Problem, ProcessId
 from tmux_exporter.facts.report import Remembered, Usage
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.metrics.report_json import render
@@ -77,6 +77,9 @@ def test_tells_what_only_memory_knows() -> None:
 def test_every_figure_of_a_usage_is_there() -> None:
     usage = parsed(example_report())["sessions"][0]["usage"]
     assert list(usage) == [each.name for each in fields(Usage)]
+    # All of them are shown to whoever reaches the port: none may hold what somebody typed.
+    figures = {int, float, int | None, float | None, MemorySource | None}
+    assert {each.type for each in fields(Usage)} <= figures
 
 
 def test_holds_no_message_no_reason_no_target_and_no_path() -> None:

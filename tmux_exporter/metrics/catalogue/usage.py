@@ -10,18 +10,20 @@ from tmux_exporter.metrics.catalogue.family import Kind, Sample, Spec, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
-    """One family of every group: `tmux_<group>_<suffix>`.
+    """One family of every group, `tmux_<group>_<suffix>`, and the figure of `Usage` called `suffix`.
 
-    `field` is the attribute of `Usage` that holds it, empty while it is only planned. `common` families are
-    shown for panes too, the rest only with `metrics.pane_detail`. `{its}` in the help names the group.
+    `Usage` has no figure of one that is only `planned`. `common` families are shown for panes too, the rest
+    only with `metrics.pane_detail`. `in_policies`: a policy may ask for it, of agents, and of panes where it
+    is `common`. `{it}` in the help is the group.
     """
 
     suffix: str
     help: str
     unit: str = ""
     kind: Kind = Kind.GAUGE
-    field: str = ""
+    planned: bool = False
     common: bool = False
+    in_policies: bool = True
 
 
 PANE_DETAIL = "metrics.pane_detail"
@@ -36,7 +38,6 @@ ROWS = (
     UsageRow(
         suffix="memory_bytes",
         unit="bytes",
-        field="memory_bytes",
         common=True,
         help="About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
         "processes, each page once. Files, page cache and swap are not counted. memory_source in the info "
@@ -44,33 +45,31 @@ ROWS = (
     ),
     UsageRow(
         suffix="memory_limit_bytes",
+        in_policies=False,
         unit="bytes",
-        field="memory_limit_bytes",
         help="Lowest limit on the memory of {it}: of the configuration, of the cgroups that hold all of it "
         "(and perhaps more than it), and of the host.",
     ),
     UsageRow(
         suffix="resident_memory_bytes",
         unit="bytes",
-        field="resident_memory_bytes",
         help="Resident memory of the processes of {it}, summed: what several processes map counts for each "
         "of them.",
     ),
     UsageRow(
         suffix="anonymous_memory_bytes",
         unit="bytes",
-        field="anonymous_memory_bytes",
         help="Resident anonymous memory of the processes of {it}; files, shared memory and swap are not "
         "counted.",
     ),
     UsageRow(
         suffix="swap_memory_bytes",
         unit="bytes",
-        field="swap_memory_bytes",
         help="Swapped-out anonymous memory of the processes of {it}; not part of the other memory figures.",
     ),
     UsageRow(
         suffix="proportional_memory_bytes",
+        planned=True,
         unit="bytes",
         help="Proportional set size of the processes of {it}: each shared page divided by those who map it "
         "(opt-in).",
@@ -79,7 +78,6 @@ ROWS = (
         suffix="cpu_seconds_total",
         unit="seconds",
         kind=Kind.COUNTER,
-        field="cpu_seconds_total",
         common=True,
         help="User and system CPU time of the processes of {it} since the exporter saw it first. Those that "
         "lived and ended between two samples are included once their parent has waited for them; where it "
@@ -87,23 +85,21 @@ ROWS = (
     ),
     UsageRow(
         suffix="cpu_limit_cores",
+        planned=True,
         unit="cores",
         help="Lowest limit on the CPU of {it}, in cores: of the configuration, the cgroup and the host.",
     ),
     UsageRow(
         suffix="processes",
-        field="processes",
         common=True,
         help="Processes of {it} that are alive; zombies are not counted.",
     ),
     UsageRow(
         suffix="threads",
-        field="threads",
         help="Threads of the processes of {it}.",
     ),
     UsageRow(
         suffix="open_fds",
-        field="open_fds",
         common=True,
         help="Open file descriptors of the processes of {it}, summed; those of unreadable processes are "
         "missing.",
@@ -111,7 +107,6 @@ ROWS = (
     UsageRow(
         suffix="fd_utilization_ratio",
         unit="ratio",
-        field="fd_utilization_ratio",
         common=True,
         help="Open file descriptors divided by their soft limit, of the worst process of {it}.",
     ),
@@ -119,7 +114,6 @@ ROWS = (
         suffix="read_bytes_total",
         unit="bytes",
         kind=Kind.COUNTER,
-        field="read_bytes_total",
         help="Bytes that processes of {it} read from storage since the exporter saw it first, each once, "
         "those that ended between two samples included; what the page cache or a network file system "
         "served is not counted.",
@@ -128,21 +122,19 @@ ROWS = (
         suffix="written_bytes_total",
         unit="bytes",
         kind=Kind.COUNTER,
-        field="written_bytes_total",
         help="Bytes that processes of {it} sent towards storage since the exporter saw it first, each once, "
         "those that ended between two samples included; counted when the page is dirtied, even if it is "
         "deleted before it reaches a disk.",
     ),
     UsageRow(
         suffix="process_tree_depth",
-        field="process_tree_depth",
         help="Longest chain of parent and child among the processes of {it}; 1 for a process without "
         "children.",
     ),
     UsageRow(
         suffix="oldest_process_start_time_seconds",
+        in_policies=False,
         unit="seconds",
-        field="oldest_process_start_time_seconds",
         help="Start of the oldest process of {it}, in seconds since the epoch.",
     ),
 )
@@ -157,11 +149,18 @@ def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
             unit=row.unit,
             help=row.help.format(it=f"the {group}"),
             labels=labels,
-            status=Status.BUILT if row.field else Status.PLANNED,
+            status=Status.PLANNED if row.planned else Status.BUILT,
             subject=group,
             option=PANE_DETAIL if group == "pane" and not row.common else "",
         )
         for row in ROWS
+    )
+
+
+def policy_figures(*, common_only: bool = False) -> tuple[str, ...]:
+    """The figures of `Usage` that policies may ask for."""
+    return tuple(
+        row.suffix for row in ROWS if row.in_policies and not row.planned and (row.common or not common_only)
     )
 
 
@@ -177,8 +176,8 @@ def usage_samples(
     members = tuple(members)
     found = {}
     for row in ROWS:
-        if row.field and (row.common or not common_only):
-            read = attrgetter(row.field)
+        if not row.planned and (row.common or not common_only):
+            read = attrgetter(row.suffix)
             found[f"tmux_{group}_{row.suffix}"] = tuple(
                 Sample(labels, value) for labels, usage in members if (value := read(usage)) is not None
             )

@@ -1,6 +1,7 @@
 """The figures that a policy may ask about: names of `/metrics`, and where the report of one thing holds each.
 
-A name stands here once; its unit is in the name. Counters are only asked for how fast they grow.
+Those of usage are rows of the catalogue (`UsageRow.in_policies`); any other name stands here once. Units are
+in the names. Counters are only asked for how fast they grow.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from operator import attrgetter
 from tmux_exporter.config.parsers import SIZE_UNITS, parse_duration, parse_size, shown
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport
+from tmux_exporter.metrics.catalogue.usage import policy_figures
 
 Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
 """What a report says of one thing."""
@@ -82,21 +84,6 @@ def parse_number(text: str) -> float:
     return float(digits) / (100.0 if text.endswith("%") else 1.0)
 
 
-_AGENT_USAGE = (
-    "memory_bytes",
-    "resident_memory_bytes",
-    "anonymous_memory_bytes",
-    "swap_memory_bytes",
-    "cpu_seconds_total",
-    "processes",
-    "threads",
-    "open_fds",
-    "fd_utilization_ratio",
-    "read_bytes_total",
-    "written_bytes_total",
-    "process_tree_depth",
-)
-_PANE_USAGE = ("memory_bytes", "cpu_seconds_total", "processes", "open_fds", "fd_utilization_ratio")
 _SERVER = (
     "sessions",
     "windows",
@@ -110,9 +97,9 @@ _SERVER = (
 _ONE_PROCESS = ("memory_bytes", "cpu_seconds_total", "open_fds")
 
 _ROWS: tuple[tuple[TargetKind, str, tuple[str, ...]], ...] = (
-    (TargetKind.AGENT, "usage.", _AGENT_USAGE),
+    (TargetKind.AGENT, "usage.", policy_figures()),
     (TargetKind.AGENT, "", ("restarts_total", "same_command_processes")),
-    (TargetKind.PANE, "usage.", _PANE_USAGE),
+    (TargetKind.PANE, "usage.", policy_figures(common_only=True)),
     (TargetKind.PANE, "", ("history_bytes", "history_lines")),
     (TargetKind.SERVER, "", _SERVER),
     (TargetKind.LEAKED_PROCESS, "", _ONE_PROCESS),

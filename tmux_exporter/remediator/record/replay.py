@@ -217,22 +217,7 @@ def _subject(value: Record, look: Record) -> Subject:
     )
 
 
-_NOTHING = Usage(
-    memory_bytes=None,
-    memory_limit_bytes=None,
-    resident_memory_bytes=None,
-    anonymous_memory_bytes=None,
-    swap_memory_bytes=None,
-    cpu_seconds_total=0.0,
-    processes=0,
-    threads=0,
-    open_fds=None,
-    fd_utilization_ratio=None,
-    read_bytes_total=None,
-    written_bytes_total=None,
-    process_tree_depth=0,
-    oldest_process_start_time_seconds=None,
-)
+_NOTHING = Usage.nothing()
 
 
 def _server(value: Record, look: Record) -> ServerReport:
