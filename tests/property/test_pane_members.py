@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.facts import process, table
-from tmux_exporter.analysis.report.view import PaneMembers, Rosters, living
+from tmux_exporter.analysis.report.view import PaneMembers, Rosters, processes_of
 from tmux_exporter.facts.process import Changes, Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 
@@ -49,7 +49,9 @@ def test_what_is_kept_is_what_a_look_at_all_would_give(
         reading = replace(
             table(), processes=now, changes=Changes(since=before, pids=changed) if told else None
         )
-        assert members.of(reading, roster) == {key: living(each, reading) for key, each in roster.items()}
+        assert members.of(reading, roster) == {
+            key: processes_of(each, reading) for key, each in roster.items()
+        }
         before = now
 
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.facts import (
@@ -15,10 +18,12 @@ from tests.support.facts import (
     tmux_view,
 )
 from tests.support.scripted import Bounds, Processes, Servers
+from tmux_exporter.analysis.report import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import Circumstances, ProcessId, ProcessTable
+from tmux_exporter.facts.process import Circumstances, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.report import Usage
 from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.protocols import CircumstanceSource, HostSource
@@ -76,6 +81,41 @@ def test_a_complete_view_is_added_up() -> None:
     assert (shown.pane, shown.usage.open_fds, shown.usage.processes) == ("%0", 4, 1)
     (server,) = report.servers
     assert (server.up, server.sessions, server.pid) == (True, 1, 100)
+
+
+AGENT = process(300, 200, start=300, argv=("claude",), environ=tmux_environ(100, "%0"))
+ZOMBIES = (
+    process(310, 200, state="Z", environ=None),
+    process(320, 300, state="Z", environ=None),
+    process(330, 300, state="Z", environ=None),
+    process(340, 1, state="Z", environ=None),
+)
+
+
+def of_zombies() -> tuple[list[tuple[int, int]], ...]:
+    """Processes and threads of the session, the panes and the agent in the second of two samples."""
+    seen = table(SERVER, SHELL, AGENT, process(250, 100), *ZOMBIES)
+    before = replace(seen, processes=table(SERVER, SHELL, AGENT, process(250, 100)).processes)
+    view = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250)))
+    taking = sampler((before, view), (seen, view))
+    taking.sample()
+    report = taking.sample()
+    groups: tuple[Any, ...] = (report.sessions, report.panes, report.agents)
+    return tuple([(each.usage.processes, each.usage.threads) for each in group] for group in groups)
+
+
+def test_zombies_are_of_their_parents_groups_and_cost_nothing() -> None:
+    assert of_zombies() == ([(3, 3)], [(2, 2), (1, 1)], [(1, 1)])
+
+
+def test_a_figure_of_zombies_is_true_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = usage.usage
+
+    def counted(members: list[Process], *rest: Any) -> Usage:
+        return replace(real(members, *rest), threads=sum(not each.alive for each in members))
+
+    monkeypatch.setattr(usage, "usage", counted)
+    assert of_zombies() == ([(3, 3)], [(2, 3), (1, 0)], [(1, 2)])
 
 
 def test_counters_start_at_0_and_grow_by_what_was_used() -> None:

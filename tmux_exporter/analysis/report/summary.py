@@ -68,7 +68,7 @@ class Summary:
         self._table = snapshot.table
         self._members = snapshot.members()
         self._costs = costs or Costs()
-        self._costs.begin(snapshot.memory, snapshot.table.boot_time, snapshot.table.start_time)
+        self._costs.begin(snapshot.memory, snapshot.table)
         self._window_names = {
             (listing.server, window.id): label_text(window.name)
             for _, listing in snapshot.listings()
@@ -227,7 +227,7 @@ class Summary:
         status = life.status
         key = life_key(life)
         cost = self._usage(
-            [process for process in members if process.alive],
+            members,
             key,
             [life.agent.process] if life.agent else (),
             self._limits.agent_memory,

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
-from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.changes import PerProcess
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Usage
 
 T = TypeVar("T")
@@ -18,8 +19,9 @@ def usage(
     memory_limit: int | None = None,
     memory: MemoryFigures = PLAIN,
 ) -> Usage:
-    """Sum the living of `processes`; zombies cost nothing and are not counted.
+    """Sum the living of `processes`; zombies are among them, cost nothing and are not counted.
 
+    Nothing before it drops them, so that a figure of zombies can be counted here.
     `memory_bytes` is anonymous plus shared memory, each page once as far as `memory` knows (`memory_source`).
     A sum is of the members that are known and None where members are there and none is known; of no members
     at all it is 0. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
@@ -103,26 +105,37 @@ class Costs:
         self._made_now: dict[Hashable, tuple[object, Any]] = {}
         self._memory: MemoryFigures = PLAIN
         self._boot_time = 0.0
+        self._parents_of_zombies = PerProcess(lambda process: None if process.alive else process.ppid)
+        self._zombies: dict[int, list[Process]] = {}
         self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
 
-    def begin(
-        self, memory: MemoryFigures, boot_time: float, start_time: Callable[[ProcessId], float]
-    ) -> None:
-        """Begin a sample: how memory counts, and when processes started."""
-        same = memory == self._memory and boot_time == self._boot_time
+    def begin(self, memory: MemoryFigures, table: ProcessTable) -> None:
+        """Begin a sample: how memory counts, and all its processes."""
+        self._parents_of_zombies.update(table)
+        self._zombies = {}
+        for pid, parent in self._parents_of_zombies.found.items():
+            self._zombies.setdefault(parent, []).append(table.processes[pid])
+        same = memory == self._memory and table.boot_time == self._boot_time
         self._before = self._now if same else {}
         self._now = {}
         self._made_before, self._made_now = self._made_now if same else {}, {}
-        self._memory, self._boot_time, self._start_time = memory, boot_time, start_time
+        self._memory, self._boot_time, self._start_time = memory, table.boot_time, table.start_time
 
     def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
-        """`usage` of these members; `key` names the group, once in each sample."""
+        """`usage` of these members and of their zombies; `key` names the group, once in each sample."""
+        members = self.with_zombies(members)
         kept = self._before.get(key)
         if kept is None or (kept.limit, kept.totals, kept.members) != (limit, totals, members):
             found = usage(members, totals, self._start_time, limit, self._memory)
             kept = _Kept(members=members, totals=totals, limit=limit, usage=found)
         self._now[key] = kept
         return kept.usage
+
+    def with_zombies(self, members: Sequence[Process]) -> Sequence[Process]:
+        """The members, then the children that they have not waited for: a zombie belongs to its parent."""
+        if not self._zombies:
+            return members
+        return [*members, *(zombie for each in members for zombie in self._zombies.get(each.id.pid, ()))]
 
     def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
         """What `make` makes of these facts; made anew only where they were others in the sample before."""

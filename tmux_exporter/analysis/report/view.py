@@ -13,7 +13,7 @@ from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 
 Rosters = Mapping[PaneKey, Sequence[ProcessId]]
-"""The processes of each pane, dead ones too, in the order of their pids."""
+"""The processes of each pane in the order of their pids: of what is dead nobody is the owner."""
 
 Members = Mapping[PaneKey, Sequence[Process]]
 """The living processes of each pane, in the order of their pids."""
@@ -60,7 +60,7 @@ class Snapshot:
         known = self.living
         if known is None:
             rosters = rosters_of(self.owners)
-            known = {key: living(roster, self.table) for key, roster in rosters.items()}
+            known = {key: processes_of(roster, self.table) for key, roster in rosters.items()}
         return {key: known.get(key, ()) for key in self.panes()}
 
 
@@ -74,13 +74,11 @@ def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
     return found
 
 
-def living(roster: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
-    """Those of a roster that are in the table and alive."""
+def processes_of(roster: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
+    """Those of a roster that are in the table."""
     seen = table.processes.get
     return tuple(
-        process
-        for process_id in roster
-        if (process := seen(process_id.pid)) and process.id == process_id and process.alive
+        process for process_id in roster if (process := seen(process_id.pid)) and process.id == process_id
     )
 
 
@@ -102,7 +100,7 @@ class PaneMembers:
         if rosters is self._rosters:
             changed = changed_since(before, table)
             stale = {key for pid in changed for key in self._panes_of.get(pid, ())}
-            self._found = {**self._found, **{key: living(rosters[key], table) for key in stale}}
+            self._found = {**self._found, **{key: processes_of(rosters[key], table) for key in stale}}
         else:
             self._rosters = rosters
             panes_of: dict[int, list[PaneKey]] = {}
@@ -110,5 +108,5 @@ class PaneMembers:
                 for process in roster:
                     panes_of.setdefault(process.pid, []).append(key)
             self._panes_of = panes_of
-            self._found = {key: living(roster, table) for key, roster in rosters.items()}
+            self._found = {key: processes_of(roster, table) for key, roster in rosters.items()}
         return self._found

@@ -17,7 +17,7 @@ from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.report.counter_keys import account_facts
 from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
 from tmux_exporter.analysis.report.usage import Costs, usage
-from tmux_exporter.analysis.report.view import PaneMembers, Snapshot, living
+from tmux_exporter.analysis.report.view import PaneMembers, Snapshot, processes_of
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
 from tmux_exporter.facts.leaks import Leak, LeakKind
@@ -184,7 +184,7 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
     def work_out(
         self: Costs, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
     ) -> Usage:
-        return usage(members, totals, self._start_time, limit, self._memory)
+        return usage(self.with_zombies(members), totals, self._start_time, limit, self._memory)
 
     monkeypatch.setattr(Repeated, "of", of)
     monkeypatch.setattr(Costs, "of", work_out)
@@ -192,7 +192,7 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
     monkeypatch.setattr(
         PaneMembers,
         "of",
-        lambda _self, table, rosters: {key: living(roster, table) for key, roster in rosters.items()},
+        lambda _self, table, rosters: {key: processes_of(roster, table) for key, roster in rosters.items()},
     )
     for seed in SEEDS:
         assert kept[seed] == reports(seed), seed

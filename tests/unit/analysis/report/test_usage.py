@@ -95,7 +95,8 @@ def test_a_zombie_is_not_counted_unless_it_has_threads() -> None:
         process(10, **KNOWN), process(20, 10, state="Z", threads=1), process(5, 10, state="Z", threads=3)
     )
     assert (found.processes, found.threads, found.process_tree_depth) == (2, 4, 2)
-    assert of(process(10, state="Z")) == of()
+    alone = of(process(10, state="Z", **KNOWN))
+    assert (alone.processes, alone.memory_bytes, alone.open_fds, alone.process_tree_depth) == (0, 0, 0, 0)
 
 
 def test_a_limit_of_0_leaves_no_ratio() -> None:
@@ -127,7 +128,7 @@ def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
     costs, made = Costs(), count(1)
 
     def parts(cpu_seconds: float) -> float:
-        costs.begin(PLAIN, 0.0, lambda _: 0.0)
+        costs.begin(PLAIN, table())
         whole = costs.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
         return costs.made("key", whole, lambda: {"state": float(next(made))})["state"]
 
