@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tmux_exporter.facts.operations import OperationEnd
@@ -118,6 +118,8 @@ def test_what_is_not_exactly_such_a_line_is_refused(datagram: bytes) -> None:
 
 @given(st.binary(max_size=400) | st.sampled_from(REFUSED).flatmap(lambda r: st.binary().map(r.__add__)))
 def test_no_datagram_does_more_than_be_refused(datagram: bytes) -> None:
+    # What lacks nothing but its end may be given that.
+    assume(not datagram.startswith(BEGIN[:-1]) or datagram.count(b"\n") != 1)
     with pytest.raises(ValueError):
         parse(datagram, 5, 77)
 
