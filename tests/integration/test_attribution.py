@@ -209,9 +209,12 @@ def test_a_forged_environment_owns_nothing(scene: Scene) -> None:
             + scene.script(f"echo $$ >$B/{name}.pid; exec sleep 300")
             + " >/dev/null 2>&1",
         )
-    for name in ("dead", "no-server"):
-        pid = scene.pid(f"{name}.pid")
-        scene.look_until(pid, server.pid)
+    pids = [scene.pid(f"{name}.pid") for name in ("dead", "no-server")]
+    # Who is seen below the server once is remembered as its job.
+    for pid in pids:
+        scene.wait_until(pid, server.pid)
+    scene.look()
+    for pid in pids:
         assert seen(scene, pid) == (OwnerKind.OTHER, Evidence.NONE, None)
 
 

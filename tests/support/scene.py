@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from tests.support.clock import ShiftedClock
-from tests.support.processes import end_process, is_gone
+from tests.support.processes import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.config import TmuxSettings
@@ -88,8 +90,13 @@ class Scene:
 
     def look_until(self, pid: int, gone_parent: int) -> None:
         """Take a sample once a process has been given away by its parent."""
-        wait_for(lambda: self._parent_of(pid) != gone_parent, f"{pid} is an orphan")
+        self.wait_until(pid, gone_parent)
         self.look()
+
+    def wait_until(self, pid: int, gone_parent: int) -> None:
+        """Wait until a process does not descend from that parent any more."""
+        above = psutil.Process(pid).parents
+        wait_for(lambda: gone_parent not in {each.pid for each in above()}, f"{pid} is an orphan")
 
     def process(self, pid: int) -> Process:
         """A process of the last sample."""
@@ -123,10 +130,6 @@ class Scene:
         """Whether one of these is an ancestor of it: whoever was given no environment tells of none."""
         parent = self.table.processes.get(process.ppid)
         return parent is not None and (parent.id.pid in pids or self._is_below(parent, pids))
-
-    def _parent_of(self, pid: int) -> int:
-        assert not is_gone(pid)
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
     def _tmpdir(self, process: Process) -> bool:
         return (process.environ or {}).get("TMUX_TMPDIR") == str(self.base)
