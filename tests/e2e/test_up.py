@@ -121,6 +121,10 @@ def test_make_up_hands_the_wish_on(words: tuple[str, ...], flags: list[str]) -> 
         text=True,
         check=True,
         cwd=REPOSITORY,
+        # The tests may be run by a `make` with words of its own.
+        env={
+            name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "SERVERS")
+        },
     )
     setup, run = told.stdout.splitlines()
     assert run.split()[1:] == [".venv/bin/tmux-exporter", "up", *flags]

@@ -135,7 +135,13 @@ def test_promtool_has_nothing_to_complain_of(tmp_path: Path) -> None:
     assert run(*lint, twice)[0] != 0
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def tried(path: Path) -> Any:
+    """A file of tests; those that a program has written take promtool a minute of CPU in all."""
+    marks = [pytest.mark.long] if path.parent.name == "mechanical" else []
+    return pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
+
+
+@pytest.mark.parametrize("path", [tried(path) for path in TESTS])
 def test_the_rules_do_what_their_tests_say(path: Path) -> None:
     status, output = run("promtool", "test", "rules", path)
     assert status == 0, output
