@@ -52,9 +52,14 @@ def fork(work):
         stay()
     children.append(child)
     os.read(reading, 1)
+def wait_for_go():
+    # It may open while who wrote before has yet to close: that is an end without a word.
+    word = ""
+    while not word:
+        with open(base + "/go") as go:
+            word = go.readline()
 children = []
-with open(base + "/go") as go:
-    go.readline()
+wait_for_go()
 """
 FLAT = "area = take(300)\nsay(300)\nstay()\n"
 WORKERS = "area = take(150)\nfor _ in range(7): fork(lambda: None)\nsay(150)\nstay()\n"
@@ -93,8 +98,7 @@ for mib in (200, 20, 260, 60):
     area = None
     area = take(mib)
     say(mib)
-    with open(base + "/go") as go:
-        go.readline()
+    wait_for_go()
 """
 
 
