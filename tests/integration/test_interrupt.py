@@ -67,7 +67,7 @@ def test_no_moment_of_a_command_ends_in_a_traceback(scene: dict[str, str]) -> No
     for number, seconds in enumerate(MOMENTS):
         ended = interrupted(ONE_SHOT[number % len(ONE_SHOT)], scene, seconds=seconds)
         statuses.append(ended.status)
-        # Some have ended before, with 0, or 1 where they found something; some have already said what they found.
+        # Some have ended before, with 0, or 1 where they found something; some have said what they found.
         assert ended.status in {0, 1, *INTERRUPTED}, ended
         assert "Traceback" not in ended.stderr
         assert "ignored" not in ended.stderr
