@@ -12,6 +12,7 @@ import libtmux
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.examples import examples
 from tests.support.exporter import Exporter
 from tests.support.leftovers import end_carrying
 from tests.support.processes import end_server
@@ -19,7 +20,9 @@ from tests.support.up import Up
 from tests.support.wait import wait_for
 
 # Other tests and other work run beside: how long an example takes says nothing about the code.
-settings.register_profile("beside", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "beside", max_examples=examples(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("beside")
 
 RUN = "TMUX_EXPORTER_TEST_RUN"

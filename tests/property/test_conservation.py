@@ -21,6 +21,7 @@ from tests.support.accounted_history import (
     cut_by_ticks,
     figures,
 )
+from tests.support.examples import examples
 from tests.support.naive_conservation import NaiveCounters
 from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
 from tests.support.simulated_reader import DEEDS, read_table
@@ -87,7 +88,7 @@ def assert_short_by_what_is_published(history: History) -> None:
 
 
 @given(TAPES)
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=examples(1500), deadline=None, derandomize=True)
 def test_counters_keep_to_the_truth(history: bytes) -> None:
     check(history)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.renamed import INTERVAL, Series, Watched, World, counters
 from tmux_exporter.analysis.departed import KEPT_SECONDS
 
@@ -41,7 +42,7 @@ def most(series: Series, used: dict[str, Counter[tuple[str, ...]]], seconds: flo
 
 
 @given(_STEPS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_no_counter_jumps_or_falls_and_what_was_used_counts_once(
     steps: list[tuple[list[tuple[Callable[[World, int, int], None], int, int]], list[int]]],
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property.test_conservation import check, tape
+from tests.support.examples import examples
 from tests.support.facts import UID
 from tests.support.fast_on_simulation import FastOnSimulation
 from tests.support.simulated_kernel import INIT, SimulatedKernel
@@ -62,13 +63,13 @@ def is_told(before: ProcessTable, now: ProcessTable) -> bool:
 
 
 @given(TAPES)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 def test_both_readers_agree_whatever_happened_between_readings(tape: bytes) -> None:
     assert agree(tape, busy=False) > 0
 
 
 @given(TAPES)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 def test_both_readers_agree_after_a_reading_during_which_anything_happened(tape: bytes) -> None:
     assert agree(tape, busy=True) > 0
 
@@ -103,7 +104,7 @@ def agree_on_ours(tape: bytes) -> int:
 
 
 @given(TAPES)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 def test_of_strangers_only_the_figures_and_the_end_are_late(tape: bytes) -> None:
     agree_on_ours(tape)
 
@@ -119,7 +120,7 @@ def test_strangers_are_looked_at_late_over_long_histories() -> None:
 
 
 @given(TAPES)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=examples(200), deadline=None, derandomize=True)
 def test_counters_keep_to_the_truth_with_the_fast_reader(tape: bytes) -> None:
     check(tape, reader=FastOnSimulation)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.orphans import INTERVAL, SERVER, Cycles, orphan, seen
 from tmux_exporter.facts.process import Problem
 from tmux_exporter.facts.remediation import Action, Mode
@@ -135,7 +136,7 @@ def stops(decisions: tuple[Decision, ...]) -> list[SchedulerReport]:
     return [each for each in found if isinstance(each, SchedulerReport)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(histories)
 def test_nothing_is_ended_on_half_a_view(history: list[Look]) -> None:
     for look, (now, report, decisions) in zip(history, run(history), strict=True):
@@ -151,7 +152,7 @@ def test_nothing_is_ended_on_half_a_view(history: list[Look]) -> None:
             assert now >= POLICY.warmup
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(histories)
 @example([STEADY, HALF_A_LOOK_SHOWS_ANOTHER, *[STEADY] * 12])
 def test_what_is_ended_was_seen_orphaned_all_the_time_before(history: list[Look]) -> None:
@@ -176,7 +177,7 @@ def test_what_is_ended_was_seen_orphaned_all_the_time_before(history: list[Look]
             assert states <= {SchedulerState.DANGLING, SchedulerState.UNKNOWN}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(histories)
 def test_no_budget_is_ever_overdrawn(history: list[Look]) -> None:
     spent: list[float] = []

@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.facts import listing, process, table
 from tmux_exporter.facts.label import Label
 from tmux_exporter.facts.process import ProcessId
@@ -70,7 +71,7 @@ def samples(draw: st.DrawFn) -> list[Findings]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(samples())
 def test_what_is_told_of_servers_is_true_after_every_sample(machine: list[Findings]) -> None:
     servers: tuple[Server, ...] = ()

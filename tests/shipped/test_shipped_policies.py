@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.namespace import in_namespace
 from tests.support.policies import SHIPPED, write
 from tests.support.processes import is_gone
@@ -32,6 +34,7 @@ APPLIED = {
 """What a person lets be ended."""
 
 
+@pytest.mark.long
 def test_every_step_of_every_shipped_policy_has_an_outcome() -> None:
     """Told first, then enforced, then applied; what stays beyond a limit all the time stops nothing of it."""
     if not in_namespace(_driven):

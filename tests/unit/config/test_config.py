@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.config import FILES, problems_of
+from tests.support.examples import examples
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config import (
     AgentSettings,
@@ -252,7 +253,7 @@ YAML_PIECES = [
 yaml_like = st.lists(st.sampled_from(YAML_PIECES), max_size=40).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.one_of(yaml_like.map(str.encode), st.binary(max_size=80)))
 def test_any_file_is_read_or_refused_in_lines_with_a_place(content: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".yml") as file:
