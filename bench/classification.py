@@ -89,12 +89,12 @@ def main() -> None:
 
     facts = {each: Circumstances(unit="", listens=False) for each in survivors(seen, owners).asked}
     judge_leaks()
-    check_ins = best(
+    scheduler_time = best(
         lambda: find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))
     )
-    leaks = best(judge_leaks)
+    leak_time = best(judge_leaks)
     print(f"{len(seen.processes)} processes, {len(schedulers)} schedulers, {judge_leaks()} leaked")
-    print(f"schedulers {check_ins * 1000:.2f} ms, leaks {leaks * 1000:.2f} ms")
+    print(f"schedulers {scheduler_time * 1000:.2f} ms, leaks {leak_time * 1000:.2f} ms")
 
 
 if __name__ == "__main__":

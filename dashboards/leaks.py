@@ -6,8 +6,8 @@ from grafana_foundation_sdk.builders import dashboard as build
 from dashboards.frame import Section, board
 from dashboards.marks import alerts, remediations
 from dashboards.queries import OF_SESSION
-from dashboards.sections import check_ins, remediator
 from dashboards.sections import leaks as leaked
+from dashboards.sections import remediator, schedulers
 
 
 def leaks() -> build.Dashboard:
@@ -21,16 +21,16 @@ def leaks() -> build.Dashboard:
                 panels=(
                     leaked.count(1),
                     leaked.memory(2),
-                    check_ins.lost(4),
-                    check_ins.late(5),
-                    check_ins.not_known(3),
+                    schedulers.lost(4),
+                    schedulers.late(5),
+                    schedulers.not_known(3),
                     remediator.mode(6),
                 )
             ),
             Section(
                 panels=(
                     leaked.table(11),
-                    check_ins.table(32),
+                    schedulers.table(32),
                     remediator.table(55),
                     remediator.refusals(53),
                 )
@@ -43,7 +43,7 @@ def leaks() -> build.Dashboard:
             Section(
                 number=30,
                 title="Schedulers over time",
-                panels=(check_ins.states(31), check_ins.outcomes(33), check_ins.cost(34)),
+                panels=(schedulers.states(31), schedulers.outcomes(33), schedulers.cost(34)),
             ),
             Section(number=50, title="The remediator over time", panels=remediator.graphs(51)),
         ],

@@ -21,8 +21,8 @@ from dashboards.queries import (
     select,
 )
 from dashboards.sections import leaks
-from dashboards.sections.check_ins import lost
 from dashboards.sections.exporters import blind
+from dashboards.sections.schedulers import lost
 from dashboards.sections.servers import not_answering
 from dashboards.sections.states import in_state
 from dashboards.tables import Figure, Label, rows

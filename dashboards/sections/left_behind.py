@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.sections import check_ins, leaks
+from dashboards.sections import leaks, schedulers
 from dashboards.variables import OF_SESSION
 
-_CHECK_INS = 13
+_SCHEDULERS_WIDTH = 13
 """Of 24: their columns take a little more than half."""
 
 
 def lists(first: int, variables: Sequence[str] = OF_SESSION) -> Sequence[Builder[dashboard.Panel]]:
     """Two tables, side by side, on a board that has these variables; numbered from `first` on."""
     return (
-        check_ins.table(first, variables, width=_CHECK_INS, height=5),
-        leaks.table(first + 1, variables, width=24 - _CHECK_INS, height=5),
+        schedulers.table(first, variables, width=_SCHEDULERS_WIDTH, height=5),
+        leaks.table(first + 1, variables, width=24 - _SCHEDULERS_WIDTH, height=5),
     )
 
 
-def over_time(check_ins_number: int, leaks_number: int) -> Sequence[Builder[dashboard.Panel]]:
+def over_time(schedulers_number: int, leaks_number: int) -> Sequence[Builder[dashboard.Panel]]:
     """Two graphs, side by side."""
-    return (check_ins.states(check_ins_number, width=12), leaks.memory_by_kind(leaks_number))
+    return (schedulers.states(schedulers_number, width=12), leaks.memory_by_kind(leaks_number))

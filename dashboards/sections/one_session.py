@@ -18,7 +18,7 @@ from dashboards.queries import (
     rate,
     select,
 )
-from dashboards.sections import attention, check_ins, leaks
+from dashboards.sections import attention, leaks, schedulers
 from dashboards.tables import Figure, Label, rows
 
 _PANE = "by (instance, server, session, window, pane)"
@@ -33,7 +33,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         attention.exited(3, SESSION),
         _of_limit(),
         leaks.count(5),
-        check_ins.lost(6),
+        schedulers.lost(6),
         attention.alerts(7, OF_SESSION),
     )
 
