@@ -7,7 +7,7 @@ SECONDS ?= 120
 REV ?= HEAD
 # Most tests wait for real servers: four at a time keep two processors busy. Each worker has namespaces of its own, so
 # that tests see nothing of each other, nor of what this machine runs beside.
-PARALLEL ?= --tx '4*popen//python=$(PYTHON) -m tests.support.namespace' --dist=worksteal
+PARALLEL ?= --tx '4*popen//python=$(PYTHON) -m tests.support.isolation.namespace' --dist=worksteal
 # These need the namespaces that the kernel began with.
 EVENTS := tests/integration/test_exec_events.py tests/e2e/test_example_orchestrator.py -m first_namespaces
 
@@ -29,7 +29,7 @@ check: ## `make test`, what takes minutes by its nature, and `make test` again o
 	@$(MAKE) --no-print-directory lint
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
 	@TMUX_EXPORTER_EXAMPLES=all $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions and not first_namespaces" $(ARGS)
-	@$(if $(ARGS),,exec $(PYTHON) -m tests.support.machine_in_use $(PYTHON) -m pytest -q $(PARALLEL))
+	@$(if $(ARGS),,exec $(PYTHON) -m tests.support.isolation.machine_in_use $(PYTHON) -m pytest -q $(PARALLEL))
 
 lint: ## ruff, mypy --strict, import-linter
 	@.venv/bin/ruff check --quiet .

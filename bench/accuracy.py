@@ -11,7 +11,7 @@ from bench.cost import LEAN, OURS_SLOW, PSUTIL, Plan
 from bench.fleet import Fleet, Size
 from bench.peers import Peer
 from bench.say import say, wait_for
-from tests.support.cpu_truth import Cgroup, Workload
+from tests.support.processes.cpu_truth import Cgroup, Workload
 
 _PYTHON = "/usr/bin/python3 -S -c"
 _SECONDS = "end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do"

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.support.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
+from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tmux_exporter.analysis.leaks.find import LeakBook, Look, survivors
 from tmux_exporter.analysis.leaks.folders import pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute

@@ -7,8 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.support.client import client_pages
-from tests.support.report import large_report
+from tests.support.literals.report import large_report
+from tests.support.web.client import client_pages
 from tmux_exporter.config import Config, LimitSettings
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Renderer, compress

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.examples import examples
-from tests.support.exporter import Exporter
-from tests.support.leftovers import end_carrying
-from tests.support.processes import end_server
-from tests.support.up import Up
+from tests.support.isolation.leftovers import end_carrying
+from tests.support.processes.started import end_server
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.up import Up
 from tests.support.wait import wait_for
 
 # Other tests and other work run beside: how long an example takes says nothing about the code.

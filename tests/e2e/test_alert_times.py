@@ -13,10 +13,10 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.namespace import in_namespace
-from tests.support.processes import end_server, server_pid
+from tests.support.alerts.watched import Watched, agent_command, timed
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.started import end_server, server_pid
 from tests.support.wait import wait_for
-from tests.support.watched import Watched, agent_command, timed
 from tmux_exporter.sources.tmux import socket_files
 
 CONFIGURATION = "limits:\n  agent_memory: 200MiB\n"

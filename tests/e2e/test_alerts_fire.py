@@ -18,9 +18,9 @@ from tests.support.alert_faults.house import House, start_prometheus
 from tests.support.alert_faults.planted import Planted
 from tests.support.alert_faults.tables import PLANTED
 from tests.support.alert_faults.wear import Wear, own_network
-from tests.support.exporter import Exporter
-from tests.support.namespace import in_namespace
-from tests.support.up import query
+from tests.support.isolation.namespace import in_namespace
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.up import query
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus as stack
 from tmux_exporter.sources.tmux import socket_files

@@ -16,11 +16,11 @@ import pytest
 
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
-from tests.support.board_answers import Questioner
-from tests.support.board_lint import Json, targets
-from tests.support.exporter import Exporter
-from tests.support.processes import server_pid
-from tests.support.up import query
+from tests.support.boards.answers import Questioner
+from tests.support.boards.lint import Json, targets
+from tests.support.processes.started import server_pid
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.up import query
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus as stack
 

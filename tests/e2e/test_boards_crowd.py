@@ -11,10 +11,10 @@ import pytest
 
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
-from tests.support.board_answers import SLOWEST_SECONDS
-from tests.support.board_lint import Json, targets
-from tests.support.grafana import Asker, Moment
-from tests.support.made_up_fleet import Fleet
+from tests.support.boards.answers import SLOWEST_SECONDS
+from tests.support.boards.grafana import Asker, Moment
+from tests.support.boards.lint import Json, targets
+from tests.support.recorded.made_up_fleet import Fleet
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus
 

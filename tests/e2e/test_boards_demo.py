@@ -12,9 +12,9 @@ import pytest
 
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
-from tests.support.board_answers import Questioner
-from tests.support.board_lint import Json
-from tests.support.up import Up, query
+from tests.support.boards.answers import Questioner
+from tests.support.boards.lint import Json
+from tests.support.programs.up import Up, query
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus as stack
 from tmux_exporter.commands.demo import launch

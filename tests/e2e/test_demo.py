@@ -13,9 +13,9 @@ from typing import Any
 import libtmux
 import pytest
 
-from tests.support.demo import belongings
-from tests.support.processes import end_process, is_gone
-from tests.support.up import LOOPBACK, Up, get, listening, query
+from tests.support.processes.started import end_process, is_gone
+from tests.support.programs.demo import belongings
+from tests.support.programs.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
 from tmux_exporter.base.places import REMEDIATOR_AUDIT
 

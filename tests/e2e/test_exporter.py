@@ -14,10 +14,10 @@ import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support import exposition
-from tests.support.exporter import Exporter
-from tests.support.processes import end_process, is_gone, server_pid
+from tests.support.processes.started import end_process, is_gone, server_pid
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
+from tests.support.web import exposition
 from tmux_exporter.facts.label import label_text
 
 StartExporter = Callable[..., Exporter]

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.decoys import ELSEWHERE
-from tests.support.main_job import MainJob, Started, processes_of, started
-from tests.support.namespace import in_namespace
-from tests.support.processes import is_gone
-from tests.support.remediation import FLEET, OTHER
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.started import is_gone
+from tests.support.remediator.decoys import ELSEWHERE
+from tests.support.remediator.remediation import FLEET, OTHER
+from tests.support.scenes.main_job import MainJob, Started, processes_of, started
 from tests.support.wait import wait_for
 from tmux_exporter import PROJECT
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS

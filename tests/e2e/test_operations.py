@@ -11,7 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.exporter import Exporter
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES

@@ -12,9 +12,9 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.exporter import Exporter
-from tests.support.leaking import LEAKS, VARIABLE
-from tests.support.played_agent import PlayedAgents
+from tests.support.gates.leaking import LEAKS, VARIABLE
+from tests.support.programs.exporter import Exporter
+from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 
 TAG = secrets.token_hex(4)
@@ -139,7 +139,7 @@ def test_nothing_of_what_agents_say_is_told(
 def test_a_leak_into_any_output_is_found(
     kind: str, start_exporter: Callable[..., Exporter], agents: PlayedAgents, config: Path
 ) -> None:
-    leaking = (sys.executable, "-m", "tests.support.leaking")
+    leaking = (sys.executable, "-m", "tests.support.gates.leaking")
     environ = {VARIABLE: kind, "PYTHONPATH": str(Path(__file__).parents[2])}
     exporter = start_exporter(*LOOKS, str(config), program=leaking, environ=environ)
     wait_until_it_tells(exporter, DRAWS)

@@ -10,7 +10,7 @@ import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.exporter import Exporter
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 
 SERVER = "renamed"

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exporter import Exporter
-from tests.support.namespace import in_namespace
-from tests.support.pages import all_blocks
-from tests.support.processes import is_gone
-from tests.support.promql import selected
-from tests.support.runbook_pages import PAGES, commands
-from tests.support.runbook_scene import Answer, RunbookScene
-from tests.support.up import query
+from tests.support.alerts.promql import selected
+from tests.support.isolation.namespace import in_namespace
+from tests.support.pages.markdown import all_blocks
+from tests.support.pages.runbook_pages import PAGES, commands
+from tests.support.pages.runbook_scene import Answer, RunbookScene
+from tests.support.processes.started import is_gone
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.up import query
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus
 from tmux_exporter.sources.tmux import socket_files

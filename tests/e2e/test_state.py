@@ -11,9 +11,9 @@ from typing import NamedTuple
 import libtmux
 import pytest
 
-from tests.support import exposition
-from tests.support.exporter import Exporter
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
+from tests.support.web import exposition
 from tmux_exporter.facts.label import LONGEST, label_text
 
 StartExporter = Callable[..., Exporter]

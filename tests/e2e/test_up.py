@@ -14,11 +14,11 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support import exposition
-from tests.support.pages import REPOSITORY
-from tests.support.processes import end_process, is_gone
-from tests.support.up import LOOPBACK, PREFERRED_PORT, Up, children_of, get, listening, query
+from tests.support.pages.markdown import REPOSITORY
+from tests.support.processes.started import end_process, is_gone
+from tests.support.programs.up import LOOPBACK, PREFERRED_PORT, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
+from tests.support.web import exposition
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope

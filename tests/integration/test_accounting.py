@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import Scene, key
+from tests.support.scenes.scene import Scene, key
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.cpu.counters import Accounts
 from tmux_exporter.analysis.report.usage import usage

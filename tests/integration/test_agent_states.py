@@ -9,9 +9,9 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.exporter import Exporter
-from tests.support.played_agent import PlayedAgents
-from tests.support.processes import end_process
+from tests.support.processes.started import end_process
+from tests.support.programs.exporter import Exporter
+from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.pane_state import MOVES_SECONDS
 from tmux_exporter.analysis.report.explain import explain

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import Scene
+from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
 from tmux_exporter.analysis.agents.find import find_agents

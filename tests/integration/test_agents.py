@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import Scene
+from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import NameBook

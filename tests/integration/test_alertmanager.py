@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.alert_files import told
+from tests.support.alerts.files import told
+from tests.support.alerts.webhook import Webhook
 from tests.support.wait import wait_for
-from tests.support.webhook import Webhook
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import is_gone
-from tests.support.scene import Scene, key
+from tests.support.processes.started import is_gone
+from tests.support.scenes.scene import Scene, key
 from tests.support.wait import wait_for
 from tmux_exporter.facts.owner import Evidence, OwnerKind
 from tmux_exporter.facts.process import ProcessId

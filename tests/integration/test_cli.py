@@ -17,10 +17,10 @@ from typing import IO, Any
 import libtmux
 import pytest
 
-from tests.support import exposition
-from tests.support.exporter import Exporter
-from tests.support.processes import end_process, server_pid
+from tests.support.processes.started import end_process, server_pid
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
+from tests.support.web import exposition
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.cpu_truth import Cgroup, Workload
-from tests.support.processes import end_process, is_gone
+from tests.support.processes.cpu_truth import Cgroup, Workload
+from tests.support.processes.started import end_process, is_gone
+from tests.support.scenes.watch import Watch
 from tests.support.wait import wait_for
-from tests.support.watch import Watch
 
 TICKS = 0.04
 """The four figures of a process that stays are cut to ticks of 10 ms each."""

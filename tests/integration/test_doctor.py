@@ -11,7 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.processes import server_pid
+from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
 
 Doctor = Callable[..., subprocess.CompletedProcess[str]]

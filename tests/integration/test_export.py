@@ -13,10 +13,10 @@ import libtmux
 import pytest
 import yaml
 
-from tests.support.alert_files import ALERTS, run
-from tests.support.processes import end_process
-from tests.support.promql import selected
-from tests.support.units import verified
+from tests.support.alerts.files import ALERTS, run
+from tests.support.alerts.promql import selected
+from tests.support.processes.started import end_process
+from tests.support.programs.units import verified
 from tests.support.wait import wait_for
 from tmux_exporter import PROJECT
 from tmux_exporter.alerting.base.scope import Scope

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import fenced_remediator
-from tests.support.processes import end_process
+from tests.support.processes.started import end_process
+from tests.support.remediator import fenced as fenced_remediator
 from tests.support.wait import wait_for
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.played_agent import PlayedAgents
+from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
 from tmux_exporter.wire.hook_line import parse

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.facts import table
-from tests.support.mounted import AGAIN, COVERED, HUNG, NAMES
+from tests.support.isolation.mounted import AGAIN, COVERED, HUNG, NAMES
+from tests.support.literals.facts import table
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.facts.host import HostFacts
@@ -127,7 +127,8 @@ def test_a_real_mount_that_hangs_holds_nothing_up(tmp_path: Path) -> None:
 
 def read_mounted(folder: Path, *arguments: str) -> Mapping[str, int]:
     """What the host is like with such mounts below a folder: sizes by mount point."""
-    command = ["unshare", "-rm", sys.executable, "-m", "tests.support.mounted", str(folder), *arguments]
+    program = (sys.executable, "-m", "tests.support.isolation.mounted")
+    command = ["unshare", "-rm", *program, str(folder), *arguments]
     done = subprocess.run(command, check=True, capture_output=True, timeout=30, cwd=REPOSITORY)
     found: Mapping[str, int] = json.loads(done.stdout)
     return found

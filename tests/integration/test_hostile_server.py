@@ -9,7 +9,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.hostile import SCRIPTS, kinds, received, start
+from tests.support.tmux.hostile import SCRIPTS, kinds, received, start
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.facts import table
-from tests.support.processes import end_process
+from tests.support.literals.facts import table
+from tests.support.processes.started import end_process
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.host.inotify import IN_TURN, InotifyReader

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.op_listener import OpListener
+from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.wire.operation_line import FAILURES

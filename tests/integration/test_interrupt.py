@@ -9,7 +9,7 @@ import libtmux
 import psutil
 import pytest
 
-from tests.support.interrupted import INTERRUPTED, Ended, interrupted
+from tests.support.programs.interrupted import INTERRUPTED, Ended, interrupted
 from tests.support.wait import wait_for
 
 _LISTEN = ("--web.listen-address", "127.0.0.1:0")

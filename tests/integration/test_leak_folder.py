@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import Scene
-from tests.support.scene_watch import SceneWatch
+from tests.support.scenes.scene import Scene
+from tests.support.scenes.scene_watch import SceneWatch
 from tests.support.wait import wait_for
 from tmux_exporter.sources.tmux import socket_files
 

@@ -22,11 +22,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.decoys import DECOYS, Decoy, Guard, is_shown, make_files
-from tests.support.ending import carried_out
-from tests.support.orders import pair_order
-from tests.support.processes import listens
-from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
+from tests.support.processes.started import listens
+from tests.support.remediator.decoys import DECOYS, Decoy, Guard, is_shown, make_files
+from tests.support.remediator.ending import carried_out
+from tests.support.remediator.orders import pair_order
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Method, Mode

@@ -7,7 +7,7 @@ from pathlib import Path
 import libtmux
 import psutil
 
-from tests.support.processes import server_pid
+from tests.support.processes.started import server_pid
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, LimitSettings, SignatureConfig
 from tmux_exporter.sampling.sampler import Sampler

@@ -16,11 +16,11 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.memory_truth import MemoryCgroup
-from tests.support.processes import end_process, is_gone
-from tests.support.swap_truth import has_swap
+from tests.support.processes.memory_truth import MemoryCgroup
+from tests.support.processes.started import end_process, is_gone
+from tests.support.processes.swap_truth import has_swap
+from tests.support.scenes.watch import Watch
 from tests.support.wait import wait_for
-from tests.support.watch import Watch
 from tmux_exporter.facts.process import MemorySource
 from tmux_exporter.facts.report import Usage
 
@@ -213,10 +213,10 @@ def test_a_worker_that_ends_leaves_its_part_to_the_others(watch: Watch, tmp_path
 
 @pytest.mark.skipif(
     not (MemoryCgroup.possible() and has_swap()),
-    reason="needs swap and a memory cgroup of its own; tests/support/swap_truth.py is the same as a program",
+    reason="needs swap and an own memory cgroup; tests/support/processes/swap_truth.py is the same alone",
 )
 def test_swap_counts_once_and_what_is_in_it_is_no_memory() -> None:
-    command = [sys.executable, "-m", "tests.support.swap_truth"]
+    command = [sys.executable, "-m", "tests.support.processes.swap_truth"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY).stdout)
     assert said["source"] == MemorySource.SMAPS_ROLLUP
     assert said["memory"] == pytest.approx(said["held"], rel=0.1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.op_listener import OpListener
+from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.reporters.op_arguments import WrongUseError, parse
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.child import NOBODY, in_child
-from tests.support.op_listener import OpListener
+from tests.support.isolation.child import NOBODY, in_child
+from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.base.clock import SystemClock

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_tmux import make_tmux
-from tests.support.processes import end_process
-from tests.support.scene import Scene
-from tests.support.scene_watch import SceneWatch
+from tests.support.processes.started import end_process
+from tests.support.scenes.scene import Scene
+from tests.support.scenes.scene_watch import SceneWatch
+from tests.support.tmux.fake import make_tmux
 from tests.support.wait import wait_for
 from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.remediation import FLEET, Fleet, counted, running_fleet
-from tests.support.terminal import Terminal
+from tests.support.remediator.remediation import FLEET, Fleet, counted, running_fleet
+from tests.support.tmux.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, TargetKind

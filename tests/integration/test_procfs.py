@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.child import NOBODY, in_child
-from tests.support.namespace import in_namespace
-from tests.support.odd_processes import ACCEPTING, FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
-from tests.support.processes import end_process
-from tests.support.recorded_proc import OWNER, ROLES, Machine
+from tests.support.isolation.child import NOBODY, in_child
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.odd import ACCEPTING, FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
+from tests.support.processes.started import end_process
+from tests.support.recorded.proc import OWNER, ROLES, Machine
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import Process, Unreadable

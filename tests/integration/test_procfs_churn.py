@@ -10,8 +10,8 @@ from dataclasses import fields
 
 import pytest
 
-from tests.support import churn
-from tests.support.leftovers import end_carrying
+from tests.support.isolation.leftovers import end_carrying
+from tests.support.processes import churn
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.sources.processes.fast_reader import FastReader

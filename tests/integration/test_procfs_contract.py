@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.odd_processes import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
+from tests.support.processes.odd import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.sources.processes.full_reader import ProcReader

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.odd_processes import IDLE, MAIN_THREAD_LEFT, UNSHARES, ZOMBIE, running
-from tests.support.processes import end_process
-from tests.support.recorded_proc import OWNER, ZOO
+from tests.support.processes.odd import IDLE, MAIN_THREAD_LEFT, UNSHARES, ZOMBIE, running
+from tests.support.processes.started import end_process
+from tests.support.recorded.proc import OWNER, ZOO
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import Process

@@ -12,8 +12,8 @@ import libtmux
 import psutil
 import pytest
 
-from tests.support.odd_processes import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
-from tests.support.processes import server_pid
+from tests.support.processes.odd import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
+from tests.support.processes.started import server_pid
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.config import Config

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import is_gone
-from tests.support.remediation import FLEET, OTHER, Fleet, alive, counted, running_fleet, stops
+from tests.support.processes.started import is_gone
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, counted, running_fleet, stops
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError

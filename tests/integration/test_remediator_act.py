@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.ending import carried_out
-from tests.support.orders import pair_order
-from tests.support.orphans import with_stop
-from tests.support.processes import end_process
-from tests.support.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.processes.started import end_process
+from tests.support.remediator.ending import carried_out
+from tests.support.remediator.orders import pair_order
+from tests.support.remediator.orphans import with_stop
+from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Outcome, Refusal

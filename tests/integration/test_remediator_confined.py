@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import end_process, is_gone
-from tests.support.units import REMEDIATOR, service_of
+from tests.support.processes.started import end_process, is_gone
+from tests.support.programs.units import REMEDIATOR, service_of
 from tests.support.wait import wait_for
 
 REPOSITORY = Path(__file__).parents[2]

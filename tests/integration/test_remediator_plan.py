@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.policies import HEAD, write
-from tests.support.processes import is_gone
-from tests.support.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.processes.started import is_gone
+from tests.support.remediator.policies import HEAD, write
+from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.places import REMEDIATOR_PLAN

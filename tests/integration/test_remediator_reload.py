@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.policies import HEAD, write
+from tests.support.remediator.policies import HEAD, write
 from tests.support.wait import wait_for
 from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
 from tmux_exporter.sources.own.remediator_status import parse_status

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.orders import KILL, STOP, pair_order, single_order
-from tests.support.processes import end_process, is_gone
-from tests.support.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
+from tests.support.processes.started import end_process, is_gone
+from tests.support.remediator.orders import KILL, STOP, pair_order, single_order
+from tests.support.remediator.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.facts.process import ProcessId, ProcessTable

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.processes import end_process
-from tests.support.remediation import FLEET, Fleet, alive, counted, running_fleet
+from tests.support.processes.started import end_process
+from tests.support.remediator.remediation import FLEET, Fleet, alive, counted, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.facts.remediation import Action, Method, Mode, Outcome, TargetKind

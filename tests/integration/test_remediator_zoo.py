@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespace import in_namespace
-from tests.support.processes import is_gone
-from tests.support.scene import Scene
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.started import is_gone
+from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.zoo import Zoo
 from tmux_exporter.sources.tmux import socket_files

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.support.exporter import Exporter
+from tests.support.programs.exporter import Exporter
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.own.running_exporter import Answer, RunningExporter
 

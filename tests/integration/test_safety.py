@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.mutants import MUTANTS, VARIABLE
+from tests.support.gates.mutants import MUTANTS, VARIABLE
 from tmux_exporter.remediator.decide import last_checks, vetoes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def proven(promise: Promise, mutant: str) -> subprocess.CompletedProcess[str]:
             "-q",
             "-x",
             "-p",
-            "tests.support.mutants",
+            "tests.support.gates.mutants",
             "-p",
             "no:xdist",
             *chosen,

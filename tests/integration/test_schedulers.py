@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import end_process
-from tests.support.scene import Scene
+from tests.support.processes.started import end_process
+from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.base.clock import SystemClock

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.policies import HEAD, write
-from tests.support.processes import end_process, is_gone
-from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
+from tests.support.processes.started import end_process, is_gone
+from tests.support.remediator.policies import HEAD, write
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator import service

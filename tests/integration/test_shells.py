@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.processes import end_process
+from tests.support.processes.started import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ShiftedClock
-from tests.support.processes import end_process, is_gone
-from tests.support.remediation import running_fleet
+from tests.support.processes.started import end_process, is_gone
+from tests.support.remediator.remediation import running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import CannotSeeError

@@ -6,8 +6,8 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.processes import server_pid
-from tests.support.targets import SHOW_ID, check_differential
+from tests.support.processes.started import server_pid
+from tests.support.tmux.targets import SHOW_ID, check_differential
 
 PROBES = 5_000
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.support import tmux_checks as checks
-from tests.support.hostile import received, start
-from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
+from tests.support.tmux import checks
+from tests.support.tmux.hostile import received, start
+from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
 from tests.support.wait import wait_for
 from tests.versions.get_tmux import installed_tmux
 from tmux_exporter.base.clock import SystemClock

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hostile
 from tests.support.clock import ShiftedClock
-from tests.support.processes import end_process, is_gone
+from tests.support.processes.started import end_process, is_gone
+from tests.support.tmux import hostile
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import TmuxSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from tests.support.exporter import Exporter
-from tests.support.processes import server_pid
+from tests.support.processes.started import server_pid
+from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 
 MANY = 30.0

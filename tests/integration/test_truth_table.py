@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import end_process
-from tests.support.scene import Scene
-from tests.support.scene_watch import SceneWatch
+from tests.support.processes.started import end_process
+from tests.support.scenes.scene import Scene
+from tests.support.scenes.scene_watch import SceneWatch
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
 from tmux_exporter.analysis.leaks.exemptions import _MARKERS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.units import EXPORTER, REMEDIATOR, service_of, verified
+from tests.support.programs.units import EXPORTER, REMEDIATOR, service_of, verified
 
 BIN = Path(sys.executable).parent
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.http import FakeFeed, connect, read_all, read_until, request, serving
-from tests.support.report import example_report, large_report
+from tests.support.literals.report import example_report, large_report
 from tests.support.wait import wait_for
+from tests.support.web.http import FakeFeed, connect, read_all, read_until, request, serving
 from tmux_exporter.web import connections, events
 from tmux_exporter.web.events import MAX_VIEWERS
 

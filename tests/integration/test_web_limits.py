@@ -12,9 +12,9 @@ from functools import partial
 
 import pytest
 
-from tests.support.http import TEXT, FakeFeed, connect, is_closed, read_all, read_until, request, serving
 from tests.support.wait import wait_for
-from tests.support.web_process import web_process
+from tests.support.web.http import TEXT, FakeFeed, connect, is_closed, read_all, read_until, request, serving
+from tests.support.web.process import web_process
 from tmux_exporter.config import WebSettings
 from tmux_exporter.web import connections
 from tmux_exporter.web.server import WebServer

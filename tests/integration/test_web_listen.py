@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http import FakeFeed, connect, request, serving
+from tests.support.web.http import FakeFeed, connect, request, serving
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.config import WebSettings
 from tmux_exporter.sources.host.port_owner import who_listens

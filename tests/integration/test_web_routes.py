@@ -6,8 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.http import OPENMETRICS, TEXT, FakeFeed, connect, read_all, read_until, request, serving
 from tests.support.wait import wait_for
+from tests.support.web.http import (
+    OPENMETRICS,
+    TEXT,
+    FakeFeed,
+    connect,
+    read_all,
+    read_until,
+    request,
+    serving,
+)
 from tmux_exporter.web.files import load_pages
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0"}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http import TEXT, FakeFeed, connect, is_closed, read_all, read_until, serving
 from tests.support.wait import wait_for
-from tests.support.web_process import web_process
+from tests.support.web.http import TEXT, FakeFeed, connect, is_closed, read_all, read_until, serving
+from tests.support.web.process import web_process
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import WebSettings
 from tmux_exporter.web.server import WebServer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scene import Scene
+from tests.support.scenes.scene import Scene
 from tests.support.zoo.decoys import DECOYS, LEFT
 from tests.support.zoo.guards import GUARDS
 from tests.support.zoo.zoo import Zoo

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.facts import process, table
+from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Accounts, Totals
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.facts import answering, pane, process, silent, table, tmux_environ, tmux_server, tmux_view
+from tests.support.literals.facts import (
+    answering,
+    pane,
+    process,
+    silent,
+    table,
+    tmux_environ,
+    tmux_server,
+    tmux_view,
+)
 from tmux_exporter.analysis.ownership import attribution
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind

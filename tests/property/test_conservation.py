@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.accounted_history import (
+from tests.support.examples import examples
+from tests.support.simulation.accounted_history import (
     LABELS,
     NOBODYS,
     PANES,
@@ -21,10 +22,9 @@ from tests.support.accounted_history import (
     cut_by_ticks,
     figures,
 )
-from tests.support.examples import examples
-from tests.support.naive_conservation import NaiveCounters
-from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
-from tests.support.simulated_reader import DEEDS, read_table
+from tests.support.simulation.kernel import INIT, TICK_NS, SimulatedKernel
+from tests.support.simulation.naive_conservation import NaiveCounters
+from tests.support.simulation.reader import DEEDS, read_table
 from tmux_exporter.analysis.cpu.counters import Accounts
 
 TAPES = st.binary(min_size=40, max_size=400)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from tests.support.renamed import INTERVAL, Series, Watched, World, counters
+from tests.support.literals.renamed import INTERVAL, Series, Watched, World, counters
 from tmux_exporter.analysis.departed import KEPT_SECONDS
 
 DEEDS: tuple[Callable[[World, int, int], None], ...] = (

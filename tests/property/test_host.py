@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.mounts import mount_line
+from tests.support.literals.mounts import mount_line
 from tmux_exporter.sources.host import parse as host_parse
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts
 

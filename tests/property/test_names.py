@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.listings import listing, server_view, tmux_view
+from tests.support.literals.listings import listing, server_view, tmux_view
 from tmux_exporter.analysis.agents.names import Claim, NameBook
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.orchestrator import INTERVAL, World
+from tests.support.simulation.orchestrator import INTERVAL, World
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Outcome, Refusal
 from tmux_exporter.facts.schedulers import SchedulerState

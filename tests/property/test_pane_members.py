@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.facts import process, table
+from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.report.view import PaneMembers, Rosters, processes_of
 from tmux_exporter.facts.process import Changes, Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tests.property.test_conservation import check, tape
 from tests.support.examples import examples
-from tests.support.facts import UID
-from tests.support.fast_on_simulation import FastOnSimulation
-from tests.support.simulated_kernel import INIT, SimulatedKernel
-from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+from tests.support.literals.facts import UID
+from tests.support.simulation.fast_reader import FastOnSimulation
+from tests.support.simulation.kernel import INIT, SimulatedKernel
+from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.processes.other_users import strangers
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from tests.support.orphans import INTERVAL, SERVER, Cycles, orphan, seen
+from tests.support.remediator.orphans import INTERVAL, SERVER, Cycles, orphan, seen
 from tmux_exporter.facts.process import Problem
 from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.facts.report import Report, SchedulerReport, ServerReport

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.client import client_pages
+from tests.support.web.client import client_pages
 from tmux_exporter.facts.report import Histogram
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
 from tmux_exporter.metrics.render import Renderer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.printed import NONCE, answer, client_record, pane_record, server_record
+from tests.support.tmux.printed import NONCE, answer, client_record, pane_record, server_record
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Listing, QueryFailure, WindowLink
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.hostile import finished, opened, output
+from tests.support.tmux.hostile import finished, opened, output
 from tmux_exporter.sources.tmux.protocol import Conversation, request
 from tmux_exporter.sources.tmux.query import BASE_VERSION, command_list, new_nonce, parse_version, screen_list
 from tmux_exporter.sources.tmux.request_check import check_request

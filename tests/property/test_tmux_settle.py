@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from tests.support.facts import listing, process, table
+from tests.support.literals.facts import listing, process, table
 from tmux_exporter.facts.label import Label
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import QueryFailure

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from dashboards.sections import sessions
-from tests.support.alert_files import RULES
-from tests.support.exporter import Exporter
-from tests.support.main_job import program
-from tests.support.namespace import in_namespace
-from tests.support.page_trials import CANNOT, Trial, is_listed, trial
-from tests.support.pages import REPOSITORY, Block, all_blocks
-from tests.support.policies import HEAD, write
+from tests.support.alerts.files import RULES
+from tests.support.isolation.namespace import in_namespace
+from tests.support.pages.markdown import REPOSITORY, Block, all_blocks
+from tests.support.pages.page_trials import CANNOT, Trial, is_listed, trial
+from tests.support.programs.exporter import Exporter
+from tests.support.remediator.policies import HEAD, write
+from tests.support.scenes.main_job import program
 from tests.support.wait import wait_for
 from tmux_exporter.base.places import REMEDIATOR_STATUS
 from tmux_exporter.commands import prometheus
@@ -44,7 +44,7 @@ def untried(block: Block) -> str:
     return (
         f"{block}: nothing tries this block ({block.language or 'no language'}: {block.first!r}). "
         "Name its language (sh, console for what a command prints, yaml, promql, python), or list it with a "
-        "reason in tests/support/page_trials.py"
+        "reason in tests/support/pages/page_trials.py"
     )
 
 

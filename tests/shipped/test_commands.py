@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespace import in_namespace
-from tests.support.page_scene import PageScene
-from tests.support.page_trials import Trial, is_listed, trial
-from tests.support.pages import REPOSITORY, Block, all_blocks
-from tests.support.processes import is_gone
+from tests.support.isolation.namespace import in_namespace
+from tests.support.pages.markdown import REPOSITORY, Block, all_blocks
+from tests.support.pages.page_scene import PageScene
+from tests.support.pages.page_trials import Trial, is_listed, trial
+from tests.support.processes.started import is_gone
 from tests.support.wait import wait_for
 
 ENDS_WITH = {

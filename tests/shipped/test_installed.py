@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.alert_files import run
-from tests.support.demo import belongings
-from tests.support.installed import Installed, ended, installation
-from tests.support.known_names import GROUPS, names_of
-from tests.support.policies import HEAD, ORPHANS
-from tests.support.processes import is_gone
-from tests.support.units import verified
-from tests.support.up import Up, get
+from tests.support.alerts.files import run
+from tests.support.pages.known_names import GROUPS, names_of
+from tests.support.processes.started import is_gone
+from tests.support.programs.demo import belongings
+from tests.support.programs.installed import Installed, ended, installation
+from tests.support.programs.units import verified
+from tests.support.programs.up import Up, get
+from tests.support.remediator.policies import HEAD, ORPHANS
 from tests.support.wait import wait_for
 
 COMMANDS = [f"{program} {name}" for program, group in GROUPS.items() for name in names_of(group)]

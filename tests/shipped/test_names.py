@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.known_names import (
+from tests.support.literals.planned import PLANNED
+from tests.support.pages.known_names import (
     FOREIGN_FLAGS,
     FOREIGN_VARIABLES,
     MADE_LATER,
@@ -21,9 +22,8 @@ from tests.support.known_names import (
     setting_problems,
     variable_problems,
 )
-from tests.support.known_names import PLANNED as PLANNED_COMMANDS
-from tests.support.pages import PAGES, REPOSITORY, all_blocks, code
-from tests.support.planned import PLANNED
+from tests.support.pages.known_names import PLANNED as PLANNED_COMMANDS
+from tests.support.pages.markdown import PAGES, REPOSITORY, all_blocks, code
 
 Problems = Callable[[str], Iterator[str]]
 

@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespace import in_namespace
-from tests.support.policies import problems, read, write
-from tests.support.processes import end_process
-from tests.support.remediation import FLEET, OTHER, Fleet, running_fleet
-from tests.support.remediator_cases import (
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.started import end_process
+from tests.support.remediator.cases import (
     BY_STATE,
     LATE_FAILED,
     LATE_PLAYS,
@@ -37,9 +35,11 @@ from tests.support.remediator_cases import (
     Meanwhile,
     Play,
 )
-from tests.support.remediator_process import RemediatorProcess, command
-from tests.support.remediator_stage import Stage, target_of
-from tests.support.remediator_text import FILE, STEPS, policy
+from tests.support.remediator.policies import problems, read, write
+from tests.support.remediator.process import RemediatorProcess, command
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, running_fleet
+from tests.support.remediator.stage import Stage, target_of
+from tests.support.remediator.text import FILE, STEPS, policy
 from tmux_exporter.facts.remediation import Action, Mode, Outcome, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.act.world import process_of

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespace import in_namespace
-from tests.support.policies import SHIPPED, write
-from tests.support.processes import is_gone
-from tests.support.remediation import FLEET, OTHER, Fleet, alive, running_fleet
-from tests.support.remediator_process import RemediatorProcess, command
-from tests.support.remediator_stage import make_programs
-from tests.support.shipped_policies import plant, quickened
+from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.started import is_gone
+from tests.support.remediator.policies import SHIPPED, write
+from tests.support.remediator.process import RemediatorProcess, command
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, running_fleet
+from tests.support.remediator.shipped_policies import plant, quickened
+from tests.support.remediator.stage import make_programs
 from tmux_exporter.facts.remediation import Action, Mode, PolicyStatus, Refusal
 from tmux_exporter.remediator.policies.load import load
 from tmux_exporter.remediator.policies.policy import Policy

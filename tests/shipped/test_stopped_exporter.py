@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.exporter import Exporter
-from tests.support.pages import REPOSITORY, blocks
+from tests.support.pages.markdown import REPOSITORY, blocks
+from tests.support.programs.exporter import Exporter
 
 PAGE = Path("docs/runbooks/TmuxExporterDown.md")
 PATIENCE = 30

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.support.exporter import Exporter
-from tests.support.wheel import build_wheel
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.wheel import build_wheel
 from tmux_exporter.base.shipped_files import shipped
 from tmux_exporter.cli.export import export
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import tmux_checks as checks
-from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
+from tests.support.tmux import checks
+from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config

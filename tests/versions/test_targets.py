@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.targets import SHOW_ID, check_differential
-from tests.support.tmux_under_test import tmux_under_test
+from tests.support.tmux.targets import SHOW_ID, check_differential
+from tests.support.tmux.under_test import tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
 
 pytestmark = pytest.mark.versions

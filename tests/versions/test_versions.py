@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import tmux_checks as checks
-from tests.support.tmux_under_test import TmuxUnderTest, tmux_under_test
+from tests.support.tmux import checks
+from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
 from tmux_exporter.facts.tmux import QueryFailure
 

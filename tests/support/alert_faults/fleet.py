@@ -12,8 +12,8 @@ from typing import Any
 
 from tests.support.alert_faults.limits import soft_limit
 from tests.support.alert_faults.programs import AGENT, HOLDS, STUTTERS
-from tests.support.processes import end_process
-from tests.support.remediation import FLEET, Fleet
+from tests.support.processes.started import end_process
+from tests.support.remediator.remediation import FLEET, Fleet
 
 LIMIT = 64 * 2**20
 """Bytes that a session may use here, and an agent."""

@@ -14,11 +14,11 @@ from tests.support.alert_faults.fleet import LIMIT
 from tests.support.alert_faults.frozen import busiest_thread, freeze, thaw
 from tests.support.alert_faults.limits import no_more_files, soft_limit
 from tests.support.alert_faults.numbers import quick_rules
-from tests.support.exporter import Exporter
-from tests.support.main_job import address_of, program
-from tests.support.mounted import BIND, mount, unmount
-from tests.support.remediation import FLEET
-from tests.support.up import query
+from tests.support.isolation.mounted import BIND, mount, unmount
+from tests.support.programs.exporter import Exporter
+from tests.support.programs.up import query
+from tests.support.remediator.remediation import FLEET
+from tests.support.scenes.main_job import address_of, program
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus as stack
 from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.support.remediation import FLEET
+from tests.support.remediator.remediation import FLEET
 from tmux_exporter.alerting.base.thresholds import LEVELS
 
 ALL = tuple(LEVELS)

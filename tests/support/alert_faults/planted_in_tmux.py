@@ -1,7 +1,7 @@
 """Faults of tmux servers, of schedulers, and of what outlived its pane."""
 
 from tests.support.alert_faults.planted import ALL, Planted, server
-from tests.support.remediation import FLEET
+from tests.support.remediator.remediation import FLEET
 
 IN_TMUX: tuple[Planted, ...] = (
     Planted(alert="TmuxServerNotAnswering", fault="a tmux server stopped", labels=server("hung")),

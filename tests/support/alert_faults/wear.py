@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tests.support.alert_faults.programs import DISK, NETWORK, OPERATIONS
-from tests.support.mounted import BIND, mount
+from tests.support.isolation.mounted import BIND, mount
 
 PTYS = 64
 TUNNELS = "/dev/net/tun"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import end_process, is_gone, listens
-from tests.support.scene import Scene
+from tests.support.processes.started import end_process, is_gone, listens
+from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo import programs
 from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVERS, Where

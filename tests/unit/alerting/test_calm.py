@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.alert_files import ALERTS, rules_of, run
+from tests.support.alerts.files import ALERTS, rules_of, run
 from tmux_exporter.alerting.base import thresholds
 
 CALM = ALERTS / "tests" / "hosts_calm.yml"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.alert_faults.numbers import LOWERED, SCALE, lowered
 from tests.support.alert_faults.tables import MADE_UP, PLANTED, RECORDED, page
-from tests.support.alert_files import ALERTS
+from tests.support.alerts.files import ALERTS
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope, duration

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.alert_files import ALERTS, run, shipped
+from tests.support.alerts.files import ALERTS, run, shipped
 from tmux_exporter.alerting.receivers import TEMPLATES, example_receivers
 from tmux_exporter.commands.export import alertmanager
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.alert_files import GROUPS, RULES, run
-from tests.support.record_fleet import STEP
-from tests.support.renamed import Watched, World
-from tests.support.replay import as_test, write
+from tests.support.alerts.files import GROUPS, RULES, run
+from tests.support.literals.renamed import Watched, World
+from tests.support.recorded.record_fleet import STEP
+from tests.support.recorded.replay import as_test, write
 from tmux_exporter.config import defaults
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import text

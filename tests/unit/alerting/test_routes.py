@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.alert_files import ALERTMANAGER, run
+from tests.support.alerts.files import ALERTMANAGER, run
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope, duration

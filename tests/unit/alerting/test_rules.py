@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from alerts import generate
-from tests.support.alert_files import (
+from tests.support.alerts.files import (
     ALERTMANAGER,
     ALERTS,
     GROUPS,
@@ -23,9 +23,9 @@ from tests.support.alert_files import (
     shipped,
     survivors,
 )
-from tests.support.planned import PLANNED
-from tests.support.promised import EXPECTED, catalogued, labels, there
-from tests.support.promql import named_labels, selected
+from tests.support.alerts.promised import EXPECTED, catalogued, labels, there
+from tests.support.alerts.promql import named_labels, selected
+from tests.support.literals.planned import PLANNED
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import RUNBOOKS as RUNBOOKS_URL

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.alert_files import RUNBOOKS
-from tests.support.known_names import flags_of, query_problem
-from tests.support.promised import there
-from tests.support.runbook_pages import PAGES, PROGRAMS, commands
+from tests.support.alerts.files import RUNBOOKS
+from tests.support.alerts.promised import there
+from tests.support.pages.known_names import flags_of, query_problem
+from tests.support.pages.runbook_pages import PAGES, PROGRAMS, commands
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope

@@ -8,8 +8,8 @@ import yaml
 from click.testing import CliRunner
 
 from alerts import generate
-from tests.support.alert_files import ALERTMANAGER, ALERTS, RULES, run, shipped
-from tests.support.main_job import TIME_SCALE
+from tests.support.alerts.files import ALERTMANAGER, ALERTS, RULES, run, shipped
+from tests.support.scenes.main_job import TIME_SCALE
 from tmux_exporter.alerting import time_scale
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope

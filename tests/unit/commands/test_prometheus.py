@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import is_gone
+from tests.support.processes.started import is_gone
 from tests.support.wait import wait_for
 from tmux_exporter.commands import prometheus
 

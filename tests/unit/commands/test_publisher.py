@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.report import example_report
+from tests.support.literals.report import example_report
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands import publisher as publishing

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.config import FILES, problems_of
 from tests.support.examples import examples
+from tests.support.literals.config import FILES, problems_of
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config import (
     AgentSettings,

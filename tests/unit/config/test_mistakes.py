@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.config import FILES, problems_of
+from tests.support.literals.config import FILES, problems_of
 
 # One file a mistake, with the lines it must give, in their order and without the path before them.
 MISTAKES = {

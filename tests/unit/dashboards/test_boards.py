@@ -13,8 +13,8 @@ import yaml
 from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
 from dashboards.frame import as_json
-from tests.support.board_lint import LAST_ROW_OF_A_TABLE, Json, panels, problems, query, targets, variables
-from tests.support.planned import PLANNED
+from tests.support.boards.lint import LAST_ROW_OF_A_TABLE, Json, panels, problems, query, targets, variables
+from tests.support.literals.planned import PLANNED
 from tmux_exporter.alerting.base import thresholds
 
 REPOSITORY = Path(__file__).parents[3]

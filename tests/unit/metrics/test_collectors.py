@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tests.support.report import (
+from tests.support.literals.report import (
     DOWN,
     HELD,
     HOSTILE,

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from tests.support.exposition import differences, falling, problems
-from tests.support.golden import GOLDEN, golden_page
-from tests.support.planned import PLANNED
-from tests.support.report import example_report
+from tests.support.literals.planned import PLANNED
+from tests.support.literals.report import example_report
+from tests.support.web.exposition import differences, falling, problems
+from tests.support.web.golden import GOLDEN, golden_page
 from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.config import Config, MetricsSettings, defaults
 from tmux_exporter.facts.report import Report

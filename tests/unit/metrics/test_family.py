@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.planned import PLANNED
-from tests.support.report import histogram
+from tests.support.literals.planned import PLANNED
+from tests.support.literals.report import histogram
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.report import example_report
+from tests.support.literals.report import example_report
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics import process

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.support.report import NOW, OBSERVER, example_report
+from tests.support.literals.report import NOW, OBSERVER, example_report
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, RemediatorReport
 from tmux_exporter.metrics import remediator

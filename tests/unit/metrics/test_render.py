@@ -5,7 +5,7 @@ import gzip
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.support.client import client_pages
+from tests.support.web.client import client_pages
 from tmux_exporter.facts.report import Exemplar, Histogram
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
 from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text

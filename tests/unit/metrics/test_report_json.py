@@ -5,7 +5,7 @@ import math
 from dataclasses import fields, replace
 from typing import Any
 
-from tests.support.report import example_report, scheduler
+from tests.support.literals.report import example_report, scheduler
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId
 from tmux_exporter.facts.report import Remembered, Usage
 from tmux_exporter.facts.schedulers import SchedulerState

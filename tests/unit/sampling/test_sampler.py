@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.facts import (
+from tests.support.literals.facts import (
     answering,
     pane,
     process,
@@ -17,7 +17,7 @@ from tests.support.facts import (
     tmux_server,
     tmux_view,
 )
-from tests.support.scripted import Bounds, Processes, Servers
+from tests.support.literals.scripted import Bounds, Processes, Servers
 from tmux_exporter.analysis.report import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts

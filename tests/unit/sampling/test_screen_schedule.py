@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.facts import answering, silent, tmux_server, tmux_view
-from tests.support.facts import pane as listed_pane
+from tests.support.literals.facts import answering, silent, tmux_server, tmux_view
+from tests.support.literals.facts import pane as listed_pane
 from tmux_exporter.config import TmuxSettings
 from tmux_exporter.facts.agents import Agent, AgentState, Clue
 from tmux_exporter.facts.process import ProcessId

@@ -4,7 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from tests.support.namespace import in_namespace
+from tests.support.isolation.namespace import in_namespace
 
 REPOSITORY = Path(__file__).parents[3]
 SOMEBODY = 4711

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
-from tests.support.simulated_reader import Mischief, read_table
+from tests.support.simulation.kernel import INIT, TICK_NS, SimulatedKernel
+from tests.support.simulation.reader import Mischief, read_table
 from tmux_exporter.facts.process import Process
 
 

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from tests.support.http import OPENMETRICS, TEXT, Sample
-from tests.support.report import example_report
+from tests.support.literals.report import example_report
+from tests.support.web.http import OPENMETRICS, TEXT, Sample
 from tmux_exporter.web.negotiation import accepts_gzip, page, wants_openmetrics
 
 PROMETHEUS_2 = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.report import example_report
+from tests.support.literals.report import example_report
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState

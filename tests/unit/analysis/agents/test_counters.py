@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from tests.support.clock import ManualClock
-from tests.support.facts import answering, pane, table, tmux_view
-from tests.support.lives import SERVER, agent, shell
-from tests.support.scripted import Bounds, Processes, Servers
+from tests.support.literals.facts import answering, pane, table, tmux_view
+from tests.support.literals.lives import SERVER, agent, shell
+from tests.support.literals.scripted import Bounds, Processes, Servers
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.departed import KEPT_SECONDS
 from tmux_exporter.config import Config

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import listing, process, server_view, table, tmux_view
+from tests.support.literals.listings import listing, process, server_view, table, tmux_view
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import NameBook
 from tmux_exporter.analysis.programs.signatures import SIGNATURES

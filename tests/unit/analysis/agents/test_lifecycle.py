@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.facts import pane
-from tests.support.lives import Story, agent, declared, says, shell
+from tests.support.literals.facts import pane
+from tests.support.literals.lives import Story, agent, declared, says, shell
 from tmux_exporter.analysis.agents.lifecycle import judge
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import listing, server_view, tmux_view
+from tests.support.literals.listings import listing, server_view, tmux_view
 from tmux_exporter.analysis.agents.names import Claim, NameBook, wanted_name
 from tmux_exporter.config import NameConfig
 from tmux_exporter.facts.process import Problem, ProcessId

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import listing
+from tests.support.literals.listings import listing
 from tmux_exporter.analysis.agents.hook_state import Stillness
 from tmux_exporter.analysis.agents.pane_state import activity_clue, stillness, title_clue
 from tmux_exporter.facts.agents import AgentState, Clue, WaitingReason

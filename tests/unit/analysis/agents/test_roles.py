@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import listing
+from tests.support.literals.listings import listing
 from tmux_exporter.analysis.agents.roles import ROLES, role_of
 from tmux_exporter.config import RoleConfig
 

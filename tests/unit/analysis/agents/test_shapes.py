@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.listings import listing, process, server_view, table, tmux_view
-from tests.support.printed import answer, pane_record, server_record
+from tests.support.literals.listings import listing, process, server_view, table, tmux_view
+from tests.support.tmux.printed import answer, pane_record, server_record
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import NameBook
 from tmux_exporter.analysis.agents.pane_state import SIGNS

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.support.facts import process, table
-from tests.support.simulated_kernel import INIT, TICK_NS, SimulatedKernel
-from tests.support.simulated_reader import read_table
+from tests.support.literals.facts import process, table
+from tests.support.simulation.kernel import INIT, TICK_NS, SimulatedKernel
+from tests.support.simulation.reader import read_table
 from tmux_exporter.analysis.cpu.counters import Accounts
 
 SECOND = 100 * TICK_NS

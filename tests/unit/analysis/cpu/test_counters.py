@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from tests.support.facts import process, table
+from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Accounts, Totals
 from tmux_exporter.analysis.departed import KEPT_SECONDS, MOST, Departed
 from tmux_exporter.facts.process import Process, ProcessId

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.report import UP, example_report
+from tests.support.literals.report import UP, example_report
 from tmux_exporter.analysis.doctor.findings import NEAR, Finding, Level, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
 from tmux_exporter.facts.doctor import AgentSettings, Bound, Feature, Machine, Place

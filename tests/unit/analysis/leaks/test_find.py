@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import (
+from tests.support.literals.facts import (
     answering,
     pane,
     pane_key,

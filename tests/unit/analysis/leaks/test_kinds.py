@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.facts import process
+from tests.support.literals.facts import process
 from tmux_exporter.analysis.leaks.kinds import Kinds, is_mcp_server, name_of, own_kind
 from tmux_exporter.analysis.programs.program import program_of, why_lasting
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from tests.support.facts import process, table
+from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.memory.shared_memory import (
     BURST_SECONDS,
     FRESH_SAMPLES,

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.op_reports import STREAM, began, ended
+from tests.support.literals.op_reports import STREAM, began, ended
 from tmux_exporter.analysis.operations.operations import BOUNDS, Operations
 from tmux_exporter.analysis.operations.reporters import (
     FARTHEST,

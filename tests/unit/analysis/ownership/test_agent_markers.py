@@ -4,8 +4,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.facts import answering, pane, pane_key, process, silent, table, tmux_environ, tmux_server
-from tests.support.facts import tmux_view as view_of
+from tests.support.literals.facts import (
+    answering,
+    pane,
+    pane_key,
+    process,
+    silent,
+    table,
+    tmux_environ,
+    tmux_server,
+)
+from tests.support.literals.facts import tmux_view as view_of
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import NameBook
 from tmux_exporter.analysis.ownership.attribution import attribute

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.support.clock import ManualClock
-from tests.support.listings import process
+from tests.support.literals.listings import process
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.sources.processes.full_reader import ProcReader

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.listings import process
+from tests.support.literals.listings import process
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, Matcher, Signature, matcher, merge
 from tmux_exporter.config import SignatureConfig
 from tmux_exporter.facts.process import Process

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.facts import answering, pane, pane_key, process, table, tmux_server, tmux_view
+from tests.support.literals.facts import answering, pane, pane_key, process, table, tmux_server, tmux_view
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
     groups,

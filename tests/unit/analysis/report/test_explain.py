@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.facts import answering, pane, process, silent, table, tmux_server, tmux_view
+from tests.support.literals.facts import answering, pane, process, silent, table, tmux_server, tmux_view
 from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.report.explain import explain

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.facts import answering, pane, process, silent, table, tmux_environ, tmux_view
-from tests.support.scripted import Bounds, Processes, Servers
-from tests.support.simulated_kernel import INIT, SimulatedKernel
-from tests.support.simulated_reader import MORE_DEEDS, Mischief, read_table
+from tests.support.literals.facts import answering, pane, process, silent, table, tmux_environ, tmux_view
+from tests.support.literals.scripted import Bounds, Processes, Servers
+from tests.support.simulation.kernel import INIT, SimulatedKernel
+from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.report.counter_keys import account_facts

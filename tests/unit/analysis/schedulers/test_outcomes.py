@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.facts import process, table
+from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.schedulers.outcomes import KEPT_SECONDS, Place, SchedulerOutcomes
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState

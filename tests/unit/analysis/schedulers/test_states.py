@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import BOOT, listing, process, server_view, table, tmux_view
+from tests.support.literals.listings import BOOT, listing, process, server_view, table, tmux_view
 from tmux_exporter.analysis.schedulers.candidates import Scripts
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.analysis.schedulers.warnings import REMARKS, PaneStates

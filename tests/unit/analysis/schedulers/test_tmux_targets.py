@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import listing
+from tests.support.literals.listings import listing
 from tmux_exporter.analysis.schedulers.tmux_targets import Resolution, TargetKind, matches, resolve
 
 FLEET = listing(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.listings import process, table
+from tests.support.literals.listings import process, table
 from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
 from tmux_exporter.analysis.schedulers.tmux_words import doubt, is_tmux, questions

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.up import listening
+from tests.support.programs.up import listening
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.places import runtime_path

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.report import NOW, agent, example_report, leak, scheduler, session
+from tests.support.literals.report import NOW, agent, example_report, leak, scheduler, session
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.leaks import LeakKind

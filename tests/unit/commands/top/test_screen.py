@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from tests.support.report import NOW, agent, example_report, large_report, session
+from tests.support.literals.report import NOW, agent, example_report, large_report, session
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
 from tmux_exporter.commands.top.screen import View, frame, page, rows_of

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from tests.support.report import example_report, leak
+from tests.support.literals.report import example_report, leak
 from tmux_exporter.commands.views.leaks import as_dict, as_text
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.report import example_report, scheduler
+from tests.support.literals.report import example_report, scheduler
 from tmux_exporter.commands.views.schedulers import TROUBLE, as_dict, as_text, in_trouble
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState

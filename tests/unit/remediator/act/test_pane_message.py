@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.orphans import orphan, with_stop
-from tests.support.report import UP, agent, leak, pane
+from tests.support.literals.report import UP, agent, leak, pane
+from tests.support.remediator.orphans import orphan, with_stop
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Mode, TargetKind

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.listings import listing, server_view, table, tmux_view
-from tests.support.orphans import SERVER, orphan, seen
+from tests.support.literals.listings import listing, server_view, table, tmux_view
+from tests.support.remediator.orphans import SERVER, orphan, seen
 from tmux_exporter.facts.process import Problem, ProcessTable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerState

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
+from tests.support.remediator.orphans import (
+    INTERVAL,
+    SERVER,
+    WALL,
+    Cycles,
+    actions,
+    orphan,
+    refusals,
+    seen,
+    with_stop,
+)
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.remediation import Action, Mode, Refusal
 from tmux_exporter.facts.schedulers import SchedulerState

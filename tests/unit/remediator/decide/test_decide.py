@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.orphans import INTERVAL, SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
-from tests.support.report import agent, leak, pane, session
+from tests.support.literals.report import agent, leak, pane, session
+from tests.support.remediator.orphans import (
+    INTERVAL,
+    SERVER,
+    WALL,
+    Cycles,
+    actions,
+    orphan,
+    refusals,
+    seen,
+    with_stop,
+)
 from tmux_exporter.commands.views.matches import live_view
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.listings import process, table
-from tests.support.orders import HARMLESS, KILL, STOP, pair_order, single_order
-from tests.support.orphans import OWN, orphan
+from tests.support.literals.listings import process, table
+from tests.support.remediator.orders import HARMLESS, KILL, STOP, pair_order, single_order
+from tests.support.remediator.orphans import OWN, orphan
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal

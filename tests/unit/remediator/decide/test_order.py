@@ -1,6 +1,6 @@
 """What a decision hands to the act."""
 
-from tests.support.orphans import INTERVAL, Cycles, orphan, seen
+from tests.support.remediator.orphans import INTERVAL, Cycles, orphan, seen
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Signal, TargetKind
 from tmux_exporter.remediator.decide.candidates import target_of

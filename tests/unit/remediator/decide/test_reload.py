@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.support.orphans import Cycles, orphan, seen, with_stop
+from tests.support.remediator.orphans import Cycles, orphan, seen, with_stop
 from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.remediator.decide.breaker import Why, opened
 from tmux_exporter.remediator.decide.decide import reloaded

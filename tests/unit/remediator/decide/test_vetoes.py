@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.orphans import SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
-from tests.support.report import agent, leak, pane, session
+from tests.support.literals.report import agent, leak, pane, session
+from tests.support.remediator.orphans import SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.remediation import Action, Refusal

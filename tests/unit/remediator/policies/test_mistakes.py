@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.policies import HEAD, ORPHANS, problems, read, write
+from tests.support.remediator.policies import HEAD, ORPHANS, problems, read, write
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.remediator.policies.load import load
 

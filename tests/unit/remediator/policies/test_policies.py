@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.policies import HEAD, ORPHANS, SHIPPED, read, write
+from tests.support.remediator.policies import HEAD, ORPHANS, SHIPPED, read, write
 from tmux_exporter.config.types import Records, Section
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.report import (

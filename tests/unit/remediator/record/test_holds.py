@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.orphans import WALL
+from tests.support.remediator.orphans import WALL
 from tmux_exporter.base.errors import CannotSeeError, UsageError
 from tmux_exporter.base.places import REMEDIATOR_HOLDS
 from tmux_exporter.commands.views.hold import parse_target, parse_time, words

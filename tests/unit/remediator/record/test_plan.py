@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.orders import pair_order
-from tests.support.orphans import WALL, orphan, with_stop
+from tests.support.remediator.orders import pair_order
+from tests.support.remediator.orphans import WALL, orphan, with_stop
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.base.places import REMEDIATOR_PLAN

@@ -1,7 +1,7 @@
 """No false alarm: an hour of a real fleet in which much happens, and one in which nothing does, played again.
 
-`tests/support/record_fleet.py` says what happened in them. The machine had two cores and was fully busy with
-other work in that hour: that its CPU is told is right.
+`tests/support/recorded/record_fleet.py` says what happened in them. The machine had two cores and was
+fully busy with other work in that hour: that its CPU is told is right.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.alert_files import GROUPS, REPOSITORY, RULES, run
-from tests.support.replay import as_test
+from tests.support.alerts.files import GROUPS, REPOSITORY, RULES, run
+from tests.support.recorded.replay import as_test
 
 RECORDED = REPOSITORY / "tests" / "fixtures" / "replay"
 BUSY = [("TmuxHostCpuHigh", level, "") for level in ("critical", "emergency", "warning")]

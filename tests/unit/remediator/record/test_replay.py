@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.orders import KILL, STOP
-from tests.support.orphans import WALL, orphan, seen
+from tests.support.remediator.orders import KILL, STOP
+from tests.support.remediator.orphans import WALL, orphan, seen
 from tests.unit.remediator.decide.test_last_checks import CASES as EVIDENCE
 from tests.unit.remediator.decide.test_last_checks import SHELL, SLEEP, agent, leaked, order
 from tests.unit.remediator.decide.test_last_checks import evidence as of_pair

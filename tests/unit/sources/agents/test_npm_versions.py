@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.listings import process
+from tests.support.literals.listings import process
 from tmux_exporter.facts.process import Process
 from tmux_exporter.sources.agents.npm_versions import LARGEST_BYTES, PackageVersions, parse
 

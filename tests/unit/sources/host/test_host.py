@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import UID, process, table
-from tests.support.mounts import mount_line, own_mount
-from tests.support.recorded_host import TABLE, RecordedHost
+from tests.support.literals.facts import UID, process, table
+from tests.support.literals.mounts import mount_line, own_mount
+from tests.support.recorded.host import TABLE, RecordedHost
 from tmux_exporter.facts.host import CPU_MODES, HostFacts, NetworkDevice
 from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS
 from tmux_exporter.sources.host.host import HostReader

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mounts import mount_line, own_mount
+from tests.support.literals.mounts import mount_line, own_mount
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts, space
 
 PLACES = (b"/home/ann", b"/home/ann/.local/state/tmux-exporter", b"/tmp")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.report import OBSERVER
+from tests.support.literals.report import OBSERVER
 from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import FILE_VERSION, Mode, RemediatorReport, least
 from tmux_exporter.remediator.record.status_file import render, write

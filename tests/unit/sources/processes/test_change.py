@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recorded_proc import CLEAN, ROLES, Machine, reader, role
+from tests.support.recorded.proc import CLEAN, ROLES, Machine, reader, role
 
 
 @pytest.fixture

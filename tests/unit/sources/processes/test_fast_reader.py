@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.fast_on_simulation import FastOnSimulation, SimulatedProc
-from tests.support.simulated_kernel import INIT, SimulatedKernel
-from tests.support.simulated_reader import read_table
+from tests.support.simulation.fast_reader import FastOnSimulation, SimulatedProc
+from tests.support.simulation.kernel import INIT, SimulatedKernel
+from tests.support.simulation.reader import read_table
 from tmux_exporter.facts.process import ProcessTable, Unreadable
 from tmux_exporter.sources.processes import fast_reader, new_pids
 from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS, LINE_SECONDS, LOOK_SECONDS, FastReader

@@ -1,4 +1,4 @@
-"""The full reader on a recorded machine (`tests/support/record_proc.py` made it), whole and damaged."""
+"""The full reader on a machine recorded by `tests/support/recorded/record_proc.py`, whole and damaged."""
 
 import math
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recorded_proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
+from tests.support.recorded.proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
 from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.sources.processes.process import KEPT_ENVIRON
 

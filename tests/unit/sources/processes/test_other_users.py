@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.facts import UID, process
+from tests.support.literals.facts import UID, process
 from tmux_exporter.facts.process import Process
 from tmux_exporter.sources.processes.other_users import strangers
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tests.support.fast_on_simulation import SimulatedProc
-from tests.support.simulated_kernel import SimulatedKernel
+from tests.support.simulation.fast_reader import SimulatedProc
+from tests.support.simulation.kernel import SimulatedKernel
 from tmux_exporter.sources.processes.kernel import ProcKernel
 from tmux_exporter.sources.processes.process import Known, Look, ProcessReader
 from tmux_exporter.sources.processes.self_test import finds_a_child, is_own_mount

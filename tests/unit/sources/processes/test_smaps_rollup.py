@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.child import NOBODY, in_child
 from tests.support.clock import ManualClock, ShiftedClock
-from tests.support.processes import end_process
+from tests.support.isolation.child import NOBODY, in_child
+from tests.support.processes.started import end_process
 from tmux_exporter.facts.process import ProcessId, Proportions
 from tmux_exporter.sources.processes.parse import parse_stat
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader, parse_rollup

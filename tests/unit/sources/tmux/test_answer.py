@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.printed import NONCE, pane_record, server_record
+from tests.support.tmux.printed import NONCE, pane_record, server_record
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.answer import printable, verdict
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.facts import UID, process, table
+from tests.support.literals.facts import UID, process, table
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.tmux import socket_files
 from tmux_exporter.sources.tmux.environment_sockets import NamedPlaces

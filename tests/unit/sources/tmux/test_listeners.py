@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.facts import UID, process, table
+from tests.support.literals.facts import UID, process, table
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.sources.tmux.listeners import ListenerFinder, is_server, parse_unix
 

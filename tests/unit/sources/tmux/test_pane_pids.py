@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.facts import UID, listing, pane, process, table, tmux_server
+from tests.support.literals.facts import UID, listing, pane, process, table, tmux_server
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Query, QueryFailure
 from tmux_exporter.sources.tmux.pane_pids import believe, check_panes

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.printed import NONCE, answer, client_record, pane_record, server_record
+from tests.support.tmux.printed import NONCE, answer, client_record, pane_record, server_record
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Listing, QueryFailure, Session, Window, WindowLink
 from tmux_exporter.sources.tmux import parse_listing

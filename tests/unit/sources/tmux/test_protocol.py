@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile import finished, message, opened, output
+from tests.support.tmux.hostile import finished, message, opened, output
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.protocol import MAX_ANSWER, Conversation, frame, request
 from tmux_exporter.sources.tmux.query import command_list, screen_list

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.facts import UID
+from tests.support.literals.facts import UID
 from tmux_exporter.sources.tmux.socket_files import (
     MAX_ENTRIES,
     MAX_FOLDERS,

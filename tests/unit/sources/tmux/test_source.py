@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.facts import listing, process, table
+from tests.support.literals.facts import listing, process, table
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Listing, Query, QueryFailure
 from tmux_exporter.sources.tmux.listeners import Listener

@@ -1,0 +1,196 @@
+"""The promises of docs/safety.md, each without the guard that keeps it.
+
+A plugin for pytest: with `-p tests.support.gates.mutants` and the name of a guard in TMUX_EXPORTER_MUTANT the
+tests run without that guard. The one that proves its promise must fail then.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tmux_exporter.facts.remediation import Mode
+from tmux_exporter.remediator import lock, loop
+from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.decide import cycle, decide, last_checks, objections, protection, vetoes
+from tmux_exporter.remediator.record import audit, audit_fields, log_fields
+
+VARIABLE = "TMUX_EXPORTER_MUTANT"
+
+
+def _put(place: object, name: str, value: object) -> None:
+    """Set an attribute of a module or class, whatever its type is."""
+    setattr(place, name, value)
+
+
+def _without_veto(guard: Callable[[Any], bool]) -> Callable[[], None]:
+    def mutate() -> None:
+        _put(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows is not guard))
+
+    return mutate
+
+
+def _without_proof(guard: Callable[[Any], bool]) -> Callable[[], None]:
+    def mutate() -> None:
+        _put(last_checks, "PROOFS", tuple(each for each in last_checks.PROOFS if each.holds is not guard))
+
+    return mutate
+
+
+def _steps(*names: str) -> None:
+    by_name = dict(terminate.STEPS)
+    _put(terminate, "STEPS", tuple(terminate.Step(name, by_name[name]) for name in names))
+
+
+def _sleep_first() -> None:
+    names = [step.name for step in terminate.STEPS]
+    place = names.index("stop")
+    _steps(*names[:place], "end_last", *names[place:])
+
+
+def _no_intent() -> None:
+    _steps(*(step.name for step in terminate.STEPS if step.name != "record_intent"))
+
+
+def _no_outcome() -> None:
+    _put(terminate, "_record_outcome", lambda _, __, result: result)
+
+
+def _by_pid() -> None:
+    """Signals go to numbers, and whether one is gone is asked of its number."""
+    pids: dict[int, int] = {}
+    opened = terminate._Attempt.open
+
+    def open_one(self: Any, pid: int) -> int:
+        descriptor = opened(self, pid)
+        pids[descriptor] = pid
+        return descriptor
+
+    def send(descriptor: int, number: int) -> None:
+        try:
+            os.kill(pids[descriptor], number)
+        except ProcessLookupError:
+            return
+
+    def is_gone(descriptor: int, seconds: float = 0.0) -> bool:
+        time.sleep(seconds)
+        return not os.path.exists(f"/proc/{pids[descriptor]}")
+
+    _put(terminate._Attempt, "open", open_one)
+    _put(terminate, "_send", send)
+    _put(terminate, "_is_gone", is_gone)
+
+
+def _no_lock() -> None:
+    class Free:
+        LOCK_EX, LOCK_NB = fcntl.LOCK_EX, fcntl.LOCK_NB
+
+        @staticmethod
+        def flock(_: int, __: int) -> None:
+            """Everybody gets it."""
+
+    _put(lock, "fcntl", Free)
+
+
+def _lock_of_the_session() -> None:
+    take = lock.take
+    _put(lock, "take", lambda folders, *more: take(tuple(folders)[1:], *more))
+
+
+def _never_off() -> None:
+    _put(loop, "is_off", lambda _: False)
+
+
+def _one_look() -> None:
+    _put(cycle, "OBSERVATIONS", 1)
+
+
+def _no_maximum() -> None:
+    _put(cycle.Cycle, "_too_many", lambda _: False)
+
+
+def _no_budget() -> None:
+    objection = cycle.Cycle._objection
+
+    def generous(self: Any, key: Any, counted: Any, left: int, circuit: Any) -> Any:
+        return objection(self, key, [], 1, circuit)
+
+    _put(cycle.Cycle, "_objection", generous)
+
+
+def _no_shield() -> None:
+    for each in (protection, objections):
+        _put(each, "shield", lambda *_: None)
+
+
+def _always_enforce() -> None:
+    _put(loop, "least", lambda *_: Mode.ENFORCE)
+
+
+def _never_reopened() -> None:
+    """Whatever has become of the file: the one that is open goes on being written."""
+    reopen = audit.Audit._reopen
+
+    def careless(self: Any) -> None:
+        if self._descriptor is None:
+            reopen(self)
+
+    _put(audit.Audit, "_reopen", careless)
+
+
+def _kill_at_once() -> None:
+    _put(terminate, "stages_refusal", lambda *_: None)
+    _put(last_checks, "stages_refusal", lambda *_: None)
+
+
+def _targets_on_record() -> None:
+    of_subject = audit_fields._of_subject
+    _put(
+        audit_fields,
+        "_of_subject",
+        lambda subject: {**of_subject(subject), "targets": getattr(subject, "targets", ())},
+    )
+
+
+def _called_by_its_name() -> None:
+    pane_line = log_fields.pane_line
+    _put(log_fields, "pane_line", lambda it, *more: f"{it.candidate.target.session}: {pane_line(it, *more)}")
+
+
+def _at_once() -> None:
+    _put(decide, "reloaded", lambda _, __, state, ___: state)
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    "loop.least": _always_enforce,
+    "terminate.STEPS": _sleep_first,
+    "terminate.pidfd": _by_pid,
+    "terminate.record_intent": _no_intent,
+    "terminate.record_outcome": _no_outcome,
+    "audit.reopen": _never_reopened,
+    "lock.flock": _no_lock,
+    "lock.take": _lock_of_the_session,
+    "switch.is_off": _never_off,
+    "cycle.OBSERVATIONS": _one_look,
+    "cycle.too_many": _no_maximum,
+    "cycle.objection": _no_budget,
+    "decide.reloaded": _at_once,
+    "protection.shield": _no_shield,
+    "last_checks.stages_refusal": _kill_at_once,
+    "log_fields.pane_line": _called_by_its_name,
+    "audit_fields.of_subject": _targets_on_record,
+    **{f"vetoes.{guard.__name__}": _without_veto(guard) for guard in (each.allows for each in vetoes.VETOES)},
+    **{
+        f"last_checks.{guard.__name__}": _without_proof(guard)
+        for guard in (each.holds for each in last_checks.PROOFS)
+    },
+}
+"""By the name that docs/safety.md gives it, what takes a guard away."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if name := os.environ.get(VARIABLE):
+        MUTANTS[name]()

@@ -1,0 +1,32 @@
+"""The systemd units that are shipped, and what stands in them."""
+
+import configparser
+import os
+import subprocess
+from pathlib import Path
+
+UNITS = Path(__file__).parents[3] / "deploy" / "systemd"
+EXPORTER = UNITS / "tmux-exporter.service"
+REMEDIATOR = UNITS / "tmux-remediator@.service"
+
+
+def service_of(unit: Path) -> configparser.SectionProxy:
+    """Its section [Service], the last of several lines for a key."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(unit.read_text())
+    return parser["Service"]
+
+
+def verified(unit: Path, home: Path) -> list[str]:
+    """What systemd has to say against a unit as it stands there, for a user with that home."""
+    manager = "--user" if unit.name == EXPORTER.name else "--system"
+    done = subprocess.run(
+        ["systemd-analyze", manager, "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
+    )
+    return [line for line in done.stderr.splitlines() if unit.stem in line]
