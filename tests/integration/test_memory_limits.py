@@ -7,10 +7,10 @@ from pathlib import Path
 import libtmux
 import psutil
 
+from tests.support.literals.scripted import sampler_of
 from tests.support.processes.started import server_pid
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, LimitSettings, SignatureConfig
-from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.memory_limits import LimitReader, parse_memory_cgroup
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.tmux.source import TmuxSource
@@ -21,13 +21,12 @@ MIB = 2**20
 def limits(config: Config, cgroup_root: Path, server: int) -> dict[str, int | None]:
     """The memory limit of each session and, by `session agent`, each agent of this server in one sample."""
     clock = SystemClock()
-    sampler = Sampler(
-        config,
-        clock,
+    sampler = sampler_of(
         ProcReader(uid=os.getuid(), clock=clock),
         TmuxSource(config.tmux, uid=os.getuid(), clock=clock, environ=os.environ),
-        LimitReader(clock=clock, cgroup_root=str(cgroup_root)),
-        default_socket="/nowhere",
+        clock=clock,
+        config=config,
+        limits=LimitReader(clock=clock, cgroup_root=str(cgroup_root)),
     )
     report = sampler.sample()
     (label,) = (each.server for each in report.servers if each.pid == server)

@@ -12,6 +12,7 @@ import libtmux
 import psutil
 import pytest
 
+from tests.support.literals.scripted import sampler_of
 from tests.support.processes.odd import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tests.support.processes.started import server_pid
 from tmux_exporter.base.clock import SystemClock
@@ -19,7 +20,6 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.config import Config
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.fast_reader import FastReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
@@ -259,14 +259,8 @@ def test_a_system_without_proc_is_read_by_psutil(tmp_path: Path) -> None:
 def test_a_fleet_is_seen_by_psutil(tmux_server: Callable[[str], libtmux.Server]) -> None:
     server = tmux_server("portable")
     pid = server_pid(server)
-    sampler = Sampler(
-        Config(),
-        CLOCK,
-        portable(),
-        TmuxSource(Config().tmux, uid=UID, clock=CLOCK, environ=os.environ),
-        LimitReader(clock=CLOCK),
-        default_socket="/nowhere",
-    )
+    tmux = TmuxSource(Config().tmux, uid=UID, clock=CLOCK, environ=os.environ)
+    sampler = sampler_of(portable(), tmux, clock=CLOCK, limits=LimitReader(clock=CLOCK))
     report = sampler.sample()
     (label,) = (each.server for each in report.servers if each.pid == pid)
     (usage,) = (each.usage for each in report.sessions if each.server == label)

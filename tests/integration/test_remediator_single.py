@@ -142,7 +142,7 @@ def slow_after_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable
         meanwhile()
         return find_agents(*args, **more)
 
-    patch.setattr("tmux_exporter.sampling.sampler.find_agents", slowly)
+    patch.setattr("tmux_exporter.sampling.stages.agents.find_agents", slowly)
 
 
 Slow = Callable[[Fleet, pytest.MonkeyPatch, Callable[[], object]], None]

@@ -6,9 +6,14 @@ from typing import TypeVar
 
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import Label, label_text, suffixed
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.tmux import TmuxView
 
 K = TypeVar("K")
 T = TypeVar("T")
+
+SessionLabels = Mapping[tuple[ProcessId, str], Label]
+"""The label of each session by its server's process and its id there."""
 
 
 def unique_labels(raws: Mapping[K, str], fallback: Callable[[K], str] = str) -> dict[K, Label]:
@@ -34,6 +39,16 @@ def unique_labels(raws: Mapping[K, str], fallback: Callable[[K], str] = str) -> 
             numbers[text] = number
             taken.add(label)
         labels[key] = label
+    return labels
+
+
+def session_labels(view: TmuxView) -> SessionLabels:
+    """The labels of all listed sessions, each unique on its server."""
+    labels: dict[tuple[ProcessId, str], Label] = {}
+    for server in view.servers:
+        if (listing := server.listing) is not None:
+            unique = unique_labels({session.id: session.name for session in listing.sessions})
+            labels.update({(listing.server, session_id): label for session_id, label in unique.items()})
     return labels
 
 

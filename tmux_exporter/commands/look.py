@@ -20,10 +20,13 @@ from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render as render_json
 from tmux_exporter.sampling.open import open_sampler, require_tmux
-from tmux_exporter.sampling.sampler import SETTLE_SECONDS, Sampler
+from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.doctor import look
 from tmux_exporter.sources.own.running_exporter import RunningExporter
 from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+
+_SETTLE_SECONDS = 1.0
+"""Between two samples, where one alone leaves a leak in doubt."""
 
 
 def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
@@ -96,7 +99,7 @@ def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[R
     sampler = _open(config, environ, known)
     report = sampler.sample()
     if sampler.unsettled:
-        Event().wait(SETTLE_SECONDS)
+        Event().wait(_SETTLE_SECONDS)
         report = sampler.sample()
     return report
 
@@ -106,7 +109,7 @@ def settled_look(config: Config, environ: Mapping[str, str], known: Sequence[Rem
     sampler = _open(config, environ, known)
     snapshot = sampler.look()
     if sampler.unsettled:
-        Event().wait(SETTLE_SECONDS)
+        Event().wait(_SETTLE_SECONDS)
         snapshot = sampler.look()
     return snapshot
 

@@ -11,7 +11,7 @@ from tmux_exporter.base.places import runtime_path, state_path
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.agent_clues import open_watch
-from tmux_exporter.sampling.protocols import CommandSource, OperationSource, ServerSource
+from tmux_exporter.sampling.protocols import CommandSource, OperationSource, ServerSource, Sources
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.state_file import StateFile, boot_id
 from tmux_exporter.sources.host.host import HostReader
@@ -43,32 +43,33 @@ def open_sampler(
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
     """
-    uid = os.getuid()
-    root = config.processes.root
-    processes = open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST)
+    uid, root = os.getuid(), config.processes.root
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
-    limits = LimitReader(clock=clock, proc_root=root)
-    remediator = RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock)
-    # Where programs, we and everybody write.
-    places = (environ.get("HOME", ""), str(state_path(environ)), "/tmp")  # noqa: S108
-    host = HostReader(clock=clock, proc_root=root, places=places, uid=uid)
-    # Where tmux looks for a process that has no TMUX_TMPDIR.
-    default_socket = f"/tmp/tmux-{uid}/default"  # noqa: S108
+    sources = Sources(
+        processes=open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST),
+        tmux=tmux or open_tmux(config, clock, environ),
+        limits=LimitReader(clock=clock, proc_root=root),
+        remediator=RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock),
+        # Where programs, we and everybody write.
+        host=HostReader(
+            clock=clock,
+            proc_root=root,
+            places=(environ.get("HOME", ""), str(state_path(environ)), "/tmp"),  # noqa: S108
+            uid=uid,
+        ),
+        circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        proportions=RollupReader(clock=clock, proc_root=root),
+        reports=reports,
+        commands=commands,
+        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
+    )
     return Sampler(
         config,
         clock,
-        processes,
-        tmux or open_tmux(config, clock, environ),
-        limits,
-        default_socket=default_socket,
-        remediator=remediator,
-        host=host,
-        circumstances=CircumstanceReader(clock=clock, proc_root=root),
-        proportions=RollupReader(clock=clock, proc_root=root),
+        sources,
+        # Where tmux looks for a process that has no TMUX_TMPDIR.
+        default_socket=f"/tmp/tmux-{uid}/default",  # noqa: S108
         operations=operations,
-        reports=reports,
-        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
-        commands=commands,
         memory=state.load(),
         keep=state.keep if keeps else None,
         counting=counting,

@@ -1,6 +1,7 @@
-"""What a sample is made of: the looks that a sampler takes, by real sources or by those of a test."""
+"""The sources of a sample: what a sampler reads, from this machine or from a test."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from tmux_exporter.config import TmuxSettings
@@ -11,6 +12,7 @@ from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.agent_clues import AgentWatch
 
 
 class ProcessSource(Protocol):
@@ -86,3 +88,19 @@ class CommandSource(Protocol):
 
     def harvest(self) -> CommandHarvest | None:
         """What has ended since the last harvest; None where it is not wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The sources of one sampler; None: that part of the report stays unknown or empty."""
+
+    processes: ProcessSource
+    tmux: ServerSource
+    limits: LimitSource
+    remediator: RemediatorSource | None = None
+    host: HostSource | None = None
+    circumstances: CircumstanceSource | None = None
+    proportions: ProportionSource | None = None
+    reports: OperationSource | None = None
+    commands: CommandSource | None = None
+    watch: AgentWatch | None = None

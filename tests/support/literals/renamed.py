@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from tests.support.clock import ManualClock
 from tests.support.literals.facts import listing, pane, process, table, tmux_server, tmux_view
-from tests.support.literals.scripted import Bounds, Processes, Servers
+from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tmux_exporter.config import Config
 from tmux_exporter.facts.process import Process
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import ServerView
 from tmux_exporter.metrics.catalogue.family import Kind
 from tmux_exporter.metrics.collectors import collect_all
-from tmux_exporter.sampling.sampler import Sampler
 
 NAMES = ("a", "b", "c")
 SOCKET = "/tmp/tmux-1000/default"
@@ -165,9 +164,7 @@ class Watched:
         self.world.new_session(1, 1)
         self._clock = ManualClock()
         self._tables, self._views = Processes(), Servers()
-        self._sampler = Sampler(
-            Config(), self._clock, self._tables, self._views, Bounds(), default_socket=SOCKET
-        )
+        self._sampler = sampler_of(self._tables, self._views, clock=self._clock, default_socket=SOCKET)
         self._counted_ticks: Counter[int] = Counter()
         self._first = True
 

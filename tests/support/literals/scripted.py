@@ -2,9 +2,20 @@
 
 from collections.abc import Iterable
 
-from tmux_exporter.config import TmuxSettings
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.process import MemoryBounds, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.protocols import (
+    CircumstanceSource,
+    HostSource,
+    LimitSource,
+    ProcessSource,
+    ProportionSource,
+    ServerSource,
+    Sources,
+)
+from tmux_exporter.sampling.sampler import Sampler
 
 
 class Processes:
@@ -38,3 +49,27 @@ class Bounds:
     def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
         list(processes)
         return MemoryBounds()
+
+
+def sampler_of(
+    processes: ProcessSource,
+    tmux: ServerSource,
+    *,
+    clock: Clock,
+    config: Config | None = None,
+    default_socket: str = "/tmp/tmux-1000/default",
+    limits: LimitSource | None = None,
+    host: HostSource | None = None,
+    circumstances: CircumstanceSource | None = None,
+    proportions: ProportionSource | None = None,
+) -> Sampler:
+    """A sampler on these sources alone."""
+    sources = Sources(
+        processes=processes,
+        tmux=tmux,
+        limits=limits or Bounds(),
+        host=host,
+        circumstances=circumstances,
+        proportions=proportions,
+    )
+    return Sampler(config or Config(), clock, sources, default_socket=default_socket)

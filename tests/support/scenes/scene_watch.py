@@ -2,11 +2,11 @@
 
 import os
 
+from tests.support.literals.scripted import sampler_of
 from tests.support.scenes.scene import Scene
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.report import LeakReport, Report
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.leak_details import CircumstanceReader
 
@@ -16,12 +16,12 @@ class SceneWatch:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._sampler = Sampler(
-            Config(tmux=TmuxSettings(query_timeout=0.4)),
-            scene.clock,
+        self._sampler = sampler_of(
             scene,
             scene.source,
-            LimitReader(clock=scene.clock),
+            clock=scene.clock,
+            config=Config(tmux=TmuxSettings(query_timeout=0.4)),
+            limits=LimitReader(clock=scene.clock),
             default_socket=str(scene.base / "none" / f"tmux-{os.getuid()}" / "default"),
             circumstances=CircumstanceReader(clock=scene.clock),
         )

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import libtmux
 
 from tests.support.clock import ShiftedClock
+from tests.support.literals.scripted import sampler_of
 from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import AgentReport, PaneReport, Report
-from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
@@ -25,13 +25,11 @@ class Watch:
         self.pid = server_pid(server)
         self.clock = ShiftedClock()
         uid = os.getuid()
-        self.sampler = Sampler(
-            Config(),
-            self.clock,
+        self.sampler = sampler_of(
             ProcReader(uid=uid, clock=self.clock),
             TmuxSource(Config().tmux, uid=uid, clock=self.clock, environ=os.environ),
-            LimitReader(clock=self.clock),
-            default_socket="/nowhere",
+            clock=self.clock,
+            limits=LimitReader(clock=self.clock),
             proportions=RollupReader(clock=self.clock),
         )
 

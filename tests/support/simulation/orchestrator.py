@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from tests.support.clock import ManualClock
 from tests.support.literals.listings import BOOT, TICKS, listing, process, table, tmux_view
-from tests.support.literals.scripted import Bounds
+from tests.support.literals.scripted import sampler_of
 from tmux_exporter.config import Config, SamplingSettings, TmuxSettings
 from tmux_exporter.facts.process import Problem, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import ServerView, TmuxView
@@ -102,12 +102,11 @@ class World:
 
     def sampler(self) -> Sampler:
         """The product's eye on this world."""
-        return Sampler(
-            Config(sampling=SamplingSettings(interval=self._interval)),
-            self.clock,
+        return sampler_of(
             _Read(self._processes),
             _Servers(self._servers),
-            Bounds(),
+            clock=self.clock,
+            config=Config(sampling=SamplingSettings(interval=self._interval)),
             default_socket=SOCKET,
         )
 

@@ -17,7 +17,7 @@ from tests.support.literals.facts import (
     tmux_server,
     tmux_view,
 )
-from tests.support.literals.scripted import Bounds, Processes, Servers
+from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tmux_exporter.analysis.report import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts
@@ -41,14 +41,11 @@ def sampler(
     host: HostSource | None = None,
     circumstances: CircumstanceSource | None = None,
 ) -> Sampler:
-    return Sampler(
-        Config(),
-        clock or ManualClock(),
+    return sampler_of(
         # The first sample takes two readings.
         Processes(*(each for each, _ in steps[:1]), *(each for each, _ in steps)),
         Servers(*(each for _, each in steps)),
-        Bounds(),
-        default_socket="/tmp/tmux-1000/default",
+        clock=clock or ManualClock(),
         host=host,
         circumstances=circumstances,
     )
@@ -194,7 +191,7 @@ def test_a_failed_sample_holds_the_last_one_and_then_tells_nothing_of_tmux() -> 
 
 def test_settings_of_tmux_reach_its_source_when_they_change() -> None:
     servers = Servers()
-    taken = Sampler(Config(), ManualClock(), Processes(), servers, Bounds(), default_socket="")
+    taken = sampler_of(Processes(), servers, clock=ManualClock())
     taken.configure(Config())
     taken.configure(Config(limits=LimitSettings(series=1000)))
     assert servers.settings == []

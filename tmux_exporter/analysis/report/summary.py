@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import Accounts, Totals
@@ -9,6 +10,7 @@ from tmux_exporter.analysis.leaks.kinds import name_of
 from tmux_exporter.analysis.memory.limits import lowest_limit
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.report.counter_keys import (
+    UNATTRIBUTED,
     GroupKey,
     leak_key,
     leak_places,
@@ -35,6 +37,7 @@ from tmux_exporter.facts.report import (
     AgentReport,
     LeakReport,
     PaneReport,
+    Report,
     SchedulerReport,
     ServerReport,
     SessionReport,
@@ -44,27 +47,36 @@ from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What is counted since the start: `missed` are processes that a listing missed and a later one had."""
+
+    usage: Accounts[GroupKey]
+    queries: QueryStats
+    agents: AgentCounts
+    missed: int = 0
+
+
 class Summary:
-    """Adds up one snapshot. `accounts` must have observed `groups(snapshot)` of the same sample."""
+    """Adds up one snapshot. `counters` must have observed the same sample."""
 
     def __init__(
         self,
         snapshot: Snapshot,
-        accounts: Accounts[GroupKey],
-        queries: QueryStats,
-        agents: AgentCounts,
+        counters: Counters,
         *,
         bounds: MemoryBounds,
         limits: LimitSettings,
         costs: Costs | None = None,
     ) -> None:
         self._snapshot = snapshot
-        self._accounts = accounts
-        self._queries = queries
+        self._accounts = counters.usage
+        self._queries = counters.queries
         self._bounds = bounds
         self._limits = limits
         self._lowest_limits: dict[tuple[frozenset[Cgroup | None], int | None], int | None] = {}
-        self._agents = agents
+        self._agents = counters.agents
+        self._missed = counters.missed
         self._table = snapshot.table
         self._members = snapshot.members()
         self._costs = costs or Costs()
@@ -79,6 +91,31 @@ class Summary:
             for pane in listing.panes:
                 self._panes_of.setdefault((listing.server, pane.session_id), []).append(pane)
         self._labels = server_labels(snapshot)
+
+    def report(self, *, timestamp: float, interval: float) -> Report:
+        """The report of this sample without what is not of this snapshot: other sources, times, counts."""
+        table, view = self._snapshot.table, self._snapshot.view
+        return Report(
+            timestamp=timestamp,
+            duration_seconds=0.0,
+            interval_seconds=interval,
+            complete=self._snapshot.complete,
+            samples={},
+            servers=self.servers(),
+            sessions=self.sessions(),
+            panes=self.panes(),
+            agents=self.agents(),
+            schedulers=self.schedulers(),
+            scheduler_cpu_seconds_total=self.scheduler_cpu(),
+            agent_recovery=self._agents.recovery(),
+            leaks=self.leaks(),
+            leaked_cpu_seconds_total=self.leaked_cpu(),
+            stale_sockets=view.stale_sockets,
+            unreadable_processes=table.unreadable,
+            unattributed_cpu_seconds_total=self._accounts.cpu_seconds(UNATTRIBUTED),
+            discovery_missed_total=self._missed,
+            problems=view.problems,
+        )
 
     def servers(self) -> tuple[ServerReport, ...]:
         """Every server that is shown, whether it answers or not."""

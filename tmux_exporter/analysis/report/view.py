@@ -55,6 +55,20 @@ class Snapshot:
         pids = [pane.pid for pane in panes if pane.pid is not None]
         return tuple(self.table.processes[pid].id for pid in pids if pid in self.table.processes)
 
+    @property
+    def complete(self) -> bool:
+        """Nothing is unknown; of a server that is known to have ended nothing is."""
+        return (
+            self.table.complete
+            and all(server.up or server.ended for server in self.view.servers)
+            and not self.view.problems
+        )
+
+    def limited(self) -> set[ProcessId]:
+        """The processes whose memory limits bound sessions, panes and agents."""
+        panes = [pane for _, pane in self.panes().values()]
+        return {*self.roots(panes), *(agent.process for agent in self.agents)}
+
     def members(self) -> Members:
         """The living processes of each listed pane."""
         known = self.living

@@ -5,12 +5,10 @@ from dataclasses import replace
 from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, pane, table, tmux_view
 from tests.support.literals.lives import SERVER, agent, shell
-from tests.support.literals.scripted import Bounds, Processes, Servers
+from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.departed import KEPT_SECONDS
-from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
-from tmux_exporter.sampling.sampler import Sampler
 
 LABELS = ("default", "$0", "lead")
 UP = answering(SERVER, pane("%0", 200))
@@ -73,9 +71,7 @@ def test_cpu_by_state_of_a_whole_sample() -> None:
     at_work = [table(SERVER, shell(front=False), replace(agent(300), cpu_ticks=used)) for used in (500, 650)]
     tables = [at_work[0], at_work[0], at_work[1], *(table(SERVER, shell()) for _ in range(2))]
     clock = ManualClock()
-    sampler = Sampler(
-        Config(), clock, Processes(*tables), Servers(*[view] * 4), Bounds(), default_socket="/tmp/x"
-    )
+    sampler = sampler_of(Processes(*tables), Servers(*[view] * 4), clock=clock)
     reports = [sampler.sample() for _ in range(4)]
     assert [each.agents[0].up for each in reports] == [True, True, True, False]
     cpu = [sum(each.agents[0].state_cpu_seconds_total.values()) for each in reports]

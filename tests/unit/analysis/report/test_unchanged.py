@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, pane, process, silent, table, tmux_environ, tmux_view
-from tests.support.literals.scripted import Bounds, Processes, Servers
+from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.analysis.cpu.counters import Totals
@@ -18,14 +18,12 @@ from tmux_exporter.analysis.report.counter_keys import account_facts
 from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
 from tmux_exporter.analysis.report.usage import Costs, usage
 from tmux_exporter.analysis.report.view import PaneMembers, Snapshot, processes_of
-from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Report, Usage
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.sampler import Sampler
 
 CHECK_IN = "sleep 60 && tmux send-keys -t '$0:0' hello"
 PROGRAMS = (
@@ -151,13 +149,10 @@ def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
 def reports(seed: int) -> list[Report]:
     steps = list(history(seed))
     clock = ManualClock(time=10.0)
-    sampler = Sampler(
-        Config(),
-        clock,
+    sampler = sampler_of(
         Processes(steps[0][0], *(each for each, _ in steps)),
         Servers(*(each for _, each in steps)),
-        Bounds(),
-        default_socket="/tmp/tmux-1000/default",
+        clock=clock,
     )
     taken = []
     for _ in steps:
@@ -216,7 +211,7 @@ def test_costs_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> N
     "facts",
     [
         "tmux_exporter.analysis.report.unchanged.Makes.number",
-        "tmux_exporter.sampling.sampler.shape",
+        "tmux_exporter.sampling.stages.ownership.shape",
     ],
 )
 def test_facts_that_are_too_few_show(facts: str, monkeypatch: pytest.MonkeyPatch) -> None:

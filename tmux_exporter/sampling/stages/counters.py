@@ -1,0 +1,48 @@
+"""Stage: counters of CPU, I/O, agents and tmux queries: process accounting per pane, session, agent, ..."""
+
+from collections.abc import Callable
+
+from tmux_exporter.analysis.agents.counters import AgentCounts
+from tmux_exporter.analysis.cpu.counters import Accounts
+from tmux_exporter.analysis.report.counter_keys import GroupKey, Paid, account_facts
+from tmux_exporter.analysis.report.query_stats import QueryStats
+from tmux_exporter.analysis.report.summary import Counters
+from tmux_exporter.analysis.report.unchanged import Repeated
+from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.sampling.stages.facts import Dependencies
+
+
+class CounterStage:
+    """Counts from the first sample on; every counter starts at 0."""
+
+    def __init__(self, *, counting: bool) -> None:
+        """Without `counting` what processes use is not counted: those counters stay 0."""
+        self._counting = counting
+        self._begun = False
+        self._paid: Repeated[Paid] = Repeated()
+        self._accounts: Accounts[GroupKey] = Accounts()
+        self._queries = QueryStats()
+        self._agents = AgentCounts()
+        self._missed = 0
+
+    def begin(self, read: Callable[[], ProcessTable]) -> None:
+        """Read the processes once more before the first sample, so that counters begin with that one.
+
+        What ended unseen while the first reading was taken may leave its usage to its parent then, but not
+        at the second.
+        """
+        if self._counting and not self._begun:
+            self._accounts.observe(read(), {})
+            self._begun = True
+
+    def observe(self, snapshot: Snapshot, same: Dependencies) -> Counters:
+        """Count one sample; `same` are the dependencies of its agents."""
+        paid = self._paid.of(same and (same, account_facts(snapshot)), lambda: Paid.by(snapshot))
+        if self._counting:
+            self._accounts.observe(snapshot.table, paid.groups, paid.sinks)
+        self._accounts.retain(paid.shown, snapshot.table.taken_at)
+        self._queries.observe(snapshot.view.servers)
+        self._agents.observe(snapshot.lives, snapshot.view.servers, snapshot.table.taken_at)
+        self._missed += snapshot.table.missed
+        return Counters(usage=self._accounts, queries=self._queries, agents=self._agents, missed=self._missed)

@@ -1,0 +1,64 @@
+"""Stage: operations that programs report, and tmux commands that the kernel shows."""
+
+from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.tmux_commands import Commands
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.config import Config
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.report import CommandsReport, OperationsReport
+from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.protocols import CommandSource, OperationSource
+
+OWN_PROC = "/proc"
+
+
+class OperationStage:
+    """Reads both; counts them since the start."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        operations: Operations | None,
+        reports: OperationSource | None,
+        commands: CommandSource | None,
+    ) -> None:
+        """`reports` feeds `operations`; None where nobody does."""
+        self._clock = clock
+        self._operations = operations or Operations()
+        self._reports = reports
+        self._commands = commands
+        self._counts = Commands()
+
+    def configure(self, config: Config) -> None:
+        """Watch commands, or not, from now on."""
+        if self._commands:
+            settings = config.operations
+            self._commands.configure(
+                wanted=settings.watch_commands, most_per_second=settings.max_execs_per_second
+            )
+
+    def operations(self, table: ProcessTable, config: Config) -> OperationsReport | None:
+        """What programs reported; None where another exporter gets it."""
+        settings = config.operations
+        # The kernel names senders as we know them; under another root the table may know them otherwise.
+        judges = table.complete and config.processes.root == OWN_PROC
+
+        def read() -> OperationsReport:
+            self._operations.configure(settings.names, settings.max_names, exemplars=settings.exemplars)
+            return self._operations.report(
+                table.processes.keys() if judges else None, self._clock.monotonic()
+            )
+
+        return self._reports.read(read) if self._reports else read()
+
+    def commands(self, view: TmuxView) -> tuple[CommandsReport | None, dict[str, bool]]:
+        """The tmux commands that were seen, and whether the kernel shows them where that is wanted."""
+        harvest = self._commands.harvest() if self._commands else None
+        if harvest is None:
+            return None, {}
+        servers = {each.socket: each.label for each in view.servers}
+        return self._counts.report(harvest, servers, view.places), {"commands": harvest.listening}
+
+    def succeeded(self, operations: OperationsReport | None) -> dict[str, bool]:
+        """Whether reports come to us, where somebody could send any."""
+        return {"operations": operations is not None} if self._reports else {}
