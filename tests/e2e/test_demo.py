@@ -17,7 +17,7 @@ from tests.support.processes.started import end_process, is_gone
 from tests.support.programs.demo import belongings
 from tests.support.programs.up import LOOPBACK, Up, get, listening, query
 from tests.support.wait import wait_for
-from tmux_exporter.base.places import REMEDIATOR_AUDIT
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT
 
 AGENTS = {
     ("billing", "Claude-Agent", "claude"),

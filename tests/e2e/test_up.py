@@ -23,7 +23,7 @@ from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_STATUS
 from tmux_exporter.commands.up.up import refuse_sudo
 
 

@@ -17,7 +17,7 @@ from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.sources.processes.fast_reader import FastReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.open import open_processes
-from tmux_exporter.sources.processes.other_users import strangers
+from tmux_exporter.sources.processes.other_users import find_other_users
 
 SECONDS = float(os.environ.get("TMUX_EXPORTER_CHURN_SECONDS", "3600"))
 PER_SECOND = 30
@@ -33,7 +33,7 @@ def differences(before: ProcessTable, table: ProcessTable, after: ProcessTable) 
     Strangers are left out: their figures and their end are late by design.
     """
     wrong: Wrong = set()
-    apart = strangers({**table.processes, **before.processes, **after.processes}, os.getuid())
+    apart = find_other_users({**table.processes, **before.processes, **after.processes}, os.getuid())
     for pid in (before.processes.keys() | table.processes.keys() | after.processes.keys()) - apart:
         first, seen, last = (each.processes.get(pid) for each in (before, table, after))
         if first is None or last is None:

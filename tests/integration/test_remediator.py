@@ -21,7 +21,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerOutcome

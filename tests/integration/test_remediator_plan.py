@@ -19,7 +19,7 @@ from tests.support.remediator.policies import HEAD, write
 from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import REMEDIATOR_PLAN
+from tmux_exporter.base.paths import REMEDIATOR_PLAN
 from tmux_exporter.commands.views.matches import live_view
 from tmux_exporter.config import Config
 from tmux_exporter.facts.remediation import Mode, Refusal

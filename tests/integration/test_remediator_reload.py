@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.remediator.policies import HEAD, write
 from tests.support.wait import wait_for
-from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
 from tmux_exporter.sources.own.remediator_status import parse_status
 
 POLICIES = (

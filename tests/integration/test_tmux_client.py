@@ -26,7 +26,7 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey, QueryFailure
 from tmux_exporter.sources.tmux import ask as tmux_client
 from tmux_exporter.sources.tmux import client_transport, protocol, socket_transport
-from tmux_exporter.sources.tmux.answer import Outcome, screens_verdict, verdict
+from tmux_exporter.sources.tmux.answer import ExchangeResult, judge_listing, judge_screens
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.client_transport import ProgramError, ProgramExchange
 from tmux_exporter.sources.tmux.query import command_list, new_nonce
@@ -195,11 +195,11 @@ def test_the_program_is_not_run_for_a_socket_of_another_owner(
         assert "another user" in answer.detail
     with pytest.raises(ProgramError, match="another user"), selectors.PollSelector() as selector:
         ProgramExchange(
-            (str(server.path), server.pid), os.getuid() + 1, ("list-panes",), screens_verdict, selector
+            (str(server.path), server.pid), os.getuid() + 1, ("list-panes",), judge_screens, selector
         )
 
 
-def run_program(path: Path, server: TmuxUnderTest) -> Outcome:
+def run_program(path: Path, server: TmuxUnderTest) -> ExchangeResult:
     """Run the program of a living server against any socket."""
     nonce = new_nonce()
     with selectors.PollSelector() as selector:
@@ -207,7 +207,7 @@ def run_program(path: Path, server: TmuxUnderTest) -> Outcome:
             (str(path), server.pid),
             os.getuid(),
             command_list(nonce, None),
-            partial(verdict, nonce=nonce),
+            partial(judge_listing, nonce=nonce),
             selector,
         )
         while exchange.outcome is None:

@@ -27,7 +27,7 @@ from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.tmux import socket_files
 from tmux_exporter.sources.tmux import source as tmux_servers
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
-from tmux_exporter.sources.tmux.socket_files import Standing, look, scan
+from tmux_exporter.sources.tmux.socket_files import PathState, check_path, scan
 from tmux_exporter.sources.tmux.source import TmuxSource, process_cpu_seconds
 
 UID = os.getuid()
@@ -396,10 +396,10 @@ def test_an_unreadable_folder_is_a_problem_and_not_no_server(machine: Machine) -
         os.chown(closed, NOBODY, NOBODY)
     with without_root() as uid:
         sites, [said] = scan(str(closed), uid)
-        below = look(str(closed / "s"), uid)
+        below = check_path(str(closed / "s"), uid)
     closed.chmod(0o700)
     assert (sites, said.reason) == ([], "denied")
-    assert below.standing is Standing.UNREADABLE
+    assert below.state is PathState.UNREADABLE
 
 
 def test_a_socket_that_lets_nobody_in_is_denied(machine: Machine) -> None:

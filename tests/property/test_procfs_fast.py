@@ -13,7 +13,7 @@ from tests.support.simulation.fast_reader import FastOnSimulation
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.facts.process import ProcessTable
-from tmux_exporter.sources.processes.other_users import strangers
+from tmux_exporter.sources.processes.other_users import find_other_users
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)
@@ -92,7 +92,7 @@ def agree_on_ours(tape: bytes) -> int:
         for _ in range(1 + tape[0] % 6):
             goes_on = mischief.step()
         seen, truth = fast(), read_table(kernel)
-        apart = [strangers(truth.processes, UID), *apart[:-1]]
+        apart = [find_other_users(truth.processes, UID), *apart[:-1]]
         # Who is akin by now was a stranger when it was last looked at.
         lately = set().union(*apart)
         pids = seen.processes.keys() | truth.processes.keys()

@@ -25,7 +25,7 @@ from tests.support.programs.exporter import Exporter
 from tests.support.remediator.policies import HEAD, write
 from tests.support.scenes.main_job import program
 from tests.support.wait import wait_for
-from tmux_exporter.base.places import REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_STATUS
 from tmux_exporter.commands import prometheus
 
 STEPS = """\

@@ -6,7 +6,7 @@ import os
 _FRESH = 10_000
 
 
-def spare_what_is_there() -> None:
+def tune_gc() -> None:
     """Leave what was made so far, modules above all, out of every search from now on, and search seldom.
 
     To be called once, before the first of many samples. A sample makes thousands of objects that end with the

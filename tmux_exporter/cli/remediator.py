@@ -131,7 +131,7 @@ def audit(
       tmux-remediator audit --replay --policy orphaned-schedulers
       tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
     """
-    from tmux_exporter.base.places import REMEDIATOR_AUDIT, state_path
+    from tmux_exporter.base.paths import REMEDIATOR_AUDIT, state_path
     from tmux_exporter.commands.views.audit import Wanted
     from tmux_exporter.commands.views.audit import load as load_audit
 

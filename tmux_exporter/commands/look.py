@@ -21,9 +21,9 @@ from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render as render_json
 from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sampling.sampler import Sampler
-from tmux_exporter.sources.host.doctor import look
+from tmux_exporter.sources.host.doctor import read_machine
 from tmux_exporter.sources.own.running_exporter import RunningExporter
-from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
 _SETTLE_SECONDS = 1.0
 """Between two samples, where one alone leaves a leak in doubt."""
@@ -63,7 +63,7 @@ def leaks_once(
     log.configure(config.log.level, config.log.format)
     report = settled_report(config, environ, earlier(config, say))
     _require_view(report, environ)
-    reader = CircumstanceReader(clock=SystemClock(), proc_root=config.processes.root)
+    reader = LeakDetailReader(clock=SystemClock(), proc_root=config.processes.root)
     return report, reader.ports(leak.process for leak in report.leaks)
 
 
@@ -122,4 +122,4 @@ def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ..
     config = replace(config, metrics=replace(config.metrics, host=True))
     report = settled_report(config, environ)
     options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
-    return check_up(report, look(report, environ, os.getuid(), options, sysctls))
+    return check_up(report, read_machine(report, environ, os.getuid(), options, sysctls))

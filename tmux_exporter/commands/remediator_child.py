@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.commands import prometheus
 
 NAME = "remediator"

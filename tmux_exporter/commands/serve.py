@@ -14,8 +14,8 @@ from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.base.places import runtime_path
-from tmux_exporter.base.runtime import has_terminal, spare_what_is_there
+from tmux_exporter.base.paths import runtime_path
+from tmux_exporter.base.runtime import has_terminal, tune_gc
 from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config
 from tmux_exporter.sampling.open import open_sampler, require_tmux
@@ -72,7 +72,7 @@ class Service:
         before = signal.signal(signal.SIGHUP, self._hang_up)
         # nohup ignores SIGHUP for us: who uses it wants us to outlive the terminal.
         self._ends_with_terminal = before is not signal.SIG_IGN and has_terminal()
-        spare_what_is_there()
+        tune_gc()
         self._reports.start()
         self._publisher.start()
         try:

@@ -12,7 +12,7 @@ LARGEST = 2**20
 _START = Position(1, 1)
 _DEV_NULL = os.makedev(1, 3)
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MENDS = {
+_FIXES = {
     errno.ENOENT: "name an existing file, or none to run with the defaults",
     errno.EACCES: "make it readable for this user",
     errno.ELOOP: "name the file itself",
@@ -47,7 +47,7 @@ def _read_bytes(problems: Problems) -> bytes | None:
         problems.add(_START, "this is a folder; name the file in it")
         return None
     except OSError as error:
-        mend = _MENDS.get(error.errno or 0, "name a readable file")
+        mend = _FIXES.get(error.errno or 0, "name a readable file")
         problems.add(_START, f"cannot read this file: {os.strerror(error.errno or 0)}; {mend}")
         return None
     if piped and not data:

@@ -32,7 +32,7 @@ _START = Position(1, 1)
 _SECTION_LEVEL = 2
 _DEEPEST = 16
 # libyaml's words, ours, and whether the mistake is where the construct began.
-_SYNTAX_MENDS = (
+_SYNTAX_FIXES = (
     ("cannot start any token", "a tab cannot indent; use spaces", False),
     ("tab character", "a tab cannot indent; use spaces", False),
     ("unexpected end of stream", "the quote that opens here is not closed; close it", True),
@@ -186,7 +186,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[Position, str
     character = line[0][at.column - 1 : at.column] if line else ""
     if "cannot start any token" in what and character != "\t":
         return at, f"'{character}' cannot start a value; put the value in quotes"
-    for words, mend, at_context in _SYNTAX_MENDS:
+    for words, mend, at_context in _SYNTAX_FIXES:
         if words in what:
             return (_at(error.context_mark) if at_context else at), mend
     return at, f"YAML syntax: {error.problem}; mend this line"

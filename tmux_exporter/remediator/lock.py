@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import REMEDIATOR_LOCK
+from tmux_exporter.base.paths import REMEDIATOR_LOCK
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _PATIENCE_SECONDS = 1.0

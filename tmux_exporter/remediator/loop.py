@@ -11,7 +11,7 @@ from tmux_exporter import __version__
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.config import Config
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.base.places import state_path
+from tmux_exporter.base.paths import state_path
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.act.world import World

@@ -10,8 +10,8 @@ from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import ConfigError, UsageError
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.base.places import REMEDIATOR_OFF, private_folder, runtime_path, state_path
-from tmux_exporter.base.runtime import spare_what_is_there
+from tmux_exporter.base.paths import REMEDIATOR_OFF, private_folder, runtime_path, state_path
+from tmux_exporter.base.runtime import tune_gc
 from tmux_exporter.config import Config
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.facts.report import Report
@@ -77,7 +77,7 @@ def serve(
         def reload() -> None:
             _reload(remediator, lambda: read_policies(policy_path, uid, servers, time_scale))
 
-        spare_what_is_there()
+        tune_gc()
         run(remediator, config.sampling.interval, clock, stop, reload)
     finally:
         remediator.close()

@@ -16,7 +16,7 @@ from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 from tmux_exporter.sampling.screen_schedule import ScreenWatch
 from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
-from tmux_exporter.sources.agents.hook_files import HookFiles, HookWord
+from tmux_exporter.sources.agents.hook_files import HookFiles, HookReport
 from tmux_exporter.sources.agents.npm_versions import PackageVersions
 from tmux_exporter.wire.runtime_folder import runtime_folder
 
@@ -59,7 +59,7 @@ class AgentWatch:
         wall = now - self._clock.monotonic()
         windows = _windows(view)
         hooks = self._hooks.read()
-        said = _last_words(hooks.words, agents)
+        said = _last_words(hooks.reports, agents)
         told: list[Agent] = []
         clues: dict[ProcessId, list[Clue]] = {}
         for agent in agents:
@@ -130,7 +130,7 @@ def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
     return best.state in (AgentState.UNKNOWN, AgentState.IDLE)
 
 
-def _last_words(words: Sequence[HookWord], agents: Sequence[Agent]) -> dict[ProcessId, Said]:
+def _last_words(words: Sequence[HookReport], agents: Sequence[Agent]) -> dict[ProcessId, Said]:
     """The last word that is to be believed of each agent, else the last one that is not."""
     spoken = callers(agents) if words else {}
     said: dict[ProcessId, Said] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import runtime_path, state_path
+from tmux_exporter.base.paths import runtime_path, state_path
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.agent_clues import open_watch
@@ -17,7 +17,7 @@ from tmux_exporter.sampling.state_file import StateFile, boot_id
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.own.remediator_status import RemediatorFile
-from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.open import open_processes
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 from tmux_exporter.sources.tmux.source import TmuxSource
@@ -57,7 +57,7 @@ def open_sampler(
             places=(environ.get("HOME", ""), str(state_path(environ)), "/tmp"),  # noqa: S108
             uid=uid,
         ),
-        circumstances=CircumstanceReader(clock=clock, proc_root=root),
+        circumstances=LeakDetailReader(clock=clock, proc_root=root),
         proportions=RollupReader(clock=clock, proc_root=root),
         reports=reports,
         commands=commands,

@@ -17,7 +17,7 @@ from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.base.places import private_folder
+from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.agents import (
     AgentMemory,
     AgentPlace,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.wait import wait_for
-from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus
 from tmux_exporter.sources.own.remediator_status import parse_status
 

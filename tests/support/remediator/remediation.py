@@ -21,7 +21,7 @@ from tests.support.processes.started import end_process, is_gone
 from tests.support.scenes.scene import Scene
 from tests.support.tmux.fake import make_tmux
 from tests.support.wait import wait_for
-from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_OFF
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.config import Config, ProcessSettings, SamplingSettings, TmuxSettings
 from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus

@@ -19,7 +19,7 @@ from tests.support.remediator.remediation import FLEET, OTHER, Fleet
 from tests.support.wait import wait_for
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.base.places import REMEDIATOR_AUDIT
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT
 from tmux_exporter.commands import prometheus as stack
 
 TIME_SCALE = 1 / 300

@@ -8,7 +8,7 @@ from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.report import LeakReport, Report
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.sources.host.memory_limits import LimitReader
-from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
 
 class SceneWatch:
@@ -23,7 +23,7 @@ class SceneWatch:
             config=Config(tmux=TmuxSettings(query_timeout=0.4)),
             limits=LimitReader(clock=scene.clock),
             default_socket=str(scene.base / "none" / f"tmux-{os.getuid()}" / "default"),
-            circumstances=CircumstanceReader(clock=scene.clock),
+            circumstances=LeakDetailReader(clock=scene.clock),
         )
 
     def sample(self) -> Report:

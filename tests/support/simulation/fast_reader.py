@@ -9,7 +9,7 @@ from tests.support.simulation.kernel import TICK_NS, SimulatedKernel
 from tmux_exporter.facts.process import ProcessTable, Unreadable
 from tmux_exporter.sources.processes.fast_reader import FastReader
 from tmux_exporter.sources.processes.kernel import Boot
-from tmux_exporter.sources.processes.process import GONE, Known, Look
+from tmux_exporter.sources.processes.process import GONE, Known, ProcessRead
 
 FORKS_BEFORE = 5000
 """Forks of the machine before the simulation."""
@@ -63,18 +63,18 @@ class SimulatedProc:
         self.between()
         return self.kernel.mark(pid)
 
-    def look(self, pid: int, _known: Known | None, /) -> Look:
+    def read(self, pid: int, _known: Known | None, /) -> ProcessRead:
         self.between()
         self.looks += 1
         if pid == self.unreadable:
             reason = Unreadable.OTHER
-            return Look(unread=frozenset({reason}), unreadable=(reason,), complete=False)
+            return ProcessRead(unread=frozenset({reason}), unreadable=(reason,), complete=False)
         # The line of stat comes first, and its mark with it.
         mark = self.kernel.mark(pid)
-        process = self.kernel.look(pid, self.between)
+        process = self.kernel.read(pid, self.between)
         if process is None or mark is None:
             return GONE
-        return Look(process=process, mark=mark, settled=True)
+        return ProcessRead(process=process, mark=mark, settled=True)
 
 
 class FastOnSimulation:

@@ -243,11 +243,11 @@ class SimulatedKernel:
     def pids(self) -> list[int]:
         return sorted(pid for pid, task in self.tasks.items() if task.visible)
 
-    def look(self, pid: int, between: Callable[[], None] | None = None) -> Process | None:
+    def read(self, pid: int, between: Callable[[], None] | None = None) -> Process | None:
         """One process now; its read and written bytes after `between`, unless it ended in that moment."""
         if (leader := self._tids.get(pid)) is not None:
             # The folder of a thread is not listed, but opens, and shows its whole process.
-            whole = self.look(leader, between)
+            whole = self.read(leader, between)
             return whole and replace(whole, id=ProcessId(pid, whole.id.start_ticks))
         task = self._seen(pid)
         if task is None:

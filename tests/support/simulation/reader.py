@@ -21,7 +21,7 @@ def read_table(
     processes = {}
     for pid in listed:
         between()
-        process = kernel.look(pid, between)
+        process = kernel.read(pid, between)
         if process is not None:
             processes[pid] = process
     return ProcessTable(

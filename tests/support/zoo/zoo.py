@@ -28,7 +28,7 @@ from tmux_exporter.facts.leaks import Leak
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Circumstances, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
-from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
 MANY = 30.0
 
@@ -63,7 +63,7 @@ class Zoo:
         self._tmux_program = shutil.which("tmux")
         self._children: list[subprocess.Popen[bytes]] = []
         self._prologue = programs.prologue(sockets, _MARKERS)
-        self._circumstances = CircumstanceReader(clock=SystemClock())
+        self._circumstances = LeakDetailReader(clock=SystemClock())
         self._server: ProcessId
         self._hung: ProcessId
         self.gone = ""

@@ -7,8 +7,8 @@ PROGRAM = """
 import gc
 from tmux_exporter.commands.serve import Service
 if {spared}:
-    from tmux_exporter.base.runtime import spare_what_is_there
-    spare_what_is_there()
+    from tmux_exporter.base.runtime import tune_gc
+    tune_gc()
 runs = []
 gc.callbacks.append(lambda phase, info: phase == "stop" and runs.append(info["generation"]))
 for _ in range(100):

@@ -9,7 +9,7 @@ import pytest
 
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import REMEDIATOR_AUDIT, REMEDIATOR_LOCK
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_LOCK
 from tmux_exporter.config import Config
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.lock import take

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tmux_exporter.base import places
+from tmux_exporter.base import paths
 from tmux_exporter.facts.remediation import Outcome, Refusal
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 
@@ -43,9 +43,9 @@ def test_its_numbers_are_those_of_the_policy() -> None:
 
 def test_its_files_are_those_of_the_code() -> None:
     for name in (
-        places.REMEDIATOR_AUDIT,
-        places.REMEDIATOR_LOCK,
-        places.REMEDIATOR_OFF,
-        places.REMEDIATOR_STATUS,
+        paths.REMEDIATOR_AUDIT,
+        paths.REMEDIATOR_LOCK,
+        paths.REMEDIATOR_OFF,
+        paths.REMEDIATOR_STATUS,
     ):
         assert f"| `{name}` (" in section("Files")

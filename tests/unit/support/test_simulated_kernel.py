@@ -11,7 +11,7 @@ from tmux_exporter.facts.process import Process
 
 
 def look(kernel: SimulatedKernel, pid: int) -> Process:
-    found = kernel.look(pid)
+    found = kernel.read(pid)
     assert found is not None
     return found
 
@@ -42,7 +42,7 @@ def test_a_parent_that_waits_gets_all_that_its_child_had() -> None:
     assert look(kernel, child).read_bytes is None
     assert look(kernel, shell).children_cpu_ticks == 0
     assert kernel.wait(shell) == child
-    assert kernel.look(child) is None
+    assert kernel.read(child) is None
     kernel.run(shell, read=3)
     assert (look(kernel, shell).children_cpu_ticks, look(kernel, shell).read_bytes) == (1, 10)
     assert kernel.wait(shell) is None
@@ -55,7 +55,7 @@ def test_children_of_a_parent_that_ignores_them_are_lost() -> None:
     child = kernel.fork(shell, labels={"a"})
     kernel.run(child, TICK_NS, read=5)
     kernel.exit(child)
-    assert kernel.look(child) is None
+    assert kernel.read(child) is None
     assert look(kernel, shell).children_cpu_ticks == 0
     assert (kernel.lost["a"].cpu_ns, kernel.lost["a"].read) == (TICK_NS, 5)
 
@@ -106,7 +106,7 @@ def test_a_pid_in_use_by_anybody_is_not_given_away_and_comes_back_later() -> Non
 def test_what_a_thread_and_an_unseen_process_answer() -> None:
     kernel = SimulatedKernel()
     pid = kernel.fork(INIT, visible=False)
-    assert (kernel.look(pid), kernel.program(pid), kernel.pids()) == (None, None, [INIT])
+    assert (kernel.read(pid), kernel.program(pid), kernel.pids()) == (None, None, [INIT])
     with pytest.raises(ProcessLookupError):
         kernel.clock_ns(pid)
     kernel.show(pid)
@@ -164,11 +164,11 @@ def test_the_accounts_of_io_are_a_second_instant() -> None:
     child = kernel.fork(parent)
     kernel.run(child, 100 * TICK_NS, read=9)
     kernel.exit(child)
-    seen = kernel.look(parent, lambda: assert_waited(kernel, parent, child))
+    seen = kernel.read(parent, lambda: assert_waited(kernel, parent, child))
     assert seen is not None
     assert (seen.children_cpu_ticks, seen.read_bytes) == (0, 9)
-    assert kernel.look(parent, lambda: kernel.exit(parent)) == look(kernel, parent)
-    assert kernel.look(parent, lambda: assert_waited(kernel, INIT, parent)) is None
+    assert kernel.read(parent, lambda: kernel.exit(parent)) == look(kernel, parent)
+    assert kernel.read(parent, lambda: assert_waited(kernel, INIT, parent)) is None
 
 
 def assert_waited(kernel: SimulatedKernel, parent: int, child: int) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import demo_folder
+from tmux_exporter.base.paths import demo_folder
 
 MARK = "TMUX_EXPORTER_DEMO"
 """Its value is the demo's folder, which is one user's alone."""

@@ -12,7 +12,7 @@ from types import FrameType
 
 from tmux_exporter.base.clock import Clock, SystemClock
 from tmux_exporter.base.errors import CannotSeeError, ExporterError
-from tmux_exporter.base.places import private_folder
+from tmux_exporter.base.paths import private_folder
 from tmux_exporter.commands.demo.ending import end_all
 from tmux_exporter.commands.demo.fleet import build
 from tmux_exporter.commands.demo.home import Home, Lock, home_of, say, wipe

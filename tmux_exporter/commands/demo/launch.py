@@ -11,7 +11,7 @@ from pathlib import Path
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.time_scale import scaled
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.base.places import private_folder
+from tmux_exporter.base.paths import private_folder
 from tmux_exporter.commands import prometheus as stack
 from tmux_exporter.commands.demo.home import SERVER, Home, home_of, pause
 from tmux_exporter.commands.publisher import Published

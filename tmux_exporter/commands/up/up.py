@@ -11,7 +11,7 @@ from typing import IO
 
 from tmux_exporter import __version__
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import private_folder, runtime_path, state_path
+from tmux_exporter.base.paths import private_folder, runtime_path, state_path
 from tmux_exporter.commands import prometheus as stack
 from tmux_exporter.commands import remediator_child
 from tmux_exporter.commands.demo import launch

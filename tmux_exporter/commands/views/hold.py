@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.places import private_folder, state_path
+from tmux_exporter.base.paths import private_folder, state_path
 from tmux_exporter.commands.views.text_table import Column, table
 from tmux_exporter.config.parsers import format_duration, parse_duration
 from tmux_exporter.facts.label import visible_text

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import private_folder
+from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.remediator.act import py_spy
 from tmux_exporter.remediator.act.world import is_alive

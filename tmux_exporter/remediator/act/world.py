@@ -13,7 +13,7 @@ from tmux_exporter.remediator.decide.last_checks import Around
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.sampling.open import open_sampler, open_tmux
 from tmux_exporter.sources.processes.full_reader import ProcReader
-from tmux_exporter.sources.processes.leak_details import CircumstanceReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.parse import Stat, parse_stat
 
 QUICK_SECONDS = 0.3
@@ -45,7 +45,7 @@ class World:
     def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Around]:
         """Unit and sockets of these processes, with nothing taken over from an earlier reading."""
         asked = tuple(processes)
-        reader = CircumstanceReader(clock=self._clock, proc_root=self._root)
+        reader = LeakDetailReader(clock=self._clock, proc_root=self._root)
         units, reachable = reader.read(asked), reader.reachable(asked)
         return {
             each: Around(unit=units[each].unit if each in units else None, reachable=reachable.get(each))

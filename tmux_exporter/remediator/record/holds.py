@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import REMEDIATOR_HOLDS
+from tmux_exporter.base.paths import REMEDIATOR_HOLDS
 from tmux_exporter.remediator.decide.protection import Hold
 
 VERSION = 1

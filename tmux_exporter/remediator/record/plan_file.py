@@ -9,7 +9,7 @@ from pathlib import Path
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.base.places import REMEDIATOR_PLAN
+from tmux_exporter.base.paths import REMEDIATOR_PLAN
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.record import plan
 

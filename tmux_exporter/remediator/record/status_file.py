@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from tmux_exporter.base.places import REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import FILE_VERSION, PolicyStatus, RemediatorStatus
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tmux_exporter.base.places import REMEDIATOR_OFF, private_folder, state_path
+from tmux_exporter.base.paths import REMEDIATOR_OFF, private_folder, state_path
 
 
 def is_off(switch: Path) -> bool:

@@ -41,7 +41,7 @@ _REASONS: Mapping[str, WaitingReason] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class SessionReport:
     """What an agent's own file says: a clue, and its version where it names one."""
 
     clue: Clue
@@ -62,29 +62,29 @@ class ClaudeSessions:
         self._own = environ
         self._root = proc_root
         self._paths: dict[ProcessId, str] = {}
-        self._words: dict[ProcessId, tuple[Mark, Word]] = {}
+        self._reports: dict[ProcessId, tuple[Mark, SessionReport]] = {}
 
-    def read(self, processes: Sequence[ProcessId]) -> Word:
+    def read(self, processes: Sequence[ProcessId]) -> SessionReport:
         """What the first of the agent's processes that has a file says. Raises nothing for what it finds."""
         for process in processes[:_MOST_PROCESSES]:
             path = self._path(process)
             mark = mark_of(path)
             if mark is None:
                 continue
-            known = self._words.get(process)
+            known = self._reports.get(process)
             if known is not None and known[0] == mark:
                 return known[1]
             word = self._look(path, process)
             # Two changes within one tick of the kernel's clock have one time: a young file is read again.
             if self._clock.time() - mark.changed > _SETTLED_SECONDS:
-                self._words[process] = (mark, word)
+                self._reports[process] = (mark, word)
             return word
         return _silent("it has no session file")
 
     def retain(self, processes: Collection[ProcessId]) -> None:
         """Forget all but these processes."""
         self._paths = {each: path for each, path in self._paths.items() if each in processes}
-        self._words = {each: word for each, word in self._words.items() if each in processes}
+        self._reports = {each: word for each, word in self._reports.items() if each in processes}
 
     def _path(self, process: ProcessId) -> str:
         if process not in self._paths:
@@ -103,7 +103,7 @@ class ClaudeSessions:
         pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
         return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
 
-    def _look(self, path: str, process: ProcessId) -> Word:
+    def _look(self, path: str, process: ProcessId) -> SessionReport:
         try:
             return parse(read_guarded(path, uid=self._uid, limit=LARGEST_BYTES), process)
         except FileNotFoundError:
@@ -112,7 +112,7 @@ class ClaudeSessions:
             return _silent(f"its session file {error}")
 
 
-def parse(content: bytes, process: ProcessId) -> Word:
+def parse(content: bytes, process: ProcessId) -> SessionReport:
     """What a session file says of a process; a clue without a state where it is not to be believed."""
     try:
         document = json.loads(content)
@@ -125,7 +125,7 @@ def parse(content: bytes, process: ProcessId) -> Word:
     version = document.get("version")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         return _silent("its session file is of a version that is not known")
-    return Word(clue=_clue(document), version=version)
+    return SessionReport(clue=_clue(document), version=version)
 
 
 def _clue(document: Mapping[str, Any]) -> Clue:
@@ -166,5 +166,5 @@ def _seconds(milliseconds: object) -> float | None:
     return milliseconds / 1000 if math.isfinite(milliseconds) and milliseconds > 0 else None
 
 
-def _silent(why: str) -> Word:
-    return Word(clue=Clue(source=StateSource.AGENT_FILE, why=why))
+def _silent(why: str) -> SessionReport:
+    return SessionReport(clue=Clue(source=StateSource.AGENT_FILE, why=why))

@@ -14,7 +14,7 @@ _SETTLED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookWord:
+class HookReport:
     """The last word of one caller: at which wall time it came, and since when it holds.
 
     `callers` are the processes above the hook, the nearest first. `state` is None where the file is not to be
@@ -30,10 +30,10 @@ class HookWord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HookWords:
+class HookReports:
     """All words, or why the folder cannot be believed."""
 
-    words: tuple[HookWord, ...] = ()
+    reports: tuple[HookReport, ...] = ()
     problem: str = ""
 
 
@@ -45,46 +45,46 @@ class HookFiles:
         self._folder = os.path.join(base, FOLDER)
         self._uid = uid
         self._clock = clock
-        self._known: dict[str, tuple[Mark, HookWord]] = {}
+        self._known: dict[str, tuple[Mark, HookReport]] = {}
 
-    def read(self) -> HookWords:
+    def read(self) -> HookReports:
         """What is there now. Raises nothing for what it finds; a folder that is not there says nothing."""
         for folder in (self._base, self._folder):
             mark = mark_of(folder)
             if mark is None:
-                return HookWords()
+                return HookReports()
             if mark.owner != self._uid or not mark.is_folder or mark.mode & 0o022:
-                return HookWords(problem="the folder of its hooks is not ours alone")
+                return HookReports(problem="the folder of its hooks is not ours alone")
         try:
             names = os.listdir(self._folder)
         except OSError as error:
-            return HookWords(problem=f"the folder of its hooks cannot be read ({error.strerror})")
+            return HookReports(problem=f"the folder of its hooks cannot be read ({error.strerror})")
         before, self._known = self._known, {}
         drafts = tuple(name for name in names if name.startswith("."))
-        read = (self._word(name, before.get(name)) for name in names[:_MOST_FILES] if name not in drafts)
-        return HookWords(words=tuple(word for word in read if word is not None))
+        read = (self._report(name, before.get(name)) for name in names[:_MOST_FILES] if name not in drafts)
+        return HookReports(reports=tuple(word for word in read if word is not None))
 
-    def _word(self, name: str, known: tuple[Mark, HookWord] | None) -> HookWord | None:
+    def _report(self, name: str, known: tuple[Mark, HookReport] | None) -> HookReport | None:
         path = os.path.join(self._folder, name)
         mark = mark_of(path)
         if mark is None:
             return None
         if known is None or known[0] != mark:
-            known = (mark, _look(path, name, mark, self._uid))
+            known = (mark, _read_report(path, name, mark, self._uid))
         # Two words within one tick of the kernel's clock have one time: a young file is read again.
         if self._clock.time() - mark.changed > _SETTLED_SECONDS:
             self._known[name] = known
         return known[1]
 
 
-def _look(path: str, name: str, mark: Mark, uid: int) -> HookWord:
+def _read_report(path: str, name: str, mark: Mark, uid: int) -> HookReport:
     try:
         state, reason, since, callers = parse(read_guarded(path, uid=uid, limit=LARGEST_BYTES))
     except FileNotFoundError:
         return _not_believed(name, mark, "is gone")
     except (UntrustedFileError, HookLineError) as error:
         return _not_believed(name, mark, str(error))
-    return HookWord(
+    return HookReport(
         callers=tuple(ProcessId(*each) for each in callers),
         at=mark.written,
         # Not after it was written: then the clock was set.
@@ -94,11 +94,11 @@ def _look(path: str, name: str, mark: Mark, uid: int) -> HookWord:
     )
 
 
-def _not_believed(name: str, mark: Mark, why: str) -> HookWord:
+def _not_believed(name: str, mark: Mark, why: str) -> HookReport:
     """The word of a file that only its name ties to a process."""
     pid, _, start = name.partition("-")
     named = pid.isdecimal() and start.isdecimal() and len(name) <= 40
-    return HookWord(
+    return HookReport(
         callers=(ProcessId(int(pid), int(start)),) if named else (),
         at=mark.written,
         since=mark.written,

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-KEPT_SECONDS = 60.0
+TTL_SECONDS = 60.0
 
 _FEW = 100
 
 
-class Kept(Generic[K, V]):
+class TtlCache(Generic[K, V]):
     """What `read` gave for each key within the last minute; None where it failed."""
 
     def __init__(self, read: Callable[[K], V | None]) -> None:
@@ -23,14 +23,14 @@ class Kept(Generic[K, V]):
         """The value of `key` at the monotonic time `now`."""
         if now >= self._sweep_at:
             self._values = {each: kept for each, kept in self._values.items() if kept[0] > now}
-            self._sweep_at = now + KEPT_SECONDS
+            self._sweep_at = now + TTL_SECONDS
         kept = self._values.get(key)
         if kept is None or kept[0] <= now:
             try:
                 value = self._read(key)
             except (OSError, ValueError):
                 value = None
-            kept = self._values[key] = (now + KEPT_SECONDS, value)
+            kept = self._values[key] = (now + TTL_SECONDS, value)
         return kept[1]
 
     def known(self, keys: Iterable[K], now: float) -> dict[K, V]:

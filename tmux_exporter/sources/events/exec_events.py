@@ -48,7 +48,7 @@ MOST_AT_ONCE = 4096
 """Commands under way, and commands that have ended and nobody has asked for."""
 
 
-class Told(Protocol):
+class ClientCommand(Protocol):
     """What is kept of a client that was looked at."""
 
     @property
@@ -60,7 +60,7 @@ class Told(Protocol):
         """The command that it gives."""
 
 
-Read = Callable[[Sequence[str], Callable[[], Mapping[str, str] | None], int], Told | None]
+Read = Callable[[Sequence[str], Callable[[], Mapping[str, str] | None], int], ClientCommand | None]
 """From an argv, a way to its environment, and its uid to what is kept; None for what is no tmux command."""
 
 

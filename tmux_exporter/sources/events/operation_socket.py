@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import private_folder
+from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.operations import OperationLoss, OperationReport
 from tmux_exporter.sources.events.operation_parse import OtherVersionError, parse
 from tmux_exporter.wire.operation_line import LONGEST

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tmux_exporter.base.places import runtime_path, state_path
+from tmux_exporter.base.paths import runtime_path, state_path
 from tmux_exporter.facts.doctor import NOT_KNOWN, AgentSettings, Bound, Feature, Machine, Place
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.tmux.options import read_options
@@ -27,7 +27,7 @@ _SETTINGS_BYTES = 1 << 20
 _VERSION_SECONDS = 2.0
 
 
-def look(
+def read_machine(
     report: Report,
     environ: Mapping[str, str],
     uid: int,

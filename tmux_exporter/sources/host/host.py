@@ -13,7 +13,7 @@ from typing import TypeVar
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.host import FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.process import ProcessTable
-from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS, Kept
+from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS, TtlCache
 from tmux_exporter.sources.host.inotify import InotifyReader
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts, space
 from tmux_exporter.sources.host.parse import (
@@ -63,9 +63,9 @@ class HostReader:
         self._places = [os.fsencode(os.path.normpath(place)) for place in places if os.path.isabs(place)]
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
         self._inotify = InotifyReader(uid=uid, proc_root=proc_root)
-        self._numbers = Kept(self._read_number)
-        self._is_disk = Kept(self._has_hardware)
-        self._speeds = Kept(self._read_speed)
+        self._numbers = TtlCache(self._read_number)
+        self._is_disk = TtlCache(self._has_hardware)
+        self._speeds = TtlCache(self._read_speed)
         self._mounts: tuple[Mount, ...] = ()
         self._mounts_until = 0.0
         self._cpu_seconds: Mapping[str, float] = {}
@@ -78,7 +78,7 @@ class HostReader:
         load = look.at("loadavg", parse_load)
         if now >= self._mounts_until:
             mounts = look.at("self/mountinfo", parse_mounts) or ()
-            self._mounts, self._mounts_until = local_mounts(mounts, self._places), now + KEPT_SECONDS
+            self._mounts, self._mounts_until = local_mounts(mounts, self._places), now + TTL_SECONDS
         numbers = self._numbers.known(
             ("kernel/pid_max", "kernel/threads-max", "kernel/pty/max", "fs/inotify/max_user_instances"), now
         )

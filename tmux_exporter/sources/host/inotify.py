@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.sources.processes.parse import parse_stat
-from tmux_exporter.sources.processes.process_detail import Looks
+from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import read_file
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -50,7 +50,7 @@ class InotifyReader:
             self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
             changed = [pid for pid in own if pid not in self._counts]
         for pid in [*changed, *self._next()]:
-            self._counts[pid] = own[pid], Looks().at(self._look, own[pid].process) or 0
+            self._counts[pid] = own[pid], ReadAttempts().attempt(self._look, own[pid].process) or 0
         seen = [count for each, count in self._counts.values() if each.fds is not None]
         return sum(seen) if table.complete and seen else None
 
@@ -75,7 +75,10 @@ class InotifyReader:
             os.close(folder)
         try:
             with os.scandir(files) as entries:
-                links = (Looks().at(os.readlink, os.fsencode(each.name), dir_fd=files) for each in entries)
+                links = (
+                    ReadAttempts().attempt(os.readlink, os.fsencode(each.name), dir_fd=files)
+                    for each in entries
+                )
                 return sum(link in _LINKS for link in islice(links, LARGEST))
         finally:
             os.close(files)

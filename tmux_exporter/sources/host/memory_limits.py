@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
-from tmux_exporter.sources.common.ttl_cache import Kept
+from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import parse_stat, text
 from tmux_exporter.sources.processes.process_folder import read_file
 
@@ -33,9 +33,9 @@ class LimitReader:
         self._clock = clock
         self._proc_root = proc_root
         self._cgroup_root = cgroup_root
-        self._host = Kept(self._read_host)
-        self._cgroups = Kept(self._read_cgroup)
-        self._limits = Kept(self._read_limit)
+        self._host = TtlCache(self._read_host)
+        self._cgroups = TtlCache(self._read_cgroup)
+        self._limits = TtlCache(self._read_limit)
 
     def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
         """What bounds these processes. Raises nothing for what it finds: what cannot be read is left out."""

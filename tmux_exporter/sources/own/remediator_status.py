@@ -13,7 +13,7 @@ from typing import Any
 
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,

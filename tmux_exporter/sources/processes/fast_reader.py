@@ -17,18 +17,18 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.process import Changes, Namespaces, Process, ProcessTable, Unreadable
 from tmux_exporter.sources.processes.kernel import Kernel
-from tmux_exporter.sources.processes.new_pids import NOTHING, Cursor, Given
-from tmux_exporter.sources.processes.process_cache import Book
-from tmux_exporter.sources.processes.round_robin import Turns
+from tmux_exporter.sources.processes.new_pids import NO_PIDS, Cursor, NewPids
+from tmux_exporter.sources.processes.process_cache import ProcessCache
+from tmux_exporter.sources.processes.round_robin import RoundRobin
 
 AUDIT_SECONDS = 60.0
 """A full listing at least this often, and so long each time once something was wrong."""
 
-LINE_SECONDS = 300.0
+STAT_SECONDS = 300.0
 """The line of stat of all but strangers is read at least this often, whatever the clocks say: it shows, among
 others, how much memory the kernel has taken back."""
 
-LOOK_SECONDS = 3600.0
+REREAD_SECONDS = 3600.0
 """Everybody, strangers included, is looked at in full at least this often: limits set from outside do not
 show in the line."""
 
@@ -57,12 +57,12 @@ class FastReader:
         self._clock = clock
         self._ticks_per_second = ticks_per_second
         self._namespaces = namespaces
-        self._book = Book(kernel, uid)
+        self._cache = ProcessCache(kernel, uid)
         self._cursor = Cursor(kernel)
-        self._given_before = NOTHING
+        self._previous_pids = NO_PIDS
         self._known: Set[int] = frozenset()
-        self._lines = Turns(LINE_SECONDS)
-        self._looks = Turns(LOOK_SECONDS)
+        self._stat_checks = RoundRobin(STAT_SECONDS)
+        self._rereads = RoundRobin(REREAD_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
         self._audit_at = -math.inf
         self._suspect_until = -math.inf
@@ -70,7 +70,7 @@ class FastReader:
     def read(self) -> ProcessTable:
         """Take one reading; what it gives and what it leaves out is as in `procfs.ProcReader.read`."""
         taken_at = self._clock.monotonic()
-        contradictions = self._book.contradictions
+        contradictions = self._cache.contradictions
         try:
             with self._kernel.opened():
                 boot_time, missed = self._update(taken_at)
@@ -78,7 +78,7 @@ class FastReader:
             # What was given away meanwhile is not known any more.
             self._cursor.forget()
             return self._table(taken_at, math.nan)
-        missed += self._book.contradictions - contradictions
+        missed += self._cache.contradictions - contradictions
         if missed:
             if taken_at >= self._suspect_until:
                 _log.warning("fast reading of processes failed its audit", extra=log_fields(missed=missed))
@@ -86,75 +86,75 @@ class FastReader:
         return self._table(taken_at, boot_time, missed)
 
     def _table(self, taken_at: float, boot_time: float, missed: int = 0) -> ProcessTable:
-        book = self._book
+        cache = self._cache
         failed = math.isnan(boot_time)
         changes = None
         if not failed:
-            changes = Changes(since=self._handed_out, pids=frozenset(book.changed))
-            book.changed.clear()
-            self._handed_out = dict(book.processes)
+            changes = Changes(since=self._handed_out, pids=frozenset(cache.changed))
+            cache.changed.clear()
+            self._handed_out = dict(cache.processes)
         return ProcessTable(
             processes={} if failed else self._handed_out,
             changes=changes,
             boot_time=boot_time,
             clock_ticks_per_second=self._ticks_per_second,
             taken_at=taken_at,
-            complete=not failed and book.complete,
-            unreadable=dict.fromkeys(Unreadable, 0) if failed else book.unreadable(),
+            complete=not failed and cache.complete,
+            unreadable=dict.fromkeys(Unreadable, 0) if failed else cache.unreadable(),
             namespaces=self._namespaces,
             missed=missed,
         )
 
     def _update(self, now: float) -> tuple[float, int]:
-        """Bring the book up to date; gives the time of the boot, and how many had been missed."""
-        book = self._book
+        """Bring the cache up to date; gives the time of the boot, and how many had been missed."""
+        cache = self._cache
         suspect = now < self._suspect_until
         audit = suspect or now >= self._audit_at
         given, boot_time = self._cursor.advance(now, refresh=audit)
         # Who was given a pid a moment ago may not have been there to be seen.
-        recent = Given((*self._given_before.ranges, *(given.ranges if given else ())))
+        recent = NewPids((*self._previous_pids.ranges, *(given.ranges if given else ())))
         listing = None
-        if given is None or audit or len(recent) > FEW + len(book) // 2:
+        if given is None or audit or len(recent) > FEW + len(cache) // 2:
             listing = self._kernel.listing()
             self._audit_at = now + AUDIT_SECONDS
         outdated = self._outdated(now, given)
-        for pid in set(book.pids) if given is None or suspect else outdated:
-            book.look(pid)
+        for pid in set(cache.pids) if given is None or suspect else outdated:
+            cache.read(pid)
         asked = chain(*recent.ranges) if listing is None else listing
-        newcomers = [pid for pid in asked if pid not in book and book.look(pid)]
-        self._lines.add(newcomers)
-        self._looks.add(newcomers)
+        newcomers = [pid for pid in asked if pid not in cache and cache.read(pid)]
+        self._stat_checks.add(newcomers)
+        self._rereads.add(newcomers)
         if listing is not None:
             self._audit(listing)
         missed = self._missed(newcomers, recent) if listing is not None and given is not None else 0
         for _ in range(_CHAIN):
-            for pid in book.touched():
-                book.look(pid)
-        self._given_before = self._cursor.lately() if given is None else given
+            for pid in cache.affected():
+                cache.read(pid)
+        self._previous_pids = self._cursor.recent() if given is None else given
         return boot_time, missed
 
     def _audit(self, listing: Collection[int]) -> None:
         """See to those whose clocks are not asked."""
-        for pid in self._book.strangers - set(listing):
-            self._book.look(pid)
+        for pid in self._cache.other_users - set(listing):
+            self._cache.read(pid)
         # Who is younger than the last listing may be about to become another user's: logins begin as root's.
-        self._book.estrange(self._known)
-        self._known = frozenset(self._book.pids)
+        self._cache.mark_other_users(self._known)
+        self._known = frozenset(self._cache.pids)
 
-    def _outdated(self, now: float, given: Given | None) -> set[int]:
+    def _outdated(self, now: float, given: NewPids | None) -> set[int]:
         """Whose last look does not hold any more."""
-        book = self._book
-        outdated = book.outdated()
+        cache = self._cache
+        outdated = cache.outdated()
         if given is not None:
             # Another process may have the pid by now.
-            outdated.update(given.of(book.pids))
-        outdated.update(self._looks.due(now, book))
-        lines = self._lines.due(now, book)
-        asked = (pid for pid in lines if pid not in outdated and pid not in book.strangers)
-        outdated.update(pid for pid in asked if book.changed_meanwhile(pid))
+            outdated.update(given.of(cache.pids))
+        outdated.update(self._rereads.due(now, cache))
+        lines = self._stat_checks.due(now, cache)
+        asked = (pid for pid in lines if pid not in outdated and pid not in cache.other_users)
+        outdated.update(pid for pid in asked if cache.changed_meanwhile(pid))
         return outdated
 
-    def _missed(self, newcomers: list[int], recent: Given) -> int:
+    def _missed(self, newcomers: list[int], recent: NewPids) -> int:
         """How many of those whom the listing showed would not have been found without it."""
         unexpected = [pid for pid in newcomers if pid not in recent]
         if not unexpected:

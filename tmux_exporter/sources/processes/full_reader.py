@@ -12,7 +12,7 @@ from tmux_exporter.facts.process import Process, ProcessTable, Unreadable
 from tmux_exporter.sources.processes.parse import parse_boot_time
 from tmux_exporter.sources.processes.process import (
     Known,
-    Look,
+    ProcessRead,
     ProcessReader,
     own_namespaces,
     size_counts_fds,
@@ -49,7 +49,7 @@ class ProcReader:
                 boot_time = parse_boot_time(read_file("stat", root))
                 for name in names:
                     if name.isdecimal():
-                        reading.add(name, self._process.look(name, root, self._known.get(name)))
+                        reading.add(name, self._process.read(name, root, self._known.get(name)))
             finally:
                 os.close(root)
             self._known = reading.known
@@ -75,7 +75,7 @@ class _Reading:
         self.unreadable = dict.fromkeys(Unreadable, 0)
         self.complete = True
 
-    def add(self, pid: str, look: Look) -> None:
+    def add(self, pid: str, look: ProcessRead) -> None:
         """Add one process, unless it is gone or its stat cannot be read."""
         if look.process is not None:
             self.processes[look.process.id.pid] = look.process

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
 from tmux_exporter.sources.processes.parse import parse_boot_time
-from tmux_exporter.sources.processes.process import Known, Look, ProcessReader
+from tmux_exporter.sources.processes.process import Known, ProcessRead, ProcessReader
 from tmux_exporter.sources.processes.process_folder import read_file
 
 _FORKS = re.compile(rb"\nprocesses (\d+)\n")
@@ -49,7 +49,7 @@ class Kernel(Protocol):
     def mark(self, pid: int) -> int | None:
         """A number that changes with the line of stat; None where it cannot be read."""
 
-    def look(self, pid: int, known: Known | None, /) -> Look:
+    def read(self, pid: int, known: Known | None, /) -> ProcessRead:
         """All of one process; `known` is of an earlier look at this pid. Raises nothing."""
 
 
@@ -118,6 +118,6 @@ class ProcKernel:
         except OSError:
             return None
 
-    def look(self, pid: int, known: Known | None, /) -> Look:
+    def read(self, pid: int, known: Known | None, /) -> ProcessRead:
         """All of one process; `known` is of an earlier look at this pid."""
-        return self._process.look(str(pid), self._root, known)
+        return self._process.read(str(pid), self._root, known)

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Circumstances, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
-from tmux_exporter.sources.common.ttl_cache import Kept
+from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.listening_ports import Listening
 from tmux_exporter.sources.processes.parse import parse_stat, text
-from tmux_exporter.sources.processes.process_detail import Looks
+from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import read_file
 from tmux_exporter.sources.processes.shells import ShellReader
 
@@ -27,14 +27,14 @@ _MANAGER = re.compile(r"user@\d+\.service")
 _DELETED = b" (deleted)"
 
 
-class CircumstanceReader:
+class LeakDetailReader:
     """Reads them for a sample at a time. Without a Linux /proc at `proc_root` it knows nothing."""
 
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
         self._root = proc_root
-        self._kept = Kept(self._look)
-        self._folders = Kept(self._folder)
+        self._kept = TtlCache(self._look)
+        self._folders = TtlCache(self._folder)
         self._listening = Listening()
         self._shells = ShellReader(clock=clock, proc_root=proc_root)
         self._sees_roots = os.path.exists(os.path.join(proc_root, "self", "root"))
@@ -57,7 +57,7 @@ class CircumstanceReader:
         listening = Listening()
         found: dict[ProcessId, frozenset[int]] = {}
         for process in processes:
-            ports = Looks().at(self._ports, process, listening)
+            ports = ReadAttempts().attempt(self._ports, process, listening)
             if ports is not None:
                 found[process] = ports
         return found
@@ -67,7 +67,7 @@ class CircumstanceReader:
         listening = Listening()
         found: dict[ProcessId, bool] = {}
         for process in processes:
-            reachable = Looks().at(self._reachable, process, listening)
+            reachable = ReadAttempts().attempt(self._reachable, process, listening)
             if reachable is not None:
                 found[process] = reachable
         return found
@@ -90,11 +90,11 @@ class CircumstanceReader:
         folder = self._open(process)
         if folder is None:
             return None
-        looks = Looks()
+        attempts = ReadAttempts()
         try:
-            unit = looks.at(_unit, folder)
-            ports = looks.at(self._listening.ports, folder)
-            link = looks.at(_working_folder, folder)
+            unit = attempts.attempt(_unit, folder)
+            ports = attempts.attempt(self._listening.ports, folder)
+            link = attempts.attempt(_working_folder, folder)
         finally:
             _close(folder)
         name, deleted = link if link is not None else (None, False)

@@ -18,7 +18,7 @@ _IN_FLIGHT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class NewPids:
     """The pids given away since the last reading, as ranges in the order in which they were given."""
 
     ranges: tuple[range, ...]
@@ -36,11 +36,11 @@ class Given:
         return [pid for pid in pids if pid in self]
 
 
-NOTHING = Given(())
+NO_PIDS = NewPids(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class _LastPid:
     """Where the turn was at one moment, in monotonic seconds; `boot` is of that reading or an earlier one."""
 
     at: float
@@ -54,13 +54,13 @@ class Cursor:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._pid_max = 0
-        self._last: Turn | None = None
+        self._last: _LastPid | None = None
 
     def forget(self) -> None:
         """Begin anew."""
         self._last = None
 
-    def advance(self, now: float, *, refresh: bool) -> tuple[Given | None, float]:
+    def advance(self, now: float, *, refresh: bool) -> tuple[NewPids | None, float]:
         """What was given away since the last time, None where it cannot be told; and the time of the boot.
 
         The count of forks is asked where all pids can have been given away meanwhile, and to `refresh` the
@@ -70,7 +70,7 @@ class Cursor:
         cursor = self._kernel.cursor()
         crowded = last is not None and (now - last.at) * FORKS_PER_SECOND >= self._pid_max
         boot = self._kernel.boot() if last is None or crowded or refresh else last.boot
-        self._last = Turn(at=now, cursor=cursor, boot=boot)
+        self._last = _LastPid(at=now, cursor=cursor, boot=boot)
         if last is None:
             self._pid_max = self._kernel.pid_max()
             return None, boot.time
@@ -79,17 +79,17 @@ class Cursor:
             return None, boot.time
         return self._between(last.cursor, cursor), boot.time
 
-    def lately(self) -> Given:
+    def recent(self) -> NewPids:
         """What was given away before the last `advance`; some may not have been there to be seen."""
         last = self._last.cursor if self._last else 0
-        return Given((range(max(1, last - _IN_FLIGHT), last + 1),))
+        return NewPids((range(max(1, last - _IN_FLIGHT), last + 1),))
 
-    def since(self) -> Given:
+    def since(self) -> NewPids:
         """What was given away since the last `advance`. Raises OSError and ValueError."""
-        return NOTHING if self._last is None else self._between(self._last.cursor, self._kernel.cursor())
+        return NO_PIDS if self._last is None else self._between(self._last.cursor, self._kernel.cursor())
 
-    def _between(self, last: int, cursor: int) -> Given:
+    def _between(self, last: int, cursor: int) -> NewPids:
         if cursor >= last:
-            return Given((range(last + 1, cursor + 1),))
+            return NewPids((range(last + 1, cursor + 1),))
         self._pid_max = self._kernel.pid_max()
-        return Given((range(last + 1, self._pid_max), range(1, cursor + 1)))
+        return NewPids((range(last + 1, self._pid_max), range(1, cursor + 1)))

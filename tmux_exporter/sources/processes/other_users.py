@@ -7,7 +7,7 @@ from tmux_exporter.facts.process import Process
 _INIT = 1
 
 
-def strangers(processes: Mapping[int, Process], uid: int) -> set[int]:
+def find_other_users(processes: Mapping[int, Process], uid: int) -> set[int]:
     """The pids of all that are neither of `uid` nor above, below or in a kernel session with one that is.
 
     What a pane or a leak holds of other users (sudo, a program with setuid) is no stranger, nor is whoever
@@ -23,11 +23,11 @@ def strangers(processes: Mapping[int, Process], uid: int) -> set[int]:
             pid = processes[pid].ppid
     akin = {each.id.pid: True for each in own} | {_INIT: False}
     for pid in processes:
-        _settle(pid, processes, sessions, akin)
+        _classify(pid, processes, sessions, akin)
     return {pid for pid, is_akin in akin.items() if not is_akin and pid not in above}
 
 
-def _settle(pid: int, processes: Mapping[int, Process], sessions: Set[int], akin: dict[int, bool]) -> None:
+def _classify(pid: int, processes: Mapping[int, Process], sessions: Set[int], akin: dict[int, bool]) -> None:
     """Add to `akin` what holds for a process and for those above it that are not in there yet."""
     path: list[int] = []
     verdict = False

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.process import Namespaces, Process, ProcessId, Unreadable
 from tmux_exporter.sources.processes.parse import Stat, parse_stat
-from tmux_exporter.sources.processes.process_detail import Detail, Facts, Looks, read_detail
+from tmux_exporter.sources.processes.process_detail import Detail, Facts, ReadAttempts, read_detail
 from tmux_exporter.sources.processes.process_folder import DEAD_STATES, Folder
 
 KEPT_ENVIRON = frozenset(
@@ -61,7 +61,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ProcessRead:
     """What one look at one pid found.
 
     `process` is None where it is gone, and where its stat cannot be read: then `unread` says why, and
@@ -84,7 +84,7 @@ class Look:
         return self.process is None and not self.unread
 
 
-GONE = Look()
+GONE = ProcessRead()
 
 
 class ProcessReader:
@@ -94,31 +94,31 @@ class ProcessReader:
         self._uid = uid
         self._by_size = by_size
 
-    def look(self, pid: str, root: int, known: Known | None) -> Look:
+    def read(self, pid: str, root: int, known: Known | None) -> ProcessRead:
         """One process below the folder that is open as `root`; `known` is of an earlier look at this pid."""
-        looks = Looks()
-        folder = looks.at(Folder, pid, root)
+        attempts = ReadAttempts()
+        folder = attempts.attempt(Folder, pid, root)
         uid, found = None, None
         if folder is not None:
             try:
-                uid = looks.at(folder.uid)
-                found = None if uid is None else looks.at(self._process, folder, uid, known)
+                uid = attempts.attempt(folder.uid)
+                found = None if uid is None else attempts.attempt(self._process, folder, uid, known)
             finally:
                 folder.close()
         if found is not None:
             return found
-        if not looks.reasons:
+        if not attempts.reasons:
             return GONE
         # Under hidepid=1 strangers are listed and refused for ever: that makes no view partial.
-        refused = looks.reasons <= {Unreadable.PERMISSION}
-        return Look(
-            unread=frozenset(looks.reasons),
-            unreadable=tuple(sorted(looks.reasons)) if uid in (None, self._uid) else (),
+        refused = attempts.reasons <= {Unreadable.PERMISSION}
+        return ProcessRead(
+            unread=frozenset(attempts.reasons),
+            unreadable=tuple(sorted(attempts.reasons)) if uid in (None, self._uid) else (),
             complete=refused,
             settled=refused,
         )
 
-    def _process(self, folder: Folder, uid: int, known: Known | None) -> Look:
+    def _process(self, folder: Folder, uid: int, known: Known | None) -> ProcessRead:
         line = folder.stat_line()
         stat = parse_stat(line)
         for _ in range(_ATTEMPTS):
@@ -130,18 +130,18 @@ class ProcessReader:
                 folder, stat, _facts(known, program), by_size=self._by_size, kept=KEPT_ENVIRON
             )
             # Something failed or is new. Did the process end meanwhile (this raises), become a zombie, lose
-            # its main thread or start another program? Then the looks do not belong together.
+            # its main thread or start another program? Then the attempts do not belong together.
             line_again = line if detail.settled else folder.stat_line()
             again = stat if detail.settled else parse_stat(line_again)
             if _program(again) == program:
                 certain = detail.facts.certain
                 kept = Known(program=program, facts=detail.facts) if certain else None
                 settled = certain and detail.reasons <= {Unreadable.PERMISSION}
-                return _look(_process(stat, uid, detail), kept, line, settled=settled)
+                return _process_read(_process(stat, uid, detail), kept, line, settled=settled)
             stat, line = again, line_again
         else:
-            return _look(_process(stat, uid, Detail()), None, line, settled=False)
-        return _look(_process(stat, uid, Detail()), None, line, settled=True)
+            return _process_read(_process(stat, uid, Detail()), None, line, settled=False)
+        return _process_read(_process(stat, uid, Detail()), None, line, settled=True)
 
 
 def size_counts_fds(root: str) -> bool:
@@ -171,8 +171,10 @@ def _facts(known: Known | None, program: Program) -> Facts | None:
     return known.facts
 
 
-def _look(process: Process, known: Known | None, line: bytes, *, settled: bool) -> Look:
-    return Look(process=process, known=known, unreadable=process.unreadable, mark=hash(line), settled=settled)
+def _process_read(process: Process, known: Known | None, line: bytes, *, settled: bool) -> ProcessRead:
+    return ProcessRead(
+        process=process, known=known, unreadable=process.unreadable, mark=hash(line), settled=settled
+    )
 
 
 def _process(stat: Stat, uid: int, detail: Detail) -> Process:

@@ -16,11 +16,11 @@ from collections.abc import Collection, Container, Set
 
 from tmux_exporter.facts.process import Process, Unreadable
 from tmux_exporter.sources.processes.kernel import Kernel
-from tmux_exporter.sources.processes.other_users import strangers
-from tmux_exporter.sources.processes.process import GONE, Look
+from tmux_exporter.sources.processes.other_users import find_other_users
+from tmux_exporter.sources.processes.process import GONE, ProcessRead
 
 
-class Book:
+class ProcessCache:
     """All processes by pid, each as its last look showed it.
 
     `contradictions` counts the looks at which a process had other figures under an unchanged clock. `changed`
@@ -33,10 +33,10 @@ class Book:
         self.processes: dict[int, Process] = {}
         self.changed: set[int] = set()
         self.contradictions = 0
-        self._looks: dict[int, Look] = {}
+        self._reads: dict[int, ProcessRead] = {}
         self._clocks: dict[int, int] = {}
-        self._strangers: dict[int, int] = {}
-        self._flawed: dict[int, Look] = {}
+        self._other_users: dict[int, int] = {}
+        self._flawed: dict[int, ProcessRead] = {}
         self._unsettled: set[int] = set()
         self._foreground: dict[int, int] = {}
         self._left: set[int] = set()
@@ -44,15 +44,15 @@ class Book:
         self._switched: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._looks)
+        return len(self._reads)
 
     def __contains__(self, pid: object) -> bool:
-        return pid in self._looks
+        return pid in self._reads
 
     @property
     def pids(self) -> Collection[int]:
         """All that are known, those that could not be read included."""
-        return self._looks.keys()
+        return self._reads.keys()
 
     @property
     def complete(self) -> bool:
@@ -68,15 +68,15 @@ class Book:
         return counts
 
     @property
-    def strangers(self) -> Set[int]:
+    def other_users(self) -> Set[int]:
         """Those whose clocks are not asked."""
-        return self._strangers.keys()
+        return self._other_users.keys()
 
-    def estrange(self, candidates: Container[int]) -> None:
+    def mark_other_users(self, candidates: Container[int]) -> None:
         """From now on ask the clocks of all but the strangers among the `candidates`."""
-        clocks = {**self._clocks, **self._strangers}
-        apart = {pid for pid in strangers(self.processes, self._uid) if pid in candidates}
-        self._strangers = {pid: clock for pid, clock in clocks.items() if pid in apart}
+        clocks = {**self._clocks, **self._other_users}
+        apart = {pid for pid in find_other_users(self.processes, self._uid) if pid in candidates}
+        self._other_users = {pid: clock for pid, clock in clocks.items() if pid in apart}
         self._clocks = {pid: clock for pid, clock in clocks.items() if pid not in apart}
 
     def outdated(self) -> set[int]:
@@ -91,26 +91,26 @@ class Book:
 
     def changed_meanwhile(self, pid: int) -> bool:
         """Whether its line of stat is another one than when it was last looked at."""
-        return self._kernel.mark(pid) != self._looks[pid].mark
+        return self._kernel.mark(pid) != self._reads[pid].mark
 
-    def look(self, pid: int) -> bool:
+    def read(self, pid: int) -> bool:
         """Look at whoever bears the pid; False where nobody does."""
         # The clock first: who runs between the two is looked at again. A thread has a folder too, and it
         # shows its process; but it has no clock.
         clock = self._kernel.clock_ns(pid)
-        before = self._looks.get(pid)
-        look = GONE if clock is None else self._kernel.look(pid, before.known if before else None)
+        before = self._reads.get(pid)
+        look = GONE if clock is None else self._kernel.read(pid, before.known if before else None)
         if clock is None or look.gone:
             self._drop(pid)
             return False
-        clocks = self._strangers if pid in self._strangers else self._clocks
+        clocks = self._other_users if pid in self._other_users else self._clocks
         if before is not None and clock == clocks[pid]:
             self._compare(before, look, clock)
         self._note(before, look)
-        self._looks[pid] = look
+        self._reads[pid] = look
         clocks[pid] = clock
         if look.process is not None:
-            self._meet(look.process)
+            self._clear_other_user(look.process)
         if look.process is None:
             self._forget(pid)
         elif look.process != self.processes.get(pid):
@@ -123,7 +123,7 @@ class Book:
         (self._unsettled.discard if look.settled else self._unsettled.add)(pid)
         return True
 
-    def touched(self) -> set[int]:
+    def affected(self) -> set[int]:
         """Those whose parent, session or terminal has changed since this was asked last."""
         left, hung_up, switched = self._left, self._hung_up, self._switched
         if not (left or hung_up or switched):
@@ -135,11 +135,11 @@ class Book:
             if each.ppid in left or each.session_id in hung_up or each.tty in switched
         }
 
-    def _note(self, before: Look | None, look: Look) -> None:
+    def _note(self, before: ProcessRead | None, look: ProcessRead) -> None:
         """Note what the look tells of others."""
         old, new = before.process if before else None, look.process
         if old is not None and (new is None or new.id != old.id or (old.alive and not new.alive)):
-            self._leave(old)
+            self._note_end(old)
         if new is None:
             return
         pid = new.id.pid
@@ -149,7 +149,7 @@ class Book:
             self._foreground[new.tty] = new.foreground_pgid
             self._switched.add(new.tty)
 
-    def _compare(self, before: Look, look: Look, clock: int) -> None:
+    def _compare(self, before: ProcessRead, look: ProcessRead, clock: int) -> None:
         """Count where figures have changed that the clock speaks for."""
         old, new = before.process, look.process
         if old is None or new is None or old.id != new.id or not before.settled:
@@ -163,30 +163,30 @@ class Book:
         ):
             self.contradictions += 1
 
-    def _meet(self, process: Process) -> None:
+    def _clear_other_user(self, process: Process) -> None:
         """Whoever has become ours, or the parent of one that is asked, is no stranger any more."""
         pid = process.id.pid
-        if pid not in self._strangers:
+        if pid not in self._other_users:
             pid = process.ppid
         elif process.uid != self._uid:
             return
-        if pid in self._strangers:
-            self._clocks[pid] = self._strangers.pop(pid)
+        if pid in self._other_users:
+            self._clocks[pid] = self._other_users.pop(pid)
 
-    def _leave(self, process: Process) -> None:
+    def _note_end(self, process: Process) -> None:
         self._left.add(process.id.pid)
         self._hung_up.add(process.id.pid)
 
     def _drop(self, pid: int) -> None:
-        if self._looks.pop(pid, None) is None:
+        if self._reads.pop(pid, None) is None:
             return
         self._clocks.pop(pid, None)
-        self._strangers.pop(pid, None)
+        self._other_users.pop(pid, None)
         self._flawed.pop(pid, None)
         self._unsettled.discard(pid)
         process = self._forget(pid)
         if process is not None:
-            self._leave(process)
+            self._note_end(process)
 
     def _forget(self, pid: int) -> Process | None:
         process = self.processes.pop(pid, None)

@@ -12,8 +12,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Looks:
-    """Several looks at one process, and what of them failed.
+class ReadAttempts:
+    """Several attempts at one process, and what of them failed.
 
     `missing` is set where something was not there: the process ends, or this kernel has no such file.
     `reasons` says why something that is there could not be read.
@@ -25,7 +25,7 @@ class Looks:
         self.missing = False
         self.reasons: set[Unreadable] = set()
 
-    def at(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def attempt(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The look's result, None where it failed."""
         try:
             return look(*args, **kwargs)
@@ -64,7 +64,7 @@ _NO_MEMORY = Status()
 class Detail:
     """Everything of one process but its stat, as `model.Process` wants it.
 
-    `settled` is False where something failed or is new, so that the process may have changed between looks.
+    `settled` is False where something failed or is new, so that the process may have changed between reads.
     """
 
     facts: Facts = _NO_FACTS
@@ -82,28 +82,28 @@ def read_detail(
     folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, kept: frozenset[str]
 ) -> Detail:
     """Read one process of our own; its facts only where they are not `known`."""
-    looks = Looks()
+    attempts = ReadAttempts()
     # A main thread that left has no memory, files or program to show any more; the other threads still have.
     # io and limits of all threads stay where they were; io is then refused to all but root, and no sum over
     # the threads can stand for it: it would miss those that ended.
-    at = looks.at(folder.living_thread) if stat.state in DEAD_STATES else ""
+    at = attempts.attempt(folder.living_thread) if stat.state in DEAD_STATES else ""
     if at is None:
-        return Detail(reasons=frozenset(looks.reasons))
-    status = looks.at(folder.status, at) or _NO_MEMORY
-    read_bytes, written_bytes = looks.at(folder.io) or (None, None)
+        return Detail(reasons=frozenset(attempts.reasons))
+    status = attempts.attempt(folder.status, at) or _NO_MEMORY
+    read_bytes, written_bytes = attempts.attempt(folder.io) or (None, None)
     facts = known or read_facts(folder, at, kept)
     return Detail(
         facts=facts,
         status=status,
-        namespaces=_namespaces(facts.pid_namespace, Looks().at(folder.mount_namespace, at)),
-        open_fds=looks.at(folder.fds, at, by_size=by_size),
-        max_fds=looks.at(folder.max_fds),
+        namespaces=_namespaces(facts.pid_namespace, ReadAttempts().attempt(folder.mount_namespace, at)),
+        open_fds=attempts.attempt(folder.fds, at, by_size=by_size),
+        max_fds=attempts.attempt(folder.max_fds),
         read_bytes=read_bytes,
         written_bytes=written_bytes,
-        reasons=facts.reasons.union(looks.reasons),
+        reasons=facts.reasons.union(attempts.reasons),
         # Without memory it is about to become a zombie, or its main thread is leaving.
-        settled=not looks.missing
-        and not looks.reasons
+        settled=not attempts.missing
+        and not attempts.reasons
         and facts is known
         and status.resident_bytes is not None,
     )
@@ -111,20 +111,20 @@ def read_detail(
 
 def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
     """Read what is fixed at exec."""
-    looks = Looks()
-    argv, argv_complete = looks.at(folder.argv, at) or (None, True)
-    environ = looks.at(folder.environ, at, kept)
+    attempts = ReadAttempts()
+    argv, argv_complete = attempts.attempt(folder.argv, at) or (None, True)
+    environ = attempts.attempt(folder.environ, at, kept)
     return Facts(
         argv=argv,
         argv_complete=argv_complete,
-        exe=looks.at(folder.exe, at),
+        exe=attempts.attempt(folder.exe, at),
         # The environment of a process without memory reads as empty too; its arguments tell which it is.
         environ=None if argv is None else environ,
         # A kernel without them lacks nothing; where they are refused, the environment is too and says so.
-        pid_namespace=Looks().at(folder.pid_namespace, at),
-        reasons=frozenset(looks.reasons),
+        pid_namespace=ReadAttempts().attempt(folder.pid_namespace, at),
+        reasons=frozenset(attempts.reasons),
         # A refusal stays until the next exec, for it comes with an `arg_start` that is hidden or moves.
-        certain=not looks.missing and looks.reasons <= {Unreadable.PERMISSION},
+        certain=not attempts.missing and attempts.reasons <= {Unreadable.PERMISSION},
     )
 
 

@@ -10,7 +10,7 @@ differences on Linux:
     argv, environ              a carriage return has become a newline
     environ                    of a name that occurs twice the last one counts
     a main thread that left    figures of the whole process only: psutil asks no other thread
-    exec between two looks     may mix two programs for one reading
+    exec between two attempts     may mix two programs for one reading
     who lets nobody look in    (as ssh-agent) files and their limit are refused as well
 
 `start_ticks` is psutil's creation time less the boot time that psutil added to it, in clock ticks. On Linux
@@ -207,13 +207,13 @@ def _comm(handle: psutil.Process) -> str:
     return text(name[:_COMM_BYTES] if len(name) > _COMM_BYTES and handle.cmdline() else name)
 
 
-class _Looks:
-    """Several looks at one process, and why some of them failed."""
+class _ReadAttempts:
+    """Several attempts at one process, and why some of them failed."""
 
     def __init__(self) -> None:
         self.reasons: set[Unreadable] = set()
 
-    def at(self, look: Callable[[], T]) -> T | None:
+    def attempt(self, look: Callable[[], T]) -> T | None:
         """The look's result, None where it failed; a process that is gone or dead is for the caller."""
         try:
             return look()
@@ -232,17 +232,17 @@ def _reason(error: Exception) -> Unreadable:
 
 def _detailed(process: Process, handle: psutil.Process) -> Process:
     """Add what only a process of our own shows. Raises psutil.NoSuchProcess once it is gone or a zombie."""
-    looks = _Looks()
-    words = looks.at(handle.cmdline)
-    memory = looks.at(handle.memory_info)
+    attempts = _ReadAttempts()
+    words = attempts.attempt(handle.cmdline)
+    memory = attempts.attempt(handle.memory_info)
     if not words and memory is not None and not memory.rss:
         # The kernel's own threads have nothing more; psutil would say 0 of everything.
         return process
     raw = os.fsencode("\0".join(words)) + b"\0" if words else b""
-    io_counters = looks.at(handle.io_counters) if hasattr(handle, "io_counters") else None
-    environ = looks.at(handle.environ)
+    io_counters = attempts.attempt(handle.io_counters) if hasattr(handle, "io_counters") else None
+    environ = attempts.attempt(handle.environ)
     # Where the program is refused psutil guesses it. Linux refuses it together with the environment.
-    exe = None if psutil.LINUX and environ is None else looks.at(handle.exe)
+    exe = None if psutil.LINUX and environ is None else attempts.attempt(handle.exe)
     return replace(
         process,
         argv=parse_argv(raw) if raw else None,
@@ -250,12 +250,12 @@ def _detailed(process: Process, handle: psutil.Process) -> Process:
         exe=parse_exe(os.fsencode(exe)) if exe else None,
         environ=_kept(environ) if environ is not None and words else None,
         resident_bytes=memory.rss if memory is not None else None,
-        open_fds=looks.at(handle.num_fds),
-        max_fds=looks.at(lambda: _max_fds(handle)),
+        open_fds=attempts.attempt(handle.num_fds),
+        max_fds=attempts.attempt(lambda: _max_fds(handle)),
         # BSD says -1: it counts operations only.
         read_bytes=io_counters.read_bytes if io_counters and io_counters.read_bytes >= 0 else None,
         written_bytes=io_counters.write_bytes if io_counters and io_counters.write_bytes >= 0 else None,
-        unreadable=tuple(sorted(looks.reasons)),
+        unreadable=tuple(sorted(attempts.reasons)),
     )
 
 

@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Protocol
 
-_FEW = 100
+_SPARE = 100
 
 
-class Present(Protocol):
+class Members(Protocol):
     """Who is there."""
 
     def __len__(self) -> int:
@@ -18,7 +18,7 @@ class Present(Protocol):
         """Whether this one is."""
 
 
-class Turns:
+class RoundRobin:
     """Gives each of its members once within `seconds`, as evenly as it is asked."""
 
     def __init__(self, seconds: float) -> None:
@@ -32,10 +32,10 @@ class Turns:
         for member in members:
             self._waiting.setdefault(member, None)
 
-    def due(self, now: float, present: Present) -> list[int]:
+    def due(self, now: float, present: Members) -> list[int]:
         """Whose turn it is at the monotonic time `now`; who is no longer `present` is forgotten."""
         # Most who come and go do so long before it is their turn.
-        if len(self._waiting) > 2 * len(present) + _FEW:
+        if len(self._waiting) > 2 * len(present) + _SPARE:
             self._waiting = OrderedDict.fromkeys(each for each in self._waiting if each in present)
         passed = min(1.0, (now - self._asked_at) / self._seconds)
         self._asked_at = now

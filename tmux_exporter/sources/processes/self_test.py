@@ -60,7 +60,7 @@ def _waiting_child(cursor: Cursor) -> Iterator[int]:
 
 def _shows(kernel: Kernel, cursor: Cursor, child: int) -> bool:
     given, _ = cursor.advance(0.0, refresh=False)
-    process = kernel.look(child, None).process
+    process = kernel.read(child, None).process
     return (
         given is not None
         and child in given

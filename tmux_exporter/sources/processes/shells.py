@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import Program, ShellFacts, ShellQuestion
-from tmux_exporter.sources.common.ttl_cache import Kept
+from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import parse_stat, text
 from tmux_exporter.sources.processes.process_folder import read_file
 
@@ -43,7 +43,7 @@ _BY_LOGINS = (
 )
 
 
-class _Eyes(NamedTuple):
+class _FileView(NamedTuple):
     """A shell as one whose files are looked at: its folder of /proc and its mounts.
 
     `equal` says that what is refused to us is refused to it, too.
@@ -60,7 +60,7 @@ class ShellReader:
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
         self._root = proc_root
-        self._kept = Kept(self._look)
+        self._kept = TtlCache(self._look)
         self._programs: dict[tuple[int, ...], tuple[bool, bool]] = {}
         self._found: dict[tuple[str, ...], tuple[Program | None, ...]] = {}
 
@@ -79,7 +79,7 @@ class ShellReader:
             now = first if question.sleep is None else self._environment_of(question.sleep)
             if os.readlink("root", dir_fd=folder) != "/":
                 return None
-            eyes = _Eyes(folder, os.readlink("ns/mnt", dir_fd=folder), _may_no_more_than_we(folder))
+            view = _FileView(folder, os.readlink("ns/mnt", dir_fd=folder), _may_no_more_than_we(folder))
             variables = {**first, **now}
             return ShellFacts(
                 variables={
@@ -88,7 +88,7 @@ class ShellReader:
                     if first.get(name.encode())
                 },
                 functions=frozenset(_functions(variables)),
-                programs={word: self._programs_of(word, now, eyes) for word in question.words},
+                programs={word: self._programs_of(word, now, view) for word in question.words},
                 startup_names_tmux=_startup_names_tmux(question, first, folder),
             )
         finally:
@@ -113,21 +113,21 @@ class ShellReader:
             os.close(folder)
 
     def _programs_of(
-        self, word: str, environment: Mapping[bytes, bytes], eyes: _Eyes
+        self, word: str, environment: Mapping[bytes, bytes], view: _FileView
     ) -> tuple[Program | None, ...]:
         """The files any of which a word may mean; None for one that cannot be told."""
         path = environment.get(b"PATH")
         places = text(path) if path else _USUAL_PATH
-        base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=eyes.folder)
-        key = (word, places, base, eyes.mounts, str(eyes.equal))
+        base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=view.folder)
+        key = (word, places, base, view.mounts, str(view.equal))
         if key not in self._found:
-            files = self._files(word, [os.path.join(base, each) for each in places.split(":")], eyes)
+            files = self._files(word, [os.path.join(base, each) for each in places.split(":")], view)
             self._found[key] = tuple(files if not path else list(files)[:1])
         return self._found[key]
 
-    def _files(self, word: str, places: Iterable[str], eyes: _Eyes) -> Iterator[Program | None]:
+    def _files(self, word: str, places: Iterable[str], view: _FileView) -> Iterator[Program | None]:
         """The files of that name in these places, in their order."""
-        folder = eyes.folder
+        folder = view.folder
         for path in (word,) if "/" in word else (f"{place}/{word}" for place in places):
             try:
                 real = real_path(path, folder)
@@ -139,7 +139,7 @@ class ShellReader:
                 continue
             except (OSError, ValueError) as error:
                 # What cannot be looked at may be what is meant, unless the shell may not look there either.
-                if not (eyes.equal and isinstance(error, PermissionError)):
+                if not (view.equal and isinstance(error, PermissionError)):
                     yield None
 
     def _program(self, path: str, seen: os.stat_result, folder: int) -> Program:

@@ -11,7 +11,7 @@ _NO_SESSION = b"no current target"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ExchangeResult:
     """How an exchange ended; `stdout` is there only without a failure, `empty` means that no session is."""
 
     stdout: bytes = b""
@@ -20,11 +20,11 @@ class Outcome:
     empty: bool = False
 
 
-Judge = Callable[[int, bytes, bytes], Outcome]
+Judge = Callable[[int, bytes, bytes], ExchangeResult]
 """What an answer is worth by its status, stdout and stderr."""
 
 
-def verdict(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
+def judge_listing(status: int, stdout: bytes, stderr: bytes, nonce: str) -> ExchangeResult:
     """Judge what the commands printed, what they complained of, and the status that they ended with.
 
     tmux prints a listing in one go or not at all, so one pane's record proves all of them, and a status or
@@ -33,32 +33,38 @@ def verdict(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Outcome:
     """
     lines = stderr.splitlines()
     if f"{nonce}{Record.PANE}:".encode() in stdout:
-        return Outcome(stdout=stdout)
+        return ExchangeResult(stdout=stdout)
     if any(line in _REFUSALS for line in lines):
-        return Outcome(failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)")
+        return ExchangeResult(
+            failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)"
+        )
     if status != 0 and _NO_SESSION in lines:
-        return Outcome(stdout=stdout, detail="the server has no session", empty=True)
+        return ExchangeResult(stdout=stdout, detail="the server has no session", empty=True)
     if status != 0:
-        return Outcome(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
+        return ExchangeResult(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
     if stdout:
-        return Outcome(failure=QueryFailure.PARTIAL, detail="the server called it a success without a pane")
+        return ExchangeResult(
+            failure=QueryFailure.PARTIAL, detail="the server called it a success without a pane"
+        )
     # Servers before 3.1 answer in messages of their own, and end with success and without a byte.
-    return Outcome(
+    return ExchangeResult(
         failure=QueryFailure.PROTOCOL, detail="the server answered without a byte: older than tmux 3.1?"
     )
 
 
-def screens_verdict(status: int, stdout: bytes, stderr: bytes) -> Outcome:
+def judge_screens(status: int, stdout: bytes, stderr: bytes) -> ExchangeResult:
     """Judge an answer to the question for what panes show.
 
     The marks in it tell which panes it is complete for. What ended it early is a pane that is gone, or a hook
     of the user's.
     """
     if any(line in _REFUSALS for line in stderr.splitlines()):
-        return Outcome(failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)")
+        return ExchangeResult(
+            failure=QueryFailure.DENIED, detail="the server refuses this user (server-access)"
+        )
     if not stdout:
-        return Outcome(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
-    return Outcome(stdout=stdout)
+        return ExchangeResult(failure=QueryFailure.PARTIAL, detail=f"status {status}: {printable(stderr)}")
+    return ExchangeResult(stdout=stdout)
 
 
 def printable(text: bytes) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.sources.tmux.answer import Outcome, screens_verdict, verdict
+from tmux_exporter.sources.tmux.answer import ExchangeResult, judge_listing, judge_screens
 from tmux_exporter.sources.tmux.client_transport import ProgramError, ProgramExchange
 from tmux_exporter.sources.tmux.query import command_list, new_nonce, screen_list
 from tmux_exporter.sources.tmux.socket_transport import ConnectError, SocketExchange, connect
@@ -105,11 +105,13 @@ class _Ask:
             if question.screens
             else command_list(self._nonce, question.version)
         )
-        self._judge = screens_verdict if question.screens else partial(verdict, nonce=self._nonce)
+        self._judge = judge_screens if question.screens else partial(judge_listing, nonce=self._nonce)
         self._sent_at = self._ended_at = clock.monotonic()
         self._peer: int | None = None
         self._exchange: SocketExchange | ProgramExchange | None = None
-        self._outcome = Outcome(failure=QueryFailure.HUNG, detail="no complete answer before the deadline")
+        self._outcome = ExchangeResult(
+            failure=QueryFailure.HUNG, detail="no complete answer before the deadline"
+        )
         self.done = False
 
     def start(self) -> None:
@@ -117,13 +119,15 @@ class _Ask:
         self._sent_at = self._clock.monotonic()
         if self._transport != "client" and not _LITTLE_ENDIAN:
             self._end(
-                Outcome(failure=QueryFailure.PROTOCOL, detail="the socket needs a little endian machine")
+                ExchangeResult(
+                    failure=QueryFailure.PROTOCOL, detail="the socket needs a little endian machine"
+                )
             )
             return
         try:
             connection, self._peer = connect(self._question.socket, self._uid)
         except ConnectError as error:
-            self._end(Outcome(failure=error.failure, detail=error.detail))
+            self._end(ExchangeResult(failure=error.failure, detail=error.detail))
             return
         if self._transport == "client":
             connection.close()
@@ -167,18 +171,18 @@ class _Ask:
             empty=outcome.empty,
         )
 
-    def _run_program(self, peer: int, before: Outcome | None) -> None:
+    def _run_program(self, peer: int, before: ExchangeResult | None) -> None:
         try:
             self._exchange = ProgramExchange(
                 (self._question.socket, peer), self._uid, self._arguments, self._judge, self._selector
             )
         except ProgramError as error:
             if before is None:
-                self._end(Outcome(failure=QueryFailure.PROTOCOL, detail=str(error)))
+                self._end(ExchangeResult(failure=QueryFailure.PROTOCOL, detail=str(error)))
             else:
-                self._end(Outcome(failure=before.failure, detail=f"{before.detail}; {error}"))
+                self._end(ExchangeResult(failure=before.failure, detail=f"{before.detail}; {error}"))
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: ExchangeResult) -> None:
         self.done = True
         self._outcome = outcome
         self._ended_at = self._clock.monotonic()

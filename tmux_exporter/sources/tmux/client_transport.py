@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Sequence
 
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.sources.tmux.answer import Judge, Outcome, printable
+from tmux_exporter.sources.tmux.answer import ExchangeResult, Judge, printable
 from tmux_exporter.sources.tmux.protocol import MAX_ANSWER
 
 _CHUNK = 1 << 16
@@ -51,7 +51,7 @@ class ProgramExchange:
         selector: selectors.BaseSelector,
     ) -> None:
         path, peer = server
-        self.outcome: Outcome | None = None
+        self.outcome: ExchangeResult | None = None
         self._judge = judge
         self._selector = selector
         self._watched: set[int] = set()
@@ -108,17 +108,17 @@ class ProgramExchange:
         else:
             self._unwatch(self._exit_fd)
         if len(self._stdout) + len(self._stderr) > MAX_ANSWER:
-            self.outcome = Outcome(
+            self.outcome = ExchangeResult(
                 failure=QueryFailure.UNTRUSTED, detail=f"more than {MAX_ANSWER >> 20} MiB of answer"
             )
         elif not self._watched:
             self.outcome = self._worth(self._child.wait(), bytes(self._stdout), bytes(self._stderr))
 
-    def _worth(self, status: int, stdout: bytes, stderr: bytes) -> Outcome:
+    def _worth(self, status: int, stdout: bytes, stderr: bytes) -> ExchangeResult:
         if status != 0 and not stdout:
             for words, failure, detail in _CONNECT_WORDS:
                 if words in stderr:
-                    return Outcome(failure=failure, detail=detail)
+                    return ExchangeResult(failure=failure, detail=detail)
         return self._judge(status, stdout, stderr)
 
     def _read(self, fd: int, into: bytearray) -> None:

@@ -15,20 +15,20 @@ from tmux_exporter.sources.tmux.socket_files import (
 )
 
 
-class Named(NamedTuple):
+class SocketVariables(NamedTuple):
     """What a process names of tmux, empty where it does not: the socket of TMUX, and TMUX_TMPDIR."""
 
     socket: str
     base: str
 
 
-class NamedPlaces:
+class EnvironmentSockets:
     """The places that processes of this uid name, table by table."""
 
     def __init__(self, uid: int) -> None:
         self._uid = uid
         self._named = PerProcess(self._names)
-        self._places: tuple[Named, ...] = ()
+        self._places: tuple[SocketVariables, ...] = ()
 
     def update(self, table: ProcessTable) -> None:
         """Ask the processes of this table."""
@@ -56,11 +56,11 @@ class NamedPlaces:
                 _add_own(places, name, canonical(name), self._uid)
         return places
 
-    def _names(self, process: Process) -> Named | None:
+    def _names(self, process: Process) -> SocketVariables | None:
         if process.uid != self._uid or not process.environ:
             return None
         socket, base = process.environ.get("TMUX", ""), process.environ.get("TMUX_TMPDIR", "")
-        return Named(socket.split(",")[0], base) if socket or base else None
+        return SocketVariables(socket.split(",")[0], base) if socket or base else None
 
 
 def _absolute(names: Iterable[str]) -> list[str]:

@@ -66,7 +66,7 @@ def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[Process
     return Checked(
         listing=listing if unchanged else replace(listing, panes=tuple(panes)),
         proven=frozenset(kept.values()) | unseen,
-        lies=_words(lies),
+        lies=_reason(lies),
     )
 
 
@@ -88,7 +88,7 @@ def _is_pane(
     return same_server and _is_child(process, server) and process.uid == uid
 
 
-def _words(lies: list[Pane]) -> str:
+def _reason(lies: list[Pane]) -> str:
     if not lies:
         return ""
     first = lies[0]

@@ -34,7 +34,7 @@ _TIRING = frozenset(QueryFailure) - {QueryFailure.NOSERVER, QueryFailure.DENIED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class QueryOutcome:
     """What came of one question: a listing, or a failure.
 
     `process` is the peer, None where no connection was made. `at` is the monotonic time of the question,
@@ -119,7 +119,7 @@ def is_due(
     )
 
 
-def after(server: Server, outcome: Outcome, interval: float) -> Server:
+def after(server: Server, outcome: QueryOutcome, interval: float) -> Server:
     """The server once a question was answered or failed; `interval` is the shortest rest after a failure."""
     queries = (*server.queries, Query(seconds=outcome.seconds, failure=outcome.failure))
     if outcome.failure is None:

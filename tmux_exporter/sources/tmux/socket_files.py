@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tmux_exporter.base.places import demo_folder
+from tmux_exporter.base.paths import demo_folder
 from tmux_exporter.facts.process import Problem
 from tmux_exporter.facts.tmux import QueryFailure
 
@@ -21,7 +21,7 @@ MAX_FOLDERS = 64
 MAX_ENTRIES = 1_000
 
 
-class Standing(StrEnum):
+class PathState(StrEnum):
     """What stands at a path."""
 
     SOCKET = "socket"
@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class SocketPath:
     """A path and what stands there; only a SOCKET may be connected to.
 
     FOREIGN is a socket that is not this uid's or whose folder is not to be trusted, `detail` says which.
@@ -41,7 +41,7 @@ class Site:
     """
 
     path: str
-    standing: Standing
+    state: PathState
     detail: str = ""
     file: tuple[int, int] | None = None
 
@@ -70,37 +70,37 @@ def folder_fault(mode: int, owner: int, uid: int) -> str:
     return ""
 
 
-def judge(path: str, entry: os.stat_result, uid: int) -> Site | None:
+def check_entry(path: str, entry: os.stat_result, uid: int) -> SocketPath | None:
     """What an entry of a trusted folder is; None for one that never was a socket of tmux."""
     if stat.S_ISLNK(entry.st_mode):
-        return Site(path=path, standing=Standing.LINK, detail="it is a symbolic link")
+        return SocketPath(path=path, state=PathState.LINK, detail="it is a symbolic link")
     if stat.S_ISREG(entry.st_mode):
         # `NAME.lock` is tmux's own: two clients that start one server meet there.
-        return None if path.endswith(".lock") else Site(path=path, standing=Standing.PLAIN)
+        return None if path.endswith(".lock") else SocketPath(path=path, state=PathState.PLAIN)
     if not stat.S_ISSOCK(entry.st_mode):
         return None
     if entry.st_uid != uid:
-        return Site(path=path, standing=Standing.FOREIGN, detail=f"it belongs to uid {entry.st_uid}")
-    return Site(path=path, standing=Standing.SOCKET, file=(entry.st_dev, entry.st_ino))
+        return SocketPath(path=path, state=PathState.FOREIGN, detail=f"it belongs to uid {entry.st_uid}")
+    return SocketPath(path=path, state=PathState.SOCKET, file=(entry.st_dev, entry.st_ino))
 
 
-def look(path: str, uid: int) -> Site:
+def check_path(path: str, uid: int) -> SocketPath:
     """What stands at one canonical path; never raises."""
     try:
         folder = os.lstat(os.path.dirname(path))
         entry = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return Site(path=path, standing=Standing.MISSING)
+        return SocketPath(path=path, state=PathState.MISSING)
     except (OSError, ValueError) as error:
-        return Site(path=path, standing=Standing.UNREADABLE, detail=_words(error))
-    site = judge(path, entry, uid) or Site(path=path, standing=Standing.PLAIN)
+        return SocketPath(path=path, state=PathState.UNREADABLE, detail=_error_text(error))
+    site = check_entry(path, entry, uid) or SocketPath(path=path, state=PathState.PLAIN)
     fault = folder_fault(folder.st_mode, folder.st_uid, uid)
-    if fault and site.standing is Standing.SOCKET:
-        return Site(path=path, standing=Standing.FOREIGN, detail=fault)
+    if fault and site.state is PathState.SOCKET:
+        return SocketPath(path=path, state=PathState.FOREIGN, detail=fault)
     return site
 
 
-def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
+def scan(folder: str, uid: int) -> tuple[list[SocketPath], list[Problem]]:
     """Every socket in one folder `tmux-UID`; a folder that does not exist has none."""
     try:
         own = os.lstat(folder)
@@ -113,7 +113,7 @@ def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
     except (FileNotFoundError, NotADirectoryError):
         return [], []
     except (OSError, ValueError) as error:
-        return [], [_problem(QueryFailure.DENIED, f"{folder}: {_words(error)}")]
+        return [], [_problem(QueryFailure.DENIED, f"{folder}: {_error_text(error)}")]
     problems = []
     if len(names) > MAX_ENTRIES:
         problems.append(
@@ -123,11 +123,11 @@ def scan(folder: str, uid: int) -> tuple[list[Site], list[Problem]]:
     for name in names[:MAX_ENTRIES]:
         path = os.path.join(folder, name)
         try:
-            site = judge(path, os.lstat(path), uid)
+            site = check_entry(path, os.lstat(path), uid)
         except FileNotFoundError:
             continue
         except OSError as error:
-            site = Site(path=path, standing=Standing.UNREADABLE, detail=_words(error))
+            site = SocketPath(path=path, state=PathState.UNREADABLE, detail=_error_text(error))
         if site is not None:
             sites.append(site)
     return sites, problems
@@ -145,16 +145,16 @@ def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class FoundSockets:
     """What stands at every path that was looked at, by canonical path, and what could not be seen."""
 
-    sites: Mapping[str, Site]
+    sites: Mapping[str, SocketPath]
     problems: tuple[Problem, ...]
 
 
-def survey(folders: Iterable[str], paths: Iterable[str], uid: int) -> Survey:
+def find_sockets(folders: Iterable[str], paths: Iterable[str], uid: int) -> FoundSockets:
     """Look into the folders and at the single paths, each once."""
-    sites: dict[str, Site] = {}
+    sites: dict[str, SocketPath] = {}
     problems: list[Problem] = []
     folders = list(dict.fromkeys(folders))
     if len(folders) > MAX_FOLDERS:
@@ -167,8 +167,8 @@ def survey(folders: Iterable[str], paths: Iterable[str], uid: int) -> Survey:
         problems += faults
     for path in paths:
         if path not in sites:
-            sites[path] = look(path, uid)
-    return Survey(sites=sites, problems=tuple(problems))
+            sites[path] = check_path(path, uid)
+    return FoundSockets(sites=sites, problems=tuple(problems))
 
 
 def own_folder(base: str, uid: int) -> str:
@@ -181,5 +181,5 @@ def _problem(reason: QueryFailure, detail: str) -> Problem:
     return Problem(source="tmux", reason=reason.value, detail=detail)
 
 
-def _words(error: OSError | ValueError) -> str:
+def _error_text(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.sources.tmux.answer import Judge, Outcome
+from tmux_exporter.sources.tmux.answer import ExchangeResult, Judge
 from tmux_exporter.sources.tmux.protocol import Conversation, request
 from tmux_exporter.sources.tmux.request_check import UnsafeRequestError, check_request
 
@@ -85,7 +85,7 @@ class SocketExchange:
         judge: Judge,
         selector: selectors.BaseSelector,
     ) -> None:
-        self.outcome: Outcome | None = None
+        self.outcome: ExchangeResult | None = None
         self._connection = connection
         self._judge = judge
         self._selector = selector
@@ -141,7 +141,7 @@ class SocketExchange:
     def _finish(self) -> None:
         talk = self._conversation
         if talk.exit_status is None:
-            self.outcome = Outcome(failure=talk.failure, detail=talk.detail)
+            self.outcome = ExchangeResult(failure=talk.failure, detail=talk.detail)
         else:
             self.outcome = self._judge(talk.exit_status, talk.stdout, talk.stderr)
         self.close()

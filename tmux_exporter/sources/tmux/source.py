@@ -10,14 +10,20 @@ from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import QueryFailure, TmuxView
 from tmux_exporter.sources.processes.parse import parse_stat
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
-from tmux_exporter.sources.tmux.environment_sockets import NamedPlaces
+from tmux_exporter.sources.tmux.environment_sockets import EnvironmentSockets
 from tmux_exporter.sources.tmux.listeners import Listener, ListenerFinder
 from tmux_exporter.sources.tmux.pane_pids import believe
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
-from tmux_exporter.sources.tmux.server import Outcome, Server, is_due, view_of
+from tmux_exporter.sources.tmux.server import QueryOutcome, Server, is_due, view_of
 from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
-from tmux_exporter.sources.tmux.socket_files import Site, Standing, canonical, default_folders, survey
-from tmux_exporter.sources.tmux.update_servers import Findings, settle
+from tmux_exporter.sources.tmux.socket_files import (
+    PathState,
+    SocketPath,
+    canonical,
+    default_folders,
+    find_sockets,
+)
+from tmux_exporter.sources.tmux.update_servers import Findings, update_servers
 
 _BY_ACTIVATION = "systemd"
 
@@ -56,7 +62,7 @@ class TmuxSource:
         self._interval = interval
         self._cpu_seconds = cpu_seconds
         self._finder = ListenerFinder(proc_root, uid)
-        self._named = NamedPlaces(uid)
+        self._named = EnvironmentSockets(uid)
         self._folders = default_folders(uid, environ)
         self._configured = tuple(canonical(path) for path in settings.sockets)
         self._servers: tuple[Server, ...] = ()
@@ -77,7 +83,7 @@ class TmuxSource:
         now = self._clock.monotonic()
         listeners = self._finder.find(table)
         self._named.update(table)
-        seen = survey(
+        seen = find_sockets(
             (*self._folders, *self._named.folders()),
             (
                 *self._configured,
@@ -94,7 +100,7 @@ class TmuxSource:
             listeners=listeners.placed,
             outcomes=self._ask(due, table, listeners.placed),
         )
-        settled = settle(self._servers, findings, hold=self._settings.hold, interval=self._interval)
+        settled = update_servers(self._servers, findings, hold=self._settings.hold, interval=self._interval)
         checked = [believe(server, table, self._uid) for server in settled.servers]
         self._servers = tuple(server for server, _ in checked)
         self._labels = assign_labels(self._servers, self._folders, self._labels)
@@ -113,7 +119,7 @@ class TmuxSource:
 
     def _due(
         self,
-        sites: Mapping[str, Site],
+        sites: Mapping[str, SocketPath],
         table: ProcessTable,
         listeners: Mapping[ProcessId, Listener],
         now: float,
@@ -125,7 +131,7 @@ class TmuxSource:
         bound = {listener.path for listener in listeners.values()}
         by_file: dict[tuple[int, int] | None, str] = {}
         for path in sorted(sites, key=lambda path: (path not in bound, path not in holders, path)):
-            if sites[path].standing is Standing.SOCKET:
+            if sites[path].state is PathState.SOCKET:
                 by_file.setdefault(sites[path].file, path)
         questions = []
         for path in by_file.values():
@@ -139,7 +145,7 @@ class TmuxSource:
 
     def _ask(
         self, questions: Sequence[Question], table: ProcessTable, listeners: Mapping[ProcessId, Listener]
-    ) -> dict[str, Outcome]:
+    ) -> dict[str, QueryOutcome]:
         holders = {s.path: s.process for s in self._servers if s.holds_path and s.process is not None}
         before = {
             process: self._cpu_seconds(process.pid)
@@ -189,7 +195,7 @@ def _lives(process: ProcessId | None, table: ProcessTable) -> bool:
     return seen is not None and seen.id == process and seen.alive
 
 
-def _outcome(answer: Answer, process: ProcessId | None, cpu_seconds: float | None) -> Outcome:
+def _outcome(answer: Answer, process: ProcessId | None, cpu_seconds: float | None) -> QueryOutcome:
     listing, failure, detail = None, answer.failure, answer.detail
     if failure is None and process is None:
         failure, detail = QueryFailure.PARTIAL, f"its process {answer.peer} cannot be seen"
@@ -198,7 +204,7 @@ def _outcome(answer: Answer, process: ProcessId | None, cpu_seconds: float | Non
             listing = parse(answer, process)
         except ListingError as error:
             failure, detail = error.failure, error.detail
-    return Outcome(
+    return QueryOutcome(
         process=process,
         at=answer.sent_at,
         seconds=answer.seconds,

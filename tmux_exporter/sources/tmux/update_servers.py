@@ -8,7 +8,7 @@ from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.listeners import Listener
 from tmux_exporter.sources.tmux.server import (
     FORGET_AFTER,
-    Outcome,
+    QueryOutcome,
     Server,
     after,
     ended,
@@ -17,14 +17,14 @@ from tmux_exporter.sources.tmux.server import (
     is_stopped,
     tmux_problem,
 )
-from tmux_exporter.sources.tmux.socket_files import Site, Standing
+from tmux_exporter.sources.tmux.socket_files import PathState, SocketPath
 
 _FAILURE_AT = {
-    Standing.MISSING: QueryFailure.NOSERVER,
-    Standing.PLAIN: QueryFailure.NOSERVER,
-    Standing.FOREIGN: QueryFailure.UNTRUSTED,
-    Standing.LINK: QueryFailure.UNTRUSTED,
-    Standing.UNREADABLE: QueryFailure.DENIED,
+    PathState.MISSING: QueryFailure.NOSERVER,
+    PathState.PLAIN: QueryFailure.NOSERVER,
+    PathState.FOREIGN: QueryFailure.UNTRUSTED,
+    PathState.LINK: QueryFailure.UNTRUSTED,
+    PathState.UNREADABLE: QueryFailure.DENIED,
 }
 
 
@@ -34,13 +34,13 @@ class Findings:
 
     now: float
     table: ProcessTable
-    sites: Mapping[str, Site]
+    sites: Mapping[str, SocketPath]
     listeners: Mapping[ProcessId, Listener]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, QueryOutcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class UpdatedServers:
     """All servers after a sample; `stale_sockets` are files at which nobody listens or ever did for us."""
 
     servers: tuple[Server, ...]
@@ -48,13 +48,15 @@ class Settled:
     problems: tuple[Problem, ...]
 
 
-def settle(servers: Sequence[Server], findings: Findings, *, hold: float, interval: float) -> Settled:
+def update_servers(
+    servers: Sequence[Server], findings: Findings, *, hold: float, interval: float
+) -> UpdatedServers:
     """The servers after a sample.
 
     `hold` is for how many seconds the listing of a server that does not answer is kept, `interval` the
     shortest rest after a failure.
     """
-    ledger = _Ledger(servers, findings, interval)
+    ledger = _ServerUpdate(servers, findings, interval)
     bound = {listener.path for listener in findings.listeners.values()}
 
     def rank(path: str) -> tuple[bool, bool, str]:
@@ -68,14 +70,14 @@ def settle(servers: Sequence[Server], findings: Findings, *, hold: float, interv
     ledger.add_unheard_listeners()
     ledger.end_the_gone()
     ledger.promote()
-    return Settled(
+    return UpdatedServers(
         servers=tuple(_aged(server, findings, hold) for server in ledger.servers()),
         stale_sockets=ledger.stale,
         problems=tuple(ledger.problems),
     )
 
 
-class _Ledger:
+class _ServerUpdate:
     """The servers while one sample is entered: at most one holder a path, any number behind it."""
 
     def __init__(self, servers: Sequence[Server], findings: Findings, interval: float) -> None:
@@ -93,16 +95,16 @@ class _Ledger:
         behind = sorted(self.hidden.values(), key=lambda s: (s.path, s.process or ()))
         return [self.holders[path] for path in sorted(self.holders)] + behind
 
-    def visit(self, site: Site, outcome: Outcome | None) -> None:
+    def visit(self, site: SocketPath, outcome: QueryOutcome | None) -> None:
         """Enter what was found at one path."""
         if outcome is not None and outcome.process is not None:
             self._heard_of(site.path, outcome.process, outcome)
         elif outcome is not None and outcome.failure is not None:
             self._refused(site.path, outcome.failure, outcome)
-        elif site.standing is not Standing.SOCKET:
-            self._not_asked(site, _FAILURE_AT[site.standing])
+        elif site.state is not PathState.SOCKET:
+            self._not_asked(site, _FAILURE_AT[site.state])
 
-    def _heard_of(self, path: str, process: ProcessId, outcome: Outcome) -> None:
+    def _heard_of(self, path: str, process: ProcessId, outcome: QueryOutcome) -> None:
         if process in self.heard:
             return
         self.heard.add(process)
@@ -125,7 +127,7 @@ class _Ledger:
         if old.process in self.findings.listeners:
             self.hidden[old.process] = replace(old, holds_path=False)
 
-    def _refused(self, path: str, failure: QueryFailure, outcome: Outcome) -> None:
+    def _refused(self, path: str, failure: QueryFailure, outcome: QueryOutcome) -> None:
         """Enter a question that found no peer."""
         server = self._holder(path)
         if failure is QueryFailure.NOSERVER:
@@ -141,13 +143,13 @@ class _Ledger:
             server = server or Server(path=path, process=None)
             self.holders[path] = after(server, outcome, self.interval)
 
-    def _not_asked(self, site: Site, failure: QueryFailure) -> None:
+    def _not_asked(self, site: SocketPath, failure: QueryFailure) -> None:
         """Enter a path at which nobody may be, or can be, asked."""
         server = self._holder(site.path)
-        detail = site.detail or site.standing.value
-        if site.standing is Standing.FOREIGN and self._ended_holder(site.path) is None:
+        detail = site.detail or site.state.value
+        if site.state is PathState.FOREIGN and self._ended_holder(site.path) is None:
             server = server or Server(path=site.path, process=None)
-            outcome = Outcome(
+            outcome = QueryOutcome(
                 process=None,
                 at=self.findings.now,
                 seconds=0.0,
@@ -159,9 +161,9 @@ class _Ledger:
             self.holders[site.path] = failing(server, failure, detail)
         elif self._ended_holder(site.path) is None:
             self.holders.pop(site.path, None)
-            if site.standing is Standing.PLAIN:
+            if site.state is PathState.PLAIN:
                 self.stale += 1
-            elif site.standing is not Standing.MISSING:
+            elif site.state is not PathState.MISSING:
                 self.problems.append(tmux_problem(failure, f"{site.path}: {detail}"))
 
     def _holder(self, path: str) -> Server | None:
@@ -206,7 +208,7 @@ class _Ledger:
 
     def _never_asked(self, path: str) -> bool:
         site = self.findings.sites.get(path)
-        return site is not None and site.standing in (Standing.FOREIGN, Standing.LINK)
+        return site is not None and site.state in (PathState.FOREIGN, PathState.LINK)
 
     def _why_unreached(self, server: Server) -> str:
         listener = self.findings.listeners.get(server.process) if server.process else None
@@ -220,7 +222,7 @@ class _Ledger:
                 f"`kill -USR1 {server.process.pid}` takes it back, and hides the other one"
             )
         site = self.findings.sites.get(server.path)
-        what = "missing" if site is None or site.standing is Standing.MISSING else "no longer its own"
+        what = "missing" if site is None or site.state is PathState.MISSING else "no longer its own"
         return f"its socket file is {what}; `kill -USR1 {server.process.pid}` makes it anew"
 
     def promote(self) -> None:

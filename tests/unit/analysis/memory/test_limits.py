@@ -10,7 +10,7 @@ from tests.support.clock import ManualClock
 from tmux_exporter.analysis.memory.limits import lowest_limit
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import MemoryBounds, ProcessId
-from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS
+from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS
 from tmux_exporter.sources.host.memory_limits import (
     LimitReader,
     parse_limit,
@@ -128,7 +128,7 @@ def test_a_limit_is_believed_for_a_minute(machine: Machine) -> None:
     assert machine.limit(PANE) == GIB
     machine.write("cgroup/a/memory.max", f"{2 * GIB}\n")
     machine.write("cgroup/b/memory.max", f"{3 * GIB}\n")
-    machine.clock.advance(KEPT_SECONDS - 1)
+    machine.clock.advance(TTL_SECONDS - 1)
     assert machine.limit(PANE) == GIB
     machine.start(PANE, "0::/b\n")
     machine.clock.advance(1)
@@ -139,7 +139,7 @@ def test_nothing_is_kept_of_what_is_no_longer_asked(machine: Machine) -> None:
     machine.start(PANE, "0::/a\n")
     machine.limit(PANE)
     (machine.root / "proc/500/cgroup").unlink()
-    machine.clock.advance(KEPT_SECONDS)
+    machine.clock.advance(TTL_SECONDS)
     machine.limit()
     assert machine.reader.read([PANE]).cgroups == {}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.programs.up import listening
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import runtime_path
+from tmux_exporter.base.paths import runtime_path
 from tmux_exporter.commands.demo import agent, fleet
 from tmux_exporter.commands.demo.home import MARK, Home, home_of, marked_home
 from tmux_exporter.commands.demo.work import environ_of_exporter

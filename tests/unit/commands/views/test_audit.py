@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tmux_exporter.base.places import REMEDIATOR_AUDIT
+from tmux_exporter.base.paths import REMEDIATOR_AUDIT
 from tmux_exporter.commands.views.audit import AuditView, Wanted, load
 from tmux_exporter.remediator.record.audit import Audit
 

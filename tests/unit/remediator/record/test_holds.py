@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.remediator.orphans import WALL
 from tmux_exporter.base.errors import CannotSeeError, UsageError
-from tmux_exporter.base.places import REMEDIATOR_HOLDS
+from tmux_exporter.base.paths import REMEDIATOR_HOLDS
 from tmux_exporter.commands.views.hold import parse_target, parse_time, words
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.remediator.decide.protection import Hold

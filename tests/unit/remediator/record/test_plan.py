@@ -14,7 +14,7 @@ from tests.support.remediator.orders import pair_order
 from tests.support.remediator.orphans import WALL, orphan, with_stop
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.base.places import REMEDIATOR_PLAN
+from tmux_exporter.base.paths import REMEDIATOR_PLAN
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import PolicySet

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tmux_exporter.base.places import REMEDIATOR_OFF
+from tmux_exporter.base.paths import REMEDIATOR_OFF
 from tmux_exporter.remediator.record.switch import is_off
 
 

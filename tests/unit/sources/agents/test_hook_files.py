@@ -80,10 +80,10 @@ def leave(base: Path, state: str = "working", reason: str = "", since: int | Non
 
 
 def test_every_file_is_a_word(base: Path) -> None:
-    assert reader(base).read().words == ()
+    assert reader(base).read().reports == ()
     file = leave(base, "waiting", "permission", 1_700_000_000_500_000_000)
     (base / "hooks" / ".77").write_bytes(b"a draft")
-    (word,) = reader(base).read().words
+    (word,) = reader(base).read().reports
     assert (word.state, word.reason, word.since) == (
         AgentState.WAITING,
         WaitingReason.PERMISSION,
@@ -92,10 +92,10 @@ def test_every_file_is_a_word(base: Path) -> None:
     assert word.callers == (ProcessId(12, 340), ProcessId(11, 330))
     assert word.at == file.stat().st_mtime
     leave(base)
-    (word,) = reader(base).read().words
+    (word,) = reader(base).read().reports
     assert word.since == word.at
     leave(base, since=(int(word.at) + 3600) * 10**9)
-    (word,) = reader(base).read().words
+    (word,) = reader(base).read().reports
     assert word.since == word.at, "nothing holds since later than it was said"
 
 
@@ -104,17 +104,17 @@ def test_a_change_is_seen_also_within_one_tick_of_the_kernels_clock(base: Path) 
     files = HookFiles(str(base), uid=os.getuid(), clock=clock)
     file = leave(base, "working")
     before = file.stat()
-    assert [word.state for word in files.read().words] == [AgentState.WORKING]
+    assert [word.state for word in files.read().reports] == [AgentState.WORKING]
     file.write_bytes(render("waiting", "other", None, CALLERS)[: before.st_size])
     file.write_bytes(render("idle", "", None, [*CALLERS[:1], (11, 333_330)]))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert [word.state for word in files.read().words] == [AgentState.IDLE]
+    assert [word.state for word in files.read().reports] == [AgentState.IDLE]
     clock.advance(60.0)
-    (word,) = files.read().words
-    assert files.read().words == (word,)
-    assert files.read().words[0] is word, "a file that rests is not read again"
+    (word,) = files.read().reports
+    assert files.read().reports == (word,)
+    assert files.read().reports[0] is word, "a file that rests is not read again"
     file.unlink()
-    assert files.read().words == ()
+    assert files.read().reports == ()
 
 
 def _link(file: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_file_that_is_not_to_be_believed_says_why(
 ) -> None:
     file = leave(base)
     spoil(file)
-    found = {word.problem for word in reader(base).read().words if word.callers == (ProcessId(12, 340),)}
+    found = {word.problem for word in reader(base).read().reports if word.callers == (ProcessId(12, 340),)}
     assert found == {why}
 
 
@@ -159,7 +159,7 @@ def test_a_folder_that_is_not_ours_alone_says_nothing(base: Path) -> None:
     (base / "hooks").rename(base / "elsewhere")
     (base / "hooks").symlink_to(base / "elsewhere")
     assert reader(base).read().problem == "the folder of its hooks is not ours alone"
-    assert reader(base / "none").read().words == ()
+    assert reader(base / "none").read().reports == ()
 
 
 SAID = Said(at=1000.0, since=990.0, state=AgentState.WORKING, reason=None, problem="")

@@ -1,6 +1,6 @@
 """What was read is kept for a minute, and no longer than somebody asks for it."""
 
-from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS, Kept
+from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS, TtlCache
 
 
 def test_it_is_read_again_after_a_minute_and_once_where_it_fails() -> None:
@@ -12,14 +12,14 @@ def test_it_is_read_again_after_a_minute_and_once_where_it_fails() -> None:
             raise OSError
         return key * 10
 
-    kept: Kept[int, int] = Kept(look)
-    for now in (0.0, KEPT_SECONDS - 1, KEPT_SECONDS):
+    kept: TtlCache[int, int] = TtlCache(look)
+    for now in (0.0, TTL_SECONDS - 1, TTL_SECONDS):
         assert kept.known([1, 2, 3], now) == {1: 10, 3: 30}
     assert read == [1, 2, 3, 1, 2, 3]
 
 
 def test_a_storm_of_keys_that_nobody_asks_for_again_leaves_little_behind() -> None:
-    kept: Kept[int, int] = Kept(lambda key: key)
+    kept: TtlCache[int, int] = TtlCache(lambda key: key)
     for first in range(0, 100_000, 100):
         assert len(kept.known(range(first, first + 100), 0.0)) == 100
     assert len(kept._values) <= 300

@@ -11,7 +11,7 @@ from tests.support.literals.facts import UID, process, table
 from tests.support.literals.mounts import mount_line, own_mount
 from tests.support.recorded.host import TABLE, RecordedHost
 from tmux_exporter.facts.host import CPU_MODES, HostFacts, NetworkDevice
-from tmux_exporter.sources.common.ttl_cache import KEPT_SECONDS
+from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS
 from tmux_exporter.sources.host.host import HostReader
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -96,7 +96,7 @@ def test_an_empty_file_hides_what_is_in_it(host: RecordedHost) -> None:
 def test_what_is_there_and_means_nothing_is_a_fault(host: RecordedHost, name: str) -> None:
     whole = host.read()
     host.write(f"proc/{name}", b"nonsense\nnonsense\nnonsense\n")
-    host.clock.advance(KEPT_SECONDS)
+    host.clock.advance(TTL_SECONDS)
     assert host.read() == replace(whole, complete=False, **MISSING[name])
 
 
@@ -123,7 +123,7 @@ def test_limits_are_read_again_after_a_minute(host: RecordedHost) -> None:
     host.write("proc/sys/kernel/pty/max", b"5000\n")
     host.write("proc/sys/kernel/pty/nr", b"167\n")
     assert (host.read().ptys, host.read().ptys_limit) == (167, 4096)
-    host.clock.advance(KEPT_SECONDS)
+    host.clock.advance(TTL_SECONDS)
     assert host.read().ptys_limit == 5000
 
 
@@ -201,7 +201,7 @@ def test_file_systems_by_mount_point(tmp_path: Path) -> None:
     assert point == odd.decode("utf-8", "surrogateescape")
     assert found.size_bytes == really.f_blocks * really.f_frsize
 
-    host.clock.advance(KEPT_SECONDS)
+    host.clock.advance(TTL_SECONDS)
     whole = mount_line(here + 1_000_000, 7, gone, "ext4", device=b"8:2")
     part = mount_line(here, 7, odd, "ext4", device=b"8:2", root=b"/part")
     host.write("proc/self/mountinfo", whole + part)

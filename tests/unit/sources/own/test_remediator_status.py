@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.literals.report import OBSERVER
-from tmux_exporter.base.places import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import FILE_VERSION, Mode, RemediatorReport, least
 from tmux_exporter.remediator.record.status_file import render, write
 from tmux_exporter.sources.own.remediator_status import LARGEST_BYTES, RemediatorFile, parse_status

@@ -10,9 +10,14 @@ from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import read_table
 from tmux_exporter.facts.process import ProcessTable, Unreadable
 from tmux_exporter.sources.processes import fast_reader, new_pids
-from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS, LINE_SECONDS, LOOK_SECONDS, FastReader
-from tmux_exporter.sources.processes.new_pids import NOTHING, Cursor, Given
-from tmux_exporter.sources.processes.process_cache import Book
+from tmux_exporter.sources.processes.fast_reader import (
+    AUDIT_SECONDS,
+    REREAD_SECONDS,
+    STAT_SECONDS,
+    FastReader,
+)
+from tmux_exporter.sources.processes.new_pids import NO_PIDS, Cursor, NewPids
+from tmux_exporter.sources.processes.process_cache import ProcessCache
 
 
 def machine(*, pid_max: int = 1000) -> tuple[SimulatedKernel, FastOnSimulation, int]:
@@ -153,7 +158,7 @@ def limits_set_from_outside() -> None:
     kernel, fast, shell = machine()
     fast()
     kernel.alter(shell, max_fds=77)
-    fast.clock.advance(LOOK_SECONDS)
+    fast.clock.advance(REREAD_SECONDS)
     assert_agrees(kernel, fast())
 
 
@@ -163,7 +168,7 @@ def a_group_set_from_outside() -> None:
     child = kernel.fork(shell)
     fast()
     kernel.tasks[child].pgid = child
-    fast.clock.advance(LINE_SECONDS)
+    fast.clock.advance(STAT_SECONDS)
     assert_agrees(kernel, fast())
 
 
@@ -207,7 +212,7 @@ def in_doubt_for_a_minute() -> None:
 def a_clock_that_stands_still() -> None:
     kernel, fast, shell = machine()
     kernel.tasks[shell].children.user_ns += 10**9
-    fast.clock.advance(LINE_SECONDS)
+    fast.clock.advance(STAT_SECONDS)
     assert_agrees(kernel, fast(), missed=1)
 
 
@@ -216,7 +221,7 @@ def clocks_that_stand_still() -> None:
     kernel, fast, shell = machine()
     other = kernel.fork(shell)
     fast()
-    for pid, seconds in ((shell, LINE_SECONDS), (other, 0)):
+    for pid, seconds in ((shell, STAT_SECONDS), (other, 0)):
         kernel.tasks[pid].children.user_ns += 10**9
         fast.clock.advance(seconds)
         assert_agrees(kernel, fast(), missed=1)
@@ -249,29 +254,29 @@ def never(where: type, name: str, nothing: Callable[[], object]) -> Mutate:
 
 
 NETS: dict[str, tuple[Callable[[], None], Mutate]] = {
-    "cursor": (newcomers, with_(Cursor, "_between", lambda *_: NOTHING)),
+    "cursor": (newcomers, with_(Cursor, "_between", lambda *_: NO_PIDS)),
     "threads": (newcomers, with_(SimulatedProc, "clock_ns", lambda *_: 0)),
-    "gate": (runners, with_(Book, "outdated", lambda _: set())),
-    "children of leavers": (orphans, never(Book, "_left", set)),
-    "children of a chain": (orphans_of_a_chain, never(Book, "_left", set)),
-    "sessions": (lost_terminals, never(Book, "_hung_up", set)),
-    "terminals": (foregrounds, never(Book, "_switched", set)),
-    "late ones": (late_ones, never(FastReader, "_given_before", lambda: NOTHING)),
-    "late at first": (late_at_the_first_reading, with_(Cursor, "lately", lambda _: NOTHING)),
+    "gate": (runners, with_(ProcessCache, "outdated", lambda _: set())),
+    "children of leavers": (orphans, never(ProcessCache, "_left", set)),
+    "children of a chain": (orphans_of_a_chain, never(ProcessCache, "_left", set)),
+    "sessions": (lost_terminals, never(ProcessCache, "_hung_up", set)),
+    "terminals": (foregrounds, never(ProcessCache, "_switched", set)),
+    "late ones": (late_ones, never(FastReader, "_previous_pids", lambda: NO_PIDS)),
+    "late at first": (late_at_the_first_reading, with_(Cursor, "recent", lambda _: NO_PIDS)),
     "pids again": (
         pids_that_come_again,
-        with_(Given, "__contains__", lambda *_: False),
+        with_(NewPids, "__contains__", lambda *_: False),
     ),
     "all the way round": (all_the_way_round, with_(new_pids, "FORKS_PER_SECOND", 0)),
     "storm": (a_storm, with_(fast_reader, "FEW", 10_000)),
-    "full turn": (limits_set_from_outside, with_(fast_reader, "LOOK_SECONDS", 1e9)),
-    "turn of lines": (a_group_set_from_outside, with_(fast_reader, "LINE_SECONDS", 1e9)),
+    "full turn": (limits_set_from_outside, with_(fast_reader, "REREAD_SECONDS", 1e9)),
+    "turn of lines": (a_group_set_from_outside, with_(fast_reader, "STAT_SECONDS", 1e9)),
     "audit": (a_pid_out_of_turn, with_(fast_reader, "AUDIT_SECONDS", 1e9)),
     "switch-off": (pids_out_of_turn, never(FastReader, "_suspect_until", lambda: -math.inf)),
     "switch-on": (in_doubt_for_a_minute, never(FastReader, "_suspect_until", lambda: math.inf)),
-    "clocks": (a_clock_that_stands_still, with_(Book, "_compare", lambda *_: None)),
+    "clocks": (a_clock_that_stands_still, with_(ProcessCache, "_compare", lambda *_: None)),
     "clocks in doubt": (clocks_that_stand_still, never(FastReader, "_suspect_until", lambda: -math.inf)),
-    "what failed": (a_look_that_failed, never(Book, "_unsettled", set)),
+    "what failed": (a_look_that_failed, never(ProcessCache, "_unsettled", set)),
 }
 
 

@@ -4,13 +4,13 @@ import pytest
 
 from tests.support.literals.facts import UID, process
 from tmux_exporter.facts.process import Process
-from tmux_exporter.sources.processes.other_users import strangers
+from tmux_exporter.sources.processes.other_users import find_other_users
 
 ROOT, NOBODY = 0, 65534
 
 
 def among(*processes: Process, uid: int = UID) -> set[int]:
-    return strangers({each.id.pid: each for each in processes}, uid)
+    return find_other_users({each.id.pid: each for each in processes}, uid)
 
 
 INIT = process(1, ppid=0, uid=ROOT, session_id=1)

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
-from tmux_exporter.sources.processes.round_robin import Turns
+from tmux_exporter.sources.processes.round_robin import RoundRobin
 
 
 @pytest.mark.parametrize("members", [1, 3, 7, 100, 1000])
 @pytest.mark.parametrize("interval", [0.25, 5, 7, 59, 60, 300])
 def test_everybody_once_in_the_time(members: int, interval: float) -> None:
-    turns = Turns(60)
+    turns = RoundRobin(60)
     turns.add(range(members))
     assert turns.due(0, range(members)) == list(range(members))
     seen: Counter[int] = Counter()
@@ -27,7 +27,7 @@ def test_everybody_once_in_the_time(members: int, interval: float) -> None:
 
 
 def test_who_is_gone_is_forgotten_and_who_is_new_waits() -> None:
-    turns = Turns(10)
+    turns = RoundRobin(10)
     turns.add([1, 2, 3])
     turns.due(0, {1, 2, 3})
     turns.add([3, 4])
@@ -37,7 +37,7 @@ def test_who_is_gone_is_forgotten_and_who_is_new_waits() -> None:
 
 
 def test_a_storm_of_those_who_come_and_go_leaves_little_behind() -> None:
-    turns = Turns(3600)
+    turns = RoundRobin(3600)
     for number in range(100):
         turns.add(range(number * 1000, number * 1000 + 1000))
         turns.due(number, range(10))

@@ -7,7 +7,7 @@ import pytest
 from tests.support.simulation.fast_reader import SimulatedProc
 from tests.support.simulation.kernel import SimulatedKernel
 from tmux_exporter.sources.processes.kernel import ProcKernel
-from tmux_exporter.sources.processes.process import Known, Look, ProcessReader
+from tmux_exporter.sources.processes.process import Known, ProcessRead, ProcessReader
 from tmux_exporter.sources.processes.self_test import finds_a_child, is_own_mount
 
 
@@ -43,8 +43,8 @@ class Broken(ProcKernel):
     def listing(self) -> list[int]:
         return [] if self._fault == "listing" else super().listing()
 
-    def look(self, pid: int, known: Known | None, /) -> Look:
-        return super().look(1 if self._fault == "look" else pid, known)
+    def read(self, pid: int, known: Known | None, /) -> ProcessRead:
+        return super().read(1 if self._fault == "read" else pid, known)
 
     def pid_max(self) -> int:
         if self._fault == "error":
@@ -52,7 +52,7 @@ class Broken(ProcKernel):
         return super().pid_max()
 
 
-@pytest.mark.parametrize("fault", ["cursor", "clock", "line", "listing", "look", "error"])
+@pytest.mark.parametrize("fault", ["cursor", "clock", "line", "listing", "read", "error"])
 def test_each_wrong_answer_shows(fault: str) -> None:
     assert finds_a_child(Broken("none"))
     assert not finds_a_child(Broken(fault))

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.tmux.printed import NONCE, pane_record, server_record
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.sources.tmux.answer import printable, verdict
+from tmux_exporter.sources.tmux.answer import judge_listing, printable
 
 SERVER = server_record().encode()
 LISTING = SERVER + pane_record().encode()
@@ -36,7 +36,7 @@ LISTING = SERVER + pane_record().encode()
     ],
 )
 def test_failures(status: int, stdout: bytes, stderr: bytes, failure: QueryFailure | None) -> None:
-    outcome = verdict(status, stdout, stderr, NONCE)
+    outcome = judge_listing(status, stdout, stderr, NONCE)
     assert (outcome.failure, outcome.empty) == (failure, False)
     assert outcome.stdout == (b"" if failure else stdout)
     assert bool(outcome.detail) == bool(failure)
@@ -45,7 +45,7 @@ def test_failures(status: int, stdout: bytes, stderr: bytes, failure: QueryFailu
 @pytest.mark.parametrize("stdout", [b"", SERVER])
 @pytest.mark.parametrize("stderr", [b"no current target", b"hook\nno current target\n"])
 def test_a_server_without_a_session(stdout: bytes, stderr: bytes) -> None:
-    outcome = verdict(1, stdout, stderr, NONCE)
+    outcome = judge_listing(1, stdout, stderr, NONCE)
     assert (outcome.failure, outcome.empty, outcome.stdout) == (None, True, stdout)
 
 

@@ -9,11 +9,11 @@ import pytest
 from tests.support.literals.facts import UID, process, table
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.tmux import socket_files
-from tmux_exporter.sources.tmux.environment_sockets import NamedPlaces
+from tmux_exporter.sources.tmux.environment_sockets import EnvironmentSockets
 
 
-def named(seen: ProcessTable, uid: int = UID) -> NamedPlaces:
-    places = NamedPlaces(uid)
+def named(seen: ProcessTable, uid: int = UID) -> EnvironmentSockets:
+    places = EnvironmentSockets(uid)
     places.update(seen)
     return places
 

@@ -9,14 +9,14 @@ from tests.support.literals.facts import UID
 from tmux_exporter.sources.tmux.socket_files import (
     MAX_ENTRIES,
     MAX_FOLDERS,
-    Standing,
+    PathState,
     canonical,
+    check_entry,
+    check_path,
     default_folders,
+    find_sockets,
     folder_fault,
-    judge,
-    look,
     scan,
-    survey,
 )
 
 OURS = os.getuid()
@@ -57,26 +57,24 @@ def entry(mode: int, owner: int) -> os.stat_result:
 
 
 @pytest.mark.parametrize(
-    ("mode", "owner", "standing"),
+    ("mode", "owner", "state"),
     [
-        (stat.S_IFSOCK | 0o600, UID, Standing.SOCKET),
-        (stat.S_IFSOCK | 0o666, 1001, Standing.FOREIGN),
-        (stat.S_IFSOCK | 0o666, 0, Standing.FOREIGN),
-        (stat.S_IFLNK | 0o777, UID, Standing.LINK),
-        (stat.S_IFREG | 0o600, UID, Standing.PLAIN),
+        (stat.S_IFSOCK | 0o600, UID, PathState.SOCKET),
+        (stat.S_IFSOCK | 0o666, 1001, PathState.FOREIGN),
+        (stat.S_IFSOCK | 0o666, 0, PathState.FOREIGN),
+        (stat.S_IFLNK | 0o777, UID, PathState.LINK),
+        (stat.S_IFREG | 0o600, UID, PathState.PLAIN),
         (stat.S_IFDIR | 0o700, UID, None),
         (stat.S_IFIFO | 0o600, UID, None),
     ],
 )
-def test_only_a_socket_of_our_uid_may_be_connected_to(
-    mode: int, owner: int, standing: Standing | None
-) -> None:
-    site = judge("/f/name", entry(mode, owner), UID)
-    assert (site and site.standing) == standing
+def test_only_a_socket_of_our_uid_may_be_connected_to(mode: int, owner: int, state: PathState | None) -> None:
+    site = check_entry("/f/name", entry(mode, owner), UID)
+    assert (site and site.state) == state
 
 
 def test_a_foreign_socket_says_whose_it_is() -> None:
-    site = judge("/f/name", entry(stat.S_IFSOCK | 0o600, 1001), UID)
+    site = check_entry("/f/name", entry(stat.S_IFSOCK | 0o600, 1001), UID)
     assert site is not None
     assert site.detail == "it belongs to uid 1001"
 
@@ -88,10 +86,10 @@ def test_scan_tells_sockets_from_files_links_and_locks(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "live")
     sites, problems = scan(str(tmp_path), OURS)
-    assert {(os.path.basename(site.path), site.standing) for site in sites} == {
-        ("live", Standing.SOCKET),
-        ("plain", Standing.PLAIN),
-        ("link", Standing.LINK),
+    assert {(os.path.basename(site.path), site.state) for site in sites} == {
+        ("live", PathState.SOCKET),
+        ("plain", PathState.PLAIN),
+        ("link", PathState.LINK),
     }
     assert problems == []
 
@@ -129,32 +127,32 @@ def test_too_many_entries_are_said_and_not_silently_cut(tmp_path: Path) -> None:
 
 def test_too_many_folders_are_said(tmp_path: Path) -> None:
     folders = [str(tmp_path / str(number)) for number in range(MAX_FOLDERS + 1)]
-    [problem] = survey(folders, (), OURS).problems
+    [problem] = find_sockets(folders, (), OURS).problems
     assert problem.reason == "partial"
 
 
 def test_look_never_trusts_our_socket_in_an_open_folder(tmp_path: Path) -> None:
     bind(tmp_path / "s")
-    assert look(str(tmp_path / "s"), OURS).standing is Standing.SOCKET
+    assert check_path(str(tmp_path / "s"), OURS).state is PathState.SOCKET
     tmp_path.chmod(0o777)
-    site = look(str(tmp_path / "s"), OURS)
-    assert (site.standing, site.detail) == (Standing.FOREIGN, "others may write to its folder")
+    site = check_path(str(tmp_path / "s"), OURS)
+    assert (site.state, site.detail) == (PathState.FOREIGN, "others may write to its folder")
 
 
 def test_look_tells_missing_from_unreadable(tmp_path: Path) -> None:
-    assert look(str(tmp_path / "none"), OURS).standing is Standing.MISSING
+    assert check_path(str(tmp_path / "none"), OURS).state is PathState.MISSING
     (tmp_path / "file").touch()
-    assert look(str(tmp_path / "file" / "below"), OURS).standing is Standing.MISSING
-    assert look(str(tmp_path / "file"), OURS).standing is Standing.PLAIN
+    assert check_path(str(tmp_path / "file" / "below"), OURS).state is PathState.MISSING
+    assert check_path(str(tmp_path / "file"), OURS).state is PathState.PLAIN
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    assert look(f"{tmp_path}/loop/s", OURS).standing is Standing.UNREADABLE
-    assert look(f"{tmp_path}/{'n' * 300}", OURS).standing is Standing.UNREADABLE
+    assert check_path(f"{tmp_path}/loop/s", OURS).state is PathState.UNREADABLE
+    assert check_path(f"{tmp_path}/{'n' * 300}", OURS).state is PathState.UNREADABLE
 
 
 def test_two_names_of_one_socket_show_by_their_file(tmp_path: Path) -> None:
     bind(tmp_path / "s")
     os.link(tmp_path / "s", tmp_path / "t")
-    sites = survey([str(tmp_path)], (), OURS).sites
+    sites = find_sockets([str(tmp_path)], (), OURS).sites
     assert len({site.file for site in sites.values()}) == 1
     assert len(sites) == 2
 

@@ -9,9 +9,9 @@ from tests.support.literals.facts import listing, process, table
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Listing, Query, QueryFailure
 from tmux_exporter.sources.tmux.listeners import Listener
-from tmux_exporter.sources.tmux.server import Outcome, Server, is_due
-from tmux_exporter.sources.tmux.socket_files import Site, Standing
-from tmux_exporter.sources.tmux.update_servers import Findings, Settled, settle
+from tmux_exporter.sources.tmux.server import QueryOutcome, Server, is_due
+from tmux_exporter.sources.tmux.socket_files import PathState, SocketPath
+from tmux_exporter.sources.tmux.update_servers import Findings, UpdatedServers, update_servers
 
 PATH = "/tmp/tmux-1000/default"
 P = ProcessId(10, 1)
@@ -31,25 +31,27 @@ class Samples:
     def now(self) -> float:
         return self.clock.monotonic()
 
-    def answer(self, who: ProcessId = P, *, seconds: float = 0.01, cpu: float | None = None) -> Outcome:
+    def answer(self, who: ProcessId = P, *, seconds: float = 0.01, cpu: float | None = None) -> QueryOutcome:
         given = listing(process(who.pid, start=who.start_ticks), taken_at=self.now)
-        return Outcome(process=who, at=self.now, seconds=seconds, listing=given, cpu_seconds=cpu)
+        return QueryOutcome(process=who, at=self.now, seconds=seconds, listing=given, cpu_seconds=cpu)
 
-    def failure(self, why: QueryFailure, who: ProcessId | None = None, *, seconds: float = 2.0) -> Outcome:
-        return Outcome(process=who, at=self.now, seconds=seconds, failure=why, detail=str(why))
+    def failure(
+        self, why: QueryFailure, who: ProcessId | None = None, *, seconds: float = 2.0
+    ) -> QueryOutcome:
+        return QueryOutcome(process=who, at=self.now, seconds=seconds, failure=why, detail=str(why))
 
     def take(
         self,
-        outcomes: dict[str, Outcome] | None = None,
+        outcomes: dict[str, QueryOutcome] | None = None,
         *,
         alive: Sequence[ProcessId | Process] = (),
         listening: dict[ProcessId, str] | None = None,
-        sites: dict[str, Standing] | None = None,
+        sites: dict[str, PathState] | None = None,
         complete: bool = True,
         same_mounts: bool = True,
-    ) -> Settled:
+    ) -> UpdatedServers:
         outcomes = outcomes or {}
-        standing = dict.fromkeys(outcomes, Standing.SOCKET) | (sites or {})
+        state = dict.fromkeys(outcomes, PathState.SOCKET) | (sites or {})
         seen = table(
             *(p if isinstance(p, Process) else process(p.pid, start=p.start_ticks) for p in alive),
             complete=complete,
@@ -57,13 +59,13 @@ class Samples:
         findings = Findings(
             now=self.now,
             table=seen,
-            sites={path: Site(path=path, standing=what) for path, what in standing.items()},
+            sites={path: SocketPath(path=path, state=what) for path, what in state.items()},
             listeners={
                 id_: Listener(path=path, same_mounts=same_mounts) for id_, path in (listening or {}).items()
             },
             outcomes=outcomes,
         )
-        settled = settle(self.servers, findings, hold=HOLD, interval=INTERVAL)
+        settled = update_servers(self.servers, findings, hold=HOLD, interval=INTERVAL)
         self.servers = settled.servers
         return settled
 
@@ -95,7 +97,7 @@ def test_a_server_that_answers_is_up_with_its_listing() -> None:
 def test_queries_are_one_samples_only() -> None:
     samples = Samples()
     samples.up()
-    [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.SOCKET}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.queries) == (True, ())
 
 
@@ -111,12 +113,12 @@ def test_a_socket_file_that_nobody_ever_listened_on_is_counted_and_no_server() -
 
 
 def test_a_plain_file_is_counted_without_a_question() -> None:
-    settled = Samples().take(sites={PATH: Standing.PLAIN})
+    settled = Samples().take(sites={PATH: PathState.PLAIN})
     assert (settled.servers, settled.stale_sockets) == ((), 1)
 
 
 def test_a_missing_file_is_nothing() -> None:
-    settled = Samples().take(sites={PATH: Standing.MISSING})
+    settled = Samples().take(sites={PATH: PathState.MISSING})
     assert (settled.servers, settled.stale_sockets, settled.problems) == ((), 0, ())
 
 
@@ -179,7 +181,7 @@ def test_rests_of_a_hung_server_double_up_to_a_minute_and_end_with_an_answer() -
             asked.append(samples.now - start)
             samples.take({PATH: samples.failure(QueryFailure.HUNG, P)}, alive=[P], listening={P: PATH})
         else:
-            [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+            [server] = samples.take(sites={PATH: PathState.SOCKET}, alive=[P], listening={P: PATH}).servers
             assert (server.up, server.queries, reason(server)) == (False, (), "hung")
     assert asked == [5, 10, 20, 40, 80, 135, 190, 245, 300]
     samples.take({PATH: samples.answer()}, alive=[P])
@@ -250,7 +252,7 @@ def test_the_last_listing_is_held_for_its_time_whatever_failed(why: QueryFailure
     [server] = samples.take({PATH: samples.failure(why, P)}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.ended_at, server.listing) == (False, None, before.listing)
     samples.clock.advance(0.1)
-    [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.SOCKET}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.ended_at, server.listing, server.process) == (False, None, None, P)
 
 
@@ -283,10 +285,10 @@ def test_an_ended_server_whose_file_is_gone_too_is_shown_as_long() -> None:
     samples.up()
     for seconds in (5, 800):
         samples.clock.advance(seconds)
-        [server] = samples.take(sites={PATH: Standing.MISSING}).servers
+        [server] = samples.take(sites={PATH: PathState.MISSING}).servers
         assert (server.ended_at is not None, server.listing) == (True, None)
     samples.clock.advance(200)
-    assert samples.take(sites={PATH: Standing.MISSING}).servers == ()
+    assert samples.take(sites={PATH: PathState.MISSING}).servers == ()
 
 
 def test_a_zombie_has_ended() -> None:
@@ -390,7 +392,7 @@ def test_a_deleted_socket_is_neither_the_end_nor_silent() -> None:
     samples = Samples()
     before = samples.up()
     samples.clock.advance(5)
-    [server] = samples.take(sites={PATH: Standing.MISSING}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.ended_at, server.listing) == (False, None, before.listing)
     assert server.problem is not None
     assert server.problem.reason == "noserver"
@@ -401,22 +403,22 @@ def test_a_deleted_socket_is_neither_the_end_nor_silent() -> None:
 
 
 def test_a_deleted_socket_shows_on_first_sight() -> None:
-    [server] = Samples().take(sites={PATH: Standing.MISSING}, alive=[P], listening={P: PATH}).servers
+    [server] = Samples().take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH}).servers
     assert (server.process, server.holds_path, server.up, reason(server)) == (P, True, False, "noserver")
 
 
 def test_a_deleted_socket_whose_server_ends_has_ended() -> None:
     samples = Samples()
-    samples.take(sites={PATH: Standing.MISSING}, alive=[P], listening={P: PATH})
-    [server] = samples.take(sites={PATH: Standing.MISSING}).servers
+    samples.take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH})
+    [server] = samples.take(sites={PATH: PathState.MISSING}).servers
     assert server.ended_at is not None
 
 
-@pytest.mark.parametrize("standing", [Standing.PLAIN, Standing.SOCKET])
-def test_a_file_in_the_place_of_a_living_servers_socket_is_not_stale(standing: Standing) -> None:
+@pytest.mark.parametrize("state", [PathState.PLAIN, PathState.SOCKET])
+def test_a_file_in_the_place_of_a_living_servers_socket_is_not_stale(state: PathState) -> None:
     samples = Samples()
-    refused = {PATH: samples.failure(QueryFailure.NOSERVER)} if standing is Standing.SOCKET else {}
-    settled = samples.take(refused, sites={PATH: standing}, alive=[P], listening={P: PATH})
+    refused = {PATH: samples.failure(QueryFailure.NOSERVER)} if state is PathState.SOCKET else {}
+    settled = samples.take(refused, sites={PATH: state}, alive=[P], listening={P: PATH})
     assert [(s.process, s.ended_at) for s in settled.servers] == [(P, None)]
     assert settled.stale_sockets == 0
     assert settled.servers[0].problem is not None
@@ -426,7 +428,7 @@ def test_a_file_in_the_place_of_a_living_servers_socket_is_not_stale(standing: S
 def test_another_mount_namespace_is_not_a_missing_file() -> None:
     [server] = (
         Samples()
-        .take(sites={PATH: Standing.MISSING}, alive=[P], listening={P: PATH}, same_mounts=False)
+        .take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH}, same_mounts=False)
         .servers
     )
     assert server.problem is not None
@@ -445,7 +447,7 @@ def test_a_server_whose_path_was_taken_lives_on_beside_the_new_one() -> None:
     assert old.problem is not None
     assert "another server took its socket's place" in old.problem.detail
     # It stays so while the new one rests, and when the old one ends nothing is left of it.
-    new, old = samples.take(sites={PATH: Standing.SOCKET}, alive=[P, Q], listening=both).servers
+    new, old = samples.take(sites={PATH: PathState.SOCKET}, alive=[P, Q], listening=both).servers
     assert (new.up, old.up) == (True, False)
     [new] = samples.take({PATH: samples.answer(Q)}, alive=[Q], listening={Q: PATH}).servers
     assert (new.process, new.up) == (Q, True)
@@ -495,7 +497,7 @@ def test_a_server_that_answers_is_not_presumed_at_the_path_it_was_bound_to() -> 
         [server] = [
             s
             for s in samples.take(
-                {PATH: outcome}, sites={"/open/s": Standing.FOREIGN}, alive=[P], listening={P: "/open/s"}
+                {PATH: outcome}, sites={"/open/s": PathState.FOREIGN}, alive=[P], listening={P: "/open/s"}
             ).servers
             if s.process == P
         ]
@@ -511,7 +513,7 @@ def test_a_server_that_answers_is_not_presumed_at_the_path_it_was_bound_to() -> 
 def test_a_foreign_socket_is_counted_at_every_look() -> None:
     samples = Samples()
     for _ in range(2):
-        [server] = samples.take(sites={PATH: Standing.FOREIGN}).servers
+        [server] = samples.take(sites={PATH: PathState.FOREIGN}).servers
         assert (server.process, server.up, server.ended_at, reason(server)) == (
             None,
             False,
@@ -519,22 +521,22 @@ def test_a_foreign_socket_is_counted_at_every_look() -> None:
             "untrusted",
         )
         assert server.queries == (Query(seconds=0.0, failure=QueryFailure.UNTRUSTED),)
-    assert samples.take(sites={PATH: Standing.MISSING}).servers == ()
+    assert samples.take(sites={PATH: PathState.MISSING}).servers == ()
 
 
 def test_our_server_in_a_folder_that_is_not_to_be_trusted_is_named_and_ends() -> None:
     samples = Samples()
-    [server] = samples.take(sites={PATH: Standing.FOREIGN}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.FOREIGN}, alive=[P], listening={P: PATH}).servers
     assert (server.process, reason(server)) == (P, "untrusted")
-    [server] = samples.take(sites={PATH: Standing.FOREIGN}).servers
+    [server] = samples.take(sites={PATH: PathState.FOREIGN}).servers
     assert server.ended_at is not None
-    [server] = samples.take(sites={PATH: Standing.FOREIGN}).servers
+    [server] = samples.take(sites={PATH: PathState.FOREIGN}).servers
     assert server.ended_at is not None
     assert server.queries == ()
 
 
 def test_a_link_in_a_socket_folder_is_a_problem_and_no_server() -> None:
-    settled = Samples().take(sites={PATH: Standing.LINK})
+    settled = Samples().take(sites={PATH: PathState.LINK})
     assert (settled.servers, settled.stale_sockets) == ((), 0)
     assert [p.reason for p in settled.problems] == ["untrusted"]
 
@@ -542,15 +544,15 @@ def test_a_link_in_a_socket_folder_is_a_problem_and_no_server() -> None:
 def test_a_link_in_the_place_of_a_known_socket_is_not_followed() -> None:
     samples = Samples()
     before = samples.up()
-    [server] = samples.take(sites={PATH: Standing.LINK}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.LINK}, alive=[P], listening={P: PATH}).servers
     assert (server.up, reason(server), server.listing) == (False, "untrusted", before.listing)
 
 
 def test_an_unreadable_place_is_a_problem_or_a_servers_failure() -> None:
     samples = Samples()
-    assert [p.reason for p in samples.take(sites={PATH: Standing.UNREADABLE}).problems] == ["denied"]
+    assert [p.reason for p in samples.take(sites={PATH: PathState.UNREADABLE}).problems] == ["denied"]
     samples.up()
-    settled = samples.take(sites={PATH: Standing.UNREADABLE}, alive=[P], listening={P: PATH})
+    settled = samples.take(sites={PATH: PathState.UNREADABLE}, alive=[P], listening={P: PATH})
     assert [(s.up, reason(s)) for s in settled.servers] == [(False, "denied")]
     assert settled.problems == ()
 
@@ -574,7 +576,7 @@ def test_the_next_question_waits_until_the_last_one_cost_a_250th_of_a_core() -> 
     samples.take({PATH: samples.answer(seconds=0.2, cpu=0.05)}, alive=[P], listening={P: PATH})
     samples.clock.advance(12.4)
     assert not samples.due(P)
-    [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.SOCKET}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.queries, server.listing is not None) == (True, (), True)
     samples.clock.advance(0.1)
     assert samples.due(P)
@@ -585,7 +587,7 @@ def test_a_listing_within_its_pace_is_fresh_however_long_the_hold() -> None:
     samples.take({PATH: samples.answer(seconds=0.2, cpu=0.2)}, alive=[P], listening={P: PATH})
     samples.clock.advance(HOLD + 5)
     assert not samples.due(P)
-    [server] = samples.take(sites={PATH: Standing.SOCKET}, alive=[P], listening={P: PATH}).servers
+    [server] = samples.take(sites={PATH: PathState.SOCKET}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.listing is not None) == (True, True)
 
 

@@ -9,10 +9,10 @@ from tmux_exporter.facts.label import Label
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.listeners import Listener
-from tmux_exporter.sources.tmux.server import FORGET_AFTER, Outcome, Server, is_due, is_gone
+from tmux_exporter.sources.tmux.server import FORGET_AFTER, QueryOutcome, Server, is_due, is_gone
 from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
-from tmux_exporter.sources.tmux.socket_files import Site, Standing
-from tmux_exporter.sources.tmux.update_servers import Findings, settle
+from tmux_exporter.sources.tmux.socket_files import PathState, SocketPath
+from tmux_exporter.sources.tmux.update_servers import Findings, update_servers
 
 HOLD = 30.0
 FOLDER = "/tmp/tmux-1000"
@@ -25,11 +25,11 @@ paths = st.sampled_from(PATHS)
 
 
 @st.composite
-def outcomes(draw: st.DrawFn, now: float) -> Outcome:
+def outcomes(draw: st.DrawFn, now: float) -> QueryOutcome:
     who = draw(st.none() | ids)
     failures = st.sampled_from(list(QueryFailure))
     failure = draw(failures if who is None else st.none() | failures)
-    return Outcome(
+    return QueryOutcome(
         process=who,
         at=now,
         seconds=draw(st.sampled_from([0.0, 0.01, 2.0])),
@@ -48,8 +48,8 @@ def samples(draw: st.DrawFn) -> list[Findings]:
     for _ in range(draw(st.integers(1, 8))):
         now += draw(st.sampled_from([0.1, 5.0, 29.0, 31.0, FORGET_AFTER]))
         alive = {id_.pid: id_ for id_ in draw(st.sets(ids))}
-        standing = draw(st.dictionaries(paths, st.sampled_from(list(Standing))))
-        asked = [path for path, what in standing.items() if what is Standing.SOCKET and draw(st.booleans())]
+        state = draw(st.dictionaries(paths, st.sampled_from(list(PathState))))
+        asked = [path for path, what in state.items() if what is PathState.SOCKET and draw(st.booleans())]
         found.append(
             Findings(
                 now=now,
@@ -60,7 +60,7 @@ def samples(draw: st.DrawFn) -> list[Findings]:
                     ),
                     complete=draw(st.booleans()),
                 ),
-                sites={path: Site(path=path, standing=what) for path, what in standing.items()},
+                sites={path: SocketPath(path=path, state=what) for path, what in state.items()},
                 listeners={
                     id_: Listener(path=draw(paths), same_mounts=draw(st.booleans()))
                     for id_ in draw(st.sets(ids))
@@ -78,7 +78,7 @@ def test_what_is_told_of_servers_is_true_after_every_sample(machine: list[Findin
     labels: dict[Key, Label] = {}
     for seen in machine:
         before = {server.process: server for server in servers}
-        settled = settle(servers, seen, hold=HOLD, interval=5.0)
+        settled = update_servers(servers, seen, hold=HOLD, interval=5.0)
         servers = settled.servers
         labels = assign_labels(servers, (FOLDER,), labels)
         assert len(set(labels.values())) == len(servers) == len({key_of(server) for server in servers})

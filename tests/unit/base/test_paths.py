@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.places import private_folder, runtime_path, state_path
+from tmux_exporter.base.paths import private_folder, runtime_path, state_path
 
 
 def test_the_session_manager_s_folder_comes_first() -> None:
