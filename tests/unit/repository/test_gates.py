@@ -155,6 +155,18 @@ PLANTED_IMPORTS = {
         ),
         ("web/run.py", "import subprocess", "web.run -> subprocess"),
     ],
+    "stages": [
+        (
+            "sampling/stages/leaks.py",
+            "import tmux_exporter.sampling.stages.agents",
+            "sampling.stages.leaks -> tmux_exporter.sampling.stages.agents",
+        ),
+        (
+            "sampling/stages/facts.py",
+            "import tmux_exporter.sampling.stages.ownership",
+            "sampling.stages.facts -> tmux_exporter.sampling.stages.ownership",
+        ),
+    ],
     "pure": [
         ("analysis/labels.py", "import os", "analysis.labels -> os"),
         ("analysis/leaks/ask.py", "from time import time", "analysis.leaks.ask -> time"),
