@@ -16,7 +16,7 @@ from tests.support.boards.answers import Questioner
 from tests.support.boards.lint import Json
 from tests.support.programs.up import Up, query
 from tests.support.wait import wait_for
-from tmux_exporter.commands import prometheus as stack
+from tmux_exporter.commands.children import prometheus as stack
 from tmux_exporter.commands.demo import launch
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}

@@ -1,7 +1,7 @@
 """Every guard of the remediator with a real decoy that turns red without it, and every decoy with its guards.
 
-A guard is a row of VETOES or of PROOFS, one of the two questions of `confirmation`, or `is_shown`: that a
-sample shows a scheduler at all. The guards of a decoy stand in a table, and the table is exact:
+A guard is a row of VETOES or of LAST_CHECKS, one of the two questions of `confirmation`, or `is_shown`: that
+a sample shows a scheduler at all. The guards of a decoy stand in a table, and the table is exact:
 
     all guards in force                               the decoy lives
     one of its guards in force, and no other at all   it lives: each would do alone
@@ -36,14 +36,16 @@ from tmux_exporter.remediator import loop
 from tmux_exporter.remediator.act import terminate
 from tmux_exporter.remediator.act.terminate import Tools
 from tmux_exporter.remediator.decide import candidates, last_checks, objections, vetoes
-from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.vetoes import Moment, pair_of
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Protection
 
 MATCH: dict[Guard, Guard] = {
-    candidates.is_for: lambda *_: True,
-    candidates.population: lambda policy, report: candidates.population(replace(policy, servers=()), report),
+    candidates.fits_match: lambda *_: True,
+    candidates.targets_in_scope: lambda policy, report: candidates.targets_in_scope(
+        replace(policy, servers=()), report
+    ),
 }
 """The two questions of what a policy is for, each with an answer that lets everything through."""
 
@@ -52,7 +54,7 @@ ALL: frozenset[Guard] = frozenset(
         is_shown,
         *MATCH,
         *(veto.allows for veto in vetoes.VETOES if veto.allows is not vetoes.is_not_attended),
-        *(proof.holds for proof in last_checks.PROOFS if Method.SCHEDULER_PAIR in proof.methods),
+        *(proof.holds for proof in last_checks.LAST_CHECKS if Method.SCHEDULER_PAIR in proof.methods),
     }
 )
 
@@ -117,7 +119,7 @@ def in_unit(name: str, *, shared: bool = False) -> Callable[[Fleet, Tools, Pids]
         # A server that is younger than the pair, whatever tests came before.
         fleet.tmux("new-session", "-d", "cat", server=f"younger{os.urandom(4).hex()}")
 
-        def around(processes: Iterable[ProcessId]) -> dict[ProcessId, Around]:
+        def around(processes: Iterable[ProcessId]) -> dict[ProcessId, ProcessContext]:
             asked = list(processes)
             servers = {each.id for each in last_checks.servers_in(tools.processes())}
             known = tools.around(asked)
@@ -152,14 +154,14 @@ LISTENING = (
 )
 
 IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
-    "of_another_server": (_decoy(ORPHAN, candidates.population), Trouble(servers=(OTHER,))),
+    "of_another_server": (_decoy(ORPHAN, candidates.targets_in_scope), Trouble(servers=(OTHER,))),
     "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
     "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
     "proven_in_part": (_decoy(ORPHAN, last_checks.lists_every_child), Trouble(proven_in_part)),
     "run_by_another": (_decoy(ORPHAN, last_checks.are_of_this_user), Trouble(run_by_another)),
     "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, last_checks.are_not_above_us), Trouble(run_below)),
     "hung": (
-        _decoy(ORPHAN, candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
+        _decoy(ORPHAN, candidates.fits_match, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
         Trouble(hung),
     ),
     "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
@@ -180,7 +182,7 @@ SPECIAL = {
     # It has sent its text and waits before it sends Enter.
     "firing": _decoy(
         "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
-        candidates.is_for,
+        candidates.fits_match,
         vetoes.is_endable,
         last_checks.sleeps_its_first_sleep,
     ),
@@ -190,7 +192,7 @@ SPECIAL = {
     # Its socket may be another file than ours.
     "with_own_mounts": _decoy(
         f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
-        candidates.is_for,
+        candidates.fits_match,
         vetoes.is_endable,
         last_checks.are_at_home,
     ),
@@ -204,7 +206,7 @@ SPECIAL = {
         command=TWO_CHILDREN,
         guards=frozenset(
             {
-                candidates.is_for,
+                candidates.fits_match,
                 vetoes.is_endable,
                 vetoes.has_its_sleep,
                 vetoes.has_time,
@@ -332,7 +334,9 @@ def is_ended(fleet: Fleet, name: str, pids: Pids, guards: Collection[Guard]) -> 
                 patch.setattr(objections, each.__name__, careless)
         patch.setattr(vetoes, "VETOES", tuple(each for each in vetoes.VETOES if each.allows in guards))
         patch.setattr(
-            last_checks, "PROOFS", tuple(each for each in last_checks.PROOFS if each.holds in guards)
+            last_checks,
+            "LAST_CHECKS",
+            tuple(each for each in last_checks.LAST_CHECKS if each.holds in guards),
         )
         result = carried_out(pair_order(policy, scheduler), tools)
     assert result.ended is not alive(*pids), result

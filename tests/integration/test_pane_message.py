@@ -14,15 +14,15 @@ from tests.support.remediator.remediation import FLEET, Fleet, counted, running_
 from tests.support.tmux.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, TargetKind
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
 from tmux_exporter.facts.report import ServerReport
 from tmux_exporter.remediator.act import tmux
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.pane_message import show
-from tmux_exporter.remediator.act.warn import MOST_MESSAGES
-from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.act.warn_and_snapshot import MOST_MESSAGES
 from tmux_exporter.remediator.loop import Remediator
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import Channel, Match, Pattern, Policy, Rung
+from tmux_exporter.remediator.policies.policy import Channel, LadderStep, NamePattern, Policy, TargetMatch
 from tmux_exporter.remediator.record.replay import differences
 from tmux_exporter.sources.tmux import client_transport
 
@@ -30,8 +30,8 @@ EVERYWHERE = (Channel.METRIC, Channel.LOG, Channel.PANE_MESSAGE)
 P = replace(
     ORPHANED_SCHEDULERS,
     name="panes",
-    match=Match(kind=TargetKind.PANE),
-    ladder=(Rung(action=Action.WARN, via=EVERYWHERE),),
+    match=TargetMatch(kind=TargetKind.PANE),
+    ladder=(LadderStep(action=Action.WARN, via=EVERYWHERE),),
     warmup=0.0,
     hold=0.0,
 )
@@ -80,7 +80,7 @@ def warned(fleet: Fleet, *, policy: Policy = P, enforce: bool = True) -> Remedia
     """A remediator that has just warned of every pane."""
     made = fleet.remediator(enforce=enforce, policy=policy)
     fleet.live(made, 15, step=5)
-    assert (Action.WARN, Outcome.DONE) in counted(made).actions
+    assert (Action.WARN, ActionOutcome.DONE) in counted(made).actions
     return made
 
 
@@ -93,7 +93,7 @@ def messages(fleet: Fleet) -> list[tuple[str, str]]:
 
 
 def server_of(fleet: Fleet) -> ServerReport:
-    report, _ = World(fleet.config(), fleet.clock, os.environ).look()
+    report, _ = LiveView(fleet.config(), fleet.clock, os.environ).look()
     return next(each for each in report.servers if each.server == FLEET)
 
 
@@ -105,11 +105,11 @@ def test_whoever_is_attached_sees_it_and_no_pane_gets_a_byte(fleet: Fleet) -> No
         closing(Terminal(fleet.sockets / FLEET, "typed")) as two,
         closing(Terminal(fleet.sockets / FLEET, "work")) as other,
     ):
-        policy = replace(P, match=Match(kind=TargetKind.PANE, sessions=(Pattern("typed"),)))
+        policy = replace(P, match=TargetMatch(kind=TargetKind.PANE, sessions=(NamePattern("typed"),)))
         warned(fleet, policy=policy)
         wait_for(lambda: BEGINNING in one.drawn and BEGINNING in two.drawn, "both see it")
         assert "tmux-remediator" not in other.drawn
-    assert messages(fleet) == [("typed", Outcome.DONE)]
+    assert messages(fleet) == [("typed", ActionOutcome.DONE)]
     (outcome,) = [each for each in fleet.records() if each["kind"] == "outcome"]
     assert outcome["detail"] == "shown to 2"
     assert fleet.panes() == before
@@ -119,7 +119,7 @@ def test_whoever_is_attached_sees_it_and_no_pane_gets_a_byte(fleet: Fleet) -> No
 @pytest.mark.parametrize(
     ("policy", "enforce"),
     [
-        (replace(P, ladder=(Rung(action=Action.WARN),)), True),
+        (replace(P, ladder=(LadderStep(action=Action.WARN),)), True),
         (P, False),
         (replace(P, mode=Mode.OBSERVE), True),
     ],
@@ -145,8 +145,10 @@ def test_hostile_names_of_sessions_and_windows_reach_nothing(fleet: Fleet) -> No
     windows = fleet.tmux("list-windows", "-a", "-F", "#{window_id} #{window_name}")
     people = [Terminal(fleet.sockets / FLEET, each.split()[0]) for each in sessions[-3:]]
     try:
-        warned(fleet, policy=replace(P, match=Match(kind=TargetKind.PANE, servers=(Pattern(FLEET),))))
-        assert [outcome for _, outcome in messages(fleet)] == [Outcome.DONE] * (len(HOSTILE) + 2)
+        warned(
+            fleet, policy=replace(P, match=TargetMatch(kind=TargetKind.PANE, servers=(NamePattern(FLEET),)))
+        )
+        assert [outcome for _, outcome in messages(fleet)] == [ActionOutcome.DONE] * (len(HOSTILE) + 2)
         wait_for(lambda: all(BEGINNING in each.drawn for each in people), "they see it")
     finally:
         for each in people:
@@ -160,7 +162,7 @@ def test_only_so_many_are_shown_in_one_cycle(fleet: Fleet) -> None:
     for _ in range(MOST_MESSAGES):
         fleet.tmux("new-window", "-d", "-t", "work:", "cat")
     warned(fleet)
-    assert [outcome for _, outcome in messages(fleet)] == [Outcome.DONE] * MOST_MESSAGES
+    assert [outcome for _, outcome in messages(fleet)] == [ActionOutcome.DONE] * MOST_MESSAGES
 
 
 def test_without_an_audit_nothing_is_shown(fleet: Fleet) -> None:
@@ -201,7 +203,7 @@ def test_a_server_that_hangs_costs_one_message_and_no_more(
         os.kill(fleet.server.pid, signal.SIGCONT)
     assert time.monotonic() - began < 20
     assert sum(path.endswith(FLEET) for path in asked) == 1
-    assert Outcome.FAILED in [outcome for _, outcome in messages(fleet)]
+    assert ActionOutcome.FAILED in [outcome for _, outcome in messages(fleet)]
 
 
 def test_a_pane_that_is_gone_and_words_that_are_no_words(fleet: Fleet) -> None:

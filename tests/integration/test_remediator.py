@@ -22,16 +22,16 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerOutcome
 from tmux_exporter.remediator.act import terminate
-from tmux_exporter.remediator.act.world import World, process_of
+from tmux_exporter.remediator.act.live_view import LiveView, process_of
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.loop import Remediator
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import Part, Rung
+from tmux_exporter.remediator.policies.policy import LadderStep, SnapshotPart
 from tmux_exporter.remediator.record.holds import Holds
 from tmux_exporter.remediator.record.switch import turn_off, turn_on
 from tmux_exporter.sampling.open import open_sampler
@@ -82,7 +82,10 @@ def test_observe_tells_and_signals_nothing(fleet: Fleet, caplog: pytest.LogCaptu
     assert alive(*pair)
     assert (fleet.panes(), fleet.fired()) == (before, "")
     assert counted(remediator).matches == 1
-    assert counted(remediator).actions == {(Action.WARN, Outcome.DONE): 1, (Action.STOP, Outcome.WOULD): 2}
+    assert counted(remediator).actions == {
+        (Action.WARN, ActionOutcome.DONE): 1,
+        (Action.STOP, ActionOutcome.WOULD): 2,
+    }
     assert remediator.status().ended == ()
     assert fleet.records() == []
     told = [record for record in caplog.records if "would end" in record.message]
@@ -109,7 +112,10 @@ def test_enforce_ends_exactly_the_orphan_and_its_sleep(fleet: Fleet) -> None:
     assert [name for name, pid in decoys.items() if not alive(pid)] == []
     assert alive(*sleeps, fleet.server.pid, fleet.other.pid)
     assert (fleet.panes(), fleet.fired()) == (before, "")
-    assert counted(remediator).actions == {(Action.WARN, Outcome.DONE): 1, (Action.STOP, Outcome.DONE): 1}
+    assert counted(remediator).actions == {
+        (Action.WARN, ActionOutcome.DONE): 1,
+        (Action.STOP, ActionOutcome.DONE): 1,
+    }
     assert [process.pid for process in remediator.status().ended] == [pair[0]]
 
     intent, outcome = fleet.records()
@@ -130,7 +136,7 @@ def about_to_end(fleet: Fleet, **more: Any) -> Remediator:
     remediator = fleet.remediator(enforce=True, **more)
     fleet.live(remediator, P.warmup + P.hold)
     fleet.live(remediator, P.stop_after - 5, step=P.stop_after - 5)
-    assert counted(remediator).actions == {(Action.WARN, Outcome.DONE): 1}
+    assert counted(remediator).actions == {(Action.WARN, ActionOutcome.DONE): 1}
     return remediator
 
 
@@ -151,19 +157,22 @@ def test_what_somebody_holds_or_tmux_protects_is_left_alone_until_that_is_taken_
     fleet.tmux("set-option", "-u", "-t", "main", "@protect")
     fleet.live(remediator, 15, step=5)
     wait_for(lambda: all(is_gone(pid) for pid in pair), "the orphan and its sleep are gone")
-    assert stops(remediator) == {Outcome.DONE: 1}
+    assert stops(remediator) == {ActionOutcome.DONE: 1}
     assert fleet.fired() == ""
 
 
 @pytest.mark.parametrize("enforce", [True, False])
 def test_a_snapshot_is_taken_where_the_policy_may_do_more_than_observe(fleet: Fleet, enforce: bool) -> None:
     shell, _ = fleet.orphan()
-    ladder = (Rung(action=Action.WARN), Rung(action=Action.SNAPSHOT, parts=(Part.STATUS, Part.FD_KINDS)))
+    ladder = (
+        LadderStep(action=Action.WARN),
+        LadderStep(action=Action.SNAPSHOT, parts=(SnapshotPart.STATUS, SnapshotPart.FD_KINDS)),
+    )
     remediator = fleet.remediator(enforce=enforce, policy=replace(P, ladder=ladder))
     fleet.live(remediator, P.warmup + P.hold + 300)
-    outcome = Outcome.DONE if enforce else Outcome.WOULD
+    outcome = ActionOutcome.DONE if enforce else ActionOutcome.WOULD
     actions = counted(remediator).actions
-    assert actions == {(Action.WARN, Outcome.DONE): 1, (Action.SNAPSHOT, outcome): 1}
+    assert actions == {(Action.WARN, ActionOutcome.DONE): 1, (Action.SNAPSHOT, outcome): 1}
     kept = [json.loads(path.read_bytes()) for path in fleet.state.glob("snapshots/*.json")]
     assert [each["process"][0] for each in kept] == ([shell] if enforce else [])
     assert alive(shell)
@@ -174,17 +183,17 @@ def test_what_is_held_between_the_decision_and_the_signal_is_left_alone(
 ) -> None:
     pair = fleet.orphan()
     holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
-    look = World.look
+    look = LiveView.look
 
-    def held_meanwhile(self: World) -> tuple[Report, Moment]:
+    def held_meanwhile(self: LiveView) -> tuple[Report, Moment]:
         holds.add(Hold(until=fleet.clock.time() + 60, session="main"), fleet.clock.time())
         return look(self)
 
-    monkeypatch.setattr(World, "look", held_meanwhile)
+    monkeypatch.setattr(LiveView, "look", held_meanwhile)
     remediator = about_to_end(fleet)
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
-    assert stops(remediator) == {Outcome.REFUSED: 1}
+    assert stops(remediator) == {ActionOutcome.REFUSED: 1}
     assert counted(remediator).refusals == {Refusal.HELD: 1}
 
 
@@ -200,7 +209,7 @@ def test_a_server_that_hangs_when_it_is_time_protects_what_aims_at_it(fleet: Fle
     os.kill(fleet.server.pid, signal.SIGCONT)
     wait_for(lambda: fleet.tmux("display-message", "-p", "up") == "up", "the server answers")
     fleet.live(remediator, 5, step=5)
-    assert stops(remediator) == {Outcome.DONE: 1}
+    assert stops(remediator) == {ActionOutcome.DONE: 1}
     assert not alive(pair[0]) and fleet.fired() == ""
 
 
@@ -210,7 +219,7 @@ def test_a_server_that_hangs_does_not_protect_what_aims_at_another(fleet: Fleet)
     os.kill(fleet.other.pid, signal.SIGSTOP)
     fleet.live(remediator, 5, step=5)
     os.kill(fleet.other.pid, signal.SIGCONT)
-    assert stops(remediator) == {Outcome.DONE: 1}
+    assert stops(remediator) == {ActionOutcome.DONE: 1}
     assert not alive(pair[0])
 
 
@@ -231,13 +240,13 @@ def test_while_the_switch_is_there_nothing_is_signalled(fleet: Fleet) -> None:
     assert mode(remediator) is Mode.OBSERVE
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
-    assert stops(remediator) == {Outcome.WOULD: 1}
+    assert stops(remediator) == {ActionOutcome.WOULD: 1}
     assert counted(remediator).refusals[Refusal.SWITCHED_OFF] == 1
     assert fleet.records() == []
     assert turn_on(fleet.environ) == (fleet.switch, True)
     assert mode(remediator) is Mode.ENFORCE
     fleet.live(remediator, P.cooldown)
-    assert stops(remediator) == {Outcome.WOULD: 1, Outcome.DONE: 1}
+    assert stops(remediator) == {ActionOutcome.WOULD: 1, ActionOutcome.DONE: 1}
     assert not alive(pair[0])
 
 
@@ -261,7 +270,7 @@ def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     fleet.audit.mkdir()
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
-    assert stops(remediator) == {Outcome.REFUSED: 1}
+    assert stops(remediator) == {ActionOutcome.REFUSED: 1}
     assert remediator.status().ended == ()
     assert counted(remediator).refusals[Refusal.AUDIT] == 1
     assert not remediator.status().audit_healthy
@@ -278,7 +287,7 @@ def test_a_remediator_without_an_audit_from_the_start_still_observes(fleet: Flee
     assert not remediator.status().audit_healthy
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
-    assert stops(remediator) == {Outcome.REFUSED: 1}
+    assert stops(remediator) == {ActionOutcome.REFUSED: 1}
 
 
 def test_a_look_that_fails_decides_nothing(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,13 +332,13 @@ def test_the_exporter_counts_what_was_ended_as_cancelled(fleet: Fleet) -> None:
 
 def test_who_sees_it_gone_has_been_told_by_whom(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     shell, _ = fleet.orphan()
-    look, told = World.look, []
+    look, told = LiveView.look, []
 
-    def look_and_read(world: World) -> tuple[Report, Moment]:
+    def look_and_read(world: LiveView) -> tuple[Report, Moment]:
         told.append(json.loads((fleet.runtime / REMEDIATOR_STATUS).read_text())["ended"])
         return look(world)
 
-    monkeypatch.setattr(World, "look", look_and_read)
+    monkeypatch.setattr(LiveView, "look", look_and_read)
     fleet.live(about_to_end(fleet), 5, step=5)
     assert [[pid for pid, _ in each] for each in told] == [[shell]]
 

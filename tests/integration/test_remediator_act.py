@@ -16,7 +16,7 @@ from tests.support.remediator.orphans import with_stop
 from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Refusal
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.remediator.act import terminate
 from tmux_exporter.remediator.act.terminate import STEPS, Result, Tools
@@ -72,13 +72,13 @@ def kinds(fleet: Fleet) -> list[str]:
 
 def refused(result: Result, reason: Refusal) -> bool:
     return (result.actions, result.refusal, result.ended) == (
-        ((Action.STOP, Outcome.REFUSED),),
+        ((Action.STOP, ActionOutcome.REFUSED),),
         reason,
         False,
     )
 
 
-VANISHED = ((Action.STOP, Outcome.VANISHED),)
+VANISHED = ((Action.STOP, ActionOutcome.VANISHED),)
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])
@@ -86,7 +86,7 @@ def test_whatever_the_shell_and_the_operator_no_key_is_sent(fleet: Fleet, shell:
     for joiner in ("&&", ";", "||"):
         pair = fleet.orphan(shell=shell, script=script(joiner))
         result = end_pair(P, fleet.scheduler(pair[0]), fleet.tools())
-        assert result == Result(actions=((Action.STOP, Outcome.DONE),)), joiner
+        assert result == Result(actions=((Action.STOP, ActionOutcome.DONE),)), joiner
         assert not alive(pair[0]) and not alive(pair[1])
         assert kinds(fleet) == ["intent", "outcome"]
     assert fleet.fired() == ""
@@ -109,7 +109,9 @@ def test_a_shell_that_ignores_term_is_killed_and_its_sleep_after_it(fleet: Fleet
     )
     sleep = fleet.sleep_of(shell)
     result = end_pair(P, fleet.scheduler(shell), fleet.tools())
-    assert result == Result(actions=((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.DONE)))
+    assert result == Result(
+        actions=((Action.STOP, ActionOutcome.SURVIVED), (Action.KILL, ActionOutcome.DONE))
+    )
     assert result.ended
     assert not alive(shell) and not alive(sleep)
     assert fleet.fired() == ""
@@ -120,7 +122,7 @@ def test_a_stopped_shell_is_killed_too(fleet: Fleet) -> None:
     shell, sleep = fleet.orphan(script=script(";"))
     os.kill(shell, signal.SIGSTOP)
     result = end_pair(P, fleet.scheduler(shell), fleet.tools())
-    assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.DONE))
+    assert result.actions == ((Action.STOP, ActionOutcome.SURVIVED), (Action.KILL, ActionOutcome.DONE))
     assert not alive(shell) and not alive(sleep)
     assert fleet.fired() == ""
 
@@ -135,7 +137,7 @@ def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
     policy = replace(with_stop(P, grace=0.0), gone_within=0.0)
     result = end_pair(policy, fleet.scheduler(pair[0]), fleet.tools())
     assert sent == [0, 0, signal.SIGTERM, signal.SIGKILL]
-    assert result.actions == ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))
+    assert result.actions == ((Action.STOP, ActionOutcome.SURVIVED), (Action.KILL, ActionOutcome.SURVIVED))
     assert not result.ended and "left alone" in result.detail
     assert kinds(fleet) == ["intent", "outcome"]
 
@@ -374,7 +376,7 @@ def test_without_descriptors_left_nothing_is_signalled(fleet: Fleet) -> None:
         result = end_pair(P, scheduler, tools)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert result.actions == ((Action.STOP, Outcome.FAILED),)
+    assert result.actions == ((Action.STOP, ActionOutcome.FAILED),)
     assert alive(*pair)
 
 
@@ -392,7 +394,7 @@ def test_a_real_decoy_would_be_ended_without_its_guard(
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
     assert alive(shell)
-    monkeypatch.setattr(objections, "is_for", lambda *_: True)
+    monkeypatch.setattr(objections, "fits_match", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.STATE)
     kept = tuple(each for each in vetoes.VETOES if each.allows is not vetoes.is_endable)
     monkeypatch.setattr(vetoes, "VETOES", kept)
@@ -407,10 +409,12 @@ def test_an_opaque_decoy_has_one_guard_behind_the_other(
     fleet.sleep_of(shell)
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
     assert refused(end_pair(P, scheduler, tools), Refusal.EVIDENCE)
-    kept = tuple(each for each in last_checks.PROOFS if each.holds is not last_checks.is_a_pure_scheduler)
-    monkeypatch.setattr(last_checks, "PROOFS", kept)
+    kept = tuple(
+        each for each in last_checks.LAST_CHECKS if each.holds is not last_checks.is_a_pure_scheduler
+    )
+    monkeypatch.setattr(last_checks, "LAST_CHECKS", kept)
     assert refused(end_pair(P, scheduler, tools), Refusal.CHANGED)
-    monkeypatch.setattr(objections, "is_for", lambda *_: True)
+    monkeypatch.setattr(objections, "fits_match", lambda *_: True)
     assert refused(end_pair(P, scheduler, tools), Refusal.SERVER_UNKNOWN)
     assert alive(shell)
 

@@ -20,11 +20,11 @@ from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fl
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import REMEDIATOR_PLAN
-from tmux_exporter.commands.views.matches import live_view
+from tmux_exporter.commands.views.matches import matches_view
 from tmux_exporter.config import Config
 from tmux_exporter.facts.remediation import Mode, Refusal
 from tmux_exporter.remediator import service
-from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.act.live_view import process_of
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -195,9 +195,9 @@ def test_what_the_processes_themselves_speak_against_is_not_planned_and_is_told(
     text = text.replace("scheduler_pair", "agent_process")
     policies = service.read_policies(str(write(fleet.home, text)), os.getuid(), (FLEET,))
     config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
-    verdict, report = service.look_now(config, fleet.environ, policies)
+    verdict, report = service.decide_now(config, fleet.environ, policies)
     assert [order.target.processes[0].pid for order in verdict.plan] == [quiet]
-    rows = live_view(policies, verdict, report).rows
+    rows = matches_view(policies, verdict, report).rows
     told = {row.candidate.target.processes[0].pid: row.refusal for row in rows}
     assert told == {listening: Refusal.LISTENING_SOCKET, quiet: Refusal.APPROVAL}
 

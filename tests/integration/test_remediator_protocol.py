@@ -23,7 +23,7 @@ from tests.support.remediator.orders import pair_order
 from tests.support.remediator.orphans import with_stop
 from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Refusal
 from tmux_exporter.remediator.act import terminate
 from tmux_exporter.remediator.act.terminate import STEPS, Result, Step, Tools
 from tmux_exporter.remediator.decide.order import Order
@@ -114,9 +114,9 @@ def failpoint(fleet: Fleet, place: int) -> None:
     told = ["intent", "outcome" if finished else "interrupted"] if recorded else []
     if signalled:
         # Never repeated blindly: what is gone has vanished.
-        assert again.actions == ((Action.STOP, Outcome.VANISHED),)
+        assert again.actions == ((Action.STOP, ActionOutcome.VANISHED),)
     else:
-        assert again.actions == ((Action.STOP, Outcome.DONE),)
+        assert again.actions == ((Action.STOP, ActionOutcome.DONE),)
         assert is_gone(shell) and is_gone(sleep)
         told += ["intent", "outcome"]
     assert kinds(fleet) == told
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_when_the_intent_is_written_keeps_everything_alive(
     tools = fleet.tools()
     full = replace(tools, audit=FullAt(tools.audit, fleet, 1, room))  # type: ignore[arg-type]
     result = carried_out(order(fleet, shell), full)
-    assert (result.actions, result.refusal) == (((Action.STOP, Outcome.REFUSED),), Refusal.AUDIT)
+    assert (result.actions, result.refusal) == (((Action.STOP, ActionOutcome.REFUSED),), Refusal.AUDIT)
     assert alive(shell, sleep)
     assert kinds(fleet) == []
     assert carried_out(order(fleet, shell), tools).ended
@@ -208,7 +208,7 @@ def test_a_small_file_system_that_fills_up_is_an_error_and_then_none(fleet: Flee
         fill(place / "rest")
         shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
         result = carried_out(order(fleet, shell), tools)
-        assert (result.actions, result.refusal) == (((Action.STOP, Outcome.REFUSED),), Refusal.AUDIT)
+        assert (result.actions, result.refusal) == (((Action.STOP, ActionOutcome.REFUSED),), Refusal.AUDIT)
         assert alive(shell, sleep)
         (place / "rest").unlink()
         assert carried_out(order(fleet, shell), tools).ended
@@ -243,7 +243,7 @@ def strangers() -> None:
         pair = own_orphan(fleet)
         ordered, tools = order(fleet, pair[0]), fleet.tools()
         result = carried_out(ordered, interposed(tools, lambda: replace_all(pair)))
-        assert result.actions == ((Action.STOP, Outcome.VANISHED),), result
+        assert result.actions == ((Action.STOP, ActionOutcome.VANISHED),), result
         assert alive(*pair), "the strangers live"
 
         # By their pids alone they would have been hit.

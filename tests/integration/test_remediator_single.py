@@ -20,11 +20,11 @@ from tests.support.remediator.remediation import AS_SHIPPED, FLEET, Fleet, alive
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.remediation import Action, Method, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act import terminate, world
+from tmux_exporter.remediator.act import live_view, terminate
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.terminate import Result, Tools, end
-from tmux_exporter.remediator.act.world import World
 from tmux_exporter.remediator.decide import last_checks, vetoes
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.decide.vetoes import Case, Moment
@@ -35,8 +35,8 @@ from tmux_exporter.sources.processes.full_reader import ProcReader
 
 P = replace(ORPHANED_SCHEDULERS, warmup=0.0)
 
-DONE = ((Action.STOP, Outcome.DONE),)
-SURVIVED = ((Action.STOP, Outcome.SURVIVED),)
+DONE = ((Action.STOP, ActionOutcome.DONE),)
+SURVIVED = ((Action.STOP, ActionOutcome.SURVIVED),)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def agent_order(pid: int, *stages: Stage) -> Order:
 
 def leak_order(fleet: Fleet, pid: int, *stages: Stage, named: str | None = None) -> Order:
     """To end a leaked process as a policy names it that was made from the report."""
-    report, _ = World(fleet.config(), fleet.clock, os.environ).look()
+    report, _ = LiveView(fleet.config(), fleet.clock, os.environ).look()
     (leak,) = [each for each in report.leaks if each.process.pid == pid]
     sha = leak.argv_sha256 if named is None else named
     return single_order(P, Method.LEAKED_PROCESS, leak.process, *stages, server=FLEET, argv_sha256=sha)
@@ -83,7 +83,7 @@ def carry_out(order: Order, tools: Tools) -> Result:
 
 
 def refused(result: Result, reason: Refusal, action: Action = Action.STOP) -> bool:
-    return (result.actions, result.refusal) == (((action, Outcome.REFUSED),), reason)
+    return (result.actions, result.refusal) == (((action, ActionOutcome.REFUSED),), reason)
 
 
 def records(fleet: Fleet) -> list[dict[str, object]]:
@@ -204,7 +204,7 @@ def running() -> int:
 def test_an_agent_is_ended_on_a_busy_machine(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminate, "LOOK_AGE", AS_SHIPPED.look_age)
     monkeypatch.setattr(terminate, "EVIDENCE_AGE", AS_SHIPPED.evidence_age)
-    monkeypatch.setattr(world, "LOOK_TIMEOUT", AS_SHIPPED.look_timeout)
+    monkeypatch.setattr(live_view, "LOOK_TIMEOUT", AS_SHIPPED.look_timeout)
     missing = range(max(0, BUSY - running()))
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in missing]
     try:
@@ -224,16 +224,16 @@ def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) 
     assert refused(carry_out(agent_order(pid, KILL), tools), Refusal.NOT_STOPPED, Action.KILL)
     assert carry_out(agent_order(pid, STOP), tools).actions == SURVIVED
     assert alive(pid)
-    assert carry_out(agent_order(pid, KILL), tools).actions == ((Action.KILL, Outcome.DONE),)
+    assert carry_out(agent_order(pid, KILL), tools).actions == ((Action.KILL, ActionOutcome.DONE),)
     assert not alive(pid)
     assert tools.survived == {}
     assert [each["kind"] for each in records(fleet)] == ["refusal", *["intent", "outcome"] * 2]
-    assert carry_out(agent_order(pid, STOP), tools).actions == ((Action.STOP, Outcome.VANISHED),)
+    assert carry_out(agent_order(pid, STOP), tools).actions == ((Action.STOP, ActionOutcome.VANISHED),)
 
 
-@pytest.mark.parametrize(("longest", "outcome"), [(0.1, Outcome.SURVIVED), (60.0, Outcome.DONE)])
+@pytest.mark.parametrize(("longest", "outcome"), [(0.1, ActionOutcome.SURVIVED), (60.0, ActionOutcome.DONE)])
 def test_a_signal_is_given_the_time_of_its_stage_up_to_what_the_loop_can_wait(
-    fleet: Fleet, longest: float, outcome: Outcome
+    fleet: Fleet, longest: float, outcome: ActionOutcome
 ) -> None:
     pid = agent(fleet, 'trap "sleep 1; exit" TERM; while :; do sleep 0.1; done')
     order = agent_order(pid, replace(STOP, seconds=60.0))
@@ -335,8 +335,8 @@ def test_a_leaked_process_that_nobody_named_is_left_alone(
     assert alive(pid)
     (refusal,) = records(fleet)
     assert (refusal["kind"], refusal["refusal"]) == ("refusal", "evidence")
-    kept = tuple(each for each in last_checks.PROOFS if each.holds is not last_checks.is_what_was_named)
-    monkeypatch.setattr(last_checks, "PROOFS", kept)
+    kept = tuple(each for each in last_checks.LAST_CHECKS if each.holds is not last_checks.is_what_was_named)
+    monkeypatch.setattr(last_checks, "LAST_CHECKS", kept)
     assert carry_out(leak_order(fleet, pid, named=""), fleet.tools()).actions == DONE
 
 
@@ -363,7 +363,7 @@ def test_a_socket_at_which_others_reach_a_process_is_seen(fleet: Fleet, kind: st
     try:
         wait_for(ready.exists, "it has its socket", 20)
         seen = identity(process.pid)
-        around = World(fleet.config(), fleet.clock, os.environ).around([seen])
+        around = LiveView(fleet.config(), fleet.clock, os.environ).around([seen])
     finally:
         process.communicate()
     assert around[seen].reachable is (kind != "none")

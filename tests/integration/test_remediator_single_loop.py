@@ -13,26 +13,34 @@ from tests.support.processes.started import end_process
 from tests.support.remediator.remediation import FLEET, Fleet, alive, counted, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.facts.remediation import Action, Method, Mode, Outcome, TargetKind
-from tmux_exporter.remediator.act.world import World
-from tmux_exporter.remediator.policies.policy import Condition, Match, Policy, Rung, When
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, TargetKind
+from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy, TargetMatch, When
 
-LADDER = (Rung(action=Action.WARN), Rung(action=Action.SNAPSHOT), Rung(action=Action.THROTTLE))
+LADDER = (
+    LadderStep(action=Action.WARN),
+    LadderStep(action=Action.SNAPSHOT),
+    LadderStep(action=Action.THROTTLE),
+)
 
 
-def policy(match: Match, metric: str, method: Method) -> Policy:
+def policy(match: TargetMatch, metric: str, method: Method) -> Policy:
     """One that follows a figure which every process has, and ends what has it."""
     return Policy(
         name="planted",
         mode=Mode.ENFORCE,
         match=match,
         when=When(conditions=(Condition(metric=metric, above=1.0, clear_below=1.0),)),
-        ladder=(*LADDER, Rung(action=Action.STOP, after=300.0, method=method), Rung(action=Action.KILL)),
+        ladder=(
+            *LADDER,
+            LadderStep(action=Action.STOP, after=300.0, method=method),
+            LadderStep(action=Action.KILL),
+        ),
         max_match_ratio=1.0,
     )
 
 
-AGENT = policy(Match(kind=TargetKind.AGENT), "tmux_agent_memory_bytes", Method.AGENT_PROCESS)
+AGENT = policy(TargetMatch(kind=TargetKind.AGENT), "tmux_agent_memory_bytes", Method.AGENT_PROCESS)
 
 
 @pytest.fixture
@@ -55,9 +63,9 @@ def agent(fleet: Fleet) -> int:
 def leaked(fleet: Fleet) -> tuple[int, Policy]:
     """A process whose pane is gone, and a policy that names its command line."""
     pid = fleet.scene.pid(fleet.leave_behind("$B/bin/helper 20000"))
-    report, _ = World(fleet.config(), fleet.clock, os.environ).look()
+    report, _ = LiveView(fleet.config(), fleet.clock, os.environ).look()
     (leak,) = [each for each in report.leaks if each.process.pid == pid]
-    match = Match(kind=TargetKind.LEAKED_PROCESS, argv_sha256=(leak.argv_sha256,), opted_in=True)
+    match = TargetMatch(kind=TargetKind.LEAKED_PROCESS, argv_sha256=(leak.argv_sha256,), opted_in=True)
     return pid, policy(match, "tmux_leaked_memory_bytes", Method.LEAKED_PROCESS)
 
 
@@ -77,10 +85,10 @@ def test_an_agent_goes_through_every_step_and_each_is_told(
     assert not alive(pid)
     end_process(child)
     assert counted(remediator).actions == {
-        (Action.WARN, Outcome.DONE): 1,
-        (Action.SNAPSHOT, Outcome.DONE): 1,
-        (Action.THROTTLE, Outcome.REFUSED): 1,
-        (Action.STOP, Outcome.DONE): 1,
+        (Action.WARN, ActionOutcome.DONE): 1,
+        (Action.SNAPSHOT, ActionOutcome.DONE): 1,
+        (Action.THROTTLE, ActionOutcome.REFUSED): 1,
+        (Action.STOP, ActionOutcome.DONE): 1,
     }
     lines = told(caplog)
     assert list(lines) == [
@@ -119,6 +127,6 @@ def test_a_leaked_process_goes_through_every_step_and_each_is_told(
     remediator = fleet.remediator(enforce=True, policy=named)
     fleet.live(remediator, 1200)
     assert not alive(pid)
-    assert counted(remediator).actions[Action.STOP, Outcome.DONE] == 1
+    assert counted(remediator).actions[Action.STOP, ActionOutcome.DONE] == 1
     assert {fields["process"] for fields in told(caplog).values()} == {pid}
     assert list(told(caplog))[-1] == "ended a leaked process"

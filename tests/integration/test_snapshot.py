@@ -22,9 +22,9 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, TargetKind
 from tmux_exporter.remediator.act import evidence, py_spy
-from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.act.live_view import process_of
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import Match, Part, Rung
+from tmux_exporter.remediator.policies.policy import LadderStep, SnapshotPart, TargetMatch
 
 CLOCK = SystemClock()
 SECRET = "do-not-tell"
@@ -46,14 +46,14 @@ def running() -> Iterator[ProcessId]:
 
 
 def take(
-    folder: Path, process: ProcessId, parts: Sequence[Part], clock: SystemClock | ShiftedClock = CLOCK
+    folder: Path, process: ProcessId, parts: Sequence[SnapshotPart], clock: SystemClock | ShiftedClock = CLOCK
 ) -> Path:
     labels = {"policy": "fd-leak"}
     return evidence.take(folder, process, parts, labels, clock=clock, screen=lambda: ["on it"])
 
 
 def test_what_a_process_was_like_is_kept(running: ProcessId, tmp_path: Path) -> None:
-    path = take(tmp_path, running, tuple(Part))
+    path = take(tmp_path, running, tuple(SnapshotPart))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     document = json.loads(path.read_bytes())
@@ -75,25 +75,25 @@ def test_what_a_process_was_like_is_kept(running: ProcessId, tmp_path: Path) -> 
 def test_of_what_is_gone_or_is_another_there_is_none(running: ProcessId, tmp_path: Path) -> None:
     other = ProcessId(running.pid, running.start_ticks + 1)
     with pytest.raises(CannotSeeError, match="another one"):
-        take(tmp_path, other, (Part.STATUS,))
+        take(tmp_path, other, (SnapshotPart.STATUS,))
     end_process(running.pid)
     with pytest.raises(CannotSeeError, match="has ended"):
-        take(tmp_path, running, (Part.STATUS,))
+        take(tmp_path, running, (SnapshotPart.STATUS,))
     os.waitid(os.P_PID, running.pid, os.WEXITED)
     with pytest.raises(CannotSeeError, match="gone"):
-        take(tmp_path, running, (Part.STATUS,))
+        take(tmp_path, running, (SnapshotPart.STATUS,))
     assert not (tmp_path / evidence.FOLDER).exists()
 
 
 def test_what_cannot_be_read_or_kept_is_not_gone(running: ProcessId, tmp_path: Path) -> None:
     (tmp_path / evidence.FOLDER).touch()
     with pytest.raises(OSError, match="cannot make "):
-        take(tmp_path, running, (Part.STATUS,))
+        take(tmp_path, running, (SnapshotPart.STATUS,))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
     try:
         with pytest.raises(OSError, match="Too many open files"):
-            take(tmp_path, running, (Part.STATUS,))
+            take(tmp_path, running, (SnapshotPart.STATUS,))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -104,7 +104,7 @@ def test_only_so_many_are_kept(running: ProcessId, tmp_path: Path, monkeypatch: 
     paths = []
     for _ in range(4):
         clock.advance(10.0)
-        paths.append(take(tmp_path, running, (Part.STATUS,), clock))
+        paths.append(take(tmp_path, running, (SnapshotPart.STATUS,), clock))
     assert sorted(paths[0].parent.iterdir()) == paths[2:]
 
 
@@ -179,9 +179,9 @@ def test_a_screen_is_kept_only_with_the_flag(asked: bool) -> None:
         )
         pane = fleet.pane_of(pid)
         wait_for(lambda: "ON-THE-SCREEN" in fleet.tmux("capture-pane", "-p", "-t", pane), "it is shown")
-        ladder = (Rung(action=Action.SNAPSHOT, parts=(Part.SCREEN,)),)
+        ladder = (LadderStep(action=Action.SNAPSHOT, parts=(SnapshotPart.SCREEN,)),)
         policy = replace(
-            ORPHANED_SCHEDULERS, match=Match(kind=TargetKind.AGENT), ladder=ladder, warmup=0.0, hold=0.0
+            ORPHANED_SCHEDULERS, match=TargetMatch(kind=TargetKind.AGENT), ladder=ladder, warmup=0.0, hold=0.0
         )
         fleet.live(fleet.remediator(enforce=True, policy=policy, screen=asked), 15, step=5)
         (path,) = fleet.state.glob("snapshots/*.json")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.simulation.orchestrator import INTERVAL, World
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Refusal
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.decide import decide, note, start
 from tmux_exporter.remediator.decide.vetoes import Moment
@@ -75,7 +75,7 @@ def live(policy: Policy, cycles: int, *, enforce: bool = True, **of_the_world: A
                 story.wanted.append(shell)
             if enforce:
                 world.end(shell)
-                outcomes = ((Action.STOP, Outcome.DONE),)
+                outcomes = ((Action.STOP, ActionOutcome.DONE),)
                 state = note(state, decision.order, decision.candidate, outcomes, report=report, now=now)
         if any(each.refusal is Refusal.BUDGET for each in verdict.decisions):
             story.short.append((now, ended))

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, PolicyStatus, Refusal, RemediatorStatus
+from tmux_exporter.facts.remediation import (
+    Action,
+    ActionOutcome,
+    Mode,
+    PolicyStatus,
+    Refusal,
+    RemediatorStatus,
+)
 from tmux_exporter.remediator.record.status_file import render
 from tmux_exporter.sources.own.remediator_status import parse_status
 
@@ -27,7 +34,9 @@ statuses = st.builds(
             PolicyStatus,
             policy=st.from_regex(r"[a-z][a-z0-9-]{0,63}", fullmatch=True),
             matches=counts,
-            actions=st.dictionaries(st.tuples(st.sampled_from(Action), st.sampled_from(Outcome)), counts),
+            actions=st.dictionaries(
+                st.tuples(st.sampled_from(Action), st.sampled_from(ActionOutcome)), counts
+            ),
             refusals=st.dictionaries(st.sampled_from(Refusal), counts),
         ),
         max_size=3,

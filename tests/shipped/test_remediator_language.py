@@ -40,9 +40,9 @@ from tests.support.remediator.process import RemediatorProcess, command
 from tests.support.remediator.remediation import FLEET, OTHER, Fleet, running_fleet
 from tests.support.remediator.stage import Stage, target_of
 from tests.support.remediator.text import FILE, STEPS, policy
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, TargetKind
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.act.live_view import process_of
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.record.holds import Holds
 from tmux_exporter.remediator.record.plan import digest
@@ -65,7 +65,7 @@ def test_every_action_and_outcome_has_a_case() -> None:
     found = {each for play in (*PLAYS, *LATE_PLAYS, *UNRECORDED_PLAYS) for each in play.came}
     excluded = {(action, outcome) for action, outcomes in NO_CASE.items() for outcome in outcomes}
     assert not found & excluded
-    assert found | excluded == set(product(Action, Outcome))
+    assert found | excluded == set(product(Action, ActionOutcome))
 
 
 def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def _messages(remediator: RemediatorProcess) -> Mapping[str, Came]:
     found: dict[str, Came] = {}
     for line in remediator.log():
         if "pane_message" in line:
-            outcome = Outcome(line["pane_message"].partition(":")[0])
+            outcome = ActionOutcome(line["pane_message"].partition(":")[0])
             found[line["policy"]] = found.get(line["policy"], frozenset()) | {(Action.WARN, outcome)}
     return found
 

@@ -157,7 +157,7 @@ def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> 
     Example:
       tmux-exporter once --json | jq .sessions
     """
-    from tmux_exporter.commands.look import render_once
+    from tmux_exporter.commands.one_sample import render_once
 
     if as_json and form not in (None, "json"):
         raise click.UsageError(f"--json and --format {form} exclude each other; give one of them")
@@ -202,7 +202,7 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
       tmux-exporter explain 4711
       tmux-exporter explain session:shop
     """
-    from tmux_exporter.commands.look import explain_once
+    from tmux_exporter.commands.one_sample import explain_once
     from tmux_exporter.commands.views.explain import as_dict, as_text
 
     with progress(LOOKING):
@@ -225,7 +225,7 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
       tmux-exporter schedulers
       tmux-exporter schedulers --json | jq '.schedulers[] | select(.state == "dangling")'
     """
-    from tmux_exporter.commands.look import schedulers_once
+    from tmux_exporter.commands.one_sample import schedulers_once
     from tmux_exporter.commands.views import schedulers as schedulers_view
 
     with progress(LOOKING):
@@ -249,7 +249,7 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
       tmux-exporter leaks
       tmux-exporter leaks --json | jq '.leaks[] | select(.kind == "mcp_server") | .pid'
     """
-    from tmux_exporter.commands.look import leaks_once
+    from tmux_exporter.commands.one_sample import leaks_once
     from tmux_exporter.commands.views import leaks as leaks_view
 
     with progress(LOOKING):
@@ -296,11 +296,11 @@ def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str,
     from tmux_exporter.base import log
     from tmux_exporter.commands.top import loop
     from tmux_exporter.commands.top.rows import Sort
-    from tmux_exporter.commands.top.screen import View
+    from tmux_exporter.commands.top.screen import ScreenView
 
     config = load_config()
     log.configure(config.log.level, config.log.format)
-    view = View(sort=Sort(sort), filter=words, source="")
+    view = ScreenView(sort=Sort(sort), filter=words, source="")
     terminal = sys.stdout.isatty()
     if as_json:
         with progress(LOOKING):
@@ -341,7 +341,7 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
         command = own_program("tmux-exporter")
         show(hook_settings.as_json(command) if as_json else hook_settings.as_text(command))
         return 0
-    from tmux_exporter.commands.look import doctor_once
+    from tmux_exporter.commands.one_sample import doctor_once
     from tmux_exporter.commands.views import doctor as doctor_view
 
     with progress(LOOKING):

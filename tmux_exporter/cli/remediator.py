@@ -288,9 +288,9 @@ def check_config(
       tmux-remediator check-config policies.yml
       tmux-remediator check-config policies.yml --against-live
     """
-    from tmux_exporter.commands.views.matches import live_view
+    from tmux_exporter.commands.views.matches import matches_view
     from tmux_exporter.commands.views.policy import PolicyView
-    from tmux_exporter.remediator.service import look_now, read_policies
+    from tmux_exporter.remediator.service import decide_now, read_policies
 
     policies = read_policies(path, os.getuid(), servers)
     for remark in policies.remarks:
@@ -298,8 +298,8 @@ def check_config(
     if against_live:
         config = override(load(config_path), sampling_interval=interval)
         with progress(LOOKING):
-            found = look_now(config, os.environ, policies)
-        view = live_view(policies, *found)
+            found = decide_now(config, os.environ, policies)
+        view = matches_view(policies, *found)
         show(view.as_json() if as_json else view.as_table())
         return
     checked = PolicyView(policies=policies)
@@ -337,15 +337,15 @@ def explain(
       tmux-remediator explain agent:Claude-Frontend --policy policies.yml
     """
     from tmux_exporter.commands.views.hold import meant
-    from tmux_exporter.commands.views.matches import live_view
-    from tmux_exporter.remediator.service import look_now, read_policies
+    from tmux_exporter.commands.views.matches import matches_view
+    from tmux_exporter.remediator.service import decide_now, read_policies
 
     about = meant(target, server, 0.0)
     config = override(load(config_path), sampling_interval=interval)
     policies = read_policies(policy_path, os.getuid())
     with progress(LOOKING):
-        found = look_now(config, os.environ, policies)
-    view = live_view(policies, *found, about=about)
+        found = decide_now(config, os.environ, policies)
+    view = matches_view(policies, *found, about=about)
     if as_json or view.rows:
         show(view.as_json() if as_json else view.as_table())
     else:

@@ -27,7 +27,7 @@ _LINK_OUT = re.compile(r"\]\((\.\./[^)#\s]+)")
 _PROGRAM = re.compile(r"^(ExecStart=)\S+/(tmux-exporter|tmux-remediator)(?= )", re.MULTILINE)
 
 
-class Status(StrEnum):
+class FileStatus(StrEnum):
     """What became of a file."""
 
     WRITTEN = "written"
@@ -36,11 +36,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class WrittenFile:
     """A file below the folder, and what became of it."""
 
     path: Path
-    status: Status
+    status: FileStatus
 
 
 def rules(*, job: str, runbooks: str | None, labels: Iterable[str]) -> dict[str, str]:
@@ -86,7 +86,7 @@ def runbooks() -> dict[str, str]:
     return {name: _LINK_OUT.sub(led, text) for name, text in shipped("runbooks").items()}
 
 
-def write(made: Mapping[str, str], folder: Path, *, force: bool) -> list[Written]:
+def write(made: Mapping[str, str], folder: Path, *, force: bool) -> list[WrittenFile]:
     """Write the files below a folder, which is made where there is none; what each reader sees is whole.
 
     A file that is there and says something else is a UsageError without `force`, and then nothing is written.
@@ -102,11 +102,11 @@ def write(made: Mapping[str, str], folder: Path, *, force: bool) -> list[Written
         )
     written = []
     for name, text in made.items():
-        status = Status.UNCHANGED if before[name] == text.encode() else Status.WRITTEN
-        if status is Status.WRITTEN:
-            status = Status.REPLACED if name in changed else status
+        status = FileStatus.UNCHANGED if before[name] == text.encode() else FileStatus.WRITTEN
+        if status is FileStatus.WRITTEN:
+            status = FileStatus.REPLACED if name in changed else status
             _replace(folder / name, text)
-        written.append(Written(path=folder / name, status=status))
+        written.append(WrittenFile(path=folder / name, status=status))
     return written
 
 

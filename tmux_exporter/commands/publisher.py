@@ -59,7 +59,7 @@ class Printer:
         return self._renderer.render(families)
 
 
-class Published:
+class PublishedSample:
     """One sample in every form in which it is served; `sequence` counts samples from 1.
 
     A form is made when it is first asked for: of most samples hardly any form is.
@@ -126,7 +126,7 @@ class Publisher:
         self._printer = Printer()
         self._memo = Memo()
         self._turn = threading.Condition()
-        self._published: Published | None = None
+        self._published: PublishedSample | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._status = ExporterStatus(config_loaded_at=clock.time())
         self._wanted = False
@@ -160,11 +160,11 @@ class Publisher:
         with self._turn:
             self._status = replace(self._status, config_reload_successful=False)
 
-    def current(self) -> Published | None:
+    def current(self) -> PublishedSample | None:
         """The last sample, without waiting; None before the first."""
         return self._published
 
-    def fresh(self) -> Published | None:
+    def fresh(self) -> PublishedSample | None:
         """A sample taken now; whoever asks while it is taken shares it. Blocks, and ends with `stop`."""
         with self._turn:
             seen = self._published
@@ -227,8 +227,8 @@ class Publisher:
             report = self._sampler.failed()
         self._swap(self._render(report, config, taken_at))
 
-    def _render(self, report: Report, config: Config, taken_at: float) -> Published:
-        return Published(
+    def _render(self, report: Report, config: Config, taken_at: float) -> PublishedSample:
+        return PublishedSample(
             sequence=self._published.sequence + 1 if self._published else 1,
             taken_at=taken_at,
             report=report,
@@ -247,7 +247,7 @@ class Publisher:
             _say_left_out(collected, config.limits.series)
         return collected.families
 
-    def _swap(self, published: Published) -> None:
+    def _swap(self, published: PublishedSample) -> None:
         with self._turn:
             self._published = published
             subscribers = tuple(self._subscribers)

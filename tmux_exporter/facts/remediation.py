@@ -72,7 +72,7 @@ class Action(StrEnum):
     KILL = "kill"
 
 
-class Outcome(StrEnum):
+class ActionOutcome(StrEnum):
     """What came of an action (closed list, a label).
 
     WOULD: only observed. DONE: seen to have had its effect. SURVIVED: signalled in vain. VANISHED: the target
@@ -132,7 +132,7 @@ class PolicyStatus:
 
     policy: str
     matches: int
-    actions: Mapping[tuple[Action, Outcome], int] = field(default_factory=dict)
+    actions: Mapping[tuple[Action, ActionOutcome], int] = field(default_factory=dict)
     refusals: Mapping[Refusal, int] = field(default_factory=dict)
     breaker_open: bool = False
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, PolicyStatus, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, PolicyStatus, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue.family import Family, Sample
@@ -48,7 +48,7 @@ def _single(value: float | None) -> tuple[Sample, ...]:
 def _actions(policies: Iterable[PolicyStatus]) -> Iterable[Sample]:
     for each in policies:
         for action in Action:
-            for outcome in Outcome:
+            for outcome in ActionOutcome:
                 yield Sample((each.policy, action, outcome), each.actions.get((action, outcome), 0))
 
 

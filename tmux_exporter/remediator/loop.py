@@ -16,8 +16,8 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import (
     Action,
+    ActionOutcome,
     Mode,
-    Outcome,
     Refusal,
     RemediatorStatus,
     TargetKind,
@@ -25,9 +25,9 @@ from tmux_exporter.facts.remediation import (
 )
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.terminate import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools, end
-from tmux_exporter.remediator.act.warn import Quiet
-from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
 from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order
@@ -36,9 +36,9 @@ from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.policies.policy import Channel, Policy, PolicySet
 from tmux_exporter.remediator.record import status_file
 from tmux_exporter.remediator.record.audit import Audit, AuditError
-from tmux_exporter.remediator.record.counters import Tally
+from tmux_exporter.remediator.record.counters import RemediatorCounters
 from tmux_exporter.remediator.record.holds import Holds
-from tmux_exporter.remediator.record.log_fields import LEVELS, fields, thing, warning
+from tmux_exporter.remediator.record.log_fields import LEVELS, describe_target, fields, warning_text
 from tmux_exporter.remediator.record.plan_file import PlanFile
 from tmux_exporter.remediator.record.switch import is_off
 from tmux_exporter.remediator.stop import Stop
@@ -84,26 +84,28 @@ class Remediator:
         boot = boot_id("/proc")
         self._holds = Holds(state, uid=os.getuid(), boot=boot)
         self._plan = PlanFile(state, uid=os.getuid(), boot=boot, clock=clock)
-        self._world = World(settings.config, clock, environ)
-        self._me = self._world.me()
+        self._live = LiveView(settings.config, clock, environ)
+        self._me = self._live.me()
         doing = "applies a plan" if settings.applies else "enforces" if settings.enforce else "observes"
         mend = (_MEND_OF_APPLY,) if settings.applies else ()
         # By that in the runtime folder the exporter sees that we live; it may be another one for each login.
         self._locks = lock.take((state, runtime), f"pid {self._me.pid}, which {doing}", clock, *mend)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
         self._sampler = open_sampler(settings.config, clock, environ)
-        self._tally = Tally(each.name for each in settings.policies.policies)
-        self._history = start(self._world.moment())
+        self._counters = RemediatorCounters(each.name for each in settings.policies.policies)
+        self._history = start(self._live.moment())
         self._blind = True
         self._left_out: frozenset[ProcessId] = frozenset()
         self._reload_successful = True
         self._audit_healthy = self._record_policies("start")
-        self._quiet = Quiet(state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen)
+        self._warn_and_snapshot = WarnAndSnapshot(
+            state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen
+        )
         self._tools = Tools(
-            processes=self._world.processes,
-            around=self._world.around,
-            look=self._world.look,
-            own=self._world.own,
+            processes=self._live.processes,
+            around=self._live.around,
+            look=self._live.look,
+            own=self._live.own,
             audit=self._audit,
             clock=clock,
             uid=os.getuid(),
@@ -137,15 +139,15 @@ class Remediator:
             self._settings.policies,
             report,
             self._history,
-            self._world.moment(),
-            self._world.own(),
+            self._live.moment(),
+            self._live.own(),
             holds=self._holds.read(),
         )
         self._history, self._blind = verdict.state, verdict.blind
-        self._tally.cycle(verdict.matches, verdict.opened)
+        self._counters.cycle(verdict.matches, verdict.opened)
         self._plan.keep(verdict.plan)
         self._say_left_out(report)
-        self._quiet.begin()
+        self._warn_and_snapshot.begin()
         for decision in verdict.decisions:
             if stopping():
                 break
@@ -155,9 +157,9 @@ class Remediator:
     def use(self, policies: PolicySet) -> None:
         """Go on with other policies; nothing that has begun to be waited for is waited for any shorter."""
         before = self._settings.policies
-        self._history = reloaded(before, policies, self._history, self._world.moment())
+        self._history = reloaded(before, policies, self._history, self._live.moment())
         self._settings = replace(self._settings, policies=policies)
-        self._tally.use(each.name for each in policies.policies)
+        self._counters.use(each.name for each in policies.policies)
         self._audit_healthy = self._record_policies("reload")
         self._reload_successful = True
 
@@ -178,7 +180,7 @@ class Remediator:
 
     def status(self) -> RemediatorStatus:
         """What the exporter is told."""
-        now = self._world.moment()
+        now = self._live.moment()
         return RemediatorStatus(
             process=self._me,
             mode=self.mode,
@@ -188,8 +190,8 @@ class Remediator:
             blind=self._blind,
             audit_healthy=self._audit_healthy,
             reload_successful=self._reload_successful,
-            policies=self._tally.status(),
-            ended=self._tally.ended,
+            policies=self._counters.status(),
+            ended=self._counters.ended,
         )
 
     def _mode_of(self, policy: Policy) -> Mode:
@@ -199,11 +201,11 @@ class Remediator:
     def _carry_out(self, decision: Decision, report: Report) -> None:
         policy, action = decision.policy.name, decision.action
         if decision.refusal is not None:
-            self._tally.refuse(policy, decision.refusal)
+            self._counters.refuse(policy, decision.refusal)
         if action is None:
             self._say("left alone", decision, reason=decision.refusal)
         elif decision.refusal is not None:
-            self._tally.act(policy, action, Outcome.REFUSED)
+            self._counters.act(policy, action, ActionOutcome.REFUSED)
             self._say(f"{action} is not built yet: left out", decision)
         elif action is Action.WARN:
             self._warn(decision, report)
@@ -212,53 +214,53 @@ class Remediator:
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
-            self._tally.act(policy, action, Outcome.WOULD)
+            self._counters.act(policy, action, ActionOutcome.WOULD)
             if self._settings.enforce and is_off(self._switch):
-                self._tally.refuse(policy, Refusal.SWITCHED_OFF)
-            self._say(f"would end {thing(decision.candidate)}", decision)
+                self._counters.refuse(policy, Refusal.SWITCHED_OFF)
+            self._say(f"would end {describe_target(decision.candidate)}", decision)
 
     def _warn(self, decision: Decision, report: Report) -> None:
         """Tell of it in the counters and the log and, where the policy says so, in tmux."""
         rung = decision.rung
         more: dict[str, Any] = {}
-        self._tally.act(decision.policy.name, Action.WARN, Outcome.DONE)
+        self._counters.act(decision.policy.name, Action.WARN, ActionOutcome.DONE)
         if rung is not None and Channel.PANE_MESSAGE in rung.via:
-            outcome, words = self._quiet.message(decision, report, self._mode_of(decision.policy))
-            self._note_quiet(decision, outcome, words)
+            outcome, words = self._warn_and_snapshot.message(decision, report, self._mode_of(decision.policy))
+            self._note_step(decision, outcome, words)
             more = {"pane_message": f"{outcome}: {words}"}
         level = LEVELS[rung.severity] if rung else logging.WARNING
-        self._say(warning(decision), decision, level=level, **more)
+        self._say(warning_text(decision), decision, level=level, **more)
 
     def _snapshot(self, decision: Decision, report: Report) -> None:
         """Keep what the target is like, where the policy may do more than observe."""
-        outcome, words = self._quiet.snapshot(decision, report, self._mode_of(decision.policy))
-        self._tally.act(decision.policy.name, Action.SNAPSHOT, outcome)
-        self._note_quiet(decision, outcome, words)
-        more: dict[str, Any] = {"file" if outcome is Outcome.DONE else "detail": words}
-        self._say(f"snapshot of {thing(decision.candidate)}: {outcome}", decision, **more)
+        outcome, words = self._warn_and_snapshot.snapshot(decision, report, self._mode_of(decision.policy))
+        self._counters.act(decision.policy.name, Action.SNAPSHOT, outcome)
+        self._note_step(decision, outcome, words)
+        more: dict[str, Any] = {"file" if outcome is ActionOutcome.DONE else "detail": words}
+        self._say(f"snapshot of {describe_target(decision.candidate)}: {outcome}", decision, **more)
 
-    def _note_quiet(self, decision: Decision, outcome: Outcome, words: str) -> None:
-        if (outcome, words) == (Outcome.REFUSED, Refusal.AUDIT):
-            self._tally.refuse(decision.policy.name, Refusal.AUDIT)
+    def _note_step(self, decision: Decision, outcome: ActionOutcome, words: str) -> None:
+        if (outcome, words) == (ActionOutcome.REFUSED, Refusal.AUDIT):
+            self._counters.refuse(decision.policy.name, Refusal.AUDIT)
             self._audit_healthy = False
 
     def _end(self, decision: Decision, order: Order, report: Report) -> None:
         candidate, policy = decision.candidate, order.policy.name
         shell = order.target.processes[0]
-        self._tally.end(shell)
+        self._counters.end(shell)
         self._tell()
         result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
-            self._tally.spare(shell)
+            self._counters.spare(shell)
         if result.refusal is not None:
-            self._tally.refuse(policy, result.refusal)
+            self._counters.refuse(policy, result.refusal)
         for action, outcome in result.actions:
-            self._tally.act(policy, action, outcome)
+            self._counters.act(policy, action, outcome)
         now = self._clock.monotonic()
         self._history = note(self._history, order, candidate, result.actions, report=report, now=now)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
         self._say(
-            f"{'ended' if result.ended else 'did not end'} {thing(candidate)}",
+            f"{'ended' if result.ended else 'did not end'} {describe_target(candidate)}",
             decision,
             level=logging.WARNING,
             actions=",".join(f"{action}={outcome}" for action, outcome in result.actions),

@@ -8,23 +8,23 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.paths import state_path
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act.world import World
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.decide import decide, start
-from tmux_exporter.remediator.decide.last_checks import gather, members_of, objection, servers_in
+from tmux_exporter.remediator.decide.last_checks import failed_check, gather, servers_in, target_processes
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.decide.state import State, Verdict, Watch
+from tmux_exporter.remediator.decide.state import State, Verdict, WatchedTarget
 from tmux_exporter.remediator.policies.policy import PolicySet
 from tmux_exporter.remediator.record import plan
 from tmux_exporter.remediator.record.holds import Holds
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
 
-LOOKS = 3
+SAMPLES = 3
 """What is leaked takes two looks to be seen, and a match two in which it is."""
 
 
-def look(
+def sample_and_decide(
     config: Config,
     environ: Mapping[str, str],
     policies: PolicySet,
@@ -35,43 +35,43 @@ def look(
 
     Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
-    world = World(config, clock, environ)
+    live = LiveView(config, clock, environ)
     sampler = open_sampler(config, clock, environ)
     holds = Holds(state_path(environ), uid=os.getuid(), boot=boot_id("/proc"))
     hasty = replace(
         policies,
         policies=tuple(replace(each.scaled(0.0), warmup=each.warmup) for each in policies.policies),
     )
-    state: State = start(world.moment())
+    state: State = start(live.moment())
     # The warm-up of a service: it has not just started, it was only just asked.
     state = replace(state, since=state.since - max(each.warmup for each in policies.policies))
-    for number in range(LOOKS - 1):
+    for number in range(SAMPLES - 1):
         pause(number)
         report = sampler.sample()
-        state = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read()).state
-    pause(LOOKS - 1)
+        state = decide(hasty, report, state, live.moment(), live.own(), holds=holds.read()).state
+    pause(SAMPLES - 1)
     report = sampler.sample()
-    verdict = decide(hasty, report, state, world.moment(), world.own(), holds=holds.read())
-    return _proven(verdict, world), report
+    verdict = decide(hasty, report, state, live.moment(), live.own(), holds=holds.read())
+    return _checked(verdict, live), report
 
 
-def _proven(verdict: Verdict, world: World) -> Verdict:
+def _checked(verdict: Verdict, live: LiveView) -> Verdict:
     """The same without what its own processes speak against: `apply` would refuse that."""
     if not verdict.plan:
         return verdict
-    table, own, uid = world.processes(), world.own(), os.getuid()
-    members = {member for order in verdict.plan for member in members_of(order)}
-    around = world.around({*members, *(each.id for each in servers_in(table))})
+    table, own, uid = live.processes(), live.own(), os.getuid()
+    members = {member for order in verdict.plan for member in target_processes(order)}
+    around = live.around({*members, *(each.id for each in servers_in(table))})
     kept, against = [], {}
     for order in verdict.plan:
         evidence = gather(table, order, around, uid, own)
-        failed = None if evidence is None else objection(evidence)
+        failed = None if evidence is None else failed_check(evidence)
         if failed is None:
             kept.append(order)
         else:
             against[order.policy.name, order.target.kind, order.target.processes] = failed.refusal
 
-    def judged(name: str, key: Key, watch: Watch) -> Watch:
+    def judged(name: str, key: Key, watch: WatchedTarget) -> WatchedTarget:
         return replace(watch, refusal=against.get((name, *key[:2]), watch.refusal))
 
     policies = {

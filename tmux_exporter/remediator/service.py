@@ -19,7 +19,7 @@ from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.scope import left_out_words
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.loop import Remediator, Settings, run
-from tmux_exporter.remediator.make_plan import look, plan_of
+from tmux_exporter.remediator.make_plan import plan_of, sample_and_decide
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.load import load
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -119,20 +119,20 @@ def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
 ) -> Plan:
     """A plan of what these policies would end now; `say` gets what else is to be known of them."""
-    verdict, report = look_now(config, environ, policies)
+    verdict, report = decide_now(config, environ, policies)
     for words in left_out_words(policies, report).values():
         say(words)
     return plan_of(verdict, policies, SystemClock())
 
 
-def look_now(config: Config, environ: Mapping[str, str], policies: PolicySet) -> tuple[Verdict, Report]:
+def decide_now(config: Config, environ: Mapping[str, str], policies: PolicySet) -> tuple[Verdict, Report]:
     """What these policies say now, and of which report, by looks that are `sampling.interval` apart."""
 
     def pause(number: int) -> None:
         if number:
             select.select((), (), (), config.sampling.interval)
 
-    return look(config, environ, policies, SystemClock(), pause)
+    return sample_and_decide(config, environ, policies, SystemClock(), pause)
 
 
 def apply_plan(

@@ -35,7 +35,11 @@ def _without_veto(guard: Callable[[Any], bool]) -> Callable[[], None]:
 
 def _without_proof(guard: Callable[[Any], bool]) -> Callable[[], None]:
     def mutate() -> None:
-        _put(last_checks, "PROOFS", tuple(each for each in last_checks.PROOFS if each.holds is not guard))
+        _put(
+            last_checks,
+            "LAST_CHECKS",
+            tuple(each for each in last_checks.LAST_CHECKS if each.holds is not guard),
+        )
 
     return mutate
 
@@ -109,21 +113,21 @@ def _one_look() -> None:
 
 
 def _no_maximum() -> None:
-    _put(cycle.Cycle, "_too_many", lambda _: False)
+    _put(cycle.PolicyCycle, "_too_many", lambda _: False)
 
 
 def _no_budget() -> None:
-    objection = cycle.Cycle._objection
+    objection = cycle.PolicyCycle._objection
 
     def generous(self: Any, key: Any, counted: Any, left: int, circuit: Any) -> Any:
         return objection(self, key, [], 1, circuit)
 
-    _put(cycle.Cycle, "_objection", generous)
+    _put(cycle.PolicyCycle, "_objection", generous)
 
 
-def _no_shield() -> None:
+def _no_protection() -> None:
     for each in (protection, objections):
-        _put(each, "shield", lambda *_: None)
+        _put(each, "protection_refusal", lambda *_: None)
 
 
 def _always_enforce() -> None:
@@ -178,14 +182,14 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,
     "decide.reloaded": _at_once,
-    "protection.shield": _no_shield,
+    "protection.protection_refusal": _no_protection,
     "last_checks.stages_refusal": _kill_at_once,
     "log_fields.pane_line": _called_by_its_name,
     "audit_fields.of_subject": _targets_on_record,
     **{f"vetoes.{guard.__name__}": _without_veto(guard) for guard in (each.allows for each in vetoes.VETOES)},
     **{
         f"last_checks.{guard.__name__}": _without_proof(guard)
-        for guard in (each.holds for each in last_checks.PROOFS)
+        for guard in (each.holds for each in last_checks.LAST_CHECKS)
     },
 }
 """By the name that docs/safety.md gives it, what takes a guard away."""

@@ -10,8 +10,8 @@ from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import (
     Action,
+    ActionOutcome,
     Mode,
-    Outcome,
     PolicyStatus,
     Refusal,
     RemediatorReport,
@@ -153,7 +153,7 @@ OBSERVER = RemediatorStatus(
         PolicyStatus(
             policy="orphaned-schedulers",
             matches=1,
-            actions={(Action.WARN, Outcome.DONE): 2, (Action.STOP, Outcome.WOULD): 1},
+            actions={(Action.WARN, ActionOutcome.DONE): 2, (Action.STOP, ActionOutcome.WOULD): 1},
             refusals={Refusal.WARMUP: 1},
         ),
     ),

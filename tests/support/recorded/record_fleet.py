@@ -23,7 +23,7 @@ from tests.support.isolation.namespace import in_namespace
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tmux_exporter.commands.demo import fleet, keeper
-from tmux_exporter.commands.demo.fleet import PLAIN, Part
+from tmux_exporter.commands.demo.fleet import PLAIN, PlayedWindow
 from tmux_exporter.commands.demo.home import home_of
 
 STEP = 15
@@ -33,14 +33,14 @@ DOWN = 45
 FAILURES = range(1200, 1800)
 HANGS = (range(2400, 2580), range(3000, 3030))
 
-CALM: dict[str, tuple[Part, ...]] = {
+CALM: dict[str, tuple[PlayedWindow, ...]] = {
     "billing": (
-        Part(window="Claude-Agent", program="claude", role="works"),
-        Part(window="Uvicorn-API", program=PLAIN, role="serves"),
+        PlayedWindow(window="Claude-Agent", program="claude", role="works"),
+        PlayedWindow(window="Uvicorn-API", program=PLAIN, role="serves"),
     ),
     "orchestrator": (
-        Part(window="Orchestrator", program="claude", role="idles"),
-        Part(window="Scheduler-Shell", program=PLAIN, role="schedules", arguments=("20=billing:0",)),
+        PlayedWindow(window="Orchestrator", program="claude", role="idles"),
+        PlayedWindow(window="Scheduler-Shell", program=PLAIN, role="schedules", arguments=("20=billing:0",)),
     ),
 }
 
@@ -48,7 +48,7 @@ CALM: dict[str, tuple[Part, ...]] = {
 def keep_calm_fleet() -> None:
     """What the demo's keeper does, with a fleet in which nothing is wrong."""
     fleet.FLEET = CALM
-    fleet._GONE_PARTS = (Part(window="Claude-Agent", program=PLAIN, role="idles"),)
+    fleet._GONE_PARTS = (PlayedWindow(window="Claude-Agent", program=PLAIN, role="idles"),)
     keeper.main()
 
 

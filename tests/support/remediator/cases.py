@@ -10,10 +10,10 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, TargetKind
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 
-Came = frozenset[tuple[Action, Outcome]]
+Came = frozenset[tuple[Action, ActionOutcome]]
 
 
 class Target(StrEnum):
@@ -74,14 +74,14 @@ METHODS = {
 }
 KINDS = (*METHODS, TargetKind.PANE, TargetKind.SERVER)
 
-DONE, WOULD = Outcome.DONE, Outcome.WOULD
-SURVIVED, VANISHED = Outcome.SURVIVED, Outcome.VANISHED
-REFUSED, FAILED = Outcome.REFUSED, Outcome.FAILED
+DONE, WOULD = ActionOutcome.DONE, ActionOutcome.WOULD
+SURVIVED, VANISHED = ActionOutcome.SURVIVED, ActionOutcome.VANISHED
+REFUSED, FAILED = ActionOutcome.REFUSED, ActionOutcome.FAILED
 WARNED = (Action.WARN, DONE)
 STOP_AND_KILL = (Action.STOP, Action.KILL)
 
 
-def came(**outcomes: Outcome) -> Came:
+def came(**outcomes: ActionOutcome) -> Came:
     """The outcome of each action."""
     return frozenset((Action(action), outcome) for action, outcome in outcomes.items())
 
@@ -257,7 +257,7 @@ KILL_FIRST, KILL_LATER = 11.0, 25.0
 """Seconds: more than what one act waits for, so that such a kill is decided and judged anew."""
 
 
-def _late(name: str, kill: Outcome, **changes: Any) -> Play:
+def _late(name: str, kill: ActionOutcome, **changes: Any) -> Play:
     """A kill that is not of one act with its stop."""
     given: dict[str, Any] = {
         "target": Target.DEAF,
@@ -342,7 +342,7 @@ BY_STATE: Mapping[SchedulerState, By] = {
 }
 
 _UNREAD = frozenset({WOULD, DONE, SURVIVED, VANISHED, FAILED})
-NO_CASE: Mapping[Action, frozenset[Outcome]] = {
+NO_CASE: Mapping[Action, frozenset[ActionOutcome]] = {
     # Who is told survives nothing.
     Action.WARN: frozenset({SURVIVED}),
     Action.SNAPSHOT: frozenset({SURVIVED}),

@@ -40,7 +40,7 @@ ELSEWHERE = {
 AWAY = "bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'"
 
 NOT_UNDERSTOOD: frozenset[Guard] = frozenset(
-    {candidates.is_for, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent}
+    {candidates.fits_match, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent}
 )
 
 DECOYS = {
@@ -72,13 +72,13 @@ DECOYS = {
     ),
     "living_target": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'",
-        guards=frozenset({candidates.is_for, vetoes.is_endable}),
+        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
     ),
     "loop": Decoy(
         command="nohup bash -c 'while sleep 20000; do tmux send-keys -t frontend:0 hi Enter; done'",
         guards=frozenset(
             {
-                candidates.is_for,
+                candidates.fits_match,
                 vetoes.is_endable,
                 vetoes.sees_its_servers,
                 vetoes.is_recent,
@@ -89,11 +89,11 @@ DECOYS = {
     # A session of the lost one's name lives on the other server: it is asked, and not the one it came from.
     "other_server": Decoy(
         command=f"nohup bash -c 'sleep 20000 && tmux -L {OTHER} send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({candidates.is_for, vetoes.is_endable}),
+        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
     ),
     "on_other_server": Decoy(
         command="nohup bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({candidates.is_for, vetoes.is_endable}),
+        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
         server=OTHER,
     ),
     # A `tmux` that is not tmux sends its keys to the other server, where their target lives.

@@ -6,11 +6,11 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Signal, TargetKind
 from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.remediator.decide.candidates import target_of
-from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.order import Order, Stage, Target
 from tmux_exporter.remediator.policies.policy import Policy
 
-HARMLESS = Around(unit="", reachable=False)
+HARMLESS = ProcessContext(unit="", reachable=False)
 
 STOP = Stage(action=Action.STOP, signal=Signal.TERM, seconds=0.5)
 KILL = Stage(action=Action.KILL, signal=Signal.KILL, seconds=5.0)

@@ -14,7 +14,7 @@ from tmux_exporter.facts.report import Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.decide import decide, start
-from tmux_exporter.remediator.decide.state import Decision, Verdict, Watch
+from tmux_exporter.remediator.decide.state import Decision, Verdict, WatchedTarget
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
@@ -103,7 +103,7 @@ class Cycles:
         return self.verdict.matches[self.policy.name]
 
     @property
-    def watches(self) -> Mapping[Key, Watch]:
+    def watches(self) -> Mapping[Key, WatchedTarget]:
         """What is watched."""
         return self.state.policies[self.policy.name].watches
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.support.wait import wait_for
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
-from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus
+from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus
 from tmux_exporter.sources.own.remediator_status import parse_status
 
 PROGRAM = (sys.executable, "-m", "tmux_exporter.cli.remediator")
 
-Actions = dict[tuple[Action, Outcome], int]
+Actions = dict[tuple[Action, ActionOutcome], int]
 
 
 def command(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

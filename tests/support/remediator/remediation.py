@@ -24,11 +24,11 @@ from tests.support.wait import wait_for
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.config import Config, ProcessSettings, SamplingSettings, TmuxSettings
 from tmux_exporter.facts.process import Process, ProcessTable
-from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus
+from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus
 from tmux_exporter.facts.report import SchedulerReport
-from tmux_exporter.remediator.act import terminate, world
+from tmux_exporter.remediator.act import live_view, terminate
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.terminate import Tools
-from tmux_exporter.remediator.act.world import World
 from tmux_exporter.remediator.loop import Remediator, Settings
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
@@ -51,7 +51,7 @@ class Bounds(NamedTuple):
 FLEET, OTHER = f"rx{os.getpid()}-fleet", f"rx{os.getpid()}-other"
 """Names that no server of anybody else has: a remediator of a test that enforces acts on these two alone."""
 
-AS_SHIPPED = Bounds(terminate.LOOK_AGE, terminate.EVIDENCE_AGE, world.LOOK_TIMEOUT)
+AS_SHIPPED = Bounds(terminate.LOOK_AGE, terminate.EVIDENCE_AGE, live_view.LOOK_TIMEOUT)
 
 _READ = ProcReader.read
 
@@ -180,7 +180,7 @@ class Fleet:
 
     def tools(self) -> Tools:
         """What an act needs, all of it real."""
-        eyes = World(self.config(), self.clock, os.environ)
+        eyes = LiveView(self.config(), self.clock, os.environ)
         self.act_audit = self.home / f"audit{len(self._audits)}.jsonl"
         audit = Audit(self.act_audit, uid=os.getuid(), clock=self.clock)
         self._audits.append(audit)
@@ -196,7 +196,7 @@ class Fleet:
 
     def scheduler(self, shell: int) -> SchedulerReport:
         """A scheduler as a sample shows it now."""
-        report, _ = World(self.config(), self.clock, os.environ).look()
+        report, _ = LiveView(self.config(), self.clock, os.environ).look()
         (found,) = [each for each in report.schedulers if each.process.pid == shell]
         return found
 
@@ -276,7 +276,7 @@ def running_fleet() -> Iterator[Fleet]:
         # The machine that runs the tests may be busy; a test of these two bounds sets them itself.
         patch.setattr(terminate, "LOOK_AGE", 10.0)
         patch.setattr(terminate, "EVIDENCE_AGE", 60.0)
-        patch.setattr(world, "LOOK_TIMEOUT", QUERY_TIMEOUT)
+        patch.setattr(live_view, "LOOK_TIMEOUT", QUERY_TIMEOUT)
         sockets, home = base / f"tmux-{os.getuid()}", base / "home"
         sockets.mkdir(mode=0o700)
         home.mkdir(mode=0o700)
@@ -325,7 +325,7 @@ def counted(remediator: Remediator) -> PolicyStatus:
     return status
 
 
-def stops(remediator: Remediator) -> dict[Outcome, int]:
+def stops(remediator: Remediator) -> dict[ActionOutcome, int]:
     """The stops of a remediator by outcome."""
     actions = counted(remediator).actions
     return {outcome: count for (action, outcome), count in actions.items() if action is Action.STOP}

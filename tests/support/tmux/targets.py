@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.tmux.control import ControlClient, control_client, quoted
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.schedulers.tmux_targets import TargetKind, resolve
+from tmux_exporter.analysis.schedulers.tmux_targets import TmuxTargetKind, resolve
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Listing
@@ -163,7 +163,7 @@ def check_differential(tmux: str, socket: Path, pid: int, *, seed: int, probes: 
     assert not wrong, "\n".join(wrong)
     assert sum(kinds.values()) == probes
     # A resolver that refuses everything is never wrong; each kind must really have been compared.
-    for kind in TargetKind:
+    for kind in TmuxTargetKind:
         assert kinds[kind] >= 50, kinds
 
 
@@ -191,6 +191,6 @@ def _differential(
                 resolution = resolve(target, listing)
                 kinds[resolution.kind] += 1
                 reached = _first_line(reply.text) if reply.ok else None
-                if resolution.kind is not TargetKind.UNSUPPORTED and resolution.pane_id != reached:
+                if resolution.kind is not TmuxTargetKind.UNSUPPORTED and resolution.pane_id != reached:
                     wrong.append(f"{target!r}: tmux {reached or reply.text!r}, resolver {resolution}")
     return kinds, wrong

@@ -10,7 +10,7 @@ from tests.support.literals.report import example_report
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands import publisher as publishing
-from tmux_exporter.commands.publisher import Published, Publisher
+from tmux_exporter.commands.publisher import PublishedSample, Publisher
 from tmux_exporter.config import Config, MetricsSettings, SamplingSettings
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.render import Renderer
@@ -55,7 +55,7 @@ def publisher(sampler: Sampler) -> Iterator[Publisher]:
     publisher.stop()
 
 
-def first(publisher: Publisher) -> Published:
+def first(publisher: Publisher) -> PublishedSample:
     publisher.start()
     return wait_for(publisher.current, "the first sample")
 
@@ -129,7 +129,7 @@ def test_fresh_shares_one_sample_and_is_bounded(publisher: Publisher, sampler: S
 def test_whoever_waits_for_a_fresh_sample_is_let_go_by_stop(publisher: Publisher, sampler: Sampler) -> None:
     sampler.gate.clear()
     publisher.start()
-    got: list[Published | None] = []
+    got: list[PublishedSample | None] = []
     waiting = threading.Thread(target=lambda: got.append(publisher.fresh()))
     waiting.start()
     publisher.stop(timeout=0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.support.literals.report import NOW, OBSERVER, example_report
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal, RemediatorReport
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, RemediatorReport
 from tmux_exporter.metrics import remediator
 
 POLICY = "orphaned-schedulers"
@@ -49,7 +49,7 @@ def test_one_that_runs() -> None:
 def test_every_action_and_every_refusal_is_counted_from_0() -> None:
     found = shown(RemediatorReport(up=True, status=OBSERVER))
     actions = found["tmux_remediator_actions_total"]
-    assert actions.keys() == {(POLICY, action, outcome) for action in Action for outcome in Outcome}
+    assert actions.keys() == {(POLICY, action, outcome) for action in Action for outcome in ActionOutcome}
     assert {key: count for key, count in actions.items() if count} == {
         (POLICY, "warn", "done"): 2,
         (POLICY, "stop", "would"): 1,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tmux_exporter.base import paths
-from tmux_exporter.facts.remediation import Outcome, Refusal
+from tmux_exporter.facts.remediation import ActionOutcome, Refusal
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "remediator.md").read_text()
@@ -22,7 +22,7 @@ def test_every_refusal_has_its_mend() -> None:
 
 def test_every_outcome_is_explained() -> None:
     told = section("Why was it left alone?").split("{action,outcome}`:")[1].split(".")[0]
-    assert re.findall(r"`(\w+)`", told) == list(Outcome)
+    assert re.findall(r"`(\w+)`", told) == list(ActionOutcome)
 
 
 def test_its_numbers_are_those_of_the_policy() -> None:

@@ -114,8 +114,8 @@ PLANTED_IMPORTS = {
     "commands": [
         (
             "commands/publisher.py",
-            "import tmux_exporter.commands.look",
-            "commands.publisher -> tmux_exporter.commands.look",
+            "import tmux_exporter.commands.one_sample",
+            "commands.publisher -> tmux_exporter.commands.one_sample",
         ),
         (
             "commands/top/up.py",
@@ -234,8 +234,8 @@ PLANTED_IMPORTS = {
         ),
         (
             "web/say.py",
-            "from tmux_exporter.remediator.act import warn",
-            "web.say -> tmux_exporter.remediator.act.warn",
+            "from tmux_exporter.remediator.act import warn_and_snapshot",
+            "web.say -> tmux_exporter.remediator.act.warn_and_snapshot",
         ),
     ],
     "command-line": [("commands/publisher.py", "import click", "commands.publisher -> click")],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.schedulers.send_keys import Send
-from tmux_exporter.analysis.schedulers.tmux_targets import Resolution, TargetKind, resolve
+from tmux_exporter.analysis.schedulers.tmux_targets import Resolution, TmuxTargetKind, resolve
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, Session, TmuxView
@@ -163,21 +163,21 @@ class Servers:
         self, resolution: Resolution, view: ServerView, pane: PaneKey | None, *, older: bool, fresh: bool
     ) -> Aim:
         match resolution.kind:
-            case TargetKind.UNSUPPORTED:
+            case TmuxTargetKind.UNSUPPORTED:
                 return _unknown(f"a target cannot be judged: {resolution.reason}", view)
-            case TargetKind.NONE if not fresh:
+            case TmuxTargetKind.NONE if not fresh:
                 # The session may have been made between that listing and the scheduler.
                 return _unknown("a target is missing in a listing older than the scheduler", view)
-            case TargetKind.NONE if older:
+            case TmuxTargetKind.NONE if older:
                 return _unknown("a target is missing in a server younger than the scheduler", view)
-            case TargetKind.NONE:
+            case TmuxTargetKind.NONE:
                 reason = f"no target exists: {resolution.reason}"
                 return Aim(fate=SchedulerState.DANGLING, reason=reason, view=view)
-            case TargetKind.PREFIX | TargetKind.FNMATCH:
-                how = "the beginning of" if resolution.kind is TargetKind.PREFIX else "a pattern for"
+            case TmuxTargetKind.PREFIX | TmuxTargetKind.FNMATCH:
+                how = "the beginning of" if resolution.kind is TmuxTargetKind.PREFIX else "a pattern for"
                 reason = f"a target is not there itself; tmux takes it as {how} another name"
                 return Aim(fate=SchedulerState.MISDIRECTED, reason=reason, view=view, pane=pane)
-            case TargetKind.ID | TargetKind.EXACT:
+            case TmuxTargetKind.ID | TmuxTargetKind.EXACT:
                 there = self.pane(pane)
                 reason = (
                     "a target's pane is dead and reads nothing"

@@ -15,7 +15,7 @@ from typing import TypeVar
 from tmux_exporter.facts.tmux import Listing, Pane, Session, WindowLink
 
 
-class TargetKind(StrEnum):
+class TmuxTargetKind(StrEnum):
     """How a target was resolved; of its parts the least certain one counts."""
 
     ID = "id"
@@ -30,7 +30,7 @@ class TargetKind(StrEnum):
 class Resolution:
     """Where a target leads. `pane_id` is None for NONE and UNSUPPORTED; `reason` then says why, in words."""
 
-    kind: TargetKind
+    kind: TmuxTargetKind
     pane_id: str | None = None
     reason: str = ""
 
@@ -38,7 +38,7 @@ class Resolution:
 class _NowhereError(Exception):
     """A part of the target that ends the search."""
 
-    def __init__(self, kind: TargetKind, reason: str) -> None:
+    def __init__(self, kind: TmuxTargetKind, reason: str) -> None:
         super().__init__(reason)
         self.resolution = Resolution(kind=kind, reason=reason)
 
@@ -46,7 +46,7 @@ class _NowhereError(Exception):
 _T = TypeVar("_T")
 _Named = Sequence[tuple[str, _T]]
 
-_CERTAINTY = (TargetKind.ID, TargetKind.EXACT, TargetKind.PREFIX, TargetKind.FNMATCH)
+_CERTAINTY = (TmuxTargetKind.ID, TmuxTargetKind.EXACT, TmuxTargetKind.PREFIX, TmuxTargetKind.FNMATCH)
 _RELATIVE = frozenset("$@%{}!+-^~=")
 _ID = re.compile(r"([$@%])([0-9]+)")
 # tmux reads an index by strtonum(3): leading white space and a sign are allowed, the range is that of an int.
@@ -70,14 +70,16 @@ def resolve(target: str | None, listing: Listing) -> Resolution:
 
 def _resolve(target: str | None, listing: Listing) -> Resolution:
     if not target:
-        raise _NowhereError(TargetKind.UNSUPPORTED, "without a target tmux takes the sender's current pane")
+        raise _NowhereError(
+            TmuxTargetKind.UNSUPPORTED, "without a target tmux takes the sender's current pane"
+        )
     if len(target) > _MAX_LENGTH:
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the target is too long to be one")
+        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the target is too long to be one")
     session_part, colon, rest = target.partition(":")
     if not colon:
         if not _ID.fullmatch(target):
             raise _NowhereError(
-                TargetKind.UNSUPPORTED, "a target without a colon depends on the sender's session"
+                TmuxTargetKind.UNSUPPORTED, "a target without a colon depends on the sender's session"
             )
         return _by_id(target, listing)
     window_part, _, pane_part = rest.partition(".")
@@ -100,45 +102,45 @@ def _by_id(target: str, listing: Listing) -> Resolution:
         current = next((link for link in listing.links if link.session_id == wanted and link.active), None)
         pane = _active_pane(current.window_id, listing) if current else None
     if pane is None:
-        raise _NowhereError(TargetKind.NONE, "nothing has that id")
-    return Resolution(kind=TargetKind.ID, pane_id=pane.id)
+        raise _NowhereError(TmuxTargetKind.NONE, "nothing has that id")
+    return Resolution(kind=TmuxTargetKind.ID, pane_id=pane.id)
 
 
-def _session(part: str, listing: Listing) -> tuple[TargetKind, Session]:
+def _session(part: str, listing: Listing) -> tuple[TmuxTargetKind, Session]:
     name, exact_only = _strip_equals(part)
     if _refused(name, "$"):
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the session part is empty or relative to the sender")
+        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the session part is empty or relative to the sender")
     if name[0] == "$":
         wanted = _plain_id(name)
         for session in listing.sessions:
             if session.id == wanted:
-                return TargetKind.ID, session
-        raise _NowhereError(TargetKind.NONE, "no session has that id")
+                return TmuxTargetKind.ID, session
+        raise _NowhereError(TmuxTargetKind.NONE, "no session has that id")
     sessions = [(session.name, session) for session in listing.sessions]
     if not any(other == name for other, _ in sessions) and _CLIENT.match(name):
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the session part may name a client")
+        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the session part may name a client")
     return _by_name(name, sessions, exact_only, "session", listing)
 
 
-def _window(part: str, links: Sequence[WindowLink], listing: Listing) -> tuple[TargetKind, WindowLink]:
+def _window(part: str, links: Sequence[WindowLink], listing: Listing) -> tuple[TmuxTargetKind, WindowLink]:
     if not part:
         for link in links:
             if link.active:
-                return TargetKind.ID, link
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the listing shows no current window of that session")
+                return TmuxTargetKind.ID, link
+        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the listing shows no current window of that session")
     name, exact_only = _strip_equals(part)
     if _refused(name, "@"):
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the window part is empty or relative to the sender")
+        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the window part is empty or relative to the sender")
     if name[0] == "@":
         wanted = _plain_id(name)
         for link in links:
             if link.window_id == wanted:
-                return TargetKind.ID, link
-        raise _NowhereError(TargetKind.NONE, "no window of that session has that id")
+                return TmuxTargetKind.ID, link
+        raise _NowhereError(TmuxTargetKind.NONE, "no window of that session has that id")
     index = _index(name)
     for link in links:
         if link.index == index:
-            return TargetKind.EXACT, link
+            return TmuxTargetKind.EXACT, link
     names = {window.id: window.name for window in listing.windows}
     named = [(names[link.window_id], link) for link in links]
     return _by_name(name, named, exact_only, "window", listing)
@@ -146,60 +148,64 @@ def _window(part: str, links: Sequence[WindowLink], listing: Listing) -> tuple[T
 
 def _pane(
     part: str, link: WindowLink, links: Sequence[WindowLink], listing: Listing
-) -> tuple[TargetKind, Pane]:
+) -> tuple[TmuxTargetKind, Pane]:
     if not part:
         pane = _active_pane(link.window_id, listing)
         if pane is None:
-            raise _NowhereError(TargetKind.UNSUPPORTED, "the listing shows no active pane of that window")
-        return TargetKind.ID, pane
+            raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the listing shows no active pane of that window")
+        return TmuxTargetKind.ID, pane
     if _ID.fullmatch(part) and part[0] == "%":
         # Without a window part tmux looks for a pane id in the whole session.
         windows = {each.window_id for each in links}
         wanted = _plain_id(part)
         for pane in listing.panes:
             if pane.id == wanted and pane.window_id in windows:
-                return TargetKind.ID, pane
-        raise _NowhereError(TargetKind.NONE, "no pane there has that id")
+                return TmuxTargetKind.ID, pane
+        raise _NowhereError(TmuxTargetKind.NONE, "no pane there has that id")
     index = _index(part)
     if index is None or part[0] in _RELATIVE:
-        raise _NowhereError(TargetKind.UNSUPPORTED, "the pane part depends on the layout or on the sender")
+        raise _NowhereError(
+            TmuxTargetKind.UNSUPPORTED, "the pane part depends on the layout or on the sender"
+        )
     for pane in listing.panes:
         if pane.window_id == link.window_id and pane.index == index:
-            return TargetKind.EXACT, pane
-    raise _NowhereError(TargetKind.NONE, "no pane there has that index")
+            return TmuxTargetKind.EXACT, pane
+    raise _NowhereError(TmuxTargetKind.NONE, "no pane there has that index")
 
 
 def _by_name(
     name: str, named: _Named[_T], exact_only: bool, what: str, listing: Listing
-) -> tuple[TargetKind, _T]:
+) -> tuple[TmuxTargetKind, _T]:
     """Exact, then prefix, then pattern; more than one of a kind is an error in tmux and so is none."""
     lossy = bool(_ESCAPED_OUTPUT.match(listing.version)) and any("\\" in other for other, _ in named)
     exact = [thing for other, thing in named if other == name]
     if lossy and not (exact and "\\" not in name):
         raise _NowhereError(
-            TargetKind.UNSUPPORTED, f"this tmux version does not print {what} names as they are"
+            TmuxTargetKind.UNSUPPORTED, f"this tmux version does not print {what} names as they are"
         )
     if exact or exact_only:
-        return TargetKind.EXACT, _only(exact, what)
+        return TmuxTargetKind.EXACT, _only(exact, what)
     # tmux compares bytes: half a character is a prefix too.
     raw = _raw(name)
     prefixed = [thing for other, thing in named if _raw(other).startswith(raw)]
     if prefixed:
-        return TargetKind.PREFIX, _only(prefixed, what)
+        return TmuxTargetKind.PREFIX, _only(prefixed, what)
     if "[" in name or "\\" in name:
-        raise _NowhereError(TargetKind.UNSUPPORTED, f"the {what} part is a pattern with brackets or escapes")
+        raise _NowhereError(
+            TmuxTargetKind.UNSUPPORTED, f"the {what} part is a pattern with brackets or escapes"
+        )
     texts = [name, *(other for other, _ in named)]
     if ("*" in name or "?" in name) and not all(_is_utf8(text) for text in texts):
         raise _NowhereError(
-            TargetKind.UNSUPPORTED, f"the {what} part is a pattern on a name that is no UTF-8"
+            TmuxTargetKind.UNSUPPORTED, f"the {what} part is a pattern on a name that is no UTF-8"
         )
-    return TargetKind.FNMATCH, _only([thing for other, thing in named if matches(name, other)], what)
+    return TmuxTargetKind.FNMATCH, _only([thing for other, thing in named if matches(name, other)], what)
 
 
 def _only(found: Sequence[_T], what: str) -> _T:
     if len(found) == 1:
         return found[0]
-    raise _NowhereError(TargetKind.NONE, f"more than one {what} matches" if found else f"no such {what}")
+    raise _NowhereError(TmuxTargetKind.NONE, f"more than one {what} matches" if found else f"no such {what}")
 
 
 def matches(pattern: str, name: str) -> bool:

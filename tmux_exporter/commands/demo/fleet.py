@@ -28,7 +28,7 @@ _DOWN_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class PlayedWindow:
     """A window with one played program. `declared` is its pane's `@agent`.
 
     With `again`, the role that the program plays when it has ended and is started again after a while.
@@ -46,23 +46,25 @@ LEFT = {"vite": "listens", "mcp-server-fetch": "serves"}
 """Servers that outlive the window in which they were started: their programs, and what these play."""
 
 # Minutes long enough for any demo, and so few that nothing is left of a scheduler an hour later.
-FLEET: dict[str, tuple[Part, ...]] = {
+FLEET: dict[str, tuple[PlayedWindow, ...]] = {
     "billing": (
-        Part(window="Claude-Agent", program="claude", role="works"),
-        Part(window="Shell", program=PLAIN, role="idles"),
-        Part(window="Uvicorn-API", program=PLAIN, role="serves"),
+        PlayedWindow(window="Claude-Agent", program="claude", role="works"),
+        PlayedWindow(window="Shell", program=PLAIN, role="idles"),
+        PlayedWindow(window="Uvicorn-API", program=PLAIN, role="serves"),
     ),
     "web-shop": (
-        Part(window="Claude-Frontend", program="claude", role="waits"),
-        Part(window="Codex-Backend", program="codex", role="leaks"),
-        Part(window="NextJS-Dev", program=PLAIN, role="serves"),
-        Part(window="Preview", program=PLAIN, role="leaves", arguments=tuple(map("=".join, LEFT.items()))),
+        PlayedWindow(window="Claude-Frontend", program="claude", role="waits"),
+        PlayedWindow(window="Codex-Backend", program="codex", role="leaks"),
+        PlayedWindow(window="NextJS-Dev", program=PLAIN, role="serves"),
+        PlayedWindow(
+            window="Preview", program=PLAIN, role="leaves", arguments=tuple(map("=".join, LEFT.items()))
+        ),
     ),
     "orchestrator": (
-        Part(window="Orchestrator", program="claude", role="orchestrates"),
-        Part(window="Project-Manager", program="aider", role="ends", again="idles"),
-        Part(window="Nightly-QA", program=PLAIN, role="works", declared="qa-bot"),
-        Part(
+        PlayedWindow(window="Orchestrator", program="claude", role="orchestrates"),
+        PlayedWindow(window="Project-Manager", program="aider", role="ends", again="idles"),
+        PlayedWindow(window="Nightly-QA", program=PLAIN, role="works", declared="qa-bot"),
+        PlayedWindow(
             window="Scheduler-Shell",
             program=PLAIN,
             role="schedules",
@@ -75,7 +77,7 @@ GONE = agent.LOST
 """A session that is ended once schedulers for it are pending, in it and from elsewhere."""
 
 _GONE_PARTS = (
-    Part(window="Claude-Agent", program=PLAIN, role="schedules", arguments=("57=checkout-fix:0",)),
+    PlayedWindow(window="Claude-Agent", program=PLAIN, role="schedules", arguments=("57=checkout-fix:0",)),
 )
 
 
@@ -106,7 +108,7 @@ def sleeps() -> set[str]:
     }
 
 
-def _all_parts() -> list[Part]:
+def _all_parts() -> list[PlayedWindow]:
     return [*_GONE_PARTS, *(part for parts in FLEET.values() for part in parts)]
 
 
@@ -116,7 +118,9 @@ def _link_programs(home: Home) -> None:
         (home.programs / program).symlink_to(Path(agent.__file__).resolve())
 
 
-def _session(server: "libtmux.Server", home: Home, name: str, parts: tuple[Part, ...]) -> "libtmux.Session":
+def _session(
+    server: "libtmux.Server", home: Home, name: str, parts: tuple[PlayedWindow, ...]
+) -> "libtmux.Session":
     first, *others = parts
     width, height = _SIZE
     session = server.new_session(
@@ -139,7 +143,7 @@ def _session(server: "libtmux.Server", home: Home, name: str, parts: tuple[Part,
     return session
 
 
-def _command(home: Home, part: Part) -> str:
+def _command(home: Home, part: PlayedWindow) -> str:
     """What tmux gives to a shell: our own words, quoted."""
     program = part.program
     if part.again:

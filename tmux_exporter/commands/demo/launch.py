@@ -12,9 +12,9 @@ from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.time_scale import scaled
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.paths import private_folder
-from tmux_exporter.commands import prometheus as stack
+from tmux_exporter.commands.children import prometheus
 from tmux_exporter.commands.demo.home import SERVER, Home, home_of, pause
-from tmux_exporter.commands.publisher import Published
+from tmux_exporter.commands.publisher import PublishedSample
 
 TIME_SCALE = 1 / 60
 """The demo's alerts take a second where the real ones take a minute."""
@@ -44,7 +44,7 @@ def prometheus_config(exporter: str, alertmanager: str | None, rules: Sequence[P
 
     At the demo's pace its alerts would tell of these what is no trouble at all.
     """
-    return stack.prometheus_config(
+    return prometheus.prometheus_config(
         exporter, alertmanager, SCRAPE_SECONDS, rules, evaluation=EVALUATION_SECONDS, server=SERVER
     )
 
@@ -54,18 +54,18 @@ class Demo:
 
     def __init__(self, state: Path, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._keeper: stack.Child | None = None
+        self._keeper: prometheus.Child | None = None
         self._home: Home = home_of(environ)
         self.folder = state / "demo"
         self.remove_data()
         private_folder(self.folder, os.getuid())
 
-    def start(self) -> stack.Child:
+    def start(self) -> prometheus.Child:
         """Start the keeper, which builds the fleet; before any thread runs."""
         log = self.folder / "demo.log"
         command = (sys.executable, "-m", "tmux_exporter.commands.demo.keeper")
-        process = stack.spawn(command, log, self._environ)
-        self._keeper = stack.Child(name="demo fleet", log=log, process=process)
+        process = prometheus.spawn(command, log, self._environ)
+        self._keeper = prometheus.Child(name="demo fleet", log=log, process=process)
         return self._keeper
 
     def environ_of_remediator(self) -> dict[str, str]:
@@ -97,7 +97,7 @@ class Demo:
         ]
         return "\n".join(f"  {line}" for line in lines)
 
-    def wait_until_seen(self, fresh: Callable[[], Published | None]) -> Published | None:
+    def wait_until_seen(self, fresh: Callable[[], PublishedSample | None]) -> PublishedSample | None:
         """The first of the samples that `fresh` takes that was begun when the fleet stood, or had failed."""
         _wait(lambda: self._home.ready.exists() or self._has_ended(), _STANDS_SECONDS)
         stood = SystemClock().monotonic()
@@ -108,7 +108,7 @@ class Demo:
     def _has_ended(self) -> bool:
         return self._keeper is not None and self._keeper.process.poll() is not None
 
-    def tell(self, children: Sequence[stack.Child], say: Callable[[str], None]) -> None:
+    def tell(self, children: Sequence[prometheus.Child], say: Callable[[str], None]) -> None:
         """Tell of the alert once it fires; to be run in a thread."""
         url = next((child.url for child in children if child.name == "Prometheus"), "")
         if url and _wait(lambda: _fires(url), _ALERT_SECONDS):
@@ -123,14 +123,14 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     return False
 
 
-def _alerts_page(prometheus: str) -> str:
+def _alerts_page(url: str) -> str:
     # Debian builds Prometheus with its older pages only; from Debian 13 on, its /alerts is a note about that.
-    pages = (f"{prometheus}/{path}" for path in ("classic/alerts", "alerts"))
-    return next((page for page in pages if stack.fetch(page) is not None), prometheus)
+    pages = (f"{url}/{path}" for path in ("classic/alerts", "alerts"))
+    return next((page for page in pages if prometheus.fetch(page) is not None), url)
 
 
-def _fires(prometheus: str) -> bool:
-    body = stack.fetch(f"{prometheus}/api/v1/alerts")
+def _fires(url: str) -> bool:
+    body = prometheus.fetch(f"{url}/api/v1/alerts")
     alerts = json.loads(body)["data"]["alerts"] if body else []
     return any(
         alert["state"] == "firing"

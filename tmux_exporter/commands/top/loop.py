@@ -9,9 +9,9 @@ from dataclasses import replace
 from threading import Event
 
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.commands.top.reports import Reports, Seen, Source
+from tmux_exporter.commands.top.reports import Reports, ReportSource, SourcedReport
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
-from tmux_exporter.commands.top.screen import View, frame, page, rows_of
+from tmux_exporter.commands.top.screen import ScreenView, frame, page, rows_of
 from tmux_exporter.commands.top.terminal import Terminal
 from tmux_exporter.config import Config
 
@@ -43,17 +43,17 @@ class _Compared:
     """The newest report and its rates; those of another source are forgotten."""
 
     def __init__(self) -> None:
-        self.seen: Seen | None = None
+        self.seen: SourcedReport | None = None
         self.rates = Rates()
 
-    def take(self, seen: Seen) -> None:
+    def take(self, seen: SourcedReport) -> None:
         if self.seen is None or self.seen.source != seen.source:
             self.rates = Rates()
         if self.seen is not seen:
             self.seen = seen
             self.rates.take(seen.document)
 
-    def board(self, view: View) -> Board | None:
+    def board(self, view: ScreenView) -> Board | None:
         if self.seen is None:
             return None
         return board(self.seen.document, self.rates, sort=view.sort, words=view.filter.split())
@@ -61,7 +61,7 @@ class _Compared:
 
 def compared(config: Config, environ: Mapping[str, str]) -> _Compared:
     """Two reports in a row, so that rates are known. Raises CannotSeeError."""
-    source, found, clock = Source(config, environ), _Compared(), SystemClock()
+    source, found, clock = ReportSource(config, environ), _Compared(), SystemClock()
     found.take(source.report())
     deadline = clock.monotonic() + 2 * found.seen.document["interval_seconds"] if found.seen else 0.0
     while not found.rates.known and clock.monotonic() < deadline:
@@ -70,7 +70,7 @@ def compared(config: Config, environ: Mapping[str, str]) -> _Compared:
     return found
 
 
-def once_text(config: Config, environ: Mapping[str, str], view: View, *, color: bool) -> str:
+def once_text(config: Config, environ: Mapping[str, str], view: ScreenView, *, color: bool) -> str:
     """What one screen would show, without end below."""
     found = compared(config, environ)
     shown = found.board(view)
@@ -80,19 +80,19 @@ def once_text(config: Config, environ: Mapping[str, str], view: View, *, color: 
     return page(shown, replace(view, source=found.seen.source), width, color=color)
 
 
-def once_json(config: Config, environ: Mapping[str, str], view: View) -> str:
+def once_json(config: Config, environ: Mapping[str, str], view: ScreenView) -> str:
     """The same as data."""
     found = compared(config, environ)
     shown = found.board(view)
     return json.dumps(as_dict(shown) if shown else {}, indent=2)
 
 
-def run(config: Config, environ: Mapping[str, str], view: View) -> int:
+def run(config: Config, environ: Mapping[str, str], view: ScreenView) -> int:
     """Show it until the user has seen enough; the exit code."""
     # A line of the log would go across the screen.
     logging.disable(logging.CRITICAL)
     with Terminal() as terminal:
-        reports = Reports(Source(config, environ), terminal.wake)
+        reports = Reports(ReportSource(config, environ), terminal.wake)
         reports.start()
         try:
             return _loop(terminal, reports, view)
@@ -100,7 +100,7 @@ def run(config: Config, environ: Mapping[str, str], view: View) -> int:
             reports.stop()
 
 
-def _loop(terminal: Terminal, reports: Reports, view: View) -> int:
+def _loop(terminal: Terminal, reports: Reports, view: ScreenView) -> int:
     found, clock = _Compared(), SystemClock()
     while terminal.ended is None:
         if reports.failure is not None:
@@ -118,7 +118,7 @@ def _loop(terminal: Terminal, reports: Reports, view: View) -> int:
     return 0 if terminal.ended == signal.SIGINT else 128 + terminal.ended
 
 
-def _pressed(view: View, key: str, shown: Board | None) -> View:
+def _pressed(view: ScreenView, key: str, shown: Board | None) -> ScreenView:
     if key in _LETTERS:
         return replace(view, sort=_LETTERS[key], offset=0)
     if key == "/":
@@ -131,8 +131,8 @@ def _pressed(view: View, key: str, shown: Board | None) -> View:
     return view
 
 
-def _typed(view: View, key: str) -> View:
-    edits: Mapping[str, Callable[[], View]] = {
+def _typed(view: ScreenView, key: str) -> ScreenView:
+    edits: Mapping[str, Callable[[], ScreenView]] = {
         "enter": lambda: replace(view, editing=False),
         "escape": lambda: replace(view, editing=False, filter=""),
         "backspace": lambda: replace(view, filter=view.filter[:-1]),

@@ -18,14 +18,14 @@ _POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SourcedReport:
     """A report and, in words, where it comes from; counters of two sources do not compare."""
 
     document: Document
     source: str
 
 
-class Source:
+class ReportSource:
     """Gives the newest report, whoever has it."""
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
@@ -39,7 +39,7 @@ class Source:
         self._own = f"own samples every {config.sampling.interval:g} s"
         self._sampler: Sampler | None = None
 
-    def report(self, *, fresh: bool = False) -> Seen:
+    def report(self, *, fresh: bool = False) -> SourcedReport:
         """The newest report; `fresh` asks the exporter for a new one, which it has once a second.
 
         Raises CannotSeeError where there is nothing to see it by.
@@ -47,12 +47,12 @@ class Source:
         document = self._exporter.ask(fresh=fresh).document
         if document is not None:
             self._sampler = None
-            return Seen(document=document, source=self._from_exporter)
+            return SourcedReport(document=document, source=self._from_exporter)
         if self._sampler is None:
             self._sampler = open_sampler(self._config, SystemClock(), self._environ)
         report = self._sampler.sample()
         require_tmux(report, self._environ)
-        return Seen(document=json.loads(render(report)), source=self._own)
+        return SourcedReport(document=json.loads(render(report)), source=self._own)
 
     @property
     def patience(self) -> float:
@@ -63,11 +63,11 @@ class Source:
 class Reports:
     """Takes reports in a thread of its own, for a hung tmux server must not hang the keys."""
 
-    def __init__(self, source: Source, wake: Callable[[], None]) -> None:
+    def __init__(self, source: ReportSource, wake: Callable[[], None]) -> None:
         self._source = source
         self._wake = wake
         self._stop = Event()
-        self.newest: Seen | None = None
+        self.newest: SourcedReport | None = None
         self.failure: BaseException | None = None
 
     def start(self) -> None:

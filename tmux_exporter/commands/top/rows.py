@@ -31,7 +31,7 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class RowUsage:
     """Cores used since the report before (1 is one core), bytes, open files; None is not known."""
 
     cpu_cores: float | None
@@ -49,7 +49,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
+class LeaksAndSchedulers:
     """What a session left over and what it waits for: leaks, schedulers, the next of which is due then."""
 
     leaks: int = 0
@@ -72,7 +72,7 @@ class AgentRow:
     state: str
     reason: str
     state_since_timestamp_seconds: float
-    cost: Cost
+    cost: RowUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,8 @@ class SessionRow:
     gone: bool
     attached_clients: int
     panes: int
-    cost: Cost
-    owed: Owed
+    cost: RowUsage
+    owed: LeaksAndSchedulers
     agents: tuple[AgentRow, ...]
 
 
@@ -100,8 +100,8 @@ class Board:
     servers_down: int
     sessions_there: int
     agents: Mapping[str, int]
-    cost: Cost
-    owed: Owed
+    cost: RowUsage
+    owed: LeaksAndSchedulers
     sessions: tuple[SessionRow, ...]
 
 
@@ -217,11 +217,11 @@ def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
     )
 
 
-_NOTHING = Cost(cpu_cores=None, memory_bytes=None, memory_limit_bytes=None, open_fds=None, processes=0)
+_NOTHING = RowUsage(cpu_cores=None, memory_bytes=None, memory_limit_bytes=None, open_fds=None, processes=0)
 
 
-def _cost(usage: Mapping[str, Any], rate: float | None) -> Cost:
-    return Cost(
+def _cost(usage: Mapping[str, Any], rate: float | None) -> RowUsage:
+    return RowUsage(
         cpu_cores=rate,
         memory_bytes=usage["memory_bytes"],
         memory_limit_bytes=usage["memory_limit_bytes"],
@@ -230,10 +230,10 @@ def _cost(usage: Mapping[str, Any], rate: float | None) -> Cost:
     )
 
 
-def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, Any]]) -> Owed:
+def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, Any]]) -> LeaksAndSchedulers:
     left, pending = list(leaks), list(check_ins)
     due = [each["due_timestamp_seconds"] for each in pending if each["due_timestamp_seconds"] is not None]
-    return Owed(
+    return LeaksAndSchedulers(
         leaks=len(left),
         leaked_memory_bytes=_sum(each["memory_bytes"] for each in left),
         check_ins=len(pending),
@@ -242,10 +242,10 @@ def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, A
     )
 
 
-def _total(document: Document, rates: Rates) -> Cost:
+def _total(document: Document, rates: Rates) -> RowUsage:
     usages = [session["usage"] for session in document["sessions"]]
     places = [("session", each["server"], each["session"]) for each in document["sessions"]]
-    return Cost(
+    return RowUsage(
         cpu_cores=_sum(rates.of(place) for place in places),
         memory_bytes=_sum(usage["memory_bytes"] for usage in usages),
         memory_limit_bytes=None,

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from tmux_exporter.commands.top.rows import AgentRow, Board, Cost, Owed, SessionRow, Sort
+from tmux_exporter.commands.top.rows import AgentRow, Board, LeaksAndSchedulers, RowUsage, SessionRow, Sort
 from tmux_exporter.commands.views.human import UNKNOWN, number, span
 
 WIDE = 110
@@ -22,7 +22,7 @@ KEYS = "q quit  / filter  ↑↓  sort by s state c cpu m mem f fds l leak d nex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ScreenView:
     """How the user looks at it: `offset` rows are scrolled away; `editing` while the filter is being typed.
 
     `source` says where the report comes from; `now` is wall time, None where the report has just been taken.
@@ -36,7 +36,7 @@ class View:
     editing: bool = False
 
 
-def frame(board: Board | None, view: View, width: int, height: int) -> list[str]:
+def frame(board: Board | None, view: ScreenView, width: int, height: int) -> list[str]:
     """The lines of a whole screen, at most `height`, with colours as escape codes."""
     width = max(width, 20)
     if board is None:
@@ -63,7 +63,7 @@ def rows_of(board: Board) -> int:
     return sum(1 + len(session.agents) for session in board.sessions)
 
 
-def page(board: Board, view: View, width: int, *, color: bool) -> str:
+def page(board: Board, view: ScreenView, width: int, *, color: bool) -> str:
     """The whole board as text, for `--once`."""
     lines = _lines([*_head(board, view), _table(board, view, width)], max(width, 20), color=color)
     return "\n".join(lines)
@@ -86,7 +86,7 @@ def _lines(parts: Sequence[Text | Table], width: int, *, color: bool) -> list[st
     return [line.rstrip() for line in text.removesuffix("\n").split("\n")]
 
 
-def _head(board: Board, view: View) -> list[Text]:
+def _head(board: Board, view: ScreenView) -> list[Text]:
     first = Text.assemble(("top", "bold"), f"  {_many(board.servers, 'server')}")
     if board.servers_down:
         first.append(f", {board.servers_down} not answering", style="bold red")
@@ -113,13 +113,13 @@ def _agents(board: Board) -> Text:
     return text
 
 
-def _leaks(owed: Owed) -> Text:
+def _leaks(owed: LeaksAndSchedulers) -> Text:
     if not owed.leaks:
         return Text("nothing leaked")
     return Text(f"{owed.leaks} leaked ({_bytes(owed.leaked_memory_bytes)})", style="yellow")
 
 
-def _check_ins(owed: Owed, now: float) -> Text:
+def _check_ins(owed: LeaksAndSchedulers, now: float) -> Text:
     if not owed.check_ins:
         return Text("no scheduler pending")
     text = Text(_many(owed.check_ins, "scheduler"))
@@ -130,7 +130,7 @@ def _check_ins(owed: Owed, now: float) -> Text:
     return text
 
 
-def _foot(view: View) -> Text:
+def _foot(view: ScreenView) -> Text:
     if view.editing:
         return Text.assemble(
             ("filter: ", "bold"), view.filter, ("▏", "bold"), ("  Enter keeps, Esc clears", "dim")
@@ -176,7 +176,7 @@ _COLUMNS = (
 _Cells = dict[str, Text]
 
 
-def _table(board: Board, view: View, width: int) -> Table:
+def _table(board: Board, view: ScreenView, width: int) -> Table:
     wide = width >= WIDE
     several = len({each.server for each in board.sessions}) > 1
     columns = [each for each in _COLUMNS if wide or not each.wide]
@@ -258,7 +258,7 @@ def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:
     return cells | {"processes": Text(str(agent.cost.processes)), **_cost_cells(agent.cost)}
 
 
-def _cost_cells(cost: Cost) -> _Cells:
+def _cost_cells(cost: RowUsage) -> _Cells:
     ratio = cost.memory_ratio
     strained = "" if ratio is None or ratio < _NEARLY else "yellow" if ratio < _ALMOST else "bold red"
     return {
@@ -269,7 +269,7 @@ def _cost_cells(cost: Cost) -> _Cells:
     }
 
 
-def _next(owed: Owed, now: float) -> Text:
+def _next(owed: LeaksAndSchedulers, now: float) -> Text:
     if not owed.check_ins:
         return Text("-", style="dim")
     return Text(
@@ -277,7 +277,7 @@ def _next(owed: Owed, now: float) -> Text:
     )
 
 
-def _due(owed: Owed, now: float) -> str:
+def _due(owed: LeaksAndSchedulers, now: float) -> str:
     if owed.next_due_timestamp_seconds is None:
         return UNKNOWN
     left = owed.next_due_timestamp_seconds - now

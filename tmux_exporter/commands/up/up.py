@@ -12,8 +12,7 @@ from typing import IO
 from tmux_exporter import __version__
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import private_folder, runtime_path, state_path
-from tmux_exporter.commands import prometheus as stack
-from tmux_exporter.commands import remediator_child
+from tmux_exporter.commands.children import prometheus, remediator
 from tmux_exporter.commands.demo import launch
 from tmux_exporter.commands.serve import Service
 from tmux_exporter.config import Config
@@ -56,7 +55,7 @@ def up(
             service.run(stage.watch)
         finally:
             stage.stop()
-            remediator_child.forget(runtime_path(environ, os.getuid()))
+            remediator.forget(runtime_path(environ, os.getuid()))
             lock.truncate(0)
 
 
@@ -85,7 +84,7 @@ class _Stage:
     with_servers: bool
     say: Callable[[str], None]
     folder: Path = Path()
-    children: list[stack.Child] = field(default_factory=list)
+    children: list[prometheus.Child] = field(default_factory=list)
 
     def start(
         self, config: Config, folder: Path, config_path: str | None, environ: Mapping[str, str]
@@ -98,29 +97,33 @@ class _Stage:
             self.folder, time_scale = self.demo.folder, launch.TIME_SCALE
             environ, flags = self.demo.environ_of_remediator(), launch.REMEDIATOR_FLAGS
         interval = config.sampling.interval
-        self.children.append(remediator_child.start(self.folder, interval, config_path, environ, flags))
+        self.children.append(remediator.start(self.folder, interval, config_path, environ, flags))
         if self.with_servers:
             self._start_servers(interval, time_scale)
 
     def _start_servers(self, interval: float, time_scale: float) -> None:
-        rules, routes = stack.write_alerts(self.folder, time_scale, launch.numbers() if self.demo else None)
-        alertmanager = stack.find_program("prometheus-alertmanager") or stack.find_program("alertmanager")
+        rules, routes = prometheus.write_alerts(
+            self.folder, time_scale, launch.numbers() if self.demo else None
+        )
+        alertmanager = prometheus.find_program("prometheus-alertmanager") or prometheus.find_program(
+            "alertmanager"
+        )
         target = None
         if alertmanager:
-            self.children.append(stack.start_alertmanager(alertmanager, self.folder, routes))
+            self.children.append(prometheus.start_alertmanager(alertmanager, self.folder, routes))
             target = self.children[-1].url.removeprefix("http://")
-        if prometheus := stack.find_program("prometheus"):
+        if program := prometheus.find_program("prometheus"):
             exporter = self.service.web.url.removeprefix("http://").rstrip("/")
             configuration = (
                 launch.prometheus_config(exporter, target, (rules,))
                 if self.demo
-                else stack.prometheus_config(exporter, target, interval, (rules,))
+                else prometheus.prometheus_config(exporter, target, interval, (rules,))
             )
-            self.children.append(stack.start_prometheus(prometheus, self.folder, configuration))
+            self.children.append(prometheus.start_prometheus(program, self.folder, configuration))
 
     def stop(self) -> None:
         """End everything that was started, and the demo's data."""
-        stack.stop(self.children)
+        prometheus.stop(self.children)
         if self.demo is not None:
             self.demo.remove_data()
 
@@ -156,7 +159,7 @@ class _Stage:
         """Tell what is seen, and of each child when it is ready or has ended, without holding anything up."""
         self._in_thread("up-sample", self._tell_first_sample)
         for child in self.children:
-            follow = remediator_child.follow if child.name == remediator_child.NAME else _follow
+            follow = remediator.follow if child.name == remediator.NAME else _follow
             self._in_thread(f"up-{child.name}", partial(follow, child, self.say))
         if self.demo is not None:
             self._in_thread("up-demo", partial(self.demo.tell, self.children, self.say))
@@ -186,16 +189,16 @@ def summary(report: Report) -> str:
     )
 
 
-def _follow(child: stack.Child, say: Callable[[str], None]) -> None:
+def _follow(child: prometheus.Child, say: Callable[[str], None]) -> None:
     waited = threading.Event()
     for _ in range(round(_READY_SECONDS / _POLL_SECONDS) if child.url else 0):
         if child.process.poll() is not None:
             break
-        if stack.fetch(f"{child.url}/-/ready") is not None:
+        if prometheus.fetch(f"{child.url}/-/ready") is not None:
             say(f"  {child.name} is ready.")
             break
         waited.wait(_POLL_SECONDS)
     status = child.process.wait()
     # Our own stop ends it with SIGTERM; anything else the user wants to know.
     if status not in (0, -15):
-        say(f"  {child.name} ended with status {status}: {stack.last_words(child)} (log: {child.log})")
+        say(f"  {child.name} ended with status {status}: {prometheus.last_words(child)} (log: {child.log})")

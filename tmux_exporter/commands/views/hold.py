@@ -14,7 +14,7 @@ from tmux_exporter.commands.views.text_table import Column, table
 from tmux_exporter.config.parsers import format_duration, parse_duration
 from tmux_exporter.facts.label import visible_text
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.remediator.act.world import process_of
+from tmux_exporter.remediator.act.live_view import process_of
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.record.holds import Holds
 from tmux_exporter.sampling.state_file import boot_id

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tmux_exporter.commands.views.text_table import Column, table
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.decide.candidates import Candidate, population
+from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -28,13 +28,13 @@ class Row(NamedTuple):
     """One thing: `matched` says whether the policy is for it, `refusal` why it would be left alone."""
 
     policy: str
-    candidate: Candidate
+    candidate: TargetCandidate
     matched: bool
     refusal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveView:
+class MatchesView:
     """What was found; leaked processes also where no policy names them, with the hash that would."""
 
     rows: tuple[Row, ...]
@@ -52,18 +52,20 @@ class LiveView:
         return json.dumps({"matches": cells}, indent=2)
 
 
-def live_view(policies: PolicySet, verdict: Verdict, report: Report, about: Hold | None = None) -> LiveView:
+def matches_view(
+    policies: PolicySet, verdict: Verdict, report: Report, about: Hold | None = None
+) -> MatchesView:
     """What a verdict says of the last report; with `about` all that this covers, matched or not."""
     rows = []
     for policy in policies.policies:
         watches = verdict.state.policies[policy.name].watches
-        for candidate in population(policy, report):
+        for candidate in targets_in_scope(policy, report):
             watch = watches.get(candidate.key)
             told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
             if told if about is None else about.covers(candidate):
                 refusal = watch.refusal if watch is not None else None
                 rows.append(Row(policy.name, candidate, watch is not None, refusal or ""))
-    return LiveView(rows=tuple(rows))
+    return MatchesView(rows=tuple(rows))
 
 
 def _cells(row: Row) -> list[str]:

@@ -7,7 +7,7 @@ from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import CPU_MODES
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import Unreadable
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Kind, Spec, Status
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -211,7 +211,7 @@ REMEDIATOR = (
         name="tmux_remediator_actions_total",
         kind=Kind.COUNTER,
         labels=("policy", "action", "outcome"),
-        closed={"action": tuple(Action), "outcome": tuple(Outcome)},
+        closed={"action": tuple(Action), "outcome": tuple(ActionOutcome)},
         subject="remediator",
         help="Actions that were due since the remediator started, by what came of them; would: it only "
         "observes, and nothing was done.",

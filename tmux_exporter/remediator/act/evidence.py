@@ -17,8 +17,8 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.remediator.act import py_spy
-from tmux_exporter.remediator.act.world import is_alive
-from tmux_exporter.remediator.policies.policy import Part
+from tmux_exporter.remediator.act.live_view import is_alive
+from tmux_exporter.remediator.policies.policy import SnapshotPart
 from tmux_exporter.remediator.record.plan_file import write
 
 FOLDER = "snapshots"
@@ -34,7 +34,7 @@ _KIND = re.compile(r"(socket|pipe|anon_inode|/memfd|/dev/pts|/dev)\b")
 def take(
     state: Path,
     process: ProcessId,
-    parts: Sequence[Part],
+    parts: Sequence[SnapshotPart],
     labels: Mapping[str, object],
     *,
     clock: Clock,
@@ -65,15 +65,15 @@ def take(
     return path
 
 
-def _part(process: ProcessId, part: Part, clock: Clock, screen: Callable[[], object]) -> object:
+def _part(process: ProcessId, part: SnapshotPart, clock: Clock, screen: Callable[[], object]) -> object:
     root = Path("/proc", str(process.pid))
-    readers: Mapping[Part, Callable[[Path], object]] = {
-        Part.STATUS: _status,
-        Part.LIMITS: lambda root: _lines(root / "limits"),
-        Part.FD_KINDS: _fd_kinds,
-        Part.STACKS: _stacks,
-        Part.PY_SPY: lambda _: py_spy.dump(process.pid, clock),
-        Part.SCREEN: lambda _: screen(),
+    readers: Mapping[SnapshotPart, Callable[[Path], object]] = {
+        SnapshotPart.STATUS: _status,
+        SnapshotPart.LIMITS: lambda root: _lines(root / "limits"),
+        SnapshotPart.FD_KINDS: _fd_kinds,
+        SnapshotPart.STACKS: _stacks,
+        SnapshotPart.PY_SPY: lambda _: py_spy.dump(process.pid, clock),
+        SnapshotPart.SCREEN: lambda _: screen(),
     }
     try:
         return readers[part](root)

@@ -16,17 +16,17 @@ from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.remediation import Action, Method, Outcome, Refusal, Signal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal, Signal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.last_checks import (
-    Around,
-    Evidence,
+    ProcessContext,
+    ProcessEvidence,
     descendants,
+    failed_check,
     gather,
-    members_of,
-    objection,
     servers_in,
     stages_refusal,
+    target_processes,
 )
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, Subject, look_age, refusal
@@ -66,7 +66,7 @@ class Tools:
     """
 
     processes: Callable[[], ProcessTable]
-    around: Callable[[Iterable[ProcessId]], Mapping[ProcessId, Around]]
+    around: Callable[[Iterable[ProcessId]], Mapping[ProcessId, ProcessContext]]
     look: Callable[[], tuple[Report, Moment]]
     own: Callable[[], frozenset[int]]
     audit: Audit
@@ -83,7 +83,7 @@ class Result:
     `left` is what lived below it and lives on.
     """
 
-    actions: tuple[tuple[Action, Outcome], ...]
+    actions: tuple[tuple[Action, ActionOutcome], ...]
     refusal: Refusal | None = None
     detail: str = ""
     left: tuple[ProcessId, ...] = ()
@@ -91,7 +91,7 @@ class Result:
     @property
     def ended(self) -> bool:
         """Whether it is gone by our doing: a scheduler will not send its keys."""
-        return any(outcome is Outcome.DONE for _, outcome in self.actions)
+        return any(outcome is ActionOutcome.DONE for _, outcome in self.actions)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,12 +105,12 @@ class _Attempt:
     first: int = -1
     last: int = -1
     below: tuple[ProcessId, ...] = ()
-    evidence: Evidence | None = None
+    evidence: ProcessEvidence | None = None
     case: Case | None = None
     judged_at: float = float("-inf")
     read_at: float = float("-inf")
     intent: int | None = None
-    actions: list[tuple[Action, Outcome]] = field(default_factory=list)
+    actions: list[tuple[Action, ActionOutcome]] = field(default_factory=list)
 
     def open(self, pid: int) -> int:
         """A pidfd that is given back at the end."""
@@ -118,7 +118,7 @@ class _Attempt:
         self.held.callback(os.close, descriptor)
         return descriptor
 
-    def end(self, outcome: Outcome, reason: Refusal | None = None, detail: str = "") -> Result:
+    def end(self, outcome: ActionOutcome, reason: Refusal | None = None, detail: str = "") -> Result:
         """Stop here; `outcome` is that of the first action."""
         return Result(actions=((_first_action(self.order), outcome),), refusal=reason, detail=detail)
 
@@ -150,16 +150,20 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
 def _check_stages(attempt: _Attempt) -> Result | None:
     order = attempt.order
     reason = stages_refusal(order.stages, attempt.tools.survived.get(order.target.processes[0]))
-    return None if reason is None else attempt.end(Outcome.REFUSED, reason, "by what it has survived before")
+    return (
+        None
+        if reason is None
+        else attempt.end(ActionOutcome.REFUSED, reason, "by what it has survived before")
+    )
 
 
 def _open_first(attempt: _Attempt) -> Result | None:
-    attempt.first = attempt.open(members_of(attempt.order)[0].pid)
+    attempt.first = attempt.open(target_processes(attempt.order)[0].pid)
     return None
 
 
 def _open_last(attempt: _Attempt) -> Result | None:
-    attempt.last = attempt.first if attempt.alone else attempt.open(members_of(attempt.order)[-1].pid)
+    attempt.last = attempt.first if attempt.alone else attempt.open(target_processes(attempt.order)[-1].pid)
     return None
 
 
@@ -167,11 +171,13 @@ def _read_evidence(attempt: _Attempt) -> Result | None:
     order, tools = attempt.order, attempt.tools
     attempt.read_at = tools.clock.monotonic()
     table = tools.processes()
-    members = members_of(order)
+    members = target_processes(order)
     around = tools.around({*members, *(each.id for each in servers_in(table))})
     evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:
-        return attempt.end(Outcome.VANISHED, detail="one of its processes ended, or its pid is another's now")
+        return attempt.end(
+            ActionOutcome.VANISHED, detail="one of its processes ended, or its pid is another's now"
+        )
     attempt.evidence = evidence
     attempt.below = descendants(table, members)
     return None
@@ -182,15 +188,15 @@ def _probe(attempt: _Attempt) -> Result | None:
     for descriptor in (attempt.first, attempt.last):
         _send(descriptor, 0)
         if _is_gone(descriptor):
-            return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
+            return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
     return None
 
 
 def _judge(attempt: _Attempt) -> Result | None:
     if attempt.evidence is None:
-        return attempt.end(Outcome.FAILED, detail="no evidence was read")
-    if (failed := objection(attempt.evidence)) is not None:
-        return attempt.end(Outcome.REFUSED, failed.refusal, f"no proof: {failed.holds.__name__}")
+        return attempt.end(ActionOutcome.FAILED, detail="no evidence was read")
+    if (failed := failed_check(attempt.evidence)) is not None:
+        return attempt.end(ActionOutcome.REFUSED, failed.refusal, f"no proof: {failed.holds.__name__}")
     return None
 
 
@@ -209,7 +215,7 @@ def _look_once(attempt: _Attempt) -> Result | None:
     report, moment = attempt.tools.look()
     subject = _subject(report, attempt.order)
     if subject is None:
-        return attempt.end(Outcome.REFUSED, Refusal.CHANGED, "the last look does not show it")
+        return attempt.end(ActionOutcome.REFUSED, Refusal.CHANGED, "the last look does not show it")
     case = Case(
         subject=subject,
         report=report,
@@ -222,9 +228,9 @@ def _look_once(attempt: _Attempt) -> Result | None:
     if (reason := attempt.confirm(case)) is not None:
         changed = reason is Refusal.CHANGED
         detail = "the last look shows something else" if changed else "since it was decided"
-        return attempt.end(Outcome.REFUSED, reason, detail)
+        return attempt.end(ActionOutcome.REFUSED, reason, detail)
     if (reason := refusal(case)) is not None:
-        return attempt.end(Outcome.REFUSED, reason, "by the last look")
+        return attempt.end(ActionOutcome.REFUSED, reason, "by the last look")
     attempt.judged_at = moment.monotonic - (look_age(case) or 0.0)
     return None
 
@@ -239,18 +245,18 @@ def _subject(report: Report, order: Order) -> Subject | None:
             things = report.agents
         case Method.LEAKED_PROCESS:
             things = report.leaks
-    members = members_of(order)
+    members = target_processes(order)
     return next((each for each in things if audit_fields.processes_of(each) == members), None)
 
 
 def _record_intent(attempt: _Attempt) -> Result | None:
     audit = attempt.tools.audit
     if not audit.check():
-        return attempt.end(Outcome.REFUSED, Refusal.AUDIT, "its outcome might not be told any more")
+        return attempt.end(ActionOutcome.REFUSED, Refusal.AUDIT, "its outcome might not be told any more")
     try:
         attempt.intent = audit.record("intent", **_words(attempt))
     except AuditError as error:
-        return attempt.end(Outcome.REFUSED, Refusal.AUDIT, str(error))
+        return attempt.end(ActionOutcome.REFUSED, Refusal.AUDIT, str(error))
     return None
 
 
@@ -258,11 +264,11 @@ def _stop(attempt: _Attempt) -> Result | None:
     # Writing to the disk may have taken any time.
     now = attempt.tools.clock.monotonic()
     if now - attempt.judged_at > LOOK_AGE:
-        return attempt.end(Outcome.REFUSED, Refusal.STALE, "the last look is too old by now")
+        return attempt.end(ActionOutcome.REFUSED, Refusal.STALE, "the last look is too old by now")
     if now - attempt.read_at > EVIDENCE_AGE:
-        return attempt.end(Outcome.REFUSED, Refusal.STALE, "its processes were read too long ago")
+        return attempt.end(ActionOutcome.REFUSED, Refusal.STALE, "its processes were read too long ago")
     if _is_gone(attempt.first) or _is_gone(attempt.last):
-        return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
+        return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
     _send(attempt.first, _NUMBERS[attempt.order.stages[0].signal])
     return None
 
@@ -286,7 +292,7 @@ def _kill(attempt: _Attempt) -> Result | None:
 def _note(attempt: _Attempt, stage: Stage) -> None:
     """Wait for what a signal brings about, and remember what it was sent to in vain."""
     gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
-    attempt.actions.append((stage.action, Outcome.DONE if gone else Outcome.SURVIVED))
+    attempt.actions.append((stage.action, ActionOutcome.DONE if gone else ActionOutcome.SURVIVED))
     target = attempt.order.target.processes[0]
     attempt.tools.survived.pop(target, None)
     if not gone:
@@ -353,11 +359,11 @@ STEPS = (
 def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -> Result:
     """End what an order is for, or say why not. Raises only for our own mistakes.
 
-    `confirm` says what the last look has against it, for the policy: `judging.confirmation`.
+    `confirm` says what the last look has against it, for the policy: `objections.confirmation`.
     """
     with ExitStack() as held:
         attempt = _Attempt(order=order, tools=tools, confirm=confirm, held=held)
-        result = attempt.end(Outcome.FAILED, detail="interrupted by a mistake of ours")
+        result = attempt.end(ActionOutcome.FAILED, detail="interrupted by a mistake of ours")
         try:
             result = _run(attempt)
         finally:
@@ -373,9 +379,9 @@ def _run(attempt: _Attempt) -> Result:
         try:
             result = step.run(attempt)
         except ProcessLookupError:
-            return attempt.end(Outcome.VANISHED, detail="one of its processes ended")
+            return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
         except OSError as error:
-            actions = tuple(attempt.actions) or ((_first_action(attempt.order), Outcome.FAILED),)
+            actions = tuple(attempt.actions) or ((_first_action(attempt.order), ActionOutcome.FAILED),)
             return Result(actions=actions, detail=f"{step.name}: {error.strerror or error}")
         if result is not None:
             return result

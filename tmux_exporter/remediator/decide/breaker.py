@@ -12,14 +12,14 @@ from typing import NamedTuple
 from tmux_exporter.facts.label import bounded
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import LeakReport, Report, SchedulerReport
-from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.policies.policy import Breaker
 
 _MOST_ENDED = 200
 
 
-class Why(StrEnum):
+class OpenReason(StrEnum):
     """What opened a breaker (closed list)."""
 
     SURVIVED = "survived"
@@ -28,7 +28,7 @@ class Why(StrEnum):
     MAX_MATCH = "max_match"
 
 
-class Ended(NamedTuple):
+class EndedTarget(NamedTuple):
     """Something that was ended: when, and by what one would see that it is missed.
 
     `names` are the sessions that a scheduler would have typed into and that were not there, at the tmux
@@ -42,15 +42,15 @@ class Ended(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circuit:
+class BreakerState:
     """The state of one policy's breaker; times are monotonic. `tried_at` is the act that was let through."""
 
     opened_at: float | None = None
-    why: Why | None = None
+    why: OpenReason | None = None
     tried_at: float | None = None
     failed: int = 0
     regrets: int = 0
-    ended: tuple[Ended, ...] = ()
+    ended: tuple[EndedTarget, ...] = ()
     stops: tuple[tuple[float, Target], ...] = ()
 
     @property
@@ -67,58 +67,60 @@ class Circuit:
         return int(self.tried_at is None or now - self.tried_at >= breaker.half_open_after)
 
 
-def opened(circuit: Circuit, why: Why, now: float) -> Circuit:
+def opened(breaker_state: BreakerState, why: OpenReason, now: float) -> BreakerState:
     """The breaker after it was opened, or opened again."""
-    return replace(circuit, opened_at=now, why=why, tried_at=None, failed=0, regrets=0)
+    return replace(breaker_state, opened_at=now, why=why, tried_at=None, failed=0, regrets=0)
 
 
-def tried(circuit: Circuit, now: float) -> Circuit:
+def tried(breaker_state: BreakerState, now: float) -> BreakerState:
     """The breaker once something is let through."""
-    return replace(circuit, tried_at=now) if circuit.is_open else circuit
+    return replace(breaker_state, tried_at=now) if breaker_state.is_open else breaker_state
 
 
-def survived(circuit: Circuit, breaker: Breaker, now: float) -> Circuit:
+def survived(breaker_state: BreakerState, breaker: Breaker, now: float) -> BreakerState:
     """The breaker after a target that nothing has ended."""
-    circuit = replace(circuit, failed=circuit.failed + 1)
-    if circuit.is_open or circuit.failed >= breaker.failed_verifications:
-        return opened(circuit, Why.SURVIVED, now)
-    return circuit
+    breaker_state = replace(breaker_state, failed=breaker_state.failed + 1)
+    if breaker_state.is_open or breaker_state.failed >= breaker.failed_verifications:
+        return opened(breaker_state, OpenReason.SURVIVED, now)
+    return breaker_state
 
 
-def ended(circuit: Circuit, breaker: Breaker, candidate: Candidate, report: Report, now: float) -> Circuit:
+def ended(
+    breaker_state: BreakerState, breaker: Breaker, candidate: TargetCandidate, report: Report, now: float
+) -> BreakerState:
     """The breaker after a target that was seen to be gone; `report` is what it was ended on."""
     target = candidate.target
-    mark = Ended(now, target, candidate.servers, _names(candidate, report))
-    circuit = replace(
-        circuit,
+    mark = EndedTarget(now, target, candidate.servers, _names(candidate, report))
+    breaker_state = replace(
+        breaker_state,
         opened_at=None,
         why=None,
         tried_at=None,
         failed=0,
-        ended=(*circuit.ended, mark)[-_MOST_ENDED:],
+        ended=(*breaker_state.ended, mark)[-_MOST_ENDED:],
     )
     if target.kind is not TargetKind.AGENT or breaker.restarts is None:
-        return circuit
+        return breaker_state
     stops = tuple(
-        each for each in (*circuit.stops, (now, target)) if now - each[0] <= breaker.restarts_within
+        each for each in (*breaker_state.stops, (now, target)) if now - each[0] <= breaker.restarts_within
     )
-    circuit = replace(circuit, stops=stops)
+    breaker_state = replace(breaker_state, stops=stops)
     same = sum(_is_same_agent(each, target) for _, each in stops)
-    return opened(circuit, Why.RESTARTS, now) if same >= breaker.restarts else circuit
+    return opened(breaker_state, OpenReason.RESTARTS, now) if same >= breaker.restarts else breaker_state
 
 
-def watched(circuit: Circuit, breaker: Breaker, report: Report, now: float) -> Circuit:
+def watched(breaker_state: BreakerState, breaker: Breaker, report: Report, now: float) -> BreakerState:
     """The breaker after a look: whether something that was ended is missed by now."""
-    kept = tuple(each for each in circuit.ended if now - each.at <= breaker.regret_window)
+    kept = tuple(each for each in breaker_state.ended if now - each.at <= breaker.regret_window)
     regretted = [each for each in kept if _is_missed(each, report)]
-    circuit = replace(
-        circuit,
+    breaker_state = replace(
+        breaker_state,
         ended=tuple(each for each in kept if each not in regretted),
-        regrets=circuit.regrets + len(regretted),
+        regrets=breaker_state.regrets + len(regretted),
     )
-    if regretted and circuit.regrets >= breaker.regrets:
-        return opened(circuit, Why.REGRET, now)
-    return circuit
+    if regretted and breaker_state.regrets >= breaker.regrets:
+        return opened(breaker_state, OpenReason.REGRET, now)
+    return breaker_state
 
 
 def session_of(target: str) -> str:
@@ -127,7 +129,7 @@ def session_of(target: str) -> str:
     return "" if name[:1] in ("%", "@", "$", "{") else bounded(name)
 
 
-def _names(candidate: Candidate, report: Report) -> tuple[str, ...]:
+def _names(candidate: TargetCandidate, report: Report) -> tuple[str, ...]:
     subject = candidate.subject
     if isinstance(subject, LeakReport):
         return (subject.argv_sha256,) if subject.argv_sha256 else ()
@@ -141,7 +143,7 @@ def _sessions(servers: tuple[str, ...], report: Report) -> set[str]:
     return {each.session for each in report.sessions if each.server in servers}
 
 
-def _is_missed(ended: Ended, report: Report) -> bool:
+def _is_missed(ended: EndedTarget, report: Report) -> bool:
     match ended.target.kind:
         case TargetKind.SCHEDULER:
             return not _sessions(ended.servers, report).isdisjoint(ended.names)

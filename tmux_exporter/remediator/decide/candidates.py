@@ -16,14 +16,14 @@ from tmux_exporter.facts.report import (
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.policies.metrics import Subject
-from tmux_exporter.remediator.policies.policy import Match, Policy, fits
+from tmux_exporter.remediator.policies.policy import Policy, TargetMatch, fits
 
 Key = tuple[TargetKind, tuple[ProcessId, ...], str, str]
 """What stays the same as long as it is the same thing; names only where it has no process of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class TargetCandidate:
     """One thing, as a target and as the report that shows it."""
 
     target: Target
@@ -52,12 +52,12 @@ class Candidate:
         return (self.subject.server,)
 
 
-def population(policy: Policy, report: Report) -> tuple[Candidate, ...]:
+def targets_in_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, ...]:
     """Everything of a policy's kind, at the servers that the remediator was told to keep to."""
     return tuple(each for each in _candidates(policy, report) if _is_in_scope(policy, each))
 
 
-def left_out(policy: Policy, report: Report) -> tuple[Candidate, ...]:
+def targets_out_of_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, ...]:
     """What a policy would be for, were the remediator not told to keep to other servers, and has no server.
 
     Those of a server that is there are of no interest to whoever does not name it; these nobody else names.
@@ -68,15 +68,17 @@ def left_out(policy: Policy, report: Report) -> tuple[Candidate, ...]:
         if isinstance(each.subject, SchedulerReport)
         and each.subject.state is SchedulerState.SERVERLESS
         and not _is_in_scope(policy, each)
-        and is_for(policy.match, each, report)
+        and fits_match(policy.match, each, report)
     )
 
 
-def _candidates(policy: Policy, report: Report) -> Iterable[Candidate]:
-    return (Candidate(target=target_of(each), subject=each) for each in _subjects(policy.match.kind, report))
+def _candidates(policy: Policy, report: Report) -> Iterable[TargetCandidate]:
+    return (
+        TargetCandidate(target=target_of(each), subject=each) for each in _subjects(policy.match.kind, report)
+    )
 
 
-def _is_in_scope(policy: Policy, candidate: Candidate) -> bool:
+def _is_in_scope(policy: Policy, candidate: TargetCandidate) -> bool:
     scope, servers = set(policy.servers), candidate.servers
     return not scope or (bool(servers) and scope.issuperset(servers))
 
@@ -131,7 +133,7 @@ def target_of(subject: Subject) -> Target:
             return Target(kind=TargetKind.SERVER, server=subject.server, session="", name=str(subject.pid))
 
 
-def is_for(match: Match, candidate: Candidate, report: Report) -> bool:
+def fits_match(match: TargetMatch, candidate: TargetCandidate, report: Report) -> bool:
     """Whether a match is for this; what its `when` says is not asked."""
     subject = candidate.subject
     if not all(fits(match.servers, label) for label in candidate.servers):
@@ -145,7 +147,7 @@ def is_for(match: Match, candidate: Candidate, report: Report) -> bool:
     return match.attached is None or match.attached == is_attached(subject.server, subject.session, report)
 
 
-def _is_own(match: Match, subject: SchedulerReport | AgentReport | LeakReport | PaneReport) -> bool:
+def _is_own(match: TargetMatch, subject: SchedulerReport | AgentReport | LeakReport | PaneReport) -> bool:
     """Whether what only its kind has fits."""
     match subject:
         case SchedulerReport():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.policies.metrics import FIGURES
 from tmux_exporter.remediator.policies.policy import Condition, When
 
@@ -24,7 +24,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
+class ConditionState:
     """What is remembered of one condition: how it was left, its value now, and a rate's points.
 
     `value` is what was held against its bounds, None where that is not known now.
@@ -41,7 +41,7 @@ class Gauge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gauges:
+class ConditionStates:
     """What is remembered of all conditions of one thing.
 
     `seen_at` is when it was last looked at, `labels` are those that it had then.
@@ -49,11 +49,11 @@ class Gauges:
 
     seen_at: float
     labels: tuple[str, ...] = ()
-    gauges: tuple[Gauge, ...] = field(default=())
+    condition_states: tuple[ConditionState, ...] = field(default=())
 
     def verdict(self, when: When) -> bool | None:
         """Whether the conditions hold; None where that is not known now."""
-        states = [each.holds for each in self.gauges]
+        states = [each.holds for each in self.condition_states]
         decided = when.one_is_enough
         if decided in states:
             return decided
@@ -63,27 +63,29 @@ class Gauges:
         """The conditions that hold, each with the value that it is about."""
         return tuple(
             (condition, each.value)
-            for condition, each in zip(when.conditions, self.gauges, strict=True)
+            for condition, each in zip(when.conditions, self.condition_states, strict=True)
             if each.value is not None and each.latched
         )
 
 
-def gauge(when: When, candidate: Candidate, report: Report, before: Gauges | None, now: float) -> Gauges:
+def evaluate(
+    when: When, candidate: TargetCandidate, report: Report, before: ConditionStates | None, now: float
+) -> ConditionStates:
     """What is remembered after one more look."""
-    known = before.gauges if before is not None else (Gauge(),) * len(when.conditions)
+    known = before.condition_states if before is not None else (ConditionState(),) * len(when.conditions)
     if before is not None and before.labels != candidate.labels:
         known = tuple(replace(each, points=()) for each in known)
-    return Gauges(
+    return ConditionStates(
         seen_at=now,
         labels=candidate.labels,
-        gauges=tuple(
+        condition_states=tuple(
             _step(condition, each, _value(condition, candidate, report), now)
             for condition, each in zip(when.conditions, known, strict=True)
         ),
     )
 
 
-def _value(condition: Condition, candidate: Candidate, report: Report) -> float | None:
+def _value(condition: Condition, candidate: TargetCandidate, report: Report) -> float | None:
     figure = FIGURES[condition.metric]
     if figure.kind is candidate.target.kind:
         return figure.read(candidate.subject)
@@ -93,15 +95,15 @@ def _value(condition: Condition, candidate: Candidate, report: Report) -> float 
     return figure.read(servers[0]) if servers else None
 
 
-def _step(condition: Condition, gauge: Gauge, value: float | None, now: float) -> Gauge:
+def _step(condition: Condition, evaluate: ConditionState, value: float | None, now: float) -> ConditionState:
     if condition.rate_over is not None:
-        points = _points(gauge.points, value, condition.rate_over, now)
-        gauge = replace(gauge, points=points)
+        points = _points(evaluate.points, value, condition.rate_over, now)
+        evaluate = replace(evaluate, points=points)
         value = _rate(points, value, condition.rate_over, now)
     if value is None:
-        return replace(gauge, value=None)
-    latched = value > condition.above or (gauge.latched and value >= condition.clear_below)
-    return replace(gauge, latched=latched, value=value)
+        return replace(evaluate, value=None)
+    latched = value > condition.above or (evaluate.latched and value >= condition.clear_below)
+    return replace(evaluate, latched=latched, value=value)
 
 
 def _points(points: tuple[Point, ...], value: float | None, over: float, now: float) -> tuple[Point, ...]:

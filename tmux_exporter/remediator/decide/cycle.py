@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from tmux_exporter.facts.remediation import Action, Mode, Refusal, Signal
 from tmux_exporter.remediator.decide import breaker
-from tmux_exporter.remediator.decide.candidates import Candidate, Key, is_for, population
-from tmux_exporter.remediator.decide.conditions import Gauges, gauge
-from tmux_exporter.remediator.decide.objections import TOUCH, UNSEEN, View
+from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
+from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
+from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
 from tmux_exporter.remediator.decide.order import Order, Stage
-from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, Watch
-from tmux_exporter.remediator.policies.policy import NOT_BUILT, Exceeded, Policy, PolicySet, Rung
+from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
+from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet
 
 OBSERVATIONS = 2
 """Complete looks of their own that must have shown it as a match before anything is said of it."""
@@ -30,7 +30,7 @@ _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, 
 """Reasons that a person's word outweighs."""
 
 
-class Total:
+class SharedBudget:
     """What all policies together have left, and what one of them is already going to end."""
 
     def __init__(self, policies: PolicySet, stops: tuple[float, ...], now: float) -> None:
@@ -54,10 +54,10 @@ class Total:
         return True
 
 
-class Cycle:
+class PolicyCycle:
     """One policy on one report; after `run`: what to do, what matched, what the next one has to know."""
 
-    def __init__(self, view: View, state: State, before: PolicyState, total: Total) -> None:
+    def __init__(self, view: ReportView, state: State, before: PolicyState, total: SharedBudget) -> None:
         self.policy: Policy = view.policy
         self.decisions: list[Decision] = []
         self.plan: list[Order] = []
@@ -69,71 +69,78 @@ class Cycle:
         self._before = before
         self._total = total
         self._now = view.moment.monotonic
-        self._everything = population(self.policy, view.report)
-        self._watches: dict[Key, Watch] = {}
+        self._everything = targets_in_scope(self.policy, view.report)
+        self._watches: dict[Key, WatchedTarget] = {}
         self._reasons: dict[Key, Refusal | None] = {}
-        self._gauges: dict[Key, Gauges] = {}
+        self._condition_states: dict[Key, ConditionStates] = {}
 
     def run(self) -> None:
         """Decide."""
-        circuit = breaker.watched(self._before.circuit, self.policy.breaker, self._view.report, self._now)
+        breaker_state = breaker.watched(
+            self._before.breaker_state, self.policy.breaker, self._view.report, self._now
+        )
         matching, doubtful = self._match()
         self.matches = len(matching)
         for candidate in matching:
             self._observe(candidate)
         self._hold(doubtful)
         for candidate in matching:
-            self._quiet_steps(candidate)
-        stops, circuit = self._endings(matching, circuit)
+            self._steps_before_the_end(candidate)
+        stops, breaker_state = self._endings(matching, breaker_state)
         self._refuse()
-        self.state = PolicyState(watches=self._watches, gauges=self._gauges, stops=stops, circuit=circuit)
+        self.state = PolicyState(
+            watches=self._watches,
+            condition_states=self._condition_states,
+            stops=stops,
+            breaker_state=breaker_state,
+        )
 
     # What matches.
 
-    def _match(self) -> tuple[list[Candidate], list[Candidate]]:
+    def _match(self) -> tuple[list[TargetCandidate], list[TargetCandidate]]:
         """What matches, and what may match but for figures that cannot be read."""
-        found: list[Candidate] = []
-        doubtful: list[Candidate] = []
+        found: list[TargetCandidate] = []
+        doubtful: list[TargetCandidate] = []
         for candidate in self._everything:
-            if not is_for(self.policy.match, candidate, self._view.report):
+            if not fits_match(self.policy.match, candidate, self._view.report):
                 continue
             if not self.policy.when.conditions:
                 found.append(candidate)
                 continue
-            before = self._before.gauges.get(candidate.key)
-            gauges = gauge(self.policy.when, candidate, self._view.report, before, self._now)
-            self._gauges[candidate.key] = gauges
-            verdict = gauges.verdict(self.policy.when)
+            before = self._before.condition_states.get(candidate.key)
+            condition_states = evaluate(self.policy.when, candidate, self._view.report, before, self._now)
+            self._condition_states[candidate.key] = condition_states
+            verdict = condition_states.verdict(self.policy.when)
             if verdict:
                 found.append(candidate)
             elif verdict is None:
                 doubtful.append(candidate)
         return found, doubtful
 
-    def _observe(self, candidate: Candidate) -> None:
+    def _observe(self, candidate: TargetCandidate) -> None:
         """Note a match, and why it must be left alone for now."""
         key, judged_at = candidate.key, self._view.judged_at(candidate)
-        watch = self._before.watches.get(key) or Watch(
+        watch = self._before.watches.get(key) or WatchedTarget(
             since=self._now, judged_at=self._now, seen_at=self._now
         )
         watch = replace(watch, seen_at=self._now)
         reason = self._view.veto(candidate)
         # A view that is not whole is no observation; a listing that was used before is no second one.
-        if judged_at is not None and reason not in UNSEEN:
+        if judged_at is not None and reason not in INCOMPLETE_VIEW:
             if watch.observations == 0:
                 # Since now: what an old listing says of then, a younger look may have contradicted.
                 watch = replace(watch, observations=1, since=self._now, judged_at=judged_at)
             elif judged_at - watch.judged_at >= CYCLE_SHARE * self._view.report.interval_seconds:
                 watch = replace(watch, observations=watch.observations + 1, judged_at=judged_at)
         self._watches[key] = watch
-        self._reasons[key] = self._view.shield(candidate) or reason or self._too_early()
+        self._reasons[key] = self._view.protection(candidate) or reason or self._too_early()
 
     def _too_early(self) -> Refusal | None:
         if self._now - self._since >= self.policy.warmup:
             return None
         return Refusal.CLOCK_JUMP if self._jumped else Refusal.WARMUP
 
-    def _hold(self, doubtful: list[Candidate]) -> None:
+    def _hold(self, doubtful: list[TargetCandidate]) -> None:
         """Keep for a while what was watched and cannot be seen now."""
         blind = self._view.is_blind
         unseen = {each.key for each in self._everything if self._view.is_unknown(each)}
@@ -151,16 +158,20 @@ class Cycle:
                 self._reasons[key] = (
                     Refusal.BLIND if blind else Refusal.SERVER_UNKNOWN if key in unseen else Refusal.STALE
                 )
-        for key, gauges in self._before.gauges.items():
-            if key not in self._gauges and self._now - gauges.seen_at <= self.policy.max_age and blind:
-                self._gauges[key] = gauges
+        for key, condition_states in self._before.condition_states.items():
+            if (
+                key not in self._condition_states
+                and self._now - condition_states.seen_at <= self.policy.max_age
+                and blind
+            ):
+                self._condition_states[key] = condition_states
 
     # What is due.
 
-    def _quiet_steps(self, candidate: Candidate) -> None:
+    def _steps_before_the_end(self, candidate: TargetCandidate) -> None:
         """Every step up to the end of the target whose time has come."""
         key = candidate.key
-        if self._reasons[key] is not None and self._reasons[key] not in TOUCH:
+        if self._reasons[key] is not None and self._reasons[key] not in ONLY_AGAINST_ENDING:
             return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
             refusal = Refusal.UNAVAILABLE if rung.action in NOT_BUILT else None
@@ -168,7 +179,7 @@ class Cycle:
             watch = self._watches[key]
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
 
-    def _next(self, key: Key) -> Rung | None:
+    def _next(self, key: Key) -> LadderStep | None:
         """The next step of the ladder, once its time has come."""
         watch, ladder = self._watches[key], self.policy.ladder
         if watch.rung >= len(ladder):
@@ -180,18 +191,18 @@ class Cycle:
         return rung if self._now - watch.rung_at >= rung.after else None
 
     def _endings(
-        self, matching: list[Candidate], circuit: breaker.Circuit
-    ) -> tuple[tuple[tuple[float, Key], ...], breaker.Circuit]:
+        self, matching: list[TargetCandidate], breaker_state: breaker.BreakerState
+    ) -> tuple[tuple[tuple[float, Key], ...], breaker.BreakerState]:
         """Ask for as many ends as there may be, the longest known first; the stops that are counted."""
         policy, now = self.policy, self._now
         counted = [each for each in self._before.stops if now - each[0] < policy.budget_window]
         left = min(policy.per_cycle, policy.per_hour - len(counted))
         due = [(each, order) for each in matching if (order := self._due(each)) is not None]
-        if due and policy.on_exceed is Exceeded.ABORT and self._too_many() and not circuit.is_open:
-            circuit = breaker.opened(circuit, breaker.Why.MAX_MATCH, now)
+        if due and policy.on_exceed is OnExceed.ABORT and self._too_many() and not breaker_state.is_open:
+            breaker_state = breaker.opened(breaker_state, breaker.OpenReason.MAX_MATCH, now)
         for candidate, order in sorted(due, key=lambda each: self._rank(each[0])):
             key = candidate.key
-            reason = self._objection(key, counted, left, circuit)
+            reason = self._objection(key, counted, left, breaker_state)
             if reason is None and not self._total.take(key):
                 reason = Refusal.BUDGET
             if reason is None or reason in _A_PERSON_MAY:
@@ -201,7 +212,7 @@ class Cycle:
                 continue
             left -= 1
             counted.append((now, key))
-            circuit = breaker.tried(circuit, now)
+            breaker_state = breaker.tried(breaker_state, now)
             watch = self._watches[key]
             before = watch.acted_at, watch.survived
             self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
@@ -211,9 +222,9 @@ class Cycle:
             for candidate in matching:
                 if self._is_ripe(candidate.key):
                     self._plan(candidate)
-        return tuple(counted), circuit
+        return tuple(counted), breaker_state
 
-    def _plan(self, candidate: Candidate) -> None:
+    def _plan(self, candidate: TargetCandidate) -> None:
         """Let a person end it, by all steps in one act."""
         stop, kill = self.policy.stop, self.policy.kill
         if stop is None or any(each.target == candidate.target for each in self.plan):
@@ -223,15 +234,15 @@ class Cycle:
         ) is not None:
             self.plan.append(order)
 
-    def _rank(self, candidate: Candidate) -> tuple[float, Key]:
+    def _rank(self, candidate: TargetCandidate) -> tuple[float, Key]:
         return self._watches[candidate.key].since, candidate.key
 
     def _objection(
-        self, key: Key, counted: list[tuple[float, Key]], left: int, circuit: breaker.Circuit
+        self, key: Key, counted: list[tuple[float, Key]], left: int, breaker_state: breaker.BreakerState
     ) -> Refusal | None:
         """What numbers, the breaker or the need of a person's word say against ending it now."""
         policy = self.policy
-        allowed = circuit.left(policy.breaker, self._now)
+        allowed = breaker_state.left(policy.breaker, self._now)
         if self._too_many():
             return Refusal.MAX_MATCH
         if allowed is not None and allowed <= 0:
@@ -243,7 +254,7 @@ class Cycle:
             return Refusal.BUDGET
         return None
 
-    def _due(self, candidate: Candidate) -> Order | None:
+    def _due(self, candidate: TargetCandidate) -> Order | None:
         """The order to end it, where it is time for that."""
         key = candidate.key
         watch, stop, kill = self._watches[key], self.policy.stop, self.policy.kill
@@ -263,7 +274,9 @@ class Cycle:
         rung = self._next(key)
         return self._reasons[key] is None and rung is not None and rung.action is Action.STOP
 
-    def _stages(self, stop: Rung, kill: Rung | None, *, longest: float = LONGEST_IN_ACT) -> Iterator[Stage]:
+    def _stages(
+        self, stop: LadderStep, kill: LadderStep | None, *, longest: float = LONGEST_IN_ACT
+    ) -> Iterator[Stage]:
         if kill is None or max(stop.grace, kill.after) > longest:
             # A kill that is decided anew is not waited for in this act: it would keep the loop from others.
             yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
@@ -274,7 +287,7 @@ class Cycle:
     def _kill_stage(self) -> Stage:
         return Stage(action=Action.KILL, signal=Signal.KILL, seconds=self.policy.gone_within)
 
-    def _order(self, candidate: Candidate, stages: tuple[Stage, ...]) -> Order | None:
+    def _order(self, candidate: TargetCandidate, stages: tuple[Stage, ...]) -> Order | None:
         stop = self.policy.stop
         if stop is None or stop.method is None:
             return None
@@ -299,15 +312,15 @@ class Cycle:
 
     def _decide(
         self,
-        candidate: Candidate,
+        candidate: TargetCandidate,
         *,
         action: Action | None = None,
-        rung: Rung | None = None,
+        rung: LadderStep | None = None,
         refusal: Refusal | None = None,
         order: Order | None = None,
     ) -> None:
         """Hand a decision out, with what it rests on."""
-        gauges = self._gauges.get(candidate.key)
+        condition_states = self._condition_states.get(candidate.key)
         self.decisions.append(
             Decision(
                 policy=self.policy,
@@ -317,10 +330,10 @@ class Cycle:
                 refusal=refusal,
                 order=order,
                 held=self._now - self._watches[candidate.key].since,
-                readings=gauges.readings(self.policy.when) if gauges else (),
+                readings=condition_states.readings(self.policy.when) if condition_states else (),
             )
         )
 
 
-def _is_in_act(stop: Rung, kill: Rung) -> bool:
+def _is_in_act(stop: LadderStep, kill: LadderStep) -> bool:
     return max(stop.grace, kill.after) <= LONGEST_IN_ACT

@@ -6,19 +6,19 @@ may be carried out: to observe and to enforce is one and the same up to the sign
 
 from dataclasses import replace
 
-from tmux_exporter.facts.remediation import Action, Outcome
+from tmux_exporter.facts.remediation import Action, ActionOutcome
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide import breaker
-from tmux_exporter.remediator.decide.candidates import Candidate, Key
-from tmux_exporter.remediator.decide.cycle import Cycle, Total
-from tmux_exporter.remediator.decide.objections import View
+from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate
+from tmux_exporter.remediator.decide.cycle import PolicyCycle, SharedBudget
+from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold
-from tmux_exporter.remediator.decide.state import PolicyState, State, Verdict, Watch
+from tmux_exporter.remediator.decide.state import PolicyState, State, Verdict, WatchedTarget
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 
-_UNTOUCHED = frozenset({Outcome.REFUSED, Outcome.VANISHED})
+_UNTOUCHED = frozenset({ActionOutcome.REFUSED, ActionOutcome.VANISHED})
 """Outcomes of acts in which nothing was signalled."""
 
 
@@ -43,11 +43,11 @@ def decide(
     pids of this process and of all above it.
     """
     state = _after_jump(policies, state, moment)
-    total = Total(policies, state.stops, moment.monotonic)
+    total = SharedBudget(policies, state.stops, moment.monotonic)
     cycles = []
     for policy in policies.policies:
-        view = View(policy=policy, report=report, moment=moment, own=own, holds=holds)
-        cycle = Cycle(view, state, state.policies.get(policy.name, PolicyState()), total)
+        view = ReportView(policy=policy, report=report, moment=moment, own=own, holds=holds)
+        cycle = PolicyCycle(view, state, state.policies.get(policy.name, PolicyState()), total)
         cycle.run()
         cycles.append(cycle)
     after = {cycle.policy.name: cycle.state for cycle in cycles}
@@ -56,7 +56,7 @@ def decide(
         matches={cycle.policy.name: cycle.matches for cycle in cycles},
         blind=not report.collector_success.get("processes", False),
         plan=tuple(order for cycle in cycles for order in cycle.plan),
-        opened=frozenset(name for name, each in after.items() if each.circuit.is_open),
+        opened=frozenset(name for name, each in after.items() if each.breaker_state.is_open),
         state=replace(state, policies=after, stops=total.counted),
     )
 
@@ -64,8 +64,8 @@ def decide(
 def note(
     state: State,
     order: Order,
-    candidate: Candidate,
-    outcomes: tuple[tuple[Action, Outcome], ...],
+    candidate: TargetCandidate,
+    outcomes: tuple[tuple[Action, ActionOutcome], ...],
     *,
     report: Report,
     now: float,
@@ -80,19 +80,19 @@ def note(
     if _UNTOUCHED.issuperset(results.values()):
         state = _taken_back(state, policy, candidate.key, report.interval_seconds, now)
     before = state.policies.get(policy.name, PolicyState())
-    circuit, watches = before.circuit, dict(before.watches)
+    breaker_state, watches = before.breaker_state, dict(before.watches)
     if not _UNTOUCHED.issuperset(results.values()) and (watch := watches.get(candidate.key)) is not None:
         watches[candidate.key] = replace(watch, refused=0, retry_at=None)
-    if Outcome.DONE in results.values():
-        circuit = breaker.ended(circuit, policy.breaker, candidate, report, now)
-    elif Outcome.SURVIVED in results.values():
+    if ActionOutcome.DONE in results.values():
+        breaker_state = breaker.ended(breaker_state, policy.breaker, candidate, report, now)
+    elif ActionOutcome.SURVIVED in results.values():
         if (watch := watches.get(candidate.key)) is not None:
             watches[candidate.key] = replace(watch, survived=True)
         if Action.KILL in results or policy.kill is None:
-            circuit = breaker.survived(circuit, policy.breaker, now)
+            breaker_state = breaker.survived(breaker_state, policy.breaker, now)
     else:
-        circuit = replace(circuit, tried_at=None)
-    after = replace(before, circuit=circuit, watches=watches)
+        breaker_state = replace(breaker_state, tried_at=None)
+    after = replace(before, breaker_state=breaker_state, watches=watches)
     return replace(state, policies={**state.policies, policy.name: after})
 
 
@@ -129,17 +129,17 @@ def reloaded(before: PolicySet, after: PolicySet, state: State, moment: Moment) 
     now = moment.monotonic
     unchanged = {each.name for each in after.policies if each in before.policies}
     policies = {
-        name: each if name in unchanged else replace(each, gauges={}, watches=_anew(each, now))
+        name: each if name in unchanged else replace(each, condition_states={}, watches=_anew(each, now))
         for name, each in state.policies.items()
         if name in {policy.name for policy in after.policies}
     }
     return replace(state, since=now, jumped=False, policies=policies)
 
 
-def _anew(state: PolicyState, now: float) -> dict[Key, Watch]:
+def _anew(state: PolicyState, now: float) -> dict[Key, WatchedTarget]:
     """What was matched, as if it had been seen never before, but for what was done to it."""
     return {
-        key: Watch(
+        key: WatchedTarget(
             since=now,
             judged_at=now,
             seen_at=each.seen_at,
@@ -158,5 +158,5 @@ def _after_jump(policies: PolicySet, state: State, moment: Moment) -> State:
     offset = moment.wall - moment.monotonic
     if abs(offset - state.offset) <= min(each.clock_jump for each in policies.policies):
         return replace(state, offset=offset)
-    kept = {name: replace(each, watches={}, gauges={}) for name, each in state.policies.items()}
+    kept = {name: replace(each, watches={}, condition_states={}) for name, each in state.policies.items()}
     return State(since=moment.monotonic, offset=offset, jumped=True, policies=kept, stops=state.stops)

@@ -1,7 +1,7 @@
 """What no policy overrides, as far as /proc shows it of processes that are held by pidfds.
 
-`gather` boils down what was read to a few facts, and these are what the audit keeps; PROOFS judge them. Every
-row that is for a method must agree; the first that does not gives the refusal.
+`gather` boils down what was read to a few facts, and these are what the audit keeps; LAST_CHECKS judge
+them. Every row that is for a method must agree; the first that does not gives the refusal.
 """
 
 import posixpath
@@ -18,7 +18,7 @@ from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
 
 
-class Around(NamedTuple):
+class ProcessContext(NamedTuple):
     """What is asked of few processes only; None where it could not be read.
 
     `unit` is the innermost systemd unit, empty where there is none. `reachable` says that it has a socket at
@@ -30,7 +30,7 @@ class Around(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class TargetProcess:
     """One process that is to be signalled; None is what could not be read.
 
     `is_service` says that it is in a service of systemd that is not a tmux server's own, `holds_server` that
@@ -50,7 +50,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ProcessEvidence:
     """What /proc shows of all that is to be signalled, in that order.
 
     `children` are the living ones of the first, `named` is the hash that the policy names, `uid` and `own`
@@ -60,7 +60,7 @@ class Evidence:
     """
 
     method: Method
-    members: tuple[Member, ...]
+    members: tuple[TargetProcess, ...]
     children: tuple[ProcessId, ...]
     complete: bool
     uid: int
@@ -72,7 +72,7 @@ class Evidence:
     is_first_sleep: bool = False
 
 
-def members_of(order: Order) -> tuple[ProcessId, ...]:
+def target_processes(order: Order) -> tuple[ProcessId, ...]:
     """All that is held while it is judged; of a scheduler without a sleep its shell, twice."""
     processes = order.target.processes
     return (processes[0], processes[-1]) if order.method is Method.SCHEDULER_PAIR else processes[:1]
@@ -81,13 +81,13 @@ def members_of(order: Order) -> tuple[ProcessId, ...]:
 def gather(
     table: ProcessTable,
     order: Order,
-    around: Mapping[ProcessId, Around],
+    around: Mapping[ProcessId, ProcessContext],
     uid: int,
     own: frozenset[int],
-) -> Evidence | None:
+) -> ProcessEvidence | None:
     """The evidence for an order; None where one of its processes is gone, or another one has its pid."""
     found: list[Process] = []
-    for each in members_of(order):
+    for each in target_processes(order):
         process = table.processes.get(each.pid)
         if process is None or process.id != each or not process.alive:
             return None
@@ -96,7 +96,7 @@ def gather(
     script = _script(first) if order.method is Method.SCHEDULER_PAIR else None
     children = [each.id for each in table.processes.values() if each.ppid == first.id.pid and each.alive]
     servers = servers_in(table)
-    return Evidence(
+    return ProcessEvidence(
         method=order.method,
         members=tuple(_member(each, table, servers, around) for each in found),
         children=tuple(children),
@@ -139,12 +139,15 @@ def _is_tmux(process: Process) -> bool:
 
 
 def _member(
-    process: Process, table: ProcessTable, servers: tuple[Process, ...], around: Mapping[ProcessId, Around]
-) -> Member:
-    mine = around.get(process.id, Around(None, None))
-    units = {each.id: around.get(each.id, Around(None, None)).unit for each in servers}
+    process: Process,
+    table: ProcessTable,
+    servers: tuple[Process, ...],
+    around: Mapping[ProcessId, ProcessContext],
+) -> TargetProcess:
+    mine = around.get(process.id, ProcessContext(None, None))
+    units = {each.id: around.get(each.id, ProcessContext(None, None)).unit for each in servers}
     beside = [each for each in servers if mine.unit and units[each.id] == mine.unit]
-    return Member(
+    return TargetProcess(
         process=process.id,
         parent=process.ppid,
         uid=process.uid,
@@ -189,79 +192,79 @@ def _script(process: Process) -> PureScript | None:
     return found if isinstance(found, PureScript) else None
 
 
-def lists_every_child(evidence: Evidence) -> bool:
+def lists_every_child(evidence: ProcessEvidence) -> bool:
     """A child that could not be seen may be a tmux that is already typing."""
     return evidence.complete
 
 
-def are_of_this_user(evidence: Evidence) -> bool:
+def are_of_this_user(evidence: ProcessEvidence) -> bool:
     """All run as the user who runs us."""
     return all(each.uid == evidence.uid for each in evidence.members)
 
 
-def are_no_tmux(evidence: Evidence) -> bool:
+def are_no_tmux(evidence: ProcessEvidence) -> bool:
     """None is a tmux, by its name or by its program: a server looks like an orphan in everything else."""
     return not any(each.is_tmux for each in evidence.members)
 
 
-def hold_no_server(evidence: Evidence) -> bool:
+def hold_no_server(evidence: ProcessEvidence) -> bool:
     """None is older than a tmux server of its own service of systemd: that may end with it."""
     return all(each.holds_server is False for each in evidence.members)
 
 
-def are_not_above_us(evidence: Evidence) -> bool:
+def are_not_above_us(evidence: ProcessEvidence) -> bool:
     """None is this process or above it."""
     return evidence.own.isdisjoint(each.process.pid for each in evidence.members)
 
 
-def are_not_protected(evidence: Evidence) -> bool:
+def are_not_protected(evidence: ProcessEvidence) -> bool:
     """No policy file protects one of them by the name of its process or of its program."""
     return not evidence.is_protected
 
 
-def are_at_home(evidence: Evidence) -> bool:
+def are_at_home(evidence: ProcessEvidence) -> bool:
     """None lives in another pid namespace, or sees files of its own, as in a container."""
     return all(each.is_at_home for each in evidence.members)
 
 
-def are_no_service(evidence: Evidence) -> bool:
+def are_no_service(evidence: ProcessEvidence) -> bool:
     """None is in a service: that is systemd's to end, which would only start it again."""
     return all(each.is_service is False for each in evidence.members)
 
 
-def are_out_of_reach(evidence: Evidence) -> bool:
+def are_out_of_reach(evidence: ProcessEvidence) -> bool:
     """None has a socket at which others reach it."""
     if OptIn.LISTENING_SOCKET in evidence.allow:
         return True
     return all(each.is_reachable is False for each in evidence.members)
 
 
-def is_a_shell(evidence: Evidence) -> bool:
+def is_a_shell(evidence: ProcessEvidence) -> bool:
     """The program file is a shell's: a command line may quote anything."""
     return evidence.members[0].is_shell
 
 
-def is_a_pure_scheduler(evidence: Evidence) -> bool:
+def is_a_pure_scheduler(evidence: ProcessEvidence) -> bool:
     """The shell's command line says sleep, then send-keys, and nothing else."""
     return evidence.is_pure
 
 
-def has_only_its_sleep(evidence: Evidence) -> bool:
+def has_only_its_sleep(evidence: ProcessEvidence) -> bool:
     """The one child of the shell is that sleep: with another one it is already firing."""
     return evidence.children == (evidence.members[-1].process,)
 
 
-def sleeps_its_first_sleep(evidence: Evidence) -> bool:
+def sleeps_its_first_sleep(evidence: ProcessEvidence) -> bool:
     """The sleep is one, and the first of the script where that is pure."""
     return evidence.is_first_sleep
 
 
-def is_no_shell(evidence: Evidence) -> bool:
+def is_no_shell(evidence: ProcessEvidence) -> bool:
     """An agent is no shell: that would be what somebody types into."""
     return not evidence.members[0].is_shell
 
 
-def is_what_was_named(evidence: Evidence) -> bool:
+def is_what_was_named(evidence: ProcessEvidence) -> bool:
     """Its command line is the one that somebody has named by its hash."""
     return bool(evidence.named) and evidence.members[0].argv_sha256 == evidence.named
 
@@ -272,37 +275,37 @@ AGENT = frozenset({Method.AGENT_PROCESS})
 LEAKED = frozenset({Method.LEAKED_PROCESS})
 
 
-class Proof(NamedTuple):
+class LastCheck(NamedTuple):
     """A reason, the function that has to be true for it not to be given, and what it is asked of."""
 
     refusal: Refusal
-    holds: Callable[[Evidence], bool]
+    holds: Callable[[ProcessEvidence], bool]
     methods: frozenset[Method] = ALL
 
 
-PROOFS = (
-    Proof(Refusal.BLIND, lists_every_child),
-    Proof(Refusal.OTHER_UID, are_of_this_user),
-    Proof(Refusal.TMUX_SERVER, are_no_tmux),
-    Proof(Refusal.TMUX_SERVER, hold_no_server),
-    Proof(Refusal.OWN_PROCESS, are_not_above_us),
-    Proof(Refusal.PROTECTED, are_not_protected),
-    Proof(Refusal.NAMESPACE, are_at_home),
-    Proof(Refusal.SERVICE, are_no_service),
-    Proof(Refusal.LISTENING_SOCKET, are_out_of_reach),
-    Proof(Refusal.EVIDENCE, is_a_shell, PAIR),
-    Proof(Refusal.EVIDENCE, is_a_pure_scheduler, PAIR),
-    Proof(Refusal.EVIDENCE, has_only_its_sleep, PAIR),
-    Proof(Refusal.EVIDENCE, sleeps_its_first_sleep, PAIR),
-    Proof(Refusal.EVIDENCE, is_no_shell, AGENT),
-    Proof(Refusal.EVIDENCE, is_what_was_named, LEAKED),
+LAST_CHECKS = (
+    LastCheck(Refusal.BLIND, lists_every_child),
+    LastCheck(Refusal.OTHER_UID, are_of_this_user),
+    LastCheck(Refusal.TMUX_SERVER, are_no_tmux),
+    LastCheck(Refusal.TMUX_SERVER, hold_no_server),
+    LastCheck(Refusal.OWN_PROCESS, are_not_above_us),
+    LastCheck(Refusal.PROTECTED, are_not_protected),
+    LastCheck(Refusal.NAMESPACE, are_at_home),
+    LastCheck(Refusal.SERVICE, are_no_service),
+    LastCheck(Refusal.LISTENING_SOCKET, are_out_of_reach),
+    LastCheck(Refusal.EVIDENCE, is_a_shell, PAIR),
+    LastCheck(Refusal.EVIDENCE, is_a_pure_scheduler, PAIR),
+    LastCheck(Refusal.EVIDENCE, has_only_its_sleep, PAIR),
+    LastCheck(Refusal.EVIDENCE, sleeps_its_first_sleep, PAIR),
+    LastCheck(Refusal.EVIDENCE, is_no_shell, AGENT),
+    LastCheck(Refusal.EVIDENCE, is_what_was_named, LEAKED),
 )
 
 
-def objection(evidence: Evidence) -> Proof | None:
+def failed_check(evidence: ProcessEvidence) -> LastCheck | None:
     """The first proof that fails; None if all hold."""
     return next(
-        (each for each in PROOFS if evidence.method in each.methods and not each.holds(evidence)), None
+        (each for each in LAST_CHECKS if evidence.method in each.methods and not each.holds(evidence)), None
     )
 
 

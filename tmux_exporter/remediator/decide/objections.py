@@ -6,17 +6,22 @@ from dataclasses import dataclass, replace
 from tmux_exporter.facts.remediation import Refusal
 from tmux_exporter.facts.report import PaneReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.decide.candidates import Candidate, is_for, population, target_of
-from tmux_exporter.remediator.decide.conditions import gauge
-from tmux_exporter.remediator.decide.protection import Hold, shield
+from tmux_exporter.remediator.decide.candidates import (
+    TargetCandidate,
+    fits_match,
+    target_of,
+    targets_in_scope,
+)
+from tmux_exporter.remediator.decide.conditions import evaluate
+from tmux_exporter.remediator.decide.protection import Hold, protection_refusal
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, refusal, sees_its_servers
 from tmux_exporter.remediator.policies.metrics import Subject
 from tmux_exporter.remediator.policies.policy import Policy
 
-UNSEEN = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
+INCOMPLETE_VIEW = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
 """Reasons that say that there was no complete look at all."""
 
-TOUCH = frozenset(
+ONLY_AGAINST_ENDING = frozenset(
     {
         Refusal.STATE,
         Refusal.PANE_SHELL,
@@ -27,12 +32,12 @@ TOUCH = frozenset(
 )
 """Reasons that speak against ending something, and not against telling of it."""
 
-_ALWAYS_TOLD = TOUCH | {Refusal.NOT_A_PAIR, Refusal.TOO_LATE}
+_ALWAYS_TOLD = ONLY_AGAINST_ENDING | {Refusal.NOT_A_PAIR, Refusal.TOO_LATE}
 """Reasons that do not matter where nothing would be ended anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ReportView:
     """One report, at one moment, as a policy looks at it."""
 
     policy: Policy
@@ -46,7 +51,7 @@ class View:
         """Whether the processes could not all be listed."""
         return not self.report.collector_success.get("processes", False)
 
-    def veto(self, candidate: Candidate) -> Refusal | None:
+    def veto(self, candidate: TargetCandidate) -> Refusal | None:
         """Why it must be left alone by what is seen of it."""
         case = self._case(candidate)
         if case is None:
@@ -54,30 +59,30 @@ class View:
         reason = refusal(case)
         return None if self.policy.stop is None and reason in _ALWAYS_TOLD else reason
 
-    def shield(self, candidate: Candidate) -> Refusal | None:
+    def protection(self, candidate: TargetCandidate) -> Refusal | None:
         """Why it must be left alone by somebody's word."""
-        return shield(self.policy, candidate, self.report, self.holds, self.moment.wall)
+        return protection_refusal(self.policy, candidate, self.report, self.holds, self.moment.wall)
 
-    def judged_at(self, candidate: Candidate) -> float | None:
+    def judged_at(self, candidate: TargetCandidate) -> float | None:
         """When the oldest listing was taken that it is judged by, monotonic; None where one never was."""
         case = self._case(candidate)
         return self._listed_at(candidate) if case is None else case.judged_at
 
-    def is_unknown(self, candidate: Candidate) -> bool:
+    def is_unknown(self, candidate: TargetCandidate) -> bool:
         """Whether nobody can say now what it is, for want of a complete answer of tmux."""
         subject = candidate.subject
         if isinstance(subject, SchedulerReport):
             case = self._case(candidate) if subject.state is SchedulerState.UNKNOWN else None
             return case is not None and not sees_its_servers(case)
-        return self.veto(candidate) in UNSEEN
+        return self.veto(candidate) in INCOMPLETE_VIEW
 
     def objection(self, subject: Subject) -> Refusal | None:
         """Why it is left alone although it was decided on: this look shows no match, or somebody's word.
 
         How fast a figure grows one look cannot tell; a level must not be cleared.
         """
-        candidate = Candidate(target=target_of(subject), subject=subject)
-        shown = {each.key for each in population(self.policy, self.report)}
+        candidate = TargetCandidate(target=target_of(subject), subject=subject)
+        shown = {each.key for each in targets_in_scope(self.policy, self.report)}
         when = replace(
             self.policy.when,
             conditions=tuple(
@@ -87,19 +92,19 @@ class View:
                 if each.rate_over is None
             ),
         )
-        gauges = gauge(when, candidate, self.report, None, self.moment.monotonic)
-        holds = not when.conditions or gauges.verdict(when) is True
-        matches = candidate.key in shown and is_for(self.policy.match, candidate, self.report) and holds
-        return self.shield(candidate) if matches else Refusal.CHANGED
+        condition_states = evaluate(when, candidate, self.report, None, self.moment.monotonic)
+        holds = not when.conditions or condition_states.verdict(when) is True
+        matches = candidate.key in shown and fits_match(self.policy.match, candidate, self.report) and holds
+        return self.protection(candidate) if matches else Refusal.CHANGED
 
-    def _case(self, candidate: Candidate) -> Case | None:
+    def _case(self, candidate: TargetCandidate) -> Case | None:
         """For the vetoes, which are for what can be ended."""
         subject = candidate.subject
         if isinstance(subject, PaneReport | ServerReport):
             return None
         return Case(subject=subject, report=self.report, policy=self.policy, moment=self.moment, own=self.own)
 
-    def _sight(self, candidate: Candidate) -> Refusal | None:
+    def _sight(self, candidate: TargetCandidate) -> Refusal | None:
         if self.is_blind:
             return Refusal.BLIND
         server = self._server(candidate)
@@ -109,11 +114,11 @@ class View:
         age = None if taken is None else self.moment.monotonic - taken
         return Refusal.STALE if age is None or age > self.policy.max_age else None
 
-    def _listed_at(self, candidate: Candidate) -> float | None:
+    def _listed_at(self, candidate: TargetCandidate) -> float | None:
         server = self._server(candidate)
         return None if server is None else server.listing_taken_at
 
-    def _server(self, candidate: Candidate) -> ServerReport | None:
+    def _server(self, candidate: TargetCandidate) -> ServerReport | None:
         found: Iterable[ServerReport] = self.report.servers
         return next((each for each in found if each.server == candidate.target.server), None)
 
@@ -125,7 +130,7 @@ def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Calla
     """
 
     def confirm(case: Case) -> Refusal | None:
-        view = View(policy=policy, report=case.report, moment=case.moment, own=case.own, holds=holds())
+        view = ReportView(policy=policy, report=case.report, moment=case.moment, own=case.own, holds=holds())
         return view.objection(case.subject)
 
     return confirm

@@ -7,8 +7,8 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Refusal, TargetKind
 from tmux_exporter.facts.report import AgentReport, LeakReport, PaneReport, Report, SchedulerReport
 from tmux_exporter.remediator.decide.breaker import session_of
-from tmux_exporter.remediator.decide.candidates import Candidate
-from tmux_exporter.remediator.policies.policy import Pattern, Policy
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
+from tmux_exporter.remediator.policies.policy import NamePattern, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Hold:
     agent: str = ""
     pane: str = ""
 
-    def covers(self, candidate: Candidate) -> bool:
+    def covers(self, candidate: TargetCandidate) -> bool:
         """Whether it is meant."""
         target = candidate.target
         return (
@@ -38,8 +38,8 @@ class Hold:
         )
 
 
-def shield(
-    policy: Policy, candidate: Candidate, report: Report, holds: Iterable[Hold], wall: float
+def protection_refusal(
+    policy: Policy, candidate: TargetCandidate, report: Report, holds: Iterable[Hold], wall: float
 ) -> Refusal | None:
     """Why nothing may be done about this thing, whatever a policy says; None if nothing forbids it."""
     if any(each.until > wall and each.covers(candidate) for each in holds):
@@ -54,24 +54,24 @@ def shield(
     return Refusal.PROTECTED if named or _has_option(candidate, report) else None
 
 
-def _is_named(patterns: tuple[Pattern, ...], name: str) -> bool:
+def _is_named(patterns: tuple[NamePattern, ...], name: str) -> bool:
     return any(each.fits(name) for each in patterns)
 
 
-def _sessions(candidate: Candidate) -> set[str]:
+def _sessions(candidate: TargetCandidate) -> set[str]:
     """The sessions that it has to do with: the one it is counted in, and those it would type into."""
     subject = candidate.subject
     named = subject.targets if isinstance(subject, SchedulerReport) else ()
     return {candidate.target.session, *map(session_of, named)} - {""}
 
 
-def pane_of(candidate: Candidate) -> str:
+def pane_of(candidate: TargetCandidate) -> str:
     """The pane that it lives or lived in; empty where it is none's, or not known."""
     subject = candidate.subject
     return subject.pane if isinstance(subject, AgentReport | LeakReport | PaneReport) else ""
 
 
-def _has_option(candidate: Candidate, report: Report) -> bool:
+def _has_option(candidate: TargetCandidate, report: Report) -> bool:
     """Whether `@protect` is set where it lives: on its pane, or, where that is gone, in its session."""
     target, pane = candidate.target, pane_of(candidate)
     here = [each for each in report.panes if each.server == target.server]

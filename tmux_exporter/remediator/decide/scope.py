@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Report, SchedulerReport
-from tmux_exporter.remediator.decide.candidates import left_out
+from tmux_exporter.remediator.decide.candidates import targets_out_of_scope
 from tmux_exporter.remediator.policies.policy import PolicySet
 
 
 def left_out_words(policies: PolicySet, report: Report) -> dict[ProcessId, str]:
     """A sentence for each of them, by its shell."""
-    found = (each.subject for policy in policies.policies for each in left_out(policy, report))
+    found = (each.subject for policy in policies.policies for each in targets_out_of_scope(policy, report))
     return {each.process: _words(each) for each in found if isinstance(each, SchedulerReport)}
 
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.facts.remediation import Action, Refusal
-from tmux_exporter.remediator.decide.breaker import Circuit
-from tmux_exporter.remediator.decide.candidates import Candidate, Key
-from tmux_exporter.remediator.decide.conditions import Gauges
+from tmux_exporter.remediator.decide.breaker import BreakerState
+from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate
+from tmux_exporter.remediator.decide.conditions import ConditionStates
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.policies.policy import Condition, Policy, Rung
+from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy
 
 Readings = tuple[tuple[Condition, float], ...]
 """Conditions that hold, each with the value that it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class WatchedTarget:
     """What is remembered of one match.
 
     `since` is the first complete look that showed it, `judged_at` the last one that counted, `seen_at` the
@@ -47,10 +47,10 @@ class Watch:
 class PolicyState:
     """What is remembered for one policy; `stops` are those that its budgets still count."""
 
-    watches: Mapping[Key, Watch] = field(default_factory=dict)
-    gauges: Mapping[Key, Gauges] = field(default_factory=dict)
+    watches: Mapping[Key, WatchedTarget] = field(default_factory=dict)
+    condition_states: Mapping[Key, ConditionStates] = field(default_factory=dict)
     stops: tuple[tuple[float, Key], ...] = ()
-    circuit: Circuit = field(default_factory=Circuit)
+    breaker_state: BreakerState = field(default_factory=BreakerState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +77,9 @@ class Decision:
     """
 
     policy: Policy
-    candidate: Candidate
+    candidate: TargetCandidate
     action: Action | None = None
-    rung: Rung | None = None
+    rung: LadderStep | None = None
     refusal: Refusal | None = None
     order: Order | None = None
     held: float = 0.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text, setting
 from tmux_exporter.facts.remediation import Action, Method, Signal
 from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices
-from tmux_exporter.remediator.policies.policy import Channel, Part, Severity
+from tmux_exporter.remediator.policies.policy import Channel, Severity, SnapshotPart
 
 _COMMON = {"do", "after"}
 _KEYS: Mapping[Action, set[str]] = {
@@ -74,10 +74,10 @@ class ActionDoc:
     severity: Severity | None = field(
         default=None, metadata=setting(Choice(of=Severity), "How bad it is: `warning` where nothing is said.")
     )
-    what: tuple[Part, ...] = field(
+    what: tuple[SnapshotPart, ...] = field(
         default=(),
         metadata=setting(
-            choices(Part),
+            choices(SnapshotPart),
             "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` is where the "
             "threads of a Python program are, if py-spy is installed; `screen` is the last lines of its "
             "pane, and needs the flag `--snapshot-screen` besides.",

@@ -19,16 +19,16 @@ from tmux_exporter.remediator.policies.parts import (
 from tmux_exporter.remediator.policies.policy import (
     Breaker,
     Channel,
-    Part,
+    LadderStep,
     Policy,
     PolicySet,
     Protection,
-    Rung,
+    SnapshotPart,
     When,
 )
 
 _TOLD = (Channel.METRIC, Channel.LOG)
-_PARTS = tuple(part for part in Part if part is not Part.SCREEN)
+_PARTS = tuple(part for part in SnapshotPart if part is not SnapshotPart.SCREEN)
 
 
 def policies_of(document: DocumentDoc) -> PolicySet:
@@ -120,7 +120,7 @@ def _protection(made: ProtectedDoc) -> Protection:
     )
 
 
-def _rung(made: ActionDoc) -> Rung:
+def _rung(made: ActionDoc) -> LadderStep:
     said: dict[str, Any] = {
         "via": tuple(dict.fromkeys((*_TOLD, *made.via))),
         "parts": (made.what or _PARTS) if made.do is Action.SNAPSHOT else (),
@@ -131,4 +131,4 @@ def _rung(made: ActionDoc) -> Rung:
             said[name] = getattr(made, name)
     if made.approvals is not None:
         said |= {"approvals": made.approvals.required, "approval_expires": made.approvals.expires}
-    return Rung(action=made.do, after=made.after, **said)
+    return LadderStep(action=made.do, after=made.after, **said)

@@ -2,22 +2,22 @@
 
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.policies.policy import Exceeded, Match, Policy, Rung
+from tmux_exporter.remediator.policies.policy import LadderStep, OnExceed, Policy, TargetMatch
 
 ORPHANED_SCHEDULERS = Policy(
     name="orphaned-schedulers",
     mode=Mode.ENFORCE,
     description="schedulers none of whose targets exists any more",
-    match=Match(kind=TargetKind.SCHEDULER, states=(SchedulerState.DANGLING,)),
+    match=TargetMatch(kind=TargetKind.SCHEDULER, states=(SchedulerState.DANGLING,)),
     ladder=(
-        Rung(action=Action.WARN),
-        Rung(action=Action.STOP, after=300.0, method=Method.SCHEDULER_PAIR),
-        Rung(action=Action.KILL, after=3.0),
+        LadderStep(action=Action.WARN),
+        LadderStep(action=Action.STOP, after=300.0, method=Method.SCHEDULER_PAIR),
+        LadderStep(action=Action.KILL, after=3.0),
     ),
     per_cycle=5,
     per_hour=60,
     max_match=50,
     max_match_ratio=0.9,
-    on_exceed=Exceeded.RECOMMEND,
+    on_exceed=OnExceed.RECOMMEND,
 )
 """Its mode only says what it may do: without `--enforce` nothing is signalled."""

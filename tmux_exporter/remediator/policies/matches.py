@@ -10,7 +10,7 @@ from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, parse_hash, patterns
-from tmux_exporter.remediator.policies.policy import Match
+from tmux_exporter.remediator.policies.policy import TargetMatch
 
 _STATES: Mapping[str, type[SchedulerState] | type[AgentState]] = {
     TargetKind.SCHEDULER: SchedulerState,
@@ -113,10 +113,10 @@ def check_match(made: object) -> None:
         raise MisfitError("this would match everything that leaked; add leak_kind or cmdline_sha256")
 
 
-def match_of(made: MatchDoc) -> Match:
+def match_of(made: MatchDoc) -> TargetMatch:
     """The match that a checked `MatchDoc` says."""
     schedulers = made.kind is TargetKind.SCHEDULER
-    return Match(
+    return TargetMatch(
         kind=made.kind,
         servers=patterns(made.servers),
         sessions=patterns(made.sessions),

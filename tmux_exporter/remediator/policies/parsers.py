@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from tmux_exporter.config.parsers import parse_label, shown
 from tmux_exporter.config.types import Choice, Duration, ListOf, Text
-from tmux_exporter.remediator.policies.policy import Pattern
+from tmux_exporter.remediator.policies.policy import NamePattern
 
 LONGEST_PATTERN = 128
 MOST_STARS = 4
@@ -61,9 +61,9 @@ def parse_pattern(text: str) -> str:
 PATTERNS = ListOf(item=Text(what="name, or `glob:` and a pattern", parser=parse_pattern))
 
 
-def patterns(texts: tuple[str, ...]) -> tuple[Pattern, ...]:
+def patterns(texts: tuple[str, ...]) -> tuple[NamePattern, ...]:
     """What `parse_pattern` has accepted, as values."""
-    return tuple(Pattern(text.removeprefix("glob:"), glob=text.startswith("glob:")) for text in texts)
+    return tuple(NamePattern(text.removeprefix("glob:"), glob=text.startswith("glob:")) for text in texts)
 
 
 def parse_hash(text: str) -> str:

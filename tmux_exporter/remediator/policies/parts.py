@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tmux_exporter.config.types import Choice, Duration, Integer, ListOf, Section, Text, setting
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator.policies.parsers import DAY, PATTERNS, WAIT, WINDOW, parse_comm
-from tmux_exporter.remediator.policies.policy import Exceeded
+from tmux_exporter.remediator.policies.policy import OnExceed
 
 _COUNT = Integer(at_least=0, at_most=10_000)
 
@@ -36,10 +36,10 @@ class MaxMatchDoc:
     few: int | None = field(
         default=None, metadata=setting(_COUNT, "So many may match whatever share that is.")
     )
-    on_exceed: Exceeded | None = field(
+    on_exceed: OnExceed | None = field(
         default=None,
         metadata=setting(
-            Choice(of=Exceeded),
+            Choice(of=OnExceed),
             "`abort`: nothing is done and the breaker opens; `recommend`: nothing is done, a person may "
             "apply the plan.",
         ),

@@ -36,7 +36,7 @@ class Channel(StrEnum):
     PANE_MESSAGE = "pane_message"
 
 
-class Part(StrEnum):
+class SnapshotPart(StrEnum):
     """What a snapshot holds (closed list)."""
 
     STATUS = "status"
@@ -47,7 +47,7 @@ class Part(StrEnum):
     SCREEN = "screen"
 
 
-class Exceeded(StrEnum):
+class OnExceed(StrEnum):
     """What more matches than expected lead to (closed list).
 
     ABORT: nothing is done, and the breaker opens. RECOMMEND: nothing is done; all of them stay in the plan.
@@ -65,7 +65,7 @@ class OptIn(StrEnum):
     LISTENING_SOCKET = "listening_socket"
 
 
-class Pattern(NamedTuple):
+class NamePattern(NamedTuple):
     """A name, or a pattern in which `*` and `?` stand for any text and any character."""
 
     text: str
@@ -81,13 +81,13 @@ def _compiled(glob: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(glob), re.DOTALL)
 
 
-def fits(patterns: tuple[Pattern, ...], name: str) -> bool:
+def fits(patterns: tuple[NamePattern, ...], name: str) -> bool:
     """Whether one of them names `name`, or there is none."""
     return not patterns or any(each.fits(name) for each in patterns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class TargetMatch:
     """Which things of one kind; what is empty or None does not narrow.
 
     `states` are of schedulers, `agent_states` and `programs` of agents, `leak_kinds` and `argv_sha256` of
@@ -97,8 +97,8 @@ class Match:
     """
 
     kind: TargetKind
-    servers: tuple[Pattern, ...] = ()
-    sessions: tuple[Pattern, ...] = ()
+    servers: tuple[NamePattern, ...] = ()
+    sessions: tuple[NamePattern, ...] = ()
     states: tuple[SchedulerState, ...] = ()
     programs: tuple[str, ...] = ()
     agent_states: tuple[AgentState, ...] = ()
@@ -133,7 +133,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class LadderStep:
     """One step of a ladder, taken `after` so many seconds on the one before it.
 
     `via` and `severity` are of a warning, `parts` of a snapshot, `method`, `signal` and `grace` (how long the
@@ -145,7 +145,7 @@ class Rung:
     after: float = 0.0
     via: tuple[Channel, ...] = (Channel.METRIC, Channel.LOG)
     severity: Severity = Severity.WARNING
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SnapshotPart, ...] = ()
     method: Method | None = None
     signal: Signal = Signal.TERM
     grace: float = 3.0
@@ -179,10 +179,10 @@ class Protection:
     """
 
     comm: tuple[str, ...] = ()
-    exe: tuple[Pattern, ...] = ()
-    servers: tuple[Pattern, ...] = ()
-    sessions: tuple[Pattern, ...] = ()
-    agents: tuple[Pattern, ...] = ()
+    exe: tuple[NamePattern, ...] = ()
+    servers: tuple[NamePattern, ...] = ()
+    sessions: tuple[NamePattern, ...] = ()
+    agents: tuple[NamePattern, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,9 +207,9 @@ class Policy:
     name: str
     mode: Mode
     description: str = ""
-    match: Match
+    match: TargetMatch
     when: When = When()
-    ladder: tuple[Rung, ...]
+    ladder: tuple[LadderStep, ...]
     allow: tuple[OptIn, ...] = ()
     servers: tuple[str, ...] = ()
     hold: float = 300.0
@@ -226,17 +226,17 @@ class Policy:
     max_match: int = 10
     max_match_ratio: float = 0.25
     max_match_few: int = 10
-    on_exceed: Exceeded = Exceeded.ABORT
+    on_exceed: OnExceed = OnExceed.ABORT
     breaker: Breaker = Breaker()
     protected: Protection = Protection()
 
     @property
-    def stop(self) -> Rung | None:
+    def stop(self) -> LadderStep | None:
         """The step that ends the target, if one does."""
         return next((rung for rung in self.ladder if rung.action is Action.STOP), None)
 
     @property
-    def kill(self) -> Rung | None:
+    def kill(self) -> LadderStep | None:
         """The step after a stop that had no effect, if there is one."""
         return next((rung for rung in self.ladder if rung.action is Action.KILL), None)
 

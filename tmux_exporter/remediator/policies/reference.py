@@ -14,7 +14,7 @@ from tmux_exporter.remediator.policies.metrics import FIGURES
 _INTRODUCTION = """\
 # Policies
 
-<!-- Made by `make docs`; edit tmux_exporter/remediator/language/. -->
+<!-- Made by `make docs`; edit tmux_exporter/remediator/policies/. -->
 
 What `tmux-remediator` tells of and ends is said in policies: YAML files of yours, given by `--policy FILE`
 or `--policy FOLDER`. Without one the built-in policy runs, which is the first of [the shipped

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.facts.report import AgentReport, LeakReport, SchedulerReport, ServerReport
-from tmux_exporter.remediator.decide.last_checks import Evidence
+from tmux_exporter.remediator.decide.last_checks import ProcessEvidence
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.decide.vetoes import Case, Subject, pair_of
@@ -24,7 +24,7 @@ def processes_of(subject: Subject) -> tuple[ProcessId, ...]:
 
 
 def of_order(
-    order: Order, before: Action | None, evidence: Evidence | None, case: Case | None
+    order: Order, before: Action | None, evidence: ProcessEvidence | None, case: Case | None
 ) -> dict[str, object]:
     """An order and all that was known when it was carried out or refused, as JSON."""
     return {
@@ -70,7 +70,7 @@ def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
     }
 
 
-def _of_evidence(evidence: Evidence) -> dict[str, object]:
+def _of_evidence(evidence: ProcessEvidence) -> dict[str, object]:
     return {**asdict(evidence), "own": sorted(evidence.own)}
 
 

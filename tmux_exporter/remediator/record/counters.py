@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, Outcome, PolicyStatus, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus, Refusal
 
 ENDED_KEPT = 100
 """How many of the shells that were ended last are told: an exporter looks every few seconds."""
 
 
-class Tally:
+class RemediatorCounters:
     """The counters of every policy, and the shells of the schedulers that were ended."""
 
     def __init__(self, policies: Iterable[str]) -> None:
-        self._actions: dict[str, Counter[tuple[Action, Outcome]]] = {}
+        self._actions: dict[str, Counter[tuple[Action, ActionOutcome]]] = {}
         self._refusals: dict[str, Counter[Refusal]] = {}
         self.use(policies)
         self._matches: Mapping[str, int] = {}
@@ -36,7 +36,7 @@ class Tally:
         """How many things each policy matched in this cycle, and whose breaker is open."""
         self._matches, self._opened = matches, opened
 
-    def act(self, policy: str, action: Action, outcome: Outcome) -> None:
+    def act(self, policy: str, action: Action, outcome: ActionOutcome) -> None:
         """Count an action."""
         self._actions[policy][action, outcome] += 1
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.facts.report import PaneReport, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
@@ -17,7 +17,7 @@ from tmux_exporter.remediator.policies.policy import Severity
 LEVELS = {Severity.CRITICAL: logging.ERROR, Severity.WARNING: logging.WARNING, Severity.INFO: logging.INFO}
 
 
-class Reading(NamedTuple):
+class ConditionReading(NamedTuple):
     """A figure that makes something match, and its bound; both as texts with their unit."""
 
     figure: Figure
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
         return f"{self.figure.words} {self.value}, {self.bound}"
 
 
-def thing(candidate: Candidate) -> str:
+def describe_target(candidate: TargetCandidate) -> str:
     """What it is, in words."""
     subject = candidate.subject
     if not isinstance(subject, SchedulerReport):
@@ -41,25 +41,25 @@ def thing(candidate: Candidate) -> str:
     return f"a scheduler ({str(subject.state).replace('_', ' ')})"
 
 
-def warning(decision: Decision) -> str:
+def warning_text(decision: Decision) -> str:
     """What is wrong with it, in words."""
-    words = thing(decision.candidate)
+    words = describe_target(decision.candidate)
     if words == "an orphaned scheduler":
         return f"{words}: no target of it exists"
     over = " and ".join(each.figure.words for each in readings(decision))
     return f"{words}: {over} above its bound" if over else words
 
 
-def readings(decision: Decision) -> Iterator[Reading]:
+def readings(decision: Decision) -> Iterator[ConditionReading]:
     """The figures that make it match."""
     subject, least = decision.candidate.subject, decision.policy.match.history_bytes
     if isinstance(subject, PaneReport) and least is not None:
         figure = FIGURES["tmux_pane_history_bytes"]
-        yield Reading(figure, figure.told(subject.history_bytes), f"at least {figure.told(least)}")
+        yield ConditionReading(figure, figure.told(subject.history_bytes), f"at least {figure.told(least)}")
     for condition, value in decision.readings:
         figure, rate = FIGURES[condition.metric], condition.rate_over is not None
         bound = f"above {figure.told(condition.above, rate=rate)}"
-        yield Reading(figure, figure.told(value, rate=rate), bound)
+        yield ConditionReading(figure, figure.told(value, rate=rate), bound)
 
 
 def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
@@ -81,7 +81,8 @@ def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
     def line(figures: list[str]) -> str:
         facts = [", ".join([*pids, *figures]), f"for {_span(held)}" if held else ""]
         about = " ".join(filter(None, facts))
-        return f"tmux-remediator: {thing(decision.candidate)} of this session{about and f' ({about})'}{end}"
+        target = describe_target(decision.candidate)
+        return f"tmux-remediator: {target} of this session{about and f' ({about})'}{end}"
 
     while figures and len(line(figures)) > longest:
         figures.pop()

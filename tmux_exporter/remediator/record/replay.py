@@ -22,10 +22,15 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.decide.last_checks import Evidence, Member, objection, stages_refusal
+from tmux_exporter.remediator.decide.last_checks import (
+    ProcessEvidence,
+    TargetProcess,
+    failed_check,
+    stages_refusal,
+)
 from tmux_exporter.remediator.decide.order import Stage
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, Subject, refusal
-from tmux_exporter.remediator.policies.policy import Channel, OptIn, Part
+from tmux_exporter.remediator.policies.policy import Channel, OptIn, SnapshotPart
 
 Record = Mapping[str, Any]
 
@@ -77,7 +82,7 @@ def decide(record: Record) -> Refusal | None:
     if reason := stages_refusal(_stages(record["stages"]), None if before is None else Action(before)):
         return reason
     evidence = record["evidence"]
-    if evidence is not None and (failed := objection(_evidence(evidence))) is not None:
+    if evidence is not None and (failed := failed_check(_evidence(evidence))) is not None:
         return failed.refusal
     if (look := record["look"]) is not None and (reason := refusal(_case(look))) is not None:
         return reason
@@ -92,7 +97,7 @@ def _check_step(record: Record) -> None:
     if Mode(record["mode"]) is Mode.OBSERVE:
         raise ValueError("a step while it only observed")
     if record["kind"] == "snapshot":
-        if not list(map(Part, record["parts"])):
+        if not list(map(SnapshotPart, record["parts"])):
             raise ValueError("a snapshot of nothing")
     elif Channel.PANE_MESSAGE not in map(Channel, record["via"]) or record["up"] is not True:
         raise ValueError("a message that nobody asked for, or to a server that was not seen to answer")
@@ -110,9 +115,9 @@ def _id(value: Iterable[int]) -> ProcessId:
     return ProcessId(int(pid), int(start_ticks))
 
 
-def _evidence(value: Record) -> Evidence:
-    members = tuple(Member(**{**each, "process": _id(each["process"])}) for each in value["members"])
-    return Evidence(
+def _evidence(value: Record) -> ProcessEvidence:
+    members = tuple(TargetProcess(**{**each, "process": _id(each["process"])}) for each in value["members"])
+    return ProcessEvidence(
         **{
             **value,
             "method": Method(value["method"]),

@@ -17,8 +17,8 @@ from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,
+    ActionOutcome,
     Mode,
-    Outcome,
     PolicyStatus,
     Refusal,
     RemediatorReport,
@@ -125,7 +125,7 @@ def _policy(value: Mapping[str, Any]) -> PolicyStatus:
         matches=strict_json.count(value["matches"]),
         breaker_open=strict_json.flag(value["breaker_open"]),
         actions={
-            (Action(action), Outcome(outcome)): strict_json.count(count)
+            (Action(action), ActionOutcome(outcome)): strict_json.count(count)
             for action, outcome, count in strict_json.array(value["actions"])
         },
         refusals={

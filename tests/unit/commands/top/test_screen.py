@@ -10,13 +10,13 @@ from rich.cells import cell_len
 from tests.support.literals.report import NOW, agent, example_report, large_report, session
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
-from tmux_exporter.commands.top.screen import View, frame, page, rows_of
+from tmux_exporter.commands.top.screen import ScreenView, frame, page, rows_of
 from tmux_exporter.commands.top.terminal import keys_of
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.report_json import render
 
-VIEW = View(sort=Sort.STATE, filter="", source="own samples every 2 s")
+VIEW = ScreenView(sort=Sort.STATE, filter="", source="own samples every 2 s")
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 

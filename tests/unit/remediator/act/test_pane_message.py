@@ -13,12 +13,12 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.act.pane_message import LONGEST, is_plain
-from tmux_exporter.remediator.decide.candidates import Candidate, target_of
+from tmux_exporter.remediator.decide.candidates import TargetCandidate, target_of
 from tmux_exporter.remediator.decide.state import Decision, Readings
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.metrics import FIGURES, Subject
-from tmux_exporter.remediator.policies.policy import Condition, Match, Policy
-from tmux_exporter.remediator.record.log_fields import fields, pane_line, warning
+from tmux_exporter.remediator.policies.policy import Condition, Policy, TargetMatch
+from tmux_exporter.remediator.record.log_fields import fields, pane_line, warning_text
 
 P = ORPHANED_SCHEDULERS
 EVIL = "#(reboot); kill-server\n"
@@ -33,7 +33,7 @@ SUBJECTS: dict[str, Subject] = {
 
 
 def decision(subject: Subject, policy: Policy = P, **more: Any) -> Decision:
-    candidate = Candidate(target=target_of(subject), subject=subject)
+    candidate = TargetCandidate(target=target_of(subject), subject=subject)
     return Decision(policy=policy, candidate=candidate, action=Action.WARN, rung=policy.ladder[0], **more)
 
 
@@ -99,7 +99,7 @@ def test_the_log_says_which_figures_are_above_which_bounds_and_since_when() -> N
         "tmux_agent_open_fds", 1 / 60, 0.1, 60
     )
     told = decision(SUBJECTS["agent"], readings=both, held=100.0)
-    assert warning(told) == "an agent: fd utilization and open fds above its bound"
+    assert warning_text(told) == "an agent: fd utilization and open fds above its bound"
     found = fields(told, 1_700_000_100.0)
     assert found["figures"] == (
         "tmux_agent_fd_utilization_ratio 0.912, above 0.8; tmux_agent_open_fds 6 per min, above 1 per min"
@@ -109,7 +109,7 @@ def test_the_log_says_which_figures_are_above_which_bounds_and_since_when() -> N
 
 
 def test_a_pane_with_a_long_history_says_how_long() -> None:
-    match = Match(kind=TargetKind.PANE, history_bytes=64 * 2**20)
+    match = TargetMatch(kind=TargetKind.PANE, history_bytes=64 * 2**20)
     told = decision(replace(pane("a", "b", "%1"), history_bytes=70 * 2**20), replace(P, match=match))
     assert fields(told, 0.0)["figures"] == "tmux_pane_history_bytes 70MiB, at least 64MiB"
-    assert warning(told) == "a pane: history above its bound"
+    assert warning_text(told) == "a pane: history above its bound"

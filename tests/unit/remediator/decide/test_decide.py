@@ -18,30 +18,35 @@ from tests.support.remediator.orphans import (
     seen,
     with_stop,
 )
-from tmux_exporter.commands.views.matches import live_view
+from tmux_exporter.commands.views.matches import matches_view
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, Method, Mode, Outcome, Refusal, Signal, TargetKind
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, Refusal, Signal, TargetKind
 from tmux_exporter.facts.report import AgentReport, Report
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.decide.candidates import Candidate, is_for, population, target_of
-from tmux_exporter.remediator.decide.conditions import Gauges, gauge
+from tmux_exporter.remediator.decide.candidates import (
+    TargetCandidate,
+    fits_match,
+    target_of,
+    targets_in_scope,
+)
+from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
 from tmux_exporter.remediator.decide.decide import note
 from tmux_exporter.remediator.decide.order import Stage
-from tmux_exporter.remediator.decide.protection import Hold, shield
+from tmux_exporter.remediator.decide.protection import Hold, protection_refusal
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import (
     Breaker,
     Condition,
-    Exceeded,
-    Match,
+    LadderStep,
+    NamePattern,
+    OnExceed,
     OptIn,
-    Pattern,
     Policy,
     PolicySet,
     Protection,
-    Rung,
+    TargetMatch,
     When,
 )
 
@@ -51,14 +56,16 @@ MEMORY = Condition(metric="tmux_agent_memory_bytes", above=4.0 * GIB, clear_belo
 BIG = Policy(
     name="big",
     mode=Mode.ENFORCE,
-    match=Match(kind=TargetKind.AGENT, programs=("claude",)),
+    match=TargetMatch(kind=TargetKind.AGENT, programs=("claude",)),
     when=When(conditions=(MEMORY,)),
     ladder=(
-        Rung(action=Action.WARN),
-        Rung(action=Action.SNAPSHOT),
-        Rung(action=Action.THROTTLE, after=60.0),
-        Rung(action=Action.STOP, after=120.0, method=Method.AGENT_PROCESS, signal=Signal.INT, grace=30.0),
-        Rung(action=Action.KILL, after=30.0),
+        LadderStep(action=Action.WARN),
+        LadderStep(action=Action.SNAPSHOT),
+        LadderStep(action=Action.THROTTLE, after=60.0),
+        LadderStep(
+            action=Action.STOP, after=120.0, method=Method.AGENT_PROCESS, signal=Signal.INT, grace=30.0
+        ),
+        LadderStep(action=Action.KILL, after=30.0),
     ),
     hold=60.0,
     warmup=0.0,
@@ -76,7 +83,7 @@ def shown(*agents: AgentReport, attached: int = 0) -> Report:
     return seen(agents=agents, sessions=(of,), panes=(pane("default", "work", "%3"),))
 
 
-def done(cycles: Cycles, decision: Decision, *outcomes: tuple[Action, Outcome], report: Report) -> None:
+def done(cycles: Cycles, decision: Decision, *outcomes: tuple[Action, ActionOutcome], report: Report) -> None:
     """Tell what came of an act."""
     assert decision.order is not None
     cycles.state = note(
@@ -113,29 +120,33 @@ def stopped(policy: Policy = BIG) -> tuple[Cycles, Decision]:
 
 def test_a_kill_comes_later_and_only_after_a_stop_in_vain() -> None:
     cycles, stop = stopped()
-    done(cycles, stop, (Action.STOP, Outcome.SURVIVED), report=shown(coder()))
+    done(cycles, stop, (Action.STOP, ActionOutcome.SURVIVED), report=shown(coder()))
     kills = [decision for _, decision in cycles.run(shown(coder()), 100) if decision.action is Action.KILL]
     assert len(kills) == 1
     assert kills[0].order is not None
     assert kills[0].order.stages == (Stage(action=Action.KILL, signal=Signal.KILL, seconds=BIG.gone_within),)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.VANISHED, Outcome.FAILED, None])
-def test_no_kill_without_a_stop_in_vain(outcome: Outcome | None) -> None:
+@pytest.mark.parametrize(
+    "outcome", [ActionOutcome.REFUSED, ActionOutcome.VANISHED, ActionOutcome.FAILED, None]
+)
+def test_no_kill_without_a_stop_in_vain(outcome: ActionOutcome | None) -> None:
     cycles, stop = stopped()
     if outcome is not None:
         done(cycles, stop, (Action.STOP, outcome), report=shown(coder()))
     later = [action for _, action in taken(cycles.run(shown(coder()), BIG.cooldown - 100))]
     assert "kill" not in later
     # What signalled nothing is tried again.
-    assert ("stop" in later) is (outcome in (Outcome.REFUSED, Outcome.VANISHED))
+    assert ("stop" in later) is (outcome in (ActionOutcome.REFUSED, ActionOutcome.VANISHED))
 
 
-NOTHING_SENT = [(Action.STOP, Outcome.REFUSED), (Action.STOP, Outcome.VANISHED)]
+NOTHING_SENT = [(Action.STOP, ActionOutcome.REFUSED), (Action.STOP, ActionOutcome.VANISHED)]
 
 
 @pytest.mark.parametrize("outcome", NOTHING_SENT)
-def test_a_try_that_signalled_nothing_comes_again_and_ever_later(outcome: tuple[Action, Outcome]) -> None:
+def test_a_try_that_signalled_nothing_comes_again_and_ever_later(
+    outcome: tuple[Action, ActionOutcome],
+) -> None:
     cycles, stop = stopped()
     tries = [cycles.now]
     while len(tries) < 12:
@@ -151,7 +162,7 @@ def test_a_try_that_signalled_nothing_comes_again_and_ever_later(outcome: tuple[
 
 
 @pytest.mark.parametrize("outcome", NOTHING_SENT)
-def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, Outcome]) -> None:
+def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, ActionOutcome]) -> None:
     one = replace(P, per_hour=1, per_target_per_hour=1)
     cycles = Cycles(one)
     report = seen(orphan(), orphan(600))
@@ -160,24 +171,24 @@ def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, Out
     done(cycles, first, outcome, report=report)
     assert cycles.state.stops == () and cycles.state.policies[P.name].stops == ()
     (again,) = [each for each in cycles.see(report) if each.order is not None]
-    done(cycles, again, (Action.STOP, Outcome.DONE), report=report)
+    done(cycles, again, (Action.STOP, ActionOutcome.DONE), report=report)
     assert [decision for _, decision in cycles.run(report, 1200) if decision.order is not None] == []
 
 
 def test_a_refused_kill_is_still_one_after_a_stop_in_vain() -> None:
     cycles, stop = stopped()
-    done(cycles, stop, (Action.STOP, Outcome.SURVIVED), report=shown(coder()))
+    done(cycles, stop, (Action.STOP, ActionOutcome.SURVIVED), report=shown(coder()))
     found = [decision for _, decision in cycles.run(shown(coder()), BIG.cooldown - 100) if decision.order]
     (kill,) = found
     assert kill.action is Action.KILL
-    done(cycles, kill, (Action.KILL, Outcome.REFUSED), report=shown(coder()))
+    done(cycles, kill, (Action.KILL, ActionOutcome.REFUSED), report=shown(coder()))
     (again,) = [each for each in cycles.see(shown(coder())) if each.order is not None]
     assert again.action is Action.KILL
 
 
 def test_a_kill_that_follows_at_once_is_one_order() -> None:
     quick = with_stop(BIG, grace=3.0)
-    quick = replace(quick, ladder=(*quick.ladder[:-1], Rung(action=Action.KILL, after=5.0)))
+    quick = replace(quick, ladder=(*quick.ladder[:-1], LadderStep(action=Action.KILL, after=5.0)))
     _, stop = stopped(quick)
     assert stop.order is not None
     assert [(stage.action, stage.seconds) for stage in stop.order.stages] == [("stop", 5.0), ("kill", 5.0)]
@@ -238,15 +249,15 @@ def rate(values: list[Any], over: float = 60.0, renamed_at: int | None = None) -
             Condition(metric="tmux_agent_cpu_seconds_total", above=0.9, clear_below=0.3, rate_over=over),
         )
     )
-    before: Gauges | None = None
+    before: ConditionStates | None = None
     found = []
     for number, value in enumerate(values):
         made = coder()
         one = replace(made, usage=replace(made.usage, cpu_seconds_total=value))
         if renamed_at is not None and number >= renamed_at:
             one = replace(one, session="other")
-        candidate = Candidate(target=target_of(one), subject=one)
-        before = gauge(when, candidate, seen(), before, 10.0 * number)
+        candidate = TargetCandidate(target=target_of(one), subject=one)
+        before = evaluate(when, candidate, seen(), before, 10.0 * number)
         found.append(before.verdict(when))
     return found
 
@@ -296,7 +307,7 @@ def test_what_budgets_and_numbers_refuse_is_planned_and_what_a_veto_refuses_is_n
 
 def test_more_than_expected_opens_the_breaker_where_the_policy_says_abort() -> None:
     many = [orphan(pid) for pid in range(500, 524, 2)]
-    cycles = Cycles(replace(P, max_match=10, on_exceed=Exceeded.ABORT))
+    cycles = Cycles(replace(P, max_match=10, on_exceed=OnExceed.ABORT))
     found = cycles.run(seen(*many), 1200)
     assert "stop" not in [action for _, action in taken(found)]
     assert cycles.verdict.opened == {P.name}
@@ -313,7 +324,7 @@ def test_what_survives_opens_the_breaker() -> None:
     stops = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP][:2]
     assert len(stops) == 2
     for stop, is_open in zip(stops, (False, True), strict=True):
-        outcomes = ((Action.STOP, Outcome.SURVIVED), (Action.KILL, Outcome.SURVIVED))
+        outcomes = ((Action.STOP, ActionOutcome.SURVIVED), (Action.KILL, ActionOutcome.SURVIVED))
         done(cycles, stop, *outcomes, report=report)
         cycles.see(report)
         assert (P.name in cycles.verdict.opened) is is_open
@@ -324,7 +335,7 @@ def test_what_is_missed_once_it_is_gone_opens_the_breaker() -> None:
     cycles = Cycles(P)
     report = seen(orphan(targets=("gone:0",)), sessions=others)
     (stop,) = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP]
-    done(cycles, stop, (Action.STOP, Outcome.DONE), report=report)
+    done(cycles, stop, (Action.STOP, ActionOutcome.DONE), report=report)
     cycles.see(seen(sessions=others))
     assert cycles.verdict.opened == set()
     cycles.see(seen(sessions=(*others, session("default", "gone"))))
@@ -336,7 +347,7 @@ def test_a_session_that_was_there_before_is_not_missed() -> None:
     cycles = Cycles(P)
     report = seen(orphan(targets=("gone:7",)), sessions=there)
     (stop,) = [each for _, each in cycles.run(report, 650) if each.action is Action.STOP]
-    done(cycles, stop, (Action.STOP, Outcome.DONE), report=report)
+    done(cycles, stop, (Action.STOP, ActionOutcome.DONE), report=report)
     cycles.see(seen(sessions=there))
     assert cycles.verdict.opened == set()
 
@@ -350,7 +361,7 @@ def test_an_agent_that_comes_back_again_and_again_is_left_to_a_person() -> None:
         for _, decision in cycles.run(report, 300):
             if decision.action is Action.STOP:
                 stops += 1
-                done(cycles, decision, (Action.STOP, Outcome.DONE), report=report)
+                done(cycles, decision, (Action.STOP, ActionOutcome.DONE), report=report)
                 break
     assert stops == 2
     assert cycles.verdict.opened == {"big"}
@@ -366,23 +377,30 @@ def test_an_agent_that_comes_back_again_and_again_is_left_to_a_person() -> None:
     ],
 )
 def test_a_hold_outranks_every_policy_until_it_ends(hold: Hold) -> None:
-    candidate = Candidate(target=target_of(orphan()), subject=orphan())
-    assert shield(P, candidate, seen(), (hold,), WALL) is Refusal.HELD
-    assert shield(P, candidate, seen(), (hold,), WALL + 1e6) is None
+    candidate = TargetCandidate(target=target_of(orphan()), subject=orphan())
+    assert protection_refusal(P, candidate, seen(), (hold,), WALL) is Refusal.HELD
+    assert protection_refusal(P, candidate, seen(), (hold,), WALL + 1e6) is None
     other = orphan(700, aimed=("x",), server="x", targets=("y:0",))
     if hold != Hold(until=WALL + 1e6):
-        assert shield(P, Candidate(target=target_of(other), subject=other), seen(), (hold,), WALL) is None
+        assert (
+            protection_refusal(
+                P, TargetCandidate(target=target_of(other), subject=other), seen(), (hold,), WALL
+            )
+            is None
+        )
 
 
 @pytest.mark.parametrize(
     ("protected", "spared"),
     [
-        (Protection(sessions=(Pattern("gone"),)), True),
-        (Protection(sessions=(Pattern("go*", glob=True),)), True),
-        (Protection(servers=(Pattern("default"),)), True),
+        (Protection(sessions=(NamePattern("gone"),)), True),
+        (Protection(sessions=(NamePattern("go*", glob=True),)), True),
+        (Protection(servers=(NamePattern("default"),)), True),
         (
             Protection(
-                servers=(Pattern("other"),), sessions=(Pattern("x"),), agents=(Pattern("*", glob=True),)
+                servers=(NamePattern("other"),),
+                sessions=(NamePattern("x"),),
+                agents=(NamePattern("*", glob=True),),
             ),
             False,
         ),
@@ -404,9 +422,9 @@ def test_an_option_of_tmux_protects_an_agent_and_a_session() -> None:
         cycles = Cycles(agents)
         report = replace(shown(coder()), panes=panes)
         assert (taken(cycles.run(report, 60)) == []) is spared
-    candidate = Candidate(target=target_of(orphan(session="work")), subject=orphan(session="work"))
-    assert shield(P, candidate, seen(panes=(guarded,)), (), WALL) is Refusal.PROTECTED
-    assert shield(P, candidate, seen(panes=(here,)), (), WALL) is None
+    candidate = TargetCandidate(target=target_of(orphan(session="work")), subject=orphan(session="work"))
+    assert protection_refusal(P, candidate, seen(panes=(guarded,)), (), WALL) is Refusal.PROTECTED
+    assert protection_refusal(P, candidate, seen(panes=(here,)), (), WALL) is None
 
 
 def test_two_policies_never_end_the_same_thing_in_one_cycle() -> None:
@@ -422,27 +440,27 @@ def test_two_policies_never_end_the_same_thing_in_one_cycle() -> None:
 @pytest.mark.parametrize(
     ("match", "fits"),
     [
-        (Match(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.OTHER,)), True),
-        (Match(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.AGENT,)), False),
-        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True), False),
-        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("ab",)), True),
-        (Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("cd",)), False),
-        (Match(kind=TargetKind.LEAKED_PROCESS, servers=(Pattern("default"),)), True),
-        (Match(kind=TargetKind.LEAKED_PROCESS, servers=(Pattern("other"),)), False),
-        (Match(kind=TargetKind.LEAKED_PROCESS, sessions=(Pattern("wor*", glob=True),)), True),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.OTHER,)), True),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, leak_kinds=(LeakKind.AGENT,)), False),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, opted_in=True), False),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("ab",)), True),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, opted_in=True, argv_sha256=("cd",)), False),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, servers=(NamePattern("default"),)), True),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, servers=(NamePattern("other"),)), False),
+        (TargetMatch(kind=TargetKind.LEAKED_PROCESS, sessions=(NamePattern("wor*", glob=True),)), True),
     ],
 )
-def test_which_leaks_a_match_is_for(match: Match, fits: bool) -> None:
+def test_which_leaks_a_match_is_for(match: TargetMatch, fits: bool) -> None:
     one = replace(leak("default", "work", LeakKind.OTHER, pid=500), argv_sha256="ab")
-    assert is_for(match, Candidate(target=target_of(one), subject=one), seen()) is fits
+    assert fits_match(match, TargetCandidate(target=target_of(one), subject=one), seen()) is fits
 
 
 @pytest.mark.parametrize("weak", ["by_marker", "by_folder"])
 def test_what_only_a_marker_or_a_folder_ties_is_no_candidate(weak: str) -> None:
     plain = leak("default", "work", LeakKind.OTHER, pid=500)
     tied = replace(plain, process=ProcessId(501, 1), **{weak: True})  # type: ignore[arg-type]
-    policy = replace(P, match=Match(kind=TargetKind.LEAKED_PROCESS))
-    assert [each.subject for each in population(policy, seen(leaks=(plain, tied)))] == [plain]
+    policy = replace(P, match=TargetMatch(kind=TargetKind.LEAKED_PROCESS))
+    assert [each.subject for each in targets_in_scope(policy, seen(leaks=(plain, tied)))] == [plain]
 
 
 @pytest.mark.parametrize(
@@ -459,16 +477,18 @@ def test_what_only_a_marker_or_a_folder_ties_is_no_candidate(weak: str) -> None:
 def test_which_panes_a_match_is_for(changes: dict[str, Any], fits: bool) -> None:
     one = replace(pane("default", "work", "%3"), history_bytes=5000, dead=False)
     of = replace(session("default", "work"), attached_clients=0)
-    match = Match(kind=TargetKind.PANE, **changes)
-    assert is_for(match, Candidate(target=target_of(one), subject=one), seen(sessions=(of,))) is fits
+    match = TargetMatch(kind=TargetKind.PANE, **changes)
+    assert (
+        fits_match(match, TargetCandidate(target=target_of(one), subject=one), seen(sessions=(of,))) is fits
+    )
 
 
 def test_a_pane_is_told_of_while_its_server_answers() -> None:
     policy = Policy(
         name="trim",
         mode=Mode.ENFORCE,
-        match=Match(kind=TargetKind.PANE),
-        ladder=(Rung(action=Action.WARN), Rung(action=Action.CLEAR_HISTORY)),
+        match=TargetMatch(kind=TargetKind.PANE),
+        ladder=(LadderStep(action=Action.WARN), LadderStep(action=Action.CLEAR_HISTORY)),
         hold=10.0,
         warmup=0.0,
     )
@@ -483,30 +503,32 @@ def test_a_pane_is_told_of_while_its_server_answers() -> None:
 
 def test_what_is_matched_now_is_shown_with_what_speaks_against_it_and_leaks_with_their_hash() -> None:
     one = replace(leak("default", "work", LeakKind.OTHER, pid=900), argv_sha256="ab" * 32)
-    naming = replace(P, name="leaks", match=Match(kind=TargetKind.LEAKED_PROCESS, opted_in=True))
+    naming = replace(P, name="leaks", match=TargetMatch(kind=TargetKind.LEAKED_PROCESS, opted_in=True))
     cycles = Cycles(P)
     cycles.more = (naming,)
     late = orphan(due_timestamp_seconds=WALL + 300.0)
     cycles.see(seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,)), after=290)
     policies = PolicySet(policies=(P, naming))
     report = seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,))
-    rows = live_view(policies, cycles.verdict, report).rows
+    rows = matches_view(policies, cycles.verdict, report).rows
     told = [(row.policy, row.candidate.target.processes[0].pid, row.matched, row.refusal) for row in rows]
     assert told == [
         (P.name, 600, True, "warmup"),
         (P.name, 500, True, "too_late"),
         ("leaks", 900, False, ""),
     ]
-    text = live_view(policies, cycles.verdict, report).as_table()
+    text = matches_view(policies, cycles.verdict, report).as_table()
     assert "yes, left alone: too_late" in text and "ab" * 32 in text
-    assert live_view(PolicySet(policies=(P,)), cycles.verdict, seen()).as_table() == "nothing is matched now"
+    assert (
+        matches_view(PolicySet(policies=(P,)), cycles.verdict, seen()).as_table() == "nothing is matched now"
+    )
 
 
 def test_what_is_only_told_of_may_be_in_any_state() -> None:
     telling = replace(
         P,
         match=replace(P.match, states=(SchedulerState.OPAQUE,)),
-        ladder=(Rung(action=Action.WARN),),
+        ladder=(LadderStep(action=Action.WARN),),
         warmup=0.0,
         hold=0.0,
     )

@@ -17,17 +17,17 @@ from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessT
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
 from tmux_exporter.remediator.decide import last_checks
 from tmux_exporter.remediator.decide.last_checks import (
-    Around,
-    Evidence,
+    ProcessContext,
+    ProcessEvidence,
     descendants,
+    failed_check,
     gather,
-    members_of,
-    objection,
     stages_refusal,
+    target_processes,
 )
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import OptIn, Pattern, Protection
+from tmux_exporter.remediator.policies.policy import NamePattern, OptIn, Protection
 from tmux_exporter.sources.processes.leak_details import parse_unit
 
 P = ORPHANED_SCHEDULERS
@@ -70,8 +70,8 @@ def order(
 
 
 def gathered(
-    made: Order, shown: ProcessTable, around: Mapping[ProcessId, Around] | None = None
-) -> Evidence | None:
+    made: Order, shown: ProcessTable, around: Mapping[ProcessId, ProcessContext] | None = None
+) -> ProcessEvidence | None:
     harmless = {each.id: HARMLESS for each in shown.processes.values()}
     return gather(shown, made, {**harmless, **(around or {})}, UID, OWN)
 
@@ -81,10 +81,10 @@ def evidence(
     sleep: Process = SLEEP,
     *more: Process,
     complete: bool = True,
-    around: Mapping[ProcessId, Around] | None = None,
+    around: Mapping[ProcessId, ProcessContext] | None = None,
     allow: tuple[OptIn, ...] = (),
     protected: Protection = NOTHING,
-) -> Evidence:
+) -> ProcessEvidence:
     """Of a scheduler."""
     made = order(Method.SCHEDULER_PAIR, shell, sleep, allow=allow, protected=protected)
     found = gathered(made, seen(shell, sleep, *more, complete=complete), around)
@@ -96,11 +96,11 @@ def single(
     method: Method,
     target: Process,
     *more: Process,
-    around: Mapping[ProcessId, Around] | None = None,
+    around: Mapping[ProcessId, ProcessContext] | None = None,
     allow: tuple[OptIn, ...] = (),
     named: str = NAMED,
     protected: Protection = NOTHING,
-) -> Evidence:
+) -> ProcessEvidence:
     """Of an agent or a leaked process."""
     made = order(method, target, allow=allow, named=named, protected=protected)
     found = gathered(made, seen(target, *more), around)
@@ -108,11 +108,11 @@ def single(
     return found
 
 
-def agent(target: Process = AGENT, *more: Process, **how: object) -> Evidence:
+def agent(target: Process = AGENT, *more: Process, **how: object) -> ProcessEvidence:
     return single(Method.AGENT_PROCESS, target, *more, **how)  # type: ignore[arg-type]
 
 
-def leaked(target: Process = LEAK, *more: Process, **how: object) -> Evidence:
+def leaked(target: Process = LEAK, *more: Process, **how: object) -> ProcessEvidence:
     return single(Method.LEAKED_PROCESS, target, *more, **how)  # type: ignore[arg-type]
 
 
@@ -120,16 +120,16 @@ def older(made: Process) -> Process:
     return replace(made, id=ProcessId(made.id.pid, SERVER.id.start_ticks - 1))
 
 
-def unit(name: str | None, *members: Process) -> dict[ProcessId, Around]:
-    return {each.id: Around(unit=name, reachable=False) for each in members}
+def unit(name: str | None, *members: Process) -> dict[ProcessId, ProcessContext]:
+    return {each.id: ProcessContext(unit=name, reachable=False) for each in members}
 
 
 CONTAINER = Namespaces(pid="pid:[2]", mount="mnt:[1]")
 OWN_MOUNTS = Namespaces(pid="pid:[1]", mount="mnt:[2]")
-OPEN = Around(unit="", reachable=True)
-HIDDEN = Around(unit="", reachable=None)
+OPEN = ProcessContext(unit="", reachable=True)
+HIDDEN = ProcessContext(unit="", reachable=None)
 
-DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
+DECOYS: dict[Callable[[ProcessEvidence], bool], list[ProcessEvidence]] = {
     last_checks.lists_every_child: [evidence(complete=False)],
     last_checks.are_of_this_user: [
         evidence(shell=replace(SHELL, uid=UID + 1)),
@@ -159,9 +159,9 @@ DECOYS: dict[Callable[[Evidence], bool], list[Evidence]] = {
     last_checks.are_not_protected: [
         evidence(protected=Protection(comm=("sleep",))),
         evidence(protected=Protection(comm=("bash",))),
-        evidence(protected=Protection(exe=(Pattern("/usr/bin/ba*", glob=True),))),
+        evidence(protected=Protection(exe=(NamePattern("/usr/bin/ba*", glob=True),))),
         # What it is cannot be read; the shell of a scheduler needs a program for other reasons.
-        agent(replace(AGENT, exe=None), protected=Protection(exe=(Pattern("/usr/sbin/x"),))),
+        agent(replace(AGENT, exe=None), protected=Protection(exe=(NamePattern("/usr/sbin/x"),))),
     ],
     last_checks.are_at_home: [
         evidence(shell=replace(SHELL, namespaces=CONTAINER)),
@@ -221,23 +221,23 @@ CASES = [(proof, found) for proof, decoys in DECOYS.items() for found in decoys]
 
 
 def test_every_proof_has_a_decoy() -> None:
-    assert DECOYS.keys() == {each.holds for each in last_checks.PROOFS}
+    assert DECOYS.keys() == {each.holds for each in last_checks.LAST_CHECKS}
 
 
 def test_what_is_true_is_proven() -> None:
-    assert objection(evidence()) is None
-    assert objection(evidence(SHELL, SLEEP, process(502, 501, ["x"]))) is None, "no child of the shell"
-    assert objection(evidence(SHELL, SLEEP, process(502, 500, ["x"], state="Z"))) is None, "not alive"
-    assert objection(evidence(shell=replace(SHELL, exe="/usr/bin/dash"))) is None
-    assert objection(agent()) is None
-    assert objection(leaked()) is None
+    assert failed_check(evidence()) is None
+    assert failed_check(evidence(SHELL, SLEEP, process(502, 501, ["x"]))) is None, "no child of the shell"
+    assert failed_check(evidence(SHELL, SLEEP, process(502, 500, ["x"], state="Z"))) is None, "not alive"
+    assert failed_check(evidence(shell=replace(SHELL, exe="/usr/bin/dash"))) is None
+    assert failed_check(agent()) is None
+    assert failed_check(leaked()) is None
 
 
 def test_units_that_no_tmux_server_is_the_younger_in_are_no_hindrance() -> None:
     for name in ("session-3.scope", "tmux.service", "tmux-spawn-1.scope"):
-        assert objection(evidence(SHELL, SLEEP, SERVER, around=unit(name, SHELL, SLEEP, SERVER))) is None
-    assert objection(agent(AGENT, SERVER, around=unit("agent.scope", AGENT))) is None
-    assert objection(leaked(LEAK, SERVER, around=unit("tmux.service", LEAK, SERVER))) is None
+        assert failed_check(evidence(SHELL, SLEEP, SERVER, around=unit(name, SHELL, SLEEP, SERVER))) is None
+    assert failed_check(agent(AGENT, SERVER, around=unit("agent.scope", AGENT))) is None
+    assert failed_check(leaked(LEAK, SERVER, around=unit("tmux.service", LEAK, SERVER))) is None
 
 
 LOGIN = "0::/user.slice/user-1000.slice/session-3.scope\n"
@@ -249,39 +249,41 @@ def test_a_scope_does_not_end_with_one_of_its_processes(cgroup: str) -> None:
     name = parse_unit(cgroup.encode())
     assert name.endswith(".scope")
     scheduler = older(SHELL), older(SLEEP)
-    assert objection(evidence(*scheduler, SERVER, around=unit(name, *scheduler, SERVER))) is None
-    assert objection(agent(older(AGENT), SERVER, around=unit(name, older(AGENT), SERVER))) is None
-    assert objection(leaked(older(LEAK), SERVER, around=unit(name, older(LEAK), SERVER))) is None
+    assert failed_check(evidence(*scheduler, SERVER, around=unit(name, *scheduler, SERVER))) is None
+    assert failed_check(agent(older(AGENT), SERVER, around=unit(name, older(AGENT), SERVER))) is None
+    assert failed_check(leaked(older(LEAK), SERVER, around=unit(name, older(LEAK), SERVER))) is None
 
 
 def test_the_mounts_of_a_tmux_server_are_as_good_as_ours() -> None:
     # Ours are our own where a service manager has hardened us.
     moved = [replace(each, namespaces=OWN_MOUNTS) for each in (SHELL, SLEEP, SERVER)]
-    assert objection(evidence(*moved)) is None
-    assert objection(evidence(*moved[:2])) is not None
+    assert failed_check(evidence(*moved)) is None
+    assert failed_check(evidence(*moved[:2])) is not None
 
 
 def test_only_a_listening_socket_can_be_opted_in_to() -> None:
     allow = tuple(OptIn)
-    assert objection(leaked(around={LEAK.id: OPEN}, allow=allow)) is None
+    assert failed_check(leaked(around={LEAK.id: OPEN}, allow=allow)) is None
     for proof, found in CASES:
-        held = objection(replace(found, allow=allow))
+        held = failed_check(replace(found, allow=allow))
         assert (held is None) is (proof is last_checks.are_out_of_reach), proof
 
 
 @pytest.mark.parametrize(("proof", "found"), CASES)
 def test_what_is_not_proven_is_refused_and_would_not_be_without_its_proof(
-    monkeypatch: pytest.MonkeyPatch, proof: Callable[[Evidence], bool], found: Evidence
+    monkeypatch: pytest.MonkeyPatch, proof: Callable[[ProcessEvidence], bool], found: ProcessEvidence
 ) -> None:
-    refused = objection(found)
+    refused = failed_check(found)
     assert refused is not None and refused.holds is proof
-    kept = tuple(each for each in last_checks.PROOFS if each.holds is not proof)
-    monkeypatch.setattr(last_checks, "PROOFS", kept)
-    assert objection(found) is None
+    kept = tuple(each for each in last_checks.LAST_CHECKS if each.holds is not proof)
+    monkeypatch.setattr(last_checks, "LAST_CHECKS", kept)
+    assert failed_check(found) is None
 
 
-@pytest.mark.parametrize("about", [None, Around(None, None), Around("", None), Around(None, False)])
-def test_what_could_not_be_read_is_never_in_favour(about: Around | None) -> None:
+@pytest.mark.parametrize(
+    "about", [None, ProcessContext(None, None), ProcessContext("", None), ProcessContext(None, False)]
+)
+def test_what_could_not_be_read_is_never_in_favour(about: ProcessContext | None) -> None:
     for made, members in (
         (order(Method.AGENT_PROCESS, AGENT), [AGENT]),
         (order(Method.LEAKED_PROCESS, LEAK), [LEAK]),
@@ -289,7 +291,7 @@ def test_what_could_not_be_read_is_never_in_favour(about: Around | None) -> None
     ):
         around = {} if about is None else {each.id: about for each in members}
         found = gather(seen(*members), made, around, UID, OWN)
-        assert found is not None and objection(found) is not None
+        assert found is not None and failed_check(found) is not None
 
 
 @pytest.mark.parametrize(
@@ -309,9 +311,9 @@ def test_a_pair_of_which_one_is_gone_has_no_evidence(shown: ProcessTable) -> Non
 
 def test_a_scheduler_without_a_sleep_stands_for_both_and_is_not_proven() -> None:
     lonely = order(Method.SCHEDULER_PAIR, SHELL)
-    assert members_of(lonely) == (SHELL.id, SHELL.id)
+    assert target_processes(lonely) == (SHELL.id, SHELL.id)
     found = gathered(lonely, seen(SHELL))
-    assert found is not None and objection(found) is not None
+    assert found is not None and failed_check(found) is not None
 
 
 def test_whatever_lives_below_is_found_and_no_circle_is_followed() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.support.remediator.orphans import Cycles, orphan, seen, with_stop
 from tmux_exporter.facts.remediation import Action, Mode
-from tmux_exporter.remediator.decide.breaker import Why, opened
+from tmux_exporter.remediator.decide.breaker import OpenReason, opened
 from tmux_exporter.remediator.decide.decide import reloaded
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
@@ -70,7 +70,7 @@ def test_an_open_breaker_stays_open() -> None:
     cycles = Cycles(P)
     ended(cycles, 100)
     state = cycles.state.policies[P.name]
-    open_now = replace(state, circuit=opened(state.circuit, Why.MAX_MATCH, cycles.now))
+    open_now = replace(state, breaker_state=opened(state.breaker_state, OpenReason.MAX_MATCH, cycles.now))
     cycles.state = replace(cycles.state, policies={P.name: open_now})
     change(cycles, replace(P, hold=0.0))
     ended(cycles, 10)

@@ -111,9 +111,9 @@ def test_a_decoy_is_left_alone_and_would_not_be_without_its_veto(
     (reason,) = [each.refusal for each in vetoes.VETOES if each.allows is veto]
     assert told == [reason]
     without(monkeypatch, veto)
-    if reason in objections.UNSEEN:
+    if reason in objections.INCOMPLETE_VIEW:
         # What is no complete look is no observation either: that is held by its own test.
-        monkeypatch.setattr(cycle, "UNSEEN", frozenset())
+        monkeypatch.setattr(cycle, "INCOMPLETE_VIEW", frozenset())
     assert ended(report)
 
 

@@ -27,7 +27,7 @@ from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.document import DocumentDoc
 from tmux_exporter.remediator.policies.load import load
 from tmux_exporter.remediator.policies.metrics import FIGURES, parse_number
-from tmux_exporter.remediator.policies.policy import NOT_BUILT, Breaker, Pattern, Policy, Protection
+from tmux_exporter.remediator.policies.policy import NOT_BUILT, Breaker, NamePattern, Policy, Protection
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -116,7 +116,7 @@ policies:
     assert (policy.name, policy.description, policy.mode) == ("big", "too big", Mode.RECOMMEND)
     assert policy.match.kind is TargetKind.AGENT
     assert policy.match.programs == ("claude",)
-    assert policy.match.servers == (Pattern("default"),)
+    assert policy.match.servers == (NamePattern("default"),)
     assert policy.match.agent_states == ("idle",)
     assert policy.when.one_is_enough
     memory, cpu = policy.when.conditions
@@ -140,10 +140,10 @@ policies:
     )
     assert policy.protected == Protection(
         comm=("sshd",),
-        exe=(Pattern("/usr/sbin/*", glob=True),),
-        servers=(Pattern("x"),),
-        sessions=(Pattern("prod"),),
-        agents=(Pattern("boss*", glob=True),),
+        exe=(NamePattern("/usr/sbin/*", glob=True),),
+        servers=(NamePattern("x"),),
+        sessions=(NamePattern("prod"),),
+        agents=(NamePattern("boss*", glob=True),),
     )
 
 
@@ -168,9 +168,9 @@ def test_each_value_is_in_the_digest(tmp_path: Path) -> None:
     [("prod-*", "prod-1", "my-prod-1"), ("a?c", "abc", "abbc"), ("*x*", "\nx\n", "y"), ("a.c", "a.c", "abc")],
 )
 def test_a_pattern_fits_the_whole_name(glob: str, fitting: str, other: str) -> None:
-    pattern = Pattern(glob, glob=True)
+    pattern = NamePattern(glob, glob=True)
     assert pattern.fits(fitting) and not pattern.fits(other)
-    assert Pattern(glob).fits(glob) and not Pattern(fitting).fits(other)
+    assert NamePattern(glob).fits(glob) and not NamePattern(fitting).fits(other)
 
 
 def test_each_figure_is_in_the_catalogue_and_in_the_report() -> None:

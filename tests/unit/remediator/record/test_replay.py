@@ -14,7 +14,7 @@ from tests.unit.remediator.decide.test_last_checks import SHELL, SLEEP, agent, l
 from tests.unit.remediator.decide.test_last_checks import evidence as of_pair
 from tests.unit.remediator.decide.test_vetoes import AGENT, DECOYS, LEAK, OTHERS, SEEN, SERVERLESS, case, hung
 from tmux_exporter.facts.remediation import Action, Method, Refusal
-from tmux_exporter.remediator.decide.last_checks import Evidence, objection
+from tmux_exporter.remediator.decide.last_checks import ProcessEvidence, failed_check
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.vetoes import Case, Subject, refusal
 from tmux_exporter.remediator.record.audit_fields import of_order
@@ -37,7 +37,7 @@ def record(
     kind: str,
     reason: Refusal | None = None,
     *,
-    evidence: Evidence | None,
+    evidence: ProcessEvidence | None,
     look: Case | None,
     ordered: Order = ORDER,
     before: Action | None = None,
@@ -52,9 +52,9 @@ def record(
 
 @pytest.mark.parametrize(("guard", "found"), EVIDENCE)
 def test_what_proc_showed_is_judged_again_as_it_was(
-    guard: Callable[[Evidence], bool], found: Evidence
+    guard: Callable[[ProcessEvidence], bool], found: ProcessEvidence
 ) -> None:
-    failed = objection(found)
+    failed = failed_check(found)
     assert failed is not None and failed.holds is guard
     assert decide(record("refusal", failed.refusal, evidence=found, look=None)) is failed.refusal
 
@@ -95,7 +95,7 @@ def test_a_record_of_before_is_judged_by_its_whole_sample(
     ("evidence", "look"),
     [(of_pair(), SOUND), (agent(), case(AGENT, SEEN)), (leaked(), case(LEAK, SEEN, below=(510,)))],
 )
-def test_an_act_follows_from_its_record(evidence: Evidence, look: Case) -> None:
+def test_an_act_follows_from_its_record(evidence: ProcessEvidence, look: Case) -> None:
     assert list(differences([record("intent", evidence=evidence, look=look)])) == []
 
 

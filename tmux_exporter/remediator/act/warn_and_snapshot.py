@@ -5,11 +5,11 @@ from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.facts.remediation import Action, Mode, Outcome, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import Report, ServerReport
 from tmux_exporter.remediator.act import evidence, pane_message
 from tmux_exporter.remediator.act.tmux import HungError, last_lines
-from tmux_exporter.remediator.decide.candidates import Candidate
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.protection import pane_of
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.record import audit_fields
@@ -19,13 +19,13 @@ from tmux_exporter.remediator.record.log_fields import pane_line, target_labels
 MOST_MESSAGES = 10
 """In one cycle: each takes a moment of the loop, and of the status line of somebody."""
 
-Told = tuple[Outcome, str]
+StepResult = tuple[ActionOutcome, str]
 """What came of a step, and in words."""
 
-_NOT_ASKED: Told = (Outcome.WOULD, "only observed")
+_NOT_ASKED: StepResult = (ActionOutcome.WOULD, "only observed")
 
 
-class Quiet:
+class WarnAndSnapshot:
     """Takes these steps where a mode is more than `observe`; `state` is the private folder for evidence.
 
     `screen` says whether a snapshot may hold what stands on a screen.
@@ -45,59 +45,59 @@ class Quiet:
         self._left = MOST_MESSAGES
         self._hung.clear()
 
-    def message(self, decision: Decision, report: Report, mode: Mode) -> Told:
+    def message(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
         """Show a warning to whoever looks at the session of its target."""
         if mode is Mode.OBSERVE:
             return _NOT_ASKED
         place = _place(decision.candidate, report)
         if place is None:
-            return Outcome.VANISHED, "no pane of its session is there"
+            return ActionOutcome.VANISHED, "no pane of its session is there"
         server, pane = place
         if server.server in self._hung:
-            return Outcome.FAILED, "the server does not answer"
+            return ActionOutcome.FAILED, "the server does not answer"
         if self._left <= 0:
-            return Outcome.REFUSED, f"more than {MOST_MESSAGES} in one cycle"
+            return ActionOutcome.REFUSED, f"more than {MOST_MESSAGES} in one cycle"
         self._left -= 1
 
-        def tell() -> Told:
+        def tell() -> StepResult:
             try:
                 line = pane_line(decision, mode, pane_message.LONGEST)
                 shown = pane_message.show(server, pane, line, self._uid)
             except HungError as error:
                 self._hung.add(server.server)
-                return Outcome.FAILED, str(error)
+                return ActionOutcome.FAILED, str(error)
             except CannotSeeError as error:
-                return Outcome.VANISHED, str(error)
-            return Outcome.DONE, f"shown to {shown}" if shown else "nobody looks at its session"
+                return ActionOutcome.VANISHED, str(error)
+            return ActionOutcome.DONE, f"shown to {shown}" if shown else "nobody looks at its session"
 
         record = audit_fields.of_message(decision, mode, server, pane)
         return self._on_record("message", record, Action.WARN, tell)
 
-    def snapshot(self, decision: Decision, report: Report, mode: Mode) -> Told:
+    def snapshot(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
         """Keep what a target is like; in words, where."""
         target, rung = decision.candidate.target, decision.rung
         if mode is Mode.OBSERVE:
             return _NOT_ASKED
         if rung is None or not target.processes:
-            return Outcome.VANISHED, "it has no process"
+            return ActionOutcome.VANISHED, "it has no process"
         process, parts = target.processes[0], rung.parts
         labels = {"policy": decision.policy.name, **target_labels(target)}
 
         def on_screen() -> object:
             return self._on_screen(decision.candidate, report)
 
-        def take() -> Told:
+        def take() -> StepResult:
             try:
                 path = evidence.take(self._state, process, parts, labels, clock=self._clock, screen=on_screen)
             except CannotSeeError as error:
-                return Outcome.VANISHED, str(error)
+                return ActionOutcome.VANISHED, str(error)
             except OSError as error:
-                return Outcome.FAILED, error.strerror or str(error)
-            return Outcome.DONE, str(path)
+                return ActionOutcome.FAILED, error.strerror or str(error)
+            return ActionOutcome.DONE, str(path)
 
         return self._on_record("snapshot", audit_fields.of_snapshot(decision, mode), Action.SNAPSHOT, take)
 
-    def _on_screen(self, candidate: Candidate, report: Report) -> object:
+    def _on_screen(self, candidate: TargetCandidate, report: Report) -> object:
         """The last lines of the screen of its own pane; where there are none to be had, why, in words."""
         if not self._screen:
             return "not asked for: start tmux-remediator run with --snapshot-screen"
@@ -110,16 +110,16 @@ class Quiet:
             return str(error)
 
     def _on_record(
-        self, kind: str, fields: dict[str, object], action: Action, step: Callable[[], Told]
-    ) -> Told:
+        self, kind: str, fields: dict[str, object], action: Action, step: Callable[[], StepResult]
+    ) -> StepResult:
         """Take a step, with a record on disk before it and its outcome after it."""
         if not self._audit.check():
-            return Outcome.REFUSED, Refusal.AUDIT
+            return ActionOutcome.REFUSED, Refusal.AUDIT
         try:
             number = self._audit.record(kind, **fields)
         except AuditError:
-            return Outcome.REFUSED, Refusal.AUDIT
-        told: Told = (Outcome.FAILED, "interrupted by a mistake of ours")
+            return ActionOutcome.REFUSED, Refusal.AUDIT
+        told: StepResult = (ActionOutcome.FAILED, "interrupted by a mistake of ours")
         try:
             told = step()
         finally:
@@ -130,7 +130,7 @@ class Quiet:
         return told
 
 
-def _place(candidate: Candidate, report: Report) -> tuple[ServerReport, str] | None:
+def _place(candidate: TargetCandidate, report: Report) -> tuple[ServerReport, str] | None:
     """The server of a target, and its own pane or, where that is gone, one of its session."""
     target = candidate.target
     server = next((each for each in report.servers if each.server == target.server), None)

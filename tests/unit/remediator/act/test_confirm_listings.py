@@ -11,7 +11,7 @@ from tmux_exporter.facts.process import Problem, ProcessTable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.facts.tmux import Listing, TmuxView
-from tmux_exporter.remediator.act.second_look import TwiceAsked, confirmations
+from tmux_exporter.remediator.act.confirm_listings import ConfirmingTmuxSource, confirmations
 
 EARLY, LATE = 100.0, 103.0
 FLEET = replace(listing({"work": ["shell"], "other": ["shell"]}), taken_at=EARLY)
@@ -83,7 +83,7 @@ def test_what_did_not_answer_the_first_time_is_not_confirmed() -> None:
 
 def confirmed(report: Report, before: TmuxView, after: TmuxView) -> Report:
     source = Source(before, after)
-    twice = TwiceAsked(source)  # type: ignore[arg-type]
+    twice = ConfirmingTmuxSource(source)  # type: ignore[arg-type]
     assert twice.read(table()) is before
     found = twice.confirmed(report)
     assert source.again == [False, True]
@@ -124,4 +124,4 @@ def test_without_a_server_it_rests_on_the_same_servers_being_there(after: TmuxVi
 
 def test_before_anything_was_asked_there_is_nothing_to_confirm() -> None:
     report = seen(orphan())
-    assert TwiceAsked(Source()).confirmed(report) is report  # type: ignore[arg-type]
+    assert ConfirmingTmuxSource(Source()).confirmed(report) is report  # type: ignore[arg-type]

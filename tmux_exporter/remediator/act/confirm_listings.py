@@ -12,7 +12,7 @@ from tmux_exporter.facts.tmux import Listing, ServerView, TmuxView
 from tmux_exporter.sources.tmux.source import TmuxSource
 
 
-class TwiceAsked:
+class ConfirmingTmuxSource:
     """Asks the tmux servers for a sample, and once more when that is there."""
 
     def __init__(self, source: TmuxSource) -> None:

@@ -8,8 +8,8 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, Reading
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act.second_look import TwiceAsked
-from tmux_exporter.remediator.decide.last_checks import Around
+from tmux_exporter.remediator.act.confirm_listings import ConfirmingTmuxSource
+from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.sampling.open import open_sampler, open_tmux
 from tmux_exporter.sources.processes.full_reader import ProcReader
@@ -23,7 +23,7 @@ LOOK_TIMEOUT = 0.4
 """Seconds that a tmux server has for the last look: one that hangs must not make the look at another old."""
 
 
-class World:
+class LiveView:
     """Looks anew each time."""
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
@@ -42,13 +42,15 @@ class World:
         """All processes, with nothing taken over from an earlier reading."""
         return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
 
-    def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Around]:
+    def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, ProcessContext]:
         """Unit and sockets of these processes, with nothing taken over from an earlier reading."""
         asked = tuple(processes)
         reader = LeakDetailReader(clock=self._clock, proc_root=self._root)
         units, reachable = reader.read(asked), reader.reachable(asked)
         return {
-            each: Around(unit=units[each].unit if each in units else None, reachable=reachable.get(each))
+            each: ProcessContext(
+                unit=units[each].unit if each in units else None, reachable=reachable.get(each)
+            )
             for each in asked
         }
 
@@ -58,7 +60,7 @@ class World:
         What is leaked takes two looks to tell. Its counters count nothing. Where it took long, tmux is asked
         once more at its end.
         """
-        servers = TwiceAsked(open_tmux(self._config, self._clock, self._environ))
+        servers = ConfirmingTmuxSource(open_tmux(self._config, self._clock, self._environ))
         sampler = open_sampler(self._config, self._clock, self._environ, tmux=servers, counting=False)
         started = self._clock.monotonic()
         report = sampler.sample()

@@ -45,13 +45,13 @@ def explain_once(
 ) -> Explanation:
     """Explain one thing of this machine. Raises CannotSeeError where there is none of that name."""
     log.configure(config.log.level, config.log.format)
-    return explain(target, settled_look(config, environ, earlier(config, say)))
+    return explain(target, settled_snapshot(config, environ, remembered_by_exporter(config, say)))
 
 
 def schedulers_once(config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> Report:
     """One sample for its schedulers. Raises CannotSeeError where there is nothing to see them by."""
     log.configure(config.log.level, config.log.format)
-    report = _open(config, environ, earlier(config, say)).sample()
+    report = _open(config, environ, remembered_by_exporter(config, say)).sample()
     _require_view(report, environ)
     return report
 
@@ -61,13 +61,13 @@ def leaks_once(
 ) -> tuple[Report, Mapping[ProcessId, frozenset[int]]]:
     """What is leaked, and the ports on which it listens. Raises CannotSeeError where nothing shows it."""
     log.configure(config.log.level, config.log.format)
-    report = settled_report(config, environ, earlier(config, say))
+    report = settled_report(config, environ, remembered_by_exporter(config, say))
     _require_view(report, environ)
     reader = LeakDetailReader(clock=SystemClock(), proc_root=config.processes.root)
     return report, reader.ports(leak.process for leak in report.leaks)
 
 
-def earlier(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:
+def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:
     """What the exporter that runs knows by its samples; where it cannot tell, `say` gets one line why.
 
     It saw processes in panes that are gone, of which one look has no proof any more, or only a guess.
@@ -104,7 +104,9 @@ def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[R
     return report
 
 
-def settled_look(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Snapshot:
+def settled_snapshot(
+    config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()
+) -> Snapshot:
     """One look, or a second one where that is needed to tell what is leaked."""
     sampler = _open(config, environ, known)
     snapshot = sampler.look()
