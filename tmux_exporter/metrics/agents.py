@@ -5,29 +5,20 @@ from collections.abc import Iterable, Mapping
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import AgentReport, Report
-from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue import families, family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
-from tmux_exporter.metrics.catalogue.usage import memory_source, usage_samples
+from tmux_exporter.metrics.catalogue.usage import memory_source
+from tmux_exporter.metrics.catalogue.work import AGENTS
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     """One sample per agent and family; what churns (version, window name) is only in `tmux_agent_info`."""
     agents = report.agents
-    usage = usage_samples("agent", [(_key(each), each.usage) for each in agents])
-    return (
+    return families(
+        AGENTS,
+        [(_key(each), each) for each in agents],
         family("tmux_agent_info", (_info(each) for each in agents)),
-        *(family(name, samples) for name, samples in usage.items()),
-        family(
-            "tmux_agent_same_command_processes",
-            (Sample(_key(each), each.same_command_processes) for each in agents),
-        ),
-        family("tmux_agent_up", (Sample(_key(each), float(each.up)) for each in agents)),
-        family("tmux_agent_restarts_total", (Sample(_key(each), each.restarts_total) for each in agents)),
         family("tmux_agent_state", _by_state((each, {each.state: 1.0}) for each in agents)),
-        family(
-            "tmux_agent_state_since_timestamp_seconds",
-            (Sample(_key(each), each.state_since_timestamp_seconds) for each in agents),
-        ),
         family(
             "tmux_agent_state_seconds_total",
             _by_state((each, each.state_seconds_total) for each in agents),
@@ -56,12 +47,12 @@ def _key(agent: AgentReport) -> tuple[str, ...]:
 
 
 def _info(agent: AgentReport) -> Sample:
-    said = agent.pane, agent.program, agent.version, agent.role, agent.window_name
-    return Sample((*_key(agent), *said, memory_source(agent.usage)), 1)
+    known = agent.pane, agent.program, agent.version, agent.role, agent.window_name
+    return Sample((*_key(agent), *known, memory_source(agent.usage)), 1)
 
 
 def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:
-    """Every state of every agent, 0 where nothing is told."""
+    """Every state of every agent, 0 where nothing is known."""
     return (
         Sample((*_key(agent), state), by_state.get(state, 0.0))
         for agent, by_state in values

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue.exporter import HOST
 from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 
@@ -15,11 +16,10 @@ def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
         return ()
     host = report.host or HostFacts()
     files, networks = host.filesystems, host.networks
-    return (
-        _single("memory_bytes", host.memory_bytes),
-        _single("memory_available_bytes", host.memory_available_bytes),
+    return families(
+        HOST,
+        [((), host)],
         _each("cpu_seconds_total", host.cpu_seconds),
-        _single("load1", host.load1),
         _each("disk_io_seconds_total", host.disk_io_seconds),
         _each("filesystem_size_bytes", {point: each.size_bytes for point, each in files.items()}),
         _each("filesystem_avail_bytes", {point: each.available_bytes for point, each in files.items()}),
@@ -30,18 +30,7 @@ def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
             "tmux_host_pressure_seconds_total",
             (Sample(labels, seconds) for labels, seconds in host.pressure_seconds.items()),
         ),
-        _single("processes", host.processes),
-        _single("pids", host.threads),
-        _single("pids_limit", host.threads_limit),
-        _single("ptys", host.ptys),
-        _single("ptys_limit", host.ptys_limit),
-        _single("inotify_instances", host.inotify_instances),
-        _single("inotify_instances_limit", host.inotify_instances_limit),
     )
-
-
-def _single(name: str, value: float | None) -> Family:
-    return family(f"tmux_host_{name}", () if value is None else (Sample((), value),))
 
 
 def _each(name: str, values: Mapping[str, float] | Mapping[str, int | None]) -> Family:

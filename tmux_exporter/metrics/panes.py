@@ -2,24 +2,15 @@
 
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue import families, family
 from tmux_exporter.metrics.catalogue.family import Family, Sample
-from tmux_exporter.metrics.catalogue.usage import memory_source, usage_samples
+from tmux_exporter.metrics.catalogue.tmux import PANES
+from tmux_exporter.metrics.catalogue.usage import memory_source
 
 
 def collect(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
     """One sample per pane and family."""
-    found = [((each.server, each.session, each.window, each.pane), each) for each in report.panes]
-    usage = usage_samples(
-        "pane", [(key, each.usage) for key, each in found], common_only=not settings.pane_detail
-    )
-    return (
-        family("tmux_pane_info", (Sample((*key, memory_source(each.usage)), 1) for key, each in found)),
-        family("tmux_pane_dead", (Sample(key, int(each.dead)) for key, each in found)),
-        family("tmux_pane_history_bytes", (Sample(key, each.history_bytes) for key, each in found)),
-        family("tmux_pane_history_lines", (Sample(key, each.history_lines) for key, each in found)),
-        family(
-            "tmux_pane_history_limit_lines", (Sample(key, each.history_limit_lines) for key, each in found)
-        ),
-        *(family(name, samples) for name, samples in usage.items()),
-    )
+    parts = [((each.server, each.session, each.window, each.pane), each) for each in report.panes]
+    info = (Sample((*key, memory_source(each.usage)), 1) for key, each in parts)
+    specs = [spec for spec in PANES if settings.pane_detail or not spec.option]
+    return families(specs, parts, family("tmux_pane_info", info))

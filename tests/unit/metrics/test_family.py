@@ -1,13 +1,14 @@
 """A family that contradicts its declaration is refused, and so is a declaration that contradicts itself."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tests.support.literals.planned import PLANNED
 from tests.support.literals.report import histogram
-from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec, Status, declare
 
 GOOD = Spec(
     name="tmux_thing_bytes_total",
@@ -93,3 +94,35 @@ def test_series_are_counted_as_prometheus_will() -> None:
 def test_a_family_that_is_not_declared_or_only_planned_cannot_be_built(name: str) -> None:
     with pytest.raises(ValueError, match="no built family"):
         family(name)
+
+
+def test_a_row_takes_kind_and_unit_from_the_name_and_its_lists_from_the_table() -> None:
+    closed = {"reason": ("a", "b"), "state": ("c",)}
+    row = declare(
+        "tmux_thing_bytes_total", "A thing.", subject="thing", labels=("server", "reason"), closed=closed
+    )
+    assert row == GOOD
+    taken = declare("tmux_thing_seconds", "A thing.", subject="thing", kind=Kind.HISTOGRAM)
+    assert (taken.kind, taken.unit) == (Kind.HISTOGRAM, "seconds")
+
+
+def test_a_table_reads_each_figure_and_leaves_out_what_is_not_known_or_planned() -> None:
+    def row(name: str, **also: str) -> Spec:
+        return declare(f"tmux_thing_{name}", "A thing.", subject="thing", labels=("pid",), **also)  # type: ignore[arg-type]
+
+    @dataclass
+    class Thing:
+        threads: int | None
+        usage: ProcessId
+
+    read, named, made = row("threads"), row("ticks", figure="usage.start_ticks"), row("made")
+    later = replace(row("later"), status=Status.PLANNED)
+    parts = [(("1",), Thing(2, ProcessId(1, 7))), (("3",), Thing(None, ProcessId(3, 8)))]
+    own = Family(spec=made, samples=(Sample(("1",), 5),))
+    assert families((read, made, later, named), parts, own) == (
+        Family(spec=read, samples=(Sample(("1",), 2),)),
+        own,
+        Family(spec=named, samples=(Sample(("1",), 7), Sample(("3",), 8))),
+    )
+    with pytest.raises(ValueError, match="tmux_thing_made: not a family of this table"):
+        families((read,), parts, own)

@@ -1,6 +1,7 @@
-"""Every metric family there is or will be, once: what `/metrics`, docs, boards and rules are held against."""
+"""The catalogue of metric families: `/metrics`, docs, boards and rules are checked against it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from tmux_exporter.metrics.catalogue import exporter, tmux, work
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample, Spec, Status
@@ -31,3 +32,26 @@ def family(name: str, samples: Iterable[Sample] = (), *, histograms: Iterable[Di
     if spec is None or spec.status is not Status.BUILT:
         raise ValueError(f"{name}: no built family of this name is declared")
     return Family(spec=spec, samples=tuple(samples), histograms=tuple(histograms))
+
+
+def families(
+    specs: Sequence[Spec], parts: Sequence[tuple[tuple[str, ...], object]], *made: Family
+) -> tuple[Family, ...]:
+    """The built families of a table, in its order: those `made` by the caller, else the figure of each part.
+
+    A part is a thing of the report with its label values. A figure of None gives no sample. Raises ValueError
+    where a family is of another table.
+    """
+    by_name = {each.spec.name: each for each in made}
+    for name in by_name.keys() - {spec.name for spec in specs}:
+        raise ValueError(f"{name}: not a family of this table")
+    return tuple(
+        by_name[spec.name] if spec.name in by_name else Family(spec=spec, samples=_figures(spec, parts))
+        for spec in specs
+        if spec.status is Status.BUILT
+    )
+
+
+def _figures(spec: Spec, parts: Iterable[tuple[tuple[str, ...], object]]) -> tuple[Sample, ...]:
+    read = attrgetter(spec.figure or spec.name.removeprefix(f"tmux_{spec.subject}_"))
+    return tuple(Sample(labels, value) for labels, part in parts if (value := read(part)) is not None)

@@ -1,378 +1,258 @@
 """Declared families of what stands around tmux: the exporter itself, the remediator, the host."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from functools import partial
 
 from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import CPU_MODES
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
-from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, declare
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
+HOST_OPTION = "metrics.host"
+
+_exporter = partial(declare, subject="exporter")
+_process = partial(declare, subject="process")
+_remediator = partial(declare, subject="remediator")
+_host = partial(declare, subject="host", switch=HOST_OPTION)
 
 EXPORTER = (
-    Spec(
-        name="tmux_exporter_build_info",
-        kind=Kind.INFO,
+    _exporter(
+        "tmux_exporter_build_info",
+        "Which tmux_exporter this is, and the Python that runs it.",
         labels=("version", "pythonversion"),
-        subject="exporter",
-        help="Which tmux_exporter this is, and the Python that runs it.",
     ),
-    Spec(
-        name="tmux_exporter_last_sample_timestamp_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="exporter",
-        help="When the sample that is shown here began, in seconds since the epoch. Samples are taken in "
+    _exporter(
+        "tmux_exporter_last_sample_timestamp_seconds",
+        "When the sample that is shown here began, in seconds since the epoch. Samples are taken in "
         "the background at a fixed interval; a scrape shows the last one and does not take its own "
         "(but see ?fresh=1).",
     ),
-    Spec(
-        name="tmux_exporter_sample_interval_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="exporter",
-        help="Interval of the background samples (sampling.interval); every figure here can be that old.",
+    _exporter(
+        "tmux_exporter_sample_interval_seconds",
+        "Interval of the background samples (sampling.interval); every figure here can be that old.",
     ),
-    Spec(
-        name="tmux_exporter_sample_duration_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="exporter",
-        help="How long the last background sample took, from its first look to its conclusions.",
+    _exporter(
+        "tmux_exporter_sample_duration_seconds",
+        "How long the last background sample took, from its first look to its conclusions.",
     ),
-    Spec(
-        name="tmux_exporter_samples_total",
-        kind=Kind.COUNTER,
+    _exporter(
+        "tmux_exporter_samples_total",
+        "Background samples since the exporter started: complete, partial (something could not be "
+        "seen, as with a server that hangs) or failed (the last good sample stays on show).",
         labels=("result",),
         closed={"result": SAMPLE_RESULTS},
-        subject="exporter",
-        help="Background samples since the exporter started: complete, partial (something could not be "
-        "seen, as with a server that hangs) or failed (the last good sample stays on show).",
     ),
-    Spec(
-        name="tmux_exporter_collector_success",
-        kind=Kind.GAUGE,
+    _exporter(
+        "tmux_exporter_collector_success",
+        "1 when this part of the last sample worked, 0 when it failed and its series are missing or old.",
         labels=("collector",),
-        subject="exporter",
-        help="1 when this part of the last sample worked, 0 when it failed and its series are missing or "
-        "old.",
     ),
-    Spec(
-        name="tmux_exporter_unreadable_processes",
-        kind=Kind.GAUGE,
+    _exporter(
+        "tmux_exporter_unreadable_processes",
+        "Processes of this user of which a part could not be read, by reason; their figures are "
+        "missing from the sums, not 0.",
         labels=("reason",),
         closed={"reason": tuple(Unreadable)},
-        subject="exporter",
-        help="Processes of this user of which a part could not be read, by reason; their figures are "
-        "missing from the sums, not 0.",
     ),
-    Spec(
-        name="tmux_exporter_unattributed_cpu_seconds_total",
-        kind=Kind.COUNTER,
-        unit="seconds",
-        subject="exporter",
-        help="CPU time since the exporter started that may be of tmux and is in no other counter: jobs of a "
+    _exporter(
+        "tmux_exporter_unattributed_cpu_seconds_total",
+        "CPU time since the exporter started that may be of tmux and is in no other counter: jobs of a "
         "server, what a pane used between the last sample and its end, and orphans, whose CPU time goes to "
         "init with that of everybody else's.",
     ),
-    Spec(
-        name="tmux_exporter_dropped_series_total",
-        kind=Kind.COUNTER,
-        subject="exporter",
-        help="Series left out because of limits.series, or because another had the same labels; a series "
+    _exporter(
+        "tmux_exporter_dropped_series_total",
+        "Series left out because of limits.series, or because another had the same labels; a series "
         "that is left out of ten pages counts ten times.",
     ),
-    Spec(
-        name="tmux_exporter_family_dropped_series",
-        kind=Kind.GAUGE,
-        labels=("family",),
-        subject="exporter",
-        help="Series of this family that are left out of this page because of limits.series, which takes "
+    _exporter(
+        "tmux_exporter_family_dropped_series",
+        "Series of this family that are left out of this page because of limits.series, which takes "
         "whole families, or because another had the same labels; families of which all is here have none.",
+        labels=("family",),
     ),
-    Spec(
-        name="tmux_exporter_config_last_reload_successful",
-        kind=Kind.GAUGE,
-        subject="exporter",
-        help="1 when the last reading of the configuration was applied, 0 when it had errors and the one "
+    _exporter(
+        "tmux_exporter_config_last_reload_successful",
+        "1 when the last reading of the configuration was applied, 0 when it had errors and the one "
         "before it is still in use.",
     ),
-    Spec(
-        name="tmux_exporter_config_last_reload_successful_timestamp_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="exporter",
-        help="When a configuration was last applied, in seconds since the epoch.",
+    _exporter(
+        "tmux_exporter_config_last_reload_successful_timestamp_seconds",
+        "When a configuration was last applied, in seconds since the epoch.",
     ),
-    Spec(
-        name="tmux_exporter_discovery_missed_total",
-        kind=Kind.COUNTER,
-        subject="exporter",
-        help="What the audits of the fast reading found wrong and put right: processes that it had missed or "
+    _exporter(
+        "tmux_exporter_discovery_missed_total",
+        "What the audits of the fast reading found wrong and put right: processes that it had missed or "
         "that had changed although they had not run. After each of them all is read in full for a minute.",
     ),
-    Spec(
-        name="tmux_exporter_operations_lost_total",
-        kind=Kind.COUNTER,
-        labels=("reason",),
-        closed={"reason": tuple(OperationLoss)},
-        subject="exporter",
-        help="Reports of operations that could not be counted: dropped (the queue was full, a gap in the "
+    _exporter(
+        "tmux_exporter_operations_lost_total",
+        "Reports of operations that could not be counted: dropped (the queue was full, a gap in the "
         "sender's numbers), malformed, version (of another format), foreign (another user's), names (beyond "
         "operations.max_names), overflow (more at once than can be followed), unfinished (its program ended "
         "without reporting the end).",
-    ),
-    Spec(
-        name="tmux_exporter_commands_lost_total",
-        kind=Kind.COUNTER,
         labels=("reason",),
-        closed={"reason": tuple(CommandLoss)},
-        option=COMMANDS_OPTION,
-        subject="exporter",
-        help="tmux commands that may not have been counted: rate (programs started beyond "
+        closed={"reason": tuple(OperationLoss)},
+    ),
+    _exporter(
+        "tmux_exporter_commands_lost_total",
+        "tmux commands that may not have been counted: rate (programs started beyond "
         "operations.max_execs_per_second, any of which may have been tmux), vanished (those that had ended "
         "before they could be looked at), overrun (times the kernel had more events than it kept, and the "
         "commands under way then), overflow (more at once than can be remembered).",
+        labels=("reason",),
+        closed={"reason": tuple(CommandLoss)},
+        option=COMMANDS_OPTION,
     ),
 )
 
 PROCESS = (
-    Spec(
-        name="process_cpu_seconds_total",
-        kind=Kind.COUNTER,
-        unit="seconds",
-        subject="process",
-        help="CPU time of the exporter's own process since it started.",
-    ),
-    Spec(
-        name="process_resident_memory_bytes",
-        kind=Kind.GAUGE,
-        unit="bytes",
-        subject="process",
-        help="Resident memory of the exporter's own process by the kernel's quick count in "
+    _process("process_cpu_seconds_total", "CPU time of the exporter's own process since it started."),
+    _process(
+        "process_resident_memory_bytes",
+        "Resident memory of the exporter's own process by the kernel's quick count in "
         "/proc/self/stat, which can lag behind.",
     ),
-    Spec(
-        name="process_virtual_memory_bytes",
-        kind=Kind.GAUGE,
-        unit="bytes",
-        subject="process",
-        help="Address space of the exporter's own process.",
+    _process("process_virtual_memory_bytes", "Address space of the exporter's own process."),
+    _process(
+        "process_start_time_seconds", "Start of the exporter's own process, in seconds since the epoch."
     ),
-    Spec(
-        name="process_start_time_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="process",
-        help="Start of the exporter's own process, in seconds since the epoch.",
-    ),
-    Spec(
-        name="process_open_fds",
-        kind=Kind.GAUGE,
-        subject="process",
-        help="Open file descriptors of the exporter's own process.",
-    ),
-    Spec(
-        name="process_max_fds",
-        kind=Kind.GAUGE,
-        subject="process",
-        help="Soft limit on the open file descriptors of the exporter's own process.",
-    ),
+    _process("process_open_fds", "Open file descriptors of the exporter's own process."),
+    _process("process_max_fds", "Soft limit on the open file descriptors of the exporter's own process."),
 )
 
 REMEDIATOR = (
-    Spec(
-        name="tmux_remediator_up",
-        kind=Kind.GAUGE,
-        subject="remediator",
-        help="1 while the remediator holds its lock and its last cycle is fresh, 0 when it ended or is "
+    _remediator(
+        "tmux_remediator_up",
+        "1 while the remediator holds its lock and its last cycle is fresh, 0 when it ended or is "
         "stuck; not there where none has run.",
     ),
-    Spec(
-        name="tmux_remediator_mode",
-        kind=Kind.GAUGE,
+    _remediator(
+        "tmux_remediator_mode",
+        "1 for the mode that the remediator is in, 0 for every other; only in enforce does it signal "
+        "anything.",
         labels=("mode",),
         closed={"mode": tuple(Mode)},
-        subject="remediator",
-        help="1 for the mode that the remediator is in, 0 for every other; only in enforce does it signal "
-        "anything.",
     ),
-    Spec(
-        name="tmux_remediator_matches",
-        kind=Kind.GAUGE,
+    _remediator(
+        "tmux_remediator_matches",
+        "Things that the policy matched in the last cycle, whether or not it may act on them.",
         labels=("policy",),
-        subject="remediator",
-        help="Things that the policy matched in the last cycle, whether or not it may act on them.",
     ),
-    Spec(
-        name="tmux_remediator_actions_total",
-        kind=Kind.COUNTER,
+    _remediator(
+        "tmux_remediator_actions_total",
+        "Actions that were due since the remediator started, by what came of them; would: it only "
+        "observes, and nothing was done.",
         labels=("policy", "action", "outcome"),
         closed={"action": tuple(Action), "outcome": tuple(ActionOutcome)},
-        subject="remediator",
-        help="Actions that were due since the remediator started, by what came of them; would: it only "
-        "observes, and nothing was done.",
     ),
-    Spec(
-        name="tmux_remediator_refusals_total",
-        kind=Kind.COUNTER,
+    _remediator(
+        "tmux_remediator_refusals_total",
+        "How often something that the policy matches came to be left alone, by the safety rule that "
+        "forbade to touch it; one that stays so counts once.",
         labels=("policy", "reason"),
         closed={"reason": tuple(Refusal)},
-        subject="remediator",
-        help="How often something that the policy matches came to be left alone, by the safety rule that "
-        "forbade to touch it; one that stays so counts once.",
     ),
-    Spec(
-        name="tmux_remediator_breaker_open",
-        kind=Kind.GAUGE,
-        labels=("policy",),
-        subject="remediator",
-        help="1 while the policy ends nothing because what it ended was missed, survived or was more than "
+    _remediator(
+        "tmux_remediator_breaker_open",
+        "1 while the policy ends nothing because what it ended was missed, survived or was more than "
         "anybody expected, else 0.",
+        labels=("policy",),
     ),
-    Spec(
-        name="tmux_remediator_blind",
-        kind=Kind.GAUGE,
-        subject="remediator",
-        help="1 while the processes could not be listed and the remediator therefore does nothing at all, "
+    _remediator(
+        "tmux_remediator_blind",
+        "1 while the processes could not be listed and the remediator therefore does nothing at all, "
         "else 0; a tmux server that does not answer only protects what is aimed at it.",
     ),
-    Spec(
-        name="tmux_remediator_audit_healthy",
-        kind=Kind.GAUGE,
-        subject="remediator",
-        help="1 while the audit log can be written, 0 when it cannot and nothing is done.",
+    _remediator(
+        "tmux_remediator_audit_healthy",
+        "1 while the audit log can be written, 0 when it cannot and nothing is done.",
     ),
-    Spec(
-        name="tmux_remediator_config_last_reload_successful",
-        kind=Kind.GAUGE,
-        subject="remediator",
-        help="1 when the last reading of the policies was applied, 0 when they had errors and those before "
+    _remediator(
+        "tmux_remediator_config_last_reload_successful",
+        "1 when the last reading of the policies was applied, 0 when they had errors and those before "
         "are still in use.",
     ),
-    Spec(
-        name="tmux_remediator_last_cycle_timestamp_seconds",
-        kind=Kind.GAUGE,
-        unit="seconds",
-        subject="remediator",
-        help="When the remediator finished its last cycle, in seconds since the epoch.",
+    _remediator(
+        "tmux_remediator_last_cycle_timestamp_seconds",
+        "When the remediator finished its last cycle, in seconds since the epoch.",
     ),
 )
 
-
-HOST_OPTION = "metrics.host"
-
-
-def _host(
-    name: str,
-    meaning: str,
-    *,
-    labels: tuple[str, ...] = (),
-    unit: str = "",
-    kind: Kind = Kind.GAUGE,
-    closed: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    status: Status = Status.BUILT,
-) -> Spec:
-    return Spec(
-        name=f"tmux_host_{name}",
-        kind=kind,
-        unit=unit,
-        labels=labels,
-        closed=closed,
-        subject="host",
-        status=status,
-        switch=HOST_OPTION,
-        help=meaning,
-    )
-
-
 HOST = (
-    _host("memory_bytes", "Memory that the kernel of the host has to give out (MemTotal).", unit="bytes"),
-    _host("memory_available_bytes", "Memory that programs can still get without swapping.", unit="bytes"),
+    _host("tmux_host_memory_bytes", "Memory that the kernel of the host has to give out (MemTotal)."),
+    _host("tmux_host_memory_available_bytes", "Memory that programs can still get without swapping."),
     _host(
-        "cpu_seconds_total",
+        "tmux_host_cpu_seconds_total",
         "CPU time of the host by mode, all cores summed, since the host was booted: the kernel's own "
         "counter, not one that starts with the exporter. What guests ran is within user and nice.",
         labels=("mode",),
-        unit="seconds",
-        kind=Kind.COUNTER,
         closed={"mode": CPU_MODES},
     ),
-    _host("load1", "Load average of the last minute."),
+    _host("tmux_host_load1", "Load average of the last minute."),
     _host(
-        "disk_io_seconds_total",
+        "tmux_host_disk_io_seconds_total",
         "Time in which the disk had work at hand, since the host was booted: the kernel's own counter. Whole "
         "disks only: no partitions, and nothing that is made of other disks, of files or of memory.",
         labels=("device",),
-        unit="seconds",
-        kind=Kind.COUNTER,
     ),
     _host(
-        "filesystem_size_bytes",
+        "tmux_host_filesystem_size_bytes",
         "Size of the file system: of all that are on a disk of this host, and of what HOME, the state folder "
         "and /tmp are on. One that is mounted several times is there once; network file systems and what is "
         "mounted below them are never asked.",
         labels=("mountpoint",),
-        unit="bytes",
     ),
     _host(
-        "filesystem_avail_bytes",
+        "tmux_host_filesystem_avail_bytes",
         "Space that users other than root can still fill, of the same file systems.",
         labels=("mountpoint",),
-        unit="bytes",
     ),
     _host(
-        "network_receive_bytes_total",
+        "tmux_host_network_receive_bytes_total",
         "Bytes that the network device received since it is there: the kernel's own counter. Every device of "
         "this network namespace but lo and veth*.",
         labels=("device",),
-        unit="bytes",
-        kind=Kind.COUNTER,
     ),
     _host(
-        "network_transmit_bytes_total",
+        "tmux_host_network_transmit_bytes_total",
         "Bytes that the network device sent since it is there: the kernel's own counter.",
         labels=("device",),
-        unit="bytes",
-        kind=Kind.COUNTER,
     ),
     _host(
-        "network_speed_bytes",
+        "tmux_host_network_speed_bytes",
         "Speed of the network device in bytes per second, where its driver knows one; virtual devices and "
         "Wi-Fi often do not.",
         labels=("device",),
-        unit="bytes",
     ),
     _host(
-        "pressure_seconds_total",
+        "tmux_host_pressure_seconds_total",
         "Time in which tasks waited for the resource (cpu, io, memory), since the host was booted: the "
         "kernel's own counter (PSI). Kind some: at least one task waited; full: all did at the same time.",
         labels=("resource", "kind"),
-        unit="seconds",
-        kind=Kind.COUNTER,
     ),
-    _host("processes", "Processes on the host, of all users, as far as /proc shows them."),
-    _host("pids", "Process and thread ids in use."),
+    _host("tmux_host_processes", "Processes on the host, of all users, as far as /proc shows them."),
+    _host("tmux_host_pids", "Process and thread ids in use.", figure="threads"),
     _host(
-        "pids_limit",
+        "tmux_host_pids_limit",
         "Process and thread ids that the kernel can give out: kernel.pid_max or kernel.threads-max, "
         "whichever is lower.",
+        figure="threads_limit",
     ),
-    _host("ptys", "Pseudo-terminals in use."),
+    _host("tmux_host_ptys", "Pseudo-terminals in use."),
     _host(
-        "ptys_limit",
+        "tmux_host_ptys_limit",
         "Pseudo-terminals that the kernel can give out (kernel.pty.max); containers cannot have the last "
         "kernel.pty.reserve of them.",
     ),
     _host(
-        "inotify_instances",
+        "tmux_host_inotify_instances",
         "inotify instances that the processes of this user have open; one that several hold counts for each.",
     ),
     _host(
-        "inotify_instances_limit",
+        "tmux_host_inotify_instances_limit",
         "inotify instances that a user can have open (fs.inotify.max_user_instances).",
     ),
 )

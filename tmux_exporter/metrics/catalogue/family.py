@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tmux_exporter.facts.report import Histogram
@@ -31,6 +32,7 @@ class Status(StrEnum):
 
 
 _SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info"}
+_UNITS = ("seconds", "bytes", "lines", "cores", "ratio")
 
 
 COMMANDS_OPTION = "operations.watch_commands"
@@ -44,7 +46,8 @@ class Spec:
     `name` is what PromQL sees (a counter's with `_total`). `unit` is the end of the name before `_total`,
     empty for plain numbers. `closed` lists every value that a label can have; a label that is not in it is
     open. `option` is the setting that has to be true for the family to be shown, `switch` the one that has
-    to be false for it not to be. A declaration that contradicts itself raises ValueError.
+    to be false for it not to be. `figure` is the field of the report that holds the value, empty where it has
+    the rest of the name after `tmux_<subject>_`. A declaration that contradicts itself raises ValueError.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Spec:
     closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     option: str = ""
     switch: str = ""
+    figure: str = ""
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -83,6 +87,40 @@ class Spec:
     def base(self) -> str:
         """The family's name in OpenMetrics: without `_total` or `_info`."""
         return self.name.removesuffix(_SUFFIX.get(self.kind, ""))
+
+
+def declare(
+    name: str,
+    meaning: str,
+    *,
+    subject: str,
+    labels: tuple[str, ...] = (),
+    kind: Kind | None = None,
+    closed: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    status: Status = Status.BUILT,
+    option: str = "",
+    switch: str = "",
+    figure: str = "",
+) -> Spec:
+    """One row of a table of families: kind and unit follow from the name, but for a histogram.
+
+    `closed` may list labels that other rows of the table have.
+    """
+    kind = kind or next((each for each, suffix in _SUFFIX.items() if name.endswith(suffix)), Kind.GAUGE)
+    base = name.removesuffix(_SUFFIX.get(kind, ""))
+    return Spec(
+        name=name,
+        kind=kind,
+        help=meaning,
+        subject=subject,
+        labels=labels,
+        unit=next((unit for unit in _UNITS if base.endswith(f"_{unit}")), ""),
+        status=status,
+        closed={label: values for label, values in closed.items() if label in labels},
+        option=option,
+        switch=switch,
+        figure=figure,
+    )
 
 
 class Sample(NamedTuple):

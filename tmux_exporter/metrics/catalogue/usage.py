@@ -1,14 +1,12 @@
 """The families that say what a group of processes costs, once for session, agent and pane."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from operator import attrgetter
 
 from tmux_exporter.facts.report import Usage
-from tmux_exporter.metrics.catalogue.family import Kind, Sample, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Spec, Status, declare
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class UsageRow:
     """One family of every group, `tmux_<group>_<suffix>`, and the figure of `Usage` called `suffix`.
 
@@ -19,8 +17,6 @@ class UsageRow:
 
     suffix: str
     help: str
-    unit: str = ""
-    kind: Kind = Kind.GAUGE
     planned: bool = False
     common: bool = False
     in_policies: bool = True
@@ -36,106 +32,81 @@ MEMORY_SOURCE_HELP = (
 
 ROWS = (
     UsageRow(
-        suffix="memory_bytes",
-        unit="bytes",
-        common=True,
-        help="About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
+        "memory_bytes",
+        "About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
         "processes, each page once. Files, page cache and swap are not counted. memory_source in the info "
         "says what it rests on.",
+        common=True,
     ),
     UsageRow(
-        suffix="memory_limit_bytes",
-        in_policies=False,
-        unit="bytes",
-        help="Lowest limit on the memory of {it}: of the configuration, of the cgroups that hold all of it "
+        "memory_limit_bytes",
+        "Lowest limit on the memory of {it}: of the configuration, of the cgroups that hold all of it "
         "(and perhaps more than it), and of the host.",
+        in_policies=False,
     ),
     UsageRow(
-        suffix="resident_memory_bytes",
-        unit="bytes",
-        help="Resident memory of the processes of {it}, summed: what several processes map counts for each "
+        "resident_memory_bytes",
+        "Resident memory of the processes of {it}, summed: what several processes map counts for each "
         "of them.",
     ),
     UsageRow(
-        suffix="anonymous_memory_bytes",
-        unit="bytes",
-        help="Resident anonymous memory of the processes of {it}; files, shared memory and swap are not "
-        "counted.",
+        "anonymous_memory_bytes",
+        "Resident anonymous memory of the processes of {it}; files, shared memory and swap are not counted.",
     ),
     UsageRow(
-        suffix="swap_memory_bytes",
-        unit="bytes",
-        help="Swapped-out anonymous memory of the processes of {it}; not part of the other memory figures.",
+        "swap_memory_bytes",
+        "Swapped-out anonymous memory of the processes of {it}; not part of the other memory figures.",
     ),
     UsageRow(
-        suffix="proportional_memory_bytes",
-        planned=True,
-        unit="bytes",
-        help="Proportional set size of the processes of {it}: each shared page divided by those who map it "
+        "proportional_memory_bytes",
+        "Proportional set size of the processes of {it}: each shared page divided by those who map it "
         "(opt-in).",
+        planned=True,
     ),
     UsageRow(
-        suffix="cpu_seconds_total",
-        unit="seconds",
-        kind=Kind.COUNTER,
-        common=True,
-        help="User and system CPU time of the processes of {it} since the exporter saw it first. Those that "
+        "cpu_seconds_total",
+        "User and system CPU time of the processes of {it} since the exporter saw it first. Those that "
         "lived and ended between two samples are included once their parent has waited for them; where it "
         "ignores SIGCHLD, a process counts up to the last sample before its end.",
+        common=True,
     ),
     UsageRow(
-        suffix="cpu_limit_cores",
+        "cpu_limit_cores",
+        "Lowest limit on the CPU of {it}, in cores: of the configuration, the cgroup and the host.",
         planned=True,
-        unit="cores",
-        help="Lowest limit on the CPU of {it}, in cores: of the configuration, the cgroup and the host.",
     ),
+    UsageRow("processes", "Processes of {it} that are alive; zombies are not counted.", common=True),
+    UsageRow("threads", "Threads of the processes of {it}."),
     UsageRow(
-        suffix="processes",
+        "open_fds",
+        "Open file descriptors of the processes of {it}, summed; those of unreadable processes are missing.",
         common=True,
-        help="Processes of {it} that are alive; zombies are not counted.",
     ),
     UsageRow(
-        suffix="threads",
-        help="Threads of the processes of {it}.",
-    ),
-    UsageRow(
-        suffix="open_fds",
+        "fd_utilization_ratio",
+        "Open file descriptors divided by their soft limit, of the worst process of {it}.",
         common=True,
-        help="Open file descriptors of the processes of {it}, summed; those of unreadable processes are "
-        "missing.",
     ),
     UsageRow(
-        suffix="fd_utilization_ratio",
-        unit="ratio",
-        common=True,
-        help="Open file descriptors divided by their soft limit, of the worst process of {it}.",
-    ),
-    UsageRow(
-        suffix="read_bytes_total",
-        unit="bytes",
-        kind=Kind.COUNTER,
-        help="Bytes that processes of {it} read from storage since the exporter saw it first, each once, "
+        "read_bytes_total",
+        "Bytes that processes of {it} read from storage since the exporter saw it first, each once, "
         "those that ended between two samples included; what the page cache or a network file system "
         "served is not counted.",
     ),
     UsageRow(
-        suffix="written_bytes_total",
-        unit="bytes",
-        kind=Kind.COUNTER,
-        help="Bytes that processes of {it} sent towards storage since the exporter saw it first, each once, "
+        "written_bytes_total",
+        "Bytes that processes of {it} sent towards storage since the exporter saw it first, each once, "
         "those that ended between two samples included; counted when the page is dirtied, even if it is "
         "deleted before it reaches a disk.",
     ),
     UsageRow(
-        suffix="process_tree_depth",
-        help="Longest chain of parent and child among the processes of {it}; 1 for a process without "
-        "children.",
+        "process_tree_depth",
+        "Longest chain of parent and child among the processes of {it}; 1 for a process without children.",
     ),
     UsageRow(
-        suffix="oldest_process_start_time_seconds",
+        "oldest_process_start_time_seconds",
+        "Start of the oldest process of {it}, in seconds since the epoch.",
         in_policies=False,
-        unit="seconds",
-        help="Start of the oldest process of {it}, in seconds since the epoch.",
     ),
 )
 
@@ -143,15 +114,14 @@ ROWS = (
 def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
     """Declare the usage families of one kind of group: `session`, `agent` or `pane`."""
     return tuple(
-        Spec(
-            name=f"tmux_{group}_{row.suffix}",
-            kind=row.kind,
-            unit=row.unit,
-            help=row.help.format(it=f"the {group}"),
+        declare(
+            f"tmux_{group}_{row.suffix}",
+            row.help.format(it=f"the {group}"),
+            subject=group,
             labels=labels,
             status=Status.PLANNED if row.planned else Status.BUILT,
-            subject=group,
             option=PANE_DETAIL if group == "pane" and not row.common else "",
+            figure=f"usage.{row.suffix}",
         )
         for row in ROWS
     )
@@ -167,18 +137,3 @@ def policy_figures(*, common_only: bool = False) -> tuple[str, ...]:
 def memory_source(usage: Usage) -> str:
     """The label that says what the memory figure rests on."""
     return usage.memory_source or ""
-
-
-def usage_samples(
-    group: str, members: Iterable[tuple[tuple[str, ...], Usage]], *, common_only: bool = False
-) -> dict[str, tuple[Sample, ...]]:
-    """The samples of every built usage family of a group, by family name; a value of None gives no sample."""
-    members = tuple(members)
-    found = {}
-    for row in ROWS:
-        if not row.planned and (row.common or not common_only):
-            read = attrgetter(row.suffix)
-            found[f"tmux_{group}_{row.suffix}"] = tuple(
-                Sample(labels, value) for labels, usage in members if (value := read(usage)) is not None
-            )
-    return found

@@ -1,0 +1,51 @@
+"""Totals of leaks by kind and of schedulers by state: how many, their memory, CPU time and descriptors."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+from tmux_exporter.facts.report import LeakReport, SchedulerReport
+from tmux_exporter.metrics.catalogue import family
+from tmux_exporter.metrics.catalogue.family import Family, Sample
+
+Place = tuple[str, str]
+"""A server and a session."""
+
+K = TypeVar("K", bound=StrEnum)
+T = TypeVar("T", bound=LeakReport | SchedulerReport)
+
+
+def by_kind(
+    things: Sequence[T], kind: Callable[[T], K], kinds: Iterable[K], places: Iterable[Place]
+) -> dict[tuple[str, str, K], list[T]]:
+    """The things by server, session and kind: every kind of each of the places and of where a thing is."""
+    seen = ((each.server, each.session) for each in things)
+    every = dict.fromkeys((*places, *seen))
+    found: dict[tuple[str, str, K], list[T]] = {(*place, each): [] for place in every for each in kinds}
+    for each in things:
+        found[each.server, each.session, kind(each)].append(each)
+    return found
+
+
+def totals(
+    count: str,
+    prefix: str,
+    things: Mapping[tuple[str, str, K], Sequence[T]],
+    cpu_seconds: Mapping[tuple[str, str, K], float],
+) -> tuple[Family, ...]:
+    """The families `count` and `<prefix>_…`; a sum of which nothing could be read gives no sample."""
+    memory = ((key, [each.memory_bytes for each in members]) for key, members in things.items())
+    descriptors = ((key, [each.open_fds for each in members]) for key, members in things.items())
+    return (
+        family(count, (Sample(key, len(members)) for key, members in things.items())),
+        family(f"{prefix}_memory_bytes", _sums(memory)),
+        family(f"{prefix}_cpu_seconds_total", (Sample(key, cpu_seconds.get(key, 0.0)) for key in things)),
+        family(f"{prefix}_open_fds", _sums(descriptors)),
+    )
+
+
+def _sums(groups: Iterable[tuple[tuple[str, ...], list[int | None]]]) -> Iterable[Sample]:
+    for key, values in groups:
+        known = [value for value in values if value is not None]
+        if known or not values:
+            yield Sample(key, sum(known))
