@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
-from tmux_exporter.analysis.leaks.find import LeakBook, Look, survivors
+from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
 from tmux_exporter.analysis.leaks.folders import pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
-from tmux_exporter.analysis.schedulers.candidates import Scripts
+from tmux_exporter.analysis.schedulers.candidates import ScriptReader
 from tmux_exporter.analysis.schedulers.find import find_schedulers
-from tmux_exporter.facts.process import Circumstances, Process, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, Process, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
 
 SAMPLES = 300
@@ -70,24 +70,24 @@ def main() -> None:
     """Measure and print."""
     seen, tmux = machine(int(sys.argv[1]) if len(sys.argv) > 1 else 3500)
     owners = attribute(seen, tmux, {})
-    scripts, book = Scripts(), LeakBook()
+    scripts, book = ScriptReader(), LeakFinder()
     schedulers = find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))
 
     def judge_leaks() -> int:
         book.observe(tmux, {})
-        outlived = survivors(seen, owners)
-        look = Look(
+        outlived = find_orphans(seen, owners)
+        look = LeakSample(
             table=seen,
             owners=owners,
-            outlived=outlived,
+            orphans=outlived,
             schedulers=schedulers,
             signatures=SIGNATURES,
-            circumstances=facts,
+            leak_details=facts,
             folders={key: f"/srv/{key.pane}" for key in pane_processes(seen, tmux)},
         )
         return len(book.find(look).found)
 
-    facts = {each: Circumstances(unit="", listens=False) for each in survivors(seen, owners).asked}
+    facts = {each: LeakDetails(unit="", listens=False) for each in find_orphans(seen, owners).to_read}
     judge_leaks()
     scheduler_time = best(
         lambda: find_schedulers(seen, owners, tmux, "/tmp/x", 2000.0, candidates=scripts.candidates(seen))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Never
 
-from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.analysis.memory.shared_memory import SharedMemory
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.processes.full_reader import ProcReader
@@ -63,7 +63,7 @@ def main() -> None:
     members = family()
     plain = [subprocess.Popen(["/bin/sleep", "1000000"]).pid for _ in range(PLAIN)]
     clock = SystemClock()
-    reader, rollups, pages = ProcReader(uid=UID, clock=clock), RollupReader(clock=clock), SharedPages()
+    reader, rollups, pages = ProcReader(uid=UID, clock=clock), RollupReader(clock=clock), SharedMemory()
     table: ProcessTable = reader.read()
     mine = [table.processes[pid].id for pid in [*members, *plain]]
 

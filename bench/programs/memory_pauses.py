@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Never
 
-from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.analysis.memory.shared_memory import SharedMemory
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
@@ -77,7 +77,7 @@ def main() -> None:
         target(mib, ready, orders, answers)
     os.read(is_ready, 1)
     clock = SystemClock()
-    reader, rollups, pages = ProcReader(uid=UID, clock=clock), RollupReader(clock=clock), SharedPages()
+    reader, rollups, pages = ProcReader(uid=UID, clock=clock), RollupReader(clock=clock), SharedMemory()
 
     def sample() -> None:
         table = reader.read()

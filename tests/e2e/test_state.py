@@ -74,8 +74,8 @@ def fleet(socket_dir: Path, tmux_server: Callable[[str], libtmux.Server]) -> Fle
 def records(exporter: Exporter, names: set[str]) -> list[object] | None:
     """The lives of agents of these names in its state file, once it has all of them."""
     file = exporter.log.parent / "tmux-exporter" / "agents.json"
-    lives = [each for each in json.loads(file.read_text())["lives"] if each["name"] in names]
-    return lives if {each["name"] for each in lives} == names else None
+    tracked_agents = [each for each in json.loads(file.read_text())["lives"] if each["name"] in names]
+    return tracked_agents if {each["name"] for each in tracked_agents} == names else None
 
 
 def again(exporter: Exporter, start_exporter: StartExporter) -> Exporter:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.scenes.scene import Scene, key
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.cpu.counters import Accounts
+from tmux_exporter.analysis.cpu.counters import GroupCounters
 from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.facts.process import Process
 from tmux_exporter.facts.report import Usage
@@ -39,7 +39,7 @@ def session_of(scene: Scene, pane: PaneKey) -> str:
     return {each.id: each.session_id for each in listing.panes}[pane.pane]
 
 
-def charge(scene: Scene, accounts: Accounts[PaneKey | str], pane: PaneKey) -> Usage:
+def charge(scene: Scene, accounts: GroupCounters[PaneKey | str], pane: PaneKey) -> Usage:
     """Take a sample, charge the pane and its session for it, and tell what the pane costs."""
     scene.look()
     found = members(scene, pane)
@@ -52,7 +52,7 @@ def test_what_a_pane_burns_is_counted_from_0_and_stays_with_the_session_it_was_b
     server = scene.start()
     scene.tmux("new-session", "-d", "-s", "other", "sleep 3600")
     pane = key(server, scene.shell(BURN, "-t", "main:"))
-    accounts = Accounts[PaneKey | str]()
+    accounts = GroupCounters[PaneKey | str]()
     wait_for((scene.base / "go").exists, "the script waits")
     first = charge(scene, accounts, pane)
     assert (first.cpu_seconds_total, first.processes, first.process_tree_depth) == (0.0, 1, 1)
@@ -84,7 +84,7 @@ def test_the_figures_of_a_pane_are_those_of_proc(scene: Scene) -> None:
     pids = (scene.root(pane.pane), scene.pid("child.pid"))
     comms = [Path(f"/proc/{pid}/comm") for pid in pids]
     wait_for(lambda: all(comm.read_text() == "sleep\n" for comm in comms), "both sleep")
-    found = charge(scene, Accounts[PaneKey | str](), pane)
+    found = charge(scene, GroupCounters[PaneKey | str](), pane)
     status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
 
     def total(field: str) -> int:

@@ -17,7 +17,7 @@ from tmux_exporter.analysis.agents.pane_state import MOVES_SECONDS
 from tmux_exporter.analysis.report.explain import explain
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
-from tmux_exporter.facts.agents import AgentLife, AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.agents import AgentState, StateSource, TrackedAgent, WaitingReason
 from tmux_exporter.facts.report import AgentReport
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.sampler import Sampler
@@ -28,8 +28,8 @@ def agents(tmux_server: Callable[[str], libtmux.Server], socket_dir: Path) -> Pl
     return PlayedAgents(socket_dir.parent, tmux_server("default"))
 
 
-def told(life: AgentLife) -> tuple[AgentState, StateSource]:
-    return life.status.state, life.status.source
+def told(tracked: TrackedAgent) -> tuple[AgentState, StateSource]:
+    return tracked.status.state, tracked.status.source
 
 
 def facts(agents: PlayedAgents, name: str) -> dict[str, list[str]]:
@@ -43,11 +43,11 @@ def facts(agents: PlayedAgents, name: str) -> dict[str, list[str]]:
 def test_a_session_file_tells_every_state_within_one_sample(agents: PlayedAgents) -> None:
     pid = agents.start("one")
     agents.session_file(pid)
-    life = agents.life("one")
-    assert (*told(life), life.version) == (AgentState.IDLE, StateSource.AGENT_FILE, "2.1.197")
+    tracked = agents.tracked("one")
+    assert (*told(tracked), tracked.version) == (AgentState.IDLE, StateSource.AGENT_FILE, "2.1.197")
     agents.session_file(pid, status="busy")
     assert told(agents.look()["one"]) == (AgentState.WORKING, StateSource.AGENT_FILE)
-    asked_at = life.status.since + 0.25
+    asked_at = tracked.status.since + 0.25
     agents.session_file(
         pid, status="waiting", waitingFor="permission prompt", statusUpdatedAt=int(asked_at * 1000)
     )
@@ -61,11 +61,11 @@ def test_a_session_file_tells_every_state_within_one_sample(agents: PlayedAgents
 def test_a_file_that_is_not_to_be_believed_gives_way_and_explain_says_so(agents: PlayedAgents) -> None:
     pid = agents.start("one")
     agents.session_file(pid, status="busy")
-    assert told(agents.life("one")) == (AgentState.WORKING, StateSource.AGENT_FILE)
+    assert told(agents.tracked("one")) == (AgentState.WORKING, StateSource.AGENT_FILE)
     agents.session_file(pid, procStart="1")
     agents.look()
-    life = agents.look()["one"]
-    assert life.status.source is StateSource.WINDOW_ACTIVITY
+    tracked = agents.look()["one"]
+    assert tracked.status.source is StateSource.WINDOW_ACTIVITY
     said = facts(agents, "one")
     assert "agent_file: its session file is that of another process" in said["not decisive"]
     assert said["told by"][0].startswith("window_activity: ")
@@ -85,13 +85,15 @@ def test_the_sign_of_a_title_tells_the_state_and_no_word_of_it_is_kept(agents: P
     def shows(name: str, title: str, state: AgentState, reason: WaitingReason | None = None) -> None:
         (agents.base / f"{name}.title").write_text(title + "\n")
 
-        def seen() -> AgentLife | None:
-            life = agents.look().get(name)
+        def seen() -> TrackedAgent | None:
+            tracked = agents.look().get(name)
             wanted = (state, StateSource.PANE_TITLE)
-            return life if life and told(life) == wanted and life.status.reason is reason else None
+            return (
+                tracked if tracked and told(tracked) == wanted and tracked.status.reason is reason else None
+            )
 
-        life = wait_for(seen, f"{name} shows {state}", 30.0)
-        assert "SECRET" not in repr(life) + repr(facts(agents, name))
+        tracked = wait_for(seen, f"{name} shows {state}", 30.0)
+        assert "SECRET" not in repr(tracked) + repr(facts(agents, name))
 
     shows("one", "⠂ SECRET", AgentState.WORKING)
     shows("one", "✳ SECRET", AgentState.IDLE)
@@ -108,7 +110,7 @@ def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
     pid = agents.start("one")
     since = int(SystemClock().time() * 1000)
     agents.session_file(pid, status="waiting", waitingFor="dialog open", statusUpdatedAt=since)
-    agents.life("one")
+    agents.tracked("one")
     agents.sampler.sample()
     server.cmd("rename-window", "-t", "main:one", "two")
     agents.session_file(pid, procStart="1")
@@ -162,13 +164,13 @@ def test_an_agent_that_ended_is_exited_whatever_its_pane_is_still_called(agents:
     agents.server.cmd("new-window", "-d", "-n", "dead", "-t", "main:", "bash --norc --noprofile -i")
     agents.server.cmd("send-keys", "-t", "main:dead", f"{agents.bin}/claude {script}", "Enter")
     pid = int(wait_for(lambda: pids.read_text().strip() if pids.exists() else None, "it runs", 30.0))
-    assert agents.life("dead").up
+    assert agents.tracked("dead").up
     wait_for(lambda: told(agents.look()["dead"])[1] is StateSource.PANE_TITLE, "its title is seen", 30.0)
     end_process(pid)
     wait_for(lambda: not agents.look()["dead"].up, "two looks have missed it", 30.0)
-    life = agents.look()["dead"]
-    assert told(life) == (AgentState.EXITED, StateSource.PROCESS)
-    assert life.status.why == "its process has ended, and its pane is back at the shell"
+    tracked = agents.look()["dead"]
+    assert told(tracked) == (AgentState.EXITED, StateSource.PROCESS)
+    assert tracked.status.why == "its process has ended, and its pane is back at the shell"
     said = facts(agents, "dead")
     assert said["state"] == ["exited"]
     assert said["told by"] == ["process: its process has ended, and its pane is back at the shell"]
@@ -200,18 +202,22 @@ def test_a_screen_is_read_only_where_that_is_wanted(
         for name in ("one", "two"):
             (agents.base / f"{name}.screen").write_text(f"● SECRET\n{text}\n")
 
-    def seen(state: AgentState, source: StateSource, reason: WaitingReason | None = None) -> AgentLife:
-        def look() -> AgentLife | None:
-            life = agents.look().get("one")
-            return life if life and (*told(life), life.status.reason) == (state, source, reason) else None
+    def seen(state: AgentState, source: StateSource, reason: WaitingReason | None = None) -> TrackedAgent:
+        def look() -> TrackedAgent | None:
+            tracked = agents.look().get("one")
+            return (
+                tracked
+                if tracked and (*told(tracked), tracked.status.reason) == (state, source, reason)
+                else None
+            )
 
         return wait_for(look, f"{source} says {state}", 30.0)
 
     draws(ASKS)
-    life = seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.PERMISSION)
+    tracked = seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.PERMISSION)
     said = facts(agents, "one")
     assert said["told by"] == ["pane_text: its text says waiting (permission)"]
-    assert "SECRET" not in repr(life) + repr(said) + repr(agents.snapshot)
+    assert "SECRET" not in repr(tracked) + repr(said) + repr(agents.snapshot)
     # What the file says is stronger; but where that says idle, only the screen tells of a limit.
     agents.session_file(pid, status="busy")
     seen(AgentState.WORKING, StateSource.AGENT_FILE)
@@ -224,6 +230,8 @@ def test_a_screen_is_read_only_where_that_is_wanted(
     seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.USAGE_LIMIT)
     # The same with the default: nobody has looked.
     unasked = open_sampler(Config(), SystemClock(), agents.environ)
-    (life,) = (each for each in unasked.look().lives if each.name == "one" and each.server == "default")
-    assert told(life) == (AgentState.IDLE, StateSource.AGENT_FILE)
-    assert not any(clue.source is StateSource.PANE_TEXT for clue in life.status.passed)
+    (tracked,) = (
+        each for each in unasked.look().tracked_agents if each.name == "one" and each.server == "default"
+    )
+    assert told(tracked) == (AgentState.IDLE, StateSource.AGENT_FILE)
+    assert not any(clue.source is StateSource.PANE_TEXT for clue in tracked.status.passed)

@@ -13,7 +13,7 @@ from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
 from tmux_exporter.sources.tmux import socket_files
 
@@ -70,7 +70,7 @@ class AgentZoo:
             for guard in guards:
                 table = mutate(guard, patch)
                 view = VIEWS[guard](view) if guard in VIEWS else view
-            found = find_agents(self.scene.table, self.scene.owners, view, table, NameBook())
+            found = find_agents(self.scene.table, self.scene.owners, view, table, AgentNames())
         matcher.cache_clear()
         panes = {pane: name for name, pane in self.panes.items()}
         return {panes[agent.pane.pane] for agent in found}

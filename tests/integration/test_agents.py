@@ -15,7 +15,7 @@ import pytest
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.sources.tmux import socket_files
@@ -26,7 +26,7 @@ class Fleet:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.names = NameBook()
+        self.names = AgentNames()
         self.bin = scene.base / "bin"
         self.bin.mkdir()
         scene.start()

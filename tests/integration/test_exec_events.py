@@ -14,7 +14,7 @@ import pytest
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.tmux_argv import read_client
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.facts.commands import CommandHarvest, CommandLoss, CommandRun
+from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.sources.events.exec_events import CommandWatch
 
 pytestmark = pytest.mark.first_namespaces
@@ -31,8 +31,8 @@ class Watch:
         self.runs: list[CommandRun] = []
         self.lost: Counter[CommandLoss] = Counter()
 
-    def harvest(self) -> CommandHarvest:
-        harvest = self.watch.harvest()
+    def take_ended(self) -> CommandBatch:
+        harvest = self.watch.take_ended()
         assert harvest is not None
         self.runs += harvest.runs
         self.lost = Counter(harvest.lost)
@@ -40,7 +40,7 @@ class Watch:
 
     def losses(self) -> Counter[CommandLoss]:
         """All that was lost up to now."""
-        self.harvest()
+        self.take_ended()
         return self.lost
 
     def of(self, socket: Path) -> list[CommandRun]:
@@ -48,7 +48,7 @@ class Watch:
 
         Not `show-options`: the doctor of another test asks every server for its options.
         """
-        self.harvest()
+        self.take_ended()
         to_it = [each for each in self.runs if each.socket == str(socket)]
         return [each for each in to_it if each.command != "show-options"]
 
@@ -60,7 +60,7 @@ def start_watch() -> Iterator[Callable[[int], Watch]]:
     def start(most_per_second: int = 100_000) -> Watch:
         one = Watch(most_per_second)
         started.append(one)
-        if not one.harvest().listening:
+        if not one.take_ended().listening:
             pytest.skip("this kernel tells nobody but root: it needs Linux 6.6 and the first namespaces")
         return one
 
@@ -174,7 +174,7 @@ def test_it_is_switched_off_and_on(
     tmux_server("fleet")
     watch = start_watch()
     watch.watch.configure(wanted=False, most_per_second=1000)
-    assert watch.watch.harvest() is None
+    assert watch.watch.take_ended() is None
     tmux(socket_dir / "fleet", "list-sessions")
     watch.watch.configure(wanted=True, most_per_second=1000)
 
@@ -224,7 +224,7 @@ def test_another_users_programs_are_none_of_ours(
 
     try:
         wait_for(is_seen, "the one whose program it is sees it")
-        harvest = stranger.harvest()
+        harvest = stranger.take_ended()
         assert harvest is not None
         assert harvest.listening
         assert harvest.runs == ()

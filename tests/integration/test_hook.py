@@ -45,7 +45,7 @@ def files(agents: PlayedAgents) -> list[Path]:
 
 def test_the_word_of_a_hook_is_seen_in_the_next_sample(agents: PlayedAgents) -> None:
     pid = agents.start("one", serving(agents, "one"))
-    assert agents.life("one").status.source is not StateSource.HOOK
+    assert agents.tracked("one").status.source is not StateSource.HOOK
     call(agents, "one", f"{HOOK} waiting permission")
     status = agents.look()["one"].status
     assert (status.state, status.reason, status.source) == (

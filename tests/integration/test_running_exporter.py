@@ -11,14 +11,14 @@ import pytest
 
 from tests.support.programs.exporter import Exporter
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.sources.own.running_exporter import Answer, RunningExporter
+from tmux_exporter.sources.own.running_exporter import ExporterAnswer, RunningExporter
 
 
 @contextmanager
 def listener(status: int, body: bytes) -> Iterator[str]:
     """A server of this user that answers everything with the same; its address."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class ExporterAnswer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
@@ -27,7 +27,7 @@ def listener(status: int, body: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Answer)
+    server = HTTPServer(("127.0.0.1", 0), ExporterAnswer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"127.0.0.1:{server.server_port}"
@@ -36,7 +36,7 @@ def listener(status: int, body: bytes) -> Iterator[str]:
     server.server_close()
 
 
-def ask(address: str, *, uid: int | None = None) -> Answer:
+def ask(address: str, *, uid: int | None = None) -> ExporterAnswer:
     return RunningExporter(address, uid=os.getuid() if uid is None else uid, clock=SystemClock()).ask()
 
 
@@ -75,7 +75,7 @@ def test_one_that_is_stopped_is_given_up_in_time(start_exporter: Callable[..., E
 )
 def test_whatever_else_listens_there_is_no_exporter(status: int, body: bytes, failure: str) -> None:
     with listener(status, body) as address:
-        assert ask(address) == Answer(failure=failure)
+        assert ask(address) == ExporterAnswer(failure=failure)
 
 
 def test_an_answer_is_taken_wherever_it_listens() -> None:
@@ -93,4 +93,4 @@ def test_one_of_before_tells_no_memory() -> None:
 def test_nobody_listens() -> None:
     with listener(200, b"") as address:
         pass
-    assert ask(address) == Answer()
+    assert ask(address) == ExporterAnswer()

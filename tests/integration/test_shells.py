@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.processes.started import end_process
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
+from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, ScriptReader
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
-from tmux_exporter.analysis.schedulers.tmux_words import doubt, questions
+from tmux_exporter.analysis.schedulers.tmux_words import doubt, shell_questions
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import SchedulerState, ShellQuestion
@@ -130,10 +130,10 @@ CASES = {
 }
 
 
-def candidate_of(pid: int) -> Candidate | None:
+def candidate_of(pid: int) -> SchedulerCandidate | None:
     """The scheduler that a shell is, once it sleeps."""
     table = ProcReader("/proc", uid=os.getuid(), clock=SystemClock()).read()
-    found = [each for each in Scripts().candidates(table) if each.shell.id.pid == pid]
+    found = [each for each in ScriptReader().candidates(table) if each.shell.id.pid == pid]
     return found[0] if found and found[0].sleep is not None else None
 
 
@@ -161,7 +161,7 @@ def test_what_a_shell_runs_for_the_word_tmux(tmp_path: Path, name: str) -> None:
     )
     try:
         found = wait_for(lambda: candidate_of(shell.pid), "it sleeps", 20)
-        asked = questions([found])
+        asked = shell_questions([found])
         facts = ShellReader(clock=SystemClock()).read(asked).get(found.shell.id)
         assert isinstance(found.script, PureScript)
         told = doubt(found, found.script, facts)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.cpu.counters import Accounts, Totals
+from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 
 _VALUES = st.integers(0, 10**6)
@@ -54,13 +54,13 @@ def _lives(draw: st.DrawFn) -> list[Reading]:
     ]
 
 
-def _all(accounts: Accounts[str]) -> list[Totals]:
+def _all(accounts: GroupCounters[str]) -> list[Totals]:
     return [accounts.totals(group) for group in _GROUPS]
 
 
 @given(st.lists(_readings(), max_size=8))
 def test_counters_start_at_0_and_never_fall(history: list[Reading]) -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     seen = [_all(accounts)]
     for reading in history:
         accounts.observe(*reading)
@@ -75,7 +75,7 @@ def test_counters_start_at_0_and_never_fall(history: list[Reading]) -> None:
 
 @given(_lives())
 def test_the_panes_of_a_session_add_up_to_it(history: list[Reading]) -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     for reading in history:
         accounts.observe(*reading)
     ticks = [round(accounts.totals(group).cpu_seconds * 100) for group in ("%0", "%1", "%2", "session")]
@@ -84,7 +84,7 @@ def test_the_panes_of_a_session_add_up_to_it(history: list[Reading]) -> None:
 
 @given(_lives())
 def test_nothing_seen_is_lost_and_nothing_counts_twice(history: list[Reading]) -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for number, reading in enumerate(history):

@@ -25,7 +25,7 @@ from tests.support.simulation.accounted_history import (
 from tests.support.simulation.kernel import INIT, TICK_NS, SimulatedKernel
 from tests.support.simulation.naive_conservation import NaiveCounters
 from tests.support.simulation.reader import DEEDS, read_table
-from tmux_exporter.analysis.cpu.counters import Accounts
+from tmux_exporter.analysis.cpu.counters import GroupCounters
 
 TAPES = st.binary(min_size=40, max_size=400)
 SEEDS = range(2500)
@@ -94,7 +94,7 @@ def test_counters_keep_to_the_truth(history: bytes) -> None:
 
 
 def check(history: bytes, *, reader: Callable[[SimulatedKernel], Reader] | None = None) -> None:
-    played = History(history, Accounts[str](), reader=reader).play()
+    played = History(history, GroupCounters[str](), reader=reader).play()
     assert_never_falls(played)
     assert_never_over(played)
     assert_short_by_what_is_published(played)
@@ -110,7 +110,7 @@ def test_counters_keep_to_the_truth_in_long_histories() -> None:
 
 def test_counters_are_never_over_nor_fall_when_readings_miss_somebody() -> None:
     for seed in SEEDS[:500]:
-        played = History(tape(seed), Accounts[str](), incomplete=True).play()
+        played = History(tape(seed), GroupCounters[str](), incomplete=True).play()
         try:
             assert_never_falls(played)
             assert_never_over(played)
@@ -150,7 +150,7 @@ def reap_between_looks(counters: Counters, *, child_first: bool) -> float:
 
 @pytest.mark.parametrize("child_first", [True, False])
 def test_a_child_that_ends_while_it_is_read_counts_once(child_first: bool) -> None:
-    assert reap_between_looks(Accounts[str](), child_first=child_first) == pytest.approx(0.1)
+    assert reap_between_looks(GroupCounters[str](), child_first=child_first) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("child_first", [True, False])

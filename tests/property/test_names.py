@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.literals.listings import listing, server_view, tmux_view
-from tmux_exporter.analysis.agents.names import Claim, NameBook
+from tmux_exporter.analysis.agents.names import AgentNames, NameRequest
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 
@@ -16,10 +16,10 @@ VIEW = tmux_view(server_view(FLEET))
 _PANES = [PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]
 
 
-def _claim(pane: int, program: str, which: int, wanted: str, declared: bool) -> Claim:
+def _claim(pane: int, program: str, which: int, wanted: str, declared: bool) -> NameRequest:
     """One of few agents, so that the same ones come again in later samples."""
     pid = 10 * pane + which + (1000 if program == "codex" else 0)
-    return Claim(
+    return NameRequest(
         pane=_PANES[pane],
         session_id="",
         program=program,
@@ -45,10 +45,10 @@ _MOVES = st.dictionaries(st.sampled_from([pane.id for pane in FLEET.panes]), st.
         st.tuples(st.lists(_CLAIMS, max_size=7, unique_by=lambda claim: claim.process), _MOVES), max_size=6
     )
 )
-def test_names_are_unique_and_stick(samples: list[tuple[list[Claim], dict[str, str]]]) -> None:
-    book = NameBook()
+def test_names_are_unique_and_stick(samples: list[tuple[list[NameRequest], dict[str, str]]]) -> None:
+    book = AgentNames()
     homes = {pane.id: pane.session_id for pane in FLEET.panes}
-    before: dict[tuple[PaneKey, str, ProcessId], tuple[str, Claim]] = {}
+    before: dict[tuple[PaneKey, str, ProcessId], tuple[str, NameRequest]] = {}
     for drawn, moves in samples:
         homes.update(moves)
         claims = [replace(claim, session_id=homes[claim.pane.pane]) for claim in drawn]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.report.view import PaneMembers, Rosters, processes_of
+from tmux_exporter.analysis.report.view import PaneMembers, PaneProcessIds, processes_of
 from tmux_exporter.facts.process import Changes, Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 
@@ -32,10 +32,10 @@ histories = st.lists(st.tuples(processes, st.one_of(st.none(), rosters), st.bool
 
 @given(histories)
 def test_what_is_kept_is_what_a_look_at_all_would_give(
-    history: list[tuple[dict[int, tuple[int, str, int]], Rosters | None, bool]],
+    history: list[tuple[dict[int, tuple[int, str, int]], PaneProcessIds | None, bool]],
 ) -> None:
     members = PaneMembers()
-    roster: Rosters = {}
+    roster: PaneProcessIds = {}
     before: dict[int, Process] = {}
     for seen, other, told in history:
         roster = roster if other is None else dict(other)

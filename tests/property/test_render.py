@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.web.client import client_pages
 from tmux_exporter.facts.report import Histogram
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, MetricType, Sample, Spec
 from tmux_exporter.metrics.render import Renderer
 
 text = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
@@ -63,19 +63,19 @@ def distributions(draw: st.DrawFn, width: int) -> tuple[Distribution, ...]:
 
 @st.composite
 def families(draw: st.DrawFn) -> Family:
-    kind = draw(st.sampled_from(Kind))
-    unit = draw(st.sampled_from(["", "bytes", "seconds"])) if kind is not Kind.INFO else ""
+    kind = draw(st.sampled_from(MetricType))
+    unit = draw(st.sampled_from(["", "bytes", "seconds"])) if kind is not MetricType.INFO else ""
     stem = f"tmux_thing_{unit}" if unit else "tmux_thing"
-    suffix = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(kind, "")
+    suffix = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}.get(kind, "")
     labels = tuple(draw(label_names))
     spec = Spec(
         name=stem + suffix, kind=kind, unit=unit, help=draw(help_text), labels=labels, subject="thing"
     )
     width = len(labels)
-    if kind is Kind.HISTOGRAM:
+    if kind is MetricType.HISTOGRAM:
         return Family(spec=spec, histograms=draw(distributions(width)))
     found = draw(samples(width))
-    if kind is Kind.INFO:
+    if kind is MetricType.INFO:
         found = tuple(Sample(labels, 1) for labels, _ in found)
     return Family(spec=spec, samples=found)
 
@@ -99,7 +99,7 @@ def test_what_is_remembered_is_what_was_on_the_last_page(page: list[Family]) -> 
 
 @given(st.floats())
 def test_a_float_reads_back_as_itself(given_value: float) -> None:
-    spec = Spec(name="tmux_thing", kind=Kind.GAUGE, help="A thing.", subject="thing")
+    spec = Spec(name="tmux_thing", kind=MetricType.GAUGE, help="A thing.", subject="thing")
     page = Renderer().render([Family(spec=spec, samples=(Sample((), given_value),))]).text.decode()
     shown = float(page.splitlines()[-1].removeprefix("tmux_thing "))
     assert shown == given_value or (math.isnan(shown) and math.isnan(given_value))

@@ -3,17 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.schedulers.duplicates import SAME_TIME_SECONDS, Entry, find_duplicates
+from tmux_exporter.analysis.schedulers.duplicates import SAME_TIME_SECONDS, PendingScheduler, find_duplicates
 from tmux_exporter.facts.process import ProcessId
 
 
 @st.composite
-def _entries(draw: st.DrawFn) -> list[Entry]:
+def _entries(draw: st.DrawFn) -> list[PendingScheduler]:
     entries = []
     for pid in draw(st.lists(st.integers(1, 999), unique=True, max_size=14)):
         since, wait = draw(st.integers(0, 300)), draw(st.sampled_from([10, 60, 120, 121]))
         entries.append(
-            Entry(
+            PendingScheduler(
                 process=ProcessId(pid, since),
                 since=since,
                 keys=draw(st.sampled_from("ab")),
@@ -24,14 +24,14 @@ def _entries(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-def _is_double(older: Entry, newer: Entry, within: float) -> bool:
+def _is_double(older: PendingScheduler, newer: PendingScheduler, within: float) -> bool:
     apart = abs(newer.due - older.due)
     alike = older.keys == newer.keys and older.age < newer.age
     return alike and (apart < SAME_TIME_SECONDS or (older.wait == newer.wait and apart < within))
 
 
 @given(_entries(), st.sampled_from([0.0, 30.0, 100.0, 1000.0]))
-def test_doubles_are_what_their_definition_says(entries: list[Entry], within: float) -> None:
+def test_doubles_are_what_their_definition_says(entries: list[PendingScheduler], within: float) -> None:
     doubles = find_duplicates(entries, within)
     by_process = {entry.process: entry for entry in entries}
     for entry in entries:

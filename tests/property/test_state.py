@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmux_exporter.facts.agents import (
-    AgentMemory,
-    AgentPlace,
+    AgentKey,
     AgentState,
-    LifeMemory,
-    NameMemory,
+    SavedAgent,
+    SavedAgents,
+    SavedName,
     WaitingReason,
 )
 from tmux_exporter.facts.label import Label, label_text
@@ -24,17 +24,17 @@ _COUNTS = st.integers(0, (1 << 63) - 1)
 _TIMES = st.floats(0.0, NOW)
 _PROCESSES = st.builds(ProcessId, _COUNTS, _COUNTS)
 _PLACES = st.builds(
-    AgentPlace,
+    AgentKey,
     st.builds(PaneKey, _PROCESSES, st.from_regex(r"%[0-9]{1,9}", fullmatch=True)),
     st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True),
     _COUNTS,
 )
 _MEMORIES = st.builds(
-    AgentMemory,
-    lives=st.lists(
+    SavedAgents,
+    tracked_agents=st.lists(
         st.builds(
-            LifeMemory,
-            place=_PLACES,
+            SavedAgent,
+            key=_PLACES,
             name=_LABELS,
             version=_LABELS,
             role=_LABELS,
@@ -49,8 +49,8 @@ _MEMORIES = st.builds(
     ).map(tuple),
     names=st.lists(
         st.builds(
-            NameMemory,
-            place=_PLACES,
+            SavedName,
+            key=_PLACES,
             name=_LABELS,
             wanted=_LABELS,
             session_id=st.from_regex(r"\$[0-9]{1,9}", fullmatch=True),
@@ -62,7 +62,7 @@ _MEMORIES = st.builds(
 )
 
 
-def _read_back(memory: AgentMemory) -> AgentMemory:
+def _read_back(memory: SavedAgents) -> SavedAgents:
     refused: list[str] = []
     found = parse(render(memory, boot="b"), boot="b", now=NOW, refused=refused)
     assert refused == []
@@ -70,7 +70,7 @@ def _read_back(memory: AgentMemory) -> AgentMemory:
 
 
 @given(_MEMORIES)
-def test_what_is_written_is_read_back(memory: AgentMemory) -> None:
+def test_what_is_written_is_read_back(memory: SavedAgents) -> None:
     assert _read_back(memory) == memory
 
 
@@ -82,5 +82,5 @@ def _of_every_code_point() -> list[Label]:
 def test_every_code_point_is_read_back() -> None:
     labels = _of_every_code_point()
     assert len({*labels}) == len(labels)
-    memory = AgentMemory(absent=tuple(("default", "shop", label, NOW) for label in labels))
+    memory = SavedAgents(absent=tuple(("default", "shop", label, NOW) for label in labels))
     assert _read_back(memory) == memory

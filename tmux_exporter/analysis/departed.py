@@ -14,18 +14,18 @@ K = TypeVar("K", bound=Hashable)
 KEPT_SECONDS = 15 * 60.0
 """Longer than any interval between two scrapes."""
 
-MOST = 10_000
+MAX_LABELS = 10_000
 """Labels that are kept; beyond, those are forgotten that went first."""
 
 
-class Departed(Generic[K]):
+class LabelExpiry(Generic[K]):
     """When each label that is not shown was missed first; ask once per sample, in order."""
 
     def __init__(self) -> None:
         self._since: dict[K, float] = {}
         self._shown: AbstractSet[K] | None = None
 
-    def forgotten(self, counted: Collection[K], shown: AbstractSet[K], at: float) -> list[K]:
+    def expired(self, counted: Collection[K], shown: AbstractSet[K], at: float) -> list[K]:
         """Those of the `counted` labels that are to be forgotten at the monotonic time `at`.
 
         Where `shown` is the same object as before, only those are looked at that are due.
@@ -39,7 +39,7 @@ class Departed(Generic[K]):
             self._since = since
         found: list[K] = []
         for key, gone in self._since.items():
-            if at - gone < KEPT_SECONDS and len(self._since) - len(found) <= MOST:
+            if at - gone < KEPT_SECONDS and len(self._since) - len(found) <= MAX_LABELS:
                 break
             found.append(key)
         for key in found:

@@ -13,7 +13,7 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.config import Config, LogLevel, Reading
+from tmux_exporter.config import Config, LogLevel, ReadMode
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.metrics.collectors import collect_all
@@ -90,7 +90,7 @@ def _require_view(report: Report, environ: Mapping[str, str]) -> None:
 
 def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Sampler:
     # Who looks once has no earlier reading to save anything by.
-    full = replace(config.processes, reading=Reading.FULL)
+    full = replace(config.processes, reading=ReadMode.FULL)
     return open_sampler(replace(config, processes=full), SystemClock(), environ, earlier=known)
 
 

@@ -21,7 +21,7 @@ class Transport(StrEnum):
     CLIENT = "client"
 
 
-class Reading(StrEnum):
+class ReadMode(StrEnum):
     """How processes are read."""
 
     FAST = "fast"
@@ -103,10 +103,10 @@ class ProcessSettings:
             "Where the proc file system is mounted.",
         ),
     )
-    reading: Reading = field(
-        default=Reading.FAST,
+    reading: ReadMode = field(
+        default=ReadMode.FAST,
         metadata=setting(
-            Choice(of=Reading),
+            Choice(of=ReadMode),
             "`fast` reads what has changed, or all where that cannot be relied on; `full` reads all each "
             "time. Read at start only.",
         ),

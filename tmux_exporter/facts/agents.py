@@ -1,6 +1,6 @@
 """What is known of an agent beyond its processes: its closed lists, and the frozen facts of its state.
 
-Sources tell what they saw as a `Clue`, the analysis makes one `AgentLife` of each agent out of them.
+Sources tell what they saw as a `Clue`, the analysis makes one `TrackedAgent` of each agent out of them.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class StateSource(StrEnum):
     NONE = "none"
 
 
-class AgentPlace(NamedTuple):
+class AgentKey(NamedTuple):
     """Where an agent lives, however often it is started again.
 
     The number tells those of one program in one pane apart.
@@ -111,7 +111,7 @@ class AgentStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentLife:
+class TrackedAgent:
     """An agent that runs, that ran in a pane which is still there, or that somebody declared.
 
     `server` and `session` are labels. `agent` is None where its process was not seen in this look; `up` stays
@@ -129,21 +129,21 @@ class AgentLife:
     program: str = ""
     version: str = ""
     role: str = ""
-    place: AgentPlace | None = None
+    key: AgentKey | None = None
     agent: Agent | None = None
     restarted: bool = False
     recovered_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LifeMemory:
+class SavedAgent:
     """What must survive the exporter of the life in one place; never a counter.
 
     `process` is the last that ran, `seen` the wall time at which it was last there; `up` is False once it was
     proven to have ended.
     """
 
-    place: AgentPlace
+    key: AgentKey
     name: str
     version: str
     role: str
@@ -156,10 +156,10 @@ class LifeMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NameMemory:
+class SavedName:
     """A name that was given: `wanted` is what was asked for, in the session where it has to be unique."""
 
-    place: AgentPlace
+    key: AgentKey
     name: str
     wanted: str
     session_id: str
@@ -167,9 +167,9 @@ class NameMemory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentMemory:
+class SavedAgents:
     """All that must survive the exporter of agents. `absent` tells since when expected ones are missing."""
 
-    lives: tuple[LifeMemory, ...] = ()
-    names: tuple[NameMemory, ...] = ()
+    tracked_agents: tuple[SavedAgent, ...] = ()
+    names: tuple[SavedName, ...] = ()
     absent: tuple[tuple[str, str, str, float], ...] = ()

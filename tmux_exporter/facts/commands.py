@@ -35,7 +35,7 @@ class CommandRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandHarvest:
+class CommandBatch:
     """What ended since the last harvest, and all that was lost; `listening`: whether the kernel tells us."""
 
     runs: tuple[CommandRun, ...]

@@ -30,7 +30,7 @@ NOT_KNOWN = Bound(used=None, limit=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WritableFolder:
     """A folder that we write to; `problem` says in words why it cannot be used, None where it can."""
 
     path: str
@@ -38,7 +38,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings:
+class AgentTelemetry:
     """What an agent's own environment says of its telemetry; `otel_port` is where its exporter listens."""
 
     pid: int
@@ -69,7 +69,7 @@ class Machine:
     open_files: int | None = None
     tasks: Bound = NOT_KNOWN
     cgroup_tasks: Bound = NOT_KNOWN
-    places: tuple[Place, ...] = ()
-    agents: tuple[AgentSettings, ...] = ()
+    folders: tuple[WritableFolder, ...] = ()
+    agents: tuple[AgentTelemetry, ...] = ()
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claude_hooked: bool | None = None

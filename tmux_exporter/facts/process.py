@@ -180,7 +180,7 @@ class ProcessTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class LeakDetails:
     """What only the processes that seem to be leaked are asked for; None where it could not be read.
 
     `unit` is the innermost systemd unit that holds the process, empty where none does. `listens` says that it

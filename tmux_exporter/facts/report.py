@@ -335,7 +335,7 @@ class Report:
     commands: CommandsReport | None = None
 
     @property
-    def places(self) -> tuple[tuple[str, str], ...]:
+    def session_keys(self) -> tuple[tuple[str, str], ...]:
         """Where something can be, by server and session label: each session, and none of a seen server."""
         live = [(each.server, each.session) for each in self.sessions]
         return (*live, *((each.server, "") for each in self.servers if each.sessions is not None))

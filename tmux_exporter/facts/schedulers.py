@@ -87,7 +87,7 @@ class ShellQuestion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class ProgramFile:
     """The file that a word means: its name without links, whether it is one of the machine (and no script).
 
     `knows_tmux` says that the names of tmux's commands are in it.
@@ -109,5 +109,5 @@ class ShellFacts:
 
     variables: Mapping[str, str]
     functions: frozenset[str]
-    programs: Mapping[str, tuple[Program | None, ...]]
+    programs: Mapping[str, tuple[ProgramFile | None, ...]]
     startup_names_tmux: bool | None = False

@@ -146,6 +146,6 @@ class TmuxView:
     servers: tuple[ServerView, ...]
     stale_sockets: int = 0
     problems: tuple[Problem, ...] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
+    canonical_paths: Mapping[str, str] = field(default_factory=dict)
     taken_at: float | None = None
     folders: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     cpu = report.leaked_cpu_seconds_total
     seen = ((each.server, each.session) for each in report.leaks)
     counted = ((server, session) for server, session, _ in cpu)
-    found = by_kind(report.leaks, lambda each: each.kind, LeakKind, (*report.places, *seen, *counted))
+    found = by_kind(report.leaks, lambda each: each.kind, LeakKind, (*report.session_keys, *seen, *counted))
     oldest = (
         Sample(key, min(each.start_time_seconds for each in leaks)) for key, leaks in found.items() if leaks
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tmux_exporter.facts.report import Exemplar
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Spec
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, MetricType, Spec
 
 
 def compress(page: bytes) -> bytes:
@@ -105,7 +105,7 @@ class Renderer:
         spec = family.spec
         labels = self._labels(spec.labels, before)
         traced = None
-        if spec.kind is Kind.HISTOGRAM:
+        if spec.kind is MetricType.HISTOGRAM:
             buckets = self._labels((*spec.labels, "le"), before)
             body = "".join(_histogram(spec.name, each, labels, buckets) for each in family.histograms)
             # The text format has no exemplars, and hardly any family has them.
@@ -204,7 +204,7 @@ def _exemplar(exemplar: Exemplar | None) -> str:
 
 
 def _text_header(spec: Spec) -> str:
-    kind = Kind.GAUGE if spec.kind is Kind.INFO else spec.kind
+    kind = MetricType.GAUGE if spec.kind is MetricType.INFO else spec.kind
     help_text = spec.help.replace("\\", r"\\")
     return f"# HELP {spec.name} {help_text}\n# TYPE {spec.name} {kind}\n"
 

@@ -13,7 +13,9 @@ from tmux_exporter.metrics.totals import Place, by_kind, totals
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     """One sample per server, session and state, wherever a scheduler is or can be."""
     # The session of a scheduler can be unknown.
-    found = by_kind(report.schedulers, lambda each: each.state, SchedulerState, (*report.places, ("", "")))
+    found = by_kind(
+        report.schedulers, lambda each: each.state, SchedulerState, (*report.session_keys, ("", ""))
+    )
     outcomes = report.scheduler_outcomes_total
     # From 0 wherever a scheduler can be, and where one was until lately.
     places = dict.fromkeys((server, session) for keys in (found, outcomes) for server, session, _ in keys)

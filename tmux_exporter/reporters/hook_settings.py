@@ -22,7 +22,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class HookProgram:
     """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
 
     `note` is what is to be known before anybody adds them.
@@ -35,8 +35,8 @@ class Program:
     note: str = ""
 
 
-PROGRAMS: tuple[Program, ...] = (
-    Program(
+PROGRAMS: tuple[HookProgram, ...] = (
+    HookProgram(
         name="claude",
         file="~/.claude/settings.json",
         events=(
@@ -53,7 +53,7 @@ PROGRAMS: tuple[Program, ...] = (
             Event(name="SessionEnd", words=FORGET),
         ),
     ),
-    Program(
+    HookProgram(
         name="codex",
         file="~/.codex/hooks.json",
         events=(
@@ -67,7 +67,7 @@ PROGRAMS: tuple[Program, ...] = (
         note="Codex 0.171 calls hooks from one daemon for all its windows: nobody knows for which one, and\n"
         "they tell nothing. The title of its pane tells when it works and when it waits.",
     ),
-    Program(
+    HookProgram(
         name="gemini",
         file="~/.gemini/settings.json",
         events=(
@@ -83,7 +83,7 @@ PROGRAMS: tuple[Program, ...] = (
 )
 
 
-def settings(program: Program, command: str) -> dict[str, Any]:
+def settings(program: HookProgram, command: str) -> dict[str, Any]:
     """What belongs into the settings of a program; `command` is the path of tmux-exporter."""
     hooks: dict[str, list[dict[str, Any]]] = {}
     for event in program.events:
@@ -97,7 +97,7 @@ def settings(program: Program, command: str) -> dict[str, Any]:
     return {"hooks": hooks}
 
 
-def as_json(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
+def as_json(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:
     """By program: its file and what belongs into it."""
     told: Mapping[str, Any] = {
         each.name: {"file": each.file, "settings": settings(each, command)} for each in programs
@@ -105,7 +105,7 @@ def as_json(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
     return json.dumps({"version": 1, "programs": told}, indent=2)
 
 
-def as_text(command: str, programs: Sequence[Program] = PROGRAMS) -> str:
+def as_text(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:
     """The same for a person who copies it."""
     parts = []
     for each in programs:

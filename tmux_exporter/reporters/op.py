@@ -11,7 +11,7 @@ import os
 import sys
 
 from tmux_exporter.instrument import Operation, now_nanoseconds
-from tmux_exporter.reporters.op_arguments import HELP, Request, WrongUseError, parse
+from tmux_exporter.reporters.op_arguments import HELP, OpRequest, WrongUseError, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 class Run:
     """The attempts at one command: `status` and `signal` are those of the last one."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: OpRequest) -> None:
         self._request = request
         self._told_to_end = False
         # From here on signals wait until they are asked for, so that none ends us before its command.

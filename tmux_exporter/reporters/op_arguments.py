@@ -34,7 +34,7 @@ class WrongUseError(Exception):
     """Arguments that make no sense; the message says how to mend them."""
 
 
-class Request:
+class OpRequest:
     """What to run and how often; times are nanoseconds, `timeout` is 0 where there is none."""
 
     __slots__ = ("backoff", "command", "name", "retries", "timeout")
@@ -47,10 +47,10 @@ class Request:
         self.timeout = 0
 
 
-def parse(arguments: list[str]) -> Request | None:
+def parse(arguments: list[str]) -> OpRequest | None:
     """Read the arguments after `op`; None where help is wanted. Raises WrongUseError."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    words, request = arguments[:end], Request()
+    words, request = arguments[:end], OpRequest()
     if "--help" in words or "-h" in words:
         return None
     while words:
@@ -77,7 +77,7 @@ def parse(arguments: list[str]) -> Request | None:
     return request
 
 
-def _set(request: Request, option: str, text: str) -> None:
+def _set(request: OpRequest, option: str, text: str) -> None:
     if option == "--retry":
         if not (text.isascii() and text.isdigit()) or len(text) > 7 or int(text) > MOST_RETRIES:
             raise WrongUseError(f"--retry takes a number of 0 to {MOST_RETRIES}, not {text[:60]!r}")

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
-from tmux_exporter.analysis.agents.hook_state import Said, Stillness, callers, hook_clue, speaker
-from tmux_exporter.analysis.agents.lifecycle import judge
-from tmux_exporter.analysis.agents.pane_state import activity_clue, stillness, title_clue
+from tmux_exporter.analysis.agents.hook_state import (
+    LatestHook,
+    WindowActivity,
+    agents_of_callers,
+    hook_clue,
+    reporting_agent,
+)
+from tmux_exporter.analysis.agents.lifecycle import decide_state
+from tmux_exporter.analysis.agents.pane_state import activity_clue, title_clue, window_activity
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
@@ -70,7 +76,7 @@ class AgentWatch:
                 found.append(word.clue)
                 version = version or word.version
             place = windows.get(agent.pane)
-            still = place.still if place else Stillness(moved=None, alone=False)
+            still = place.still if place else WindowActivity(moved=None, alone=False)
             found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
             if place:
                 asked = wall + place.taken_at
@@ -126,24 +132,24 @@ def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
     """
     if agent.program not in SCREENS:
         return False
-    best, _ = judge(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
+    best, _ = decide_state(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
     return best.state in (AgentState.UNKNOWN, AgentState.IDLE)
 
 
-def _last_words(words: Sequence[HookReport], agents: Sequence[Agent]) -> dict[ProcessId, Said]:
+def _last_words(words: Sequence[HookReport], agents: Sequence[Agent]) -> dict[ProcessId, LatestHook]:
     """The last word that is to be believed of each agent, else the last one that is not."""
-    spoken = callers(agents) if words else {}
-    said: dict[ProcessId, Said] = {}
+    spoken = agents_of_callers(agents) if words else {}
+    said: dict[ProcessId, LatestHook] = {}
     for word in sorted(words, key=lambda each: (each.state is not None, each.at)):
-        if (root := speaker(word.callers, spoken)) is not None:
-            said[root] = Said(
+        if (root := reporting_agent(word.callers, spoken)) is not None:
+            said[root] = LatestHook(
                 at=word.at, since=word.since, state=word.state, reason=word.reason, problem=word.problem
             )
     return said
 
 
 class _Window(NamedTuple):
-    still: Stillness
+    still: WindowActivity
     sign: str
     taken_at: float
 
@@ -153,7 +159,7 @@ def _windows(view: TmuxView) -> dict[PaneKey, _Window]:
     for each in view.servers:
         # What a silent server last said is no news of what its agents do.
         if (listing := each.listing) is not None and each.up:
-            still = stillness(listing)
+            still = window_activity(listing)
             for pane in listing.panes:
                 key = PaneKey(listing.server, pane.id)
                 found[key] = _Window(still=still[pane.id], sign=pane.title_sign, taken_at=listing.taken_at)

@@ -8,7 +8,7 @@ from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.paths import runtime_path, state_path
-from tmux_exporter.config import Config, Reading
+from tmux_exporter.config import Config, ReadMode
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.agent_clues import open_watch
 from tmux_exporter.sampling.protocols import CommandSource, OperationSource, ServerSource, Sources
@@ -46,7 +46,7 @@ def open_sampler(
     uid, root = os.getuid(), config.processes.root
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     sources = Sources(
-        processes=open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is Reading.FAST),
+        processes=open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is ReadMode.FAST),
         tmux=tmux or open_tmux(config, clock, environ),
         limits=LimitReader(clock=clock, proc_root=root),
         remediator=RemediatorFile(runtime_path(environ, uid), uid=uid, clock=clock),
@@ -57,7 +57,7 @@ def open_sampler(
             places=(environ.get("HOME", ""), str(state_path(environ)), "/tmp"),  # noqa: S108
             uid=uid,
         ),
-        circumstances=LeakDetailReader(clock=clock, proc_root=root),
+        leak_details=LeakDetailReader(clock=clock, proc_root=root),
         proportions=RollupReader(clock=clock, proc_root=root),
         reports=reports,
         commands=commands,

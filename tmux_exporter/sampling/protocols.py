@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.facts.commands import CommandHarvest
+from tmux_exporter.facts.commands import CommandBatch
 from tmux_exporter.facts.host import HostFacts
-from tmux_exporter.facts.process import Circumstances, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
+from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
@@ -39,10 +39,10 @@ class LimitSource(Protocol):
         """The bounds of these processes as they are now, or were a moment ago."""
 
 
-class CircumstanceSource(Protocol):
+class LeakDetailSource(Protocol):
     """Reads what only few processes are asked for: those that seem to be leaked, and schedulers."""
 
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
+    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, LeakDetails]:
         """Those of these processes that are there, as they are now or were a moment ago."""
 
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
@@ -86,7 +86,7 @@ class CommandSource(Protocol):
     def configure(self, *, wanted: bool, most_per_second: int) -> None:
         """Watch from now on, or not; look at so many programs a second."""
 
-    def harvest(self) -> CommandHarvest | None:
+    def take_ended(self) -> CommandBatch | None:
         """What has ended since the last harvest; None where it is not wanted."""
 
 
@@ -99,7 +99,7 @@ class Sources:
     limits: LimitSource
     remediator: RemediatorSource | None = None
     host: HostSource | None = None
-    circumstances: CircumstanceSource | None = None
+    leak_details: LeakDetailSource | None = None
     proportions: ProportionSource | None = None
     reports: OperationSource | None = None
     commands: CommandSource | None = None

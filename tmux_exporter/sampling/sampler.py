@@ -6,11 +6,11 @@ from dataclasses import replace
 from tmux_exporter.analysis.labels import labelled, session_labels
 from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.analysis.report.summary import Summary
-from tmux_exporter.analysis.report.usage import Costs
+from tmux_exporter.analysis.report.usage import UsageCache
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.facts.agents import AgentMemory
+from tmux_exporter.facts.agents import SavedAgents
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.protocols import Sources
 from tmux_exporter.sampling.stages.agents import Agents, AgentStage
@@ -36,23 +36,23 @@ class Sampler:
         *,
         default_socket: str,
         operations: Operations | None = None,
-        memory: AgentMemory | None = None,
-        keep: Callable[[AgentMemory], None] | None = None,
+        memory: SavedAgents | None = None,
+        keep: Callable[[SavedAgents], None] | None = None,
         counting: bool = True,
         earlier: Sequence[Remembered] = (),
     ) -> None:
         """Parameters as those of `open_sampler`; `keep` is called with what the next run has to know."""
         self._config, self._clock, self._sources, self._keep = config, clock, sources, keep
-        details = sources.circumstances
+        details = sources.leak_details
         self._ownership = OwnershipStage(earlier)
-        self._agents = AgentStage(clock, memory or AgentMemory(), sources.watch)
+        self._agents = AgentStage(clock, memory or SavedAgents(), sources.watch)
         self._schedulers = SchedulerStage(clock, default_socket, details)
         self._leaks = LeakStage(earlier, details)
         self._memory = MemoryStage(sources.proportions)
         self._counters = CounterStage(counting=counting)
         self._operations = OperationStage(clock, operations, sources.reports, sources.commands)
         self._operations.configure(config)
-        self._costs = Costs()
+        self._costs = UsageCache()
         self._counts = dict.fromkeys(RESULTS, 0)
         self._last: Report | None = None
         self._last_at = 0.0
@@ -89,7 +89,9 @@ class Sampler:
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
         bounds = sources.limits.read(snapshot.limited())
-        summary = Summary(snapshot, counters, bounds=bounds, limits=self._config.limits, costs=self._costs)
+        summary = Summary(
+            snapshot, counters, bounds=bounds, limits=self._config.limits, usage_cache=self._costs
+        )
         report = replace(
             summary.report(timestamp=timestamp, interval=self._config.sampling.interval),
             samples=dict(self._counts),
@@ -120,7 +122,7 @@ class Sampler:
         facts = SampleFacts(table=table, view=view, labels=session_labels(view), config=self._config)
         ownership = self._ownership.observe(facts)
         agents = self._agents.observe(facts, ownership)
-        schedulers = self._schedulers.observe(facts, ownership.owners, agents.lives)
+        schedulers = self._schedulers.observe(facts, ownership.owners, agents.tracked_agents)
         snapshot = Snapshot(
             table=table,
             view=view,
@@ -128,7 +130,7 @@ class Sampler:
             agents=agents.running,
             schedulers=schedulers,
             session_labels=facts.labels,
-            lives=agents.lives,
+            tracked_agents=agents.tracked_agents,
             leaks=self._leaks.observe(facts, ownership, schedulers),
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,

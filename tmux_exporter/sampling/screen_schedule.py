@@ -6,9 +6,9 @@ A screen is read again only when its window has moved since: what has not moved 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.agents.hook_state import Stillness
-from tmux_exporter.analysis.agents.pane_state import stillness
-from tmux_exporter.analysis.agents.screen_patterns import Meaning
+from tmux_exporter.analysis.agents.hook_state import WindowActivity
+from tmux_exporter.analysis.agents.pane_state import window_activity
+from tmux_exporter.analysis.agents.screen_patterns import ScreenMeaning
 from tmux_exporter.analysis.agents.screen_state import read_screen, screen_clue, unread
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import TmuxSettings
@@ -30,7 +30,7 @@ class _Seen:
     listed_at: float
     read_at: float
     settled: bool
-    meaning: Meaning | None
+    meaning: ScreenMeaning | None
     problem: str
 
 
@@ -40,7 +40,7 @@ class _Place:
 
     socket: str
     listed_at: float
-    still: Stillness
+    still: WindowActivity
 
 
 class ScreenWatch:
@@ -120,7 +120,7 @@ def _places(view: TmuxView) -> dict[PaneKey, _Place]:
     for each in view.servers:
         # Who did not answer just now is not asked for more.
         if (listing := each.listing) is not None and each.up:
-            still = stillness(listing)
+            still = window_activity(listing)
             for pane in listing.panes:
                 found[PaneKey(listing.server, pane.id)] = _Place(
                     socket=each.socket, listed_at=listing.taken_at, still=still[pane.id]

@@ -19,11 +19,11 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.agents import (
-    AgentMemory,
-    AgentPlace,
+    AgentKey,
     AgentState,
-    LifeMemory,
-    NameMemory,
+    SavedAgent,
+    SavedAgents,
+    SavedName,
     WaitingReason,
 )
 from tmux_exporter.facts.label import Label, bounded, is_visible
@@ -50,11 +50,11 @@ class StateFile:
         self._uid = uid
         self._clock = clock
         self._boot = boot
-        self._kept: AgentMemory | None = None
+        self._kept: SavedAgents | None = None
         self._kept_at = -math.inf
         self._failing = False
 
-    def load(self) -> AgentMemory:
+    def load(self) -> SavedAgents:
         """What was kept; empty where there is nothing to be believed. Raises nothing."""
         path = str(self._folder / NAME)
         refused: list[str] = []
@@ -68,12 +68,12 @@ class StateFile:
                 )
             return memory
         except FileNotFoundError:
-            return AgentMemory()
+            return SavedAgents()
         except (UntrustedFileError, ValueError) as error:
             _log.warning("the state file is not used", extra=log_fields(file=path, problem=str(error)))
-            return AgentMemory()
+            return SavedAgents()
 
-    def keep(self, memory: AgentMemory) -> None:
+    def keep(self, memory: SavedAgents) -> None:
         """Write it if it has changed or was written long ago. A failure is logged once and raises nothing."""
         rests = self._kept is not None and _lasting(memory) == _lasting(self._kept)
         if rests and self._clock.monotonic() - self._kept_at < KEEP_SECONDS:
@@ -108,18 +108,18 @@ def boot_id(proc_root: str) -> str:
         return ""
 
 
-def _lasting(memory: AgentMemory) -> AgentMemory:
-    return replace(memory, lives=tuple(replace(each, seen=0.0) for each in memory.lives))
+def _lasting(memory: SavedAgents) -> SavedAgents:
+    return replace(memory, tracked_agents=tuple(replace(each, seen=0.0) for each in memory.tracked_agents))
 
 
-def render(memory: AgentMemory, *, boot: str) -> bytes:
+def render(memory: SavedAgents, *, boot: str) -> bytes:
     """The content of the file."""
     document = {
         "version": VERSION,
         "boot": boot,
         "lives": [
             {
-                "place": _written_place(each.place),
+                "place": _written_place(each.key),
                 "name": each.name,
                 "version": each.version,
                 "role": each.role,
@@ -130,11 +130,11 @@ def render(memory: AgentMemory, *, boot: str) -> bytes:
                 "reason": each.reason,
                 "since": each.since,
             }
-            for each in memory.lives
+            for each in memory.tracked_agents
         ],
         "names": [
             {
-                "place": _written_place(each.place),
+                "place": _written_place(each.key),
                 "name": each.name,
                 "wanted": each.wanted,
                 "session": each.session_id,
@@ -147,7 +147,7 @@ def render(memory: AgentMemory, *, boot: str) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = None) -> AgentMemory:
+def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = None) -> SavedAgents:
     """What the content says at the wall time `now`.
 
     A record that we do not write is left out, and why is added to `refused`. Raises ValueError where the
@@ -157,21 +157,21 @@ def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = 
     reasons = [] if refused is None else refused
     if not boot or document.get("boot") != boot:
         document = {**document, "lives": [], "names": []}
-    return AgentMemory(
-        lives=_records(document, "lives", lambda each: _life(each, now), reasons),
+    return SavedAgents(
+        tracked_agents=_records(document, "lives", lambda each: _tracked(each, now), reasons),
         names=_records(document, "names", _name, reasons),
         absent=_records(document, "absent", lambda each: _absentee(each, now), reasons),
     )
 
 
-def _written_place(place: AgentPlace) -> list[object]:
+def _written_place(place: AgentKey) -> list[object]:
     return [*place.pane.server, place.pane.pane, place.program, place.number]
 
 
-def _life(value: dict[str, Any], now: float) -> LifeMemory:
+def _tracked(value: dict[str, Any], now: float) -> SavedAgent:
     reason = value["reason"]
-    return LifeMemory(
-        place=_place(value["place"]),
+    return SavedAgent(
+        key=_place(value["place"]),
         name=_text(value["name"]),
         version=_text(value["version"]),
         role=_text(value["role"]),
@@ -185,9 +185,9 @@ def _life(value: dict[str, Any], now: float) -> LifeMemory:
     )
 
 
-def _name(value: dict[str, Any]) -> NameMemory:
-    return NameMemory(
-        place=_place(value["place"]),
+def _name(value: dict[str, Any]) -> SavedName:
+    return SavedName(
+        key=_place(value["place"]),
         name=_text(value["name"]),
         wanted=_text(value["wanted"]),
         session_id=_text(value["session"]),
@@ -200,10 +200,10 @@ def _absentee(value: list[Any], now: float) -> tuple[str, str, str, float]:
     return _text(server), _text(session), _text(agent), min(strict_json.number(since), now)
 
 
-def _place(value: list[Any]) -> AgentPlace:
+def _place(value: list[Any]) -> AgentKey:
     pid, start, pane, program, number = value
     server = ProcessId(strict_json.count(pid), strict_json.count(start))
-    return AgentPlace(PaneKey(server, _text(pane)), _text(program), strict_json.count(number))
+    return AgentKey(PaneKey(server, _text(pane)), _text(program), strict_json.count(number))
 
 
 def _records(

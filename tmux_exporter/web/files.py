@@ -22,14 +22,14 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
+class PageFiles:
     """The page at `/`, and what it loads by the path that it asks for."""
 
     index: Response
     assets: dict[str, Response]
 
 
-def load_pages() -> Pages:
+def load_pages() -> PageFiles:
     """Read the packaged files."""
     folder = files("tmux_exporter.web") / "assets"
     read = {
@@ -37,4 +37,4 @@ def load_pages() -> Pages:
         for name, kind in _TYPES.items()
     }
     index = read.pop(INDEX)
-    return Pages(index=index, assets={f"/assets/{name}": response for name, response in read.items()})
+    return PageFiles(index=index, assets={f"/assets/{name}": response for name, response in read.items()})

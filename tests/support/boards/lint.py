@@ -16,7 +16,7 @@ from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.rules import all_rules
 from tmux_exporter.metrics.catalogue import BY_NAME
-from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, MetricType, Spec
 
 Json = dict[str, Any]
 
@@ -280,7 +280,7 @@ def recorded() -> dict[str, set[str]]:
 
 def _is_counter(name: str) -> bool:
     spec = _spec(name)
-    return spec is not None and (spec.kind is Kind.COUNTER or spec.kind is Kind.HISTOGRAM)
+    return spec is not None and (spec.kind is MetricType.COUNTER or spec.kind is MetricType.HISTOGRAM)
 
 
 def _spec(name: str) -> Spec | None:
@@ -288,9 +288,9 @@ def _spec(name: str) -> Spec | None:
     family, _, part = name.rpartition("_")
     if part in ("bucket", "sum", "count") and family in BY_NAME:
         spec = BY_NAME[family]
-        return spec if spec.kind is Kind.HISTOGRAM and spec.status is Status.BUILT else None
+        return spec if spec.kind is MetricType.HISTOGRAM and spec.status is FamilyStatus.BUILT else None
     found = BY_NAME.get(name)
-    if found is None or found.kind is Kind.HISTOGRAM or found.status is not Status.BUILT:
+    if found is None or found.kind is MetricType.HISTOGRAM or found.status is not FamilyStatus.BUILT:
         return None
     return found
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from tests.support.literals.facts import answering, pane, process, silent, table, tmux_server, tmux_view
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.lifecycle import AgentLives, Sight
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.config import ExpectedAgent
-from tmux_exporter.facts.agents import AgentLife, AgentMemory, AgentState, Clue, StateSource, WaitingReason
+from tmux_exporter.facts.agents import AgentState, Clue, SavedAgents, StateSource, TrackedAgent, WaitingReason
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Pane
@@ -49,10 +49,10 @@ def says(
 class Story:
     """One pane `%0` with the shell 200, unless a look says otherwise; a look every 5 s after second 2000."""
 
-    def __init__(self, memory: AgentMemory | None = None) -> None:
-        memory = memory or AgentMemory()
-        self.lives = AgentLives(memory.lives, memory.absent)
-        self.names = NameBook(memory.names)
+    def __init__(self, memory: SavedAgents | None = None) -> None:
+        memory = memory or SavedAgents()
+        self.tracked_agents = AgentTracker(memory.tracked_agents, memory.absent)
+        self.names = AgentNames(memory.names)
         self.now = 2000.0
         self._owners: Mapping[ProcessId, Owner] = {}
 
@@ -64,7 +64,7 @@ class Story:
         up: bool = True,
         complete: bool = True,
         expected: Sequence[ExpectedAgent] = (),
-    ) -> dict[str, AgentLife]:
+    ) -> dict[str, TrackedAgent]:
         """The next look, by the names of the agents; `clues` are told of every one that runs."""
         self.now += 5.0
         shown = [pane("%0", 200)] if panes is None else list(panes)
@@ -73,7 +73,7 @@ class Story:
         self._owners = attribute(read, view, self._owners)
         agents = find_agents(read, self._owners, view, SIGNATURES, self.names)
         sessions = {each.session_id for each in shown}
-        sight = Sight(
+        sight = AgentSample(
             table=read,
             view=view,
             agents=agents,
@@ -81,13 +81,17 @@ class Story:
             session_labels={(SERVER.id, session): session for session in sessions},
             now=self.now,
         )
-        lives = self.lives.observe(sight, expected)
-        assert len({(each.server, each.session, each.name) for each in lives}) == len(lives)
-        return {each.name: each for each in lives}
+        tracked_agents = self.tracked_agents.observe(sight, expected)
+        assert len({(each.server, each.session, each.name) for each in tracked_agents}) == len(tracked_agents)
+        return {each.name: each for each in tracked_agents}
 
-    def memory(self) -> AgentMemory:
+    def memory(self) -> SavedAgents:
         """What a later exporter would know."""
-        return AgentMemory(lives=self.lives.memory(), names=self.names.memory(), absent=self.lives.absent())
+        return SavedAgents(
+            tracked_agents=self.tracked_agents.memory(),
+            names=self.names.memory(),
+            absent=self.tracked_agents.absent(),
+        )
 
 
 def declared(name: str, pid: int | None = 200) -> Pane:

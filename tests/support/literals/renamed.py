@@ -11,7 +11,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.process import Process
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import ServerView
-from tmux_exporter.metrics.catalogue.family import Kind
+from tmux_exporter.metrics.catalogue.family import MetricType
 from tmux_exporter.metrics.collectors import collect_all
 
 NAMES = ("a", "b", "c")
@@ -201,6 +201,6 @@ def counters(report: Report) -> dict[Series, float]:
     return {
         (family.spec.name, sample.labels): sample.value
         for family in families
-        if family.spec.kind is Kind.COUNTER and family.spec.subject not in ("exporter", "process")
+        if family.spec.kind is MetricType.COUNTER and family.spec.subject not in ("exporter", "process")
         for sample in family.samples
     }

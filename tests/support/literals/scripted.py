@@ -7,8 +7,8 @@ from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.process import MemoryBounds, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.protocols import (
-    CircumstanceSource,
     HostSource,
+    LeakDetailSource,
     LimitSource,
     ProcessSource,
     ProportionSource,
@@ -60,7 +60,7 @@ def sampler_of(
     default_socket: str = "/tmp/tmux-1000/default",
     limits: LimitSource | None = None,
     host: HostSource | None = None,
-    circumstances: CircumstanceSource | None = None,
+    leak_details: LeakDetailSource | None = None,
     proportions: ProportionSource | None = None,
 ) -> Sampler:
     """A sampler on these sources alone."""
@@ -69,7 +69,7 @@ def sampler_of(
         tmux=tmux,
         limits=limits or Bounds(),
         host=host,
-        circumstances=circumstances,
+        leak_details=leak_details,
         proportions=proportions,
     )
     return Sampler(config or Config(), clock, sources, default_socket=default_socket)

@@ -13,7 +13,7 @@ from typing import Never
 
 from tests.support.processes.memory_truth import MemoryCgroup
 from tmux_exporter.analysis.cpu.counters import Totals
-from tmux_exporter.analysis.memory.shared_memory import SharedPages
+from tmux_exporter.analysis.memory.shared_memory import SharedMemory
 from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import MemorySource
@@ -65,7 +65,7 @@ def main() -> None:
     reader, rollups, pages = (
         ProcReader(uid=os.getuid(), clock=clock),
         RollupReader(clock=clock),
-        SharedPages(),
+        SharedMemory(),
     )
 
     def look() -> tuple[Usage, Usage]:

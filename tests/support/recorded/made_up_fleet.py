@@ -12,7 +12,7 @@ from itertools import product
 from tests.support.boards.lint import recorded
 from tmux_exporter.alerting.recording import slo
 from tmux_exporter.metrics.catalogue import FAMILIES
-from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, MetricType, Spec
 
 Labels = Mapping[str, str]
 
@@ -64,7 +64,7 @@ class Fleet:
     def lines(self) -> Iterator[str]:
         """All of it, ready for `promtool tsdb create-blocks-from openmetrics`."""
         for spec in FAMILIES:
-            if spec.status is Status.BUILT:
+            if spec.status is FamilyStatus.BUILT:
                 yield from self._family(spec)
         for name, labels in _BESIDE:
             yield f"# TYPE {name} gauge\n"
@@ -82,11 +82,11 @@ class Fleet:
     def _family(self, spec: Spec) -> Iterator[str]:
         name = spec.name
         things = self._things(spec)
-        if spec.kind is Kind.HISTOGRAM:
+        if spec.kind is MetricType.HISTOGRAM:
             yield f"# TYPE {name} histogram\n"
             for labels in self._everywhere(things):
                 yield from self._histogram(name, labels)
-        elif spec.kind is Kind.COUNTER:
+        elif spec.kind is MetricType.COUNTER:
             yield f"# TYPE {name.removesuffix('_total')} counter\n"
             for place, labels in enumerate(self._everywhere(things)):
                 yield from self._points(name, labels, partial(self._rising, place % 7 / 100))
@@ -97,7 +97,7 @@ class Fleet:
     def _level(self, spec: Spec) -> float:
         if spec.name.endswith("timestamp_seconds") or "start_time" in spec.name:
             return float(self.start)
-        if spec.kind is Kind.INFO:
+        if spec.kind is MetricType.INFO:
             return 1.0
         return 2e8 if spec.name.endswith("_bytes") else 0.4 if spec.name.endswith("_ratio") else 1.0
 

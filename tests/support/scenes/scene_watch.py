@@ -23,7 +23,7 @@ class SceneWatch:
             config=Config(tmux=TmuxSettings(query_timeout=0.4)),
             limits=LimitReader(clock=scene.clock),
             default_socket=str(scene.base / "none" / f"tmux-{os.getuid()}" / "default"),
-            circumstances=LeakDetailReader(clock=scene.clock),
+            leak_details=LeakDetailReader(clock=scene.clock),
         )
 
     def sample(self) -> Report:

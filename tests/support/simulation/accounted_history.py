@@ -39,7 +39,7 @@ class Counters(Protocol):
         self,
         table: ProcessTable,
         groups: Mapping[ProcessId, Collection[str]],
-        sinks: Mapping[ProcessId, Collection[str]],
+        catch_alls: Mapping[ProcessId, Collection[str]],
         /,
     ) -> None:
         """Take in one reading."""
@@ -146,9 +146,9 @@ class History:
             dead = [kernel.labels.get(each.id, frozenset()) for each in processes if not each.alive]
             self.hides_bytes = self.hides_bytes.union(*dead)
         groups = {each.id: kernel.labels[each.id] for each in processes if each.alive and each.id.pid != INIT}
-        sinks = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self._server)}
+        catch_alls = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self._server)}
         mine = {process: labels for process, labels in groups.items() if STRANGERS not in labels}
-        self._counters.observe(table, mine, sinks)
+        self._counters.observe(table, mine, catch_alls)
         counted = {label: self._counted(label) for label in (*LABELS, NOBODYS)}
         self.moments.append(Moment(counted=counted, used=self._used()))
 

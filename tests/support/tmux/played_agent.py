@@ -11,7 +11,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, TmuxSettings
-from tmux_exporter.facts.agents import AgentLife
+from tmux_exporter.facts.agents import TrackedAgent
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.sampler import Sampler
 
@@ -68,11 +68,11 @@ class PlayedAgents:
         file.chmod(0o644)
         return file
 
-    def look(self) -> Mapping[str, AgentLife]:
+    def look(self) -> Mapping[str, TrackedAgent]:
         """The next sample: the agents of our server by their names."""
         self.snapshot = self.sampler.look()
-        return {each.name: each for each in self.snapshot.lives if each.server == "default"}
+        return {each.name: each for each in self.snapshot.tracked_agents if each.server == "default"}
 
-    def life(self, name: str) -> AgentLife:
+    def tracked(self, name: str) -> TrackedAgent:
         """One agent in the next sample, which has to be there."""
         return wait_for(lambda: self.look().get(name), f"{name} is seen", 30.0)

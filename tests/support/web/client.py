@@ -14,7 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
-from tmux_exporter.metrics.catalogue.family import Family, Kind
+from tmux_exporter.metrics.catalogue.family import Family, MetricType
 
 _openmetrics: Callable[[CollectorRegistry], bytes] = generate_openmetrics
 _go: Callable[[float], str] = floatToGoString
@@ -44,19 +44,19 @@ def _metric(family: Family) -> Metric:
     spec = family.spec
     made: CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
     match spec.kind:
-        case Kind.HISTOGRAM:
+        case MetricType.HISTOGRAM:
             histogram = HistogramMetricFamily(spec.base, spec.help, labels=spec.labels, unit=spec.unit)
             for labels, each in family.histograms:
                 bounds = [_go(bound) for bound in each.bounds]
                 buckets = [*zip(bounds, each.counts, strict=True), ("+Inf", each.count)]
                 histogram.add_metric(labels, buckets, each.sum)
             return histogram
-        case Kind.COUNTER:
+        case MetricType.COUNTER:
             made = CounterMetricFamily(spec.name, spec.help, labels=spec.labels)
             made.unit = spec.unit
-        case Kind.GAUGE:
+        case MetricType.GAUGE:
             made = GaugeMetricFamily(spec.name, spec.help, labels=spec.labels, unit=spec.unit)
-        case Kind.INFO:
+        case MetricType.INFO:
             info = InfoMetricFamily(spec.base, spec.help, labels=())
             for sample in family.samples:
                 info.add_metric((), dict(zip(spec.labels, sample.labels, strict=True)))

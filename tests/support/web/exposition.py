@@ -15,13 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from tmux_exporter.facts.label import is_label
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
-from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, MetricType, Spec
 
 Key = tuple[tuple[str, str], ...]
 
 _openmetrics: Callable[[str], Iterable[Metric]] = parse_openmetrics
 
-_SUFFIXES = {Kind.HISTOGRAM: ("_bucket", "_count", "_sum")}
+_SUFFIXES = {MetricType.HISTOGRAM: ("_bucket", "_count", "_sum")}
 
 _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # Wherever the first has a series, the others have one with the same values of these labels.
@@ -97,7 +97,7 @@ def problems(page: str, *, options: Collection[str] = (), off: Collection[str] =
             problem
             for spec in FAMILIES
             if spec.closed
-            and spec.status is Status.BUILT
+            and spec.status is FamilyStatus.BUILT
             and spec.name not in _ONE_AT_A_TIME
             and (not spec.option or spec.option in options)
             for problem in _closed_problems(spec, by_family)
@@ -111,7 +111,10 @@ def falling(before: str, after: str) -> list[str]:
     """Counters (and histograms) that are lower on the later page."""
     earlier = {(each.name, _key(each.labels)): each.value for each in _samples(before)}
     counting = {
-        name for spec in FAMILIES if spec.kind in (Kind.COUNTER, Kind.HISTOGRAM) for name in _names(spec)
+        name
+        for spec in FAMILIES
+        if spec.kind in (MetricType.COUNTER, MetricType.HISTOGRAM)
+        for name in _names(spec)
     }
     return [
         f"{each.name}{each.labels} fell from {earlier[key]:g} to {each.value:g}"
@@ -160,7 +163,7 @@ def _header_problems(page: str, options: Collection[str], off: Collection[str]) 
         spec = BY_NAME.get(name)
         if spec is None:
             yield f"{name}: not declared"
-        elif spec.status is not Status.BUILT:
+        elif spec.status is not FamilyStatus.BUILT:
             yield f"{name}: declared as planned, but it is on the page"
         elif spec.option and spec.option not in options:
             yield f"{name}: {spec.option} is off, but it is on the page"
@@ -168,8 +171,8 @@ def _header_problems(page: str, options: Collection[str], off: Collection[str]) 
             yield f"{name}: {spec.switch} is off, but it is on the page"
     for spec in FAMILIES:
         shown_by_option = not spec.option or spec.option in options
-        if spec.status is Status.BUILT and shown_by_option and spec.switch not in off:
-            kind = Kind.GAUGE if spec.kind is Kind.INFO else spec.kind
+        if spec.status is FamilyStatus.BUILT and shown_by_option and spec.switch not in off:
+            kind = MetricType.GAUGE if spec.kind is MetricType.INFO else spec.kind
             wanted = [("HELP", spec.help.replace("\\", r"\\")), ("TYPE", str(kind))]
             for word, text in wanted:
                 if shown.get((word, spec.name)) != text:
@@ -198,7 +201,7 @@ def _value_problems(spec: Spec, samples: Iterable[Sample]) -> Iterator[str]:
             yield f"{each.name}{each.labels}: {each.value} is not a value; unknown is no series"
         elif each.value < 0:
             yield f"{each.name}{each.labels}: {each.value:g} is below 0"
-        elif spec.kind is Kind.INFO and each.value != 1:
+        elif spec.kind is MetricType.INFO and each.value != 1:
             yield f"{each.name}{each.labels}: an info is 1, not {each.value:g}"
         elif spec.name == "tmux_up" and each.value not in (0, 1):
             yield f"{each.name}{each.labels}: {each.value:g} is neither 0 nor 1"

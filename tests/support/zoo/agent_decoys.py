@@ -10,7 +10,7 @@ from posixpath import basename
 
 import pytest
 
-from tmux_exporter.analysis.agents.pane_state import SIGNS
+from tmux_exporter.analysis.agents.pane_state import TITLE_SIGNS
 from tmux_exporter.analysis.programs import signatures
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, Signature
 from tmux_exporter.facts.process import Process
@@ -124,7 +124,7 @@ def mutate(guard: str, patch: pytest.MonkeyPatch) -> tuple[Signature, ...]:
 _match = signatures.Matcher.match
 
 
-def _by_comm_method(self: signatures.Matcher, process: Process) -> signatures.Match | None:
+def _by_comm_method(self: signatures.Matcher, process: Process) -> signatures.SignatureMatch | None:
     if not process.argv:
         return None
     return _match(self, process) or _match(self, replace(process, argv=(process.comm, *process.argv[1:])))
@@ -146,7 +146,7 @@ def _declared_where(view: TmuxView, is_one: Callable[[Listing, str], bool]) -> T
 
 def _is_titled(listing: Listing, pane_id: str) -> bool:
     (pane,) = (each for each in listing.panes if each.id == pane_id)
-    return any(pane.title_sign in signs for signs in SIGNS.values())
+    return any(pane.title_sign in signs for signs in TITLE_SIGNS.values())
 
 
 def _is_named(listing: Listing, pane_id: str) -> bool:

@@ -134,9 +134,11 @@ def _folder_of(process: Process) -> str:
         return ""
 
 
-def _without(guard: exemptions.Guard) -> Mutant:
+def _without(guard: exemptions.Exemption) -> Mutant:
     def mutant(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(exemptions, "GUARDS", tuple(each for each in exemptions.GUARDS if each is not guard))
+        patch.setattr(
+            exemptions, "GUARDS", tuple(each for each in exemptions.EXEMPTIONS if each is not guard)
+        )
 
     return mutant
 
@@ -162,6 +164,6 @@ GUARDS: Mapping[str, Mutant] = {
     "marker_age": lambda patch: patch.setattr(agent_markers, "_are_older", lambda *_: True),
     "stronger_evidence": _by_folder_alone,
     "is_alive": lambda patch: patch.setattr(Process, "alive", True),
-    **{guard.__name__: _without(guard) for guard in exemptions.GUARDS},
+    **{guard.__name__: _without(guard) for guard in exemptions.EXEMPTIONS},
 }
 """By their names: those of attribution first, then those of `analysis.leak_guards`."""

@@ -19,14 +19,14 @@ from tests.support.zoo import programs
 from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVERS, Where
 from tests.support.zoo.guards import GUARDS, WORKTREES
 from tmux_exporter.analysis.leaks.exemptions import _MARKERS
-from tmux_exporter.analysis.leaks.find import LeakBook, Look, survivors
+from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.leaks import Leak
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
-from tmux_exporter.facts.process import Circumstances, ProcessId, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
@@ -43,7 +43,7 @@ class Seen:
 
     table: ProcessTable
     view: TmuxView
-    circumstances: Mapping[ProcessId, Circumstances]
+    leak_details: Mapping[ProcessId, LeakDetails]
     now: float
 
 
@@ -63,7 +63,7 @@ class Zoo:
         self._tmux_program = shutil.which("tmux")
         self._children: list[subprocess.Popen[bytes]] = []
         self._prologue = programs.prologue(sockets, _MARKERS)
-        self._circumstances = LeakDetailReader(clock=SystemClock())
+        self._leak_details = LeakDetailReader(clock=SystemClock())
         self._server: ProcessId
         self._hung: ProcessId
         self.gone = ""
@@ -137,7 +137,7 @@ class Zoo:
         return found
 
     def _judge(self) -> list[list[Leak]]:
-        book = LeakBook()
+        book = LeakFinder()
         owners: Mapping[ProcessId, Owner] = {}
         found: list[list[Leak]] = []
         units = {self.pids[each.name]: each.unit for each in DECOYS if each.unit}
@@ -151,18 +151,18 @@ class Zoo:
                 for session in view.listing.sessions
             }
             book.observe(seen.view, labels)
-            outlived = survivors(seen.table, owners)
+            outlived = find_orphans(seen.table, owners)
             default = str(self._sockets / "default")
-            look = Look(
+            look = LeakSample(
                 table=seen.table,
                 owners=owners,
-                outlived=outlived,
+                orphans=outlived,
                 schedulers=find_schedulers(seen.table, owners, seen.view, default, seen.now),
                 signatures=SIGNATURES,
                 # Nobody needs systemd to run the tests; what it would say of these is said here.
-                circumstances={
+                leak_details={
                     each: replace(facts, unit=units.get(each.pid, facts.unit))
-                    for each, facts in seen.circumstances.items()
+                    for each, facts in seen.leak_details.items()
                 },
             )
             found.append(list(book.find(look).found))
@@ -333,7 +333,7 @@ class Zoo:
             Seen(
                 table=table,
                 view=self.scene.view,
-                circumstances=self._circumstances.read(each.id for each in table.processes.values()),
+                leak_details=self._leak_details.read(each.id for each in table.processes.values()),
                 now=self.scene.clock.time(),
             )
         )

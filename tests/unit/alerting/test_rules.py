@@ -35,7 +35,7 @@ from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.analysis.agents import counters
 from tmux_exporter.analysis.operations import operations
 from tmux_exporter.metrics.catalogue import BY_NAME
-from tmux_exporter.metrics.catalogue.family import Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus
 
 NUMBERS = thresholds.load()
 SCOPE = Scope(thresholds=NUMBERS)
@@ -252,7 +252,7 @@ def test_every_series_of_a_rule_is_built_with_the_labels_that_it_uses(rule: dict
 def test_what_is_awaited_is_promised_and_used() -> None:
     used = {each.name for rule in _rules(SHIPPED) for each in selected(rule["expr"])}
     assert used >= EXPECTED
-    built = {name for name in EXPECTED if catalogued(name).status is Status.BUILT}
+    built = {name for name in EXPECTED if catalogued(name).status is FamilyStatus.BUILT}
     assert built == set(), "these are built: take them out of EXPECTED"
 
 

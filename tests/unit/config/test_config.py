@@ -26,7 +26,7 @@ from tmux_exporter.config import (
     NameConfig,
     OperationSettings,
     ProcessSettings,
-    Reading,
+    ReadMode,
     RoleConfig,
     SamplingSettings,
     SchedulerSettings,
@@ -95,7 +95,7 @@ def test_every_setting_is_read() -> None:
             hold=60.0,
             sockets=("/tmp/one", "/tmp/two words"),
         ),
-        processes=ProcessSettings(root="/host/proc", reading=Reading.FULL),
+        processes=ProcessSettings(root="/host/proc", reading=ReadMode.FULL),
         agents=AgentSettings(
             signatures=(
                 SignatureConfig(

@@ -12,7 +12,7 @@ import pytest
 
 from tmux_exporter.metrics import docs_page
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
-from tmux_exporter.metrics.catalogue.family import Kind, Spec, Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, MetricType, Spec
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -207,9 +207,9 @@ def test_example_queries_ask_for_what_is_built() -> None:
         names = {re.sub(r"_bucket$", "", name) for name in re.findall(r"\btmux_\w+", query)}
         assert names, title
         for name in names:
-            assert BY_NAME[name].status is Status.BUILT
+            assert BY_NAME[name].status is FamilyStatus.BUILT
             rated = re.search(rf"(rate|increase)\({name}(_bucket)?[\[{{]", query)
-            assert bool(rated) is (BY_NAME[name].kind in (Kind.COUNTER, Kind.HISTOGRAM)), query
+            assert bool(rated) is (BY_NAME[name].kind in (MetricType.COUNTER, MetricType.HISTOGRAM)), query
         for label, value in re.findall(r'(\w+)=~?"([^"]*)"', query):
             (closed,) = {BY_NAME[name].closed[label] for name in names}
             assert set(value.split("|")) <= set(closed)

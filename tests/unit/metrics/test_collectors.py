@@ -27,7 +27,7 @@ from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics import servers
 from tmux_exporter.metrics.catalogue import BY_NAME, family
-from tmux_exporter.metrics.catalogue.family import Family, Kind, Sample, Status
+from tmux_exporter.metrics.catalogue.family import Family, FamilyStatus, MetricType, Sample
 from tmux_exporter.metrics.catalogue.usage import PANE_DETAIL
 from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
@@ -84,7 +84,7 @@ def test_queries_are_counted_from_0_for_every_reason() -> None:
     (durations,) = (
         each
         for each in servers.collect(example_report(), MetricsSettings())
-        if each.spec.kind is Kind.HISTOGRAM
+        if each.spec.kind is MetricType.HISTOGRAM
     )
     assert [each.histogram for each in durations.histograms] == [
         UP.query_duration,
@@ -177,7 +177,9 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
     detail = page(example_report(), Config(metrics=MetricsSettings(pane_detail=True)))
     usual = page(example_report())
     assert {name for name in detail if name not in usual} == {
-        name for name, spec in BY_NAME.items() if spec.option == PANE_DETAIL and spec.status is Status.BUILT
+        name
+        for name, spec in BY_NAME.items()
+        if spec.option == PANE_DETAIL and spec.status is FamilyStatus.BUILT
     }
     assert detail["tmux_pane_threads"]["claude-swarm-1", "team", "3", "%0"] == 51
 

@@ -8,11 +8,19 @@ from tests.support.literals.planned import PLANNED
 from tests.support.literals.report import histogram
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.metrics.catalogue import families, family
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Kind, Sample, Spec, Status, declare
+from tmux_exporter.metrics.catalogue.family import (
+    Distribution,
+    Family,
+    FamilyStatus,
+    MetricType,
+    Sample,
+    Spec,
+    declare,
+)
 
 GOOD = Spec(
     name="tmux_thing_bytes_total",
-    kind=Kind.COUNTER,
+    kind=MetricType.COUNTER,
     unit="bytes",
     help="A thing.",
     labels=("server", "reason"),
@@ -32,9 +40,9 @@ GOOD = Spec(
         {"help": "No full stop"},
         {"help": "Two\nlines."},
         {"name": "tmux_thing_bytes"},
-        {"kind": Kind.GAUGE},
-        {"kind": Kind.INFO},
-        {"name": "tmux_thing_bytes_info", "kind": Kind.GAUGE},
+        {"kind": MetricType.GAUGE},
+        {"kind": MetricType.INFO},
+        {"name": "tmux_thing_bytes_info", "kind": MetricType.GAUGE},
         {"unit": "seconds"},
         {"unit": "total"},
         {"closed": {"kind": ("a",)}},
@@ -49,12 +57,12 @@ def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, obje
 @pytest.mark.parametrize(
     ("name", "kind", "base"),
     [
-        ("tmux_thing_bytes_total", Kind.COUNTER, "tmux_thing_bytes"),
-        ("tmux_thing_info", Kind.INFO, "tmux_thing"),
-        ("tmux_thing_bytes", Kind.GAUGE, "tmux_thing_bytes"),
+        ("tmux_thing_bytes_total", MetricType.COUNTER, "tmux_thing_bytes"),
+        ("tmux_thing_info", MetricType.INFO, "tmux_thing"),
+        ("tmux_thing_bytes", MetricType.GAUGE, "tmux_thing_bytes"),
     ],
 )
-def test_the_name_in_openmetrics(name: str, kind: Kind, base: str) -> None:
+def test_the_name_in_openmetrics(name: str, kind: MetricType, base: str) -> None:
     assert Spec(name=name, kind=kind, help="A thing.", subject="thing").base == base
 
 
@@ -62,7 +70,7 @@ def test_the_name_in_openmetrics(name: str, kind: Kind, base: str) -> None:
 def test_a_wrong_number_of_label_values_is_refused(labels: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="label values for 2 labels"):
         Family(spec=GOOD, samples=(Sample(("a", "b"), 1), Sample(labels, 1)))
-    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=MetricType.HISTOGRAM)
     with pytest.raises(ValueError, match="label values for 2 labels"):
         Family(spec=spec, histograms=(Distribution(labels, histogram()),))
 
@@ -70,13 +78,13 @@ def test_a_wrong_number_of_label_values_is_refused(labels: tuple[str, ...]) -> N
 def test_values_of_another_kind_are_refused() -> None:
     with pytest.raises(ValueError, match="not the values of a counter"):
         Family(spec=GOOD, histograms=(Distribution(("a", "b"), histogram()),))
-    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=MetricType.HISTOGRAM)
     with pytest.raises(ValueError, match="not the values of a histogram"):
         Family(spec=spec, samples=(Sample(("a", "b"), 1),))
 
 
 def test_a_histogram_that_does_not_fit_itself_is_refused() -> None:
-    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=MetricType.HISTOGRAM)
     good = histogram((0.1,))
     for broken in (replace(good, counts=good.counts[1:]), replace(good, bounds=(-1.0, *good.bounds[1:]))):
         with pytest.raises(ValueError, match="bound"):
@@ -85,7 +93,7 @@ def test_a_histogram_that_does_not_fit_itself_is_refused() -> None:
 
 def test_series_are_counted_as_prometheus_will() -> None:
     assert Family(spec=GOOD, samples=(Sample(("a", "b"), 1), Sample(("a", "c"), 1))).series == 2
-    spec = replace(GOOD, name="tmux_thing_bytes", kind=Kind.HISTOGRAM)
+    spec = replace(GOOD, name="tmux_thing_bytes", kind=MetricType.HISTOGRAM)
     each = Distribution(("a", "b"), histogram((0.1,)))
     assert Family(spec=spec, histograms=(each, each)).series == 2 * (len(each.histogram.bounds) + 3)
 
@@ -102,8 +110,8 @@ def test_a_row_takes_kind_and_unit_from_the_name_and_its_lists_from_the_table() 
         "tmux_thing_bytes_total", "A thing.", subject="thing", labels=("server", "reason"), closed=closed
     )
     assert row == GOOD
-    taken = declare("tmux_thing_seconds", "A thing.", subject="thing", kind=Kind.HISTOGRAM)
-    assert (taken.kind, taken.unit) == (Kind.HISTOGRAM, "seconds")
+    taken = declare("tmux_thing_seconds", "A thing.", subject="thing", kind=MetricType.HISTOGRAM)
+    assert (taken.kind, taken.unit) == (MetricType.HISTOGRAM, "seconds")
 
 
 def test_a_table_reads_each_figure_and_leaves_out_what_is_not_known_or_planned() -> None:
@@ -116,7 +124,7 @@ def test_a_table_reads_each_figure_and_leaves_out_what_is_not_known_or_planned()
         usage: ProcessId
 
     read, named, made = row("threads"), row("ticks", figure="usage.start_ticks"), row("made")
-    later = replace(row("later"), status=Status.PLANNED)
+    later = replace(row("later"), status=FamilyStatus.PLANNED)
     parts = [(("1",), Thing(2, ProcessId(1, 7))), (("3",), Thing(None, ProcessId(3, 8)))]
     own = Family(spec=made, samples=(Sample(("1",), 5),))
     assert families((read, made, later, named), parts, own) == (

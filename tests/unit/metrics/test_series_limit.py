@@ -19,7 +19,7 @@ from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config, LimitSettings, SamplingSettings
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
-from tmux_exporter.metrics.catalogue.family import Status
+from tmux_exporter.metrics.catalogue.family import FamilyStatus
 from tmux_exporter.metrics.collectors import Collected, collect_all
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.ranks import FOR_ALERTS, RANKED, RANKS, ROOM, cut
@@ -71,7 +71,7 @@ def test_by_default_a_thousand_agents_fit(sessions: int) -> None:
     made = page(sessions)
     assert made.left_out == {}
     needed = {name for name in read_by_rules() if not BY_NAME[name].option}
-    built = {name for name in needed if BY_NAME[name].status is Status.BUILT}
+    built = {name for name in needed if BY_NAME[name].status is FamilyStatus.BUILT}
     assert built - kept(made) == {"tmux_agent_waiting_since_timestamp_seconds"}, "nobody waits in this fleet"
 
 

@@ -22,11 +22,11 @@ from tmux_exporter.analysis.report import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import Circumstances, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Usage
 from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.protocols import CircumstanceSource, HostSource
+from tmux_exporter.sampling.protocols import HostSource, LeakDetailSource
 from tmux_exporter.sampling.sampler import Sampler
 
 SERVER = tmux_server(100)
@@ -39,7 +39,7 @@ def sampler(
     *steps: tuple[ProcessTable, TmuxView],
     clock: ManualClock | None = None,
     host: HostSource | None = None,
-    circumstances: CircumstanceSource | None = None,
+    leak_details: LeakDetailSource | None = None,
 ) -> Sampler:
     return sampler_of(
         # The first sample takes two readings.
@@ -47,15 +47,15 @@ def sampler(
         Servers(*(each for _, each in steps)),
         clock=clock or ManualClock(),
         host=host,
-        circumstances=circumstances,
+        leak_details=leak_details,
     )
 
 
 class Harmless:
     """Nobody is in a unit or listens."""
 
-    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, Circumstances]:
-        return {each: Circumstances(unit="", listens=False) for each in processes}
+    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, LeakDetails]:
+        return {each: LeakDetails(unit="", listens=False) for each in processes}
 
     def shells(self, _questions: Iterable[ShellQuestion]) -> None:
         return None
@@ -243,7 +243,7 @@ def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_na
 
     there = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None, session="$1")))
     steps = ((left(0), there), (left(100), VIEW), (left(250), VIEW), (left(300), VIEW), (TABLE, VIEW))
-    taken = sampler(*steps, circumstances=Harmless())
+    taken = sampler(*steps, leak_details=Harmless())
     reports = [taken.sample() for _ in steps]
     key = "default", "$1", LeakKind.OTHER
     assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [0.0, 0.0, 0.0, 0.5, None]

@@ -44,13 +44,13 @@ class Story:
         self.rows: tuple[str, ...] = ()
         self.problem = ""
         self.refuses = False
-        self.asked: list[tuple[str, ...]] = []
+        self.to_read: list[tuple[str, ...]] = []
         monkeypatch.setattr(screen_schedule, "ScreenReader", lambda **_: self)
         self.watch = ScreenWatch(uid=0, clock=self.clock)
         self.moved = self.clock.time() - 60
 
     def read(self, asked: Sequence[Asked], **_: object) -> Mapping[PaneKey, Screen]:
-        self.asked += [tuple(key.pane for key in each.panes) for each in asked]
+        self.to_read += [tuple(key.pane for key in each.panes) for each in asked]
         if self.refuses:
             return {}
         screen = Screen(taken_at=self.clock.monotonic(), rows=self.rows, problem=self.problem)
@@ -91,10 +91,10 @@ def state(clue: Clue | None) -> AgentState | None:
 def test_a_screen_is_read_once_and_again_only_when_its_window_has_moved(story: Story) -> None:
     story.rows = ASKS
     assert [state(story.look()) for _ in range(5)] == [AgentState.WAITING] * 5
-    assert story.asked == [("%0",)]
+    assert story.to_read == [("%0",)]
     story.rows, story.moved = WORKS, story.clock.time() - 2
     assert state(story.look()) is AgentState.WORKING
-    assert story.asked == [("%0",)] * 2
+    assert story.to_read == [("%0",)] * 2
 
 
 def test_a_screen_that_was_read_in_the_second_in_which_it_moved_is_read_again(story: Story) -> None:
@@ -102,7 +102,7 @@ def test_a_screen_that_was_read_in_the_second_in_which_it_moved_is_read_again(st
     story.look()
     story.look()
     story.look()
-    assert len(story.asked) == 2
+    assert len(story.to_read) == 2
 
 
 def test_nobody_is_asked_again_before_its_server_has_answered_again(story: Story) -> None:
@@ -110,21 +110,21 @@ def test_nobody_is_asked_again_before_its_server_has_answered_again(story: Story
     story.look()
     for _ in range(3):
         story.look(fresh=False)
-    assert len(story.asked) == 1
+    assert len(story.to_read) == 1
 
 
 def test_a_server_that_does_not_answer_is_not_asked_for_more(story: Story) -> None:
     story.look()
     story.moved = story.clock.time()
     assert story.look(up=False) is None
-    assert len(story.asked) == 1
+    assert len(story.to_read) == 1
 
 
 def test_an_agent_that_was_started_again_has_another_screen(story: Story) -> None:
     story.rows = ASKS
     story.look()
     story.look(agent(301))
-    assert len(story.asked) == 2
+    assert len(story.to_read) == 2
 
 
 def test_work_is_forgotten_when_the_window_has_long_been_quiet(story: Story) -> None:
@@ -155,7 +155,7 @@ def test_a_pane_with_two_agents_is_not_read(story: Story) -> None:
     clue = story.look(agent(300), agent(301, "codex"))
     assert clue is not None
     assert (clue.state, clue.why) == (None, "its pane holds other agents too")
-    assert story.asked == []
+    assert story.to_read == []
 
 
 def test_who_was_read_longest_ago_comes_first(story: Story) -> None:
@@ -163,7 +163,7 @@ def test_who_was_read_longest_ago_comes_first(story: Story) -> None:
     story.look(one)
     story.moved = story.clock.time()
     story.look(one, other)
-    assert story.asked[-1] == ("%1", "%0")
+    assert story.to_read[-1] == ("%1", "%0")
 
 
 def test_no_text_is_kept(story: Story) -> None:

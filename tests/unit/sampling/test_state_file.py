@@ -14,11 +14,11 @@ import pytest
 from tests.support.clock import ManualClock
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.facts.agents import (
-    AgentMemory,
-    AgentPlace,
+    AgentKey,
     AgentState,
-    LifeMemory,
-    NameMemory,
+    SavedAgent,
+    SavedAgents,
+    SavedName,
     WaitingReason,
 )
 from tmux_exporter.facts.label import label_text
@@ -27,9 +27,9 @@ from tmux_exporter.facts.tmux import PaneKey
 from tmux_exporter.sampling.state_file import LARGEST_BYTES, NAME, StateFile, boot_id, parse, render
 
 NOW = 1_700_000_000.0
-PLACE = AgentPlace(PaneKey(ProcessId(100, 5), "%3"), "claude", 1)
-LIFE = LifeMemory(
-    place=PLACE,
+PLACE = AgentKey(PaneKey(ProcessId(100, 5), "%3"), "claude", 1)
+LIFE = SavedAgent(
+    key=PLACE,
     name="Größe 🦊",
     version="2.1.197",
     role="qa",
@@ -40,9 +40,9 @@ LIFE = LifeMemory(
     reason=WaitingReason.PERMISSION,
     since=NOW - 100,
 )
-MEMORY = AgentMemory(
-    lives=(LIFE, replace(LIFE, state=AgentState.EXITED, reason=None, up=False, version="", role="")),
-    names=(NameMemory(place=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
+MEMORY = SavedAgents(
+    tracked_agents=(LIFE, replace(LIFE, state=AgentState.EXITED, reason=None, up=False, version="", role="")),
+    names=(SavedName(key=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
     absent=(("default", "shop", "lead", NOW - 5),),
 )
 
@@ -53,7 +53,7 @@ def store(folder: Path, clock: ManualClock | None = None, boot: str = "b") -> St
 
 def test_what_is_kept_comes_back_and_is_ours_alone(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "state"
-    assert store(folder).load() == AgentMemory()
+    assert store(folder).load() == SavedAgents()
     store(folder).keep(MEMORY)
     assert store(folder).load() == MEMORY
     assert [each.name for each in folder.iterdir()] == [NAME]
@@ -66,7 +66,7 @@ def test_it_is_written_on_a_change_and_once_in_a_while(tmp_path: Path) -> None:
     file = store(tmp_path, clock)
     file.keep(MEMORY)
     (tmp_path / NAME).unlink()
-    seen = replace(MEMORY, lives=tuple(replace(each, seen=NOW) for each in MEMORY.lives))
+    seen = replace(MEMORY, tracked_agents=tuple(replace(each, seen=NOW) for each in MEMORY.tracked_agents))
     file.keep(seen)
     assert not (tmp_path / NAME).exists(), "nothing but when it was seen has changed"
     clock.advance(61.0)
@@ -79,17 +79,17 @@ def test_it_is_written_on_a_change_and_once_in_a_while(tmp_path: Path) -> None:
 
 def test_after_another_boot_only_the_expected_are_remembered(tmp_path: Path) -> None:
     store(tmp_path).keep(MEMORY)
-    assert store(tmp_path, boot="c").load() == AgentMemory(absent=MEMORY.absent)
-    assert store(tmp_path, boot="").load() == AgentMemory(absent=MEMORY.absent)
+    assert store(tmp_path, boot="c").load() == SavedAgents(absent=MEMORY.absent)
+    assert store(tmp_path, boot="").load() == SavedAgents(absent=MEMORY.absent)
     store(tmp_path, boot="").keep(MEMORY)
-    assert store(tmp_path, boot="").load() == AgentMemory(absent=MEMORY.absent), "no name, no proof"
+    assert store(tmp_path, boot="").load() == SavedAgents(absent=MEMORY.absent), "no name, no proof"
     assert boot_id("/nowhere") == ""
     assert len(boot_id("/proc")) == 36
 
 
 def test_no_time_lies_in_the_future() -> None:
     found = parse(render(MEMORY, boot="b"), boot="b", now=NOW - 1000)
-    assert {found.lives[0].since, found.lives[0].seen, found.absent[0][3]} == {NOW - 1000}
+    assert {found.tracked_agents[0].since, found.tracked_agents[0].seen, found.absent[0][3]} == {NOW - 1000}
 
 
 def _without(document: dict[str, Any], *path: Any) -> None:
@@ -132,16 +132,16 @@ SPOILT_NAMES = [
 @pytest.mark.parametrize(
     ("spoil", "left"),
     [
-        *((spoil, replace(MEMORY, lives=MEMORY.lives[1:])) for spoil in SPOILT_LIVES),
+        *((spoil, replace(MEMORY, tracked_agents=MEMORY.tracked_agents[1:])) for spoil in SPOILT_LIVES),
         *((spoil, replace(MEMORY, names=())) for spoil in SPOILT_NAMES),
-        (_with({}, "lives"), replace(MEMORY, lives=())),
+        (_with({}, "lives"), replace(MEMORY, tracked_agents=())),
         (lambda document: _without(document, "names"), replace(MEMORY, names=())),
         (_with([["a", "b", "c"]], "absent"), replace(MEMORY, absent=())),
-        (lambda document: _without(document, "boot"), AgentMemory(absent=MEMORY.absent)),
+        (lambda document: _without(document, "boot"), SavedAgents(absent=MEMORY.absent)),
     ],
 )
 def test_a_record_that_this_version_does_not_write_costs_only_itself(
-    spoil: Callable[[dict[str, Any]], None], left: AgentMemory
+    spoil: Callable[[dict[str, Any]], None], left: SavedAgents
 ) -> None:
     document = json.loads(render(MEMORY, boot="b"))
     spoil(document)
@@ -155,7 +155,7 @@ def test_records_that_are_left_out_are_said_in_one_line(
     _with("\x1b]0;secret", "lives", 1, "name")(document)
     _without(document, "names", 0, "wanted")
     (tmp_path / NAME).write_text(json.dumps(document))
-    assert store(tmp_path).load() == replace(MEMORY, lives=MEMORY.lives[:1], names=())
+    assert store(tmp_path).load() == replace(MEMORY, tracked_agents=MEMORY.tracked_agents[:1], names=())
     (line,) = caplog.records
     assert line.message == "records of the state file are not used"
     assert fields_of(line) == {
@@ -179,13 +179,13 @@ def test_a_name_that_an_older_version_wrote_without_a_bound_gets_the_label_of_to
     for path in (("lives", 0, "name"), ("names", 0, "name"), ("names", 0, "wanted")):
         _with(long, *path)(document)
     found = parse(json.dumps(document).encode(), boot="b", now=NOW)
-    assert {found.lives[0].name, found.names[0].name, found.names[0].wanted} == {label_text(long)}
+    assert {found.tracked_agents[0].name, found.names[0].name, found.names[0].wanted} == {label_text(long)}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"[" * 100_000, b"\xff", b"null"])
 def test_no_content_ends_the_exporter(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
-    assert store(tmp_path).load() == AgentMemory()
+    assert store(tmp_path).load() == SavedAgents()
 
 
 def _link(file: Path) -> None:
@@ -206,9 +206,9 @@ def test_a_file_that_anybody_may_have_put_there_is_not_used(
 ) -> None:
     store(tmp_path).keep(MEMORY)
     spoil(tmp_path / NAME)
-    assert store(tmp_path).load() == AgentMemory()
+    assert store(tmp_path).load() == SavedAgents()
     other = StateFile(tmp_path, uid=os.getuid() + 1, clock=ManualClock(), boot="b")
-    assert other.load() == AgentMemory()
+    assert other.load() == SavedAgents()
 
 
 def _no_room(_: Path) -> None:
@@ -240,5 +240,5 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     (tmp_path / "file").write_text("")
     file = store(tmp_path / "file" / "state")
     file.keep(MEMORY)
-    file.keep(AgentMemory())
+    file.keep(SavedAgents())
     assert [each.message for each in caplog.records] == ["the state file cannot be written"]

@@ -6,9 +6,9 @@ They follow the labels of an agent, as its CPU does.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tmux_exporter.analysis.departed import Departed
+from tmux_exporter.analysis.departed import LabelExpiry
 from tmux_exporter.analysis.histogram import Buckets
-from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.report import Histogram
 from tmux_exporter.facts.tmux import ServerView
 
@@ -30,11 +30,13 @@ class AgentCounts:
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
         self._shown: frozenset[Labels] = frozenset()
-        self._departed: Departed[Labels] = Departed()
+        self._departed: LabelExpiry[Labels] = LabelExpiry()
         self._recovery: dict[str, Buckets] = {}
         self._at: float | None = None
 
-    def observe(self, lives: Sequence[AgentLife], servers: Sequence[ServerView], at: float) -> None:
+    def observe(
+        self, tracked_agents: Sequence[TrackedAgent], servers: Sequence[ServerView], at: float
+    ) -> None:
         """Count one sample taken at the monotonic time `at`.
 
         The time since the sample before goes to the state that an agent is in now, as its CPU does. Whatever
@@ -42,23 +44,26 @@ class AgentCounts:
         """
         passed = 0.0 if self._at is None else max(0.0, at - self._at)
         self._at = at
-        before, self._shown = self._shown, frozenset((each.server, each.session, each.name) for each in lives)
-        for life in lives:
-            labels = (life.server, life.session, life.name)
+        before, self._shown = (
+            self._shown,
+            frozenset((each.server, each.session, each.name) for each in tracked_agents),
+        )
+        for tracked in tracked_agents:
+            labels = (tracked.server, tracked.session, tracked.name)
             if (counts := self._counts.get(labels)) is None:
                 self._counts[labels] = _Counts()
                 continue
-            counts.restarts += life.restarted
+            counts.restarts += tracked.restarted
             if labels in before:
-                counts.seconds[life.status.state] += passed
-        for labels in self._departed.forgotten(self._counts, self._shown, at):
+                counts.seconds[tracked.status.state] += passed
+        for labels in self._departed.expired(self._counts, self._shown, at):
             del self._counts[labels]
         known, self._recovery = self._recovery, {}
         for view in servers:
             self._recovery[view.label] = known.get(view.label) or Buckets(RECOVERY_BOUNDS)
-        for life in lives:
-            if life.recovered_seconds is not None and life.server in known:
-                self._recovery[life.server].add(life.recovered_seconds)
+        for tracked in tracked_agents:
+            if tracked.recovered_seconds is not None and tracked.server in known:
+                self._recovery[tracked.server].add(tracked.recovered_seconds)
 
     def restarts(self, labels: Labels) -> int:
         """How often another process came in the place of an agent's."""

@@ -10,10 +10,10 @@ has run there: then that has ended.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.agents.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.agents.names import AgentNames, NameRequest, wanted_name
 from tmux_exporter.analysis.agents.roles import role_of
 from tmux_exporter.analysis.programs.shells import at_prompt
-from tmux_exporter.analysis.programs.signatures import Match, Signature, matcher
+from tmux_exporter.analysis.programs.signatures import Signature, SignatureMatch, matcher
 from tmux_exporter.config import AgentSettings
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -39,7 +39,7 @@ def find_agents(
     owners: Mapping[ProcessId, Owner],
     view: TmuxView,
     signatures: Sequence[Signature],
-    names: NameBook,
+    names: AgentNames,
     *,
     settings: AgentSettings | None = None,
 ) -> tuple[Agent, ...]:
@@ -51,7 +51,7 @@ def find_agents(
     listings = [server.listing for server in view.servers if server.listing is not None]
     by_pane = _members(table, owners, listings)
     match = matcher(tuple(signatures)).match
-    claims: list[Claim] = []
+    claims: list[NameRequest] = []
     details: list[tuple[_Found, str]] = []
     for listing in listings:
         windows = {window.id: window for window in listing.windows}
@@ -66,7 +66,7 @@ def find_agents(
             for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
                 details.append((found, role_of(pane, window, session, settings.roles)))
                 claims.append(
-                    Claim(
+                    NameRequest(
                         pane=key,
                         session_id=pane.session_id,
                         program=found.program,
@@ -78,7 +78,7 @@ def find_agents(
     order = sorted(range(len(claims)), key=lambda at: _age(details[at][0].root))
     ordered = [claims[at] for at in order]
     given = names.assign(view, ordered)
-    places = names.places(ordered)
+    places = names.keys_of(ordered)
     return tuple(
         Agent(
             name=name,
@@ -124,7 +124,7 @@ class _PaneAgents:
         pane: Pane,
         members: Mapping[int, Process],
         owners: Mapping[ProcessId, Owner],
-        match: Callable[[Process], Match | None],
+        match: Callable[[Process], SignatureMatch | None],
     ) -> None:
         self._pane = pane
         self._members = members

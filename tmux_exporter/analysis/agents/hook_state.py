@@ -22,7 +22,7 @@ DRAWN_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class LatestHook:
     """What hooks said last of one agent: at which wall time, and since when it holds."""
 
     at: float
@@ -33,14 +33,14 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stillness:
+class WindowActivity:
     """What is known of an agent's window: when something was last written in it, and whether by it alone."""
 
     moved: float | None
     alone: bool
 
 
-def callers(agents: Iterable[Agent]) -> Mapping[ProcessId, ProcessId | None]:
+def agents_of_callers(agents: Iterable[Agent]) -> Mapping[ProcessId, ProcessId | None]:
     """By process: the root of the agent that it speaks for; None for those that are an agent's tools."""
     spoken: dict[ProcessId, ProcessId | None] = {}
     for agent in agents:
@@ -51,12 +51,14 @@ def callers(agents: Iterable[Agent]) -> Mapping[ProcessId, ProcessId | None]:
     return spoken
 
 
-def speaker(ancestors: Sequence[ProcessId], spoken: Mapping[ProcessId, ProcessId | None]) -> ProcessId | None:
+def reporting_agent(
+    ancestors: Sequence[ProcessId], spoken: Mapping[ProcessId, ProcessId | None]
+) -> ProcessId | None:
     """The agent for which a hook with these ancestors spoke: the nearest; a subagent's word is not its."""
     return next((spoken[each] for each in ancestors if each in spoken), None)
 
 
-def hook_clue(said: Said | None, problem: str, window: Stillness, now: float) -> Clue:
+def hook_clue(said: LatestHook | None, problem: str, window: WindowActivity, now: float) -> Clue:
     """The clue; without a state where nothing was said, or where it is not to be believed any more."""
     if said is None:
         return _silent(problem or "no hook has called")
@@ -76,12 +78,12 @@ def hook_clue(said: Said | None, problem: str, window: Stillness, now: float) ->
     )
 
 
-def _is_stale(said: Said, window: Stillness, now: float) -> bool:
+def _is_stale(said: LatestHook, window: WindowActivity, now: float) -> bool:
     quiet = window.moved is not None and now - window.moved > QUIET_SECONDS
     return quiet and now - said.at > TRUSTED_SECONDS
 
 
-def _has_moved_on(said: Said, window: Stillness) -> bool:
+def _has_moved_on(said: LatestHook, window: WindowActivity) -> bool:
     # tmux tells whole seconds.
     return window.alone and window.moved is not None and window.moved - said.at > DRAWN_SECONDS + 1.0
 

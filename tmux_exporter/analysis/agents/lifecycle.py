@@ -14,13 +14,13 @@ from tmux_exporter.analysis.programs.shells import at_prompt
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import (
     Agent,
-    AgentLife,
-    AgentPlace,
+    AgentKey,
     AgentState,
     AgentStatus,
     Clue,
-    LifeMemory,
+    SavedAgent,
     StateSource,
+    TrackedAgent,
     WaitingReason,
 )
 from tmux_exporter.facts.label import label_text
@@ -38,7 +38,7 @@ _NOTHING = Clue(source=StateSource.NONE, state=AgentState.UNKNOWN, why="no sourc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class AgentSample:
     """One sample as the lives of agents need it; `now` is the wall time of it.
 
     `session_labels` are those of the snapshot. `clues` are by the root process of an agent.
@@ -72,48 +72,48 @@ class _Entry:
     doubt: tuple[AgentState, float] | None = None
 
 
-class AgentLives:
+class AgentTracker:
     """Remembers them; `observe` once per look, in order."""
 
     def __init__(
-        self, lives: Iterable[LifeMemory] = (), absent: Iterable[tuple[str, str, str, float]] = ()
+        self, tracked_agents: Iterable[SavedAgent] = (), absent: Iterable[tuple[str, str, str, float]] = ()
     ) -> None:
-        self._entries: dict[AgentPlace, _Entry] = {each.place: _restored(each) for each in lives}
+        self._entries: dict[AgentKey, _Entry] = {each.key: _restored(each) for each in tracked_agents}
         self._absent = {(server, session, name): since for server, session, name, since in absent}
 
-    def observe(self, sight: Sight, expected: Sequence[ExpectedAgent] = ()) -> tuple[AgentLife, ...]:
+    def observe(self, sight: AgentSample, expected: Sequence[ExpectedAgent] = ()) -> tuple[TrackedAgent, ...]:
         """The agents that run, then those that do not; each label of server, session and name once."""
-        places = {AgentPlace(each.pane, each.program, each.number): each for each in sight.agents}
+        places = {AgentKey(each.pane, each.program, each.number): each for each in sight.agents}
         gone = gone_panes(sight.view, {place.pane for place in self._entries})
         for place in [each for each in self._entries if each.pane in gone]:
             del self._entries[place]
         panes = _panes(sight.view)
-        lives = [self._running(place, agent, sight, panes) for place, agent in places.items()]
+        tracked_agents = [self._running(place, agent, sight, panes) for place, agent in places.items()]
         for place in [each for each in self._entries if each not in places and each.pane in panes]:
             self._miss(place, panes[place.pane], sight, places)
         absentees = (
             *(
-                _life(place, entry, sight, panes)
+                _tracked(place, entry, sight, panes)
                 for place, entry in self._entries.items()
                 if place not in places and place.pane in panes
             ),
             *self._declared(panes, sight),
             *self._expected(expected, sight),
         )
-        taken = {_labels(life) for life in lives}
-        for life in absentees:
-            if (labels := _labels(life)) not in taken:
+        taken = {_labels(tracked) for tracked in tracked_agents}
+        for tracked in absentees:
+            if (labels := _labels(tracked)) not in taken:
                 taken.add(labels)
-                lives.append(life)
+                tracked_agents.append(tracked)
         self._absent = {labels: since for labels, since in self._absent.items() if labels in taken}
         self._bound()
-        return tuple(lives)
+        return tuple(tracked_agents)
 
-    def memory(self) -> tuple[LifeMemory, ...]:
+    def memory(self) -> tuple[SavedAgent, ...]:
         """What must survive us of the lives."""
         return tuple(
-            LifeMemory(
-                place=place,
+            SavedAgent(
+                key=place,
                 name=entry.name,
                 version=entry.version,
                 role=entry.role,
@@ -132,9 +132,9 @@ class AgentLives:
         return tuple((*labels, since) for labels, since in self._absent.items())
 
     def _running(
-        self, place: AgentPlace, agent: Agent, sight: Sight, panes: Mapping[PaneKey, "_Listed"]
-    ) -> AgentLife:
-        best, passed = judge(sight.clues.get(agent.process, ()))
+        self, place: AgentKey, agent: Agent, sight: AgentSample, panes: Mapping[PaneKey, "_Listed"]
+    ) -> TrackedAgent:
+        best, passed = decide_state(sight.clues.get(agent.process, ()))
         started = sight.table.start_time(agent.process)
         entry, now = self._entries.get(place), sight.now
         restarted = entry is not None and entry.process != agent.process
@@ -147,10 +147,10 @@ class AgentLives:
             _advance(entry, best, passed, started, now)
         entry.name, entry.version, entry.role = agent.name, agent.version, agent.role
         entry.seen, entry.up, entry.missed = now, True, None
-        return _life(place, entry, sight, panes, agent=agent, restarted=restarted, recovered=recovered)
+        return _tracked(place, entry, sight, panes, agent=agent, restarted=restarted, recovered=recovered)
 
     def _miss(
-        self, place: AgentPlace, listed: "_Listed", sight: Sight, places: Mapping[AgentPlace, Agent]
+        self, place: AgentKey, listed: "_Listed", sight: AgentSample, places: Mapping[AgentKey, Agent]
     ) -> None:
         """Take note of an agent that this look has not found in a pane that is listed."""
         entry = self._entries[place]
@@ -170,7 +170,7 @@ class AgentLives:
                 why=_why_ended(listed.pane, sight.table),
             )
 
-    def _declared(self, panes: Mapping[PaneKey, "_Listed"], sight: Sight) -> Iterable[AgentLife]:
+    def _declared(self, panes: Mapping[PaneKey, "_Listed"], sight: AgentSample) -> Iterable[TrackedAgent]:
         """Panes that are named by `@agent` and in which no agent was ever seen."""
         lived_in = {place.pane for place in self._entries}
         for key, listed in panes.items():
@@ -181,7 +181,7 @@ class AgentLives:
                 why = "its pane is named by @agent, but nothing runs in it"
                 yield self._absentee(labels, why, sight.now, known=known, pane=key)
 
-    def _expected(self, expected: Sequence[ExpectedAgent], sight: Sight) -> Iterable[AgentLife]:
+    def _expected(self, expected: Sequence[ExpectedAgent], sight: AgentSample) -> Iterable[TrackedAgent]:
         """The agents of the configuration that are nowhere."""
         servers = {view.label: view for view in sight.view.servers}
         for each in expected:
@@ -193,12 +193,12 @@ class AgentLives:
 
     def _absentee(
         self, labels: tuple[str, str, str], why: str, now: float, *, known: bool, pane: PaneKey | None = None
-    ) -> AgentLife:
+    ) -> TrackedAgent:
         state = AgentState.EXITED if known else AgentState.UNKNOWN
         since = self._absent.setdefault(labels, now)
         status = AgentStatus(state=state, since=since, source=StateSource.PROCESS, why=why)
         server, session, name = labels
-        return AgentLife(server=server, session=session, name=name, up=False, status=status, pane=pane)
+        return TrackedAgent(server=server, session=session, name=name, up=False, status=status, pane=pane)
 
     def _bound(self) -> None:
         surplus = len(self._entries) - _MOST
@@ -222,18 +222,18 @@ def _panes(view: TmuxView) -> dict[PaneKey, _Listed]:
     }
 
 
-def _life(
-    place: AgentPlace,
+def _tracked(
+    place: AgentKey,
     entry: _Entry,
-    sight: Sight,
+    sight: AgentSample,
     panes: Mapping[PaneKey, _Listed],
     *,
     agent: Agent | None = None,
     restarted: bool = False,
     recovered: float | None = None,
-) -> AgentLife:
+) -> TrackedAgent:
     listed = panes[place.pane]
-    return AgentLife(
+    return TrackedAgent(
         server=listed.view.label,
         session=sight.session_labels[place.pane.server, listed.pane.session_id],
         name=entry.name,
@@ -243,15 +243,15 @@ def _life(
         program=place.program,
         version=entry.version,
         role=entry.role,
-        place=place,
+        key=place,
         agent=agent,
         restarted=restarted,
         recovered_seconds=recovered,
     )
 
 
-def _labels(life: AgentLife) -> tuple[str, str, str]:
-    return life.server, life.session, life.name
+def _labels(tracked: TrackedAgent) -> tuple[str, str, str]:
+    return tracked.server, tracked.session, tracked.name
 
 
 def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float, now: float) -> None:
@@ -308,7 +308,7 @@ def _why_ended(pane: Pane, table: ProcessTable) -> str:
     return "its process has ended, and its pane runs something else"
 
 
-def _restored(memory: LifeMemory) -> _Entry:
+def _restored(memory: SavedAgent) -> _Entry:
     return _Entry(
         name=memory.name,
         version=memory.version,
@@ -327,7 +327,7 @@ def _restored(memory: LifeMemory) -> _Entry:
     )
 
 
-def judge(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
+def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
     """The clue that decides, which always has a state, and all others, the strongest first.
 
     The strongest source that tells all states apart decides. One that cannot (a quiet window is idle, or

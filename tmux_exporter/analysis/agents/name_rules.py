@@ -14,14 +14,14 @@ from tmux_exporter.facts.tmux import Session, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceNames:
+class LocationNames:
     """The names of an agent's window and session; `window` is None where nobody chose it."""
 
     window: str | None
     session: str
 
     @classmethod
-    def of(cls, window: Window | None, session: Session) -> "PlaceNames":
+    def of(cls, window: Window | None, session: Session) -> "LocationNames":
         """A window that tmux names after its running command has no name that says anything."""
         named = window is not None and not window.automatic_rename
         return cls(

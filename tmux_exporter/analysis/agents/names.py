@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.agents.name_rules import PlaceNames
+from tmux_exporter.analysis.agents.name_rules import LocationNames
 from tmux_exporter.config import NameConfig
-from tmux_exporter.facts.agents import AgentPlace, NameMemory
+from tmux_exporter.facts.agents import AgentKey, SavedName
 from tmux_exporter.facts.label import label_text, suffixed
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Pane, PaneKey, Session, TmuxView, Window
@@ -15,7 +15,7 @@ _MOST_ABSENT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class NameRequest:
     """An agent that needs a name. `wanted` is a finished label; `declared` says that `@agent` gave it."""
 
     pane: PaneKey
@@ -45,7 +45,7 @@ def wanted_name(
     """
     if pane.agent_option.strip():
         return label_text(pane.agent_option), True
-    place = PlaceNames.of(window, session) if rules else None
+    place = LocationNames.of(window, session) if rules else None
     if place and (name := next((r.name for r in rules if place.fit(r.windows, r.sessions)), "")):
         return name, False
     if window is not None and window.name and not window.automatic_rename:
@@ -53,16 +53,16 @@ def wanted_name(
     return suffixed(label_text(session.name), f":{pane.window_index}"), False
 
 
-class NameBook:
+class AgentNames:
     """Gives names and remembers them by server, pane and program.
 
     A name stays when its window or session is renamed and when its agent is started again in its pane. Only
     `@agent` changes it, or a move into a session where somebody else has it.
     """
 
-    def __init__(self, memory: Iterable[NameMemory] = ()) -> None:
-        self._entries: dict[AgentPlace, _Entry] = {
-            each.place: _Entry(
+    def __init__(self, memory: Iterable[SavedName] = ()) -> None:
+        self._entries: dict[AgentKey, _Entry] = {
+            each.key: _Entry(
                 name=each.name,
                 base=each.wanted,
                 holder=each.holder,
@@ -72,11 +72,11 @@ class NameBook:
             for each in memory
         }
 
-    def memory(self) -> tuple[NameMemory, ...]:
+    def memory(self) -> tuple[SavedName, ...]:
         """What must survive us."""
         return tuple(
-            NameMemory(
-                place=place,
+            SavedName(
+                key=place,
                 name=entry.name,
                 wanted=entry.base,
                 session_id=entry.session_id,
@@ -85,10 +85,10 @@ class NameBook:
             for place, entry in self._entries.items()
         )
 
-    def assign(self, view: TmuxView, claims: Sequence[Claim]) -> tuple[str, ...]:
+    def assign(self, view: TmuxView, claims: Sequence[NameRequest]) -> tuple[str, ...]:
         """The names of all agents of one sample, in the order of `claims`."""
         self._forget(view)
-        slots = self.places(claims)
+        slots = self.keys_of(claims)
         taken = self._reserved(set(slots))
         order = sorted(range(len(claims)), key=lambda at: self._turn(slots[at], claims[at]))
         for at in order:
@@ -102,28 +102,28 @@ class NameBook:
         """Whether the pane holds, or has held, an agent of a program other than `program`."""
         return any(place.pane == pane and place.program != program for place in self._entries)
 
-    def places(self, claims: Sequence[Claim]) -> list[AgentPlace]:
+    def keys_of(self, claims: Sequence[NameRequest]) -> list[AgentKey]:
         """A place for each claim among those of its program in its pane; a process keeps its own."""
         numbers = {
             (pane, program, entry.holder): number for (pane, program, number), entry in self._entries.items()
         }
-        slots: dict[int, AgentPlace] = {}
+        slots: dict[int, AgentKey] = {}
         for at, claim in enumerate(claims):
             number = numbers.get((claim.pane, claim.program, claim.process))
             if number is not None:
-                slots[at] = AgentPlace(claim.pane, claim.program, number)
+                slots[at] = AgentKey(claim.pane, claim.program, number)
         used = set(slots.values())
         for at, claim in enumerate(claims):
             number = 0
             while at not in slots:
-                slot = AgentPlace(claim.pane, claim.program, number)
+                slot = AgentKey(claim.pane, claim.program, number)
                 if slot not in used:
                     slots[at] = slot
                     used.add(slot)
                 number += 1
         return [slots[at] for at in range(len(claims))]
 
-    def _reserved(self, live: set[AgentPlace]) -> dict[tuple[ProcessId, str], dict[str, PaneKey | None]]:
+    def _reserved(self, live: set[AgentKey]) -> dict[tuple[ProcessId, str], dict[str, PaneKey | None]]:
         """Names that absent agents may come back to, by session; their own pane may use them meanwhile."""
         taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]] = {}
         for slot, entry in self._entries.items():
@@ -131,7 +131,7 @@ class NameBook:
                 taken.setdefault((slot[0].server, entry.session_id), {})[entry.name] = slot[0]
         return taken
 
-    def _turn(self, slot: AgentPlace, claim: Claim) -> int:
+    def _turn(self, slot: AgentKey, claim: NameRequest) -> int:
         """Who keeps a name comes first, then who changes it, then who comes back, then who is new."""
         entry = self._entries.get(slot)
         if entry is None:
@@ -142,7 +142,10 @@ class NameBook:
         return 0 if keeps else 1
 
     def _name(
-        self, slot: AgentPlace, claim: Claim, taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]]
+        self,
+        slot: AgentKey,
+        claim: NameRequest,
+        taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]],
     ) -> None:
         used = taken.setdefault((claim.pane.server, claim.session_id), {})
         entry = self._entries.get(slot)
@@ -169,7 +172,7 @@ class NameBook:
         self._entries = kept
 
 
-def _base(entry: _Entry | None, claim: Claim) -> str:
+def _base(entry: _Entry | None, claim: NameRequest) -> str:
     return claim.wanted if entry is None or claim.declared else entry.base
 
 

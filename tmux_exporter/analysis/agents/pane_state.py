@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from tmux_exporter.analysis.agents.hook_state import QUIET_SECONDS, Stillness
+from tmux_exporter.analysis.agents.hook_state import QUIET_SECONDS, WindowActivity
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.facts.tmux import Listing
 
@@ -13,18 +13,18 @@ MOVES_SECONDS = 3.0
 """Agents at work draw about once a second, and tmux tells whole seconds."""
 
 
-def stillness(listing: Listing) -> dict[str, Stillness]:
+def window_activity(listing: Listing) -> dict[str, WindowActivity]:
     """By pane: when something was last written in its window, and whether it is alone in it."""
     moved = {window.id: float(window.activity) for window in listing.windows if window.activity > 0}
     panes = Counter(pane.window_id for pane in listing.panes)
     return {
-        pane.id: Stillness(moved=moved.get(pane.window_id), alone=panes[pane.window_id] == 1)
+        pane.id: WindowActivity(moved=moved.get(pane.window_id), alone=panes[pane.window_id] == 1)
         for pane in listing.panes
     }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class TitleSign:
     """What a sign at the head of a title means, and whether its program has another one for every state."""
 
     state: AgentState
@@ -32,34 +32,34 @@ class Sign:
     reason: WaitingReason | None = None
 
 
-_WORKS = Sign(state=AgentState.WORKING, certain=False)
+_WORKS = TitleSign(state=AgentState.WORKING, certain=False)
 _SPINNER = {chr(code): _WORKS for code in range(0x2800, 0x2900)}
 
-SIGNS: Mapping[str, Mapping[str, Sign]] = {
+TITLE_SIGNS: Mapping[str, Mapping[str, TitleSign]] = {
     # At its prompt and at a question it shows the same one.
-    "claude": {**_SPINNER, "✳": Sign(state=AgentState.IDLE, certain=False)},
+    "claude": {**_SPINNER, "✳": TitleSign(state=AgentState.IDLE, certain=False)},
     "codex": {
         **_SPINNER,
-        "!": Sign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
+        "!": TitleSign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
     },
     "gemini": {
-        "✦": Sign(state=AgentState.WORKING, certain=True),
-        "⏲": Sign(state=AgentState.WORKING, certain=True),
-        "◇": Sign(state=AgentState.IDLE, certain=True),
-        "✋": Sign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
+        "✦": TitleSign(state=AgentState.WORKING, certain=True),
+        "⏲": TitleSign(state=AgentState.WORKING, certain=True),
+        "◇": TitleSign(state=AgentState.IDLE, certain=True),
+        "✋": TitleSign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
     },
 }
 """By program; docs/agents.md says which were seen. A program that is not here tells nothing by its title."""
 
 
-def title_clue(program: str, sign: str, window: Stillness, asked: float) -> Clue | None:
+def title_clue(program: str, sign: str, window: WindowActivity, asked: float) -> Clue | None:
     """What the title says; None where titles of this program say nothing.
 
     A title stays when its agent stops. So work is only believed while the window moves: whoever works draws.
     """
-    if program not in SIGNS:
+    if program not in TITLE_SIGNS:
         return None
-    meant = SIGNS[program].get(sign)
+    meant = TITLE_SIGNS[program].get(sign)
     if meant is None:
         return _NO_SIGN
     quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
@@ -71,7 +71,7 @@ _STALE_SIGN = Clue(source=StateSource.PANE_TITLE, why="its title says working, b
 
 
 @cache
-def _of_sign(meant: Sign) -> Clue:
+def _of_sign(meant: TitleSign) -> Clue:
     return Clue(
         source=StateSource.PANE_TITLE,
         state=meant.state,
@@ -81,7 +81,7 @@ def _of_sign(meant: Sign) -> Clue:
     )
 
 
-def activity_clue(window: Stillness, asked: float) -> Clue:
+def activity_clue(window: WindowActivity, asked: float) -> Clue:
     """Whether the window moved when its server was `asked` (wall time).
 
     Somebody who types looks like work, and a question like a rest.

@@ -7,7 +7,7 @@ names that Tmux-Orchestrator gives.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.agents.name_rules import PlaceNames
+from tmux_exporter.analysis.agents.name_rules import LocationNames
 from tmux_exporter.config import RoleConfig
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.tmux import Pane, Session, Window
@@ -50,6 +50,6 @@ def role_of(pane: Pane, window: Window | None, session: Session, configured: Seq
     """
     if pane.role_option.strip():
         return label_text(pane.role_option)
-    place = PlaceNames.of(window, session)
+    place = LocationNames.of(window, session)
     own = (RoleRule(role=each.role, windows=each.windows, sessions=each.sessions) for each in configured)
     return next((rule.role for rule in (*own, *ROLES) if place.fit(rule.windows, rule.sessions)), "")

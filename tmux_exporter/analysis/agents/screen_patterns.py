@@ -12,7 +12,7 @@ from enum import Enum
 from tmux_exporter.facts.agents import AgentState, WaitingReason
 
 
-class Place(Enum):
+class RowPosition(Enum):
     """Where in a row words stand; frames and blanks around a row do not count."""
 
     BEGINS = "begins"
@@ -21,16 +21,16 @@ class Place(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class ScreenText:
     """Words that one row has, with no more than `most_below` rows below it that are not blank."""
 
     text: str
-    place: Place
+    key: RowPosition
     most_below: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class ScreenMeaning:
     """What a pattern says. It is certain where nothing else looks like it."""
 
     state: AgentState
@@ -39,41 +39,43 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class ScreenPattern:
     """Words that are all there, and below the first of them no row that begins with one of `closed_by`."""
 
-    meaning: Meaning
-    words: tuple[Words, ...]
+    meaning: ScreenMeaning
+    words: tuple[ScreenText, ...]
     closed_by: tuple[str, ...] = ()
 
 
-def _begins(text: str, most_below: int) -> Words:
-    return Words(text=text, place=Place.BEGINS, most_below=most_below)
+def _begins(text: str, most_below: int) -> ScreenText:
+    return ScreenText(text=text, key=RowPosition.BEGINS, most_below=most_below)
 
 
-def _holds(text: str, most_below: int) -> Words:
-    return Words(text=text, place=Place.HOLDS, most_below=most_below)
+def _holds(text: str, most_below: int) -> ScreenText:
+    return ScreenText(text=text, key=RowPosition.HOLDS, most_below=most_below)
 
 
-def _ends(text: str, most_below: int) -> Words:
-    return Words(text=text, place=Place.ENDS, most_below=most_below)
+def _ends(text: str, most_below: int) -> ScreenText:
+    return ScreenText(text=text, key=RowPosition.ENDS, most_below=most_below)
 
 
-def _waits(reason: WaitingReason, *words: Words) -> Pattern:
-    return Pattern(meaning=Meaning(state=AgentState.WAITING, reason=reason), words=words)
+def _waits(reason: WaitingReason, *words: ScreenText) -> ScreenPattern:
+    return ScreenPattern(meaning=ScreenMeaning(state=AgentState.WAITING, reason=reason), words=words)
 
 
-def _stopped(reason: WaitingReason, *words: Words, closed_by: tuple[str, ...]) -> Pattern:
+def _stopped(reason: WaitingReason, *words: ScreenText, closed_by: tuple[str, ...]) -> ScreenPattern:
     """What an agent said last, unless it or its user have said something since."""
-    return Pattern(meaning=Meaning(state=AgentState.WAITING, reason=reason), words=words, closed_by=closed_by)
+    return ScreenPattern(
+        meaning=ScreenMeaning(state=AgentState.WAITING, reason=reason), words=words, closed_by=closed_by
+    )
 
 
-def _works(*words: Words) -> Pattern:
-    return Pattern(meaning=Meaning(state=AgentState.WORKING), words=words)
+def _works(*words: ScreenText) -> ScreenPattern:
+    return ScreenPattern(meaning=ScreenMeaning(state=AgentState.WORKING), words=words)
 
 
-def _rests(*words: Words) -> Pattern:
-    return Pattern(meaning=Meaning(state=AgentState.IDLE, certain=False), words=words)
+def _rests(*words: ScreenText) -> ScreenPattern:
+    return ScreenPattern(meaning=ScreenMeaning(state=AgentState.IDLE, certain=False), words=words)
 
 
 _PERMISSION, _QUESTION, _DIALOG = WaitingReason.PERMISSION, WaitingReason.QUESTION, WaitingReason.DIALOG
@@ -81,7 +83,7 @@ _LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, Wait
 
 _CLAUDE_SAYS = ("● ", "❯ ")
 
-SCREENS: Mapping[str, tuple[Pattern, ...]] = {
+SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "claude": (
         _waits(_PERMISSION, _begins("Do you want to ", 12), _begins("❯ ", 8), _begins("Esc to cancel", 1)),
         _waits(_LIMIT, _holds("Stop and wait for limit to reset", 6)),

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 
-from tmux_exporter.analysis.agents.hook_state import QUIET_SECONDS, Stillness
-from tmux_exporter.analysis.agents.screen_patterns import SCREENS, Meaning, Pattern, Place, Words
+from tmux_exporter.analysis.agents.hook_state import QUIET_SECONDS, WindowActivity
+from tmux_exporter.analysis.agents.screen_patterns import (
+    SCREENS,
+    RowPosition,
+    ScreenMeaning,
+    ScreenPattern,
+    ScreenText,
+)
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource
 
 _FRAMES = " \t\N{NO-BREAK SPACE}│┃║|▌▎▏╭╮╰╯┌┐└┘"
 """What boxes are drawn of, around the words in them."""
 
 
-def read_screen(program: str, rows: Sequence[str]) -> Meaning | None:
+def read_screen(program: str, rows: Sequence[str]) -> ScreenMeaning | None:
     """What the rows mean, by the first of the program's patterns that fits; None if none does."""
     bare = [row.strip(_FRAMES) for row in rows]
     for pattern in SCREENS.get(program, ()):
@@ -20,28 +26,28 @@ def read_screen(program: str, rows: Sequence[str]) -> Meaning | None:
     return None
 
 
-def _place(words: Words, rows: Sequence[str]) -> int | None:
+def _place(words: ScreenText, rows: Sequence[str]) -> int | None:
     """The lowest row that has the words; None if none has."""
     # Not further up than its agent draws it: above stands what the agent has said, or a user has typed.
     first = max(0, len(rows) - 1 - words.most_below)
     return next((at for at in range(len(rows) - 1, first - 1, -1) if _has(rows[at], words)), None)
 
 
-def _has(row: str, words: Words) -> bool:
-    match words.place:
-        case Place.BEGINS:
+def _has(row: str, words: ScreenText) -> bool:
+    match words.key:
+        case RowPosition.BEGINS:
             return row.startswith(words.text)
-        case Place.ENDS:
+        case RowPosition.ENDS:
             return row.endswith(words.text)
-        case Place.HOLDS:
+        case RowPosition.HOLDS:
             return words.text in row
 
 
-def _is_closed(pattern: Pattern, place: int | None, rows: Sequence[str]) -> bool:
+def _is_closed(pattern: ScreenPattern, place: int | None, rows: Sequence[str]) -> bool:
     return place is not None and any(row.startswith(pattern.closed_by) for row in rows[place + 1 :])
 
 
-def screen_clue(meaning: Meaning | None, window: Stillness, asked: float) -> Clue:
+def screen_clue(meaning: ScreenMeaning | None, window: WindowActivity, asked: float) -> Clue:
     """The clue. Work is only believed while the window moves: whoever works draws."""
     if meaning is None:
         return unread("its text shows nothing that is known")

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.cpu.conservation import Conservation
 from tmux_exporter.analysis.cpu.process_counter import NOTHING, Amount
-from tmux_exporter.analysis.departed import Departed
+from tmux_exporter.analysis.departed import LabelExpiry
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 
 K = TypeVar("K", bound=Hashable)
@@ -27,7 +27,7 @@ class Totals:
     written_bytes: int = 0
 
 
-_NEVER_CHARGED = Totals()
+_ZERO = Totals()
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Counts:
     cpu_ticks: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
-    told: Totals | None = None
+    cached: Totals | None = None
 
     def add(self, amount: Amount) -> None:
         self.cpu_ticks += amount[0]
@@ -45,12 +45,12 @@ class _Counts:
         self.written_bytes += amount[2]
 
 
-class Accounts(Generic[K]):
+class GroupCounters(Generic[K]):
     """The counters; `observe` once per reading, in order."""
 
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
-        self._departed: Departed[K] = Departed()
+        self._departed: LabelExpiry[K] = LabelExpiry()
         self._groups: Mapping[ProcessId, Collection[K]] | None = None
         self._own: dict[ProcessId, frozenset[K]] = {}
         self._members: dict[ProcessId, frozenset[K]] = self._own
@@ -61,7 +61,7 @@ class Accounts(Generic[K]):
         self,
         table: ProcessTable,
         groups: Mapping[ProcessId, Collection[K]],
-        sinks: Mapping[ProcessId, Collection[K]] | None = None,
+        catch_alls: Mapping[ProcessId, Collection[K]] | None = None,
     ) -> None:
         """Add to each group what its processes have used since the reading before, ended children included.
 
@@ -69,24 +69,26 @@ class Accounts(Generic[K]):
         groups it is in now. One that joins a group, and all of the first reading, count from now on. A value
         that is not known or has fallen adds nothing. A zombie goes on in the groups it was in.
 
-        What the processes in `sinks` get of ended children goes to these groups and not to their own: a tmux
-        server waits for its panes, and init for everybody's orphans.
+        What the processes in `catch_alls` get of ended children goes to these groups and not to their own: a
+        tmux server waits for its panes, and init for everybody's orphans.
         """
         self._ticks_per_second = table.clock_ticks_per_second
         if groups is not self._groups:
             self._groups = groups
             self._own = {process: frozenset(keys) for process, keys in groups.items()}
         members = self._members = self._with_kept(table)
-        heirs = {} if sinks is None else {process: frozenset(keys) for process, keys in sinks.items()}
-        accounts = {**members, **dict.fromkeys(heirs)}
+        catch_all_keys = (
+            {} if catch_alls is None else {process: frozenset(keys) for process, keys in catch_alls.items()}
+        )
+        accounts = {**members, **dict.fromkeys(catch_all_keys)}
         for gain in self._conservation.advance(table, accounts):
             own = members.get(gain.process, frozenset())
             if gain.own_ticks:
                 for key in own:
                     self._counts(key).cpu_ticks += gain.own_ticks
-            if gain.inherited != NOTHING:
-                for key in heirs.get(gain.process, own):
-                    self._counts(key).add(gain.inherited)
+            if gain.reaped != NOTHING:
+                for key in catch_all_keys.get(gain.process, own):
+                    self._counts(key).add(gain.reaped)
 
     def _with_kept(self, table: ProcessTable) -> dict[ProcessId, frozenset[K]]:
         """The members of now, and of those before whoever is a zombie, or was only missed."""
@@ -104,14 +106,14 @@ class Accounts(Generic[K]):
     def totals(self, key: K) -> Totals:
         """What a group has used; 0 for one that has never been charged."""
         if (counts := self._totals.get(key)) is None:
-            return _NEVER_CHARGED
-        if counts.told is None:
-            counts.told = Totals(
+            return _ZERO
+        if counts.cached is None:
+            counts.cached = Totals(
                 cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
                 read_bytes=counts.read_bytes,
                 written_bytes=counts.written_bytes,
             )
-        return counts.told
+        return counts.cached
 
     def cpu_seconds(self, key: K) -> float:
         """The same of `totals` alone that most groups are asked for."""
@@ -123,12 +125,12 @@ class Accounts(Generic[K]):
 
         One that comes back in time goes on from what it had, any other starts at 0 again.
         """
-        for key in self._departed.forgotten(self._totals, shown, at):
+        for key in self._departed.expired(self._totals, shown, at):
             del self._totals[key]
 
     def _counts(self, key: K) -> _Counts:
         """The counters of a group, to be added to."""
         if (counts := self._totals.get(key)) is None:
             counts = self._totals[key] = _Counts()
-        counts.told = None
+        counts.cached = None
         return counts

@@ -11,20 +11,20 @@ from tmux_exporter.facts.changes import changed_since
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 
 
-class Lost(Enum):
+class UnknownParent(Enum):
     """A parent that is named and was never seen."""
 
-    LOST = "lost"
+    UNKNOWN_PARENT = "lost"
 
 
-LOST = Lost.LOST
+UNKNOWN_PARENT = UnknownParent.UNKNOWN_PARENT
 
 _INIT = 1
-_ADOPTIONS = 3
+_REPARENTED_SAMPLES = 3
 """How many readings an adoption is remembered: for as long as the end of a child is in doubt."""
 
 
-class Kinship:
+class ProcessTree:
     """Everybody who may be there, by the last look at each, and those who ended lately."""
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Kinship:
         self._earlier: tuple[Mapping[int, Process], Mapping[int, Process]] = ({}, {})
         # Looks at processes before they got another parent, and the last looks at those who have ended, by
         # reading, the last first. A parent may have been gone before its child was looked at.
-        self._adopted: tuple[dict[ProcessId, Process], ...] = ({},) * _ADOPTIONS
-        self._gone: tuple[dict[int, Process], ...] = ({},) * (_ADOPTIONS + 1)
-        self._survivors: dict[ProcessId, Process | Lost | None] = {}
+        self._before_reparenting: tuple[dict[ProcessId, Process], ...] = ({},) * _REPARENTED_SAMPLES
+        self._gone: tuple[dict[int, Process], ...] = ({},) * (_REPARENTED_SAMPLES + 1)
+        self._nearest: dict[ProcessId, Process | UnknownParent | None] = {}
 
     def advance(self, table: ProcessTable) -> list[Process]:
         """Move on to this reading and give those who have ended since the one before.
@@ -44,7 +44,7 @@ class Kinship:
         """
         before, now = self.present, table.processes
         ended: list[Process] = []
-        adopted: dict[ProcessId, Process] = {}
+        reparented: dict[ProcessId, Process] = {}
         missing = []
         for pid in changed_since(before, table):
             old, process = before.get(pid), now.get(pid)
@@ -55,18 +55,21 @@ class Kinship:
             elif old.id != process.id:
                 ended.append(old)
             elif old.ppid != process.ppid:
-                adopted[old.id] = old
+                reparented[old.id] = old
         if table.complete:
             ended += missing
             self._gone = ({}, *self._gone[:-1])
-            self._adopted = (adopted, *self._adopted[:-1])
+            self._before_reparenting = (reparented, *self._before_reparenting[:-1])
             self.present = now
         else:
-            self._adopted = ({**self._adopted[0], **adopted}, *self._adopted[1:])
+            self._before_reparenting = (
+                {**self._before_reparenting[0], **reparented},
+                *self._before_reparenting[1:],
+            )
             self.present = {**before, **now}
         gone = {process.id.pid: process for process in ended}
         self._gone = ({**self._gone[0], **gone}, *self._gone[1:])
-        self._survivors = {}
+        self._nearest = {}
         self._earlier = (before, self._earlier[0])
         return ended
 
@@ -87,11 +90,11 @@ class Kinship:
         figures = [each.children_cpu_ticks for each in looks if each is not None and each.id == process.id]
         return any(0 < ticks <= now - before for now, before in pairwise(figures))
 
-    def was_adopted(self, process: Process) -> bool:
+    def was_reparented(self, process: Process) -> bool:
         """Whether a process has got another parent since the last reading."""
-        return process.id in self._adopted[0]
+        return process.id in self._before_reparenting[0]
 
-    def parent(self, process: Process) -> Process | Lost | None:
+    def parent(self, process: Process) -> Process | UnknownParent | None:
         """The parent that a process last named, present or gone; None at the top.
 
         Init may be hidden (hidepid) and is always there: who names it is its child and nobody else's.
@@ -104,27 +107,27 @@ class Kinship:
             elder = gone.get(pid)
             if elder is not None and _may_be_parent(elder, process):
                 return elder
-        return None if pid <= _INIT else LOST
+        return None if pid <= _INIT else UNKNOWN_PARENT
 
-    def survivor(self, process: Process) -> Process | Lost | None:
+    def nearest_live_ancestor(self, process: Process) -> Process | UnknownParent | None:
         """The nearest ancestor that is present."""
-        found: Process | Lost | None = self.parent(process)
+        found: Process | UnknownParent | None = self.parent(process)
         if not isinstance(found, Process) or self.is_present(found):
             return found
         path: set[ProcessId] = set()
         while isinstance(found, Process) and not self.is_present(found):
-            if found.id in self._survivors:
-                found = self._survivors[found.id]
+            if found.id in self._nearest:
+                found = self._nearest[found.id]
             elif found.id in path:
                 # Parents in a circle: a number was given away twice while we did not look.
-                found = LOST
+                found = UNKNOWN_PARENT
             else:
                 path.add(found.id)
                 found = self.parent(found)
-        self._survivors.update(dict.fromkeys(path, found))
+        self._nearest.update(dict.fromkeys(path, found))
         return found
 
-    def ancestry(self, process: Process) -> tuple[set[ProcessId], bool]:
+    def live_ancestors(self, process: Process) -> tuple[set[ProcessId], bool]:
         """All who are or lately were ancestors of a process and are present; True if some are not known."""
         found: set[ProcessId] = set()
         seen: set[ProcessId] = set()
@@ -135,7 +138,9 @@ class Kinship:
             if current.id in seen:
                 continue
             seen.add(current.id)
-            earlier = [adopted[current.id] for adopted in self._adopted if current.id in adopted]
+            earlier = [
+                reparented[current.id] for reparented in self._before_reparenting if current.id in reparented
+            ]
             for look in (current, *earlier):
                 elder = self.parent(look)
                 if isinstance(elder, Process):
@@ -143,7 +148,7 @@ class Kinship:
                     if self.is_present(elder):
                         found.add(elder.id)
                 else:
-                    is_lost |= elder is LOST
+                    is_lost |= elder is UNKNOWN_PARENT
         return found, is_lost
 
 

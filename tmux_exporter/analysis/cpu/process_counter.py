@@ -14,12 +14,12 @@ Figures = tuple[int | None, int | None, int | None]
 
 NOTHING: Amount = (0, 0, 0)
 EACH = range(3)
-ALL_OF_IT = 1 << 80
+UNKNOWN_AMOUNT = 1 << 80
 """More than any process ever used: where nobody knows how much, everything is in doubt."""
 
 
 @dataclass(slots=True)
-class Ledger:
+class ProcessCounter:
     """One process that is counted.
 
     `own` is the highest that its own ticks have shown, `level` the highest of each figure in which it
@@ -34,20 +34,20 @@ class Ledger:
     seen: Process | None = None
 
     @classmethod
-    def from_birth(cls) -> "Ledger":
+    def from_start(cls) -> "ProcessCounter":
         """The ledger of a process that has used nothing yet that does not count."""
         return cls(own=0, level=[0, 0, 0], counted=[0, 0, 0])
 
     @classmethod
-    def from_now(cls, process: Process) -> "Ledger":
+    def from_now(cls, process: Process) -> "ProcessCounter":
         """The ledger of a process with a past that is nobody's business."""
         return cls(own=process.cpu_ticks, level=[None, None, None], counted=[None, None, None])
 
-    def advance(self, process: Process, *, begin: bool) -> tuple[int, Amount]:
+    def advance(self, process: Process, *, set_baseline: bool) -> tuple[int, Amount]:
         """Move on to what a process shows now; its own ticks and the growth of each figure since.
 
-        What has no beginning yet gets it now, if it may `begin`: then it may have grown by anything. So may
-        what is hidden, when the rest shows that the process got something.
+        A figure without a baseline gets one now if `set_baseline` allows it: then it may have grown by any
+        amount. So may a hidden figure when the others show growth.
         """
         if process is self.seen and None not in self.counted:
             return 0, NOTHING
@@ -55,7 +55,7 @@ class Ledger:
         own = max(0, process.cpu_ticks - self.own)
         self.own += own
         growth = [0, 0, 0]
-        for each, now in enumerate(shown(process)):
+        for each, now in enumerate(reapable_figures(process)):
             before = self.level[each]
             self.stale[each] = now is None
             if now is None:
@@ -63,26 +63,26 @@ class Ledger:
             if before is None or now > before:
                 self.level[each] = now
                 growth[each] = now - (before or 0)
-            if begin and self.counted[each] is None:
+            if set_baseline and self.counted[each] is None:
                 self.counted[each] = self.level[each]
-                growth[each] = ALL_OF_IT
+                growth[each] = UNKNOWN_AMOUNT
         if any(growth):
-            growth = [ALL_OF_IT if self.stale[each] else growth[each] for each in EACH]
+            growth = [UNKNOWN_AMOUNT if self.stale[each] else growth[each] for each in EACH]
         return own, (growth[0], growth[1], growth[2])
 
-    def unexplained(self, each: int) -> int:
+    def pending(self, each: int) -> int:
         """What a figure has shown that is not counted, neither here nor elsewhere."""
         level, counted = self.level[each], self.counted[each]
         return 0 if level is None or counted is None else level - counted
 
-    def explain(self, each: int, amount: int) -> None:
+    def mark_counted(self, each: int, amount: int) -> None:
         """Learn that so much of a figure was counted elsewhere, as far as it can have shown."""
         counted = self.counted[each]
         if counted is None:
             return
         if not self.stale[each]:
-            self.counted[each] = counted + min(amount, max(0, self.unexplained(each)))
-        elif amount < ALL_OF_IT:
+            self.counted[each] = counted + min(amount, max(0, self.pending(each)))
+        elif amount < UNKNOWN_AMOUNT:
             # It has not been seen since and will show later.
             self.counted[each] = counted + amount
         else:
@@ -99,12 +99,12 @@ class Ledger:
         return found[0], found[1], found[2]
 
 
-def shown(process: Process) -> Figures:
+def reapable_figures(process: Process) -> Figures:
     """The figures of a process in which it inherits."""
     return process.children_cpu_ticks, process.read_bytes, process.written_bytes
 
 
-def known(figures: Figures) -> Amount:
+def without_unknown(figures: Figures) -> Amount:
     """Figures with 0 for what is not known."""
     return figures[0] or 0, figures[1] or 0, figures[2] or 0
 

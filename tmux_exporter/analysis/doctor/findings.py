@@ -153,7 +153,7 @@ def _locale(_: Report, machine: Machine) -> Iterator[Finding]:
 
 
 def _places(_: Report, machine: Machine) -> Iterator[Finding]:
-    for each in machine.places:
+    for each in machine.folders:
         if each.problem:
             mend = f"remove {each.path}, or set XDG_RUNTIME_DIR and XDG_STATE_HOME to folders of yours"
             yield _problem("folders", f"{each.path}: {each.problem}", mend)

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from tmux_exporter.analysis.programs.program import why_lasting
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, script_of
-from tmux_exporter.facts.process import Circumstances, Namespaces, Process, ProcessId
+from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId
 
 KEEP_VARIABLE = "TMUX_EXPORTER_KEEP"
 """Whoever sets this variable, to anything, says that what has it is meant to stay."""
@@ -26,26 +26,26 @@ _MARKERS = frozenset(marker for row in SIGNATURES for marker in row.markers) | {
 class Suspect:
     """A living process whose pane is gone, and what a guard may ask about it.
 
-    `above` are its ancestors, nearest first, and `schedulers` the shells and sleeps of all of them.
-    `attended` says that it holds, itself or through a descendant, a terminal that is still there.
-    `server_unit` is the systemd unit of the tmux server it came from, None where that is not known. `home`
-    are our own namespaces, None on a system that has none.
+    `ancestors` come nearest first; `schedulers` are the shells and sleeps of all schedulers.
+    `holds_terminal`: the process or a descendant holds a terminal that still exists.
+    `server_unit` is the systemd unit of the tmux server that it came from, None where that is not known.
+    `own_namespaces` are the exporter's, None on a system without namespaces.
     """
 
     process: Process
-    circumstances: Circumstances | None
-    above: tuple[Process, ...]
+    leak_details: LeakDetails | None
+    ancestors: tuple[Process, ...]
     schedulers: frozenset[ProcessId]
-    attended: bool
+    holds_terminal: bool
     server_unit: str | None
-    home: Namespaces | None
+    own_namespaces: Namespaces | None
     seen_before: bool
 
 
 def is_unreadable(suspect: Suspect) -> str:
     """Nobody can say what it is: another user's, or one that lets nobody look in."""
     process = suspect.process
-    hidden = suspect.home is not None and process.namespaces is None
+    hidden = suspect.own_namespaces is not None and process.namespaces is None
     if process.argv is None or process.exe is None or hidden:
         return "it cannot be read, so nobody can say what it is"
     return ""
@@ -59,7 +59,7 @@ def is_kept(suspect: Suspect) -> str:
 
 def is_ours(suspect: Suspect) -> str:
     """We and what we started: `tmux-exporter up` and `serve` may be left running on purpose."""
-    for each in (suspect.process, *suspect.above):
+    for each in (suspect.process, *suspect.ancestors):
         if _is_our_program(each):
             return f"pid {each.id.pid} is this program"
     return ""
@@ -67,7 +67,7 @@ def is_ours(suspect: Suspect) -> str:
 
 def is_lasting(suspect: Suspect) -> str:
     """It, or what it descends from, is a program that is there to stay."""
-    for each in (suspect.process, *suspect.above):
+    for each in (suspect.process, *suspect.ancestors):
         if why := why_lasting(each):
             return why if each is suspect.process else f"it descends from pid {each.id.pid}, {why}"
     return ""
@@ -75,7 +75,7 @@ def is_lasting(suspect: Suspect) -> str:
 
 def is_a_unit(suspect: Suspect) -> str:
     """A service that systemd runs is systemd's to end, but not the one that the tmux server itself is in."""
-    unit = suspect.circumstances.unit if suspect.circumstances else None
+    unit = suspect.leak_details.unit if suspect.leak_details else None
     if unit is None:
         return "its control group cannot be read, so it may be a service of systemd"
     if unit.endswith(".service") and unit != suspect.server_unit:
@@ -85,22 +85,22 @@ def is_a_unit(suspect: Suspect) -> str:
 
 def is_elsewhere(suspect: Suspect) -> str:
     """In another pid namespace, as in a container, TMUX speaks of pids that mean something else there."""
-    own, home = suspect.process.namespaces, suspect.home
-    elsewhere = own is not None and home is not None and own.pid != home.pid
+    own, own_namespaces = suspect.process.namespaces, suspect.own_namespaces
+    elsewhere = own is not None and own_namespaces is not None and own.pid != own_namespaces.pid
     return "it lives in another pid namespace" if elsewhere else ""
 
 
 def is_attended(suspect: Suspect) -> str:
     """Somebody may sit at the terminal that it keeps; agents keep terminals for nobody."""
     environ = suspect.process.environ or {}
-    if suspect.attended and _MARKERS.isdisjoint(environ):
+    if suspect.holds_terminal and _MARKERS.isdisjoint(environ):
         return "it keeps a terminal that is still there, so somebody may sit at it"
     return ""
 
 
 def is_a_scheduler(suspect: Suspect) -> str:
     """A scheduler has a state of its own, which says whether it is leaked."""
-    for each in (suspect.process, *suspect.above):
+    for each in (suspect.process, *suspect.ancestors):
         if each.id in suspect.schedulers:
             return f"pid {each.id.pid} is a scheduler, which is judged by its state"
     return ""
@@ -111,9 +111,9 @@ def is_new(suspect: Suspect) -> str:
     return "" if suspect.seen_before else "it was not yet seen without its pane in the sample before"
 
 
-Guard = Callable[[Suspect], str]
+Exemption = Callable[[Suspect], str]
 
-GUARDS: tuple[Guard, ...] = (
+EXEMPTIONS: tuple[Exemption, ...] = (
     is_a_scheduler,
     is_unreadable,
     is_kept,
@@ -127,12 +127,12 @@ GUARDS: tuple[Guard, ...] = (
 """All of them, in the order in which `explain` tells them; each gives the reason, or nothing."""
 
 
-def spared(suspect: Suspect) -> str:
+def exempt_reason(suspect: Suspect) -> str:
     """Why a suspect is not leaked, in words; empty where it is."""
-    return next((why for guard in GUARDS if (why := guard(suspect))), "")
+    return next((why for guard in EXEMPTIONS if (why := guard(suspect))), "")
 
 
-def attended(suspects: Mapping[int, Process]) -> set[int]:
+def holding_terminal(suspects: Mapping[int, Process]) -> set[int]:
     """Those that hold a terminal, and what they descend from as far as that outlived its pane too."""
     found: set[int] = set()
     for pid, process in suspects.items():

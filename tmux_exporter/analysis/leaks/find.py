@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks import exemptions
-from tmux_exporter.analysis.leaks.exemptions import Suspect, attended
-from tmux_exporter.analysis.leaks.folders import Folders
-from tmux_exporter.analysis.leaks.kinds import Kinds, own_kind
-from tmux_exporter.analysis.leaks.origins import Place, Places
+from tmux_exporter.analysis.leaks.exemptions import Suspect, holding_terminal
+from tmux_exporter.analysis.leaks.folders import PaneFolders
+from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind
+from tmux_exporter.analysis.leaks.origins import PaneOrigins, SessionKey
 from tmux_exporter.analysis.programs.signatures import Signature, matcher
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
-from tmux_exporter.facts.process import Circumstances, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
@@ -36,24 +36,24 @@ LEAKED_STATES = frozenset(
 class Leaks:
     """The leaks of one sample in the order of their pids, and who was spared, with the reason in words.
 
-    `doubtful` are the places (server and session label) of those who were spared only for want of a second
+    `unconfirmed` are the places (server and session label) of those exempt only for want of a second
     look.
     """
 
     found: tuple[Leak, ...] = ()
-    spared: Mapping[ProcessId, str]
-    doubtful: tuple[tuple[str, str], ...] = ()
+    exempt: Mapping[ProcessId, str]
+    unconfirmed: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survivors:
+class Orphans:
     """The living processes of one sample whose pane is gone, by pid, and whose circumstances to read."""
 
     processes: Mapping[int, Process]
-    asked: tuple[ProcessId, ...]
+    to_read: tuple[ProcessId, ...]
 
 
-def survivors(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Survivors:
+def find_orphans(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Orphans:
     """Those that may be leaked. Beside them their tmux servers are asked."""
     leaked = OwnerKind.LEAKED
     found = {}
@@ -65,22 +65,22 @@ def survivors(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Survivo
                 found[process_id.pid] = process
                 if owner.server is not None:
                     servers[owner.server] = None
-    return Survivors(processes=found, asked=(*(each.id for each in found.values()), *servers))
+    return Orphans(processes=found, to_read=(*(each.id for each in found.values()), *servers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One sample. `circumstances` are those of `outlived.asked`, as far as they could be read.
+class LeakSample:
+    """One sample. `leak_details` are those of `outlived.asked`, as far as they could be read.
 
     `folders` are the working folders of the panes' processes, as far as they are known.
     """
 
     table: ProcessTable
     owners: Mapping[ProcessId, Owner]
-    outlived: Survivors
+    orphans: Orphans
     schedulers: Sequence[Scheduler]
     signatures: tuple[Signature, ...]
-    circumstances: Mapping[ProcessId, Circumstances]
+    leak_details: Mapping[ProcessId, LeakDetails]
     folders: Mapping[PaneKey, str] = field(default_factory=dict)
 
 
@@ -88,105 +88,106 @@ _NAMED_BY_FOLDER = (
     f"; its session is the only one that worked in its working folder (evidence: {Evidence.FOLDER})"
 )
 
-_Own = tuple[object, Circumstances | None, LeakKind | None]
+_Own = tuple[object, LeakDetails | None, LeakKind | None]
 """A process's arguments and circumstances, and the kind that they show."""
 
 
-class LeakBook:
+class LeakFinder:
     """Finds leaks, sample by sample; remembers where panes were and who was without one before."""
 
     def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
         """`earlier` is what another book of this machine knew."""
-        self._places = Places()
-        self._folders = Folders()
+        self._origins = PaneOrigins()
+        self._folders = PaneFolders()
         self._own: dict[ProcessId, _Own] = {}
-        self._guessed: dict[ProcessId, Place] = {}
+        self._guessed: dict[ProcessId, SessionKey] = {}
         for each in earlier:
             place = (each.server, each.session)
             if each.by_folder:
                 self._guessed[each.process] = place
             elif each.session:
-                self._places.recall(PaneKey(each.origin, each.pane), place)
+                self._origins.recall(PaneKey(each.origin, each.pane), place)
         self._before = frozenset(each.process for each in earlier if each.leaked)
 
     def observe(self, view: TmuxView, session_labels: Mapping[tuple[ProcessId, str], str]) -> None:
         """Take in which panes there are; before `find`."""
-        self._places.observe(view, session_labels)
+        self._origins.observe(view, session_labels)
 
-    def place_of(self, pane: PaneKey) -> Place | None:
+    def origin_of(self, pane: PaneKey) -> SessionKey | None:
         """Where a pane is or was."""
-        return self._places.of_pane(pane)
+        return self._origins.of_pane(pane)
 
-    def find(self, look: Look) -> Leaks:
+    def find(self, sample: LeakSample) -> Leaks:
         """The leaks of one sample."""
-        self._folders.observe(look.folders)
-        check_ins = self._check_ins(look)
-        outlived = look.outlived.processes
-        if not outlived:
+        self._folders.observe(sample.folders)
+        schedulers = self._leaked_schedulers(sample)
+        orphans = sample.orphans.processes
+        if not orphans:
             self._own = {}
-            self._remember(look)
-            return Leaks(found=check_ins, spared={})
+            self._remember(sample)
+            return Leaks(found=schedulers, exempt={})
         pairs = frozenset(
-            each for one in look.schedulers for each in (one.process, one.sleep) if each is not None
+            each for one in sample.schedulers for each in (one.process, one.sleep) if each is not None
         )
-        held = attended(outlived)
-        spared: dict[ProcessId, str] = {}
+        on_terminal = holding_terminal(orphans)
+        exempt: dict[ProcessId, str] = {}
         left: dict[int, Process] = {}
-        doubtful: dict[tuple[str, str], None] = {}
-        for pid, process in outlived.items():
-            owner = look.owners[process.id]
-            server = look.circumstances.get(owner.server) if owner.server else None
+        unconfirmed: dict[tuple[str, str], None] = {}
+        for pid, process in orphans.items():
+            owner = sample.owners[process.id]
+            server = sample.leak_details.get(owner.server) if owner.server else None
             suspect = Suspect(
                 process=process,
-                circumstances=look.circumstances.get(process.id),
-                above=_above(process, look.table),
+                leak_details=sample.leak_details.get(process.id),
+                ancestors=_ancestors(process, sample.table),
                 schedulers=pairs,
-                attended=pid in held,
+                holds_terminal=pid in on_terminal,
                 server_unit=server.unit if server else None,
-                home=look.table.namespaces,
+                own_namespaces=sample.table.namespaces,
                 seen_before=process.id in self._before,
             )
-            if why := exemptions.spared(suspect):
-                spared[process.id] = why
+            if why := exemptions.exempt_reason(suspect):
+                exempt[process.id] = why
                 if why == exemptions.is_new(suspect):
-                    doubtful[self._places.of(owner, process)] = None
+                    unconfirmed[self._origins.of(owner, process)] = None
             else:
                 left[pid] = process
-        self._remember(look)
-        found = sorted((*check_ins, *self._others(left, look)), key=lambda leak: leak.process)
-        return Leaks(found=tuple(found), spared=spared, doubtful=tuple(doubtful))
+        self._remember(sample)
+        found = sorted((*schedulers, *self._classified(left, sample)), key=lambda leak: leak.process)
+        return Leaks(found=tuple(found), exempt=exempt, unconfirmed=tuple(unconfirmed))
 
-    def _others(self, left: Mapping[int, Process], look: Look) -> list[Leak]:
-        match = matcher(look.signatures).match
+    def _classified(self, left: Mapping[int, Process], sample: LeakSample) -> list[Leak]:
+        match = matcher(sample.signatures).match
         known: dict[ProcessId, _Own] = {}
 
         def own(process: Process) -> LeakKind | None:
             # Both are the same objects until an exec or the next look at them.
-            facts = look.circumstances.get(process.id)
+            facts = sample.leak_details.get(process.id)
             before = self._own.get(process.id)
             if before is None or before[0] is not process.argv or before[1] is not facts:
                 before = (process.argv, facts, own_kind(process, match(process), facts))
             known[process.id] = before
             return before[2]
 
-        kinds = Kinds(left, look.table.processes, own)
+        kinds = LeakKinds(left, sample.table.processes, own)
         self._own = known
         found = []
         for pid, process in left.items():
-            owner = look.owners[process.id]
+            owner = sample.owners[process.id]
             kind, why = kinds.of(pid)
-            server, session = self._places.of(owner, process)
-            facts = look.circumstances.get(process.id)
+            server, session = self._origins.of(owner, process)
+            facts = sample.leak_details.get(process.id)
             by_folder = False
             if not session and facts is not None and facts.folder:
-                server, session = self._folders.session_of(facts.folder, server, self._places.of_pane)
+                server, session = self._folders.session_of(facts.folder, server, self._origins.of_pane)
                 # Who has looked for longer may have seen who else worked there.
                 server, session = self._guessed.get(process.id, (server, session))
                 by_folder = bool(session)
+            folder_note = _NAMED_BY_FOLDER if by_folder else ""
             leak = Leak(
                 process=process.id,
                 kind=kind,
-                reason=f"{owner.reason}; {why}{_homeless(facts)}{_NAMED_BY_FOLDER if by_folder else ''}",
+                reason=f"{owner.reason}; {why}{_deleted_folder(facts)}{folder_note}",
                 server=server,
                 session=session,
                 pane=owner.pane,
@@ -196,11 +197,11 @@ class LeakBook:
             found.append(leak)
         return found
 
-    def _check_ins(self, look: Look) -> tuple[Leak, ...]:
+    def _leaked_schedulers(self, sample: LeakSample) -> tuple[Leak, ...]:
         found = []
-        for each in look.schedulers:
+        for each in sample.schedulers:
             if each.state in LEAKED_STATES:
-                server, session, pane = self._origin(each, look)
+                server, session, pane = self._origin(each, sample)
                 found += [
                     Leak(
                         process=member,
@@ -215,26 +216,26 @@ class LeakBook:
                 ]
         return tuple(sorted(found, key=lambda leak: leak.process))
 
-    def _origin(self, scheduler: Scheduler, look: Look) -> tuple[str, str, PaneKey | None]:
+    def _origin(self, scheduler: Scheduler, sample: LeakSample) -> tuple[str, str, PaneKey | None]:
         """Where the pane was that made it, else what it aims at."""
-        owner = look.owners.get(scheduler.process)
-        process = look.table.processes.get(scheduler.process.pid)
+        owner = sample.owners.get(scheduler.process)
+        process = sample.table.processes.get(scheduler.process.pid)
         if process is not None and owner is not None and owner.server is not None:
-            return (*self._places.of(owner, process), owner.pane)
-        return (*self._places.of_session(scheduler.server, scheduler.session_id), None)
+            return (*self._origins.of(owner, process), owner.pane)
+        return (*self._origins.of_session(scheduler.server, scheduler.session_id), None)
 
-    def _remember(self, look: Look) -> None:
-        now = frozenset(process.id for process in look.outlived.processes.values())
+    def _remember(self, sample: LeakSample) -> None:
+        now = frozenset(process.id for process in sample.orphans.processes.values())
         # Whoever is missing from half a view may only have been missed.
-        self._before = now if look.table.complete else self._before | now
+        self._before = now if sample.table.complete else self._before | now
 
 
-def _homeless(facts: Circumstances | None) -> str:
+def _deleted_folder(facts: LeakDetails | None) -> str:
     # As servers are that a removed worktree has left behind: whoever wanted them has taken it away.
     return "; its working folder is deleted" if facts is not None and facts.folder_deleted else ""
 
 
-def _above(process: Process, table: ProcessTable) -> tuple[Process, ...]:
+def _ancestors(process: Process, table: ProcessTable) -> tuple[Process, ...]:
     """Its ancestors, nearest first, up to init; a circle (a race of the reading) is cut."""
     found: list[Process] = []
     seen = {process.id.pid}

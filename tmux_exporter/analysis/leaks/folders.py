@@ -8,7 +8,7 @@ other worked in that folder. Paths stay in here.
 import posixpath
 from collections.abc import Callable, Mapping
 
-from tmux_exporter.analysis.leaks.origins import Place
+from tmux_exporter.analysis.leaks.origins import SessionKey
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
@@ -32,7 +32,7 @@ def pane_processes(table: ProcessTable, view: TmuxView) -> dict[PaneKey, Process
     return found
 
 
-class Folders:
+class PaneFolders:
     """Remembers the last working folder of every pane, whatever becomes of the pane."""
 
     def __init__(self) -> None:
@@ -44,7 +44,9 @@ class Folders:
         for key in list(self._folders)[: max(0, len(self._folders) - _MOST)]:
             del self._folders[key]
 
-    def session_of(self, folder: str, server: str, place_of: Callable[[PaneKey], Place | None]) -> Place:
+    def session_of(
+        self, folder: str, server: str, place_of: Callable[[PaneKey], SessionKey | None]
+    ) -> SessionKey:
         """The one session that worked in `folder` or above it; nothing where there is none or several.
 
         `server` is the label of the server that the process is known to come from, empty where it is not.

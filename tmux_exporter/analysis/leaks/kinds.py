@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tmux_exporter.analysis.programs.program import program_of
-from tmux_exporter.analysis.programs.signatures import Match, script_of
+from tmux_exporter.analysis.programs.signatures import SignatureMatch, script_of
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import Circumstances, Process
+from tmux_exporter.facts.process import LeakDetails, Process
 from tmux_exporter.facts.shells import SHELLS
 
 _MCP = re.compile(r"(?:^|[-_.@])mcp(?:$|[-_.@])|^mcp(?:$|[-_.])|modelcontextprotocol", re.IGNORECASE)
@@ -26,7 +26,7 @@ _PLAIN_FOLDERS = frozenset({"dist", "build", "src", "bin", "lib", "out", ".bin",
 _PRECEDENCE = (LeakKind.AGENT, LeakKind.AGENT_DAEMON, LeakKind.MCP_SERVER, LeakKind.DEV_SERVER)
 
 
-def own_kind(process: Process, match: Match | None, facts: Circumstances | None) -> LeakKind | None:
+def own_kind(process: Process, match: SignatureMatch | None, facts: LeakDetails | None) -> LeakKind | None:
     """What the process shows of itself; None where that is nothing of the list."""
     if match is not None:
         if not match.service:
@@ -42,7 +42,7 @@ def is_mcp_server(process: Process) -> bool:
     return any(_MCP.search(name) for name in _names(process))
 
 
-def name_of(process: Process) -> str:
+def display_name(process: Process) -> str:
     """What to call it before a person: its program, and what that runs where it runs others.
 
     `sleep`, `python3 serve.py`, `node @scope/server`, `npm some-package`: no whole path, no other argument.
@@ -96,7 +96,7 @@ def _script_names(script: str) -> Iterable[str]:
         yield from [folder for folder in reversed(above) if folder not in _PLAIN_FOLDERS][:2]
 
 
-class Kinds:
+class LeakKinds:
     """The kinds of all leaks of one sample. `own` says what one of them shows of itself."""
 
     def __init__(

@@ -10,7 +10,7 @@ from tmux_exporter.facts.tmux import PaneKey, TmuxView
 _MOST_GONE = 2_000
 """Panes that are gone and still known; beyond, those that nobody asked for longest are forgotten."""
 
-Place = tuple[str, str]
+SessionKey = tuple[str, str]
 """Finished labels of a server and a session; empty where they are not known."""
 
 
@@ -21,7 +21,7 @@ class _Known:
     session: str
 
 
-class Places:
+class PaneOrigins:
     """Remembers the place of every pane that was ever listed, whatever becomes of its server."""
 
     def __init__(self) -> None:
@@ -49,11 +49,11 @@ class Places:
             for key in gone[: len(gone) - _MOST_GONE]:
                 del self._panes[key]
 
-    def recall(self, key: PaneKey, place: Place) -> None:
+    def recall(self, key: PaneKey, place: SessionKey) -> None:
         """Take in where a pane was that is not listed any more; what is listed goes before."""
         self._panes.setdefault(key, _Known(server=place[0], session_id="", session=place[1]))
 
-    def of_pane(self, key: PaneKey) -> Place | None:
+    def of_pane(self, key: PaneKey) -> SessionKey | None:
         """The place of a pane; its session's label of today where that is still there."""
         known = self._panes.get(key)
         if known is None:
@@ -65,14 +65,14 @@ class Places:
         self._panes[key] = known
         return known.server, label
 
-    def of_session(self, server: ProcessId | None, session_id: str | None) -> Place:
+    def of_session(self, server: ProcessId | None, session_id: str | None) -> SessionKey:
         """The place of a session that is there."""
         if server is None:
             return "", ""
         label = self._labels.get((server, session_id), "") if session_id is not None else ""
         return self._servers.get(server, ""), label
 
-    def of(self, owner: Owner | None, process: Process) -> Place:
+    def of(self, owner: Owner | None, process: Process) -> SessionKey:
         """The place of what left a process behind."""
         if owner is None or owner.server is None:
             return "", ""

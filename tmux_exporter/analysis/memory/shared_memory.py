@@ -102,7 +102,7 @@ PLAIN = MemoryFigures(elsewhere={}, swap_elsewhere={})
 """The figures of `status` as they are."""
 
 
-class SharedPages:
+class SharedMemory:
     """Keeps the readings from sample to sample: `plan`, read what it says, `learn`, then `figures`."""
 
     def __init__(self) -> None:

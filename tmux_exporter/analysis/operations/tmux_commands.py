@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.operations.operations import Durations
-from tmux_exporter.facts.commands import CommandHarvest, CommandRun
+from tmux_exporter.facts.commands import CommandBatch, CommandRun
 from tmux_exporter.facts.report import CommandFigures, CommandsReport
 
 NO_SERVER = ""
@@ -42,7 +42,7 @@ class Commands:
         self._shown: set[_Key] = set()
 
     def report(
-        self, harvest: CommandHarvest, servers: Mapping[str, str], places: Mapping[str, str]
+        self, batch: CommandBatch, servers: Mapping[str, str], places: Mapping[str, str]
     ) -> CommandsReport | None:
         """End a sample; None where the kernel does not tell us.
 
@@ -52,12 +52,12 @@ class Commands:
         labels = {NO_SERVER, *servers.values()}
         self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] in labels}
         self._shown &= self._tallies.keys()
-        self._add(harvest.runs, servers, places)
+        self._add(batch.runs, servers, places)
         shown = tuple(
             (tally if key in self._shown else _Tally()).figures(key) for key, tally in self._tallies.items()
         )
         self._shown |= self._tallies.keys()
-        return CommandsReport(commands=shown, lost=harvest.lost) if harvest.listening else None
+        return CommandsReport(commands=shown, lost=batch.lost) if batch.listening else None
 
     def _add(self, runs: Iterable[CommandRun], servers: Mapping[str, str], places: Mapping[str, str]) -> None:
         for run in runs:

@@ -139,7 +139,7 @@ their shapes only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class SignatureMatch:
     """A process that runs a program of the table; `service` if it serves others and is no agent itself.
 
     `command` is the first word after the program that is no flag.
@@ -173,11 +173,11 @@ class Matcher:
         scripts = [pattern for row in signatures for pattern in row.script]
         self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
 
-    def match(self, process: Process) -> Match | None:
+    def match(self, process: Process) -> SignatureMatch | None:
         """The first row that `process` fits; None if there is none or its program is not readable."""
         return self._known(process.argv, process.exe or "") if process.argv else None
 
-    def _match(self, argv: tuple[str, ...], exe: str) -> Match | None:
+    def _match(self, argv: tuple[str, ...], exe: str) -> SignatureMatch | None:
         exe = exe.removesuffix(_DELETED)
         name = _program_name(argv[0])
         script, after = script_of(argv, name, posixpath.basename(exe))
@@ -192,7 +192,7 @@ class Matcher:
             command = _command(after if runs else argv[1:], row.value_flags)
             if row.only and command and command not in (*row.only, *row.services):
                 continue
-            return Match(
+            return SignatureMatch(
                 signature=row,
                 reason=reason,
                 service=command in row.services,

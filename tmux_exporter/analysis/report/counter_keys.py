@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.attribution import is_unattributed
 from tmux_exporter.analysis.report.view import Snapshot
-from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.label import Label, label_text
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.owner import OwnerKind
@@ -42,14 +42,14 @@ def pane_key(server: str, session: str, pane: Pane) -> GroupKey:
     return ("pane", server, session, pane.window_index, pane.id)
 
 
-def life_key(life: AgentLife) -> GroupKey:
+def agent_key(tracked: TrackedAgent) -> GroupKey:
     """The account of an agent, also of one that does not run now."""
-    return ("agent", life.server, life.session, life.name)
+    return ("agent", tracked.server, tracked.session, tracked.name)
 
 
-def state_key(life: AgentLife, state: AgentState) -> GroupKey:
+def state_key(tracked: TrackedAgent, state: AgentState) -> GroupKey:
     """The account of an agent in one state."""
-    return ("agent_state", life.server, life.session, life.name, state)
+    return ("agent_state", tracked.server, tracked.session, tracked.name, state)
 
 
 def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
@@ -75,7 +75,7 @@ def socket_label(path: str, view: TmuxView) -> Label:
     return label if folder in view.folders and label not in taken else label_text(path)
 
 
-def scheduler_place(
+def scheduler_session(
     scheduler: Scheduler, snapshot: Snapshot, labels: Mapping[ProcessId, str]
 ) -> tuple[str, str]:
     """Server and session label of a scheduler, empty where they are not known."""
@@ -87,16 +87,16 @@ def scheduler_place(
     return server, snapshot.session_labels.get((scheduler.server, scheduler.session_id), "")
 
 
-def schedulers_by_place(snapshot: Snapshot) -> dict[tuple[str, str], list[Scheduler]]:
+def schedulers_by_session(snapshot: Snapshot) -> dict[tuple[str, str], list[Scheduler]]:
     """The pending schedulers by their server and session label."""
     labels = server_labels(snapshot)
     found: dict[tuple[str, str], list[Scheduler]] = {}
     for each in snapshot.schedulers:
-        found.setdefault(scheduler_place(each, snapshot, labels), []).append(each)
+        found.setdefault(scheduler_session(each, snapshot, labels), []).append(each)
     return found
 
 
-def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+def process_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     """The accounts that each process pays into in this sample."""
     found: dict[ProcessId, list[GroupKey]] = {}
 
@@ -112,15 +112,15 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     for view in snapshot.view.servers:
         if view.process is not None:
             pay(view.process, server_key(view.label))
-    for life in snapshot.lives:
-        for member in life.agent.members if life.agent else ():
-            pay(member, life_key(life), state_key(life, life.status.state))
+    for tracked in snapshot.tracked_agents:
+        for member in tracked.agent.members if tracked.agent else ():
+            pay(member, agent_key(tracked), state_key(tracked, tracked.status.state))
     for member, owner in snapshot.owners.items():
         if is_unattributed(member, owner):
             pay(member, UNATTRIBUTED)
     labels = server_labels(snapshot)
     for scheduler in snapshot.schedulers:
-        account = scheduler_key(*scheduler_place(scheduler, snapshot, labels), scheduler.state)
+        account = scheduler_key(*scheduler_session(scheduler, snapshot, labels), scheduler.state)
         for process_id in filter(None, (scheduler.process, scheduler.sleep)):
             pay(process_id, account)
     for leak in snapshot.leaks.found:
@@ -128,7 +128,7 @@ def groups(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     return found
 
 
-def sinks(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     """Those whose ended children are nobody's that we know, and the account of what they get of them.
 
     A tmux server waits for its panes and jobs: what these used after the last look at them is not its own.
@@ -150,7 +150,7 @@ def sinks(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
     return {process: [UNATTRIBUTED] for process in found}
 
 
-def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
+def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
     """The accounts that a report of this snapshot asks for; all others may be closed."""
     found: set[GroupKey] = {UNATTRIBUTED}
     labels = snapshot.session_labels
@@ -160,57 +160,60 @@ def shown_groups(snapshot: Snapshot) -> set[GroupKey]:
             found.add(session_key(view.label, labels[listing.server, session.id]))
         for pane in listing.panes:
             found.add(pane_key(view.label, labels[listing.server, pane.session_id], pane))
-    found.update(life_key(life) for life in snapshot.lives)
-    found.update(state_key(life, state) for life in snapshot.lives for state in AgentState)
+    found.update(agent_key(tracked) for tracked in snapshot.tracked_agents)
+    found.update(state_key(tracked, state) for tracked in snapshot.tracked_agents for state in AgentState)
     found.update(
-        scheduler_key(*place, state) for place in scheduler_places(snapshot) for state in SchedulerState
+        scheduler_key(*place, state) for place in scheduler_sessions(snapshot) for state in SchedulerState
     )
-    found.update(leak_key(*place, kind) for place in leak_places(snapshot) for kind in LeakKind)
+    found.update(leak_key(*place, kind) for place in leak_sessions(snapshot) for kind in LeakKind)
     return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paid:
-    """`groups`, `sinks` and `shown_groups` of one snapshot."""
+class CounterKeys:
+    """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot."""
 
     groups: Mapping[ProcessId, list[GroupKey]]
-    sinks: Mapping[ProcessId, list[GroupKey]]
+    catch_alls: Mapping[ProcessId, list[GroupKey]]
     shown: AbstractSet[GroupKey]
 
     @classmethod
-    def by(cls, snapshot: Snapshot) -> "Paid":
+    def by(cls, snapshot: Snapshot) -> "CounterKeys":
         """Work them out."""
-        return cls(groups=groups(snapshot), sinks=sinks(snapshot), shown=shown_groups(snapshot))
+        return cls(
+            groups=process_keys(snapshot), catch_alls=catch_all_keys(snapshot), shown=shown_keys(snapshot)
+        )
 
 
-def account_facts(snapshot: Snapshot) -> Hashable:
-    """What `Paid` follows from besides the processes, what tmux has said, owners and agents."""
+def counter_key_facts(snapshot: Snapshot) -> Hashable:
+    """What `CounterKeys` follows from besides the processes, what tmux has said, owners and agents."""
     return (
         tuple(
-            (life.agent, life.server, life.session, life.name, life.status.state) for life in snapshot.lives
+            (tracked.agent, tracked.server, tracked.session, tracked.name, tracked.status.state)
+            for tracked in snapshot.tracked_agents
         ),
         tuple(
             (each.process, each.sleep, each.server, each.session_id, each.state)
             for each in snapshot.schedulers
         ),
         tuple((each.process, each.server, each.session, each.kind) for each in snapshot.leaks.found),
-        tuple(snapshot.leaks.doubtful),
+        tuple(snapshot.leaks.unconfirmed),
         tuple(snapshot.session_labels.items()),
         tuple(snapshot.agents),
     )
 
 
-def leak_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def leak_sessions(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Where a leak is possible, as (server, session) labels: a session, a server, where one is or may be."""
     for view, listing in snapshot.listings():
         yield view.label, ""
         for session in listing.sessions:
             yield view.label, snapshot.session_labels[listing.server, session.id]
     yield from ((leak.server, leak.session) for leak in snapshot.leaks.found)
-    yield from snapshot.leaks.doubtful
+    yield from snapshot.leaks.unconfirmed
 
 
-def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def scheduler_sessions(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Where a scheduler is possible, as (server, session) labels: a session, a server, nowhere known."""
     yield "", ""
     for view, listing in snapshot.listings():
@@ -218,4 +221,4 @@ def scheduler_places(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         for session in listing.sessions:
             yield view.label, snapshot.session_labels[listing.server, session.id]
     labels = server_labels(snapshot)
-    yield from (scheduler_place(each, snapshot, labels) for each in snapshot.schedulers)
+    yield from (scheduler_session(each, snapshot, labels) for each in snapshot.schedulers)

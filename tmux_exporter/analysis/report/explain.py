@@ -9,7 +9,7 @@ from tmux_exporter.analysis.report.summary import most_repeated_command
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.analysis.schedulers.warnings import REMARKS
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.facts.agents import Agent, AgentLife
+from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.label import visible_text
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId
@@ -19,7 +19,7 @@ _ARGV_SHOWN = 200
 _PID_DIGITS = 10
 
 
-Thing = PaneKey | Agent | AgentLife
+Thing = PaneKey | Agent | TrackedAgent
 
 
 def explain(target: str, snapshot: Snapshot) -> Explanation:
@@ -45,7 +45,7 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
         choices |= {full: group.words for full, group in groups.items()}
         lines = "".join(f"\n  {full}  {words}" for full, words in choices.items())
         raise CannotSeeError(f"{visible_text(target)} is ambiguous; say one of:{lines}")
-    agents = {agent.name for agent in snapshot.agents} | {life.name for life in snapshot.lives}
+    agents = {agent.name for agent in snapshot.agents} | {tracked.name for tracked in snapshot.tracked_agents}
     known = "; ".join(
         f"{kind}: {', '.join(sorted(names)) or 'none'}"
         for kind, names in (("agents", agents), *names_of_groups(snapshot).items())
@@ -54,14 +54,14 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
 
 
 def _of_thing(thing: Thing, snapshot: Snapshot) -> Explanation:
-    if isinstance(thing, AgentLife):
+    if isinstance(thing, TrackedAgent):
         return _absentee(thing, snapshot)
     return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
 
 
 def _shown_thing(thing: Thing, snapshot: Snapshot) -> str:
     """A pane or an agent in a few words."""
-    if isinstance(thing, AgentLife):
+    if isinstance(thing, TrackedAgent):
         return f"an agent that does not run, in session {thing.session}"
     key = thing if isinstance(thing, tuple) else thing.pane
     _, pane = snapshot.panes()[key]
@@ -83,10 +83,10 @@ def _things(target: str, snapshot: Snapshot) -> dict[str, Thing]:
         full = f"{server}/{agent.pane.pane}/{agent.name}"
         if name in (agent.name, f"{server}/{agent.name}", full):
             found[full] = agent
-    for life in snapshot.lives:
-        full = f"{life.server}/{life.session}/{life.name}"
-        if life.agent is None and name in (life.name, f"{life.server}/{life.name}", full):
-            found[full] = life
+    for tracked in snapshot.tracked_agents:
+        full = f"{tracked.server}/{tracked.session}/{tracked.name}"
+        if tracked.agent is None and name in (tracked.name, f"{tracked.server}/{tracked.name}", full):
+            found[full] = tracked
     return found
 
 
@@ -147,7 +147,7 @@ def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
         if leak.process == process.id:
             place = " ".join(part for part in (leak.server, leak.session) if part) or "nowhere known"
             return [("leaked", f"{leak.kind}: {leak.reason}"), ("left by", place)]
-    if (why := snapshot.leaks.spared.get(process.id)) is not None:
+    if (why := snapshot.leaks.exempt.get(process.id)) is not None:
         return [("not leaked", why)]
     return []
 
@@ -171,7 +171,9 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     if agent.role:
         facts.append(("role", agent.role))
     facts += [("why an agent", agent.reason), ("pane", agent.pane.pane)]
-    facts += _state_facts(next((life for life in snapshot.lives if life.agent == agent), None))
+    facts += _state_facts(
+        next((tracked for tracked in snapshot.tracked_agents if tracked.agent == agent), None)
+    )
     facts += _pane_facts(view, pane, snapshot)
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     processes = [by_id[member] for member in sorted(agent.members) if member in by_id]
@@ -185,24 +187,26 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     )
 
 
-def _absentee(life: AgentLife, snapshot: Snapshot) -> Explanation:
+def _absentee(tracked: TrackedAgent, snapshot: Snapshot) -> Explanation:
     """An agent that has ended, or that was only declared."""
-    facts = [("program", " ".join(part for part in (life.program, life.version) if part) or "not known")]
-    if life.role:
-        facts.append(("role", life.role))
-    facts += _state_facts(life)
-    if life.pane is not None and life.pane in snapshot.panes():
-        facts += [("pane", life.pane.pane), *_pane_facts(*snapshot.panes()[life.pane], snapshot)]
+    facts = [
+        ("program", " ".join(part for part in (tracked.program, tracked.version) if part) or "not known")
+    ]
+    if tracked.role:
+        facts.append(("role", tracked.role))
+    facts += _state_facts(tracked)
+    if tracked.pane is not None and tracked.pane in snapshot.panes():
+        facts += [("pane", tracked.pane.pane), *_pane_facts(*snapshot.panes()[tracked.pane], snapshot)]
     else:
-        facts += [("server", life.server), ("session", life.session)]
-    return Explanation(title=f"agent {life.name}", facts=tuple(facts), members=())
+        facts += [("server", tracked.server), ("session", tracked.session)]
+    return Explanation(title=f"agent {tracked.name}", facts=tuple(facts), members=())
 
 
-def _state_facts(life: AgentLife | None) -> list[tuple[str, str]]:
+def _state_facts(tracked: TrackedAgent | None) -> list[tuple[str, str]]:
     """In which state the agent is, who says so, and what the other sources say."""
-    if life is None:
+    if tracked is None:
         return []
-    status = life.status
+    status = tracked.status
     reason = f" ({status.reason})" if status.reason else ""
     return [
         ("state", f"{status.state}{reason}"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.report.explained import Explanation, Part, members_of, sums_of
+from tmux_exporter.analysis.report.explained import ExplainedPart, Explanation, members_of, sums_of
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.label import visible_text
@@ -106,7 +106,9 @@ def _sessions(snapshot: Snapshot) -> list[SessionGroup]:
 
 
 def _programs(snapshot: Snapshot) -> set[str]:
-    named = {agent.program for agent in snapshot.agents} | {life.program for life in snapshot.lives}
+    named = {agent.program for agent in snapshot.agents} | {
+        tracked.program for tracked in snapshot.tracked_agents
+    }
     return named - {""}
 
 
@@ -147,7 +149,7 @@ def _session(group: SessionGroup, snapshot: Snapshot) -> Explanation:
     )
 
 
-def _pane_part(listing: Listing, pane: Pane, agents: Iterable[Agent], snapshot: Snapshot) -> Part:
+def _pane_part(listing: Listing, pane: Pane, agents: Iterable[Agent], snapshot: Snapshot) -> ExplainedPart:
     key = PaneKey(listing.server, pane.id)
     window = next((each.name for each in listing.windows if each.id == pane.window_id), "")
     names = [f"agent {agent.name}" for agent in agents if agent.pane == key]
@@ -156,7 +158,9 @@ def _pane_part(listing: Listing, pane: Pane, agents: Iterable[Agent], snapshot: 
         *names,
         *(("dead",) if pane.dead else ()),
     ]
-    return Part(name=pane.id, words=", ".join(words), sums=sums_of(snapshot.members()[key], snapshot))
+    return ExplainedPart(
+        name=pane.id, words=", ".join(words), sums=sums_of(snapshot.members()[key], snapshot)
+    )
 
 
 def _server(view: ServerView, snapshot: Snapshot) -> Explanation:
@@ -169,7 +173,7 @@ def _server(view: ServerView, snapshot: Snapshot) -> Explanation:
         panes = _panes_of(each.listing, each.session)
         found = _processes(each.listing, panes, snapshot)
         words = f"{len(panes)} panes, {each.session.attached} clients"
-        parts.append(Part(name=each.label, words=words, sums=sums_of(found, snapshot)))
+        parts.append(ExplainedPart(name=each.label, words=words, sums=sums_of(found, snapshot)))
     own = [
         process
         for process in snapshot.table.processes.values()
@@ -189,7 +193,11 @@ def _server(view: ServerView, snapshot: Snapshot) -> Explanation:
 def _program(name: str, snapshot: Snapshot) -> Explanation:
     by_id = {process.id: process for process in snapshot.table.processes.values()}
     labels = {listing.server: view.label for view, listing in snapshot.listings()}
-    states = {life.agent: life.status.state for life in snapshot.lives if life.agent is not None}
+    states = {
+        tracked.agent: tracked.status.state
+        for tracked in snapshot.tracked_agents
+        if tracked.agent is not None
+    }
     agents = [each for each in snapshot.agents if each.program == name]
     parts, members = [], []
     for each in agents:
@@ -198,11 +206,14 @@ def _program(name: str, snapshot: Snapshot) -> Explanation:
         state = states.get(each)
         words = ", ".join(filter(None, (f"pane {each.pane.pane}", state, each.reason)))
         full = f"{labels.get(each.pane.server, '')}/{each.pane.pane}/{each.name}"
-        parts.append(Part(name=full, words=words, sums=sums_of(found, snapshot)))
-    gone = [life for life in snapshot.lives if life.program == name and life.agent is None]
+        parts.append(ExplainedPart(name=full, words=words, sums=sums_of(found, snapshot)))
+    gone = [
+        tracked for tracked in snapshot.tracked_agents if tracked.program == name and tracked.agent is None
+    ]
     facts: Facts = [("agents", f"{len(agents)} run")]
     facts += [
-        ("does not run", f"{life.server}/{life.session}/{life.name}: {life.status.state}") for life in gone
+        ("does not run", f"{tracked.server}/{tracked.session}/{tracked.name}: {tracked.status.state}")
+        for tracked in gone
     ]
     return Explanation(
         title=f"program {name}",

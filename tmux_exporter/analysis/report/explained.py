@@ -10,7 +10,7 @@ from tmux_exporter.facts.process import Process, ProcessId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class ExplainedProcess:
     """One process of the explained thing. `memory_ratio` is its part of the members' memory, if known."""
 
     pid: int
@@ -36,7 +36,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ExplainedPart:
     """A pane of a session, a session of a server or an agent of a program, in words, with its sums."""
 
     name: str
@@ -50,8 +50,8 @@ class Explanation:
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    members: tuple[Member, ...]
-    parts: tuple[Part, ...] = ()
+    members: tuple[ExplainedProcess, ...]
+    parts: tuple[ExplainedPart, ...] = ()
 
     @property
     def sums(self) -> Sums:
@@ -61,7 +61,7 @@ class Explanation:
 
 def members_of(
     processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
-) -> tuple[Member, ...]:
+) -> tuple[ExplainedProcess, ...]:
     """Processes as members of one thing, the one with the most memory first."""
     processes = list(processes)
     sizes = {process.id: snapshot.memory.memory_bytes(process) for process in processes}
@@ -71,7 +71,7 @@ def members_of(
         size = sizes[process.id]
         owner = owners.get(process.id)
         members.append(
-            Member(
+            ExplainedProcess(
                 pid=process.id.pid,
                 name=name_of(process),
                 evidence=f"{owner.evidence}: {owner.reason}" if owner else "none",
@@ -98,7 +98,7 @@ def name_of(process: Process) -> str:
     return visible_text(process.comm)
 
 
-def _sums_of(members: Iterable[Member]) -> Sums:
+def _sums_of(members: Iterable[ExplainedProcess]) -> Sums:
     members = tuple(members)
     return Sums(
         processes=len(members),

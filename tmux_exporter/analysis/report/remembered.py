@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tmux_exporter.analysis.leaks.origins import Place
+from tmux_exporter.analysis.leaks.origins import SessionKey
 from tmux_exporter.facts.leaks import Leak
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId
@@ -25,7 +25,7 @@ def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId,
 def remembered(
     known: Iterable[tuple[ProcessId, Owner]],
     leaks: Iterable[Leak],
-    place_of: Callable[[PaneKey], Place | None],
+    place_of: Callable[[PaneKey], SessionKey | None],
 ) -> tuple[Remembered, ...]:
     """The same with the labels of where their panes were, as the report tells it."""
     found = {leak.process: leak for leak in leaks}

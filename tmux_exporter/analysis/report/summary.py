@@ -5,20 +5,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
-from tmux_exporter.analysis.cpu.counters import Accounts, Totals
-from tmux_exporter.analysis.leaks.kinds import name_of
+from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
+from tmux_exporter.analysis.leaks.kinds import display_name
 from tmux_exporter.analysis.memory.limits import lowest_limit
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
     GroupKey,
+    agent_key,
     leak_key,
-    leak_places,
-    life_key,
+    leak_sessions,
     pane_key,
     scheduler_key,
-    scheduler_place,
-    scheduler_places,
+    scheduler_session,
+    scheduler_sessions,
     server_key,
     server_labels,
     session_key,
@@ -26,10 +26,10 @@ from tmux_exporter.analysis.report.counter_keys import (
     state_key,
 )
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import Costs, usage
+from tmux_exporter.analysis.report.usage import UsageCache, usage
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
-from tmux_exporter.facts.agents import AgentLife, AgentState
+from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.label import label_text, visible_text
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, Process, ProcessId
@@ -51,7 +51,7 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
 class Counters:
     """What is counted since the start: `missed` are processes that a listing missed and a later one had."""
 
-    usage: Accounts[GroupKey]
+    usage: GroupCounters[GroupKey]
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
@@ -67,10 +67,10 @@ class Summary:
         *,
         bounds: MemoryBounds,
         limits: LimitSettings,
-        costs: Costs | None = None,
+        usage_cache: UsageCache | None = None,
     ) -> None:
         self._snapshot = snapshot
-        self._accounts = counters.usage
+        self._group_counters = counters.usage
         self._queries = counters.queries
         self._bounds = bounds
         self._limits = limits
@@ -79,8 +79,8 @@ class Summary:
         self._missed = counters.missed
         self._table = snapshot.table
         self._members = snapshot.members()
-        self._costs = costs or Costs()
-        self._costs.begin(snapshot.memory, snapshot.table)
+        self._usage_cache = usage_cache or UsageCache()
+        self._usage_cache.begin(snapshot.memory, snapshot.table)
         self._window_names = {
             (listing.server, window.id): label_text(window.name)
             for _, listing in snapshot.listings()
@@ -112,7 +112,7 @@ class Summary:
             leaked_cpu_seconds_total=self.leaked_cpu(),
             stale_sockets=view.stale_sockets,
             unreadable_processes=table.unreadable,
-            unattributed_cpu_seconds_total=self._accounts.cpu_seconds(UNATTRIBUTED),
+            unattributed_cpu_seconds_total=self._group_counters.cpu_seconds(UNATTRIBUTED),
             discovery_missed_total=self._missed,
             problems=view.problems,
         )
@@ -140,8 +140,11 @@ class Summary:
     def agents(self) -> tuple[AgentReport, ...]:
         """Every agent that runs, and those that do not and are still missed."""
         panes = self._snapshot.panes()
-        lives = self._snapshot.lives
-        return tuple(self._agent(life, panes.get(life.pane) if life.pane else None) for life in lives)
+        tracked_agents = self._snapshot.tracked_agents
+        return tuple(
+            self._agent(tracked, panes.get(tracked.pane) if tracked.pane else None)
+            for tracked in tracked_agents
+        )
 
     def schedulers(self) -> tuple[SchedulerReport, ...]:
         """Every pending scheduler."""
@@ -149,13 +152,13 @@ class Summary:
 
     def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
         """CPU seconds by server, session and state, wherever a scheduler is possible."""
-        places = tuple(scheduler_places(self._snapshot))
-        keys = self._costs.made(
+        places = tuple(scheduler_sessions(self._snapshot))
+        keys = self._usage_cache.made(
             "schedulers",
             places,
             lambda: {(*p, state): scheduler_key(*p, state) for p in places for state in SchedulerState},
         )
-        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
+        return {place: self._group_counters.cpu_seconds(key) for place, key in keys.items()}
 
     def leaks(self) -> tuple[LeakReport, ...]:
         """Every leaked process that is still in the table."""
@@ -167,11 +170,11 @@ class Summary:
 
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
         """CPU seconds by server, session and kind, wherever a leak is possible."""
-        places = tuple(leak_places(self._snapshot))
-        keys = self._costs.made(
+        places = tuple(leak_sessions(self._snapshot))
+        keys = self._usage_cache.made(
             "leaks", places, lambda: {(*p, kind): leak_key(*p, kind) for p in places for kind in LeakKind}
         )
-        return {place: self._accounts.cpu_seconds(key) for place, key in keys.items()}
+        return {place: self._group_counters.cpu_seconds(key) for place, key in keys.items()}
 
     def _process(self, process_id: ProcessId) -> Process | None:
         process = self._table.processes.get(process_id.pid)
@@ -197,7 +200,7 @@ class Summary:
             history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
             start_time_seconds=self._table.start_time(process.id) if process else None,
             resident_memory_bytes=process.resident_bytes if process else None,
-            cpu_seconds_total=self._accounts.cpu_seconds(server_key(view.label)) if process else None,
+            cpu_seconds_total=self._group_counters.cpu_seconds(server_key(view.label)) if process else None,
             open_fds=process.open_fds if process else None,
             max_fds=process.max_fds if process else None,
             query_duration=queries.durations(),
@@ -214,7 +217,7 @@ class Summary:
         label = self._snapshot.session_labels[listing.server, session.id]
         key = session_key(view.label, label)
         cost = self._usage(members, key, self._snapshot.roots(panes))
-        return self._costs.made(
+        return self._usage_cache.made(
             key,
             (session, panes, view.label, label, cost),
             lambda: SessionReport(
@@ -237,7 +240,7 @@ class Summary:
         account = pane_key(view.label, label, pane)
         window_name = self._window_names.get((listing.server, pane.window_id), "")
         cost = self._usage(self._members[key], account, self._snapshot.roots((pane,)))
-        return self._costs.made(
+        return self._usage_cache.made(
             account,
             (pane, view.label, label, window_name, cost),
             lambda: PaneReport(
@@ -256,57 +259,57 @@ class Summary:
             ),
         )
 
-    def _agent(self, life: AgentLife, at: tuple[ServerView, Pane] | None) -> AgentReport:
+    def _agent(self, tracked: TrackedAgent, at: tuple[ServerView, Pane] | None) -> AgentReport:
         view, pane = at or (None, None)
-        ids = sorted(life.agent.members) if life.agent else ()
+        ids = sorted(tracked.agent.members) if tracked.agent else ()
         members = [process for member in ids if (process := self._process(member))]
-        labels = (life.server, life.session, life.name)
-        status = life.status
-        key = life_key(life)
+        labels = (tracked.server, tracked.session, tracked.name)
+        status = tracked.status
+        key = agent_key(tracked)
         cost = self._usage(
             members,
             key,
-            [life.agent.process] if life.agent else (),
+            [tracked.agent.process] if tracked.agent else (),
             self._limits.agent_memory,
         )
         return AgentReport(
-            server=life.server,
-            session=life.session,
-            agent=life.name,
+            server=tracked.server,
+            session=tracked.session,
+            agent=tracked.name,
             window=str(pane.window_index) if pane else "",
             pane=pane.id if pane else "",
-            program=life.program,
-            version=life.version,
-            role=life.role,
+            program=tracked.program,
+            version=tracked.version,
+            role=tracked.role,
             window_name=(
                 self._window_names.get((view.listing.server, pane.window_id), "")
                 if view and view.listing and pane
                 else ""
             ),
-            pid=life.agent.process.pid if life.agent else None,
+            pid=tracked.agent.process.pid if tracked.agent else None,
             usage=cost,
-            up=life.up,
+            up=tracked.up,
             state=status.state,
             state_since_timestamp_seconds=status.since,
             state_source=status.source,
             waiting_reason=status.reason,
             restarts_total=self._agents.restarts(labels),
             same_command_processes=most_repeated_command(members)[0],
-            process=life.agent.process if life.agent else None,
+            process=tracked.agent.process if tracked.agent else None,
             state_seconds_total=self._agents.seconds(labels),
             # What its account has gained, one of its states has: where the one is as it was, so are they.
-            state_cpu_seconds_total=self._costs.made(
-                ("cpu by state", *labels), cost, lambda: self._cpu_by_state(life)
+            state_cpu_seconds_total=self._usage_cache.made(
+                ("cpu by state", *labels), cost, lambda: self._cpu_by_state(tracked)
             ),
         )
 
-    def _cpu_by_state(self, life: AgentLife) -> dict[AgentState, float]:
-        return {state: self._accounts.cpu_seconds(state_key(life, state)) for state in AgentState}
+    def _cpu_by_state(self, tracked: TrackedAgent) -> dict[AgentState, float]:
+        return {state: self._group_counters.cpu_seconds(state_key(tracked, state)) for state in AgentState}
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
         ids = (scheduler.process, scheduler.sleep)
         members = [process for each in ids if each is not None and (process := self._process(each))]
-        server, session = scheduler_place(scheduler, self._snapshot, self._labels)
+        server, session = scheduler_session(scheduler, self._snapshot, self._labels)
         cost = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
         return SchedulerReport(
             server=server,
@@ -334,7 +337,7 @@ class Summary:
             pane=leak.pane.pane if leak.pane else "",
             kind=leak.kind,
             reason=leak.reason,
-            name=label_text(name_of(process)),
+            name=label_text(display_name(process)),
             process=leak.process,
             start_time_seconds=self._table.start_time(process.id),
             memory_bytes=self._snapshot.memory.memory_bytes(process),
@@ -352,7 +355,9 @@ class Summary:
         roots: Sequence[ProcessId],
         own_limit: int | None = None,
     ) -> Usage:
-        return self._costs.of(key, members, self._accounts.totals(key), self._limit(roots, own_limit))
+        return self._usage_cache.of(
+            key, members, self._group_counters.totals(key), self._limit(roots, own_limit)
+        )
 
     def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
         # Most panes are in one cgroup. All of these are in a session: what bounds it bounds them.

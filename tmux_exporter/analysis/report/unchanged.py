@@ -47,7 +47,7 @@ _session = _all_but(Session, "activity", "attached")
 _window = _all_but(Window, "activity")
 
 
-class Makes:
+class ProcessSetVersion:
     """Tells whether the processes are the same ones, made the same."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def _are_alike(old: Process | None, new: Process | None) -> bool:
     return old is new or (old.alive == new.alive and _make(old) == _make(new))
 
 
-def shape(table: ProcessTable, view: TmuxView) -> Hashable:
+def tmux_version(table: ProcessTable, view: TmuxView) -> Hashable:
     """What tmux has said, but for figures and times."""
     return (
         tuple(
@@ -88,7 +88,7 @@ def shape(table: ProcessTable, view: TmuxView) -> Hashable:
             )
             for server in view.servers
         ),
-        tuple(view.places.items()),
+        tuple(view.canonical_paths.items()),
         bool(view.problems),
     )
 
@@ -104,11 +104,11 @@ def _listing(listing: Listing, taken_at: float) -> Hashable:
     )
 
 
-_REMEMBERED = 4
+_MAX_KNOWN_FACTS = 4
 """Facts that come back: a costly listing is not asked for in each sample, and is fresh in some only."""
 
 
-class Repeated(Generic[T]):
+class CachedConclusion(Generic[T]):
     """The last conclusion of one kind.
 
     What was concluded before may bear on it (names stick, owners are remembered): so it stands only for facts
@@ -118,8 +118,8 @@ class Repeated(Generic[T]):
     def __init__(self) -> None:
         self.number = 0
         self._value: T | None = None
-        self._stands: deque[object] = deque(maxlen=_REMEMBERED)
-        self._once: deque[object] = deque(maxlen=_REMEMBERED)
+        self._stands: deque[object] = deque(maxlen=_MAX_KNOWN_FACTS)
+        self._once: deque[object] = deque(maxlen=_MAX_KNOWN_FACTS)
 
     def of(self, facts: object, conclude: Callable[[], T]) -> T:
         """The conclusion from these facts; `number` changes with it. `None` as facts: draw it anew."""

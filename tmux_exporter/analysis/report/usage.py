@@ -95,7 +95,7 @@ class _Kept(NamedTuple):
     usage: Usage
 
 
-class Costs:
+class UsageCache:
     """The usage of groups, kept from one sample to the next; `begin` each one."""
 
     def __init__(self) -> None:

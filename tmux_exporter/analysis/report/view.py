@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
-from tmux_exporter.facts.agents import Agent, AgentLife
+from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.changes import changed_since
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 
-Rosters = Mapping[PaneKey, Sequence[ProcessId]]
+PaneProcessIds = Mapping[PaneKey, Sequence[ProcessId]]
 """The processes of each pane in the order of their pids: of what is dead nobody is the owner."""
 
 Members = Mapping[PaneKey, Sequence[Process]]
@@ -23,7 +23,7 @@ Members = Mapping[PaneKey, Sequence[Process]]
 class Snapshot:
     """One sample. `session_labels` maps (server, session id) to the session's finished label.
 
-    `agents` are those that run; `lives` are these and those that do not.
+    `agents` are those that run; `tracked_agents` are these and those that do not.
     `living` are those of `owners`, where they are known already.
     """
 
@@ -33,8 +33,8 @@ class Snapshot:
     agents: tuple[Agent, ...]
     schedulers: tuple[Scheduler, ...]
     session_labels: Mapping[tuple[ProcessId, str], str]
-    lives: tuple[AgentLife, ...] = ()
-    leaks: Leaks = field(default_factory=lambda: Leaks(spared={}))
+    tracked_agents: tuple[TrackedAgent, ...] = ()
+    leaks: Leaks = field(default_factory=lambda: Leaks(exempt={}))
     memory: MemoryFigures = PLAIN
     living: Members | None = None
 
@@ -73,12 +73,12 @@ class Snapshot:
         """The living processes of each listed pane."""
         known = self.living
         if known is None:
-            rosters = rosters_of(self.owners)
-            known = {key: processes_of(roster, self.table) for key, roster in rosters.items()}
+            process_ids = pane_process_ids(self.owners)
+            known = {key: processes_of(ids, self.table) for key, ids in process_ids.items()}
         return {key: known.get(key, ()) for key in self.panes()}
 
 
-def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
+def pane_process_ids(owners: Mapping[ProcessId, Owner]) -> PaneProcessIds:
     """The processes of each pane."""
     found: dict[PaneKey, list[ProcessId]] = {}
     for process_id in sorted(owners):
@@ -88,11 +88,11 @@ def rosters_of(owners: Mapping[ProcessId, Owner]) -> Rosters:
     return found
 
 
-def processes_of(roster: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
+def processes_of(ids: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
     """Those of a roster that are in the table."""
     seen = table.processes.get
     return tuple(
-        process for process_id in roster if (process := seen(process_id.pid)) and process.id == process_id
+        process for process_id in ids if (process := seen(process_id.pid)) and process.id == process_id
     )
 
 
@@ -103,24 +103,24 @@ class PaneMembers:
     """
 
     def __init__(self) -> None:
-        self._rosters: Rosters = {}
+        self._process_ids: PaneProcessIds = {}
         self._panes_of: Mapping[int, Sequence[PaneKey]] = {}
         self._before: Mapping[int, Process] = {}
         self._found: Members = {}
 
-    def of(self, table: ProcessTable, rosters: Rosters) -> Members:
+    def of(self, table: ProcessTable, process_ids: PaneProcessIds) -> Members:
         """The members by pane, in the order of their pids. Rosters that are the same object are the same."""
         before, self._before = self._before, table.processes
-        if rosters is self._rosters:
+        if process_ids is self._process_ids:
             changed = changed_since(before, table)
             stale = {key for pid in changed for key in self._panes_of.get(pid, ())}
-            self._found = {**self._found, **{key: processes_of(rosters[key], table) for key in stale}}
+            self._found = {**self._found, **{key: processes_of(process_ids[key], table) for key in stale}}
         else:
-            self._rosters = rosters
+            self._process_ids = process_ids
             panes_of: dict[int, list[PaneKey]] = {}
-            for key, roster in rosters.items():
-                for process in roster:
+            for key, ids in process_ids.items():
+                for process in ids:
                     panes_of.setdefault(process.pid, []).append(key)
             self._panes_of = panes_of
-            self._found = {key: processes_of(roster, table) for key, roster in rosters.items()}
+            self._found = {key: processes_of(ids, table) for key, ids in process_ids.items()}
         return self._found

@@ -22,7 +22,7 @@ _DELETED = " (deleted)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class SchedulerCandidate:
     """A shell whose command line reads as a scheduler, its living children, and the sleep that it waits for.
 
     `program` is the shell's name, and is known (`program_known`) where its program file could be read. A pure
@@ -48,14 +48,14 @@ class _Reading(NamedTuple):
     alive: bool
 
 
-class Scripts:
+class ScriptReader:
     """The command lines that read as scripts of schedulers, each read once as long as its program runs."""
 
     def __init__(self) -> None:
         self._readings = PerProcess(self._read)
         self._scripts: Mapping[int, Script] = {}
 
-    def candidates(self, table: ProcessTable) -> list[Candidate]:
+    def candidates(self, table: ProcessTable) -> list[SchedulerCandidate]:
         """The shells of a table that may be schedulers."""
         if self._readings.update(table):
             self._scripts = {
@@ -92,13 +92,13 @@ class Scripts:
         return _Reading(argv=argv, script=script, alive=process.alive)
 
 
-def _candidate(shell: Process, script: Script, children: Mapping[int, list[Process]]) -> Candidate:
+def _candidate(shell: Process, script: Script, children: Mapping[int, list[Process]]) -> SchedulerCandidate:
     own = tuple(children[shell.id.pid])
     if isinstance(script, PureScript):
         sleep = own[0] if len(own) == 1 and is_sleep(own[0].argv) else None
     else:
         sleep = _sleep_below(shell, children)
-    return Candidate(
+    return SchedulerCandidate(
         shell=shell,
         script=script,
         program=_shell_of(shell, shell.argv or ("",)),

@@ -15,14 +15,14 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
+class Destination:
     """What would become of one send now, one of the states that a target decides, or UNKNOWN.
 
-    `pane` is where it leads; by a held listing, and so for labels only, where `fate` is UNKNOWN. `socket` is
-    the canonical path at which no server is, where `fate` is SERVERLESS.
+    `pane` is where it leads; by a held listing, and so for labels only, where `state` is UNKNOWN. `socket` is
+    the canonical path at which no server is, where `state` is SERVERLESS.
     """
 
-    fate: SchedulerState
+    state: SchedulerState
     reason: str
     view: ServerView | None = None
     pane: PaneKey | None = None
@@ -37,7 +37,7 @@ class _Address:
     pid: int | None = None
 
 
-class Servers:
+class ServerIndex:
     """The tmux servers of one sample, by their sockets and processes."""
 
     def __init__(self, table: ProcessTable, view: TmuxView, default_socket: str) -> None:
@@ -72,7 +72,7 @@ class Servers:
             return None
         return next((each for each in view.listing.sessions if each.id == pane.session_id), None)
 
-    def aim(self, send: Send, process: Process, since: ProcessId) -> Aim:
+    def destination(self, send: Send, process: Process, since: ProcessId) -> Destination:
         """Where `send` of the shell `process` leads; it is a scheduler since the start of `since`."""
         own = self._table.namespaces
         if own and process.namespaces and process.namespaces.pid != own.pid:
@@ -87,7 +87,7 @@ class Servers:
             return _unknown("its tmux server has other mounts, so its socket may be another file", view)
         if view.ended:
             reason = "its tmux server has ended"
-            return Aim(fate=SchedulerState.SERVERLESS, reason=reason, view=view, socket=view.socket)
+            return Destination(state=SchedulerState.SERVERLESS, reason=reason, view=view, socket=view.socket)
         listing, server = view.listing, view.process
         resolution = resolve(send.target, listing) if listing is not None else None
         pane = (
@@ -105,7 +105,7 @@ class Servers:
                     "its TMUX variable names another process than the server at that socket", view
                 )
             reason = "its tmux server is gone and another one has the same socket"
-            return Aim(fate=SchedulerState.STALE_GENERATION, reason=reason, view=view, pane=pane)
+            return Destination(state=SchedulerState.STALE_GENERATION, reason=reason, view=view, pane=pane)
         fresh = self._is_after(listing, since)
         return self._judged(resolution, view, pane, older=older, fresh=fresh)
 
@@ -120,11 +120,11 @@ class Servers:
 
     def _place(self, socket: str) -> str | None:
         """The canonical path of a socket at which nobody but the servers that are known can listen."""
-        path, places = posixpath.normpath(socket), self._view.places
+        path, places = posixpath.normpath(socket), self._view.canonical_paths
         folder, name = posixpath.split(path)
         return places.get(path) or (posixpath.join(places[folder], name) if folder in places else None)
 
-    def _at_nobody(self, address: _Address, process: Process) -> Aim:
+    def _at_nobody(self, address: _Address, process: Process) -> Destination:
         """No server of this user that is known listens there; every one of them is known by its process."""
         if address.pid is not None and self._may_live(address.pid, process):
             return _unknown("its tmux server cannot be looked for: it may be another user's")
@@ -138,7 +138,7 @@ class Servers:
             return _unknown("it has other mounts than the exporter, so its socket may be another file")
         known = address.pid is not None
         reason = "its tmux server has ended" if known else "no tmux server runs at its socket"
-        return Aim(fate=SchedulerState.SERVERLESS, reason=reason, socket=place)
+        return Destination(state=SchedulerState.SERVERLESS, reason=reason, socket=place)
 
     def _may_live(self, pid: int, process: Process) -> bool:
         """Whether the server whose pid a process has from its TMUX may still be there."""
@@ -161,7 +161,7 @@ class Servers:
 
     def _judged(
         self, resolution: Resolution, view: ServerView, pane: PaneKey | None, *, older: bool, fresh: bool
-    ) -> Aim:
+    ) -> Destination:
         match resolution.kind:
             case TmuxTargetKind.UNSUPPORTED:
                 return _unknown(f"a target cannot be judged: {resolution.reason}", view)
@@ -172,11 +172,11 @@ class Servers:
                 return _unknown("a target is missing in a server younger than the scheduler", view)
             case TmuxTargetKind.NONE:
                 reason = f"no target exists: {resolution.reason}"
-                return Aim(fate=SchedulerState.DANGLING, reason=reason, view=view)
+                return Destination(state=SchedulerState.DANGLING, reason=reason, view=view)
             case TmuxTargetKind.PREFIX | TmuxTargetKind.FNMATCH:
                 how = "the beginning of" if resolution.kind is TmuxTargetKind.PREFIX else "a pattern for"
                 reason = f"a target is not there itself; tmux takes it as {how} another name"
-                return Aim(fate=SchedulerState.MISDIRECTED, reason=reason, view=view, pane=pane)
+                return Destination(state=SchedulerState.MISDIRECTED, reason=reason, view=view, pane=pane)
             case TmuxTargetKind.ID | TmuxTargetKind.EXACT:
                 there = self.pane(pane)
                 reason = (
@@ -184,7 +184,7 @@ class Servers:
                     if there and there.dead
                     else "its target is there"
                 )
-                return Aim(fate=SchedulerState.ARMED, reason=reason, view=view, pane=pane)
+                return Destination(state=SchedulerState.ARMED, reason=reason, view=view, pane=pane)
 
     def _is_after(self, listing: Listing, since: ProcessId) -> bool:
         """Whether a process was there when a listing was taken, so that the listing proves an absence.
@@ -206,8 +206,8 @@ class Servers:
         return proven and PaneKey(server, pane) not in self._panes
 
 
-def _unknown(reason: str, view: ServerView | None = None, pane: PaneKey | None = None) -> Aim:
-    return Aim(fate=SchedulerState.UNKNOWN, reason=reason, view=view, pane=pane)
+def _unknown(reason: str, view: ServerView | None = None, pane: PaneKey | None = None) -> Destination:
+    return Destination(state=SchedulerState.UNKNOWN, reason=reason, view=view, pane=pane)
 
 
 def _address(send: Send, process: Process, default_socket: str) -> _Address | str:

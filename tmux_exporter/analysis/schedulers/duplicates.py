@@ -12,7 +12,7 @@ SAME_TIME_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PendingScheduler:
     """A scheduler that will arrive. `keys` stands for what it types and where to, `wait` for its sleep.
 
     `since` is when it was begun, in ticks: the later one is the newer, of two at once the larger pid.
@@ -30,15 +30,15 @@ class Entry:
         return self.since, self.process.pid
 
 
-def find_duplicates(entries: Iterable[Entry], within: float) -> dict[ProcessId, ProcessId]:
+def find_duplicates(entries: Iterable[PendingScheduler], within: float) -> dict[ProcessId, ProcessId]:
     """Of each entry that has a newer double, that double; the newest of all is never here.
 
     A double types the same into the same panes and either waits as long and is due less than `within` seconds
     later, or is due at the same time.
     """
     found: dict[ProcessId, ProcessId] = {}
-    by_keys: dict[Hashable, list[Entry]] = {}
-    by_wait: dict[Hashable, list[Entry]] = {}
+    by_keys: dict[Hashable, list[PendingScheduler]] = {}
+    by_wait: dict[Hashable, list[PendingScheduler]] = {}
     for entry in entries:
         by_keys.setdefault(entry.keys, []).append(entry)
         by_wait.setdefault((entry.keys, entry.wait), []).append(entry)
@@ -53,11 +53,11 @@ def find_duplicates(entries: Iterable[Entry], within: float) -> dict[ProcessId, 
     return found
 
 
-def _near(ordered: list[Entry]) -> dict[ProcessId, ProcessId]:
+def _near(ordered: list[PendingScheduler]) -> dict[ProcessId, ProcessId]:
     """Those of entries in order of their due times that have a newer one within the same time."""
     found: dict[ProcessId, ProcessId] = {}
     # Those within reach of the entry at hand that no newer one follows: the first is the newest in reach.
-    window: deque[Entry] = deque()
+    window: deque[PendingScheduler] = deque()
     ahead = 0
     for entry in ordered:
         while ahead < len(ordered) and ordered[ahead].due - entry.due < SAME_TIME_SECONDS:

@@ -8,9 +8,9 @@ the panes of that server tell. The text that it would type is never kept.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
-from tmux_exporter.analysis.schedulers.destinations import Aim, Servers
-from tmux_exporter.analysis.schedulers.duplicates import Entry, find_duplicates
+from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, ScriptReader
+from tmux_exporter.analysis.schedulers.destinations import Destination, ServerIndex
+from tmux_exporter.analysis.schedulers.duplicates import PendingScheduler, find_duplicates
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, delay_of
 from tmux_exporter.analysis.schedulers.tmux_words import doubt
 from tmux_exporter.analysis.schedulers.warnings import PaneStates, remarks
@@ -28,7 +28,7 @@ OVERDUE_SECONDS = 30.0
 
 _STARTING_SECONDS = 2.0
 _PRECEDENCE = {state: place for place, state in enumerate(SchedulerState)}
-_GOOD_FATES = frozenset({SchedulerState.ARMED, SchedulerState.MISDIRECTED})
+_GOOD_STATES = frozenset({SchedulerState.ARMED, SchedulerState.MISDIRECTED})
 _ARRIVING = frozenset({SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE})
 
 
@@ -37,7 +37,7 @@ class _Sample:
     """What every scheduler of one sample is judged by."""
 
     table: ProcessTable
-    servers: Servers
+    servers: ServerIndex
     now: float
     settings: SchedulerSettings
     panes: PaneStates
@@ -59,7 +59,7 @@ def find_schedulers(
     *,
     settings: SchedulerSettings | None = None,
     panes: PaneStates | None = None,
-    candidates: Sequence[Candidate] | None = None,
+    candidates: Sequence[SchedulerCandidate] | None = None,
     shells: Mapping[ProcessId, ShellFacts] | None = None,
 ) -> tuple[Scheduler, ...]:
     """Every scheduler of this uid, in the order of their pids.
@@ -70,12 +70,12 @@ def find_schedulers(
     them, None where nobody can ask.
     """
     if candidates is None:
-        candidates = Scripts().candidates(table)
+        candidates = ScriptReader().candidates(table)
     if not candidates:
         return ()
     sample = _Sample(
         table=table,
-        servers=Servers(table, view, default_socket),
+        servers=ServerIndex(table, view, default_socket),
         now=now,
         settings=settings or SchedulerSettings(),
         panes=panes or PaneStates(),
@@ -91,16 +91,16 @@ def find_schedulers(
     )
 
 
-def _origin(candidate: Candidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
+def _origin(candidate: SchedulerCandidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
     # What a scheduler is judged by may end it; the marker of an agent is too weak for that.
     owner = owners.get(candidate.shell.id)
     return None if owner is not None and owner.evidence is Evidence.AGENT_MARKER else owner
 
 
-def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Scheduler:
+def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Sample) -> Scheduler:
     script, sleep = candidate.script, candidate.sleep
     due = _due(sleep, sample.table)
-    aims: tuple[Aim, ...] = ()
+    destinations: tuple[Destination, ...] = ()
     targets: tuple[str, ...] = ()
     noted: tuple[SchedulerRemark, ...] = ()
     if not isinstance(script, PureScript):
@@ -108,14 +108,18 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
     elif (doubted := _doubted(candidate, script, sample)) is not None:
         verdict = doubted
     else:
-        aims = tuple(sample.servers.aim(send, candidate.shell, candidate.since) for send in script.sends)
+        destinations = tuple(
+            sample.servers.destination(send, candidate.shell, candidate.since) for send in script.sends
+        )
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
-        verdict = _judge(candidate, script, aims, owner, sample)
+        verdict = _judge(candidate, script, destinations, owner, sample)
         began = sample.table.start_time(candidate.since)
-        noted = remarks(script, aims, began, panes=sample.panes, table=sample.table, servers=sample.servers)
+        noted = remarks(
+            script, destinations, began, panes=sample.panes, table=sample.table, servers=sample.servers
+        )
     if not candidate.program_known:
         verdict = _unknown("its program file is not readable, so it may be no shell")
-    server, session_id = _place(aims, owner, sample.servers)
+    server, session_id = _place(destinations, owner, sample.servers)
     return Scheduler(
         process=candidate.shell.id,
         sleep=sleep.id if sleep else None,
@@ -125,15 +129,27 @@ def _scheduler(candidate: Candidate, owner: Owner | None, sample: _Sample) -> Sc
         server=server,
         session_id=session_id,
         due=due,
-        aimed=tuple(dict.fromkeys(aim.view.process for aim in aims if aim.view and aim.view.process)),
-        judged_at=_judged_at(aims, sample.servers.taken_at),
-        panes=tuple(dict.fromkeys(aim.pane for aim in aims if aim.pane is not None)),
+        aimed=tuple(
+            dict.fromkeys(
+                destination.view.process
+                for destination in destinations
+                if destination.view and destination.view.process
+            )
+        ),
+        judged_at=_judged_at(destinations, sample.servers.taken_at),
+        panes=tuple(
+            dict.fromkeys(destination.pane for destination in destinations if destination.pane is not None)
+        ),
         remarks=noted,
-        sockets=tuple(dict.fromkeys(aim.socket for aim in aims if aim.socket is not None)),
+        sockets=tuple(
+            dict.fromkeys(
+                destination.socket for destination in destinations if destination.socket is not None
+            )
+        ),
     )
 
 
-def _doubted(candidate: Candidate, script: PureScript, sample: _Sample) -> _Verdict | None:
+def _doubted(candidate: SchedulerCandidate, script: PureScript, sample: _Sample) -> _Verdict | None:
     """Why its tmux may be another program than tmux."""
     if sample.shells is None:
         return None
@@ -142,11 +158,11 @@ def _doubted(candidate: Candidate, script: PureScript, sample: _Sample) -> _Verd
 
 
 def _doubles(
-    found: list[tuple[Candidate, Scheduler]], settings: SchedulerSettings
+    found: list[tuple[SchedulerCandidate, Scheduler]], settings: SchedulerSettings
 ) -> dict[ProcessId, ProcessId]:
     """Of those that will arrive and that a newer one makes needless, that newer one."""
     entries = [
-        Entry(
+        PendingScheduler(
             process=each.process,
             since=candidate.since.start_ticks,
             keys=(candidate.script.keys, each.panes),
@@ -167,10 +183,14 @@ def _as_double(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
 
 
 def _judge(
-    candidate: Candidate, script: PureScript, aims: tuple[Aim, ...], owner: Owner | None, sample: _Sample
+    candidate: SchedulerCandidate,
+    script: PureScript,
+    destinations: tuple[Destination, ...],
+    owner: Owner | None,
+    sample: _Sample,
 ) -> _Verdict:
     """The first state of the closed list that holds, in its order of precedence."""
-    unknown = _own_unknown(candidate, script, sample) or _aims_unknown(aims)
+    unknown = _own_unknown(candidate, script, sample) or _destinations_unknown(destinations)
     if unknown:
         return _unknown(unknown)
     sleep = candidate.sleep
@@ -184,9 +204,9 @@ def _judge(
     if script.delay > sample.settings.horizon:
         reason = f"its sleep takes {script.delay / 86400:.6g} days, longer than schedulers.horizon"
         return _Verdict(state=SchedulerState.IMMORTAL, reason=reason)
-    worst = min(aims, key=lambda aim: _PRECEDENCE[aim.fate])
-    if worst.fate is not SchedulerState.ARMED:
-        return _Verdict(state=worst.fate, reason=worst.reason)
+    worst = min(destinations, key=lambda destination: _PRECEDENCE[destination.state])
+    if worst.state is not SchedulerState.ARMED:
+        return _Verdict(state=worst.state, reason=worst.reason)
     if due < sample.now:
         why = "it is stopped" if sleep.state in ("T", "t") else "was the machine suspended?"
         return _Verdict(state=SchedulerState.OVERDUE, reason=f"its sleep is due and still runs: {why}")
@@ -197,7 +217,7 @@ def _judge(
     return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
 
 
-def _own_unknown(candidate: Candidate, script: PureScript, sample: _Sample) -> str:
+def _own_unknown(candidate: SchedulerCandidate, script: PureScript, sample: _Sample) -> str:
     """Why the pair of processes itself cannot be judged."""
     table = sample.table
     if not table.complete:
@@ -217,12 +237,12 @@ def _own_unknown(candidate: Candidate, script: PureScript, sample: _Sample) -> s
     return "its sleep is only just starting" if age < _STARTING_SECONDS else ""
 
 
-def _aims_unknown(aims: tuple[Aim, ...]) -> str:
+def _destinations_unknown(destinations: tuple[Destination, ...]) -> str:
     """Why it is not known where its keys would go."""
-    for aim in aims:
-        if aim.fate is SchedulerState.UNKNOWN:
-            return aim.reason
-    good = {aim.fate in _GOOD_FATES for aim in aims}
+    for destination in destinations:
+        if destination.state is SchedulerState.UNKNOWN:
+            return destination.reason
+    good = {destination.state in _GOOD_STATES for destination in destinations}
     return "only some of its targets are there" if len(good) > 1 else ""
 
 
@@ -244,31 +264,31 @@ def _due(sleep: Process | None, table: ProcessTable) -> float | None:
 
 
 def _place(
-    aims: tuple[Aim, ...], owner: Owner | None, servers: Servers
+    destinations: tuple[Destination, ...], owner: Owner | None, servers: ServerIndex
 ) -> tuple[ProcessId | None, str | None]:
     """Server and session of the resolved target, else of the pane that made it, else the server alone."""
-    for key in (*(aim.pane for aim in aims), owner.pane if owner else None):
+    for key in (*(destination.pane for destination in destinations), owner.pane if owner else None):
         pane = servers.pane(key)
         if key is not None and pane is not None:
             return key.server, pane.session_id
-    for aim in aims:
-        if aim.view is not None and aim.view.process is not None:
-            return aim.view.process, None
+    for destination in destinations:
+        if destination.view is not None and destination.view.process is not None:
+            return destination.view.process, None
     return (owner.server if owner else None), None
 
 
-def _judged_at(aims: tuple[Aim, ...], looked_at: float | None) -> float | None:
+def _judged_at(destinations: tuple[Destination, ...], looked_at: float | None) -> float | None:
     """When the oldest look was taken on which the aims rest; None where one of them has none.
 
     What has no server rests on the search for servers, at `looked_at`.
     """
     taken = [
         looked_at
-        if aim.fate is SchedulerState.SERVERLESS
-        else aim.view.listing.taken_at
-        if aim.view and aim.view.listing
+        if destination.state is SchedulerState.SERVERLESS
+        else destination.view.listing.taken_at
+        if destination.view and destination.view.listing
         else None
-        for aim in aims
+        for destination in destinations
     ]
     known = [each for each in taken if each is not None]
     return min(known) if known and len(known) == len(taken) else None

@@ -22,9 +22,9 @@ from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, Schedule
 KEPT_SECONDS = 15 * 60.0
 """A place that is gone is still shown for so long after its last outcome: somebody has to see it rise."""
 
-Place = tuple[str, str]
+SessionKey = tuple[str, str]
 
-_FATES = {
+_OUTCOMES = {
     SchedulerState.ARMED: SchedulerOutcome.FIRED,
     SchedulerState.ARMED_ORIGIN_GONE: SchedulerOutcome.FIRED,
     SchedulerState.DUPLICATE: SchedulerOutcome.FIRED,
@@ -42,7 +42,7 @@ class _Seen:
     `sends` is False where it types nothing unless something in it fails.
     """
 
-    place: Place
+    session: SessionKey
     state: SchedulerState
     due: float | None
     sends: bool
@@ -53,13 +53,13 @@ class SchedulerOutcomes:
 
     def __init__(self) -> None:
         self._pending: dict[ProcessId, _Seen] = {}
-        self._counts: dict[Place, dict[SchedulerOutcome, int]] = {}
-        self._counted_at: dict[Place, float] = {}
+        self._counts: dict[SessionKey, dict[SchedulerOutcome, int]] = {}
+        self._counted_at: dict[SessionKey, float] = {}
 
     def observe(
         self,
         table: ProcessTable,
-        schedulers: Mapping[Place, Iterable[Scheduler]],
+        schedulers: Mapping[SessionKey, Iterable[Scheduler]],
         now: float,
         ended: Collection[ProcessId] = (),
     ) -> None:
@@ -68,44 +68,44 @@ class SchedulerOutcomes:
         `now` is wall time, read after `table`; `ended` are the shells that the remediator says it ended.
         """
         if table.complete:
-            for process in [each for each in self._pending if not _lives(each, table)]:
+            for process in [each for each in self._pending if not _is_alive(each, table)]:
                 self._count(self._pending.pop(process), now, table.taken_at, by_us=process in ended)
-        for place, members in schedulers.items():
+        for session, members in schedulers.items():
             for each in members:
                 before = self._pending.get(each.process)
                 if before is not None and each.state is SchedulerState.FIRING:
                     # What sleeps now may be a later sleep of it: the first one is what was judged.
-                    self._pending[each.process] = replace(before, place=place)
+                    self._pending[each.process] = replace(before, session=session)
                 else:
                     self._pending[each.process] = _Seen(
-                        place=place,
+                        session=session,
                         state=each.state,
                         due=each.due,
                         sends=SchedulerRemark.NEVER_SENDS not in each.remarks,
                     )
 
     def totals(
-        self, places: Iterable[Place], monotonic: float
+        self, sessions: Iterable[SessionKey], monotonic: float
     ) -> dict[tuple[str, str, SchedulerOutcome], int]:
         """The counts of these places and of those with a recent outcome; all others are forgotten."""
-        recent = [place for place, at in self._counted_at.items() if monotonic - at < KEPT_SECONDS]
-        kept = dict.fromkeys((*places, *recent))
-        self._counts = {place: counts for place, counts in self._counts.items() if place in kept}
-        self._counted_at = {place: at for place, at in self._counted_at.items() if place in kept}
+        recent = [session for session, at in self._counted_at.items() if monotonic - at < KEPT_SECONDS]
+        kept = dict.fromkeys((*sessions, *recent))
+        self._counts = {session: counts for session, counts in self._counts.items() if session in kept}
+        self._counted_at = {session: at for session, at in self._counted_at.items() if session in kept}
         return {
-            (*place, outcome): self._counts.get(place, {}).get(outcome, 0)
-            for place in kept
+            (*session, outcome): self._counts.get(session, {}).get(outcome, 0)
+            for session in kept
             for outcome in SchedulerOutcome
         }
 
     def _count(self, seen: _Seen, now: float, at: float, *, by_us: bool) -> None:
-        counts = self._counts.setdefault(seen.place, {})
+        counts = self._counts.setdefault(seen.session, {})
         outcome = SchedulerOutcome.CANCELLED if by_us else _outcome(seen, now)
         counts[outcome] = counts.get(outcome, 0) + 1
-        self._counted_at[seen.place] = at
+        self._counted_at[seen.session] = at
 
 
-def _lives(process: ProcessId, table: ProcessTable) -> bool:
+def _is_alive(process: ProcessId, table: ProcessTable) -> bool:
     # A shell that execs its last command is no scheduler any more and not gone yet.
     seen = table.processes.get(process.pid)
     return seen is not None and seen.id == process and seen.alive
@@ -120,5 +120,5 @@ def _outcome(seen: _Seen, now: float) -> SchedulerOutcome:
         return SchedulerOutcome.CANCELLED if forever else SchedulerOutcome.UNKNOWN
     if now < seen.due:
         return SchedulerOutcome.CANCELLED
-    fate = _FATES.get(seen.state, SchedulerOutcome.UNKNOWN)
-    return SchedulerOutcome.MISSED if fate is SchedulerOutcome.FIRED and not seen.sends else fate
+    outcome = _OUTCOMES.get(seen.state, SchedulerOutcome.UNKNOWN)
+    return SchedulerOutcome.MISSED if outcome is SchedulerOutcome.FIRED and not seen.sends else outcome

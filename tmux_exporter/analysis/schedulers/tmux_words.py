@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from tmux_exporter.analysis.schedulers.candidates import Candidate
+from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate
 from tmux_exporter.analysis.schedulers.shell_grammar import LAUNCHERS, PureScript
-from tmux_exporter.facts.schedulers import Program, SchedulerState, ShellFacts, ShellQuestion
+from tmux_exporter.facts.schedulers import ProgramFile, SchedulerState, ShellFacts, ShellQuestion
 
 _WORDS = frozenset({"tmux", "sleep", *LAUNCHERS})
 
 
-def questions(candidates: Iterable[Candidate]) -> list[ShellQuestion]:
+def shell_questions(candidates: Iterable[SchedulerCandidate]) -> list[ShellQuestion]:
     """What has to be known of the shells whose script says where its keys would go."""
     return [
         ShellQuestion(
@@ -25,7 +25,7 @@ def questions(candidates: Iterable[Candidate]) -> list[ShellQuestion]:
 
 
 def doubt(
-    candidate: Candidate, script: PureScript, facts: ShellFacts | None
+    candidate: SchedulerCandidate, script: PureScript, facts: ShellFacts | None
 ) -> tuple[SchedulerState, str] | None:
     """Why nobody can say where its keys would go, with the state for that; None where its tmux is one."""
     if "i" in script.flags:
@@ -47,7 +47,7 @@ def doubt(
     return _of_programs([each for word in facts.programs.values() for each in word or (None,)])
 
 
-def _of_programs(found: list[Program | None]) -> tuple[SchedulerState, str] | None:
+def _of_programs(found: list[ProgramFile | None]) -> tuple[SchedulerState, str] | None:
     if any(each is not None and not is_tmux(each) for each in found):
         return _opaque("the first tmux on its PATH is another program, which may send its keys elsewhere")
     if None in found:
@@ -55,7 +55,7 @@ def _of_programs(found: list[Program | None]) -> tuple[SchedulerState, str] | No
     return None
 
 
-def is_tmux(program: Program) -> bool:
+def is_tmux(program: ProgramFile) -> bool:
     """Whether a file is tmux itself: a program of the machine of that name that knows tmux's commands.
 
     A script is none, nor what a packager has put in its place that runs it with options of its own.

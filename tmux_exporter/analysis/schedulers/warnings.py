@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.programs.shells import is_prompt_shell
-from tmux_exporter.analysis.schedulers.destinations import Aim, Servers
+from tmux_exporter.analysis.schedulers.destinations import Destination, ServerIndex
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
-from tmux_exporter.facts.agents import AgentLife, AgentState, WaitingReason
+from tmux_exporter.facts.agents import AgentState, TrackedAgent, WaitingReason
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.facts.schedulers import SchedulerRemark
 from tmux_exporter.facts.tmux import PaneKey
@@ -38,29 +38,31 @@ class PaneStates:
     waiting: Collection[PaneKey] = frozenset()
 
 
-def pane_states(lives: Iterable[AgentLife]) -> PaneStates:
+def pane_states(tracked_agents: Iterable[TrackedAgent]) -> PaneStates:
     """What the lives of agents say of their panes; one that is at its limit, say, shows no dialog."""
-    running = [life for life in lives if life.agent is not None and life.pane is not None]
+    running = [
+        tracked for tracked in tracked_agents if tracked.agent is not None and tracked.pane is not None
+    ]
     return PaneStates(
-        with_agent={life.pane for life in running if life.pane is not None},
+        with_agent={tracked.pane for tracked in running if tracked.pane is not None},
         waiting={
-            life.pane
-            for life in running
-            if life.pane is not None
-            and life.status.state is AgentState.WAITING
-            and life.status.reason in _DIALOGS
+            tracked.pane
+            for tracked in running
+            if tracked.pane is not None
+            and tracked.status.state is AgentState.WAITING
+            and tracked.status.reason in _DIALOGS
         },
     )
 
 
 def remarks(
     script: PureScript,
-    aims: Sequence[Aim],
+    destinations: Sequence[Destination],
     began: float,
     *,
     panes: PaneStates,
     table: ProcessTable,
-    servers: Servers,
+    servers: ServerIndex,
 ) -> tuple[SchedulerRemark, ...]:
     """The remarks on a pure script that `began` at that wall time, in the order of the closed list."""
     found: set[SchedulerRemark] = set()
@@ -69,7 +71,11 @@ def remarks(
     if all(send.fallback for send in script.sends):
         found.add(SchedulerRemark.NEVER_SENDS)
     # A held listing may be wrong by now.
-    for key in {aim.pane for aim in aims if aim.pane is not None and aim.view is not None and aim.view.up}:
+    for key in {
+        destination.pane
+        for destination in destinations
+        if destination.pane is not None and destination.view is not None and destination.view.up
+    }:
         pane, session = servers.pane(key), servers.session(key)
         if pane is None:
             continue

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from tmux_exporter.analysis.report.explained import Explanation, Member, Sums
+from tmux_exporter.analysis.report.explained import ExplainedProcess, Explanation, Sums
 from tmux_exporter.commands.views.human import UNKNOWN, number, size
 from tmux_exporter.commands.views.text_table import Column, table
 
@@ -72,7 +72,7 @@ def _sums(sums: Sums) -> tuple[str, str, str, str, str]:
     )
 
 
-def _row(member: Member) -> tuple[str, ...]:
+def _row(member: ExplainedProcess) -> tuple[str, ...]:
     return (
         str(member.pid),
         member.name,

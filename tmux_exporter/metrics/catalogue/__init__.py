@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from tmux_exporter.metrics.catalogue import exporter, tmux, work
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample, Spec, Status
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, FamilyStatus, Sample, Spec
 
 FAMILIES: tuple[Spec, ...] = (
     *tmux.SERVERS,
@@ -29,7 +29,7 @@ def family(name: str, samples: Iterable[Sample] = (), *, histograms: Iterable[Di
     A name that is not declared, or only planned, raises ValueError: nothing reaches `/metrics` uncatalogued.
     """
     spec = BY_NAME.get(name)
-    if spec is None or spec.status is not Status.BUILT:
+    if spec is None or spec.status is not FamilyStatus.BUILT:
         raise ValueError(f"{name}: no built family of this name is declared")
     return Family(spec=spec, samples=tuple(samples), histograms=tuple(histograms))
 
@@ -48,7 +48,7 @@ def families(
     return tuple(
         by_name[spec.name] if spec.name in by_name else Family(spec=spec, samples=_figures(spec, parts))
         for spec in specs
-        if spec.status is Status.BUILT
+        if spec.status is FamilyStatus.BUILT
     )
 
 

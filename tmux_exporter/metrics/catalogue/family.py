@@ -12,7 +12,7 @@ from tmux_exporter.facts.report import Histogram
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-class Kind(StrEnum):
+class MetricType(StrEnum):
     """How a family's values behave.
 
     An INFO is always 1 and says something with its labels: `info` in OpenMetrics, a gauge in the text format.
@@ -24,14 +24,14 @@ class Kind(StrEnum):
     INFO = "info"
 
 
-class Status(StrEnum):
+class FamilyStatus(StrEnum):
     """Whether `/metrics` can show the family today, or its name is only reserved."""
 
     BUILT = "built"
     PLANNED = "planned"
 
 
-_SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info"}
+_SUFFIX = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}
 _UNITS = ("seconds", "bytes", "lines", "cores", "ratio")
 
 
@@ -51,12 +51,12 @@ class Spec:
     """
 
     name: str
-    kind: Kind
+    kind: MetricType
     help: str
     subject: str
     labels: tuple[str, ...] = ()
     unit: str = ""
-    status: Status = Status.BUILT
+    status: FamilyStatus = FamilyStatus.BUILT
     closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     option: str = ""
     switch: str = ""
@@ -95,9 +95,9 @@ def declare(
     *,
     subject: str,
     labels: tuple[str, ...] = (),
-    kind: Kind | None = None,
+    kind: MetricType | None = None,
     closed: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    status: Status = Status.BUILT,
+    status: FamilyStatus = FamilyStatus.BUILT,
     option: str = "",
     switch: str = "",
     figure: str = "",
@@ -106,7 +106,7 @@ def declare(
 
     `closed` may list labels that other rows of the table have.
     """
-    kind = kind or next((each for each, suffix in _SUFFIX.items() if name.endswith(suffix)), Kind.GAUGE)
+    kind = kind or next((each for each, suffix in _SUFFIX.items() if name.endswith(suffix)), MetricType.GAUGE)
     base = name.removesuffix(_SUFFIX.get(kind, ""))
     return Spec(
         name=name,
@@ -153,7 +153,7 @@ class Family:
     def __post_init__(self) -> None:
         series = len(self.samples) + sum(len(each.histogram.bounds) + 3 for each in self.histograms)
         object.__setattr__(self, "series", series)
-        if self.samples if self.spec.kind is Kind.HISTOGRAM else self.histograms:
+        if self.samples if self.spec.kind is MetricType.HISTOGRAM else self.histograms:
             raise ValueError(f"{self.spec.name}: these are not the values of a {self.spec.kind}")
         width = len(self.spec.labels)
         for labels, _ in (*self.samples, *self.histograms):

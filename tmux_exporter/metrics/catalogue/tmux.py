@@ -3,7 +3,7 @@
 from functools import partial
 
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.metrics.catalogue.family import Kind, declare
+from tmux_exporter.metrics.catalogue.family import MetricType, declare
 from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
 
 SERVER = ("server",)
@@ -65,7 +65,7 @@ SERVERS = (
         "tmux_server_query_duration_seconds",
         "How long the exporter's questions to the tmux server took, failed ones included. A server "
         "that hangs or is slow is asked less often.",
-        kind=Kind.HISTOGRAM,
+        kind=MetricType.HISTOGRAM,
     ),
     _server(
         "tmux_server_query_failures_total",

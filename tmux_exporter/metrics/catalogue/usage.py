@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tmux_exporter.facts.report import Usage
-from tmux_exporter.metrics.catalogue.family import Spec, Status, declare
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, Spec, declare
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
             row.help.format(it=f"the {group}"),
             subject=group,
             labels=labels,
-            status=Status.PLANNED if row.planned else Status.BUILT,
+            status=FamilyStatus.PLANNED if row.planned else FamilyStatus.BUILT,
             option=PANE_DETAIL if group == "pane" and not row.common else "",
             figure=f"usage.{row.suffix}",
         )

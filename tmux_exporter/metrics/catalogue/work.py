@@ -5,7 +5,7 @@ from functools import partial
 from tmux_exporter.facts.agents import AgentState, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
-from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Kind, declare
+from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, MetricType, declare
 from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
 from tmux_exporter.wire.operation_line import FAILURES
 
@@ -86,7 +86,7 @@ AGENTS = (
         "How long agents were down before they were up again in the same place, from when the process "
         "before was last seen to the start of the next one.",
         labels=("server",),
-        kind=Kind.HISTOGRAM,
+        kind=MetricType.HISTOGRAM,
     ),
 )
 
@@ -145,7 +145,7 @@ OPERATIONS = (
         "tmux_operation_duration_seconds",
         "How long reported operations took; finished ones are counted, failed ones included, each with "
         "all its attempts.",
-        kind=Kind.HISTOGRAM,
+        kind=MetricType.HISTOGRAM,
     ),
     _operation(
         "tmux_operation_errors_total",
@@ -171,7 +171,7 @@ OPERATIONS = (
         "is known.",
         labels=("server", "command"),
         option=COMMANDS_OPTION,
-        kind=Kind.HISTOGRAM,
+        kind=MetricType.HISTOGRAM,
     ),
     _operation(
         "tmux_command_errors_total",

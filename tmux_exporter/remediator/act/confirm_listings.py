@@ -82,7 +82,11 @@ def _finds_the_same(before: TmuxView, after: TmuxView) -> bool:
         [(each.label, each.socket, each.process, each.up, each.ended) for each in view.servers]
         for view in (before, after)
     ]
-    return shown[0] == shown[1] and before.problems == after.problems and before.places == after.places
+    return (
+        shown[0] == shown[1]
+        and before.problems == after.problems
+        and before.canonical_paths == after.canonical_paths
+    )
 
 
 def _lasting(listing: Listing) -> Listing:

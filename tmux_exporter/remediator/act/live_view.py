@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.config import Config, Reading
+from tmux_exporter.config import Config, ReadMode
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.act.confirm_listings import ConfirmingTmuxSource
@@ -28,7 +28,7 @@ class LiveView:
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
-        full = replace(config.processes, reading=Reading.FULL)
+        full = replace(config.processes, reading=ReadMode.FULL)
         self._config = replace(config, tmux=quick, processes=full)
         self._root = config.processes.root
         self._clock = clock

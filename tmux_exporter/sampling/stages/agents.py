@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.lifecycle import AgentLives, Sight
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
-from tmux_exporter.analysis.report.unchanged import Repeated
+from tmux_exporter.analysis.report.unchanged import CachedConclusion
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.agents import Agent, AgentLife, AgentMemory
+from tmux_exporter.facts.agents import Agent, SavedAgents, TrackedAgent
 from tmux_exporter.sampling.agent_clues import AgentWatch, Watched
 from tmux_exporter.sampling.stages.facts import Dependencies, SampleFacts
 from tmux_exporter.sampling.stages.ownership import Ownership
@@ -19,20 +19,20 @@ class Agents:
     """The agents that run, the lives of these and of those that do not; `dependencies` as in Ownership."""
 
     running: tuple[Agent, ...]
-    lives: tuple[AgentLife, ...]
+    tracked_agents: tuple[TrackedAgent, ...]
     dependencies: Dependencies
 
 
 class AgentStage:
     """Finds agents; remembers the names and lives of those before."""
 
-    def __init__(self, clock: Clock, memory: AgentMemory, watch: AgentWatch | None) -> None:
+    def __init__(self, clock: Clock, memory: SavedAgents, watch: AgentWatch | None) -> None:
         """`memory` is what was kept of an earlier run; `watch` asks agents for their states."""
         self._clock = clock
-        self._names = NameBook(memory.names)
-        self._lives = AgentLives(memory.lives, memory.absent)
+        self._names = AgentNames(memory.names)
+        self._agent_tracker = AgentTracker(memory.tracked_agents, memory.absent)
         self._watch = watch
-        self._found: Repeated[tuple[Agent, ...]] = Repeated()
+        self._found: CachedConclusion[tuple[Agent, ...]] = CachedConclusion()
 
     def observe(self, facts: SampleFacts, ownership: Ownership) -> Agents:
         """The agents of this sample."""
@@ -49,7 +49,7 @@ class AgentStage:
             ),
         )
         watched = self._watch.look(table, view, found, facts.config) if self._watch else Watched(agents=found)
-        sight = Sight(
+        agent_sample = AgentSample(
             table=table,
             view=view,
             agents=watched.agents,
@@ -59,12 +59,14 @@ class AgentStage:
         )
         return Agents(
             running=watched.agents,
-            lives=self._lives.observe(sight, settings.expected),
+            tracked_agents=self._agent_tracker.observe(agent_sample, settings.expected),
             dependencies=same and (same, self._found.number),
         )
 
-    def memory(self) -> AgentMemory:
+    def memory(self) -> SavedAgents:
         """What the next run has to know."""
-        return AgentMemory(
-            lives=self._lives.memory(), names=self._names.memory(), absent=self._lives.absent()
+        return SavedAgents(
+            tracked_agents=self._agent_tracker.memory(),
+            names=self._names.memory(),
+            absent=self._agent_tracker.absent(),
         )

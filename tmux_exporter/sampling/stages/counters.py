@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
-from tmux_exporter.analysis.cpu.counters import Accounts
-from tmux_exporter.analysis.report.counter_keys import GroupKey, Paid, account_facts
+from tmux_exporter.analysis.cpu.counters import GroupCounters
+from tmux_exporter.analysis.report.counter_keys import CounterKeys, GroupKey, counter_key_facts
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.summary import Counters
-from tmux_exporter.analysis.report.unchanged import Repeated
+from tmux_exporter.analysis.report.unchanged import CachedConclusion
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sampling.stages.facts import Dependencies
@@ -20,8 +20,8 @@ class CounterStage:
         """Without `counting` what processes use is not counted: those counters stay 0."""
         self._counting = counting
         self._begun = False
-        self._paid: Repeated[Paid] = Repeated()
-        self._accounts: Accounts[GroupKey] = Accounts()
+        self._counter_keys: CachedConclusion[CounterKeys] = CachedConclusion()
+        self._group_counters: GroupCounters[GroupKey] = GroupCounters()
         self._queries = QueryStats()
         self._agents = AgentCounts()
         self._missed = 0
@@ -33,16 +33,20 @@ class CounterStage:
         at the second.
         """
         if self._counting and not self._begun:
-            self._accounts.observe(read(), {})
+            self._group_counters.observe(read(), {})
             self._begun = True
 
     def observe(self, snapshot: Snapshot, same: Dependencies) -> Counters:
         """Count one sample; `same` are the dependencies of its agents."""
-        paid = self._paid.of(same and (same, account_facts(snapshot)), lambda: Paid.by(snapshot))
+        counter_keys = self._counter_keys.of(
+            same and (same, counter_key_facts(snapshot)), lambda: CounterKeys.by(snapshot)
+        )
         if self._counting:
-            self._accounts.observe(snapshot.table, paid.groups, paid.sinks)
-        self._accounts.retain(paid.shown, snapshot.table.taken_at)
+            self._group_counters.observe(snapshot.table, counter_keys.groups, counter_keys.catch_alls)
+        self._group_counters.retain(counter_keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
-        self._agents.observe(snapshot.lives, snapshot.view.servers, snapshot.table.taken_at)
+        self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at)
         self._missed += snapshot.table.missed
-        return Counters(usage=self._accounts, queries=self._queries, agents=self._agents, missed=self._missed)
+        return Counters(
+            usage=self._group_counters, queries=self._queries, agents=self._agents, missed=self._missed
+        )

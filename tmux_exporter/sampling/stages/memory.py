@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tmux_exporter.analysis.memory.shared_memory import MemoryFigures, SharedPages
+from tmux_exporter.analysis.memory.shared_memory import MemoryFigures, SharedMemory
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.sampling.protocols import ProportionSource
@@ -15,7 +15,7 @@ class MemoryStage:
     """Plans which proportions are worth reading, and remembers them."""
 
     def __init__(self, proportions: ProportionSource | None) -> None:
-        self._shared = SharedPages()
+        self._shared = SharedMemory()
         self._proportions = proportions
 
     def observe(self, facts: SampleFacts, owners: Mapping[ProcessId, Owner]) -> MemoryFigures:

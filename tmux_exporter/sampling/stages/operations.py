@@ -53,11 +53,11 @@ class OperationStage:
 
     def commands(self, view: TmuxView) -> tuple[CommandsReport | None, dict[str, bool]]:
         """The tmux commands that were seen, and whether the kernel shows them where that is wanted."""
-        harvest = self._commands.harvest() if self._commands else None
-        if harvest is None:
+        batch = self._commands.take_ended() if self._commands else None
+        if batch is None:
             return None, {}
         servers = {each.socket: each.label for each in view.servers}
-        return self._counts.report(harvest, servers, view.places), {"commands": harvest.listening}
+        return self._counts.report(batch, servers, view.canonical_paths), {"commands": batch.listening}
 
     def succeeded(self, operations: OperationsReport | None) -> dict[str, bool]:
         """Whether reports come to us, where somebody could send any."""

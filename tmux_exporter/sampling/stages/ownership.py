@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of
-from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
-from tmux_exporter.analysis.report.view import Members, PaneMembers, Rosters, rosters_of
+from tmux_exporter.analysis.report.unchanged import CachedConclusion, ProcessSetVersion, tmux_version
+from tmux_exporter.analysis.report.view import Members, PaneMembers, PaneProcessIds, pane_process_ids
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
@@ -33,31 +33,31 @@ class OwnershipStage:
     def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
         """`earlier` is what another sampler of this machine knew."""
         self._known: Mapping[ProcessId, Owner] = owners_of(earlier)
-        self._owned: Repeated[Mapping[ProcessId, Owner]] = Repeated()
-        self._makes = Makes()
-        self._our_makes = Makes()
+        self._owned: CachedConclusion[Mapping[ProcessId, Owner]] = CachedConclusion()
+        self._versions = ProcessSetVersion()
+        self._our_versions = ProcessSetVersion()
         self._owners: Mapping[ProcessId, Owner] = {}
-        self._rosters: Rosters = {}
+        self._pane_processes: PaneProcessIds = {}
         self._by_memory: tuple[tuple[ProcessId, Owner], ...] = ()
         self._members = PaneMembers()
 
     def observe(self, facts: SampleFacts) -> Ownership:
         """The owners of this sample."""
         table, view = facts.table, facts.view
-        make, shown = self._makes.number(table), shape(table, view)
-        same = (make, shown) if table.complete else None
+        version, shown = self._versions.number(table), tmux_version(table, view)
+        same = (version, shown) if table.complete else None
         owners = self._owned.of(same, lambda: attribute(table, view, self._known))
         # After an incomplete listing a missing process may still be alive: keep its owner.
         self._known = owners if table.complete else {**self._known, **owners}
         # While a conclusion stands it is the same object.
         if owners is not self._owners:
             self._owners = owners
-            self._rosters, self._by_memory = rosters_of(owners), known_by_memory(owners)
+            self._pane_processes, self._by_memory = pane_process_ids(owners), known_by_memory(owners)
         # Nothing further on depends on processes that have no owner.
-        ours = self._our_makes.number(table, {each.pid for each in owners})
+        our_version = self._our_versions.number(table, {each.pid for each in owners})
         return Ownership(
             owners=owners,
-            members=self._members.of(table, self._rosters),
+            members=self._members.of(table, self._pane_processes),
             by_memory=self._by_memory,
-            dependencies=same and (shown, self._owned.number, ours),
+            dependencies=same and (shown, self._owned.number, our_version),
         )

@@ -2,40 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 
-from tmux_exporter.analysis.report.counter_keys import scheduler_places, schedulers_by_place
+from tmux_exporter.analysis.report.counter_keys import scheduler_sessions, schedulers_by_session
 from tmux_exporter.analysis.report.view import Snapshot
-from tmux_exporter.analysis.schedulers.candidates import Scripts
+from tmux_exporter.analysis.schedulers.candidates import ScriptReader
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.analysis.schedulers.outcomes import SchedulerOutcomes
-from tmux_exporter.analysis.schedulers.tmux_words import questions
+from tmux_exporter.analysis.schedulers.tmux_words import shell_questions
 from tmux_exporter.analysis.schedulers.warnings import pane_states
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.agents import AgentLife
+from tmux_exporter.facts.agents import TrackedAgent
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome
-from tmux_exporter.sampling.protocols import CircumstanceSource
+from tmux_exporter.sampling.protocols import LeakDetailSource
 from tmux_exporter.sampling.stages.facts import SampleFacts
 
 
 class SchedulerStage:
     """Finds schedulers; remembers their scripts, and counts their outcomes."""
 
-    def __init__(self, clock: Clock, default_socket: str, circumstances: CircumstanceSource | None) -> None:
+    def __init__(self, clock: Clock, default_socket: str, leak_details: LeakDetailSource | None) -> None:
         """`default_socket` is where tmux looks for its server where TMUX_TMPDIR is not set."""
         self._clock = clock
         self._default_socket = default_socket
-        self._circumstances = circumstances
-        self._scripts = Scripts()
+        self._leak_details = leak_details
+        self._scripts = ScriptReader()
         self._outcomes = SchedulerOutcomes()
 
     def observe(
-        self, facts: SampleFacts, owners: Mapping[ProcessId, Owner], lives: Sequence[AgentLife]
+        self, facts: SampleFacts, owners: Mapping[ProcessId, Owner], tracked_agents: Sequence[TrackedAgent]
     ) -> tuple[Scheduler, ...]:
         """The schedulers of this sample."""
         candidates = self._scripts.candidates(facts.table)
-        asked = self._circumstances
+        asked = self._leak_details
         return find_schedulers(
             facts.table,
             owners,
@@ -43,9 +43,9 @@ class SchedulerStage:
             self._default_socket,
             self._clock.time(),
             settings=facts.config.schedulers,
-            panes=pane_states(lives),
+            panes=pane_states(tracked_agents),
             candidates=candidates,
-            shells=asked.shells(questions(candidates)) if asked else None,
+            shells=asked.shells(shell_questions(candidates)) if asked else None,
         )
 
     def count(
@@ -53,5 +53,5 @@ class SchedulerStage:
     ) -> dict[tuple[str, str, SchedulerOutcome], int]:
         """Outcomes by server, session and outcome; the remediator tells which ones it ended."""
         ended = remediator.status.ended if remediator and remediator.status else ()
-        self._outcomes.observe(snapshot.table, schedulers_by_place(snapshot), self._clock.time(), ended)
-        return self._outcomes.totals(scheduler_places(snapshot), snapshot.table.taken_at)
+        self._outcomes.observe(snapshot.table, schedulers_by_session(snapshot), self._clock.time(), ended)
+        return self._outcomes.totals(scheduler_sessions(snapshot), snapshot.table.taken_at)

@@ -41,7 +41,7 @@ _REASONS: Mapping[str, WaitingReason] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionReport:
+class ClaudeSessionReport:
     """What an agent's own file says: a clue, and its version where it names one."""
 
     clue: Clue
@@ -62,9 +62,9 @@ class ClaudeSessions:
         self._own = environ
         self._root = proc_root
         self._paths: dict[ProcessId, str] = {}
-        self._reports: dict[ProcessId, tuple[Mark, SessionReport]] = {}
+        self._reports: dict[ProcessId, tuple[Mark, ClaudeSessionReport]] = {}
 
-    def read(self, processes: Sequence[ProcessId]) -> SessionReport:
+    def read(self, processes: Sequence[ProcessId]) -> ClaudeSessionReport:
         """What the first of the agent's processes that has a file says. Raises nothing for what it finds."""
         for process in processes[:_MOST_PROCESSES]:
             path = self._path(process)
@@ -103,7 +103,7 @@ class ClaudeSessions:
         pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
         return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
 
-    def _look(self, path: str, process: ProcessId) -> SessionReport:
+    def _look(self, path: str, process: ProcessId) -> ClaudeSessionReport:
         try:
             return parse(read_guarded(path, uid=self._uid, limit=LARGEST_BYTES), process)
         except FileNotFoundError:
@@ -112,7 +112,7 @@ class ClaudeSessions:
             return _silent(f"its session file {error}")
 
 
-def parse(content: bytes, process: ProcessId) -> SessionReport:
+def parse(content: bytes, process: ProcessId) -> ClaudeSessionReport:
     """What a session file says of a process; a clue without a state where it is not to be believed."""
     try:
         document = json.loads(content)
@@ -125,7 +125,7 @@ def parse(content: bytes, process: ProcessId) -> SessionReport:
     version = document.get("version")
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
         return _silent("its session file is of a version that is not known")
-    return SessionReport(clue=_clue(document), version=version)
+    return ClaudeSessionReport(clue=_clue(document), version=version)
 
 
 def _clue(document: Mapping[str, Any]) -> Clue:
@@ -166,5 +166,5 @@ def _seconds(milliseconds: object) -> float | None:
     return milliseconds / 1000 if math.isfinite(milliseconds) and milliseconds > 0 else None
 
 
-def _silent(why: str) -> SessionReport:
-    return SessionReport(clue=Clue(source=StateSource.AGENT_FILE, why=why))
+def _silent(why: str) -> ClaudeSessionReport:
+    return ClaudeSessionReport(clue=Clue(source=StateSource.AGENT_FILE, why=why))

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.commands import CommandHarvest, CommandLoss, CommandRun
+from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.sources.events.exec_parse import (
     EXEC,
     EXIT,
     Acknowledged,
-    Ended,
+    Exited,
     ProcessEvent,
     Started,
     parse,
@@ -100,7 +100,7 @@ class CommandWatch:
         elif self._thread is None or not self._thread.is_alive():
             self._start()
 
-    def harvest(self) -> CommandHarvest | None:
+    def take_ended(self) -> CommandBatch | None:
         """What has ended since the last call, once; None where it is not wanted."""
         if not self._wanted:
             return None
@@ -109,7 +109,7 @@ class CommandWatch:
         with self._turn:
             runs, self._runs = self._runs, []
             lost = {reason: self._lost[reason] for reason in CommandLoss}
-        return CommandHarvest(runs=tuple(runs), lost=lost, listening=self._opened is not None)
+        return CommandBatch(runs=tuple(runs), lost=lost, listening=self._opened is not None)
 
     def stop(self) -> None:
         """Listen no more."""
@@ -158,7 +158,7 @@ class CommandWatch:
         budget.count()
         # Whoever runs another program has left the one that was under way.
         begun = self._under_way.pop(event.pid, None)
-        if isinstance(event, Ended):
+        if isinstance(event, Exited):
             if begun is not None:
                 self._add(begun, event)
         elif budget.looks >= self._most:
@@ -183,7 +183,7 @@ class CommandWatch:
             return
         self._under_way[event.pid] = _UnderWay(told.socket, told.command, event.at)
 
-    def _add(self, begun: _UnderWay, end: Ended) -> None:
+    def _add(self, begun: _UnderWay, end: Exited) -> None:
         run = CommandRun(
             socket=begun.socket,
             command=begun.command,

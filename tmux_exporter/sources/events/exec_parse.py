@@ -36,7 +36,7 @@ class Started(NamedTuple):
     at: int
 
 
-class Ended(NamedTuple):
+class Exited(NamedTuple):
     """A process has ended, with its wait status."""
 
     pid: int
@@ -44,7 +44,7 @@ class Ended(NamedTuple):
     status: int
 
 
-ProcessEvent = Acknowledged | Started | Ended
+ProcessEvent = Acknowledged | Started | Exited
 
 
 def request(port: int, *, only: int | None = None) -> bytes:
@@ -82,5 +82,5 @@ def _event(body: bytes) -> ProcessEvent | None:
     if what == EXIT:
         thread, group, status = _EXIT.unpack_from(payload, _EVENT.size)
         # tmux has one thread; a thread that leaves a program is not the program's end.
-        return Ended(group, at, status) if thread == group else None
+        return Exited(group, at, status) if thread == group else None
     return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tmux_exporter.base.paths import runtime_path, state_path
-from tmux_exporter.facts.doctor import NOT_KNOWN, AgentSettings, Bound, Feature, Machine, Place
+from tmux_exporter.facts.doctor import NOT_KNOWN, AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.tmux.options import read_options
 
@@ -53,7 +53,7 @@ def read_machine(
         open_files=_limit(resource.RLIMIT_NOFILE),
         tasks=Bound(used=_known(lambda: _tasks_of(uid)), limit=_limit(resource.RLIMIT_NPROC)),
         cgroup_tasks=_known(_cgroup_tasks) or NOT_KNOWN,
-        places=tuple(_place(path, uid) for path in (runtime_path(environ, uid), state_path(environ))),
+        folders=tuple(_place(path, uid) for path in (runtime_path(environ, uid), state_path(environ))),
         agents=tuple(
             _agent(each.pid, settings)
             for each in report.agents
@@ -139,20 +139,22 @@ def _cgroup_tasks() -> Bound:
     )
 
 
-def _place(path: Path, uid: int) -> Place:
+def _place(path: Path, uid: int) -> WritableFolder:
     try:
         found = path.lstat()
     except FileNotFoundError:
         there = next(parent for parent in path.parents if parent.exists())
         problem = None if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to"
-        return Place(path=str(path), problem=problem)
+        return WritableFolder(path=str(path), problem=problem)
     except OSError as error:
-        return Place(path=str(path), problem=error.strerror)
+        return WritableFolder(path=str(path), problem=error.strerror)
     if not stat.S_ISDIR(found.st_mode):
-        return Place(path=str(path), problem="it is not a folder")
+        return WritableFolder(path=str(path), problem="it is not a folder")
     if found.st_uid != uid:
-        return Place(path=str(path), problem=f"it belongs to uid {found.st_uid}")
-    return Place(path=str(path), problem=None if os.access(path, os.W_OK) else "it cannot be written to")
+        return WritableFolder(path=str(path), problem=f"it belongs to uid {found.st_uid}")
+    return WritableFolder(
+        path=str(path), problem=None if os.access(path, os.W_OK) else "it cannot be written to"
+    )
 
 
 def _claude_settings(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -166,7 +168,7 @@ def _claude_settings(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def _agent(pid: int, settings: Mapping[str, Any] | None) -> AgentSettings:
+def _agent(pid: int, settings: Mapping[str, Any] | None) -> AgentTelemetry:
     """Claude Code takes its telemetry from its environment, over which its settings go."""
     raw = _known(lambda: Path(f"/proc/{pid}/environ").read_bytes()) or b""
     pairs = (variable.partition(b"=") for variable in raw.split(b"\0"))
@@ -175,7 +177,7 @@ def _agent(pid: int, settings: Mapping[str, Any] | None) -> AgentSettings:
     if isinstance(given, dict):
         environ.update({name: str(value) for name, value in given.items()})
     port = environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "")
-    return AgentSettings(
+    return AgentTelemetry(
         pid=pid,
         otel_prometheus=environ.get("CLAUDE_CODE_ENABLE_TELEMETRY") == "1"
         and "prometheus" in environ.get("OTEL_METRICS_EXPORTER", ""),

@@ -23,7 +23,7 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ExporterAnswer:
     """A report (`metrics/report_json.py`), None where there is none; then `failure` says why, in words.
 
     Without both nobody listens.
@@ -51,35 +51,35 @@ class RunningExporter:
         self._clock = clock
         self._root = proc_root
 
-    def ask(self, *, fresh: bool = False) -> Answer:
+    def ask(self, *, fresh: bool = False) -> ExporterAnswer:
         """Its last report; `fresh` lets it sample first, where its last sample is older than a second.
 
         A port may be anybody's on a machine with several users, so its owner is looked at first.
         """
         owners = listening_uids(self._port, self._root)
         if not owners:
-            return Answer()
+            return ExporterAnswer()
         if owners != {self._uid}:
-            return Answer(failure="is another user's")
+            return ExporterAnswer(failure="is another user's")
         try:
             if fresh:
                 self._get(_SAMPLE_NOW)
             status, body = self._get("/api/v1/report")
         except TimeoutError:
-            return Answer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
+            return ExporterAnswer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
         except (OSError, http.client.HTTPException) as error:
-            return Answer(failure=f"does not answer ({error!r})")
+            return ExporterAnswer(failure=f"does not answer ({error!r})")
         if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-            return Answer(failure="has taken no sample yet")
+            return ExporterAnswer(failure="has taken no sample yet")
         try:
             document = json.loads(body) if status == http.HTTPStatus.OK else None
         except ValueError:
             document = None
         if not isinstance(document, dict) or not isinstance(document.get("version"), int):
-            return Answer(failure="is no tmux-exporter")
+            return ExporterAnswer(failure="is no tmux-exporter")
         if document["version"] != _VERSION:
-            return Answer(failure="is of another version")
-        return Answer(document=document)
+            return ExporterAnswer(failure="is of another version")
+        return ExporterAnswer(document=document)
 
     def _get(self, path: str) -> tuple[int, bytes]:
         deadline = self._clock.monotonic() + ANSWER_SECONDS

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.process import Circumstances, ProcessId
+from tmux_exporter.facts.process import LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.listening_ports import Listening
@@ -43,7 +43,7 @@ class LeakDetailReader:
         """What decides which programs these shells run; None where there is no Linux /proc to ask."""
         return self._shells.read(questions) if self._sees_roots else None
 
-    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Circumstances]:
+    def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, LeakDetails]:
         """Those of these processes that are there. Raises nothing for what it finds."""
         self._listening = Listening()
         return self._kept.known(processes, self._clock.monotonic())
@@ -86,7 +86,7 @@ class LeakDetailReader:
         finally:
             _close(folder)
 
-    def _look(self, process: ProcessId) -> Circumstances | None:
+    def _look(self, process: ProcessId) -> LeakDetails | None:
         folder = self._open(process)
         if folder is None:
             return None
@@ -98,7 +98,7 @@ class LeakDetailReader:
         finally:
             _close(folder)
         name, deleted = link if link is not None else (None, False)
-        return Circumstances(
+        return LeakDetails(
             unit=unit,
             listens=None if ports is None else bool(ports),
             folder=name,

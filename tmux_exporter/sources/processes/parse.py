@@ -51,7 +51,7 @@ class Stat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class StatusMemory:
     """The memory lines of /proc/PID/status in bytes; None where the kernel writes no such line.
 
     A process without memory has none of them; kernels before 4.5 have no RssAnon and no RssShmem.
@@ -98,9 +98,9 @@ def parse_stat(raw: bytes) -> Stat:
     )
 
 
-def parse_status(raw: bytes) -> Status:
+def parse_status(raw: bytes) -> StatusMemory:
     """Parse the memory lines of /proc/PID/status (proc_pid_status(5))."""
-    return Status(
+    return StatusMemory(
         resident_bytes=_kibibytes(raw, b"\nVmRSS:"),
         anonymous_bytes=_kibibytes(raw, b"\nRssAnon:"),
         shared_memory_bytes=_kibibytes(raw, b"\nRssShmem:"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from tmux_exporter.facts.process import Namespaces, Unreadable
-from tmux_exporter.sources.processes.parse import Stat, Status
+from tmux_exporter.sources.processes.parse import Stat, StatusMemory
 from tmux_exporter.sources.processes.process_folder import DEAD_STATES, Folder
 
 P = ParamSpec("P")
@@ -57,7 +57,7 @@ class Facts:
 
 
 _NO_FACTS = Facts()
-_NO_MEMORY = Status()
+_NO_MEMORY = StatusMemory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Detail:
     """
 
     facts: Facts = _NO_FACTS
-    status: Status = _NO_MEMORY
+    status: StatusMemory = _NO_MEMORY
     namespaces: Namespaces | None = None
     open_fds: int | None = None
     max_fds: int | None = None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from tmux_exporter.sources.processes.parse import (
     ARGV_LIMIT,
-    Status,
+    StatusMemory,
     parse_argv,
     parse_environ,
     parse_exe,
@@ -82,7 +82,7 @@ class Folder:
         """Its line of stat, for `parse_stat`."""
         return read_file("stat", self._descriptor)
 
-    def status(self, at: str) -> Status:
+    def status(self, at: str) -> StatusMemory:
         """Its memory."""
         return parse_status(read_file(at + "status", self._descriptor))
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.schedulers import Program, ShellFacts, ShellQuestion
+from tmux_exporter.facts.schedulers import ProgramFile, ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import parse_stat, text
 from tmux_exporter.sources.processes.process_folder import read_file
@@ -62,7 +62,7 @@ class ShellReader:
         self._root = proc_root
         self._kept = TtlCache(self._look)
         self._programs: dict[tuple[int, ...], tuple[bool, bool]] = {}
-        self._found: dict[tuple[str, ...], tuple[Program | None, ...]] = {}
+        self._found: dict[tuple[str, ...], tuple[ProgramFile | None, ...]] = {}
 
     def read(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts]:
         """What could be read, by shell. Raises nothing for what it finds."""
@@ -114,7 +114,7 @@ class ShellReader:
 
     def _programs_of(
         self, word: str, environment: Mapping[bytes, bytes], view: _FileView
-    ) -> tuple[Program | None, ...]:
+    ) -> tuple[ProgramFile | None, ...]:
         """The files any of which a word may mean; None for one that cannot be told."""
         path = environment.get(b"PATH")
         places = text(path) if path else _USUAL_PATH
@@ -125,7 +125,7 @@ class ShellReader:
             self._found[key] = tuple(files if not path else list(files)[:1])
         return self._found[key]
 
-    def _files(self, word: str, places: Iterable[str], view: _FileView) -> Iterator[Program | None]:
+    def _files(self, word: str, places: Iterable[str], view: _FileView) -> Iterator[ProgramFile | None]:
         """The files of that name in these places, in their order."""
         folder = view.folder
         for path in (word,) if "/" in word else (f"{place}/{word}" for place in places):
@@ -142,12 +142,12 @@ class ShellReader:
                 if not (view.equal and isinstance(error, PermissionError)):
                     yield None
 
-    def _program(self, path: str, seen: os.stat_result, folder: int) -> Program:
+    def _program(self, path: str, seen: os.stat_result, folder: int) -> ProgramFile:
         key = (seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size)
         if key not in self._programs:
             self._programs[key] = _contents(path, folder)
         native, knows = self._programs[key]
-        return Program(name=os.path.basename(path), native=native, knows_tmux=knows)
+        return ProgramFile(name=os.path.basename(path), native=native, knows_tmux=knows)
 
 
 def _contents(path: str, folder: int) -> tuple[bool, bool]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Listing, Pane, QueryFailure, Session, Window, WindowLink
 from tmux_exporter.sources.tmux.ask import Answer
-from tmux_exporter.sources.tmux.query import Kind, Record, allowed
+from tmux_exporter.sources.tmux.query import Record, ValueKind, allowed
 
 MAX_ROWS = 20_000
 """Rows of one listing: a pane has one for each place that its window is linked into."""
@@ -23,10 +23,10 @@ _ALERTS = ("[ ! ]", "[ . ]")
 
 _MAX_PID = 1 << 22
 _FORMS = {
-    Kind.ID: "([$@%][0-9]{1,10})",
-    Kind.FLAG: "([01])",
-    Kind.NUMBER: "([0-9]{1,18})",
-    Kind.OPTIONAL_NUMBER: "([0-9]{0,18})",
+    ValueKind.ID: "([$@%][0-9]{1,10})",
+    ValueKind.FLAG: "([01])",
+    ValueKind.NUMBER: "([0-9]{1,18})",
+    ValueKind.OPTIONAL_NUMBER: "([0-9]{0,18})",
 }
 _VERSION = re.compile(r"[A-Za-z0-9._+~-]{1,32}")
 
@@ -92,8 +92,8 @@ def _number(tmux_id: str) -> int:
 @lru_cache(maxsize=32)
 def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[str, ...], tuple[str, ...]]:
     """The numbers' form, the numbers' names and the texts' names of one kind of record."""
-    numbers = [v for v in allowed(record, version) if v.kind is not Kind.TEXT]
-    texts = tuple(v.name for v in allowed(record, version) if v.kind is Kind.TEXT)
+    numbers = [v for v in allowed(record, version) if v.kind is not ValueKind.TEXT]
+    texts = tuple(v.name for v in allowed(record, version) if v.kind is ValueKind.TEXT)
     form = re.compile(record + "".join(":" + _FORMS[v.kind] for v in numbers))
     return form, tuple(v.name for v in numbers), texts
 

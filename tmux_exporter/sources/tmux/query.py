@@ -27,7 +27,7 @@ class Record(StrEnum):
     PANE = "p"
 
 
-class Kind(StrEnum):
+class ValueKind(StrEnum):
     """What a variable's value looks like. An unknown variable prints as empty, hence the optional number."""
 
     ID = "id"
@@ -42,31 +42,31 @@ class Variable:
     """A variable that may be asked for in records of one kind, from the version `since` on."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     record: Record
     since: tuple[int, int] = BASE_VERSION
 
 
 def _variables(
-    record: Record, kind: Kind, names: str, since: tuple[int, int] = BASE_VERSION
+    record: Record, kind: ValueKind, names: str, since: tuple[int, int] = BASE_VERSION
 ) -> list[Variable]:
     return [Variable(name=name, kind=kind, record=record, since=since) for name in names.split()]
 
 
 VARIABLES: tuple[Variable, ...] = (
-    *_variables(Record.SERVER, Kind.NUMBER, "pid"),
-    *_variables(Record.SERVER, Kind.TEXT, "version"),
-    *_variables(Record.PANE, Kind.ID, "pane_id session_id window_id"),
-    *_variables(Record.PANE, Kind.NUMBER, "window_index pane_index"),
-    *_variables(Record.PANE, Kind.FLAG, "pane_active window_active pane_dead automatic-rename"),
-    *_variables(Record.PANE, Kind.OPTIONAL_NUMBER, "pane_pid pane_dead_status"),
-    *_variables(Record.PANE, Kind.OPTIONAL_NUMBER, "pane_dead_signal", since=(3, 3)),
-    *_variables(Record.PANE, Kind.NUMBER, "history_size history_limit history_bytes"),
+    *_variables(Record.SERVER, ValueKind.NUMBER, "pid"),
+    *_variables(Record.SERVER, ValueKind.TEXT, "version"),
+    *_variables(Record.PANE, ValueKind.ID, "pane_id session_id window_id"),
+    *_variables(Record.PANE, ValueKind.NUMBER, "window_index pane_index"),
+    *_variables(Record.PANE, ValueKind.FLAG, "pane_active window_active pane_dead automatic-rename"),
+    *_variables(Record.PANE, ValueKind.OPTIONAL_NUMBER, "pane_pid pane_dead_status"),
+    *_variables(Record.PANE, ValueKind.OPTIONAL_NUMBER, "pane_dead_signal", since=(3, 3)),
+    *_variables(Record.PANE, ValueKind.NUMBER, "history_size history_limit history_bytes"),
     *_variables(
-        Record.PANE, Kind.NUMBER, "session_created session_activity session_attached window_activity"
+        Record.PANE, ValueKind.NUMBER, "session_created session_activity session_attached window_activity"
     ),
     *_variables(
-        Record.PANE, Kind.TEXT, "session_name session_group window_name @agent @role @protect pane_title"
+        Record.PANE, ValueKind.TEXT, "session_name session_group window_name @agent @role @protect pane_title"
     ),
 )
 """Every variable that is ever asked for, in the order of the answer.
@@ -99,8 +99,8 @@ def record_format(record: Record, nonce: str, version: str | None) -> str:
     Texts may hold newlines, TABs and anything else but a nonce that was not known when they were written.
     """
     asked = allowed(record, version)
-    numbers = "".join(f":#{{{v.name}}}" for v in asked if v.kind is not Kind.TEXT)
-    texts = "".join(f"#{{{v.name}}}{nonce}" for v in asked if v.kind is Kind.TEXT)
+    numbers = "".join(f":#{{{v.name}}}" for v in asked if v.kind is not ValueKind.TEXT)
+    texts = "".join(f"#{{{v.name}}}{nonce}" for v in asked if v.kind is ValueKind.TEXT)
     return f"{nonce}{record}{numbers}{nonce}{texts}"
 
 

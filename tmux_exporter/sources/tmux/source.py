@@ -112,7 +112,7 @@ class TmuxSource:
             stale_sockets=settled.stale_sockets,
             problems=(*seen.problems, *settled.problems, *lost),
             # Without Linux' /proc a server at a path that nobody looked at would not be known.
-            places=self._named.own() if table.namespaces is not None else {},
+            canonical_paths=self._named.own() if table.namespaces is not None else {},
             taken_at=now,
             folders=tuple(self._folders),
         )

@@ -8,15 +8,15 @@ from tests.support.literals.lives import SERVER, agent, shell
 from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.departed import KEPT_SECONDS
-from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
+from tmux_exporter.facts.agents import AgentState, AgentStatus, StateSource, TrackedAgent
 
 LABELS = ("default", "$0", "lead")
 UP = answering(SERVER, pane("%0", 200))
 
 
-def life(state: AgentState, *, restarted: bool = False, recovered: float | None = None) -> AgentLife:
+def tracked(state: AgentState, *, restarted: bool = False, recovered: float | None = None) -> TrackedAgent:
     status = AgentStatus(state=state, since=0.0, source=StateSource.PROCESS, why="")
-    return AgentLife(
+    return TrackedAgent(
         server="default",
         session="$0",
         name="lead",
@@ -33,19 +33,19 @@ def seconds(counts: AgentCounts) -> dict[str, float]:
 
 def test_time_goes_to_the_state_at_the_second_of_two_samples_and_starts_at_0() -> None:
     counts = AgentCounts()
-    counts.observe([life(AgentState.WORKING)], [UP], at=100.0)
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=100.0)
     assert counts.seconds(LABELS) == dict.fromkeys(AgentState, 0.0)
-    counts.observe([life(AgentState.WORKING)], [UP], at=105.0)
-    counts.observe([life(AgentState.WAITING)], [UP], at=110.0)
-    counts.observe([life(AgentState.WAITING)], [UP], at=109.0)
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=105.0)
+    counts.observe([tracked(AgentState.WAITING)], [UP], at=110.0)
+    counts.observe([tracked(AgentState.WAITING)], [UP], at=109.0)
     assert seconds(counts) == {"working": 5.0, "waiting": 5.0}
 
 
 def test_a_restart_counts_from_the_second_sample_on_and_recovery_per_server() -> None:
     counts = AgentCounts()
-    counts.observe([life(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=100.0)
+    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=100.0)
     assert (counts.restarts(LABELS), counts.recovery()["default"].count) == (0, 0)
-    counts.observe([life(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=105.0)
+    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=105.0)
     recovery = counts.recovery()["default"]
     assert (counts.restarts(LABELS), recovery.count, recovery.sum) == (1, 1, 3.0)
     assert recovery.counts[:3] == (0, 0, 1)
@@ -55,11 +55,11 @@ def test_counts_go_on_where_their_labels_come_back_and_end_when_those_are_gone_f
     def after(away: float) -> tuple[int, dict[str, float]]:
         counts = AgentCounts()
         for restarted in (False, True):
-            counts.observe([life(AgentState.WORKING, restarted=restarted)], [UP], at=100.0)
+            counts.observe([tracked(AgentState.WORKING, restarted=restarted)], [UP], at=100.0)
         counts.observe([], [UP], at=105.0)
         counts.observe([], [UP], at=105.0 + away)
         for at in (110.0, 115.0):
-            counts.observe([life(AgentState.WORKING)], [UP], at=at + away)
+            counts.observe([tracked(AgentState.WORKING)], [UP], at=at + away)
         return counts.restarts(LABELS), seconds(counts)
 
     assert after(KEPT_SECONDS - 1) == (1, {"working": 5.0})

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.literals.listings import listing, process, server_view, table, tmux_view
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -44,7 +44,7 @@ def _find(
     fleet: Listing | None = None,
     escaped: Mapping[int, Evidence] | None = None,
     elsewhere: Mapping[int, PaneKey | OwnerKind] | None = None,
-    names: NameBook | None = None,
+    names: AgentNames | None = None,
 ) -> tuple[Agent, ...]:
     """All processes belong to pane %0 by their tree, but for the `escaped` and those `elsewhere`."""
     listed = fleet or _fleet()
@@ -60,7 +60,7 @@ def _find(
             pane=PaneKey(listed.server, "%0") if isinstance(place, OwnerKind) else place,
         )
     view = tmux_view(server_view(listed))
-    return find_agents(table(*processes), owners, view, SIGNATURES, names or NameBook())
+    return find_agents(table(*processes), owners, view, SIGNATURES, names or AgentNames())
 
 
 def _shape(agents: Sequence[Agent]) -> list[tuple[str, int, list[int]]]:
@@ -226,7 +226,7 @@ def test_only_living_processes_of_listed_panes_count() -> None:
         assert _find([_shell(), agent], elsewhere={101: place}) == ()
     (found,) = _find([_shell(), agent], elsewhere={101: PaneKey(fleet.server, "%1")})
     assert found.pane.pane == "%1"
-    assert find_agents(table(agent), {}, tmux_view(server_view(fleet)), SIGNATURES, NameBook()) == ()
+    assert find_agents(table(agent), {}, tmux_view(server_view(fleet)), SIGNATURES, AgentNames()) == ()
 
 
 def test_the_option_declares_an_agent_of_a_program_nobody_knows() -> None:
@@ -253,7 +253,7 @@ def test_parents_that_form_a_circle_end_no_sample() -> None:
 
 
 def test_names_last_from_sample_to_sample() -> None:
-    names = NameBook()
+    names = AgentNames()
     tree = [_shell(), process(101, 100, ["claude"], exe=CLAUDE)]
     assert _find(tree, names=names)[0].name == "Claude-Agent"
     renamed = _fleet()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.literals.facts import pane
 from tests.support.literals.lives import Story, agent, declared, says, shell
-from tmux_exporter.analysis.agents.lifecycle import judge
+from tmux_exporter.analysis.agents.lifecycle import decide_state
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 
@@ -34,8 +34,8 @@ def test_one_look_that_misses_it_says_nothing() -> None:
     story = Story()
     story.look(shell(front=False), agent(300), clues=[says(AgentState.IDLE)])
     story.look(shell())
-    life = story.look(shell(front=False), agent(300), clues=[says(AgentState.IDLE)])[NAME]
-    assert (life.up, life.restarted, life.recovered_seconds) == (True, False, None)
+    tracked = story.look(shell(front=False), agent(300), clues=[says(AgentState.IDLE)])[NAME]
+    assert (tracked.up, tracked.restarted, tracked.recovered_seconds) == (True, False, None)
     # And the next one that misses it is a first one again.
     assert story.look(shell())[NAME].up
 
@@ -68,7 +68,7 @@ def test_an_agent_ends_with_its_pane() -> None:
     story = Story()
     story.look(shell(front=False), agent(300))
     assert story.look(panes=[pane("%1", None)]) == {}
-    assert story.memory().lives == ()
+    assert story.memory().tracked_agents == ()
 
 
 def test_a_restart_and_how_long_it_took() -> None:
@@ -79,18 +79,18 @@ def test_a_restart_and_how_long_it_took() -> None:
     story.look(shell())
     # It started 12 s after it was last seen.
     again = agent(301, start=int((seen + 12 - 1000) * 100))
-    life = story.look(shell(front=False), again)[NAME]
-    assert (life.up, life.restarted, life.recovered_seconds) == (True, True, 12.0)
-    life = story.look(shell(front=False), again)[NAME]
-    assert (life.restarted, life.recovered_seconds) == (False, None)
+    tracked = story.look(shell(front=False), again)[NAME]
+    assert (tracked.up, tracked.restarted, tracked.recovered_seconds) == (True, True, 12.0)
+    tracked = story.look(shell(front=False), again)[NAME]
+    assert (tracked.restarted, tracked.recovered_seconds) == (False, None)
 
 
 def test_a_restart_between_two_looks_is_one_too() -> None:
     story = Story()
     story.look(shell(front=False), agent(300))
     again = agent(301, start=int((story.now + 2 - 1000) * 100))
-    life = story.look(shell(front=False), again)[NAME]
-    assert (life.restarted, life.recovered_seconds) == (True, 2.0)
+    tracked = story.look(shell(front=False), again)[NAME]
+    assert (tracked.restarted, tracked.recovered_seconds) == (True, 2.0)
 
 
 def test_a_shell_that_becomes_the_next_one_was_no_agent_before() -> None:
@@ -100,16 +100,16 @@ def test_a_shell_that_becomes_the_next_one_was_no_agent_before() -> None:
     older = agent(301, start=int((seen - 60 - 1000) * 100))
     for _ in range(3):
         story.look(shell())
-    life = story.look(shell(front=False), older)[NAME]
-    assert (life.up, life.restarted, life.recovered_seconds) == (True, True, story.now - seen)
+    tracked = story.look(shell(front=False), older)[NAME]
+    assert (tracked.up, tracked.restarted, tracked.recovered_seconds) == (True, True, story.now - seen)
 
 
 def test_one_that_overlaps_with_the_next_was_never_down() -> None:
     story = Story()
     story.look(shell(front=False), agent(300))
     older = agent(301, start=int((story.now - 60 - 1000) * 100))
-    life = story.look(shell(front=False), older)[NAME]
-    assert (life.restarted, life.recovered_seconds) == (True, 0.0)
+    tracked = story.look(shell(front=False), older)[NAME]
+    assert (tracked.restarted, tracked.recovered_seconds) == (True, 0.0)
 
 
 def test_another_program_in_its_pane_takes_the_place_of_one_that_has_ended() -> None:
@@ -119,8 +119,8 @@ def test_another_program_in_its_pane_takes_the_place_of_one_that_has_ended() -> 
         "codex"
     ]
     story.look(shell())
-    (life,) = story.look(shell()).values()
-    assert (life.program, life.up) == ("codex", False)
+    (tracked,) = story.look(shell()).values()
+    assert (tracked.program, tracked.up) == ("codex", False)
 
 
 def test_of_two_in_one_pane_one_may_end() -> None:
@@ -128,15 +128,15 @@ def test_of_two_in_one_pane_one_may_end() -> None:
     both = (agent(300), agent(301, "codex"))
     assert list(story.look(shell(front=False), *both)) == [NAME, f"{NAME}#2"]
     story.look(shell(front=False), both[1])
-    lives = story.look(shell(front=False), both[1])
-    assert {name: life.up for name, life in lives.items()} == {f"{NAME}#2": True, NAME: False}
+    tracked_agents = story.look(shell(front=False), both[1])
+    assert {name: tracked.up for name, tracked in tracked_agents.items()} == {f"{NAME}#2": True, NAME: False}
 
 
 def test_a_pane_that_is_named_an_agent_and_only_shows_a_prompt_is_one_that_is_down() -> None:
     story = Story()
-    life = story.look(shell(), panes=[declared("bot")])["bot"]
-    assert (life.up, life.status.state, life.program) == (False, AgentState.EXITED, "")
-    first = life.status.since
+    tracked = story.look(shell(), panes=[declared("bot")])["bot"]
+    assert (tracked.up, tracked.status.state, tracked.program) == (False, AgentState.EXITED, "")
+    first = tracked.status.since
     assert story.look(shell(), panes=[declared("bot")])["bot"].status.since == first
     running = story.look(shell(front=False), agent(201, "bot"), panes=[declared("bot")])["bot"]
     assert (running.up, running.program) == (True, "other")
@@ -148,8 +148,8 @@ def test_a_named_pane_does_not_become_another_agent_when_its_own_ends() -> None:
     story = Story()
     story.look(shell(front=False), agent(300), panes=[declared("bot")])
     looks = [story.look(shell(front=False), agent(301, "vim"), panes=[declared("bot")]) for _ in range(3)]
-    (life,) = looks[-1].values()
-    assert (life.name, life.program, life.up) == ("bot", "claude", False)
+    (tracked,) = looks[-1].values()
+    assert (tracked.name, tracked.program, tracked.up) == ("bot", "claude", False)
 
 
 EXPECTED = (ExpectedAgent(session="$0", agent="lead"), ExpectedAgent(server="ci", session="s", agent="qa"))
@@ -157,13 +157,19 @@ EXPECTED = (ExpectedAgent(session="$0", agent="lead"), ExpectedAgent(server="ci"
 
 def test_an_expected_agent_that_is_nowhere_is_down_and_unknown_while_nobody_can_tell() -> None:
     story = Story()
-    lives = story.look(shell(), expected=EXPECTED)
-    assert [(each.up, each.status.state) for each in lives.values()] == [(False, AgentState.EXITED)] * 2
-    assert (lives["qa"].server, lives["qa"].session, lives["qa"].pane) == ("ci", "s", None)
-    since = lives["lead"].status.since
-    lives = story.look(shell(), up=False, expected=EXPECTED)
-    assert lives["lead"].status.state is AgentState.UNKNOWN
-    assert lives["lead"].status.since == since
+    tracked_agents = story.look(shell(), expected=EXPECTED)
+    assert [(each.up, each.status.state) for each in tracked_agents.values()] == [
+        (False, AgentState.EXITED)
+    ] * 2
+    assert (tracked_agents["qa"].server, tracked_agents["qa"].session, tracked_agents["qa"].pane) == (
+        "ci",
+        "s",
+        None,
+    )
+    since = tracked_agents["lead"].status.since
+    tracked_agents = story.look(shell(), up=False, expected=EXPECTED)
+    assert tracked_agents["lead"].status.state is AgentState.UNKNOWN
+    assert tracked_agents["lead"].status.since == since
     assert story.look(shell(), complete=False, expected=EXPECTED)["qa"].status.state is AgentState.UNKNOWN
 
 
@@ -172,7 +178,7 @@ def test_the_page_names_the_state_of_an_agent_that_is_only_declared() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("\n## State\n")[2], re.MULTILINE))
     assert rows.keys() >= set(AgentState)
     absent = Story().look(shell(), panes=[declared("bot")], expected=EXPECTED)
-    assert {life.status.state for life in absent.values()} == {
+    assert {tracked.status.state for tracked in absent.values()} == {
         state for state in AgentState if "declared" in rows[state]
     }
 
@@ -243,19 +249,19 @@ def test_the_strongest_source_that_says_something_decides() -> None:
     hook = says(AgentState.WAITING, source=StateSource.HOOK)
     title = says(AgentState.IDLE, source=TITLE)
     moving = says(AgentState.WORKING, source=ACTIVITY)
-    assert judge([moving, title, hook, file]) == (hook, (file, title, moving))
-    assert judge([moving, title])[0] == title
-    assert judge([moving, title, replace(title, source=TEXT, certain=True)])[0].source is TEXT
-    best, passed = judge([file])
+    assert decide_state([moving, title, hook, file]) == (hook, (file, title, moving))
+    assert decide_state([moving, title])[0] == title
+    assert decide_state([moving, title, replace(title, source=TEXT, certain=True)])[0].source is TEXT
+    best, passed = decide_state([file])
     assert (best.state, best.source, passed) == (AgentState.UNKNOWN, StateSource.NONE, (file,))
 
 
 def test_a_screen_tells_an_idle_agent_from_one_that_is_stopped_by_a_limit() -> None:
     limit = says(AgentState.WAITING, source=TEXT, reason=WaitingReason.USAGE_LIMIT)
-    assert judge([says(AgentState.IDLE), limit])[0] is limit
-    assert judge([says(AgentState.WORKING), limit])[0].state is AgentState.WORKING
+    assert decide_state([says(AgentState.IDLE), limit])[0] is limit
+    assert decide_state([says(AgentState.WORKING), limit])[0].state is AgentState.WORKING
     asks = replace(limit, reason=WaitingReason.PERMISSION)
-    assert judge([says(AgentState.IDLE), asks])[0].state is AgentState.IDLE
+    assert decide_state([says(AgentState.IDLE), asks])[0].state is AgentState.IDLE
 
 
 def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:
@@ -266,9 +272,9 @@ def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:
     since = story.look(*tree, clues=[asks], expected=EXPECTED)[NAME].status.since
     later = Story(story.memory())
     later.now = story.now + 100
-    life = later.look(*tree, clues=[asks], expected=EXPECTED)
-    assert (life[NAME].status.since, life[NAME].restarted) == (since, False)
-    assert life["qa"].status.since < story.now
+    tracked = later.look(*tree, clues=[asks], expected=EXPECTED)
+    assert (tracked[NAME].status.since, tracked[NAME].restarted) == (since, False)
+    assert tracked["qa"].status.since < story.now
     # One that ended while no exporter ran is missed as any other; one that was down stays down.
     gone = Story(story.memory())
     gone.now = later.now

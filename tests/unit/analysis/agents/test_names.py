@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.literals.listings import listing, server_view, tmux_view
-from tmux_exporter.analysis.agents.names import Claim, NameBook, wanted_name
+from tmux_exporter.analysis.agents.names import AgentNames, NameRequest, wanted_name
 from tmux_exporter.config import NameConfig
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.tmux import Listing, PaneKey, TmuxView
@@ -23,8 +23,8 @@ def _claim(
     session: str = "$0",
     declared: bool = False,
     server: ProcessId = FLEET.server,
-) -> Claim:
-    return Claim(
+) -> NameRequest:
+    return NameRequest(
         pane=PaneKey(server, pane),
         session_id=session,
         program=program,
@@ -84,13 +84,13 @@ def test_a_rule_names_an_agent_where_its_option_does_not(
 
 
 def test_a_name_that_was_given_outlives_the_rule_that_gave_it() -> None:
-    book = NameBook()
+    book = AgentNames()
     assert book.assign(VIEW, [_claim(wanted="lead"), _claim("%1", "lead", pid=11)]) == ("lead", "lead#2")
     assert book.assign(VIEW, [_claim(wanted="main"), _claim("%1", "second", pid=11)]) == ("lead", "lead#2")
 
 
 def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:
-    book = NameBook()
+    book = AgentNames()
     one, other = _claim("%0", "main"), _claim("%1", "main", pid=11)
     assert book.assign(VIEW, [one, other]) == ("main", "main#2")
     assert book.assign(VIEW, [other, one]) == ("main#2", "main")
@@ -106,7 +106,7 @@ def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:
 
 
 def test_a_newcomer_takes_no_name_whoever_is_older() -> None:
-    book = NameBook()
+    book = AgentNames()
     one, newcomer = _claim("%0", "main"), _claim("%1", "main", pid=5)
     assert book.assign(VIEW, [one]) == ("main",)
     assert book.assign(VIEW, [newcomer, one]) == ("main#2", "main")
@@ -118,16 +118,16 @@ def test_the_same_name_in_another_session_or_server_is_no_second_holder() -> Non
         _claim("%2", "main", session="$1", pid=11),
         _claim("%0", "main", server=ProcessId(7, 7)),
     ]
-    assert NameBook().assign(VIEW, claims) == ("main", "main", "main")
+    assert AgentNames().assign(VIEW, claims) == ("main", "main", "main")
 
 
 def test_a_handed_out_number_is_taken_too() -> None:
     claims = [_claim("%0", "a"), _claim("%1", "a", pid=11), _claim("%2", "a#2", pid=12)]
-    assert NameBook().assign(VIEW, claims) == ("a", "a#2", "a#2#2")
+    assert AgentNames().assign(VIEW, claims) == ("a", "a#2", "a#2#2")
 
 
 def test_a_name_sticks_when_window_or_session_is_renamed_and_when_it_starts_again() -> None:
-    book = NameBook()
+    book = AgentNames()
     assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
     assert book.assign(VIEW, [_claim(wanted="new")]) == ("old",)
     assert book.assign(VIEW, []) == ()
@@ -135,7 +135,7 @@ def test_a_name_sticks_when_window_or_session_is_renamed_and_when_it_starts_agai
 
 
 def test_the_option_renames_and_its_removal_does_not() -> None:
-    book = NameBook()
+    book = AgentNames()
     assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
     assert book.assign(VIEW, [_claim(wanted="dev", declared=True)]) == ("dev",)
     assert book.assign(VIEW, [_claim(wanted="old")]) == ("dev",)
@@ -147,7 +147,7 @@ def test_the_option_renames_and_its_removal_does_not() -> None:
 
 
 def test_two_of_one_program_in_one_pane_keep_their_names_by_their_processes() -> None:
-    book = NameBook()
+    book = AgentNames()
     one, other = _claim(pid=10), _claim(pid=11)
     assert book.assign(VIEW, [one, other]) == ("orc:0", "orc:0#2")
     assert book.assign(VIEW, [other]) == ("orc:0#2",)
@@ -155,7 +155,7 @@ def test_two_of_one_program_in_one_pane_keep_their_names_by_their_processes() ->
 
 
 def test_another_program_in_the_pane_may_use_the_name_meanwhile() -> None:
-    book = NameBook()
+    book = AgentNames()
     claude, codex = _claim(pid=10), _claim(pid=11, program="codex")
     assert book.assign(VIEW, [claude]) == ("orc:0",)
     assert book.assign(VIEW, [codex]) == ("orc:0",)
@@ -163,7 +163,7 @@ def test_another_program_in_the_pane_may_use_the_name_meanwhile() -> None:
 
 
 def test_a_pane_that_moves_gives_way_in_its_new_session() -> None:
-    book = NameBook()
+    book = AgentNames()
     resident, mover = _claim("%2", "main", session="$1"), _claim("%0", "main", pid=11)
     assert book.assign(VIEW, [mover, resident]) == ("main", "main")
     moved = replace(mover, session_id="$1")
@@ -187,7 +187,7 @@ def test_a_pane_that_moves_gives_way_in_its_new_session() -> None:
 def test_a_name_is_forgotten_with_its_pane_and_only_when_that_is_proven(
     view: TmuxView, forgotten: bool
 ) -> None:
-    book = NameBook()
+    book = AgentNames()
     assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
     book.assign(view, [])
     assert book.assign(VIEW, [_claim(wanted="new")]) == ("new" if forgotten else "old",)
@@ -195,7 +195,7 @@ def test_a_name_is_forgotten_with_its_pane_and_only_when_that_is_proven(
 
 def test_what_is_remembered_of_the_absent_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmux_exporter.analysis.agents.names._MOST_ABSENT", 2)
-    book = NameBook()
+    book = AgentNames()
     claims = [_claim(program=f"p{number}", wanted=f"n{number}", pid=number) for number in range(4)]
     assert book.assign(VIEW, claims) == ("n0", "n1", "n2", "n3")
     assert book.assign(VIEW, []) == ()

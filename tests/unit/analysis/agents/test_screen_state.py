@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tmux_exporter.analysis.agents.hook_state import Stillness
-from tmux_exporter.analysis.agents.screen_patterns import SCREENS, Meaning
+from tmux_exporter.analysis.agents.hook_state import WindowActivity
+from tmux_exporter.analysis.agents.screen_patterns import SCREENS, ScreenMeaning
 from tmux_exporter.analysis.agents.screen_state import read_screen, screen_clue
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
@@ -51,7 +51,7 @@ SEEN: dict[str, tuple[AgentState, WaitingReason | None]] = {
 }
 
 
-def meaning(program: str, *rows: str) -> Meaning | None:
+def meaning(program: str, *rows: str) -> ScreenMeaning | None:
     return read_screen(program, last_rows("\n".join(rows).encode()))
 
 
@@ -169,12 +169,12 @@ def test_every_program_of_the_table_is_one_that_can_be_recognised() -> None:
 
 
 def test_work_is_only_believed_while_the_window_moves() -> None:
-    works = Meaning(state=WORKING)
-    said = [screen_clue(works, Stillness(moved=1000.0, alone=True), 1000.0 + quiet) for quiet in (9, 11)]
+    works = ScreenMeaning(state=WORKING)
+    said = [screen_clue(works, WindowActivity(moved=1000.0, alone=True), 1000.0 + quiet) for quiet in (9, 11)]
     assert [clue.state for clue in said] == [WORKING, None]
     waits = screen_clue(
-        Meaning(state=WAITING, reason=WaitingReason.AUTH), Stillness(moved=1.0, alone=True), 9000.0
+        ScreenMeaning(state=WAITING, reason=WaitingReason.AUTH), WindowActivity(moved=1.0, alone=True), 9000.0
     )
     assert (waits.state, waits.reason, waits.source) == (WAITING, WaitingReason.AUTH, StateSource.PANE_TEXT)
     assert waits.why == "its text says waiting (auth)"
-    assert screen_clue(None, Stillness(moved=1.0, alone=True), 2.0).state is None
+    assert screen_clue(None, WindowActivity(moved=1.0, alone=True), 2.0).state is None

@@ -10,8 +10,8 @@ import pytest
 from tests.support.literals.listings import listing, process, server_view, table, tmux_view
 from tests.support.tmux.printed import answer, pane_record, server_record
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.names import NameBook
-from tmux_exporter.analysis.agents.pane_state import SIGNS
+from tmux_exporter.analysis.agents.names import AgentNames
+from tmux_exporter.analysis.agents.pane_state import TITLE_SIGNS
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -47,7 +47,7 @@ def found(tree: list[Process]) -> tuple[Agent, ...]:
         )
         for each in tree
     }
-    return find_agents(table(*tree), owners, tmux_view(server_view(listed)), SIGNATURES, NameBook())
+    return find_agents(table(*tree), owners, tmux_view(server_view(listed)), SIGNATURES, AgentNames())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=PROGRAMS)
@@ -76,7 +76,7 @@ def test_each_process_of_the_program_is_known_by_its_file_too(shape: dict[str, A
 def test_the_sign_of_its_title_is_known_where_it_has_one(shape: dict[str, Any]) -> None:
     printed = server_record() + pane_record(pane_title=shape["title"])
     (pane,) = parse(answer(printed), ProcessId(999, 1)).panes
-    assert (pane.title_sign in SIGNS.get(shape["program"], {})) is (
+    assert (pane.title_sign in TITLE_SIGNS.get(shape["program"], {})) is (
         shape["program"] in ("claude", "codex", "gemini")
     )
 

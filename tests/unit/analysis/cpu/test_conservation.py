@@ -7,7 +7,7 @@ import pytest
 from tests.support.literals.facts import process, table
 from tests.support.simulation.kernel import INIT, TICK_NS, SimulatedKernel
 from tests.support.simulation.reader import read_table
-from tmux_exporter.analysis.cpu.counters import Accounts
+from tmux_exporter.analysis.cpu.counters import GroupCounters
 
 SECOND = 100 * TICK_NS
 NOBODYS = "nobody's"
@@ -21,7 +21,7 @@ class Machine:
         self.server = kernel.fork(INIT, labels={"server"})
         self.shell = kernel.fork(self.server, labels={"pane"})
         self.agent = kernel.fork(self.shell, labels={"pane", "agent"})
-        self.accounts = Accounts[str]()
+        self.accounts = GroupCounters[str]()
         for _ in range(3):
             self.read()
 
@@ -39,8 +39,8 @@ class Machine:
             for each in reading.processes.values()
             if each.alive and each.id.pid != INIT and each.id.pid not in without
         }
-        sinks = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self.server)}
-        self.accounts.observe(reading, groups, sinks)
+        catch_alls = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self.server)}
+        self.accounts.observe(reading, groups, catch_alls)
 
     def settle(self) -> None:
         """Read until nothing is in doubt."""
@@ -238,7 +238,7 @@ def test_children_below_a_tick_add_up(machine: Machine) -> None:
 def test_who_was_there_before_brings_nothing_from_then() -> None:
     kernel = SimulatedKernel()
     machine = Machine.__new__(Machine)
-    machine.kernel, machine.accounts = kernel, Accounts[str]()
+    machine.kernel, machine.accounts = kernel, GroupCounters[str]()
     machine.server = kernel.fork(INIT, labels={"server"})
     machine.shell = kernel.fork(machine.server, labels={"pane"})
     child = kernel.fork(machine.shell)
@@ -286,7 +286,7 @@ def test_who_leaves_its_groups_and_comes_back_counts_from_then(machine: Machine)
 
 
 def test_parents_in_a_circle_end_no_reading_and_count_what_they_use() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(), {})
     below = process(12, 11, start=6, cpu_ticks=50)
     for ticks in (0, 100, 200, 300):

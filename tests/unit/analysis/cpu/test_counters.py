@@ -3,8 +3,8 @@
 from typing import NoReturn
 
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.cpu.counters import Accounts, Totals
-from tmux_exporter.analysis.departed import KEPT_SECONDS, MOST, Departed
+from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
+from tmux_exporter.analysis.departed import KEPT_SECONDS, MAX_LABELS, LabelExpiry
 from tmux_exporter.facts.process import Process, ProcessId
 
 
@@ -21,22 +21,22 @@ def groups(**members: tuple[int, ...]) -> dict[ProcessId, list[str]]:
     return found
 
 
-def begun() -> Accounts[str]:
+def begun() -> GroupCounters[str]:
     """Accounts after a first reading that held nobody."""
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(), {})
     return accounts
 
 
 def test_the_first_reading_counts_nothing() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     assert accounts.totals("a") == Totals(cpu_seconds=0.0, read_bytes=0, written_bytes=0)
     accounts.observe(table(used(10, 5000, 4096, 4096)), groups(a=(10,)))
     assert accounts.totals("a") == Totals()
 
 
 def test_what_a_process_uses_goes_to_every_group_it_is_in() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 5000, 100, 10)), {})
     accounts.observe(table(used(10, 5000, 100, 10)), groups(a=(10,), all=(10,)))
     accounts.observe(table(used(10, 5150, 400, 15)), groups(a=(10,), all=(10,)))
@@ -52,14 +52,14 @@ def test_a_group_named_twice_is_charged_once() -> None:
 
 
 def test_a_process_born_after_the_last_reading_counts_whole() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 5000)), groups(a=(10,)))
     accounts.observe(table(used(10, 5000), used(20, 70, 9, 8)), groups(a=(10, 20)))
     assert accounts.totals("a") == Totals(cpu_seconds=0.7, read_bytes=9, written_bytes=8)
 
 
 def test_a_reused_pid_is_another_process() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 5000)), groups(a=(10,)))
     reborn = process(10, start=77, cpu_ticks=6000)
     accounts.observe(table(reborn), {reborn.id: ["a"]})
@@ -69,7 +69,7 @@ def test_a_reused_pid_is_another_process() -> None:
 
 
 def test_a_process_that_joins_counts_from_now() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 5000)), {})
     accounts.observe(table(used(10, 6000)), groups(a=(10,)))
     assert accounts.totals("a").cpu_seconds == 0.0
@@ -78,7 +78,7 @@ def test_a_process_that_joins_counts_from_now() -> None:
 
 
 def test_a_process_that_moves_takes_nothing_with_it() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 0)), groups(a=(10,)))
     accounts.observe(table(used(10, 100)), groups(a=(10,)))
     accounts.observe(table(used(10, 300)), groups(b=(10,)))
@@ -94,7 +94,7 @@ def test_who_ends_leaves_what_it_used() -> None:
 
 
 def test_a_value_that_falls_adds_nothing_and_is_not_counted_again() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 100, written=500)), groups(a=(10,)))
     for ticks, written in ((90, 400), (100, 500), (101, 501)):
         accounts.observe(table(used(10, ticks, written=written)), groups(a=(10,)))
@@ -102,7 +102,7 @@ def test_a_value_that_falls_adds_nothing_and_is_not_counted_again() -> None:
 
 
 def test_an_unknown_value_adds_nothing_and_is_caught_up() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 0, read=None, written=7)), {})
     accounts.observe(table(used(10, 0, read=None, written=7)), groups(a=(10,)))
     for read, written in ((5000, None), (5001, 9), (5003, 9)):
@@ -118,7 +118,7 @@ def test_a_new_process_whose_value_is_known_late_counts_whole() -> None:
 
 
 def test_an_incomplete_reading_loses_nobody() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 100), used(20, 9000)), groups(a=(10,)))
     accounts.observe(table(complete=False), {})
     accounts.observe(table(used(10, 150), used(20, 9100)), groups(a=(10, 20)))
@@ -126,7 +126,7 @@ def test_an_incomplete_reading_loses_nobody() -> None:
 
 
 def test_after_an_incomplete_reading_nobody_old_is_taken_for_new() -> None:
-    accounts = Accounts[str]()
+    accounts = GroupCounters[str]()
     accounts.observe(table(complete=False), {})
     accounts.observe(table(used(10, 5000)), groups(a=(10,)))
     assert accounts.totals("a").cpu_seconds == 0.0
@@ -157,22 +157,22 @@ def test_what_is_not_shown_for_long_is_forgotten() -> None:
 
 
 def test_of_the_labels_that_are_not_shown_no_more_than_some_are_kept() -> None:
-    departed = Departed[int]()
-    assert departed.forgotten(range(MOST), frozenset(), 5.0) == []
-    assert departed.forgotten(range(MOST + 2), frozenset({7}), 6.0) == [0]
-    assert departed.forgotten(range(1, MOST + 2), frozenset({7}), 6.0) == []
+    departed = LabelExpiry[int]()
+    assert departed.expired(range(MAX_LABELS), frozenset(), 5.0) == []
+    assert departed.expired(range(MAX_LABELS + 2), frozenset({7}), 6.0) == [0]
+    assert departed.expired(range(1, MAX_LABELS + 2), frozenset({7}), 6.0) == []
 
 
 def test_while_the_same_labels_are_shown_none_is_looked_at() -> None:
-    departed, shown = Departed[str](), frozenset({"a"})
-    assert departed.forgotten({"a", "b"}, shown, 5.0) == []
+    departed, shown = LabelExpiry[str](), frozenset({"a"})
+    assert departed.expired({"a", "b"}, shown, 5.0) == []
 
     class Untouched(frozenset[str]):
         def __iter__(self) -> NoReturn:
             raise AssertionError
 
-    assert departed.forgotten(Untouched({"a", "b"}), shown, 10.0) == []
-    assert departed.forgotten(Untouched({"a", "b"}), shown, 5.0 + KEPT_SECONDS) == ["b"]
+    assert departed.expired(Untouched({"a", "b"}), shown, 10.0) == []
+    assert departed.expired(Untouched({"a", "b"}), shown, 5.0 + KEPT_SECONDS) == ["b"]
 
 
 def test_a_zombie_stays_in_its_groups_while_those_of_all_others_are_the_same_object() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.literals.report import UP, example_report
 from tmux_exporter.analysis.doctor.findings import NEAR, Finding, Level, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
-from tmux_exporter.facts.doctor import AgentSettings, Bound, Feature, Machine, Place
+from tmux_exporter.facts.doctor import AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Problem, Unreadable
 from tmux_exporter.facts.report import Report
@@ -27,7 +27,7 @@ MACHINE = Machine(
     sysctls={each.name: each.wanted for each in SYSCTLS},
     open_files=65_536,
     tasks=Bound(used=100, limit=1000),
-    places=(Place(path="/run/user/1000/tmux-exporter", problem=None),),
+    folders=(WritableFolder(path="/run/user/1000/tmux-exporter", problem=None),),
     options={"default": {each.name: str(each.wanted) for each in OPTIONS}},
     claude_hooked=True,
 )
@@ -112,8 +112,8 @@ def test_each_feature_that_the_kernel_lacks(feature: Feature) -> None:
 
 
 def test_folders_and_processes_that_cannot_be_used() -> None:
-    place = Place(path="/tmp/tmux-exporter-1000", problem="it belongs to uid 0")
-    assert only(machine=replace(MACHINE, places=(place,))).level is Level.PROBLEM
+    place = WritableFolder(path="/tmp/tmux-exporter-1000", problem="it belongs to uid 0")
+    assert only(machine=replace(MACHINE, folders=(place,))).level is Level.PROBLEM
     assert only(replace(CALM, unreadable_processes={Unreadable.PERMISSION: 2})).level is Level.WARNING
 
 
@@ -145,7 +145,8 @@ def test_a_sysctl_that_is_too_low(sysctl: object) -> None:
 def test_agents_that_fight_over_one_port() -> None:
     def telemetry(*ports: int) -> Machine:
         agents = tuple(
-            AgentSettings(pid=place, otel_prometheus=True, otel_port=port) for place, port in enumerate(ports)
+            AgentTelemetry(pid=place, otel_prometheus=True, otel_port=port)
+            for place, port in enumerate(ports)
         )
         return replace(MACHINE, agents=agents)
 

@@ -16,13 +16,13 @@ from tests.support.literals.facts import (
     tmux_server,
     tmux_view,
 )
-from tmux_exporter.analysis.leaks.find import LEAKED_STATES, LeakBook, Leaks, Look, survivors
-from tmux_exporter.analysis.leaks.folders import Folders, pane_processes
-from tmux_exporter.analysis.leaks.origins import Places
+from tmux_exporter.analysis.leaks.find import LEAKED_STATES, LeakFinder, Leaks, LeakSample, find_orphans
+from tmux_exporter.analysis.leaks.folders import PaneFolders, pane_processes
+from tmux_exporter.analysis.leaks.origins import PaneOrigins
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import Circumstances, Namespaces, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import TmuxView
 
@@ -32,7 +32,7 @@ HOME = Namespaces("pid:[1]", "mnt:[1]")
 VIEW = tmux_view(answering(SERVER, pane("%0", 200)))
 BEFORE = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 201, session="$7")))
 LABELS = {(SERVER.id, "$0"): "work", (SERVER.id, "$7"): "old"}
-PLAIN = Circumstances(unit="session-1.scope", listens=False)
+PLAIN = LeakDetails(unit="session-1.scope", listens=False)
 
 
 def left(pid: int = 300, **more: Any) -> Process:
@@ -45,33 +45,33 @@ class Samples:
     """One book, sample by sample."""
 
     def __init__(self) -> None:
-        self.book = LeakBook()
+        self.book = LeakFinder()
         self.owners: Any = {}
 
-    def look(
+    def sample(
         self,
         *processes: Process,
         view: TmuxView = VIEW,
         labels: Mapping[tuple[ProcessId, str], str] = LABELS,
         schedulers: tuple[Scheduler, ...] = (),
-        circumstances: Mapping[int, Circumstances | None] | None = None,
+        leak_details: Mapping[int, LeakDetails | None] | None = None,
         whole: ProcessTable | None = None,
         folders: Mapping[str, str] | None = None,
     ) -> Leaks:
         reading = whole or replace(table(SERVER, *processes), namespaces=HOME)
         self.owners = attribute(reading, view, self.owners)
-        outlived = survivors(reading, self.owners)
-        facts = {**{each.pid: PLAIN for each in outlived.asked}, **(circumstances or {})}
+        orphans = find_orphans(reading, self.owners)
+        facts = {**{each.pid: PLAIN for each in orphans.to_read}, **(leak_details or {})}
         self.book.observe(view, labels)
         return self.book.find(
-            Look(
+            LeakSample(
                 table=reading,
                 owners=self.owners,
-                outlived=outlived,
+                orphans=orphans,
                 schedulers=schedulers,
                 signatures=SIGNATURES,
-                circumstances={
-                    each: found for each in outlived.asked if (found := facts[each.pid]) is not None
+                leak_details={
+                    each: found for each in orphans.to_read if (found := facts[each.pid]) is not None
                 },
                 folders={pane_key(SERVER, pane): folder for pane, folder in (folders or {}).items()},
             )
@@ -81,13 +81,13 @@ class Samples:
     def after_its_pane(cls, **more: Any) -> Leaks:
         """A process whose pane was seen, in the second sample after its end."""
         samples = cls()
-        samples.look(left(), view=BEFORE)
+        samples.sample(left(), view=BEFORE)
         return samples.second(left(), **more)
 
     def second(self, *processes: Process, **more: Any) -> Leaks:
         """The second of two equal samples."""
-        self.look(*processes, **more)
-        return self.look(*processes, **more)
+        self.sample(*processes, **more)
+        return self.sample(*processes, **more)
 
 
 def found(leaks: Leaks) -> dict[int, tuple[LeakKind, str, str]]:
@@ -96,45 +96,45 @@ def found(leaks: Leaks) -> dict[int, tuple[LeakKind, str, str]]:
 
 def test_what_outlives_its_pane_is_leaked_once_it_was_seen_twice() -> None:
     samples = Samples()
-    samples.look(left(), view=BEFORE)
-    first = samples.look(left())
-    assert (first.found, first.doubtful) == ((), (("default", "old"),))
-    second = samples.look(left())
+    samples.sample(left(), view=BEFORE)
+    first = samples.sample(left())
+    assert (first.found, first.unconfirmed) == ((), (("default", "old"),))
+    second = samples.sample(left())
     assert found(second) == {300: (LeakKind.OTHER, "default", "old")}
-    assert (second.spared, second.doubtful) == ({}, ())
+    assert (second.exempt, second.unconfirmed) == ({}, ())
     assert second.found[0].pane == pane_key(SERVER, "%1")
     assert "which is gone" in second.found[0].reason
 
 
 def test_of_half_a_view_nobody_starts_anew() -> None:
     samples = Samples()
-    samples.look(left())
+    samples.sample(left())
     half = replace(table(SERVER, complete=False), namespaces=HOME)
-    assert samples.look(whole=half).found == ()
-    assert set(found(samples.look(left()))) == {300}
+    assert samples.sample(whole=half).found == ()
+    assert set(found(samples.sample(left()))) == {300}
 
 
 def test_who_was_missing_from_a_whole_view_starts_anew() -> None:
     samples = Samples()
-    samples.look(left())
-    samples.look()
-    assert samples.look(left()).found == ()
+    samples.sample(left())
+    samples.sample()
+    assert samples.sample(left()).found == ()
 
 
 def test_another_process_of_the_same_pid_starts_anew() -> None:
     samples = Samples()
-    samples.look(left())
-    assert samples.look(left(start=301)).found == ()
+    samples.sample(left())
+    assert samples.sample(left(start=301)).found == ()
 
 
 def test_the_session_is_the_one_that_had_the_pane_by_its_name_of_today() -> None:
     samples = Samples()
-    samples.look(left(), view=BEFORE)
+    samples.sample(left(), view=BEFORE)
     renamed = {**LABELS, (SERVER.id, "$7"): "new name"}
     assert found(samples.second(left(), labels=renamed))[300] == (LeakKind.OTHER, "default", "new name")
     # Once the session is gone its last name stays.
     without = {(SERVER.id, "$0"): "work"}
-    assert found(samples.look(left(), labels=without))[300] == (LeakKind.OTHER, "default", "new name")
+    assert found(samples.sample(left(), labels=without))[300] == (LeakKind.OTHER, "default", "new name")
 
 
 def test_of_a_pane_that_was_never_seen_tmux_names_the_first_session() -> None:
@@ -156,16 +156,16 @@ def test_of_a_pane_that_was_never_seen_its_working_folder_names_the_session(
 ) -> None:
     samples = Samples()
     # Only an earlier sample knows who worked there.
-    samples.look(left(environ=STRANGER), view=BEFORE, folders={"%0": "/home/ann/other", "%1": WORKTREE})
+    samples.sample(left(environ=STRANGER), view=BEFORE, folders={"%0": "/home/ann/other", "%1": WORKTREE})
     there = replace(PLAIN, folder=WORKTREE + inside, folder_deleted=deleted)
-    leaks = samples.second(left(environ=STRANGER), circumstances={300: there})
+    leaks = samples.second(left(environ=STRANGER), leak_details={300: there})
     assert found(leaks)[300] == (LeakKind.OTHER, "default", "old")
     (leak,) = leaks.found
     assert leak.by_folder and not leak.by_marker
     assert leak.reason.endswith("(evidence: folder)")
     assert WORKTREE not in leak.reason
     # Known by stronger evidence, it needs no folder.
-    (other,) = Samples.after_its_pane(circumstances={300: there}).found
+    (other,) = Samples.after_its_pane(leak_details={300: there}).found
     assert (other.session, other.by_folder) == ("old", False)
 
 
@@ -198,15 +198,15 @@ def test_a_folder_of_several_or_of_everybody_names_nobody(
     folders: dict[str, str], folder: str | None
 ) -> None:
     samples = Samples()
-    samples.look(left(environ=STRANGER), view=BEFORE, folders=folders)
+    samples.sample(left(environ=STRANGER), view=BEFORE, folders=folders)
     there = replace(PLAIN, folder=folder)
-    leaks = samples.second(left(environ=STRANGER), circumstances={300: there})
+    leaks = samples.second(left(environ=STRANGER), leak_details={300: there})
     assert found(leaks)[300] == (LeakKind.OTHER, "default", "")
     assert not leaks.found[0].by_folder
 
 
 def test_a_folder_of_another_server_names_nobody() -> None:
-    folders = Folders()
+    folders = PaneFolders()
     key = pane_key(SERVER, "%1")
     folders.observe({key: WORKTREE})
     known = {key: ("default", "old")}
@@ -219,13 +219,13 @@ def test_a_folder_alone_makes_no_leak_of_anything() -> None:
     there = {"%0": WORKTREE}
     editor = left(environ={}, argv=("vim", "a.py"))
     agent = left(301, environ={}, argv=("claude",), exe="/usr/bin/claude")
-    samples.look(editor, agent, folders=there)
+    samples.sample(editor, agent, folders=there)
     assert samples.second(editor, agent, folders=there).found == ()
 
 
 def test_folders_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmux_exporter.analysis.leaks.folders._MOST", 2)
-    folders = Folders()
+    folders = PaneFolders()
     for number in range(5):
         folders.observe({pane_key(SERVER, f"%{number}"): f"/home/ann/shop/{number}"})
     named = [
@@ -242,7 +242,7 @@ def test_only_children_of_their_server_are_processes_of_panes() -> None:
 
 def test_places_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmux_exporter.analysis.leaks.origins._MOST_GONE", 2)
-    places = Places()
+    places = PaneOrigins()
     for number in range(1, 6):
         places.observe(tmux_view(answering(SERVER, pane(f"%{number}", None, session="$7"))), LABELS)
     known = [places.of_pane(pane_key(SERVER, f"%{number}")) for number in range(1, 6)]
@@ -274,22 +274,22 @@ def test_places_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         ({}, None, "its control group cannot be read"),
     ],
 )
-def test_each_guard_says_why_it_spares(changes: Any, facts: Circumstances | None, why: str) -> None:
-    leaks = Samples().second(left(**changes), circumstances={300: facts})
+def test_each_guard_says_why_it_spares(changes: Any, facts: LeakDetails | None, why: str) -> None:
+    leaks = Samples().second(left(**changes), leak_details={300: facts})
     assert leaks.found == ()
-    assert leaks.spared[ProcessId(300, 300)].startswith(why)
-    assert not leaks.doubtful
+    assert leaks.exempt[ProcessId(300, 300)].startswith(why)
+    assert not leaks.unconfirmed
 
 
 def test_what_a_program_that_stays_has_started_stays_too() -> None:
     screen = left(300, exe="/usr/bin/screen")
     shell = left(301, ppid=300, session=301)
-    assert Samples().second(screen, shell).spared[shell.id].startswith("it descends from pid 300, screen:")
+    assert Samples().second(screen, shell).exempt[shell.id].startswith("it descends from pid 300, screen:")
 
 
 def test_who_holds_a_terminal_for_somebody_is_attended_but_an_agent_holds_it_for_nobody() -> None:
     holder, shell = left(300), left(301, ppid=300, tty=34816, session=301)
-    assert set(Samples().second(holder, shell).spared) == {holder.id, shell.id}
+    assert set(Samples().second(holder, shell).exempt) == {holder.id, shell.id}
     marked = {**GONE, "CLAUDECODE": "1"}
     holder, shell = left(300, environ=marked), left(301, ppid=300, tty=34816, session=301, environ=marked)
     assert set(found(Samples().second(holder, shell))) == {300, 301}
@@ -297,24 +297,24 @@ def test_who_holds_a_terminal_for_somebody_is_attended_but_an_agent_holds_it_for
 
 def test_in_the_service_that_the_tmux_server_itself_is_in_leaks_are_leaks() -> None:
     unit = replace(PLAIN, unit="tmux.service")
-    assert set(found(Samples().second(left(), circumstances={300: unit, 100: unit}))) == {300}
-    assert Samples().second(left(), circumstances={300: unit}).found == ()
+    assert set(found(Samples().second(left(), leak_details={300: unit, 100: unit}))) == {300}
+    assert Samples().second(left(), leak_details={300: unit}).found == ()
 
 
 def test_where_there_are_no_namespaces_nobody_is_in_another() -> None:
     samples = Samples()
     portable = table(SERVER, left(namespaces=None))
-    samples.look(whole=portable)
-    assert set(found(samples.look(whole=portable))) == {300}
+    samples.sample(whole=portable)
+    assert set(found(samples.sample(whole=portable))) == {300}
 
 
 def test_a_kind_is_seen_anew_when_the_process_starts_to_listen_or_starts_another_program() -> None:
     samples = Samples()
     assert found(samples.second(left()))[300][0] is LeakKind.OTHER
     listening = replace(PLAIN, listens=True)
-    assert found(samples.look(left(), circumstances={300: listening}))[300][0] is LeakKind.DEV_SERVER
+    assert found(samples.sample(left(), leak_details={300: listening}))[300][0] is LeakKind.DEV_SERVER
     claude = left(argv=("claude",), exe="/x/claude/versions/2.1.197")
-    assert found(samples.look(claude, circumstances={300: listening}))[300][0] is LeakKind.AGENT
+    assert found(samples.sample(claude, leak_details={300: listening}))[300][0] is LeakKind.AGENT
 
 
 def check_in(state: SchedulerState, shell: Process, sleep: Process) -> Scheduler:
@@ -335,7 +335,7 @@ def test_a_check_in_is_leaked_by_its_state_alone(state: SchedulerState) -> None:
     shell, sleep = left(300), left(301, ppid=300, exe="/usr/bin/sleep")
     pair = check_in(state, shell, sleep)
     samples = Samples()
-    samples.look(shell, sleep, view=BEFORE)
+    samples.sample(shell, sleep, view=BEFORE)
     leaks = samples.second(shell, sleep, schedulers=(pair,))
     expected = {300, 301} if state in LEAKED_STATES else set()
     assert {each.process.pid for each in leaks.found if each.kind is LeakKind.SCHEDULER} == expected
@@ -348,7 +348,7 @@ def test_a_dangling_check_in_of_a_living_pane_is_leaked_too() -> None:
     shell = process(300, 200, session=200, argv=("bash", "-c", "x"))
     sleep = process(301, 300, session=200)
     pane_shell = process(200, 100)
-    leaks = Samples().look(
+    leaks = Samples().sample(
         pane_shell, shell, sleep, schedulers=(check_in(SchedulerState.DANGLING, shell, sleep),)
     )
     assert found(leaks) == {
@@ -361,23 +361,23 @@ def test_a_check_in_that_nobody_is_known_to_have_made_is_at_what_it_aims_at() ->
     shell, sleep = process(300), process(301, 300)
     pair = check_in(SchedulerState.STALE_GENERATION, shell, sleep)
     aimed = replace(pair, session_id="$0")
-    assert found(Samples().look(shell, sleep, schedulers=(pair,)))[300][1:] == ("default", "")
-    assert found(Samples().look(shell, sleep, schedulers=(aimed,)))[300][1:] == ("default", "work")
+    assert found(Samples().sample(shell, sleep, schedulers=(pair,)))[300][1:] == ("default", "")
+    assert found(Samples().sample(shell, sleep, schedulers=(aimed,)))[300][1:] == ("default", "work")
     nowhere = replace(pair, server=None)
-    assert found(Samples().look(shell, sleep, schedulers=(nowhere,)))[300][1:] == ("", "")
+    assert found(Samples().sample(shell, sleep, schedulers=(nowhere,)))[300][1:] == ("", "")
 
 
 def test_nobody_is_asked_where_nobody_outlived_anything() -> None:
     reading = table(SERVER, process(200, 100))
-    assert survivors(reading, attribute(reading, VIEW, {})).asked == ()
+    assert find_orphans(reading, attribute(reading, VIEW, {})).to_read == ()
     reading = table(SERVER, process(200, 100), left())
-    assert [each.pid for each in survivors(reading, attribute(reading, VIEW, {})).asked] == [300, 100]
+    assert [each.pid for each in find_orphans(reading, attribute(reading, VIEW, {})).to_read] == [300, 100]
 
 
 def test_one_whose_working_folder_is_deleted_says_so_without_its_name() -> None:
     samples, facts = Samples(), {300: replace(PLAIN, folder="secret-worktree", folder_deleted=True)}
-    samples.look(left(), circumstances=facts)
-    (leak,) = samples.look(left(), left(301), circumstances=facts).found
+    samples.sample(left(), leak_details=facts)
+    (leak,) = samples.sample(left(), left(301), leak_details=facts).found
     assert leak.reason.endswith("; its working folder is deleted")
     assert "secret" not in leak.reason
 
@@ -388,7 +388,7 @@ def test_what_only_the_marker_of_an_agent_ties_says_so() -> None:
     agent = process(210, 201, environ=GONE, argv=("codex",), exe="/bin/codex")
     samples = Samples()
     orphan = left(environ=marker)
-    samples.look(shell, agent, process(211, 210, environ=marker), orphan, left(301), view=BEFORE)
+    samples.sample(shell, agent, process(211, 210, environ=marker), orphan, left(301), view=BEFORE)
     leaks = samples.second(orphan, left(301))
     assert found(leaks) == dict.fromkeys((300, 301), (LeakKind.OTHER, "default", "old"))
     assert {leak.process.pid: leak.by_marker for leak in leaks.found} == {300: True, 301: False}

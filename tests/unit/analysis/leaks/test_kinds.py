@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.literals.facts import process
-from tmux_exporter.analysis.leaks.kinds import Kinds, is_mcp_server, name_of, own_kind
+from tmux_exporter.analysis.leaks.kinds import LeakKinds, display_name, is_mcp_server, own_kind
 from tmux_exporter.analysis.programs.program import program_of, why_lasting
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import Circumstances, Process
+from tmux_exporter.facts.process import LeakDetails, Process
 
 MATCH = matcher(SIGNATURES).match
 
@@ -21,7 +21,7 @@ def program(*argv: str, exe: str | None = None, pid: int = 300, ppid: int = 1, s
 
 
 def own(each: Process, *, listens: bool = False) -> LeakKind | None:
-    return own_kind(each, MATCH(each), Circumstances(unit="", listens=listens))
+    return own_kind(each, MATCH(each), LeakDetails(unit="", listens=listens))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_a_process_shows_of_itself(each: Process, kind: LeakKind) -> None:
 def kinds(*leaks: Process, listening: int = 0, living: tuple[Process, ...] = ()) -> Mapping[int, LeakKind]:
     found = {each.id.pid: each for each in leaks}
     table = {**found, **{each.id.pid: each for each in living}}
-    judged = Kinds(found, table, lambda each: own(each, listens=each.id.pid == listening))
+    judged = LeakKinds(found, table, lambda each: own(each, listens=each.id.pid == listening))
     return {pid: judged.of(pid)[0] for pid in found}
 
 
@@ -177,4 +177,4 @@ def test_what_is_not(each: Process) -> None:
     ],
 )
 def test_it_is_called_by_its_program_and_what_that_runs(each: Process, name: str) -> None:
-    assert name_of(each) == name
+    assert display_name(each) == name

@@ -11,7 +11,7 @@ from tmux_exporter.analysis.memory.shared_memory import (
     LARGEST_BYTES,
     SHARE,
     MemoryFigures,
-    SharedPages,
+    SharedMemory,
     reading_seconds,
 )
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, Proportions, ProportionsFound
@@ -45,7 +45,7 @@ def elsewhere(mib: float = 0, shared: float = 0, swap: float = 0) -> Proportions
 
 
 def sample(
-    pages: SharedPages, members: list[Process], found: Proportions | None = None, *, owned: int | None = None
+    pages: SharedMemory, members: list[Process], found: Proportions | None = None, *, owned: int | None = None
 ) -> tuple[tuple[ProcessId, ...], MemoryFigures]:
     """One sample in which everybody that is asked says `found`: whom it asked, and the figures after it."""
     asked = pages.plan(table(*members), ids(members[:owned]))
@@ -54,7 +54,7 @@ def sample(
 
 
 def learn(
-    pages: SharedPages,
+    pages: SharedMemory,
     members: list[Process],
     found: Mapping[ProcessId, Proportions | None],
     *,
@@ -75,7 +75,7 @@ FAMILY = [worker(pid) for pid in range(10, 18)]
 
 
 def test_a_forked_family_counts_its_pages_once() -> None:
-    asked, figures = sample(SharedPages(), FAMILY, elsewhere(mib=150 * 7 / 8))
+    asked, figures = sample(SharedMemory(), FAMILY, elsewhere(mib=150 * 7 / 8))
     assert sorted(asked) == ids(FAMILY)
     assert held(figures, FAMILY) == pytest.approx(150)
     assert figures.source(FAMILY) is MemorySource.SMAPS_ROLLUP
@@ -93,20 +93,20 @@ def test_nobody_is_asked_who_shares_nothing_of_note() -> None:
         process(17, image=1),
         worker(18, image=4, shared=100),
     ]
-    asked, figures = sample(SharedPages(), members)
+    asked, figures = sample(SharedMemory(), members)
     assert asked == ()
     assert figures.source(members) is MemorySource.STATUS
     assert figures.source([members[7]]) is None
 
 
 def test_only_those_are_asked_that_count_for_somebody() -> None:
-    asked, _ = sample(SharedPages(), FAMILY, elsewhere(), owned=3)
+    asked, _ = sample(SharedMemory(), FAMILY, elsewhere(), owned=3)
     assert sorted(asked) == ids(FAMILY[:3])
 
 
 def test_shared_memory_counts_by_parts() -> None:
     members = [worker(10, 5, image=1, shared=100), worker(11, 5, image=2, shared=100)]
-    asked, figures = sample(SharedPages(), members, elsewhere(shared=50))
+    asked, figures = sample(SharedMemory(), members, elsewhere(shared=50))
     assert sorted(asked) == ids(members)
     assert held(figures, members) == 110
 
@@ -116,32 +116,32 @@ def test_swap_counts_by_parts() -> None:
         process(pid, image=IMAGE, anonymous_bytes=9 * MIB, shared_memory_bytes=0, swap_bytes=80 * MIB)
         for pid in (10, 11)
     ]
-    _, figures = sample(SharedPages(), members, elsewhere(swap=40))
+    _, figures = sample(SharedMemory(), members, elsewhere(swap=40))
     assert [figures.swap_bytes(each) for each in members] == [40 * MIB] * 2
     assert figures.swap_bytes(process(10)) is None
 
 
 def test_what_is_refused_or_too_large_is_an_upper_bound_and_says_so() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     asked, figures = sample(pages, FAMILY)
     assert held(figures, FAMILY) == 150 * 8
     assert figures.source(FAMILY) is MemorySource.UPPER_BOUND
     assert sample(pages, FAMILY)[0] == ()
     large = [worker(pid, LARGEST_BYTES // MIB) for pid in (10, 11)]
-    asked, figures = sample(SharedPages(), large)
+    asked, figures = sample(SharedMemory(), large)
     assert asked == ()
     assert figures.source(large) is MemorySource.UPPER_BOUND
 
 
 def test_a_refusal_is_tried_again_later() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     sample(pages, FAMILY)
     asked = [sample(pages, FAMILY)[0] for _ in range(FRESH_SAMPLES)]
     assert sum(map(len, asked)) == len(FAMILY)
 
 
 def test_what_rests_is_not_read_again_at_once() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     small = [worker(pid, 3) for pid in range(10, 13)]
     assert len(sample(pages, small, elsewhere(2))[0]) == 3
     for _ in range(FRESH_SAMPLES - 1):
@@ -150,7 +150,7 @@ def test_what_rests_is_not_read_again_at_once() -> None:
 
 
 def test_what_ran_is_read_again_and_its_new_pages_count_at_once() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     small = [worker(pid, 3) for pid in range(10, 14)]
     sample(pages, small, elsewhere(2))
     grown = [worker(10, 9, ticks=5), *small[1:]]
@@ -160,7 +160,7 @@ def test_what_ran_is_read_again_and_its_new_pages_count_at_once() -> None:
 
 
 def test_a_family_that_shrinks_divides_anew_before_it_is_read_again() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     sample(pages, FAMILY, elsewhere(mib=150 * 7 / 8))
     for left in (5, 2, 1):
         rest = FAMILY[:left]
@@ -169,7 +169,7 @@ def test_a_family_that_shrinks_divides_anew_before_it_is_read_again() -> None:
 
 
 def test_a_newcomer_comes_first_and_is_in_doubt_until_then() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     sample(pages, FAMILY, elsewhere(mib=150 * 7 / 8))
     more = [*FAMILY, worker(99)]
     asked = pages.plan(table(*more), ids(more))
@@ -179,7 +179,7 @@ def test_a_newcomer_comes_first_and_is_in_doubt_until_then() -> None:
 
 
 def test_whom_there_was_no_time_for_is_asked_again_at_once() -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     for _ in range(20):
         asked = pages.plan(table(*FAMILY), ids(FAMILY))
         learn(pages, FAMILY, {})
@@ -188,7 +188,7 @@ def test_whom_there_was_no_time_for_is_asked_again_at_once() -> None:
 
 @pytest.mark.parametrize("dearer", [0.5, 1.0, 3.0])
 def test_over_time_it_costs_a_fortieth_of_reading_everybody_whatever_a_reading_takes(dearer: float) -> None:
-    pages = SharedPages()
+    pages = SharedMemory()
     others = [worker(pid, 3, image=pid) for pid in range(1000, 1100)]
     spent, samples = 0.0, 400
     for number in range(samples):

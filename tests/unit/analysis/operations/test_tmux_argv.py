@@ -4,7 +4,7 @@ import pytest
 
 from tmux_exporter.analysis.operations.tmux_argv import COMMANDS, Client, command_name, read_client
 from tmux_exporter.analysis.operations.tmux_commands import NO_SERVER, Commands
-from tmux_exporter.facts.commands import CommandHarvest, CommandLoss, CommandRun
+from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.facts.report import CommandFigures
 
 NOTHING_LOST = dict.fromkeys(CommandLoss, 0)
@@ -90,8 +90,8 @@ def test_the_server_of_an_environment() -> None:
     assert read_client([], lambda: {}, 7) is None
 
 
-def harvest(*runs: CommandRun, listening: bool = True) -> CommandHarvest:
-    return CommandHarvest(runs=runs, lost=NOTHING_LOST, listening=listening)
+def harvest(*runs: CommandRun, listening: bool = True) -> CommandBatch:
+    return CommandBatch(runs=runs, lost=NOTHING_LOST, listening=listening)
 
 
 def run(
@@ -101,7 +101,7 @@ def run(
 
 
 def counted(
-    commands: Commands, given: CommandHarvest, servers: dict[str, str]
+    commands: Commands, given: CommandBatch, servers: dict[str, str]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     report = commands.report(given, servers, {"/link": "/tmp/tmux-7"})
     assert report is not None

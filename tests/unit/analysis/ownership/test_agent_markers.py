@@ -16,7 +16,7 @@ from tests.support.literals.facts import (
 )
 from tests.support.literals.facts import tmux_view as view_of
 from tmux_exporter.analysis.agents.find import find_agents
-from tmux_exporter.analysis.agents.names import NameBook
+from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -193,5 +193,5 @@ def test_a_child_of_the_systemd_of_the_user_is_an_orphan_too() -> None:
 def test_it_makes_nothing_a_part_of_an_agent() -> None:
     everybody = table(*THERE, ORPHAN)
     owners = attribute(everybody, BOTH, {})
-    (agent,) = find_agents(everybody, owners, BOTH, SIGNATURES, NameBook())
+    (agent,) = find_agents(everybody, owners, BOTH, SIGNATURES, AgentNames())
     assert agent.members == {AGENT.id, TOOL.id}

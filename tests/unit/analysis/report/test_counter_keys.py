@@ -7,10 +7,10 @@ import pytest
 from tests.support.literals.facts import answering, pane, pane_key, process, table, tmux_server, tmux_view
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
-    groups,
+    catch_all_keys,
+    process_keys,
     server_key,
     session_key,
-    sinks,
     socket_label,
 )
 from tmux_exporter.analysis.report.counter_keys import pane_key as account_of_pane
@@ -43,7 +43,7 @@ def snapshot(*processes: tuple[Process, OwnerKind | None], views: tuple[ServerVi
 
 
 def accounts_of_sinks(*processes: tuple[Process, OwnerKind | None]) -> set[int]:
-    found = sinks(snapshot(*processes, views=(answering(SERVER, pane("%0", 200)),)))
+    found = catch_all_keys(snapshot(*processes, views=(answering(SERVER, pane("%0", 200)),)))
     assert all(keys == [UNATTRIBUTED] for keys in found.values())
     return {process_id.pid for process_id in found}
 
@@ -58,7 +58,7 @@ def test_a_server_pays_for_itself_and_a_member_for_pane_and_session() -> None:
         (process(300, 1), OwnerKind.LEAKED),
         views=(answering(SERVER, pane("%0", 200)),),
     )
-    assert groups(seen) == {
+    assert process_keys(seen) == {
         SHELL.id: [account_of_pane("default", "main", pane("%0", 200)), session_key("default", "main")],
         SERVER.id: [server_key("default")],
         job.id: [UNATTRIBUTED],
@@ -95,16 +95,18 @@ def test_a_member_that_adopts_orphans_is_no_sink() -> None:
 
 
 def test_without_a_server_nothing_is_unattributed() -> None:
-    assert sinks(snapshot((INIT, None), (process(300, 1), OwnerKind.LEAKED), views=())) == {}
+    assert catch_all_keys(snapshot((INIT, None), (process(300, 1), OwnerKind.LEAKED), views=())) == {}
 
 
 def test_a_server_whose_process_is_gone_has_its_account_still() -> None:
     view = answering(SERVER, pane("%0", None))
-    assert sinks(snapshot((INIT, None), views=(view,))) == {
+    assert catch_all_keys(snapshot((INIT, None), views=(view,))) == {
         SERVER.id: [UNATTRIBUTED],
         INIT.id: [UNATTRIBUTED],
     }
-    assert groups(snapshot((INIT, None), views=(view,))) == {ProcessId(100, 100): [server_key("default")]}
+    assert process_keys(snapshot((INIT, None), views=(view,))) == {
+        ProcessId(100, 100): [server_key("default")]
+    }
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_a_leak_is_told_with_its_kind_and_whose_it_was_and_who_is_spared_with_wh
         session="work",
         pane=None,
     )
-    leaks = Leaks(found=(leak,), spared={SHELL.id: "it keeps a terminal"})
+    leaks = Leaks(found=(leak,), exempt={SHELL.id: "it keeps a terminal"})
     seen = replace(snapshot(), leaks=leaks)
     told = dict(explain("300", seen).facts)
     assert told["leaked"] == "dev_server: its pane is gone; it listens on a TCP port"

@@ -14,11 +14,11 @@ from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.leaks.find import Leaks
-from tmux_exporter.analysis.report.counter_keys import account_facts
-from tmux_exporter.analysis.report.unchanged import Makes, Repeated, shape
-from tmux_exporter.analysis.report.usage import Costs, usage
+from tmux_exporter.analysis.report.counter_keys import counter_key_facts
+from tmux_exporter.analysis.report.unchanged import CachedConclusion, ProcessSetVersion, tmux_version
+from tmux_exporter.analysis.report.usage import UsageCache, usage
 from tmux_exporter.analysis.report.view import PaneMembers, Snapshot, processes_of
-from tmux_exporter.facts.agents import AgentLife, AgentState, AgentStatus, StateSource
+from tmux_exporter.facts.agents import AgentState, AgentStatus, StateSource, TrackedAgent
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Report, Usage
@@ -45,7 +45,7 @@ def test_a_conclusion_stands_once_it_was_drawn_twice_from_the_same() -> None:
 
         return draw
 
-    repeated: Repeated[int] = Repeated()
+    repeated: CachedConclusion[int] = CachedConclusion()
     assert [repeated.of("a", conclude(1)) for _ in range(4)] == [1, 1, 1, 1]
     assert (drawn, repeated.number) == ([1, 1], 1)
     assert [repeated.of("b", conclude(2)), repeated.of("a", conclude(1))] == [2, 1]
@@ -62,7 +62,7 @@ def test_it_stands_for_facts_that_come_back_until_it_changes() -> None:
 
         return draw
 
-    repeated: Repeated[int] = Repeated()
+    repeated: CachedConclusion[int] = CachedConclusion()
     for facts in "abbabbabbabb":
         assert repeated.of(facts, conclude(facts, 1)) == 1
     assert drawn == ["a", "b", "b", "a"]
@@ -72,19 +72,19 @@ def test_it_stands_for_facts_that_come_back_until_it_changes() -> None:
 
 def test_of_what_is_not_known_nothing_stands() -> None:
     values = iter(range(9))
-    repeated: Repeated[int] = Repeated()
+    repeated: CachedConclusion[int] = CachedConclusion()
     assert [repeated.of(None, lambda: next(values)) for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_what_changes_by_each_call_never_stands() -> None:
     values = iter(range(9))
-    repeated: Repeated[int] = Repeated()
+    repeated: CachedConclusion[int] = CachedConclusion()
     assert [repeated.of("a", lambda: next(values)) for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_figures_are_no_new_make_and_all_else_is() -> None:
     shell = process(200, 100)
-    makes = Makes()
+    makes = ProcessSetVersion()
     first = makes.number(table(shell))
     for same in (shell, replace(shell), replace(shell, cpu_ticks=9, state="R", open_fds=7, threads=2)):
         assert makes.number(table(same)) == first
@@ -97,9 +97,9 @@ def test_figures_are_no_new_make_and_all_else_is() -> None:
 def test_the_shape_of_a_view_is_without_its_figures() -> None:
     server = process(100)
     seen = table(server)
-    plain = shape(seen, tmux_view(answering(server, pane("%0", 200))))
+    plain = tmux_version(seen, tmux_view(answering(server, pane("%0", 200))))
     same = replace(pane("%0", 200), history_bytes=9)
-    assert shape(seen, tmux_view(answering(server, same, taken_at=12.0))) == plain
+    assert tmux_version(seen, tmux_view(answering(server, same, taken_at=12.0))) == plain
     for view in (
         tmux_view(answering(server, pane("%0", 201))),
         tmux_view(answering(server, replace(pane("%0", 200), agent_option="lead"))),
@@ -107,7 +107,7 @@ def test_the_shape_of_a_view_is_without_its_figures() -> None:
         tmux_view(silent(server, pane("%0", 200))),
         tmux_view(),
     ):
-        assert shape(seen, view) != plain
+        assert tmux_version(seen, view) != plain
 
 
 def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
@@ -167,23 +167,23 @@ SEEDS = range(6)
 def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
     stood = 0
-    before: dict[Repeated[Any], object] = {}
-    real = Repeated.of
+    before: dict[CachedConclusion[Any], object] = {}
+    real = CachedConclusion.of
 
-    def of(self: Repeated[Any], facts: object, conclude: Callable[[], Any]) -> Any:
+    def of(self: CachedConclusion[Any], facts: object, conclude: Callable[[], Any]) -> Any:
         nonlocal stood
         stood += facts is not None and facts == before.get(self)
         before[self] = facts
         return real(self, None, conclude)
 
     def work_out(
-        self: Costs, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
+        self: UsageCache, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
     ) -> Usage:
         return usage(self.with_zombies(members), totals, self._start_time, limit, self._memory)
 
-    monkeypatch.setattr(Repeated, "of", of)
-    monkeypatch.setattr(Costs, "of", work_out)
-    monkeypatch.setattr(Costs, "made", lambda _self, _key, _facts, make: make())
+    monkeypatch.setattr(CachedConclusion, "of", of)
+    monkeypatch.setattr(UsageCache, "of", work_out)
+    monkeypatch.setattr(UsageCache, "made", lambda _self, _key, _facts, make: make())
     monkeypatch.setattr(
         PaneMembers,
         "of",
@@ -197,21 +197,21 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
 
 def test_costs_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
-    real = Costs.of
+    real = UsageCache.of
 
-    def stale(self: Costs, key: str, *facts: Any) -> Usage:
+    def stale(self: UsageCache, key: str, *facts: Any) -> Usage:
         before = self._before.get(key)
         return real(self, key, *(before[:3] if before else facts))
 
-    monkeypatch.setattr(Costs, "of", stale)
+    monkeypatch.setattr(UsageCache, "of", stale)
     assert kept != [reports(seed) for seed in SEEDS]
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        "tmux_exporter.analysis.report.unchanged.Makes.number",
-        "tmux_exporter.sampling.stages.ownership.shape",
+        "tmux_exporter.analysis.report.unchanged.ProcessSetVersion.number",
+        "tmux_exporter.sampling.stages.ownership.tmux_version",
     ],
 )
 def test_facts_that_are_too_few_show(facts: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +235,7 @@ def test_accounts_follow_from_what_is_concluded() -> None:
         due=None,
     )
     leak = Leak(process=ProcessId(7, 7), kind=LeakKind.AGENT, reason="", server="s", session="x", pane=None)
-    life = AgentLife(
+    tracked = TrackedAgent(
         server="s",
         session="x",
         name="a",
@@ -249,21 +249,22 @@ def test_accounts_follow_from_what_is_concluded() -> None:
         agents=(),
         schedulers=(check_in,),
         session_labels={},
-        lives=(life,),
-        leaks=Leaks(spared={}, found=(leak,)),
+        tracked_agents=(tracked,),
+        leaks=Leaks(exempt={}, found=(leak,)),
     )
     later = replace(check_in, reason="another", due=9.0)
-    assert account_facts(replace(plain, schedulers=(later,))) == account_facts(plain)
+    assert counter_key_facts(replace(plain, schedulers=(later,))) == counter_key_facts(plain)
     working = replace(
-        life, status=AgentStatus(state=AgentState.WORKING, since=1.0, source=next(iter(StateSource)), why="")
+        tracked,
+        status=AgentStatus(state=AgentState.WORKING, since=1.0, source=next(iter(StateSource)), why=""),
     )
     for other in (
         replace(plain, schedulers=()),
         replace(plain, schedulers=(replace(check_in, state=SchedulerState.OVERDUE),)),
         replace(plain, schedulers=(replace(check_in, session_id="$1"),)),
-        replace(plain, leaks=Leaks(spared={}, found=(replace(leak, kind=LeakKind.OTHER),))),
-        replace(plain, leaks=Leaks(spared={}, found=(leak,), doubtful=(("s", "y"),))),
-        replace(plain, lives=(working,)),
+        replace(plain, leaks=Leaks(exempt={}, found=(replace(leak, kind=LeakKind.OTHER),))),
+        replace(plain, leaks=Leaks(exempt={}, found=(leak,), unconfirmed=(("s", "y"),))),
+        replace(plain, tracked_agents=(working,)),
         replace(plain, session_labels={(ProcessId(1, 1), "$0"): "x"}),
     ):
-        assert account_facts(other) != account_facts(plain)
+        assert counter_key_facts(other) != counter_key_facts(plain)

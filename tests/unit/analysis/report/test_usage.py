@@ -8,7 +8,7 @@ from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import PLAIN
 from tmux_exporter.analysis.report.summary import most_repeated_command
-from tmux_exporter.analysis.report.usage import Costs, usage
+from tmux_exporter.analysis.report.usage import UsageCache, usage
 from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
@@ -125,7 +125,7 @@ def test_the_most_repeated_command_is_of_living_members_with_one_command_line() 
 
 
 def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
-    costs, made = Costs(), count(1)
+    costs, made = UsageCache(), count(1)
 
     def parts(cpu_seconds: float) -> float:
         costs.begin(PLAIN, table())

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.schedulers.outcomes import KEPT_SECONDS, Place, SchedulerOutcomes
+from tmux_exporter.analysis.schedulers.outcomes import KEPT_SECONDS, SchedulerOutcomes, SessionKey
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
 
@@ -42,7 +42,7 @@ class Watched:
     def gone(self, now: float, *, complete: bool = True, ended: tuple[ProcessId, ...] = ()) -> None:
         self.outcomes.observe(table(complete=complete, taken_at=self.monotonic), {}, now, ended)
 
-    def counts(self, place: Place = WORK) -> dict[SchedulerOutcome, int]:
+    def counts(self, place: SessionKey = WORK) -> dict[SchedulerOutcome, int]:
         totals = self.outcomes.totals([WORK], self.monotonic)
         return {outcome: totals[*place, outcome] for outcome in SchedulerOutcome if totals[*place, outcome]}
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.literals.listings import BOOT, listing, process, server_view, table, tmux_view
-from tmux_exporter.analysis.schedulers.candidates import Scripts
+from tmux_exporter.analysis.schedulers.candidates import ScriptReader
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.analysis.schedulers.warnings import REMARKS, PaneStates
 from tmux_exporter.config import SchedulerSettings
@@ -157,7 +157,7 @@ def test_why_it_is_overdue_is_told() -> None:
 
 # Servers that are not there.
 
-NOBODY = TmuxView(servers=(), places={"/tmp/tmux-1000": "/tmp/tmux-1000"})
+NOBODY = TmuxView(servers=(), canonical_paths={"/tmp/tmux-1000": "/tmp/tmux-1000"})
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_without_a_server_at_its_socket_it_is_serverless(options: str, environ: 
         # Not everything was looked at.
         (replace(NOBODY, problems=(Problem(source="tmux", reason="denied"),)), []),
         (TmuxView(servers=()), []),
-        (replace(NOBODY, places={"/tmp/tmux-0": "/tmp/tmux-0"}), []),
+        (replace(NOBODY, canonical_paths={"/tmp/tmux-0": "/tmp/tmux-0"}), []),
         # Who TMUX names is there: a server that cannot be seen, a stranger who may be one.
         (NOBODY, [SERVER]),
         (NOBODY, [replace(SERVER, uid=0, comm="x", exe=None)]),
@@ -202,7 +202,7 @@ def test_whoever_has_the_pid_of_its_server_now_does_not_keep_it_alive(other: Pro
 
 
 def test_a_socket_is_the_same_by_each_of_its_names() -> None:
-    view = replace(tmux_view(server_view(FLEET)), places={"/var/link": "/tmp/tmux-1000"})
+    view = replace(tmux_view(server_view(FLEET)), canonical_paths={"/var/link": "/tmp/tmux-1000"})
     for options in ("", "-S /var//link/default "):
         it = pair(
             f"sleep 600 && tmux {options}send-keys -t gone:0 x", environ={"TMUX": "/var/link/default,9,0"}
@@ -211,7 +211,7 @@ def test_a_socket_is_the_same_by_each_of_its_names() -> None:
 
 
 def test_a_socket_of_ours_in_a_folder_of_others_is_known_by_itself() -> None:
-    view = TmuxView(servers=(), places={"/tmp/mine": "/tmp/mine"})
+    view = TmuxView(servers=(), canonical_paths={"/tmp/mine": "/tmp/mine"})
     for name, state in (("mine", "serverless"), ("other", "unknown")):
         it = pair(f"sleep 600 && {TYPES}", environ={"TMUX": f"/tmp/{name},100,0"})
         assert states(find([], view, whole=table(*it))) == {500: state}
@@ -275,7 +275,7 @@ def test_where_nobody_is_to_ask_our_own_mounts_count() -> None:
     ],
 )
 def test_of_several_targets_the_worst_counts_unless_some_are_there(sends: str, state: str) -> None:
-    view = replace(tmux_view(server_view(FLEET)), places=NOBODY.places)
+    view = replace(tmux_view(server_view(FLEET)), canonical_paths=NOBODY.canonical_paths)
     assert states(find(pair(f"sleep 600; {sends}"), view)) == {500: state}
 
 
@@ -307,7 +307,7 @@ def test_a_shell_that_may_sleep_without_a_child_is_not_called_firing() -> None:
 
 
 def test_command_lines_are_read_again_only_after_an_exec() -> None:
-    scripts = Scripts()
+    scripts = ScriptReader()
     shell, sleep = pair(f"sleep 600 && {TYPES}")
     (first,) = scripts.candidates(table(shell, sleep))
     (second,) = scripts.candidates(table(replace(shell, cpu_ticks=9), sleep))

@@ -5,30 +5,30 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.literals.listings import process, table
-from tmux_exporter.analysis.schedulers.candidates import Candidate, Scripts
+from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, ScriptReader
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
-from tmux_exporter.analysis.schedulers.tmux_words import doubt, is_tmux, questions
+from tmux_exporter.analysis.schedulers.tmux_words import doubt, is_tmux, shell_questions
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.schedulers import Program, SchedulerState, ShellFacts, ShellQuestion
+from tmux_exporter.facts.schedulers import ProgramFile, SchedulerState, ShellFacts, ShellQuestion
 
-TMUX = Program(name="tmux", native=True, knows_tmux=True)
-SCRIPT = Program(name="tmux", native=False, knows_tmux=False)
-OTHER = Program(name="tmux", native=True, knows_tmux=False)
+TMUX = ProgramFile(name="tmux", native=True, knows_tmux=True)
+SCRIPT = ProgramFile(name="tmux", native=False, knows_tmux=False)
+OTHER = ProgramFile(name="tmux", native=True, knows_tmux=False)
 SEND = "sleep 600 && tmux send-keys -t gone:0 hi"
 
 UNKNOWN, OPAQUE = SchedulerState.UNKNOWN, SchedulerState.OPAQUE
 
 
-def candidate(*argv: str, shell: str = "bash") -> Candidate:
+def candidate(*argv: str, shell: str = "bash") -> SchedulerCandidate:
     words = argv or (shell, "-c", SEND)
-    (found,) = Scripts().candidates(
+    (found,) = ScriptReader().candidates(
         table(process(500, 1, words, exe=f"/usr/bin/{shell}"), process(501, 500, ["sleep", "600"]))
     )
     return found
 
 
 def facts(
-    *programs: Program | None,
+    *programs: ProgramFile | None,
     variables: Mapping[str, str] | None = None,
     functions: tuple[str, ...] = (),
     startup: bool | None = False,
@@ -41,7 +41,7 @@ def facts(
     )
 
 
-def state(found: ShellFacts | None, which: Candidate | None = None) -> SchedulerState | None:
+def state(found: ShellFacts | None, which: SchedulerCandidate | None = None) -> SchedulerState | None:
     which = which or candidate()
     assert isinstance(which.script, PureScript)
     told = doubt(which, which.script, found)
@@ -52,14 +52,14 @@ def state(found: ShellFacts | None, which: Candidate | None = None) -> Scheduler
     ("program", "is_one"),
     [
         (TMUX, True),
-        (Program(name="tmux-3.5a", native=True, knows_tmux=True), True),
+        (ProgramFile(name="tmux-3.5a", native=True, knows_tmux=True), True),
         (SCRIPT, False),
         (OTHER, False),
         # As a link of that name to another program that is made of tmux.
-        (Program(name="tmate", native=True, knows_tmux=True), False),
+        (ProgramFile(name="tmate", native=True, knows_tmux=True), False),
     ],
 )
-def test_what_is_tmux(program: Program, is_one: bool) -> None:
+def test_what_is_tmux(program: ProgramFile, is_one: bool) -> None:
     assert is_tmux(program) is is_one
 
 
@@ -119,7 +119,7 @@ def test_what_is_asked(
     argv: tuple[str, ...], shell: str, question: tuple[tuple[str, ...], bool, bool]
 ) -> None:
     words, zsh, login = question
-    assert questions([candidate(*argv, shell=shell)]) == [
+    assert shell_questions([candidate(*argv, shell=shell)]) == [
         ShellQuestion(
             shell=ProcessId(500, 2_000), sleep=ProcessId(501, 2_000), words=words, zsh=zsh, login=login
         )
@@ -127,4 +127,4 @@ def test_what_is_asked(
 
 
 def test_nothing_is_asked_of_what_is_opaque_anyway() -> None:
-    assert questions([candidate("bash", "-c", f"{SEND}; ls")]) == []
+    assert shell_questions([candidate("bash", "-c", f"{SEND}; ls")]) == []

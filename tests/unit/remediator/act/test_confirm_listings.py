@@ -114,7 +114,7 @@ def test_servers_and_those_that_aim_at_them_get_the_later_time() -> None:
         (replace(view(taken_at=LATE), problems=(Problem(source="tmux", reason="denied"),)), EARLY),
         (replace(view(taken_at=LATE), servers=()), EARLY),
         (view(taken_at=LATE, up=False), EARLY),
-        (replace(view(taken_at=LATE), places={"/tmp/x": "/tmp/x"}), EARLY),
+        (replace(view(taken_at=LATE), canonical_paths={"/tmp/x": "/tmp/x"}), EARLY),
     ],
 )
 def test_without_a_server_it_rests_on_the_same_servers_being_there(after: TmuxView, judged_at: float) -> None:

@@ -12,7 +12,12 @@ from tests.support.clock import ShiftedClock
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.sources.agents.claude_sessions import LARGEST_BYTES, ClaudeSessions, SessionReport, parse
+from tmux_exporter.sources.agents.claude_sessions import (
+    LARGEST_BYTES,
+    ClaudeSessionReport,
+    ClaudeSessions,
+    parse,
+)
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "agents" / "claude-session-idle.json"
 CLAUDE = ProcessId(5165, 73617)
@@ -23,7 +28,7 @@ def document(**changes: Any) -> bytes:
 
 
 def test_the_recorded_file() -> None:
-    assert parse(RECORDED.read_bytes(), CLAUDE) == SessionReport(
+    assert parse(RECORDED.read_bytes(), CLAUDE) == ClaudeSessionReport(
         clue=Clue(
             source=StateSource.AGENT_FILE,
             state=AgentState.IDLE,

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ShiftedClock
-from tmux_exporter.analysis.agents.hook_state import Said, Stillness, callers, hook_clue, speaker
+from tmux_exporter.analysis.agents.hook_state import (
+    LatestHook,
+    WindowActivity,
+    agents_of_callers,
+    hook_clue,
+    reporting_agent,
+)
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.agents import Agent, AgentState, StateSource, WaitingReason
 from tmux_exporter.facts.process import ProcessId
@@ -162,9 +168,9 @@ def test_a_folder_that_is_not_ours_alone_says_nothing(base: Path) -> None:
     assert reader(base / "none").read().reports == ()
 
 
-SAID = Said(at=1000.0, since=990.0, state=AgentState.WORKING, reason=None, problem="")
+SAID = LatestHook(at=1000.0, since=990.0, state=AgentState.WORKING, reason=None, problem="")
 WAITS = replace(SAID, state=AgentState.WAITING, reason=WaitingReason.PERMISSION)
-ALONE = Stillness(moved=1000.0, alone=True)
+ALONE = WindowActivity(moved=1000.0, alone=True)
 
 
 def test_a_word_is_a_clue_with_its_time() -> None:
@@ -199,7 +205,7 @@ def test_work_is_believed_while_the_window_moves_or_the_word_is_young(
     now: float, moved: float | None, believed: bool
 ) -> None:
     for alone in (True, False):
-        clue = hook_clue(SAID, "", Stillness(moved=moved, alone=alone), now)
+        clue = hook_clue(SAID, "", WindowActivity(moved=moved, alone=alone), now)
         assert (clue.state is AgentState.WORKING) is believed
 
 
@@ -216,13 +222,13 @@ def test_work_is_believed_while_the_window_moves_or_the_word_is_young(
 def test_a_question_is_believed_until_the_window_moves_on(
     moved: float | None, alone: bool, believed: bool
 ) -> None:
-    clue = hook_clue(WAITS, "", Stillness(moved=moved, alone=alone), 9000.0)
+    clue = hook_clue(WAITS, "", WindowActivity(moved=moved, alone=alone), 9000.0)
     assert (clue.state is AgentState.WAITING) is believed
 
 
 def test_idle_is_believed_as_it_is() -> None:
     idle = replace(SAID, state=AgentState.IDLE)
-    assert hook_clue(idle, "", Stillness(moved=8999.0, alone=True), 9000.0).state is AgentState.IDLE
+    assert hook_clue(idle, "", WindowActivity(moved=8999.0, alone=True), 9000.0).state is AgentState.IDLE
 
 
 def agent(root: int, *tools: int, programs: tuple[int, ...] = ()) -> Agent:
@@ -241,13 +247,13 @@ def agent(root: int, *tools: int, programs: tuple[int, ...] = ()) -> Agent:
 
 
 def test_a_hook_speaks_for_the_nearest_agent_above_it_and_a_tool_for_none() -> None:
-    spoken = callers([agent(10, 15, programs=(11,)), agent(20, 25)])
+    spoken = agents_of_callers([agent(10, 15, programs=(11,)), agent(20, 25)])
 
     def of(*ancestors: int) -> ProcessId | None:
-        return speaker([ProcessId(each, 1) for each in ancestors], spoken)
+        return reporting_agent([ProcessId(each, 1) for each in ancestors], spoken)
 
     assert of(10, 5) == of(11, 10, 5) == of(99, 98, 11, 10) == ProcessId(10, 1)
     assert of(20, 15, 10) == ProcessId(20, 1), "an agent below an agent speaks for itself"
     assert of(15, 10, 5) is None, "a subagent is a tool of its agent"
     assert of(98, 99) is None
-    assert speaker([ProcessId(10, 2)], spoken) is None, "another process of that pid"
+    assert reporting_agent([ProcessId(10, 2)], spoken) is None, "another process of that pid"

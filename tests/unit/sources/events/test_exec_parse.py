@@ -5,7 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.sources.events.exec_parse import EXEC, EXIT, Acknowledged, Ended, Started, parse, request
+from tmux_exporter.sources.events.exec_parse import EXEC, EXIT, Acknowledged, Exited, Started, parse, request
 
 
 def message(what: int, at: int, *words: int) -> bytes:
@@ -18,10 +18,10 @@ def message(what: int, at: int, *words: int) -> bytes:
 
 def test_events() -> None:
     assert list(parse(message(EXEC, 5, 11, 10))) == [Started(10, 5)]
-    assert list(parse(message(EXIT, 6, 10, 10, 256))) == [Ended(10, 6, 256)]
+    assert list(parse(message(EXIT, 6, 10, 10, 256))) == [Exited(10, 6, 256)]
     assert list(parse(message(0, 0, 1))) == [Acknowledged(1)]
     both = message(EXEC, 5, 11, 10) + message(EXIT, 6, 10, 10, 9)
-    assert list(parse(both)) == [Started(10, 5), Ended(10, 6, 9)]
+    assert list(parse(both)) == [Started(10, 5), Exited(10, 6, 9)]
 
 
 def test_what_is_no_event_of_a_program() -> None:
@@ -35,7 +35,7 @@ def test_what_is_no_event_of_a_program() -> None:
 @given(st.binary(max_size=300) | st.integers(0, 76).map(lambda n: message(EXEC, 5, 1, 1)[:n]))
 def test_nothing_makes_it_raise(data: bytes) -> None:
     for event in parse(data):
-        assert isinstance(event, Acknowledged | Started | Ended)
+        assert isinstance(event, Acknowledged | Started | Exited)
 
 
 def test_the_request_is_the_kernels() -> None:

@@ -6,7 +6,7 @@ from tmux_exporter.sources.processes.parse import (
     ARGV_LIMIT,
     VARIABLE_LIMIT,
     Stat,
-    Status,
+    StatusMemory,
     parse_argv,
     parse_boot_time,
     parse_environ,
@@ -114,7 +114,7 @@ def test_what_is_no_stat_line_is_refused(raw: bytes) -> None:
 
 
 def test_status_gives_memory_in_bytes() -> None:
-    assert parse_status(STATUS) == Status(
+    assert parse_status(STATUS) == StatusMemory(
         resident_bytes=1724 * 1024,
         anonymous_bytes=108 * 1024,
         shared_memory_bytes=12 * 1024,
@@ -130,7 +130,7 @@ def test_a_line_the_kernel_does_not_write_is_unknown_and_not_zero() -> None:
 
 
 def test_a_process_without_memory_has_no_memory_lines() -> None:
-    assert parse_status(b"Name:\tkthreadd\nKthread:\t1\nThreads:\t1\n") == Status(
+    assert parse_status(b"Name:\tkthreadd\nKthread:\t1\nThreads:\t1\n") == StatusMemory(
         resident_bytes=None, anonymous_bytes=None, shared_memory_bytes=None, swap_bytes=None
     )
 
