@@ -72,11 +72,11 @@ def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
     """Every mistake of one file, each at the line of its policy."""
     plays = [
         Play(
-            name=f"{kind}-{action}-{mode}",
-            kind=kind,
-            mode=mode,
-            actions=STOP_AND_KILL[: STOP_AND_KILL.index(action) + 1],
-            came=frozenset(),
+            f"{kind}-{action}-{mode}",
+            kind,
+            mode,
+            STOP_AND_KILL[: STOP_AND_KILL.index(action) + 1],
+            frozenset(),
         )
         for (kind, action), mode in product(REFUSED_BY_LANGUAGE, Mode)
     ]
@@ -97,13 +97,7 @@ def test_of_schedulers_only_those_that_can_do_nothing_any_more_are_ended_without
     state: SchedulerState, tmp_path: Path
 ) -> None:
     """Of some a person may end what no policy may, of others nobody may."""
-    play = Play(
-        name="ends",
-        kind=TargetKind.SCHEDULER,
-        mode=Mode.ENFORCE,
-        actions=(Action.STOP,),
-        came=frozenset(),
-    )
+    play = Play("ends", TargetKind.SCHEDULER, Mode.ENFORCE, (Action.STOP,), frozenset())
     for asks in (False, True):
         text = FILE + policy(replace(play, approvals=asks), f"state: [{state}]")
         by = BY_STATE[state]

@@ -9,7 +9,7 @@ from tmux_exporter.alerting.base.thresholds import LEVELS
 ALL = tuple(LEVELS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Planted:
     """One real fault. `labels` are those of the alert that has to fire, at each of `levels` if it has some.
 
@@ -40,9 +40,9 @@ def server(name: str) -> dict[str, str]:
 def thresholds(kind: str, what: str, how: str) -> tuple[Planted, ...]:
     return tuple(
         Planted(
-            alert=f"Tmux{owner}Near{kind}Limit",
-            fault=how,
-            labels=agent(f"{what}-{level}"),
+            f"Tmux{owner}Near{kind}Limit",
+            how,
+            agent(f"{what}-{level}"),
             levels=ALL[place:],
             quiet=ALL[:place],
         )

@@ -3,69 +3,54 @@
 from tests.support.alert_faults.planted import FLEET_ITSELF, Planted
 
 IN_HOUSE: tuple[Planted, ...] = (
-    Planted(alert="Watchdog", fault="none", ends=False),
-    Planted(alert="TmuxExporterDown", fault="an exporter killed", labels={"instance": "falling"}),
+    Planted("Watchdog", "none", ends=False),
+    Planted("TmuxExporterDown", "an exporter killed", {"instance": "falling"}),
     Planted(
-        alert="TmuxExporterRestarting",
-        fault="an exporter killed and started again four times",
-        labels={"instance": "falling"},
+        "TmuxExporterRestarting",
+        "an exporter killed and started again four times",
+        {"instance": "falling"},
         ends=False,
     ),
     Planted(
-        alert="TmuxExporterStale",
-        fault="the sampling thread of an exporter stopped (ptrace)",
-        labels={"instance": "frozen"},
+        "TmuxExporterStale", "the sampling thread of an exporter stopped (ptrace)", {"instance": "frozen"}
+    ),
+    Planted("TmuxExporterBlind", "an exporter without a file descriptor left", {"instance": "starved"}),
+    Planted(
+        "TmuxCollectorFailing",
+        "an exporter without a file descriptor left",
+        {"instance": "starved", "collector": "processes"},
+    ),
+    Planted("TmuxSamplesPartial", "a tmux server stopped", FLEET_ITSELF),
+    Planted("TmuxExporterDroppingSeries", "`limits.series: 100`", {"instance": "small"}),
+    Planted(
+        "TmuxExporterConfigRefused", "SIGHUP after a mistake was written into the file", {"instance": "small"}
     ),
     Planted(
-        alert="TmuxExporterBlind",
-        fault="an exporter without a file descriptor left",
-        labels={"instance": "starved"},
-    ),
-    Planted(
-        alert="TmuxCollectorFailing",
-        fault="an exporter without a file descriptor left",
-        labels={"instance": "starved", "collector": "processes"},
-    ),
-    Planted(alert="TmuxSamplesPartial", fault="a tmux server stopped", labels=FLEET_ITSELF),
-    Planted(alert="TmuxExporterDroppingSeries", fault="`limits.series: 100`", labels={"instance": "small"}),
-    Planted(
-        alert="TmuxExporterConfigRefused",
-        fault="SIGHUP after a mistake was written into the file",
-        labels={"instance": "small"},
-    ),
-    Planted(
-        alert="TmuxRemediatorActed",
-        fault="a scheduler for no session ended by it",
-        labels={"instance": "fleet", "policy": "acts"},
+        "TmuxRemediatorActed",
+        "a scheduler for no session ended by it",
+        {"instance": "fleet", "policy": "acts"},
         ends=False,
     ),
     Planted(
-        alert="TmuxRemediatorRefusing",
-        fault="a policy without any budget",
-        labels={"instance": "held", "policy": "spent"},
+        "TmuxRemediatorRefusing",
+        "a policy without any budget",
+        {"instance": "held", "policy": "spent"},
         ends=False,
     ),
     Planted(
-        alert="TmuxRemediatorBreakerOpen",
-        fault="a policy that believes in no match at all (`max_match`, `on_exceed: abort`)",
-        labels={"instance": "held", "policy": "startled"},
+        "TmuxRemediatorBreakerOpen",
+        "a policy that believes in no match at all (`max_match`, `on_exceed: abort`)",
+        {"instance": "held", "policy": "startled"},
         ends=False,
     ),
     Planted(
-        alert="TmuxRemediatorPoliciesRefused",
-        fault="SIGHUP after a mistake was written into its policies",
-        labels={"instance": "full"},
+        "TmuxRemediatorPoliciesRefused",
+        "SIGHUP after a mistake was written into its policies",
+        {"instance": "full"},
     ),
-    Planted(alert="TmuxRemediatorDown", fault="a remediator killed", labels={"instance": "held"}),
+    Planted("TmuxRemediatorDown", "a remediator killed", {"instance": "held"}),
+    Planted("TmuxRemediatorBlind", "the `/proc` of a remediator unmounted", {"instance": "held"}, ends=False),
     Planted(
-        alert="TmuxRemediatorBlind",
-        fault="the `/proc` of a remediator unmounted",
-        labels={"instance": "held"},
-        ends=False,
-    ),
-    Planted(
-        alert="TmuxRemediatorAuditUnhealthy",
-        fault="a state folder on a file system that is full",
-        labels={"instance": "full"},
+        "TmuxRemediatorAuditUnhealthy", "a state folder on a file system that is full", {"instance": "full"}
     ),
 )

@@ -4,85 +4,50 @@ from tests.support.alert_faults.planted import ALL, Planted, server
 from tests.support.remediator.remediation import FLEET
 
 IN_TMUX: tuple[Planted, ...] = (
-    Planted(alert="TmuxServerNotAnswering", fault="a tmux server stopped", labels=server("hung")),
+    Planted("TmuxServerNotAnswering", "a tmux server stopped", server("hung")),
+    Planted("TmuxServerEnded", "a tmux server killed with an agent in it", server("ended")),
+    Planted("TmuxServerSlow", "a tmux server stopped for 1.2 s again and again", server("slow")),
     Planted(
-        alert="TmuxServerEnded", fault="a tmux server killed with an agent in it", labels=server("ended")
-    ),
-    Planted(
-        alert="TmuxServerSlow",
-        fault="a tmux server stopped for 1.2 s again and again",
-        labels=server("slow"),
-    ),
-    Planted(
-        alert="TmuxServerNearFdLimit",
-        fault="panes opened, and the limit of the server set to one more than it has open",
-        labels=server("crowded"),
+        "TmuxServerNearFdLimit",
+        "panes opened, and the limit of the server set to one more than it has open",
+        server("crowded"),
         levels=ALL,
         ends=False,
     ),
     Planted(
-        alert="TmuxHistoryGrowing",
-        fault="a pane that is written full without end",
-        labels=server("wordy"),
+        "TmuxHistoryGrowing",
+        "a pane that is written full without end",
+        server("wordy"),
         number="1 MiB in each window: a quarter of a gigabyte would be the machine's",
         ends=False,
     ),
+    Planted("TmuxLeaksGrowing", "a process left behind by a pane each three seconds", server("leaky")),
     Planted(
-        alert="TmuxLeaksGrowing",
-        fault="a process left behind by a pane each three seconds",
-        labels=server("leaky"),
-    ),
-    Planted(
-        alert="TmuxLeakedMemory",
-        fault="a process left behind that holds 64 MiB",
-        labels=server("leaky"),
+        "TmuxLeakedMemory",
+        "a process left behind that holds 64 MiB",
+        server("leaky"),
         number="32 MiB: a gigabyte would be the machine's",
         ends=False,
     ),
+    Planted("TmuxLeakOld", "a process left behind", server("leaky"), number="10 s: a day is one", ends=False),
+    Planted("TmuxSchedulerDangling", "a scheduler for no session", server(FLEET), ends=False),
     Planted(
-        alert="TmuxLeakOld",
-        fault="a process left behind",
-        labels=server("leaky"),
-        number="10 s: a day is one",
+        "TmuxSchedulerMisdirected", "a scheduler for `wor:0`, where only `work` is", server(FLEET), ends=False
+    ),
+    Planted(
+        "TmuxSchedulerStaleGeneration",
+        "a tmux server killed and started again on the same socket",
+        server("again"),
         ends=False,
     ),
     Planted(
-        alert="TmuxSchedulerDangling", fault="a scheduler for no session", labels=server(FLEET), ends=False
-    ),
-    Planted(
-        alert="TmuxSchedulerMisdirected",
-        fault="a scheduler for `wor:0`, where only `work` is",
-        labels=server(FLEET),
+        "TmuxSchedulerServerless",
+        "a tmux server killed that a scheduler waits for",
+        server("ended"),
         ends=False,
     ),
-    Planted(
-        alert="TmuxSchedulerStaleGeneration",
-        fault="a tmux server killed and started again on the same socket",
-        labels=server("again"),
-        ends=False,
-    ),
-    Planted(
-        alert="TmuxSchedulerServerless",
-        fault="a tmux server killed that a scheduler waits for",
-        labels=server("ended"),
-        ends=False,
-    ),
-    Planted(alert="TmuxSchedulerImmortal", fault="`sleep infinity`", labels=server(FLEET), ends=False),
-    Planted(
-        alert="TmuxSchedulerOverdue",
-        fault="the sleep of a scheduler stopped",
-        labels=server(FLEET),
-        ends=False,
-    ),
-    Planted(
-        alert="TmuxSchedulerDuplicate",
-        fault="the same scheduler made twice",
-        labels=server(FLEET),
-        ends=False,
-    ),
-    Planted(
-        alert="TmuxSchedulerMissed",
-        fault="a scheduler for no session, and its time comes",
-        labels=server(FLEET),
-    ),
+    Planted("TmuxSchedulerImmortal", "`sleep infinity`", server(FLEET), ends=False),
+    Planted("TmuxSchedulerOverdue", "the sleep of a scheduler stopped", server(FLEET), ends=False),
+    Planted("TmuxSchedulerDuplicate", "the same scheduler made twice", server(FLEET), ends=False),
+    Planted("TmuxSchedulerMissed", "a scheduler for no session, and its time comes", server(FLEET)),
 )

@@ -36,7 +36,7 @@ class Meanwhile(StrEnum):
     RETURNS = "returns"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Play:
     """One policy, what it is on, and all that comes of it; `applied` is what comes of its plan.
 
@@ -78,7 +78,10 @@ DONE, WOULD = ActionOutcome.DONE, ActionOutcome.WOULD
 SURVIVED, VANISHED = ActionOutcome.SURVIVED, ActionOutcome.VANISHED
 REFUSED, FAILED = ActionOutcome.REFUSED, ActionOutcome.FAILED
 WARNED = (Action.WARN, DONE)
+STOP = (Action.STOP,)
 STOP_AND_KILL = (Action.STOP, Action.KILL)
+OBSERVE, RECOMMEND, ENFORCE = Mode.OBSERVE, Mode.RECOMMEND, Mode.ENFORCE
+AGENT = TargetKind.AGENT
 
 
 def came(**outcomes: ActionOutcome) -> Came:
@@ -89,15 +92,15 @@ def came(**outcomes: ActionOutcome) -> Came:
 def _quiet(kind: TargetKind, mode: Mode) -> Play:
     """Every step that ends nothing, on a target that all of these share."""
     has_process = kind in METHODS
-    taken = WOULD if mode is Mode.OBSERVE else DONE if has_process else VANISHED
+    taken = WOULD if mode is OBSERVE else DONE if has_process else VANISHED
     # A server has no session whose clients could be told.
-    message = WOULD if mode is Mode.OBSERVE else VANISHED if kind is TargetKind.SERVER else DONE
+    message = WOULD if mode is OBSERVE else VANISHED if kind is TargetKind.SERVER else DONE
     return Play(
-        name=f"{kind}-quiet-{mode}".replace("_", "-"),
-        kind=kind,
-        mode=mode,
-        actions=(Action.WARN, Action.SNAPSHOT, *LATER),
-        came=frozenset(
+        f"{kind}-quiet-{mode}".replace("_", "-"),
+        kind,
+        mode,
+        (Action.WARN, Action.SNAPSHOT, *LATER),
+        frozenset(
             {WARNED, (Action.WARN, message), (Action.SNAPSHOT, taken), *((each, REFUSED) for each in LATER)}
         ),
         refusals=frozenset({Refusal.UNAVAILABLE}),
@@ -108,145 +111,110 @@ def _quiet(kind: TargetKind, mode: Mode) -> Play:
 def _endings(kind: TargetKind) -> Iterator[Play]:
     """A stop that is enough, and one that is not, in each mode."""
     name = kind.replace("_", "-")
-    for actions, target in (((Action.STOP,), Target.CALM), (STOP_AND_KILL, Target.DEAF)):
+    for actions, target in ((STOP, Target.CALM), (STOP_AND_KILL, Target.DEAF)):
         ends = came(stop=DONE) if target is Target.CALM else came(stop=SURVIVED, kill=DONE)
         words = "stop done" if target is Target.CALM else "stop survived, kill done"
         for mode, outcomes in (
-            (Mode.OBSERVE, came(stop=WOULD)),
-            (Mode.RECOMMEND, came(stop=WOULD)),
-            (Mode.ENFORCE, ends),
+            (OBSERVE, came(stop=WOULD)),
+            (RECOMMEND, came(stop=WOULD)),
+            (ENFORCE, ends),
         ):
             yield Play(
-                name=f"{name}-{actions[-1]}-{mode}",
-                kind=kind,
-                mode=mode,
-                actions=actions,
-                came=outcomes,
+                f"{name}-{actions[-1]}-{mode}",
+                kind,
+                mode,
+                actions,
+                outcomes,
                 target=target,
-                applied=words if mode is Mode.RECOMMEND else "",
+                applied=words if mode is RECOMMEND else "",
             )
 
 
 SLOW = 2.5
 """Seconds for which a deaf agent is waited for, while the targets of the plays after it change."""
 
-SLOW_PLAY = Play(
-    name="slow",
-    kind=TargetKind.AGENT,
-    mode=Mode.ENFORCE,
-    actions=(Action.STOP,),
-    came=came(stop=SURVIVED),
-    target=Target.DEAF,
-    grace=SLOW,
-)
-STARVED_PLAY = Play(
-    name="starved",
-    kind=TargetKind.AGENT,
-    mode=Mode.ENFORCE,
-    actions=(Action.STOP,),
-    came=came(stop=SURVIVED),
-    target=Target.DEAF,
-    grace=SLOW,
-)
+SLOW_PLAY = Play("slow", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Target.DEAF, grace=SLOW)
+STARVED_PLAY = Play("starved", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Target.DEAF, grace=SLOW)
 """While it is waited for, the remediator is left without a descriptor to open."""
 
 _AFTER_SLOW = (
     SLOW_PLAY,
+    Play("stop-vanished", AGENT, ENFORCE, STOP, came(stop=VANISHED), meanwhile=Meanwhile.ENDS),
     Play(
-        name="stop-vanished",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.STOP,),
-        came=came(stop=VANISHED),
+        "snapshot-vanished",
+        AGENT,
+        ENFORCE,
+        (Action.SNAPSHOT,),
+        came(snapshot=VANISHED),
         meanwhile=Meanwhile.ENDS,
     ),
     Play(
-        name="snapshot-vanished",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.SNAPSHOT,),
-        came=came(snapshot=VANISHED),
-        meanwhile=Meanwhile.ENDS,
-    ),
-    Play(
-        name="stop-refused",
-        kind=TargetKind.SCHEDULER,
-        mode=Mode.ENFORCE,
-        actions=(Action.STOP,),
-        came=came(stop=REFUSED),
+        "stop-refused",
+        TargetKind.SCHEDULER,
+        ENFORCE,
+        STOP,
+        came(stop=REFUSED),
         refusals=frozenset({Refusal.CHANGED}),
         meanwhile=Meanwhile.RETURNS,
     ),
     Play(
-        name="warn-failed",
-        kind=TargetKind.PANE,
-        mode=Mode.ENFORCE,
-        actions=(Action.WARN,),
-        came=frozenset({WARNED, (Action.WARN, FAILED)}),
+        "warn-failed",
+        TargetKind.PANE,
+        ENFORCE,
+        (Action.WARN,),
+        frozenset({WARNED, (Action.WARN, FAILED)}),
         target=Target.HUNG,
     ),
     Play(
-        name="crowd",
-        kind=TargetKind.PANE,
-        mode=Mode.ENFORCE,
-        actions=(Action.WARN,),
-        came=frozenset({WARNED, (Action.WARN, REFUSED)}),
+        "crowd",
+        TargetKind.PANE,
+        ENFORCE,
+        (Action.WARN,),
+        frozenset({WARNED, (Action.WARN, REFUSED)}),
         target=Target.CROWD,
     ),
     STARVED_PLAY,
-    Play(
-        name="snapshot-failed",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.SNAPSHOT,),
-        came=came(snapshot=FAILED),
-    ),
-    Play(
-        name="stop-failed",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.STOP,),
-        came=came(stop=FAILED),
-    ),
+    Play("snapshot-failed", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=FAILED)),
+    Play("stop-failed", AGENT, ENFORCE, STOP, came(stop=FAILED)),
 )
 
 PLAYS: tuple[Play, ...] = (
-    *(_quiet(kind, mode) for kind in KINDS for mode in (Mode.OBSERVE, Mode.RECOMMEND, Mode.ENFORCE)),
+    *(_quiet(kind, mode) for kind in KINDS for mode in (OBSERVE, RECOMMEND, ENFORCE)),
     *(play for kind in METHODS for play in _endings(kind)),
     Play(
-        name="asks-first",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.STOP,),
-        came=frozenset(),
+        "asks-first",
+        AGENT,
+        ENFORCE,
+        STOP,
+        frozenset(),
         refusals=frozenset({Refusal.APPROVAL}),
         approvals=True,
         applied="stop done",
     ),
     Play(
-        name="apply-vanished",
-        kind=TargetKind.AGENT,
-        mode=Mode.RECOMMEND,
-        actions=(Action.STOP,),
-        came=came(stop=WOULD),
+        "apply-vanished",
+        AGENT,
+        RECOMMEND,
+        STOP,
+        came(stop=WOULD),
         meanwhile=Meanwhile.ENDS,
         applied="stop vanished",
     ),
     Play(
-        name="apply-refused",
-        kind=TargetKind.AGENT,
-        mode=Mode.RECOMMEND,
-        actions=(Action.STOP,),
-        came=came(stop=WOULD),
+        "apply-refused",
+        AGENT,
+        RECOMMEND,
+        STOP,
+        came(stop=WOULD),
         meanwhile=Meanwhile.HELD,
         applied="stop refused",
     ),
     Play(
-        name="kill-survived",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=STOP_AND_KILL,
-        came=came(stop=SURVIVED, kill=SURVIVED),
+        "kill-survived",
+        AGENT,
+        ENFORCE,
+        STOP_AND_KILL,
+        came(stop=SURVIVED, kill=SURVIVED),
         target=Target.STUCK,
     ),
     *_AFTER_SLOW,
@@ -266,8 +234,8 @@ def _late(name: str, kill: ActionOutcome, **changes: Any) -> Play:
     }
     return Play(
         name=f"late-{name}",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
+        kind=AGENT,
+        mode=ENFORCE,
         actions=STOP_AND_KILL,
         **(given | changes),
     )
@@ -298,11 +266,11 @@ LATE_PLAYS = (
 
 UNRECORDED_PLAYS = (
     Play(
-        name="unrecorded",
-        kind=TargetKind.AGENT,
-        mode=Mode.ENFORCE,
-        actions=(Action.WARN, Action.SNAPSHOT, Action.STOP),
-        came=frozenset({WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, stop=REFUSED)}),
+        "unrecorded",
+        AGENT,
+        ENFORCE,
+        (Action.WARN, Action.SNAPSHOT, Action.STOP),
+        frozenset({WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, stop=REFUSED)}),
         refusals=frozenset({Refusal.AUDIT}),
     ),
 )
