@@ -1,11 +1,12 @@
 """The bench runs from beginning to end at its smallest size. What it measures is never asserted here."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.processes.run_text import run_text
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -14,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.mark.timeout(600)
 def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "run", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=560)
+    done = run_text(command, cwd=REPOSITORY, timeout=560)
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "performance.json").read_text())
     (fleet,) = result["fleets"]

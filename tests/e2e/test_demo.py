@@ -13,6 +13,7 @@ from typing import Any
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
 from tests.support.programs.demo import belongings
 from tests.support.programs.up import LOOPBACK, Up, get, listening, query
@@ -120,7 +121,7 @@ def servers_without_window(up: Up) -> list[int]:
 
     pids = wait_for(running, "the servers run")
     subprocess.run([*tmux, "kill-window", "-t", "web-shop:Preview"], check=True)
-    listed = subprocess.run([*tmux, "list-windows", "-a"], check=True, capture_output=True, text=True)
+    listed = run_text([*tmux, "list-windows", "-a"], check=True)
     assert "Preview" not in listed.stdout
     assert running() == pids
     return pids

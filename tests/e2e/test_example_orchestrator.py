@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.tmux_argv import Client, read_client
@@ -74,14 +74,7 @@ def test_the_example_is_told_as_it_was(
     config.write_text("operations:\n  watch_commands: true\n")
     exporter = start_exporter("--config", str(config))
 
-    done = subprocess.run(
-        [sys.executable, str(ORCHESTRATOR), "--rounds", str(ROUNDS)],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run_text([sys.executable, str(ORCHESTRATOR), "--rounds", str(ROUNDS)], env=environ, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     outside: dict[str, list[float]] = defaultdict(list)
     failed: Counter[str] = Counter()

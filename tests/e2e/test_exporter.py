@@ -14,6 +14,7 @@ import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone, server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
@@ -173,9 +174,7 @@ def test_hostile_names_are_one_series_each_and_run_nothing(
         # A session is made under a plain name and renamed with its format characters doubled: made with the
         # name itself, tmux would run `#(…)` before we ever see it.
         made = [*base, "new-session", "-d", "-P", "-F", "#{session_id}", "-s", key, "-c", str(cwd)]
-        session = subprocess.run(
-            [*made, "sleep 3600"], check=True, capture_output=True, text=True
-        ).stdout.strip()
+        session = run_text([*made, "sleep 3600"], check=True).stdout.strip()
         escaped = name.replace("#", "##")
         subprocess.run([*base, "rename-session", "-t", session, "--", escaped], check=True)
         subprocess.run([*base, "rename-window", "-t", session, "--", escaped], check=True)

@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ import libtmux
 import pytest
 
 from tests.support.gates.leaking import LEAKS, VARIABLE
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
@@ -116,7 +116,7 @@ def test_nothing_of_what_agents_say_is_told(
 
     def run(*arguments: str) -> str:
         command = [sys.executable, "-m", "tmux_exporter", *arguments, "--config", str(config)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
+        done = run_text(command, env=environ)
         assert NAME in done.stdout or DRAWS in done.stdout, done
         return done.stdout + done.stderr
 

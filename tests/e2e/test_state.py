@@ -11,6 +11,7 @@ from typing import NamedTuple
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tests.support.web import exposition
@@ -45,7 +46,7 @@ class Fleet:
         """An agent in a window of this name; the window's id."""
         command = f"{self._claude} 3600; exec sleep 3600"
         made = [*self._tmux, "new-window", "-d", "-t", "=main:", "-n", name, "-PF", "#{window_id}", command]
-        return subprocess.run(made, check=True, capture_output=True, text=True).stdout.strip()
+        return run_text(made, check=True).stdout.strip()
 
     def rename(self, window: str, name: str) -> None:
         """By a file, which takes names of any length."""

@@ -15,6 +15,7 @@ import libtmux
 import pytest
 
 from tests.support.pages.markdown import REPOSITORY
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
 from tests.support.programs.up import LOOPBACK, PREFERRED_PORT, Up, children_of, get, listening, query
 from tests.support.wait import wait_for
@@ -76,9 +77,7 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
 
     metrics = get(f"{page}metrics")
     assert exposition.problems(metrics) == []
-    lint = subprocess.run(
-        ["promtool", "check", "metrics"], input=metrics, text=True, capture_output=True, check=False
-    )
+    lint = run_text(["promtool", "check", "metrics"], input=metrics)
     assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
     assert "tmux" in get(page)
     ours = {str(rule["alert"]) for rule in rules.alerts(Scope(thresholds=thresholds.load()))}

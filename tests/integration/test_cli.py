@@ -17,6 +17,7 @@ from typing import IO, Any
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
@@ -107,13 +108,7 @@ def test_check_config_reads_what_another_program_writes(tmp_path: Path, program:
         file = file.with_name("policies.yml")
     line = 'exec "$1" -m "$2" check-config <(cat "$3"; echo "$4")'
     for more, status in (("", 0), ("nonsense: 1", 2)):
-        done = subprocess.run(
-            ["bash", "-c", line, "bash", sys.executable, program, str(file), more],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_text(["bash", "-c", line, "bash", sys.executable, program, str(file), more])
         assert done.returncode == status, done
         assert ("'nonsense'" in done.stderr) == bool(more), done
 
@@ -442,14 +437,7 @@ def test_a_full_disk_is_one_line(run: Run, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("closed", [">&-", "<&-", "<&- >&-"])
 def test_a_closed_stream_is_an_empty_one(tmp_path: Path, closed: str) -> None:
     words = f'"{sys.executable}" -m tmux_exporter once --format json {closed}'
-    done = subprocess.run(
-        ["sh", "-c", words],
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_text(["sh", "-c", words], env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
     assert bool(done.stdout) == (">&-" not in closed)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.tmux_argv import read_client
 from tmux_exporter.base.clock import SystemClock
@@ -201,7 +202,7 @@ for _ in range(3):
 
 def test_one_line_where_the_kernel_refuses() -> None:
     command = ["unshare", "--user", "--net", "--map-root-user", sys.executable, "-c", REFUSED]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = run_text(command)
     if done.returncode and "unshare" in done.stderr:
         pytest.skip(f"no user namespaces here: {done.stderr.strip()}")
     line, *rest = done.stdout.splitlines()

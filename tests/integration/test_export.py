@@ -15,6 +15,7 @@ import yaml
 
 from tests.support.alerts.files import ALERTS, run
 from tests.support.alerts.promql import selected
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process
 from tests.support.programs.units import verified
 from tests.support.wait import wait_for
@@ -29,7 +30,7 @@ NAMES = {str(rule["alert"]) for rule in alerts(Scope(thresholds=load()))}
 
 def export(kind: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tmux_exporter", "export", kind, "--out", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return run_text(command)
 
 
 def exported(kind: str, folder: Path, *arguments: str) -> Path:
@@ -140,7 +141,7 @@ def test_units_start_a_link_as_it_was_called_and_say_its_path_as_systemd_reads_i
         assert "/a $b 100%%/tmux-" in path.read_text()
     quoted = odd.rename(tmp_path / "it's")
     command[0] = quoted / "tmux-exporter"
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    done = run_text(command)
     assert (
         done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "install it elsewhere" in done.stderr
     )
@@ -154,9 +155,7 @@ def test_policies_are_checked_and_observed_with(
     policies = folder / "policies.yml"
     assert policies.stat().st_mode & 0o022 == 0
     remediator: list[str | Path] = [sys.executable, "-m", "tmux_exporter.cli.remediator"]
-    checked = subprocess.run(
-        [*remediator, "check-config", policies], capture_output=True, text=True, timeout=60, check=False
-    )
+    checked = run_text([*remediator, "check-config", policies])
     assert (checked.returncode, checked.stderr) == (0, "")
     home = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(socket_dir.parent)}
     log = tmp_path / "run.log"

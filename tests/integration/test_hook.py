@@ -10,6 +10,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
@@ -148,10 +149,8 @@ def test_a_heap_of_old_words_is_swept(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = run_text(
         [sys.executable, "-X", "importtime", "-m", "tmux_exporter", "hook", "idle"],
-        capture_output=True,
-        text=True,
         check=True,
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
     )
@@ -173,7 +172,7 @@ def test_doctor_prints_what_every_agent_needs_and_changes_nothing(tmp_path: Path
     command = [sys.executable, "-m", "tmux_exporter", "doctor", "--hooks"]
     done = subprocess.run([*command, "--json"], capture_output=True, check=True, env=environ)
     told = json.loads(done.stdout)
-    text = subprocess.run(command, capture_output=True, check=True, text=True, env=environ).stdout
+    text = run_text(command, check=True, env=environ).stdout
     assert "Nothing was changed." in text
     assert list(tmp_path.iterdir()) == []
     assert set(told["programs"]) == {"claude", "codex", "gemini"}

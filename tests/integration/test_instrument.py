@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.facts.operations import OperationLoss
@@ -281,12 +282,8 @@ def test_without_an_exporter_nothing_happens(tmp_path: Path, case: str) -> None:
             pytest.skip("only root can give a folder to another user")
         os.chown(folder, 65534, 65534)
     made = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", ALONE],
-            env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-            check=True,
-            capture_output=True,
-            text=True,
+        run_text(
+            [sys.executable, "-c", ALONE], env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, check=True
         ).stdout
     )
     assert made == {"tried": 1 if case == "dead socket" else 0, "succeeded": True, "memory": None}

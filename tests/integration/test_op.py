@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.reporters.op_arguments import WrongUseError, parse
@@ -320,10 +321,8 @@ def test_options_are_read() -> None:
 
 
 def test_nothing_heavy_is_imported_before_the_command(listener: OpListener) -> None:
-    done = subprocess.run(
+    done = run_text(
         [sys.executable, "-X", "importtime", "-m", "tmux_exporter", "op", "recovery", "--", "true"],
-        capture_output=True,
-        text=True,
         check=True,
         env=listener.environ(),
     )

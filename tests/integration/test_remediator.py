@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
 from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, counted, running_fleet, stops
 from tests.support.wait import wait_for
@@ -386,13 +387,8 @@ def start(fleet: Fleet) -> Iterator[Callable[..., Program]]:
 
 
 def command(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments],
-        env=fleet.environ,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    return run_text(
+        [sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments], env=fleet.environ, timeout=30
     )
 
 

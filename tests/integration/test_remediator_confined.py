@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
 from tests.support.programs.units import REMEDIATOR, service_of
 from tests.support.wait import wait_for
@@ -26,13 +27,7 @@ ORPHAN = "nohup bash -c 'sleep 20000 && tmux send-keys -t gone:0 hi Enter' >/dev
 
 def test_the_unit_leaves_it_next_to_nothing() -> None:
     assert shutil.which("systemd-analyze"), "systemd-analyze is missing; install it: apt-get install systemd"
-    done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(REMEDIATOR)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_text(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(REMEDIATOR)])
     found = re.search(r"Overall exposure level for .*: ([0-9.]+)", done.stdout)
     assert found, done
     assert float(found[1]) <= EXPOSED_AT_MOST
@@ -86,15 +81,7 @@ class Confined:
         raise AssertionError(f"no Python that uid {self.uid} can start has what it needs: {said}")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            (*self._prefix, *command),
-            env=self.environ,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_text((*self._prefix, *command), env=self.environ, cwd="/")
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         with (self.base / "log").open("wb") as log:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
 from tests.support.remediator.policies import HEAD, write
 from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
@@ -251,7 +252,7 @@ def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> N
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = (sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments)
-        return subprocess.run(command, env=fleet.environ, capture_output=True, text=True, check=False)
+        return run_text(command, env=fleet.environ)
 
     done = run("plan", *flags, "--interval", "300ms", "--out", str(out))
     assert (done.returncode, done.stdout) == (0, "nothing to end\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.remediator.policies import HEAD, write
 from tests.support.wait import wait_for
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_STATUS
@@ -114,9 +115,7 @@ def test_policies_are_read_again_and_a_mistake_changes_nothing(remediator: Runni
 
 
 def test_a_second_one_is_refused_in_one_line_with_the_mend(remediator: Running) -> None:
-    second = subprocess.run(
-        remediator.command, env=remediator.environ, capture_output=True, text=True, timeout=120, check=False
-    )
+    second = run_text(remediator.command, env=remediator.environ, timeout=120)
     holder = f"a remediator already runs: pid {remediator.process.pid}, which observes; "
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
     assert f"{holder}end that one first" in second.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.isolation.namespace import in_namespace
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
@@ -140,14 +141,7 @@ def in_the_zoo(zoo: Zoo, base: Path) -> None:
     assert ended == orphans, {pid: each for pid, each in zoo.pids.items() if each in ended - orphans}
     assert screens(zoo) == shown, "no key has arrived in any pane"
     replay = (*REMEDIATOR, "audit", "--replay")
-    done = subprocess.run(
-        replay,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_text(replay, env=environ)
     assert (done.returncode, done.stderr) == (0, ""), done
 
 

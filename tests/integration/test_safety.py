@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.gates.mutants import MUTANTS, VARIABLE
+from tests.support.processes.run_text import run_text
 from tmux_exporter.remediator.decide import last_checks, vetoes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,7 +66,7 @@ def proven(promise: Promise, mutant: str) -> subprocess.CompletedProcess[str]:
     chosen = (
         [f"{promise.file}::{promise.test}"] if promise.test else [promise.file, "-k", f"{_name(promise)}-"]
     )
-    return subprocess.run(
+    return run_text(
         [
             sys.executable,
             "-m",
@@ -80,10 +81,7 @@ def proven(promise: Promise, mutant: str) -> subprocess.CompletedProcess[str]:
         ],
         cwd=REPOSITORY,
         env={**os.environ, VARIABLE: mutant},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
 
 

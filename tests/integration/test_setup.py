@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
+
 ROOT = Path(__file__).parents[2]
 NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs none of this\n"
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
@@ -42,12 +44,9 @@ def set_up(
         (programs / "id").chmod(0o755)
     if sudo is not None:
         (programs / "sudo").symlink_to(sudo)
-    return subprocess.run(
+    return run_text(
         [programs / "sh", checkout / "deploy" / "setup", purpose, *words],
         env={"PATH": str(programs), **environ},
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.tmux import checks
 from tests.support.tmux.hostile import received, start
 from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
@@ -319,7 +320,7 @@ def ask_as_nobody(path: Path, uid: int) -> str:
         " transport='socket', clock=SystemClock())[0].failure)"
     )
     command = [sys.executable, "-c", program, str(REPOSITORY), str(path), str(uid)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return run_text(command, check=True).stdout.strip()
 
 
 def test_a_socket_that_may_not_be_opened(server: TmuxUnderTest) -> None:

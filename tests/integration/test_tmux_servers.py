@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ShiftedClock
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
 from tests.support.tmux import hostile
 from tests.support.wait import wait_for
@@ -38,7 +39,7 @@ TIMEOUT = 1.0
 def tmux(*arguments: str) -> str:
     """Run a tmux client; what it printed."""
     command = ["tmux", "-f", "/dev/null", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
+    return run_text(command, check=True, timeout=20).stdout
 
 
 @dataclass
@@ -276,7 +277,7 @@ def test_a_server_started_inside_a_pane_is_a_server_of_its_own(machine: Machine)
 
     def asked() -> str:
         command = ["tmux", "-S", str(inner), "display-message", "-p", "#{pid}"]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=20).stdout
+        return run_text(command, timeout=20).stdout
 
     inner_pid = int(wait_for(asked, "the inner server answers"))
     machine.pids.append(inner_pid)

@@ -11,6 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
@@ -179,7 +180,7 @@ def test_it_stops_and_goes_on_as_any_program_does(server: libtmux.Server, top: S
 def run(base: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "XDG_RUNTIME_DIR": str(base), "XDG_STATE_HOME": str(base), "COLUMNS": "80"}
     command = [sys.executable, "-m", "tmux_exporter", "top", "--sampling.interval", "1s", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    return run_text(command, env=environ, timeout=100)
 
 
 def test_once_and_json_have_rates(server: libtmux.Server, tmp_path: Path) -> None:

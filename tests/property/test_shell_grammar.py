@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.processes.run_text import run_text
 from tmux_exporter.analysis.schedulers.send_keys import Send
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, read_script
 from tmux_exporter.analysis.schedulers.shell_lexer import lex
@@ -119,7 +120,7 @@ def test_what_runs_where_nothing_fails_is_what_a_real_shell_runs(shell: str, joi
         program += "sleep 5" + "".join(sends) + "; echo\n"
     # Functions stand for the programs: the words are the same, and nobody waits.
     stubs = "sleep() { :; }\ntmux() { printf '%s ' \"$3\"; }\n"
-    done = subprocess.run([shell], input=stubs + program, capture_output=True, text=True, check=True)
+    done = run_text([shell], input=stubs + program, check=True)
     assert [line.strip() for line in done.stdout.split("\n")[:-1]] == expected
 
 

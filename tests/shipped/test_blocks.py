@@ -21,6 +21,7 @@ from tests.support.alerts.files import RULES
 from tests.support.isolation.namespace import in_namespace
 from tests.support.pages.markdown import REPOSITORY, Block, all_blocks
 from tests.support.pages.page_trials import CANNOT, Trial, is_listed, trial
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.remediator.policies import HEAD, write
 from tests.support.scenes.main_job import program
@@ -103,9 +104,7 @@ def prometheus_problem(block: Block, folder: Path) -> str:
     """Why Prometheus does not do what a block promises."""
     file = folder / "prometheus.yml"
     file.write_text(block.text.replace("/path/to/", f"{REPOSITORY}/"))
-    checked = subprocess.run(
-        [program("promtool"), "check", "config", file], capture_output=True, text=True, check=False
-    )
+    checked = run_text([program("promtool"), "check", "config", file])
     if checked.returncode:
         return checked.stdout + checked.stderr
     server = prometheus.start_prometheus(program("prometheus"), folder, file.read_text())
@@ -169,7 +168,7 @@ def observe(policies: Path, home: Path) -> None:
 
 def check_config(module: str, file: Path) -> None:
     words = (sys.executable, "-m", module, "check-config", str(file))
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = run_text(words)
     assert done.returncode == 0, done.stderr
 
 
@@ -198,11 +197,8 @@ def test_the_operations_of_the_page_are_reported(
 ) -> None:
     (block,) = (each for each in tried_by(Trial.PYTHON) if each.page.name == "operations.md")
     exporter = start_exporter()
-    done = subprocess.run(
+    done = run_text(
         (sys.executable, "-c", ORCHESTRATOR.format(block=block.text)),
-        capture_output=True,
-        text=True,
-        check=False,
         env={**os.environ, "XDG_RUNTIME_DIR": str(exporter.runtime)},
     )
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pages.markdown import REPOSITORY, blocks
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 
 PAGE = Path("docs/runbooks/TmuxExporterDown.md")
@@ -20,13 +20,7 @@ PATIENCE = 30
 
 def shown(command: str, exporter: Exporter) -> tuple[int, str]:
     address = exporter.url.removeprefix("http://").rstrip("/")
-    done = subprocess.run(
-        ("sh", "-c", command.replace("127.0.0.1:10077", address)),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_text(("sh", "-c", command.replace("127.0.0.1:10077", address)), timeout=PATIENCE)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.wheel import build_wheel
 from tmux_exporter.base.shipped_files import shipped
@@ -81,7 +82,7 @@ def test_an_installation_that_is_not_whole_says_so(wheel: Path, tmp_path: Path) 
     ]
     folder.rename(tmp_path / "away")
     try:
-        done = subprocess.run(command, cwd=wheel, check=False, capture_output=True, text=True, timeout=60)
+        done = run_text(command, cwd=wheel)
     finally:
         (tmp_path / "away").rename(folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1), done

@@ -11,10 +11,11 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.support.processes.run_text import run_text
 
 RELEASES = {"3.1c": "bullseye", "3.3a": "bookworm", "3.5a": "trixie", "3.7c": "forky", "3.8": "sid"}
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -50,7 +51,7 @@ def installed_tmux() -> Path:
 
 def tmux_version(program: Path) -> str:
     """What `tmux -V` says, its last word: some builds print their own name first."""
-    result = subprocess.run([program, "-V"], capture_output=True, text=True, check=False)
+    result = run_text([program, "-V"])
     return result.stdout.split()[-1] if result.stdout.split() else ""
 
 
@@ -60,9 +61,7 @@ def _cache() -> Path:
 
 
 def _run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    result = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False
-    )
+    result = run_text(command, cwd=cwd, env={**os.environ, **(env or {})})
     if result.returncode != 0:
         said = (result.stderr or result.stdout).strip().splitlines()
         raise GetTmuxError(f"{Path(command[0]).name} {command[1]} failed: {said[-1] if said else 'no word'}")

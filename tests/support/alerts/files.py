@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from tests.support.alerts.promql import selected
+from tests.support.processes.run_text import run_text
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import Thresholds, load
 from tmux_exporter.alerting.rules import rule_file
@@ -38,7 +38,7 @@ def shipped() -> dict[str, list[dict[str, Any]]]:
 
 def run(*arguments: str | Path) -> tuple[int, str]:
     """A program's exit status and all that it wrote."""
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=False)
+    done = run_text(arguments, timeout=100)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -73,9 +73,7 @@ def _suites() -> list[tuple[Path, dict[str, Any]]]:
 
 def _passed(files: list[Path]) -> set[Path]:
     """Those of these files whose tests all pass."""
-    done = subprocess.run(
-        ["promtool", "test", "rules", *files], capture_output=True, text=True, timeout=850, check=False
-    )
+    done = run_text(["promtool", "test", "rules", *files], timeout=850)
     assert len(re.findall(r"^Unit Testing:", done.stdout, re.MULTILINE)) == len(files), done.stderr
     return {
         Path(each) for each in re.findall(r"^Unit Testing:  (\S+)\n  SUCCESS$", done.stdout, re.MULTILINE)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.isolation import namespace
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 
 _INSIDE = "--inside"
@@ -129,9 +130,7 @@ def _sees_all_of_it() -> bool:
 
 def _do(environ: Mapping[str, str], socket: str, *words: str) -> str:
     command = ["tmux", "-f", "/dev/null", "-L", socket, *words]
-    return subprocess.run(
-        command, env=dict(environ), check=True, capture_output=True, text=True, timeout=30
-    ).stdout
+    return run_text(command, env=dict(environ), check=True, timeout=30).stdout
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What the words of a page may name: flags, variables, paths, metrics, alerts, settings, decisions."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -13,6 +12,7 @@ from tests.support.alerts.files import shipped
 from tests.support.alerts.promised import catalogued, labels, there
 from tests.support.alerts.promql import named_labels, selected
 from tests.support.pages.markdown import REPOSITORY
+from tests.support.processes.run_text import run_text
 from tmux_exporter.cli.exporter import cli
 from tmux_exporter.cli.remediator import cli as remediator_cli
 from tmux_exporter.config.build import section_classes
@@ -95,12 +95,7 @@ def flags_of(program: str, name: str) -> frozenset[str] | None:
     if isinstance(command, click.Group):
         return frozenset().union(*(flags_of(program, f"{name} {each}") or () for each in command.commands))
     if name in ("op", "hook"):
-        done = subprocess.run(
-            (sys.executable, "-m", "tmux_exporter", name, "--help"),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run_text((sys.executable, "-m", "tmux_exporter", name, "--help"), check=True)
         return frozenset(re.findall(r"^ +(?:-h, )?(--[a-z.-]+)", done.stdout, re.MULTILINE))
     with click.Context(command, info_name=name) as context:
         return frozenset(_FLAG.findall(command.get_help(context)))
@@ -110,13 +105,11 @@ def flags_of(program: str, name: str) -> frozenset[str] | None:
 def flags_of_module(module: str) -> frozenset[str]:
     """The flags of which `python -m MODULE --help` tells, those of its sub-commands included."""
     words = (sys.executable, "-m", module)
-    told = subprocess.run((*words, "--help"), capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    told = run_text((*words, "--help"), cwd=REPOSITORY)
     names = re.search(r"\{([a-z,]+)\}", told.stdout)
     text = told.stdout
     for name in names[1].split(",") if names else ():
-        more = subprocess.run(
-            (*words, name, "--help"), capture_output=True, text=True, check=False, cwd=REPOSITORY
-        )
+        more = run_text((*words, name, "--help"), cwd=REPOSITORY)
         text += more.stdout
     return frozenset(_FLAG.findall(text))
 

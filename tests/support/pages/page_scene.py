@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tests.support.alerts.watched import agent_command
 from tests.support.isolation.namespace import private_copies
 from tests.support.pages.markdown import REPOSITORY
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 
 SCRIPTS = ("send-claude-message.sh", "schedule_with_note.sh", "restart-agent.sh", "serve")
@@ -113,7 +114,7 @@ class PageScene:
         assert "%3" in self.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
 
     def tmux(self, *words: str) -> str:
-        done = subprocess.run(("tmux", *words), env=self.environ, capture_output=True, text=True, check=True)
+        done = run_text(("tmux", *words), env=self.environ, check=True)
         return done.stdout.strip()
 
     def read(self, name: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.alerts.watched import Watched, agent_command
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process
 from tests.support.remediator.policies import SHIPPED
 from tests.support.remediator.policies import write as write_policies
@@ -147,12 +148,8 @@ class RunbookScene:
 
     def run(self, command: str) -> Answer:
         """Run a line of shell; every part of a pipe has to do well."""
-        done = subprocess.run(
+        done = run_text(
             ("bash", "-o", "pipefail", "-c", command),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
             env=self.environ,
             cwd=self.home,
             stdin=subprocess.DEVNULL,

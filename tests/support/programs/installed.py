@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.isolation.leftovers import end_carrying
+from tests.support.processes.run_text import run_text
 from tests.support.programs.wheel import build_wheel
 
 WHEELS = Path(__file__).parents[3] / ".venv" / "wheels"
@@ -35,15 +36,8 @@ class Installed:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command to its end, started in the home; `tmux-exporter` is the installed one."""
-        return subprocess.run(
-            (*self.prefix, *words),
-            env=self.environ,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        return run_text(
+            (*self.prefix, *words), env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL, timeout=120
         )
 
     def start(self, log: Path, *words: str) -> subprocess.Popen[bytes]:
@@ -97,7 +91,7 @@ def _for_somebody(base: Path) -> Installed:
 
 
 def _checked(*words: str) -> None:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=400, check=False)
+    done = run_text(words, timeout=400)
     assert done.returncode == 0, f"{words}: {done.stderr}"
 
 

@@ -1,11 +1,11 @@
 """The exporter's side of reported operations alone, and programs that report theirs to it."""
 
 import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.operations import Operations
 from tmux_exporter.analysis.operations.reporters import GRACE
@@ -74,13 +74,8 @@ class OpListener:
 
     def run(self, program: str, *arguments: str, timeout: float = 60) -> str:
         """Run a Python program that reports here; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(program), *arguments],
-            env=self.environ(),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
+        done = run_text(
+            [sys.executable, "-c", textwrap.dedent(program), *arguments], env=self.environ(), timeout=timeout
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

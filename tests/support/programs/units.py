@@ -2,8 +2,9 @@
 
 import configparser
 import os
-import subprocess
 from pathlib import Path
+
+from tests.support.processes.run_text import run_text
 
 UNITS = Path(__file__).parents[3] / "deploy" / "systemd"
 EXPORTER = UNITS / "tmux-exporter.service"
@@ -21,12 +22,8 @@ def service_of(unit: Path) -> configparser.SectionProxy:
 def verified(unit: Path, home: Path) -> list[str]:
     """What systemd has to say against a unit as it stands there, for a user with that home."""
     manager = "--user" if unit.name == EXPORTER.name else "--system"
-    done = subprocess.run(
+    done = run_text(
         ["systemd-analyze", manager, "verify", "--man=no", str(unit)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
         env={**os.environ, "HOME": str(home), "XDG_RUNTIME_DIR": str(home)},
     )
     return [line for line in done.stderr.splitlines() if unit.stem in line]

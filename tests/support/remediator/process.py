@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_PLAN, REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus
@@ -19,9 +20,7 @@ Actions = dict[tuple[Action, ActionOutcome], int]
 
 def command(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one command of it to its end."""
-    return subprocess.run(
-        (*PROGRAM, *arguments), env=environ, capture_output=True, text=True, timeout=120, check=False
-    )
+    return run_text((*PROGRAM, *arguments), env=environ, timeout=120)
 
 
 class RemediatorProcess:

@@ -1,7 +1,6 @@
 """Real tmux servers with real processes in them, read and attributed sample by sample."""
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.clock import ShiftedClock
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.ownership.attribution import attribute
@@ -45,7 +45,7 @@ class Scene:
     def tmux(self, *arguments: str, server: str = "default") -> str:
         """Run a tmux client; what it printed."""
         command = ["tmux", "-f", "/dev/null", "-S", str(self._sockets / server), *arguments]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+        done = run_text(command, check=True, timeout=20)
         return done.stdout.strip()
 
     def start(self, server: str = "default") -> ProcessId:

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import subprocess
 import tempfile
 import urllib.parse
 from functools import cache
@@ -14,6 +13,7 @@ from tests.support.alerts.files import RUNBOOKS
 from tests.support.alerts.promised import there
 from tests.support.pages.known_names import flags_of, query_problem
 from tests.support.pages.runbook_pages import PAGES, PROGRAMS, commands
+from tests.support.processes.run_text import run_text
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope
@@ -76,7 +76,7 @@ def _address_problem(word: str) -> str:
 @cache
 def _flags_of(*words: str) -> set[str]:
     """The long flags of which a program's help tells."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = run_text(words)
     return set(re.findall(r"--[a-z.-]+", done.stdout + done.stderr))
 
 
@@ -86,7 +86,7 @@ def _tmux_verbs() -> set[str]:
         # It starts a server, which ends at once; never the user's.
         words = ["tmux", "-S", f"{folder}/s", "-f", "/dev/null", "list-commands", "-F"]
         words.append("#{command_list_name} #{command_list_alias}")
-        return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+        return set(run_text(words, check=True).stdout.split())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

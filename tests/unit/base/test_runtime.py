@@ -1,7 +1,8 @@
 """The search for cyclic garbage leaves what stays alone. In a process of its own: one setting is for all."""
 
-import subprocess
 import sys
+
+from tests.support.processes.run_text import run_text
 
 PROGRAM = """
 import gc
@@ -19,7 +20,7 @@ print(len(gc.get_objects()), len(runs))
 
 def _count(*, spared: bool) -> tuple[int, int]:
     program = PROGRAM.format(spared=spared)
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = run_text([sys.executable, "-c", program], check=True)
     searched, runs = done.stdout.split()
     return int(searched), int(runs)
 

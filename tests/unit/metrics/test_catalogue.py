@@ -5,11 +5,11 @@ rename has to be made twice, knowingly.
 """
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tmux_exporter.metrics import docs_page
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
 from tmux_exporter.metrics.catalogue.family import FamilyStatus, MetricType, Spec
@@ -226,5 +226,5 @@ def rules(queries: list[str]) -> str:
 def test_promtool_understands_the_example_queries(tmp_path: Path, extra: list[str], sound: bool) -> None:
     file = tmp_path / "examples.yml"
     file.write_text(rules([query for _, query in docs_page.EXAMPLES] + extra))
-    found = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True, check=False)
+    found = run_text(["promtool", "check", "rules", file])
     assert (found.returncode == 0) is sound, found.stderr

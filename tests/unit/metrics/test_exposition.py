@@ -1,12 +1,12 @@
 """The example report's page: as declared, as its golden file, as promtool wants it; the checker seen red."""
 
 import re
-import subprocess
 
 import pytest
 
 from tests.support.literals.planned import PLANNED
 from tests.support.literals.report import example_report
+from tests.support.processes.run_text import run_text
 from tests.support.web.exposition import differences, falling, problems
 from tests.support.web.golden import GOLDEN, golden_page
 from tmux_exporter.analysis.operations.operations import Operations
@@ -24,9 +24,7 @@ def pages(report: Report | None = None, config: Config | None = None) -> Pages:
 
 def promtool(page: str) -> tuple[int, str]:
     """Exit status and all words of `promtool check metrics`; Debian has it in the package prometheus."""
-    found = subprocess.run(
-        ["promtool", "check", "metrics"], input=page, text=True, capture_output=True, check=False
-    )
+    found = run_text(["promtool", "check", "metrics"], input=page)
     return found.returncode, found.stdout + found.stderr
 
 

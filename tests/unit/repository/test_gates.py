@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
+
 REPOSITORY = Path(__file__).parents[3]
 TOOLS = Path(sys.executable).parent
 SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]
@@ -401,9 +403,7 @@ def heavy_libraries_loaded(folder: Path) -> list[str]:
                 importlib.import_module(module.name)
         print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, cwd=folder
-    )
+    done = run_text([sys.executable, "-c", program], cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.processes.run_text import run_text
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT
 from tmux_exporter.commands.views.audit import AuditView, Wanted, load
 from tmux_exporter.remediator.record.audit import Audit
@@ -63,13 +64,8 @@ def test_a_torn_line_is_shown_unless_something_else_is_asked_for(path: Path) -> 
 
 
 def run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env={**os.environ, "XDG_STATE_HOME": str(path.parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    return run_text(
+        [*COMMAND, *arguments], env={**os.environ, "XDG_STATE_HOME": str(path.parents[1])}, timeout=30
     )
 
 

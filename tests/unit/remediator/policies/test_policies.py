@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.remediator.policies import HEAD, ORPHANS, SHIPPED, read, write
 from tmux_exporter.config.types import Records, Section
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
@@ -236,15 +236,15 @@ def test_the_schema_knows_every_key() -> None:
 
 def test_check_config_shows_what_each_is_for(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "tmux_exporter.cli.remediator", "check-config")
-    done = subprocess.run((*command, str(SHIPPED)), capture_output=True, text=True, check=True)
+    done = run_text((*command, str(SHIPPED)), check=True)
     line = next(each for each in done.stdout.splitlines() if "agent-memory" in each)
     assert line.split()[1:4] == ["recommend", "agent", "3m"]
     assert "stop after 15m by a person, kill after 30s" in line
-    done = subprocess.run((*command, "--json", str(SHIPPED)), capture_output=True, text=True, check=True)
+    done = run_text((*command, "--json", str(SHIPPED)), check=True)
     shown = json.loads(done.stdout)
     assert [each["sha256"] for each in shown["policies"]] == [each.digest for each in shipped().values()]
     wrong = write(tmp_path, HEAD + ORPHANS.replace("for: 5m", "for: 5"))
-    failed = subprocess.run((*command, str(wrong)), capture_output=True, text=True, check=False)
+    failed = run_text((*command, str(wrong)))
     assert (failed.returncode, failed.stdout) == (2, "")
     assert failed.stderr == f"{wrong}:6:10: file.policies[0].for: '5' has no unit; write 5s or 5m\n"
 
@@ -282,6 +282,6 @@ def test_check_config_warns_of_what_has_no_effect(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + EVERYTHING)
     remarks = load(str(path), os.getuid()).remarks
     command = (sys.executable, "-m", "tmux_exporter.cli.remediator", "check-config", "--json", str(path))
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run_text(command, check=True)
     assert done.stderr.splitlines() == [f"warning: {each}" for each in remarks]
     assert json.loads(done.stdout)["warnings"] == list(remarks)

@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.processes.run_text import run_text
 from tmux_exporter.remediator.record import audit as audit_module
 from tmux_exporter.remediator.record.audit import Audit, AuditError, faults, read
 
@@ -247,12 +247,8 @@ def test_a_full_disk_is_an_error_and_never_half_a_record_in_the_chain(
     path: Path, space: int, truncates: str, kinds: list[str | None]
 ) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FULL), str(path), str(space), truncates],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    done = run_text(
+        [sys.executable, "-c", textwrap.dedent(FULL), str(path), str(space), truncates], timeout=30
     )
     assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr
     whole = read(path.read_bytes().splitlines(keepends=True))

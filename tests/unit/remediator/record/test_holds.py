@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tests.support.remediator.orphans import WALL
 from tmux_exporter.base.errors import CannotSeeError, UsageError
 from tmux_exporter.base.paths import REMEDIATOR_HOLDS
@@ -165,7 +165,7 @@ def test_hold_holds_and_release_from_the_command_line(tmp_path: Path) -> None:
 
     def run(*arguments: str) -> tuple[int, str]:
         command = (sys.executable, "-m", "tmux_exporter.cli.remediator", *arguments)
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        done = run_text(command, env=environ)
         return done.returncode, done.stdout + done.stderr
 
     assert run("holds") == (0, "nothing is held\n")

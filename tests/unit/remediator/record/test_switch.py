@@ -1,24 +1,20 @@
 """`tmux-remediator off` and `on`: the switch file, also before anything ever ran."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.processes.run_text import run_text
 from tmux_exporter.base.paths import REMEDIATOR_OFF
 from tmux_exporter.remediator.record.switch import is_off
 
 
 def run(home: Path, command: str) -> tuple[int, str, str]:
     environ = {name: each for name, each in os.environ.items() if not name.startswith("XDG_")}
-    done = subprocess.run(
-        (sys.executable, "-m", "tmux_exporter.cli.remediator", command),
-        env={**environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_text(
+        (sys.executable, "-m", "tmux_exporter.cli.remediator", command), env={**environ, "HOME": str(home)}
     )
     return done.returncode, done.stdout, done.stderr
 
