@@ -137,7 +137,7 @@ def _folder_of(process: Process) -> str:
 def _without(guard: exemptions.Exemption) -> Mutant:
     def mutant(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(
-            exemptions, "GUARDS", tuple(each for each in exemptions.EXEMPTIONS if each is not guard)
+            exemptions, "EXEMPTIONS", tuple(each for each in exemptions.EXEMPTIONS if each is not guard)
         )
 
     return mutant
