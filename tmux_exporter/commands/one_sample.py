@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
+from typing import TypeVar
 
 from tmux_exporter.analysis.doctor.findings import Finding, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
@@ -24,6 +25,8 @@ from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.doctor import read_machine
 from tmux_exporter.sources.own.running_exporter import RunningExporter
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
+
+_Taken = TypeVar("_Taken", Report, Snapshot)
 
 _SETTLE_SECONDS = 1.0
 """Between two samples, where one alone leaves a leak in doubt."""
@@ -97,23 +100,23 @@ def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered
 def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Report:
     """One sample, or a second one where that is needed to tell what is leaked."""
     sampler = _open(config, environ, known)
-    report = sampler.sample()
-    if sampler.unsettled:
-        Event().wait(_SETTLE_SECONDS)
-        report = sampler.sample()
-    return report
+    return _settled(sampler, sampler.sample)
 
 
 def settled_snapshot(
     config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()
 ) -> Snapshot:
-    """One look, or a second one where that is needed to tell what is leaked."""
+    """The facts behind one sample, or behind a second one where that is needed to tell what is leaked."""
     sampler = _open(config, environ, known)
-    snapshot = sampler.look()
+    return _settled(sampler, sampler.look)
+
+
+def _settled(sampler: Sampler, take: Callable[[], _Taken]) -> _Taken:
+    taken = take()
     if sampler.unsettled:
         Event().wait(_SETTLE_SECONDS)
-        snapshot = sampler.look()
-    return snapshot
+        taken = take()
+    return taken
 
 
 def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -145,45 +145,25 @@ def as_json(content: object) -> str:
 
 def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child:
     """Start Alertmanager on loopback, without its cluster port."""
-    port = free_port(ALERTMANAGER_PORT)
-    log = folder / "alertmanager.log"
-    arguments = [
-        program,
-        f"--config.file={configuration}",
-        f"--storage.path={folder / 'alertmanager'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-    ]
-    return Child(
-        name="Alertmanager",
-        url=f"http://127.0.0.1:{port}",
-        preferred_port=ALERTMANAGER_PORT,
-        log=log,
-        process=spawn(arguments, log),
-    )
+    flags = (f"--storage.path={folder / 'alertmanager'}", "--cluster.listen-address=")
+    return _start("Alertmanager", program, ALERTMANAGER_PORT, configuration, *flags)
 
 
 def start_prometheus(program: str, folder: Path, configuration_text: str) -> Child:
     """Start Prometheus on loopback, its data bounded in time and size."""
-    port = free_port(PROMETHEUS_PORT)
     configuration = folder / "prometheus.yml"
     configuration.write_text(configuration_text, encoding="utf-8")
-    log = folder / "prometheus.log"
-    arguments = [
-        program,
-        f"--config.file={configuration}",
-        f"--storage.tsdb.path={folder / 'prometheus'}",
-        "--storage.tsdb.retention.time=15d",
-        "--storage.tsdb.retention.size=512MB",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    return Child(
-        name="Prometheus",
-        url=f"http://127.0.0.1:{port}",
-        preferred_port=PROMETHEUS_PORT,
-        log=log,
-        process=spawn(arguments, log),
-    )
+    data = f"--storage.tsdb.path={folder / 'prometheus'}"
+    bounds = ("--storage.tsdb.retention.time=15d", "--storage.tsdb.retention.size=512MB")
+    return _start("Prometheus", program, PROMETHEUS_PORT, configuration, data, *bounds)
+
+
+def _start(name: str, program: str, preferred: int, configuration: Path, *flags: str) -> Child:
+    address = f"127.0.0.1:{free_port(preferred)}"
+    log = configuration.with_name(f"{name.lower()}.log")
+    arguments = (program, f"--config.file={configuration}", f"--web.listen-address={address}", *flags)
+    process = spawn(arguments, log)
+    return Child(name=name, log=log, process=process, url=f"http://{address}", preferred_port=preferred)
 
 
 def fetch(url: str) -> bytes | None:

@@ -8,21 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.label import visible_text
 from tmux_exporter.remediator.record.audit import Line, faults, read
 
-_COLUMNS = (
-    Column("record", right=True),
-    Column("time"),
-    Column("kind"),
-    Column("of", right=True),
-    Column("policy"),
-    Column("processes"),
-    Column("server"),
-    Column("session"),
-    Column("result"),
-)
+_COLUMNS = columns("record>", "time", "kind", "of>", "policy", "processes", "server", "session", "result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,28 +5,11 @@ from typing import Any
 
 from tmux_exporter.analysis.report.explained import ExplainedProcess, Explanation, Sums
 from tmux_exporter.commands.views.human import UNKNOWN, number, size
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 
-_COLUMNS = (
-    Column("PID", right=True),
-    Column("NAME"),
-    Column("MEMORY", right=True),
-    Column("SHARE", right=True),
-    Column("CPU", right=True),
-    Column("FDS", right=True),
-    Column("THREADS", right=True),
-    Column("EVIDENCE"),
-)
+_COLUMNS = columns("PID>", "NAME", "MEMORY>", "SHARE>", "CPU>", "FDS>", "THREADS>", "EVIDENCE")
 
-_PART_COLUMNS = (
-    Column("PART"),
-    Column("PROCESSES", right=True),
-    Column("MEMORY", right=True),
-    Column("CPU", right=True),
-    Column("FDS", right=True),
-    Column("THREADS", right=True),
-    Column("WHAT"),
-)
+_PART_COLUMNS = columns("PART", "PROCESSES>", "MEMORY>", "CPU>", "FDS>", "THREADS>", "WHAT")
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:

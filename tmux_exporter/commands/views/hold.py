@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import private_folder, state_path
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.config.parsers import format_duration, parse_duration
 from tmux_exporter.facts.label import visible_text
 from tmux_exporter.facts.process import ProcessId
@@ -22,7 +22,7 @@ from tmux_exporter.sampling.state_file import boot_id
 LONGEST = 90 * 86400.0
 _KINDS = ("server", "session", "agent", "pane")
 _NAMED = ("server", "session", "agent")
-_COLUMNS = (Column("target"), Column("until"), Column("left", right=True))
+_COLUMNS = columns("target", "until", "left>")
 
 
 def parse_target(text: str, server: str, until: float) -> Hold | int:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tmux_exporter.commands.views.human import UNKNOWN, number, size, span
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import LeakReport, Report
@@ -14,29 +14,9 @@ Ports = Mapping[ProcessId, frozenset[int]]
 """The TCP ports on which each process listens; one that is missing could not be asked."""
 
 _NONE = "-"
-_OWNERS = (
-    Column("SERVER"),
-    Column("SESSION"),
-    Column("KIND"),
-    Column("COUNT", right=True),
-    Column("MEMORY", right=True),
-    Column("CPU", right=True),
-    Column("FDS", right=True),
-    Column("OLDEST", right=True),
-    Column("PORTS"),
-)
-_PROCESSES = (
-    Column("KIND"),
-    Column("PID", right=True),
-    Column("NAME"),
-    Column("AGE", right=True),
-    Column("MEMORY", right=True),
-    Column("CPU", right=True),
-    Column("FDS", right=True),
-    Column("PORTS"),
-    Column("SESSION"),
-    Column("PANE"),
-    Column("WHY"),
+_OWNERS = columns("SERVER", "SESSION", "KIND", "COUNT>", "MEMORY>", "CPU>", "FDS>", "OLDEST>", "PORTS")
+_PROCESSES = columns(
+    "KIND", "PID>", "NAME", "AGE>", "MEMORY>", "CPU>", "FDS>", "PORTS", "SESSION", "PANE", "WHY"
 )
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
@@ -12,16 +12,7 @@ from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import PolicySet
 
-_COLUMNS = (
-    Column("policy"),
-    Column("kind"),
-    Column("pid", right=True),
-    Column("server"),
-    Column("session"),
-    Column("name"),
-    Column("match"),
-    Column("cmdline_sha256"),
-)
+_COLUMNS = columns("policy", "kind", "pid>", "server", "session", "name", "match", "cmdline_sha256")
 
 
 class Row(NamedTuple):

@@ -3,18 +3,10 @@
 import json
 from collections.abc import Sequence
 
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import Column, columns, table
 from tmux_exporter.remediator.decide.order import Order
 
-_PLANNED = (
-    Column("policy"),
-    Column("kind"),
-    Column("pid", right=True),
-    Column("server"),
-    Column("session"),
-    Column("name"),
-    Column("steps"),
-)
+_PLANNED = columns("policy", "kind", "pid>", "server", "session", "name", "steps")
 _DONE = (*_PLANNED, Column("outcome"))
 
 

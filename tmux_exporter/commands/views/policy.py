@@ -4,18 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.config.parsers import format_duration
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 
-_COLUMNS = (
-    Column("policy"),
-    Column("mode"),
-    Column("for"),
-    Column("held", right=True),
-    Column("steps"),
-    Column("digest"),
-)
+_COLUMNS = columns("policy", "mode", "for", "held>", "steps", "digest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

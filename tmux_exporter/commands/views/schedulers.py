@@ -5,7 +5,7 @@ from typing import Any
 
 from tmux_exporter.analysis.schedulers.warnings import REMARKS
 from tmux_exporter.commands.views.human import UNKNOWN, span
-from tmux_exporter.commands.views.text_table import Column, table
+from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 
@@ -15,15 +15,7 @@ TROUBLE = frozenset({
 })  # fmt: skip
 """States in which nobody will be woken, or somebody else."""
 
-_COLUMNS = (
-    Column("STATE"),
-    Column("DUE", right=True),
-    Column("TARGET"),
-    Column("SERVER"),
-    Column("SESSION"),
-    Column("PID", right=True),
-    Column("WHY"),
-)
+_COLUMNS = columns("STATE", "DUE>", "TARGET", "SERVER", "SESSION", "PID>", "WHY")
 _NEVER_SECONDS = 36_500 * 86_400.0
 
 

@@ -12,6 +12,11 @@ class Column(NamedTuple):
     right: bool = False
 
 
+def columns(*titles: str) -> tuple[Column, ...]:
+    """Columns with these headings; a `>` at the end of one sets its cells to the right."""
+    return tuple(Column(each.removesuffix(">"), right=each.endswith(">")) for each in titles)
+
+
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a table, two blanks in front of each and between columns."""
     cells = [[column.title for column in columns], *rows]

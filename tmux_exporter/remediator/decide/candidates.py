@@ -99,38 +99,32 @@ def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:
 
 def target_of(subject: Subject) -> Target:
     """The target that something in a report is."""
+    session = "" if isinstance(subject, ServerReport) else subject.session
+
+    def target(
+        kind: TargetKind, name: str = "", *processes: ProcessId | None, argv_sha256: str = ""
+    ) -> Target:
+        return Target(
+            kind=kind,
+            server=subject.server,
+            session=session,
+            name=name,
+            processes=tuple(each for each in processes if each is not None),
+            argv_sha256=argv_sha256,
+        )
+
     match subject:
         case SchedulerReport():
-            sleep = () if subject.sleep is None else (subject.sleep,)
-            return Target(
-                kind=TargetKind.SCHEDULER,
-                server=subject.server,
-                session=subject.session,
-                processes=(subject.process, *sleep),
-            )
+            return target(TargetKind.SCHEDULER, "", subject.process, subject.sleep)
         case AgentReport():
-            return Target(
-                kind=TargetKind.AGENT,
-                server=subject.server,
-                session=subject.session,
-                name=subject.agent,
-                processes=() if subject.process is None else (subject.process,),
-            )
+            return target(TargetKind.AGENT, subject.agent, subject.process)
         case LeakReport():
-            return Target(
-                kind=TargetKind.LEAKED_PROCESS,
-                server=subject.server,
-                session=subject.session,
-                name=subject.kind,
-                processes=(subject.process,),
-                argv_sha256=subject.argv_sha256,
-            )
+            hashed = subject.argv_sha256
+            return target(TargetKind.LEAKED_PROCESS, subject.kind, subject.process, argv_sha256=hashed)
         case PaneReport():
-            return Target(
-                kind=TargetKind.PANE, server=subject.server, session=subject.session, name=subject.pane
-            )
+            return target(TargetKind.PANE, subject.pane)
         case ServerReport():
-            return Target(kind=TargetKind.SERVER, server=subject.server, session="", name=str(subject.pid))
+            return target(TargetKind.SERVER, str(subject.pid))
 
 
 def fits_match(match: TargetMatch, candidate: TargetCandidate, report: Report) -> bool:

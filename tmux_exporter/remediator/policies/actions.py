@@ -1,11 +1,11 @@
 """One step of a policy's ladder, as a file writes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
-from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text, setting
+from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text
 from tmux_exporter.facts.remediation import Action, Method, Signal
-from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices
+from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices, key
 from tmux_exporter.remediator.policies.policy import Channel, Severity, SnapshotPart
 
 _COMMON = {"do", "after"}
@@ -25,14 +25,11 @@ _KEYS: Mapping[Action, set[str]] = {
 class ApprovalsDoc:
     """Who has to agree, and for how long that holds."""
 
-    required: int = field(
-        metadata=setting(Integer(at_least=1, at_most=1), "How many people have to apply the plan: 1."),
-    )
-    expires: float = field(
+    required: int = key(Integer(at_least=1, at_most=1), "How many people have to apply the plan: 1.")
+    expires: float = key(
+        Duration(at_least=60, at_most=7 * DAY),
+        "How long after it was made a plan can be applied.",
         default=3600.0,
-        metadata=setting(
-            Duration(at_least=60, at_most=7 * DAY), "How long after it was made a plan can be applied."
-        ),
     )
 
 
@@ -53,81 +50,61 @@ def _percent(text: str) -> str:
 class ActionDoc:
     """A step: what is done, and how long after the step before it."""
 
-    do: Action = field(
-        metadata=setting(
-            Choice(of=Action),
-            "`warn` tells of it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
-            "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
-            "out, told of as `unavailable`, when it is due.",
-        ),
+    do: Action = key(
+        Choice(of=Action),
+        "`warn` tells of it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
+        "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
+        "out, told of as `unavailable`, when it is due.",
     )
-    after: float = field(default=0.0, metadata=setting(WAIT, "How long after the step before it."))
-    via: tuple[Channel, ...] = field(
+    after: float = key(WAIT, "How long after the step before it.", default=0.0)
+    via: tuple[Channel, ...] = key(
+        choices(Channel),
+        "Where a warning is told: always in the counters and the log; with `pane_message` also on the "
+        "status line of whoever is attached to its session, for five seconds or until the next key, "
+        "where the policy may do more than observe.",
         default=(),
-        metadata=setting(
-            choices(Channel),
-            "Where a warning is told: always in the counters and the log; with `pane_message` also on the "
-            "status line of whoever is attached to its session, for five seconds or until the next key, "
-            "where the policy may do more than observe.",
-        ),
     )
-    severity: Severity | None = field(
-        default=None, metadata=setting(Choice(of=Severity), "How bad it is: `warning` where nothing is said.")
+    severity: Severity | None = key(
+        Choice(of=Severity), "How bad it is: `warning` where nothing is said.", default=None
     )
-    what: tuple[SnapshotPart, ...] = field(
+    what: tuple[SnapshotPart, ...] = key(
+        choices(SnapshotPart),
+        "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` is where the "
+        "threads of a Python program are, if py-spy is installed; `screen` is the last lines of its "
+        "pane, and needs the flag `--snapshot-screen` besides.",
         default=(),
-        metadata=setting(
-            choices(SnapshotPart),
-            "Of what a snapshot is made: all but `screen` where nothing is said. `py_spy` is where the "
-            "threads of a Python program are, if py-spy is installed; `screen` is the last lines of its "
-            "pane, and needs the flag `--snapshot-screen` besides.",
-        ),
     )
-    method: Method | None = field(
-        default=None, metadata=setting(Choice(of=Method), "How it is ended; has to fit the kind.")
+    method: Method | None = key(Choice(of=Method), "How it is ended; has to fit the kind.", default=None)
+    signal: Signal | None = key(
+        Choice(of=Signal), "What a stop sends: `TERM` where nothing is said.", default=None
     )
-    signal: Signal | None = field(
-        default=None, metadata=setting(Choice(of=Signal), "What a stop sends: `TERM` where nothing is said.")
-    )
-    grace: float | None = field(
+    grace: float | None = key(
+        Duration(at_least=0.1, at_most=600),
+        "How long it has to end after the signal: 3s by default.",
         default=None,
-        metadata=setting(
-            Duration(at_least=0.1, at_most=600), "How long it has to end after the signal: 3s by default."
-        ),
     )
-    approvals: ApprovalsDoc | None = field(
-        default=None,
-        metadata=setting(Section(of=ApprovalsDoc), "A stop that only an applied plan may make."),
+    approvals: ApprovalsDoc | None = key(
+        Section(of=ApprovalsDoc), "A stop that only an applied plan may make.", default=None
     )
-    memory_high: int | None = field(
-        default=None,
-        metadata=setting(Size(at_least=2**20, at_most=2**50), "Not built yet: memory.high."),
+    memory_high: int | None = key(
+        Size(at_least=2**20, at_most=2**50), "Not built yet: memory.high.", default=None
     )
-    cpu_max: str | None = field(
-        default=None,
-        metadata=setting(
-            Text(what="percent of a core", parser=_percent), "Not built yet: cpu.max of its cgroup."
-        ),
+    cpu_max: str | None = key(
+        Text(what="percent of a core", parser=_percent), "Not built yet: cpu.max of its cgroup.", default=None
     )
-    lease: float | None = field(
-        default=None,
-        metadata=setting(
-            Duration(at_least=1, at_most=DAY), "Not built yet: after how long a throttle is undone."
-        ),
+    lease: float | None = key(
+        Duration(at_least=1, at_most=DAY), "Not built yet: after how long a throttle is undone.", default=None
     )
-    max_bytes: int | None = field(
-        default=None,
-        metadata=setting(Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved."),
+    max_bytes: int | None = key(
+        Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved.", default=None
     )
-    option: str | None = field(
-        default=None,
-        metadata=setting(Text(what="`history-limit`", parser=_option), "Not built yet: what is set."),
+    option: str | None = key(
+        Text(what="`history-limit`", parser=_option), "Not built yet: what is set.", default=None
     )
-    value: int | None = field(
+    value: int | None = key(
+        Integer(at_least=0, at_most=10**7),
+        "Not built yet: to what it is set, for future panes only.",
         default=None,
-        metadata=setting(
-            Integer(at_least=0, at_most=10**7), "Not built yet: to what it is set, for future panes only."
-        ),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tmux_exporter.config.parsers import nearest, shown
 from tmux_exporter.config.types import Duration, MisfitError, Records, Text, Written, setting
 from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
-from tmux_exporter.remediator.policies.parsers import DAY
+from tmux_exporter.remediator.policies.parsers import DAY, key
 from tmux_exporter.remediator.policies.policy import Condition, When
 
 
@@ -79,12 +79,8 @@ class WhenDoc:
     above: str | None = field(default=None, metadata=_ABOVE)
     clear_below: str | None = field(default=None, metadata=_CLEAR)
     rate_over: float | None = field(default=None, metadata=_RATE)
-    all: tuple[ConditionDoc, ...] = field(
-        default=(), metadata=setting(_CONDITIONS, "Conditions that all have to hold.")
-    )
-    any: tuple[ConditionDoc, ...] = field(
-        default=(), metadata=setting(_CONDITIONS, "Conditions one of which has to hold.")
-    )
+    all: tuple[ConditionDoc, ...] = key(_CONDITIONS, "Conditions that all have to hold.", default=())
+    any: tuple[ConditionDoc, ...] = key(_CONDITIONS, "Conditions one of which has to hold.", default=())
 
 
 def check_when(made: object) -> None:

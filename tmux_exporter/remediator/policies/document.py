@@ -4,14 +4,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tmux_exporter.config.parsers import parse_label
-from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text, setting
+from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.policies.actions import ActionDoc, check_action
 from tmux_exporter.remediator.policies.conditions import WhenDoc, check_when, when_of
 from tmux_exporter.remediator.policies.matches import MatchDoc, check_match
 from tmux_exporter.remediator.policies.metrics import FIGURES
-from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, parse_name
+from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, key, parse_name
 from tmux_exporter.remediator.policies.parts import (
     BREAKER,
     BUDGET,
@@ -48,33 +48,22 @@ _QUIET = (Action.WARN, Action.SNAPSHOT)
 class PolicyDoc:
     """One policy: what it is for, from when on, and what is done then."""
 
-    name: str = field(
-        metadata=setting(Text(what="a-z, 0-9, `-`", parser=parse_name), "Its name, a label in `/metrics`.")
-    )
-    description: str = field(
-        default="", metadata=setting(Text(what="text", parser=parse_label), "What it is good for.")
-    )
+    name: str = key(Text(what="a-z, 0-9, `-`", parser=parse_name), "Its name, a label in `/metrics`.")
+    description: str = key(Text(what="text", parser=parse_label), "What it is good for.", default="")
     mode: Mode | None = field(default=None, metadata=MODE)
-    match: MatchDoc = field(
-        metadata=setting(Section(of=MatchDoc, check=check_match), "Which things it is for.")
+    match: MatchDoc = key(Section(of=MatchDoc, check=check_match), "Which things it is for.")
+    when: WhenDoc | None = key(
+        Section(of=WhenDoc, check=check_when), "Which of their figures have to be where.", default=None
     )
-    when: WhenDoc | None = field(
-        default=None,
-        metadata=setting(Section(of=WhenDoc, check=check_when), "Which of their figures have to be where."),
+    for_: float = key(WAIT, "For how long both must have held, in every complete look, before a step.")
+    actions: tuple[ActionDoc, ...] = key(
+        Records(of=ActionDoc, check=check_action), "The steps, in their order."
     )
-    for_: float = field(
-        metadata=setting(WAIT, "For how long both must have held, in every complete look, before a step.")
+    verify: VerifyDoc | None = key(
+        Section(of=VerifyDoc), "What has to be seen afterwards; needed for a stop.", default=None
     )
-    actions: tuple[ActionDoc, ...] = field(
-        metadata=setting(Records(of=ActionDoc, check=check_action), "The steps, in their order.")
-    )
-    verify: VerifyDoc | None = field(
-        default=None,
-        metadata=setting(Section(of=VerifyDoc), "What has to be seen afterwards; needed for a stop."),
-    )
-    allow: tuple[OptIn, ...] = field(
-        default=(),
-        metadata=setting(choices(OptIn), "What it may touch that is otherwise never touched."),
+    allow: tuple[OptIn, ...] = key(
+        choices(OptIn), "What it may touch that is otherwise never touched.", default=()
     )
     warmup: float | None = field(default=None, metadata=WARMUP)
     cooldown: float | None = field(default=None, metadata=COOLDOWN)
@@ -154,24 +143,16 @@ def _for_a_person(made: PolicyDoc) -> str | None:
 class DocumentDoc:
     """A whole file."""
 
-    apiVersion: Version = field(  # noqa: N815 - the word of the file, as everybody writes it
-        metadata=setting(Choice(of=Version), "The language of the file.")
+    apiVersion: Version = key(Choice(of=Version), "The language of the file.")  # noqa: N815 - the file's word
+    kind: DocumentKind = key(Choice(of=DocumentKind), "What the file is.")
+    defaults: DefaultsDoc = key(
+        Section(of=DefaultsDoc), "What holds for each policy that says nothing else.", default=DefaultsDoc()
     )
-    kind: DocumentKind = field(metadata=setting(Choice(of=DocumentKind), "What the file is."))
-    defaults: DefaultsDoc = field(
-        default=DefaultsDoc(),
-        metadata=setting(Section(of=DefaultsDoc), "What holds for each policy that says nothing else."),
+    total: TotalDoc = key(
+        Section(of=TotalDoc), "How many things may be ended over all policies.", default=TotalDoc()
     )
-    total: TotalDoc = field(
-        default=TotalDoc(),
-        metadata=setting(Section(of=TotalDoc), "How many things may be ended over all policies."),
-    )
-    protected: ProtectedDoc = field(
-        default=ProtectedDoc(), metadata=setting(Section(of=ProtectedDoc), "What no policy touches.")
-    )
-    policies: tuple[PolicyDoc, ...] = field(
-        metadata=setting(Records(of=PolicyDoc, check=check_policy), "The policies.")
-    )
+    protected: ProtectedDoc = key(Section(of=ProtectedDoc), "What no policy touches.", default=ProtectedDoc())
+    policies: tuple[PolicyDoc, ...] = key(Records(of=PolicyDoc, check=check_policy), "The policies.")
 
 
 def check_document(made: object) -> None:

@@ -1,15 +1,15 @@
 """Which things a policy is for, as a file writes it, and as a value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from tmux_exporter.config.parsers import nearest, parse_program, shown
-from tmux_exporter.config.types import Boolean, Choice, Duration, ListOf, MisfitError, Size, Text, setting
+from tmux_exporter.config.types import Boolean, Choice, Duration, ListOf, MisfitError, Size, Text
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, parse_hash, patterns
+from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, key, parse_hash, patterns
 from tmux_exporter.remediator.policies.policy import TargetMatch
 
 _STATES: Mapping[str, type[SchedulerState] | type[AgentState]] = {
@@ -39,58 +39,43 @@ def _state(text: str) -> str:
 class MatchDoc:
     """The kind of thing, and what narrows it; every key that is there has to fit."""
 
-    kind: TargetKind = field(
-        metadata=setting(Choice(of=TargetKind), "The kind of thing; the other keys depend on it.")
+    kind: TargetKind = key(Choice(of=TargetKind), "The kind of thing; the other keys depend on it.")
+    servers: tuple[str, ...] = key(
+        PATTERNS, "Labels of tmux servers; a scheduler's are those it aims at.", default=()
     )
-    servers: tuple[str, ...] = field(
-        default=(), metadata=setting(PATTERNS, "Labels of tmux servers; a scheduler's are those it aims at.")
-    )
-    sessions: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Labels of sessions."))
-    state: tuple[str, ...] = field(
+    sessions: tuple[str, ...] = key(PATTERNS, "Labels of sessions.", default=())
+    state: tuple[str, ...] = key(
+        ListOf(item=Text(what="state", parser=_state)),
+        "States of schedulers, or of agents; any of them.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="state", parser=_state)), "States of schedulers, or of agents; any of them."
-        ),
     )
-    grammar: Grammar | None = field(
+    grammar: Grammar | None = key(
+        Choice(of=Grammar), "Only `pure` scripts are ever matched; the key says so to readers.", default=None
+    )
+    remaining: float | None = key(
+        Duration(at_least=30, at_most=86400.0),
+        "The least that a scheduler must have left: 30s by default.",
         default=None,
-        metadata=setting(
-            Choice(of=Grammar), "Only `pure` scripts are ever matched; the key says so to readers."
-        ),
     )
-    remaining: float | None = field(
-        default=None,
-        metadata=setting(
-            Duration(at_least=30, at_most=86400.0),
-            "The least that a scheduler must have left: 30s by default.",
-        ),
-    )
-    program: tuple[str, ...] = field(
+    program: tuple[str, ...] = key(
+        ListOf(item=Text(what="program", parser=parse_program)),
+        "Programs of agents, as the label says.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="program", parser=parse_program)), "Programs of agents, as the label says."
-        ),
     )
-    attached: bool | None = field(
-        default=None, metadata=setting(Boolean(), "Whether somebody is attached to the session.")
+    attached: bool | None = key(Boolean(), "Whether somebody is attached to the session.", default=None)
+    leak_kind: tuple[LeakKind, ...] = key(
+        choices(LeakKind), "Kinds of leaked processes; any of them.", default=()
     )
-    leak_kind: tuple[LeakKind, ...] = field(
-        default=(), metadata=setting(choices(LeakKind), "Kinds of leaked processes; any of them.")
-    )
-    cmdline_sha256: tuple[str, ...] | None = field(
+    cmdline_sha256: tuple[str, ...] | None = key(
+        ListOf(item=Text(what="SHA-256 in hex", parser=parse_hash)),
+        "Hashes of the command lines that may be matched; an empty list matches nothing. "
+        "`check-config --against-live` shows them.",
         default=None,
-        metadata=setting(
-            ListOf(item=Text(what="SHA-256 in hex", parser=parse_hash)),
-            "Hashes of the command lines that may be matched; an empty list matches nothing. "
-            "`check-config --against-live` shows them.",
-        ),
     )
-    history_bytes: int | None = field(
-        default=None, metadata=setting(Size(at_least=1, at_most=2**50), "The least history of a pane.")
+    history_bytes: int | None = key(
+        Size(at_least=1, at_most=2**50), "The least history of a pane.", default=None
     )
-    dead: bool | None = field(
-        default=None, metadata=setting(Boolean(), "Whether the pane's program has ended.")
-    )
+    dead: bool | None = key(Boolean(), "Whether the pane's program has ended.", default=None)
 
 
 def check_match(made: object) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.config.types import Choice, Duration, Integer, ListOf, Section, Text, setting
 from tmux_exporter.facts.remediation import Mode
-from tmux_exporter.remediator.policies.parsers import DAY, PATTERNS, WAIT, WINDOW, parse_comm
+from tmux_exporter.remediator.policies.parsers import DAY, PATTERNS, WAIT, WINDOW, key, parse_comm
 from tmux_exporter.remediator.policies.policy import OnExceed
 
 _COUNT = Integer(at_least=0, at_most=10_000)
@@ -14,10 +14,10 @@ _COUNT = Integer(at_least=0, at_most=10_000)
 class BudgetDoc:
     """How many things may be ended."""
 
-    per_cycle: int | None = field(default=None, metadata=setting(_COUNT, "In one cycle."))
-    per_hour: int | None = field(default=None, metadata=setting(_COUNT, "In an hour."))
-    per_target_per_hour: int | None = field(
-        default=None, metadata=setting(_COUNT, "How often one and the same is tried in an hour.")
+    per_cycle: int | None = key(_COUNT, "In one cycle.", default=None)
+    per_hour: int | None = key(_COUNT, "In an hour.", default=None)
+    per_target_per_hour: int | None = key(
+        _COUNT, "How often one and the same is tried in an hour.", default=None
     )
 
 
@@ -25,24 +25,18 @@ class BudgetDoc:
 class MaxMatchDoc:
     """How many matches are still believed: with more of them the eye is more likely wrong than the fleet."""
 
-    count: int | None = field(default=None, metadata=setting(_COUNT, "The most that may match."))
-    percent: int | None = field(
+    count: int | None = key(_COUNT, "The most that may match.", default=None)
+    percent: int | None = key(
+        Integer(at_least=1, at_most=100),
+        "The largest share of all things of that kind that may match, once more than `few` do.",
         default=None,
-        metadata=setting(
-            Integer(at_least=1, at_most=100),
-            "The largest share of all things of that kind that may match, once more than `few` do.",
-        ),
     )
-    few: int | None = field(
-        default=None, metadata=setting(_COUNT, "So many may match whatever share that is.")
-    )
-    on_exceed: OnExceed | None = field(
+    few: int | None = key(_COUNT, "So many may match whatever share that is.", default=None)
+    on_exceed: OnExceed | None = key(
+        Choice(of=OnExceed),
+        "`abort`: nothing is done and the breaker opens; `recommend`: nothing is done, a person may "
+        "apply the plan.",
         default=None,
-        metadata=setting(
-            Choice(of=OnExceed),
-            "`abort`: nothing is done and the breaker opens; `recommend`: nothing is done, a person may "
-            "apply the plan.",
-        ),
     )
 
 
@@ -50,27 +44,22 @@ class MaxMatchDoc:
 class BreakerDoc:
     """What stops a policy that does harm or has no effect."""
 
-    failed_verifications: int | None = field(
-        default=None, metadata=setting(Integer(at_least=1, at_most=100), "So many targets survived.")
+    failed_verifications: int | None = key(
+        Integer(at_least=1, at_most=100), "So many targets survived.", default=None
     )
-    regrets: int | None = field(
+    regrets: int | None = key(
+        Integer(at_least=1, at_most=100),
+        "So many things that were ended, or what they waited for, came again within the cooldown.",
         default=None,
-        metadata=setting(
-            Integer(at_least=1, at_most=100),
-            "So many things that were ended, or what they waited for, came again within the cooldown.",
-        ),
     )
-    restarts_of_same_agent: int | None = field(
-        default=None,
-        metadata=setting(Integer(at_least=1, at_most=100), "So many stops of one agent within `within`."),
+    restarts_of_same_agent: int | None = key(
+        Integer(at_least=1, at_most=100), "So many stops of one agent within `within`.", default=None
     )
-    within: float | None = field(default=None, metadata=setting(WINDOW, "See `restarts_of_same_agent`."))
-    half_open_after: float | None = field(
+    within: float | None = key(WINDOW, "See `restarts_of_same_agent`.", default=None)
+    half_open_after: float | None = key(
+        Duration(at_least=1, at_most=30 * DAY),
+        "After so long one more action is let through; what comes of it closes the breaker or not.",
         default=None,
-        metadata=setting(
-            Duration(at_least=1, at_most=30 * DAY),
-            "After so long one more action is let through; what comes of it closes the breaker or not.",
-        ),
     )
 
 
@@ -78,10 +67,8 @@ class BreakerDoc:
 class VerifyDoc:
     """What has to be seen after a stop or a kill: without it the action counts as failed."""
 
-    gone_within: float = field(
-        metadata=setting(
-            Duration(at_least=0.1, at_most=60), "The target is gone so long after the last signal."
-        )
+    gone_within: float = key(
+        Duration(at_least=0.1, at_most=60), "The target is gone so long after the last signal."
     )
 
 
@@ -117,22 +104,20 @@ class DefaultsDoc:
 class TotalDoc:
     """How many things may be ended over all policies."""
 
-    per_cycle: int = field(default=10, metadata=setting(_COUNT, "In one cycle."))
-    per_hour: int = field(default=120, metadata=setting(_COUNT, "In an hour."))
+    per_cycle: int = key(_COUNT, "In one cycle.", default=10)
+    per_hour: int = key(_COUNT, "In an hour.", default=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtectedDoc:
     """What no policy touches, besides what is built in; it can only be added to."""
 
-    comm: tuple[str, ...] = field(
+    comm: tuple[str, ...] = key(
+        ListOf(item=Text(what="name", parser=parse_comm)),
+        "Names of processes, as `ps -o comm` shows them.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="name", parser=parse_comm)),
-            "Names of processes, as `ps -o comm` shows them.",
-        ),
     )
-    exe: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Paths of program files."))
-    servers: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Labels of tmux servers."))
-    sessions: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Labels of sessions."))
-    agents: tuple[str, ...] = field(default=(), metadata=setting(PATTERNS, "Labels of agents."))
+    exe: tuple[str, ...] = key(PATTERNS, "Paths of program files.", default=())
+    servers: tuple[str, ...] = key(PATTERNS, "Labels of tmux servers.", default=())
+    sessions: tuple[str, ...] = key(PATTERNS, "Labels of sessions.", default=())
+    agents: tuple[str, ...] = key(PATTERNS, "Labels of agents.", default=())

@@ -5,7 +5,6 @@ A file that cannot be read or understood holds everything: nobody knows what it 
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +13,8 @@ from tmux_exporter.base import strict_json
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.paths import REMEDIATOR_HOLDS
 from tmux_exporter.remediator.decide.protection import Hold
+from tmux_exporter.remediator.record.plan_file import write
+from tmux_exporter.sources.common.untrusted_file import read_guarded
 
 VERSION = 1
 LARGEST_BYTES = 1 << 20
@@ -23,7 +24,6 @@ EVERYTHING = Hold(until=math.inf)
 
 _NAMES = ("server", "session", "agent", "pane")
 _FIELDS = {"until", "process", "boot", *_NAMES}
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Holds:
@@ -37,22 +37,10 @@ class Holds:
     def read(self) -> tuple[Hold, ...]:
         """Everything that is held, also what has run out; what is of a process of another boot is gone."""
         try:
-            descriptor = os.open(self._path, _FLAGS)
+            content = read_guarded(str(self._path), uid=self._uid, limit=LARGEST_BYTES)
+            return tuple(self._parse(content))
         except FileNotFoundError:
             return ()
-        except OSError:
-            return (EVERYTHING,)
-        try:
-            found = os.fstat(descriptor)
-            content = os.read(descriptor, LARGEST_BYTES + 1)
-        except OSError:
-            return (EVERYTHING,)
-        finally:
-            os.close(descriptor)
-        if found.st_uid != self._uid or found.st_mode & 0o022 or len(content) > LARGEST_BYTES:
-            return (EVERYTHING,)
-        try:
-            return tuple(self._parse(content))
         except (ValueError, KeyError, TypeError):
             return (EVERYTHING,)
 
@@ -95,15 +83,5 @@ class Holds:
             "version": VERSION,
             "holds": [{**asdict(each), "boot": self._boot} for each in holds],
         }
-        fresh = self._path.with_suffix(".new")
-        descriptor = os.open(
-            fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-        try:
-            content = json.dumps(document, allow_nan=False, indent=1).encode("ascii") + b"\n"
-            if os.write(descriptor, content) != len(content):
-                raise OSError("no space for the whole file")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(fresh, self._path)
+        content = json.dumps(document, allow_nan=False, indent=1).encode("ascii") + b"\n"
+        write(self._path, content, durable=True)

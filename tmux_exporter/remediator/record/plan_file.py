@@ -1,6 +1,5 @@
 """The plan that a running remediator keeps for a person: written anew when it changes or runs out."""
 
-import contextlib
 import logging
 import os
 from collections.abc import Sequence
@@ -55,14 +54,19 @@ class PlanFile:
         )
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace a file, mode 0600; whoever reads sees the old one or the new one. Raises OSError."""
+def write(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Replace a file, mode 0600: every reader sees the old one or the new one. Raises OSError.
+
+    With `durable` the new one is on disk before the old one goes.
+    """
     fresh = path.with_name(f"{path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
+    fresh.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(fresh, flags, 0o600), "wb") as stream:
-        stream.write(content)
+    with open(os.open(fresh, flags, 0o600), "wb", buffering=0) as stream:
+        if stream.write(content) != len(content):
+            raise OSError(f"{fresh}: no space for the whole file")
+        if durable:
+            os.fsync(stream.fileno())
     fresh.rename(path)
 
 

@@ -5,21 +5,20 @@ well differ.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import MISSING, Field, fields
+from typing import Any, NamedTuple, TypeVar
 
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signal
 from tmux_exporter.facts.report import (
     AgentReport,
-    Histogram,
     LeakReport,
     PaneReport,
     Report,
     SchedulerReport,
     ServerReport,
     SessionReport,
-    Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.last_checks import (
@@ -33,6 +32,7 @@ from tmux_exporter.remediator.decide.vetoes import Case, Moment, Subject, refusa
 from tmux_exporter.remediator.policies.policy import Channel, OptIn, SnapshotPart
 
 Record = Mapping[str, Any]
+_Fact = TypeVar("_Fact")
 
 _FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUDIT})
 """Reasons that rest on what no record holds: what else was shown, who spoke for it, what could be written."""
@@ -150,19 +150,24 @@ def _case(value: Record) -> Case:
 
 def _report(value: Record, subject: Subject) -> Report:
     """A report that answers the vetoes as the recorded one did, and has nothing else in it."""
-    return Report(
+    place = {"server": subject.server, "session": subject.session}
+    return _only(
+        Report,
         timestamp=value["taken"],
-        duration_seconds=0.0,
-        interval_seconds=0.0,
-        complete=True,
-        samples={},
         servers=tuple(_server(each, value) for each in value["servers"]),
-        sessions=tuple(_session(subject, clients) for clients in value["attached"]),
-        panes=tuple(map(_pane, value["panes"])),
-        agents=tuple(_agent("", "", "", _id(each)) for each in value["agents"]),
+        sessions=tuple(_only(SessionReport, **place, attached_clients=each) for each in value["attached"]),
+        panes=tuple(_only(PaneReport, pid=each) for each in value["panes"]),
+        agents=tuple(_only(AgentReport, process=_id(each)) for each in value["agents"]),
         collector_success={"processes": value["complete"]},
         problems=(Problem(source="", reason=""),) * value["problems"],
     )
+
+
+def _only(of: type[_Fact], **known: Any) -> _Fact:  # noqa: ANN401 - as the class itself
+    """A fact of which nothing is known but this; the rest is None where it has no default, and never read."""
+    entries: tuple[Field[Any], ...] = fields(of)  # type: ignore[arg-type]
+    unknown = {each.name: None for each in entries if each.default is each.default_factory is MISSING}
+    return of(**(unknown | known))
 
 
 def _judged_at(subject: Record, look: Record) -> float | None:
@@ -185,117 +190,34 @@ def _listed_at(server: Record, look: Record) -> float | None:
 
 
 def _subject(value: Record, look: Record) -> Subject:
-    server, session, process = value["server"], value["session"], value["process"]
+    known = {"server": value["server"], "session": value["session"]}
     if "state" in value:
-        return SchedulerReport(
-            server=server,
-            session=session,
+        return _only(
+            SchedulerReport,
+            **known,
+            process=_id(value["process"]),
             state=SchedulerState(value["state"]),
-            reason="",
-            targets=(),
-            process=_id(process),
             due_timestamp_seconds=value["due"],
-            memory_bytes=None,
-            cpu_seconds_total=0.0,
-            open_fds=None,
             sleep=None if value["sleep"] is None else _id(value["sleep"]),
             aimed=tuple(value["aimed"]),
             judged_at=_judged_at(value, look),
             sockets=tuple(value.get("sockets", ())),
         )
     if "program" in value:
-        return _agent(server, session, value["program"], None if process is None else _id(process))
-    return LeakReport(
-        server=server,
-        session=session,
-        pane="",
-        kind=LeakKind(value["kind"]),
-        reason="",
-        name="",
-        process=_id(process),
-        start_time_seconds=0.0,
-        memory_bytes=None,
-        cpu_seconds_total=0.0,
-        open_fds=None,
-        by_marker=value.get("by_marker", False),
-        by_folder=value.get("by_folder", False),
-    )
-
-
-_NOTHING = Usage.nothing()
+        process = None if value["process"] is None else _id(value["process"])
+        return _only(AgentReport, **known, process=process, program=value["program"])
+    weak = {name: value.get(name, False) for name in ("by_marker", "by_folder")}
+    return _only(LeakReport, **known, process=_id(value["process"]), kind=LeakKind(value["kind"]), **weak)
 
 
 def _server(value: Record, look: Record) -> ServerReport:
     problem = value["problem"]
-    return ServerReport(
-        server=value["server"],
+    return _only(
+        ServerReport,
+        **{name: value[name] for name in ("server", "pid", "up", "held", "ended")},
         socket=value.get("socket", ""),
-        version=None,
-        pid=value["pid"],
-        up=value["up"],
-        held=value["held"],
         listing_age_seconds=value["listing_age"],
-        sessions=None,
-        windows=None,
-        panes=None,
-        clients=None,
-        history_bytes=None,
         start_time_seconds=value["started"],
-        resident_memory_bytes=None,
-        cpu_seconds_total=None,
-        open_fds=None,
-        max_fds=None,
-        query_duration=Histogram(bounds=(), counts=(), count=0, sum=0.0),
-        query_failures={},
         problem=None if problem is None else Problem(source="", reason=problem),
-        ended=value["ended"],
         listing_taken_at=_listed_at(value, look),
-    )
-
-
-def _session(subject: Subject, clients: int) -> SessionReport:
-    return SessionReport(
-        server=subject.server,
-        session=subject.session,
-        group="",
-        created_timestamp_seconds=0,
-        last_activity_timestamp_seconds=0,
-        attached_clients=clients,
-        history_bytes=0,
-        windows=0,
-        panes=0,
-        usage=_NOTHING,
-    )
-
-
-def _pane(pid: int) -> PaneReport:
-    return PaneReport(
-        server="",
-        session="",
-        window="",
-        pane="",
-        window_name="",
-        dead=False,
-        history_bytes=0,
-        history_lines=0,
-        history_limit_lines=0,
-        usage=_NOTHING,
-        pid=pid,
-    )
-
-
-def _agent(server: str, session: str, program: str, process: ProcessId | None) -> AgentReport:
-    return AgentReport(
-        server=server,
-        session=session,
-        agent="",
-        window="",
-        pane="",
-        program=program,
-        version="",
-        role="",
-        window_name="",
-        pid=process.pid if process else None,
-        usage=_NOTHING,
-        process=process,
     )

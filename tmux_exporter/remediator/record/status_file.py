@@ -1,13 +1,11 @@
 """The remediator's word to the exporter: one small file in the runtime folder, replaced as a whole."""
 
 import json
-import os
 from pathlib import Path
 
 from tmux_exporter.base.paths import REMEDIATOR_STATUS
 from tmux_exporter.facts.remediation import FILE_VERSION, PolicyStatus, RemediatorStatus
-
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+from tmux_exporter.remediator.record.plan_file import write as replace_file
 
 
 def render(status: RemediatorStatus) -> bytes:
@@ -39,14 +37,5 @@ def _policy(status: PolicyStatus) -> dict[str, object]:
 
 
 def write(folder: Path, status: RemediatorStatus) -> None:
-    """Replace the file, mode 0600; whoever reads sees the old one or the new one. Raises OSError."""
-    # One remediator holds the lock of this folder, so nobody else writes a file of this name.
-    fresh = folder / f"{REMEDIATOR_STATUS}.new"
-    descriptor = os.open(fresh, _FLAGS, 0o600)
-    try:
-        content = render(status)
-        if os.write(descriptor, content) != len(content):
-            raise OSError(f"{fresh}: written only in part")
-    finally:
-        os.close(descriptor)
-    os.rename(fresh, folder / REMEDIATOR_STATUS)
+    """Replace the file. Raises OSError."""
+    replace_file(folder / REMEDIATOR_STATUS, render(status))
