@@ -48,6 +48,7 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.remediator.policies.reference >docs/policies.md
 	@$(PYTHON) -m alerts.generate
 	@$(PYTHON) -m tests.support.alert_faults.tables >alerts/proof.md
+	@$(PYTHON) -m tests.support.tmux.quirks_page >docs/tmux-versions.md
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards

@@ -25,6 +25,7 @@ from tests.versions.get_tmux import installed_tmux
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey, QueryFailure
+from tmux_exporter.facts.tmux_quirks import SERVER_ACCESS
 from tmux_exporter.sources.tmux import ask as tmux_client
 from tmux_exporter.sources.tmux import client_transport, protocol, socket_transport
 from tmux_exporter.sources.tmux.answer import ExchangeResult, judge_listing, judge_screens
@@ -335,7 +336,7 @@ def test_a_socket_that_may_not_be_opened(server: TmuxUnderTest) -> None:
 
 
 def test_a_server_that_refuses_this_user(server: TmuxUnderTest, socket_dir: Path) -> None:
-    if os.getuid() == 0 and server.release >= (3, 3):
+    if os.getuid() == 0 and SERVER_ACCESS.holds(server.version):
         for path in (socket_dir.parent, socket_dir):
             path.chmod(0o711)
         server.path.chmod(0o777)

@@ -15,6 +15,7 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.tmux_quirks import LINES_CUT
 from tmux_exporter.sampling.open import open_sampler
 
 SAMPLE_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
@@ -37,14 +38,13 @@ def sessions(report: Report) -> set[str]:
 def test_sampling_a_server_that_changes_all_the_time(server: TmuxUnderTest) -> None:
     checks.furnish(server)
     sampler = open_sampler(Config(), SystemClock(), os.environ)
-    may_cut = server.release >= (3, 7)
+    may_cut = LINES_CUT.holds(server.version)
 
     def sampled() -> Report:
         report = sampler.sample()
         shown = next(each for each in report.servers if each.server == "default")
         assert shown.pid == server.pid
         assert shown.sessions is not None, shown
-        # From 3.7 on tmux gives the expansion of a line 100 ms, and cuts what a busy machine delays.
         cut = shown.query_failures[QueryFailure.PARTIAL]
         assert sum(shown.query_failures.values()) == cut <= (report.samples["partial"] if may_cut else 0), (
             shown

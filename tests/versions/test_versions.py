@@ -15,6 +15,7 @@ from tests.support.tmux import checks
 from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
 from tests.versions.get_tmux import RELEASES, get_tmux
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.tmux_quirks import LINES_CUT_OFTEN, VERSION_NEEDS_SESSION
 
 ASK_SECONDS = float(os.environ.get("TMUX_EXPORTER_ASK_SECONDS", "20"))
 
@@ -68,8 +69,7 @@ def test_a_server_without_a_session(server: TmuxUnderTest) -> None:
     server.ok("set-option", "-s", "exit-empty", "off")
     server.ok("kill-session", "-t", "main")
     listing = server.listing()
-    # 3.1 refuses even the question for its version while it has no session.
-    assert listing.version == ("" if server.release < (3, 2) else server.version)
+    assert listing.version == ("" if VERSION_NEEDS_SESSION.holds(server.version) else server.version)
     assert (listing.sessions, listing.panes, listing.clients) == ((), (), 0)
 
 
@@ -89,8 +89,7 @@ def test_the_servers_own_program(server: TmuxUnderTest) -> None:
 
 def test_a_pause_in_the_answer(server: TmuxUnderTest) -> None:
     cut = checks.pauses_never_make_a_false_listing(server, 100)
-    # 3.8 looks at its clock at every variable and is cut often; 3.7 rarely looks; older ones never do.
-    assert cut if server.release >= (3, 8) else cut < 10
+    assert cut if LINES_CUT_OFTEN.holds(server.version) else cut < 10
 
 
 @pytest.mark.timeout(ASK_SECONDS + 120)

@@ -50,12 +50,12 @@ class AgentTelemetry:
 class Machine:
     """One look at the machine of the user who runs `doctor`.
 
-    `tmux_version` is that of the program on PATH (`3.5a`). `programs` are paths of what is useful but not
-    needed, None where it is not installed. `sysctls` are numbers by name (`kernel.pid_max`). `open_files` is
-    the limit of the shell that ran us, `tasks` what this user has of processes and threads, `cgroup_tasks`
-    the same of our cgroup. `options` are the options of tmux by the label of the server. `locale` is what
-    decides whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings call our hook, None
-    where it has no settings.
+    `tmux_version` is what `tmux -V` of the program on PATH names. `programs` are paths of what is useful
+    but not needed, None where it is not installed. `sysctls` are numbers by name (`kernel.pid_max`).
+    `open_files` is the limit of the shell that ran us, `tasks` what this user has of processes and threads,
+    `cgroup_tasks` the same of our cgroup. `options` are the options of tmux by the label of the server.
+    `locale` is what decides whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings
+    call our hook, None where it has no settings.
     """
 
     system: str

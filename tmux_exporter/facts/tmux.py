@@ -33,10 +33,10 @@ class Pane:
 
     `session_id` and `window_index` are those of the oldest session that holds it (its owner). `pid` is None
     for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
-    A dead pane has the exit status or, from tmux 3.3 on, the signal of its process; neither where it only
-    closed its terminal. `protected` is the option `@protect` of it, its window, session or server.
-    `title_sign` is the sign with which its title begins, where that is no letter, no
-    digit and no ASCII, and `!` for `[ ! ]`; nothing else of a title is kept.
+    A dead pane has the exit status or the signal (DEAD_SIGNAL) of its process; neither where it only closed
+    its terminal. `protected` is the option `@protect` of it, its window, session or server. `title_sign` is
+    the sign with which its title begins, where that is no letter, no digit and no ASCII, and `!` for `[ !
+    ]`; nothing else of a title is kept.
     """
 
     id: str

@@ -14,6 +14,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Listing, Pane, QueryFailure
+from tmux_exporter.facts.tmux_quirks import DEAD_SIGNAL, ESCAPED_NAMES, LINES_CUT
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
 from tmux_exporter.sources.tmux.protocol import request
@@ -118,7 +119,7 @@ def topology_is_right(server: TmuxUnderTest) -> None:
     exits, killed = _only(listing, "exits"), _only(listing, "killed")
     assert (exits.dead, exits.pid, exits.dead_status, exits.dead_signal) == (True, None, 3, None)
     assert (killed.dead, killed.pid) == (True, None)
-    assert killed.dead_signal == (9 if server.release >= (3, 3) else None)
+    assert killed.dead_signal == (9 if DEAD_SIGNAL.holds(server.version) else None)
     pids = [pane.pid for pane in listing.panes if by_window[pane.window_id] == "empty"]
     assert len(pids) == 2
     assert pids.count(None) == 1
@@ -185,7 +186,7 @@ def names_come_through(server: TmuxUnderTest, mark: Path) -> None:
             assert pane.title_sign == "" or title.startswith(pane.title_sign)
             for template, text in texts.items():
                 assert server.value(template, pane.id) == text.encode("utf-8", "surrogateescape")
-            if server.release not in ((3, 4), (3, 5)):
+            if not ESCAPED_NAMES.holds(server.version):
                 # Those two print control bytes and broken UTF-8 escaped; all others as they are.
                 expected = options.get(pane.id, b"").decode("utf-8", "surrogateescape")
                 assert (pane.agent_option, pane.role_option) == (expected, expected)
@@ -295,12 +296,12 @@ def asks_for(server: TmuxUnderTest, seconds: float) -> int:
 
 
 def _is_cut(server: TmuxUnderTest, answer: Answer) -> bool:
-    """False for a listing; True where tmux cut one short, which it may do from 3.7 on, and it was noticed."""
+    """False for a listing; True where tmux cut one short, which it may do (LINES_CUT), and it was noticed."""
     try:
         parse(answer, ProcessId(server.pid, 1))
     except ListingError as error:
         assert error.failure is QueryFailure.PARTIAL
-        assert server.release >= (3, 7), error.detail
+        assert LINES_CUT.holds(server.version), error.detail
         return True
     return False
 
@@ -319,7 +320,7 @@ def pauses_never_make_a_false_listing(server: TmuxUnderTest, rounds: int) -> int
             asked = pool.submit(server.ask, server.version)
             time.sleep(number % 20 / 10_000)
             os.kill(server.pid, signal.SIGSTOP)
-            # tmux from 3.7 on gives the expansion of one line 100 ms.
+            # Longer than the limit of LINES_CUT.
             time.sleep(0.11)
             os.kill(server.pid, signal.SIGCONT)
             answer = asked.result()

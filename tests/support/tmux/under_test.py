@@ -16,7 +16,6 @@ from tmux_exporter.facts.tmux import Listing
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.parse_listing import parse
 from tmux_exporter.sources.tmux.protocol import Conversation, request
-from tmux_exporter.sources.tmux.query import parse_version
 from tmux_exporter.sources.tmux.request_check import check_request
 
 Argument = str | bytes
@@ -33,13 +32,6 @@ class TmuxUnderTest:
         self.ok("-f", "/dev/null", "new-session", "-d", "-s", "main", "-x", "80", "-y", "24", "sleep 3600")
         self.pid = int(self.value("#{pid}"))
         self.version = self.value("#{version}").decode()
-
-    @property
-    def release(self) -> tuple[int, int]:
-        """The version as numbers."""
-        release = parse_version(self.version)
-        assert release, self.version
-        return release
 
     def run(self, *arguments: Argument) -> subprocess.CompletedProcess[bytes]:
         """Run the server's own client, as a UTF-8 one."""

@@ -16,6 +16,7 @@ from tmux_exporter.analysis.doctor.recommended_settings import (
 from tmux_exporter.facts.doctor import Bound, Feature, Machine
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.tmux_quirks import OLD_DIALECT, OLDEST
 
 
 class Level(StrEnum):
@@ -40,7 +41,6 @@ class Finding:
 NEAR = 0.8
 """A limit of which that much is used is near: agents start many processes at once."""
 
-_OLDEST = (3, 1)
 _FEATURES: Mapping[Feature, tuple[Level, str, str]] = {
     Feature.PIDFD: (
         Level.PROBLEM,
@@ -81,10 +81,10 @@ def _program(_: Report, machine: Machine) -> Iterator[Finding]:
         yield _problem("tmux", "tmux is not on PATH", "sudo apt-get install tmux")
         return
     version = machine.tmux_version or "unknown"
-    release = tuple(int(part) for part in "".join(c if c.isdigit() else " " for c in version).split()[:2])
-    if release and release < _OLDEST:
+    # The version is the last word (PROGRAM_NAME).
+    if OLD_DIALECT.holds(version.split()[-1]):
         yield _warning(
-            "tmux", f"tmux {version} is older than 3.1: its servers may not be read", "upgrade tmux"
+            "tmux", f"tmux {version} is older than {OLDEST}: its servers may not be read", "upgrade tmux"
         )
     else:
         yield _fine("tmux", f"tmux {version} at {machine.tmux_path}")

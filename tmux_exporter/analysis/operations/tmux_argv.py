@@ -28,7 +28,7 @@ show-messages showmsgs, show-options show, show-prompt-history showphist, show-w
 source-file source, split-window splitw, start-server start, suspend-client suspendc, swap-pane swapp,
 swap-window swapw, switch-client switchc, unbind-key unbind, unlink-window unlinkw, wait-for wait
 """
-"""Names and aliases of tmux 3.3a to 3.8 (`tmux list-commands`)."""
+"""Names and aliases of the commands of every supported version (`tmux list-commands`)."""
 
 _ROWS = tuple(tuple(row.split()) for row in _TABLE.split(","))
 

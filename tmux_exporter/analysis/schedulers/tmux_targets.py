@@ -1,6 +1,6 @@
 """Which pane a `-t TARGET` of `tmux send-keys` would reach, worked out from a listing without asking tmux.
 
-The rules are those of cmd-find.c, alike from tmux 2.7 to 3.8: session and window by id, by exact name, by
+The rules are those of cmd-find.c, the same in every version: session and window by id, by exact name, by
 unique prefix, by unique pattern; a window's index before its name. What depends on who asks (the client's
 current session, window or pane) or on what a listing does not hold (layout, marks, terminals of clients) is
 UNSUPPORTED: a wrong "none" would call a scheduler lost that tmux delivers.
@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from tmux_exporter.facts.tmux import Listing, Pane, Session, WindowLink
+from tmux_exporter.facts.tmux_quirks import ESCAPED_NAMES
 
 
 class TmuxTargetKind(StrEnum):
@@ -54,8 +55,6 @@ _INDEX = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
 _MAX_INDEX = 2**31 - 1
 # A session part that is no session's name may be the name or the terminal of an attached client.
 _CLIENT = re.compile(r"/dev/|pts/|tty|pty|console|client-")
-# tmux 3.4 and 3.5 print names with escapes that a typed text could hold as well.
-_ESCAPED_OUTPUT = re.compile(r"(next-)?3\.[45](?![0-9])")
 # No command with more than 16 kB of arguments reaches a server; long before, matching would cost time.
 _MAX_LENGTH = 4096
 
@@ -177,7 +176,7 @@ def _by_name(
     name: str, named: _Named[_T], exact_only: bool, what: str, listing: Listing
 ) -> tuple[TmuxTargetKind, _T]:
     """Exact, then prefix, then pattern; more than one of a kind is an error in tmux and so is none."""
-    lossy = bool(_ESCAPED_OUTPUT.match(listing.version)) and any("\\" in other for other, _ in named)
+    lossy = ESCAPED_NAMES.holds(listing.version) and any("\\" in other for other, _ in named)
     exact = [thing for other, thing in named if other == name]
     if lossy and not (exact and "\\" not in name):
         raise _NowhereError(

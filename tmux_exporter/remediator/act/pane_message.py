@@ -8,15 +8,13 @@ terminal, so no name of anybody reaches tmux.
 import re
 
 from tmux_exporter.facts.report import ServerReport
+from tmux_exporter.facts.tmux_quirks import DISPLAY_TIME
 from tmux_exporter.remediator.act.tmux import PANE, ask
-from tmux_exporter.sources.tmux.query import parse_version
 
 MOST_CLIENTS = 8
 LONGEST = 200
 
 _SHOWN_MILLISECONDS = "5000"
-_WITH_DELAY = (3, 2)
-"""The release that first takes a time; an older server shows it for its `display-time`."""
 
 _CLIENT = re.compile(r"0 (/dev/(?:pts/[0-9]{1,7}|tty[A-Za-z0-9]{1,16}))")
 # Neither `#` nor `%`: tmux expands formats and times. A `;` at an end would begin a command.
@@ -39,11 +37,7 @@ def show(server: ServerReport, pane: str, text: str, uid: int) -> int:
     listed = ask(server, ("list-clients", "-t", pane, "-F", "#{client_control_mode} #{client_name}"), uid)
     found = [_CLIENT.fullmatch(line) for line in listed.decode("ascii", "replace").splitlines()]
     clients = [match[1] for match in found if match is not None][:MOST_CLIENTS]
-    delay = ("-d", _SHOWN_MILLISECONDS) if (_release(server) or (0, 0)) >= _WITH_DELAY else ()
+    delay = ("-d", _SHOWN_MILLISECONDS) if DISPLAY_TIME.holds(server.version) else ()
     for client in clients:
         ask(server, ("display-message", "-c", client, *delay, text), uid)
     return len(clients)
-
-
-def _release(server: ServerReport) -> tuple[int, int] | None:
-    return parse_version(server.version) if server.version else None

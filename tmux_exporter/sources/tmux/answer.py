@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.tmux_quirks import OLDEST
 from tmux_exporter.sources.tmux.query import Record
 
 _REFUSALS = (b"access not allowed", b"client is read-only")
@@ -29,7 +30,7 @@ def judge_listing(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Exch
 
     tmux prints a listing in one go or not at all, so one pane's record proves all of them, and a status or
     complaint beside it comes from a hook of the user's (`after-list-panes`). Without a pane, stderr comes
-    before the status: a refusal is status 0 in some versions and 1 in others.
+    before the status, which is no sign of a refusal (SERVER_ACCESS).
     """
     lines = stderr.splitlines()
     if f"{nonce}{Record.PANE}:".encode() in stdout:
@@ -46,9 +47,9 @@ def judge_listing(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Exch
         return ExchangeResult(
             failure=QueryFailure.PARTIAL, detail="the server called it a success without a pane"
         )
-    # Servers before 3.1 answer in messages of their own, and end with success and without a byte.
+    # OLD_DIALECT
     return ExchangeResult(
-        failure=QueryFailure.PROTOCOL, detail="the server answered without a byte: older than tmux 3.1?"
+        failure=QueryFailure.PROTOCOL, detail=f"the server answered without a byte: older than tmux {OLDEST}?"
     )
 
 

@@ -50,7 +50,7 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
 
     Raises ListingError: with the answer's own failure where it has one, UNTRUSTED where the server says that
     it is another process than the one that we talked to, PARTIAL where tmux cut a line short, else MALFORMED.
-    Before 3.2 a server without a session does not tell its version: it is then empty.
+    The version is empty where the server does not answer the question for it (VERSION_NEEDS_SESSION).
     """
     if answer.failure is not None:
         raise ListingError(answer.failure, answer.detail)
@@ -101,9 +101,8 @@ def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[
 def _rows(raw: tuple[bytes, ...], asked_as: str | None) -> dict[Record, list[_Row]]:
     """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline.
 
-    Text outside of records is not ours: hooks of the user's (`after-list-panes`) may print between them. But
-    tmux from 3.7 on gives the expansion of a line 100 ms. Where it took more (the server was stopped, the
-    machine is busy) it ends the line without a word, wherever it was: the line lacks nonces, or is empty.
+    Text outside of records is not ours: hooks of the user's (`after-list-panes`) may print between them. A
+    line that tmux cut (LINES_CUT, LINES_CUT_OFTEN) lacks nonces, or is empty.
     """
     pieces = [piece.decode("utf-8", "surrogateescape") for piece in raw]
     rows: dict[Record, list[_Row]] = {record: [] for record in Record}

@@ -1,14 +1,14 @@
 """tmux's socket protocol without the socket: the one request that we send, and the answer as it arrives.
 
-A tmux server up to 3.5a dies of one malformed message, with all its sessions, and every version dies of an
-identification without a terminal name. So the request is one template, `tmux_request_check` reads it back
-before it may leave, and the only other messages ever sent are "ready for stdout" and "exiting".
+A wrong byte can end a server with all its sessions (MALFORMED_MESSAGE and TERMINAL_NAME in
+facts/tmux_quirks.py). So the request is one template, `request_check` reads it back before it is sent, and
+the only other messages ever sent are "ready for stdout" and "exiting".
 
 A tmux server is not trusted either: the stock client reads and writes the files that a server names. This one
 takes text for stdout and stderr and an exit status; whatever asks for more is answered by hanging up.
 
 Little endian only: a message without a file descriptor then looks the same in both header layouts
-(up to 3.5a u16 length + u16 flags, from 3.6 u32 length with the flag on top).
+(LONG_LENGTH).
 """
 
 import struct

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-BASE_VERSION = (3, 1)
-"""The oldest version that is supported (3.1c); what it knows is asked of a server of unknown version."""
+from tmux_exporter.facts.tmux_quirks import DEAD_SIGNAL, Quirk
 
 NONCE = re.compile(r"[0-9a-f]{16}")
 PANE_ID = re.compile(r"%[0-9]{1,10}")
@@ -39,18 +38,16 @@ class ValueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A variable that may be asked for in records of one kind, from the version `since` on."""
+    """A variable that may be asked for in records of one kind, of servers for which `needs` holds."""
 
     name: str
     kind: ValueKind
     record: Record
-    since: tuple[int, int] = BASE_VERSION
+    needs: Quirk | None = None
 
 
-def _variables(
-    record: Record, kind: ValueKind, names: str, since: tuple[int, int] = BASE_VERSION
-) -> list[Variable]:
-    return [Variable(name=name, kind=kind, record=record, since=since) for name in names.split()]
+def _variables(record: Record, kind: ValueKind, names: str, needs: Quirk | None = None) -> list[Variable]:
+    return [Variable(name=name, kind=kind, record=record, needs=needs) for name in names.split()]
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -60,7 +57,7 @@ VARIABLES: tuple[Variable, ...] = (
     *_variables(Record.PANE, ValueKind.NUMBER, "window_index pane_index"),
     *_variables(Record.PANE, ValueKind.FLAG, "pane_active window_active pane_dead automatic-rename"),
     *_variables(Record.PANE, ValueKind.OPTIONAL_NUMBER, "pane_pid pane_dead_status"),
-    *_variables(Record.PANE, ValueKind.OPTIONAL_NUMBER, "pane_dead_signal", since=(3, 3)),
+    *_variables(Record.PANE, ValueKind.OPTIONAL_NUMBER, "pane_dead_signal", DEAD_SIGNAL),
     *_variables(Record.PANE, ValueKind.NUMBER, "history_size history_limit history_bytes"),
     *_variables(
         Record.PANE, ValueKind.NUMBER, "session_created session_activity session_attached window_activity"
@@ -71,32 +68,26 @@ VARIABLES: tuple[Variable, ...] = (
 )
 """Every variable that is ever asked for, in the order of the answer.
 
-None of tmux's `client_*` and `buffer_*`: 3.2a dies of some of them outside their own listings, so a client's
-record is empty and only counted. No time variable with `display-message`, for the same reason. No path or
-command: they hold foreign text that nobody needs, and the current command costs the server a read of /proc.
-Of a title only the sign before its words is kept.
+No `client_*` and no `buffer_*`, and no time variable with `display-message` (DEADLY_VARIABLES): a client's
+record is empty and only counted. No path and no command: they hold foreign text that nobody needs, and the
+current command costs the server a read of /proc. Of a title only the sign before its words is kept.
 """
 
 
-def parse_version(text: str) -> tuple[int, int] | None:
-    """The release that `#{version}` names: `3.3a`, `next-3.8` and `2.7-rc` too; None where it names none.
-
-    A letter or a suffix never adds a variable. `next-3.8` may lack one of 3.8, which then prints as empty.
-    """
-    match = re.fullmatch(r"(?:next-)?([0-9]{1,3})\.([0-9]{1,3})[a-z]?(?:-rc[0-9]*)?", text)
-    return (int(match[1]), int(match[2])) if match else None
-
-
 def allowed(record: Record, version: str | None) -> tuple[Variable, ...]:
-    """The variables to ask for in one kind of record of a server of this version (None: not known yet)."""
-    release = max((version and parse_version(version)) or BASE_VERSION, BASE_VERSION)
-    return tuple(v for v in VARIABLES if v.record is record and v.since <= release)
+    """The variables to ask for in one kind of record of a server of this version (None: not known yet).
+
+    A server of an unknown version is asked for what every supported version knows. A variable that a server
+    does not know prints as empty.
+    """
+    return tuple(v for v in VARIABLES if v.record is record and (v.needs is None or v.needs.holds(version)))
 
 
 def record_format(record: Record, nonce: str, version: str | None) -> str:
     """The format of one record: numbers joined by `:`, then each text between copies of the nonce.
 
     Texts may hold newlines, TABs and anything else but a nonce that was not known when they were written.
+    Their lengths could not be relied on (ESCAPED_NAMES).
     """
     asked = allowed(record, version)
     numbers = "".join(f":#{{{v.name}}}" for v in asked if v.kind is not ValueKind.TEXT)
@@ -113,7 +104,7 @@ def command_list(nonce: str, version: str | None) -> tuple[str, ...]:
     """The whole question as tmux's arguments: server facts first, the listing last.
 
     tmux ends a command list at its first error, and without a session `list-clients` and `list-panes` are one
-    ("no current target"): what came before is then the whole truth.
+    ("no current target"): what came before is then the whole truth. No command has a target (DEADLY_TARGETS).
     """
     if not NONCE.fullmatch(nonce):
         raise ValueError("a nonce is 16 hexadecimal digits")

@@ -1,8 +1,9 @@
 """The guard at the door: a request is read back, byte by byte, before it may meet a server.
 
-One wrong byte ends a tmux server up to 3.5a with all its sessions. So this shares no code and no constant
-with the encoder that it is held against, and it takes the commands of this program only: three that look,
-without a target, and formats of plain variables; and one that prints what a pane shows, by its id.
+One wrong byte can end a tmux server with all its sessions (MALFORMED_MESSAGE). So this shares no code and
+no constant with the encoder that it is held against, and it takes the commands of this program only: three
+that look, without a target, and formats of plain variables; and one that prints what a pane shows, by its
+id.
 """
 
 import re

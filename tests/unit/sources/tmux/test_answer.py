@@ -19,7 +19,7 @@ LISTING = SERVER + pane_record().encode()
         (1, LISTING, b"can't find session: nope\n", None),
         (1, LISTING, b"access not allowed\n", None),
         (1, LISTING, b"no current target\n", None),
-        # What versions before 3.1, and a strange server, call success.
+        # What OLD_DIALECT, and a strange server, call success.
         (0, b"", b"", QueryFailure.PROTOCOL),
         (0, b"x", b"", QueryFailure.PARTIAL),
         (0, SERVER, b"", QueryFailure.PARTIAL),

@@ -10,7 +10,7 @@ from tmux_exporter.facts.tmux import Listing, QueryFailure, Session, Window, Win
 from tmux_exporter.sources.tmux import parse_listing
 from tmux_exporter.sources.tmux.ask import Answer
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
-from tmux_exporter.sources.tmux.query import VARIABLES, Record, parse_version
+from tmux_exporter.sources.tmux.query import VARIABLES, Record
 
 SERVER = ProcessId(999, 12345)
 
@@ -262,27 +262,6 @@ def test_more_rows_than_any_listing_has(monkeypatch: pytest.MonkeyPatch) -> None
         listing(*panes)
     with pytest.raises(ListingError, match="more than 3 records of kind c"):
         parse(answer(server_record() + client_record() * 4 + panes[0]), SERVER)
-
-
-@pytest.mark.parametrize(
-    ("text", "release"),
-    [
-        ("3.1c", (3, 1)),
-        ("3.3a", (3, 3)),
-        ("3.8", (3, 8)),
-        ("next-3.8", (3, 8)),
-        ("2.7-rc", (2, 7)),
-        ("3.4-rc2", (3, 4)),
-        ("10.0", (10, 0)),
-        ("master", None),
-        ("openbsd-7.5", None),
-        ("", None),
-        ("3.3a\n", None),
-        ("3", None),
-    ],
-)
-def test_versions(text: str, release: tuple[int, int] | None) -> None:
-    assert parse_version(text) == release
 
 
 @pytest.mark.parametrize(
