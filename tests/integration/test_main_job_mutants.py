@@ -23,7 +23,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.processes.started import listens
-from tests.support.remediator.decoys import DECOYS, Decoy, Guard, is_shown, make_files
+from tests.support.remediator.decoys import DECOYS, Decoy, Guard, decoy, is_shown, make_files
 from tests.support.remediator.ending import carried_out
 from tests.support.remediator.orders import pair_order
 from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, running_fleet
@@ -139,10 +139,6 @@ def hung(fleet: Fleet, tools: Tools, _: Pids) -> Tools:
     return tools
 
 
-def _decoy(command: str, *guards: Guard) -> Decoy:
-    return Decoy(command=command, guards=frozenset(guards))
-
-
 ORPHAN = "nohup bash -c 'sleep 20000 && tmux send-keys -t frontend:0 hi Enter'"
 TWO_CHILDREN = f"bash -c 'sleep 20000 & exec {ORPHAN.replace(chr(39), chr(34))}'"
 
@@ -154,86 +150,45 @@ LISTENING = (
 )
 
 IN_TROUBLE: dict[str, tuple[Decoy, Trouble]] = {
-    "of_another_server": (_decoy(ORPHAN, candidates.targets_in_scope), Trouble(servers=(OTHER,))),
-    "seen_late": (_decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
-    "seen_in_part": (_decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
-    "proven_in_part": (_decoy(ORPHAN, last_checks.lists_every_child), Trouble(proven_in_part)),
-    "run_by_another": (_decoy(ORPHAN, last_checks.are_of_this_user), Trouble(run_by_another)),
-    "run_below": (_decoy(ORPHAN, vetoes.is_not_above_us, last_checks.are_not_above_us), Trouble(run_below)),
-    "hung": (
-        _decoy(ORPHAN, candidates.fits_match, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
-        Trouble(hung),
-    ),
-    "of_a_new_server": (_decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
-    "protected_by_name": (
-        _decoy(ORPHAN, last_checks.are_not_protected),
-        Trouble(protected=Protection(comm=("sleep",))),
-    ),
-    "in_a_service": (_decoy(ORPHAN, last_checks.are_no_service), Trouble(in_unit("web.service"))),
-    "above_a_server": (
-        _decoy(ORPHAN, last_checks.hold_no_server),
-        Trouble(in_unit("tmux.service", shared=True)),
-    ),
-}
+    "of_another_server": (decoy(ORPHAN, candidates.targets_in_scope), Trouble(servers=(OTHER,))),
+    "seen_late": (decoy(ORPHAN, vetoes.is_recent), Trouble(seen_late)),
+    "seen_in_part": (decoy(ORPHAN, vetoes.sees_all_processes), Trouble(seen_in_part)),
+    "proven_in_part": (decoy(ORPHAN, last_checks.lists_every_child), Trouble(proven_in_part)),
+    "run_by_another": (decoy(ORPHAN, last_checks.are_of_this_user), Trouble(run_by_another)),
+    "run_below": (decoy(ORPHAN, vetoes.is_not_above_us, last_checks.are_not_above_us), Trouble(run_below)),
+    "hung":
+        (decoy(ORPHAN, candidates.fits_match, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent),
+        Trouble(hung)),
+    "of_a_new_server": (decoy(ORPHAN, vetoes.is_settled), Trouble(warmup=3600.0)),
+    "protected_by_name": (decoy(ORPHAN, last_checks.are_not_protected),
+        Trouble(protected=Protection(comm=("sleep",)))),
+    "in_a_service": (decoy(ORPHAN, last_checks.are_no_service), Trouble(in_unit("web.service"))),
+    "above_a_server": (decoy(ORPHAN, last_checks.hold_no_server),
+        Trouble(in_unit("tmux.service", shared=True))),
+}  # fmt: skip
 """True orphans, but for this."""
 
 SPECIAL = {
-    "due_soon": _decoy("nohup bash -c 'sleep 29 && tmux send-keys -t frontend:0 hi Enter'", vetoes.has_time),
+    "due_soon": decoy("nohup bash -c 'sleep 29 && tmux send-keys -t frontend:0 hi Enter'", vetoes.has_time),
     # It has sent its text and waits before it sends Enter.
-    "firing": _decoy(
-        "nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
-        candidates.fits_match,
-        vetoes.is_endable,
-        last_checks.sleeps_its_first_sleep,
-    ),
-    "in_a_pane": _decoy(ORPHAN.removeprefix("nohup "), vetoes.is_no_pane),
+    "firing":
+        decoy("nohup bash -c 'sleep 0; tmux send-keys -t a:0 hi; sleep 20000; tmux send-keys -t a:0 Enter'",
+        candidates.fits_match, vetoes.is_endable, last_checks.sleeps_its_first_sleep),
+    "in_a_pane": decoy(ORPHAN.removeprefix("nohup "), vetoes.is_no_pane),
     # It was given a socket that listens, as a server's own restarts are.
-    "listening": _decoy(LISTENING, last_checks.are_out_of_reach),
+    "listening": decoy(LISTENING, last_checks.are_out_of_reach),
     # Its socket may be another file than ours.
-    "with_own_mounts": _decoy(
-        f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
-        candidates.fits_match,
-        vetoes.is_endable,
-        last_checks.are_at_home,
-    ),
-    "with_another_child": _decoy(
-        TWO_CHILDREN,
-        is_shown,
-        last_checks.has_only_its_sleep,
-    ),
+    "with_own_mounts": decoy(f"unshare {'-m' if os.geteuid() == 0 else '-Urm'} {ORPHAN}",
+        candidates.fits_match, vetoes.is_endable, last_checks.are_at_home),
+    "with_another_child": decoy(TWO_CHILDREN, is_shown, last_checks.has_only_its_sleep),
     # As the eye shows it: that one has no sleep.
-    "without_its_sleep": Decoy(
-        command=TWO_CHILDREN,
-        guards=frozenset(
-            {
-                candidates.fits_match,
-                vetoes.is_endable,
-                vetoes.has_its_sleep,
-                vetoes.has_time,
-                last_checks.has_only_its_sleep,
-                last_checks.sleeps_its_first_sleep,
-            }
-        ),
-        has_sleep=False,
-    ),
-    "tmux_server": Decoy(
-        command="",
-        guards=frozenset(
-            {
-                is_shown,
-                vetoes.is_no_known_server,
-                vetoes.carries_nobody,
-                last_checks.are_no_tmux,
-                last_checks.are_out_of_reach,
-                last_checks.is_a_shell,
-                last_checks.is_a_pure_scheduler,
-                last_checks.has_only_its_sleep,
-                last_checks.sleeps_its_first_sleep,
-            }
-        ),
-        has_sleep=False,
-    ),
-}
+    "without_its_sleep": decoy(TWO_CHILDREN, candidates.fits_match, vetoes.is_endable, vetoes.has_its_sleep,
+        vetoes.has_time, last_checks.has_only_its_sleep, last_checks.sleeps_its_first_sleep, has_sleep=False),
+    "tmux_server": decoy("", is_shown, vetoes.is_no_known_server, vetoes.carries_nobody,
+        last_checks.are_no_tmux, last_checks.are_out_of_reach, last_checks.is_a_shell,
+        last_checks.is_a_pure_scheduler, last_checks.has_only_its_sleep, last_checks.sleeps_its_first_sleep,
+        has_sleep=False),
+}  # fmt: skip
 """Decoys that the main job has no place for."""
 
 TABLE: dict[str, tuple[Decoy, Trouble]] = {

@@ -87,47 +87,22 @@ CASES = {
     "a wrapper by its path": Case({"PATH": PLAIN}, OPAQUE, True, tmux="$B/wrapped/tmux"),
     "a function": Case({"PATH": PLAIN, "BASH_FUNC_tmux%%": WRAPPER}, OPAQUE, True),
     "another function": Case({"PATH": PLAIN, "BASH_FUNC_greet%%": WRAPPER}, None, False),
-    "a function that dash does not take": Case(
-        {"PATH": PLAIN, "BASH_FUNC_tmux%%": WRAPPER}, None, False, shell=("dash", "-c")
-    ),
-    "BASH_ENV": Case(
-        {"PATH": PLAIN, "BASH_ENV": "$B/.startup"},
-        OPAQUE,
-        True,
-        make=profile(f"tmux{WRAPPER}", ".startup"),
-    ),
+    "a function that dash does not take": Case({"PATH": PLAIN, "BASH_FUNC_tmux%%": WRAPPER}, None, False,
+        shell=("dash", "-c")),
+    "BASH_ENV": Case({"PATH": PLAIN, "BASH_ENV": "$B/.startup"}, OPAQUE, True,
+        make=profile(f"tmux{WRAPPER}", ".startup")),
     "ENV that no shell reads": Case({"PATH": PLAIN, "ENV": "production"}, None, False),
-    "ENV": Case(
-        {"PATH": PLAIN, "ENV": "$B/.startup"},
-        OPAQUE,
-        False,
-        shell=("dash", "-c"),
-        make=profile(f"tmux{WRAPPER}", ".startup"),
-    ),
-    "an interactive shell": Case(
-        {"PATH": PLAIN, "HOME": "$B"},
-        OPAQUE,
-        True,
-        shell=("bash", "-ic"),
-        make=profile("alias tmux='touch $B/ran #'\n", ".bashrc"),
-    ),
+    "ENV": Case({"PATH": PLAIN, "ENV": "$B/.startup"}, OPAQUE, False, shell=("dash", "-c"),
+        make=profile(f"tmux{WRAPPER}", ".startup")),
+    "an interactive shell": Case({"PATH": PLAIN, "HOME": "$B"}, OPAQUE, True, shell=("bash", "-ic"),
+        make=profile("alias tmux='touch $B/ran #'\n", ".bashrc")),
     "a login": Case({"PATH": PLAIN, "HOME": "$B"}, None, False, shell=("bash", "-lc")),
-    "a login with another PATH": Case(
-        {"PATH": PLAIN, "HOME": "$B"},
-        OPAQUE,
-        True,
-        shell=("bash", "-lc"),
-        make=profile("PATH=$B/wrapped:$PATH\n"),
-    ),
-    "a login with a function": Case(
-        {"PATH": PLAIN, "HOME": "$B"},
-        OPAQUE,
-        True,
-        shell=("bash", "-lc"),
-        make=profile(f"tmux{WRAPPER}\n"),
-    ),
+    "a login with another PATH": Case({"PATH": PLAIN, "HOME": "$B"}, OPAQUE, True, shell=("bash", "-lc"),
+        make=profile("PATH=$B/wrapped:$PATH\n")),
+    "a login with a function": Case({"PATH": PLAIN, "HOME": "$B"}, OPAQUE, True, shell=("bash", "-lc"),
+        make=profile(f"tmux{WRAPPER}\n")),
     "a login without a home": Case({"PATH": PLAIN}, UNKNOWN, False, shell=("bash", "-lc")),
-}
+}  # fmt: skip
 
 
 def candidate_of(pid: int) -> SchedulerCandidate | None:

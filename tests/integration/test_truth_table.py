@@ -83,57 +83,37 @@ CHECK_INS: Mapping[str, CheckIn] = {
     "exact": CheckIn(line=f"keep exact {to('=work:1', 'd')}", states=(A, G, D, G, D, D, G, D, S, T)),
     "session_of_its_own": CheckIn(line=f"spawn session_of_its_own {to('work:1', 'e')}", states=BY_INDEX),
     "forked_twice": CheckIn(line=f"( ( keep forked_twice {to('work:1', 'f')} ) & )", states=BY_INDEX),
-    "of_dash": CheckIn(
-        line="keep of_dash dash -c 'sleep 3h; tmux send-keys -t work:1 g Enter'", states=BY_INDEX
-    ),
+    "of_dash": CheckIn(line="keep of_dash dash -c 'sleep 3h; tmux send-keys -t work:1 g Enter'",
+        states=BY_INDEX),
     "no_environment": CheckIn(
         line=f"keep no_environment env -i PATH=$PATH {to('work:1', 'h', tmux='tmux -S $S/default')}",
         # Nothing says that it meant the first of the two servers.
         states=(*BY_INDEX[:-1], G),
     ),
-    "no_server": CheckIn(
-        line=f"keep no_server env -i PATH=$PATH {to('work:1', 'i')}", states=always(SchedulerState.SERVERLESS)
-    ),
-    "to_another": CheckIn(
-        line=f"keep to_another {to('far:0', 'j', tmux='tmux -L other')}", states=(A, *(G,) * 9)
-    ),
+    "no_server": CheckIn(line=f"keep no_server env -i PATH=$PATH {to('work:1', 'i')}",
+        states=always(SchedulerState.SERVERLESS)),
+    "to_another": CheckIn(line=f"keep to_another {to('far:0', 'j', tmux='tmux -L other')}",
+        states=(A, *(G,) * 9)),
     "on_another": CheckIn(line=f"keep on_another {to('far:0', 'k')}", states=always(A), at="other"),
-    "in_a_nested_server": CheckIn(
-        line=f"keep in_a_nested_server {to('deep:0', 'l')}", states=always(A), at="nested"
-    ),
-    "to_a_hung_server": CheckIn(
-        line=f"keep to_a_hung_server {to('main:0', 'm', tmux='tmux -L hung')}",
-        states=always(SchedulerState.UNKNOWN),
-    ),
-    "in_a_loop": CheckIn(
-        line="keep in_a_loop bash -c 'while sleep 3h; do tmux send-keys -t work:1 Enter; done'",
-        states=always(SchedulerState.OPAQUE),
-    ),
-    "for_ever": CheckIn(
-        line="keep for_ever bash -c 'sleep infinity; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.IMMORTAL),
-        at="other",
-    ),
-    "between_sends": CheckIn(
-        line="keep between_sends bash -c "
+    "in_a_nested_server": CheckIn(line=f"keep in_a_nested_server {to('deep:0', 'l')}", states=always(A),
+        at="nested"),
+    "to_a_hung_server": CheckIn(line=f"keep to_a_hung_server {to('main:0', 'm', tmux='tmux -L hung')}",
+        states=always(SchedulerState.UNKNOWN)),
+    "in_a_loop":
+        CheckIn(line="keep in_a_loop bash -c 'while sleep 3h; do tmux send-keys -t work:1 Enter; done'",
+        states=always(SchedulerState.OPAQUE)),
+    "for_ever": CheckIn(line="keep for_ever bash -c 'sleep infinity; tmux send-keys -t far:0 Enter'",
+        states=always(SchedulerState.IMMORTAL), at="other"),
+    "between_sends": CheckIn(line="keep between_sends bash -c "
         "'sleep 0; tmux send-keys -t far:0 x; sleep 3h; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.FIRING),
-        at="other",
-    ),
-    "late": CheckIn(
-        line="keep late bash -c 'sleep 1800; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.OVERDUE),
-        at="other",
-    ),
-    "older_twin": CheckIn(
-        line=f"keep older_twin {to('far:0', 'twin')}", states=always(SchedulerState.DUPLICATE), at="other"
-    ),
-    "younger_twin": CheckIn(
-        line=f"{AFTER_ITS_TWIN}; keep younger_twin {to('far:0', 'twin')}",
-        states=always(A),
-        at="other",
-    ),
-}
+        states=always(SchedulerState.FIRING), at="other"),
+    "late": CheckIn(line="keep late bash -c 'sleep 1800; tmux send-keys -t far:0 Enter'",
+        states=always(SchedulerState.OVERDUE), at="other"),
+    "older_twin": CheckIn(line=f"keep older_twin {to('far:0', 'twin')}",
+        states=always(SchedulerState.DUPLICATE), at="other"),
+    "younger_twin": CheckIn(line=f"{AFTER_ITS_TWIN}; keep younger_twin {to('far:0', 'twin')}",
+        states=always(A), at="other"),
+}  # fmt: skip
 
 LATE_SECONDS = 1800 + 60
 

@@ -20,38 +20,17 @@ IN_AGENTS: tuple[Planted, ...] = (
         for owner in ("Session", "Agent")
     ),
     Planted("TmuxAgentFdsGrowing", "an agent that keeps four more descriptors each second", agent("opening")),
-    Planted(
-        "TmuxAgentWaiting",
-        "an agent whose session file says that it waits for a permission",
-        {**agent("asking"), "reason": "permission"},
-        number=SECONDS,
-    ),
+    Planted("TmuxAgentWaiting", "an agent whose session file says that it waits for a permission",
+        {**agent("asking"), "reason": "permission"}, number=SECONDS),
     Planted("TmuxAgentExited", "an agent ended, and its shell left", agent("ending"), ends=False),
-    Planted(
-        "TmuxAgentAbsent",
-        "an agent declared that was never started",
-        {**agent("work"), "agent": "absent"},
-        ends=False,
-    ),
-    Planted(
-        "TmuxAgentStuck", "an agent whose session file says that it works, and that sleeps", agent("stuck")
-    ),
-    Planted(
-        "TmuxAgentIdleBurn",
-        "an agent whose session file says that it is idle, and that computes",
-        agent("burning"),
-    ),
-    Planted(
-        "TmuxAgentRestarting",
-        "an agent that ends after 1.5 s and is started again each time",
-        agent("short"),
-        ends=False,
-    ),
-    Planted(
-        "TmuxAgentRecoverySlow",
-        "an agent that comes back after 8 s each time",
-        server("back"),
-        number=SECONDS,
-        ends=False,
-    ),
-)
+    Planted("TmuxAgentAbsent", "an agent declared that was never started",
+        {**agent("work"), "agent": "absent"}, ends=False),
+    Planted("TmuxAgentStuck", "an agent whose session file says that it works, and that sleeps",
+        agent("stuck")),
+    Planted("TmuxAgentIdleBurn", "an agent whose session file says that it is idle, and that computes",
+        agent("burning")),
+    Planted("TmuxAgentRestarting", "an agent that ends after 1.5 s and is started again each time",
+        agent("short"), ends=False),
+    Planted("TmuxAgentRecoverySlow", "an agent that comes back after 8 s each time", server("back"),
+        number=SECONDS, ends=False),
+)  # fmt: skip

@@ -140,85 +140,32 @@ STARVED_PLAY = Play("starved", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target
 _AFTER_SLOW = (
     SLOW_PLAY,
     Play("stop-vanished", AGENT, ENFORCE, STOP, came(stop=VANISHED), meanwhile=Meanwhile.ENDS),
-    Play(
-        "snapshot-vanished",
-        AGENT,
-        ENFORCE,
-        (Action.SNAPSHOT,),
-        came(snapshot=VANISHED),
-        meanwhile=Meanwhile.ENDS,
-    ),
-    Play(
-        "stop-refused",
-        TargetKind.SCHEDULER,
-        ENFORCE,
-        STOP,
-        came(stop=REFUSED),
-        refusals=frozenset({Refusal.CHANGED}),
-        meanwhile=Meanwhile.RETURNS,
-    ),
-    Play(
-        "warn-failed",
-        TargetKind.PANE,
-        ENFORCE,
-        (Action.WARN,),
-        frozenset({WARNED, (Action.WARN, FAILED)}),
-        target=Target.HUNG,
-    ),
-    Play(
-        "crowd",
-        TargetKind.PANE,
-        ENFORCE,
-        (Action.WARN,),
-        frozenset({WARNED, (Action.WARN, REFUSED)}),
-        target=Target.CROWD,
-    ),
+    Play("snapshot-vanished", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=VANISHED),
+        meanwhile=Meanwhile.ENDS),
+    Play("stop-refused", TargetKind.SCHEDULER, ENFORCE, STOP, came(stop=REFUSED),
+        refusals=frozenset({Refusal.CHANGED}), meanwhile=Meanwhile.RETURNS),
+    Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN,), frozenset({WARNED, (Action.WARN, FAILED)}),
+        target=Target.HUNG),
+    Play("crowd", TargetKind.PANE, ENFORCE, (Action.WARN,), frozenset({WARNED, (Action.WARN, REFUSED)}),
+        target=Target.CROWD),
     STARVED_PLAY,
     Play("snapshot-failed", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=FAILED)),
     Play("stop-failed", AGENT, ENFORCE, STOP, came(stop=FAILED)),
-)
+)  # fmt: skip
 
 PLAYS: tuple[Play, ...] = (
     *(_quiet(kind, mode) for kind in KINDS for mode in (OBSERVE, RECOMMEND, ENFORCE)),
     *(play for kind in METHODS for play in _endings(kind)),
-    Play(
-        "asks-first",
-        AGENT,
-        ENFORCE,
-        STOP,
-        frozenset(),
-        refusals=frozenset({Refusal.APPROVAL}),
-        approvals=True,
-        applied="stop done",
-    ),
-    Play(
-        "apply-vanished",
-        AGENT,
-        RECOMMEND,
-        STOP,
-        came(stop=WOULD),
-        meanwhile=Meanwhile.ENDS,
-        applied="stop vanished",
-    ),
-    Play(
-        "apply-refused",
-        AGENT,
-        RECOMMEND,
-        STOP,
-        came(stop=WOULD),
-        meanwhile=Meanwhile.HELD,
-        applied="stop refused",
-    ),
-    Play(
-        "kill-survived",
-        AGENT,
-        ENFORCE,
-        STOP_AND_KILL,
-        came(stop=SURVIVED, kill=SURVIVED),
-        target=Target.STUCK,
-    ),
+    Play("asks-first", AGENT, ENFORCE, STOP, frozenset(), refusals=frozenset({Refusal.APPROVAL}),
+        approvals=True, applied="stop done"),
+    Play("apply-vanished", AGENT, RECOMMEND, STOP, came(stop=WOULD), meanwhile=Meanwhile.ENDS,
+        applied="stop vanished"),
+    Play("apply-refused", AGENT, RECOMMEND, STOP, came(stop=WOULD), meanwhile=Meanwhile.HELD,
+        applied="stop refused"),
+    Play("kill-survived", AGENT, ENFORCE, STOP_AND_KILL, came(stop=SURVIVED, kill=SURVIVED),
+        target=Target.STUCK),
     *_AFTER_SLOW,
-)
+)  # fmt: skip
 """In the order of the file: all that is due in one cycle is decided at once, and done in this order."""
 
 KILL_FIRST, KILL_LATER = 11.0, 25.0
@@ -294,20 +241,10 @@ class By(StrEnum):
 BY_STATE: Mapping[SchedulerState, By] = {
     SchedulerState.DANGLING: By.ITSELF,
     **dict.fromkeys((SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING), By.NOBODY),
-    **dict.fromkeys(
-        (
-            SchedulerState.IMMORTAL,
-            SchedulerState.SERVERLESS,
-            SchedulerState.STALE_GENERATION,
-            SchedulerState.MISDIRECTED,
-            SchedulerState.OVERDUE,
-            SchedulerState.DUPLICATE,
-            SchedulerState.ARMED_ORIGIN_GONE,
-            SchedulerState.ARMED,
-        ),
-        By.PERSON,
-    ),
-}
+    **dict.fromkeys((SchedulerState.IMMORTAL, SchedulerState.SERVERLESS, SchedulerState.STALE_GENERATION,
+        SchedulerState.MISDIRECTED, SchedulerState.OVERDUE, SchedulerState.DUPLICATE,
+        SchedulerState.ARMED_ORIGIN_GONE, SchedulerState.ARMED), By.PERSON),
+}  # fmt: skip
 
 _UNREAD = frozenset({WOULD, DONE, SURVIVED, VANISHED, FAILED})
 NO_CASE: Mapping[Action, frozenset[ActionOutcome]] = {

@@ -30,6 +30,11 @@ class Decoy:
     has_sleep: bool = True
 
 
+def decoy(command: str, *guards: Guard, server: str = FLEET, has_sleep: bool = True) -> Decoy:
+    """A decoy with its guards one after the other."""
+    return Decoy(command=command, guards=frozenset(guards), server=server, has_sleep=has_sleep)
+
+
 ELSEWHERE = {
     "wrapper": "PATH=$B/wrapped:$PATH",
     "function": f"'BASH_FUNC_tmux%%=() {{ $(which tmux) -L {OTHER} \"$@\"; }}'",
@@ -44,68 +49,28 @@ NOT_UNDERSTOOD: frozenset[Guard] = frozenset(
 )
 
 DECOYS = {
-    "dev_server": Decoy(
-        command=f"nohup {sys.executable} -m http.server 0 --bind 127.0.0.1",
-        guards=frozenset(
-            {
-                is_shown,
-                last_checks.are_out_of_reach,
-                last_checks.is_a_shell,
-                last_checks.is_a_pure_scheduler,
-                last_checks.has_only_its_sleep,
-                last_checks.sleeps_its_first_sleep,
-            }
-        ),
-        has_sleep=False,
-    ),
-    "sleep_job": Decoy(
-        command="nohup sleep 20000",
-        guards=frozenset(
-            {
-                is_shown,
-                last_checks.is_a_shell,
-                last_checks.is_a_pure_scheduler,
-                last_checks.has_only_its_sleep,
-            }
-        ),
-        has_sleep=False,
-    ),
-    "living_target": Decoy(
-        command="nohup bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'",
-        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
-    ),
-    "loop": Decoy(
-        command="nohup bash -c 'while sleep 20000; do tmux send-keys -t frontend:0 hi Enter; done'",
-        guards=frozenset(
-            {
-                candidates.fits_match,
-                vetoes.is_endable,
-                vetoes.sees_its_servers,
-                vetoes.is_recent,
-                last_checks.is_a_pure_scheduler,
-            }
-        ),
-    ),
+    "dev_server": decoy(f"nohup {sys.executable} -m http.server 0 --bind 127.0.0.1", is_shown,
+        last_checks.are_out_of_reach, last_checks.is_a_shell, last_checks.is_a_pure_scheduler,
+        last_checks.has_only_its_sleep, last_checks.sleeps_its_first_sleep, has_sleep=False),
+    "sleep_job": decoy("nohup sleep 20000", is_shown, last_checks.is_a_shell, last_checks.is_a_pure_scheduler,
+        last_checks.has_only_its_sleep, has_sleep=False),
+    "living_target": decoy("nohup bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'",
+        candidates.fits_match, vetoes.is_endable),
+    "loop": decoy("nohup bash -c 'while sleep 20000; do tmux send-keys -t frontend:0 hi Enter; done'",
+        candidates.fits_match, vetoes.is_endable, vetoes.sees_its_servers, vetoes.is_recent,
+        last_checks.is_a_pure_scheduler),
     # A session of the lost one's name lives on the other server: it is asked, and not the one it came from.
-    "other_server": Decoy(
-        command=f"nohup bash -c 'sleep 20000 && tmux -L {OTHER} send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
-    ),
-    "on_other_server": Decoy(
-        command="nohup bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'",
-        guards=frozenset({candidates.fits_match, vetoes.is_endable}),
-        server=OTHER,
-    ),
+    "other_server": decoy(f"nohup bash -c 'sleep 20000 && tmux -L {OTHER} send-keys -t frontend:0 hi Enter'",
+        candidates.fits_match, vetoes.is_endable),
+    "on_other_server": decoy("nohup bash -c 'sleep 20000; tmux send-keys -t frontend:0 hi Enter'",
+        candidates.fits_match, vetoes.is_endable, server=OTHER),
     # A `tmux` that is not tmux sends its keys to the other server, where their target lives.
     **{
-        f"tmux_by_{name}": Decoy(command=f"nohup env {variable} {AWAY}", guards=NOT_UNDERSTOOD)
+        f"tmux_by_{name}": decoy(f"nohup env {variable} {AWAY}", *NOT_UNDERSTOOD)
         for name, variable in ELSEWHERE.items()
     },
-    "script_file": Decoy(
-        command="nohup bash $B/later.sh",
-        guards=frozenset({is_shown, last_checks.is_a_pure_scheduler}),
-    ),
-}
+    "script_file": decoy("nohup bash $B/later.sh", is_shown, last_checks.is_a_pure_scheduler),
+}  # fmt: skip
 """The decoys of the main job, with `make_files` done in `$B`; OTHER has a session `frontend`."""
 
 

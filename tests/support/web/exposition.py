@@ -27,48 +27,23 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     # Wherever the first has a series, the others have one with the same values of these labels.
     ("tmux_up", ("server",), ("tmux_server_query_failures_total", "tmux_server_query_duration_seconds")),
     ("tmux_server_sessions", ("server",), ("tmux_server_info", "tmux_server_windows", "tmux_server_panes")),
-    (
-        "tmux_session_info",
-        ("server", "session"),
-        (
-            "tmux_session_cpu_seconds_total",
-            "tmux_session_processes",
-            "tmux_session_threads",
-            "tmux_session_process_tree_depth",
-            "tmux_session_history_bytes",
-            "tmux_session_attached_clients",
-            "tmux_session_created_timestamp_seconds",
-            "tmux_session_last_activity_timestamp_seconds",
-            "tmux_schedulers",
-        ),
-    ),
-    (
-        "tmux_pane_info",
-        ("server", "session", "window", "pane"),
-        (
-            "tmux_pane_cpu_seconds_total",
-            "tmux_pane_processes",
-            "tmux_pane_dead",
-            "tmux_pane_history_bytes",
-            "tmux_pane_history_lines",
-            "tmux_pane_history_limit_lines",
-        ),
-    ),
-    (
-        "tmux_agent_info",
-        ("server", "session", "agent"),
-        ("tmux_agent_cpu_seconds_total", "tmux_agent_processes", "tmux_agent_threads"),
-    ),
+    ("tmux_session_info", ("server", "session"),
+        ("tmux_session_cpu_seconds_total", "tmux_session_processes", "tmux_session_threads",
+        "tmux_session_process_tree_depth", "tmux_session_history_bytes", "tmux_session_attached_clients",
+        "tmux_session_created_timestamp_seconds", "tmux_session_last_activity_timestamp_seconds",
+        "tmux_schedulers")),
+    ("tmux_pane_info", ("server", "session", "window", "pane"),
+        ("tmux_pane_cpu_seconds_total", "tmux_pane_processes", "tmux_pane_dead", "tmux_pane_history_bytes",
+        "tmux_pane_history_lines", "tmux_pane_history_limit_lines")),
+    ("tmux_agent_info", ("server", "session", "agent"),
+        ("tmux_agent_cpu_seconds_total", "tmux_agent_processes", "tmux_agent_threads")),
     ("tmux_schedulers", ("server", "session", "state"), ("tmux_scheduler_cpu_seconds_total",)),
     ("tmux_schedulers", ("server", "session"), ("tmux_scheduler_outcomes_total",)),
-    (
-        "tmux_remediator_matches",
-        ("policy",),
-        ("tmux_remediator_actions_total", "tmux_remediator_refusals_total"),
-    ),
+    ("tmux_remediator_matches", ("policy",),
+        ("tmux_remediator_actions_total", "tmux_remediator_refusals_total")),
     ("tmux_host_filesystem_size_bytes", ("mountpoint",), ("tmux_host_filesystem_avail_bytes",)),
     ("tmux_host_network_receive_bytes_total", ("device",), ("tmux_host_network_transmit_bytes_total",)),
-)
+)  # fmt: skip
 
 _MAY_BE_UNREADABLE = {
     "tmux_scheduler_memory_bytes": "tmux_schedulers",

@@ -66,24 +66,16 @@ _TMUX = (
     _decoy("swarm_server", "tmux_server", _G, incident="stablyai/orca#15146"),
     _decoy("server_without_socket", "tmux_server", _G, incident="termio-sh/termio#127"),
     _decoy("server_by_another_name", "tmux_server", _G, incident="asheshgoplani/agent-deck#1837"),
-    _decoy(
-        "control_client",
-        "tmux_client",
-        _G,
-        "mkfifo $B/in; spawn control_client sh -c 'exec tmux -C attach -t main <>$0/in >/dev/null' $B",
-    ),
+    _decoy("control_client", "tmux_client", _G,
+        "mkfifo $B/in; spawn control_client sh -c 'exec tmux -C attach -t main <>$0/in >/dev/null' $B"),
     _decoy("waiting_client", "tmux_client", _G, "spawn waiting_client tmux wait-for never"),
-    _decoy(
-        "client_by_another_name",
-        "tmux_client",
-        _G,
-        "spawn client_by_another_name bash -c 'exec -a a-long-name-for-tmux tmux wait-for never'",
-    ),
+    _decoy("client_by_another_name", "tmux_client", _G,
+        "spawn client_by_another_name bash -c 'exec -a a-long-name-for-tmux tmux wait-for never'"),
     _decoy("job", "job_session", _A),
     _decoy("pipe_job", "job_session", _A),
     _decoy("nested_job", "job_session handed_on_pane", _A),
     _decoy("nested_job_orphan", "handed_on_pane", _A),
-)
+)  # fmt: skip
 
 _PANES = (
     _decoy(

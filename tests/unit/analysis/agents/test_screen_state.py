@@ -116,35 +116,15 @@ def test_limits_and_errors_above_claudes_prompt(
 @pytest.mark.parametrize(
     ("program", "rows", "state", "reason"),
     [
-        (
-            "claude",
-            (
-                "What do you want to do?",
-                "❯ 1. Stop and wait for limit to reset",
-                "2. Upgrade",
-                "Enter to confirm",
-            ),
-            WAITING,
-            WaitingReason.USAGE_LIMIT,
-        ),
-        (
-            "codex",
-            ("tab to add notes | enter to submit answer | esc to interrupt",),
-            WAITING,
-            WaitingReason.QUESTION,
-        ),
-        (
-            "codex",
-            ("■ You've hit your usage limit.", "› Ask", "  gpt", "  ? for shortcuts"),
-            WAITING,
-            WaitingReason.USAGE_LIMIT,
-        ),
-        (
-            "aider",
-            ("Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]:",),
-            WAITING,
-            WaitingReason.QUESTION,
-        ),
+        ("claude",
+            ("What do you want to do?", "❯ 1. Stop and wait for limit to reset", "2. Upgrade",
+            "Enter to confirm"), WAITING, WaitingReason.USAGE_LIMIT),
+        ("codex", ("tab to add notes | enter to submit answer | esc to interrupt",), WAITING,
+            WaitingReason.QUESTION),
+        ("codex", ("■ You've hit your usage limit.", "› Ask", "  gpt", "  ? for shortcuts"), WAITING,
+            WaitingReason.USAGE_LIMIT),
+        ("aider", ("Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]:",), WAITING,
+            WaitingReason.QUESTION),
         ("aider", ("tokens: 3k", "architect>"), None, None),
         ("aider", ("tokens: 3k", "> "), IDLE, None),
         ("cursor-agent", ("Run this command? (y) (enter)",), WAITING, WaitingReason.PERMISSION),
@@ -153,7 +133,7 @@ def test_limits_and_errors_above_claudes_prompt(
         ("claude", ("$ ls", "file"), None, None),
         ("crush", ("Do you want to proceed?", "❯ 1. Yes", "Esc to cancel"), None, None),
     ],
-)
+)  # fmt: skip
 def test_screens_that_were_only_described(
     program: str, rows: tuple[str, ...], state: AgentState | None, reason: WaitingReason | None
 ) -> None:
