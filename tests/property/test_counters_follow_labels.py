@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.literals.renamed import INTERVAL, Series, Watched, World, counters
-from tmux_exporter.analysis.departed import KEPT_SECONDS
+from tmux_exporter.analysis.label_expiry import KEPT_SECONDS
 
 DEEDS: tuple[Callable[[World, int, int], None], ...] = (
     World.rename,

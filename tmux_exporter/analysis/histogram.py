@@ -1,10 +1,10 @@
-"""Observations counted by upper bound."""
+"""Histogram buckets: counts observations by upper bound."""
 
 from tmux_exporter.facts.report import Histogram
 
 
 class Buckets:
-    """How many observations were at most each of `bounds`, all of them, and their sum."""
+    """Cumulative counts for each of `bounds`, the total count and the sum."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
@@ -20,5 +20,5 @@ class Buckets:
             self._counts[place] += value <= bound
 
     def histogram(self) -> Histogram:
-        """The counts as they are now."""
+        """The current counts."""
         return Histogram(bounds=self._bounds, counts=tuple(self._counts), count=self._count, sum=self._sum)

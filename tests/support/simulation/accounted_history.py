@@ -33,7 +33,7 @@ _ORDERS = ("up", "up", "down", "any", "mixed")
 
 
 class Counters(Protocol):
-    """Counters per group, as `Accounts` keeps them."""
+    """Counters per group, as `GroupCounters` keeps them."""
 
     def observe(
         self,

@@ -6,8 +6,8 @@ They follow the labels of an agent, as its CPU does.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tmux_exporter.analysis.departed import LabelExpiry
 from tmux_exporter.analysis.histogram import Buckets
+from tmux_exporter.analysis.label_expiry import LabelExpiry
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.report import Histogram
 from tmux_exporter.facts.tmux import ServerView
@@ -30,7 +30,7 @@ class AgentCounts:
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
         self._shown: frozenset[Labels] = frozenset()
-        self._departed: LabelExpiry[Labels] = LabelExpiry()
+        self._expiry: LabelExpiry[Labels] = LabelExpiry()
         self._recovery: dict[str, Buckets] = {}
         self._at: float | None = None
 
@@ -56,7 +56,7 @@ class AgentCounts:
             counts.restarts += tracked.restarted
             if labels in before:
                 counts.seconds[tracked.status.state] += passed
-        for labels in self._departed.expired(self._counts, self._shown, at):
+        for labels in self._expiry.expired(self._counts, self._shown, at):
             del self._counts[labels]
         known, self._recovery = self._recovery, {}
         for view in servers:

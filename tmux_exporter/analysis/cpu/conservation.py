@@ -1,10 +1,10 @@
-"""What processes have used between two readings, those that came and went in between included.
+"""Process accounting between two samples without double counting, short-lived processes included.
 
-The sum, over processes, of what each used and of what each got of its ended children changes by nothing but
-use: what a child leaves, its parent gets. So a process that is counted gains what its own figures grow by,
-less what of it had been counted of children that ended (`ended_processes`). Growth that may come from a
-process that still seems to be there is withheld (`unconfirmed_growth`) until the next reading shows that it
-is alive or has ended: it is late by one reading, and not lost.
+When a parent reaps a child, the kernel adds the child's usage to the parent's figures. So the sum over all
+processes of own usage and of reaped usage changes only by new usage. A counted process gains what its own
+figures grow by, less the part that had already been counted for ended children (`ended_processes`). Growth
+that may come from a process that still seems to be alive is withheld (`unconfirmed_growth`) until the next
+sample shows that it is alive or has ended: it is counted one sample later, not lost.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -20,9 +20,10 @@ from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 
 
 class UsageDelta(NamedTuple):
-    """What a process has used itself since the last reading, in CPU ticks, and what it got besides.
+    """What a process has used since the last sample: its own CPU ticks, and usage of reaped children.
 
-    `reaped` holds the ticks of its ended children, and all bytes: its own are not told apart from theirs.
+    `reaped` holds the ticks of reaped children and all bytes: the kernel does not separate a process's own
+    bytes from those of its reaped children.
     """
 
     process: ProcessId
@@ -31,7 +32,7 @@ class UsageDelta(NamedTuple):
 
 
 class Conservation:
-    """The law, kept over all readings. `advance` once per reading, in order."""
+    """Counts usage over all samples. Call `advance` once per sample, in order."""
 
     def __init__(self) -> None:
         self._tree = ProcessTree()
@@ -39,22 +40,22 @@ class Conservation:
         self._ended = EndedProcesses(self._tree)
 
     def advance(
-        self, table: ProcessTable, accounts: Mapping[ProcessId, frozenset[object] | None]
+        self, table: ProcessTable, keys_of: Mapping[ProcessId, frozenset[object] | None]
     ) -> list[UsageDelta]:
-        """Take in a reading and give what the processes in `accounts` have gained since the one before.
+        """Process one sample and return what the processes in `keys_of` have gained since the last one.
 
-        `accounts` tells where each pays what it inherits, None for a sink: one that is counted so that what
-        nobody else gets is known.
+        `keys_of` maps each counted process to the counters that get its reaped usage. None marks a catch-all:
+        a process that is counted only to find usage that no other counted process has reaped.
         """
         counters = self._counters
         seen_before = self._tree.present
         ended = {process.id: process for process in self._tree.advance(table)}
-        own = counters.look(table, accounts.keys(), seen_before)
+        own = counters.update(table, keys_of.keys(), seen_before)
         for process in ended.values():
             self._ended.add(process, *counters.close(process))
-        self._ended.notice(ended, counters.growth_before, counters.growth, accounts)
+        self._ended.observe(ended, counters.growth_before, counters.growth, keys_of)
         if table.complete:
-            self._charge_due(accounts)
+            self._charge_due(keys_of)
             counters.set_baseline(table)
         reaped = self._count()
         newcomers = {pid for pid in changed_since(seen_before, table) if pid not in seen_before}
@@ -62,7 +63,7 @@ class Conservation:
         for process in self._unseen_zombies(table, newcomers):
             reaper = self._tree.parent(process)
             if isinstance(reaper, Process) and counters.get(reaper.id) is not None:
-                # It will get it: it is its own from now on.
+                # The parent will reap these ticks; count them as the parent's own.
                 ticks = process.cpu_ticks + process.children_cpu_ticks
                 reaped[reaper.id] = total(reaped.get(reaper.id, NOTHING), (ticks, 0, 0))
             else:
@@ -72,13 +73,13 @@ class Conservation:
             for process in own.keys() | reaped.keys()
         ]
 
-    def _charge_due(self, accounts: Mapping[ProcessId, frozenset[object] | None]) -> None:
+    def _charge_due(self, keys_of: Mapping[ProcessId, frozenset[object] | None]) -> None:
         for child in self._ended.settle():
-            for ancestor in child.charged_to(accounts):
-                self._counters.mark_counted(ancestor, child.amount)
+            for ancestor in child.charged_to(keys_of):
+                self._counters.mark_counted(ancestor, child.counted)
 
     def _count(self) -> dict[ProcessId, Amount]:
-        """Count what is new for certain; the rest stays unsettled."""
+        """Count growth that is certain; the rest stays pending."""
         withheld = self._ended.withheld()
         withhold_unconfirmed(self._counters, self._tree, withheld)
         found: dict[ProcessId, Amount] = {}
@@ -95,7 +96,7 @@ class Conservation:
         return found
 
     def _unseen_zombies(self, table: ProcessTable, newcomers: Set[int]) -> Iterator[Process]:
-        """The zombies that nobody saw alive: they are in no account."""
+        """Yield zombies that no sample saw alive: none of their usage is counted yet."""
         for pid in newcomers:
             process = table.processes.get(pid)
             if process is not None and not process.alive and self._counters.started_since_baseline(process):

@@ -1,8 +1,8 @@
-"""Counters per group of processes that start at 0 with the exporter and never fall.
+"""Counters of CPU time and I/O per group of processes: they start at 0 with the exporter and never fall.
 
-The kernel counts per process and forgets with it. Here what a process has used between two readings, and what
-it got of children that ended meanwhile (`conservation`), is added to the groups that it belongs to at the
-second, and stays there when it moves on or ends.
+The kernel counts per process and drops the figures when the process ends. Here the usage of a process between
+two samples, reaped children included (`conservation`), is added to the groups that the process belongs to in
+the second sample. It stays there when the process moves to another group or ends.
 """
 
 from collections.abc import Collection, Hashable, Mapping
@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.cpu.conservation import Conservation
 from tmux_exporter.analysis.cpu.process_counter import NOTHING, Amount
-from tmux_exporter.analysis.departed import LabelExpiry
+from tmux_exporter.analysis.label_expiry import LabelExpiry
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 
 K = TypeVar("K", bound=Hashable)
@@ -20,7 +20,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What a group has used since the exporter started."""
+    """Usage of a group since the exporter started."""
 
     cpu_seconds: float = 0.0
     read_bytes: int = 0
@@ -32,7 +32,7 @@ _ZERO = Totals()
 
 @dataclass(slots=True)
 class _Counts:
-    """Whole numbers, so that the sum of parts is the sum of their parts' parts."""
+    """Whole numbers, so that sums are exact at every level."""
 
     cpu_ticks: int = 0
     read_bytes: int = 0
@@ -46,11 +46,11 @@ class _Counts:
 
 
 class GroupCounters(Generic[K]):
-    """The counters; `observe` once per reading, in order."""
+    """The counters; call `observe` once per sample, in order."""
 
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
-        self._departed: LabelExpiry[K] = LabelExpiry()
+        self._expiry: LabelExpiry[K] = LabelExpiry()
         self._groups: Mapping[ProcessId, Collection[K]] | None = None
         self._own: dict[ProcessId, frozenset[K]] = {}
         self._members: dict[ProcessId, frozenset[K]] = self._own
@@ -63,14 +63,14 @@ class GroupCounters(Generic[K]):
         groups: Mapping[ProcessId, Collection[K]],
         catch_alls: Mapping[ProcessId, Collection[K]] | None = None,
     ) -> None:
-        """Add to each group what its processes have used since the reading before, ended children included.
+        """Add to each group what its processes have used since the last sample, reaped children included.
 
-        A process that was born after the first reading and is new in this one has used all it shows for the
-        groups it is in now. One that joins a group, and all of the first reading, count from now on. A value
-        that is not known or has fallen adds nothing. A zombie goes on in the groups it was in.
+        A new process that started after the first sample counts whole. A process of the first sample, and
+        one that joins a group, count from now on. An unknown value, and one that has fallen, add nothing. A
+        zombie stays in its groups.
 
-        What the processes in `catch_alls` get of ended children goes to these groups and not to their own: a
-        tmux server waits for its panes, and init for everybody's orphans.
+        Usage that the processes in `catch_alls` have reaped goes to the given groups instead of their own: a
+        tmux server reaps its panes, and init reaps all orphans.
         """
         self._ticks_per_second = table.clock_ticks_per_second
         if groups is not self._groups:
@@ -80,8 +80,8 @@ class GroupCounters(Generic[K]):
         catch_all_keys = (
             {} if catch_alls is None else {process: frozenset(keys) for process, keys in catch_alls.items()}
         )
-        accounts = {**members, **dict.fromkeys(catch_all_keys)}
-        for gain in self._conservation.advance(table, accounts):
+        keys_of = {**members, **dict.fromkeys(catch_all_keys)}
+        for gain in self._conservation.advance(table, keys_of):
             own = members.get(gain.process, frozenset())
             if gain.own_ticks:
                 for key in own:
@@ -91,7 +91,7 @@ class GroupCounters(Generic[K]):
                     self._counts(key).add(gain.reaped)
 
     def _with_kept(self, table: ProcessTable) -> dict[ProcessId, frozenset[K]]:
-        """The members of now, and of those before whoever is a zombie, or was only missed."""
+        """The current members, and earlier ones that are zombies or missing from an incomplete listing."""
         if self._members is self._own:
             return self._own
         kept = {}
@@ -104,7 +104,7 @@ class GroupCounters(Generic[K]):
         return {**self._own, **kept} if kept else self._own
 
     def totals(self, key: K) -> Totals:
-        """What a group has used; 0 for one that has never been charged."""
+        """Usage of a group; 0 for a group without any."""
         if (counts := self._totals.get(key)) is None:
             return _ZERO
         if counts.cached is None:
@@ -116,20 +116,20 @@ class GroupCounters(Generic[K]):
         return counts.cached
 
     def cpu_seconds(self, key: K) -> float:
-        """The same of `totals` alone that most groups are asked for."""
+        """CPU seconds of a group: cheaper than `totals`."""
         counts = self._totals.get(key)
         return counts.cpu_ticks / self._ticks_per_second if counts else 0.0
 
     def retain(self, shown: AbstractSet[K], at: float) -> None:
-        """Forget the groups that have not been among the `shown` for long, at the monotonic time `at`.
+        """Drop the groups that have long not been `shown`; `at` is the monotonic time of this sample.
 
-        One that comes back in time goes on from what it had, any other starts at 0 again.
+        A group that comes back earlier continues from its last value; later it starts at 0.
         """
-        for key in self._departed.expired(self._totals, shown, at):
+        for key in self._expiry.expired(self._totals, shown, at):
             del self._totals[key]
 
     def _counts(self, key: K) -> _Counts:
-        """The counters of a group, to be added to."""
+        """The counters of a group; the caller adds to them."""
         if (counts := self._totals.get(key)) is None:
             counts = self._totals[key] = _Counts()
         counts.cached = None

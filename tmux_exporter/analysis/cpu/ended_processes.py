@@ -1,17 +1,19 @@
-"""What processes that ended had used, and which of their ancestors can have got it.
+"""Ended processes: which ancestor reaped each, so that usage counted for the child is not counted twice.
 
-When a parent waits for a child, all that the child used and all it had from its own children is added to the
-parent's figures, at once. What had been counted of the child by then is a debt on the parent: so much of its
-growth is nothing new. Who the debt is on is not always certain, as no two processes are looked at in the same
-moment:
+When a parent reaps a child, the kernel adds the usage of the child and of the child's own reaped children to
+the parent's figures at once. The part that was already counted for the child must then be subtracted from the
+parent's growth. Which process reaped the child is not always certain, because no two processes are read at
+the same moment:
 
-- The growth may have shown before the child was missed (the parent was looked at after it had waited, the
-  child before it ended), or may show one look later. So a debt is open until every ancestor has been looked
-  at once more, and until then its amount is withheld from all whose growth can hold it.
-- A parent that is still there at that look is the only one who can have it. Else the child may have become an
-  orphan: any ancestor that adopts orphans may have it, and the nearest whose growth can hold it is charged.
-- Growth that is smaller than the debt, in any figure, does not hold it: then the parent ignores its children,
-  nobody got anything, and nothing is charged.
+- The parent's growth may show before the child is found to have ended (the child was read before it ended,
+  the parent after it reaped), or one sample later. So an ended process stays unsettled until every ancestor
+  was read once more. Until then the counted usage is withheld from every ancestor whose growth is large
+  enough.
+- A parent that is still alive then is the only possible reaper. Otherwise the child may have been reparented:
+  any ancestor that is a subreaper may have reaped it, and the nearest one whose growth is large enough is
+  charged.
+- An ancestor whose growth is smaller than the child's usage, in any figure, did not reap it. If no growth is
+  large enough, the parent ignores SIGCHLD, nobody got the usage, and nothing is charged.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -21,142 +23,147 @@ from tmux_exporter.analysis.cpu.parents import ProcessTree, UnknownParent
 from tmux_exporter.analysis.cpu.process_counter import EACH, NOTHING, UNKNOWN_AMOUNT, Amount
 from tmux_exporter.facts.process import Process, ProcessId
 
-_HOLDS_ALL = 0b111
+_FITS_ALL = 0b111
 
 Growth = Mapping[ProcessId, Amount]
 
 
 @dataclass(slots=True)
 class EndedProcess:
-    """One process that ended. `needs` is what it had shown, `amount` what of that counts no more.
+    """One process that ended: its last `usage`, and the part of it that is already `counted`.
 
-    `possible` are the processes whose growth can hold it, with one bit for each figure; `shown` those
-    that have shown such growth, while the others hide it or had no beginning. `certain` means that `reaper`,
-    the nearest ancestor that is present, was its parent when it was last seen. `ancestors` are all that are
-    present and may have got it, `lost` if there may be others. `fresh` until the reading in which it was
-    opened is over. `reaped_uncounted` if the heir is not counted and has got it, as far as one can see.
+    `reaper` is the nearest ancestor that is present; `certain`: it was the parent when last read.
+    `ancestors` are all present ancestors; `has_unknown`: there may be others. `candidates` are the processes
+    whose growth is large enough, with one bit for each figure; `grown` are those whose growth was seen, not
+    only possible. `fresh` until the sample that found the end is over. `reaped_uncounted`: the reaper is not
+    counted itself, and its figures show that it reaped the process.
     """
 
-    needs: Amount
-    amount: Amount
+    usage: Amount
+    counted: Amount
     reaper: Process | UnknownParent | None
     certain: bool
     ancestors: set[ProcessId]
-    lost: bool
+    has_unknown: bool
     fresh: bool = True
     reaped_uncounted: bool = False
-    possible: dict[ProcessId, int] = field(default_factory=dict)
-    shown: set[ProcessId] = field(default_factory=set)
+    candidates: dict[ProcessId, int] = field(default_factory=dict)
+    grown: set[ProcessId] = field(default_factory=set)
 
-    def notice(self, ancestor: ProcessId, growth: Amount) -> None:
-        """Take into account how a possible holder has grown."""
+    def observe(self, ancestor: ProcessId, growth: Amount) -> None:
+        """Note the growth of an ancestor; it becomes a candidate where the growth is large enough."""
         bits = 0
         for each in EACH:
-            if self.needs[each] <= growth[each]:
+            if self.usage[each] <= growth[each]:
                 bits |= 1 << each
-                if self.needs[each] > 0 and growth[each] < UNKNOWN_AMOUNT:
-                    self.shown.add(ancestor)
+                if self.usage[each] > 0 and growth[each] < UNKNOWN_AMOUNT:
+                    self.grown.add(ancestor)
         if bits:
-            self.possible[ancestor] = self.possible.get(ancestor, 0) | bits
+            self.candidates[ancestor] = self.candidates.get(ancestor, 0) | bits
 
-    def charged_to(self, accounts: Mapping[ProcessId, frozenset[object] | None]) -> list[ProcessId]:
-        """Who is charged in the end; `accounts` tells where each pays what it inherits, None for a sink.
+    def charged_to(self, keys_of: Mapping[ProcessId, frozenset[object] | None]) -> list[ProcessId]:
+        """The processes from whose growth the counted usage is subtracted; `keys_of` as in `advance`.
 
-        Where several can hold it, as many are charged as it takes for every account to be charged that one of
-        them pays into: an account is rather short than over. What sinks get is nobody's, and may be over: one
-        of them is charged if nobody else is.
+        Where several candidates are left, enough of them are charged that every counter they feed is charged
+        once: when in doubt, undercount. A catch-all is charged only if no other candidate is: its counters
+        may be too high.
         """
         reaper = self.reaper.id if isinstance(self.reaper, Process) else None
-        able = sorted(ancestor for ancestor, bits in self.possible.items() if bits == _HOLDS_ALL)
+        fitting = sorted(ancestor for ancestor, bits in self.candidates.items() if bits == _FITS_ALL)
         if self.certain:
-            return [reaper] if reaper in able else []
+            return [reaper] if reaper in fitting else []
         found: list[ProcessId] = []
-        paid: frozenset[object] = frozenset()
-        if reaper in able:
+        charged: frozenset[object] = frozenset()
+        if reaper in fitting:
             found.append(reaper)
-            paid = (reaper in self.shown and accounts.get(reaper)) or paid
-        own = [(each in self.shown, account, each) for each in able if (account := accounts.get(each))]
-        for has_shown, account, each in sorted(own, key=lambda one: (one[0], len(one[1])), reverse=True):
-            if each != reaper and not account <= paid:
+            charged = (reaper in self.grown and keys_of.get(reaper)) or charged
+        own = [(each in self.grown, keys, each) for each in fitting if (keys := keys_of.get(each))]
+        for has_grown, keys, each in sorted(own, key=lambda one: (one[0], len(one[1])), reverse=True):
+            if each != reaper and not keys <= charged:
                 found.append(each)
-                paid |= account if has_shown else frozenset()
-        return found or [each for each in able if each in accounts][:1]
+                charged |= keys if has_grown else frozenset()
+        return found or [each for each in fitting if each in keys_of][:1]
 
 
 class EndedProcesses:
-    """The open debts."""
+    """The ended processes that are not settled yet."""
 
     def __init__(self, tree: ProcessTree) -> None:
         self._tree = tree
-        self._open: list[EndedProcess] = []
+        self._unsettled: list[EndedProcess] = []
 
-    def add(self, ended: Process, needs: Amount, amount: Amount) -> None:
-        """Open the debt of a process that has ended."""
+    def add(self, ended: Process, usage: Amount, amount: Amount) -> None:
+        """Add a process that has ended; `amount` of its `usage` is already counted."""
         reaper = self._tree.nearest_live_ancestor(ended)
         if reaper is None or amount == NOTHING:
             return
         certain = isinstance(reaper, Process) and reaper is self._tree.parent(ended)
-        ancestors, lost = self._tree.live_ancestors(ended)
-        self._open.append(
+        ancestors, has_unknown = self._tree.live_ancestors(ended)
+        self._unsettled.append(
             EndedProcess(
-                needs=needs, amount=amount, reaper=reaper, certain=certain, ancestors=ancestors, lost=lost
+                usage=usage,
+                counted=amount,
+                reaper=reaper,
+                certain=certain,
+                ancestors=ancestors,
+                has_unknown=has_unknown,
             )
         )
 
-    def notice(
+    def observe(
         self,
         ended: Mapping[ProcessId, Process],
         before: Growth,
         now: Growth,
         counted: Container[ProcessId],
     ) -> None:
-        """Take in one reading: who has ended, how all grew in it and in the one before, who is counted."""
+        """Process one sample: `ended` processes, growth `before` and `now`, and the `counted` processes."""
         both = {**before, **now}
-        for child in self._open:
+        for child in self._unsettled:
             self._follow_ended_ancestors(child, ended)
-        self._open = [child for child in self._open if child.reaper is not None]
-        for child in self._open:
+        self._unsettled = [child for child in self._unsettled if child.reaper is not None]
+        for child in self._unsettled:
             if isinstance(child.reaper, Process):
                 self._observe_reaper(child, child.reaper, now, is_counted=child.reaper.id in counted)
             for ancestor in self._possible(child, both if child.fresh else now):
-                child.notice(ancestor, now.get(ancestor, NOTHING))
+                child.observe(ancestor, now.get(ancestor, NOTHING))
                 if child.fresh:
-                    child.notice(ancestor, before.get(ancestor, NOTHING))
+                    child.observe(ancestor, before.get(ancestor, NOTHING))
 
     def settle(self) -> list[EndedProcess]:
-        """Take out what is due after a complete reading: all possible holders have been looked at since."""
-        due = [child for child in self._open if not child.fresh]
-        self._open = [child for child in self._open if child.fresh]
-        for child in self._open:
+        """Remove and return those that are due after a complete sample: every ancestor was read since."""
+        due = [child for child in self._unsettled if not child.fresh]
+        self._unsettled = [child for child in self._unsettled if child.fresh]
+        for child in self._unsettled:
             child.fresh = False
         return due
 
     def withheld(self) -> dict[ProcessId, list[int]]:
-        """What the open debts withhold from each process that can hold them."""
+        """Usage withheld from the growth of each candidate until its ended processes are settled."""
         found: dict[ProcessId, list[int]] = {}
-        for child in self._open:
-            for ancestor, bits in child.possible.items():
+        for child in self._unsettled:
+            for ancestor, bits in child.candidates.items():
                 amounts = found.setdefault(ancestor, [0, 0, 0])
                 for each in EACH:
                     if bits & 1 << each:
-                        amounts[each] += child.amount[each]
+                        amounts[each] += child.counted[each]
         return found
 
     def _follow_ended_ancestors(self, child: EndedProcess, ended: Mapping[ProcessId, Process]) -> None:
-        """Let the heirs of those who have ended themselves hold what these held."""
+        """Replace ancestors that have ended themselves by their own reapers."""
         for process_id in child.ancestors & ended.keys():
-            ancestors, lost = self._tree.live_ancestors(ended[process_id])
+            ancestors, has_unknown = self._tree.live_ancestors(ended[process_id])
             child.ancestors = (child.ancestors - {process_id}) | ancestors
-            child.lost |= lost
-        for ancestor in [each for each in child.possible if each in ended]:
-            bits = child.possible.pop(ancestor)
+            child.has_unknown |= has_unknown
+        for ancestor in [each for each in child.candidates if each in ended]:
+            bits = child.candidates.pop(ancestor)
             reaper = self._tree.nearest_live_ancestor(ended[ancestor])
             if isinstance(reaper, Process):
-                child.possible[reaper.id] = child.possible.get(reaper.id, 0) | bits
-                if ancestor in child.shown:
-                    child.shown.add(reaper.id)
+                child.candidates[reaper.id] = child.candidates.get(reaper.id, 0) | bits
+                if ancestor in child.grown:
+                    child.grown.add(reaper.id)
         if isinstance(child.reaper, Process) and child.reaper.id in ended:
-            # What somebody who is not counted had got is in his own debt.
+            # An uncounted reaper is unsettled itself, with all that it reaped.
             child.reaper = None if child.reaped_uncounted else self._tree.nearest_live_ancestor(child.reaper)
             child.certain = False
             child.fresh = True
@@ -164,18 +171,18 @@ class EndedProcesses:
             child.certain = self._tree.can_wait(child.reaper)
 
     def _observe_reaper(
-        self, child: EndedProcess, reaper: Process, grown: Growth, *, is_counted: bool
+        self, child: EndedProcess, reaper: Process, growth: Growth, *, is_counted: bool
     ) -> None:
-        if not is_counted and self._tree.has_waited_for(reaper, child.needs[0]):
-            # Of somebody who is not counted himself no more than this is known.
-            child.possible[reaper.id] = _HOLDS_ALL
-            child.shown.add(reaper.id)
+        if not is_counted and self._tree.has_waited_for(reaper, child.usage[0]):
+            # Nothing more is known of a process that is not counted.
+            child.candidates[reaper.id] = _FITS_ALL
+            child.grown.add(reaper.id)
             child.reaped_uncounted = True
         seen = self._tree.present[reaper.id.pid]
         if seen.read_bytes is None or seen.written_bytes is None:
-            # Who waited for a child may have got its bytes where nobody can see them.
-            ticks, read, written = grown.get(reaper.id, NOTHING)
-            child.notice(
+            # The bytes of a reaped child may be in figures that are not readable.
+            ticks, read, written = growth.get(reaper.id, NOTHING)
+            child.observe(
                 reaper.id,
                 (
                     ticks,
@@ -184,5 +191,5 @@ class EndedProcesses:
                 ),
             )
 
-    def _possible(self, child: EndedProcess, grown: Growth) -> Iterable[ProcessId]:
-        return grown.keys() if child.lost else child.ancestors & grown.keys()
+    def _possible(self, child: EndedProcess, growth: Growth) -> Iterable[ProcessId]:
+        return growth.keys() if child.has_unknown else child.ancestors & growth.keys()

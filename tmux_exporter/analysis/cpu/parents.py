@@ -1,6 +1,7 @@
-"""Who is whose parent among processes that were not all looked at in the same moment.
+"""The process tree over samples: parents, live ancestors, ended and reparented processes.
 
-A process may name a parent that ended before its own turn came, or whose number somebody else bears by now.
+Processes are not read at the same moment: a parent may have ended before its child was read, and its pid may
+belong to another process by then.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 
 
 class UnknownParent(Enum):
-    """A parent that is named and was never seen."""
+    """A parent pid that no sample has seen as a process."""
 
     UNKNOWN_PARENT = "lost"
 
@@ -21,26 +22,26 @@ UNKNOWN_PARENT = UnknownParent.UNKNOWN_PARENT
 
 _INIT = 1
 _REPARENTED_SAMPLES = 3
-"""How many readings an adoption is remembered: for as long as the end of a child is in doubt."""
+"""Samples for which the old parent is kept: as long as an ended child may be unsettled."""
 
 
 class ProcessTree:
-    """Everybody who may be there, by the last look at each, and those who ended lately."""
+    """The last reading of every process that may be alive, and of those that ended lately."""
 
     def __init__(self) -> None:
         self.present: Mapping[int, Process] = {}
         self._earlier: tuple[Mapping[int, Process], Mapping[int, Process]] = ({}, {})
-        # Looks at processes before they got another parent, and the last looks at those who have ended, by
-        # reading, the last first. A parent may have been gone before its child was looked at.
+        # By sample, newest first: processes as they were before they were reparented, and ended processes. A
+        # parent may have ended before its child was read.
         self._before_reparenting: tuple[dict[ProcessId, Process], ...] = ({},) * _REPARENTED_SAMPLES
-        self._gone: tuple[dict[int, Process], ...] = ({},) * (_REPARENTED_SAMPLES + 1)
+        self._ended: tuple[dict[int, Process], ...] = ({},) * (_REPARENTED_SAMPLES + 1)
         self._nearest: dict[ProcessId, Process | UnknownParent | None] = {}
 
     def advance(self, table: ProcessTable) -> list[Process]:
-        """Move on to this reading and give those who have ended since the one before.
+        """Move on to this sample and return the processes that have ended since the last one.
 
-        After an incomplete reading only those have whose number another process bears: who is missing may
-        only have been missed.
+        After an incomplete listing a missing process may still be alive: then only those count as ended
+        whose pid belongs to another process.
         """
         before, now = self.present, table.processes
         ended: list[Process] = []
@@ -58,7 +59,7 @@ class ProcessTree:
                 reparented[old.id] = old
         if table.complete:
             ended += missing
-            self._gone = ({}, *self._gone[:-1])
+            self._ended = ({}, *self._ended[:-1])
             self._before_reparenting = (reparented, *self._before_reparenting[:-1])
             self.present = now
         else:
@@ -67,46 +68,46 @@ class ProcessTree:
                 *self._before_reparenting[1:],
             )
             self.present = {**before, **now}
-        gone = {process.id.pid: process for process in ended}
-        self._gone = ({**self._gone[0], **gone}, *self._gone[1:])
+        by_pid = {process.id.pid: process for process in ended}
+        self._ended = ({**self._ended[0], **by_pid}, *self._ended[1:])
         self._nearest = {}
         self._earlier = (before, self._earlier[0])
         return ended
 
     def is_present(self, process: Process) -> bool:
-        """Whether this process, and not another of its number, may be there."""
+        """Whether this process may be alive, and its pid does not belong to another one."""
         now = self.present.get(process.id.pid)
         return now is not None and now.id == process.id
 
     def can_wait(self, process: Process) -> bool:
-        """Whether a process may still be there and alive: a zombie waits for nobody and has no children."""
+        """Whether a process may still reap children: a zombie cannot."""
         now = self.present.get(process.id.pid)
         return now is not None and now.id == process.id and now.alive
 
     def has_waited_for(self, process: Process, ticks: int) -> bool:
-        """Whether a process got at least so much of its children at once in one of the last two steps."""
+        """Whether the ticks of reaped children grew by at least `ticks` in one of the last two samples."""
         pid = process.id.pid
-        looks = [self.present.get(pid), *(earlier.get(pid) for earlier in self._earlier)]
-        figures = [each.children_cpu_ticks for each in looks if each is not None and each.id == process.id]
+        readings = [self.present.get(pid), *(earlier.get(pid) for earlier in self._earlier)]
+        figures = [each.children_cpu_ticks for each in readings if each is not None and each.id == process.id]
         return any(0 < ticks <= now - before for now, before in pairwise(figures))
 
     def was_reparented(self, process: Process) -> bool:
-        """Whether a process has got another parent since the last reading."""
+        """Whether a process was reparented since the last sample."""
         return process.id in self._before_reparenting[0]
 
     def parent(self, process: Process) -> Process | UnknownParent | None:
-        """The parent that a process last named, present or gone; None at the top.
+        """The last known parent of a process, alive or ended; None at the top of the tree.
 
-        Init may be hidden (hidepid) and is always there: who names it is its child and nobody else's.
+        Init always exists but may be hidden (hidepid): ppid 1 never means another process.
         """
         pid = process.ppid
-        elder = self.present.get(pid)
-        if elder is not None and _may_be_parent(elder, process):
-            return elder
-        for gone in self._gone:
-            elder = gone.get(pid)
-            if elder is not None and _may_be_parent(elder, process):
-                return elder
+        parent = self.present.get(pid)
+        if parent is not None and _may_be_parent(parent, process):
+            return parent
+        for by_pid in self._ended:
+            parent = by_pid.get(pid)
+            if parent is not None and _may_be_parent(parent, process):
+                return parent
         return None if pid <= _INIT else UNKNOWN_PARENT
 
     def nearest_live_ancestor(self, process: Process) -> Process | UnknownParent | None:
@@ -119,7 +120,7 @@ class ProcessTree:
             if found.id in self._nearest:
                 found = self._nearest[found.id]
             elif found.id in path:
-                # Parents in a circle: a number was given away twice while we did not look.
+                # A cycle of parents: a pid was reused twice between two samples.
                 found = UNKNOWN_PARENT
             else:
                 path.add(found.id)
@@ -128,10 +129,10 @@ class ProcessTree:
         return found
 
     def live_ancestors(self, process: Process) -> tuple[set[ProcessId], bool]:
-        """All who are or lately were ancestors of a process and are present; True if some are not known."""
+        """All present processes that are, or lately were, ancestors; True if some may be unknown."""
         found: set[ProcessId] = set()
         seen: set[ProcessId] = set()
-        is_lost = False
+        has_unknown = False
         waiting = [process]
         while waiting:
             current = waiting.pop()
@@ -141,17 +142,17 @@ class ProcessTree:
             earlier = [
                 reparented[current.id] for reparented in self._before_reparenting if current.id in reparented
             ]
-            for look in (current, *earlier):
-                elder = self.parent(look)
-                if isinstance(elder, Process):
-                    waiting.append(elder)
-                    if self.is_present(elder):
-                        found.add(elder.id)
+            for reading in (current, *earlier):
+                parent = self.parent(reading)
+                if isinstance(parent, Process):
+                    waiting.append(parent)
+                    if self.is_present(parent):
+                        found.add(parent.id)
                 else:
-                    is_lost |= elder is UNKNOWN_PARENT
-        return found, is_lost
+                    has_unknown |= parent is UNKNOWN_PARENT
+        return found, has_unknown
 
 
-def _may_be_parent(elder: Process, process: Process) -> bool:
-    # A younger one got the number after the parent.
-    return elder.id.start_ticks <= process.id.start_ticks and elder.id != process.id
+def _may_be_parent(parent: Process, process: Process) -> bool:
+    # A process that started later has reused the parent's pid.
+    return parent.id.start_ticks <= process.id.start_ticks and parent.id != process.id

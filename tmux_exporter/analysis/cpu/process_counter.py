@@ -1,7 +1,7 @@
-"""What one process has shown of its use, and how much of it has been counted.
+"""Counter of one process: the usage that /proc has shown, and how much of it is counted.
 
-Three figures each: CPU ticks, bytes read, bytes written. What a process gets of its ended children shows in
-the ticks of its children, which are theirs alone, and in its bytes, which are its own as well.
+Three figures: CPU ticks, bytes read, bytes written. Usage of reaped children shows in `children_cpu_ticks`,
+apart from the process's own ticks, and in the byte figures, together with its own bytes.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ Figures = tuple[int | None, int | None, int | None]
 NOTHING: Amount = (0, 0, 0)
 EACH = range(3)
 UNKNOWN_AMOUNT = 1 << 80
-"""More than any process ever used: where nobody knows how much, everything is in doubt."""
+"""Stands for an amount that is not known; larger than any real one."""
 
 
 @dataclass(slots=True)
 class ProcessCounter:
-    """One process that is counted.
+    """One counted process.
 
-    `own` is the highest that its own ticks have shown, `level` the highest of each figure in which it
-    inherits. `counted` is how far that has been counted, here or elsewhere; None until it has a beginning. A
-    figure that is not known now is `stale`: it may have moved.
+    `own` is the highest value of its own ticks, `level` that of each figure that includes reaped children.
+    `counted` is how much of `level` is counted, for this process or for an ended child; None without a
+    baseline. A figure that is not readable now is `stale`: it may have grown.
     """
 
     own: int
@@ -35,16 +35,16 @@ class ProcessCounter:
 
     @classmethod
     def from_start(cls) -> "ProcessCounter":
-        """The ledger of a process that has used nothing yet that does not count."""
+        """The counter of a process that started after the first sample: all its usage counts."""
         return cls(own=0, level=[0, 0, 0], counted=[0, 0, 0])
 
     @classmethod
     def from_now(cls, process: Process) -> "ProcessCounter":
-        """The ledger of a process with a past that is nobody's business."""
+        """The counter of a process that started earlier: only usage from now on counts."""
         return cls(own=process.cpu_ticks, level=[None, None, None], counted=[None, None, None])
 
     def advance(self, process: Process, *, set_baseline: bool) -> tuple[int, Amount]:
-        """Move on to what a process shows now; its own ticks and the growth of each figure since.
+        """Take the current figures; return the growth of its own ticks and of each other figure.
 
         A figure without a baseline gets one now if `set_baseline` allows it: then it may have grown by any
         amount. So may a hidden figure when the others show growth.
@@ -71,25 +71,25 @@ class ProcessCounter:
         return own, (growth[0], growth[1], growth[2])
 
     def pending(self, each: int) -> int:
-        """What a figure has shown that is not counted, neither here nor elsewhere."""
+        """The part of a figure that is not counted yet."""
         level, counted = self.level[each], self.counted[each]
         return 0 if level is None or counted is None else level - counted
 
     def mark_counted(self, each: int, amount: int) -> None:
-        """Learn that so much of a figure was counted elsewhere, as far as it can have shown."""
+        """Mark an amount of a figure as already counted for an ended child, up to what it has shown."""
         counted = self.counted[each]
         if counted is None:
             return
         if not self.stale[each]:
             self.counted[each] = counted + min(amount, max(0, self.pending(each)))
         elif amount < UNKNOWN_AMOUNT:
-            # It has not been seen since and will show later.
+            # The figure was not readable since; the amount will show later.
             self.counted[each] = counted + amount
         else:
             self.counted[each] = None
 
     def count(self, withheld: Sequence[int]) -> Amount:
-        """Count what is unexplained but for this much."""
+        """Count what is pending, except for the `withheld` amounts; return what was counted."""
         found = [0, 0, 0]
         for each in EACH:
             level, counted = self.level[each], self.counted[each]
@@ -100,12 +100,12 @@ class ProcessCounter:
 
 
 def reapable_figures(process: Process) -> Figures:
-    """The figures of a process in which it inherits."""
+    """The figures that include the usage of reaped children."""
     return process.children_cpu_ticks, process.read_bytes, process.written_bytes
 
 
 def without_unknown(figures: Figures) -> Amount:
-    """Figures with 0 for what is not known."""
+    """The figures, with 0 for unknown ones."""
     return figures[0] or 0, figures[1] or 0, figures[2] or 0
 
 

@@ -1,9 +1,9 @@
-"""The ledgers of all processes that are counted, and how each has grown in the last two readings.
+"""Counters of all counted processes, and how each has grown in the last two samples.
 
-Nothing begins with a past. Who was there at the first complete reading, and whoever joins later, counts from
-then; only who was born since counts whole. What a process of the first reading gets of its children counts
-from the next reading on: before that, it may be the life of a child that ended while the first was taken,
-unseen.
+Counters start at zero: usage before the first complete sample is never counted. A process of that sample, and
+one that joins a group later, count from then on; only a process that started since counts whole. Reaped usage
+of a process of the first sample counts from the next sample on: before, it may be the whole life of a child
+that ended unseen while the first sample was taken.
 """
 
 from collections.abc import Collection, Mapping, Set
@@ -24,10 +24,10 @@ from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 
 
 class ProcessCounters:
-    """The ledgers.
+    """The counters.
 
-    `pending` are the processes that may have shown something that is not counted; of the `uncounted`
-    nothing is: whoever gets what they leave counts it.
+    `pending` are the processes that may have shown usage that is not counted yet. Of `uncounted` ended
+    processes nothing is counted: their reapers count it.
     """
 
     def __init__(self) -> None:
@@ -36,25 +36,25 @@ class ProcessCounters:
         self.pending: set[ProcessId] = set()
         self.uncounted: set[ProcessId] = set()
         self._counters: dict[ProcessId, ProcessCounter] = {}
-        # Those of which a figure has no beginning yet: it may get one though the process has not changed.
+        # Processes with a figure that has no baseline: it may get one although the process has not changed.
         self._without_baseline: set[ProcessId] = set()
         self._first_was_just_now = False
         self._youngest_at_first: int | None = None
         self._twins_at_first: frozenset[ProcessId] = frozenset()
 
     def get(self, process: ProcessId) -> ProcessCounter | None:
-        """The ledger of a process, None where it is not counted."""
+        """The counter of a process, None where it is not counted."""
         return self._counters.get(process)
 
-    def look(
+    def update(
         self, table: ProcessTable, counted: Set[ProcessId], seen_before: Mapping[int, Process]
     ) -> dict[ProcessId, int]:
-        """Bring the ledgers of the `counted` up to date; the ticks that each has used itself since.
+        """Update the counters of the `counted` processes; return the own ticks that each has used since.
 
-        `seen_before` are the processes of the reading before.
+        `seen_before` are the processes of the last sample.
         """
         if table.complete:
-            # Else whoever was seen before may have ended since, unnoticed: its traces are still in doubt.
+            # After an incomplete listing a process may have ended unnoticed: keep the growth of both samples.
             self.growth_before, self.growth = self.growth, {}
             if counted == self._counters.keys():
                 changed = [table.processes.get(pid) for pid in changed_since(seen_before, table)]
@@ -67,8 +67,8 @@ class ProcessCounters:
                 kept[process_id] = self._counters.get(process_id) or self._open(process, seen_before)
         present = list(kept)
         for process_id, counter in self._counters.items():
-            # Those who ended close theirs, and those who may only have been missed keep it. Who is there and
-            # not counted any more has none.
+            # `close` drops the counters of ended processes; one that is only missing keeps its counter. A
+            # process that is present and no longer counted loses it.
             process = table.processes.get(process_id.pid)
             if process_id not in kept and (process is None or process.id != process_id):
                 kept[process_id] = counter
@@ -95,7 +95,7 @@ class ProcessCounters:
         return own
 
     def mark_counted(self, process: ProcessId, amount: Amount) -> None:
-        """Learn that so much of what a process has shown was counted elsewhere."""
+        """Mark an amount of a process's usage as already counted for an ended child."""
         if (counter := self._counters.get(process)) is not None:
             for each in EACH:
                 counter.mark_counted(each, amount[each])
@@ -103,7 +103,7 @@ class ProcessCounters:
                 self._without_baseline.add(process)
 
     def set_baseline(self, table: ProcessTable) -> None:
-        """Take a complete reading for the first one; those after it do nothing."""
+        """Take the first complete sample as the baseline; later calls change nothing."""
         if self._youngest_at_first is not None:
             self._first_was_just_now = False
             return
@@ -114,7 +114,7 @@ class ProcessCounters:
         self._first_was_just_now = True
 
     def close(self, process: Process) -> tuple[Amount, Amount]:
-        """Close the ledger of a process that has ended: what it had shown, and what of it counts no more."""
+        """Drop the counter of an ended process; return its usage, and the part that is already counted."""
         counter = self._counters.pop(process.id, None)
         self.growth.pop(process.id, None)
         self.pending.discard(process.id)
@@ -127,33 +127,33 @@ class ProcessCounters:
             figure = lifetime_usage[each]
             has_begun = not self._first_was_just_now if counter is None else counter.counted[each] is not None
             if figure is None or not has_begun:
-                # It may have got the life of a child before anything was counted.
+                # The figure may include a child that was reaped before anything was counted.
                 amount[each] = UNKNOWN_AMOUNT
             else:
                 amount[each] = figure - (0 if counter is None else counter.pending(each))
         return without_unknown(lifetime_usage), (amount[0], amount[1], amount[2])
 
     def lifetime_usage(self, process: Process, counter: ProcessCounter | None) -> Figures:
-        """All that a parent will get of a process, as far as it has shown; None where it may be anything."""
+        """All usage that the reaper of a process will get, as far as shown; None where it is unknown."""
         if process.id in self.uncounted:
             return NOTHING
         if counter is None:
             figures = reapable_figures(process)
             ticks = process.cpu_ticks + process.children_cpu_ticks
         else:
-            # What was hidden from its beginning on may be of any age.
+            # A figure without a baseline may include usage from before the first sample.
             read, written = (
                 counter.level[each] if counter.counted[each] is not None else None for each in (1, 2)
             )
             figures = (counter.level[0], read, written)
             ticks = counter.own + (counter.level[0] or 0)
         if self.started_since_baseline(process):
-            # It has no past, and what is not known of it was not counted.
+            # It has no earlier usage, and unknown figures were never counted.
             return ticks, figures[1] or 0, figures[2] or 0
         return ticks, figures[1], figures[2]
 
     def started_since_baseline(self, process: Process) -> bool:
-        """Whether a process was born after the first complete reading, or while it was taken and not seen."""
+        """Whether a process started after the first complete sample, or unseen while that was taken."""
         first = self._youngest_at_first
         return (
             first is not None and process.id.start_ticks >= first and process.id not in self._twins_at_first

@@ -1,7 +1,8 @@
-"""Growth that may be the trace of a process which was seen in the same reading.
+"""Unconfirmed growth: usage of a parent that may come from a child read as alive in the same sample.
 
-A reading is no instant. A child that was looked at may end and be waited for before its parent is looked at:
-then its whole life shows twice, and not before the next reading it turns out to have ended.
+A sample is not one moment. A child may be read, end and be reaped before its parent is read: then its usage
+shows twice, and only the next sample shows that the child has ended. Such growth is withheld until then, to
+prevent double counting.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ Withheld = dict[ProcessId, list[int]]
 
 
 def withhold_unconfirmed(counters: ProcessCounters, tree: ProcessTree, withheld: Withheld) -> None:
-    """Add, for all whose growth can hold it, what processes that may be there would leave."""
+    """Add to `withheld` the usage of every process that may be alive, for each ancestor that may have it."""
     if not counters.growth:
         return
     bounds = [
@@ -34,14 +35,14 @@ def withhold_unconfirmed(counters: ProcessCounters, tree: ProcessTree, withheld:
             for each in EACH:
                 left = lifetime_usage[each]
                 if left is None:
-                    # Strangers whose bytes are hidden are no children of ours; zombies may be.
+                    # Other users' processes, whose bytes are hidden, are no children of ours; zombies may be.
                     amounts[each] += UNKNOWN_AMOUNT if counter is not None or not process.alive else 0
                 elif left <= growth[each]:
                     amounts[each] += left
 
 
 def _fits(process: Process, bounds: list[int]) -> bool:
-    """Whether anybody's growth can hold anything of a process; most strangers are sorted out here."""
+    """Whether any growth is large enough for a process; this filters out most processes of other users."""
     return (
         0 < process.cpu_ticks + process.children_cpu_ticks <= bounds[0]
         or 0 < (process.read_bytes or 0) <= bounds[1]
@@ -50,7 +51,7 @@ def _fits(process: Process, bounds: list[int]) -> bool:
 
 
 class _GrownAncestors:
-    """Which ancestors of a process have grown; whoever lost its parents may be anybody's."""
+    """The ancestors of a process that have grown; all that have grown where a parent is unknown."""
 
     def __init__(self, tree: ProcessTree, growth: Mapping[ProcessId, Amount]) -> None:
         self._tree = tree
@@ -73,10 +74,10 @@ class _GrownAncestors:
             if found.id in nearest:
                 found = nearest[found.id]
                 break
-            # In case parents form a circle, it ends here.
+            # Stops the walk where parents form a cycle.
             nearest[found.id] = UNKNOWN_PARENT
             path.append(found.id)
-            # What an orphan has left may be with the ancestors that it had before.
+            # The usage of a reparented process may be with its former ancestors.
             found = UNKNOWN_PARENT if self._tree.was_reparented(found) else parent(found)
             if isinstance(found, Process) and found.id in growth:
                 break

@@ -7,7 +7,7 @@ from tests.support.literals.facts import answering, pane, table, tmux_view
 from tests.support.literals.lives import SERVER, agent, shell
 from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tmux_exporter.analysis.agents.counters import AgentCounts
-from tmux_exporter.analysis.departed import KEPT_SECONDS
+from tmux_exporter.analysis.label_expiry import KEPT_SECONDS
 from tmux_exporter.facts.agents import AgentState, AgentStatus, StateSource, TrackedAgent
 
 LABELS = ("default", "$0", "lead")

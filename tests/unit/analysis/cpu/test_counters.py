@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
-from tmux_exporter.analysis.departed import KEPT_SECONDS, MAX_LABELS, LabelExpiry
+from tmux_exporter.analysis.label_expiry import KEPT_SECONDS, MAX_LABELS, LabelExpiry
 from tmux_exporter.facts.process import Process, ProcessId
 
 
@@ -22,7 +22,7 @@ def groups(**members: tuple[int, ...]) -> dict[ProcessId, list[str]]:
 
 
 def begun() -> GroupCounters[str]:
-    """Accounts after a first reading that held nobody."""
+    """Group counters after a first sample without processes."""
     accounts = GroupCounters[str]()
     accounts.observe(table(), {})
     return accounts

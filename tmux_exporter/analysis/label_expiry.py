@@ -1,8 +1,7 @@
-"""Labels that are not shown any more: for how long what was counted under them is kept.
+"""Expiry of labels that are no longer shown: how long the exporter keeps the counters under them.
 
-A session that is made again, an agent that comes back to where it was: for a while the label goes on from
-its own last value, so that a series loses nothing between two scrapes. After that it starts at 0, which is
-read as a reset.
+A session may be created again, an agent may come back. For a while its label continues from its last value,
+so that a series loses nothing between two scrapes. Later it starts at 0, which PromQL reads as a reset.
 """
 
 from collections.abc import Collection, Hashable
@@ -15,20 +14,20 @@ KEPT_SECONDS = 15 * 60.0
 """Longer than any interval between two scrapes."""
 
 MAX_LABELS = 10_000
-"""Labels that are kept; beyond, those are forgotten that went first."""
+"""Labels that are kept; beyond this, the label that disappeared first expires."""
 
 
 class LabelExpiry(Generic[K]):
-    """When each label that is not shown was missed first; ask once per sample, in order."""
+    """When each label disappeared; ask once per sample, in order."""
 
     def __init__(self) -> None:
         self._since: dict[K, float] = {}
         self._shown: AbstractSet[K] | None = None
 
     def expired(self, counted: Collection[K], shown: AbstractSet[K], at: float) -> list[K]:
-        """Those of the `counted` labels that are to be forgotten at the monotonic time `at`.
+        """The `counted` labels that expire at the monotonic time `at`.
 
-        Where `shown` is the same object as before, only those are looked at that are due.
+        Where `shown` is the same object as in the last call, only labels that are due are checked.
         """
         if shown is not self._shown:
             self._shown = shown
