@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import libtmux
 import pytest
 
 from tests.support.alert_faults.fleet import FaultyFleet
@@ -18,8 +17,8 @@ from tests.support.alert_faults.house import House, start_prometheus
 from tests.support.alert_faults.planted import Planted
 from tests.support.alert_faults.tables import PLANTED
 from tests.support.alert_faults.wear import Wear, own_network
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.isolation.namespace import in_namespace
-from tests.support.programs.exporter import Exporter
 from tests.support.programs.up import query
 from tests.support.wait import wait_for
 from tmux_exporter.commands.children import prometheus as stack
@@ -167,7 +166,7 @@ def test_real_faults_make_the_alerts_fire(socket_dir: Path) -> None:
 
 @pytest.mark.long
 def test_tmux_commands_that_fail_are_told(
-    tmux_server: Callable[[str], libtmux.Server], start_exporter: Callable[..., Exporter], tmp_path: Path
+    tmux_server: StartTmux, start_exporter: StartExporter, tmp_path: Path
 ) -> None:
     """Outside of a namespace: the kernel tells of commands only in the first ones."""
     label = f"tx{os.getpid()}"

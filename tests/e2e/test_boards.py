@@ -18,6 +18,7 @@ from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
 from tests.support.boards.answers import Questioner
 from tests.support.boards.lint import Json, targets
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.started import server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.up import query
@@ -123,8 +124,8 @@ def reporter(socket_dir: Path) -> Iterator[None]:
 
 @pytest.fixture
 def asked(
-    tmux_server: Callable[[str], libtmux.Server],
-    start_exporter: Callable[..., Exporter],
+    tmux_server: StartTmux,
+    start_exporter: StartExporter,
     start_prometheus: Callable[[Exporter], str],
     reporter: None,
 ) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from dashboards.__main__ import JSON
 from dashboards.boards import BOARDS
 from tests.support.boards.answers import Questioner
 from tests.support.boards.lint import Json
+from tests.support.fixtures import StartUp
 from tests.support.programs.up import Up, query
 from tests.support.wait import wait_for
 from tmux_exporter.commands.children import prometheus as stack
@@ -42,7 +43,7 @@ TOO_SLOW_SECONDS = 10.0
 
 
 @pytest.fixture
-def demo(start_up: Callable[..., Up], tmp_path: Path) -> Up:
+def demo(start_up: StartUp, tmp_path: Path) -> Up:
     """A demo that also watches tmux commands."""
     settings = tmp_path / "demo.yml"
     settings.write_text("operations:\n  watch_commands: true\n")

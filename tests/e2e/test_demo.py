@@ -13,6 +13,7 @@ from typing import Any
 import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux, StartUp
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
 from tests.support.programs.demo import belongings
@@ -144,7 +145,7 @@ def assert_no_trace(up: Up, was_there: dict[int, str]) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
-    start_up: Callable[..., Up], tmux_server: Callable[[str], libtmux.Server]
+    start_up: StartUp, tmux_server: StartTmux
 ) -> None:
     own = tmux_server("own")
     # A pane that shows every key that reaches it.
@@ -248,7 +249,7 @@ def busy() -> Iterator[Callable[[int], None]]:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_on_a_machine_under_load_only_what_is_played_fires(
-    start_up: Callable[..., Up], busy: Callable[[int], None]
+    start_up: StartUp, busy: Callable[[int], None]
 ) -> None:
     up = start_up("--demo")
     prometheus = up.url("Prometheus")
@@ -261,7 +262,7 @@ def test_on_a_machine_under_load_only_what_is_played_fires(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_no_process_of_the_demo_outlives_up(start_up: Callable[..., Up], ending: signal.Signals) -> None:
+def test_no_process_of_the_demo_outlives_up(start_up: StartUp, ending: signal.Signals) -> None:
     up = start_up("--demo")
     was_there = stands(up)
     assert len(pending(up)) == 2 * len(SCHEDULERS)
@@ -272,7 +273,7 @@ def test_no_process_of_the_demo_outlives_up(start_up: Callable[..., Up], ending:
     assert_no_trace(up, was_there)
 
 
-def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: Callable[..., Up]) -> None:
+def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: StartUp) -> None:
     up = start_up("--demo")
     was_there = stands(up)
     servers_without_window(up)
@@ -287,9 +288,7 @@ def test_the_agents_end_everything_if_the_keeper_is_killed_too(start_up: Callabl
     assert_no_trace(up, was_there)
 
 
-def test_the_next_demo_ends_what_is_left_where_everything_was_killed_at_one_blow(
-    start_up: Callable[..., Up],
-) -> None:
+def test_the_next_demo_ends_what_is_left_where_everything_was_killed_at_one_blow(start_up: StartUp) -> None:
     up = start_up("--demo")
     stands(up)
     left = pending(up)
@@ -335,7 +334,7 @@ def bystanders(socket_dir: Path) -> Iterator[Callable[[Path], list[int]]]:
 
 
 def test_it_tells_of_the_end_of_its_server_and_ends_nobody_by_its_arguments(
-    start_up: Callable[..., Up], bystanders: Callable[[Path], list[int]]
+    start_up: StartUp, bystanders: Callable[[Path], list[int]]
 ) -> None:
     up = start_up("--demo")
     was_there = stands(up)

@@ -5,15 +5,13 @@ import shlex
 import shutil
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
-from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.tmux_argv import Client, read_client
 from tmux_exporter.wire.operation_line import CLASSES
@@ -64,8 +62,8 @@ def by(page: str, name: str, *labels: str) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.first_namespaces
 def test_the_example_is_told_as_it_was(
-    start_exporter: Callable[..., Exporter],
-    tmux_server: Callable[[str], libtmux.Server],
+    start_exporter: StartExporter,
+    tmux_server: StartTmux,
     environ: dict[str, str],
     tmp_path: Path,
 ) -> None:

@@ -5,15 +5,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone, server_pid
 from tests.support.programs.exporter import Exporter
@@ -21,8 +21,6 @@ from tests.support.wait import wait_for
 from tests.support.web import exposition
 from tmux_exporter.facts.label import label_text
 
-StartExporter = Callable[..., Exporter]
-StartTmux = Callable[[str], libtmux.Server]
 Labels = tuple[tuple[str, str], ...]
 
 

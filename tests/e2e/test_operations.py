@@ -5,12 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tmux_exporter.facts.operations import OperationLoss
@@ -88,7 +88,7 @@ def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, home: Path
 
 
 def test_nothing_but_names_and_figures_is_told_or_kept(
-    start_exporter: Callable[..., Exporter], tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+    start_exporter: StartExporter, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     config = socket_dir.parent / "config.yml"

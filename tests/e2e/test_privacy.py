@@ -5,12 +5,12 @@ import re
 import secrets
 import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.gates.leaking import LEAKS, VARIABLE
 from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
@@ -63,7 +63,7 @@ def wait_until_it_tells(exporter: Exporter, name: str) -> None:
 
 
 @pytest.fixture
-def agents(tmux_server: Callable[[str], libtmux.Server], socket_dir: Path) -> PlayedAgents:
+def agents(tmux_server: StartTmux, socket_dir: Path) -> PlayedAgents:
     agents = PlayedAgents(socket_dir.parent, tmux_server("default"))
     asks = f"printf '△ Permission required\\n  {planted('screen')}\\n\\n  Allow once   enter confirm\\n'"
     agents.start(DRAWS, f"{asks}; sleep 3600; :", "opencode")
@@ -80,7 +80,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(300)  # four commands that look twice, on a machine that may be busy
 def test_nothing_of_what_agents_say_is_told(
-    start_exporter: Callable[..., Exporter], agents: PlayedAgents, socket_dir: Path, config: Path
+    start_exporter: StartExporter, agents: PlayedAgents, socket_dir: Path, config: Path
 ) -> None:
     exporter = start_exporter(*LOOKS, str(config))
     runtime = socket_dir.parent / "serve0"
@@ -137,7 +137,7 @@ def test_nothing_of_what_agents_say_is_told(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", LEAKS)
 def test_a_leak_into_any_output_is_found(
-    kind: str, start_exporter: Callable[..., Exporter], agents: PlayedAgents, config: Path
+    kind: str, start_exporter: StartExporter, agents: PlayedAgents, config: Path
 ) -> None:
     leaking = (sys.executable, "-m", "tests.support.gates.leaking")
     environ = {VARIABLE: kind, "PYTHONPATH": str(Path(__file__).parents[2])}

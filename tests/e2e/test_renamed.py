@@ -3,13 +3,13 @@
 import re
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import libtmux
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 
@@ -88,9 +88,7 @@ def rested(before: dict[str, float], after: dict[str, float], *but: str) -> None
 
 
 @pytest.fixture
-def fleet(
-    tmux_server: Callable[[str], libtmux.Server], start_exporter: Callable[..., Exporter], socket_dir: Path
-) -> Fleet:
+def fleet(tmux_server: StartTmux, start_exporter: StartExporter, socket_dir: Path) -> Fleet:
     return Fleet(socket_dir.parent, tmux_server(SERVER), start_exporter())
 
 

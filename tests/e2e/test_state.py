@@ -4,20 +4,18 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tests.support.web import exposition
 from tmux_exporter.facts.label import LONGEST, label_text
-
-StartExporter = Callable[..., Exporter]
 
 ODD = ("👩‍💻 dev", "\ue7a8 rust", "a\u00a0b", "می‌خواهم", "n" * 1_100)
 """A joined emoji, an icon font, a no-break space, Persian, and longer than a label is."""
@@ -68,7 +66,7 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(socket_dir: Path, tmux_server: Callable[[str], libtmux.Server]) -> Fleet:
+def fleet(socket_dir: Path, tmux_server: StartTmux) -> Fleet:
     return Fleet(tmux_server("fleet"), socket_dir.parent)
 
 

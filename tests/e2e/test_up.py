@@ -8,12 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux, StartUp
 from tests.support.pages.markdown import REPOSITORY
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, is_gone
@@ -34,9 +34,7 @@ def alert_health(prometheus: str) -> dict[str, str]:
     return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 
 
-def test_a_port_that_is_taken_is_said_to_be(
-    start_up: Callable[..., Up], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_is_taken_is_said_to_be(start_up: StartUp, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setenv(PREFERRED_PORT, str(port))
@@ -55,7 +53,7 @@ def test_the_servers_this_test_needs_are_installed() -> None:
 
 
 def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
-    start_up: Callable[..., Up], tmux_server: Callable[[str], libtmux.Server]
+    start_up: StartUp, tmux_server: StartTmux
 ) -> None:
     server = tmux_server("fleet")
     server.cmd("new-session", "-d", "-s", "billing", "sleep 3600")
@@ -92,7 +90,7 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     assert listening(tree)
 
 
-def test_the_servers_can_be_left_out_where_they_are_installed(start_up: Callable[..., Up]) -> None:
+def test_the_servers_can_be_left_out_where_they_are_installed(start_up: StartUp) -> None:
     up = start_up("--no-servers")
     page = up.url("live page")
     assert "tmux" in get(page)
@@ -148,7 +146,7 @@ def runs(exe: Path, program: str) -> bool:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals) -> None:
+def test_nothing_outlives_up(start_up: StartUp, ending: signal.Signals) -> None:
     up = start_up()
     up.url("live page")
     wait_for(lambda: "Prometheus is ready." in up.text(), "Prometheus is ready", 30)
@@ -165,7 +163,7 @@ def test_nothing_outlives_up(start_up: Callable[..., Up], ending: signal.Signals
         assert not status_file.exists()
 
 
-def test_a_remediator_observes(start_up: Callable[..., Up], tmp_path: Path) -> None:
+def test_a_remediator_observes(start_up: StartUp, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yml"
     settings.write_text("log:\n  level: error\n")
     up = start_up("--sampling.interval", "500ms", "--config", str(settings))
@@ -180,7 +178,7 @@ def test_a_remediator_observes(start_up: Callable[..., Up], tmp_path: Path) -> N
     assert command[command.index("--config") + 1] == str(settings)
 
 
-def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: Callable[..., Up]) -> None:
+def test_a_remediator_that_runs_already_is_left_as_it_is(start_up: StartUp) -> None:
     up = start_up()
     # The first one of this home ends with its `up`; then another one takes its place.
     up.url("live page")
@@ -230,7 +228,7 @@ def in_terminal(server: libtmux.Server, folder: Path, words: str) -> tuple[str, 
 
 @pytest.mark.parametrize("command", ["up", "serve"])
 def test_it_ends_with_the_terminal_it_was_started_in(
-    tmux_server: Callable[[str], libtmux.Server], tmp_path: Path, command: str
+    tmux_server: StartTmux, tmp_path: Path, command: str
 ) -> None:
     server = tmux_server("terminal")
     pane, pid, _ = in_terminal(server, tmp_path, f"exec {sys.executable} -m tmux_exporter {command}")
@@ -244,9 +242,7 @@ def test_it_ends_with_the_terminal_it_was_started_in(
             end_process(each)
 
 
-def test_under_nohup_it_outlives_its_terminal(
-    tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
-) -> None:
+def test_under_nohup_it_outlives_its_terminal(tmux_server: StartTmux, tmp_path: Path) -> None:
     server = tmux_server("terminal")
     # As nohup does it, but with the terminal left as input: without, tmux ends such a pane at once.
     words = f"trap '' HUP; exec {sys.executable} -m tmux_exporter serve"
@@ -258,7 +254,7 @@ def test_under_nohup_it_outlives_its_terminal(
         end_process(pid)
 
 
-def test_a_second_up_is_told_where_the_first_one_is(start_up: Callable[..., Up]) -> None:
+def test_a_second_up_is_told_where_the_first_one_is(start_up: StartUp) -> None:
     up = start_up()
     page = up.url("live page")
     second = Up(up.home, up.runtime)

@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.started import end_process
-from tests.support.programs.exporter import Exporter
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.pane_state import MOVES_SECONDS
@@ -24,7 +22,7 @@ from tmux_exporter.sampling.sampler import Sampler
 
 
 @pytest.fixture
-def agents(tmux_server: Callable[[str], libtmux.Server], socket_dir: Path) -> PlayedAgents:
+def agents(tmux_server: StartTmux, socket_dir: Path) -> PlayedAgents:
     return PlayedAgents(socket_dir.parent, tmux_server("default"))
 
 
@@ -103,7 +101,7 @@ def test_the_sign_of_a_title_tells_the_state_and_no_word_of_it_is_kept(agents: P
 
 
 def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
-    tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+    tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     server = tmux_server("default")
     agents = PlayedAgents(socket_dir.parent, server, keeps=True)
@@ -137,7 +135,7 @@ def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
 
 
 def test_serve_keeps_the_file_and_once_does_not(
-    start_exporter: Callable[..., Exporter], tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
+    start_exporter: StartExporter, tmux_server: StartTmux, tmp_path: Path
 ) -> None:
     tmux_server("default")
     start_exporter()
@@ -190,9 +188,7 @@ def drawing(agents: PlayedAgents, name: str) -> str:
     return f"while :; do text=$(cat {pipe}) && printf '\\033[2J\\033[3J\\033[H%s\\n' \"$text\"; done"
 
 
-def test_a_screen_is_read_only_where_that_is_wanted(
-    tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
-) -> None:
+def test_a_screen_is_read_only_where_that_is_wanted(tmux_server: StartTmux, socket_dir: Path) -> None:
     server = tmux_server("default")
     agents = PlayedAgents(socket_dir.parent, server, AgentSettings(pane_text=True))
     pid = agents.start("one", drawing(agents, "one"))

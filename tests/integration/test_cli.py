@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process, server_pid
 from tests.support.programs.exporter import Exporter
@@ -158,9 +158,7 @@ def test_a_machine_without_tmux_gets_the_line_that_installs_it(
     assert line == "tmux-exporter: tmux is not installed; install it: sudo apt-get install tmux"
 
 
-def test_once_shows_the_sessions_in_every_format(
-    run: Run, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_once_shows_the_sessions_in_every_format(run: Run, tmux_server: StartTmux) -> None:
     server = tmux_server("fleet")
     server.cmd("new-session", "-d", "-s", "two words", "sleep 3600")
     text = run("once")
@@ -179,7 +177,7 @@ def test_once_shows_the_sessions_in_every_format(
     }
 
 
-def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:
+def test_explain_tells_evidence_and_members(run: Run, tmux_server: StartTmux) -> None:
     server = tmux_server("fleet")
     pid = int(server.cmd("display-message", "-p", "-t", "%0", "#{pane_pid}").stdout[0])
     by_pane = run("explain", "fleet/%0")
@@ -199,7 +197,7 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: Callable[[str
 
 
 def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
-    run: Run, tmux_server: Callable[[str], libtmux.Server], socket_dir: Path
+    run: Run, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     server = tmux_server("fleet")
     script = f"sleep 3000 && tmux -S {socket_dir / 'fleet'} send-keys -t main:0 'a secret text' Enter"
@@ -233,7 +231,7 @@ def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
 
 
 def test_leaks_lists_what_outlived_its_pane_and_ends_with_1(
-    run: Run, tmux_server: Callable[[str], libtmux.Server], tmp_path: Path
+    run: Run, tmux_server: StartTmux, tmp_path: Path
 ) -> None:
     server = tmux_server("fleet")
     script = tmp_path / "serve_secret.py"
@@ -282,8 +280,8 @@ class Remembering:
 
 @pytest.fixture
 def remembering(
-    tmux_server: Callable[[str], libtmux.Server],
-    start_exporter: Callable[..., Exporter],
+    tmux_server: StartTmux,
+    start_exporter: StartExporter,
     tmp_path: Path,
     socket_dir: Path,
 ) -> Iterator[Remembering]:
@@ -416,7 +414,7 @@ def test_what_takes_longer_than_a_second_is_said_to_a_person_and_to_nobody_else(
     assert told.startswith("looking at processes and tmux servers …\r\n".encode())
 
 
-def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: Callable[[str], libtmux.Server]) -> None:
+def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: StartTmux) -> None:
     tmux_server("fleet")
     for command in (("once",), ("explain", "fleet/%0")):
         reader, writer = os.pipe()
@@ -442,9 +440,7 @@ def test_a_closed_stream_is_an_empty_one(tmp_path: Path, closed: str) -> None:
     assert bool(done.stdout) == (">&-" not in closed)
 
 
-def test_what_the_terminal_s_encoding_lacks_is_escaped(
-    run: Run, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_what_the_terminal_s_encoding_lacks_is_escaped(run: Run, tmux_server: StartTmux) -> None:
     tmux_server("fleet").cmd("rename-session", "-t", "main", "é狐")
     result = run("explain", "fleet/%0", environ={"PYTHONIOENCODING": "latin-1"}, encoding="latin-1")
     assert (result.returncode, result.stderr) == (0, "")
@@ -458,9 +454,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(run: Run, tmp_path: Path) -> N
     assert line.startswith(f"tmux-exporter: cannot use '{lock}': Is a directory; ")
 
 
-def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(
-    start_exporter: Callable[..., Exporter],
-) -> None:
+def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(start_exporter: StartExporter) -> None:
     exporter = start_exporter("--web.listen-address", ":0")
     assert exporter.url.startswith("http://[::]:")
     (warning,) = exporter.log.read_text(encoding="utf-8").splitlines()[1:2]
@@ -469,7 +463,7 @@ def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(
 
 
 def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(
-    tmp_path: Path, start_exporter: Callable[..., Exporter]
+    tmp_path: Path, start_exporter: StartExporter
 ) -> None:
     file = tmp_path / "c.yml"
     file.write_text("metrics:\n  pane_detail: false\n", encoding="utf-8")

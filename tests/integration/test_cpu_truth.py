@@ -4,13 +4,13 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.cpu_truth import Cgroup, Workload
 from tests.support.processes.started import end_process, is_gone
 from tests.support.scenes.watch import Watch
@@ -62,7 +62,7 @@ BURN = f"{sys.executable} -S -c 'for i in range(12000000): i*i'\n"
 
 
 @pytest.fixture
-def watch(tmux_server: Callable[[str], libtmux.Server]) -> Watch:
+def watch(tmux_server: StartTmux) -> Watch:
     return Watch(tmux_server("watched"))
 
 

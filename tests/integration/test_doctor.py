@@ -11,6 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
 
@@ -50,9 +51,7 @@ def options_of(server: libtmux.Server) -> list[str]:
     return [line for scope in ("-s", "-g", "-gw") for line in server.cmd("show-options", scope).stdout]
 
 
-def test_the_options_of_a_server_are_compared_and_left_alone(
-    doctor: Doctor, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_the_options_of_a_server_are_compared_and_left_alone(doctor: Doctor, tmux_server: StartTmux) -> None:
     server = tmux_server("tuned")
     server.cmd("set-option", "-g", "history-limit", "500000")
     server.cmd("set-option", "-s", "escape-time", "50")
@@ -65,7 +64,7 @@ def test_the_options_of_a_server_are_compared_and_left_alone(
 
 
 def test_a_server_that_hangs_is_a_problem_and_the_exit_code_says_so(
-    doctor: Doctor, tmux_server: Callable[[str], libtmux.Server]
+    doctor: Doctor, tmux_server: StartTmux
 ) -> None:
     pid = server_pid(tmux_server("stuck"))
     os.kill(pid, signal.SIGSTOP)

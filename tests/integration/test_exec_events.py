@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.operations.tmux_argv import read_client
@@ -19,8 +19,6 @@ from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.sources.events.exec_events import CommandWatch
 
 pytestmark = pytest.mark.first_namespaces
-
-TmuxServer = Callable[[str], libtmux.Server]
 
 
 class Watch:
@@ -77,7 +75,7 @@ def tmux(socket: Path, *words: str) -> int:
 
 
 def test_every_command_is_seen_once_with_its_end_and_time(
-    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+    start_watch: Callable[..., Watch], tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     socket = socket_dir / "fleet"
@@ -115,7 +113,7 @@ def test_every_command_is_seen_once_with_its_end_and_time(
 
 
 def test_the_server_of_the_environment_and_of_a_label(
-    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+    start_watch: Callable[..., Watch], tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     tmux_server("default")
@@ -144,7 +142,7 @@ def test_the_server_of_the_environment_and_of_a_label(
 
 
 def test_programs_beyond_the_rate_are_counted_as_lost(
-    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+    start_watch: Callable[..., Watch], tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     watch = start_watch(1)
@@ -170,7 +168,7 @@ def test_a_storm_is_left_to_the_kernel_and_said_to_be_lost(start_watch: Callable
 
 
 def test_it_is_switched_off_and_on(
-    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+    start_watch: Callable[..., Watch], tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     watch = start_watch()
@@ -212,7 +210,7 @@ def test_one_line_where_the_kernel_refuses() -> None:
 
 
 def test_another_users_programs_are_none_of_ours(
-    start_watch: Callable[..., Watch], tmux_server: TmuxServer, socket_dir: Path
+    start_watch: Callable[..., Watch], tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("fleet")
     witness = start_watch()

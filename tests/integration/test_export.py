@@ -5,16 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import libtmux
 import pytest
 import yaml
 
 from tests.support.alerts.files import ALERTS, run
 from tests.support.alerts.promql import selected
+from tests.support.fixtures import StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process
 from tests.support.programs.units import verified
@@ -148,7 +147,7 @@ def test_units_start_a_link_as_it_was_called_and_say_its_path_as_systemd_reads_i
 
 
 def test_policies_are_checked_and_observed_with(
-    tmp_path: Path, socket_dir: Path, tmux_server: Callable[[str], libtmux.Server]
+    tmp_path: Path, socket_dir: Path, tmux_server: StartTmux
 ) -> None:
     tmux_server("fleet")
     folder = exported("policies", tmp_path / "policies", "--force")

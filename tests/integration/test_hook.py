@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
@@ -20,7 +19,7 @@ HOOK = f"{sys.executable} -m tmux_exporter hook"
 
 
 @pytest.fixture
-def agents(tmux_server: Callable[[str], libtmux.Server], socket_dir: Path) -> PlayedAgents:
+def agents(tmux_server: StartTmux, socket_dir: Path) -> PlayedAgents:
     return PlayedAgents(socket_dir.parent, tmux_server("default"))
 
 

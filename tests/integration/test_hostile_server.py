@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.tmux.hostile import SCRIPTS, kinds, received, start
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
@@ -230,9 +230,7 @@ def test_memory_is_bounded(script: str, place: Path) -> None:
     assert _peak_memory(work) < 6 * MAX_ANSWER
 
 
-def test_harm_on_every_side_costs_the_good_server_nothing(
-    socket_dir: Path, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_harm_on_every_side_costs_the_good_server_nothing(socket_dir: Path, tmux_server: StartTmux) -> None:
     (socket_dir / "secret").write_bytes(SECRET)
     tmux_server("good")
     harmful = ["flood", "trickle", "hang", "deaf", "garbage", "close-at-once", "read-file", "million-panes"]

@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import psutil
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.programs.interrupted import INTERRUPTED, Ended, interrupted
 from tests.support.wait import wait_for
 
@@ -28,7 +27,7 @@ MOMENTS = tuple(0.02 * 1.22**step for step in range(24))
 
 
 @pytest.fixture
-def scene(socket_dir: Path, tmp_path: Path, tmux_server: Callable[[str], libtmux.Server]) -> dict[str, str]:
+def scene(socket_dir: Path, tmp_path: Path, tmux_server: StartTmux) -> dict[str, str]:
     """The environment of a command that sees one tmux server of the test's own."""
     tmux_server("fleet")
     names = ("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")

@@ -1,12 +1,11 @@
 """Limits of real sessions: real processes in their real cgroups, whose limit files the test writes."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import psutil
 
+from tests.support.fixtures import StartTmux
 from tests.support.literals.scripted import sampler_of
 from tests.support.processes.started import server_pid
 from tmux_exporter.base.clock import SystemClock
@@ -35,9 +34,7 @@ def limits(config: Config, cgroup_root: Path, server: int) -> dict[str, int | No
     return {name: usage.memory_limit_bytes for name, usage in (of_sessions | of_agents).items()}
 
 
-def test_a_session_is_bound_by_host_cgroup_and_configuration(
-    tmp_path: Path, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_a_session_is_bound_by_host_cgroup_and_configuration(tmp_path: Path, tmux_server: StartTmux) -> None:
     server = tmux_server("bounded")
     pid = server_pid(server)
     server.cmd("new-session", "-d", "-s", "other", "sleep 3600")
@@ -56,9 +53,7 @@ def test_a_session_is_bound_by_host_cgroup_and_configuration(
     assert limits(config, tmp_path, pid)["main"] == 256 * MIB
 
 
-def test_an_agent_is_bound_by_its_own_limit_and_its_session_s(
-    tmp_path: Path, tmux_server: Callable[[str], libtmux.Server]
-) -> None:
+def test_an_agent_is_bound_by_its_own_limit_and_its_session_s(tmp_path: Path, tmux_server: StartTmux) -> None:
     pid = server_pid(tmux_server("agents"))
     agents = AgentSettings(signatures=(SignatureConfig(program="sleeper", argv0=("sleep",)),))
     own = Config(agents=agents, limits=LimitSettings(session_memory=256 * MIB, agent_memory=128 * MIB))

@@ -9,13 +9,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.memory_truth import MemoryCgroup
 from tests.support.processes.started import end_process, is_gone
 from tests.support.processes.swap_truth import has_swap
@@ -155,7 +155,7 @@ class Holder:
 
 
 @pytest.fixture
-def watch(tmux_server: Callable[[str], libtmux.Server]) -> Watch:
+def watch(tmux_server: StartTmux) -> Watch:
     return Watch(tmux_server("watched"))
 
 

@@ -2,16 +2,16 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import libtmux
 import psutil
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.literals.scripted import sampler_of
 from tests.support.processes.odd import FILES, IDLE, MAIN_THREAD_LEFT, NAMED, ZOMBIE, running
 from tests.support.processes.started import server_pid
@@ -256,7 +256,7 @@ def test_a_system_without_proc_is_read_by_psutil(tmp_path: Path) -> None:
     assert isinstance(open_processes(str(tmp_path), uid=UID, clock=CLOCK, linux=False), PsutilReader)
 
 
-def test_a_fleet_is_seen_by_psutil(tmux_server: Callable[[str], libtmux.Server]) -> None:
+def test_a_fleet_is_seen_by_psutil(tmux_server: StartTmux) -> None:
     server = tmux_server("portable")
     pid = server_pid(server)
     tmux = TmuxSource(Config().tmux, uid=UID, clock=CLOCK, environ=os.environ)
@@ -272,7 +272,7 @@ def test_a_fleet_is_seen_by_psutil(tmux_server: Callable[[str], libtmux.Server])
 
 
 def test_where_nobody_says_who_listens_no_server_is_asked(
-    tmux_server: Callable[[str], libtmux.Server], monkeypatch: pytest.MonkeyPatch
+    tmux_server: StartTmux, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmux_server("unknown").socket_path
     connection, _ = socket_transport.connect(str(path), UID)

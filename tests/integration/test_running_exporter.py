@@ -3,13 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.support.programs.exporter import Exporter
+from tests.support.fixtures import StartExporter
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.own.running_exporter import ExporterAnswer, RunningExporter
 
@@ -40,9 +40,7 @@ def ask(address: str, *, uid: int | None = None) -> ExporterAnswer:
     return RunningExporter(address, uid=os.getuid() if uid is None else uid, clock=SystemClock()).ask()
 
 
-def test_an_exporter_of_ours_is_asked_and_one_of_somebody_else_is_not(
-    start_exporter: Callable[..., Exporter],
-) -> None:
+def test_an_exporter_of_ours_is_asked_and_one_of_somebody_else_is_not(start_exporter: StartExporter) -> None:
     address = start_exporter().url.removeprefix("http://").rstrip("/")
     answer = ask(address)
     assert answer.document is not None and answer.failure == ""
@@ -52,7 +50,7 @@ def test_an_exporter_of_ours_is_asked_and_one_of_somebody_else_is_not(
     assert (other.document, other.failure) == (None, "is another user's")
 
 
-def test_one_that_is_stopped_is_given_up_in_time(start_exporter: Callable[..., Exporter]) -> None:
+def test_one_that_is_stopped_is_given_up_in_time(start_exporter: StartExporter) -> None:
     exporter = start_exporter()
     exporter.process.send_signal(signal.SIGSTOP)
     try:

@@ -1,11 +1,10 @@
 """The offline resolver against real tmux: where tmux finds a pane, the resolver may not say otherwise."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import libtmux
 import pytest
 
+from tests.support.fixtures import StartTmux
 from tests.support.processes.started import server_pid
 from tests.support.tmux.targets import SHOW_ID, check_differential
 
@@ -14,7 +13,7 @@ PROBES = 5_000
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_targets_resolve_as_real_tmux_resolves_them(
-    tmux_server: Callable[[str], libtmux.Server], socket_dir: Path, seed: int
+    tmux_server: StartTmux, socket_dir: Path, seed: int
 ) -> None:
     server = tmux_server("targets")
     server.cmd("respawn-pane", "-k", "-t", "main:", SHOW_ID)

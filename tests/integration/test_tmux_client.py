@@ -186,9 +186,7 @@ def test_where_the_dialect_is_another_the_servers_own_program_asks(
     assert [pane.id for pane in server.listing(transport="auto").panes] == ["%0"]
 
 
-def test_the_program_is_not_run_for_a_socket_of_another_owner(
-    server: TmuxUnderTest,
-) -> None:
+def test_the_program_is_not_run_for_a_socket_of_another_owner(server: TmuxUnderTest) -> None:
     # Only root can give a file away; who cannot sees the same check by expecting another owner.
     if os.getuid() == 0:
         os.chown(server.path, 65534, 65534)

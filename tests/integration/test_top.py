@@ -11,9 +11,9 @@ from pathlib import Path
 import libtmux
 import pytest
 
+from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import server_pid
-from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 
 MANY = 30.0
@@ -77,7 +77,7 @@ class Top:
 
 
 @pytest.fixture
-def server(tmux_server: Callable[[str], libtmux.Server]) -> libtmux.Server:
+def server(tmux_server: StartTmux) -> libtmux.Server:
     """A server with an agent in its session `main`."""
     started = tmux_server("fleet")
     started.cmd("set-option", "-p", "-t", "main:0.0", "@agent", LEAD)
@@ -85,7 +85,7 @@ def server(tmux_server: Callable[[str], libtmux.Server]) -> libtmux.Server:
 
 
 @pytest.fixture
-def top(socket_dir: Path, tmux_server: Callable[[str], libtmux.Server]) -> Iterator[Start]:
+def top(socket_dir: Path, tmux_server: StartTmux) -> Iterator[Start]:
     viewer = tmux_server("viewer")
     numbers = iter(range(9))
 
@@ -197,7 +197,7 @@ def test_once_and_json_have_rates(server: libtmux.Server, tmp_path: Path) -> Non
 
 
 def test_once_has_rates_from_an_exporter_whose_next_sample_is_far_away(
-    server: libtmux.Server, start_exporter: Callable[..., Exporter], tmp_path: Path
+    server: libtmux.Server, start_exporter: StartExporter, tmp_path: Path
 ) -> None:
     exporter = start_exporter("--sampling.interval", "5m")
     file = tmp_path / "c.yml"
@@ -210,7 +210,7 @@ def test_once_has_rates_from_an_exporter_whose_next_sample_is_far_away(
 
 
 def test_it_shows_what_a_running_exporter_reports(
-    server: libtmux.Server, start_exporter: Callable[..., Exporter], top: Start, tmp_path: Path
+    server: libtmux.Server, start_exporter: StartExporter, top: Start, tmp_path: Path
 ) -> None:
     exporter = start_exporter()
     file = tmp_path / "c.yml"

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +17,11 @@ import pytest
 
 from dashboards.sections import sessions
 from tests.support.alerts.files import RULES
+from tests.support.fixtures import StartExporter
 from tests.support.isolation.namespace import in_namespace
 from tests.support.pages.markdown import REPOSITORY, Block, all_blocks
 from tests.support.pages.page_trials import CANNOT, Trial, is_listed, trial
 from tests.support.processes.run_text import run_text
-from tests.support.programs.exporter import Exporter
 from tests.support.remediator.policies import HEAD, write
 from tests.support.scenes.main_job import program
 from tests.support.wait import wait_for
@@ -122,9 +121,7 @@ def prometheus_problem(block: Block, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("block", tried_by(Trial.SETTINGS), ids=str)
-def test_the_exporter_runs_with_it(
-    block: Block, tmp_path: Path, start_exporter: Callable[..., Exporter]
-) -> None:
+def test_the_exporter_runs_with_it(block: Block, tmp_path: Path, start_exporter: StartExporter) -> None:
     file = tmp_path / "tmux-exporter.yml"
     file.write_text(block.text)
     check_config("tmux_exporter", file)
@@ -192,9 +189,7 @@ print(len(tried))
 """What the example leaves to its reader, around it."""
 
 
-def test_the_operations_of_the_page_are_reported(
-    start_exporter: Callable[..., Exporter], tmp_path: Path
-) -> None:
+def test_the_operations_of_the_page_are_reported(start_exporter: StartExporter, tmp_path: Path) -> None:
     (block,) = (each for each in tried_by(Trial.PYTHON) if each.page.name == "operations.md")
     exporter = start_exporter()
     done = run_text(

@@ -4,11 +4,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.fixtures import StartExporter
 from tests.support.pages.markdown import REPOSITORY, blocks
 from tests.support.processes.run_text import run_text
 from tests.support.programs.exporter import Exporter
@@ -25,7 +25,7 @@ def shown(command: str, exporter: Exporter) -> tuple[int, str]:
 
 
 @pytest.mark.long
-def test_the_runbook_finds_an_exporter_that_is_stopped(start_exporter: Callable[..., Exporter]) -> None:
+def test_the_runbook_finds_an_exporter_that_is_stopped(start_exporter: StartExporter) -> None:
     program = Path(sys.executable).with_name("tmux-exporter")
     exporter = start_exporter(program=(str(program),))
     pid = exporter.process.pid

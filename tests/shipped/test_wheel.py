@@ -5,7 +5,6 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Callable
 from email.parser import Parser
 from importlib import metadata
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.fixtures import StartExporter
 from tests.support.processes.run_text import run_text
-from tests.support.programs.exporter import Exporter
 from tests.support.programs.wheel import build_wheel
 from tmux_exporter.base.shipped_files import shipped
 from tmux_exporter.cli.export import export
@@ -114,7 +113,7 @@ def _imports(path: Path) -> set[str]:
     return names
 
 
-def test_the_daemon_imports_nothing_that_only_others_need(start_exporter: Callable[..., Exporter]) -> None:
+def test_the_daemon_imports_nothing_that_only_others_need(start_exporter: StartExporter) -> None:
     exporter = start_exporter(program=(sys.executable, "-X", "importtime", "-m", "tmux_exporter"))
     exporter.metrics()
     exporter.get("/")

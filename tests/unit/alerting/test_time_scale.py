@@ -112,9 +112,7 @@ def test_what_up_and_the_main_job_run_is_the_same_at_factor_one(tmp_path: Path) 
             assert (json.loads(written.read_text()) == content) is same
 
 
-def test_a_remediator_runs_the_shipped_policy_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_remediator_runs_the_shipped_policy_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     monkeypatch.setattr(service, "serve", lambda *_, time_scale, **__: asked.append(time_scale))
     for flags in ((), ("--time-scale", f"{TIME_SCALE:.6f}")):
