@@ -204,33 +204,20 @@ def test_decoys_are_no_agents(fleet: Fleet) -> None:
     daemon = fleet.program("bin/codex", "/bin/sh")
     (scene.base / "app-server").write_text("sleep 3600; :\n")
     decoys = [
-        "tail -f claude",
-        "tail -f /dev/null claude",
-        "tail -f /dev/null | grep claude",
-        f"{shell} claude.md",
-        f"{shell} claude@host",
-        "sh codex",
-        f"{sys.executable} claude/server.py claude",
-        f"{sys.executable} -c 'import time; time.sleep(3600)' claude",
-        f"{fleet.bin}/claude-desktop 3600",
-        f"{daemon} app-server",
-        "env CLAUDECODE=1 sleep 3600",
+        "tail -f claude", "tail -f /dev/null claude", "tail -f /dev/null | grep claude", f"{shell} claude.md",
+        f"{shell} claude@host", "sh codex", f"{sys.executable} claude/server.py claude",
+        f"{sys.executable} -c 'import time; time.sleep(3600)' claude", f"{fleet.bin}/claude-desktop 3600",
+        f"{daemon} app-server", "env CLAUDECODE=1 sleep 3600",
         "tmux -S $TMUX_TMPDIR/inner -f /dev/null new-session -d -s claude 'sleep 3600'; sleep 3600",
-    ]
+    ]  # fmt: skip
     scene.tmux("rename-session", "-t", "main:", "claude")
     panes = [
         scene.tmux(
-            "new-window",
-            "-d",
-            "-P",
-            "-F",
-            "#{pane_id}",
-            "-n",
-            "claude",
+            "new-window", "-d", "-P", "-F", "#{pane_id}", "-n", "claude",
             f"cd {scene.base}; {decoy}; sleep 1d",
         )
         for decoy in decoys
-    ]
+    ]  # fmt: skip
     wanted = {Path(decoy.split()[0]).name for decoy in decoys[:-1]} - {"env"} | {"grep"}
 
     def running() -> bool:

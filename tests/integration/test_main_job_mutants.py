@@ -236,20 +236,11 @@ def as_orphan(tools: Tools, pids: Pids) -> SchedulerReport:
     processes = tools.processes().processes
     shell, sleep = (processes[pid].id for pid in pids)
     return SchedulerReport(
-        server=FLEET,
-        session="",
-        state=SchedulerState.DANGLING,
-        reason="no target exists",
-        targets=("frontend:0",),
-        process=shell,
-        sleep=sleep,
-        due_timestamp_seconds=tools.clock.time() + 20_000,
-        memory_bytes=None,
-        cpu_seconds_total=0.0,
-        open_fds=None,
-        aimed=(FLEET,),
-        judged_at=tools.clock.monotonic(),
-    )
+        server=FLEET, session="", state=SchedulerState.DANGLING, reason="no target exists",
+        targets=("frontend:0",), process=shell, sleep=sleep,
+        due_timestamp_seconds=tools.clock.time() + 20_000, memory_bytes=None, cpu_seconds_total=0.0,
+        open_fds=None, aimed=(FLEET,), judged_at=tools.clock.monotonic(),
+    )  # fmt: skip
 
 
 def dated(tools: Tools) -> Tools:

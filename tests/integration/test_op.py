@@ -42,27 +42,13 @@ def run(
 
 
 SAME = [
-    "exit 0",
-    "exit 1",
-    "exit 77",
-    "exit 255",
-    "kill -TERM $$",
-    "kill -KILL $$",
-    "kill -SEGV $$",
-    "kill -PIPE $$",
-    "kill -USR1 $$",
-    "trap 'exit 5' TERM; kill -TERM $$; exit 6",
-    "cat; echo out; echo err >&2",
-    "exec <&-; cat; echo $?",
-    'echo a b \'c d\' "$0" "$@"',
-    "env | grep -v ^_= | sort",
-    "grep -E '^(Sig(Blk|Ign|Cgt)|Umask|NoNewPrivs|Seccomp)' /proc/self/status",
-    "ulimit -a; umask; pwd",
-    "ls /proc/self/fd; readlink /proc/self/fd/57",
-    "cut -d' ' -f5-7 /proc/self/stat",
-    "yes | head -n 3",
-    "no-such-command",
-]
+    "exit 0", "exit 1", "exit 77", "exit 255", "kill -TERM $$", "kill -KILL $$", "kill -SEGV $$",
+    "kill -PIPE $$", "kill -USR1 $$", "trap 'exit 5' TERM; kill -TERM $$; exit 6",
+    "cat; echo out; echo err >&2", "exec <&-; cat; echo $?", 'echo a b \'c d\' "$0" "$@"',
+    "env | grep -v ^_= | sort", "grep -E '^(Sig(Blk|Ign|Cgt)|Umask|NoNewPrivs|Seccomp)' /proc/self/status",
+    "ulimit -a; umask; pwd", "ls /proc/self/fd; readlink /proc/self/fd/57", "cut -d' ' -f5-7 /proc/self/stat",
+    "yes | head -n 3", "no-such-command",
+]  # fmt: skip
 """Each is run by sh with `op` before it and without, and has to come out the same."""
 
 LOCALES = [
@@ -302,19 +288,10 @@ def test_wrong_use_ends_with_2_and_runs_nothing(listener: OpListener, tmp_path: 
 def test_options_are_read() -> None:
     request = parse(
         [
-            "recovery",
-            "--retry",
-            "3",
-            "--backoff=250ms",
-            "--timeout",
-            "1.5m",
-            "--",
-            "a",
-            "--",
-            "--timeout",
+            "recovery", "--retry", "3", "--backoff=250ms", "--timeout", "1.5m", "--", "a", "--", "--timeout",
             "3",
         ]
-    )
+    )  # fmt: skip
     assert request is not None
     assert (request.retries, request.backoff, request.timeout) == (3, 250 * 10**6, 90 * 10**9)
     assert request.command == ("a", "--", "--timeout", "3")

@@ -38,15 +38,8 @@ P = replace(
 BEGINNING = "tmux-remediator: a pane of this session (for "
 LINE = f"{BEGINNING}5 s). Its log says why"
 HOSTILE = (
-    "##(touch $B/ran)",
-    "##{E:@run}",
-    "x; kill-server",
-    "x\\;",
-    "%H %M",
-    "-t",
-    "%0",
-    "*",
-)
+    "##(touch $B/ran)", "##{E:@run}", "x; kill-server", "x\\;", "%H %M", "-t", "%0", "*",
+)  # fmt: skip
 """Names of sessions; tmux takes `##` for a `#`, and a last `\\;` for a `;`."""
 
 
@@ -60,18 +53,9 @@ def typed_into(fleet: Fleet, session: str) -> Path:
     """What the pane of a new session has been typed into; nothing but keys can fill that file."""
     file = fleet.scene.base / f"typed{sum(1 for _ in fleet.scene.base.iterdir())}"
     fleet.tmux(
-        "new-session",
-        "-d",
-        "-x",
-        "80",
-        "-y",
-        "24",
-        "-s",
-        session,
-        "-n",
-        session,
+        "new-session", "-d", "-x", "80", "-y", "24", "-s", session, "-n", session,
         f"stty raw -echo; exec cat >{file}",
-    )
+    )  # fmt: skip
     wait_for(file.exists, "the pane reads")
     return file
 

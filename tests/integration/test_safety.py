@@ -68,21 +68,13 @@ def proven(promise: Promise, mutant: str) -> subprocess.CompletedProcess[str]:
     )
     return run_text(
         [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "tests.support.gates.mutants",
-            "-p",
-            "no:xdist",
+            sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.support.gates.mutants", "-p", "no:xdist",
             *chosen,
         ],
         cwd=REPOSITORY,
         env={**os.environ, VARIABLE: mutant},
         timeout=300,
-    )
+    )  # fmt: skip
 
 
 def _name(promise: Promise) -> str:

@@ -24,17 +24,10 @@ from tmux_exporter.sources.tmux import socket_files
 MANY = 30.0
 
 DEEDS = (
-    "all is there",
-    "the window that scheduled it is killed",
-    "the target's window is moved",
-    "another window takes its index",
-    "the target's session is renamed",
-    "and renamed once more",
-    "it gets its name back",
-    "it is killed",
-    "the server is killed",
-    "and started again on its path",
-)
+    "all is there", "the window that scheduled it is killed", "the target's window is moved",
+    "another window takes its index", "the target's session is renamed", "and renamed once more",
+    "it gets its name back", "it is killed", "the server is killed", "and started again on its path",
+)  # fmt: skip
 
 A, G, D, M, S, T = (
     SchedulerState.ARMED,

@@ -132,17 +132,10 @@ def test_a_wrong_method_is_told_the_right_one(port: int, method: str, path: str,
 @pytest.mark.parametrize(
     "path",
     [
-        "/nothing",
-        "/metrics/",
-        "/assets/",
-        "/assets/index.html",
-        "/assets/../app.py",
-        "/assets/%2e%2e/app.py",
-        "//metrics",
-        "/assets/app.js/x",
-        "/%00",
+        "/nothing", "/metrics/", "/assets/", "/assets/index.html", "/assets/../app.py",
+        "/assets/%2e%2e/app.py", "//metrics", "/assets/app.js/x", "/%00",
     ],
-)
+)  # fmt: skip
 def test_an_unknown_path_is_404(port: int, path: str) -> None:
     answer = request(port, path)
     assert (answer.status, answer.headers["content-type"]) == (404, "text/plain; charset=utf-8")
@@ -150,15 +143,9 @@ def test_an_unknown_path_is_404(port: int, path: str) -> None:
 
 def test_head_is_get_without_the_body(port: int) -> None:
     paths = [
-        "/",
-        "/metrics",
-        "/metrics?collect[]=agents",
-        "/-/healthy",
-        "/-/ready",
-        "/api/v1/report",
-        "/nothing",
+        "/", "/metrics", "/metrics?collect[]=agents", "/-/healthy", "/-/ready", "/api/v1/report", "/nothing",
         *load_pages().assets,
-    ]
+    ]  # fmt: skip
     for path in paths:
         get, head = request(port, path), request(port, path, method="HEAD")
         assert head.body == b""

@@ -14,17 +14,9 @@ from tests.support.literals.renamed import INTERVAL, Series, Watched, World, cou
 from tmux_exporter.analysis.label_expiry import KEPT_SECONDS
 
 DEEDS: tuple[Callable[[World, int, int], None], ...] = (
-    World.rename,
-    World.rename,
-    World.move_pane,
-    World.move_pane,
-    World.new_session,
-    World.new_pane,
-    World.kill_session,
-    World.kill_pane,
-    World.restart_agent,
-    World.restart_server,
-)
+    World.rename, World.rename, World.move_pane, World.move_pane, World.new_session, World.new_pane,
+    World.kill_session, World.kill_pane, World.restart_agent, World.restart_server,
+)  # fmt: skip
 _DEEDS = st.tuples(st.sampled_from(DEEDS), st.integers(0, 5), st.integers(0, 5))
 _AMOUNTS = st.lists(st.integers(0, 2000), min_size=1, max_size=5)
 _STEPS = st.lists(st.tuples(st.lists(_DEEDS, max_size=3), _AMOUNTS), min_size=2, max_size=12)

@@ -11,16 +11,10 @@ from tmux_exporter.sources.host import parse as host_parse
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts
 
 PARSERS: list[Callable[[bytes], object]] = [
-    host_parse.parse_memory,
-    host_parse.parse_cpu,
-    host_parse.parse_load,
-    host_parse.parse_disks,
-    host_parse.parse_networks,
-    host_parse.parse_speed,
-    host_parse.parse_pressure,
-    host_parse.parse_number,
+    host_parse.parse_memory, host_parse.parse_cpu, host_parse.parse_load, host_parse.parse_disks,
+    host_parse.parse_networks, host_parse.parse_speed, host_parse.parse_pressure, host_parse.parse_number,
     parse_mounts,
-]
+]  # fmt: skip
 SEEDS = [
     b"MemTotal: 1 kB\nMemAvailable: 1 kB\n",
     b"cpu  1 2 3 4 5 6 7 8 9 10\n",

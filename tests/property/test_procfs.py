@@ -20,22 +20,12 @@ from tmux_exporter.sources.processes.parse import (
 COUNT = st.integers(min_value=0, max_value=2**63)
 PID = st.integers(min_value=0, max_value=2**22)
 STAT = st.builds(
-    Stat,
-    pid=PID,
-    comm=st.binary(max_size=64).map(text),
-    state=st.sampled_from("RSDZTtXxKWPI"),
-    ppid=PID,
-    pgid=PID,
-    session_id=PID,
-    tty=st.integers(min_value=0, max_value=2**31 - 1),
+    Stat, pid=PID, comm=st.binary(max_size=64).map(text), state=st.sampled_from("RSDZTtXxKWPI"), ppid=PID,
+    pgid=PID, session_id=PID, tty=st.integers(min_value=0, max_value=2**31 - 1),
     foreground_pgid=st.integers(min_value=-1, max_value=2**22),
-    flags=st.integers(min_value=0, max_value=2**32 - 1),
-    cpu_ticks=COUNT,
-    children_cpu_ticks=COUNT,
-    threads=PID,
-    start_ticks=COUNT,
-    arg_start=COUNT,
-)
+    flags=st.integers(min_value=0, max_value=2**32 - 1), cpu_ticks=COUNT, children_cpu_ticks=COUNT,
+    threads=PID, start_ticks=COUNT, arg_start=COUNT,
+)  # fmt: skip
 KIB = st.none() | st.integers(min_value=0, max_value=2**50)
 KEPT = frozenset({"TMUX", "TMUX_PANE", "AI_AGENT"})
 

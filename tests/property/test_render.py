@@ -15,23 +15,10 @@ text = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
 )
 edges = st.sampled_from(
     [
-        0,
-        0.0,
-        -0.0,
-        999_999,
-        1_000_000,
-        999_999.5,
-        1e6,
-        -1e6,
-        1e15,
-        1e16,
-        2**53 - 1,
-        2**53,
-        2**53 + 1,
-        10**30,
-        5e-324,
+        0, 0.0, -0.0, 999_999, 1_000_000, 999_999.5, 1e6, -1e6, 1e15, 1e16, 2**53 - 1, 2**53, 2**53 + 1,
+        10**30, 5e-324,
     ]
-)
+)  # fmt: skip
 value = st.floats() | st.integers(-(10**300), 10**300) | st.integers(-10, 10**12) | edges | st.booleans()
 label_names = st.lists(
     st.sampled_from(["server", "session", "agent", "a", "z", "kind"]), unique=True, max_size=4

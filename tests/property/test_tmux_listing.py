@@ -75,18 +75,12 @@ def worlds(draw: st.DrawFn) -> World:
             places.setdefault((session, index), window)
     rows = [
         pane_record(
-            session_id=session,
-            window_id=window,
-            window_index=str(index),
-            window_active="0",
-            pane_id=pane,
-            **sessions[session],
-            **windows[window],
-            **fields,
+            session_id=session, window_id=window, window_index=str(index), window_active="0", pane_id=pane,
+            **sessions[session], **windows[window], **fields,
         )
         for (session, index), window in places.items()
         for pane, fields in panes[window].items()
-    ]
+    ]  # fmt: skip
     return World(panes, windows, sessions, places, draw(st.permutations(rows)))
 
 

@@ -51,14 +51,8 @@ def test_it_carries_every_file_that_export_writes(wheel: Path) -> None:
 
 def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "tmux_exporter",
-        "export",
-        "tuning",
-        "--out",
-        tmp_path / "out",
-    ]
+        sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out", tmp_path / "out",
+    ]  # fmt: skip
     mark = wheel / "tmux_exporter" / "shipped" / "tuning" / "of-the-wheel.conf"
     mark.touch()
     try:
@@ -71,14 +65,8 @@ def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_
 def test_an_installation_that_is_not_whole_says_so(wheel: Path, tmp_path: Path) -> None:
     folder = wheel / "tmux_exporter" / "shipped" / "tuning"
     command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "tmux_exporter",
-        "export",
-        "tuning",
-        "--out",
-        tmp_path / "out",
-    ]
+        sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out", tmp_path / "out",
+    ]  # fmt: skip
     folder.rename(tmp_path / "away")
     try:
         done = run_text(command, cwd=wheel)

@@ -125,19 +125,13 @@ def _download(place: Path, sources: str) -> list[Path]:
     for name in ("lists/partial", "archives/partial"):
         (place / name).mkdir(parents=True)
     options = {
-        "Dir::State::Lists": place / "lists",
-        "Dir::State::Status": place / "status",
-        "Dir::State::Extended_states": place / "extended_states",
-        "Dir::Cache": place,
-        "Dir::Etc::SourceList": place / "sources.list",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::Etc::Preferences": "/dev/null",
-        "Dir::Etc::PreferencesParts": "/dev/null",
-        "Acquire::Languages": "none",
-        "APT::Sandbox::User": "",
-        "APT::Install-Recommends": "false",
+        "Dir::State::Lists": place / "lists", "Dir::State::Status": place / "status",
+        "Dir::State::Extended_states": place / "extended_states", "Dir::Cache": place,
+        "Dir::Etc::SourceList": place / "sources.list", "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
+        "Acquire::Languages": "none", "APT::Sandbox::User": "", "APT::Install-Recommends": "false",
         "Debug::NoLocking": "true",
-    }
+    }  # fmt: skip
     flags = [f"-o{name}={value}" for name, value in options.items()]
     _run("apt-get", "update", "-qq", "--error-on=any", *flags)
     _run("apt-get", "install", "-qq", "--download-only", "--yes", *flags, "tmux")

@@ -19,20 +19,14 @@ _CORES = os.cpu_count() or 1
 _LITTLE_CPU = {"warning": 0.06 / _CORES, "critical": 0.08 / _CORES, "emergency": 0.1 / _CORES}
 
 LOWERED: Mapping[str, Mapping[str, object]] = {
-    "agent_waiting": {"seconds": 600 * SCALE},
-    "agent_recovery": {"seconds": 300 * SCALE},
-    "leak_old": {"seconds": 10},
-    "leaked_memory": {"bytes": 32 * 2**20},
-    "history_grows": {"step": 2**20},
-    "cpu": _LITTLE_CPU,
-    "host_cpu": _LITTLE_CPU,
+    "agent_waiting": {"seconds": 600 * SCALE}, "agent_recovery": {"seconds": 300 * SCALE},
+    "leak_old": {"seconds": 10}, "leaked_memory": {"bytes": 32 * 2**20}, "history_grows": {"step": 2**20},
+    "cpu": _LITTLE_CPU, "host_cpu": _LITTLE_CPU,
     "host_memory": {"warning": 0.001, "critical": 0.002, "emergency": 0.003},
-    "host_limit": {"warning": 0.01, "critical": 0.012, "emergency": 0.014},
-    "host_disk_busy": {"ratio": 0.02},
-    "slo_burn_hours": {"long": "2h"},
-    "slo_burn_day": {"long": "2h", "short": "1h"},
+    "host_limit": {"warning": 0.01, "critical": 0.012, "emergency": 0.014}, "host_disk_busy": {"ratio": 0.02},
+    "slo_burn_hours": {"long": "2h"}, "slo_burn_day": {"long": "2h", "short": "1h"},
     "slo_spent": {"known_for": "1h"},
-}
+}  # fmt: skip
 """By table of `thresholds.toml`: what holds here instead."""
 
 

@@ -29,20 +29,10 @@ def process(
     """One process; `session` is its kernel session, `more` are fields of Process as they are."""
     sid = pid if session is None else session
     fields: dict[str, Any] = {
-        "id": ProcessId(pid, pid if start is None else start),
-        "ppid": ppid,
-        "pgid": pid,
-        "session_id": sid,
-        "tty": 0,
-        "foreground_pgid": -1,
-        "state": state,
-        "comm": comm,
-        "threads": 1,
-        "uid": UID,
-        "cpu_ticks": 0,
-        "children_cpu_ticks": 0,
-        "environ": environ,
-    }
+        "id": ProcessId(pid, pid if start is None else start), "ppid": ppid, "pgid": pid, "session_id": sid,
+        "tty": 0, "foreground_pgid": -1, "state": state, "comm": comm, "threads": 1, "uid": UID,
+        "cpu_ticks": 0, "children_cpu_ticks": 0, "environ": environ,
+    }  # fmt: skip
     return Process(**(fields | more))
 
 
@@ -72,19 +62,9 @@ def pane(pane_id: str, pid: int | None, *, session: str = "$0", dead: bool = Fal
     """A pane that runs `pid`, alone in the window of the same number."""
     number = pane_id[1:]
     return Pane(
-        id=pane_id,
-        pid=pid,
-        session_id=session,
-        window_id=f"@{number}",
-        window_index=int(number),
-        index=0,
-        active=True,
-        dead=dead,
-        dead_status=None,
-        history_lines=0,
-        history_limit_lines=2000,
-        history_bytes=0,
-    )
+        id=pane_id, pid=pid, session_id=session, window_id=f"@{number}", window_index=int(number), index=0,
+        active=True, dead=dead, dead_status=None, history_lines=0, history_limit_lines=2000, history_bytes=0,
+    )  # fmt: skip
 
 
 def listing(server: Process, *panes: Pane, taken_at: float = 11.0) -> Listing:

@@ -62,21 +62,10 @@ def pane(
     role: str = "",
 ) -> Pane:
     return Pane(
-        id=pane_id,
-        pid=pid,
-        session_id=session_id,
-        window_id=window_id,
-        window_index=window_index,
-        index=index,
-        active=active,
-        dead=False,
-        dead_status=None,
-        history_lines=0,
-        history_limit_lines=2000,
-        history_bytes=0,
-        agent_option=agent,
-        role_option=role,
-    )
+        id=pane_id, pid=pid, session_id=session_id, window_id=window_id, window_index=window_index,
+        index=index, active=active, dead=False, dead_status=None, history_lines=0, history_limit_lines=2000,
+        history_bytes=0, agent_option=agent, role_option=role,
+    )  # fmt: skip
 
 
 def server_view(
@@ -105,22 +94,11 @@ def process(
     """One process of uid 1000; `exe` is argv[0] below /usr/bin unless said, `environ` empty."""
     name = argv[0].rsplit("/", 1)[-1] if argv else "x"
     return Process(
-        id=ProcessId(pid, start),
-        ppid=ppid,
-        pgid=pid,
-        session_id=pid,
-        tty=0,
-        foreground_pgid=-1,
-        state=state,
-        comm=comm or name[:15],
-        threads=1,
-        uid=1000,
-        cpu_ticks=0,
-        children_cpu_ticks=0,
-        argv=None if argv is None else tuple(argv),
-        exe=f"/usr/bin/{name}" if exe == "" else exe,
+        id=ProcessId(pid, start), ppid=ppid, pgid=pid, session_id=pid, tty=0, foreground_pgid=-1, state=state,
+        comm=comm or name[:15], threads=1, uid=1000, cpu_ticks=0, children_cpu_ticks=0,
+        argv=None if argv is None else tuple(argv), exe=f"/usr/bin/{name}" if exe == "" else exe,
         environ={} if environ is None else environ,
-    )
+    )  # fmt: skip
 
 
 def table(*processes: Process, taken_at: float = 10.0, complete: bool = True) -> ProcessTable:

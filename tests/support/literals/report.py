@@ -49,69 +49,33 @@ def histogram(seconds: tuple[float, ...] = ()) -> Histogram:
 def usage(scale: int = 1) -> Usage:
     """Figures of a readable group of processes, different for each `scale`."""
     return replace(
-        Usage.nothing(),
-        memory_bytes=170_123_264 * scale,
-        memory_limit_bytes=8 * 2**30,
-        resident_memory_bytes=201_474_048 * scale,
-        anonymous_memory_bytes=165_000_000 * scale,
-        swap_memory_bytes=0,
-        cpu_seconds_total=12.34 * scale,
-        processes=3 * scale,
-        threads=17 * scale,
-        open_fds=64 * scale,
-        fd_utilization_ratio=0.0625,
-        read_bytes_total=1_048_576 * scale,
-        written_bytes_total=4096 * scale,
-        process_tree_depth=2,
+        Usage.nothing(), memory_bytes=170_123_264 * scale, memory_limit_bytes=8 * 2**30,
+        resident_memory_bytes=201_474_048 * scale, anonymous_memory_bytes=165_000_000 * scale,
+        swap_memory_bytes=0, cpu_seconds_total=12.34 * scale, processes=3 * scale, threads=17 * scale,
+        open_fds=64 * scale, fd_utilization_ratio=0.0625, read_bytes_total=1_048_576 * scale,
+        written_bytes_total=4096 * scale, process_tree_depth=2,
         oldest_process_start_time_seconds=NOW - 3600.5 * scale,
         memory_source=MemorySource.STATUS if scale % 2 else MemorySource.SMAPS_ROLLUP,
-    )
+    )  # fmt: skip
 
 
 NOTHING = Usage.nothing()
 """Usage of a pane without a readable process, for example a dead one."""
 
 UP = ServerReport(
-    server="default",
-    socket="/tmp/tmux-1000/default",
-    version="3.3a",
-    pid=4001,
-    up=True,
-    held=False,
-    listing_age_seconds=0.02,
-    sessions=2,
-    windows=3,
-    panes=4,
-    clients=1,
-    history_bytes=5_068_432,
-    start_time_seconds=NOW - 86_400,
-    resident_memory_bytes=9_437_184,
-    cpu_seconds_total=3.25,
-    open_fds=21,
-    max_fds=1024,
-    query_duration=histogram((0.0031, 0.0042, 0.0047)),
-    query_failures={},
-    problem=None,
+    server="default", socket="/tmp/tmux-1000/default", version="3.3a", pid=4001, up=True, held=False,
+    listing_age_seconds=0.02, sessions=2, windows=3, panes=4, clients=1, history_bytes=5_068_432,
+    start_time_seconds=NOW - 86_400, resident_memory_bytes=9_437_184, cpu_seconds_total=3.25, open_fds=21,
+    max_fds=1024, query_duration=histogram((0.0031, 0.0042, 0.0047)), query_failures={}, problem=None,
     listing_taken_at=0.0,
-)
+)  # fmt: skip
 
 HELD = replace(
-    UP,
-    server="claude-swarm-1",
-    socket="/tmp/tmux-1000/claude-swarm-777",
-    pid=777,
-    up=False,
-    held=True,
-    listing_age_seconds=12.5,
-    sessions=1,
-    windows=1,
-    panes=1,
-    clients=0,
-    history_bytes=0,
-    query_duration=histogram((0.004, 2.0, 2.0)),
-    query_failures={QueryFailure.HUNG: 2},
+    UP, server="claude-swarm-1", socket="/tmp/tmux-1000/claude-swarm-777", pid=777, up=False, held=True,
+    listing_age_seconds=12.5, sessions=1, windows=1, panes=1, clients=0, history_bytes=0,
+    query_duration=histogram((0.004, 2.0, 2.0)), query_failures={QueryFailure.HUNG: 2},
     problem=Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),
-)
+)  # fmt: skip
 """A server that hangs since 12.5 s: its listing is held, its process figures are fresh."""
 
 DOWN = ServerReport(
@@ -194,32 +158,18 @@ def session(
     server: str, name: str, scale: int = 1, *, group: str = "", cost: Usage | None = None
 ) -> SessionReport:
     return SessionReport(
-        server=server,
-        session=name,
-        group=group,
-        created_timestamp_seconds=1_795_400_000 + scale,
-        last_activity_timestamp_seconds=1_795_499_990,
-        attached_clients=1 if scale == 1 else 0,
-        history_bytes=2_534_216,
-        windows=1,
-        panes=2,
-        usage=cost or usage(scale),
-    )
+        server=server, session=name, group=group, created_timestamp_seconds=1_795_400_000 + scale,
+        last_activity_timestamp_seconds=1_795_499_990, attached_clients=1 if scale == 1 else 0,
+        history_bytes=2_534_216, windows=1, panes=2, usage=cost or usage(scale),
+    )  # fmt: skip
 
 
 def pane(server: str, session: str, pane: str, scale: int = 1, *, dead: bool = False) -> PaneReport:
     return PaneReport(
-        server=server,
-        session=session,
-        window=str(scale),
-        pane=pane,
-        window_name=f"{HOSTILE[:20]}-{scale}",
-        dead=dead,
-        history_bytes=1_267_108,
-        history_lines=1999,
-        history_limit_lines=2000,
+        server=server, session=session, window=str(scale), pane=pane, window_name=f"{HOSTILE[:20]}-{scale}",
+        dead=dead, history_bytes=1_267_108, history_lines=1999, history_limit_lines=2000,
         usage=NOTHING if dead else usage(scale),
-    )
+    )  # fmt: skip
 
 
 def agent(
@@ -234,26 +184,16 @@ def agent(
 ) -> AgentReport:
     up = state is not AgentState.EXITED
     return AgentReport(
-        server=server,
-        session=session,
-        agent=name,
-        window=str(scale),
-        pane=pane,
-        program=program,
-        version="2.1.197" if program == "claude" else "",
-        role="lead" if scale == 1 else "",
-        window_name=f"w{scale}",
-        pid=5000 + scale if up else None,
-        usage=usage(scale) if up else NOTHING,
-        up=up,
-        state=state,
-        state_since_timestamp_seconds=NOW - 60 * scale,
+        server=server, session=session, agent=name, window=str(scale), pane=pane, program=program,
+        version="2.1.197" if program == "claude" else "", role="lead" if scale == 1 else "",
+        window_name=f"w{scale}", pid=5000 + scale if up else None, usage=usage(scale) if up else NOTHING,
+        up=up, state=state, state_since_timestamp_seconds=NOW - 60 * scale,
         state_source=StateSource.AGENT_FILE if up else StateSource.PROCESS,
         waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
         restarts_total=scale - 1,
         state_seconds_total={each: 1.5 * scale if each is state else 0.0 for each in AgentState},
         state_cpu_seconds_total={each: 0.25 * scale if each is state else 0.0 for each in AgentState},
-    )
+    )  # fmt: skip
 
 
 def scheduler(
@@ -268,18 +208,11 @@ def scheduler(
     remarks: tuple[SchedulerRemark, ...] = (),
 ) -> SchedulerReport:
     return SchedulerReport(
-        server=server,
-        session=session,
-        state=state,
+        server=server, session=session, state=state,
         reason="the target pane is there" if state is SchedulerState.ARMED else f"it is {state}",
-        targets=("work:0.0",),
-        process=ProcessId(pid, 123_456),
-        due_timestamp_seconds=due,
-        memory_bytes=memory,
-        cpu_seconds_total=0.01,
-        open_fds=fds,
-        remarks=remarks,
-    )
+        targets=("work:0.0",), process=ProcessId(pid, 123_456), due_timestamp_seconds=due,
+        memory_bytes=memory, cpu_seconds_total=0.01, open_fds=fds, remarks=remarks,
+    )  # fmt: skip
 
 
 def leak(
@@ -293,18 +226,10 @@ def leak(
     age: float = 7200,
 ) -> LeakReport:
     return LeakReport(
-        server=server,
-        session=session,
-        pane="%9" if session else "",
-        kind=kind,
-        reason="its pane is gone",
-        name="node serve.js",
-        process=ProcessId(pid, 1_234),
-        start_time_seconds=NOW - age,
-        memory_bytes=memory,
-        cpu_seconds_total=2.5,
-        open_fds=fds,
-    )
+        server=server, session=session, pane="%9" if session else "", kind=kind, reason="its pane is gone",
+        name="node serve.js", process=ProcessId(pid, 1_234), start_time_seconds=NOW - age,
+        memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds,
+    )  # fmt: skip
 
 
 def figures(

@@ -116,21 +116,13 @@ class RunbookScene:
         return {
             "127.0.0.1:10077": f"127.0.0.1:{watched.port}",
             "127.0.0.1:9090": watched.prometheus.url.removeprefix("http://"),
-            "127.0.0.1:9093": watched.alertmanager.url.removeprefix("http://"),
-            "/tmp/tmux-UID": str(sockets),
-            "SERVER": FLEET,
-            "SESSION": "work",
-            "AGENT": name,
-            "PANE": self.pane,
-            "PID": str(self.agent),
-            "INSTANCE": f"127.0.0.1:{watched.port}",
-            "OPERATION": "status_check",
-            "SLO": "errors",
-            "USER": pwd.getpwuid(os.getuid()).pw_name,
-            "FILE": str(self.home / "exporter.yml"),
+            "127.0.0.1:9093": watched.alertmanager.url.removeprefix("http://"), "/tmp/tmux-UID": str(sockets),
+            "SERVER": FLEET, "SESSION": "work", "AGENT": name, "PANE": self.pane, "PID": str(self.agent),
+            "INSTANCE": f"127.0.0.1:{watched.port}", "OPERATION": "status_check", "SLO": "errors",
+            "USER": pwd.getpwuid(os.getuid()).pw_name, "FILE": str(self.home / "exporter.yml"),
             "POLICIES": str(write_policies(self.home, SHIPPED.read_text())),
             "promtool check config FILE": f"promtool check config {self.home / 'prometheus.yml'}",
-        }
+        }  # fmt: skip
 
     def filled(self, text: str, **words: str) -> str:
         """A command or a query with everything filled in that is left open."""

@@ -55,19 +55,13 @@ class Up:
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [
-                    *python,
-                    "-c",
-                    _ON_FREE_PORTS,
-                    "up",
-                    "--web.listen-address",
-                    "127.0.0.1:0",
-                    *arguments,
+                    *python, "-c", _ON_FREE_PORTS, "up", "--web.listen-address", "127.0.0.1:0", *arguments,
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.environ,
                 cwd=home if environ else None,
-            )
+            )  # fmt: skip
 
     def text(self) -> str:
         return self.output.read_text(encoding="utf-8")

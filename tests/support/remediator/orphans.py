@@ -28,35 +28,20 @@ SERVER = replace(UP, server="default", pid=100)
 def orphan(pid: int = 500, **changes: Any) -> SchedulerReport:
     """A dangling scheduler that has hours left; its sleep is the next pid."""
     fields: dict[str, Any] = {
-        "server": "default",
-        "session": "",
-        "state": SchedulerState.DANGLING,
-        "reason": "no target exists",
-        "targets": ("gone:0",),
-        "process": ProcessId(pid, 9_000),
-        "sleep": ProcessId(pid + 1, 9_000),
-        "due_timestamp_seconds": WALL + 100_000,
-        "memory_bytes": 1_000_000,
-        "cpu_seconds_total": 0.0,
-        "open_fds": 3,
-        "aimed": ("default",),
-        "judged_at": 0.0,
-    }
+        "server": "default", "session": "", "state": SchedulerState.DANGLING, "reason": "no target exists",
+        "targets": ("gone:0",), "process": ProcessId(pid, 9_000), "sleep": ProcessId(pid + 1, 9_000),
+        "due_timestamp_seconds": WALL + 100_000, "memory_bytes": 1_000_000, "cpu_seconds_total": 0.0,
+        "open_fds": 3, "aimed": ("default",), "judged_at": 0.0,
+    }  # fmt: skip
     return SchedulerReport(**(fields | changes))
 
 
 def seen(*schedulers: SchedulerReport, servers: tuple[ServerReport, ...] = (SERVER,), **more: Any) -> Report:
     """A complete report of these schedulers."""
     fields: dict[str, Any] = {
-        "timestamp": WALL,
-        "duration_seconds": 0.1,
-        "interval_seconds": INTERVAL,
-        "complete": True,
-        "samples": {},
-        "servers": servers,
-        "schedulers": schedulers,
-        "collector_success": {"processes": True},
-    }
+        "timestamp": WALL, "duration_seconds": 0.1, "interval_seconds": INTERVAL, "complete": True,
+        "samples": {}, "servers": servers, "schedulers": schedulers, "collector_success": {"processes": True},
+    }  # fmt: skip
     return Report(**(fields | more))
 
 

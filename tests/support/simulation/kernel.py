@@ -111,18 +111,11 @@ class SimulatedKernel:
         mother = self._calling(parent)
         pid = self._new_pid()
         self.tasks[pid] = Task(
-            id=ProcessId(pid, self.now_ns // TICK_NS),
-            ppid=parent,
-            sid=mother.sid,
-            pgid=mother.pgid,
-            comm=mother.comm,
-            tty=mother.tty,
-            labels=mother.labels if labels is None else frozenset(labels),
-            visible=visible,
-            ignores_children=mother.ignores_children,
-            execs=mother.execs,
+            id=ProcessId(pid, self.now_ns // TICK_NS), ppid=parent, sid=mother.sid, pgid=mother.pgid,
+            comm=mother.comm, tty=mother.tty, labels=mother.labels if labels is None else frozenset(labels),
+            visible=visible, ignores_children=mother.ignores_children, execs=mother.execs,
             shown=dict(mother.shown),
-        )
+        )  # fmt: skip
         self.labels[self.tasks[pid].id] = self.tasks[pid].labels
         return pid
 
@@ -298,19 +291,12 @@ class SimulatedKernel:
     def _stat(self, task: Task) -> dict[str, Any]:
         own, children = task.own, task.children
         return {
-            "id": task.id,
-            "ppid": task.ppid,
-            "pgid": task.pgid,
-            "session_id": task.sid,
-            "tty": task.tty,
+            "id": task.id, "ppid": task.ppid, "pgid": task.pgid, "session_id": task.sid, "tty": task.tty,
             "foreground_pgid": self._foreground[task.tty] if task.tty else -1,
-            "state": "Z" if task.zombie else "S",
-            "comm": task.comm,
-            "threads": 1 + len(task.threads),
-            "uid": task.shown.get("uid", UID),
-            "cpu_ticks": own.user_ns // TICK_NS + own.system_ns // TICK_NS,
+            "state": "Z" if task.zombie else "S", "comm": task.comm, "threads": 1 + len(task.threads),
+            "uid": task.shown.get("uid", UID), "cpu_ticks": own.user_ns // TICK_NS + own.system_ns // TICK_NS,
             "children_cpu_ticks": children.user_ns // TICK_NS + children.system_ns // TICK_NS,
-        }
+        }  # fmt: skip
 
     # How it goes about it.
 

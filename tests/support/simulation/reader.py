@@ -33,23 +33,9 @@ def read_table(
 
 
 DEEDS = (
-    "run",
-    "fork",
-    "end",
-    "wait",
-    "exit",
-    "run",
-    "short life",
-    "fork",
-    "end",
-    "fork twice",
-    "run",
-    "advance",
-    "exec",
-    "setsid",
-    "subreap",
-    "ignore",
-)
+    "run", "fork", "end", "wait", "exit", "run", "short life", "fork", "end", "fork twice", "run", "advance",
+    "exec", "setsid", "subreap", "ignore",
+)  # fmt: skip
 
 MORE_DEEDS = (*DEEDS, "terminal", "foreground", "hang up", "thread", "leave group")
 """These too; they change nothing that is counted."""

@@ -35,25 +35,12 @@ def hostile_names(mark: Path) -> tuple[bytes, ...]:
     """Names that break parsers, and names that make `mark` if anything in them is ever executed."""
     touch = b"touch " + bytes(mark)
     return (
-        b"'quoted' \"twice\" `" + touch + b"`",
-        b"two\nlines",
-        b"tab\there",
-        b"esc\x1b[31mred",
-        b"unit\x1fseparator",
-        b"#(" + touch + b")",
-        b"$(" + touch + b")",
-        b"; " + touch + b";",
-        b"#{pane_id} #{E:@agent} #[fg=red]",
-        b"x" * 200,
-        "crab 🦀 e\u0301 日本".encode(),
-        "symbol\u241efor separator".encode(),
-        b"invalid \xff\xfe\xc3 utf-8",
-        b"back\\slash $HOME ${HOME}",
-        b"a:b.c",
-        b"p:%0:$0:@0",
-        b"=exact",
-        b" ",
-    )
+        b"'quoted' \"twice\" `" + touch + b"`", b"two\nlines", b"tab\there", b"esc\x1b[31mred",
+        b"unit\x1fseparator", b"#(" + touch + b")", b"$(" + touch + b")", b"; " + touch + b";",
+        b"#{pane_id} #{E:@agent} #[fg=red]", b"x" * 200, "crab 🦀 e\u0301 日本".encode(),
+        "symbol\u241efor separator".encode(), b"invalid \xff\xfe\xc3 utf-8", b"back\\slash $HOME ${HOME}",
+        b"a:b.c", b"p:%0:$0:@0", b"=exact", b" ",
+    )  # fmt: skip
 
 
 def unended(text: bytes) -> bytes:

@@ -8,26 +8,12 @@ from tmux_exporter.sources.tmux.ask import Answer
 NONCE = "0123456789abcdef"
 
 _NUMBERS = {
-    "pane_id": "%0",
-    "session_id": "$0",
-    "window_id": "@0",
-    "window_index": "0",
-    "pane_index": "0",
-    "pane_active": "1",
-    "window_active": "1",
-    "pane_dead": "0",
-    "automatic_rename": "1",
-    "pane_pid": "4711",
-    "pane_dead_status": "",
-    "pane_dead_signal": "",
-    "history_size": "5",
-    "history_limit": "2000",
-    "history_bytes": "768",
-    "session_created": "1700000000",
-    "session_activity": "1700000001",
-    "session_attached": "0",
-    "window_activity": "1700000002",
-}
+    "pane_id": "%0", "session_id": "$0", "window_id": "@0", "window_index": "0", "pane_index": "0",
+    "pane_active": "1", "window_active": "1", "pane_dead": "0", "automatic_rename": "1", "pane_pid": "4711",
+    "pane_dead_status": "", "pane_dead_signal": "", "history_size": "5", "history_limit": "2000",
+    "history_bytes": "768", "session_created": "1700000000", "session_activity": "1700000001",
+    "session_attached": "0", "window_activity": "1700000002",
+}  # fmt: skip
 _TEXTS = {
     "session_name": "main",
     "session_group": "",
@@ -63,14 +49,7 @@ def client_record(nonce: str = NONCE) -> str:
 def answer(printed: str, *, asked_as: str | None = None, empty: bool = False) -> Answer:
     """A complete answer with this output."""
     return Answer(
-        socket="/nowhere",
-        seconds=0.01,
-        sent_at=12.5,
-        peer=999,
-        stdout=printed.encode("utf-8", "surrogateescape"),
-        nonce=NONCE,
-        failure=None,
-        detail="",
-        asked_as=asked_as,
-        empty=empty,
-    )
+        socket="/nowhere", seconds=0.01, sent_at=12.5, peer=999,
+        stdout=printed.encode("utf-8", "surrogateescape"), nonce=NONCE, failure=None, detail="",
+        asked_as=asked_as, empty=empty,
+    )  # fmt: skip

@@ -36,25 +36,9 @@ HOSTILE = [
 ]  # fmt: skip
 RAW_WINDOWS = ["A\tB", "one\ntwo", "inv\udcffalid", "\udcc3", "\u00fc\udcff"]
 TOKENS = [
-    "{last}",
-    "{next}",
-    "{start}",
-    "+",
-    "-",
-    "+1",
-    "-1",
-    "+0",
-    "!",
-    "^",
-    "$",
-    "*",
-    "?",
-    "=",
-    "==",
-    "~",
-    "@",
+    "{last}", "{next}", "{start}", "+", "-", "+1", "-1", "+0", "!", "^", "$", "*", "?", "=", "==", "~", "@",
     "%",
-]
+]  # fmt: skip
 
 
 def _world(control: ControlClient, rng: random.Random, hostile: bool) -> None:
@@ -113,15 +97,9 @@ def _target(rng: random.Random, listing: Listing) -> str:
     shape = rng.random()
     if shape < 0.1:
         ways = [
-            session.id,
-            window.id,
-            pane.id,
-            session.name,
-            window.name,
-            f"%0{pane.id[1:]}",
-            "%999",
+            session.id, window.id, pane.id, session.name, window.name, f"%0{pane.id[1:]}", "%999",
             rng.choice(TOKENS),
-        ]
+        ]  # fmt: skip
         return rng.choice(ways)
     target = bent(rng.choice([session.name, session.name, session.id]), SESSIONS + HOSTILE) + ":"
     if shape < 0.85:

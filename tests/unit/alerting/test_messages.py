@@ -15,16 +15,10 @@ from tmux_exporter.commands.export import alertmanager
 MESSAGES = ALERTS / "alertmanager" / "tmux.tmpl"
 RECEIVERS = ALERTS / "alertmanager" / "receivers.example.yml"
 LABELS = {
-    "alertname": "TmuxAgentNearMemoryLimit",
-    "job": "tmux",
-    "instance": "a:1",
-    "server": "default",
-    "session": "web shop",
-    "agent": "lead",
-    "severity": "critical",
-    "priority": "P1",
+    "alertname": "TmuxAgentNearMemoryLimit", "job": "tmux", "instance": "a:1", "server": "default",
+    "session": "web shop", "agent": "lead", "severity": "critical", "priority": "P1",
     "threshold": "emergency",
-}
+}  # fmt: skip
 NOTES = {
     "description": "Agent lead uses 95.1% of the memory that it may use.",
     "runbook_url": "https://wiki.example.org/TmuxAgentNearMemoryLimit.md",

@@ -36,23 +36,13 @@ def test_what_a_person_can_read_stays(text: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "label"),
     [
-        ("a\nb", r"a\012b"),
-        ("a\tb\x00", r"a\011b\000"),
-        ("\x1b[31m", r"\033[31m"),
-        ("\x7f", r"\177"),
-        ("\x9b31m", r"\302\23331m"),
-        ("\u2028", r"\342\200\250"),
-        ("\u202egpj.exe", r"\342\200\256gpj.exe"),
-        ("a\u200bb", r"a\342\200\213b"),
-        ("\ufeffa", r"\357\273\277a"),
-        ("\U000e0041", r"\363\240\201\201"),
-        (b"caf\xe9 \xff".decode("utf-8", "surrogateescape"), r"caf\351 \377"),
-        ("\ud800", r"\355\240\200"),
-        (r"a\012b", r"a\134012b"),
-        (r"\\377", r"\\134377"),
-        (r"\400", r"\400"),
+        ("a\nb", r"a\012b"), ("a\tb\x00", r"a\011b\000"), ("\x1b[31m", r"\033[31m"), ("\x7f", r"\177"),
+        ("\x9b31m", r"\302\23331m"), ("\u2028", r"\342\200\250"), ("\u202egpj.exe", r"\342\200\256gpj.exe"),
+        ("a\u200bb", r"a\342\200\213b"), ("\ufeffa", r"\357\273\277a"), ("\U000e0041", r"\363\240\201\201"),
+        (b"caf\xe9 \xff".decode("utf-8", "surrogateescape"), r"caf\351 \377"), ("\ud800", r"\355\240\200"),
+        (r"a\012b", r"a\134012b"), (r"\\377", r"\\134377"), (r"\400", r"\400"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_seen_is_written_in_octal(raw: str, label: str) -> None:
     assert label_text(raw) == label
 

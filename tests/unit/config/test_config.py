@@ -69,16 +69,10 @@ def test_no_file_means_defaults() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "\n",
-        "# nothing\n",
-        "---\n",
-        "--- {}\n",
-        "sampling:\n",
-        "sampling: {}\ntmux:\n  # hold: 1m\n",
+        "", "\n", "# nothing\n", "---\n", "--- {}\n", "sampling:\n", "sampling: {}\ntmux:\n  # hold: 1m\n",
         "\ufeff{}\n",
     ],
-)
+)  # fmt: skip
 def test_an_empty_file_and_empty_sections_mean_defaults(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yml"
     path.write_text(text)

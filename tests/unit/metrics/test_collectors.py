@@ -55,32 +55,19 @@ def test_a_server_that_answers() -> None:
     assert shown["tmux_up"] == {(UP.server,): 1, (HELD.server,): 0, (DOWN.server,): 0}
     assert shown["tmux_server_info"][UP.server, "3.3a", "/tmp/tmux-1000/default"] == 1
     assert {name: samples[UP.server,] for name, samples in shown.items() if (UP.server,) in samples} == {
-        "tmux_up": 1,
-        "tmux_server_sessions": 2,
-        "tmux_server_windows": 3,
-        "tmux_server_panes": 4,
-        "tmux_server_clients": 1,
-        "tmux_server_history_bytes": 5_068_432,
-        "tmux_server_start_time_seconds": NOW - 86_400,
-        "tmux_server_resident_memory_bytes": 9_437_184,
-        "tmux_server_cpu_seconds_total": 3.25,
-        "tmux_server_open_fds": 21,
-        "tmux_server_max_fds": 1024,
-    }
+        "tmux_up": 1, "tmux_server_sessions": 2, "tmux_server_windows": 3, "tmux_server_panes": 4,
+        "tmux_server_clients": 1, "tmux_server_history_bytes": 5_068_432,
+        "tmux_server_start_time_seconds": NOW - 86_400, "tmux_server_resident_memory_bytes": 9_437_184,
+        "tmux_server_cpu_seconds_total": 3.25, "tmux_server_open_fds": 21, "tmux_server_max_fds": 1024,
+    }  # fmt: skip
     assert shown["tmux_stale_sockets"] == {(): 2}
 
 
 def test_queries_are_counted_from_0_for_every_reason() -> None:
     shown = page(example_report())["tmux_server_query_failures_total"]
     assert {reason: shown[HELD.server, reason] for reason in QueryFailure} == {
-        "hung": 2,
-        "noserver": 0,
-        "denied": 0,
-        "protocol": 0,
-        "partial": 0,
-        "malformed": 0,
-        "untrusted": 0,
-    }
+        "hung": 2, "noserver": 0, "denied": 0, "protocol": 0, "partial": 0, "malformed": 0, "untrusted": 0,
+    }  # fmt: skip
     (durations,) = (
         each
         for each in servers.collect(example_report(), MetricsSettings())
@@ -100,15 +87,9 @@ def test_a_held_server_keeps_its_series() -> None:
 
 def test_after_the_hold_only_what_needs_no_listing_remains() -> None:
     hung = replace(
-        HELD,
-        held=False,
-        listing_age_seconds=None,
-        sessions=None,
-        windows=None,
-        panes=None,
-        clients=None,
+        HELD, held=False, listing_age_seconds=None, sessions=None, windows=None, panes=None, clients=None,
         history_bytes=None,
-    )
+    )  # fmt: skip
     shown = page(replace(example_report(), servers=(hung,), sessions=(), panes=(), agents=(), schedulers=()))
     assert of_server(shown, HELD.server) == {
         "tmux_up",

@@ -32,23 +32,15 @@ GOOD = Spec(
 @pytest.mark.parametrize(
     "change",
     [
-        {"name": "tmux_Thing_bytes_total"},
-        {"name": "tmux:thing_bytes_total"},
-        {"labels": ("server", "reason", "Bad")},
-        {"labels": ("server", "reason", "server")},
-        {"labels": ("server", "reason", "le")},
-        {"help": "No full stop"},
-        {"help": "Two\nlines."},
-        {"name": "tmux_thing_bytes"},
-        {"kind": MetricType.GAUGE},
-        {"kind": MetricType.INFO},
-        {"name": "tmux_thing_bytes_info", "kind": MetricType.GAUGE},
-        {"unit": "seconds"},
-        {"unit": "total"},
+        {"name": "tmux_Thing_bytes_total"}, {"name": "tmux:thing_bytes_total"},
+        {"labels": ("server", "reason", "Bad")}, {"labels": ("server", "reason", "server")},
+        {"labels": ("server", "reason", "le")}, {"help": "No full stop"}, {"help": "Two\nlines."},
+        {"name": "tmux_thing_bytes"}, {"kind": MetricType.GAUGE}, {"kind": MetricType.INFO},
+        {"name": "tmux_thing_bytes_info", "kind": MetricType.GAUGE}, {"unit": "seconds"}, {"unit": "total"},
         {"closed": {"kind": ("a",)}},
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_a_declaration_that_contradicts_itself_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="tmux"):
         replace(GOOD, **change)  # type: ignore[arg-type]

@@ -36,17 +36,10 @@ def test_says_its_version_and_everything_of_the_example() -> None:
     assert document["schedulers"][0]["pid"] == 6001
     assert {tuple(each["remarks"]) for each in document["schedulers"]} == {(), ("target_at_shell",)}
     assert document["leaks"][0] == {
-        "server": "default",
-        "session": "work",
-        "pane": "%9",
-        "kind": "mcp_server",
-        "start_time_seconds": 1_795_492_800.25,
-        "memory_bytes": 12_582_912,
-        "cpu_seconds_total": 2.5,
-        "open_fds": 5,
-        "pid": 7001,
-        "start_ticks": 1234,
-    }
+        "server": "default", "session": "work", "pane": "%9", "kind": "mcp_server",
+        "start_time_seconds": 1_795_492_800.25, "memory_bytes": 12_582_912, "cpu_seconds_total": 2.5,
+        "open_fds": 5, "pid": 7001, "start_ticks": 1234,
+    }  # fmt: skip
 
 
 def test_tells_what_only_memory_knows() -> None:
@@ -61,17 +54,10 @@ def test_tells_what_only_memory_knows() -> None:
     )
     assert parsed(replace(example_report(), remembered=(known,)))["remembered"] == [
         {
-            "pid": 7001,
-            "start_ticks": 1234,
-            "server_pid": 900,
-            "server_start_ticks": 77,
-            "pane": "%9",
-            "server": "default",
-            "session": "work",
-            "leaked": True,
-            "by_folder": False,
+            "pid": 7001, "start_ticks": 1234, "server_pid": 900, "server_start_ticks": 77, "pane": "%9",
+            "server": "default", "session": "work", "leaked": True, "by_folder": False,
         }
-    ]
+    ]  # fmt: skip
 
 
 def test_every_figure_of_a_usage_is_there() -> None:

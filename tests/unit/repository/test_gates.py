@@ -234,15 +234,9 @@ EXEMPT = {
 def exempt(copy: Path) -> list[tuple[str, str]]:
     """Every use of a banned call in the package, those that a noqa excuses included."""
     _, output = run(
-        copy,
-        "ruff",
-        "check",
-        "--no-cache",
-        "--output-format=concise",
-        "--select=TID251",
-        "--ignore-noqa",
+        copy, "ruff", "check", "--no-cache", "--output-format=concise", "--select=TID251", "--ignore-noqa",
         "tmux_exporter",
-    )
+    )  # fmt: skip
     return re.findall(r"^tmux_exporter/(\S+?):\d+:\d+: TID251 `(\S+)` is banned", output, re.MULTILINE)
 
 

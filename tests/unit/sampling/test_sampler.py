@@ -229,16 +229,9 @@ def test_the_host_is_looked_at_unless_it_is_off() -> None:
 def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_name_kept() -> None:
     def left(ticks: int) -> ProcessTable:
         job = process(
-            300,
-            session=300,
-            argv=("make",),
-            exe="/usr/bin/make",
-            environ=tmux_environ(100, "%1"),
-            cpu_ticks=ticks,
-            anonymous_bytes=4096,
-            shared_memory_bytes=0,
-            open_fds=3,
-        )
+            300, session=300, argv=("make",), exe="/usr/bin/make", environ=tmux_environ(100, "%1"),
+            cpu_ticks=ticks, anonymous_bytes=4096, shared_memory_bytes=0, open_fds=3,
+        )  # fmt: skip
         return table(SERVER, SHELL, job)
 
     there = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None, session="$1")))

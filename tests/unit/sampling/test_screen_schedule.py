@@ -24,16 +24,9 @@ WORKS = ("esc to interrupt",)
 
 def agent(pid: int = 300, program: str = "claude", pane: str = "%0") -> Agent:
     return Agent(
-        name="one",
-        pane=PaneKey(SERVER.id, pane),
-        process=ProcessId(pid, 1),
-        program=program,
-        version="",
-        role="",
-        reason="",
-        members=frozenset(),
-        programs=(),
-    )
+        name="one", pane=PaneKey(SERVER.id, pane), process=ProcessId(pid, 1), program=program, version="",
+        role="", reason="", members=frozenset(), programs=(),
+    )  # fmt: skip
 
 
 class Story:

@@ -29,17 +29,9 @@ from tmux_exporter.sampling.state_file import LARGEST_BYTES, NAME, StateFile, bo
 NOW = 1_700_000_000.0
 PLACE = AgentKey(PaneKey(ProcessId(100, 5), "%3"), "claude", 1)
 LIFE = SavedAgent(
-    key=PLACE,
-    name="Größe 🦊",
-    version="2.1.197",
-    role="qa",
-    process=ProcessId(200, 7),
-    up=True,
-    seen=NOW - 1.5,
-    state=AgentState.WAITING,
-    reason=WaitingReason.PERMISSION,
-    since=NOW - 100,
-)
+    key=PLACE, name="Größe 🦊", version="2.1.197", role="qa", process=ProcessId(200, 7), up=True,
+    seen=NOW - 1.5, state=AgentState.WAITING, reason=WaitingReason.PERMISSION, since=NOW - 100,
+)  # fmt: skip
 MEMORY = SavedAgents(
     tracked_agents=(LIFE, replace(LIFE, state=AgentState.EXITED, reason=None, up=False, version="", role="")),
     names=(SavedName(key=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
@@ -108,20 +100,14 @@ def _with(value: Any, *path: Any) -> Callable[[dict[str, Any]], None]:
 
 
 SPOILT_LIVES = [
-    _with(1, "lives", 0),
-    _with("dozing", "lives", 0, "state"),
-    _with("thirst", "lives", 0, "reason"),
-    _with("yes", "lives", 0, "up"),
-    _with(float("nan"), "lives", 0, "since"),
-    _with(10**400, "lives", 0, "seen"),
-    _with(True, "lives", 0, "since"),
-    _with("a\x1b[0m", "lives", 0, "name"),
-    _with("a\u202e", "lives", 0, "role"),
-    _with("\ud800", "lives", 0, "version"),
-    _with([1], "lives", 0, "place"),
+    _with(1, "lives", 0), _with("dozing", "lives", 0, "state"), _with("thirst", "lives", 0, "reason"),
+    _with("yes", "lives", 0, "up"), _with(float("nan"), "lives", 0, "since"),
+    _with(10**400, "lives", 0, "seen"), _with(True, "lives", 0, "since"),
+    _with("a\x1b[0m", "lives", 0, "name"), _with("a\u202e", "lives", 0, "role"),
+    _with("\ud800", "lives", 0, "version"), _with([1], "lives", 0, "place"),
     _with([-1, 1, "%0", "x", 0], "lives", 0, "place"),
     lambda document: _without(document, "lives", 0, "role"),
-]
+]  # fmt: skip
 SPOILT_NAMES = [
     _with([1.5, 1], "names", 0, "holder"),
     _with([1 << 70, 1], "names", 0, "holder"),

@@ -50,18 +50,11 @@ def test_a_broken_version_is_no_error(accept: str) -> None:
 @pytest.mark.parametrize(
     ("encoding", "accepted"),
     [
-        ("gzip", True),
-        ("gzip, deflate, br", True),
-        ("deflate, GZIP;q=0.5", True),
-        ("gzip;q=0.001", True),
-        ("", False),
-        ("identity", False),
-        ("gzip;q=0", False),
-        ("gzip; q=0.000", False),
-        ("*", False),
+        ("gzip", True), ("gzip, deflate, br", True), ("deflate, GZIP;q=0.5", True), ("gzip;q=0.001", True),
+        ("", False), ("identity", False), ("gzip;q=0", False), ("gzip; q=0.000", False), ("*", False),
         ("gzipped", False),
     ],
-)
+)  # fmt: skip
 def test_gzip_only_where_it_is_wanted(encoding: str, accepted: bool) -> None:
     assert accepts_gzip(encoding) is accepted
 

@@ -73,16 +73,10 @@ def test_an_agent_with_all_its_facts() -> None:
     tree = [_shell(), process(101, 100, ["claude"], exe=CLAUDE), process(102, 101, ["git", "status"])]
     (agent,) = _find(tree, fleet=_fleet(role="engineer\x1b"))
     assert agent == Agent(
-        name="Claude-Agent",
-        pane=PaneKey(_fleet().server, "%0"),
-        process=ProcessId(101, 2_000),
-        program="claude",
-        version="2.1.197",
-        role="engineer\\033",
-        reason="argv[0] is claude",
-        members=frozenset({ProcessId(101, 2_000), ProcessId(102, 2_000)}),
-        programs=(ProcessId(101, 2_000),),
-    )
+        name="Claude-Agent", pane=PaneKey(_fleet().server, "%0"), process=ProcessId(101, 2_000),
+        program="claude", version="2.1.197", role="engineer\\033", reason="argv[0] is claude",
+        members=frozenset({ProcessId(101, 2_000), ProcessId(102, 2_000)}), programs=(ProcessId(101, 2_000),),
+    )  # fmt: skip
 
 
 def test_an_agent_may_be_its_panes_own_process() -> None:

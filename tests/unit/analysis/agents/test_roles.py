@@ -25,30 +25,16 @@ def role(
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
-        ("Project-Manager", "project-manager"),
-        ("frontend-pm", "project-manager"),
-        ("Orchestrator", "orchestrator"),
-        ("TEMP-CodeReview", "code-reviewer"),
-        ("Code Reviewer", "code-reviewer"),
-        ("Claude-QA", "qa"),
-        ("DevOps", "devops"),
-        ("Researcher", "researcher"),
-        ("Documentation_Writer", "documentation-writer"),
-        ("Claude-Agent", "engineer"),
-        ("Claude-Frontend", "engineer"),
-        ("Developer.2", "engineer"),
-        ("Dev-Server", "dev-server"),
-        ("NextJS-Dev", "dev-server"),
-        ("Uvicorn-API", "dev-server"),
-        ("Convex-Server", "dev-server"),
-        ("Shell", "shell"),
-        ("Backend-Shell", "shell"),
-        ("claude", ""),
-        ("rpm", ""),
-        ("main", ""),
-        ("", ""),
+        ("Project-Manager", "project-manager"), ("frontend-pm", "project-manager"),
+        ("Orchestrator", "orchestrator"), ("TEMP-CodeReview", "code-reviewer"),
+        ("Code Reviewer", "code-reviewer"), ("Claude-QA", "qa"), ("DevOps", "devops"),
+        ("Researcher", "researcher"), ("Documentation_Writer", "documentation-writer"),
+        ("Claude-Agent", "engineer"), ("Claude-Frontend", "engineer"), ("Developer.2", "engineer"),
+        ("Dev-Server", "dev-server"), ("NextJS-Dev", "dev-server"), ("Uvicorn-API", "dev-server"),
+        ("Convex-Server", "dev-server"), ("Shell", "shell"), ("Backend-Shell", "shell"), ("claude", ""),
+        ("rpm", ""), ("main", ""), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_names_of_windows(window: str, expected: str) -> None:
     assert role(window) == expected
 

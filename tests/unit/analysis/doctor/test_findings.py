@@ -17,20 +17,13 @@ from tmux_exporter.facts.tmux import QueryFailure
 TUNING = Path(__file__).parents[4] / "deploy" / "tuning"
 
 MACHINE = Machine(
-    system="Linux",
-    kernel="6.12.0",
-    tmux_path="/usr/bin/tmux",
-    tmux_version="3.5a",
-    locale="C.UTF-8",
+    system="Linux", kernel="6.12.0", tmux_path="/usr/bin/tmux", tmux_version="3.5a", locale="C.UTF-8",
     programs={"prometheus": "/usr/bin/prometheus", "alertmanager": "/usr/bin/alertmanager"},
-    features=dict.fromkeys(Feature, True),
-    sysctls={each.name: each.wanted for each in SYSCTLS},
-    open_files=65_536,
-    tasks=Bound(used=100, limit=1000),
+    features=dict.fromkeys(Feature, True), sysctls={each.name: each.wanted for each in SYSCTLS},
+    open_files=65_536, tasks=Bound(used=100, limit=1000),
     folders=(WritableFolder(path="/run/user/1000/tmux-exporter", problem=None),),
-    options={"default": {each.name: str(each.wanted) for each in OPTIONS}},
-    claude_hooked=True,
-)
+    options={"default": {each.name: str(each.wanted) for each in OPTIONS}}, claude_hooked=True,
+)  # fmt: skip
 SERVER = replace(UP, version="3.5a", open_fds=9, max_fds=1024)
 CALM: Report = replace(
     example_report(), servers=(SERVER,), unreadable_processes={}, host=HostFacts(ptys=3, ptys_limit=4096)

@@ -319,15 +319,9 @@ def test_a_kind_is_seen_anew_when_the_process_starts_to_listen_or_starts_another
 
 def check_in(state: SchedulerState, shell: Process, sleep: Process) -> Scheduler:
     return Scheduler(
-        process=shell.id,
-        sleep=sleep.id,
-        state=state,
-        reason="no target exists",
-        targets=("x:0",),
-        server=SERVER.id,
-        session_id=None,
-        due=None,
-    )
+        process=shell.id, sleep=sleep.id, state=state, reason="no target exists", targets=("x:0",),
+        server=SERVER.id, session_id=None, due=None,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("state", SchedulerState)

@@ -18,20 +18,11 @@ def client(text: str, environ: dict[str, str] | None = ENVIRON) -> Client | None
 @pytest.mark.parametrize(
     ("word", "command"),
     [
-        ("send-keys", "send-keys"),
-        ("send", "send-keys"),
-        ("send-k", "send-keys"),
-        ("send-", "other"),
-        ("ls", "list-sessions"),
-        ("list-p", "list-panes"),
-        ("has", "has-session"),
-        ("set", "set-option"),
-        ("list-", "other"),
-        ("mine", "other"),
-        ("", "other"),
-        (";", "other"),
+        ("send-keys", "send-keys"), ("send", "send-keys"), ("send-k", "send-keys"), ("send-", "other"),
+        ("ls", "list-sessions"), ("list-p", "list-panes"), ("has", "has-session"), ("set", "set-option"),
+        ("list-", "other"), ("mine", "other"), ("", "other"), (";", "other"),
     ],
-)
+)  # fmt: skip
 def test_a_command_is_what_tmux_takes_the_word_for(word: str, command: str) -> None:
     assert command_name(word) == command
     assert command in COMMANDS
@@ -61,19 +52,10 @@ def test_a_client_by_its_words(text: str, socket: str | None, command: str) -> N
 @pytest.mark.parametrize(
     "text",
     [
-        "grep tmux",
-        "tmux: server",
-        "mytmux ls",
-        "tmux",
-        "tmux -V",
-        "tmux -C ls",
-        "tmux -CC attach",
-        "tmux attach -t a",
-        "tmux a",
-        "tmux new -s d",
-        "tmux new -s a ; split-window -d",
+        "grep tmux", "tmux: server", "mytmux ls", "tmux", "tmux -V", "tmux -C ls", "tmux -CC attach",
+        "tmux attach -t a", "tmux a", "tmux new -s d", "tmux new -s a ; split-window -d",
     ],
-)
+)  # fmt: skip
 def test_terminals_and_others_are_no_commands(text: str) -> None:
     if text == "tmux a":
         # An alias of nothing and the beginning of one name only.

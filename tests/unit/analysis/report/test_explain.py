@@ -29,15 +29,9 @@ VIEW = tmux_view(
     answering(OTHER, pane("%1", None), socket="/tmp/tmux-1000/other"),
 )
 AGENT = Agent(
-    name="lead",
-    pane=PaneKey(SERVER.id, "%0"),
-    process=CLAUDE.id,
-    program="claude",
-    version="2.1",
-    role="",
-    reason="its program is called claude",
-    members=frozenset({CLAUDE.id}),
-)
+    name="lead", pane=PaneKey(SERVER.id, "%0"), process=CLAUDE.id, program="claude", version="2.1", role="",
+    reason="its program is called claude", members=frozenset({CLAUDE.id}),
+)  # fmt: skip
 
 
 KNOWN = "agents: lead; sessions: work; servers: default, other; programs: claude"

@@ -225,15 +225,9 @@ def test_facts_that_are_too_few_show(facts: str, monkeypatch: pytest.MonkeyPatch
 
 def test_accounts_follow_from_what_is_concluded() -> None:
     check_in = Scheduler(
-        process=ProcessId(5, 5),
-        sleep=ProcessId(6, 6),
-        state=SchedulerState.ARMED,
-        reason="",
-        targets=(),
-        server=ProcessId(1, 1),
-        session_id="$0",
-        due=None,
-    )
+        process=ProcessId(5, 5), sleep=ProcessId(6, 6), state=SchedulerState.ARMED, reason="", targets=(),
+        server=ProcessId(1, 1), session_id="$0", due=None,
+    )  # fmt: skip
     leak = Leak(process=ProcessId(7, 7), kind=LeakKind.AGENT, reason="", server="s", session="x", pane=None)
     tracked = TrackedAgent(
         server="s",
@@ -243,15 +237,9 @@ def test_accounts_follow_from_what_is_concluded() -> None:
         status=AgentStatus(state=AgentState.IDLE, since=1.0, source=next(iter(StateSource)), why=""),
     )
     plain = Snapshot(
-        table=table(),
-        view=tmux_view(),
-        owners={},
-        agents=(),
-        schedulers=(check_in,),
-        session_labels={},
-        tracked_agents=(tracked,),
-        leaks=Leaks(exempt={}, found=(leak,)),
-    )
+        table=table(), view=tmux_view(), owners={}, agents=(), schedulers=(check_in,), session_labels={},
+        tracked_agents=(tracked,), leaks=Leaks(exempt={}, found=(leak,)),
+    )  # fmt: skip
     later = replace(check_in, reason="another", due=9.0)
     assert counter_key_facts(replace(plain, schedulers=(later,))) == counter_key_facts(plain)
     working = replace(

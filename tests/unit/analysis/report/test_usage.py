@@ -13,15 +13,9 @@ from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
 KNOWN: dict[str, Any] = {
-    "resident_bytes": 1000,
-    "anonymous_bytes": 600,
-    "shared_memory_bytes": 50,
-    "swap_bytes": 7,
-    "open_fds": 10,
-    "max_fds": 100,
-    "read_bytes": 1,
-    "written_bytes": 2,
-}
+    "resident_bytes": 1000, "anonymous_bytes": 600, "shared_memory_bytes": 50, "swap_bytes": 7,
+    "open_fds": 10, "max_fds": 100, "read_bytes": 1, "written_bytes": 2,
+}  # fmt: skip
 
 
 def of(*processes: Process, totals: Totals | None = None, limit: int | None = None) -> Usage:
@@ -36,23 +30,11 @@ def test_the_figures_of_the_members_are_added() -> None:
         totals=totals,
         limit=7000,
     ) == replace(
-        Usage.nothing(),
-        memory_bytes=6700,
-        memory_limit_bytes=7000,
-        resident_memory_bytes=2000,
-        anonymous_memory_bytes=6600,
-        swap_memory_bytes=14,
-        cpu_seconds_total=2.5,
-        processes=2,
-        threads=5,
-        open_fds=100,
-        fd_utilization_ratio=0.9,
-        read_bytes_total=30,
-        written_bytes_total=40,
-        process_tree_depth=2,
-        oldest_process_start_time_seconds=1003.0,
-        memory_source=MemorySource.STATUS,
-    )
+        Usage.nothing(), memory_bytes=6700, memory_limit_bytes=7000, resident_memory_bytes=2000,
+        anonymous_memory_bytes=6600, swap_memory_bytes=14, cpu_seconds_total=2.5, processes=2, threads=5,
+        open_fds=100, fd_utilization_ratio=0.9, read_bytes_total=30, written_bytes_total=40,
+        process_tree_depth=2, oldest_process_start_time_seconds=1003.0, memory_source=MemorySource.STATUS,
+    )  # fmt: skip
 
 
 def test_members_that_are_not_known_are_missing_from_the_sums() -> None:

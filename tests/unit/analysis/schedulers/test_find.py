@@ -62,18 +62,11 @@ def _only(processes: list[Process], *servers: ServerView, now: float = NOW) -> S
 
 def test_an_armed_scheduler_with_all_its_facts() -> None:
     assert _only(_pair()) == Scheduler(
-        process=ProcessId(500, 2_000),
-        sleep=ProcessId(501, 2_000),
-        state=SchedulerState.ARMED,
-        reason="its target is there",
-        targets=("orc:0",),
-        server=FLEET.server,
-        session_id="$0",
-        due=STARTED + 600.0,
-        aimed=(FLEET.server,),
-        judged_at=FLEET.taken_at,
+        process=ProcessId(500, 2_000), sleep=ProcessId(501, 2_000), state=SchedulerState.ARMED,
+        reason="its target is there", targets=("orc:0",), server=FLEET.server, session_id="$0",
+        due=STARTED + 600.0, aimed=(FLEET.server,), judged_at=FLEET.taken_at,
         panes=(PaneKey(FLEET.server, "%0"),),
-    )
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -200,17 +193,11 @@ def test_without_a_tmux_variable_it_goes_to_the_default_socket(environ: Mapping[
 @pytest.mark.parametrize(
     ("options", "environ"),
     [
-        ("", None),
-        ("-L work", None),
-        ("-S work", ENVIRON),
-        ("", {"TMUX": SOCKET}),
-        ("", {"TMUX": f"{SOCKET},x,0"}),
-        ("", {"TMUX": f"{SOCKET},٣,0"}),
-        ("", {"TMUX": f"{SOCKET},{'7' * 20},0"}),
-        ("", {"TMUX_TMPDIR": "/elsewhere"}),
-        ("-L elsewhere", {}),
+        ("", None), ("-L work", None), ("-S work", ENVIRON), ("", {"TMUX": SOCKET}),
+        ("", {"TMUX": f"{SOCKET},x,0"}), ("", {"TMUX": f"{SOCKET},٣,0"}),
+        ("", {"TMUX": f"{SOCKET},{'7' * 20},0"}), ("", {"TMUX_TMPDIR": "/elsewhere"}), ("-L elsewhere", {}),
     ],
-)
+)  # fmt: skip
 def test_where_the_server_cannot_be_told_nothing_is_judged(
     options: str, environ: Mapping[str, str] | None
 ) -> None:

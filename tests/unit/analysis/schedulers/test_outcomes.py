@@ -17,15 +17,9 @@ BEFORE, AFTER = DUE - 0.5, DUE + 3.0
 
 def scheduler(state: SchedulerState, due: float | None = DUE) -> Scheduler:
     return Scheduler(
-        process=SHELL,
-        sleep=ProcessId(501, 500),
-        state=state,
-        reason="as the test says",
-        targets=("work:0",),
-        server=None,
-        session_id=None,
-        due=due,
-    )
+        process=SHELL, sleep=ProcessId(501, 500), state=state, reason="as the test says", targets=("work:0",),
+        server=None, session_id=None, due=due,
+    )  # fmt: skip
 
 
 class Watched:

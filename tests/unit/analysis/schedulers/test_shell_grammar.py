@@ -180,27 +180,17 @@ def test_what_does_not_sleep_and_send_is_no_scheduler(script: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "shell", "pure"),
     [
-        (["bash", "-c", REAL], "bash", True),
-        (["/bin/sh", "-c", REAL], "dash", True),
-        (["sh", "-c", REAL], "dash", True),
-        (["-zsh", "-lc", REAL], "zsh", True),
-        (["bash", "-l", "-e", "-c", REAL], "bash", True),
-        (["bash", "-c", "-l", REAL], "bash", True),
-        (["busybox", "sh", "-c", REAL], "busybox", True),
-        (["ash", "-c", REAL], "busybox", True),
-        (["bash", "-c", REAL, "name"], "bash", False),
-        (["bash", "--norc", "-c", REAL], "bash", False),
-        (["bash", "-o", "noexec", "-c", REAL], "bash", False),
-        (["bash", "-nc", REAL], "bash", False),
-        (["bash", REAL], "bash", None),
-        (["bash", "-x", REAL], "bash", None),
-        (["bash", "-c"], "bash", None),
-        (["bash"], "bash", None),
-        ([], "bash", None),
-        (["busybox", "sleep", "5"], "busybox", None),
+        (["bash", "-c", REAL], "bash", True), (["/bin/sh", "-c", REAL], "dash", True),
+        (["sh", "-c", REAL], "dash", True), (["-zsh", "-lc", REAL], "zsh", True),
+        (["bash", "-l", "-e", "-c", REAL], "bash", True), (["bash", "-c", "-l", REAL], "bash", True),
+        (["busybox", "sh", "-c", REAL], "busybox", True), (["ash", "-c", REAL], "busybox", True),
+        (["bash", "-c", REAL, "name"], "bash", False), (["bash", "--norc", "-c", REAL], "bash", False),
+        (["bash", "-o", "noexec", "-c", REAL], "bash", False), (["bash", "-nc", REAL], "bash", False),
+        (["bash", REAL], "bash", None), (["bash", "-x", REAL], "bash", None), (["bash", "-c"], "bash", None),
+        (["bash"], "bash", None), ([], "bash", None), (["busybox", "sleep", "5"], "busybox", None),
         (["busybox", "watch", "-c", REAL], "busybox", None),
     ],
-)
+)  # fmt: skip
 def test_the_script_is_the_one_argument_after_c(argv: list[str], shell: str, pure: bool | None) -> None:
     kind = {True: PureScript, False: OpaqueScript, None: type(None)}[pure]
     assert isinstance(read_command(argv, shell), kind)
@@ -286,32 +276,13 @@ def test_the_text_that_would_be_typed_is_not_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("0", 0.0),
-        ("90", 90.0),
-        ("1.5", 1.5),
-        (".5", 0.5),
-        ("2.", 2.0),
-        ("3m", 180.0),
-        ("1h", 3600.0),
-        ("2d", 172800.0),
-        ("10s", 10.0),
-        ("1e3", 1000.0),
-        ("inf", math.inf),
-        ("Infinity", math.inf),
-        ("infinityd", math.inf),
-        ("", None),
-        ("-1", None),
-        ("+1", None),
-        ("1M", None),
-        ("nan", None),
-        ("0x10", None),
-        ("1 ", None),
-        ("٣", None),
-        ("1\N{LATIN SMALL LETTER LONG S}", None),
-        ("30.0.0", None),
+        ("0", 0.0), ("90", 90.0), ("1.5", 1.5), (".5", 0.5), ("2.", 2.0), ("3m", 180.0), ("1h", 3600.0),
+        ("2d", 172800.0), ("10s", 10.0), ("1e3", 1000.0), ("inf", math.inf), ("Infinity", math.inf),
+        ("infinityd", math.inf), ("", None), ("-1", None), ("+1", None), ("1M", None), ("nan", None),
+        ("0x10", None), ("1 ", None), ("٣", None), ("1\N{LATIN SMALL LETTER LONG S}", None), ("30.0.0", None),
         ("one", None),
     ],
-)
+)  # fmt: skip
 def test_durations_are_those_of_sleep(text: str, seconds: float | None) -> None:
     assert duration(text) == seconds
 

@@ -53,18 +53,8 @@ def test_eighty_columns_show_state_waiting_time_cost_leaks_and_the_next_check_in
     lines = plain(frame(made(report), VIEW, 80, 24))
     (title,) = [line for line in lines if "SESSION / AGENT" in line]
     assert title.split() == [
-        "SESSION",
-        "/",
-        "AGENT",
-        "STATE▾",
-        "SINCE",
-        "CPU",
-        "MEM",
-        "LIM",
-        "FDS",
-        "LEAK",
-        "NEXT",
-    ]
+        "SESSION", "/", "AGENT", "STATE▾", "SINCE", "CPU", "MEM", "LIM", "FDS", "LEAK", "NEXT",
+    ]  # fmt: skip
     (row,) = [line for line in lines if line.startswith("  lead")]
     assert row.split()[:5] == ["lead", "claude", "permission", "12m", "05s"]
     assert re.search(r"\d+(\.\d)?[KMG] +\d+%", row)

@@ -38,19 +38,12 @@ def numbers(view: AuditView) -> list[int]:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (Wanted(), [1, 2, 3, 4]),
-        (Wanted(kind="intent"), [2, 4]),
-        (Wanted(policy="orphans"), [1, 2, 3]),
-        (Wanted(policy="orphans", kind="outcome"), [3]),
-        (Wanted(pid=500), [2, 3]),
-        (Wanted(pid=501), [2, 3]),
-        (Wanted(pid=600), [4]),
-        (Wanted(pid=1), []),
-        (Wanted(last=2), [3, 4]),
-        (Wanted(pid=500, last=1), [3]),
+        (Wanted(), [1, 2, 3, 4]), (Wanted(kind="intent"), [2, 4]), (Wanted(policy="orphans"), [1, 2, 3]),
+        (Wanted(policy="orphans", kind="outcome"), [3]), (Wanted(pid=500), [2, 3]), (Wanted(pid=501), [2, 3]),
+        (Wanted(pid=600), [4]), (Wanted(pid=1), []), (Wanted(last=2), [3, 4]), (Wanted(pid=500, last=1), [3]),
         (Wanted(kind="other"), []),
     ],
-)
+)  # fmt: skip
 def test_only_what_fits_is_shown(path: Path, wanted: Wanted, found: list[int]) -> None:
     assert numbers(load(path).only(wanted)) == found
 

@@ -16,16 +16,10 @@ def test_sizes_are_for_a_person(count: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.9, "0s"),
-        (59.9, "59s"),
-        (60, "1m 00s"),
-        (3599, "59m 59s"),
-        (3600, "1h 00m"),
-        (86399, "23h 59m"),
-        (86400, "1d 00h"),
-        (9 * 86400 + 4.5 * 3600, "9d 04h"),
+        (0.9, "0s"), (59.9, "59s"), (60, "1m 00s"), (3599, "59m 59s"), (3600, "1h 00m"), (86399, "23h 59m"),
+        (86400, "1d 00h"), (9 * 86400 + 4.5 * 3600, "9d 04h"),
     ],
-)
+)  # fmt: skip
 def test_a_time_is_told_by_its_two_largest_units(seconds: float, text: str) -> None:
     assert span(seconds) == text
 

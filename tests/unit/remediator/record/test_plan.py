@@ -91,24 +91,15 @@ def mangled(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"[]",
-        b"[" * 100_000,
-        json.dumps(json.loads(CONTENT) | {"version": 2}).encode(),
+        b"", b"[]", b"[" * 100_000, json.dumps(json.loads(CONTENT) | {"version": 2}).encode(),
         json.dumps(json.loads(CONTENT) | {"orders": None}).encode(),
         json.dumps(json.loads(CONTENT) | {"kind": "another"}).encode(),
-        json.dumps(json.loads(CONTENT) | {"expires_at": 10**400}).encode(),
-        mangled(processes=[]),
-        mangled(processes=[[1]]),
-        mangled(processes=[["1", 2]]),
-        mangled(session=None),
-        mangled(stages=[["stop", "TERM", 10**400]]),
-        mangled(stages=[["stop", "USR1", 3]]),
-        mangled(stages=[["exec", "TERM", 3]]),
-        mangled(method="sh"),
-        mangled(kind="window"),
+        json.dumps(json.loads(CONTENT) | {"expires_at": 10**400}).encode(), mangled(processes=[]),
+        mangled(processes=[[1]]), mangled(processes=[["1", 2]]), mangled(session=None),
+        mangled(stages=[["stop", "TERM", 10**400]]), mangled(stages=[["stop", "USR1", 3]]),
+        mangled(stages=[["exec", "TERM", 3]]), mangled(method="sh"), mangled(kind="window"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_plan_is_refused(content: bytes) -> None:
     with pytest.raises(UsageError, match="this is no plan"):
         read_back(content)

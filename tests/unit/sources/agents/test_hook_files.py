@@ -40,27 +40,14 @@ def test_the_words_are_those_of_the_metrics() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        b"",
-        b"1 idle - -",
-        b"1 idle - - 12:340",
-        b"1 idle - - 12:340\n\n",
-        b"2 idle - - 12:340\n",
-        b"1 SECRET - - 12:340\n",
-        b"1 exited - - 12:340\n",
-        b"1 idle permission - 12:340\n",
-        b"1 waiting - - 12:340\n",
-        b"1 waiting SECRET - 12:340\n",
-        b"1 idle - x 12:340\n",
-        b"1 idle - -1 12:340\n",
-        b"1 idle - - 12\n",
-        b"1 idle - - 12:x\n",
-        b"1 idle - - :\n",
-        b"1 idle - - 12:" + b"9" * 21 + b"\n",
-        b"1 idle - - " + b" ".join([b"12:340"] * 9) + b"\n",
-        "1 idle - - ١٢:340\n".encode(),
-        b"1 \xff - - 12:340\n",
+        b"", b"1 idle - -", b"1 idle - - 12:340", b"1 idle - - 12:340\n\n", b"2 idle - - 12:340\n",
+        b"1 SECRET - - 12:340\n", b"1 exited - - 12:340\n", b"1 idle permission - 12:340\n",
+        b"1 waiting - - 12:340\n", b"1 waiting SECRET - 12:340\n", b"1 idle - x 12:340\n",
+        b"1 idle - -1 12:340\n", b"1 idle - - 12\n", b"1 idle - - 12:x\n", b"1 idle - - :\n",
+        b"1 idle - - 12:" + b"9" * 21 + b"\n", b"1 idle - - " + b" ".join([b"12:340"] * 9) + b"\n",
+        "1 idle - - ١٢:340\n".encode(), b"1 \xff - - 12:340\n",
     ],
-)
+)  # fmt: skip
 def test_any_other_line_is_refused(line: bytes) -> None:
     with pytest.raises(HookLineError) as refused:
         parse(line)
@@ -234,16 +221,10 @@ def test_idle_is_believed_as_it_is() -> None:
 def agent(root: int, *tools: int, programs: tuple[int, ...] = ()) -> Agent:
     own = (root, *programs)
     return Agent(
-        name="a",
-        pane=PaneKey(ProcessId(1, 1), "%0"),
-        process=ProcessId(root, 1),
-        program="claude",
-        version="",
-        role="",
-        reason="",
-        members=frozenset(ProcessId(each, 1) for each in (*own, *tools)),
+        name="a", pane=PaneKey(ProcessId(1, 1), "%0"), process=ProcessId(root, 1), program="claude",
+        version="", role="", reason="", members=frozenset(ProcessId(each, 1) for each in (*own, *tools)),
         programs=tuple(ProcessId(each, 1) for each in own),
-    )
+    )  # fmt: skip
 
 
 def test_a_hook_speaks_for_the_nearest_agent_above_it_and_a_tool_for_none() -> None:

@@ -34,18 +34,10 @@ def test_the_package_of_the_program(name: str, program: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"[]",
-        b"[" * 60_000,
-        package("proj"),
-        package("mycodex"),
-        package(None),
-        package("codex", None),
-        package("codex", "SECRET"),
-        package("codex", "1.2.3 SECRET"),
-        package("codex", "1.2.3" + "x" * 100),
+        b"", b"[]", b"[" * 60_000, package("proj"), package("mycodex"), package(None), package("codex", None),
+        package("codex", "SECRET"), package("codex", "1.2.3 SECRET"), package("codex", "1.2.3" + "x" * 100),
     ],
-)
+)  # fmt: skip
 def test_of_any_other_nothing_is_learned(content: bytes) -> None:
     assert parse(content, "codex") == ""
 

@@ -42,15 +42,8 @@ def test_memory_is_in_bytes() -> None:
 def test_the_first_line_is_that_of_all_cpus() -> None:
     lines = b"cpu  1 2 3 4 5 6 7 8 900 900\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 5\n"
     assert parse_cpu(lines) == {
-        "user": 1,
-        "nice": 2,
-        "system": 3,
-        "idle": 4,
-        "iowait": 5,
-        "irq": 6,
-        "softirq": 7,
-        "steal": 8,
-    }
+        "user": 1, "nice": 2, "system": 3, "idle": 4, "iowait": 5, "irq": 6, "softirq": 7, "steal": 8,
+    }  # fmt: skip
 
 
 def test_load_and_threads() -> None:
@@ -98,25 +91,16 @@ def test_numbers() -> None:
 @pytest.mark.parametrize(
     ("parse", "raw"),
     [
-        (parse_memory, b"MemFree: 1 kB\n"),
-        (parse_memory, b"MemTotal: 1 MB\n"),
-        (parse_cpu, b"cpu0 1 2 3 4 5 6 7 8\n"),
-        (parse_cpu, b"cpu  1 2 3 4\n"),
-        (parse_cpu, b"cpu  1 2 3 -4 5 6 7 8\n"),
-        (parse_load, b"2.00 2.38 3.08 260 16126\n"),
-        (parse_load, b"nan 2.38 3.08 1/260 16126\n"),
-        (parse_disks, b"   8       0 sda 100 2 300\n"),
-        (parse_disks, DISKS.replace(b"1250", b"-250")),
-        (parse_networks, NETWORKS.replace(b"eth0:", b"eth0")),
+        (parse_memory, b"MemFree: 1 kB\n"), (parse_memory, b"MemTotal: 1 MB\n"),
+        (parse_cpu, b"cpu0 1 2 3 4 5 6 7 8\n"), (parse_cpu, b"cpu  1 2 3 4\n"),
+        (parse_cpu, b"cpu  1 2 3 -4 5 6 7 8\n"), (parse_load, b"2.00 2.38 3.08 260 16126\n"),
+        (parse_load, b"nan 2.38 3.08 1/260 16126\n"), (parse_disks, b"   8       0 sda 100 2 300\n"),
+        (parse_disks, DISKS.replace(b"1250", b"-250")), (parse_networks, NETWORKS.replace(b"eth0:", b"eth0")),
         (parse_networks, NETWORKS.replace(b" 40 2 0 0 0 0 0 0", b"")),
-        (parse_networks, NETWORKS.replace(b"30", b"3_0")),
-        (parse_pressure, b"some avg10=0.00\n"),
-        (parse_number, b"max\n"),
-        (parse_number, b"1 2\n"),
-        (parse_number, b"-1\n"),
-        (parse_speed, b"fast\n"),
+        (parse_networks, NETWORKS.replace(b"30", b"3_0")), (parse_pressure, b"some avg10=0.00\n"),
+        (parse_number, b"max\n"), (parse_number, b"1 2\n"), (parse_number, b"-1\n"), (parse_speed, b"fast\n"),
     ],
-)
+)  # fmt: skip
 def test_what_the_kernel_does_not_write_is_refused(parse: Callable[[bytes], object], raw: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse(raw)

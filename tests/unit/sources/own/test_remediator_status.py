@@ -28,34 +28,19 @@ POLICY: dict[str, Any] = json.loads(render(OBSERVER))["policies"][0]
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"[]",
-        b"[" * 100_000,
-        document(version=FILE_VERSION - 1),
-        document(version=FILE_VERSION + 1),
-        document(version=str(FILE_VERSION)),
-        document(mode="enforced"),
-        document(process=[1]),
-        document(process=[1, -1]),
-        document(process=[True, 1]),
-        document(process="ab"),
-        document(blind=0),
-        document(reload_successful=1),
-        document(cycle_at=None),
-        document(cycle_at=10**400),
-        document(interval_seconds="5"),
-        document(policies=[{**POLICY, "policy": 'a"} 1\n'}]),
+        b"", b"[]", b"[" * 100_000, document(version=FILE_VERSION - 1), document(version=FILE_VERSION + 1),
+        document(version=str(FILE_VERSION)), document(mode="enforced"), document(process=[1]),
+        document(process=[1, -1]), document(process=[True, 1]), document(process="ab"), document(blind=0),
+        document(reload_successful=1), document(cycle_at=None), document(cycle_at=10**400),
+        document(interval_seconds="5"), document(policies=[{**POLICY, "policy": 'a"} 1\n'}]),
         document(policies=[{**POLICY, "matches": -1}]),
         document(policies=[{**POLICY, "actions": [["stop", "perhaps", 1]]}]),
         document(policies=[{**POLICY, "actions": [["stop", "done"]]}]),
-        document(policies=[{**POLICY, "refusals": [["why", 1]]}]),
-        document(policies={}),
-        document(ended=None),
-        document().replace(b"997.5", b"NaN"),
-        document().replace(b"997.5", b"Infinity"),
+        document(policies=[{**POLICY, "refusals": [["why", 1]]}]), document(policies={}),
+        document(ended=None), document().replace(b"997.5", b"NaN"), document().replace(b"997.5", b"Infinity"),
         document().replace(b'"blind"', b'"blond"'),
     ],
-)
+)  # fmt: skip
 def test_what_is_malformed_is_not_believed(content: bytes) -> None:
     assert parse_status(document()) == OBSERVER
     with pytest.raises(ValueError, match=r".+"):

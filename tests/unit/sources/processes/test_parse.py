@@ -38,40 +38,19 @@ LIMITS += b"Max locked memory         8388608              8388608              
 
 def test_stat_gives_every_field_its_meaning() -> None:
     assert parse_stat(STAT) == Stat(
-        pid=7211,
-        comm="tmux: server",
-        state="S",
-        ppid=7207,
-        pgid=7208,
-        session_id=3132,
-        tty=34816,
-        foreground_pgid=7209,
-        flags=4194304,
-        cpu_ticks=33,
-        children_cpu_ticks=77,
-        threads=5,
-        start_ticks=75163,
-        arg_start=140722004752913,
-    )
+        pid=7211, comm="tmux: server", state="S", ppid=7207, pgid=7208, session_id=3132, tty=34816,
+        foreground_pgid=7209, flags=4194304, cpu_ticks=33, children_cpu_ticks=77, threads=5,
+        start_ticks=75163, arg_start=140722004752913,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "comm",
     [
-        b"sh",
-        b"",
-        b") R 1 1 (",
-        b")",
-        b"(",
-        b") ",
-        b"a b c d",
-        b"\n",
-        b"x\ny) S 1",
-        b"\xff\xfe\x80",
-        "🤖".encode(),
-        b"kworker/u9:2-events_unbound_and_more",
+        b"sh", b"", b") R 1 1 (", b")", b"(", b") ", b"a b c d", b"\n", b"x\ny) S 1", b"\xff\xfe\x80",
+        "🤖".encode(), b"kworker/u9:2-events_unbound_and_more",
     ],
-)
+)  # fmt: skip
 def test_a_name_shifts_no_field(comm: bytes) -> None:
     stat = parse_stat(STAT.replace(b"tmux: server", comm))
     assert stat.comm.encode("utf-8", "surrogateescape") == comm
@@ -96,18 +75,10 @@ def test_a_kernel_before_3_5_writes_no_arg_start() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"",
-        b"\n",
-        b"7211",
-        b"7211 (sh)",
-        b"7211 (sh) ",
-        b"7211 (sh) S 1 2 3\n",
-        b"x (sh) S" + b" 1" * 49,
-        b"1 (sh) SS" + b" 1" * 49,
-        b"1 (sh) \xff" + b" 1" * 49,
-        b"1 (sh) S" + b" y" * 49,
+        b"", b"\n", b"7211", b"7211 (sh)", b"7211 (sh) ", b"7211 (sh) S 1 2 3\n", b"x (sh) S" + b" 1" * 49,
+        b"1 (sh) SS" + b" 1" * 49, b"1 (sh) \xff" + b" 1" * 49, b"1 (sh) S" + b" y" * 49,
     ],
-)
+)  # fmt: skip
 def test_what_is_no_stat_line_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):
         parse_stat(raw)

@@ -71,22 +71,9 @@ def test_a_server_without_a_session() -> None:
 
 
 HOSTILE = [
-    "a:b:c",
-    "tab\there",
-    "line\nbreak",
-    f"\n{NONCE[:-1]}",
-    "#(touch /tmp/x)",
-    "$(touch /tmp/x)",
-    "'\"\\",
-    "\u241e",
-    "🦀" * 50,
-    "x" * 200,
-    "\udcff\udcfe",
-    "p:%0:$0",
-    "escaped by 3.4: \\037 \\377 \\$HOME",
-    " ",
-    "",
-]
+    "a:b:c", "tab\there", "line\nbreak", f"\n{NONCE[:-1]}", "#(touch /tmp/x)", "$(touch /tmp/x)", "'\"\\",
+    "\u241e", "🦀" * 50, "x" * 200, "\udcff\udcfe", "p:%0:$0", "escaped by 3.4: \\037 \\377 \\$HOME", " ", "",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -153,23 +140,12 @@ def test_rows_that_contradict_each_other(panes: list[str]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"pane_id": "0"},
-        {"pane_id": ""},
-        {"pane_id": "%" + "1" * 11},
-        {"window_index": ""},
-        {"window_index": "-1"},
-        {"window_index": "1 "},
-        {"window_index": "١"},
-        {"pane_active": "2"},
-        {"pane_dead": ""},
-        {"automatic_rename": "on"},
-        {"history_bytes": "1" * 19},
-        {"session_created": "soon"},
-        {"session_attached": ""},
-        {"pane_pid": "-1"},
-        {"pane_pid": "1:2"},
+        {"pane_id": "0"}, {"pane_id": ""}, {"pane_id": "%" + "1" * 11}, {"window_index": ""},
+        {"window_index": "-1"}, {"window_index": "1 "}, {"window_index": "١"}, {"pane_active": "2"},
+        {"pane_dead": ""}, {"automatic_rename": "on"}, {"history_bytes": "1" * 19},
+        {"session_created": "soon"}, {"session_attached": ""}, {"pane_pid": "-1"}, {"pane_pid": "1:2"},
     ],
-)
+)  # fmt: skip
 def test_numbers_that_are_none(change: dict[str, str]) -> None:
     assert refusal(answer(server_record() + pane_record(**change))) is QueryFailure.MALFORMED
 
@@ -177,22 +153,15 @@ def test_numbers_that_are_none(change: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "printed",
     [
-        "",
-        server_record(),
-        pane_record(),
-        server_record() * 2 + pane_record(),
-        server_record() + pane_record()[:-1],
-        server_record() + pane_record().replace("\n", "x\n"),
+        "", server_record(), pane_record(), server_record() * 2 + pane_record(),
+        server_record() + pane_record()[:-1], server_record() + pane_record().replace("\n", "x\n"),
         server_record() + pane_record(session_name=NONCE),
-        server_record() + pane_record() + f"{NONCE}q{NONCE}\n",
-        server_record() + pane_record() + NONCE,
-        server_record() + pane_record() + f"{NONCE}c:1{NONCE}\n",
-        server_record(version="") + pane_record(),
-        server_record(version="3.3a\n") + pane_record(),
-        server_record(pid="") + pane_record(),
+        server_record() + pane_record() + f"{NONCE}q{NONCE}\n", server_record() + pane_record() + NONCE,
+        server_record() + pane_record() + f"{NONCE}c:1{NONCE}\n", server_record(version="") + pane_record(),
+        server_record(version="3.3a\n") + pane_record(), server_record(pid="") + pane_record(),
         server_record() + pane_record(asked_as="3.3a"),
     ],
-)
+)  # fmt: skip
 def test_output_that_is_not_one_whole_listing(printed: str) -> None:
     assert refusal(answer(printed)) is QueryFailure.MALFORMED
 
@@ -242,15 +211,9 @@ def test_a_claim_to_be_another_process() -> None:
 
 def test_the_failure_of_the_answer_is_passed_on() -> None:
     failed = Answer(
-        socket="/nowhere",
-        seconds=2.0,
-        sent_at=0.0,
-        peer=None,
-        stdout=b"",
-        nonce=NONCE,
-        failure=QueryFailure.HUNG,
-        detail="no answer",
-    )
+        socket="/nowhere", seconds=2.0, sent_at=0.0, peer=None, stdout=b"", nonce=NONCE,
+        failure=QueryFailure.HUNG, detail="no answer",
+    )  # fmt: skip
     assert refusal(failed) is QueryFailure.HUNG
 
 
@@ -267,23 +230,11 @@ def test_more_rows_than_any_listing_has(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("title", "sign"),
     [
-        ("✳ SECRET", "✳"),
-        ("⠂ SECRET", "⠂"),
-        ("✋", "✋"),
-        ("[ ! ] Action Required", "!"),
-        ("[ . ] Action Required", "!"),
-        ("[ x ] SECRET", ""),
-        ("SECRET", ""),
-        ("éSECRET", ""),
-        ("名", ""),
-        ("٣", ""),
-        ("", ""),
-        (" ✳", ""),
-        ("\x1b✳", ""),
-        ("\udcff", ""),
-        ("\u202e✳", ""),
+        ("✳ SECRET", "✳"), ("⠂ SECRET", "⠂"), ("✋", "✋"), ("[ ! ] Action Required", "!"),
+        ("[ . ] Action Required", "!"), ("[ x ] SECRET", ""), ("SECRET", ""), ("éSECRET", ""), ("名", ""),
+        ("٣", ""), ("", ""), (" ✳", ""), ("\x1b✳", ""), ("\udcff", ""), ("\u202e✳", ""),
     ],
-)
+)  # fmt: skip
 def test_of_a_title_only_its_sign_is_kept(title: str, sign: str) -> None:
     printed = server_record() + pane_record(pane_title=title)
     (pane,) = parse(answer(printed), SERVER).panes

@@ -25,18 +25,10 @@ def golden(name: str) -> bytes:
 @pytest.mark.parametrize(
     ("version", "name"),
     [
-        (None, "base"),
-        ("3.1c", "base"),
-        ("3.2a", "base"),
-        ("master", "base"),
-        ("2.7-rc", "base"),
-        ("3.3", "3.3"),
-        ("3.3a", "3.3"),
-        ("next-3.8", "3.3"),
-        ("3.8", "3.3"),
-        ("4.0", "3.3"),
+        (None, "base"), ("3.1c", "base"), ("3.2a", "base"), ("master", "base"), ("2.7-rc", "base"),
+        ("3.3", "3.3"), ("3.3a", "3.3"), ("next-3.8", "3.3"), ("3.8", "3.3"), ("4.0", "3.3"),
     ],
-)
+)  # fmt: skip
 def test_the_request_is_the_golden_one(version: str | None, name: str) -> None:
     assert request(command_list(GOLDEN_NONCE, version), GOLDEN_PID) == golden(name)
 
@@ -106,39 +98,22 @@ def test_the_checker_refuses_every_changed_byte_outside_the_arguments() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("kill-server",),
-        ("list-panes", ";", "kill-server"),
-        ("list-panes", ";"),
-        (";", "list-panes"),
-        ("list-panes", "-t", "@1"),
-        ("list-panes", "-t@1"),
-        ("list-panes", "-at", "@1"),
-        ("list-panes", "-f", "1"),
-        ("list-panes", "-F", "#(touch /tmp/x)"),
-        ("list-panes", "-F", "#{pane_id};"),
-        ("list-panes", "-F", "#{E:@agent}"),
-        ("list-panes", "-F", "#{T:@agent}"),
-        ("list-panes", "-F", "#{s/a/#{@agent}/:pane_id}"),
-        ("list-panes", "-F", "#{?pane_dead,#(touch /tmp/x),}"),
-        ("list-panes", "-F", "#S"),
-        ("list-panes", "-F", "#"),
-        ("list-panes", ""),
-        ("capture-pane",),
-        ("capture-pane", "-p"),
-        ("capture-pane", "-t", "%1"),
-        ("capture-pane", "-p", "-t", "%1", "-S", "-"),
-        ("capture-pane", "-p", "-S", "-", "-t", "%1"),
-        ("capture-pane", "-pe", "-t", "%1"),
-        ("capture-pane", "-p", "-t", "%1", ""),
-        ("capture-pane", "-p", "-t", "%1", "%2"),
-        ("capture-pane", "-b", "x", "-t", "%1"),
-        ("display-message", "-p", "-t", "%1"),
+        ("kill-server",), ("list-panes", ";", "kill-server"), ("list-panes", ";"), (";", "list-panes"),
+        ("list-panes", "-t", "@1"), ("list-panes", "-t@1"), ("list-panes", "-at", "@1"),
+        ("list-panes", "-f", "1"), ("list-panes", "-F", "#(touch /tmp/x)"),
+        ("list-panes", "-F", "#{pane_id};"), ("list-panes", "-F", "#{E:@agent}"),
+        ("list-panes", "-F", "#{T:@agent}"), ("list-panes", "-F", "#{s/a/#{@agent}/:pane_id}"),
+        ("list-panes", "-F", "#{?pane_dead,#(touch /tmp/x),}"), ("list-panes", "-F", "#S"),
+        ("list-panes", "-F", "#"), ("list-panes", ""), ("capture-pane",), ("capture-pane", "-p"),
+        ("capture-pane", "-t", "%1"), ("capture-pane", "-p", "-t", "%1", "-S", "-"),
+        ("capture-pane", "-p", "-S", "-", "-t", "%1"), ("capture-pane", "-pe", "-t", "%1"),
+        ("capture-pane", "-p", "-t", "%1", ""), ("capture-pane", "-p", "-t", "%1", "%2"),
+        ("capture-pane", "-b", "x", "-t", "%1"), ("display-message", "-p", "-t", "%1"),
         ("list-panes", "capture-pane", "-p", "-t", "%1"),
-        ("capture-pane", "-p", "-t", "%1", ";", "kill-pane", "-t", "%1"),
-        ("list-panes", "-F", "a\nb"),
+        ("capture-pane", "-p", "-t", "%1", ";", "kill-pane", "-t", "%1"), ("list-panes", "-F", "a\nb"),
         ("list-panes", "-F", "x" * 16384),
     ],
-)
+)  # fmt: skip
 def test_the_checker_refuses_commands_that_do_more_than_look(arguments: tuple[str, ...]) -> None:
     with pytest.raises(UnsafeRequestError):
         check_request(request(arguments, 77))

@@ -103,16 +103,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
             failure, screens = servers.tell(question)
             answers.append(
                 Answer(
-                    socket=question.socket,
-                    seconds=0.1,
-                    sent_at=clock.monotonic(),
-                    peer=servers.peer,
-                    stdout=b"" if failure else printed(screens),
-                    nonce=NONCE,
-                    failure=failure,
-                    detail="",
+                    socket=question.socket, seconds=0.1, sent_at=clock.monotonic(), peer=servers.peer,
+                    stdout=b"" if failure else printed(screens), nonce=NONCE, failure=failure, detail="",
                 )
-            )
+            )  # fmt: skip
         return tuple(answers)
 
     monkeypatch.setattr(tmux_screens, "ask_all", ask_all)
