@@ -1,144 +1,105 @@
-"""Alerts about the exporter itself: is it there, does it look, does it see everything."""
+"""Alerts about the exporter itself: reachable, sampling, seeing everything."""
 
+from tmux_exporter.alerting.base.alert import Alert
 from tmux_exporter.alerting.base.scope import Rule, Scope
 
 
-def rules(scope: Scope) -> tuple[Rule, ...]:
-    """The rules of this subject."""
-    return (
-        _watchdog(scope),
-        _down(scope),
-        _stale(scope),
-        _partial(scope),
-        _blind(scope),
-        _collector(scope),
-        _dropping(scope),
-        _restarting(scope),
-        _config_refused(scope),
-    )
-
-
-def _watchdog(scope: Scope) -> Rule:
+def watchdog(scope: Scope) -> Rule:
+    """The alert that always fires: a dead man's switch."""
     return {
         "alert": "Watchdog",
         "expr": "vector(1)",
         "labels": {"severity": "none"} | dict(scope.labels),
-        "annotations": {
-            "summary": "Alerts are evaluated and delivered.",
-            "description": "This alert always fires. Whoever stops receiving it knows that Prometheus, "
-            "Alertmanager or the way between them is broken.",
-            "runbook_url": f"{scope.runbooks}/Watchdog.md",
-        },
+        "annotations": scope.annotations(
+            "Watchdog",
+            "Alerts are evaluated and delivered.",
+            "This alert always fires. Whoever stops receiving it knows that Prometheus, Alertmanager or the "
+            "way between them is broken.",
+        ),
     }
 
 
-def _down(scope: Scope) -> Rule:
-    up = scope.series("up")
-    return scope.alert(
+ALERTS = (
+    Alert(
         "TmuxExporterDown",
         "exporter_down",
         # Without any target there is no `up` that could be 0.
-        f"{up} == 0 or absent({up})",
-        summary="The exporter cannot be scraped.",
-        description="{{ with $labels.instance }}Prometheus gets nothing from {{ . }}"
+        "up{} == 0 or absent(up{})",
+        "The exporter cannot be scraped.",
+        "{{ with $labels.instance }}Prometheus gets nothing from {{ . }}"
         "{{ else }}Prometheus knows no target{{ end }} of job {{ $labels.job }}: nobody sees what the "
         "sessions and agents there do, and no other alert about them can fire.",
-    )
-
-
-def _stale(scope: Scope) -> Rule:
-    last = scope.series("tmux_exporter_last_sample_timestamp_seconds")
-    interval = scope.series("tmux_exporter_sample_interval_seconds")
-    return scope.alert(
+    ),
+    Alert(
         "TmuxExporterStale",
         "exporter_stale",
-        f"time() - {last}\n> {scope.number('exporter_stale', 'intervals')} * {interval}",
-        summary="The exporter answers but takes no samples.",
-        description="The last sample of {{ $labels.instance }} was taken {{ $value | humanizeDuration }} "
+        "time() - tmux_exporter_last_sample_timestamp_seconds{}\n"
+        "> $intervals * tmux_exporter_sample_interval_seconds{}",
+        "The exporter answers but takes no samples.",
+        "The last sample of {{ $labels.instance }} was taken {{ $value | humanizeDuration }} "
         "ago. Everything it shows is that old.",
-    )
-
-
-def _partial(scope: Scope) -> Rule:
-    over = scope.range("samples_partial", "over")
-    name = "tmux_exporter_samples_total"
-    bad, every = scope.series(name, 'result!="complete"'), scope.series(name)
-    return scope.alert(
+    ),
+    Alert(
         "TmuxSamplesPartial",
         "samples_partial",
-        f"sum by (job, instance) (rate({bad}[{over}]))\n"
-        f"/ sum by (job, instance) (rate({every}[{over}]))\n"
-        f"> {scope.number('samples_partial', 'ratio')}",
-        summary="The exporter cannot see everything.",
-        description="{{ $value | humanizePercentage }} of the samples of {{ $labels.instance }} are partial "
+        """
+        sum by (job, instance) (rate(tmux_exporter_samples_total{result!="complete"}[$over]))
+        / sum by (job, instance) (rate(tmux_exporter_samples_total{}[$over]))
+        > $ratio
+        """,
+        "The exporter cannot see everything.",
+        "{{ $value | humanizePercentage }} of the samples of {{ $labels.instance }} are partial "
         "or failed: sessions, agents or processes may be missing from all figures.",
-    )
-
-
-def _blind(scope: Scope) -> Rule:
-    over = scope.range("exporter_blind", "over")
-    name = "tmux_exporter_samples_total"
-    failed, seen = scope.series(name, 'result="failed"'), scope.series(name, 'result!="failed"')
-    partial = scope.series(name, 'result="partial"')
-    processes = scope.series("tmux_exporter_collector_success", 'collector="processes"')
-    return scope.alert(
+    ),
+    Alert(
         "TmuxExporterBlind",
         "exporter_blind",
-        f"(\n  increase({failed}[{over}]) > 0\n"
-        f"  unless on (job, instance)\n    sum by (job, instance) (increase({seen}[{over}])) > 0\n)\n"
-        # Without /proc, or a descriptor to read it by, a look ends in good order and shows nothing.
-        f"or (\n  increase({partial}[{over}]) > 0\n  and on (job, instance) {processes} == 0\n)",
-        summary="The exporter sees nothing at all.",
-        description="No sample of {{ $labels.instance }} sees the processes, about "
+        # Without /proc, or a descriptor to read it by, a sample ends in good order and shows nothing.
+        """
+        (
+          increase(tmux_exporter_samples_total{result="failed"}[$over]) > 0
+          unless on (job, instance)
+            sum by (job, instance) (increase(tmux_exporter_samples_total{result!="failed"}[$over])) > 0
+        )
+        or (
+          increase(tmux_exporter_samples_total{result="partial"}[$over]) > 0
+          and on (job, instance) tmux_exporter_collector_success{collector="processes"} == 0
+        )
+        """,
+        "The exporter sees nothing at all.",
+        "No sample of {{ $labels.instance }} sees the processes, about "
         "{{ $value | humanize }} of late: what it shows is old, or missing.",
-    )
-
-
-def _collector(scope: Scope) -> Rule:
-    return scope.alert(
+    ),
+    Alert(
         "TmuxCollectorFailing",
         "collector_failing",
-        f"{scope.series('tmux_exporter_collector_success')} == 0",
-        summary="A part of the exporter fails.",
-        description="The collector {{ $labels.collector }} of {{ $labels.instance }} fails: its figures are "
+        "tmux_exporter_collector_success{} == 0",
+        "A part of the exporter fails.",
+        "The collector {{ $labels.collector }} of {{ $labels.instance }} fails: its figures are "
         "missing or old.",
-    )
-
-
-def _dropping(scope: Scope) -> Rule:
-    dropped = scope.series("tmux_exporter_dropped_series_total")
-    return scope.alert(
+    ),
+    Alert(
         "TmuxExporterDroppingSeries",
         "exporter_dropping",
-        f"increase({dropped}[{scope.range('exporter_dropping', 'over')}])\n"
-        f"> {scope.number('exporter_dropping', 'more_than')}",
-        summary="The exporter leaves out series.",
-        description="{{ $labels.instance }} has left out about {{ $value | humanize }} series of "
-        "late: there are "
-        "more than limits.series, or two of one name.",
-    )
-
-
-def _restarting(scope: Scope) -> Rule:
-    start = scope.series("process_start_time_seconds")
-    return scope.alert(
+        "increase(tmux_exporter_dropped_series_total{}[$over])\n> $more_than",
+        "The exporter leaves out series.",
+        "{{ $labels.instance }} has left out about {{ $value | humanize }} series of late: there are more "
+        "than limits.series, or two of one name.",
+    ),
+    Alert(
         "TmuxExporterRestarting",
         "exporter_restarting",
-        f"changes({start}[{scope.range('exporter_restarting', 'within')}])\n"
-        f"> {scope.number('exporter_restarting', 'more_than')}",
-        summary="The exporter is started again and again.",
-        description="{{ $labels.instance }} was restarted {{ $value }} times within the hour; its "
-        "counters begin "
-        "at 0 each time.",
-    )
-
-
-def _config_refused(scope: Scope) -> Rule:
-    return scope.alert(
+        "changes(process_start_time_seconds{}[$within])\n> $more_than",
+        "The exporter is started again and again.",
+        "{{ $labels.instance }} was restarted {{ $value }} times within the hour; its counters begin at 0 "
+        "each time.",
+    ),
+    Alert(
         "TmuxExporterConfigRefused",
         "exporter_config_refused",
-        f"{scope.series('tmux_exporter_config_last_reload_successful')} == 0",
-        summary="The exporter runs with an old configuration.",
-        description="{{ $labels.instance }} has refused its configuration file when it was told to read it "
+        "tmux_exporter_config_last_reload_successful{} == 0",
+        "The exporter runs with an old configuration.",
+        "{{ $labels.instance }} has refused its configuration file when it was told to read it "
         "again and goes on with the one before. After a restart it would not start.",
-    )
+    ),
+)

@@ -1,97 +1,62 @@
 """Alerts about operations that programs report, and about tmux commands seen from outside."""
 
-from tmux_exporter.alerting.base.scope import PERCENT, SERVER, TIME, Rule, Scope
+from tmux_exporter.alerting.base.alert import Alert
+from tmux_exporter.alerting.base.scope import PERCENT, SERVER, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.operations import ERRORS, MEAN, P99, RATE
 from tmux_exporter.alerting.recording.servers import COMMAND_ERRORS
 
 _WHICH = "Operation {{ $labels.operation }} on {{ $labels.instance }}"
+# Only where enough operations happen: one of two is no half.
+_OFTEN = f"and {RATE}{{}} * 60 >= $operations.least_per_minute"
 
-
-def rules(scope: Scope) -> tuple[Rule, ...]:
-    """The rules of this subject."""
-    return (
-        *(make(scope, level) for make in (_slow, _tail, _errors) for level in LEVELS),
-        _throughput(scope),
-        _lost(scope),
-        _commands(scope),
-    )
-
-
-def _often(scope: Scope) -> str:
-    """Only where enough of them happen: one of two is no half."""
-    return f"and {scope.series(RATE)} * 60 >= {scope.number('operations', 'least_per_minute')}"
-
-
-def _slow(scope: Scope, level: str) -> Rule:
-    return scope.alert(
+ALERTS = (
+    Alert(
         "TmuxOperationSlow",
         "operation_time",
-        f"{scope.series(MEAN)} > {scope.number('operation_time', level)}\n{_often(scope)}",
-        level=level,
-        summary="An operation takes too long on average.",
-        description=f"{_WHICH} takes {TIME} on average.",
-    )
-
-
-def _tail(scope: Scope, level: str) -> Rule:
-    return scope.alert(
+        f"{MEAN}{{}} > $level\n{_OFTEN}",
+        "An operation takes too long on average.",
+        f"{_WHICH} takes {TIME} on average.",
+        LEVELS,
+    ),
+    Alert(
         "TmuxOperationTailSlow",
         "operation_time",
-        f"{scope.series(P99)} > {scope.number('operation_time', level)}\n{_often(scope)}",
-        level=level,
-        summary="One in a hundred of an operation takes too long.",
-        description=f"{_WHICH}: one in a hundred takes {TIME} or more.",
-    )
-
-
-def _errors(scope: Scope, level: str) -> Rule:
-    return scope.alert(
+        f"{P99}{{}} > $level\n{_OFTEN}",
+        "One in a hundred of an operation takes too long.",
+        f"{_WHICH}: one in a hundred takes {TIME} or more.",
+        LEVELS,
+    ),
+    Alert(
         "TmuxOperationErrors",
         "operation_errors",
-        f"{scope.series(ERRORS)} > {scope.number('operation_errors', level)}\n{_often(scope)}",
-        level=level,
-        summary="An operation fails too often.",
-        description=f"{_WHICH}: {PERCENT} of them fail.",
-    )
-
-
-def _throughput(scope: Scope) -> Rule:
-    waiting = scope.series("tmux_operations_in_flight")
-    return scope.alert(
+        f"{ERRORS}{{}} > $level\n{_OFTEN}",
+        "An operation fails too often.",
+        f"{_WHICH}: {PERCENT} of them fail.",
+        LEVELS,
+    ),
+    Alert(
         "TmuxThroughputLow",
         "throughput",
-        f"60 * sum by (job, instance) ({scope.series(RATE)}) < {scope.number('throughput', 'per_minute')}\n"
-        "and sum by (job, instance) "
-        f"(avg_over_time({waiting}[{scope.range('throughput', 'over')}])) "
-        f"> {scope.number('throughput', 'in_flight')}",
-        summary="Fewer operations are finished than are asked for.",
-        description="On {{ $labels.instance }} {{ $value | humanize }} operations a minute are "
-        "finished while "
-        "more are under way than there would be at the promised throughput and time.",
-    )
-
-
-def _lost(scope: Scope) -> Rule:
-    within = scope.range("operations_lost", "within")
-    lost = scope.series("tmux_exporter_operations_lost_total")
-    return scope.alert(
+        f"60 * sum by (job, instance) ({RATE}{{}}) < $per_minute\n"
+        "and sum by (job, instance) (avg_over_time(tmux_operations_in_flight{}[$over])) > $in_flight",
+        "Fewer operations are finished than are asked for.",
+        "On {{ $labels.instance }} {{ $value | humanize }} operations a minute are finished while more are "
+        "under way than there would be at the promised throughput and time.",
+    ),
+    Alert(
         "TmuxOperationsLost",
         "operations_lost",
-        f"sum by (job, instance) (increase({lost}[{within}]))\n"
-        f"> {scope.number('operations_lost', 'more_than')}",
-        summary="Reports of operations are lost.",
-        description="{{ $labels.instance }} has lost about {{ $value | humanize }} reports of "
-        "operations within "
-        "the hour; figures about operations are that much too small.",
-    )
-
-
-def _commands(scope: Scope) -> Rule:
-    return scope.alert(
+        "sum by (job, instance) (increase(tmux_exporter_operations_lost_total{}[$within]))\n> $more_than",
+        "Reports of operations are lost.",
+        "{{ $labels.instance }} has lost about {{ $value | humanize }} reports of operations within the "
+        "hour; figures about operations are that much too small.",
+    ),
+    Alert(
         "TmuxCommandErrors",
         "command_errors",
-        f"{scope.series(COMMAND_ERRORS)} > {scope.number('command_errors', 'ratio')}",
-        summary="Many tmux commands fail.",
-        description=f"{PERCENT} of the tmux commands for {SERVER} fail.",
-    )
+        f"{COMMAND_ERRORS}{{}} > $ratio",
+        "Many tmux commands fail.",
+        f"{PERCENT} of the tmux commands for {SERVER} fail.",
+    ),
+)

@@ -14,6 +14,7 @@ from tmux_exporter.alerting import (
     slo,
     usage,
 )
+from tmux_exporter.alerting.base.alert import Alert
 from tmux_exporter.alerting.base.scope import Rule, Scope
 from tmux_exporter.alerting.recording import groups as recorded_groups
 from tmux_exporter.alerting.recording import hosts as recorded_hosts
@@ -33,17 +34,17 @@ RECORDING: Mapping[str, Made] = {
 }
 """Recording rules by subject. One reads only what is recorded before it."""
 
-ALERTING: Mapping[str, Made] = {
-    "exporter": exporter.rules,
-    "servers": servers.rules,
-    "usage": usage.rules,
-    "agents": agents.rules,
-    "leaks": leaks.rules,
-    "schedulers": schedulers.rules,
-    "operations": operations.rules,
-    "hosts": hosts.rules,
-    "remediator": remediator.rules,
-    "slo": slo.rules,
+ALERTING: Mapping[str, tuple[Alert, ...]] = {
+    "exporter": exporter.ALERTS,
+    "servers": servers.ALERTS,
+    "usage": usage.ALERTS,
+    "agents": agents.ALERTS,
+    "leaks": leaks.ALERTS,
+    "schedulers": schedulers.ALERTS,
+    "operations": operations.ALERTS,
+    "hosts": hosts.ALERTS,
+    "remediator": remediator.ALERTS,
+    "slo": slo.ALERTS,
 }
 """Alerts by subject; they read what is recorded."""
 
@@ -53,16 +54,23 @@ Content = dict[str, list[dict[str, object]]]
 
 def rule_files(scope: Scope) -> dict[str, Content]:
     """The rules as files of one group each, by `recording/SUBJECT` or `alerting/SUBJECT`."""
-    return {
-        f"{kind}/{subject}": {"groups": [_group(scope, f"tmux_{subject}_{kind}", make)]}
-        for kind, table in (("recording", RECORDING), ("alerting", ALERTING))
-        for subject, make in table.items()
-    }
+    recording = {f"recording/{subject}": _recording(scope, subject) for subject in RECORDING}
+    alerting = {f"alerting/{subject}": _alerting(scope, subject) for subject in ALERTING}
+    return {name: {"groups": [group]} for name, group in (recording | alerting).items()}
 
 
-def _group(scope: Scope, name: str, make: Made) -> dict[str, object]:
-    slowly = {"interval": scope.range("slo", "interval")} if make is recorded_slo.rules_of_days else {}
-    return {"name": name, **slowly, "rules": list(make(scope))}
+def _recording(scope: Scope, subject: str) -> dict[str, object]:
+    slowly = {"interval": scope.promql("$slo.interval")} if subject == "slo_days" else {}
+    return {"name": f"tmux_{subject}_recording", **slowly, "rules": list(RECORDING[subject](scope))}
+
+
+def _alerting(scope: Scope, subject: str) -> dict[str, object]:
+    return {"name": f"tmux_{subject}_alerting", "rules": _alerts(scope, subject)}
+
+
+def _alerts(scope: Scope, subject: str) -> list[Rule]:
+    first = [exporter.watchdog(scope)] if subject == "exporter" else []
+    return [*first, *(rule for alert in ALERTING[subject] for rule in alert.rules(scope))]
 
 
 def rule_file(scope: Scope) -> Content:
@@ -72,12 +80,13 @@ def rule_file(scope: Scope) -> Content:
 
 def all_rules(scope: Scope) -> list[Rule]:
     """All rules, what is recorded before what reads it."""
-    return [rule for make in (*RECORDING.values(), *ALERTING.values()) for rule in make(scope)]
+    made = [rule for make in RECORDING.values() for rule in make(scope)]
+    return made + alerts(scope)
 
 
 def alerts(scope: Scope) -> list[Rule]:
-    """All alerting rules; one name may be there at several levels."""
-    return [rule for rule in all_rules(scope) if "alert" in rule]
+    """All alerting rules; one name may have several levels."""
+    return [rule for subject in ALERTING for rule in _alerts(scope, subject)]
 
 
 def recorded(scope: Scope) -> list[str]:

@@ -1,89 +1,60 @@
 """Alerts about tmux servers.
 
 `tmux_up` is 0 for a server that hangs or whose socket file is gone, for one that has ended, and for one that
-the exporter may not ask. Only one that lives has `tmux_server_start_time_seconds`; whoever may not be asked
-counts failures that say so.
+refuses the exporter. Only a living one has `tmux_server_start_time_seconds`; one that refuses counts failed
+queries that say so.
 """
 
+from tmux_exporter.alerting.base.alert import Alert
 from tmux_exporter.alerting.base.growth import grows
-from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME, Rule, Scope
+from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN
 
-
-def rules(scope: Scope) -> tuple[Rule, ...]:
-    """The rules of this subject."""
-    return (
-        _not_answering(scope),
-        _ended(scope),
-        _slow(scope),
-        *(_near_fd_limit(scope, level) for level in LEVELS),
-        _history(scope),
-    )
-
-
-_PLACE = "job, instance, server"
-
-
-def _not_answering(scope: Scope) -> Rule:
-    refused = scope.series("tmux_server_query_failures_total", 'reason=~"denied|untrusted"')
-    lately = scope.range("server_not_answering", "refused_within")
-    return scope.alert(
+ALERTS = (
+    Alert(
         "TmuxServerNotAnswering",
         "server_not_answering",
-        f"{scope.series('tmux_up')} == 0\n"
-        f"and {scope.series('tmux_server_start_time_seconds')}\n"
-        f"unless on ({_PLACE})\n  increase({refused}[{lately}]) > 0",
-        summary="A tmux server does not answer.",
-        description="The tmux server {{ $labels.server }} on {{ $labels.instance }} runs but does not "
+        """
+        tmux_up{} == 0
+        and tmux_server_start_time_seconds{}
+        unless on (job, instance, server)
+          increase(tmux_server_query_failures_total{reason=~"denied|untrusted"}[$refused_within]) > 0
+        """,
+        "A tmux server does not answer.",
+        "The tmux server {{ $labels.server }} on {{ $labels.instance }} runs but does not "
         "answer: most likely nobody can attach, and no keys arrive, those of schedulers included.",
-    )
-
-
-def _ended(scope: Scope) -> Rule:
-    agents = f"{scope.series('tmux_agent_processes')}[{scope.range('server_ended', 'agents_within')}]"
-    return scope.alert(
+    ),
+    Alert(
         "TmuxServerEnded",
         "server_ended",
-        f"count by ({_PLACE}) (last_over_time({agents}))\n"
-        f"and on ({_PLACE}) ({scope.series('tmux_up')} == 0 "
-        f"unless {scope.series('tmux_server_start_time_seconds')})",
-        summary="A tmux server ended while agents were in it.",
-        description="The tmux server {{ $labels.server }} on {{ $labels.instance }} has ended, and with it "
+        "count by (job, instance, server) (last_over_time(tmux_agent_processes{}[$agents_within]))\n"
+        "and on (job, instance, server) (tmux_up{} == 0 unless tmux_server_start_time_seconds{})",
+        "A tmux server ended while agents were in it.",
+        "The tmux server {{ $labels.server }} on {{ $labels.instance }} has ended, and with it "
         "all its sessions. Agents that were there shortly before: {{ $value }}.",
-    )
-
-
-def _slow(scope: Scope) -> Rule:
-    return scope.alert(
+    ),
+    Alert(
         "TmuxServerSlow",
         "server_slow",
-        f"{scope.series(QUERY_MEAN)} > {scope.number('server_slow', 'seconds')}",
-        summary="A tmux server answers slowly.",
-        description=f"The {SERVER} takes {TIME} to answer on average: so long every key waits.",
-    )
-
-
-def _near_fd_limit(scope: Scope, level: str) -> Rule:
-    return scope.alert(
+        f"{QUERY_MEAN}{{}} > $seconds",
+        "A tmux server answers slowly.",
+        f"The {SERVER} takes {TIME} to answer on average: so long every key waits.",
+    ),
+    Alert(
         "TmuxServerNearFdLimit",
         "fds",
-        f"{scope.series(FDS_OF_LIMIT)} > {scope.number('fds', level)}",
-        level=level,
-        summary="A tmux server is near its limit of file descriptors.",
-        description=f"The {SERVER} has {PERCENT} of the file descriptors open that it may have; at "
-        f"100 % no pane "
-        "can be opened and nobody can attach.",
-    )
-
-
-def _history(scope: Scope) -> Rule:
-    return scope.alert(
+        f"{FDS_OF_LIMIT}{{}} > $level",
+        "A tmux server is near its limit of file descriptors.",
+        f"The {SERVER} has {PERCENT} of the file descriptors open that it may have; at 100 % no pane can be "
+        "opened and nobody can attach.",
+        LEVELS,
+    ),
+    Alert(
         "TmuxHistoryGrowing",
         "history_grows",
-        grows(scope, "tmux_server_history_bytes", "server", "history_grows"),
-        summary="The scroll-back of a tmux server grows without end.",
-        description=f"The scroll-back of the {SERVER} has grown by {SIZE} within the last hour, in "
-        f"each quarter "
-        "of it.",
-    )
+        grows("tmux_server_history_bytes", "server"),
+        "The scroll-back of a tmux server grows without end.",
+        f"The scroll-back of the {SERVER} has grown by {SIZE} within the last hour, in each quarter of it.",
+    ),
+)

@@ -498,3 +498,25 @@ def test_numbers_and_durations_name_their_place() -> None:
             wrong.number("a", key)
     with pytest.raises(ValueError, match=r"\[a\] for: '5' has no unit; write 5s or 5m"):
         wrong.seconds("a", "for")
+
+
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("up{} == 0", 'up{job="a"} == 0'),
+        ('up{state="x"} or up{}', 'up{job="a", state="x"} or up{job="a"}'),
+        ("rate(x{}[$over]) > $most", 'rate(x{job="a"}[30s]) > 0.5'),
+        ("x{} offset $over*3", 'x{job="a"} offset 1m30s'),
+        ("x{} * $other.most > $level", 'x{job="a"} * 7 > 0.9'),
+        ("\n        a{}\n          > 1\n        ", 'a{job="a"}\n  > 1'),
+    ],
+)
+def test_promql_gets_the_job_and_the_numbers(written: str, made: str) -> None:
+    numbers = thresholds.parse('[own]\nover = "1m"\nmost = 0.5\ncritical = 0.9\n[other]\nmost = 7')
+    scope = Scope(thresholds=numbers, time_scale=0.5, job="a")
+    assert scope.promql(written, table="own", level="critical") == made
+
+
+def test_promql_names_the_number_that_is_missing() -> None:
+    with pytest.raises(ValueError, match=r"\[own\] most is missing"):
+        Scope(thresholds=thresholds.parse("[own]")).promql("x{} > $most", table="own")

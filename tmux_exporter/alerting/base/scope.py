@@ -1,7 +1,9 @@
-"""What every rule is made with: the numbers, one time scale, one job, one place for runbooks."""
+"""What every rule is made with: the thresholds, a time scale, the job, the address of the runbooks."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from textwrap import dedent
 
 from tmux_exporter import PROJECT
 from tmux_exporter.alerting.base.thresholds import Thresholds
@@ -10,7 +12,7 @@ Rule = dict[str, object]
 """One alerting or recording rule, as Prometheus' rule file writes it."""
 
 RUNBOOKS = f"{PROJECT}/docs/runbooks"
-"""Where the pages can be read by anybody."""
+"""Where anybody can read the pages."""
 
 # How descriptions name things, the same everywhere.
 SERVER = "tmux server {{ $labels.server }} on {{ $labels.instance }}"
@@ -23,6 +25,8 @@ PERCENT = "{{ $value | humanizePercentage }}"
 TIME = "{{ $value | humanizeDuration }}"
 SIZE = "{{ $value | humanize1024 }}B"
 
+# The brace of a selector, or `$key`, `$table.key`, `$key*3`.
+_PLACES = re.compile(r"\{(?P<end>\}?)|\$(?:(?P<table>\w+)\.)?(?P<key>\w+)(?:\*(?P<times>\d+))?")
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
@@ -46,7 +50,7 @@ def quoted(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """For whom rules are made.
+    """For which targets and receivers rules are made.
 
     `job` is the value of the label `job` that the exporter's targets have in Prometheus. All durations are
     multiplied by `time_scale`: 1 for people, less for tests. `runbooks` is put before `/<AlertName>.md`. Each
@@ -59,13 +63,24 @@ class Scope:
     runbooks: str = RUNBOOKS
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def series(self, name: str, *matchers: str) -> str:
-        """A selector of our own series, narrowed by matchers such as `state="dangling"`."""
-        return f"{name}{{{', '.join((f'job={quoted(self.job)}', *matchers))}}}"
+    def promql(self, text: str, *, table: str = "", level: str = "") -> str:
+        """PromQL with the job in each selector and the numbers of the thresholds.
 
-    def range(self, table: str, key: str) -> str:
-        """A duration of the thresholds, for the brackets of a range."""
-        return self.duration(self.thresholds.seconds(table, key))
+        `up{}` becomes `up{job="tmux"}`. `$seconds` is a number, or a scaled duration, of `table`, `$cpu.over`
+        of another table, `$window*3` three times the duration, `$level` the number of the level.
+        """
+        job = f"job={quoted(self.job)}"
+
+        def fill(found: re.Match[str]) -> str:
+            key = found["key"]
+            if key is None:
+                return f"{{{job}}}" if found["end"] else f"{{{job}, "
+            where = found["table"] or table, level if key == "level" else key
+            if isinstance(self.thresholds.tables.get(where[0], {}).get(where[1]), str):
+                return self.duration(self.thresholds.seconds(*where) * int(found["times"] or 1))
+            return self.number(*where)
+
+        return _PLACES.sub(fill, dedent(text).strip())
 
     def duration(self, seconds: float) -> str:
         """A duration in Prometheus' writing, scaled."""
@@ -76,26 +91,13 @@ class Scope:
         return f"{self.thresholds.number(table, key):.12g}"
 
     def record(self, name: str, expr: str, **labels: str) -> Rule:
-        """A recording rule, named level:metric:operations, that adds these labels."""
-        return {"record": name, "expr": expr} | ({"labels": labels} if labels else {})
+        """A recording rule, named level:metric:operations, that adds these labels; `expr` as for `promql`."""
+        return {"record": name, "expr": self.promql(expr)} | ({"labels": labels} if labels else {})
 
-    def alert(
-        self, name: str, table: str, expr: str, *, summary: str, description: str, level: str = ""
-    ) -> Rule:
-        """An alert with the priority of its table in the thresholds, or of its level.
-
-        `summary` is one sentence without values, `description` names the thing and its value.
-        """
-        priority = self.thresholds.text("levels", level) if level else self.thresholds.priority(table)
-        labels = {"severity": self.thresholds.text(priority, "severity"), "priority": priority}
+    def annotations(self, name: str, summary: str, description: str) -> dict[str, str]:
+        """What an alert of this name says, and its runbook."""
         return {
-            "alert": name,
-            "expr": expr,
-            "for": duration(self.thresholds.hold(table, priority), self.time_scale),
-            "labels": labels | ({"threshold": level} if level else {}) | dict(self.labels),
-            "annotations": {
-                "summary": summary,
-                "description": description,
-                "runbook_url": f"{self.runbooks}/{name}.md",
-            },
+            "summary": summary,
+            "description": description,
+            "runbook_url": f"{self.runbooks}/{name}.md",
         }

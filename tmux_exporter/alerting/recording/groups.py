@@ -30,18 +30,24 @@ def _floor(scope: Scope, kind: str) -> Rule:
 
 
 def _memory_of_limit(scope: Scope, kind: str) -> Rule:
-    memory, swap, limit = (
-        scope.series(f"tmux_{kind}_{what}_bytes") for what in ("memory", "swap_memory", "memory_limit")
-    )
     # A kernel without swap shows none, and then the sum has no series.
-    return scope.record(memory_of_limit(kind), f"(\n  {memory} + {swap}\n  or {memory}\n)\n/ ({limit} > 0)")
+    return scope.record(
+        memory_of_limit(kind),
+        f"""
+        (
+          tmux_{kind}_memory_bytes{{}} + tmux_{kind}_swap_memory_bytes{{}}
+          or tmux_{kind}_memory_bytes{{}}
+        )
+        / (tmux_{kind}_memory_limit_bytes{{}} > 0)
+        """,
+    )
 
 
 def _cpu_of_limit(scope: Scope, kind: str) -> Rule:
-    used = f"rate({scope.series(f'tmux_{kind}_cpu_seconds_total')}[{scope.range('cpu', 'over')}])"
-    limit = f"({scope.series(f'tmux_{kind}_cpu_limit_cores')} > 0)"
-    # Where no limit is told, the cores of the host are one.
+    used = f"rate(tmux_{kind}_cpu_seconds_total{{}}[$cpu.over])"
+    # Where no limit is known, the cores of the host are one.
     return scope.record(
         cpu_of_limit(kind),
-        f"{used} / {limit}\nor\n{used}\n/ on (job, instance) group_left () ({scope.series(CORES)} > 0)",
+        f"{used} / (tmux_{kind}_cpu_limit_cores{{}} > 0)\nor\n"
+        f"{used}\n/ on (job, instance) group_left () ({CORES}{{}} > 0)",
     )

@@ -1,4 +1,4 @@
-"""What is used of the host, as parts of what it has."""
+"""Recording rules of the host: what is used, as a part of what it has."""
 
 from tmux_exporter.alerting.base.growth import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
@@ -13,48 +13,34 @@ NETWORK_USED = "device:tmux_host_network_used:ratio_rate5m"
 LIMIT_USED = "instance:tmux_host_limit_used:ratio"
 
 _LIMITED = ("pids", "ptys", "inotify_instances")
-_REST = 'mode=~"idle|iowait|steal"'
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
-    return (
-        *_cpu(scope),
-        *_memory(scope),
-        *_disks(scope),
-        _network(scope),
-        *(_limit(scope, each) for each in _LIMITED),
+    every, rest = (
+        f"sum by (job, instance) (rate(tmux_host_cpu_seconds_total{{{modes}}}[$host_cpu.over]))"
+        for modes in ("", 'mode=~"idle|iowait|steal"')
     )
-
-
-def _cpu(scope: Scope) -> tuple[Rule, ...]:
-    over = scope.range("host_cpu", "over")
-    every = f"sum by (job, instance) (rate({scope.series('tmux_host_cpu_seconds_total')}[{over}]))"
-    rest = f"sum by (job, instance) (rate({scope.series('tmux_host_cpu_seconds_total', _REST)}[{over}]))"
     return (
         # All modes of one core make one second a second.
         scope.record(CORES, f"round({every})"),
         scope.record(CPU_USED, f"1 - {rest}\n/ {every}"),
-    )
-
-
-def _memory(scope: Scope) -> tuple[Rule, ...]:
-    size, left = scope.series("tmux_host_memory_bytes"), scope.series("tmux_host_memory_available_bytes")
-    falls = f"deriv({left}[{scope.range('host_memory_runs_out', 'over')}])"
-    return (
-        scope.record(MEMORY_USED, f"1 - {left} / {size}"),
+        scope.record(MEMORY_USED, "1 - tmux_host_memory_available_bytes{} / tmux_host_memory_bytes{}"),
         # Only where it falls: there is no time at which memory that grows is used up.
-        scope.record(MEMORY_LEFT, f"{left}\n/ -({falls} < 0)"),
+        scope.record(
+            MEMORY_LEFT,
+            """
+            tmux_host_memory_available_bytes{}
+            / -(deriv(tmux_host_memory_available_bytes{}[$host_memory_runs_out.over]) < 0)
+            """,
+        ),
         record_floor(scope, MEMORY_USED, "instance"),
-    )
-
-
-def _disks(scope: Scope) -> tuple[Rule, ...]:
-    busy = scope.series("tmux_host_disk_io_seconds_total")
-    avail, size = (scope.series(f"tmux_host_filesystem_{what}_bytes") for what in ("avail", "size"))
-    return (
-        scope.record(DISK_BUSY, f"rate({busy}[{scope.range('host_disk_busy', 'over')}])"),
-        scope.record(FILESYSTEM_USED, f"1 - {avail} / {size}"),
+        scope.record(DISK_BUSY, "rate(tmux_host_disk_io_seconds_total{}[$host_disk_busy.over])"),
+        scope.record(
+            FILESYSTEM_USED, "1 - tmux_host_filesystem_avail_bytes{} / tmux_host_filesystem_size_bytes{}"
+        ),
+        _network(scope),
+        *(_limit(scope, each) for each in _LIMITED),
     )
 
 
@@ -63,20 +49,18 @@ def _network(scope: Scope) -> Rule:
 
     Where the driver knows no speed (virtual devices, Wi-Fi) the one of the thresholds is assumed.
     """
-    over = scope.range("host_network_busy", "over")
     receive, transmit = (
-        f"rate({scope.series(f'tmux_host_network_{way}_bytes_total')}[{over}])"
+        f"rate(tmux_host_network_{way}_bytes_total{{}}[$host_network_busy.over])"
         for way in ("receive", "transmit")
     )
-    speed = f"{scope.series('tmux_host_network_speed_bytes')} > 0"
-    assumed = scope.number("host_network_busy", "assumed_bytes_per_second")
     return scope.record(
         NETWORK_USED,
-        f"(\n  {receive}\n  > {transmit}\n  or {transmit}\n)\n"
-        f"/ (\n  {speed}\n  or 0 * {transmit} + {assumed}\n)",
+        f"(\n  {receive}\n  > {transmit}\n  or {transmit}\n)\n/ (\n"
+        "  tmux_host_network_speed_bytes{} > 0\n"
+        f"  or 0 * {transmit} + $host_network_busy.assumed_bytes_per_second\n)",
     )
 
 
 def _limit(scope: Scope, resource: str) -> Rule:
-    used, limit = (scope.series(f"tmux_host_{resource}{what}") for what in ("", "_limit"))
-    return scope.record(LIMIT_USED, f"{used} / ({limit} > 0)", resource=resource)
+    expr = f"tmux_host_{resource}{{}} / (tmux_host_{resource}_limit{{}} > 0)"
+    return scope.record(LIMIT_USED, expr, resource=resource)

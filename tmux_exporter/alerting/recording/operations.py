@@ -15,8 +15,7 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
 
     def rate(name: str, by: str = _BY) -> str:
-        over = scope.range("operations", "over")
-        return f"sum by ({by}) (rate({scope.series(name)}[{over}]))"
+        return f"sum by ({by}) (rate({name}{{}}[$operations.over]))"
 
     count = rate(f"{_DURATION}_count")
     # Without any operation there is no ratio, no mean and no quantile: 0 / 0 is left out.

@@ -1,4 +1,4 @@
-"""tmux servers: how quickly they answer, how near they are to their limits, what is left behind of them."""
+"""Recording rules of tmux servers: time to answer, use of limits, leaks."""
 
 from tmux_exporter.alerting.base.growth import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
@@ -14,21 +14,20 @@ _BY = "job, instance, server"
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
-    fds, limit = (scope.series(f"tmux_server_{what}_fds") for what in ("open", "max"))
     spent, asked = (
-        f"sum by ({_BY}) (rate({scope.series(name)}[{scope.range('server_slow', 'over')}]))"
-        for name in ("tmux_server_query_duration_seconds_sum", "tmux_server_query_duration_seconds_count")
+        f"sum by ({_BY}) (rate(tmux_server_query_duration_seconds_{what}{{}}[$server_slow.over]))"
+        for what in ("sum", "count")
     )
     failed, ran = (
-        f"sum by ({_BY}) (rate({scope.series(name)}[{scope.range('command_errors', 'over')}]))"
-        for name in ("tmux_command_errors_total", "tmux_command_duration_seconds_count")
+        f"sum by ({_BY}) (rate(tmux_command_{what}{{}}[$command_errors.over]))"
+        for what in ("errors_total", "duration_seconds_count")
     )
     return (
-        scope.record(FDS_OF_LIMIT, f"{fds} / ({limit} > 0)"),
+        scope.record(FDS_OF_LIMIT, "tmux_server_open_fds{} / (tmux_server_max_fds{} > 0)"),
         scope.record(QUERY_MEAN, f"{spent}\n/ ({asked} > 0)"),
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
-        scope.record(LEAKED_PROCESSES, f"sum by ({_BY}) ({scope.series('tmux_leaked_processes')})"),
-        scope.record(LEAKED_MEMORY, f"sum by ({_BY}) ({scope.series('tmux_leaked_memory_bytes')})"),
+        scope.record(LEAKED_PROCESSES, f"sum by ({_BY}) (tmux_leaked_processes{{}})"),
+        scope.record(LEAKED_MEMORY, f"sum by ({_BY}) (tmux_leaked_memory_bytes{{}})"),
         record_floor(scope, LEAKED_PROCESSES, "server"),
         record_floor(scope, "tmux_server_history_bytes", "server"),
     )

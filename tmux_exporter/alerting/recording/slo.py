@@ -18,12 +18,11 @@ from collections.abc import Callable
 from tmux_exporter.alerting.base.scope import Rule, Scope, duration
 
 NAMES = ("availability", "errors", "latency", "throughput", "recovery", "exporter", "samples")
-RARE = ("errors", "latency", "throughput", "recovery")
-"""Those whose events are so rare at times that one bad one is a large part."""
-
 OBJECTIVE = "job:tmux_slo_objective:ratio"
 EVENTS = "instance:tmux_slo_events:rate5m"
 BAD = "instance:tmux_slo_bad_events:rate5m"
+RARE = f'{EVENTS}{{slo=~"errors|latency|throughput|recovery"}}'
+"""The events of the service levels that at times have so few that one bad one is a large part."""
 EVENTS_OF_BUDGET = "instance:tmux_slo_events:rate30d"
 BUDGET_LEFT = "instance:tmux_slo_budget_left:ratio"
 
@@ -54,7 +53,7 @@ def rules_of_days(scope: Scope) -> tuple[Rule, ...]:
     """What looks back for days, and so must not be computed every few seconds."""
     return (
         *_ratios(scope, lambda seconds: seconds >= _DAY),
-        _events_of_budget(scope),
+        scope.record(EVENTS_OF_BUDGET, f"avg_over_time({RARE}[$slo.budget])"),
         _budget_left(scope),
     )
 
@@ -67,106 +66,86 @@ def _ratios(scope: Scope, wanted: Callable[[float], bool]) -> tuple[Rule, ...]:
 
 
 def _objective(scope: Scope, name: str) -> Rule:
-    objective = scope.number(f"slo_{name}", "objective")
-    return scope.record(OBJECTIVE, f"vector({objective})", job=scope.job, slo=name)
+    return scope.record(OBJECTIVE, f"vector($slo_{name}.objective)", job=scope.job, slo=name)
 
 
 def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
     """All events and the bad ones of one service level, each per second."""
     every, bad = {
         "availability": _agents,
-        "errors": _failed,
-        "latency": _slow,
+        "errors": lambda: (
+            _rate("tmux_operation_duration_seconds_count"),
+            _rate("tmux_operation_errors_total"),
+        ),
+        "latency": lambda: _longer("tmux_operation_duration_seconds", "$slo_latency.seconds"),
         "throughput": _piled_up,
-        "recovery": _came_back_late,
+        "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds"),
         "exporter": _scrapes,
         "samples": _samples,
-    }[name](scope)
+    }[name]()
     return scope.record(EVENTS, every, slo=name), scope.record(BAD, bad, slo=name)
 
 
-def _agents(scope: Scope) -> tuple[str, str]:
-    up, server = scope.series("tmux_agent_up"), scope.series("tmux_up")
+def _agents() -> tuple[str, str]:
     on = "on (job, instance, server)"
-    hangs = f"(\n      {server} == 0 and {scope.series('tmux_server_start_time_seconds')}\n    )"
-    lately = f"last_over_time({up}[{scope.range('slo_availability', 'remember')}])"
-    every = scope.series(EVENTS, 'slo="availability"')
-    good = f"count by ({_BY}) (\n  {up} == 1 and {on} {server} == 1\n)"
+    every = f'{EVENTS}{{slo="availability"}}'
+    good = f"count by ({_BY}) (\n  tmux_agent_up{{}} == 1 and {on} tmux_up{{}} == 1\n)"
     return (
-        f"count by ({_BY}) (\n  {up}\n  or (\n    {lately}\n    and {on} {hangs}\n  )\n)",
+        f"""
+        count by ({_BY}) (
+          tmux_agent_up{{}}
+          or (
+            last_over_time(tmux_agent_up{{}}[$slo_availability.remember])
+            and {on} (
+              tmux_up{{}} == 0 and tmux_server_start_time_seconds{{}}
+            )
+          )
+        )
+        """,
         # Where none is well, all are bad.
         f"{every}\n- ignoring (slo) {good}\nor ignoring (slo) {every}",
     )
 
 
-def _failed(scope: Scope) -> tuple[str, str]:
-    return (
-        _rate(scope, "tmux_operation_duration_seconds_count"),
-        _rate(scope, "tmux_operation_errors_total"),
-    )
-
-
-def _slow(scope: Scope) -> tuple[str, str]:
-    return _longer(scope, "tmux_operation_duration_seconds", scope.number("slo_latency", "seconds"))
-
-
-def _piled_up(scope: Scope) -> tuple[str, str]:
-    over = scope.range("slo", "over")
-    waiting = scope.series("tmux_operations_in_flight")
-    demand = (
-        f"sum by ({_BY}) (avg_over_time({waiting}[{over}])) > bool {scope.number('throughput', 'in_flight')}"
-    )
-    # The rate of a counter that is not there for the whole window is too low.
-    known = f"and sum by ({_BY}) ({waiting})\n  and sum by ({_BY}) ({waiting} offset {over})"
-    done = f"60 * {_rate(scope, 'tmux_operation_duration_seconds_count')}"
+def _piled_up() -> tuple[str, str]:
+    waiting = "tmux_operations_in_flight{}"
+    demand = f"sum by ({_BY}) (avg_over_time({waiting}[$slo.over])) > bool $throughput.in_flight"
+    # The rate of a counter that does not exist for the whole window is too low.
+    known = f"and sum by ({_BY}) ({waiting})\n  and sum by ({_BY}) ({waiting} offset $slo.over)"
+    done = f"60 * {_rate('tmux_operation_duration_seconds_count')}"
     # In minutes, as what is promised is: 30 of them weigh as much as 30 operations.
     every = f"(\n  {demand}\n  {known}\n) / 60"
-    return every, f"{every}\n* ({done} < bool {scope.number('throughput', 'per_minute')})"
+    return every, f"{every}\n* ({done} < bool $throughput.per_minute)"
 
 
-def _came_back_late(scope: Scope) -> tuple[str, str]:
-    return _longer(scope, "tmux_agent_recovery_seconds", scope.number("agent_recovery", "seconds"))
-
-
-def _longer(scope: Scope, histogram: str, seconds: str) -> tuple[str, str]:
+def _longer(histogram: str, seconds: str) -> tuple[str, str]:
     """All that a histogram has counted, and what took longer than one of its bounds."""
-    every = _rate(scope, f"{histogram}_count")
+    every = _rate(f"{histogram}_count")
     # Prometheus 3 may write the bound 2.0 where 2 was scraped, and the other way round.
     bound = f'le=~"{seconds}(\\\\.0)?"'
-    return every, f"{every}\n- {_rate(scope, f'{histogram}_bucket', bound)}"
+    return every, f"{every}\n- {_rate(f'{histogram}_bucket', bound)}"
 
 
-def _scrapes(scope: Scope) -> tuple[str, str]:
-    up = scope.series("up")
-    return f"count by ({_BY}) ({up})", f"count by ({_BY}) ({up}) - sum by ({_BY}) ({up})"
+def _scrapes() -> tuple[str, str]:
+    return f"count by ({_BY}) (up{{}})", f"count by ({_BY}) (up{{}}) - sum by ({_BY}) (up{{}})"
 
 
-def _samples(scope: Scope) -> tuple[str, str]:
+def _samples() -> tuple[str, str]:
     name = "tmux_exporter_samples_total"
-    return _rate(scope, name), _rate(scope, name, 'result!="complete"')
+    return _rate(name), _rate(name, 'result!="complete"')
 
 
-def _rate(scope: Scope, name: str, *matchers: str) -> str:
-    over = scope.range("slo", "over")
-    return f"sum by ({_BY}) (rate({scope.series(name, *matchers)}[{over}]))"
+def _rate(name: str, matcher: str = "") -> str:
+    return f"sum by ({_BY}) (rate({name}{{{matcher}}}[$slo.over]))"
 
 
 def _ratio(scope: Scope, table: str, key: str) -> Rule:
-    window = scope.range(table, key)
-    bad, every = (f"sum_over_time({scope.series(name)}[{window}])" for name in (BAD, EVENTS))
+    bad, every = (f"sum_over_time({name}{{}}[${table}.{key}])" for name in (BAD, EVENTS))
     # Each second weighs as much as happened in it. Without any event there is no ratio.
     return scope.record(errors(scope, table, key), f"{bad}\n/ ({every} > 0)")
 
 
-def rare(scope: Scope) -> str:
-    """The events of the service levels that may have few."""
-    return scope.series(EVENTS, f'slo=~"{"|".join(RARE)}"')
-
-
-def _events_of_budget(scope: Scope) -> Rule:
-    return scope.record(EVENTS_OF_BUDGET, f"avg_over_time({rare(scope)}[{scope.range('slo', 'budget')}])")
-
-
 def _budget_left(scope: Scope) -> Rule:
-    spent, promised = scope.series(errors(scope, "slo", "budget")), scope.series(OBJECTIVE)
-    return scope.record(BUDGET_LEFT, f"1 - {spent}\n/ on (job, slo) group_left () (1 - {promised})")
+    spent = errors(scope, "slo", "budget")
+    expr = f"1 - {spent}{{}}\n/ on (job, slo) group_left () (1 - {OBJECTIVE}{{}})"
+    return scope.record(BUDGET_LEFT, expr)

@@ -1,0 +1,45 @@
+"""How an alert is declared: one row, from which its rules are made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tmux_exporter.alerting.base.scope import Rule, Scope, duration
+
+Text = str | Callable[[Scope], str]
+"""A text, or how one is made where it needs the numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert, with the priority of its table in the thresholds or, at each of its `levels`, of the level.
+
+    `expr` is PromQL as `Scope.promql` takes it, with keys of `table`; `$level` is the number of the level.
+    `summary` is one sentence without values, `description` names the thing and its value.
+    """
+
+    name: str
+    table: str
+    expr: Text
+    summary: str
+    description: Text
+    levels: tuple[str, ...] = ("",)
+
+    def rules(self, scope: Scope) -> tuple[Rule, ...]:
+        """One rule for each level."""
+        return tuple(self._rule(scope, level) for level in self.levels)
+
+    def _rule(self, scope: Scope, level: str) -> Rule:
+        numbers = scope.thresholds
+        priority = numbers.text("levels", level) if level else numbers.priority(self.table)
+        labels = {"severity": numbers.text(priority, "severity"), "priority": priority}
+        return {
+            "alert": self.name,
+            "expr": scope.promql(_made(self.expr, scope), table=self.table, level=level),
+            "for": duration(numbers.hold(self.table, priority), scope.time_scale),
+            "labels": labels | ({"threshold": level} if level else {}) | dict(scope.labels),
+            "annotations": scope.annotations(self.name, self.summary, _made(self.description, scope)),
+        }
+
+
+def _made(text: Text, scope: Scope) -> str:
+    return text if isinstance(text, str) else text(scope)
