@@ -130,6 +130,10 @@ def test_who_ignores_the_hangup_of_kill_pane_is_leaked_below_its_server(scene: S
     assert seen(scene, root) == seen(scene, child) == leaked
 
 
+def running_sleeps(scene: Scene) -> set[tuple[str, ...]]:
+    return {each.argv or () for each in scene.read().processes.values() if each.comm == "sleep"}
+
+
 def test_a_server_inside_a_pane_and_all_of_its_own_are_not_the_panes(scene: Scene) -> None:
     outer = scene.start()
     inner_sleep = "sh -c 'echo $$ >'$B'/inner.pid; exec sleep 300'"
@@ -143,6 +147,8 @@ def test_a_server_inside_a_pane_and_all_of_its_own_are_not_the_panes(scene: Scen
     )
     inner_child, orphan = scene.pid("inner.pid"), scene.pid("orphan.pid")
     wait_for((scene.base / "done").exists, "the inner server has all it was told")
+    # Its jobs are shells until they have become what they run.
+    wait_for(lambda: {("sleep", "301"), ("sleep", "303")} <= running_sleeps(scene), "its jobs run")
     scene.look()
     assert seen(scene, scene.root(pane)) == (OwnerKind.PANE, Evidence.TREE, key(outer, pane))
     (inner,) = [view.process for view in scene.view.servers if view.socket == f"{scene.base}/inner"]

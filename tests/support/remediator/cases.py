@@ -137,6 +137,8 @@ SLOW_PLAY = Play("slow", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Targe
 STARVED_PLAY = Play("starved", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Target.DEAF, grace=SLOW)
 """While it is waited for, the remediator is left without a descriptor to open."""
 
+HUNG_PLAY = Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN,),
+    frozenset({WARNED, (Action.WARN, FAILED)}), target=Target.HUNG)  # fmt: skip
 _AFTER_SLOW = (
     SLOW_PLAY,
     Play("stop-vanished", AGENT, ENFORCE, STOP, came(stop=VANISHED), meanwhile=Meanwhile.ENDS),
@@ -144,8 +146,7 @@ _AFTER_SLOW = (
         meanwhile=Meanwhile.ENDS),
     Play("stop-refused", TargetKind.SCHEDULER, ENFORCE, STOP, came(stop=REFUSED),
         refusals=frozenset({Refusal.CHANGED}), meanwhile=Meanwhile.RETURNS),
-    Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN,), frozenset({WARNED, (Action.WARN, FAILED)}),
-        target=Target.HUNG),
+    HUNG_PLAY,
     Play("crowd", TargetKind.PANE, ENFORCE, (Action.WARN,), frozenset({WARNED, (Action.WARN, REFUSED)}),
         target=Target.CROWD),
     STARVED_PLAY,
