@@ -1,0 +1,97 @@
+"""What policies match now: `check-config`, `explain`."""
+
+import os
+from collections.abc import Callable
+
+import click
+
+from tmux_exporter.cli.exit import LOOKING, progress, show
+from tmux_exporter.cli.remediator_options import JSON, POLICY, SERVER, SERVERS, TARGETS, looking
+from tmux_exporter.config import Config
+
+
+@click.command("check-config", short_help="Say everything that is wrong with policies.")
+@click.argument("path", metavar="FILE|FOLDER", type=click.Path())
+@click.option("--against-live", is_flag=True, help="Look three times, and show what each matches now.")
+@SERVERS
+@looking
+@JSON
+def check_config(
+    path: str,
+    *,
+    against_live: bool,
+    servers: tuple[str, ...],
+    load_config: Callable[[], Config],
+    as_json: bool,
+) -> None:
+    """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
+
+    What can be read and has no effect, such as a step that is not built yet, is a warning of the same form:
+    the exit code stays 0.
+
+    With --against-live also what each policy matches now, whatever its waits, and what speaks against
+    touching it; leaked processes with the hash of their command line, which a policy has to name.
+
+    \b
+    Example:
+      tmux-remediator check-config policies.yml
+      tmux-remediator check-config policies.yml --against-live
+    """
+    from tmux_exporter.commands.views.matches import matches_view
+    from tmux_exporter.commands.views.policy import PolicyView
+    from tmux_exporter.remediator.service import decide_now, read_policies
+
+    policies = read_policies(path, os.getuid(), servers)
+    for remark in policies.remarks:
+        click.echo(f"warning: {remark}", err=True)
+    if against_live:
+        config = load_config()
+        with progress(LOOKING):
+            found = decide_now(config, os.environ, policies)
+        view = matches_view(policies, *found)
+        show(view.as_json() if as_json else view.as_table())
+        return
+    checked = PolicyView(policies=policies)
+    show(checked.as_json() if as_json else checked.as_table())
+
+
+@click.command(short_help="Say of one thing which policies are for it, and why it would be left alone.")
+@click.argument("target", metavar=TARGETS)
+@POLICY
+@SERVER
+@looking
+@JSON
+def explain(
+    target: str,
+    *,
+    policy_path: str | None,
+    server: str,
+    load_config: Callable[[], Config],
+    as_json: bool,
+) -> int:
+    """Look three times and say what each policy makes of one thing, its waits left out: exit code 1 if none
+    has to do with it. Nothing is signalled.
+
+    A process is a scheduler's shell or sleep, an agent's first process, or a leaked one; of all others no
+    policy can be. What processes belong to says tmux-exporter explain.
+
+    \b
+    Example:
+      tmux-remediator explain 4711
+      tmux-remediator explain agent:Claude-Frontend --policy policies.yml
+    """
+    from tmux_exporter.commands.views.hold import meant
+    from tmux_exporter.commands.views.matches import matches_view
+    from tmux_exporter.remediator.service import decide_now, read_policies
+
+    about = meant(target, server, 0.0)
+    config, policies = load_config(), read_policies(policy_path, os.getuid())
+    with progress(LOOKING):
+        found = decide_now(config, os.environ, policies)
+    view = matches_view(policies, *found, about=about)
+    if as_json or view.rows:
+        show(view.as_json() if as_json else view.as_table())
+    else:
+        kinds = ", ".join(dict.fromkeys(each.match.kind.value for each in policies.policies))
+        show(f"no policy has to do with it: they are for {kinds}, and it is none, or not there now")
+    return 0 if view.rows else 1
