@@ -194,7 +194,7 @@ logging.basicConfig(stream=sys.stdout, format="%(message)s")
 watch = CommandWatch(read_client, uid=0, clock=SystemClock())
 watch.configure(wanted=True, most_per_second=10)
 for _ in range(3):
-    print(watch.harvest().listening)
+    print(watch.take_ended().listening)
 """
 
 
