@@ -1,6 +1,5 @@
 """Counters and figures of real processes in real panes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,12 @@ from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.facts.process import Process
 from tmux_exporter.facts.report import Usage
 from tmux_exporter.facts.tmux import PaneKey
-from tmux_exporter.sources.tmux import socket_files
 
 BURN = (
     "mkfifo $B/go\nread line <$B/go\n"
     "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; echo 1 >$B/burnt; read line <$B/go) &\n"
 )
 """Waits for a word, then starts a child that counts to 200,000 and waits again."""
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 def members(scene: Scene, pane: PaneKey) -> list[Process]:

@@ -1,21 +1,19 @@
 """Decoys of agents: none is ever called one, and each guard is what tells its decoys apart."""
 
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
+from tests.support.scenes.own_sockets import own_sockets
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
 from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
-from tmux_exporter.sources.tmux import socket_files
 
 _PROGRAMS = (
     *(f"bin/{name}" for name in ("claude", "codex", "opencode", "goose", "claude-code-router", "my-codex")),
@@ -78,22 +76,10 @@ class AgentZoo:
 
 @pytest.fixture(scope="module")
 def zoo() -> Iterator[AgentZoo]:
-    base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMUX_TMPDIR", str(base))
-        patch.delenv("TMUX", raising=False)
-        patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-        sockets = base / f"tmux-{os.getuid()}"
-        sockets.mkdir(mode=0o700)
-        scene = Scene(base, sockets)
-        try:
-            made = AgentZoo(scene)
-            made.start()
-            yield made
-        finally:
-            scene.close()
-            shutil.rmtree(base, ignore_errors=True)
+    with own_sockets() as (sockets, _), closing(Scene(sockets.parent, sockets)) as scene:
+        made = AgentZoo(scene)
+        made.start()
+        yield made
 
 
 def test_no_decoy_is_ever_called_an_agent(zoo: AgentZoo) -> None:

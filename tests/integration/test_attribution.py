@@ -3,10 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.processes.started import is_gone
 from tests.support.scenes.scene import Scene, key
@@ -14,19 +11,9 @@ from tests.support.wait import wait_for
 from tmux_exporter.facts.owner import Evidence, OwnerKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
-from tmux_exporter.sources.tmux import socket_files
 
 SCHEDULE = 'nohup bash -c "sleep 300 && tmux send-keys -t main:9 hello" >/dev/null 2>&1 &\n'
 """What Tmux-Orchestrator's script does: it returns at once, and its child is an orphan."""
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 def seen(scene: Scene, pid: int) -> tuple[OwnerKind, Evidence, PaneKey | None]:

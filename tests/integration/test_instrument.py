@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.wire.operation_line import FAILURES
-
-
-@pytest.fixture
-def listener(tmp_path: Path) -> Iterator[OpListener]:
-    made = OpListener(tmp_path)
-    yield made
-    made.stop()
 
 
 def test_a_context_counts_what_happened_in_it(listener: OpListener) -> None:

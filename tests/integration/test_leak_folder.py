@@ -1,15 +1,11 @@
 """A real leaked process of a pane that nobody saw: its working folder names the session, and never more."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.scenes.scene import Scene
 from tests.support.scenes.scene_watch import SceneWatch
 from tests.support.wait import wait_for
-from tmux_exporter.sources.tmux import socket_files
 
 SPAWN = """(
 cd "{folder}"
@@ -20,15 +16,6 @@ unset TMUX TMUX_PANE
 quiet setsid -f sh -c 'echo $$ >"$0"; exec sleep 3000' {base}/by_hand.pid
 )"""
 """One names a pane of a session that had ended before the first look, the other one names none."""
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 def test_the_folder_of_a_session_that_has_ended_names_it(scene: Scene) -> None:

@@ -6,7 +6,6 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -18,13 +17,6 @@ from tests.support.wait import wait_for
 from tmux_exporter.reporters.op_arguments import WrongUseError, parse
 
 OP = [sys.executable, "-m", "tmux_exporter", "op", "recovery"]
-
-
-@pytest.fixture
-def listener(tmp_path: Path) -> Iterator[OpListener]:
-    made = OpListener(tmp_path)
-    yield made
-    made.stop()
 
 
 def run(

@@ -22,13 +22,6 @@ from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS
 
 
 @pytest.fixture
-def listener(tmp_path: Path) -> Iterator[OpListener]:
-    made = OpListener(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def sender(listener: OpListener) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.connect(str(listener.path))

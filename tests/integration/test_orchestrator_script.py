@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from tests.support.tmux.fake import make_tmux
 from tests.support.wait import wait_for
 from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState
-from tmux_exporter.sources.tmux import socket_files
 
 MANY = 30.0
 
@@ -50,15 +49,6 @@ esac
 SEND_KEYS = "read forever <{programs}/tmux.fifo"
 
 Schedule = Callable[..., int]
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 @pytest.fixture

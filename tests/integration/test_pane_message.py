@@ -3,14 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.remediator.remediation import FLEET, Fleet, counted, running_fleet
+from tests.support.remediator.remediation import FLEET, Fleet, counted
 from tests.support.tmux.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import CannotSeeError
@@ -41,12 +40,6 @@ HOSTILE = (
     "##(touch $B/ran)", "##{E:@run}", "x; kill-server", "x\\;", "%H %M", "-t", "%0", "*",
 )  # fmt: skip
 """Names of sessions; tmux takes `##` for a `#`, and a last `\\;` for a `;`."""
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
 
 
 def typed_into(fleet: Fleet, session: str) -> Path:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
-from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, counted, running_fleet, stops
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, counted, stops
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import UsageError
@@ -40,12 +40,6 @@ from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.state_file import boot_id
 
 P = ORPHANED_SCHEDULERS
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
 
 
 def mode(remediator: Remediator) -> Mode:

@@ -30,12 +30,6 @@ from tmux_exporter.remediator.record.replay import differences
 P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.3), warmup=0.0)
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
-
-
 @pytest.fixture
 def fleet(shared: Fleet) -> Iterator[Fleet]:
     """The servers of this module; what a test starts in them ends with it."""

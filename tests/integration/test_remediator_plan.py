@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from subprocess import PIPE
@@ -16,8 +15,8 @@ import pytest
 
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
-from tests.support.remediator.policies import HEAD, write
-from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fleet
+from tests.support.remediator.policies import asking, write
+from tests.support.remediator.remediation import FLEET, Fleet, alive
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import REMEDIATOR_PLAN
@@ -34,27 +33,7 @@ from tmux_exporter.remediator.record.plan import digest
 from tmux_exporter.remediator.record.replay import differences
 from tmux_exporter.sampling.state_file import boot_id
 
-ASKING = (
-    HEAD
-    + """\
-defaults: {mode: recommend, warmup: 0s}
-policies:
-  - name: orphans
-    match: {kind: scheduler, state: [dangling]}
-    for: 5m
-    actions:
-      - {do: warn}
-      - {do: stop, after: 5m, method: scheduler_pair, approvals: {required: 1}}
-      - {do: kill, after: 3s}
-    verify: {gone_within: 5s}
-"""
-)
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
+ASKING = asking("orphans", "dangling")
 
 
 @pytest.fixture

@@ -39,12 +39,6 @@ NAMES = [step.name for step in STEPS]
 FIRST_SIGNAL, LAST_SIGNAL = NAMES.index("stop"), NAMES.index("end_last")
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
-
-
 @pytest.fixture
 def fleet(shared: Fleet) -> Iterator[Fleet]:
     yield shared

@@ -2,8 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +11,6 @@ from tests.support.wait import wait_for
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
-from tmux_exporter.sources.tmux import socket_files
 
 # What the schedulers of Tmux-Orchestrator run, with a delay that no test waits for.
 CHECK_IN = """
@@ -22,15 +19,6 @@ nohup bash -c "sleep $SECONDS_TO_WAIT && tmux send-keys -t $TARGET 'Time for che
 python3 claude_control.py status detailed' && sleep 1 && tmux send-keys -t $TARGET Enter" >/dev/null 2>&1 &
 echo $! >$B/check-in.pid
 """
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 def schedulers(scene: Scene) -> dict[int, Scheduler]:

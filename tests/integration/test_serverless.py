@@ -3,41 +3,20 @@
 import logging
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from tests.support.processes.started import end_process, is_gone
-from tests.support.remediator.policies import HEAD, write
-from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive, running_fleet
+from tests.support.remediator.policies import asking, write
+from tests.support.remediator.remediation import FLEET, OTHER, Fleet, alive
 from tests.support.wait import wait_for
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator import service
 from tmux_exporter.remediator.policies.policy import PolicySet
 from tmux_exporter.remediator.record.plan import digest
 
-ASKING = (
-    HEAD
-    + """\
-defaults: {mode: recommend, warmup: 0s}
-policies:
-  - name: serverless
-    match: {kind: scheduler, state: [serverless]}
-    for: 5m
-    actions:
-      - {do: warn}
-      - {do: stop, after: 5m, method: scheduler_pair, approvals: {required: 1}}
-      - {do: kill, after: 3s}
-    verify: {gone_within: 5s}
-"""
-)
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet() as made:
-        yield made
+ASKING = asking("serverless", "serverless")
 
 
 @pytest.fixture

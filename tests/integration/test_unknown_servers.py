@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,9 @@ from tests.support.tmux import hostile
 from tests.support.wait import wait_for
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.sources.tmux import socket_files
 
 MANY = 30.0
 LOOKS = 4
-
-
-@pytest.fixture
-def scene(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    base = socket_dir.parent
-    monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-    made = Scene(base, socket_dir)
-    yield made
-    made.close()
 
 
 def schedule(scene: Scene, sockets: Path) -> int:

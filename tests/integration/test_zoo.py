@@ -1,39 +1,25 @@
 """The decoy zoo: nothing of it is ever called leaked, and each guard is what spares its decoys."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
+from tests.support.scenes.own_sockets import own_sockets
 from tests.support.scenes.scene import Scene
 from tests.support.zoo.decoys import DECOYS, LEFT
 from tests.support.zoo.guards import GUARDS
 from tests.support.zoo.zoo import Zoo
-from tmux_exporter.sources.tmux import socket_files
 
 AT_LEAST = 60
 
 
 @pytest.fixture(scope="module")
 def zoo() -> Iterator[Zoo]:
-    base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMUX_TMPDIR", str(base))
-        patch.delenv("TMUX", raising=False)
-        patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
-        sockets = base / f"tmux-{os.getuid()}"
-        sockets.mkdir(mode=0o700)
-        made = Zoo(Scene(base, sockets), sockets)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.close()
-            shutil.rmtree(base, ignore_errors=True)
+    with own_sockets() as (sockets, _), closing(Zoo(Scene(sockets.parent, sockets), sockets)) as made:
+        made.start()
+        yield made
 
 
 def test_no_decoy_is_ever_called_leaked(zoo: Zoo) -> None:

@@ -112,24 +112,12 @@ class World:
     def processes(self) -> Iterator[Process]:
         yield tmux_server(self.server, cpu_ticks=self.ticks[self.server])
         for each in self.panes:
-            yield process(
-                each.shell,
-                self.server,
-                argv=("-bash",),
-                exe="/bin/bash",
-                tty=5,
-                foreground_pgid=each.agent,
-                cpu_ticks=self.ticks[each.shell],
-            )
-            yield process(
-                each.agent,
-                each.shell,
-                argv=("claude",),
-                exe="/bin/claude",
-                tty=5,
-                foreground_pgid=each.agent,
-                cpu_ticks=self.ticks[each.agent],
-            )
+            shell = (each.shell, self.server, "-bash", "/bin/bash")
+            for pid, parent, name, exe in (shell, (each.agent, each.shell, "claude", "/bin/claude")):
+                ticks = self.ticks[pid]
+                yield process(
+                    pid, parent, argv=(name,), exe=exe, tty=5, foreground_pgid=each.agent, cpu_ticks=ticks
+                )
 
     def view(self, at: float) -> ServerView:
         """What tmux says of it; a window has the name that somebody chose for it."""

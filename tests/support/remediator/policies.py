@@ -44,3 +44,10 @@ def problems(folder: Path, text: str) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         load(str(path), os.getuid())
     return tuple(line.removeprefix(f"{path}:") for line in caught.value.problems)
+
+
+def asking(name: str, state: str) -> str:
+    """A file with one policy that recommends, and whose stop a person has to approve."""
+    text = ORPHANS.replace("orphans", name).replace("[dangling]", f"[{state}]")
+    asks = text.replace("method: scheduler_pair}", "method: scheduler_pair, approvals: {required: 1}}")
+    return f"{HEAD}defaults: {{mode: recommend, warmup: 0s}}\n{asks}"

@@ -7,17 +7,15 @@ the real one: a witness for keys that nobody should have sent, beside the panes 
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from tests.support.clock import ShiftedClock
 from tests.support.processes.started import end_process, is_gone
+from tests.support.scenes.own_sockets import own_sockets
 from tests.support.scenes.scene import Scene
 from tests.support.tmux.fake import make_tmux
 from tests.support.wait import wait_for
@@ -34,7 +32,6 @@ from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 from tmux_exporter.remediator.record.audit import Audit
 from tmux_exporter.sources.processes.full_reader import ProcReader
-from tmux_exporter.sources.tmux import socket_files
 
 INTERVAL = 5.0
 QUERY_TIMEOUT = 1.0
@@ -266,28 +263,16 @@ class Fleet:
 @contextmanager
 def running_fleet() -> Iterator[Fleet]:
     """A fleet in folders of its own, for as many tests as leave its servers alone."""
-    base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMUX_TMPDIR", str(base))
-        patch.delenv("TMUX", raising=False)
-        patch.delenv("TMUX_PANE", raising=False)
-        patch.setattr(socket_files, "DEFAULT_BASE", str(base / "none"))
+    with own_sockets() as (sockets, patch):
+        base, home = sockets.parent, sockets.parent / "home"
         patch.setattr(ProcReader, "read", _only_of(base))
         # The machine that runs the tests may be busy; a test of these two bounds sets them itself.
         patch.setattr(terminate, "LOOK_AGE", 10.0)
         patch.setattr(terminate, "EVIDENCE_AGE", 60.0)
         patch.setattr(live_view, "LOOK_TIMEOUT", QUERY_TIMEOUT)
-        sockets, home = base / f"tmux-{os.getuid()}", base / "home"
-        sockets.mkdir(mode=0o700)
         home.mkdir(mode=0o700)
-        try:
-            fleet = Fleet(base, sockets, home)
-            try:
-                yield fleet
-            finally:
-                fleet.close()
-        finally:
-            shutil.rmtree(base)
+        with closing(Fleet(base, sockets, home)) as fleet:
+            yield fleet
 
 
 def _only_of(base: Path) -> Callable[[ProcReader], ProcessTable]:

@@ -243,10 +243,8 @@ def every_allowed_variable_is_harmless(server: TmuxUnderTest) -> None:
         assert server.alive, variable
 
 
-def cuts_are_harmless(server: TmuxUnderTest) -> None:
-    """A connection closed at every byte of the question and of the answer: nobody dies, nothing leaks."""
+def _cut_everywhere(server: TmuxUnderTest, stream: bytes) -> None:
     before = server.descriptors()
-    stream = request(command_list(new_nonce(), server.version), os.getpid())
     for cut in range(len(stream) + 1):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(server.path))
@@ -258,6 +256,11 @@ def cuts_are_harmless(server: TmuxUnderTest) -> None:
             connection.recv(length + 1)
     assert server.alive
     assert server.descriptors() == before
+
+
+def cuts_are_harmless(server: TmuxUnderTest) -> None:
+    """A connection closed at every byte of the question and of the answer: nobody dies, nothing leaks."""
+    _cut_everywhere(server, request(command_list(new_nonce(), server.version), os.getpid()))
     agrees_with_own_client(server)
 
 
@@ -403,19 +406,7 @@ def a_pane_that_is_gone_ends_the_screens(server: TmuxUnderTest) -> None:
 
 def cuts_of_screens_are_harmless(server: TmuxUnderTest) -> None:
     """A connection closed at every byte of this question and of its answer."""
-    before = server.descriptors()
-    stream = request(screen_list(new_nonce(), ["%0", "%0"]), os.getpid())
-    for cut in range(len(stream) + 1):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(server.path))
-            connection.sendall(stream[:cut])
-    for length in range(0, 400, 8):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(server.path))
-            connection.sendall(stream)
-            connection.recv(length + 1)
-    assert server.alive
-    assert server.descriptors() == before
+    _cut_everywhere(server, request(screen_list(new_nonce(), ["%0", "%0"]), os.getpid()))
 
 
 def _ask_screens(server: TmuxUnderTest, panes: list[str], transport: str = "socket") -> Answer:
