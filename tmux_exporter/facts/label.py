@@ -13,6 +13,9 @@ from typing import NewType
 Label = NewType("Label", str)
 """A finished label: what `label_text` gives, or what `is_label` takes."""
 
+SessionKey = tuple[str, str]
+"""Labels of a server and of a session; an empty text where one is not known."""
+
 LONGEST = 128
 """Bytes of UTF-8."""
 

@@ -13,6 +13,7 @@ from typing import Any, Self, get_args
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
 from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
@@ -335,7 +336,7 @@ class Report:
     commands: CommandsReport | None = None
 
     @property
-    def session_keys(self) -> tuple[tuple[str, str], ...]:
+    def session_keys(self) -> tuple[SessionKey, ...]:
         """Where something can be, by server and session label: each session, and none of a seen server."""
         live = [(each.server, each.session) for each in self.sessions]
         return (*live, *((each.server, "") for each in self.servers if each.sessions is not None))

@@ -4,24 +4,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.report import LeakReport, SchedulerReport
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue.family import Family, Sample
-
-Place = tuple[str, str]
-"""A server and a session."""
 
 K = TypeVar("K", bound=StrEnum)
 T = TypeVar("T", bound=LeakReport | SchedulerReport)
 
 
 def by_kind(
-    things: Sequence[T], kind: Callable[[T], K], kinds: Iterable[K], places: Iterable[Place]
+    things: Sequence[T], kind: Callable[[T], K], kinds: Iterable[K], session_keys: Iterable[SessionKey]
 ) -> dict[tuple[str, str, K], list[T]]:
-    """The things by server, session and kind: every kind of each of the places and of where a thing is."""
+    """The things by server, session and kind: every kind of each session, also of those of the things."""
     seen = ((each.server, each.session) for each in things)
-    every = dict.fromkeys((*places, *seen))
-    found: dict[tuple[str, str, K], list[T]] = {(*place, each): [] for place in every for each in kinds}
+    every = dict.fromkeys((*session_keys, *seen))
+    found: dict[tuple[str, str, K], list[T]] = {
+        (*session_key, each): [] for session_key in every for each in kinds
+    }
     for each in things:
         found[each.server, each.session, kind(each)].append(each)
     return found

@@ -1,8 +1,8 @@
-"""What spares a process that outlived its pane from being called leaked: each guard alone is enough.
+"""Exemptions from leaks: why a process that outlived its pane is not called leaked. One reason is enough.
 
-Attribution has its own, before these: whoever belongs to a pane that is there, tmux servers, their jobs and
-clients, and everybody about whose pane nothing certain is known never get here. docs/leaks.md has all of them
-with the incidents behind them.
+Attribution exempts others before: members of an existing pane, tmux servers, their jobs and clients, and
+processes whose pane is not known for certain never get here. docs/leaks.md lists all exemptions with the
+incidents behind them.
 """
 
 import posixpath
@@ -15,7 +15,7 @@ from tmux_exporter.analysis.programs.signatures import SIGNATURES, script_of
 from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId
 
 KEEP_VARIABLE = "TMUX_EXPORTER_KEEP"
-"""Whoever sets this variable, to anything, says that what has it is meant to stay."""
+"""A process with this variable in its environment, with any value, is meant to keep running."""
 
 _OURS = frozenset({"tmux-exporter", "tmux-remediator"})
 _PACKAGE = "tmux_exporter"
@@ -24,7 +24,7 @@ _MARKERS = frozenset(marker for row in SIGNATURES for marker in row.markers) | {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """A living process whose pane is gone, and what a guard may ask about it.
+    """A living process whose pane is gone, with the facts that exemptions need.
 
     `ancestors` come nearest first; `schedulers` are the shells and sleeps of all schedulers.
     `holds_terminal`: the process or a descendant holds a terminal that still exists.
@@ -43,7 +43,7 @@ class Suspect:
 
 
 def is_unreadable(suspect: Suspect) -> str:
-    """Nobody can say what it is: another user's, or one that lets nobody look in."""
+    """It cannot be read: another user's process, or a protected one."""
     process = suspect.process
     hidden = suspect.own_namespaces is not None and process.namespaces is None
     if process.argv is None or process.exe is None or hidden:
@@ -52,13 +52,13 @@ def is_unreadable(suspect: Suspect) -> str:
 
 
 def is_kept(suspect: Suspect) -> str:
-    """Whoever started it said that it is to stay."""
+    """The environment says that it is meant to keep running."""
     kept = (suspect.process.environ or {}).get(KEEP_VARIABLE)
     return f"{KEEP_VARIABLE} is set in its environment" if kept else ""
 
 
 def is_ours(suspect: Suspect) -> str:
-    """We and what we started: `tmux-exporter up` and `serve` may be left running on purpose."""
+    """Our own programs and what they started: `tmux-exporter up` and `serve` may run on purpose."""
     for each in (suspect.process, *suspect.ancestors):
         if _is_our_program(each):
             return f"pid {each.id.pid} is this program"
@@ -66,7 +66,7 @@ def is_ours(suspect: Suspect) -> str:
 
 
 def is_lasting(suspect: Suspect) -> str:
-    """It, or what it descends from, is a program that is there to stay."""
+    """The program, or that of an ancestor, is meant to keep running."""
     for each in (suspect.process, *suspect.ancestors):
         if why := why_lasting(each):
             return why if each is suspect.process else f"it descends from pid {each.id.pid}, {why}"
@@ -74,7 +74,7 @@ def is_lasting(suspect: Suspect) -> str:
 
 
 def is_a_unit(suspect: Suspect) -> str:
-    """A service that systemd runs is systemd's to end, but not the one that the tmux server itself is in."""
+    """A systemd service is managed by systemd, unless the tmux server itself runs in that service."""
     unit = suspect.leak_details.unit if suspect.leak_details else None
     if unit is None:
         return "its control group cannot be read, so it may be a service of systemd"
@@ -84,14 +84,14 @@ def is_a_unit(suspect: Suspect) -> str:
 
 
 def is_elsewhere(suspect: Suspect) -> str:
-    """In another pid namespace, as in a container, TMUX speaks of pids that mean something else there."""
+    """In another pid namespace, as in a container, the pids in TMUX mean other processes."""
     own, own_namespaces = suspect.process.namespaces, suspect.own_namespaces
     elsewhere = own is not None and own_namespaces is not None and own.pid != own_namespaces.pid
     return "it lives in another pid namespace" if elsewhere else ""
 
 
 def is_attended(suspect: Suspect) -> str:
-    """Somebody may sit at the terminal that it keeps; agents keep terminals for nobody."""
+    """A person may use its terminal; terminals that agents keep have no user."""
     environ = suspect.process.environ or {}
     if suspect.holds_terminal and _MARKERS.isdisjoint(environ):
         return "it keeps a terminal that is still there, so somebody may sit at it"
@@ -99,7 +99,7 @@ def is_attended(suspect: Suspect) -> str:
 
 
 def is_a_scheduler(suspect: Suspect) -> str:
-    """A scheduler has a state of its own, which says whether it is leaked."""
+    """The state of a scheduler says whether it is leaked."""
     for each in (suspect.process, *suspect.ancestors):
         if each.id in suspect.schedulers:
             return f"pid {each.id.pid} is a scheduler, which is judged by its state"
@@ -107,7 +107,7 @@ def is_a_scheduler(suspect: Suspect) -> str:
 
 
 def is_new(suspect: Suspect) -> str:
-    """One look is no look: what ends a moment after its pane is only ending."""
+    """A process counts as leaked only after two samples: it may end a moment after its pane."""
     return "" if suspect.seen_before else "it was not yet seen without its pane in the sample before"
 
 
@@ -124,16 +124,16 @@ EXEMPTIONS: tuple[Exemption, ...] = (
     is_a_unit,
     is_new,
 )
-"""All of them, in the order in which `explain` tells them; each gives the reason, or nothing."""
+"""In the order in which `explain` shows them; each returns the reason, or an empty text."""
 
 
 def exempt_reason(suspect: Suspect) -> str:
-    """Why a suspect is not leaked, in words; empty where it is."""
-    return next((why for guard in EXEMPTIONS if (why := guard(suspect))), "")
+    """Why a process is not leaked, in words; empty where it is leaked."""
+    return next((why for exemption in EXEMPTIONS if (why := exemption(suspect))), "")
 
 
 def holding_terminal(suspects: Mapping[int, Process]) -> set[int]:
-    """Those that hold a terminal, and what they descend from as far as that outlived its pane too."""
+    """Pids of processes with a terminal, and of their ancestors that outlived their pane too."""
     found: set[int] = set()
     for pid, process in suspects.items():
         if not process.tty:

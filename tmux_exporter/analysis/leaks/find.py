@@ -1,8 +1,9 @@
-"""What outlived the pane that started it, of which kind it is, and where it came from.
+"""Finds leaked processes: those that outlived the pane that started them, their kind and their origin.
 
-Attribution finds whose pane is gone (`OwnerKind.LEAKED`); the guards spare what is meant to stay or may not
-be judged; two looks in a row are needed. Schedulers are judged by their own state instead: they are leaked
-where nothing of what they wait for can come any more, also while the pane that made them is there.
+Attribution finds processes whose pane is gone (`OwnerKind.LEAKED`). Exemptions skip those that are meant to
+keep running or cannot be inspected. A process counts as leaked only after two samples. The state of a
+scheduler decides instead: it is leaked if it can never deliver its keys or never ends, even while its pane
+exists.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,9 @@ from tmux_exporter.analysis.leaks import exemptions
 from tmux_exporter.analysis.leaks.exemptions import Suspect, holding_terminal
 from tmux_exporter.analysis.leaks.folders import PaneFolders
 from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind
-from tmux_exporter.analysis.leaks.origins import PaneOrigins, SessionKey
+from tmux_exporter.analysis.leaks.origins import PaneOrigins
 from tmux_exporter.analysis.programs.signatures import Signature, matcher
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, ProcessTable
@@ -29,15 +31,14 @@ LEAKED_STATES = frozenset(
         SchedulerState.IMMORTAL,
     }
 )
-"""States of a scheduler that will never arrive, or never end."""
+"""States of a scheduler that never delivers its keys, or never ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaks:
-    """The leaks of one sample in the order of their pids, and who was spared, with the reason in words.
+    """The leaks of one sample in the order of their pids, and the exempt processes with the reason in words.
 
-    `unconfirmed` are the places (server and session label) of those exempt only for want of a second
-    look.
+    `unconfirmed` are the server and session labels of those that only lack a second sample.
     """
 
     found: tuple[Leak, ...] = ()
@@ -47,14 +48,14 @@ class Leaks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
-    """The living processes of one sample whose pane is gone, by pid, and whose circumstances to read."""
+    """The living processes of one sample whose pane is gone, by pid, and the processes to read details of."""
 
     processes: Mapping[int, Process]
     to_read: tuple[ProcessId, ...]
 
 
 def find_orphans(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Orphans:
-    """Those that may be leaked. Beside them their tmux servers are asked."""
+    """The processes that may be leaked; details are read of them and of their tmux servers."""
     leaked = OwnerKind.LEAKED
     found = {}
     servers: dict[ProcessId, None] = {}
@@ -70,9 +71,9 @@ def find_orphans(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Orph
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakSample:
-    """One sample. `leak_details` are those of `outlived.asked`, as far as they could be read.
+    """One sample. `leak_details` are those of `orphans.to_read` that could be read.
 
-    `folders` are the working folders of the panes' processes, as far as they are known.
+    `folders` are the known working folders of pane processes.
     """
 
     table: ProcessTable
@@ -89,32 +90,32 @@ _NAMED_BY_FOLDER = (
 )
 
 _Own = tuple[object, LeakDetails | None, LeakKind | None]
-"""A process's arguments and circumstances, and the kind that they show."""
+"""Arguments and details of a process, and the kind that they show."""
 
 
 class LeakFinder:
-    """Finds leaks, sample by sample; remembers where panes were and who was without one before."""
+    """Finds leaks in each sample; remembers where panes were, and which processes had no pane before."""
 
     def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
-        """`earlier` is what another book of this machine knew."""
+        """`earlier` is what another exporter of this machine knew."""
         self._origins = PaneOrigins()
         self._folders = PaneFolders()
         self._own: dict[ProcessId, _Own] = {}
         self._guessed: dict[ProcessId, SessionKey] = {}
         for each in earlier:
-            place = (each.server, each.session)
+            origin = (each.server, each.session)
             if each.by_folder:
-                self._guessed[each.process] = place
+                self._guessed[each.process] = origin
             elif each.session:
-                self._origins.recall(PaneKey(each.origin, each.pane), place)
+                self._origins.recall(PaneKey(each.origin, each.pane), origin)
         self._before = frozenset(each.process for each in earlier if each.leaked)
 
     def observe(self, view: TmuxView, session_labels: Mapping[tuple[ProcessId, str], str]) -> None:
-        """Take in which panes there are; before `find`."""
+        """Note which panes exist; call it before `find`."""
         self._origins.observe(view, session_labels)
 
     def origin_of(self, pane: PaneKey) -> SessionKey | None:
-        """Where a pane is or was."""
+        """Server and session label of a pane, existing or gone."""
         return self._origins.of_pane(pane)
 
     def find(self, sample: LeakSample) -> Leaks:
@@ -161,7 +162,7 @@ class LeakFinder:
         known: dict[ProcessId, _Own] = {}
 
         def own(process: Process) -> LeakKind | None:
-            # Both are the same objects until an exec or the next look at them.
+            # Both stay the same objects until an exec or the next reading.
             facts = sample.leak_details.get(process.id)
             before = self._own.get(process.id)
             if before is None or before[0] is not process.argv or before[1] is not facts:
@@ -180,7 +181,7 @@ class LeakFinder:
             by_folder = False
             if not session and facts is not None and facts.folder:
                 server, session = self._folders.session_of(facts.folder, server, self._origins.of_pane)
-                # Who has looked for longer may have seen who else worked there.
+                # An exporter that runs longer may have seen other sessions in that folder.
                 server, session = self._guessed.get(process.id, (server, session))
                 by_folder = bool(session)
             folder_note = _NAMED_BY_FOLDER if by_folder else ""
@@ -217,7 +218,7 @@ class LeakFinder:
         return tuple(sorted(found, key=lambda leak: leak.process))
 
     def _origin(self, scheduler: Scheduler, sample: LeakSample) -> tuple[str, str, PaneKey | None]:
-        """Where the pane was that made it, else what it aims at."""
+        """Session of the pane that started it, else of its target."""
         owner = sample.owners.get(scheduler.process)
         process = sample.table.processes.get(scheduler.process.pid)
         if process is not None and owner is not None and owner.server is not None:
@@ -226,23 +227,23 @@ class LeakFinder:
 
     def _remember(self, sample: LeakSample) -> None:
         now = frozenset(process.id for process in sample.orphans.processes.values())
-        # Whoever is missing from half a view may only have been missed.
+        # After an incomplete listing a missing process may still be alive, so keep it.
         self._before = now if sample.table.complete else self._before | now
 
 
 def _deleted_folder(facts: LeakDetails | None) -> str:
-    # As servers are that a removed worktree has left behind: whoever wanted them has taken it away.
+    # As with dev servers of a removed worktree.
     return "; its working folder is deleted" if facts is not None and facts.folder_deleted else ""
 
 
 def _ancestors(process: Process, table: ProcessTable) -> tuple[Process, ...]:
-    """Its ancestors, nearest first, up to init; a circle (a race of the reading) is cut."""
+    """Ancestors, nearest first, up to init; stops at a cycle, which a race while reading can make."""
     found: list[Process] = []
     seen = {process.id.pid}
     parent = table.processes.get(process.ppid)
     child = process
     while parent is not None and parent.id.pid > 1 and parent.id.pid not in seen:
-        # A younger one got the number while the table was read.
+        # A process that started later has reused the pid while the table was read.
         if parent.id.start_ticks > child.id.start_ticks:
             break
         found.append(parent)

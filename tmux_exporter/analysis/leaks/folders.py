@@ -1,25 +1,25 @@
-"""In which folders the sessions worked: the last word on whose a leaked process is of which no pane was seen.
+"""Working folders of panes: they name the session of a leaked process when stronger evidence does not.
 
-A folder never makes a leak of anything: editors and servers that somebody started by hand are in the same
-ones. It only names the session of what is known as leaked by stronger evidence, where one session and no
-other worked in that folder. Paths stay in here.
+A folder alone never makes a process leaked: editors and servers started by hand work in the same folders. It
+only names the session of a process that stronger evidence shows to be leaked, where exactly one session
+worked in that folder. Paths never leave this module.
 """
 
 import posixpath
 from collections.abc import Callable, Mapping
 
-from tmux_exporter.analysis.leaks.origins import SessionKey
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
 _MOST = 2_000
-"""Panes whose folder is kept; beyond, those that were seen first are forgotten."""
+"""Panes whose folder is kept; beyond this, the pane seen first is dropped."""
 
 _PARENTS_OF_HOMES = frozenset({"/", "/home", "/Users", "/var/home"})
 
 
 def pane_processes(table: ProcessTable, view: TmuxView) -> dict[PaneKey, ProcessId]:
-    """The process of every pane that tmux listed and that is the child of its server."""
+    """The first process of every listed pane, where it is alive and a child of the pane's tmux server."""
     found = {}
     for server in view.servers:
         if server.listing is None:
@@ -33,13 +33,13 @@ def pane_processes(table: ProcessTable, view: TmuxView) -> dict[PaneKey, Process
 
 
 class PaneFolders:
-    """Remembers the last working folder of every pane, whatever becomes of the pane."""
+    """Remembers the last working folder of every pane, also after the pane is gone."""
 
     def __init__(self) -> None:
         self._folders: dict[PaneKey, str] = {}
 
     def observe(self, folders: Mapping[PaneKey, str]) -> None:
-        """Take in the folders of one sample; a pane whose folder was not seen keeps the one it had."""
+        """Note the folders of one sample; a pane whose folder is not known now keeps its last one."""
         self._folders |= folders
         for key in list(self._folders)[: max(0, len(self._folders) - _MOST)]:
             del self._folders[key]
@@ -47,27 +47,27 @@ class PaneFolders:
     def session_of(
         self, folder: str, server: str, place_of: Callable[[PaneKey], SessionKey | None]
     ) -> SessionKey:
-        """The one session that worked in `folder` or above it; nothing where there is none or several.
+        """Labels of the only session that worked in `folder` or above it; no session if none or several did.
 
-        `server` is the label of the server that the process is known to come from, empty where it is not.
+        `server` is the label of the server that the process comes from, empty where it is not known.
         """
-        places = {
-            place
+        origins = {
+            origin
             for key, worked in self._folders.items()
-            if _is_inside(folder, worked) and not _is_everybodys(worked)
-            if (place := place_of(key)) is not None and place[1]
+            if _is_inside(folder, worked) and not _is_shared(worked)
+            if (origin := place_of(key)) is not None and origin[1]
         }
-        if len(places) != 1:
+        if len(origins) != 1:
             return server, ""
-        (place,) = places
-        return place if server in ("", place[0]) else (server, "")
+        (origin,) = origins
+        return origin if server in ("", origin[0]) else (server, "")
 
 
 def _is_inside(folder: str, worked: str) -> bool:
     return folder == worked or folder.startswith(f"{worked}/")
 
 
-def _is_everybodys(folder: str) -> bool:
-    """The root, what lies in it, and a user's home hold what any session does."""
+def _is_shared(folder: str) -> bool:
+    """Whether any session may work there: the root, the folders in it, and home folders."""
     parent = posixpath.dirname(folder)
     return parent in _PARENTS_OF_HOMES or posixpath.dirname(parent) == parent

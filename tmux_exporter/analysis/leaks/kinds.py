@@ -1,6 +1,6 @@
-"""What kind of thing a leaked process is, by its own program, else by those around it.
+"""The kind of a leaked process (agent, MCP server, dev server, shell job, …), by its program or relatives.
 
-A wrapper (npm, `sh -c`) is what it wraps, and what a server starts is part of the server: the tree tells.
+A wrapper (npm, `sh -c`) has the kind of what it runs. A child of a server has the kind of the server.
 """
 
 import posixpath
@@ -14,12 +14,12 @@ from tmux_exporter.facts.process import LeakDetails, Process
 from tmux_exporter.facts.shells import SHELLS
 
 _MCP = re.compile(r"(?:^|[-_.@])mcp(?:$|[-_.@])|^mcp(?:$|[-_.])|modelcontextprotocol", re.IGNORECASE)
-# Programs that fetch or find another one and run it; its name is their first word that is no flag.
+# Programs that fetch and run another one; its name is their first argument that is no flag.
 _RUNNERS = frozenset(
     {"npx", "npm", "pnpm", "pnpx", "yarn", "bunx", "uvx", "uv", "pipx", "npx-cli.js", "npm-cli.js"}
 )
 _RUNNER_COMMANDS = frozenset({"exec", "x", "dlx", "run", "tool"})
-# File and folder names that say nothing about what is in them.
+# File and folder names that do not describe their content.
 _PLAIN = frozenset({"index", "main", "server", "cli", "__main__", "start", "run", "app", "mod"})
 _PLAIN_FOLDERS = frozenset({"dist", "build", "src", "bin", "lib", "out", ".bin", "cjs", "esm", "bundle", ""})
 
@@ -27,7 +27,7 @@ _PRECEDENCE = (LeakKind.AGENT, LeakKind.AGENT_DAEMON, LeakKind.MCP_SERVER, LeakK
 
 
 def own_kind(process: Process, match: SignatureMatch | None, facts: LeakDetails | None) -> LeakKind | None:
-    """What the process shows of itself; None where that is nothing of the list."""
+    """The kind that the process itself shows; None where it shows none."""
     if match is not None:
         if not match.service:
             return LeakKind.AGENT
@@ -38,18 +38,18 @@ def own_kind(process: Process, match: SignatureMatch | None, facts: LeakDetails 
 
 
 def is_mcp_server(process: Process) -> bool:
-    """Whether its program, script or package is called as MCP servers are: there is no other sign."""
+    """Whether the name of its program, script or package is that of an MCP server: nothing else shows it."""
     return any(_MCP.search(name) for name in _names(process))
 
 
 def display_name(process: Process) -> str:
-    """What to call it before a person: its program, and what that runs where it runs others.
+    """The name to show to a person: the program, and the script or package that it runs.
 
     `sleep`, `python3 serve.py`, `node @scope/server`, `npm some-package`: no whole path, no other argument.
     """
     program = program_of(process)
     names = list(_names(process)) or [program]
-    # A program under another name (`exec -a`) is told by its file, one that writes a title by that.
+    # With another argv[0] (`exec -a`) the program file names it; a program that sets a title, its title.
     first = names[0] if " " in (process.argv or ("",))[0] else program
     return " ".join((first, *_runs(names[1:])))
 
@@ -97,7 +97,7 @@ def _script_names(script: str) -> Iterable[str]:
 
 
 class LeakKinds:
-    """The kinds of all leaks of one sample. `own` says what one of them shows of itself."""
+    """The kinds of all leaks of one sample. `own` returns the kind that a process itself shows."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class LeakKinds:
         return LeakKind.OTHER, "nothing tells what it is"
 
     def _above(self, pid: int) -> Iterable[int]:
-        """The leaks that it descends from, nearest first; a circle (a race of the reading) is cut."""
+        """Leaked ancestors, nearest first; stops at a cycle, which a race while reading can make."""
         seen = {pid}
         above = self._leaks[pid].ppid
         while above in self._leaks and above not in seen:
@@ -145,7 +145,7 @@ class LeakKinds:
             above = self._leaks[above].ppid
 
     def _was_started_as_a_job(self, process: Process) -> bool:
-        # Whoever makes itself a daemon leads a session of its own.
+        # A daemon leads a kernel session of its own.
         leader = self._processes.get(process.session_id)
         alive = leader is not None and leader.alive and leader.id.start_ticks <= process.id.start_ticks
         return process.session_id != process.id.pid and not alive

@@ -1,17 +1,15 @@
-"""Where panes were: the labels of their server and session, kept for what outlives them."""
+"""Origin of leaked processes: server and session labels of every pane, kept after the pane is gone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
 _MOST_GONE = 2_000
-"""Panes that are gone and still known; beyond, those that nobody asked for longest are forgotten."""
-
-SessionKey = tuple[str, str]
-"""Finished labels of a server and a session; empty where they are not known."""
+"""Gone panes that are kept; beyond this, the pane not asked for longest is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class _Known:
 
 
 class PaneOrigins:
-    """Remembers the place of every pane that was ever listed, whatever becomes of its server."""
+    """Remembers server and session of every listed pane, also after its server has ended."""
 
     def __init__(self) -> None:
         self._panes: dict[PaneKey, _Known] = {}
@@ -30,7 +28,7 @@ class PaneOrigins:
         self._servers: dict[ProcessId, str] = {}
 
     def observe(self, view: TmuxView, session_labels: Mapping[tuple[ProcessId, str], str]) -> None:
-        """Take in the panes of one sample."""
+        """Note the panes of one sample."""
         self._labels = session_labels
         self._servers = {each.process: each.label for each in view.servers if each.process is not None}
         listed: set[PaneKey] = set()
@@ -49,39 +47,39 @@ class PaneOrigins:
             for key in gone[: len(gone) - _MOST_GONE]:
                 del self._panes[key]
 
-    def recall(self, key: PaneKey, place: SessionKey) -> None:
-        """Take in where a pane was that is not listed any more; what is listed goes before."""
-        self._panes.setdefault(key, _Known(server=place[0], session_id="", session=place[1]))
+    def recall(self, key: PaneKey, origin: SessionKey) -> None:
+        """Note where a pane was that is no longer listed; a listed pane keeps its listed session."""
+        self._panes.setdefault(key, _Known(server=origin[0], session_id="", session=origin[1]))
 
     def of_pane(self, key: PaneKey) -> SessionKey | None:
-        """The place of a pane; its session's label of today where that is still there."""
+        """The session of a pane, by its current label where the session still exists."""
         known = self._panes.get(key)
         if known is None:
             return None
         label = self._labels.get((key.server, known.session_id), known.session)
         known = known if label == known.session else replace(known, session=label)
-        # The one that is asked for last is forgotten last.
+        # Least recently used: the pane asked for last is dropped last.
         del self._panes[key]
         self._panes[key] = known
         return known.server, label
 
     def of_session(self, server: ProcessId | None, session_id: str | None) -> SessionKey:
-        """The place of a session that is there."""
+        """The labels of an existing session."""
         if server is None:
             return "", ""
         label = self._labels.get((server, session_id), "") if session_id is not None else ""
         return self._servers.get(server, ""), label
 
     def of(self, owner: Owner | None, process: Process) -> SessionKey:
-        """The place of what left a process behind."""
+        """The labels of the session that left a process behind."""
         if owner is None or owner.server is None:
             return "", ""
-        if owner.pane is not None and (place := self.of_pane(owner.pane)) is not None:
-            return place
+        if owner.pane is not None and (origin := self.of_pane(owner.pane)) is not None:
+            return origin
         return self._servers.get(owner.server, ""), self._first_session(owner.server, process)
 
     def _first_session(self, server: ProcessId, process: Process) -> str:
-        """The session in which the pane was made, as TMUX says it; a pane may have moved since."""
+        """Label of the session in which the pane was created, by TMUX; the pane may have moved since."""
         variable = (process.environ or {}).get("TMUX", "")
         socket_and_pid, comma, number = variable.rpartition(",")
         if not comma or not socket_and_pid.endswith(f",{server.pid}") or not number.isdecimal():

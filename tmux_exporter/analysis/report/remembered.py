@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tmux_exporter.analysis.leaks.origins import SessionKey
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import Leak
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId
@@ -25,21 +25,21 @@ def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId,
 def remembered(
     known: Iterable[tuple[ProcessId, Owner]],
     leaks: Iterable[Leak],
-    place_of: Callable[[PaneKey], SessionKey | None],
+    origin_of: Callable[[PaneKey], SessionKey | None],
 ) -> tuple[Remembered, ...]:
     """The same with the labels of where their panes were, as the report tells it."""
     found = {leak.process: leak for leak in leaks}
-    told = []
+    entries = []
     for process, owner in known:
         # By its session id alone a process may be of another agent by now.
         if owner.server is None or owner.pane is None or owner.evidence is Evidence.AGENT_MARKER:
             continue
         leak = found.get(process)
-        server, session = place_of(owner.pane) or ("", "")
+        server, session = origin_of(owner.pane) or ("", "")
         by_folder = leak is not None and leak.by_folder
         if leak is not None and by_folder:
             server, session = leak.server, leak.session
-        told.append(
+        entries.append(
             Remembered(
                 process=process,
                 origin=owner.server,
@@ -50,10 +50,10 @@ def remembered(
                 by_folder=by_folder,
             )
         )
-    return tuple(told)
+    return tuple(entries)
 
 
-def owners_of(told: Iterable[Remembered]) -> dict[ProcessId, Owner]:
+def owners_of(entries: Iterable[Remembered]) -> dict[ProcessId, Owner]:
     """The owners that a sampler begins with, as if it had seen them itself."""
     return {
         each.process: Owner(
@@ -63,5 +63,5 @@ def owners_of(told: Iterable[Remembered]) -> dict[ProcessId, Owner]:
             server=each.origin,
             pane=PaneKey(each.origin, each.pane),
         )
-        for each in told
+        for each in entries
     }

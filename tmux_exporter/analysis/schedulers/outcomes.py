@@ -16,13 +16,12 @@ counts as cancelled; one that was ended between the last look and its due time c
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
 
 KEPT_SECONDS = 15 * 60.0
 """A place that is gone is still shown for so long after its last outcome: somebody has to see it rise."""
-
-SessionKey = tuple[str, str]
 
 _OUTCOMES = {
     SchedulerState.ARMED: SchedulerOutcome.FIRED,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.schedulers.outcomes import KEPT_SECONDS, SchedulerOutcomes, SessionKey
+from tmux_exporter.analysis.schedulers.outcomes import KEPT_SECONDS, SchedulerOutcomes
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
 
