@@ -29,12 +29,7 @@ AGENTS = {
     ("orchestrator", "Project-Manager", "aider"),
     ("orchestrator", "qa-bot", "other"),
 }
-SCHEDULERS = [
-    ("", "dangling"),
-    ("billing", "armed"),
-    ("orchestrator", "dangling"),
-    ("web-shop", "armed"),
-]
+SCHEDULERS = [("", "dangling"), ("billing", "armed"), ("orchestrator", "dangling"), ("web-shop", "armed")]
 
 
 LEFT = {"vite": "dev_server", "mcp-server-fetch": "mcp_server"}

@@ -62,10 +62,7 @@ def by(page: str, name: str, *labels: str) -> dict[tuple[str, ...], float]:
 
 @pytest.mark.first_namespaces
 def test_the_example_is_told_as_it_was(
-    start_exporter: StartExporter,
-    tmux_server: StartTmux,
-    environ: dict[str, str],
-    tmp_path: Path,
+    start_exporter: StartExporter, tmux_server: StartTmux, environ: dict[str, str], tmp_path: Path
 ) -> None:
     tmux_server("default")
     config = tmp_path / "config.yml"

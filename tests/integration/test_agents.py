@@ -124,9 +124,7 @@ def test_whatever_starts_an_agent_is_none_itself(fleet: Fleet, program: str, com
     (fleet.bin / "aider.py").symlink_to("aider")
     (fleet.bin / "python3").symlink_to(sys.executable)
     pane = fleet.scene.shell(
-        f"export PYTHONPATH={fleet.bin} PATH={fleet.bin}:$PATH; {command.format(bin=fleet.bin)}",
-        "-n",
-        "one",
+        f"export PYTHONPATH={fleet.bin} PATH={fleet.bin}:$PATH; {command.format(bin=fleet.bin)}", "-n", "one"
     )
     (agent,) = fleet.wait_for(program)
     assert (agent.name, agent.pane.pane) == ("one", pane)

@@ -280,10 +280,7 @@ class Remembering:
 
 @pytest.fixture
 def remembering(
-    tmux_server: StartTmux,
-    start_exporter: StartExporter,
-    tmp_path: Path,
-    socket_dir: Path,
+    tmux_server: StartTmux, start_exporter: StartExporter, tmp_path: Path, socket_dir: Path
 ) -> Iterator[Remembering]:
     server = tmux_server("fleet")
     folder = tmp_path / "projects" / "cline"

@@ -108,10 +108,7 @@ def test_a_metacharacter_anywhere_outside_quotes_is_seen(place: int, injected: s
     assert not isinstance(read_script(script), PureScript)
 
 
-_SHELLS = {
-    "bash": ["/bin/bash", "--norc", "--noprofile"],
-    "dash": ["/bin/dash"],
-}
+_SHELLS = {"bash": ["/bin/bash", "--norc", "--noprofile"], "dash": ["/bin/dash"]}
 
 
 def _real_words(shell: str, scripts: list[str]) -> list[list[str] | None]:

@@ -3,14 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.facts.agents import (
-    AgentKey,
-    AgentState,
-    SavedAgent,
-    SavedAgents,
-    SavedName,
-    WaitingReason,
-)
+from tmux_exporter.facts.agents import AgentKey, AgentState, SavedAgent, SavedAgents, SavedName, WaitingReason
 from tmux_exporter.facts.label import Label, label_text
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey

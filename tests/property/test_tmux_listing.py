@@ -66,11 +66,7 @@ def worlds(draw: st.DrawFn) -> World:
     places: dict[tuple[str, int], str] = {}
     for window in windows:
         for session, index in draw(
-            st.lists(
-                st.tuples(st.sampled_from(list(sessions)), st.integers(0, 20)),
-                min_size=1,
-                max_size=3,
-            )
+            st.lists(st.tuples(st.sampled_from(list(sessions)), st.integers(0, 20)), min_size=1, max_size=3)
         ):
             places.setdefault((session, index), window)
     rows = [

@@ -18,7 +18,7 @@ RECORDED: Mapping[str, str] = {}
 
 MADE_UP: Mapping[str, str] = {
     "TmuxHostMemoryRunsOut": "it asks for growth of all that a machine uses, which other programs that end "
-    "undo at any time; a fault that outgrows them would take the machine",
+    "undo at any time; a fault that outgrows them would take the machine"
 }
 """Alerts that only made-up series have made fire, and why."""
 

@@ -15,10 +15,7 @@ class Selected(NamedTuple):
 def selected(expression: str) -> tuple[Selected, ...]:
     """Every selector of an expression. Raises ValueError for what is no PromQL."""
     return tuple(
-        Selected(
-            node.name or "",
-            tuple(map(_matcher, node.matchers.matchers)),
-        )
+        Selected(node.name or "", tuple(map(_matcher, node.matchers.matchers)))
         for node in nodes(expression)
         if isinstance(node, promql.VectorSelector)
     )

@@ -296,11 +296,7 @@ def example_report() -> Report:
         ),
         schedulers=(
             scheduler(
-                "default",
-                "work",
-                SchedulerState.ARMED,
-                pid=6001,
-                remarks=(SchedulerRemark.TARGET_AT_SHELL,),
+                "default", "work", SchedulerState.ARMED, pid=6001, remarks=(SchedulerRemark.TARGET_AT_SHELL,)
             ),
             scheduler("default", "work", SchedulerState.ARMED, pid=6002, due=NOW + 60),
             scheduler("default", "", SchedulerState.DANGLING, pid=6003, due=NOW - 5),

@@ -45,9 +45,7 @@ NO_SETTINGS = {"agents.json": "a file", "tmux.conf": "a file", "limits.conf": "a
 NO_METRICS = {"tmux_server": "a kind in policies", "tmux_exporter": "the package"}
 
 _PLACES = ("alerts", "bench", "dashboards", "deploy", "docs", "examples", "tests", "tmux_exporter")
-MADE_LATER = {
-    "tests/mechanical/": "made by a test, in a folder of its own",
-}
+MADE_LATER = {"tests/mechanical/": "made by a test, in a folder of its own"}
 """Paths that are in no checkout."""
 
 

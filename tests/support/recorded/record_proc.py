@@ -28,11 +28,7 @@ ENVIRON = {
     "CLAUDECODE": "1",
     "CLAUDE_CODE_SESSION_ID": "5f0c1f9e",
 }
-NAMES = {
-    "bracket_name": b") R 1 1 (",
-    "newline_name": b"two\nlines",
-    "not_utf8_name": b"\xff\xfe caf\xe9",
-}
+NAMES = {"bracket_name": b") R 1 1 (", "newline_name": b"two\nlines", "not_utf8_name": b"\xff\xfe caf\xe9"}
 FILES_OF_A_PROCESS = ("stat", "status", "io", "limits", "cmdline", "environ")
 
 

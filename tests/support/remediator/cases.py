@@ -114,11 +114,7 @@ def _endings(kind: TargetKind) -> Iterator[Play]:
     for actions, target in ((STOP, Target.CALM), (STOP_AND_KILL, Target.DEAF)):
         ends = came(stop=DONE) if target is Target.CALM else came(stop=SURVIVED, kill=DONE)
         words = "stop done" if target is Target.CALM else "stop survived, kill done"
-        for mode, outcomes in (
-            (OBSERVE, came(stop=WOULD)),
-            (RECOMMEND, came(stop=WOULD)),
-            (ENFORCE, ends),
-        ):
+        for mode, outcomes in ((OBSERVE, came(stop=WOULD)), (RECOMMEND, came(stop=WOULD)), (ENFORCE, ends)):
             yield Play(
                 f"{name}-{actions[-1]}-{mode}",
                 kind,
@@ -180,13 +176,7 @@ def _late(name: str, kill: ActionOutcome, **changes: Any) -> Play:
         "kill_after": KILL_LATER,
         "came": came(stop=SURVIVED, kill=kill),
     }
-    return Play(
-        name=f"late-{name}",
-        kind=AGENT,
-        mode=ENFORCE,
-        actions=STOP_AND_KILL,
-        **(given | changes),
-    )
+    return Play(name=f"late-{name}", kind=AGENT, mode=ENFORCE, actions=STOP_AND_KILL, **(given | changes))
 
 
 LATE_WOULD = _late("would", WOULD, kill_after=KILL_FIRST, refusals=frozenset({Refusal.SWITCHED_OFF}))
@@ -202,14 +192,7 @@ LATE_REFUSED = _late(
 LATE_STARVED = _late("starved", SURVIVED, target=Target.STUCK, gone_within=SLOW)
 LATE_FAILED = _late("failed", FAILED)
 
-LATE_PLAYS = (
-    LATE_WOULD,
-    LATE_SLOW,
-    LATE_VANISHED,
-    LATE_REFUSED,
-    LATE_STARVED,
-    LATE_FAILED,
-)
+LATE_PLAYS = (LATE_WOULD, LATE_SLOW, LATE_VANISHED, LATE_REFUSED, LATE_STARVED, LATE_FAILED)
 """In the order of the file. While the slow one is waited for the audit cannot be written."""
 
 UNRECORDED_PLAYS = (

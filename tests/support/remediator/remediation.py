@@ -79,8 +79,7 @@ class Fleet:
         self._witness = base / "fired"
         (base / "bin").mkdir()
         make_tmux(
-            base / "bin",
-            f'echo send-keys "$@" >>{self._witness}\nexec {shutil.which("tmux")} send-keys "$@"',
+            base / "bin", f'echo send-keys "$@" >>{self._witness}\nexec {shutil.which("tmux")} send-keys "$@"'
         )
         try:
             self.server = self.scene.start(FLEET)

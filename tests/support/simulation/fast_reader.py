@@ -84,10 +84,7 @@ class FastOnSimulation:
         self.clock = ManualClock()
         self.proc = SimulatedProc(kernel, self._meanwhile)
         self.reader = FastReader(
-            self.proc,
-            uid=UID,
-            clock=self.clock,
-            ticks_per_second=1_000_000_000 // TICK_NS,
+            self.proc, uid=UID, clock=self.clock, ticks_per_second=1_000_000_000 // TICK_NS
         )
         self._between: Callable[[], None] = lambda: None
         self._seconds = seconds

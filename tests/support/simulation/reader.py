@@ -25,10 +25,7 @@ def read_table(
         if process is not None:
             processes[pid] = process
     return ProcessTable(
-        processes=processes,
-        boot_time=0.0,
-        clock_ticks_per_second=1_000_000_000 // TICK_NS,
-        taken_at=taken_at,
+        processes=processes, boot_time=0.0, clock_ticks_per_second=1_000_000_000 // TICK_NS, taken_at=taken_at
     )
 
 

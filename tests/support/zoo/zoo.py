@@ -282,11 +282,7 @@ class Zoo:
         removed.rmdir()
 
     def _start(
-        self,
-        name: str,
-        *command: str,
-        cwd: Path | None = None,
-        environ: Mapping[str, str] | None = None,
+        self, name: str, *command: str, cwd: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
         """A child of the test, as something that tmux has nothing to do with would start it."""
         child = subprocess.Popen(

@@ -84,10 +84,7 @@ def test_every_setting_is_read() -> None:
     assert config == Config(
         sampling=SamplingSettings(interval=0.25),
         tmux=TmuxSettings(
-            transport=Transport.CLIENT,
-            query_timeout=1.5,
-            hold=60.0,
-            sockets=("/tmp/one", "/tmp/two words"),
+            transport=Transport.CLIENT, query_timeout=1.5, hold=60.0, sockets=("/tmp/one", "/tmp/two words")
         ),
         processes=ProcessSettings(root="/host/proc", reading=ReadMode.FULL),
         agents=AgentSettings(

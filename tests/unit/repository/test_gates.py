@@ -86,9 +86,7 @@ PLANTED_IMPORTS: dict[str, list[tuple[str, ...]]] = {
         ("metrics/leaks.py", "import tmux_exporter.metrics.render"),
         ("metrics/catalogue/up.py", "import tmux_exporter.metrics.leaks"),
     ],
-    "wire": [
-        ("wire/hook_line.py", "import tmux_exporter.wire.operation_line"),
-    ],
+    "wire": [("wire/hook_line.py", "import tmux_exporter.wire.operation_line")],
     "tellers": [
         ("metrics/up.py", "import tmux_exporter.sources.processes.full_reader"),
         ("web/up.py", "import tmux_exporter.analysis.report.explain"),
@@ -110,10 +108,7 @@ PLANTED_IMPORTS: dict[str, list[tuple[str, ...]]] = {
         ("remediator/policies/actions.py", "import os"),
         ("remediator/record/replay.py", "import time"),
     ],
-    "yaml": [
-        ("sources/own/read.py", "import yaml"),
-        ("config/file.py", "import yaml.nodes", "yaml"),
-    ],
+    "yaml": [("sources/own/read.py", "import yaml"), ("config/file.py", "import yaml.nodes", "yaml")],
     "psutil": [
         ("sources/own/look.py", "import psutil"),
         ("sampling/sampler.py", "def late():\n    import psutil"),
@@ -149,9 +144,7 @@ PLANTED_IMPORTS: dict[str, list[tuple[str, ...]]] = {
             "tmux_exporter.remediator.act.warn_and_snapshot",
         ),
     ],
-    "command-line": [
-        ("commands/publisher.py", "import click"),
-    ],
+    "command-line": [("commands/publisher.py", "import click")],
 }
 
 

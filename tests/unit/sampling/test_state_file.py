@@ -13,14 +13,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.facts.agents import (
-    AgentKey,
-    AgentState,
-    SavedAgent,
-    SavedAgents,
-    SavedName,
-    WaitingReason,
-)
+from tmux_exporter.facts.agents import AgentKey, AgentState, SavedAgent, SavedAgents, SavedName, WaitingReason
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey

@@ -32,9 +32,7 @@ def own(each: Process, *, listens: bool = False) -> LeakKind | None:
         program("node", "/usr/bin/npx", "-y", "@modelcontextprotocol/server-memory", exe="/usr/bin/node"),
         program("node", "/root/.npm/_npx/1f/node_modules/.bin/mcp-server-memory", exe="/usr/bin/node"),
         program(
-            "node",
-            "/srv/node_modules/@modelcontextprotocol/server-github/dist/index.js",
-            exe="/usr/bin/node",
+            "node", "/srv/node_modules/@modelcontextprotocol/server-github/dist/index.js", exe="/usr/bin/node"
         ),
         program("node", "/opt/chrome-devtools-mcp/build/src/index.js", exe="/usr/bin/node"),
         program("node", "/home/u/mcp-servers/github/dist/index.js", exe="/usr/bin/node"),

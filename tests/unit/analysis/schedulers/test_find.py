@@ -135,8 +135,7 @@ def test_a_listing_from_before_the_processes_still_proves_what_is_there() -> Non
 
 
 @pytest.mark.parametrize(
-    ("sleep_start", "proven"),
-    [(2_000, True), (2_900, True), (3_000, False), (3_100, False)],
+    ("sleep_start", "proven"), [(2_000, True), (2_900, True), (3_000, False), (3_100, False)]
 )
 def test_a_listing_of_an_earlier_sample_proves_absence_to_what_was_there_by_then(
     sleep_start: int, proven: bool

@@ -512,11 +512,7 @@ def test_what_is_matched_now_is_shown_with_what_speaks_against_it_and_leaks_with
     report = seen(orphan(600), late, orphan(700, state=SchedulerState.ARMED), leaks=(one,))
     rows = matches_view(policies, cycles.verdict, report).rows
     told = [(row.policy, row.candidate.target.processes[0].pid, row.matched, row.refusal) for row in rows]
-    assert told == [
-        (P.name, 600, True, "warmup"),
-        (P.name, 500, True, "too_late"),
-        ("leaks", 900, False, ""),
-    ]
+    assert told == [(P.name, 600, True, "warmup"), (P.name, 500, True, "too_late"), ("leaks", 900, False, "")]
     text = matches_view(policies, cycles.verdict, report).as_table()
     assert "yes, left alone: too_late" in text and "ab" * 32 in text
     assert (

@@ -66,10 +66,7 @@ DECOYS: dict[Callable[[Case], bool], list[Report]] = {
         seen(orphan(), servers=(replace(SERVER, pid=500),)),
         seen(orphan(), servers=(SERVER, replace(OTHER, pid=501))),
     ],
-    vetoes.is_not_above_us: [
-        seen(orphan(pid=40)),
-        seen(orphan(sleep=ProcessId(1, 0))),
-    ],
+    vetoes.is_not_above_us: [seen(orphan(pid=40)), seen(orphan(sleep=ProcessId(1, 0)))],
     vetoes.is_no_pane: [seen(orphan(), panes=(replace(pane("default", "work", "%3"), pid=500),))],
 }
 """By veto, reports of one scheduler that only this veto saves."""

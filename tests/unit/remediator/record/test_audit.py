@@ -56,12 +56,7 @@ def test_records_are_numbered_and_chained(audit: Audit, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b'"shell":[5', b'"shell":[7'),
-        (b'"seq":2', b'"seq":3'),
-        (b"\n", b" \n"),
-    ],
+    ("old", "new"), [(b'"shell":[5', b'"shell":[7'), (b'"seq":2', b'"seq":3'), (b"\n", b" \n")]
 )
 def test_a_changed_record_shows(audit: Audit, path: Path, old: bytes, new: bytes) -> None:
     audit.record("start")

@@ -263,10 +263,7 @@ NETS: dict[str, tuple[Callable[[], None], Mutate]] = {
     "terminals": (foregrounds, never(ProcessCache, "_switched", set)),
     "late ones": (late_ones, never(FastReader, "_previous_pids", lambda: NO_PIDS)),
     "late at first": (late_at_the_first_reading, with_(Cursor, "recent", lambda _: NO_PIDS)),
-    "pids again": (
-        pids_that_come_again,
-        with_(NewPids, "__contains__", lambda *_: False),
-    ),
+    "pids again": (pids_that_come_again, with_(NewPids, "__contains__", lambda *_: False)),
     "all the way round": (all_the_way_round, with_(new_pids, "FORKS_PER_SECOND", 0)),
     "storm": (a_storm, with_(fast_reader, "FEW", 10_000)),
     "full turn": (limits_set_from_outside, with_(fast_reader, "REREAD_SECONDS", 1e9)),

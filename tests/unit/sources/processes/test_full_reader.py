@@ -49,11 +49,7 @@ def test_a_tmux_server_is_read_whole(zoo: ProcessTable) -> None:
         argv=("tmux", "-L", "scene", "-f", "/dev/null", "new-session", "-d", "-s", "main", "sleep 600"),
         image=140723672088364,
         exe="/usr/bin/tmux",
-        environ={
-            "CLAUDECODE": "1",
-            "CLAUDE_CODE_SESSION_ID": "5f0c1f9e",
-            "TMUX_TMPDIR": "/tmp/tx-dksp7u71",
-        },
+        environ={"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "5f0c1f9e", "TMUX_TMPDIR": "/tmp/tx-dksp7u71"},
         namespaces=Namespaces("pid:[4026531836]", "mnt:[4026531841]"),
         resident_bytes=3836 * 1024,
         anonymous_bytes=872 * 1024,

@@ -9,10 +9,7 @@ from tmux_exporter.sources.processes.leak_details import parse_unit
     ("raw", "unit"),
     [
         (b"0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope"),
-        (
-            b"0::/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1f.scope\n",
-            "tmux-spawn-1f.scope",
-        ),
+        (b"0::/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1f.scope\n", "tmux-spawn-1f.scope"),
         (b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service\n", "web.service"),
         (b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/inner\n", "web.service"),
         (b"0::/user.slice/user-1000.slice/user@1000.service\n", ""),

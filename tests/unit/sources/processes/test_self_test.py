@@ -12,8 +12,7 @@ from tmux_exporter.sources.processes.self_test import finds_a_child, is_own_moun
 
 
 @pytest.mark.parametrize(
-    ("pids", "own"),
-    [("ME", True), ("ME\t7", False), ("7\tME", False), ("1ME", False), ("", False)],
+    ("pids", "own"), [("ME", True), ("ME\t7", False), ("7\tME", False), ("1ME", False), ("", False)]
 )
 def test_a_mount_is_ours_where_it_knows_us_by_our_only_pid(pids: str, own: bool) -> None:
     status = f"Name:\tpython\nNSpid:\t{pids}\nNSsid:\t1\n".replace("ME", str(os.getpid())).encode()

@@ -25,14 +25,7 @@ def test_a_child_of_the_server_is_believed_and_remembered() -> None:
     assert checked.lies == ""
 
 
-@pytest.mark.parametrize(
-    "stranger",
-    [
-        process(11, ppid=1),
-        process(11, ppid=1, uid=0),
-        process(11, ppid=12),
-    ],
-)
+@pytest.mark.parametrize("stranger", [process(11, ppid=1), process(11, ppid=1, uid=0), process(11, ppid=12)])
 def test_a_stranger_is_not_believed_and_the_lie_is_told(stranger: Process) -> None:
     checked = check_panes(listing(TMUX, pane("%0", 11)), table(*with_server(stranger)), NOBODY, UID)
     assert [p.pid for p in checked.listing.panes] == [None]
@@ -106,11 +99,7 @@ def test_a_pane_without_a_pid_stays_without() -> None:
 
 
 FRESH = Server(
-    path="/s",
-    process=TMUX.id,
-    up=True,
-    listing=listing(TMUX, pane("%0", 11)),
-    queries=(Query(seconds=0.1),),
+    path="/s", process=TMUX.id, up=True, listing=listing(TMUX, pane("%0", 11)), queries=(Query(seconds=0.1),)
 )
 
 

@@ -36,10 +36,7 @@ def test_a_given_label_is_kept_even_where_a_better_claim_comes_later() -> None:
     given: dict[Key, Label] = {"/tmp/tmux-1000/default": Label("default")}
     assert labels_of(
         server("/tmp/tmux-1000/default"), server("/run/t/tmux-1000/default", 2), given=given
-    ) == {
-        "/tmp/tmux-1000/default 1": "default",
-        "/run/t/tmux-1000/default 2": "/run/t/tmux-1000/default",
-    }
+    ) == {"/tmp/tmux-1000/default 1": "default", "/run/t/tmux-1000/default 2": "/run/t/tmux-1000/default"}
 
 
 def test_swarms_are_numbered_and_a_free_number_is_used_again() -> None:
