@@ -1,1 +1,1 @@
-"""Thin: load the configuration, build, call one function, exit code."""
+"""The two command lines: parse options, load the configuration, call one function, return its exit code."""

@@ -1,4 +1,4 @@
-"""How every command of ours ends: an error is one line on stderr with its exit code, never a traceback."""
+"""Exit codes and output of every command: an error is one line on stderr, never a traceback."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def run(group: click.Group, name: str) -> None:
     except click.Abort:
         sys.exit(130)
     except OSError as error:
-        # A disk that is full, a folder that may not be written: nothing of ours to trace.
+        # A full disk or a folder without write permission is not our bug: no traceback.
         _drop_output()
         click.echo(f"{name}: {_words(error)}", err=True)
         sys.exit(1)
@@ -62,7 +62,7 @@ def show(output: str | bytes) -> None:
         output = f"{output}\n".encode(sys.stdout.encoding, "backslashreplace")
     try:
         sys.stdout.buffer.write(output)
-        # Here, not at Python's end: there an error could no longer be told.
+        # Flush here: at interpreter exit an error could no longer be reported.
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _drop_output()

@@ -1,6 +1,6 @@
-"""Where both programs begin. Ctrl-C ends each of them with 130, at any moment and without a traceback.
+"""Entry points of both programs. Ctrl-C ends them with exit code 130 and without a traceback.
 
-`op` and `hook` must start quickly, the others need not; so this imports nothing before it knows what to run.
+`op` and `hook` must start quickly, so this module imports nothing before it knows what to run.
 """
 
 import os
@@ -74,7 +74,7 @@ def _interrupt(_number: int, _frame: "FrameType | None") -> None:
 def _end_at_once(lost: "sys.UnraisableHookArgs") -> None:
     """End where Python would print and drop the interrupt: in a finalizer or a callback of a weak reference.
 
-    Nothing can be put back there; what outlives a process of ours expects it to be killed at any moment.
+    No cleanup is possible there; everything that outlives our process is safe against SIGKILL.
     """
     if issubclass(lost.exc_type, KeyboardInterrupt):
         os._exit(EXIT_INTERRUPTED)

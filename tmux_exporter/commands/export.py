@@ -1,4 +1,4 @@
-"""What `export` writes: the files that an installation carries, made for where they are to be used.
+"""`export`: write the shipped rules, routes, boards, units, policies and runbooks for one installation.
 
 Each function gives the text of its files, by their path below the folder that a user names.
 """
@@ -28,7 +28,7 @@ _PROGRAM = re.compile(r"^(ExecStart=)\S+/(tmux-exporter|tmux-remediator)(?= )", 
 
 
 class FileStatus(StrEnum):
-    """What became of a file."""
+    """Whether a file was written, replaced or left unchanged."""
 
     WRITTEN = "written"
     REPLACED = "replaced"
@@ -37,7 +37,7 @@ class FileStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenFile:
-    """A file below the folder, and what became of it."""
+    """A file below the folder and its status."""
 
     path: Path
     status: FileStatus
@@ -78,7 +78,7 @@ def units(find_program: Callable[[str], str]) -> dict[str, str]:
 
 
 def runbooks() -> dict[str, str]:
-    """A page for each alert; links to other pages of the project lead to where anybody can read them."""
+    """A page for each alert; links to other pages of the project become public URLs."""
 
     def led(match: re.Match[str]) -> str:
         return f"]({PROJECT}/{posixpath.normpath(posixpath.join('docs/runbooks', match[1]))}"
@@ -87,9 +87,9 @@ def runbooks() -> dict[str, str]:
 
 
 def write(made: Mapping[str, str], folder: Path, *, force: bool) -> list[WrittenFile]:
-    """Write the files below a folder, which is made where there is none; what each reader sees is whole.
+    """Write the files below a folder, which is created if needed. Each file is replaced atomically.
 
-    A file that is there and says something else is a UsageError without `force`, and then nothing is written.
+    Without `force` an existing file that differs is a UsageError, and nothing is written.
     Raises OSError.
     """
     before = {name: _content(folder / name) for name in made}
@@ -119,7 +119,7 @@ def _content(path: Path) -> bytes | None:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # What a link leads to is replaced, never the link.
+    # Replace the target of a link, never the link.
     path = Path(os.path.realpath(path))
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     # Policies that others may write are refused: whatever the umask, only the owner may.

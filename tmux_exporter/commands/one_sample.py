@@ -1,4 +1,6 @@
-"""One look: `once`, `doctor`; `explain`, `schedulers` and `leaks`, with what a running exporter remembers."""
+"""Commands that take one sample: `once`, `doctor`, `explain`, `schedulers`, `leaks`.
+
+The last three also use what a running exporter remembers."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -71,9 +73,9 @@ def leaks_once(
 
 
 def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:
-    """What the exporter that runs knows by its samples; where it cannot tell, `say` gets one line why.
+    """What a running exporter knows from earlier samples; `say` gets the reason if it cannot answer.
 
-    It saw processes in panes that are gone, of which one look has no proof any more, or only a guess.
+    It saw processes in panes that are gone now; a single sample cannot prove their owner.
     """
     address = config.web.listen_address
     root = config.processes.root
@@ -92,13 +94,13 @@ def _require_view(report: Report, environ: Mapping[str, str]) -> None:
 
 
 def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Sampler:
-    # Who looks once has no earlier reading to save anything by.
+    # The fast reader saves work only from the second sample on.
     full = replace(config.processes, reading=ReadMode.FULL)
     return open_sampler(replace(config, processes=full), SystemClock(), environ, earlier=known)
 
 
 def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Report:
-    """One sample, or a second one where that is needed to tell what is leaked."""
+    """One sample; a second one if the first leaves a leak in doubt."""
     sampler = _open(config, environ, known)
     return _settled(sampler, sampler.sample)
 
@@ -106,7 +108,7 @@ def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[R
 def settled_snapshot(
     config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()
 ) -> Snapshot:
-    """The facts behind one sample, or behind a second one where that is needed to tell what is leaked."""
+    """The facts of one sample; of a second one if the first leaves a leak in doubt."""
     sampler = _open(config, environ, known)
     return _settled(sampler, sampler.look)
 
@@ -120,10 +122,10 @@ def _settled(sampler: Sampler, take: Callable[[], _Taken]) -> _Taken:
 
 
 def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Look at this machine, its tmux servers and agents, and say what is amiss. Changes nothing."""
-    # What would be logged is among the findings.
+    """Check this machine, its tmux servers and agents. Changes nothing."""
+    # The findings contain what would be logged.
     log.configure(LogLevel.ERROR, config.log.format)
-    # What the machine has left is the doctor's business, also beside a node_exporter.
+    # The doctor checks host memory and CPU even where `metrics.host` is off.
     config = replace(config, metrics=replace(config.metrics, host=True))
     report = settled_report(config, environ)
     options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))

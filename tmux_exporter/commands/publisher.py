@@ -28,27 +28,27 @@ FRESH_AGE = 1.0
 
 
 class Samples(Protocol):
-    """What the publisher asks of a sampler."""
+    """The sampler, as the publisher uses it."""
 
     def sample(self) -> Report:
-        """One look at everything."""
+        """Take one sample."""
 
     def failed(self) -> Report:
-        """What to tell after a look that raised."""
+        """The report after a sample that raised."""
 
     def configure(self, config: Config) -> None:
         """Use these settings from the next sample on."""
 
 
 class Printer:
-    """Makes pages, one at a time, for whichever thread asks; it keeps what the next page may use."""
+    """Renders pages, one at a time, and keeps what the next page can reuse. Thread-safe."""
 
     def __init__(self) -> None:
         self._renderer = Renderer()
         self._turn = threading.RLock()
 
     def once(self, made: dict[str, bytes], form: str, make: Callable[[], bytes]) -> bytes:
-        """The bytes of a form, made by whoever asks first; all others wait for them."""
+        """The bytes of a format. The first caller renders them; others wait."""
         with self._turn:
             if form not in made:
                 made[form] = make()
@@ -60,9 +60,9 @@ class Printer:
 
 
 class PublishedSample:
-    """One sample in every form in which it is served; `sequence` counts samples from 1.
+    """One sample in every served format; `sequence` counts samples from 1.
 
-    A form is made when it is first asked for: of most samples hardly any form is.
+    A format is rendered on first use: most samples are never served in most formats.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Publisher:
         return self._published
 
     def fresh(self) -> PublishedSample | None:
-        """A sample taken now; whoever asks while it is taken shares it. Blocks, and ends with `stop`."""
+        """A sample taken now; concurrent callers share it. Blocks until the sample or `stop`."""
         with self._turn:
             seen = self._published
             if seen and self._clock.monotonic() - seen.taken_at < FRESH_AGE:

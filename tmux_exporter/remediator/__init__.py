@@ -1,1 +1,1 @@
-"""Ends schedulers that lost their target; observes by default."""
+"""The remediator: policies decide what to warn about and what to terminate; observes by default."""

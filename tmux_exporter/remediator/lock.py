@@ -1,4 +1,4 @@
-"""One remediator per audit and per runtime folder: locks that the kernel gives back when a process ends."""
+"""One remediator per audit and per runtime folder: flock, which the kernel releases when a process ends."""
 
 import errno
 import fcntl
@@ -21,7 +21,7 @@ def take(folders: Iterable[Path], holder: str, clock: Clock, mend: str = "end th
     """Take the lock in each folder and say in it who holds it; all are held until what is returned is closed.
 
     Raises UsageError with the words of the one who holds one of them, and the mend; then none is held. An
-    exporter that looks whether somebody does holds it for a moment, so a second is waited.
+    exporter that probes the lock holds it for a moment, so we wait for up to a second.
     """
     with ExitStack() as held:
         # Two descriptors of one file would shut each other out.

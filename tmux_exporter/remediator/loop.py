@@ -1,4 +1,4 @@
-"""The remediator's loop: sample, decide, act, tell."""
+"""The remediator's loop: sample, decide, act, write its status."""
 
 import logging
 import os
@@ -130,7 +130,7 @@ class Remediator:
         try:
             report = self._sampler.sample()
         except Exception:
-            # A look that failed decides nothing; the next one may.
+            # A failed sample decides nothing; try the next one.
             _log.exception("sample failed")
             self._blind = True
             self._tell()
@@ -179,7 +179,7 @@ class Remediator:
         return result.ended, ": ".join(filter(None, (outcomes, result.refusal, result.detail)))
 
     def status(self) -> RemediatorStatus:
-        """What the exporter is told."""
+        """The status file's content."""
         now = self._live.moment()
         return RemediatorStatus(
             process=self._me,
@@ -308,7 +308,7 @@ def run(
 ) -> None:
     """One cycle each `interval` seconds until a stop is asked for; what comes too late is left out.
 
-    `reload` is called between two cycles where the policies are to be read again.
+    `reload` is called between two cycles after a SIGHUP.
     """
     due = clock.monotonic()
     while not stop.wait(due - clock.monotonic()):

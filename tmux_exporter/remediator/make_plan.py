@@ -1,4 +1,4 @@
-"""A plan of what is there now: looks of its own, no waits, for it is a person who decides."""
+"""Make a plan from a few samples taken now; the policies' waits are skipped because a person decides."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
 
 SAMPLES = 3
-"""What is leaked takes two looks to be seen, and a match two in which it is."""
+"""A leak needs two samples, and a match two more, one of them shared."""
 
 
 def sample_and_decide(
@@ -31,7 +31,7 @@ def sample_and_decide(
     clock: Clock,
     pause: Callable[[int], None],
 ) -> tuple[Verdict, Report]:
-    """What the policies say after a few looks at once, and the last of them; `pause` waits before each.
+    """The verdict of the policies after a few samples, and the last report; `pause` waits before each sample.
 
     Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
@@ -56,7 +56,7 @@ def sample_and_decide(
 
 
 def _checked(verdict: Verdict, live: LiveView) -> Verdict:
-    """The same without what its own processes speak against: `apply` would refuse that."""
+    """The same without targets that fail the last checks: `apply` would refuse them."""
     if not verdict.plan:
         return verdict
     table, own, uid = live.processes(), live.own(), os.getuid()

@@ -49,8 +49,7 @@ def serve(
 
     `policy_path` is a file or folder of policies, the built-in one where there is none. `servers` are the
     labels of the tmux servers it is for, all where there are none. `screen` lets snapshots hold what stands
-    on a screen. `time_scale` multiplies
-    the policy's waits: 1 for people, less for tests and the demo.
+    on a screen. `time_scale` multiplies the policy's waits: 1 for people, less for tests and the demo.
     """
     log.configure(config.log.level, config.log.format)
     clock, uid = SystemClock(), os.getuid()
@@ -118,7 +117,7 @@ def read_policies(
 def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
 ) -> Plan:
-    """A plan of what these policies would end now; `say` gets what else is to be known of them."""
+    """A plan of what these policies would terminate now; `say` gets notes for the user."""
     verdict, report = decide_now(config, environ, policies)
     for words in left_out_words(policies, report).values():
         say(words)
@@ -126,7 +125,7 @@ def make_plan(
 
 
 def decide_now(config: Config, environ: Mapping[str, str], policies: PolicySet) -> tuple[Verdict, Report]:
-    """What these policies say now, and of which report, by looks that are `sampling.interval` apart."""
+    """The verdict of these policies now and its report, from samples `sampling.interval` apart."""
 
     def pause(number: int) -> None:
         if number:
@@ -147,7 +146,7 @@ def apply_plan(
     """Carry out exactly what a plan says; each order, whether its target is gone by that, and in words.
 
     Raises UsageError before the first, and KeyboardInterrupt instead of the next one once `stopping` says so.
-    A remediator that runs holds the lock: it is to be ended first.
+    Raises UsageError while a remediator runs: it holds the lock.
     """
     clock, uid = SystemClock(), os.getuid()
     plan = read(content, sha256, policies, wall=clock.time(), boot=boot_id("/proc"), uid=uid)
@@ -159,7 +158,7 @@ def apply_plan(
     settings = Settings(config=config, policies=policies, enforce=True, applies=True)
     remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
     try:
-        # The looks of a plan lie close together: what was absent has to be so again a cycle later.
+        # The samples of a plan are close together: an absent target must still be absent one cycle later.
         cycle = config.sampling.interval
         due = clock.monotonic() + min(plan.made_at + cycle - clock.time(), cycle)
         while (left := due - clock.monotonic()) > 0 and not stopping():

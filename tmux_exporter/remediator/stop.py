@@ -1,4 +1,4 @@
-"""Waiting that a signal ends: SIGTERM and SIGINT ask to stop, SIGHUP to read the policies again.
+"""Interruptible waiting: SIGTERM and SIGINT ask to stop, SIGHUP asks to reload the policies.
 
 A terminal that hangs up asks to stop, too, unless the program was started by nohup.
 """
@@ -17,7 +17,7 @@ class Stop:
     """Asked for once one of the signals came; to be made in the main thread.
 
     A handler that raised or took a lock could break an act in two. These only set flags, and the byte
-    that Python writes for each signal wakes whoever waits.
+    that Python writes for each signal ends the wait.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,6 @@ class Stop:
         return self.asked
 
     def take_reload(self) -> bool:
-        """Whether the policies are to be read again; asked once for each time."""
+        """Whether a SIGHUP came since the last call."""
         again, self._again = self._again, False
         return again

@@ -167,7 +167,7 @@ def _start(name: str, program: str, preferred: int, configuration: Path, *flags:
 
 
 def fetch(url: str) -> bytes | None:
-    """What a server of ours on loopback answers; None while it does not."""
+    """The answer of one of our servers on loopback; None while it does not answer."""
     # Never through the proxy that a user's environment may name.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

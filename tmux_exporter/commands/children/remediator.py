@@ -1,4 +1,4 @@
-"""The remediator in observe mode as a child of `up`: started, its words told on, its traces removed.
+"""The observing remediator as a child of `up`: start it, show what it would do, remove its status file.
 
 It is a program of its own, as it is in a service: the exporter never has the power to signal. Without
 `--enforce`, which is never given here, neither has it.
@@ -52,7 +52,7 @@ def follow(child: prometheus.Child, say: Callable[[str], None]) -> None:
 
 
 def forget(runtime: Path) -> None:
-    """Remove what it told the exporter, unless one runs: nobody is to miss one that was only shown."""
+    """Remove its status file unless a remediator runs: without this an alert would report it missing."""
     try:
         with (runtime / REMEDIATOR_LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -70,7 +70,7 @@ def _think(rounds: int) -> None:
 
 
 def idles(*_arguments: str) -> Role:
-    """Wait for somebody to say something."""
+    """Wait for input."""
     say("> ")
     while True:
         yield _LOOK_SECONDS
@@ -89,7 +89,7 @@ def leaks(*_arguments: str) -> Role:
 
 
 def waits(*_arguments: str) -> Role:
-    """Work for a while, then ask for a permission that nobody gives; say so where Claude Code does."""
+    """Work for a while, then wait for a permission, and write that to Claude Code's session file."""
     home = marked_home(os.environ)
     write_session(home, "busy")
     for _ in range(UNTIL_IT_WAITS):
@@ -130,7 +130,7 @@ def serves(*_arguments: str) -> Role:
 
 
 def listens(*_arguments: str) -> Role:
-    """Be a development server in what makes one: listen, on a port of loopback that nobody knows."""
+    """Listen on a free loopback port, as a development server does."""
     with socket.create_server(("127.0.0.1", 0)):
         yield from serves()
 

@@ -1,6 +1,6 @@
-"""The demo's sessions: who is there, under which names, and what they do. Built with libtmux.
+"""The demo's sessions, windows and the agents in them, built with libtmux.
 
-Session and window names are those that Tmux-Orchestrator's guide tells people to use.
+Session and window names follow Tmux-Orchestrator's guide.
 """
 
 import os
@@ -99,7 +99,7 @@ def build(home: Home, clock: Clock) -> int:
 
 
 def sleeps() -> set[str]:
-    """The seconds that each scheduler sleeps: all differ, so each can be told by them."""
+    """The seconds that each scheduler sleeps. All differ, so they identify the scheduler."""
     return {
         str(int(argument.split("=")[0]) * 60)
         for part in _all_parts()

@@ -1,4 +1,4 @@
-"""Where the demo lives, and the environment by which everything of it can be told from everything else."""
+"""The demo's folder, and the environment variable that marks every process of the demo."""
 
 import fcntl
 import os
@@ -42,7 +42,7 @@ class Home:
 
     @property
     def ready(self) -> Path:
-        """A file that is there once the fleet stands."""
+        """A file that exists once the fleet is complete."""
         return self.folder / "ready"
 
     @property
@@ -91,7 +91,7 @@ class Lock:
         self._file: BinaryIO = home.lock.open("ab")
 
     def take(self) -> bool:
-        """Take it if nobody holds it."""
+        """Take it if it is free."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -109,7 +109,7 @@ class Lock:
 
 
 def pause(seconds: float) -> None:
-    """Let others run for a while; for polling what the kernel does not tell of."""
+    """Sleep; for polling what the kernel sends no event for."""
     select.select((), (), (), seconds)
 
 

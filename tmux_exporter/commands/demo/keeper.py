@@ -1,6 +1,6 @@
 """The keeper of the demo: builds the fleet, waits, and ends it all. `up` runs it as a module.
 
-It is a process of its own because it must outlive `up`: the kernel tells it with SIGTERM that `up` has ended.
+It is a separate process because it must outlive `up`: the kernel sends it SIGTERM when `up` ends.
 """
 
 import os
@@ -22,7 +22,7 @@ _LAST_DEMO_SECONDS = 10.0
 
 
 def main() -> None:
-    """Keep a demo for as long as nobody ends it and its tmux server lives."""
+    """Keep a demo until a signal comes or its tmux server ends."""
     for number in _ENDINGS:
         signal.signal(number, _end)
     try:
@@ -44,7 +44,7 @@ def keep(environ: Mapping[str, str], clock: Clock) -> None:
     os.environ.update(for_the_demo)
     try:
         try:
-            # Of a demo that nothing could end, because everything was killed at one blow.
+            # Left by a demo whose keeper and agents were all killed.
             _clear(home, clock)
             private_folder(home.folder, os.getuid())
             server = build(home, clock)
@@ -80,7 +80,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 def _ignore_signals() -> None:
-    """Once is enough: another one must not interrupt the clearing up."""
+    """A second signal must not interrupt the cleanup."""
     for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""The demo's part in `up`: what it needs, what it starts, and what it tells the newcomer."""
+"""`up --demo`: start the demo fleet, scale its alerts, introduce it to the user."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def numbers() -> thresholds.Thresholds:
 def prometheus_config(exporter: str, alertmanager: str | None, rules: Sequence[Path]) -> str:
     """The configuration of a Prometheus that watches the demo, and none of the user's own servers.
 
-    At the demo's pace its alerts would tell of these what is no trouble at all.
+    At the demo's pace its alerts would fire for healthy servers.
     """
     return prometheus.prometheus_config(
         exporter, alertmanager, SCRAPE_SECONDS, rules, evaluation=EVALUATION_SECONDS, server=SERVER

@@ -1,4 +1,4 @@
-"""What a played agent tells of itself beside its screen: its state, as Claude Code does; its operations."""
+"""State files and operations that a demo agent reports, as Claude Code and orchestrators do."""
 
 import json
 import os

@@ -1,1 +1,1 @@
-"""The table in a terminal that is drawn anew as long as somebody looks: `tmux-exporter top`."""
+"""`tmux-exporter top`: a live table of sessions and agents in a terminal."""

@@ -1,4 +1,4 @@
-"""`top`: sessions and agents in a terminal, the one that needs somebody first."""
+"""`top`: read reports and keys, draw the table, until the user quits."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ _STEPS = {
 }
 _TICK_SECONDS = 1.0
 _FRESH_SECONDS = 1.0
-"""After so long an exporter takes a new sample for who asks for it."""
+"""An exporter takes a new sample on request at most this often."""
 
 
 class _Compared:
@@ -88,8 +88,8 @@ def once_json(config: Config, environ: Mapping[str, str], view: ScreenView) -> s
 
 
 def run(config: Config, environ: Mapping[str, str], view: ScreenView) -> int:
-    """Show it until the user has seen enough; the exit code."""
-    # A line of the log would go across the screen.
+    """Show it until the user quits; returns the exit code."""
+    # Log lines would destroy the screen.
     logging.disable(logging.CRITICAL)
     with Terminal() as terminal:
         reports = Reports(ReportSource(config, environ), terminal.wake)

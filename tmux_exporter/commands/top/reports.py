@@ -1,4 +1,4 @@
-"""Where `top` gets its reports: from the exporter that runs, else from samples of its own."""
+"""Reports for `top`: from the running exporter, else from own samples."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class SourcedReport:
 
 
 class ReportSource:
-    """Gives the newest report, whoever has it."""
+    """The newest report, from a running exporter or from own samples."""
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
         address = config.web.listen_address
@@ -61,7 +61,7 @@ class ReportSource:
 
 
 class Reports:
-    """Takes reports in a thread of its own, for a hung tmux server must not hang the keys."""
+    """Takes reports in its own thread: a hung tmux server must not block the keyboard."""
 
     def __init__(self, source: ReportSource, wake: Callable[[], None]) -> None:
         self._source = source

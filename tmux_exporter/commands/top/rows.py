@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from tmux_exporter.commands.views.human import known_sum
 from tmux_exporter.commands.views.schedulers import TROUBLE
 
 Document = Mapping[str, Any]
@@ -19,7 +20,7 @@ _URGENCY = ("waiting", "exited", "unknown", "working", "idle")
 
 
 class Sort(StrEnum):
-    """By what rows are ordered, what needs somebody first."""
+    """Sort keys; rows that need attention come first."""
 
     STATE = "state"
     CPU = "cpu"
@@ -50,7 +51,7 @@ class RowUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaksAndSchedulers:
-    """What a session left over and what it waits for: leaks, schedulers, the next of which is due then."""
+    """Leaks and pending schedulers of a session, and when the next one is due."""
 
     leaks: int = 0
     leaked_memory_bytes: int | None = None
@@ -119,7 +120,7 @@ class Rates:
         return self._compared
 
     def take(self, document: Document) -> None:
-        """Take in the next report; one that is as good as the last changes nothing."""
+        """Take the next report; one of the same moment changes nothing."""
         now = document["timestamp"]
         counters = {key: thing["usage"]["cpu_seconds_total"] for key, thing in _things(document)}
         if self._before is not None:
@@ -127,7 +128,7 @@ class Rates:
             if 0 <= now - then < _SHORTEST_SECONDS:
                 return
             self._compared = now > then
-            # A counter that fell belongs to another life, and a clock that was set back to no time at all.
+            # A counter that fell was reset; after a clock step back no rate is known.
             self._rates = {
                 key: (total - earlier[key]) / (now - then)
                 for key, total in counters.items()
@@ -202,17 +203,16 @@ def _sessions(document: Document, rates: Rates) -> Iterable[SessionRow]:
         )
 
 
+_AGENT_FACTS = (
+    *("agent", "program", "version", "role", "window", "pane"),
+    *("state", "state_since_timestamp_seconds"),
+)
+
+
 def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
     return AgentRow(
-        agent=agent["agent"],
-        program=agent["program"],
-        version=agent["version"],
-        role=agent["role"],
-        window=agent["window"],
-        pane=agent["pane"],
-        state=agent["state"],
+        **{name: agent[name] for name in _AGENT_FACTS},
         reason=agent["waiting_reason"] or "",
-        state_since_timestamp_seconds=agent["state_since_timestamp_seconds"],
         cost=_cost(agent["usage"], rates.of(("agent", agent["server"], agent["session"], agent["agent"]))),
     )
 
@@ -223,10 +223,7 @@ _NOTHING = RowUsage(cpu_cores=None, memory_bytes=None, memory_limit_bytes=None, 
 def _cost(usage: Mapping[str, Any], rate: float | None) -> RowUsage:
     return RowUsage(
         cpu_cores=rate,
-        memory_bytes=usage["memory_bytes"],
-        memory_limit_bytes=usage["memory_limit_bytes"],
-        open_fds=usage["open_fds"],
-        processes=usage["processes"],
+        **{name: usage[name] for name in ("memory_bytes", "memory_limit_bytes", "open_fds", "processes")},
     )
 
 
@@ -235,7 +232,7 @@ def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, A
     due = [each["due_timestamp_seconds"] for each in pending if each["due_timestamp_seconds"] is not None]
     return LeaksAndSchedulers(
         leaks=len(left),
-        leaked_memory_bytes=_sum(each["memory_bytes"] for each in left),
+        leaked_memory_bytes=known_sum(each["memory_bytes"] for each in left),
         check_ins=len(pending),
         in_trouble=sum(each["state"] in TROUBLE for each in pending),
         next_due_timestamp_seconds=min(due, default=None),
@@ -246,18 +243,12 @@ def _total(document: Document, rates: Rates) -> RowUsage:
     usages = [session["usage"] for session in document["sessions"]]
     places = [("session", each["server"], each["session"]) for each in document["sessions"]]
     return RowUsage(
-        cpu_cores=_sum(rates.of(place) for place in places),
-        memory_bytes=_sum(usage["memory_bytes"] for usage in usages),
+        cpu_cores=known_sum(rates.of(place) for place in places),
+        memory_bytes=known_sum(usage["memory_bytes"] for usage in usages),
         memory_limit_bytes=None,
-        open_fds=_sum(usage["open_fds"] for usage in usages),
+        open_fds=known_sum(usage["open_fds"] for usage in usages),
         processes=sum(usage["processes"] for usage in usages),
     )
-
-
-def _sum(figures: Iterable[Any]) -> Any:  # noqa: ANN401
-    """Of those that are known; None where none is."""
-    known = [figure for figure in figures if figure is not None]
-    return sum(known) if known else None
 
 
 def _shown(row: SessionRow, words: Sequence[str]) -> SessionRow | None:

@@ -1,4 +1,4 @@
-"""The terminal while `top` has it: a screen of its own, keys, signals, and everything put back at the end."""
+"""Terminal control of `top`: alternate screen, keys, signals; restored at the end."""
 
 import codecs
 import os
@@ -115,7 +115,7 @@ class Terminal:
         elif number == signal.SIGTSTP:
             self._give_back()
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-            # Returns when somebody lets it go on; at once where no shell is there that could.
+            # Returns on SIGCONT; at once where no shell controls the job.
             signal.raise_signal(signal.SIGTSTP)
             signal.signal(signal.SIGTSTP, self._on_signal)
             self._take()

@@ -1,4 +1,4 @@
-"""`up`: everything for a newcomer in one process tree that ends as a whole."""
+"""`up`: exporter, remediator, Prometheus and Alertmanager in one process tree that ends as a whole."""
 
 import fcntl
 import os
@@ -77,7 +77,7 @@ def _take(lock: IO[str]) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class _Stage:
-    """What runs in one `up`, and how the user is told of it."""
+    """The children of one `up`, and the messages for the user."""
 
     service: Service
     demo: launch.Demo | None

@@ -1,4 +1,4 @@
-"""The audit as a person reads it: a table of what was done, and whether the chain of records is whole."""
+"""The audit as a table, with a check of its hash chain."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class AuditView:
     faults: tuple[str, ...]
 
     def only(self, wanted: Wanted) -> "AuditView":
-        """The lines that somebody asked for. What follows from an act is of its policy and its processes."""
+        """The lines that fit. An outcome has the policy and the processes of its act."""
         acts = {each.record["seq"]: each.record for each in self.lines if each.record is not None}
 
         def fits(line: Line) -> bool:
@@ -114,7 +114,7 @@ def _row(line: Line) -> list[str]:
             _text(record, "session"),
             _result(record),
         ]
-    # Whoever can write the file can put anything into it.
+    # The file may contain control characters.
     return [visible_text(cell) for cell in cells]
 
 

@@ -13,7 +13,7 @@ _PART_COLUMNS = columns("PART", "PROCESSES>", "MEMORY>", "CPU>", "FDS>", "THREAD
 
 
 def as_dict(explanation: Explanation) -> dict[str, Any]:
-    """The explanation as JSON-ready data; a fact that is there twice is a list."""
+    """The explanation as JSON-ready data; a repeated fact is a list."""
     facts: dict[str, list[str]] = {}
     for label, value in explanation.facts:
         facts.setdefault(label, []).append(value)

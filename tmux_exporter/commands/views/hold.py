@@ -1,4 +1,4 @@
-"""What people hold: as they write it on a command line, keep it, and read it in a table."""
+"""Holds on the command line: parse a target, add, release, list."""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Figures as a person reads them in a terminal."""
+"""Format figures for a terminal; sum figures of which some may be unknown."""
+
+from collections.abc import Iterable
+from typing import Any
 
 UNKNOWN = "?"
 
@@ -31,3 +34,9 @@ def span(seconds: float) -> str:
 def number(count: int | None) -> str:
     """A count."""
     return UNKNOWN if count is None else str(count)
+
+
+def known_sum(figures: Iterable[Any]) -> Any:  # noqa: ANN401 - of the type of its figures
+    """The sum of the known figures; None if none is known."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None

@@ -1,10 +1,10 @@
-"""What outlived its pane, of a Report: for a terminal and as plain data."""
+"""The leaks of a Report: tables for a terminal, and JSON-ready data."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tmux_exporter.commands.views.human import UNKNOWN, number, size, span
+from tmux_exporter.commands.views.human import UNKNOWN, known_sum, number, size, span
 from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
@@ -18,6 +18,11 @@ _OWNERS = columns("SERVER", "SESSION", "KIND", "COUNT>", "MEMORY>", "CPU>", "FDS
 _PROCESSES = columns(
     "KIND", "PID>", "NAME", "AGE>", "MEMORY>", "CPU>", "FDS>", "PORTS", "SESSION", "PANE", "WHY"
 )
+_FACTS = (
+    *("name", "kind", "reason", "server", "session", "pane"),
+    *("start_time_seconds", "memory_bytes", "cpu_seconds_total", "open_fds"),
+)
+"""The fields of a leak that its JSON has as they are."""
 
 
 def as_dict(report: Report, ports: Ports) -> dict[str, Any]:
@@ -34,9 +39,9 @@ def as_dict(report: Report, ports: Ports) -> dict[str, Any]:
                 "session": session,
                 "kind": kind,
                 "processes": len(leaks),
-                "memory_bytes": _sum(leak.memory_bytes for leak in leaks),
+                "memory_bytes": known_sum(leak.memory_bytes for leak in leaks),
                 "cpu_seconds_total": sum(leak.cpu_seconds_total for leak in leaks),
-                "open_fds": _sum(leak.open_fds for leak in leaks),
+                "open_fds": known_sum(leak.open_fds for leak in leaks),
                 "oldest_start_time_seconds": min(leak.start_time_seconds for leak in leaks),
                 "listening_ports": sorted(_all_ports(leaks, ports)),
             }
@@ -46,16 +51,7 @@ def as_dict(report: Report, ports: Ports) -> dict[str, Any]:
             {
                 "pid": leak.process.pid,
                 "start_ticks": leak.process.start_ticks,
-                "name": leak.name,
-                "kind": leak.kind,
-                "reason": leak.reason,
-                "server": leak.server,
-                "session": leak.session,
-                "pane": leak.pane,
-                "start_time_seconds": leak.start_time_seconds,
-                "memory_bytes": leak.memory_bytes,
-                "cpu_seconds_total": leak.cpu_seconds_total,
-                "open_fds": leak.open_fds,
+                **{name: getattr(leak, name) for name in _FACTS},
                 "listening_ports": sorted(ports[leak.process]) if leak.process in ports else None,
             }
             for _, leaks in _owners(report)
@@ -77,7 +73,7 @@ def as_text(report: Report, ports: Ports) -> str:
             "",
             *table(_PROCESSES, [_row(leak, ports, now) for _, group in owners for leak in group]),
             "",
-            f"  {len(leaks)} leaked, {size(_sum(leak.memory_bytes for leak in leaks))}",
+            f"  {len(leaks)} leaked, {size(known_sum(leak.memory_bytes for leak in leaks))}",
         ]
     )
 
@@ -87,13 +83,9 @@ def _owners(report: Report) -> list[tuple[tuple[str, str, LeakKind], list[LeakRe
     groups: defaultdict[tuple[str, str, LeakKind], list[LeakReport]] = defaultdict(list)
     for leak in sorted(report.leaks, key=lambda each: (-(each.memory_bytes or 0), each.process)):
         groups[leak.server, leak.session, leak.kind].append(leak)
-    return sorted(groups.items(), key=lambda each: (-(_sum(x.memory_bytes for x in each[1]) or 0), each[0]))
-
-
-def _sum(figures: Iterable[int | None]) -> int | None:
-    """Of those that are known; None where none is."""
-    known = [figure for figure in figures if figure is not None]
-    return sum(known) if known else None
+    return sorted(
+        groups.items(), key=lambda each: (-(known_sum(x.memory_bytes for x in each[1]) or 0), each[0])
+    )
 
 
 def _all_ports(leaks: Iterable[LeakReport], ports: Ports) -> set[int]:
@@ -109,9 +101,9 @@ def _owner_row(
         session or UNKNOWN,
         kind,
         str(len(leaks)),
-        size(_sum(leak.memory_bytes for leak in leaks)),
+        size(known_sum(leak.memory_bytes for leak in leaks)),
         _cpu(sum(leak.cpu_seconds_total for leak in leaks)),
-        number(_sum(leak.open_fds for leak in leaks)),
+        number(known_sum(leak.open_fds for leak in leaks)),
         span(max(now - leak.start_time_seconds for leak in leaks)),
         _words(_all_ports(leaks, ports)),
     )

@@ -1,4 +1,4 @@
-"""What policies match now, thing by thing, and what speaks against touching it."""
+"""What policies match now, and why each match would be left alone."""
 
 import json
 from dataclasses import dataclass

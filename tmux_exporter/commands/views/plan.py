@@ -1,4 +1,4 @@
-"""A plan as a person reads it, and what came of it."""
+"""A plan and its results as tables."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Policies as a person reads them: what each is for, from when on, and what it may do."""
+"""Policies as a table: what each matches, for how long, and its steps."""
 
 import json
 from dataclasses import dataclass

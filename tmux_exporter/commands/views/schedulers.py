@@ -13,7 +13,7 @@ TROUBLE = frozenset({
     SchedulerState.IMMORTAL, SchedulerState.SERVERLESS, SchedulerState.STALE_GENERATION,
     SchedulerState.DANGLING, SchedulerState.MISDIRECTED, SchedulerState.OVERDUE,
 })  # fmt: skip
-"""States in which nobody will be woken, or somebody else."""
+"""States in which the keys will not reach the intended pane."""
 
 _COLUMNS = columns("STATE", "DUE>", "TARGET", "SERVER", "SESSION", "PID>", "WHY")
 _NEVER_SECONDS = 36_500 * 86_400.0

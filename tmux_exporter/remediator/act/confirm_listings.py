@@ -1,6 +1,6 @@
-"""A second look at tmux at the end of a sample: what it shows unchanged is as young as that look.
+"""A second tmux query at the end of a sample: an unchanged listing is as recent as that query.
 
-On a busy machine a sample takes seconds, and most of them pass after tmux has answered.
+On a busy machine a sample takes seconds, most of them after tmux has answered.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tmux_exporter.sources.tmux.source import TmuxSource
 
 
 class ConfirmingTmuxSource:
-    """Asks the tmux servers for a sample, and once more when that is there."""
+    """Queries the tmux servers for a sample, and once more after it."""
 
     def __init__(self, source: TmuxSource) -> None:
         self.configure = source.configure
@@ -27,7 +27,7 @@ class ConfirmingTmuxSource:
         return view
 
     def confirmed(self, report: Report) -> Report:
-        """The report of that sample, with the times of a look now for all that this shows unchanged."""
+        """The report of that sample; unchanged listings get the time of a new query."""
         if self._asked is None:
             return report
         table, before = self._asked

@@ -1,8 +1,8 @@
-"""Evidence of what a process was like: one small private file of figures and kinds, none of its own words.
+"""Snapshots of a process before it ends: one small private file of figures, without names or contents.
 
 Nothing of its environment, command line or open files' names is kept: of descriptors only how many of each
 kind there are, of a Python program its functions and lines. What stands on its screen is only kept where it
-was asked for. What cannot be read is told so in its place.
+was asked for. An unreadable part says so in its place.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the remediator sees of the machine besides its own samples: looks with fresh eyes, and itself."""
+"""Fresh reads of processes and tmux just before an act, without caches; and our own process."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,14 @@ from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.parse import Stat, parse_stat
 
 QUICK_SECONDS = 0.3
-"""A look that takes no longer is young enough by itself."""
+"""A faster sample needs no second tmux query."""
 
 LOOK_TIMEOUT = 0.4
-"""Seconds that a tmux server has for the last look: one that hangs must not make the look at another old."""
+"""Query timeout of the last check: one hung tmux server must not make the other listings stale."""
 
 
 class LiveView:
-    """Looks anew each time."""
+    """Reads everything again at each call."""
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
@@ -39,11 +39,11 @@ class LiveView:
         return Moment(wall=self._clock.time(), monotonic=self._clock.monotonic())
 
     def processes(self) -> ProcessTable:
-        """All processes, with nothing taken over from an earlier reading."""
+        """All processes, read without a cache."""
         return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
 
     def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, ProcessContext]:
-        """Unit and sockets of these processes, with nothing taken over from an earlier reading."""
+        """systemd unit and reachable sockets of these processes, read without a cache."""
         asked = tuple(processes)
         reader = LeakDetailReader(clock=self._clock, proc_root=self._root)
         units, reachable = reader.read(asked), reader.reachable(asked)
@@ -55,10 +55,9 @@ class LiveView:
         }
 
     def look(self) -> tuple[Report, Moment]:
-        """A sample in which no listing is held and no server is given a rest, and the moment after it.
+        """A full sample without held listings or back-off, and the moment after it.
 
-        What is leaked takes two looks to tell. Its counters count nothing. Where it took long, tmux is asked
-        once more at its end.
+        A leak needs two samples. The counters stay 0. If the sample took long, tmux is queried once more.
         """
         servers = ConfirmingTmuxSource(open_tmux(self._config, self._clock, self._environ))
         sampler = open_sampler(self._config, self._clock, self._environ, tmux=servers, counting=False)
@@ -75,7 +74,7 @@ class LiveView:
         return process_of(os.getpid())
 
     def own(self) -> frozenset[int]:
-        """The pids of this process and of all above it."""
+        """The pids of this process and its ancestors."""
         pids: set[int] = set()
         pid = os.getpid()
         while pid and pid not in pids:
@@ -83,7 +82,7 @@ class LiveView:
             try:
                 pid = _stat(pid).ppid
             except (OSError, ValueError):
-                # It ended just now, and its children have another parent.
+                # It has just ended; its children were reparented.
                 break
         return frozenset(pids)
 

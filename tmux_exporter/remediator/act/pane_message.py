@@ -1,8 +1,8 @@
-"""Shows a line to whoever looks at a session: the only file that makes a tmux show anything.
+"""Show a line to the clients of a session: the only module that displays anything in tmux.
 
-`display-message` draws on the status line of a client until its next key, or for a few seconds. No pane gets
-a byte of it. What is shown is ours word for word; a session is named by the id of a pane, a client by its
-terminal, so no name of anybody reaches tmux.
+`display-message` draws on a client's status line until its next key, or for a few seconds. Panes receive
+nothing. The text is ours; a session is addressed by a pane id, a client by its terminal, so no foreign name
+reaches tmux.
 """
 
 import re

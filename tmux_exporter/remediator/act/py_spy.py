@@ -1,8 +1,7 @@
-"""Where the threads of a Python program are, as py-spy sees it from outside without stopping it.
+"""Python stack traces of a process by py-spy, without stopping it.
 
-py-spy is nobody's dependency: it is used where it is installed. Of what it says the functions, the files by
-their last names and the lines are kept; no argument, no command line, no value, no name that a thread gave
-itself.
+py-spy is optional. Only functions, base names of files and lines are kept: no arguments, command lines,
+values or thread names.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""Ends one thing: the only file that may signal a process.
+"""Terminate one target by pidfd: the only module that may signal a process.
 
-The order is the safety. Whatever may be signalled is held by a pidfd before the evidence about it is read
-again, so whatever ends in between, no other process can be meant. tmux is asked anew after that, and what is
-going to be done is on disk before it is done. Of a scheduler the shell goes first, for a `;` shell whose
-sleep is ended types at once; the sleep is only touched once the shell is known to be dead.
+The order of the steps makes it safe. A pidfd is opened before the evidence is read again, so a reused pid can
+never be signalled. Then tmux is queried again, and the intent is on disk before the signal. The shell of a
+scheduler goes first: a `;` shell sends its keys as soon as its sleep ends. The sleep is signalled only after
+the shell is dead.
 """
 
 import os
@@ -34,19 +34,19 @@ from tmux_exporter.remediator.record import audit_fields
 from tmux_exporter.remediator.record.audit import Audit, AuditError
 
 LOOK_AGE = 1.0
-"""Seconds after which a listing of tmux is too old to signal anything by it, however long the sample took."""
+"""The oldest tmux listing, in seconds, that allows a signal."""
 
 EVIDENCE_AGE = 10.0
-"""Seconds after which what was read of the processes under their pidfds is too old for it."""
+"""The oldest process evidence, in seconds, that allows a signal."""
 
 LOOKS = 3
-"""How often tmux is asked anew in one act while the answer is too old by the time that it is judged."""
+"""How often one act queries tmux while the answer is stale by the time it is judged."""
 
 LONGEST_WAIT = 10.0
-"""Seconds for which the loop gives one signal time: the rest of the fleet waits meanwhile."""
+"""The longest wait after one signal in the loop: other targets wait meanwhile."""
 
 LONGEST_WAIT_OF_A_PLAN = 600.0
-"""Seconds for which whoever applies a plan gives one signal time: nothing else waits for that."""
+"""The longest wait after one signal while a plan is applied: nothing else waits meanwhile."""
 
 _NUMBERS = {
     Signal.TERM: signal.SIGTERM,
@@ -58,7 +58,7 @@ _NUMBERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What the act needs of the world.
+    """What the act reads and writes.
 
     `processes`, `around` and `look` look anew each time they are called; `own` gives the pids of this process
     and of all above it. `longest_wait` is for how many seconds one signal is given time at most. `survived`
@@ -122,6 +122,14 @@ class _Attempt:
         """Stop here; `outcome` is that of the first action."""
         return Result(actions=((_first_action(self.order), outcome),), refusal=reason, detail=detail)
 
+    def refuse(self, reason: Refusal, detail: str) -> Result:
+        """Stop here without a signal."""
+        return self.end(ActionOutcome.REFUSED, reason, detail)
+
+    def vanish(self, detail: str = "one of its processes ended") -> Result:
+        """Stop here: the target is gone."""
+        return self.end(ActionOutcome.VANISHED, detail=detail)
+
     @property
     def alone(self) -> bool:
         """Whether there is only one process to signal."""
@@ -150,21 +158,15 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
 def _check_stages(attempt: _Attempt) -> Result | None:
     order = attempt.order
     reason = stages_refusal(order.stages, attempt.tools.survived.get(order.target.processes[0]))
-    return (
-        None
-        if reason is None
-        else attempt.end(ActionOutcome.REFUSED, reason, "by what it has survived before")
-    )
+    return None if reason is None else attempt.refuse(reason, "by what it has survived before")
 
 
-def _open_first(attempt: _Attempt) -> Result | None:
+def _open_first(attempt: _Attempt) -> None:
     attempt.first = attempt.open(target_processes(attempt.order)[0].pid)
-    return None
 
 
-def _open_last(attempt: _Attempt) -> Result | None:
+def _open_last(attempt: _Attempt) -> None:
     attempt.last = attempt.first if attempt.alone else attempt.open(target_processes(attempt.order)[-1].pid)
-    return None
 
 
 def _read_evidence(attempt: _Attempt) -> Result | None:
@@ -175,20 +177,18 @@ def _read_evidence(attempt: _Attempt) -> Result | None:
     around = tools.around({*members, *(each.id for each in servers_in(table))})
     evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:
-        return attempt.end(
-            ActionOutcome.VANISHED, detail="one of its processes ended, or its pid is another's now"
-        )
+        return attempt.vanish("one of its processes ended, or its pid is another's now")
     attempt.evidence = evidence
     attempt.below = descendants(table, members)
     return None
 
 
 def _probe(attempt: _Attempt) -> Result | None:
-    # All are still there: nobody else had their pids while the evidence was read, so it is theirs.
+    # All are alive, so no pid was reused while the evidence was read.
     for descriptor in (attempt.first, attempt.last):
         _send(descriptor, 0)
         if _is_gone(descriptor):
-            return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
+            return attempt.vanish()
     return None
 
 
@@ -196,17 +196,17 @@ def _judge(attempt: _Attempt) -> Result | None:
     if attempt.evidence is None:
         return attempt.end(ActionOutcome.FAILED, detail="no evidence was read")
     if (failed := failed_check(attempt.evidence)) is not None:
-        return attempt.end(ActionOutcome.REFUSED, failed.refusal, f"no proof: {failed.holds.__name__}")
+        return attempt.refuse(failed.refusal, f"no proof: {failed.holds.__name__}")
     return None
 
 
 def _look_again(attempt: _Attempt) -> Result | None:
-    """Ask tmux until an answer is young enough, which on a busy machine may take more than one."""
+    """Query tmux until an answer is recent enough; on a busy machine one query may not do."""
     result = _look_once(attempt)
     for _ in range(LOOKS - 1):
         if result is None or result.refusal is not Refusal.STALE:
             break
-        # What was read of the processes has got older meanwhile, too.
+        # The process evidence has aged meanwhile, too.
         result = _read_evidence(attempt) or _probe(attempt) or _judge(attempt) or _look_once(attempt)
     return result
 
@@ -215,7 +215,7 @@ def _look_once(attempt: _Attempt) -> Result | None:
     report, moment = attempt.tools.look()
     subject = _subject(report, attempt.order)
     if subject is None:
-        return attempt.end(ActionOutcome.REFUSED, Refusal.CHANGED, "the last look does not show it")
+        return attempt.refuse(Refusal.CHANGED, "the last look does not show it")
     case = Case(
         subject=subject,
         report=report,
@@ -226,56 +226,51 @@ def _look_once(attempt: _Attempt) -> Result | None:
     )
     attempt.case = case
     if (reason := attempt.confirm(case)) is not None:
-        changed = reason is Refusal.CHANGED
-        detail = "the last look shows something else" if changed else "since it was decided"
-        return attempt.end(ActionOutcome.REFUSED, reason, detail)
+        shown = "the last look shows something else" if reason is Refusal.CHANGED else "since it was decided"
+        return attempt.refuse(reason, shown)
     if (reason := refusal(case)) is not None:
-        return attempt.end(ActionOutcome.REFUSED, reason, "by the last look")
+        return attempt.refuse(reason, "by the last look")
     attempt.judged_at = moment.monotonic - (look_age(case) or 0.0)
     return None
 
 
 def _subject(report: Report, order: Order) -> Subject | None:
     """What a report says of the target of an order."""
-    things: Iterable[Subject]
-    match order.method:
-        case Method.SCHEDULER_PAIR:
-            things = report.schedulers
-        case Method.AGENT_PROCESS:
-            things = report.agents
-        case Method.LEAKED_PROCESS:
-            things = report.leaks
+    things: Mapping[Method, Iterable[Subject]] = {
+        Method.SCHEDULER_PAIR: report.schedulers,
+        Method.AGENT_PROCESS: report.agents,
+        Method.LEAKED_PROCESS: report.leaks,
+    }
     members = target_processes(order)
-    return next((each for each in things if audit_fields.processes_of(each) == members), None)
+    return next((each for each in things[order.method] if audit_fields.processes_of(each) == members), None)
 
 
 def _record_intent(attempt: _Attempt) -> Result | None:
     audit = attempt.tools.audit
     if not audit.check():
-        return attempt.end(ActionOutcome.REFUSED, Refusal.AUDIT, "its outcome might not be told any more")
+        return attempt.refuse(Refusal.AUDIT, "its outcome might not be told any more")
     try:
         attempt.intent = audit.record("intent", **_words(attempt))
     except AuditError as error:
-        return attempt.end(ActionOutcome.REFUSED, Refusal.AUDIT, str(error))
+        return attempt.refuse(Refusal.AUDIT, str(error))
     return None
 
 
 def _stop(attempt: _Attempt) -> Result | None:
-    # Writing to the disk may have taken any time.
+    # The write to disk may have taken long.
     now = attempt.tools.clock.monotonic()
     if now - attempt.judged_at > LOOK_AGE:
-        return attempt.end(ActionOutcome.REFUSED, Refusal.STALE, "the last look is too old by now")
+        return attempt.refuse(Refusal.STALE, "the last look is too old by now")
     if now - attempt.read_at > EVIDENCE_AGE:
-        return attempt.end(ActionOutcome.REFUSED, Refusal.STALE, "its processes were read too long ago")
+        return attempt.refuse(Refusal.STALE, "its processes were read too long ago")
     if _is_gone(attempt.first) or _is_gone(attempt.last):
-        return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
+        return attempt.vanish()
     _send(attempt.first, _NUMBERS[attempt.order.stages[0].signal])
     return None
 
 
-def _await_stop(attempt: _Attempt) -> Result | None:
+def _await_stop(attempt: _Attempt) -> None:
     _note(attempt, attempt.order.stages[0])
-    return None
 
 
 def _kill(attempt: _Attempt) -> Result | None:
@@ -290,7 +285,7 @@ def _kill(attempt: _Attempt) -> Result | None:
 
 
 def _note(attempt: _Attempt, stage: Stage) -> None:
-    """Wait for what a signal brings about, and remember what it was sent to in vain."""
+    """Wait for the effect of a signal; remember targets that survived it."""
     gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
     attempt.actions.append((stage.action, ActionOutcome.DONE if gone else ActionOutcome.SURVIVED))
     target = attempt.order.target.processes[0]
@@ -308,11 +303,10 @@ def _survival(attempt: _Attempt) -> str:
 
 
 def _end_last(attempt: _Attempt) -> Result | None:
-    # Its shell is dead: there is nobody left whom its end could wake.
+    # Its shell is dead, so the end of the sleep triggers nothing.
     if attempt.alone:
         return None
-    longest = max(stage.seconds for stage in attempt.order.stages)
-    seconds = min(longest, attempt.tools.longest_wait)
+    seconds = min(max(stage.seconds for stage in attempt.order.stages), attempt.tools.longest_wait)
     for number in (signal.SIGTERM, signal.SIGKILL):
         _send(attempt.last, number)
         if _is_gone(attempt.last, seconds):
@@ -357,7 +351,7 @@ STEPS = (
 
 
 def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -> Result:
-    """End what an order is for, or say why not. Raises only for our own mistakes.
+    """Terminate the target of an order, or say why not. Raises only for bugs.
 
     `confirm` says what the last look has against it, for the policy: `objections.confirmation`.
     """
@@ -379,7 +373,7 @@ def _run(attempt: _Attempt) -> Result:
         try:
             result = step.run(attempt)
         except ProcessLookupError:
-            return attempt.end(ActionOutcome.VANISHED, detail="one of its processes ended")
+            return attempt.vanish()
         except OSError as error:
             actions = tuple(attempt.actions) or ((_first_action(attempt.order), ActionOutcome.FAILED),)
             return Result(actions=actions, detail=f"{step.name}: {error.strerror or error}")
@@ -404,7 +398,7 @@ def _record_outcome(attempt: _Attempt, intent: int, result: Result) -> Result:
 
 
 def _record_refusal(attempt: _Attempt, result: Result) -> None:
-    """What was not done is told where it can be: nothing depends on it."""
+    """Record the refusal if possible: nothing depends on it."""
     try:
         attempt.tools.audit.record("refusal", **_words(attempt), refusal=result.refusal, detail=result.detail)
     except AuditError:

@@ -1,4 +1,4 @@
-"""One short command to a tmux server that has just answered, by its own program, and a pane's last lines."""
+"""Run one short tmux command by the server's own program; read the last lines of a pane."""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ _SECONDS = 1.0
 
 
 class HungError(CannotSeeError):
-    """The server does not answer now; nothing else is to be asked of it for a while."""
+    """The server does not answer; do not query it again in this cycle."""
 
 
 def ask(server: ServerReport, arguments: Sequence[str], uid: int) -> bytes:
     """What a command prints. Raises CannotSeeError where it failed or the server is not to be asked.
 
-    No word of an argument may be anybody else's.
+    Arguments must not contain foreign text.
     """
     if server.pid is None or not server.up or server.held:
         raise CannotSeeError("the server does not answer")
@@ -37,7 +37,7 @@ def ask(server: ServerReport, arguments: Sequence[str], uid: int) -> bytes:
 def last_lines(server: ServerReport, pane: str, uid: int) -> list[str]:
     """The last lines of a pane's screen that are not empty, cut off at the right. Raises CannotSeeError.
 
-    They are people's own words: to be asked for only where they are wanted twice.
+    They are private: read them only where both the policy and the flag ask for them.
     """
     if not PANE.fullmatch(pane):
         raise CannotSeeError("it has no pane")

@@ -1,4 +1,4 @@
-"""The steps of a ladder that end nothing: what is shown in tmux, what evidence is kept; each on record."""
+"""Steps that do not terminate anything: warnings in tmux and snapshots, each recorded in the audit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +17,10 @@ from tmux_exporter.remediator.record.audit import Audit, AuditError
 from tmux_exporter.remediator.record.log_fields import pane_line, target_labels
 
 MOST_MESSAGES = 10
-"""In one cycle: each takes a moment of the loop, and of the status line of somebody."""
+"""Per cycle: each delays the loop and covers a user's status line."""
 
 StepResult = tuple[ActionOutcome, str]
-"""What came of a step, and in words."""
+"""The outcome of a step, and a text."""
 
 _NOT_ASKED: StepResult = (ActionOutcome.WOULD, "only observed")
 
@@ -46,7 +46,7 @@ class WarnAndSnapshot:
         self._hung.clear()
 
     def message(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
-        """Show a warning to whoever looks at the session of its target."""
+        """Show a warning to the clients attached to the target's session."""
         if mode is Mode.OBSERVE:
             return _NOT_ASKED
         place = _place(decision.candidate, report)

@@ -1,8 +1,8 @@
-"""What stops a policy that does harm or has no effect; pure.
+"""Circuit breaker: stops a policy that does harm or has no effect; pure.
 
-It opens on targets that survived, on things that were missed once they were gone, on an agent that comes back
-again and again, and on more matches than anybody expected. Open, nothing is ended in the policy's name; after
-a while one action is let through, and what comes of it decides.
+It opens when targets survive, when terminated things are missed, when an agent keeps coming back, and on more
+matches than `max_match`. While it is open the policy terminates nothing; after a while one action is let
+through, and its outcome decides.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class OpenReason(StrEnum):
 
 
 class EndedTarget(NamedTuple):
-    """Something that was ended: when, and by what one would see that it is missed.
+    """A terminated target: when, and the names that show that it is missed.
 
     `names` are the sessions that a scheduler would have typed into and that were not there, at the tmux
     servers `servers`; or the hash of a command line.

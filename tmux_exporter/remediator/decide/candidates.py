@@ -1,4 +1,4 @@
-"""What a report shows of the things that policies are for, and which of them a policy is for; pure."""
+"""Candidates: which targets of a report a policy matches; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from tmux_exporter.remediator.policies.metrics import Subject
 from tmux_exporter.remediator.policies.policy import Policy, TargetMatch, fits
 
 Key = tuple[TargetKind, tuple[ProcessId, ...], str, str]
-"""What stays the same as long as it is the same thing; names only where it has no process of its own."""
+"""The identity of a target: its processes, or names where it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetCandidate:
-    """One thing, as a target and as the report that shows it."""
+    """A target and its part of the report."""
 
     target: Target
     subject: Subject
@@ -53,14 +53,14 @@ class TargetCandidate:
 
 
 def targets_in_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, ...]:
-    """Everything of a policy's kind, at the servers that the remediator was told to keep to."""
+    """All targets of a policy's kind at the servers that `--server` names."""
     return tuple(each for each in _candidates(policy, report) if _is_in_scope(policy, each))
 
 
 def targets_out_of_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, ...]:
-    """What a policy would be for, were the remediator not told to keep to other servers, and has no server.
+    """Schedulers without a server that a policy would match without `--server`.
 
-    Those of a server that is there are of no interest to whoever does not name it; these nobody else names.
+    A scheduler with a live server is out of scope on purpose; one without a server may be overlooked.
     """
     return tuple(
         each
@@ -163,7 +163,7 @@ def _is_own(match: TargetMatch, subject: SchedulerReport | AgentReport | LeakRep
 
 
 def is_attached(server: str, session: str, report: Report) -> bool | None:
-    """Whether somebody is attached to a session; None where the report does not show it."""
+    """Whether a client is attached to a session; None if the report does not show it."""
     for each in report.sessions:
         if (each.server, each.session) == (server, session):
             return each.attached_clients > 0

@@ -1,4 +1,4 @@
-"""Whether the figures of one thing are where a policy wants them; with memory, so that nothing flutters."""
+"""Conditions of a policy (`when`) on figures of a target, with hysteresis and rates; pure."""
 
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from tmux_exporter.remediator.policies.metrics import FIGURES
 from tmux_exporter.remediator.policies.policy import Condition, When
 
 _POINTS = 32
-"""Into so many parts a rate's time is cut: no more points are kept of it."""
+"""The most points kept for one rate window."""
 
 _WHOLE = 0.9
-"""This part of a rate's time has to have been seen before it is told."""
+"""A rate is known once this share of its window has been observed."""
 
 
 class Point(NamedTuple):
@@ -25,9 +25,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionState:
-    """What is remembered of one condition: how it was left, its value now, and a rate's points.
+    """The state of one condition: latched or not, its value now, and the points of a rate.
 
-    `value` is what was held against its bounds, None where that is not known now.
+    `value` is compared with the bounds; None if unknown now.
     """
 
     latched: bool = False
@@ -36,15 +36,15 @@ class ConditionState:
 
     @property
     def holds(self) -> bool | None:
-        """Whether it holds; None where that is not known now."""
+        """Whether it holds; None if unknown now."""
         return None if self.value is None else self.latched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionStates:
-    """What is remembered of all conditions of one thing.
+    """The states of all conditions of one target.
 
-    `seen_at` is when it was last looked at, `labels` are those that it had then.
+    `seen_at` is the time of the last sample, `labels` are the labels in that sample.
     """
 
     seen_at: float
@@ -52,7 +52,7 @@ class ConditionStates:
     condition_states: tuple[ConditionState, ...] = field(default=())
 
     def verdict(self, when: When) -> bool | None:
-        """Whether the conditions hold; None where that is not known now."""
+        """Whether the conditions hold; None if unknown now."""
         states = [each.holds for each in self.condition_states]
         decided = when.one_is_enough
         if decided in states:
@@ -71,7 +71,7 @@ class ConditionStates:
 def evaluate(
     when: When, candidate: TargetCandidate, report: Report, before: ConditionStates | None, now: float
 ) -> ConditionStates:
-    """What is remembered after one more look."""
+    """The states after one more sample."""
     known = before.condition_states if before is not None else (ConditionState(),) * len(when.conditions)
     if before is not None and before.labels != candidate.labels:
         known = tuple(replace(each, points=()) for each in known)

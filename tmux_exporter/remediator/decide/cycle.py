@@ -1,4 +1,4 @@
-"""One cycle of one policy: what matches, for how long, which step is due, what speaks against it; pure."""
+"""One cycle of one policy: matches, hold times, due steps and refusals; pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,25 +13,25 @@ from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, 
 from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet
 
 OBSERVATIONS = 2
-"""Complete looks of their own that must have shown it as a match before anything is said of it."""
+"""A target must match in this many complete samples before any step."""
 
 CYCLE_SHARE = 0.8
-"""Samples come a little early or late: looks this part of an interval apart are of two cycles."""
+"""Samples jitter: two listings this share of an interval apart count as two cycles."""
 
 LONGEST_IN_ACT = 10.0
-"""A kill that follows its stop within so many seconds is one act with it; a later one is decided anew."""
+"""A kill within this many seconds after its stop is one act with it; a later kill is a new decision."""
 
 LONGEST_IN_PLAN = 600.0
-"""The same of what a person applies: that waits for nothing else, and remembers no stop of another."""
+"""The same limit for an applied plan, where no other target waits."""
 
 _ENDING = (Action.STOP, Action.KILL)
 
 _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
-"""Reasons that a person's word outweighs."""
+"""Refusals that a person's approval overrides."""
 
 
 class SharedBudget:
-    """What all policies together have left, and what one of them is already going to end."""
+    """The budget over all policies, and the targets taken in this cycle."""
 
     def __init__(self, policies: PolicySet, stops: tuple[float, ...], now: float) -> None:
         window = max(each.budget_window for each in policies.policies)
@@ -125,7 +125,7 @@ class PolicyCycle:
         )
         watch = replace(watch, seen_at=self._now)
         reason = self._view.veto(candidate)
-        # A view that is not whole is no observation; a listing that was used before is no second one.
+        # An incomplete view is no observation, and a listing counts once.
         if judged_at is not None and reason not in INCOMPLETE_VIEW:
             if watch.observations == 0:
                 # Since now: what an old listing says of then, a younger look may have contradicted.
@@ -141,11 +141,11 @@ class PolicyCycle:
         return Refusal.CLOCK_JUMP if self._jumped else Refusal.WARMUP
 
     def _hold(self, doubtful: list[TargetCandidate]) -> None:
-        """Keep for a while what was watched and cannot be seen now."""
+        """Keep watched targets for `max_age` while they cannot be seen."""
         blind = self._view.is_blind
         unseen = {each.key for each in self._everything if self._view.is_unknown(each)}
         unread = {each.key for each in doubtful}
-        # Half a look does not show that one is gone; but what it does show is no longer what was watched.
+        # A missing target may still live after an incomplete listing; one listed differently has changed.
         otherwise = {
             each.key[1][:1]
             for each in self._everything
@@ -218,7 +218,7 @@ class PolicyCycle:
             self._watches[key] = replace(watch, acted_at=now, survived=False, before=before)
             self._decide(candidate, action=order.stages[0].action, order=order)
         if policy.mode is Mode.RECOMMEND:
-            # What has been told of already waits for a person until it is gone.
+            # A planned target stays in the plan until it is gone.
             for candidate in matching:
                 if self._is_ripe(candidate.key):
                     self._plan(candidate)

@@ -1,7 +1,7 @@
-"""From reports to decisions, one cycle after the other; pure.
+"""Decide per cycle: a report and the last state in, decisions and the next state out; pure.
 
-What is decided depends on the reports, the clocks and what earlier acts have shown, never on whether anything
-may be carried out: to observe and to enforce is one and the same up to the signal.
+Decisions depend on reports, clocks and outcomes of earlier acts, never on the mode: observing and enforcing
+differ only in the signal.
 """
 
 from dataclasses import replace

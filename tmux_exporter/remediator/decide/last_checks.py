@@ -1,7 +1,7 @@
-"""What no policy overrides, as far as /proc shows it of processes that are held by pidfds.
+"""Last checks before a signal: what /proc shows of the target processes, held by pidfds; pure.
 
-`gather` boils down what was read to a few facts, and these are what the audit keeps; LAST_CHECKS judge
-them. Every row that is for a method must agree; the first that does not gives the refusal.
+`gather` reduces the readings to the facts that the audit keeps; LAST_CHECKS judge them. Every row of a method
+must hold; the first that fails gives the refusal. No policy overrides them.
 """
 
 import posixpath
@@ -19,7 +19,7 @@ from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
 
 
 class ProcessContext(NamedTuple):
-    """What is asked of few processes only; None where it could not be read.
+    """Details read for few processes only; None if unreadable.
 
     `unit` is the innermost systemd unit, empty where there is none. `reachable` says that it has a socket at
     which others can reach it.
@@ -31,7 +31,7 @@ class ProcessContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetProcess:
-    """One process that is to be signalled; None is what could not be read.
+    """One process of the target; None means unreadable.
 
     `is_service` says that it is in a service of systemd that is not a tmux server's own, `holds_server` that
     a tmux server shares its service and is younger. `argv_sha256` is empty where it is not known.
@@ -51,7 +51,7 @@ class TargetProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessEvidence:
-    """What /proc shows of all that is to be signalled, in that order.
+    """What /proc shows of the target's processes, in signal order.
 
     `children` are the living ones of the first, `named` is the hash that the policy names, `uid` and `own`
     are ours: the user, and the pids of this process and of all above it. `is_protected` says that a policy
@@ -73,7 +73,7 @@ class ProcessEvidence:
 
 
 def target_processes(order: Order) -> tuple[ProcessId, ...]:
-    """All that is held while it is judged; of a scheduler without a sleep its shell, twice."""
+    """The processes held by pidfds; for a scheduler without a sleep its shell twice."""
     processes = order.target.processes
     return (processes[0], processes[-1]) if order.method is Method.SCHEDULER_PAIR else processes[:1]
 
@@ -114,7 +114,7 @@ def gather(
 
 
 def descendants(table: ProcessTable, roots: tuple[ProcessId, ...]) -> tuple[ProcessId, ...]:
-    """All that lives below these processes, without them."""
+    """All living descendants of these processes."""
     children: dict[int, list[ProcessId]] = {}
     for each in table.processes.values():
         if each.alive:
@@ -130,7 +130,7 @@ def descendants(table: ProcessTable, roots: tuple[ProcessId, ...]) -> tuple[Proc
 
 
 def servers_in(table: ProcessTable) -> tuple[Process, ...]:
-    """Whatever may be a tmux server, whoever's."""
+    """All processes that may be a tmux server, of any user."""
     return tuple(each for each in table.processes.values() if _is_tmux(each) and "client" not in each.comm)
 
 
@@ -175,7 +175,7 @@ def _is_protected(process: Process, protected: Protection) -> bool:
 def _is_at_home(process: Process, table: ProcessTable, servers: tuple[Process, ...]) -> bool | None:
     """Whether its pids mean what they mean here, and its paths what they mean here or to a tmux server.
 
-    A hardened service has mounts of its own: then ours are nobody's.
+    A hardened service has its own mount namespace; then only its own paths count.
     """
     home, own = table.namespaces, process.namespaces
     if home is None or own is None:
@@ -193,7 +193,7 @@ def _script(process: Process) -> PureScript | None:
 
 
 def lists_every_child(evidence: ProcessEvidence) -> bool:
-    """A child that could not be seen may be a tmux that is already typing."""
+    """The listing was complete: an unseen child may be a tmux that is already sending keys."""
     return evidence.complete
 
 
@@ -213,7 +213,7 @@ def hold_no_server(evidence: ProcessEvidence) -> bool:
 
 
 def are_not_above_us(evidence: ProcessEvidence) -> bool:
-    """None is this process or above it."""
+    """None is this process or one of its ancestors."""
     return evidence.own.isdisjoint(each.process.pid for each in evidence.members)
 
 
@@ -260,12 +260,12 @@ def sleeps_its_first_sleep(evidence: ProcessEvidence) -> bool:
 
 
 def is_no_shell(evidence: ProcessEvidence) -> bool:
-    """An agent is no shell: that would be what somebody types into."""
+    """The root process of an agent is not a shell: a user may be typing into it."""
     return not evidence.members[0].is_shell
 
 
 def is_what_was_named(evidence: ProcessEvidence) -> bool:
-    """Its command line is the one that somebody has named by its hash."""
+    """The policy names the hash of its command line."""
     return bool(evidence.named) and evidence.members[0].argv_sha256 == evidence.named
 
 
@@ -276,7 +276,7 @@ LEAKED = frozenset({Method.LEAKED_PROCESS})
 
 
 class LastCheck(NamedTuple):
-    """A reason, the function that has to be true for it not to be given, and what it is asked of."""
+    """A refusal, the check that prevents it, and the methods it applies to."""
 
     refusal: Refusal
     holds: Callable[[ProcessEvidence], bool]
@@ -303,7 +303,7 @@ LAST_CHECKS = (
 
 
 def failed_check(evidence: ProcessEvidence) -> LastCheck | None:
-    """The first proof that fails; None if all hold."""
+    """The first check that fails; None if all hold."""
     return next(
         (each for each in LAST_CHECKS if evidence.method in each.methods and not each.holds(evidence)), None
     )

@@ -1,4 +1,4 @@
-"""Why a thing is left alone, as far as a report shows it: what outranks policies, then the vetoes; pure."""
+"""Why a target is left alone by a report: holds and protection first, then the vetoes; pure."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from tmux_exporter.remediator.policies.metrics import Subject
 from tmux_exporter.remediator.policies.policy import Policy
 
 INCOMPLETE_VIEW = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
-"""Reasons that say that there was no complete look at all."""
+"""Refusals that mean an incomplete view."""
 
 ONLY_AGAINST_ENDING = frozenset(
     {
@@ -30,15 +30,15 @@ ONLY_AGAINST_ENDING = frozenset(
         Refusal.LIVE_DESCENDANT,
     }
 )
-"""Reasons that speak against ending something, and not against telling of it."""
+"""Refusals to terminate that do not prevent a warning."""
 
 _ALWAYS_TOLD = ONLY_AGAINST_ENDING | {Refusal.NOT_A_PAIR, Refusal.TOO_LATE}
-"""Reasons that do not matter where nothing would be ended anyway."""
+"""Refusals that do not matter for a policy without a stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportView:
-    """One report, at one moment, as a policy looks at it."""
+    """One report at one moment, judged for one policy."""
 
     policy: Policy
     report: Report
@@ -52,7 +52,7 @@ class ReportView:
         return not self.report.collector_success.get("processes", False)
 
     def veto(self, candidate: TargetCandidate) -> Refusal | None:
-        """Why it must be left alone by what is seen of it."""
+        """The refusal by a veto, if any."""
         case = self._case(candidate)
         if case is None:
             return self._sight(candidate)
@@ -60,7 +60,7 @@ class ReportView:
         return None if self.policy.stop is None and reason in _ALWAYS_TOLD else reason
 
     def protection(self, candidate: TargetCandidate) -> Refusal | None:
-        """Why it must be left alone by somebody's word."""
+        """The refusal by a hold or by protection, if any."""
         return protection_refusal(self.policy, candidate, self.report, self.holds, self.moment.wall)
 
     def judged_at(self, candidate: TargetCandidate) -> float | None:
@@ -69,7 +69,7 @@ class ReportView:
         return self._listed_at(candidate) if case is None else case.judged_at
 
     def is_unknown(self, candidate: TargetCandidate) -> bool:
-        """Whether nobody can say now what it is, for want of a complete answer of tmux."""
+        """Whether its state is unknown because tmux gave no complete answer."""
         subject = candidate.subject
         if isinstance(subject, SchedulerReport):
             case = self._case(candidate) if subject.state is SchedulerState.UNKNOWN else None
@@ -77,9 +77,9 @@ class ReportView:
         return self.veto(candidate) in INCOMPLETE_VIEW
 
     def objection(self, subject: Subject) -> Refusal | None:
-        """Why it is left alone although it was decided on: this look shows no match, or somebody's word.
+        """The refusal right before a signal: it no longer matches, or a hold or protection covers it.
 
-        How fast a figure grows one look cannot tell; a level must not be cleared.
+        A single sample has no rates, so only levels are checked, against `clear_below`.
         """
         candidate = TargetCandidate(target=target_of(subject), subject=subject)
         shown = {each.key for each in targets_in_scope(self.policy, self.report)}
@@ -124,9 +124,9 @@ class ReportView:
 
 
 def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Callable[[Case], Refusal | None]:
-    """What the last look before a signal says against what a policy decided; None where it is still so.
+    """The check of the last sample before a signal: None if the policy still matches.
 
-    `holds` reads anew what is held.
+    `holds` reads the current holds.
     """
 
     def confirm(case: Case) -> Refusal | None:

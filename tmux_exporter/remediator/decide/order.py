@@ -1,4 +1,4 @@
-"""What the decision hands to the act: which thing is to be ended, by which steps, and in whose name; pure."""
+"""Orders: which target to terminate, by which signals, for which policy; pure."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What outranks every policy: what somebody holds, what tmux calls protected, what the files protect."""
+"""Holds, `@protect` and `protected:` entries, which outrank every policy; pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tmux_exporter.remediator.policies.policy import NamePattern, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Somebody's word that a thing is left alone until `until` (wall time).
+    """A user's request to leave a target alone until `until` (wall time).
 
     Of the rest exactly what is given has to fit: a process for as long as it lives, or the labels of a tmux
     server, a session, an agent, a pane. With nothing given it is everything.

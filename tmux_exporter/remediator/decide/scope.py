@@ -1,6 +1,6 @@
-"""What is said of schedulers without a server that a remediator leaves out because of `--server`; pure.
+"""Log lines for schedulers without a server that `--server` leaves out; pure.
 
-Those of a server that is there show on it; whoever names the others by mistake would wait for ever.
+Without this line a user who names the wrong server would wait forever.
 """
 
 from collections.abc import Iterator

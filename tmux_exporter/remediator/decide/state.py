@@ -1,4 +1,4 @@
-"""What one cycle of the decision hands to the next, and what a cycle decides; frozen facts, no logic.
+"""State between decision cycles, and the decisions of a cycle: frozen facts, no logic.
 
 All times are monotonic seconds unless something else is said.
 """
@@ -26,7 +26,7 @@ class WatchedTarget:
     taken. `acted_at` is when its end was last asked for, `survived` that it was signalled in vain then;
     `before` is what these two were until then, should nothing have been signalled. `refused` is how often in
     a row that was so, and before `retry_at` it is not tried again. `refusal` is the last reason to leave it
-    alone: each is told once.
+    alone: each is reported once.
     """
 
     since: float
@@ -70,7 +70,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """To do something with a match, or (`refusal`) to leave it alone, told once as long as that stays so.
+    """An action for a match, or (`refusal`) to leave it alone; each refusal is reported once.
 
     A STOP and a KILL have their `order`, every other action its `rung`. `held` is for how many seconds it has
     matched, `readings` are the conditions that hold with the values that they are about.

@@ -1,8 +1,7 @@
-"""What no policy overrides, as far as a report shows it: each veto is a pure function with its own reason.
+"""Vetoes: what no policy overrides, judged by a report. Each is a pure function with its own refusal.
 
-VETOES speak on a report, before a decision and again on the last look; what /proc shows of the processes
-themselves while they are held by pidfds is judged in `proofs`. Every row that is for a method must agree; the
-first that does not gives the refusal.
+VETOES run before a decision and again on the last sample before a signal; `last_checks` judges what /proc
+shows of the processes. Every row must agree; the first that does not gives the refusal.
 """
 
 import posixpath
@@ -30,7 +29,7 @@ ENDABLE = frozenset(
         SchedulerState.IMMORTAL,
     }
 )
-"""States of a scheduler that somebody may want ended: never one that is due, or not understood."""
+"""States in which a scheduler may be terminated: never when it is due or not understood."""
 
 _START_ERROR = 2.0
 """Seconds by which the start of a process is known too early or too late: boot time is in whole seconds."""
@@ -76,12 +75,12 @@ class Terms(Protocol):
 
     @property
     def allow(self) -> tuple[OptIn, ...]:
-        """What it may touch although nobody else may."""
+        """Opt-ins to targets that are otherwise never touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing as a report shows it; `own` are the pids of this process and of all above it.
+    """One target in a report; `own` are the pids of this process and its ancestors.
 
     `below` are the pids of all that descends from its processes, where that has been looked at.
     """
@@ -195,7 +194,7 @@ def look_age(case: Case) -> float | None:
 
 
 def is_endable(case: Case) -> bool:
-    """It is nothing that is about to act, or that nobody understands."""
+    """It is not about to act, and it is understood."""
     match case.subject:
         case SchedulerReport(state=state):
             return state in ENDABLE
@@ -236,7 +235,7 @@ def is_no_known_server(case: Case) -> bool:
 
 
 def is_not_above_us(case: Case) -> bool:
-    """None of its processes is this one or above it."""
+    """None of its processes is this one or an ancestor of it."""
     return case.pids.isdisjoint(case.own)
 
 
@@ -281,5 +280,5 @@ VETOES = (
 
 
 def refusal(case: Case) -> Refusal | None:
-    """Why the thing of this case must be left alone; None if nothing speaks against ending it."""
+    """The first refusal of this case; None if it may be terminated."""
     return next((veto.refusal for veto in VETOES if not veto.allows(case)), None)

@@ -1,1 +1,1 @@
-"""The language of policy files: a strict YAML file -> a `PolicySet`."""
+"""Policy files: strict YAML to a frozen `PolicySet`."""

@@ -109,7 +109,7 @@ class ActionDoc:
 
 
 def check_action(made: object) -> None:
-    """Refuse keys that the action does not have, and a throttle that nobody would ever undo."""
+    """Refuse keys that the action does not have, and a throttle without a lease."""
     if not isinstance(made, ActionDoc):
         return
     allowed = _COMMON | _KEYS[made.do]

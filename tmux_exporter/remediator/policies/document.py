@@ -36,7 +36,7 @@ _METHODS = {
     TargetKind.LEAKED_PROCESS: Method.LEAKED_PROCESS,
 }
 NEVER_SIGNALLED = frozenset({SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING})
-"""States in which nobody can say what a signal would do."""
+"""States in which the effect of a signal is unknown."""
 
 WITHOUT_A_PERSON = frozenset({SchedulerState.DANGLING})
 """States in which a scheduler can do nothing any more."""

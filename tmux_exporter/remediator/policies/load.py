@@ -1,4 +1,4 @@
-"""Policy files -> a `PolicySet`: only files that nobody else can write are believed."""
+"""Load policy files into a `PolicySet`; files that other users can write are refused."""
 
 import contextlib
 import os
@@ -113,7 +113,7 @@ def _doubles(names: list[str], sets: list[PolicySet]) -> list[str]:
 
 
 def _check_ownership(path: Path, uid: int, problems: Problems) -> None:
-    """Note whoever else could have written the file, or could put another in its place."""
+    """Refuse a file that another user could write or replace."""
     try:
         real = path.resolve(strict=True)
         places = (real, *real.parents)
@@ -125,6 +125,6 @@ def _check_ownership(path: Path, uid: int, problems: Problems) -> None:
         what = "this file" if place == real else f"the folder {place}"
         if facts.st_uid not in (0, uid):
             problems.add(_START, f"{what} belongs to uid {facts.st_uid}; give it to uid {uid} or to root")
-        # In a folder such as /tmp others can make files, but not replace one of ours.
+        # In a sticky folder such as /tmp others cannot replace our file.
         elif facts.st_mode & 0o022 and not (stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX):
             problems.add(_START, f"{what} can be written by others; run: chmod go-w {place}")

@@ -1,4 +1,4 @@
-"""What a policy is once it is read: frozen values, all times in seconds, so that it has one digest."""
+"""Policies as frozen values, all times in seconds, with a digest."""
 
 import fnmatch
 import hashlib
@@ -21,7 +21,7 @@ _WAITS = ("hold", "warmup", "cooldown", "budget_window")
 
 
 class Severity(StrEnum):
-    """How bad what a warning tells of is (closed list)."""
+    """Severity of a warning (closed list)."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 
 class Channel(StrEnum):
-    """Where a warning is told (closed list); PANE_MESSAGE: to whoever is attached to its session."""
+    """Where a warning goes (closed list); PANE_MESSAGE: to clients attached to its session."""
 
     METRIC = "metric"
     LOG = "log"

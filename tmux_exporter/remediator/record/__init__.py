@@ -1,1 +1,1 @@
-"""What is written down: audit, plans, holds, status."""
+"""Files of the remediator: audit, plans, holds, status, switch; replay of recorded decisions."""

@@ -1,7 +1,7 @@
-"""The audit: one JSON object a line, with a number and the hash of the line before, on disk before the act.
+"""The audit log: JSON lines with a number and the hash of the line before, durable before each act.
 
 A record that cannot be made durable raises AuditError, and then nothing may be signalled. No environment, no
-command line and no message is ever written: what was run is told by its hash.
+command line and no message is ever written; a command line is identified by its hash.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 from tmux_exporter.base.clock import Clock
 
 RESERVE_BYTES = 1 << 20
-"""With less free space than this nothing is begun: its outcome might not be told any more."""
+"""With less free space no act begins: its outcome might not fit."""
 
 _BEGIN = ("intent", "message", "snapshot")
 """Kinds of records that an outcome follows."""
@@ -148,7 +148,7 @@ class Audit:
         self._last = (self._last[0] + 1, digest(line))
 
     def _reopen(self) -> None:
-        """Open the file where it is not, and go on in a new one where somebody took the old one away."""
+        """Open the file if it is not open; continue in a new one if the old one was removed or replaced."""
         if self._descriptor is not None:
             mine = os.fstat(self._descriptor)
             try:
@@ -174,7 +174,7 @@ class Audit:
             raise
 
     def _recover(self, descriptor: int, length: int) -> None:
-        """Go on from the last record; mark a line that was torn, and an act whose outcome was never told."""
+        """Continue after the last record; mark a torn line and acts without an outcome."""
         if length == 0:
             return
         tail = os.pread(descriptor, _TAIL_BYTES, max(0, length - _TAIL_BYTES))

@@ -1,7 +1,6 @@
-"""What the audit keeps of an order and of what it was judged by; `replay` reads it back.
+"""Audit fields of an order and of the evidence for it; `replay` reads them back.
 
-Names stand in it as labels only. Of a command line there is the hash, of a message, a target or an
-environment nothing.
+Names appear as labels only, a command line as its hash; messages, scheduler targets and environments never.
 """
 
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""What the remediator counts from its start: the figures of its status file."""
+"""Counters of the remediator since its start, for its status file."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus, Refusal
 
 ENDED_KEPT = 100
-"""How many of the shells that were ended last are told: an exporter looks every few seconds."""
+"""How many of the last terminated shells the status file lists: an exporter reads it every few seconds."""
 
 
 class RemediatorCounters:

@@ -1,6 +1,6 @@
-"""What people hold: a small file of the state folder, replaced as a whole, that outlives remediator and boot.
+"""Holds: a small file in the state folder, replaced atomically; it outlives the remediator and a reboot.
 
-A file that cannot be read or understood holds everything: nobody knows what it was meant to save.
+A file that cannot be read or parsed holds everything, because its content is unknown.
 """
 
 import json
@@ -27,7 +27,7 @@ _FIELDS = {"until", "process", "boot", *_NAMES}
 
 
 class Holds:
-    """The file in `folder`, the private state folder of `uid`; `boot` tells this boot from every other."""
+    """The file in `folder`, the private state folder of `uid`; `boot` identifies this boot."""
 
     def __init__(self, folder: Path, *, uid: int, boot: str) -> None:
         self._path = folder / REMEDIATOR_HOLDS

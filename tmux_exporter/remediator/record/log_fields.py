@@ -1,4 +1,4 @@
-"""What is said of a decision: labels, pids and figures, no command line and no target; in tmux no label."""
+"""Log fields and texts of a decision: labels, pids and figures, no command line and no scheduler target."""
 
 import logging
 import time
@@ -63,7 +63,7 @@ def readings(decision: Decision) -> Iterator[ConditionReading]:
 
 
 def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
-    """What whoever looks at the session of a target is shown: words of ours, a pid, figures and times.
+    """The line for clients of the target's session: fixed words, a pid, figures and times.
 
     It has as many figures as there is room for; the log has all of them.
     """

@@ -1,7 +1,7 @@
-"""A plan: what would be ended if a person agreed, as one canonical text whose hash says all of it; pure.
+"""Plans: orders that wait for a person's approval, as one canonical JSON text named by its hash; pure.
 
-A plan is made of whole orders. It is good for one boot, one user, one set of policies and a while; whoever
-applies it names its hash, and nothing but what stands in it is done.
+A plan holds complete orders for one boot, one user, one set of policies and a limited time. `apply` needs its
+hash and does nothing else.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The plan that a running remediator keeps for a person: written anew when it changes or runs out."""
+"""The plan file of a running remediator: rewritten when the plan changes or expires."""
 
 import logging
 import os

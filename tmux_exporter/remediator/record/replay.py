@@ -1,7 +1,6 @@
-"""From a record of the audit back to the decision: what it was judged by says the same again, or it does not.
+"""Replay of audit records: derive each decision again from its recorded evidence, and compare.
 
-The guards of this version judge what an earlier one has recorded: where they were changed meanwhile, they may
-well differ.
+The checks of this version judge what an earlier version recorded: if a check has changed, results may differ.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +34,7 @@ Record = Mapping[str, Any]
 _Fact = TypeVar("_Fact")
 
 _FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUDIT})
-"""Reasons that rest on what no record holds: what else was shown, who spoke for it, what could be written."""
+"""Refusals that a record cannot confirm: they depend on the whole report, on holds, or on the disk."""
 
 
 _QUIET = ("message", "snapshot")
@@ -164,7 +163,7 @@ def _report(value: Record, subject: Subject) -> Report:
 
 
 def _only(of: type[_Fact], **known: Any) -> _Fact:  # noqa: ANN401 - as the class itself
-    """A fact of which nothing is known but this; the rest is None where it has no default, and never read."""
+    """A fact with these fields only; other fields without a default are None, and no check reads them."""
     entries: tuple[Field[Any], ...] = fields(of)  # type: ignore[arg-type]
     unknown = {each.name: None for each in entries if each.default is each.default_factory is MISSING}
     return of(**(unknown | known))
@@ -183,7 +182,7 @@ def _sampled_at(look: Record) -> float:
 
 
 def _listed_at(server: Record, look: Record) -> float | None:
-    """When a server's listing was taken: earlier records tell only how old it was when the sample began."""
+    """When a server's listing was taken; earlier records have only its age at the start of the sample."""
     if "listing_taken_at" in server:
         return None if server["listing_taken_at"] is None else float(server["listing_taken_at"])
     return None if server["listing_age"] is None else _sampled_at(look) - float(server["listing_age"])

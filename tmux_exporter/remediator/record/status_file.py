@@ -1,4 +1,4 @@
-"""The remediator's word to the exporter: one small file in the runtime folder, replaced as a whole."""
+"""The remediator's status for the exporter: one small file in the runtime folder, replaced atomically."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The switch: while its file is in the state folder, nothing is signalled."""
+"""The off switch: while its file is in the state folder, nothing is signalled."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from tmux_exporter.base.paths import REMEDIATOR_OFF, private_folder, state_path
 
 
 def is_off(switch: Path) -> bool:
-    """Whether the file is there; what cannot be told counts as there."""
+    """Whether the file exists; an error counts as off."""
     try:
         os.lstat(switch)
     except FileNotFoundError:
