@@ -1,6 +1,6 @@
-"""What is known of an agent beyond its processes: its closed lists, and the frozen facts of its state.
+"""Facts about coding agents: state, waiting reason, clues of sources, and what is saved between runs.
 
-Sources tell what they saw as a `Clue`, the analysis makes one `TrackedAgent` of each agent out of them.
+Each source reports a `Clue`; the analysis combines the clues of an agent into one `TrackedAgent`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from tmux_exporter.facts.tmux import PaneKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """A coding agent found in a pane: `process` is its root, `members` its whole tree, the root included.
+    """A coding agent found in a pane: `process` is its root, `members` its whole tree, root included.
 
-    `programs` are those of them that are the program itself, the root first: launchers, relaunches, but none
-    that its own tools have started. `number` tells agents of one program in one pane apart.
+    `programs` are the members that run the program itself, root first: launchers and relaunches, but no
+    process that its tools have started. `number` distinguishes agents of one program in one pane.
     """
 
     name: str
@@ -54,7 +54,7 @@ class WaitingReason(StrEnum):
 
 
 class StateSource(StrEnum):
-    """Who told the state of an agent (closed list), strongest first."""
+    """The source of an agent's state (closed list), strongest first."""
 
     PROCESS = "process"
     AGENT_FILE = "agent_file"
@@ -66,10 +66,7 @@ class StateSource(StrEnum):
 
 
 class AgentKey(NamedTuple):
-    """Where an agent lives, however often it is started again.
-
-    The number tells those of one program in one pane apart.
-    """
+    """Identity of an agent across restarts: its pane, its program, and a number within both."""
 
     pane: PaneKey
     program: str
@@ -78,12 +75,12 @@ class AgentKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clue:
-    """What one source says of one agent.
+    """What one source says about one agent.
 
-    `state` is None where it says nothing that is to be believed: `why` then says why not. `since` is the wall
-    time from which on that holds, None where the source does not know. A clue is `certain` where its source
-    tells all states apart; one that is not gives way to every certain one, and is believed only when two
-    looks in a row say the same. `why` is in our own words and never holds foreign text.
+    `state` is None where the source gives no trustworthy state; `why` says why not. `since` is the wall time
+    of the state, None where the source does not know. A clue is `certain` where its source distinguishes all
+    states; any certain clue overrides an uncertain one, and an uncertain one needs two samples in a row.
+    `why` is our own text and never contains foreign text.
     """
 
     source: StateSource
@@ -96,10 +93,9 @@ class Clue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
-    """The state of an agent: since when (wall time), for what it waits, who said so and in which words.
+    """The state of an agent: since when (wall time), what it waits for, and which source says so.
 
-    `passed` are the clues that did not decide: of stronger sources those that said nothing to be believed, of
-    weaker ones what they would have said.
+    `passed` are the clues that did not decide: stronger ones without a trustworthy state, and weaker ones.
     """
 
     state: AgentState
@@ -112,12 +108,12 @@ class AgentStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedAgent:
-    """An agent that runs, that ran in a pane which is still there, or that somebody declared.
+    """An agent that runs, that ran in a pane that still exists, or that was declared.
 
-    `server` and `session` are labels. `agent` is None where its process was not seen in this look; `up` stays
-    true for the first such look. `place` is None where it was never seen, `pane` where none is known.
-    `restarted` says that this look found another process than the one before, `recovered_seconds` how long
-    the place was then without one, at most.
+    `server` and `session` are labels. `agent` is None where this sample has not seen its process; `up` stays
+    true for the first such sample. `key` is None where the agent was never seen, `pane` where none is known.
+    `restarted`: this sample found another process than the last one. `recovered_seconds` is the longest time
+    that the agent can then have been down.
     """
 
     server: str
@@ -137,10 +133,10 @@ class TrackedAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAgent:
-    """What must survive the exporter of the life in one place; never a counter.
+    """What the state file keeps of one agent; never a counter.
 
-    `process` is the last that ran, `seen` the wall time at which it was last there; `up` is False once it was
-    proven to have ended.
+    `process` is the last one that ran, `seen` the wall time at which it was last seen; `up` is False once it
+    is proven to have ended.
     """
 
     key: AgentKey
@@ -157,7 +153,7 @@ class SavedAgent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedName:
-    """A name that was given: `wanted` is what was asked for, in the session where it has to be unique."""
+    """A name given to an agent: `wanted` is the requested name; names are unique in a session."""
 
     key: AgentKey
     name: str
@@ -168,7 +164,7 @@ class SavedName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAgents:
-    """All that must survive the exporter of agents. `absent` tells since when expected ones are missing."""
+    """What the state file keeps of all agents. `absent` says since when declared agents are missing."""
 
     tracked_agents: tuple[SavedAgent, ...] = ()
     names: tuple[SavedName, ...] = ()

@@ -1,4 +1,4 @@
-"""What follows from each process alone, worked out again only for those that changed."""
+"""Changed processes between two samples, and values derived per process that are updated only for these."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def changed_since(before: Mapping[int, Process], table: ProcessTable) -> Collection[int]:
-    """The pids whose entries in `table` may not be those of `before`, an earlier table's `processes`."""
+    """The pids whose entries in `table` may differ from `before`, the `processes` of an earlier table."""
     if table.changes is not None and table.changes.since is before:
         return table.changes.pids
     now = table.processes
@@ -17,9 +17,9 @@ def changed_since(before: Mapping[int, Process], table: ProcessTable) -> Collect
 
 
 class PerProcess(Generic[T]):
-    """`found` holds by pid what `work_out` gives of each process of the last table, but for None.
+    """`found` maps each pid of the last table to the result of `work_out`, without results of None.
 
-    Whom nothing changed keeps its place in it.
+    A process that has not changed keeps its position in the mapping.
     """
 
     def __init__(self, work_out: Callable[[Process], T | None]) -> None:
@@ -28,7 +28,7 @@ class PerProcess(Generic[T]):
         self._before: Mapping[int, Process] = {}
 
     def update(self, table: ProcessTable) -> bool:
-        """Bring `found` up to date; whether anything in it is another one now."""
+        """Update `found`; return whether anything in it has changed."""
         before, self._before = self._before, table.processes
         changed = False
         for pid in changed_since(before, table):

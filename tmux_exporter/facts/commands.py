@@ -1,4 +1,4 @@
-"""Facts of tmux commands that are seen from outside: one that has ended, and which could not be counted."""
+"""Facts about tmux commands seen through kernel exec events: commands that ended, and losses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from enum import StrEnum
 class CommandLoss(StrEnum):
     """Why a tmux command may not have been counted (closed list, a label).
 
-    RATE counts programs of anybody that were started beyond `operations.max_execs_per_second` and not looked
-    at, VANISHED those of ours that had ended before they could be looked at: any of them may have been tmux.
-    OVERRUN counts how often the kernel had more events than it kept, and the commands that were under way.
-    OVERFLOW counts commands beyond those that are remembered at once.
+    RATE counts programs of any user that were started beyond `operations.max_execs_per_second` and not read.
+    VANISHED counts programs of this user that ended before they could be read. Any of both may have been
+    tmux. OVERRUN counts dropped events of the kernel's buffer and the commands then in flight. OVERFLOW
+    counts commands beyond the number that is tracked at once.
     """
 
     RATE = "rate"
@@ -24,8 +24,8 @@ class CommandLoss(StrEnum):
 class CommandRun:
     """One tmux client from its exec to its exit, by the kernel's clock.
 
-    `socket` is the server's as the client was told it, not canonical, and None where that is not known.
-    `command` is a name of tmux's table or `other`. `failed` is any wait status but 0.
+    `socket` is the server's socket as given to the client, not canonical; None where it is not known.
+    `command` is a name of tmux's command table or `other`. `failed` is any wait status but 0.
     """
 
     socket: str | None
@@ -36,7 +36,7 @@ class CommandRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandBatch:
-    """What ended since the last harvest, and all that was lost; `listening`: whether the kernel tells us."""
+    """Commands that ended since the last batch, and losses since the start; `listening`: events arrive."""
 
     runs: tuple[CommandRun, ...]
     lost: Mapping[CommandLoss, int]

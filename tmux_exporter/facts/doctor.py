@@ -1,4 +1,4 @@
-"""What `doctor` looks at besides a Report: programs, kernel features, limits, places, options of tmux.
+"""Facts that `doctor` needs besides a Report: programs, kernel features, limits, folders, tmux options.
 
 `None` always means "not known".
 """
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Feature(StrEnum):
-    """What the kernel may or may not offer, by what it is good for here."""
+    """Kernel features that the exporter uses where they exist."""
 
     PIDFD = "pidfd"
     SMAPS_ROLLUP = "smaps_rollup"
@@ -20,7 +20,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """A limit of the kernel with what is used of it."""
+    """A kernel limit and its current use."""
 
     used: int | None
     limit: int | None
@@ -31,7 +31,7 @@ NOT_KNOWN = Bound(used=None, limit=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritableFolder:
-    """A folder that we write to; `problem` says in words why it cannot be used, None where it can."""
+    """A folder that the exporter writes to; `problem` says why it cannot be used, None where it can."""
 
     path: str
     problem: str | None
@@ -39,7 +39,7 @@ class WritableFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentTelemetry:
-    """What an agent's own environment says of its telemetry; `otel_port` is where its exporter listens."""
+    """Telemetry settings in an agent's environment; `otel_port` is the port of its own exporter."""
 
     pid: int
     otel_prometheus: bool
@@ -48,14 +48,14 @@ class AgentTelemetry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """One look at the machine of the user who runs `doctor`.
+    """The machine of the user who runs `doctor`.
 
-    `tmux_version` is what `tmux -V` of the program on PATH names. `programs` are paths of what is useful
-    but not needed, None where it is not installed. `sysctls` are numbers by name (`kernel.pid_max`).
-    `open_files` is the limit of the shell that ran us, `tasks` what this user has of processes and threads,
-    `cgroup_tasks` the same of our cgroup. `options` are the options of tmux by the label of the server.
-    `locale` is what decides whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings
-    call our hook, None where it has no settings.
+    `tmux_version` is that of `tmux -V` of the program on PATH. `programs` are paths of useful programs that
+    are not required, None where one is not installed. `sysctls` are values by name (`kernel.pid_max`).
+    `open_files` is the limit of the calling shell, `tasks` are processes and threads of this user,
+    `cgroup_tasks` those of the own cgroup. `options` are tmux options by server label. `locale` decides
+    whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings call our hook, None without
+    settings.
     """
 
     system: str

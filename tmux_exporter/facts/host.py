@@ -1,4 +1,4 @@
-"""Facts about the machine."""
+"""Facts about the host: CPU, memory, load, disks, file systems, networks, pressure (PSI), kernel limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "stea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
-    """Space of a mounted file system in bytes; `available_bytes` is what others than root can still fill."""
+    """Space of a mounted file system in bytes; `available_bytes` is the space for users other than root."""
 
     size_bytes: int
     available_bytes: int
@@ -17,7 +17,7 @@ class FileSystem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkDevice:
-    """Bytes since the device is there, and its speed in bytes per second, None where it has none to tell."""
+    """Bytes since the device exists, and its speed in bytes per second, None where it reports none."""
 
     received_bytes: int
     sent_bytes: int
@@ -26,14 +26,14 @@ class NetworkDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """The machine in one reading, as far as it can be read; what cannot is None, or not in its mapping.
+    """The host in one sample. A value that cannot be read is None, or missing from its mapping.
 
-    Counters are the kernel's own and count since the boot, or since their device is there. By what they are:
-    `cpu_seconds` all cores by mode, `disk_io_seconds` time with work at hand by disk, `filesystems` by mount
-    point, `networks` by device, `pressure_seconds` by resource (cpu, io, memory) and kind (some, full).
+    Counters are the kernel's and count since the boot, or since the device exists. Keys: `cpu_seconds` (all
+    cores) by mode, `disk_io_seconds` (time with I/O in flight) by disk, `filesystems` by mount point,
+    `networks` by device, `pressure_seconds` (PSI) by resource (cpu, io, memory) and kind (some, full).
     `threads` are all process and thread ids in use, `inotify_instances` those of this user. `complete` is
-    False where something is there that could not be read or understood; what this kernel does not have or
-    does not show to us is no fault.
+    False where something exists but could not be read or parsed; what this kernel does not have or does not
+    show to this user is no failure.
     """
 
     memory_bytes: int | None = None

@@ -1,9 +1,9 @@
-r"""Labels: texts from outside, rewritten and bounded so that they are fit for a page, a terminal and a file.
+r"""Labels: foreign text, escaped and bounded so that it is safe in an exposition, a terminal and a file.
 
-Only what cannot be seen or could steer a terminal is rewritten; emoji, other scripts, unassigned and
-private characters (icon fonts) stay, so a label depends neither on the Unicode version of the interpreter
-nor on its locale. A label has at most LONGEST bytes of UTF-8: a longer one ends in `~` and a hash of the
-whole. Whoever writes labels and whoever reads them back asks this file.
+Only invisible characters and those that control a terminal are escaped. Emoji, other scripts, unassigned and
+private characters (icon fonts) stay, so a label does not depend on the interpreter's Unicode version or
+locale. A label has at most LONGEST bytes of UTF-8: a longer text ends in `~` and a hash of the whole. Both
+writing labels and reading them back use this module.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ _HASH_DIGITS = 12
 
 _REWRITTEN = re.compile(
     r"""
-    # An emoji flag spelled in tag characters stays (first, so that the tags below do not match inside it).
+    # An emoji flag of tag characters stays (first, so that the tags below do not match inside it).
     (?P<flag> \U0001F3F4 [\U000E0020-\U000E007E]+ \U000E007F )
     # C0, DEL and C1 steer terminals; U+2028 and U+2029 end lines.
     | [\x00-\x1F\x7F-\x9F\u2028\u2029]
-    # Bidirectional marks, embeddings, overrides and isolates disguise what follows.
+    # Bidirectional marks, embeddings, overrides and isolates hide the real order of what follows.
     | [\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]
     # No width at all. The joiners U+200C and U+200D are not here: scripts and emoji are spelled with them.
     | [\u00AD\u180E\u200B\u2060-\u2065\u206A-\u206F\uFEFF\uFFF9-\uFFFB\U000E0000-\U000E007F]
@@ -41,7 +41,7 @@ _REWRITTEN = re.compile(
 )
 
 _LOOSE_END = re.compile("[\u200c\u200d\U000e0020-\U000e007e]+$")
-"""What means nothing without what was cut off after it: joiners, and the tags of half a flag."""
+"""Characters without meaning once the text after them is cut off: joiners, and tags of half a flag."""
 
 
 def visible_text(raw: str) -> str:
@@ -67,14 +67,14 @@ def label_text(raw: str) -> Label:
 
 
 def bounded(text: str) -> Label:
-    """A label that needs no rewriting, made short enough; one that is so already stays as it is."""
+    """A visible text, cut to the length of a label; a short one stays unchanged."""
     if len(text) <= LONGEST and (text.isascii() or len(text.encode()) <= LONGEST):
         return Label(text)
     return _cut(text, text)
 
 
 def suffixed(label: str, suffix: str) -> Label:
-    """A label with more at its end, which is never cut off: `api#2`, `work:3`."""
+    """A label with a suffix that is never cut off: `api#2`, `work:3`."""
     whole = label + suffix
     return Label(whole) if len(whole.encode()) <= LONGEST else Label(_cut(label, label, suffix))
 
@@ -85,7 +85,7 @@ def is_label(text: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Whether nothing in this text would have to be rewritten; it may be too long for a label."""
+    """Whether nothing in this text needs an escape; it may be too long for a label."""
     return all(found["flag"] or found["backslash"] for found in _REWRITTEN.finditer(text))
 
 

@@ -1,4 +1,4 @@
-"""Facts about leaked processes: kinds and what is known of each."""
+"""Facts about leaked processes (orphans of a gone pane): their kinds, owners and evidence."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from tmux_exporter.facts.tmux import PaneKey
 
 
 class LeakKind(StrEnum):
-    """What a process is that outlived its pane (closed list, a label)."""
+    """The kind of a leaked process (closed list, a label)."""
 
     SCHEDULER = "scheduler"
     AGENT = "agent"
@@ -23,9 +23,9 @@ class LeakKind(StrEnum):
 class Leak:
     """A process that outlived what it was started for.
 
-    `server` and `session` are finished labels of the pane that left it, as they were when that was last seen;
-    empty where that is not known. `by_marker` says that only the marker of an agent tied it to that pane,
-    `by_folder` that only its working folder names the session.
+    `server` and `session` are labels of the pane that left it, from when the pane was last seen; empty where
+    not known. `by_marker`: only an agent marker ties the process to that pane. `by_folder`: only its working
+    folder names the session.
     """
 
     process: ProcessId

@@ -1,4 +1,4 @@
-"""Facts of operations: what programs report of their own, and which reports could not be counted."""
+"""Facts about operations that programs report: latency, failure, retries, memory; and lost reports."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,7 +19,7 @@ class OperationLoss(StrEnum):
 class OperationEnd(NamedTuple):
     """How an operation ended: `failure` is None for success, `memory_bytes` None where it was not measured.
 
-    `began` is the number of the report of its begin, 0 where there was none. `trace` is a trace id or empty.
+    `began` is the sequence number of its begin report, 0 without one. `trace` is a trace id or empty.
     """
 
     began: int
@@ -33,8 +33,8 @@ class OperationEnd(NamedTuple):
 class OperationReport(NamedTuple):
     """One report: the begin of an operation, or its end.
 
-    `pid` is the sender's by the kernel, 0 where it is none of our namespace. `stream` and `sequence` are the
-    sender's numbering; it is `judged` where the report was meant for this exporter and not for one before it.
+    `pid` is the sender's, from the kernel; 0 where it is not in our pid namespace. `stream` and `sequence`
+    are the sender's numbering; `judged`: the report was sent to this exporter, not to an earlier one.
     """
 
     pid: int

@@ -1,4 +1,4 @@
-"""Who a process belongs to, and on what evidence."""
+"""Facts about ownership: the pane or tmux server that a process belongs to, and the evidence."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ class OwnerKind(StrEnum):
 
 
 class Evidence(StrEnum):
-    """Which look tied a process to its owner, strongest first."""
+    """What ties a process to its owner (closed list), strongest first."""
 
     TREE = "tree"
     KERNEL_SESSION = "kernel_session"
@@ -31,9 +31,9 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whom a process belongs to, and the evidence in words for `explain`.
+    """The owner of a process, with the evidence in words for `explain`.
 
-    `pane` is set for PANE and, where the pane is known, for LEAKED; `server` for all but OTHER.
+    `pane` is set for PANE and, where it is known, for LEAKED; `server` for all kinds but OTHER.
     """
 
     kind: OwnerKind

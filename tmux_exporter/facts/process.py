@@ -1,8 +1,8 @@
-"""Facts about processes: identity, usage, memory, what could not be read.
+"""Facts about processes: identity, command line, CPU, memory, I/O, cgroups, read errors.
 
-Texts from outside (names, argv, paths) are `str` decoded with `surrogateescape`: no byte is lost, and nothing
-here is fit for a label or a terminal until `facts.label` has rewritten it. `None` always means "not known",
-never 0 and never "none there".
+Foreign text (names, argv, paths) is `str` decoded with `surrogateescape`: no byte is lost, and no text is
+safe for a label or a terminal before `facts.label` has escaped it. `None` always means "not known", never 0
+and never "does not exist".
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Unreadable(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A look that failed, as a value: its source, a reason of its closed list, words for a person."""
+    """A failed read, as a value: its source, a reason of the source's closed list, a text for a person."""
 
     source: str
     reason: str
@@ -46,16 +46,15 @@ class Problem:
 class Process:
     """One process as /proc shows it in one reading.
 
-    Everything up to `children_cpu_ticks` comes from one line of /proc/PID/stat and is always known. The rest
-    is read for processes of our own uid only and is None where it could not be read (`unreadable` says why).
+    Fields up to `children_cpu_ticks` come from one line of /proc/PID/stat and are always known. The others
+    are read for processes of this uid only, and are None where they could not be read (`unreadable`).
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
-    `sources.procfs_parse.ARGV_LIMIT` bytes: its last argument may go on. `image` is the address at which that
-    exec laid them: processes forked from one another without exec have it in common, others hardly ever; 0
-    where it is not shown. `environ` holds only the variables in `sources.procfs_process.KEPT_ENVIRON`;
-    nothing else of an environment is ever kept, but for the `ShellFacts` of a scheduler. `namespaces` are
-    those that it is in now: in others than ours its pids and paths mean something else. `read_bytes` and
-    `written_bytes` are what storage had to move, and hold those of every child that was waited for: the
-    kernel adds them to the parent's when it ends.
+    `sources.processes.parse.ARGV_LIMIT` bytes: its last argument may go on. `image` is the address of `argv`
+    in memory: processes forked from one another without exec share it, others hardly ever; 0 where it is not
+    shown. `environ` holds only the variables in `sources.processes.process.KEPT_ENVIRON`; nothing else of an
+    environment is kept, except the `ShellFacts` of a scheduler. `namespaces` are the current ones: in other
+    namespaces than ours, pids and paths mean something else. `read_bytes` and `written_bytes` are bytes of
+    storage I/O, those of all reaped children included: the kernel adds them to the parent.
     """
 
     id: ProcessId
@@ -88,16 +87,16 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """A zombie is dead, unless it has threads: then only its main thread left."""
+        """False for a zombie, unless it still has threads: then only its main thread has exited."""
         return self.state not in ("Z", "X") or self.threads > 1
 
 
 class MemorySource(StrEnum):
-    """What the headline figure of memory rests on (closed list, a label).
+    """What `memory_bytes` is based on (closed list, a label).
 
-    STATUS: `RssAnon + RssShmem` of `status`, and nothing of note is shared. SMAPS_ROLLUP: of those that share
-    memory, `Pss_Anon + Pss_Shmem` of `smaps_rollup`. UPPER_BOUND: some share memory that could not be told
-    apart, so that it counts more than once.
+    STATUS: `RssAnon + RssShmem` of `status`; little is shared. SMAPS_ROLLUP: for processes that share memory,
+    `Pss_Anon + Pss_Shmem` of `smaps_rollup` (PSS). UPPER_BOUND: shared memory that could not be split counts
+    more than once.
     """
 
     STATUS = "status"
@@ -107,9 +106,9 @@ class MemorySource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proportions:
-    """A process's part of what it shares, in bytes: each page divided by the number of its sharers.
+    """The share of a process in shared memory, in bytes (PSS): each page divided by its number of users.
 
-    Of anonymous memory and of swap it is the part of the others that is told.
+    For anonymous memory and swap the fields hold the part that counts for the other users.
     """
 
     anonymous_elsewhere_bytes: int
@@ -119,22 +118,22 @@ class Proportions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProportionsFound:
-    """What was read of how processes share, None for one that does not show it, and the CPU that took."""
+    """The proportions that were read, None for a process that shows none, and the CPU time of reading."""
 
     found: Mapping[ProcessId, Proportions | None]
     cpu_seconds: float
 
 
 Cgroup = tuple[str, ...]
-"""A cgroup by the folders that lead to it from the root of the cgroup file systems."""
+"""The path of a cgroup from the root of its hierarchy, one name per level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryBounds:
-    """What the kernel lets processes have of memory, in bytes.
+    """Memory limits of processes, in bytes.
 
-    `host` is all that the kernel has to give out. `cgroups` holds the memory cgroup of each process that was
-    asked for, `limits` the limits of these cgroups and of those above them, where they have one.
+    `host` is the memory of the machine. `cgroups` maps each requested process to its memory cgroup, `limits`
+    the cgroups with a limit, ancestors included.
     """
 
     host: int | None = None
@@ -144,9 +143,9 @@ class MemoryBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """The pids whose entries may not be those of an earlier reading: who came, who ended, who changed.
+    """The pids whose entries may differ from an earlier table: new, ended and changed processes.
 
-    `since` is that reading's `processes`, by identity.
+    `since` is the `processes` of that table, by identity.
     """
 
     since: Mapping[int, Process]
@@ -155,13 +154,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessTable:
-    """All processes of one reading, by pid, each pid once.
+    """All processes of one sample, by pid.
 
-    `taken_at` is the monotonic time at which the reading began. `complete` is False when the listing itself
-    failed: then a pid that is not here is unknown, not gone. `unreadable` counts processes of our uid by the
-    reason for which at least one part of them could not be read. `namespaces` are the reader's own. `missed`
-    counts what a fast reader's audit found wrong in this reading, before it was put right. `changes` are told
-    by a reader that knows them; an entry that did not change is the same object.
+    `taken_at` is the monotonic time at which reading began. `complete` is False when the listing failed: then
+    a missing pid is unknown, not gone. `unreadable` counts processes of this uid with at least one unreadable
+    part, by reason. `namespaces` are the reader's own. `missed` counts errors that the audit of the fast
+    reader found and corrected. `changes` is set by a reader that knows them; an unchanged entry is the same
+    object.
     """
 
     processes: Mapping[int, Process]
@@ -181,10 +180,10 @@ class ProcessTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakDetails:
-    """What only the processes that seem to be leaked are asked for; None where it could not be read.
+    """Details that are read only of processes that seem to be leaked; None where one could not be read.
 
-    `unit` is the innermost systemd unit that holds the process, empty where none does. `listens` says that it
-    listens on a TCP port. `folder` is its working directory, by its last name where it is deleted.
+    `unit` is the innermost systemd unit of the process, empty without one. `listens`: it listens on a TCP
+    port. `folder` is its working directory, by its last name where it is deleted.
     """
 
     unit: str | None = None

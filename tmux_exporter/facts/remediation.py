@@ -1,6 +1,6 @@
-"""What the remediator tells of itself: its closed lists, and the frozen facts that it hands to the exporter.
+"""Status of the remediator: modes, actions, outcomes, refusals, and the report that the exporter reads.
 
-The remediator writes them into a file of the runtime folder, the exporter reads them there; neither imports
+The remediator writes them to a file in the runtime folder and the exporter reads that file; neither imports
 the other.
 """
 
@@ -23,13 +23,13 @@ class Mode(StrEnum):
 
 
 def least(*modes: Mode) -> Mode:
-    """The mode that allows least: every one of them has to agree to more."""
+    """The most restrictive of these modes."""
     order = tuple(Mode)
     return min(modes, key=order.index)
 
 
 class TargetKind(StrEnum):
-    """What a policy can be for (closed list)."""
+    """The kind of target of a policy (closed list)."""
 
     SCHEDULER = "scheduler"
     AGENT = "agent"
@@ -39,7 +39,7 @@ class TargetKind(StrEnum):
 
 
 class Method(StrEnum):
-    """How something is ended (closed list).
+    """How a target is ended (closed list).
 
     SCHEDULER_PAIR: a shell first, and only once it is dead its sleep. AGENT_PROCESS: an agent's root process,
     never the shell of its pane. LEAKED_PROCESS: one process whose command line a policy names by its hash.
@@ -51,7 +51,7 @@ class Method(StrEnum):
 
 
 class Signal(StrEnum):
-    """The signals that may ever be sent (closed list)."""
+    """The signals that the remediator may send (closed list)."""
 
     TERM = "TERM"
     INT = "INT"
@@ -60,7 +60,7 @@ class Signal(StrEnum):
 
 
 class Action(StrEnum):
-    """What a policy can ask for (closed list, a label). KILL only follows a STOP that had no effect."""
+    """The actions of a policy (closed list, a label). KILL only follows a STOP without effect."""
 
     WARN = "warn"
     SNAPSHOT = "snapshot"
@@ -73,11 +73,11 @@ class Action(StrEnum):
 
 
 class ActionOutcome(StrEnum):
-    """What came of an action (closed list, a label).
+    """The result of an action (closed list, a label).
 
-    WOULD: only observed. DONE: seen to have had its effect. SURVIVED: signalled in vain. VANISHED: the target
-    ended by itself before it was signalled. REFUSED: the last look spoke against it. FAILED: an error of ours
-    or of the machine.
+    WOULD: only observed. DONE: the effect was seen. SURVIVED: the signals had no effect. VANISHED: the target
+    ended by itself before a signal. REFUSED: a last check failed. FAILED: an error of the remediator or of
+    the machine.
     """
 
     WOULD = "would"
@@ -89,7 +89,7 @@ class ActionOutcome(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why something that a policy matches is left alone (closed list, a label)."""
+    """Why the remediator does not act on a match of a policy (closed list, a label)."""
 
     BLIND = "blind"
     WARMUP = "warmup"
@@ -125,9 +125,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyStatus:
-    """One policy: what it matched in the last cycle, and its counts since the remediator's start.
+    """One policy: its matches in the last cycle, and its counters since the remediator's start.
 
-    `breaker_open` says that it has done harm or had no effect, and ends nothing for now.
+    `breaker_open`: its actions did harm or had no effect, so it ends nothing for now.
     """
 
     policy: str
@@ -141,8 +141,8 @@ class PolicyStatus:
 class RemediatorStatus:
     """The remediator after a cycle, which ended at `cycle_timestamp` (wall) and `cycle_at` (monotonic).
 
-    `blind` means that it could not see well enough to do anything, `reload_successful` that the policies in
-    use are those that were read last. `ended` are the shells of the schedulers that it ended lately.
+    `blind`: it could not see enough to act. `reload_successful`: the policies in use are those read last.
+    `ended` are the shells of the schedulers that it ended lately.
     """
 
     process: ProcessId
@@ -159,9 +159,9 @@ class RemediatorStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemediatorReport:
-    """What the exporter knows of a remediator that runs, or has run, for this user.
+    """What the exporter knows about a remediator that runs, or has run, for this user.
 
-    `status` is its last word, None where its file cannot be used; `detail` says why, in words.
+    `status` is its last status, None where its file cannot be used; `detail` says why, in words.
     """
 
     up: bool

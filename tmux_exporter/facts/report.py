@@ -1,8 +1,7 @@
-"""The Report: one sample's conclusions, frozen. Metrics, web and the command line take only this.
+"""The Report: the frozen result of one sample. Metrics, web and the command line use nothing else.
 
-Every `server`, `session`, `window`, `pane` and `agent` below is a finished label: unique in its place,
-free of control bytes, safe in a terminal and in an exposition. Counters are totals since the exporter's
-start.
+Every `server`, `session`, `window`, `pane` and `agent` below is a label: unique in its scope, without control
+bytes, safe in a terminal and in an exposition. Counters are totals since the exporter's start.
 """
 
 from collections.abc import Mapping
@@ -24,11 +23,11 @@ from tmux_exporter.facts.tmux import QueryFailure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a set of processes costs; None where no member could be read.
+    """Resource usage of a set of processes; None where no member could be read.
 
-    Each field is a figure of the JSON too; the row of its name in the catalogue makes it a metric.
-    `memory_limit_bytes` is the lowest of the limits that hold for all of them together, None where none is
-    known. `memory_source` is what `memory_bytes` rests on.
+    Each field is also a field of the JSON; the row of its name in the catalogue makes it a metric.
+    `memory_limit_bytes` is the lowest limit that applies to all of them together, None where none is known.
+    `memory_source` is the source of `memory_bytes`.
     """
 
     memory_bytes: int | None
@@ -49,7 +48,7 @@ class Usage:
 
     @classmethod
     def nothing(cls) -> Self:
-        """Usage of a set of which nothing could be read: each figure None, or 0 where it is always known."""
+        """Usage of a set that could not be read: each figure is None, or 0 where it is always known."""
         figures: dict[str, Any] = {
             each.name: None if NoneType in get_args(each.type) else 0.0 if each.type is float else 0
             for each in fields(cls)
@@ -59,7 +58,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemplar:
-    """One observation that can be looked up in a tracing system: its trace id, value and wall time."""
+    """An OpenMetrics exemplar: trace id, value and wall time of one observation."""
 
     trace_id: str
     value: float
@@ -68,9 +67,9 @@ class Exemplar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """Cumulative counts at the upper bounds `bounds` (+Inf is `count`), and the sum of what was observed.
+    """Cumulative counts at the upper bounds `bounds` (+Inf is `count`), and the sum of all observations.
 
-    `exemplars` are by the place of their bucket, that of +Inf last.
+    `exemplars` are keyed by the index of their bucket, that of +Inf last.
     """
 
     bounds: tuple[float, ...]
@@ -82,11 +81,10 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReport:
-    """One tmux server. Counts are None once its listing is no longer held; `held` says that it is.
+    """One tmux server. Counts are those of its last listing: `held` for a while without an answer, then None.
 
-    `ended` says that it is known to be gone; one that is neither `up` nor `ended` is unknown.
-    `listing_age_seconds` is the age of the listing that the counts come from when the sample began;
-    `listing_taken_at` is when it was taken (monotonic).
+    `ended`: it is gone; a server that is neither `up` nor `ended` is unknown. `listing_age_seconds` is the
+    age of that listing when the sample began, `listing_taken_at` its monotonic time.
     """
 
     server: str
@@ -131,9 +129,9 @@ class SessionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneReport:
-    """One pane, in the session that owns it; `pid` is of the process that tmux started in it.
+    """One pane, in the session that owns it; `pid` is that of the process that tmux started in it.
 
-    `protected` says that tmux's option `@protect` is set on it, its window, session or server.
+    `protected`: the tmux option `@protect` is set on the pane, its window, session or server.
     """
 
     server: str
@@ -152,13 +150,13 @@ class PaneReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentReport:
-    """One agent: its root process and all below it, or one that does not run.
+    """One agent: its root process with all descendants, or an agent that does not run.
 
-    That is an agent whose pane is still there, or one that somebody declared (then `pane`, `window` and
+    An agent that does not run has a pane that still exists, or was declared (then `pane`, `window` and
     `program` may be empty): it has no `pid` and no `process`, and its `usage` is that of no process. `up`
-    stays true for the first look that misses the process. `state_since_timestamp_seconds` is wall time,
-    `waiting_reason` is there only while it waits, `state_source` is who said so. `same_command_processes` is
-    how many of its processes run one and the same command line, at most.
+    stays true for the first sample that misses the process. `state_since_timestamp_seconds` is wall time,
+    `waiting_reason` is set only while it waits, `state_source` is the source of the state.
+    `same_command_processes` is the largest number of its processes with the same command line.
     """
 
     server: str
@@ -188,11 +186,11 @@ class AgentReport:
 class SchedulerReport:
     """One pending scheduler; `server` and `session` are empty where neither target nor creator is known.
 
-    `sleep` is its one child, None where there is none. `aimed` are the servers that its keys would go to;
-    their oldest listing was taken at `judged_at` (monotonic), None where one of them has none; of one that
-    has no server it is when servers were looked for: `sockets` are then the paths that have none, `made_for`
-    the labels of the servers that were or would be there. `reason` and the words of `remarks` are ours: none
-    of them holds a word of its script.
+    `sleep` is its only child, None without one. `aimed` are the servers that its keys would go to.
+    `judged_at` is the monotonic time of their oldest listing, None where one has no listing; without a server
+    it is the time of the search for servers: `sockets` are then the paths without a server, `made_for` the
+    labels that servers at these paths have. `reason` and `remarks` are our own text: they never contain text
+    of the script.
     """
 
     server: str
@@ -215,12 +213,12 @@ class SchedulerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakReport:
-    """One process that outlived its pane; `server`, `session` and `pane` are of the pane that left it.
+    """One process that outlived its pane; `server`, `session` and `pane` are those of that pane.
 
-    They are empty where they are not known. `name` is its program and what that runs where it runs others.
-    `cpu_seconds_total` is of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline, empty
-    where that is not known as a whole. `by_marker` says that only the marker of an agent tied it to its pane,
-    `by_folder` that only its working folder names its session: either is too little to end it.
+    They are empty where not known. `name` is the program, and the script or package that it runs.
+    `cpu_seconds_total` is that of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline,
+    empty where that is not known as a whole. `by_marker`: only an agent marker ties it to its pane.
+    `by_folder`: only its working folder names its session. Both are too weak to end a process.
     """
 
     server: str
@@ -243,8 +241,8 @@ class LeakReport:
 class Remembered:
     """One process that only earlier samples tie to its pane, or whose pane is gone.
 
-    `origin` is the process of the tmux server of that pane; `server` and `session` are the labels of its
-    place, empty where they are not known. `by_folder` as in LeakReport; `leaked` says that it is one.
+    `origin` is the process of the pane's tmux server; `server` and `session` are labels, empty where not
+    known. `by_folder` as in LeakReport; `leaked`: it is a leak.
     """
 
     process: ProcessId
@@ -258,9 +256,9 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFigures:
-    """What programs reported of their operations of one name; `errors` by reason, every reason in it.
+    """The reported operations of one name; `errors` has a count for every reason.
 
-    Memory is that of the reporting program: by how much it had grown or shrunk when an operation ended.
+    Memory is that of the reporting program: how much it grew or shrank during operations.
     """
 
     operation: str
@@ -274,7 +272,7 @@ class OperationFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsReport:
-    """What programs reported of their operations, and which reports could not be counted, every reason."""
+    """All reported operations, and lost reports with a count for every reason."""
 
     operations: tuple[OperationFigures, ...]
     lost: Mapping[OperationLoss, int]
@@ -282,7 +280,7 @@ class OperationsReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandFigures:
-    """One command of tmux as given to one server by anybody; `server` is empty where none is known."""
+    """One tmux command to one server, by any client; `server` is empty where it is not known."""
 
     server: str
     command: str
@@ -292,7 +290,7 @@ class CommandFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandsReport:
-    """tmux commands seen from outside, and how many may have been missed, every reason."""
+    """tmux commands seen through kernel events, and commands that may be missing, by reason."""
 
     commands: tuple[CommandFigures, ...]
     lost: Mapping[CommandLoss, int]
@@ -300,12 +298,11 @@ class CommandsReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One sample. `timestamp` is wall time; `complete` is False when any part of the view is unknown.
+    """One sample. `timestamp` is wall time; `complete` is False when any part of the sample is unknown.
 
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
-    where none has run, `host` where it is not looked at (`metrics.host`), `operations` where another exporter
-    gets the reports, `commands` where nobody watches them (`operations.watch_commands`) or the kernel does
-    not tell.
+    where none has run, `host` where it is disabled (`metrics.host`), `operations` where another exporter gets
+    the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible.
     """
 
     timestamp: float
@@ -337,6 +334,6 @@ class Report:
 
     @property
     def session_keys(self) -> tuple[SessionKey, ...]:
-        """Where something can be, by server and session label: each session, and none of a seen server."""
+        """The keys of all sessions, and of each listed server with an empty session."""
         live = [(each.server, each.session) for each in self.sessions]
         return (*live, *((each.server, "") for each in self.servers if each.sessions is not None))

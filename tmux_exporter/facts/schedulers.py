@@ -1,4 +1,4 @@
-"""Facts about schedulers: states, remarks, outcomes."""
+"""Facts about schedulers (`sleep N && tmux send-keys …`): state, remarks, outcome, targets, programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tmux_exporter.facts.tmux import PaneKey
 
 
 class SchedulerState(StrEnum):
-    """What will become of a scheduler (closed list, a label), in order of precedence."""
+    """State of a pending scheduler (closed list, a label), in order of precedence."""
 
     UNKNOWN = "unknown"
     OPAQUE = "opaque"
@@ -27,7 +27,7 @@ class SchedulerState(StrEnum):
 
 
 class SchedulerRemark(StrEnum):
-    """What else somebody should know of a scheduler, whatever its state (closed list)."""
+    """Warnings about a scheduler in any state (closed list)."""
 
     FIRES_AT_ONCE = "fires_at_once"
     NEVER_SENDS = "never_sends"
@@ -38,7 +38,7 @@ class SchedulerRemark(StrEnum):
 
 
 class SchedulerOutcome(StrEnum):
-    """What became of a scheduler that is no longer pending (closed list, a label)."""
+    """How a scheduler that is no longer pending ended (closed list, a label)."""
 
     FIRED = "fired"
     MISSED = "missed"
@@ -48,14 +48,14 @@ class SchedulerOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduler:
-    """A `sleep N && tmux send-keys …` shell with its one sleep child.
+    """A `sleep N && tmux send-keys …` shell and its sleep child.
 
-    `server` and `session_id` are those of the resolved target, else of the pane that made it, else None.
-    `due` is the wall time at which the sleep ends, None where its argument is not a duration. `aimed` are
-    the servers its keys would go to, as far as known; `judged_at` is the monotonic time of the oldest of
-    their listings, or of the search for servers where there is none at its socket, and None where one of
-    these is missing. `sockets` are the canonical paths at which it would look for a server and finds none.
-    `panes` are those that its targets lead to.
+    `server` and `session_id` are those of the resolved target, else of the pane that started it, else None.
+    `due` is the wall time at which the sleep ends, None where its argument is no duration. `aimed` are the
+    known servers that its keys would go to. `judged_at` is the monotonic time of the oldest of their
+    listings, or of the search for servers where none is at its socket; None where one of these is missing.
+    `sockets` are canonical paths where it would look for a server and none is. `panes` are the resolved
+    targets.
     """
 
     process: ProcessId
@@ -74,9 +74,9 @@ class Scheduler:
 
 
 class ShellQuestion(NamedTuple):
-    """What is asked of a shell that waits for its `sleep`: the files of these `words` of its script.
+    """A request for the program files that a waiting shell would run for these `words` of its script.
 
-    `zsh` and `login` say which files it reads at its start.
+    `zsh` and `login` decide which startup files the shell reads.
     """
 
     shell: ProcessId
@@ -88,9 +88,9 @@ class ShellQuestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFile:
-    """The file that a word means: its name without links, whether it is one of the machine (and no script).
+    """The program file of a word: its resolved name, and whether it is native code (no script).
 
-    `knows_tmux` says that the names of tmux's commands are in it.
+    `knows_tmux`: the file contains the names of tmux commands.
     """
 
     name: str
@@ -100,11 +100,11 @@ class ProgramFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellFacts:
-    """What decides which program a shell runs for a word.
+    """Facts that decide which program a shell runs for a word.
 
-    `variables` are BASH_ENV and ENV where it has them, `functions` the names of those that bash was handed.
-    `programs` are by word all files that it may mean, None for one that cannot be seen. `startup_names_tmux`
-    says that a file that it reads at its start has the word tmux in it, None that this cannot be told.
+    `variables` are BASH_ENV and ENV where set, `functions` the names of exported bash functions. `programs`
+    maps each word to all files that it may mean, None for one that cannot be read. `startup_names_tmux`: a
+    startup file of the shell contains the word tmux; None where that is not known.
     """
 
     variables: Mapping[str, str]

@@ -1,10 +1,10 @@
-"""Names of shells' program files. Imports nothing: a hook reads them at every step of an agent."""
+"""Program names of shells. Imports nothing: an agent's hook loads this file at every step."""
 
 POSIX_SHELLS = frozenset({"ash", "bash", "busybox", "dash", "sh", "zsh"})
-"""Those that read the language of `sh`."""
+"""Shells with the grammar of `sh`."""
 
 SHELLS = POSIX_SHELLS | {"csh", "fish", "ksh", "mksh", "tcsh"}
-"""Those that start jobs for people and programs."""
+"""Shells that start jobs for people and programs."""
 
 PROMPT_SHELLS = SHELLS | {"elvish", "nu", "pwsh", "xonsh"}
-"""Those that people have at the prompt of a pane."""
+"""Shells that people use at the prompt of a pane."""

@@ -1,4 +1,4 @@
-"""Facts about tmux: servers, sessions, windows, panes, and what a query was worth."""
+"""Facts about tmux: servers, sessions, windows, panes, and results of queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tmux_exporter.facts.process import Problem, ProcessId
 
 
 class QueryFailure(StrEnum):
-    """Why a tmux server's answer is not to be used (closed list, a label)."""
+    """Why a tmux query failed (closed list, a label)."""
 
     HUNG = "hung"
     NOSERVER = "noserver"
@@ -21,7 +21,7 @@ class QueryFailure(StrEnum):
 
 
 class PaneKey(NamedTuple):
-    """A pane for as long as its server lives: pane ids start again at %0 with a new server."""
+    """Identity of a pane: its server process and pane id, because a new server starts again at %0."""
 
     server: ProcessId
     pane: str
@@ -31,12 +31,12 @@ class PaneKey(NamedTuple):
 class Pane:
     """One pane, once, however many sessions its window is linked into.
 
-    `session_id` and `window_index` are those of the oldest session that holds it (its owner). `pid` is None
-    for an empty pane and for a dead one: tmux keeps printing the old pid, which may be a stranger's by now.
-    A dead pane has the exit status or the signal (DEAD_SIGNAL) of its process; neither where it only closed
-    its terminal. `protected` is the option `@protect` of it, its window, session or server. `title_sign` is
-    the sign with which its title begins, where that is no letter, no digit and no ASCII, and `!` for `[ !
-    ]`; nothing else of a title is kept.
+    `session_id` and `window_index` are those of the oldest session with its window (the owner). `pid` is None
+    for an empty pane and for a dead one: tmux keeps printing the old pid, which may have been reused. A dead
+    pane has the exit status or the signal (DEAD_SIGNAL) of its process; neither where the process only closed
+    its terminal. `protected` is the option `@protect` of the pane, its window, session or server.
+    `title_sign` is the first character of the title, where that is no letter, no digit and no ASCII, and `!`
+    for `[ ! ]`; nothing else of a title is kept.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Pane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A window; `automatic_rename` tells whether its name is only the running command's."""
+    """A window; with `automatic_rename` its name is that of the running command."""
 
     id: str
     name: str
@@ -70,7 +70,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowLink:
-    """A window's place in one session: tmux resolves targets through these."""
+    """A window in one session, with its index there: tmux resolves targets through these links."""
 
     session_id: str
     window_id: str
@@ -92,7 +92,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One complete answer of one tmux server; `taken_at` is the monotonic time the question was sent."""
+    """One complete answer of one tmux server; `taken_at` is the monotonic time when the query was sent."""
 
     server: ProcessId
     version: str
@@ -106,7 +106,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question put to a tmux server: how long it took and, where it failed, why."""
+    """One query to a tmux server: its latency and, where it failed, the reason."""
 
     seconds: float
     failure: QueryFailure | None = None
@@ -114,13 +114,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerView:
-    """What is known of one tmux server in one sample.
+    """One tmux server in one sample.
 
     `listing` is the last complete answer: fresh when `up`, held for at most `tmux.hold` while the server does
-    not answer, then None. `process` is the server's identity where a peer check or its listing gave it, and
-    stays known while a server hangs. `ended` means the server is known to be gone (its socket refused the
-    connection and its process no longer exists); everything else that is not `up` is unknown.
-    `queries` are this sample's questions, none where the server was backed off or its listing is still fresh.
+    not answer, then None. `process` is the server's identity from a peer check or its listing; it stays known
+    while a server hangs. `ended`: the server is gone (its socket refused the connection and its process does
+    not exist); a server that is neither `up` nor `ended` is unknown. `queries` are those of this sample; none
+    where the server is in backoff or its listing is still fresh.
     """
 
     label: str
@@ -135,12 +135,11 @@ class ServerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TmuxView:
-    """All tmux servers of this uid in one sample; `stale_sockets` are files that nobody listens on.
+    """All tmux servers of this uid in one sample; `stale_sockets` counts sockets without a listener.
 
-    `places` are folders and sockets that processes name in their environments, as written there, with their
-    canonical paths: those at which nobody but the `servers` can listen. `taken_at` is the monotonic time at
-    which the servers began to be looked for. A socket in one of `folders` has its name as label, any other
-    its path.
+    `canonical_paths` maps folders and sockets, as written in environments of processes, to canonical paths
+    where only the `servers` can listen. `taken_at` is the monotonic time at which the search for servers
+    began. The label of a socket in one of `folders` is its name, that of any other socket its path.
     """
 
     servers: tuple[ServerView, ...]
