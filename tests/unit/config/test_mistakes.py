@@ -126,7 +126,3 @@ def test_each_mistake_has_its_exact_message(name: str) -> None:
 
 def test_every_fixture_has_its_messages() -> None:
     assert {path.stem for path in FILES.glob("*.yml")} == {*MISTAKES, "full"}
-
-
-def test_a_file_with_ten_mistakes_gives_ten_lines() -> None:
-    assert len(problems_of(FILES / "ten-mistakes.yml")) == 10

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import pytest
 
 from tests.support.literals.report import (
-    DOWN,
     HELD,
-    HOSTILE,
     NOTHING,
     NOW,
     UP,
@@ -17,17 +15,14 @@ from tests.support.literals.report import (
     pane,
     scheduler,
     session,
-    usage,
 )
 from tmux_exporter import __version__
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.report import Report, Usage
+from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.metrics import servers
 from tmux_exporter.metrics.catalogue import BY_NAME, family
-from tmux_exporter.metrics.catalogue.family import Family, FamilyStatus, MetricType, Sample
+from tmux_exporter.metrics.catalogue.family import Family, FamilyStatus, Sample
 from tmux_exporter.metrics.catalogue.usage import PANE_DETAIL
 from tmux_exporter.metrics.collectors import COLLECTORS, Collected, Collector, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
@@ -50,41 +45,6 @@ def of_server(shown: dict[str, Values], server: str) -> set[str]:
     return {name for name, samples in shown.items() if any(labels[:1] == (server,) for labels in samples)}
 
 
-def test_a_server_that_answers() -> None:
-    shown = page(example_report())
-    assert shown["tmux_up"] == {(UP.server,): 1, (HELD.server,): 0, (DOWN.server,): 0}
-    assert shown["tmux_server_info"][UP.server, "3.3a", "/tmp/tmux-1000/default"] == 1
-    assert {name: samples[UP.server,] for name, samples in shown.items() if (UP.server,) in samples} == {
-        "tmux_up": 1, "tmux_server_sessions": 2, "tmux_server_windows": 3, "tmux_server_panes": 4,
-        "tmux_server_clients": 1, "tmux_server_history_bytes": 5_068_432,
-        "tmux_server_start_time_seconds": NOW - 86_400, "tmux_server_resident_memory_bytes": 9_437_184,
-        "tmux_server_cpu_seconds_total": 3.25, "tmux_server_open_fds": 21, "tmux_server_max_fds": 1024,
-    }  # fmt: skip
-    assert shown["tmux_stale_sockets"] == {(): 2}
-
-
-def test_queries_are_counted_from_0_for_every_reason() -> None:
-    shown = page(example_report())["tmux_server_query_failures_total"]
-    assert {reason: shown[HELD.server, reason] for reason in QueryFailure} == {
-        "hung": 2, "noserver": 0, "denied": 0, "protocol": 0, "partial": 0, "malformed": 0, "untrusted": 0,
-    }  # fmt: skip
-    (durations,) = (
-        each
-        for each in servers.collect(example_report(), MetricsSettings())
-        if each.spec.kind is MetricType.HISTOGRAM
-    )
-    assert [each.histogram for each in durations.histograms] == [
-        UP.query_duration,
-        HELD.query_duration,
-        DOWN.query_duration,
-    ]
-
-
-def test_a_held_server_keeps_its_series() -> None:
-    shown = page(example_report())
-    assert of_server(shown, HELD.server) >= {"tmux_server_sessions", "tmux_server_info", "tmux_session_info"}
-
-
 def test_after_the_hold_only_what_needs_no_listing_remains() -> None:
     hung = replace(
         HELD, held=False, listing_age_seconds=None, sessions=None, windows=None, panes=None, clients=None,
@@ -102,30 +62,6 @@ def test_after_the_hold_only_what_needs_no_listing_remains() -> None:
     }
 
 
-def test_a_server_that_ended_is_only_down() -> None:
-    assert of_server(page(example_report()), DOWN.server) == {"tmux_up", "tmux_server_query_failures_total"}
-
-
-def test_a_session() -> None:
-    shown = page(example_report())
-    assert {
-        name: samples["default", "work"] for name, samples in shown.items() if ("default", "work") in samples
-    } == {
-        "tmux_session_created_timestamp_seconds": 1_795_400_002,
-        "tmux_session_last_activity_timestamp_seconds": 1_795_499_990,
-        "tmux_session_attached_clients": 0,
-        "tmux_session_history_bytes": 2_534_216,
-        **{
-            f"tmux_session_{each.name}": getattr(usage(2), each.name)
-            for each in fields(Usage)
-            if each.name != "memory_source"
-        },
-        "tmux_scheduler_next_due_timestamp_seconds": NOW + 60,
-    }
-    assert shown["tmux_session_info"]["default", "work", "pair", "smaps_rollup"] == 1
-    assert shown["tmux_session_info"]["default", HOSTILE, "", "status"] == 1
-
-
 def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
     report = replace(example_report(), sessions=(session("default", "dead", cost=NOTHING),), schedulers=())
     shown = page(report)
@@ -141,19 +77,6 @@ def test_what_is_not_known_has_no_series_and_is_not_0() -> None:
     }
 
 
-def test_a_pane() -> None:
-    shown = page(example_report())
-    key = ("default", "work", "1", "%1")
-    assert shown["tmux_pane_info"][*key, ""] == 1
-    assert shown["tmux_pane_dead"][key] == 1
-    assert shown["tmux_pane_dead"]["default", "work", "1", "%0"] == 0
-    assert shown["tmux_pane_processes"][key] == 0
-    assert key not in shown["tmux_pane_memory_bytes"]
-    assert shown["tmux_pane_history_lines"][key] == 1999
-    assert shown["tmux_pane_history_limit_lines"][key] == 2000
-    assert shown["tmux_pane_history_bytes"][key] == 1_267_108
-
-
 def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
     detail = page(example_report(), Config(metrics=MetricsSettings(pane_detail=True)))
     usual = page(example_report())
@@ -165,46 +88,11 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
     assert detail["tmux_pane_threads"]["claude-swarm-1", "team", "3", "%0"] == 51
 
 
-def test_an_agent() -> None:
-    shown = page(example_report())
-    said = "claude", "2.1.197", "lead", "w1", "status"
-    assert shown["tmux_agent_info"]["default", "work", "lead", "%0", *said] == 1
-    assert shown["tmux_agent_memory_bytes"]["claude-swarm-1", "team", "lead"] == 510_369_792
-    assert shown["tmux_agent_memory_limit_bytes"]["claude-swarm-1", "team", "lead"] == 8 * 2**30
-    assert shown["tmux_agent_processes"]["default", HOSTILE, f"{HOSTILE}:0"] == 6
-
-
-def test_schedulers_are_counted_by_state_from_0() -> None:
-    shown = page(example_report())["tmux_schedulers"]
-    assert {labels: value for labels, value in shown.items() if value} == {
-        ("default", "work", "armed"): 2,
-        ("default", "", "dangling"): 1,
-        ("default", HOSTILE, "opaque"): 1,
-        ("", "", "unknown"): 1,
-    }
-    places = [("default", "work"), ("default", HOSTILE), ("claude-swarm-1", "team")]
-    places += [("default", ""), ("claude-swarm-1", ""), ("", "")]
-    assert shown.keys() == {(*place, state) for place in places for state in SchedulerState}
-
-
 def test_a_scheduler_of_a_session_that_is_not_there_still_counts() -> None:
     lost = scheduler("gone", "lost", SchedulerState.SERVERLESS, pid=1)
     shown = page(replace(example_report(), schedulers=(lost,)))["tmux_schedulers"]
     assert shown["gone", "lost", "serverless"] == 1
     assert shown["gone", "lost", "armed"] == 0
-
-
-def test_what_schedulers_cost() -> None:
-    shown = page(example_report())
-    assert shown["tmux_scheduler_memory_bytes"]["default", "work", "armed"] == 2 * 2_097_152
-    assert shown["tmux_scheduler_open_fds"]["default", "work", "armed"] == 6
-    assert shown["tmux_scheduler_cpu_seconds_total"]["default", "work", "armed"] == 0.02
-    assert shown["tmux_scheduler_cpu_seconds_total"]["default", "work", "dangling"] == 0
-    assert shown["tmux_scheduler_memory_bytes"]["default", "work", "dangling"] == 0
-    unreadable = ("default", HOSTILE, "opaque")
-    assert unreadable not in shown["tmux_scheduler_memory_bytes"]
-    assert unreadable not in shown["tmux_scheduler_open_fds"]
-    assert shown["tmux_scheduler_cpu_seconds_total"][unreadable] == 0
 
 
 def test_a_sum_holds_what_could_be_read() -> None:
@@ -214,13 +102,6 @@ def test_a_sum_holds_what_could_be_read() -> None:
     )
     shown = page(replace(example_report(), schedulers=both))
     assert shown["tmux_scheduler_memory_bytes"]["default", "work", "armed"] == 5
-
-
-def test_the_next_scheduler_that_is_due() -> None:
-    assert page(example_report())["tmux_scheduler_next_due_timestamp_seconds"] == {
-        ("default", "work"): NOW + 60,
-        ("default", ""): NOW - 5,
-    }
 
 
 def test_the_exporter_itself() -> None:
@@ -349,19 +230,6 @@ def test_named_collectors_can_be_the_exporter() -> None:
     after = made.after(ExporterStatus())
     config = Config(limits=LimitSettings(series=300))
     assert collect_named(example_report(), config, ["exporter"], after) == made.groups["exporter"]
-
-
-def test_leaks_by_kind() -> None:
-    shown = page(example_report())
-    mcp, job = ("default", "work", "mcp_server"), ("default", "", "shell_job")
-    ended = "default", "ended", "dev_server"
-    assert [shown["tmux_leaked_processes"][key] for key in (mcp, job, ended)] == [2, 1, 1]
-    assert shown["tmux_leaked_memory_bytes"][mcp] == 2 * 12_582_912
-    assert job not in shown["tmux_leaked_memory_bytes"]
-    assert job not in shown["tmux_leaked_open_fds"]
-    assert shown["tmux_leaked_open_fds"][ended] == 5
-    assert shown["tmux_leaked_cpu_seconds_total"][mcp] == 1.25
-    assert shown["tmux_leaked_oldest_start_time_seconds"][mcp] == NOW - 9000
 
 
 def test_every_kind_of_leak_starts_at_0_with_its_session() -> None:
