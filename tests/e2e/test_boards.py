@@ -43,14 +43,9 @@ ONE = ("fleet", "billing", "claude-api")
 """This test's servers: others of this user may run beside them."""
 
 TROUBLE = {
-    "Waiting agents": 0,
-    "Exited agents": 0,
-    "Near limit": 0,
-    "Hung servers": 1,
-    "Lost schedulers": 1,
-    "Leaked processes": 2,
-    "Incomplete data": 0,
-}
+    "Waiting agents": 0, "Exited agents": 0, "Near limit": 0, "Hung servers": 1, "Lost schedulers": 1,
+    "Leaked processes": 2, "Incomplete data": 0,
+}  # fmt: skip
 """What the tiles of the fleet board say of this test's servers."""
 
 URGENT = "Urgent alerts"
@@ -79,14 +74,9 @@ def populate(server: libtmux.Server) -> None:
     for name in ("billing", "docs", "infra", "lead", "review", "tests", "web"):
         server.cmd("new-session", "-d", "-s", name, "sleep 3600")
     server.cmd(
-        "new-window",
-        "-d",
-        "-t",
-        "=billing:",
-        "-n",
-        "claude-api",
+        "new-window", "-d", "-t", "=billing:", "-n", "claude-api",
         f"bash -c 'exec -a claude bash -c \"{BUSY}\"'",
-    )
+    )  # fmt: skip
     for seconds, target in ((1800, "billing:0"), (2700, "gone:0")):
         line = CHECK_IN.format(seconds=seconds, socket=server.socket_path, target=target)
         server.cmd("new-window", "-d", "-t", "=lead:", f"bash -c '{line}' & exec sleep 3600")

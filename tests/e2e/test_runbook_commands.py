@@ -234,17 +234,12 @@ def state_of(pid: int) -> str:
 
 
 ACTS: dict[str, Callable[[RunbookScene, str], None]] = {
-    "kill PID": ends_it,
-    "kill -9": ends_what_does_not_listen,
-    "kill -CONT PID": lets_it_go_on,
-    "kill -HUP PID": is_read_again,
-    "kill -USR1 PID": makes_the_socket,
+    "kill PID": ends_it, "kill -9": ends_what_does_not_listen, "kill -CONT PID": lets_it_go_on,
+    "kill -HUP PID": is_read_again, "kill -USR1 PID": makes_the_socket,
     "prlimit --pid PID --nofile=16384:": raises_the_limit,
-    "tmux -L SERVER clear-history -t PANE": forgets_the_history,
-    "tmux -L SERVER attach -t SESSION": attaches,
-    "tmux-exporter serve": serves,
-    "tmux-remediator run": observes,
-}
+    "tmux -L SERVER clear-history -t PANE": forgets_the_history, "tmux -L SERVER attach -t SESSION": attaches,
+    "tmux-exporter serve": serves, "tmux-remediator run": observes,
+}  # fmt: skip
 """What does something, each tried on something of its own."""
 
 
@@ -263,17 +258,12 @@ def is_silence(command: str) -> bool:
 
 BROKEN = (
     "amtool silence add --durations=1h --comment=known alertname=TmuxAgentStuck",
-    "amtool silence add --duration=1h alertname=TmuxAgentStuck",
-    "cat /proc/PID/limit",
-    "curl -s http://127.0.0.1:10077/-/well",
-    "kill -CONTINUE PID",
-    "ps -o pid,colour -p PID",
-    "py-spy dump --pids PID",
-    "prlimit --pid PID --nofiles=65536",
-    "tmux -L SERVER capture-pane -p -t nowhere",
-    "tmux-exporter explain AGENT --deep",
+    "amtool silence add --duration=1h alertname=TmuxAgentStuck", "cat /proc/PID/limit",
+    "curl -s http://127.0.0.1:10077/-/well", "kill -CONTINUE PID", "ps -o pid,colour -p PID",
+    "py-spy dump --pids PID", "prlimit --pid PID --nofiles=65536",
+    "tmux -L SERVER capture-pane -p -t nowhere", "tmux-exporter explain AGENT --deep",
     "tmux-exporter once --format json | jq '.agent[] | .up'",
-)
+)  # fmt: skip
 BROKEN_FOR_SYSTEMD = (
     "loginctl show-user USER -q Linger",
     "systemctl --user set-properties UNIT MemoryMax=8G",

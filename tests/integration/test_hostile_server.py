@@ -61,13 +61,8 @@ ENDS: dict[str, QueryFailure | None] = {
     "claims-impossible-pane": None, "many-panes": None, "million-panes": QueryFailure.UNTRUSTED,
 }  # fmt: skip
 MAY_HEAR_NOTHING = (
-    "hang",
-    "trickle",
-    "deaf",
-    "flood-before-question",
-    "close-at-once",
-    "other-version-unasked",
-)
+    "hang", "trickle", "deaf", "flood-before-question", "close-at-once", "other-version-unasked",
+)  # fmt: skip
 
 
 def test_every_script_has_its_end() -> None:

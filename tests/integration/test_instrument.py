@@ -55,18 +55,13 @@ RAISED = """
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        ("ValueError('secret')", "exception"),
-        ("TimeoutError()", "timeout"),
-        ("asyncio.TimeoutError()", "timeout"),
-        ("subprocess.TimeoutExpired('x', 1)", "timeout"),
-        ("subprocess.CalledProcessError(1, 'x')", "exit_status"),
-        ("ConnectionRefusedError()", "refused"),
-        ("SystemExit(3)", "exit_status"),
-        ("SystemExit(0)", None),
-        ("KeyboardInterrupt()", "other"),
+        ("ValueError('secret')", "exception"), ("TimeoutError()", "timeout"),
+        ("asyncio.TimeoutError()", "timeout"), ("subprocess.TimeoutExpired('x', 1)", "timeout"),
+        ("subprocess.CalledProcessError(1, 'x')", "exit_status"), ("ConnectionRefusedError()", "refused"),
+        ("SystemExit(3)", "exit_status"), ("SystemExit(0)", None), ("KeyboardInterrupt()", "other"),
         ("asyncio.CancelledError()", "other"),
     ],
-)
+)  # fmt: skip
 def test_what_is_raised_is_told_by_kind_and_raised_on(
     listener: OpListener, error: str, reason: str | None
 ) -> None:

@@ -13,15 +13,10 @@ from tests.support.wait import wait_for
 
 _LISTEN = ("--web.listen-address", "127.0.0.1:0")
 ONE_SHOT = (
-    ("tmux-exporter", "once"),
-    ("tmux-exporter", "explain", "%0"),
-    ("tmux-exporter", "schedulers"),
-    ("tmux-exporter", "leaks"),
-    ("tmux-exporter", "top", "--once"),
-    ("tmux-exporter", "doctor"),
-    ("tmux-remediator", "plan"),
-    ("tmux-remediator", "explain", "%0"),
-)
+    ("tmux-exporter", "once"), ("tmux-exporter", "explain", "%0"), ("tmux-exporter", "schedulers"),
+    ("tmux-exporter", "leaks"), ("tmux-exporter", "top", "--once"), ("tmux-exporter", "doctor"),
+    ("tmux-remediator", "plan"), ("tmux-remediator", "explain", "%0"),
+)  # fmt: skip
 MOMENTS = tuple(0.02 * 1.22**step for step in range(24))
 """Seconds from 0.02 to 2, closer together at the beginning."""
 

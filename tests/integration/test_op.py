@@ -56,14 +56,9 @@ def plainly(
     listener: OpListener, command: list[str], env: dict[str, str], kept: int
 ) -> tuple[int, bytes, bytes]:
     done = subprocess.run(
-        command,
-        input=b"given\n",
-        capture_output=True,
-        timeout=60,
-        check=False,
-        pass_fds=(kept,),
+        command, input=b"given\n", capture_output=True, timeout=60, check=False, pass_fds=(kept,),
         env={**listener.environ(), "ODD": "\udcff=x", **env},
-    )
+    )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 
 

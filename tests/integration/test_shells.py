@@ -125,15 +125,10 @@ def test_what_a_shell_runs_for_the_word_tmux(tmp_path: Path, name: str) -> None:
         (tmp_path / "missing").mkdir()
         (tmp_path / "missing" / "sleep").symlink_to("/usr/bin/sleep")
     shell = subprocess.Popen(
-        (*case.shell, script),
-        executable=shutil.which(case.shell[0]),
-        env={"TMUX_TMPDIR": str(tmp_path), **here},
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+        (*case.shell, script), executable=shutil.which(case.shell[0]),
+        env={"TMUX_TMPDIR": str(tmp_path), **here}, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
     try:
         found = wait_for(lambda: candidate_of(shell.pid), "it sleeps", 20)
         asked = shell_questions([found])

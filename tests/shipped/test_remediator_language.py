@@ -329,11 +329,6 @@ def _interrupt(stage: Stage) -> None:
         second.wait(lambda: len(second.audit(SLOW_PLAY.name, "intent")) > 2, "it goes on")
     records = [json.loads(line) for line in audit.read_bytes().splitlines()[before:]]
     assert [each["kind"] for each in records] == [
-        "start",
-        "intent",
-        "interrupted",
-        "start",
-        "intent",
-        "outcome",
-    ]
+        "start", "intent", "interrupted", "start", "intent", "outcome",
+    ]  # fmt: skip
     assert records[2]["of"] == records[1]["seq"]

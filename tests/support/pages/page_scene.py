@@ -99,14 +99,9 @@ class PageScene:
         for name in ("notes", "backend"):
             self.tmux("new-window", "-d", "-t", "shop:", "-n", name, "exec cat")
         self.tmux(
-            "new-window",
-            "-d",
-            "-t",
-            "work:",
-            "-n",
-            "cron",
+            "new-window", "-d", "-t", "work:", "-n", "cron",
             f"{ORPHAN}\necho $! >{self.base}/orphan; exec cat",
-        )
+        )  # fmt: skip
         wait_for(
             lambda: (self.base / "orphan").exists() and (self.base / "orphan").read_text(), "a scheduler"
         )
@@ -134,14 +129,9 @@ class PageScene:
         output, errors = self.base / "output", self.base / "errors"
         with output.open("wb") as out, errors.open("wb") as err:
             status = subprocess.call(
-                ("bash", "-o", "pipefail", "-c", command),
-                env=self.environ,
-                cwd=self.folder_of(command),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                timeout=timeout,
-            )
+                ("bash", "-o", "pipefail", "-c", command), env=self.environ, cwd=self.folder_of(command),
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=timeout,
+            )  # fmt: skip
         return Answer(status, output.read_text(), errors.read_text())
 
     @contextlib.contextmanager

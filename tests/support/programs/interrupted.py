@@ -59,14 +59,9 @@ def interrupted(
     reading, writing = os.pipe()
     text = _PROGRAM.replace("FD", str(writing)).replace("AT_IMPORT", str(at_import)).replace("START", start)
     process = subprocess.Popen(
-        [sys.executable, "-c", text, *command[1:]],
-        env={**os.environ, **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        pass_fds=(writing,),
-        cwd=cwd,
-    )
+        [sys.executable, "-c", text, *command[1:]], env={**os.environ, **environ}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, encoding="utf-8", pass_fds=(writing,), cwd=cwd,
+    )  # fmt: skip
     os.close(writing)
     try:
         assert os.read(reading, 1) == b".", process.communicate(timeout=60)

@@ -20,16 +20,10 @@ BOUNDS = (0.01, 0.1, 1.0, 2.0, 10.0)
 _OPEN: Mapping[str, tuple[str, ...]] = {
     "operation": ("agent_command", "status_check", "inter_agent_message", "scheduling", "recovery"),
     "command": ("send-keys", "list-windows", "capture-pane", "has-session"),
-    "policy": ("orphaned-schedulers", "leaks", "agents"),
-    "program": ("claude",),
-    "version": ("1.0",),
-    "device": ("sda", "eth0"),
-    "mountpoint": ("/", "/home"),
-    "collector": ("tmux", "agents"),
-    "family": ("tmux_pane_dead",),
-    "resource": ("cpu", "io", "memory"),
-    "kind": ("some", "full"),
-}
+    "policy": ("orphaned-schedulers", "leaks", "agents"), "program": ("claude",), "version": ("1.0",),
+    "device": ("sda", "eth0"), "mountpoint": ("/", "/home"), "collector": ("tmux", "agents"),
+    "family": ("tmux_pane_dead",), "resource": ("cpu", "io", "memory"), "kind": ("some", "full"),
+}  # fmt: skip
 """Values of the labels whose lists are not closed; those that are not here are empty."""
 
 _PLACE = ("server", "session", "window", "pane", "agent")

@@ -116,14 +116,9 @@ def _endings(kind: TargetKind) -> Iterator[Play]:
         words = "stop done" if target is Target.CALM else "stop survived, kill done"
         for mode, outcomes in ((OBSERVE, came(stop=WOULD)), (RECOMMEND, came(stop=WOULD)), (ENFORCE, ends)):
             yield Play(
-                f"{name}-{actions[-1]}-{mode}",
-                kind,
-                mode,
-                actions,
-                outcomes,
-                target=target,
+                f"{name}-{actions[-1]}-{mode}", kind, mode, actions, outcomes, target=target,
                 applied=words if mode is RECOMMEND else "",
-            )
+            )  # fmt: skip
 
 
 SLOW = 2.5

@@ -181,14 +181,9 @@ class Fleet:
         audit = Audit(self.act_audit, uid=os.getuid(), clock=self.clock)
         self._audits.append(audit)
         return Tools(
-            processes=eyes.processes,
-            around=eyes.around,
-            look=eyes.look,
-            own=eyes.own,
-            audit=audit,
-            clock=self.clock,
-            uid=os.getuid(),
-        )
+            processes=eyes.processes, around=eyes.around, look=eyes.look, own=eyes.own, audit=audit,
+            clock=self.clock, uid=os.getuid(),
+        )  # fmt: skip
 
     def scheduler(self, shell: int) -> SchedulerReport:
         """A scheduler as a sample shows it now."""

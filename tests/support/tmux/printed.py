@@ -15,14 +15,9 @@ _NUMBERS = {
     "session_attached": "0", "window_activity": "1700000002",
 }  # fmt: skip
 _TEXTS = {
-    "session_name": "main",
-    "session_group": "",
-    "window_name": "bash",
-    "agent": "",
-    "role": "",
-    "protect": "",
-    "pane_title": "host",
-}
+    "session_name": "main", "session_group": "", "window_name": "bash", "agent": "", "role": "",
+    "protect": "", "pane_title": "host",
+}  # fmt: skip
 
 
 def pane_record(nonce: str = NONCE, *, asked_as: str | None = None, **changes: str) -> str:

@@ -286,14 +286,9 @@ class Zoo:
     ) -> None:
         """A child of the test, as something that tmux has nothing to do with would start it."""
         child = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**self._environ(), **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+            command, cwd=cwd, env={**self._environ(), **(environ or {})}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         self._children.append(child)
         self.pids[name] = child.pid
 
@@ -301,14 +296,9 @@ class Zoo:
         self, command: Sequence[str], variables: Mapping[str, str], executable: str | None = None
     ) -> str:
         done = subprocess.run(
-            command,
-            executable=executable,
-            env={**self._environ(), **variables},
-            check=True,
-            timeout=MANY,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+            command, executable=executable, env={**self._environ(), **variables}, check=True, timeout=MANY,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
         return done.stdout
 
     def _environ(self) -> dict[str, str]:

@@ -214,17 +214,12 @@ def test_a_number_of_any_length_is_out_of_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tmux:\n  sockets:\n" + "".join(f"  - /{number}\n" for number in range(80_000)),
-        "[" * 500_000,
-        "{a: " * 200_000,
-        "? " * 400_000,
-        "- " * 400_000,
-        "&a " * 300_000,
-        "limits:\n  series: " + "9" * 900_000,
-        "sampling:\n  interval: " + "9" * 900_000 + "s",
+        "tmux:\n  sockets:\n" + "".join(f"  - /{number}\n" for number in range(80_000)), "[" * 500_000,
+        "{a: " * 200_000, "? " * 400_000, "- " * 400_000, "&a " * 300_000,
+        "limits:\n  series: " + "9" * 900_000, "sampling:\n  interval: " + "9" * 900_000 + "s",
         "a: &a [x]\nb: &b [*a, *a, *a]\nc: &c [*b, *b, *b]\n" * 8_000,
     ],
-)
+)  # fmt: skip
 def test_a_file_that_wants_to_be_expensive_is_not(text: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yml"
     path.write_text(text)

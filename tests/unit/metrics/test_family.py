@@ -19,14 +19,9 @@ from tmux_exporter.metrics.catalogue.family import (
 )
 
 GOOD = Spec(
-    name="tmux_thing_bytes_total",
-    kind=MetricType.COUNTER,
-    unit="bytes",
-    help="A thing.",
-    labels=("server", "reason"),
-    closed={"reason": ("a", "b")},
-    subject="thing",
-)
+    name="tmux_thing_bytes_total", kind=MetricType.COUNTER, unit="bytes", help="A thing.",
+    labels=("server", "reason"), closed={"reason": ("a", "b")}, subject="thing",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

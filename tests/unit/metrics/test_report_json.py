@@ -44,14 +44,9 @@ def test_says_its_version_and_everything_of_the_example() -> None:
 
 def test_tells_what_only_memory_knows() -> None:
     known = Remembered(
-        process=ProcessId(7001, 1234),
-        origin=ProcessId(900, 77),
-        pane="%9",
-        server="default",
-        session="work",
-        leaked=True,
-        by_folder=False,
-    )
+        process=ProcessId(7001, 1234), origin=ProcessId(900, 77), pane="%9", server="default", session="work",
+        leaked=True, by_folder=False,
+    )  # fmt: skip
     assert parsed(replace(example_report(), remembered=(known,)))["remembered"] == [
         {
             "pid": 7001, "start_ticks": 1234, "server_pid": 900, "server_start_ticks": 77, "pane": "%9",

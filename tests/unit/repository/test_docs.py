@@ -11,15 +11,10 @@ DECISIONS = REPOSITORY / "docs" / "decisions"
 PAGES = sorted(
     path.relative_to(REPOSITORY)
     for pattern in (
-        "*.md",
-        "docs/**/*.md",
-        "deploy/**/*.md",
-        "alerts/**/*.md",
-        "dashboards/**/*.md",
-        "bench/**/*.md",
+        "*.md", "docs/**/*.md", "deploy/**/*.md", "alerts/**/*.md", "dashboards/**/*.md", "bench/**/*.md",
     )
     for path in REPOSITORY.glob(pattern)
-)
+)  # fmt: skip
 
 
 def anchors(page: Path) -> set[str]:

@@ -181,20 +181,14 @@ def test_a_file_without_a_floor_is_refused(copy: Path) -> None:
 
 
 PLANTED_LINES = [
-    ("TID252", "from . import labels"),
-    ("S602", "import subprocess\n\nsubprocess.run('true', shell=True)"),
-    ("S307", "VALUE = eval('1')"),
-    ("S506", "import yaml\n\nVALUE = yaml.load('a', Loader=yaml.Loader)"),
+    ("TID252", "from . import labels"), ("S602", "import subprocess\n\nsubprocess.run('true', shell=True)"),
+    ("S307", "VALUE = eval('1')"), ("S506", "import yaml\n\nVALUE = yaml.load('a', Loader=yaml.Loader)"),
     ("S110", "try:\n    VALUE = 1\nexcept Exception:\n    pass"),
     ("D103", "def undocumented() -> None:\n    return"),
-    ("ANN001", "def _untyped(value) -> None:\n    return"),
-    ("ERA001", "# value = function(1, 2)"),
-    ("FIX002", "VALUE = 1  # TODO: think"),
-    ("PGH003", "VALUE = 1  # type: ignore"),
-    ("PGH004", "VALUE = 1  # noqa"),
-    ("RUF100", "VALUE = 1  # noqa: E501"),
-    ("T201", "print('here')"),
-]
+    ("ANN001", "def _untyped(value) -> None:\n    return"), ("ERA001", "# value = function(1, 2)"),
+    ("FIX002", "VALUE = 1  # TODO: think"), ("PGH003", "VALUE = 1  # type: ignore"),
+    ("PGH004", "VALUE = 1  # noqa"), ("RUF100", "VALUE = 1  # noqa: E501"), ("T201", "print('here')"),
+]  # fmt: skip
 
 
 def test_every_banned_call_is_refused_with_its_reason(copy: Path) -> None:

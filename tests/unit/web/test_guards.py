@@ -12,15 +12,10 @@ def guard(bound: str = "127.0.0.1", listen: str = "127.0.0.1", *allowed: str) ->
 @pytest.mark.parametrize(
     "host",
     [
-        "127.0.0.1:10077",
-        "127.0.0.1",
-        "127.8.9.1:80",
-        "localhost",
-        "LocalHost:10077",
-        "localhost.",
+        "127.0.0.1:10077", "127.0.0.1", "127.8.9.1:80", "localhost", "LocalHost:10077", "localhost.",
         "[::1]:10077",
     ],
-)
+)  # fmt: skip
 def test_a_loopback_listener_answers_to_loopback_names(host: str) -> None:
     assert guard().refusal({"host": host}) is None
 

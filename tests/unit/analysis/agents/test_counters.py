@@ -17,14 +17,9 @@ UP = answering(SERVER, pane("%0", 200))
 def tracked(state: AgentState, *, restarted: bool = False, recovered: float | None = None) -> TrackedAgent:
     status = AgentStatus(state=state, since=0.0, source=StateSource.PROCESS, why="")
     return TrackedAgent(
-        server="default",
-        session="$0",
-        name="lead",
-        up=True,
-        status=status,
-        restarted=restarted,
+        server="default", session="$0", name="lead", up=True, status=status, restarted=restarted,
         recovered_seconds=recovered,
-    )
+    )  # fmt: skip
 
 
 def seconds(counts: AgentCounts) -> dict[str, float]:

@@ -22,14 +22,9 @@ IMAGE = 140_723_672_088_364
 
 def worker(pid: int, mib: int = 150, *, image: int = IMAGE, shared: int = 0, ticks: int = 0) -> Process:
     return process(
-        pid,
-        image=image,
-        resident_bytes=(mib + shared + 4) * MIB,
-        anonymous_bytes=mib * MIB,
-        shared_memory_bytes=shared * MIB,
-        swap_bytes=0,
-        cpu_ticks=ticks,
-    )
+        pid, image=image, resident_bytes=(mib + shared + 4) * MIB, anonymous_bytes=mib * MIB,
+        shared_memory_bytes=shared * MIB, swap_bytes=0, cpu_ticks=ticks,
+    )  # fmt: skip
 
 
 def ids(processes: Iterable[Process]) -> list[ProcessId]:
@@ -83,16 +78,11 @@ def test_a_forked_family_counts_its_pages_once() -> None:
 
 def test_nobody_is_asked_who_shares_nothing_of_note() -> None:
     members = [
-        worker(10, 300, image=1),
-        worker(11, 200, image=2),
-        worker(12, 1, image=3),
+        worker(10, 300, image=1), worker(11, 200, image=2), worker(12, 1, image=3),
         process(13, image=3, resident_bytes=2 * MIB, anonymous_bytes=MIB // 2, shared_memory_bytes=0),
-        worker(14, image=0),
-        worker(15, image=0),
-        process(16, image=1, state="Z"),
-        process(17, image=1),
+        worker(14, image=0), worker(15, image=0), process(16, image=1, state="Z"), process(17, image=1),
         worker(18, image=4, shared=100),
-    ]
+    ]  # fmt: skip
     asked, figures = sample(SharedMemory(), members)
     assert asked == ()
     assert figures.source(members) is MemorySource.STATUS

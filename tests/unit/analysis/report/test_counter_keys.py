@@ -76,15 +76,10 @@ def test_so_is_what_another_adopter_of_orphans_gets_who_is_not_of_tmux() -> None
     server = replace(SERVER, ppid=51)
     orphan = process(210, 50)
     assert accounts_of_sinks(
-        (INIT, None),
-        (manager, None),
-        (supervisor, OwnerKind.LEAKED),
-        (stranger, None),
-        (server, OwnerKind.SERVER),
-        (SHELL, OwnerKind.PANE),
-        (orphan, OwnerKind.PANE),
+        (INIT, None), (manager, None), (supervisor, OwnerKind.LEAKED), (stranger, None),
+        (server, OwnerKind.SERVER), (SHELL, OwnerKind.PANE), (orphan, OwnerKind.PANE),
         (process(211, 52), OwnerKind.OTHER),
-    ) == {1, 50, 51, 100}
+    ) == {1, 50, 51, 100}  # fmt: skip
 
 
 def test_a_member_that_adopts_orphans_is_no_sink() -> None:

@@ -102,16 +102,11 @@ def _failed(listed: Listing | None = FLEET, reason: str = "hung") -> ServerView:
 @pytest.mark.parametrize(
     "view",
     [
-        _failed(),
-        _failed(None),
-        _failed(None, "denied"),
-        _failed(FLEET, "partial"),
-        replace(_failed(None, "untrusted"), process=None),
-        replace(server_view(FLEET), process=None),
-        server_view(replace(FLEET, taken_at=9.9)),
-        server_view(FLEET, socket="/tmp/tmux-1000/other"),
+        _failed(), _failed(None), _failed(None, "denied"), _failed(FLEET, "partial"),
+        replace(_failed(None, "untrusted"), process=None), replace(server_view(FLEET), process=None),
+        server_view(replace(FLEET, taken_at=9.9)), server_view(FLEET, socket="/tmp/tmux-1000/other"),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("environ", [ENVIRON, {}])
 def test_a_server_that_is_not_seen_whole_makes_nothing_dangling(
     view: ServerView, environ: Mapping[str, str]

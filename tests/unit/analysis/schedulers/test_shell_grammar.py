@@ -161,18 +161,13 @@ def test_the_reason_says_what_stands_in_the_way(end: str, word: str) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        "sleep 100",
-        "sleep 100 && tmux kill-session -t a",
-        "sleep 100; echo 'tmux send-keys -t a:0 x'",
-        "tmux send-keys -t a:0 'sleep 5'",
-        "echo sleep 5 '&&' tmux send-keys -t a:0 x",
-        "sleep 100 # tmux send-keys later",
-        "grep -r 'sleep 5 && tmux send-keys' .",
-        "python3 agent.py --prompt 'sleep 5 && tmux send-keys -t a:0 x'",
-        "make sleep && mytmux send-keys",
+        "sleep 100", "sleep 100 && tmux kill-session -t a", "sleep 100; echo 'tmux send-keys -t a:0 x'",
+        "tmux send-keys -t a:0 'sleep 5'", "echo sleep 5 '&&' tmux send-keys -t a:0 x",
+        "sleep 100 # tmux send-keys later", "grep -r 'sleep 5 && tmux send-keys' .",
+        "python3 agent.py --prompt 'sleep 5 && tmux send-keys -t a:0 x'", "make sleep && mytmux send-keys",
         "",
     ],
-)
+)  # fmt: skip
 def test_what_does_not_sleep_and_send_is_no_scheduler(script: str) -> None:
     assert read_script(script) is None
 

@@ -60,19 +60,13 @@ def test_what_a_pane_prints_changes_nothing(after: Listing) -> None:
     [
         view(changed("sessions", name="gone"), taken_at=LATE),
         view(changed("sessions", attached=1), taken_at=LATE),
-        view(changed("windows", name="gone"), taken_at=LATE),
-        view(changed("links", index=7), taken_at=LATE),
-        view(changed("panes", dead=True), taken_at=LATE),
-        view(changed("panes", pid=4711), taken_at=LATE),
-        view(replace(FLEET, sessions=FLEET.sessions[:1]), taken_at=LATE),
-        view(taken_at=LATE, up=False),
-        view(taken_at=LATE, listing=None),
-        view(taken_at=LATE, socket="/elsewhere"),
-        view(taken_at=LATE, process=None),
-        view(taken_at=LATE, label="renamed"),
-        tmux_view(),
+        view(changed("windows", name="gone"), taken_at=LATE), view(changed("links", index=7), taken_at=LATE),
+        view(changed("panes", dead=True), taken_at=LATE), view(changed("panes", pid=4711), taken_at=LATE),
+        view(replace(FLEET, sessions=FLEET.sessions[:1]), taken_at=LATE), view(taken_at=LATE, up=False),
+        view(taken_at=LATE, listing=None), view(taken_at=LATE, socket="/elsewhere"),
+        view(taken_at=LATE, process=None), view(taken_at=LATE, label="renamed"), tmux_view(),
     ],
-)
+)  # fmt: skip
 def test_what_is_otherwise_is_not_confirmed(after: TmuxView) -> None:
     assert confirmations(view(), after) == {}
 

@@ -236,15 +236,10 @@ def test_an_hour_has_a_budget() -> None:
 @pytest.mark.parametrize(
     ("orphans", "others", "stopped"),
     [
-        (50, 50, True),
-        (51, 50, False),
-        (10, 0, True),
-        (11, 0, False),
-        (18, 2, True),
-        (19, 2, False),
+        (50, 50, True), (51, 50, False), (10, 0, True), (11, 0, False), (18, 2, True), (19, 2, False),
         (19, 3, True),
     ],
-)
+)  # fmt: skip
 def test_more_matches_than_expected_are_told_of_and_not_ended(
     orphans: int, others: int, stopped: bool
 ) -> None:

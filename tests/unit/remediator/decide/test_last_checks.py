@@ -329,18 +329,13 @@ AT_ONCE = Stage(action=Action.STOP, signal=Signal.KILL, seconds=1.0)
 @pytest.mark.parametrize(
     ("stages", "before", "reason"),
     [
-        ((STOP,), None, None),
-        ((STOP, KILL), None, None),
-        ((STOP,), Action.STOP, None),
-        ((KILL,), Action.STOP, None),
-        ((KILL,), None, Refusal.NOT_STOPPED),
-        ((KILL, STOP), None, Refusal.NOT_STOPPED),
-        ((AT_ONCE,), None, Refusal.NOT_STOPPED),
-        ((), None, Refusal.NOT_STOPPED),
-        ((STOP,), Action.KILL, Refusal.UNKILLABLE),
+        ((STOP,), None, None), ((STOP, KILL), None, None), ((STOP,), Action.STOP, None),
+        ((KILL,), Action.STOP, None), ((KILL,), None, Refusal.NOT_STOPPED),
+        ((KILL, STOP), None, Refusal.NOT_STOPPED), ((AT_ONCE,), None, Refusal.NOT_STOPPED),
+        ((), None, Refusal.NOT_STOPPED), ((STOP,), Action.KILL, Refusal.UNKILLABLE),
         ((KILL,), Action.KILL, Refusal.UNKILLABLE),
     ],
-)
+)  # fmt: skip
 def test_kill_is_only_for_what_has_survived_a_stop(
     stages: tuple[Stage, ...], before: Action | None, reason: Refusal | None
 ) -> None:

@@ -69,14 +69,9 @@ def test_a_process_is_of_its_boot_alone_and_a_name_is_not(folder: Path) -> None:
 
 def document(**changes: object) -> dict[str, object]:
     one = {
-        "until": UNTIL,
-        "process": None,
-        "boot": "this",
-        "server": "",
-        "session": "x",
-        "agent": "",
+        "until": UNTIL, "process": None, "boot": "this", "server": "", "session": "x", "agent": "",
         "pane": "",
-    }
+    }  # fmt: skip
     return {"version": 1, "holds": [one | changes]}
 
 

@@ -106,15 +106,10 @@ def test_what_is_no_decision_is_passed_over() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"evidence": None},
-        {"look": None},
-        {"stages": [["kill", "KILL", 5.0]]},
-        {"before": "kill"},
-        {"before": "sideways"},
-        {"stages": "x"},
-        {"look": {"subject": {}}},
+        {"evidence": None}, {"look": None}, {"stages": [["kill", "KILL", 5.0]]}, {"before": "kill"},
+        {"before": "sideways"}, {"stages": "x"}, {"look": {"subject": {}}},
     ],
-)
+)  # fmt: skip
 def test_an_act_that_does_not_follow_is_told(change: Mapping[str, object]) -> None:
     told = {**record("intent", evidence=of_pair(), look=SOUND), **change}
     (words,) = differences([told])
@@ -124,17 +119,12 @@ def test_an_act_that_does_not_follow_is_told(change: Mapping[str, object]) -> No
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("evidence", "complete"), False),
-        (("evidence", "uid"), 4711),
-        (("evidence", "is_pure"), False),
-        (("evidence", "children"), []),
-        (("look", "complete"), False),
-        (("look", "monotonic"), 1e6),
-        (("look", "subject", "state"), "firing"),
-        (("look", "subject", "aimed"), ["other"]),
+        (("evidence", "complete"), False), (("evidence", "uid"), 4711), (("evidence", "is_pure"), False),
+        (("evidence", "children"), []), (("look", "complete"), False), (("look", "monotonic"), 1e6),
+        (("look", "subject", "state"), "firing"), (("look", "subject", "aimed"), ["other"]),
         (("look", "terms", "warmup"), 1e9),
     ],
-)
+)  # fmt: skip
 def test_each_changed_fact_shows(path: tuple[str, ...], value: object) -> None:
     told = record("intent", evidence=of_pair(), look=SOUND)
     assert list(differences([told])) == []

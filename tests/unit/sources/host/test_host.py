@@ -64,18 +64,13 @@ def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
 
 
 MISSING: dict[str, dict[str, Any]] = {
-    "meminfo": {"memory_bytes": None, "memory_available_bytes": None},
-    "stat": {"cpu_seconds": {}},
-    "loadavg": {"load1": None, "threads": None},
-    "diskstats": {"disk_io_seconds": {}},
-    "net/dev": {"networks": {}},
-    "sys/kernel/pty/nr": {"ptys": None},
-    "sys/kernel/pty/max": {"ptys_limit": None},
-    "sys/kernel/pid_max": {"threads_limit": None},
+    "meminfo": {"memory_bytes": None, "memory_available_bytes": None}, "stat": {"cpu_seconds": {}},
+    "loadavg": {"load1": None, "threads": None}, "diskstats": {"disk_io_seconds": {}},
+    "net/dev": {"networks": {}}, "sys/kernel/pty/nr": {"ptys": None},
+    "sys/kernel/pty/max": {"ptys_limit": None}, "sys/kernel/pid_max": {"threads_limit": None},
     "sys/kernel/threads-max": {"threads_limit": None},
-    "sys/fs/inotify/max_user_instances": {"inotify_instances_limit": None},
-    "self/mountinfo": {},
-}
+    "sys/fs/inotify/max_user_instances": {"inotify_instances_limit": None}, "self/mountinfo": {},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MISSING)

@@ -11,15 +11,10 @@ from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts,
 PLACES = (b"/home/ann", b"/home/ann/.local/state/tmux-exporter", b"/tmp")
 
 HOSTILE = [
-    b"/mnt/with blank",
-    b"/mnt/two\nlines",
-    b"/mnt/tab\tand\rreturn \x0b\x85",
-    b"/mnt/a \\040 that is no blank",
-    b"/mnt/hash#sign",
-    b"/mnt/\xff\xfe caf\xe9",
-    b'/mnt/"} 1 - ext4 /dev/sda1 rw',
-    "/mnt/🦊".encode(),
-]
+    b"/mnt/with blank", b"/mnt/two\nlines", b"/mnt/tab\tand\rreturn \x0b\x85",
+    b"/mnt/a \\040 that is no blank", b"/mnt/hash#sign", b"/mnt/\xff\xfe caf\xe9",
+    b'/mnt/"} 1 - ext4 /dev/sda1 rw', "/mnt/🦊".encode(),
+]  # fmt: skip
 
 LOCAL = ("ext4", "xfs", "btrfs", "zfs", "vfat")
 REMOTE = ("nfs4", "cifs", "fuse.sshfs", "fuseblk", "9p", "virtiofs", "autofs", "ceph")

@@ -34,32 +34,15 @@ def test_the_table_holds_every_process_once_and_knows_when_it_was_taken(zoo: Pro
 
 def test_a_tmux_server_is_read_whole(zoo: ProcessTable) -> None:
     assert role(zoo, "tmux_server") == Process(
-        id=ProcessId(843, 156403),
-        ppid=1,
-        pgid=843,
-        session_id=843,
-        tty=0,
-        foreground_pgid=-1,
-        state="S",
-        comm="tmux: server",
-        threads=1,
-        uid=OWNER,
-        cpu_ticks=0,
-        children_cpu_ticks=0,
+        id=ProcessId(843, 156403), ppid=1, pgid=843, session_id=843, tty=0, foreground_pgid=-1, state="S",
+        comm="tmux: server", threads=1, uid=OWNER, cpu_ticks=0, children_cpu_ticks=0,
         argv=("tmux", "-L", "scene", "-f", "/dev/null", "new-session", "-d", "-s", "main", "sleep 600"),
-        image=140723672088364,
-        exe="/usr/bin/tmux",
+        image=140723672088364, exe="/usr/bin/tmux",
         environ={"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": "5f0c1f9e", "TMUX_TMPDIR": "/tmp/tx-dksp7u71"},
-        namespaces=Namespaces("pid:[4026531836]", "mnt:[4026531841]"),
-        resident_bytes=3836 * 1024,
-        anonymous_bytes=872 * 1024,
-        shared_memory_bytes=0,
-        swap_bytes=0,
-        open_fds=7,
-        max_fds=20000,
-        read_bytes=0,
-        written_bytes=0,
-    )
+        namespaces=Namespaces("pid:[4026531836]", "mnt:[4026531841]"), resident_bytes=3836 * 1024,
+        anonymous_bytes=872 * 1024, shared_memory_bytes=0, swap_bytes=0, open_fds=7, max_fds=20000,
+        read_bytes=0, written_bytes=0,
+    )  # fmt: skip
 
 
 def test_a_pane_has_its_terminal_and_tells_its_server(zoo: ProcessTable) -> None:
@@ -154,15 +137,10 @@ def test_a_kernel_before_4_5_has_no_anonymous_memory(machine: Machine) -> None:
     ("missing", "unknown"),
     [
         ("status", {"resident_bytes", "anonymous_bytes", "shared_memory_bytes", "swap_bytes"}),
-        ("io", {"read_bytes", "written_bytes"}),
-        ("limits", {"max_fds"}),
-        ("fd", {"open_fds"}),
-        ("exe", {"exe"}),
-        ("environ", {"environ"}),
-        ("cmdline", {"argv", "environ"}),
-        ("ns", {"namespaces"}),
+        ("io", {"read_bytes", "written_bytes"}), ("limits", {"max_fds"}), ("fd", {"open_fds"}),
+        ("exe", {"exe"}), ("environ", {"environ"}), ("cmdline", {"argv", "environ"}), ("ns", {"namespaces"}),
     ],
-)
+)  # fmt: skip
 def test_a_file_this_kernel_does_not_have_leaves_its_fields_unknown(
     machine: Machine, zoo: ProcessTable, missing: str, unknown: set[str]
 ) -> None:

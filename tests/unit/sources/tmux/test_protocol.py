@@ -168,34 +168,26 @@ def test_nothing_is_done_before_the_end_and_nothing_counts_after_it() -> None:
 @pytest.mark.parametrize(
     ("data", "failure"),
     [
-        (message(12, version=7), QueryFailure.PROTOCOL),
-        (message(12), QueryFailure.PROTOCOL),
+        (message(12, version=7), QueryFailure.PROTOCOL), (message(12), QueryFailure.PROTOCOL),
         (message(304, struct.pack("=i", 1), version=9), QueryFailure.PROTOCOL),
-        (message(4711), QueryFailure.PROTOCOL),
-        (message(213, bytes(8200)), QueryFailure.PROTOCOL),
-        (message(210), QueryFailure.PARTIAL),
-        (message(304, length=0), QueryFailure.MALFORMED),
+        (message(4711), QueryFailure.PROTOCOL), (message(213, bytes(8200)), QueryFailure.PROTOCOL),
+        (message(210), QueryFailure.PARTIAL), (message(304, length=0), QueryFailure.MALFORMED),
         (message(304, length=15), QueryFailure.MALFORMED),
         (message(304, length=16385), QueryFailure.MALFORMED),
         (message(304, length=0x00020014), QueryFailure.MALFORMED),
         (message(304, length=0xFFFFFFFF), QueryFailure.MALFORMED),
-        (message(303, b"short"), QueryFailure.MALFORMED),
-        (message(304, b"abc"), QueryFailure.MALFORMED),
-        (message(306), QueryFailure.MALFORMED),
-        (message(203, b"abc"), QueryFailure.MALFORMED),
-        (output(b"x"), QueryFailure.MALFORMED),
-        (opened(1) + output(b"x", 2), QueryFailure.MALFORMED),
-        (opened(0, fd=0), QueryFailure.UNTRUSTED),
-        (opened(3), QueryFailure.UNTRUSTED),
-        (opened(1, fd=2), QueryFailure.UNTRUSTED),
-        (opened(1, flags=1), QueryFailure.UNTRUSTED),
+        (message(303, b"short"), QueryFailure.MALFORMED), (message(304, b"abc"), QueryFailure.MALFORMED),
+        (message(306), QueryFailure.MALFORMED), (message(203, b"abc"), QueryFailure.MALFORMED),
+        (output(b"x"), QueryFailure.MALFORMED), (opened(1) + output(b"x", 2), QueryFailure.MALFORMED),
+        (opened(0, fd=0), QueryFailure.UNTRUSTED), (opened(3), QueryFailure.UNTRUSTED),
+        (opened(1, fd=2), QueryFailure.UNTRUSTED), (opened(1, flags=1), QueryFailure.UNTRUSTED),
         (opened(1, path=b"/tmp/x\0"), QueryFailure.UNTRUSTED),
         (opened(1) + opened(1), QueryFailure.UNTRUSTED),
         (opened(1) + output(b"x", 3), QueryFailure.UNTRUSTED),
         *((message(kind, b"/tmp/x\0"), QueryFailure.UNTRUSTED) for kind in (201, 202, 206, 209, 214, 217)),
         *((message(kind, bytes(8) + b"/tmp/x\0"), QueryFailure.UNTRUSTED) for kind in (300, 301, 307)),
     ],
-)
+)  # fmt: skip
 def test_what_a_server_may_not_say(data: bytes, failure: QueryFailure) -> None:
     talk = Conversation(77)
     said = talk.feed(data)
