@@ -1,4 +1,4 @@
-"""Labels that differ from each other, whatever the texts from outside are."""
+"""Unique labels for foreign names: sessions, hosts' devices and mount points."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -17,11 +17,11 @@ SessionLabels = Mapping[tuple[ProcessId, str], Label]
 
 
 def unique_labels(raws: Mapping[K, str], fallback: Callable[[K], str] = str) -> dict[K, Label]:
-    """Give each key a label of its own, in the order of the mapping.
+    """Give each key a unique label, in the order of the mapping.
 
-    The first holder of a name keeps it, later ones get `#2`, `#3`, … past any name that is taken. An empty
-    name becomes `fallback(key)`. A newcomer at the end of the mapping renames nobody before it, unless its
-    own name is one that had been handed out as a number.
+    The first key with a name keeps it, later ones get `#2`, `#3`, …, skipping names that are taken. An empty
+    name becomes `fallback(key)`. A new key at the end of the mapping renames no key before it, unless its own
+    name equals a label given with such a number.
     """
     texts = {key: label_text(raw or fallback(key)) for key, raw in raws.items()}
     holders: dict[Label, K] = {}
@@ -53,7 +53,7 @@ def session_labels(view: TmuxView) -> SessionLabels:
 
 
 def labelled(host: HostFacts) -> HostFacts:
-    """The same facts by finished labels: mount points and devices may hold any byte."""
+    """The same facts keyed by labels: names of mount points and devices may contain any byte."""
     return replace(
         host,
         disk_io_seconds=_labelled(host.disk_io_seconds),
@@ -63,5 +63,5 @@ def labelled(host: HostFacts) -> HostFacts:
 
 
 def _labelled(values: Mapping[str, T]) -> dict[str, T]:
-    # Two texts never meet in one label.
+    # Different texts never get the same label.
     return {label_text(name): value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Which limit on memory holds for a set of processes."""
+"""The memory limit of a set of processes: the lowest of cgroup, host and configured limits."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
 def lowest_limit(
     bounds: MemoryBounds, processes: Iterable[ProcessId], configured: Iterable[int | None]
 ) -> int | None:
-    """The most that these processes may use together, in bytes; None where nothing bounds them.
+    """The most that these processes may use together, in bytes; None without a limit.
 
-    Of the cgroups only those count that hold all of the processes: where each pane has a cgroup of its own,
-    its limit is none of a session with two panes. A process whose cgroup is not known is passed over.
+    Only cgroups that contain all of the processes count: the limit of a cgroup per pane does not apply to a
+    session with two panes. A process whose cgroup is not known is skipped.
     """
     shared = _shared([bounds.cgroups[each] for each in processes if each in bounds.cgroups])
     above = (shared[:depth] for depth in range(len(shared) + 1)) if shared is not None else ()
@@ -20,11 +20,11 @@ def lowest_limit(
 
 
 def _shared(cgroups: list[Cgroup]) -> Cgroup | None:
-    """The lowest cgroup that holds all of these, None of none."""
+    """The deepest cgroup that contains all of these; None for an empty list."""
     if not cgroups:
         return None
     first, last = min(cgroups), max(cgroups)
-    # What the smallest and the largest of some sequences begin with, all between them begin with too.
+    # A common prefix of the smallest and the largest sequence is a prefix of all between them.
     depth = next(
         (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None
     )

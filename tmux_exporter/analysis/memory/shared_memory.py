@@ -1,13 +1,13 @@
-"""Each page once: who shares memory, who has to be asked how much, and what then counts for whom.
+"""Shared memory without double counting: which processes share pages, and whose PSS has to be read.
 
-`status` tells for 15 µs what a process has; a page that several have counts there for each of them. Two kinds
-of processes can have pages in common: those forked from one another without exec (they bear one `image`), and
-all that have shared memory. Only of these, where it could matter, `smaps_rollup` is read, and within a
-budget: a fortieth of what it would cost to read it of every process, saved up for a burst at most. A reading
-is planned by what one costs elsewhere, and paid for by what it really took.
+`status` costs 15 µs and counts a shared page for every process that has it. Only two kinds of processes share
+pages: those forked from one another without exec (same `image`), and those with shared memory. Only of these,
+and only where the amount matters, `smaps_rollup` (PSS) is read, within a CPU budget: a fortieth of the cost
+of reading it for every process, saved up to a burst. A reading is planned with a typical cost and charged
+with its real cost.
 
-Between two readings a figure goes on from the last one: what is new counts for its process alone, and what a
-family shared is divided by as many as it has now.
+Between two readings a figure continues from the last one: growth counts for the process alone, and memory
+that a fork family shared is divided by the family's current size.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,15 +17,15 @@ from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, ProportionsFound
 
 MATTERS_BYTES = 1 << 20
-"""Processes that could count less than this twice are not asked."""
+"""Processes that can double count less than this are not read."""
 
 LARGEST_BYTES = 192 << 20
-"""A larger process would stand still for more than 2 ms while it is read."""
+"""A larger process would be blocked for more than 2 ms while it is read."""
 
 BURST_SECONDS = 0.03
 SHARE = 1 / 40
 FRESH_SAMPLES = 12
-"""After so many samples a reading is taken again even where nothing seems to have changed."""
+"""After this many samples a process is read again even if nothing seems to have changed."""
 
 _SMALL_SECONDS = 85e-6
 _SECONDS_PER_BYTE = 9.4e-6 / (1 << 20)
@@ -37,14 +37,14 @@ def reading_seconds(resident_bytes: int) -> float:
 
 
 Company = tuple[frozenset[ProcessId], ...]
-"""Whom a process may share memory with, itself included: a set for each crowd that it is in."""
+"""The processes that a process may share memory with, itself included: one set per group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """The last one of a process: what counted elsewhere, and by what it shows that this may have changed.
+    """The last reading of a process: the memory that counts for other processes, and how to see a change.
 
-    `family` is how many were forked from one another then, `marks` are its own figures.
+    `family` is the size of its fork family then, `marks` are its own figures.
     """
 
     anonymous_elsewhere: int
@@ -56,7 +56,7 @@ class _Reading:
     sample: int
 
     def now(self, process: Process, family: int) -> int:
-        """What counts elsewhere with a family of that size: `n - 1` parts of `n` of what all share."""
+        """The part that counts for other processes in a family of `n`: `(n - 1) / n` of what all share."""
         anonymous = 0.0
         if family > 1 and self.family > 1:
             shared = self.anonymous_elsewhere * self.family / (self.family - 1)
@@ -68,7 +68,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryFigures:
-    """What of the figures of `status` counts elsewhere, in bytes, and whose is in doubt."""
+    """The part of `status` figures that counts for other processes, in bytes; `doubtful`: not read yet."""
 
     elsewhere: Mapping[ProcessId, int]
     swap_elsewhere: Mapping[ProcessId, int]
@@ -88,7 +88,7 @@ class MemoryFigures:
         return max(0, process.swap_bytes - self.swap_elsewhere.get(process.id, 0))
 
     def source(self, processes: Iterable[Process]) -> MemorySource | None:
-        """What the sum of their memory rests on; None where none of them is known."""
+        """The source of the sum of their memory; None where none of them is known."""
         known = [process.id for process in processes if self.memory_bytes(process) is not None]
         if not known:
             return None
@@ -99,11 +99,11 @@ class MemoryFigures:
 
 
 PLAIN = MemoryFigures(elsewhere={}, swap_elsewhere={})
-"""The figures of `status` as they are."""
+"""The unchanged figures of `status`."""
 
 
 class SharedMemory:
-    """Keeps the readings from sample to sample: `plan`, read what it says, `learn`, then `figures`."""
+    """Keeps the readings between samples. Call `plan`, read what it returns, `learn`, then `figures`."""
 
     def __init__(self) -> None:
         self._readings: dict[ProcessId, _Reading] = {}
@@ -120,7 +120,7 @@ class SharedMemory:
         self._company: Mapping[ProcessId, Company] = {}
 
     def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
-        """Whose `smaps_rollup` to read now, of the `owned` only, those first of which nothing is known."""
+        """The processes whose `smaps_rollup` to read now, of the `owned` only; never-read ones first."""
         self._sample += 1
         if self._images.update(table):
             self._relatives = _relatives(self._images.found)
@@ -142,7 +142,7 @@ class SharedMemory:
         return self._asked
 
     def learn(self, read: ProportionsFound) -> None:
-        """Take in what was read of the plan, and pay for it."""
+        """Store what was read, and charge its CPU time to the budget."""
         self._saved_up += sum(self._cost(id_) for id_ in self._asked) - read.cpu_seconds
         for id_, proportions in read.found.items():
             process = self._crowd.get(id_)
@@ -164,7 +164,7 @@ class SharedMemory:
             )
 
     def figures(self) -> MemoryFigures:
-        """What counts where, as far as it is known now."""
+        """The memory figures as known now."""
         elsewhere = {
             id_: kept.now(self._crowd[id_], self._family.get(id_, 1)) for id_, kept in self._readings.items()
         }
@@ -235,7 +235,7 @@ def _relatives(images: Mapping[int, int]) -> list[list[int]]:
 
 
 def _families(relatives: Iterable[list[Process]]) -> list[list[Process]]:
-    """Those of them that could count something of note more than once."""
+    """The families that can double count an amount that matters."""
     return [
         family
         for family in relatives
@@ -257,7 +257,7 @@ def _company(crowds: Iterable[Sequence[Process]]) -> dict[ProcessId, Company]:
 
 
 def _twice(sizes: Sequence[int]) -> int:
-    """The most that can be in several of these at once."""
+    """The most bytes that these can have in common."""
     return sum(sizes) - max(sizes)
 
 

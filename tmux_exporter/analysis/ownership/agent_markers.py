@@ -1,15 +1,15 @@
-"""Whose session the marker of an agent names: the last look of attribution, for whom no other look tied.
+"""Agent markers: ownership by the session id that an agent sets in the environment, the weakest evidence.
 
-An agent gives the id of its session to all that it starts. A process that lost its parent and the variables
-of tmux keeps it, and is tied to a pane by it only where that is certain:
+An agent passes its session id to everything that it starts. An orphan without the variables of tmux still has
+it. The marker ties a process to a pane only where that is certain:
 
-- an agent that lives in a pane, by the tree, has a child with that id, and is older than the process;
-- nobody has the id whom another look ties elsewhere, or who has a living parent outside of every pane: a
-  session may go on in another pane or another terminal;
-- no agent of that program runs outside of the panes, since its session may be the same.
+- an agent in that pane, by the process tree, has a child with the same id and is older than the process;
+- no process with that id belongs elsewhere by other evidence, or has a living parent outside all panes: a
+  session may continue in another pane or terminal;
+- no agent of that program runs outside the panes, because it may have the same session.
 
-Alone it never proves a leak: only who was tied to a pane in an earlier sample outlives it. The ids are
-compared and never told.
+A marker alone never proves a leak: only a process that an earlier sample tied to a pane can outlive it. Ids
+are compared and never shown.
 """
 
 import re
@@ -23,7 +23,7 @@ from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey
 
 PROGRAMS = {"CLAUDE_CODE_SESSION_ID": "claude", "CODEX_SESSION_ID": "codex", "CODEX_THREAD_ID": "codex"}
-"""The variables that hold the id of a session, and the program that sets them."""
+"""The variables that hold a session id, and the program that sets them."""
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MATCHER = matcher(SIGNATURES)
@@ -39,7 +39,7 @@ class _Holder:
 
 
 class AgentMarkers:
-    """The markers of one reading beside what the other looks found; built once they are done."""
+    """The markers of one sample; built after the other evidence has been evaluated."""
 
     def __init__(self, table: ProcessTable, tmux: TmuxLookup, owners: Mapping[int, Owner | None]) -> None:
         self._table = table
@@ -48,7 +48,7 @@ class AgentMarkers:
         self._carriers: dict[_Marker, list[Process]] = {}
         names = PROGRAMS.keys()
         for process in table.processes.values():
-            # Most processes have none of the kept variables.
+            # Fast path: most processes have none of the kept variables.
             if process.environ and not names.isdisjoint(process.environ) and process.alive:
                 for marker in _markers(process):
                     self._carriers.setdefault(marker, []).append(process)
@@ -56,7 +56,7 @@ class AgentMarkers:
         self._outside: frozenset[str] | None = None
 
     def owners(self, memory: Mapping[ProcessId, Owner]) -> dict[int, Owner]:
-        """Whom their markers tie, by pid; `memory` is that of attribution."""
+        """Owners by marker, by pid; `memory` is that of attribution."""
         found: dict[int, Owner] = {}
         for process in {each.id: each for line in self._carriers.values() for each in line}.values():
             if self._owners.get(process.id.pid) is None:
@@ -68,7 +68,7 @@ class AgentMarkers:
 
     def _owner(self, process: Process, before: Owner | None) -> Owner | None:
         if not self._table.complete:
-            # An agent elsewhere may only have been missed.
+            # After an incomplete listing an agent elsewhere may be missing.
             return before
         markers = _markers(process)
         if not all(self._is_unambiguous(marker) for marker in markers):
@@ -85,7 +85,7 @@ class AgentMarkers:
         return before if before is not None and before.kind is OwnerKind.PANE else _tied(held[0])
 
     def _remembered(self, before: Owner) -> Owner | None:
-        """What became of the pane, where the agent is no longer seen in it."""
+        """The earlier owner where the agent is no longer seen in the pane; leaked where the pane is gone."""
         if before.pane is None:
             return None
         if self._tmux.presence(before.pane) is Presence.GONE and before.kind is OwnerKind.PANE:
@@ -113,7 +113,7 @@ class AgentMarkers:
         )
 
     def _is_orphan(self, process: Process, marker: _Marker) -> bool:
-        """Whether nobody is above it but init and those that have the same marker and no owner."""
+        """Whether all its ancestors are init, or have the same marker and no owner."""
         top = self._top(process, marker)
         if top.ppid == 1:
             return True
@@ -121,7 +121,7 @@ class AgentMarkers:
         return parent is not None and parent.comm == "systemd" and parent.ppid == 1
 
     def _top(self, process: Process, marker: _Marker) -> Process:
-        """The uppermost of those above it that have the same marker, or itself."""
+        """Its topmost ancestor with the same marker, or the process itself."""
         seen = {process.id}
         parent = self._parent(process)
         while parent is not None and parent.id not in seen and marker in _markers(parent):
@@ -131,12 +131,12 @@ class AgentMarkers:
 
     def _parent(self, process: Process) -> Process | None:
         parent = self._table.processes.get(process.ppid)
-        # A younger one got the number while the table was read.
+        # A process that started later has reused the pid while the table was read.
         older = parent is not None and parent.id.start_ticks <= process.id.start_ticks
         return parent if older else None
 
     def _agent_above(self, process: Process, marker: _Marker) -> Process | None:
-        """The agent that gave it the marker: the nearest above it without that, of the same pane."""
+        """The agent that set the marker: the nearest ancestor without it, in the same pane."""
         agent = self._parent(self._top(process, marker))
         if agent is None or _program(agent) != PROGRAMS[marker[0]]:
             return None
@@ -144,7 +144,7 @@ class AgentMarkers:
         return agent if own and its and its.evidence is Evidence.TREE and its.pane == own.pane else None
 
     def _holder(self, marker: _Marker) -> _Holder | None:
-        """The youngest agent that lives in a pane and gave this marker to a child."""
+        """The youngest agent in a pane that passed this marker to a child."""
         if marker not in self._holders:
             found = []
             for each in self._carriers[marker]:
@@ -156,7 +156,7 @@ class AgentMarkers:
         return self._holders[marker]
 
     def _agents_outside(self) -> frozenset[str]:
-        """The programs of the agents that no pane holds for certain."""
+        """Programs of agents that do not run in a pane for certain."""
         if self._outside is None:
             self._outside = frozenset(
                 program

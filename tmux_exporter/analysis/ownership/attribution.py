@@ -1,21 +1,20 @@
-"""Which process belongs to which pane, which outlived its pane, and what proves it.
+"""Attribution: which pane owns a process, which processes outlived their pane, and the evidence.
 
-The looks, strongest first, and what each can say:
+Evidence, strongest first:
 
-1. tree: the nearest pane process or tmux server among the living ancestors. A server ends the walk: what it
-   started belongs to its own panes or is its job, also when the server itself was started inside a pane.
-2. kernel session: its leader's owner, where the tree told that. Only descendants of a leader are in its
-   session, and its number is not given away while one of them lives.
-3. tty: a process on the terminal of a pane. The number of a terminal goes to the next pane at once, and each
-   container counts its own from 0: so the user, the foreground group (a property of the terminal) and the
-   age must fit too. On Linux the kernel session has already said it; this is for systems that show none.
-4. environment (`tmux_environment`), 5. memory (`tmux_memory`), 6. the session id of an agent
-   (`agent_markers`), only for whom nothing else ties to anything.
+1. tree: the nearest pane process or tmux server among the living ancestors. The walk ends at a server: its
+   children belong to its own panes or are its jobs, also when the server itself was started inside a pane.
+2. kernel session: the owner of the session leader, where the tree proves that owner. Only descendants of a
+   leader are in its session, and its id is not reused while one of them lives.
+3. tty: the process uses the terminal of a pane. The number of a terminal is reused at once by the next pane,
+   and each container counts from 0: so user, foreground process group (a property of the terminal) and age
+   must match too. On Linux the kernel session covers this; it is for systems that show no sessions.
+4. environment (`tmux_environment`), 5. memory (`earlier_owners`), 6. the session id of an agent
+   (`agent_markers`), only for processes without any other evidence.
 
-A process inherits what its parent or session leader owes to a weak look (3 to 5), with that evidence: a chain
-is as strong as its weakest link. LEAKED is the last word, never the first: any look that finds a pane that is
-there wins over it, and servers, their jobs and tmux clients are never leaked, since they inherit the
-environment of whatever started them.
+Children and session members inherit an owner found by weak evidence (3 to 5), with that evidence: a chain is
+as strong as its weakest link. LEAKED never wins over evidence of an existing pane. Servers, their jobs and
+tmux clients are never leaked, because they inherit the environment of the process that started them.
 """
 
 from collections.abc import Mapping
@@ -34,27 +33,27 @@ from tmux_exporter.facts.tmux import PaneKey, TmuxView
 def attribute(
     table: ProcessTable, view: TmuxView, memory: Mapping[ProcessId, Owner]
 ) -> dict[ProcessId, Owner]:
-    """Tie the living processes of one reading to panes and servers.
+    """Find the owners of the living processes of one sample: panes and servers.
 
-    `view` holds what tmux said after the table was read; `memory` is the result of the last call (after an
-    incomplete reading: that result over the one before it). The answer holds every living process that
-    belongs to something, whatever its user where the kernel proves it (a `sudo` in a pane), and as OTHER
-    those of this user whose environment speaks of tmux without tying them to anything. All others are left
-    out. Owners may be shared between processes and with `memory`.
+    `view` was read after the table. `memory` is the result of the last call (after an incomplete sample: that
+    result merged over the earlier one). The result has every living process with an owner, of any user where
+    the kernel proves it (a `sudo` in a pane), and as OTHER those of this user whose environment names tmux
+    without proving an owner. Other processes are not in it. Owner objects may be shared between processes and
+    with `memory`.
     """
     return _Attribution(table, TmuxLookup(table, view), memory).result()
 
 
 def is_unattributed(process: ProcessId, owner: Owner) -> bool:
-    """Say whether the cost of a process is of tmux and yet of no pane, living or gone.
+    """Whether the usage of a process belongs to tmux but to no pane, existing or gone.
 
-    These are the OTHER of `attribute`, and what a server runs beside its panes: run-shell, `#()`, pipe-pane.
+    That is true for OTHER, and for jobs that a server runs beside its panes: run-shell, `#()`, pipe-pane.
     """
     return owner.kind is OwnerKind.OTHER or (owner.kind is OwnerKind.SERVER and owner.server != process)
 
 
 class _Attribution:
-    """One pass over the table: a process is decided after its parent and its session leader."""
+    """One pass over the table: a process is decided after its parent and its kernel session leader."""
 
     def __init__(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
         self._table = table
@@ -81,9 +80,9 @@ class _Attribution:
         return pid in self._tmux.foreign or self._is_client(self._processes[pid])
 
     def _concerned(self) -> set[int]:
-        """All that can have an owner: whom a look of its own may tie, and all that may inherit from one.
+        """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
-        Most processes of a machine are not among them, and the looks at each are dear.
+        This skips most processes of a machine, because evaluating evidence is expensive.
         """
         tmux, memory = self._tmux, self._memory
         heirs: dict[int, list[int]] = {}
@@ -102,7 +101,7 @@ class _Attribution:
         return found
 
     def _settle(self, pid: int) -> None:
-        """Decide a process and, before it, all it depends on; a circle (a race of the reading) is cut."""
+        """Decide a process after all that it depends on; a cycle, from a race while reading, is broken."""
         waiting = [pid]
         begun: set[int] = set()
         while waiting:
@@ -126,7 +125,7 @@ class _Attribution:
         return self._elder(process, process.session_id)
 
     def _elder(self, process: Process, pid: int) -> Process | None:
-        # A younger one got the number while the table was read.
+        # A process that started later has reused the pid while the table was read.
         elder = self._processes.get(pid)
         if elder is None or elder is process or elder.id.start_ticks > process.id.start_ticks:
             return None
@@ -155,7 +154,7 @@ class _Attribution:
         return pid in self._tmux.servers
 
     def _is_client(self, process: Process) -> bool:
-        # A long argv[0] leaves no room for "client" in the name.
+        # A long argv[0] truncates "client" from the name.
         runs_tmux = program_of(process) == "tmux" and process.id.pid not in self._tmux.servers
         return process.comm == CLIENT_COMM or runs_tmux
 
@@ -170,16 +169,16 @@ class _Attribution:
         remembered = by_memory(self._memory.get(process.id), self._tmux)
         looks = [self._by_tty(process), inherited, session, own, remembered]
         if remembered is not None and remembered.kind is OwnerKind.SERVER:
-            # The jobs of a server that was started inside a pane name that pane of the outer server.
+            # Jobs of a server started inside a pane have the TMUX_PANE of the outer server.
             looks.insert(0, remembered)
         found = [owner for owner in looks if owner is not None]
         return min(found, key=_weight) if found else None
 
     def _look_at_child(self, process: Process, server: LiveServer) -> Owner | None:
-        """Judge a child of a server that no pane runs: a job, or a process that outlived its pane.
+        """Decide a child of a server that is no pane process: a job, or a process that outlived its pane.
 
-        tmux makes every pane's process the leader of a kernel session and leaves its jobs in its own. Who
-        ignores the SIGHUP of kill-pane stays the server's child.
+        tmux makes each pane process the leader of a kernel session; jobs stay in the server's session. A
+        process that ignores the SIGHUP of kill-pane stays a child of the server.
         """
         if server.id.pid in self._tmux.foreign:
             return None
@@ -195,7 +194,7 @@ class _Attribution:
         return job if undecided else best
 
     def _by_session(self, process: Process) -> Owner | None:
-        """Give the owner that a process has by its session leader; the whole session shares one."""
+        """The owner by the kernel session leader; the whole session shares one object."""
         leader = self._leader(process)
         owner = self._owners.get(leader.id.pid) if leader else None
         if leader is None or owner is None or owner.kind is OwnerKind.OTHER:
@@ -223,7 +222,7 @@ class _Attribution:
         return _owner(OwnerKind.PANE, Evidence.TTY, f"is on the terminal of {_named(key)}", key)
 
     def _bequest(self, parent: Process | None) -> Owner | None:
-        """Give the owner that the children of a process inherit; all of them share one."""
+        """The owner that children of a process inherit; all of them share one object."""
         owner = self._owners.get(parent.id.pid) if parent else None
         if parent is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
@@ -238,7 +237,7 @@ class _Attribution:
         return self._bequests[pid]
 
     def _described(self, process: ProcessId, owner: Owner) -> str:
-        """Name a process by its owner; short, so that reasons do not nest."""
+        """Describe a process by its owner, shortly, so that reasons do not nest."""
         if owner.pane is None:
             server = owner.server.pid if owner.server else 0
             return f"tmux server {server}" if owner.server == process else f"a job of tmux server {server}"
@@ -253,12 +252,13 @@ def _is_in_the_session_of(process: Process, server: LiveServer) -> bool:
 
 
 def _weight(owner: Owner) -> int:
-    """Order what several looks say; among equals the stronger look, asked first, holds."""
+    """Sort key of owners by different evidence; among equals the stronger evidence, listed first, wins."""
     match owner.kind:
         case OwnerKind.PANE:
             return 0
         case OwnerKind.SERVER:
-            # TMUX without TMUX_PANE is the least of all proofs: whoever unsets one variable looks like a job.
+            # TMUX without TMUX_PANE is the weakest evidence: unsetting one variable makes a process look like
+            # a job.
             return 2 if owner.evidence is Evidence.ENVIRONMENT else 0
         case OwnerKind.LEAKED:
             return 1

@@ -1,4 +1,4 @@
-"""What earlier samples knew of a process, read in the light of this one."""
+"""Ownership by memory: the owner of a process in earlier samples, updated by what exists now."""
 
 from dataclasses import replace
 
@@ -7,19 +7,19 @@ from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 
 
 def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
-    """Say what became of the owner that a process had in the last sample; None where it had none.
+    """The owner of the last sample, updated; None where there was none.
 
-    A member of a pane that is there, or of which nothing certain is known, stays its member. Once the pane
-    is gone it is LEAKED, and stays so: a server never gives a pane id twice. A job of a server stays its job,
-    and belongs to nobody once the server has ended.
+    A member of a pane stays a member while the pane exists or nothing certain is known. Once the pane is gone
+    the process is LEAKED, for good: a server never reuses a pane id. A job of a server stays its job, and has
+    no owner once the server has ended.
     """
     if owner is None or owner.kind is OwnerKind.OTHER:
         return None
     if owner.evidence is Evidence.AGENT_MARKER:
-        # `agent_markers` judges it anew: the session may go on elsewhere by now.
+        # `agent_markers` decides again: the session may continue elsewhere by now.
         return None
     if owner.kind is OwnerKind.SERVER:
-        # The environment repeats itself; as a memory it would outweigh what it is worth.
+        # The environment is read again anyway; as memory it would get too much weight.
         if owner.server is None or owner.evidence is Evidence.ENVIRONMENT or tmux.has_ended(owner.server):
             return None
         return _as_remembered(owner)
@@ -36,7 +36,7 @@ def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
 
 
 def _as_remembered(owner: Owner) -> Owner:
-    # The reason must not grow from sample to sample, and an unchanged owner stays the same object.
+    # The reason must not grow with each sample, and an unchanged owner stays the same object.
     if owner.evidence is Evidence.MEMORY:
         return owner
     return replace(owner, evidence=Evidence.MEMORY, reason=f"seen earlier: {owner.reason}")

@@ -1,8 +1,8 @@
-"""What the variables TMUX and TMUX_PANE of a process prove.
+"""Ownership by environment: what the variables TMUX and TMUX_PANE of a process prove.
 
-tmux sets them once, at the start of a pane's process or of a job, and they never change afterwards: the
-session number in TMUX goes stale when a pane moves, the server's pid and the pane id stay right. Anybody may
-set them to anything, servers and daemons inherit them, so they are the weakest look at the outside.
+tmux sets them once, when it starts a pane process or a job: the session number in TMUX goes stale when a pane
+moves, the server's pid and the pane id stay right. Any process may set them, and servers and daemons inherit
+them, so this is weak evidence.
 """
 
 import re
@@ -18,17 +18,17 @@ _PANE = re.compile(r"%[0-9]{1,10}")
 
 
 def names_tmux(process: Process) -> bool:
-    """Whether its environment holds one of the two: without them `by_environment` has nothing to say."""
+    """Whether its environment has TMUX or TMUX_PANE: without both, `by_environment` returns None."""
     variables = process.environ
     return variables is not None and ("TMUX" in variables or "TMUX_PANE" in variables)
 
 
 def by_environment(process: Process, tmux: TmuxLookup) -> Owner | None:
-    """Say whom the environment names; None where it holds neither variable.
+    """The owner that the environment names; None where it has neither variable.
 
-    PANE for a pane that is there. LEAKED for a pane that is known to be gone. SERVER for a job of a server:
-    TMUX without TMUX_PANE. OTHER where nobody can be tied: with evidence ENVIRONMENT when a server is named
-    rightly but whether its pane is there is not known, with evidence NONE when the variables prove nothing.
+    PANE for an existing pane. LEAKED for a pane that is gone. SERVER for a job of a server: TMUX without
+    TMUX_PANE. OTHER where no owner is proven: with evidence ENVIRONMENT when the server is right but whether
+    the pane exists is not known, with evidence NONE when the variables prove nothing.
     """
     variables = environment(process)
     if not variables.get("TMUX") and not variables.get("TMUX_PANE"):
@@ -56,12 +56,12 @@ def _is_older(process: Process, server: LiveServer) -> bool:
 
 
 def _is_elsewhere(socket: str, server: LiveServer) -> bool:
-    # Only the last part: the rest may be spelled in two ways (links, relative paths). The pid is the proof.
+    # Only the base name: the rest may differ (symlinks, relative paths). The pid is the proof.
     return server.socket is not None and basename(server.socket) != basename(socket)
 
 
 def _is_handed_on(pane: str, server: LiveServer) -> bool:
-    """Whether a server started inside a pane of another server hands that pane's id on to its jobs."""
+    """Whether the server was started in a pane of another server and passes that TMUX_PANE to its jobs."""
     return environment(server.process).get("TMUX_PANE") == pane
 
 

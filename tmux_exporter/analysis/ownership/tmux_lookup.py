@@ -1,4 +1,4 @@
-"""What one sample says about tmux, looked up by process: servers, pane processes, whether a pane is there."""
+"""Lookup of tmux servers, pane processes and terminals by process, and whether a pane still exists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CLIENT_COMM = "tmux: client"
 
 
 class Presence(StrEnum):
-    """Whether a pane is there: `GONE` is said only by an answer that is younger than the process table."""
+    """Whether a pane exists; `GONE` needs a listing that is newer than the process table."""
 
     HERE = "here"
     GONE = "gone"
@@ -23,9 +23,9 @@ class Presence(StrEnum):
 class LiveServer:
     """A tmux server process of the table.
 
-    `socket` is None for one that only its name gives away. `listing` is its own, held or not, and `panes` are
-    the pane ids of it; it is `fresh` when it was taken after the table, so that a pane missing from it is
-    gone. `ended` means that the server was found dead after the table was read.
+    `socket` is None for a server that only its process name shows. `panes` are the pane ids of its `listing`,
+    held or not. `fresh`: the listing was taken after the table, so a pane missing from it is gone. `ended`:
+    the server was found dead after the table was read.
     """
 
     process: Process
@@ -42,10 +42,10 @@ class LiveServer:
 
 
 class TmuxLookup:
-    """The servers, pane processes and panes of one sample; built once, then only asked.
+    """The servers, pane processes and panes of one sample.
 
-    `servers` are by pid, `foreign` are the pids of tmux servers that are none of this user's. `roots` are the
-    processes that panes run, by pid. `ttys` gives the process of the pane that has a terminal.
+    `servers` are by pid; `foreign` are pids of tmux servers of other users. `roots` maps pids of pane
+    processes to their panes, `ttys` terminals to pane processes.
     """
 
     def __init__(self, table: ProcessTable, view: TmuxView) -> None:
@@ -61,7 +61,7 @@ class TmuxLookup:
             self._add_roots(server)
 
     def presence(self, key: PaneKey) -> Presence:
-        """Say whether a pane is there."""
+        """Whether a pane exists."""
         server = self.servers.get(key.server.pid)
         if server is None or server.id != key.server:
             return Presence.GONE if self.has_ended(key.server) else Presence.UNKNOWN
@@ -70,7 +70,7 @@ class TmuxLookup:
         return Presence.GONE if server.fresh or server.ended else Presence.UNKNOWN
 
     def has_ended(self, server: ProcessId) -> bool:
-        """Say whether a server is known to be no more; a complete process table proves it without tmux."""
+        """Whether a server is known to have ended; a complete process table proves it without tmux."""
         live = self.servers.get(server.pid)
         if live is not None and live.id == server:
             return live.ended
@@ -86,7 +86,7 @@ class TmuxLookup:
         listing = known.listing if known.listing and known.listing.server == process.id else None
         fresh = known.up and listing is not None and listing.taken_at >= self._table.taken_at
         other = self.servers.get(process.id.pid)
-        # One server may be reached through two socket files: the better answer counts.
+        # One server may have two socket files: the better answer counts.
         if other is None or (fresh and not other.fresh):
             self.servers[process.id.pid] = LiveServer(
                 process=process,
@@ -102,7 +102,7 @@ class TmuxLookup:
         for pid, process in self._table.processes.items():
             if process.comm == SERVER_COMM and pid not in self.servers and process.alive:
                 self.servers[pid] = LiveServer(process=process)
-                # Only the environment of this user's processes is ever read.
+                # Only environments of this user's processes are ever read.
                 if process.uid not in uids and process.environ is None:
                     self.foreign.add(pid)
 
@@ -118,10 +118,10 @@ class TmuxLookup:
 
     @staticmethod
     def _is_root(process: Process, pane: str, server: LiveServer) -> bool:
-        # A server may say any pid; only the kernel can say that it is the server's child.
+        # A server may report any pid; only the kernel proves that the process is its child.
         if process.ppid != server.id.pid or process.id.start_ticks < server.id.start_ticks:
             return False
-        # Since an old listing the pid may have gone to the process of another pane of the same server.
+        # With an old listing the pid may belong to another pane of the same server by now.
         return server.fresh or environment(process).get("TMUX_PANE", pane) == pane
 
 

@@ -1,7 +1,7 @@
-"""Which accounts a process pays into: the keys under which counters are kept.
+"""Counter keys: the groups (session, pane, agent, …) that get the usage of a process.
 
-A key is the labels under which its counter is exported, and nothing else: whoever comes to bear a label goes
-on from what that label has, so that no rename, swap or move makes a series jump or fall.
+A key consists of the labels under which its counter is exported, and nothing else: what gets a label
+continues from the value of that label, so that no rename, swap or move makes a series jump or fall.
 """
 
 import posixpath
@@ -24,41 +24,41 @@ GroupKey = tuple[Hashable, ...]
 _INIT = 1
 
 UNATTRIBUTED: GroupKey = ("unattributed",)
-"""The account of what is of tmux and yet of no pane, living or gone."""
+"""The key of usage that belongs to tmux but to no pane, existing or gone."""
 
 
 def server_key(server: str) -> GroupKey:
-    """The account of a tmux server's own process."""
+    """The key of a tmux server's own process."""
     return ("server", server)
 
 
 def session_key(server: str, session: str) -> GroupKey:
-    """The account of a session: it keeps what panes gave it that have left it."""
+    """The key of a session: the usage of panes stays here after they have left."""
     return ("session", server, session)
 
 
 def pane_key(server: str, session: str, pane: Pane) -> GroupKey:
-    """The account of a pane in the window where it is."""
+    """The key of a pane in its current window."""
     return ("pane", server, session, pane.window_index, pane.id)
 
 
 def agent_key(tracked: TrackedAgent) -> GroupKey:
-    """The account of an agent, also of one that does not run now."""
+    """The key of an agent, also of one that does not run now."""
     return ("agent", tracked.server, tracked.session, tracked.name)
 
 
 def state_key(tracked: TrackedAgent, state: AgentState) -> GroupKey:
-    """The account of an agent in one state."""
+    """The key of an agent in one state."""
     return ("agent_state", tracked.server, tracked.session, tracked.name, state)
 
 
 def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
-    """The account of all schedulers of a session in one state."""
+    """The key of all schedulers of a session in one state."""
     return ("scheduler", server, session, state)
 
 
 def leak_key(server: str, session: str, kind: LeakKind) -> GroupKey:
-    """The account of all leaked processes of one kind that a session left behind."""
+    """The key of all leaked processes of one kind that a session left behind."""
     return ("leak", server, session, kind)
 
 
@@ -97,10 +97,10 @@ def schedulers_by_session(snapshot: Snapshot) -> dict[tuple[str, str], list[Sche
 
 
 def process_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
-    """The accounts that each process pays into in this sample."""
+    """The keys that get the usage of each process in this sample."""
     found: dict[ProcessId, list[GroupKey]] = {}
 
-    def pay(process: ProcessId, *keys: GroupKey) -> None:
+    def assign(process: ProcessId, *keys: GroupKey) -> None:
         found.setdefault(process, []).extend(keys)
 
     panes = snapshot.panes()
@@ -108,50 +108,50 @@ def process_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
         view, pane = panes[key]
         session = snapshot.session_labels[key.server, pane.session_id]
         for process in members:
-            pay(process.id, pane_key(view.label, session, pane), session_key(view.label, session))
+            assign(process.id, pane_key(view.label, session, pane), session_key(view.label, session))
     for view in snapshot.view.servers:
         if view.process is not None:
-            pay(view.process, server_key(view.label))
+            assign(view.process, server_key(view.label))
     for tracked in snapshot.tracked_agents:
         for member in tracked.agent.members if tracked.agent else ():
-            pay(member, agent_key(tracked), state_key(tracked, tracked.status.state))
+            assign(member, agent_key(tracked), state_key(tracked, tracked.status.state))
     for member, owner in snapshot.owners.items():
         if is_unattributed(member, owner):
-            pay(member, UNATTRIBUTED)
+            assign(member, UNATTRIBUTED)
     labels = server_labels(snapshot)
     for scheduler in snapshot.schedulers:
-        account = scheduler_key(*scheduler_session(scheduler, snapshot, labels), scheduler.state)
+        counter_key = scheduler_key(*scheduler_session(scheduler, snapshot, labels), scheduler.state)
         for process_id in filter(None, (scheduler.process, scheduler.sleep)):
-            pay(process_id, account)
+            assign(process_id, counter_key)
     for leak in snapshot.leaks.found:
-        pay(leak.process, leak_key(leak.server, leak.session, leak.kind))
+        assign(leak.process, leak_key(leak.server, leak.session, leak.kind))
     return found
 
 
 def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
-    """Those whose ended children are nobody's that we know, and the account of what they get of them.
+    """Processes that reap children of others, and the key that gets this reaped usage.
 
-    A tmux server waits for its panes and jobs: what these used after the last look at them is not its own.
-    Orphans of a pane go to init, or to whoever else is the parent of a pane's process or of a server without
-    being of tmux itself; they mix with the orphans of everybody else there.
+    A tmux server reaps its pane processes and jobs: what these used after they were last read is not its own.
+    Orphans of a pane are reparented to init, or to another subreaper outside tmux that is the parent of a
+    pane process or server; there they mix with orphans of other programs.
     """
     processes = snapshot.table.processes
     found = {view.process for view in snapshot.view.servers if view.process is not None}
     if not found:
         return {}
-    adopters = {_INIT}
+    subreapers = {_INIT}
     for member, owner in snapshot.owners.items():
         if owner.kind is OwnerKind.PANE or member in found:
-            adopters.add(processes[member.pid].ppid)
-    for pid in adopters & processes.keys():
-        adopter = processes[pid].id
-        if adopter not in snapshot.owners or snapshot.owners[adopter].kind is OwnerKind.LEAKED:
-            found.add(adopter)
+            subreapers.add(processes[member.pid].ppid)
+    for pid in subreapers & processes.keys():
+        subreaper = processes[pid].id
+        if subreaper not in snapshot.owners or snapshot.owners[subreaper].kind is OwnerKind.LEAKED:
+            found.add(subreaper)
     return {process: [UNATTRIBUTED] for process in found}
 
 
 def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
-    """The accounts that a report of this snapshot asks for; all others may be closed."""
+    """The keys that a report of this snapshot shows; counters under other keys may expire."""
     found: set[GroupKey] = {UNATTRIBUTED}
     labels = snapshot.session_labels
     found.update(server_key(view.label) for view in snapshot.view.servers if view.process is not None)
@@ -163,9 +163,9 @@ def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
     found.update(agent_key(tracked) for tracked in snapshot.tracked_agents)
     found.update(state_key(tracked, state) for tracked in snapshot.tracked_agents for state in AgentState)
     found.update(
-        scheduler_key(*place, state) for place in scheduler_sessions(snapshot) for state in SchedulerState
+        scheduler_key(*session, state) for session in scheduler_sessions(snapshot) for state in SchedulerState
     )
-    found.update(leak_key(*place, kind) for place in leak_sessions(snapshot) for kind in LeakKind)
+    found.update(leak_key(*session, kind) for session in leak_sessions(snapshot) for kind in LeakKind)
     return found
 
 
@@ -179,14 +179,14 @@ class CounterKeys:
 
     @classmethod
     def by(cls, snapshot: Snapshot) -> "CounterKeys":
-        """Work them out."""
+        """The keys of a snapshot."""
         return cls(
             groups=process_keys(snapshot), catch_alls=catch_all_keys(snapshot), shown=shown_keys(snapshot)
         )
 
 
 def counter_key_facts(snapshot: Snapshot) -> Hashable:
-    """What `CounterKeys` follows from besides the processes, what tmux has said, owners and agents."""
+    """What `CounterKeys` depends on besides processes, tmux listings, owners and agents."""
     return (
         tuple(
             (tracked.agent, tracked.server, tracked.session, tracked.name, tracked.status.state)
@@ -204,7 +204,7 @@ def counter_key_facts(snapshot: Snapshot) -> Hashable:
 
 
 def leak_sessions(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Where a leak is possible, as (server, session) labels: a session, a server, where one is or may be."""
+    """Session keys under which a leak is possible: every session and server, and those of current leaks."""
     for view, listing in snapshot.listings():
         yield view.label, ""
         for session in listing.sessions:
@@ -214,7 +214,7 @@ def leak_sessions(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 
 def scheduler_sessions(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Where a scheduler is possible, as (server, session) labels: a session, a server, nowhere known."""
+    """Session keys under which a scheduler is possible: every session and server, and "not known"."""
     yield "", ""
     for view, listing in snapshot.listings():
         yield view.label, ""

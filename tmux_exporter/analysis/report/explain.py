@@ -1,4 +1,4 @@
-"""Why something is counted as it is: the evidence, and every member with its share."""
+"""`explain`: why a process, pane or agent is attributed and counted as it is, with evidence and members."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -35,9 +35,9 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
     if is_pid and (int(target) in snapshot.table.processes or not (found or groups)):
         return _process(int(target), snapshot)
     if len(found) == 1:
-        told = _of_thing(next(iter(found.values())), snapshot)
+        explanation = _of_thing(next(iter(found.values())), snapshot)
         also = tuple(("also called so", full) for full in groups)
-        return replace(told, facts=(*told.facts, *also))
+        return replace(explanation, facts=(*explanation.facts, *also))
     if not found and len(groups) == 1:
         return explain_group(next(iter(groups.values())), snapshot)
     if found or groups:
@@ -55,12 +55,12 @@ def explain(target: str, snapshot: Snapshot) -> Explanation:
 
 def _of_thing(thing: Thing, snapshot: Snapshot) -> Explanation:
     if isinstance(thing, TrackedAgent):
-        return _absentee(thing, snapshot)
+        return _not_running(thing, snapshot)
     return _pane(thing, snapshot) if isinstance(thing, tuple) else _agent(thing, snapshot)
 
 
 def _shown_thing(thing: Thing, snapshot: Snapshot) -> str:
-    """A pane or an agent in a few words."""
+    """A short description of a pane or an agent."""
     if isinstance(thing, TrackedAgent):
         return f"an agent that does not run, in session {thing.session}"
     key = thing if isinstance(thing, tuple) else thing.pane
@@ -70,7 +70,7 @@ def _shown_thing(thing: Thing, snapshot: Snapshot) -> str:
 
 
 def _things(target: str, snapshot: Snapshot) -> dict[str, Thing]:
-    """Panes, agents and agents that do not run of that name, by the unambiguous way to say them."""
+    """Panes and agents, running or not, of that name, by an unambiguous full name."""
     labels = {view.process: view.label for view, _ in snapshot.listings()}
     found: dict[str, Thing] = {}
     for key in snapshot.panes():
@@ -117,7 +117,7 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
 
 
 def _scheduler_facts(process: ProcessId, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """What is known of the scheduler of which a process is the shell or the sleep."""
+    """Facts of the scheduler whose shell or sleep this process is."""
     facts: list[tuple[str, str]] = []
     for each in snapshot.schedulers:
         if process not in (each.process, each.sleep):
@@ -133,7 +133,7 @@ def _scheduler_facts(process: ProcessId, snapshot: Snapshot) -> list[tuple[str, 
 
 
 def _schedulers_aiming_at(key: PaneKey, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """The schedulers that aim at a pane."""
+    """The schedulers with this pane as their target."""
     return [
         ("check-in", f"process {each.process.pid} is {each.state}: {each.reason}")
         for each in snapshot.schedulers
@@ -142,11 +142,11 @@ def _schedulers_aiming_at(key: PaneKey, snapshot: Snapshot) -> list[tuple[str, s
 
 
 def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Whether it is leaked, as what and of whom, else what spares it."""
+    """Kind and origin of a leaked process, else the reason of its exemption."""
     for leak in snapshot.leaks.found:
         if leak.process == process.id:
-            place = " ".join(part for part in (leak.server, leak.session) if part) or "nowhere known"
-            return [("leaked", f"{leak.kind}: {leak.reason}"), ("left by", place)]
+            origin = " ".join(part for part in (leak.server, leak.session) if part) or "nowhere known"
+            return [("leaked", f"{leak.kind}: {leak.reason}"), ("left by", origin)]
     if (why := snapshot.leaks.exempt.get(process.id)) is not None:
         return [("not leaked", why)]
     return []
@@ -187,8 +187,8 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     )
 
 
-def _absentee(tracked: TrackedAgent, snapshot: Snapshot) -> Explanation:
-    """An agent that has ended, or that was only declared."""
+def _not_running(tracked: TrackedAgent, snapshot: Snapshot) -> Explanation:
+    """An agent that has ended, or that is only declared."""
     facts = [
         ("program", " ".join(part for part in (tracked.program, tracked.version) if part) or "not known")
     ]
@@ -203,7 +203,7 @@ def _absentee(tracked: TrackedAgent, snapshot: Snapshot) -> Explanation:
 
 
 def _state_facts(tracked: TrackedAgent | None) -> list[tuple[str, str]]:
-    """In which state the agent is, who says so, and what the other sources say."""
+    """The state of an agent, its source, and what the other sources say."""
     if tracked is None:
         return []
     status = tracked.status

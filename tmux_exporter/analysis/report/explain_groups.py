@@ -1,4 +1,4 @@
-"""What `explain` says of a session, a tmux server or a program: facts, parts and members."""
+"""`explain` for a session, a tmux server or a program: facts, parts and members."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ Group = SessionGroup | ServerGroup | ProgramGroup
 
 
 def groups_called(target: str, snapshot: Snapshot) -> dict[str, Group]:
-    """The sessions, servers and programs of that name, by the unambiguous way to say them."""
+    """The sessions, servers and programs of that name, by an unambiguous full name."""
     found: dict[str, Group] = {}
     for each in _sessions(snapshot):
         short, full = f"{each.view.label}/{each.label}", f"session:{each.view.label}/{each.label}"
@@ -73,7 +73,7 @@ def groups_called(target: str, snapshot: Snapshot) -> dict[str, Group]:
 
 
 def names_of_groups(snapshot: Snapshot) -> dict[str, set[str]]:
-    """What can be named, by its kind."""
+    """All names that `explain` accepts for groups, by kind."""
     return {
         "sessions": {each.label for each in _sessions(snapshot)},
         "servers": {view.label for view in snapshot.view.servers},
@@ -218,7 +218,7 @@ def _program(name: str, snapshot: Snapshot) -> Explanation:
     return Explanation(
         title=f"program {name}",
         facts=tuple(facts),
-        # Two agents may hold one process: an agent that another one has started.
+        # Two agents may have the same process: an agent that another agent has started.
         members=members_of({each.id: each for each in members}.values(), snapshot.owners, snapshot),
         parts=tuple(parts),
     )

@@ -1,4 +1,4 @@
-"""What `explain` says of anything: facts in words, members with their shares, and sums."""
+"""Result of `explain`: facts in words, members with their shares, parts and sums."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tmux_exporter.facts.process import Process, ProcessId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedProcess:
-    """One process of the explained thing. `memory_ratio` is its part of the members' memory, if known."""
+    """One member process. `memory_ratio` is its share of the members' memory, if known."""
 
     pid: int
     name: str
@@ -26,7 +26,7 @@ class ExplainedProcess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
-    """What living processes have together; None where no figure of them could be read."""
+    """Sums over living processes; None where no value could be read."""
 
     processes: int
     memory_bytes: int | None
@@ -46,7 +46,7 @@ class ExplainedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What was asked for, as label/value facts in words, its parts where it has some, and its members."""
+    """The explained object: label/value facts in words, its parts, if any, and its members."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -55,14 +55,14 @@ class Explanation:
 
     @property
     def sums(self) -> Sums:
-        """Of all members."""
+        """The sums over all members."""
         return _sums_of(self.members)
 
 
 def members_of(
     processes: Iterable[Process], owners: Mapping[ProcessId, Owner], snapshot: Snapshot
 ) -> tuple[ExplainedProcess, ...]:
-    """Processes as members of one thing, the one with the most memory first."""
+    """Processes as members, the largest memory first."""
     processes = list(processes)
     sizes = {process.id: snapshot.memory.memory_bytes(process) for process in processes}
     total = sum(size for size in sizes.values() if size is not None)
@@ -87,7 +87,7 @@ def members_of(
 
 
 def sums_of(processes: Iterable[Process], snapshot: Snapshot) -> Sums:
-    """What processes have together."""
+    """The sums over processes."""
     return _sums_of(members_of(processes, {}, snapshot))
 
 

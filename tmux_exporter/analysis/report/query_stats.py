@@ -1,4 +1,4 @@
-"""What questions to tmux servers cost and how they failed, since the exporter's start."""
+"""Counters of tmux queries: latency and failures by server since the exporter's start."""
 
 from dataclasses import dataclass, field
 
@@ -11,35 +11,35 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 @dataclass(slots=True)
 class ServerQueries:
-    """One server's questions: how long they took, and how many failed for which reason."""
+    """The queries of one server: latency, and failures by reason."""
 
     seconds: Buckets = field(default_factory=lambda: Buckets(BOUNDS))
     failures: dict[QueryFailure, int] = field(default_factory=lambda: dict.fromkeys(QueryFailure, 0))
 
     def add(self, query: Query) -> None:
-        """Count one question; a failed one took its time too."""
+        """Count one query; the latency of a failed query counts too."""
         self.seconds.add(query.seconds)
         if query.failure is not None:
             self.failures[query.failure] += 1
 
     def durations(self) -> Histogram:
-        """The durations as they are now."""
+        """The histogram of latencies."""
         return self.seconds.histogram()
 
 
 class QueryStats:
-    """The questions of every server that is shown, by its label; all counts start at 0."""
+    """The queries of every shown server, by its label; all counters start at 0."""
 
     def __init__(self) -> None:
         self._servers: dict[str, ServerQueries] = {}
 
     def observe(self, servers: tuple[ServerView, ...]) -> None:
-        """Add one sample's questions; a server that is no longer shown is forgotten."""
+        """Add the queries of one sample; drop servers that are no longer shown."""
         self._servers = {view.label: self.of(view.label) for view in servers}
         for view in servers:
             for query in view.queries:
                 self._servers[view.label].add(query)
 
     def of(self, label: str) -> ServerQueries:
-        """One server's questions; all 0 for a label that was never shown."""
+        """The queries of one server; all 0 for a label that was never shown."""
         return self._servers.get(label) or ServerQueries()

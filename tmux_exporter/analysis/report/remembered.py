@@ -1,4 +1,4 @@
-"""What a sampler knows of processes by earlier samples alone, to be handed to one that has taken none."""
+"""Ownership that only earlier samples prove: a running exporter passes it to a command that just started."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -13,7 +13,7 @@ _REASON = "the exporter that runs saw it in its pane, in earlier samples"
 
 
 def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId, Owner], ...]:
-    """Those that another sampler may not find: their pane is gone, or nothing but memory ties them to it."""
+    """Processes that a new sampler may not find: their pane is gone, or only memory ties them to it."""
     leaked, pane = OwnerKind.LEAKED, OwnerKind.PANE
     return tuple(
         (process, owner)
@@ -27,11 +27,11 @@ def remembered(
     leaks: Iterable[Leak],
     origin_of: Callable[[PaneKey], SessionKey | None],
 ) -> tuple[Remembered, ...]:
-    """The same with the labels of where their panes were, as the report tells it."""
+    """The same with labels of their panes' sessions, for the report."""
     found = {leak.process: leak for leak in leaks}
     entries = []
     for process, owner in known:
-        # By its session id alone a process may be of another agent by now.
+        # By its session id alone a process may belong to another agent by now.
         if owner.server is None or owner.pane is None or owner.evidence is Evidence.AGENT_MARKER:
             continue
         leak = found.get(process)
@@ -54,7 +54,7 @@ def remembered(
 
 
 def owners_of(entries: Iterable[Remembered]) -> dict[ProcessId, Owner]:
-    """The owners that a sampler begins with, as if it had seen them itself."""
+    """The owners that a new sampler starts with, as if it had seen them itself."""
     return {
         each.process: Owner(
             kind=OwnerKind.PANE,

@@ -1,4 +1,4 @@
-"""One sample's facts and conclusions added up into the parts of a Report."""
+"""Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -49,7 +49,7 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What is counted since the start: `missed` are processes that a listing missed and a later one had."""
+    """Counters since the start: `missed` counts processes that a listing missed and a later one had."""
 
     usage: GroupCounters[GroupKey]
     queries: QueryStats
@@ -58,7 +58,7 @@ class Counters:
 
 
 class Summary:
-    """Adds up one snapshot. `counters` must have observed the same sample."""
+    """Builds the report of one snapshot. `counters` must have observed the same sample."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Summary:
         self._labels = server_labels(snapshot)
 
     def report(self, *, timestamp: float, interval: float) -> Report:
-        """The report of this sample without what is not of this snapshot: other sources, times, counts."""
+        """The report of this snapshot; the sampler adds other sources, times and sample counts."""
         table, view = self._snapshot.table, self._snapshot.view
         return Report(
             timestamp=timestamp,
@@ -118,19 +118,19 @@ class Summary:
         )
 
     def servers(self) -> tuple[ServerReport, ...]:
-        """Every server that is shown, whether it answers or not."""
+        """Every shown server, whether it answers or not."""
         return tuple(self._server(view) for view in self._snapshot.view.servers)
 
     def sessions(self) -> tuple[SessionReport, ...]:
-        """Every session of the listings, in the order of its id."""
+        """Every listed session, in the order of its id."""
         return tuple(
-            self._session(view, listing, place)
+            self._session(view, listing, index)
             for view, listing in self._snapshot.listings()
-            for place in range(len(listing.sessions))
+            for index in range(len(listing.sessions))
         )
 
     def panes(self) -> tuple[PaneReport, ...]:
-        """Every pane of the listings, once."""
+        """Every listed pane, once."""
         return tuple(
             self._pane(view, listing, pane)
             for view, listing in self._snapshot.listings()
@@ -138,7 +138,7 @@ class Summary:
         )
 
     def agents(self) -> tuple[AgentReport, ...]:
-        """Every agent that runs, and those that do not and are still missed."""
+        """Every running agent, and known or declared agents that do not run."""
         panes = self._snapshot.panes()
         tracked_agents = self._snapshot.tracked_agents
         return tuple(
@@ -151,14 +151,14 @@ class Summary:
         return tuple(self._scheduler(each) for each in self._snapshot.schedulers)
 
     def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
-        """CPU seconds by server, session and state, wherever a scheduler is possible."""
-        places = tuple(scheduler_sessions(self._snapshot))
-        keys = self._usage_cache.made(
+        """CPU seconds by server, session and state, for every session key where a scheduler is possible."""
+        session_keys = tuple(scheduler_sessions(self._snapshot))
+        keys = self._usage_cache.cached(
             "schedulers",
-            places,
-            lambda: {(*p, state): scheduler_key(*p, state) for p in places for state in SchedulerState},
+            session_keys,
+            lambda: {(*p, state): scheduler_key(*p, state) for p in session_keys for state in SchedulerState},
         )
-        return {place: self._group_counters.cpu_seconds(key) for place, key in keys.items()}
+        return {labels: self._group_counters.cpu_seconds(key) for labels, key in keys.items()}
 
     def leaks(self) -> tuple[LeakReport, ...]:
         """Every leaked process that is still in the table."""
@@ -169,12 +169,14 @@ class Summary:
         )
 
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
-        """CPU seconds by server, session and kind, wherever a leak is possible."""
-        places = tuple(leak_sessions(self._snapshot))
-        keys = self._usage_cache.made(
-            "leaks", places, lambda: {(*p, kind): leak_key(*p, kind) for p in places for kind in LeakKind}
+        """CPU seconds by server, session and kind, for every session key where a leak is possible."""
+        session_keys = tuple(leak_sessions(self._snapshot))
+        keys = self._usage_cache.cached(
+            "leaks",
+            session_keys,
+            lambda: {(*p, kind): leak_key(*p, kind) for p in session_keys for kind in LeakKind},
         )
-        return {place: self._group_counters.cpu_seconds(key) for place, key in keys.items()}
+        return {labels: self._group_counters.cpu_seconds(key) for labels, key in keys.items()}
 
     def _process(self, process_id: ProcessId) -> Process | None:
         process = self._table.processes.get(process_id.pid)
@@ -182,7 +184,7 @@ class Summary:
 
     def _server(self, view: ServerView) -> ServerReport:
         listing = view.listing
-        # One that has ended may be there as a zombie: in a container often nobody waits for it.
+        # An ended server may still be a zombie: in a container often no process reaps it.
         process = self._process(view.process) if view.process and not view.ended else None
         queries = self._queries.of(view.label)
         return ServerReport(
@@ -210,16 +212,16 @@ class Summary:
             listing_taken_at=listing.taken_at if listing else None,
         )
 
-    def _session(self, view: ServerView, listing: Listing, place: int) -> SessionReport:
-        session = listing.sessions[place]
+    def _session(self, view: ServerView, listing: Listing, index: int) -> SessionReport:
+        session = listing.sessions[index]
         panes = self._panes_of.get((listing.server, session.id), [])
         members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
         label = self._snapshot.session_labels[listing.server, session.id]
         key = session_key(view.label, label)
-        cost = self._usage(members, key, self._snapshot.roots(panes))
-        return self._usage_cache.made(
+        own_usage = self._usage(members, key, self._snapshot.roots(panes))
+        return self._usage_cache.cached(
             key,
-            (session, panes, view.label, label, cost),
+            (session, panes, view.label, label, own_usage),
             lambda: SessionReport(
                 server=view.label,
                 session=label,
@@ -230,19 +232,19 @@ class Summary:
                 history_bytes=sum(pane.history_bytes for pane in panes),
                 windows=len({pane.window_id for pane in panes}),
                 panes=len(panes),
-                usage=cost,
+                usage=own_usage,
             ),
         )
 
     def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
         key = PaneKey(listing.server, pane.id)
         label = self._snapshot.session_labels[listing.server, pane.session_id]
-        account = pane_key(view.label, label, pane)
+        counter_key = pane_key(view.label, label, pane)
         window_name = self._window_names.get((listing.server, pane.window_id), "")
-        cost = self._usage(self._members[key], account, self._snapshot.roots((pane,)))
-        return self._usage_cache.made(
-            account,
-            (pane, view.label, label, window_name, cost),
+        own_usage = self._usage(self._members[key], counter_key, self._snapshot.roots((pane,)))
+        return self._usage_cache.cached(
+            counter_key,
+            (pane, view.label, label, window_name, own_usage),
             lambda: PaneReport(
                 server=view.label,
                 session=label,
@@ -255,7 +257,7 @@ class Summary:
                 history_limit_lines=pane.history_limit_lines,
                 pid=pane.pid,
                 protected=pane.protected,
-                usage=cost,
+                usage=own_usage,
             ),
         )
 
@@ -266,7 +268,7 @@ class Summary:
         labels = (tracked.server, tracked.session, tracked.name)
         status = tracked.status
         key = agent_key(tracked)
-        cost = self._usage(
+        own_usage = self._usage(
             members,
             key,
             [tracked.agent.process] if tracked.agent else (),
@@ -287,7 +289,7 @@ class Summary:
                 else ""
             ),
             pid=tracked.agent.process.pid if tracked.agent else None,
-            usage=cost,
+            usage=own_usage,
             up=tracked.up,
             state=status.state,
             state_since_timestamp_seconds=status.since,
@@ -297,9 +299,9 @@ class Summary:
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,
             state_seconds_total=self._agents.seconds(labels),
-            # What its account has gained, one of its states has: where the one is as it was, so are they.
-            state_cpu_seconds_total=self._usage_cache.made(
-                ("cpu by state", *labels), cost, lambda: self._cpu_by_state(tracked)
+            # The counters of its states change only with its own: unchanged usage means unchanged states.
+            state_cpu_seconds_total=self._usage_cache.cached(
+                ("cpu by state", *labels), own_usage, lambda: self._cpu_by_state(tracked)
             ),
         )
 
@@ -310,7 +312,7 @@ class Summary:
         ids = (scheduler.process, scheduler.sleep)
         members = [process for each in ids if each is not None and (process := self._process(each))]
         server, session = scheduler_session(scheduler, self._snapshot, self._labels)
-        cost = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
+        own_usage = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
         return SchedulerReport(
             server=server,
             session=session,
@@ -319,9 +321,9 @@ class Summary:
             targets=tuple(visible_text(target) for target in scheduler.targets),
             process=scheduler.process,
             due_timestamp_seconds=scheduler.due,
-            memory_bytes=cost.memory_bytes,
+            memory_bytes=own_usage.memory_bytes,
             cpu_seconds_total=sum(each.cpu_ticks for each in members) / self._table.clock_ticks_per_second,
-            open_fds=cost.open_fds,
+            open_fds=own_usage.open_fds,
             sleep=scheduler.sleep,
             aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
             judged_at=scheduler.judged_at,
@@ -360,7 +362,7 @@ class Summary:
         )
 
     def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
-        # Most panes are in one cgroup. All of these are in a session: what bounds it bounds them.
+        # Cached: most panes are in one cgroup. The limit of a session applies to everything in it.
         case = frozenset(self._bounds.cgroups.get(each) for each in roots), own_limit
         if case not in self._lowest_limits:
             configured = (own_limit, self._limits.session_memory)
@@ -369,9 +371,10 @@ class Summary:
 
 
 def most_repeated_command(members: Iterable[Process]) -> tuple[int, tuple[str, ...]]:
-    """How many living members run one and the same command line, and which; of two the first.
+    """The command line that most living members run, and how many; of two the first.
 
-    Many of them are what an agent keeps starting and never ends; none is leaked, for its parent is there.
+    A high count means that an agent keeps starting processes and never ends them; they are no leaks, because
+    their parent exists.
     """
     found = [each.argv for each in members if each.argv and each.alive]
     if len(found) < 2:

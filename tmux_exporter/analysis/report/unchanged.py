@@ -1,7 +1,7 @@
-"""Conclusions that are drawn anew only where what they follow from has changed.
+"""Cache of conclusions that are computed again only when the facts they depend on have changed.
 
-Most samples show the same processes in the same panes: only figures move. What kinship, programs and panes
-decide (owners, agents, accounts) need not be worked out again then.
+Most samples show the same processes in the same panes and only figures change. Then owners, agents and
+counter keys, which depend on parents, programs and panes, are not computed again.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ _FIGURES = {
     "written_bytes",
     "unreadable",
 }
-"""What may change of a process while it remains what it is; all else, and being alive, is its make."""
+"""Fields that change while a process stays the same; a change of another, or of `alive`, is a new version."""
 
 
 def _all_but(of: type, *names: str) -> Callable[[object], tuple[object, ...]]:
@@ -41,23 +41,23 @@ def _all_but(of: type, *names: str) -> Callable[[object], tuple[object, ...]]:
     return found
 
 
-_make = _all_but(Process, *_FIGURES)
+_fixed_fields = _all_but(Process, *_FIGURES)
 _pane = _all_but(Pane, "history_lines", "history_limit_lines", "history_bytes", "title_sign")
 _session = _all_but(Session, "activity", "attached")
 _window = _all_but(Window, "activity")
 
 
 class ProcessSetVersion:
-    """Tells whether the processes are the same ones, made the same."""
+    """Version number of a set of processes."""
 
     def __init__(self) -> None:
         self._before: Mapping[int, Process] = {}
         self._number = 0
 
     def number(self, table: ProcessTable, among: Container[int] | None = None) -> int:
-        """A number that changes when one of the processes has come, gone or become another one.
+        """A number that changes when a process has started, ended, or runs another program.
 
-        Only those `among` these pids bear on it, where they are given.
+        Where `among` is given, only processes with these pids count.
         """
         before, self._before = self._before, table.processes
         self._number += not all(
@@ -71,11 +71,11 @@ class ProcessSetVersion:
 def _are_alike(old: Process | None, new: Process | None) -> bool:
     if old is None or new is None:
         return old is new
-    return old is new or (old.alive == new.alive and _make(old) == _make(new))
+    return old is new or (old.alive == new.alive and _fixed_fields(old) == _fixed_fields(new))
 
 
 def tmux_version(table: ProcessTable, view: TmuxView) -> Hashable:
-    """What tmux has said, but for figures and times."""
+    """Everything that tmux has reported, except figures and times."""
     return (
         tuple(
             (
@@ -105,14 +105,14 @@ def _listing(listing: Listing, taken_at: float) -> Hashable:
 
 
 _MAX_KNOWN_FACTS = 4
-"""Facts that come back: a costly listing is not asked for in each sample, and is fresh in some only."""
+"""How many different facts are kept: facts alternate, because a listing is fresh in some samples only."""
 
 
 class CachedConclusion(Generic[T]):
     """The last conclusion of one kind.
 
-    What was concluded before may bear on it (names stick, owners are remembered): so it stands only for facts
-    that have led to it twice since it was drawn.
+    A conclusion may also depend on the one before (names and owners are kept), so it is reused only for facts
+    that have led to it twice since it last changed.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class CachedConclusion(Generic[T]):
         self._once: deque[object] = deque(maxlen=_MAX_KNOWN_FACTS)
 
     def of(self, facts: object, conclude: Callable[[], T]) -> T:
-        """The conclusion from these facts; `number` changes with it. `None` as facts: draw it anew."""
+        """The conclusion from these facts; `number` changes with it. With `facts` None, compute it again."""
         if self._value is not None and facts is not None and facts in self._stands:
             return self._value
         value = conclude()

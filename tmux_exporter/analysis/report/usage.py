@@ -1,4 +1,4 @@
-"""What a set of processes costs now, and what its counters say; made anew only where that has changed."""
+"""Resource usage of a set of processes: memory, CPU, I/O, descriptors, threads; cached while unchanged."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -19,12 +19,11 @@ def usage(
     memory_limit: int | None = None,
     memory: MemoryFigures = PLAIN,
 ) -> Usage:
-    """Sum the living of `processes`; zombies are among them, cost nothing and are not counted.
+    """Sum over the living `processes`. Zombies are passed in too: this is the only place that drops them.
 
-    Nothing before it drops them, so that a figure of zombies can be counted here.
-    `memory_bytes` is anonymous plus shared memory, each page once as far as `memory` knows (`memory_source`).
-    A sum is of the members that are known and None where members are there and none is known; of no members
-    at all it is 0. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
+    `memory_bytes` is anonymous plus shared memory, without double counting where `memory` knows the shares
+    (`memory_source`). A sum covers the readable members; it is None where none of them is readable, and 0
+    without members. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
     `fd_utilization_ratio` is that of the process nearest to its soft limit.
     """
     members = {process.id.pid: process for process in processes if process.alive}
@@ -34,7 +33,7 @@ def usage(
     worst: float | None = None if members else 0.0
     threads = 0
     io_known = not members
-    # One loop: this is done for every pane, session and agent in every sample.
+    # One loop for speed: it runs for every pane, session and agent in every sample.
     for process in living:
         threads += process.threads
         resident = _plus(resident, process.resident_bytes)
@@ -42,7 +41,7 @@ def usage(
         swap = _plus(swap, memory.swap_bytes(process))
         fds = _plus(fds, process.open_fds)
         io_known = io_known or process.read_bytes is not None
-        # A limit of 0 leaves no ratio: what was open before it was set stays open.
+        # A limit of 0 has no ratio: descriptors opened before it was set stay open.
         if process.open_fds is not None and process.max_fds:
             worst = max(worst or 0.0, process.open_fds / process.max_fds)
     known = [figure for figure in figures if figure is not None]
@@ -66,17 +65,17 @@ def usage(
 
 
 def _plus(total: int | None, value: int | None) -> int | None:
-    """The sum of those that are known."""
+    """The sum of the known values."""
     return total if value is None else value if total is None else total + value
 
 
 def _depth(members: Mapping[int, Process]) -> int:
-    """Length of the longest line from a member without a parent among the members down to a leaf."""
+    """Depth of the process tree: the longest path from a member without a parent in the set to a leaf."""
     depths: dict[int, int] = {}
     for pid in members:
         line: list[int] = []
         current = pid
-        # A circle, which only a race of the reading can make, is cut where it closes.
+        # Stops at a cycle, which a race while reading can make.
         while current in members and current not in depths:
             depths[current] = 0
             line.append(current)
@@ -96,13 +95,13 @@ class _Kept(NamedTuple):
 
 
 class UsageCache:
-    """The usage of groups, kept from one sample to the next; `begin` each one."""
+    """Cache of the usage of groups between samples; call `begin` in each sample."""
 
     def __init__(self) -> None:
         self._before: Mapping[Hashable, _Kept] = {}
         self._now: dict[Hashable, _Kept] = {}
-        self._made_before: Mapping[Hashable, tuple[object, Any]] = {}
-        self._made_now: dict[Hashable, tuple[object, Any]] = {}
+        self._cached_before: Mapping[Hashable, tuple[object, Any]] = {}
+        self._cached_now: dict[Hashable, tuple[object, Any]] = {}
         self._memory: MemoryFigures = PLAIN
         self._boot_time = 0.0
         self._parents_of_zombies = PerProcess(lambda process: None if process.alive else process.ppid)
@@ -110,7 +109,7 @@ class UsageCache:
         self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
 
     def begin(self, memory: MemoryFigures, table: ProcessTable) -> None:
-        """Begin a sample: how memory counts, and all its processes."""
+        """Begin a sample with its memory figures and processes."""
         self._parents_of_zombies.update(table)
         self._zombies = {}
         for pid, parent in self._parents_of_zombies.found.items():
@@ -118,7 +117,7 @@ class UsageCache:
         same = memory == self._memory and table.boot_time == self._boot_time
         self._before = self._now if same else {}
         self._now = {}
-        self._made_before, self._made_now = self._made_now if same else {}, {}
+        self._cached_before, self._cached_now = self._cached_now if same else {}, {}
         self._memory, self._boot_time, self._start_time = memory, table.boot_time, table.start_time
 
     def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
@@ -132,16 +131,16 @@ class UsageCache:
         return kept.usage
 
     def with_zombies(self, members: Sequence[Process]) -> Sequence[Process]:
-        """The members, then the children that they have not waited for: a zombie belongs to its parent."""
+        """The members, then their zombie children: a zombie belongs to its parent until it is reaped."""
         if not self._zombies:
             return members
         return [*members, *(zombie for each in members for zombie in self._zombies.get(each.id.pid, ()))]
 
-    def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
-        """What `make` makes of these facts; made anew only where they were others in the sample before."""
-        kept = self._made_before.get(key)
+    def cached(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
+        """The result of `make`, from the last sample where `facts` are the same."""
+        kept = self._cached_before.get(key)
         if kept is None or kept[0] != facts:
             kept = (facts, make())
-        self._made_now[key] = kept
+        self._cached_now[key] = kept
         found: T = kept[1]
         return found

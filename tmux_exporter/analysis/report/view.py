@@ -1,4 +1,4 @@
-"""All facts and conclusions of one sample together: what `summary` adds up and `explain` tells."""
+"""Snapshot: all facts and conclusions of one sample, the input of `summary` and `explain`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 
 PaneProcessIds = Mapping[PaneKey, Sequence[ProcessId]]
-"""The processes of each pane in the order of their pids: of what is dead nobody is the owner."""
+"""The process ids of each pane in the order of pids, dead processes excluded."""
 
 Members = Mapping[PaneKey, Sequence[Process]]
 """The living processes of each pane, in the order of their pids."""
@@ -97,9 +97,9 @@ def processes_of(ids: Sequence[ProcessId], table: ProcessTable) -> tuple[Process
 
 
 class PaneMembers:
-    """The living processes of each pane of the last table, looked up again only where one has changed.
+    """The living processes of each pane, looked up again only for panes with a changed process.
 
-    A pane of which nothing changed keeps the very same sequence.
+    A pane without changes keeps the same sequence object.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class PaneMembers:
         self._found: Members = {}
 
     def of(self, table: ProcessTable, process_ids: PaneProcessIds) -> Members:
-        """The members by pane, in the order of their pids. Rosters that are the same object are the same."""
+        """The members by pane, in the order of pids; the same `process_ids` object means unchanged ids."""
         before, self._before = self._before, table.processes
         if process_ids is self._process_ids:
             changed = changed_since(before, table)

@@ -1,4 +1,4 @@
-"""What a set of processes costs."""
+"""What a set of processes usage_cache."""
 
 from dataclasses import replace
 from itertools import count
@@ -107,11 +107,11 @@ def test_the_most_repeated_command_is_of_living_members_with_one_command_line() 
 
 
 def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
-    costs, made = UsageCache(), count(1)
+    usage_cache, made = UsageCache(), count(1)
 
     def parts(cpu_seconds: float) -> float:
-        costs.begin(PLAIN, table())
-        whole = costs.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
-        return costs.made("key", whole, lambda: {"state": float(next(made))})["state"]
+        usage_cache.begin(PLAIN, table())
+        whole = usage_cache.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
+        return usage_cache.cached("key", whole, lambda: {"state": float(next(made))})["state"]
 
     assert [parts(each) for each in (1.0, 1.0, 2.0, 2.0)] == [1.0, 1.0, 2.0, 2.0]
