@@ -183,7 +183,7 @@ def test_samples_are_those_that_are_worked_out_anew_each_time(monkeypatch: pytes
 
     monkeypatch.setattr(CachedConclusion, "of", of)
     monkeypatch.setattr(UsageCache, "of", work_out)
-    monkeypatch.setattr(UsageCache, "made", lambda _self, _key, _facts, make: make())
+    monkeypatch.setattr(UsageCache, "cached", lambda _self, _key, _facts, make: make())
     monkeypatch.setattr(
         PaneMembers,
         "of",
