@@ -24,7 +24,7 @@ from tmux_exporter.remediator.decide import last_checks, objections, vetoes
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy
-from tmux_exporter.remediator.record.audit import AuditError, faults, read
+from tmux_exporter.remediator.record.audit import faults, read
 from tmux_exporter.remediator.record.replay import differences
 
 P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.3), warmup=0.0)
@@ -263,20 +263,6 @@ def test_what_the_policy_is_not_for_is_left_alone(fleet: Fleet) -> None:
     assert alive(*pair)
 
 
-def test_a_look_that_took_long_signals_nothing(fleet: Fleet) -> None:
-    pair = fleet.orphan()
-    tools = fleet.tools()
-
-    def look() -> tuple[Report, Moment]:
-        report, moment = tools.look()
-        return report, Moment(moment.wall + terminate.LOOK_AGE, moment.monotonic + terminate.LOOK_AGE)
-
-    result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, look=look))
-    assert refused(result, Refusal.STALE)
-    assert alive(*pair)
-    assert kinds(fleet) == []
-
-
 def late(tools: Tools, looks: int) -> Tools:
     """The same tools, whose first looks are too old by the time that they are there."""
     taken: list[Moment] = []
@@ -314,23 +300,6 @@ def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     result = end_pair(P, fleet.scheduler(pair[0]), tools)
     assert refused(result, Refusal.AUDIT)
     assert alive(*pair)
-
-
-def test_an_outcome_that_cannot_be_recorded_is_told(fleet: Fleet) -> None:
-    pair = fleet.orphan()
-    tools = fleet.tools()
-
-    class Broken:
-        check = tools.audit.check
-
-        def record(self, kind: str, **fields: object) -> int:
-            if kind == "outcome":
-                raise AuditError("disk full")
-            return tools.audit.record(kind, **fields)
-
-    result = end_pair(P, fleet.scheduler(pair[0]), replace(tools, audit=Broken()))  # type: ignore[arg-type]
-    assert result.ended and "not on record" in result.detail
-    assert not alive(pair[0])
 
 
 def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(

@@ -42,11 +42,6 @@ class MemoryCgroup:
         # Version 1 calls anonymous memory `rss`.
         return figures["rss" if self._is_v1 else "anon"] + figures["shmem"]
 
-    def page_cache(self) -> int:
-        """Bytes of the page cache that are charged to it, shared memory left out."""
-        figures = self._figures("memory.stat")
-        return figures["cache" if self._is_v1 else "file"] - figures["shmem"]
-
     def swapped(self) -> int:
         """Bytes of it in swap."""
         if self._is_v1:

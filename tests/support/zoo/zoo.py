@@ -95,10 +95,6 @@ class Zoo:
             wait_for(partial(is_gone, self.pids[name]), f"{name} ends", MANY)
         self._look()
 
-    def resume(self) -> None:
-        """Let the hung server go on."""
-        os.kill(self._hung.pid, signal.SIGCONT)
-
     def close(self) -> None:
         """End everything."""
         self.scene.close()

@@ -10,25 +10,14 @@ from tmux_exporter.facts.label import LONGEST, is_label, label_text, suffixed, v
 @pytest.mark.parametrize(
     "text",
     [
-        "main",
-        "",
-        " ",
-        "n" * 128,
-        "Ω" * 64,
-        r"C:\dir\name",
-        r"a\nb",
-        r"\08",
-        r"\40",
-        "quotes \" and ' and `",
-        "#(touch /tmp/x) $(id) %1 {last}",
-        "Straße 東京 עברית",
-        "👩‍💻 ❤️ 👍🏽",
+        "main", "", " ", "n" * 128, "Ω" * 64, r"C:\dir\name", r"a\nb", r"\08", r"\40",
+        "quotes \" and ' and `", "#(touch /tmp/x) $(id) %1 {last}", "Straße 東京 עברית", "👩‍💻 ❤️ 👍🏽",
         "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
         "می‌خواهم",  # spelled with U+200C
         "\ue0b0\uf121",  # icon font
         "\U0001fae9",  # newer than the interpreter's Unicode tables
     ],
-)
+)  # fmt: skip
 def test_what_a_person_can_read_stays(text: str) -> None:
     assert label_text(text) == text
 

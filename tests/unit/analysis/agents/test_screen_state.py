@@ -18,37 +18,21 @@ PROMPT = ("", RULE, "❯ ", RULE, "  ? for shortcuts")
 """The foot of Claude's screen at rest."""
 
 SEEN: dict[str, tuple[AgentState, WaitingReason | None]] = {
-    "claude-idle": (IDLE, None),
-    "claude-interrupted": (IDLE, None),
-    "claude-working": (WORKING, None),
-    "claude-retrying": (WORKING, None),
-    "claude-permission": (WAITING, WaitingReason.PERMISSION),
-    "claude-question": (WAITING, WaitingReason.QUESTION),
-    "claude-trust": (WAITING, WaitingReason.DIALOG),
-    "claude-api-error": (WAITING, WaitingReason.API_ERROR),
-    "claude-no-login": (WAITING, WaitingReason.AUTH),
-    "codex-idle": (IDLE, None),
-    "codex-interrupted": (IDLE, None),
-    "codex-working": (WORKING, None),
+    "claude-idle": (IDLE, None), "claude-interrupted": (IDLE, None), "claude-working": (WORKING, None),
+    "claude-retrying": (WORKING, None), "claude-permission": (WAITING, WaitingReason.PERMISSION),
+    "claude-question": (WAITING, WaitingReason.QUESTION), "claude-trust": (WAITING, WaitingReason.DIALOG),
+    "claude-api-error": (WAITING, WaitingReason.API_ERROR), "claude-no-login": (WAITING, WaitingReason.AUTH),
+    "codex-idle": (IDLE, None), "codex-interrupted": (IDLE, None), "codex-working": (WORKING, None),
     # While it streams its answer it draws what it draws at rest: its title tells, which is stronger.
-    "codex-streaming": (IDLE, None),
-    "codex-permission": (WAITING, WaitingReason.PERMISSION),
-    "codex-hooks-review": (WAITING, WaitingReason.DIALOG),
-    "codex-login": (WAITING, WaitingReason.AUTH),
-    "gemini-idle": (IDLE, None),
-    "gemini-interrupted": (IDLE, None),
-    "gemini-working": (WORKING, None),
-    "gemini-permission": (WAITING, WaitingReason.PERMISSION),
-    "gemini-login": (WAITING, WaitingReason.AUTH),
-    "opencode-idle": (IDLE, None),
-    "opencode-working": (WORKING, None),
-    "opencode-permission": (WAITING, WaitingReason.PERMISSION),
-    "aider-idle": (IDLE, None),
-    "aider-question": (WAITING, WaitingReason.QUESTION),
-    "copilot-idle": (IDLE, None),
-    "copilot-working": (WORKING, None),
-    "copilot-permission": (WAITING, WaitingReason.PERMISSION),
-}
+    "codex-streaming": (IDLE, None), "codex-permission": (WAITING, WaitingReason.PERMISSION),
+    "codex-hooks-review": (WAITING, WaitingReason.DIALOG), "codex-login": (WAITING, WaitingReason.AUTH),
+    "gemini-idle": (IDLE, None), "gemini-interrupted": (IDLE, None), "gemini-working": (WORKING, None),
+    "gemini-permission": (WAITING, WaitingReason.PERMISSION), "gemini-login": (WAITING, WaitingReason.AUTH),
+    "opencode-idle": (IDLE, None), "opencode-working": (WORKING, None),
+    "opencode-permission": (WAITING, WaitingReason.PERMISSION), "aider-idle": (IDLE, None),
+    "aider-question": (WAITING, WaitingReason.QUESTION), "copilot-idle": (IDLE, None),
+    "copilot-working": (WORKING, None), "copilot-permission": (WAITING, WaitingReason.PERMISSION),
+}  # fmt: skip
 
 
 def meaning(program: str, *rows: str) -> ScreenMeaning | None:

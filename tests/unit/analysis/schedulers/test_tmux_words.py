@@ -66,28 +66,19 @@ def test_what_is_tmux(program: ProgramFile, is_one: bool) -> None:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (facts(TMUX), None),
-        (facts(TMUX, TMUX), None),
-        (facts(SCRIPT), OPAQUE),
-        (facts(OTHER), OPAQUE),
-        (facts(TMUX, SCRIPT), OPAQUE),
-        (facts(None), UNKNOWN),
-        (facts(TMUX, None), UNKNOWN),
+        (facts(TMUX), None), (facts(TMUX, TMUX), None), (facts(SCRIPT), OPAQUE), (facts(OTHER), OPAQUE),
+        (facts(TMUX, SCRIPT), OPAQUE), (facts(None), UNKNOWN), (facts(TMUX, None), UNKNOWN),
         # There is none at all.
-        (facts(), UNKNOWN),
-        (None, UNKNOWN),
-        (facts(TMUX, functions=("tmux",)), OPAQUE),
-        (facts(TMUX, functions=("nohup",)), OPAQUE),
-        (facts(TMUX, functions=("sleep",)), OPAQUE),
+        (facts(), UNKNOWN), (None, UNKNOWN), (facts(TMUX, functions=("tmux",)), OPAQUE),
+        (facts(TMUX, functions=("nohup",)), OPAQUE), (facts(TMUX, functions=("sleep",)), OPAQUE),
         (facts(TMUX, functions=("greet", "tmuxes")), None),
         (facts(TMUX, variables={"BASH_ENV": "/home/x/.env"}), OPAQUE),
         (facts(TMUX, variables={"ENV": "/home/x/.shrc"}), OPAQUE),
         (facts(TMUX, variables={"ENV": "$HOME/.shrc"}), OPAQUE),
-        (facts(TMUX, variables={"ENV": "production"}), None),
-        (facts(TMUX, startup=True), OPAQUE),
+        (facts(TMUX, variables={"ENV": "production"}), None), (facts(TMUX, startup=True), OPAQUE),
         (facts(TMUX, startup=None), UNKNOWN),
     ],
-)
+)  # fmt: skip
 def test_what_makes_it_doubtful(found: ShellFacts | None, told: SchedulerState | None) -> None:
     assert state(found) is told
 

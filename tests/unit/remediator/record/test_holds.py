@@ -78,24 +78,17 @@ def document(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"{}",
-        b"[" * 100_000,
-        json.dumps(document() | {"version": 2}).encode(),
-        json.dumps(document(until="soon")).encode(),
-        json.dumps(document(until=True)).encode(),
-        json.dumps(document(until=10**400)).encode(),
-        json.dumps({"version": 1, "holds": ["x"]}).encode(),
-        json.dumps(document(session=1)).encode(),
-        json.dumps(document(more="x")).encode(),
-        json.dumps(document(process=[1])).encode(),
-        json.dumps(document(process="ab")).encode(),
+        b"", b"{}", b"[" * 100_000, json.dumps(document() | {"version": 2}).encode(),
+        json.dumps(document(until="soon")).encode(), json.dumps(document(until=True)).encode(),
+        json.dumps(document(until=10**400)).encode(), json.dumps({"version": 1, "holds": ["x"]}).encode(),
+        json.dumps(document(session=1)).encode(), json.dumps(document(more="x")).encode(),
+        json.dumps(document(process=[1])).encode(), json.dumps(document(process="ab")).encode(),
         json.dumps(document(process=[-1, 2])).encode(),
         b'{"version": 1, "holds": [{"until": NaN, "process": null, "boot": "", "server": "", "session": "", '
         b'"agent": "", "pane": ""}]}',
         b" " * (1 << 21),
     ],
-)
+)  # fmt: skip
 def test_a_file_that_cannot_be_understood_holds_everything(folder: Path, content: bytes) -> None:
     (folder / REMEDIATOR_HOLDS).write_bytes(content)
     (folder / REMEDIATOR_HOLDS).chmod(0o600)
