@@ -34,7 +34,7 @@ from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator import loop
 from tmux_exporter.remediator.act import terminate
-from tmux_exporter.remediator.act.terminate import Tools
+from tmux_exporter.remediator.act.attempt import Tools
 from tmux_exporter.remediator.decide import candidates, last_checks, objections, vetoes
 from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.vetoes import Moment, pair_of

@@ -19,7 +19,8 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Refusal
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.remediator.act import terminate
-from tmux_exporter.remediator.act.terminate import STEPS, Result, Tools
+from tmux_exporter.remediator.act.attempt import Result, Tools
+from tmux_exporter.remediator.act.terminate import STEPS
 from tmux_exporter.remediator.decide import last_checks, objections, vetoes
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS

@@ -25,7 +25,8 @@ from tests.support.remediator.remediation import FLEET, Fleet, alive, running_fl
 from tests.support.wait import wait_for
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Refusal
 from tmux_exporter.remediator.act import terminate
-from tmux_exporter.remediator.act.terminate import STEPS, Result, Step, Tools
+from tmux_exporter.remediator.act.attempt import Result, Tools
+from tmux_exporter.remediator.act.terminate import STEPS, Step
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.record.audit import Audit, faults, read

@@ -23,8 +23,9 @@ from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.act import live_view, terminate
+from tmux_exporter.remediator.act.attempt import Result, Tools
 from tmux_exporter.remediator.act.live_view import LiveView
-from tmux_exporter.remediator.act.terminate import Result, Tools, end
+from tmux_exporter.remediator.act.terminate import end
 from tmux_exporter.remediator.decide import last_checks, vetoes
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.decide.vetoes import Case, Moment

@@ -25,8 +25,9 @@ from tmux_exporter.facts.remediation import (
 )
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
+from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.live_view import LiveView
-from tmux_exporter.remediator.act.terminate import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools, end
+from tmux_exporter.remediator.act.terminate import end
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
 from tmux_exporter.remediator.decide.objections import confirmation

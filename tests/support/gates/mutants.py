@@ -14,7 +14,7 @@ import pytest
 
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
-from tmux_exporter.remediator.act import terminate
+from tmux_exporter.remediator.act import attempt, terminate
 from tmux_exporter.remediator.decide import cycle, decide, last_checks, objections, protection, vetoes
 from tmux_exporter.remediator.record import audit, audit_fields, log_fields
 
@@ -66,7 +66,7 @@ def _no_outcome() -> None:
 def _by_pid() -> None:
     """Signals go to numbers, and whether one is gone is asked of its number."""
     pids: dict[int, int] = {}
-    opened = terminate._Attempt.open
+    opened = attempt.Attempt.open
 
     def open_one(self: Any, pid: int) -> int:
         descriptor = opened(self, pid)
@@ -83,7 +83,7 @@ def _by_pid() -> None:
         time.sleep(seconds)
         return not os.path.exists(f"/proc/{pids[descriptor]}")
 
-    _put(terminate._Attempt, "open", open_one)
+    _put(attempt.Attempt, "open", open_one)
     _put(terminate, "_send", send)
     _put(terminate, "_is_gone", is_gone)
 

@@ -25,8 +25,8 @@ from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus
 from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.remediator.act import live_view, terminate
+from tmux_exporter.remediator.act.attempt import Tools
 from tmux_exporter.remediator.act.live_view import LiveView
-from tmux_exporter.remediator.act.terminate import Tools
 from tmux_exporter.remediator.loop import Remediator, Settings
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet

@@ -27,17 +27,15 @@ def test_every_outcome_is_explained() -> None:
 
 def test_its_numbers_are_those_of_the_policy() -> None:
     text = " ".join(section("When one is ended").split())
-    assert f"| {POLICY.hold / 60:g} min | every look" in text
+    assert f"| {POLICY.hold / 60:g} min | every sample" in text
     assert f"| {(POLICY.hold + POLICY.stop_after) / 60:g} min | it is ended" in text
     assert f"{POLICY.grace:g} s later SIGKILL" in text
     assert f"in the first {POLICY.warmup / 60:g} minutes" in text
     assert f"less than {POLICY.remaining:g} s are left" in text
     assert f"{POLICY.per_cycle} times in a cycle and {POLICY.per_hour} times an hour" in text
-    assert (
-        f"more than {POLICY.max_match} match, or more than {POLICY.max_match_ratio:.0%}".replace("%", " %")
-        in text
-    )
-    assert f"once that are more than {POLICY.max_match_few}" in text
+    share = f"{POLICY.max_match_ratio:.0%}".replace("%", " %")
+    few = f"more than {POLICY.max_match_few} and more than {share} of all schedulers"
+    assert f"more than {POLICY.max_match} match, or {few}" in text
     assert POLICY.budget_window == 3600
 
 

@@ -230,7 +230,7 @@ def exempt(copy: Path) -> list[tuple[str, str]]:
 def test_nobody_excuses_himself_from_a_ban(copy: Path) -> None:
     assert sorted(exempt(copy)) == sorted(EXEMPT)
     plant(copy, "remediator/decide/decide.py", "import os\n\nos.kill(1, 0)  # noqa: TID251 - only this once")
-    plant(copy, "remediator/act/terminate.py", "os.kill(1, 0)  # noqa: TID251 - why not")
+    plant(copy, "remediator/act/terminate.py", "import os\n\nos.kill(1, 0)  # noqa: TID251 - why not")
     found = set(exempt(copy)) - EXEMPT
     assert found == {("remediator/decide/decide.py", "os.kill"), ("remediator/act/terminate.py", "os.kill")}
 

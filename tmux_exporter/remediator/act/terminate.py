@@ -6,21 +6,17 @@ scheduler goes first: a `;` shell sends its keys as soon as its sleep ends. The 
 the shell is dead.
 """
 
-import os
 import select
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
 
-from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal, Signal
 from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools, first_action
 from tmux_exporter.remediator.decide.last_checks import (
-    ProcessContext,
-    ProcessEvidence,
     descendants,
     failed_check,
     gather,
@@ -29,9 +25,9 @@ from tmux_exporter.remediator.decide.last_checks import (
     target_processes,
 )
 from tmux_exporter.remediator.decide.order import Order, Stage
-from tmux_exporter.remediator.decide.vetoes import Case, Moment, Subject, look_age, refusal
+from tmux_exporter.remediator.decide.vetoes import Case, Subject, look_age, refusal
 from tmux_exporter.remediator.record import audit_fields
-from tmux_exporter.remediator.record.audit import Audit, AuditError
+from tmux_exporter.remediator.record.audit import AuditError
 
 LOOK_AGE = 1.0
 """The oldest tmux listing, in seconds, that allows a signal."""
@@ -42,102 +38,12 @@ EVIDENCE_AGE = 10.0
 LOOKS = 3
 """How often one act queries tmux while the answer is stale by the time it is judged."""
 
-LONGEST_WAIT = 10.0
-"""The longest wait after one signal in the loop: other targets wait meanwhile."""
-
-LONGEST_WAIT_OF_A_PLAN = 600.0
-"""The longest wait after one signal while a plan is applied: nothing else waits meanwhile."""
-
 _NUMBERS = {
     Signal.TERM: signal.SIGTERM,
     Signal.INT: signal.SIGINT,
     Signal.HUP: signal.SIGHUP,
     Signal.KILL: signal.SIGKILL,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What the act reads and writes.
-
-    `processes`, `around` and `look` look anew each time they are called; `own` gives the pids of this process
-    and of all above it. `longest_wait` is for how many seconds one signal is given time at most. `survived`
-    is what earlier acts have signalled in vain, by their last action.
-    """
-
-    processes: Callable[[], ProcessTable]
-    around: Callable[[Iterable[ProcessId]], Mapping[ProcessId, ProcessContext]]
-    look: Callable[[], tuple[Report, Moment]]
-    own: Callable[[], frozenset[int]]
-    audit: Audit
-    clock: Clock
-    uid: int
-    longest_wait: float = LONGEST_WAIT
-    survived: dict[ProcessId, Action] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of it: each action with its outcome, in their order, and why nothing was signalled if so.
-
-    `left` is what lived below it and lives on.
-    """
-
-    actions: tuple[tuple[Action, ActionOutcome], ...]
-    refusal: Refusal | None = None
-    detail: str = ""
-    left: tuple[ProcessId, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is gone by our doing: a scheduler will not send its keys."""
-        return any(outcome is ActionOutcome.DONE for _, outcome in self.actions)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Attempt:
-    """One run through the steps; `first` and `last` are the pidfds of what is signalled first and last."""
-
-    order: Order
-    tools: Tools
-    confirm: Callable[[Case], Refusal | None]
-    held: ExitStack
-    first: int = -1
-    last: int = -1
-    below: tuple[ProcessId, ...] = ()
-    evidence: ProcessEvidence | None = None
-    case: Case | None = None
-    judged_at: float = float("-inf")
-    read_at: float = float("-inf")
-    intent: int | None = None
-    actions: list[tuple[Action, ActionOutcome]] = field(default_factory=list)
-
-    def open(self, pid: int) -> int:
-        """A pidfd that is given back at the end."""
-        descriptor = os.pidfd_open(pid)
-        self.held.callback(os.close, descriptor)
-        return descriptor
-
-    def end(self, outcome: ActionOutcome, reason: Refusal | None = None, detail: str = "") -> Result:
-        """Stop here; `outcome` is that of the first action."""
-        return Result(actions=((_first_action(self.order), outcome),), refusal=reason, detail=detail)
-
-    def refuse(self, reason: Refusal, detail: str) -> Result:
-        """Stop here without a signal."""
-        return self.end(ActionOutcome.REFUSED, reason, detail)
-
-    def vanish(self, detail: str = "one of its processes ended") -> Result:
-        """Stop here: the target is gone."""
-        return self.end(ActionOutcome.VANISHED, detail=detail)
-
-    @property
-    def alone(self) -> bool:
-        """Whether there is only one process to signal."""
-        return self.order.method is not Method.SCHEDULER_PAIR
-
-
-def _first_action(order: Order) -> Action:
-    return order.stages[0].action if order.stages else Action.STOP
 
 
 def _send(descriptor: int, number: int) -> None:
@@ -155,21 +61,21 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
     return bool(waiting.poll(round(seconds * 1000)))
 
 
-def _check_stages(attempt: _Attempt) -> Result | None:
+def _check_stages(attempt: Attempt) -> Result | None:
     order = attempt.order
     reason = stages_refusal(order.stages, attempt.tools.survived.get(order.target.processes[0]))
     return None if reason is None else attempt.refuse(reason, "by what it has survived before")
 
 
-def _open_first(attempt: _Attempt) -> None:
+def _open_first(attempt: Attempt) -> None:
     attempt.first = attempt.open(target_processes(attempt.order)[0].pid)
 
 
-def _open_last(attempt: _Attempt) -> None:
+def _open_last(attempt: Attempt) -> None:
     attempt.last = attempt.first if attempt.alone else attempt.open(target_processes(attempt.order)[-1].pid)
 
 
-def _read_evidence(attempt: _Attempt) -> Result | None:
+def _read_evidence(attempt: Attempt) -> Result | None:
     order, tools = attempt.order, attempt.tools
     attempt.read_at = tools.clock.monotonic()
     table = tools.processes()
@@ -183,7 +89,7 @@ def _read_evidence(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _probe(attempt: _Attempt) -> Result | None:
+def _probe(attempt: Attempt) -> Result | None:
     # All are alive, so no pid was reused while the evidence was read.
     for descriptor in (attempt.first, attempt.last):
         _send(descriptor, 0)
@@ -192,7 +98,7 @@ def _probe(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _judge(attempt: _Attempt) -> Result | None:
+def _judge(attempt: Attempt) -> Result | None:
     if attempt.evidence is None:
         return attempt.end(ActionOutcome.FAILED, detail="no evidence was read")
     if (failed := failed_check(attempt.evidence)) is not None:
@@ -200,7 +106,7 @@ def _judge(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _look_again(attempt: _Attempt) -> Result | None:
+def _look_again(attempt: Attempt) -> Result | None:
     """Query tmux until an answer is recent enough; on a busy machine one query may not do."""
     result = _look_once(attempt)
     for _ in range(LOOKS - 1):
@@ -211,7 +117,7 @@ def _look_again(attempt: _Attempt) -> Result | None:
     return result
 
 
-def _look_once(attempt: _Attempt) -> Result | None:
+def _look_once(attempt: Attempt) -> Result | None:
     report, moment = attempt.tools.look()
     subject = _subject(report, attempt.order)
     if subject is None:
@@ -245,7 +151,7 @@ def _subject(report: Report, order: Order) -> Subject | None:
     return next((each for each in things[order.method] if audit_fields.processes_of(each) == members), None)
 
 
-def _record_intent(attempt: _Attempt) -> Result | None:
+def _record_intent(attempt: Attempt) -> Result | None:
     audit = attempt.tools.audit
     if not audit.check():
         return attempt.refuse(Refusal.AUDIT, "its outcome might not be told any more")
@@ -256,7 +162,7 @@ def _record_intent(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _stop(attempt: _Attempt) -> Result | None:
+def _stop(attempt: Attempt) -> Result | None:
     # The write to disk may have taken long.
     now = attempt.tools.clock.monotonic()
     if now - attempt.judged_at > LOOK_AGE:
@@ -269,11 +175,11 @@ def _stop(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _await_stop(attempt: _Attempt) -> None:
+def _await_stop(attempt: Attempt) -> None:
     _note(attempt, attempt.order.stages[0])
 
 
-def _kill(attempt: _Attempt) -> Result | None:
+def _kill(attempt: Attempt) -> Result | None:
     for stage in attempt.order.stages[1:]:
         if _is_gone(attempt.first):
             break
@@ -284,7 +190,7 @@ def _kill(attempt: _Attempt) -> Result | None:
     return Result(actions=tuple(attempt.actions), detail=_survival(attempt))
 
 
-def _note(attempt: _Attempt, stage: Stage) -> None:
+def _note(attempt: Attempt, stage: Stage) -> None:
     """Wait for the effect of a signal; remember targets that survived it."""
     gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
     attempt.actions.append((stage.action, ActionOutcome.DONE if gone else ActionOutcome.SURVIVED))
@@ -294,7 +200,7 @@ def _note(attempt: _Attempt, stage: Stage) -> None:
         attempt.tools.survived[target] = Action.KILL if stage.signal is Signal.KILL else stage.action
 
 
-def _survival(attempt: _Attempt) -> str:
+def _survival(attempt: Attempt) -> str:
     process = attempt.order.target.processes[0]
     seen = attempt.tools.processes().processes.get(process.pid)
     stuck = seen is not None and seen.id == process and seen.state == "D"
@@ -302,7 +208,7 @@ def _survival(attempt: _Attempt) -> str:
     return state if attempt.alone else f"{state}; its sleep was left alone"
 
 
-def _end_last(attempt: _Attempt) -> Result | None:
+def _end_last(attempt: Attempt) -> Result | None:
     # Its shell is dead, so the end of the sleep triggers nothing.
     if attempt.alone:
         return None
@@ -314,7 +220,7 @@ def _end_last(attempt: _Attempt) -> Result | None:
     return None
 
 
-def _verify(attempt: _Attempt) -> Result | None:
+def _verify(attempt: Attempt) -> Result | None:
     if not attempt.alone:
         survived = not _is_gone(attempt.last)
         detail = "its sleep survived; it wakes nobody any more" if survived else ""
@@ -329,7 +235,7 @@ class Step(NamedTuple):
     """One step of the protocol: it returns a Result where the attempt is over."""
 
     name: str
-    run: Callable[[_Attempt], Result | None]
+    run: Callable[[Attempt], Result | None]
 
 
 STEPS = (
@@ -356,7 +262,7 @@ def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -
     `confirm` says what the last look has against it, for the policy: `objections.confirmation`.
     """
     with ExitStack() as held:
-        attempt = _Attempt(order=order, tools=tools, confirm=confirm, held=held)
+        attempt = Attempt(order=order, tools=tools, confirm=confirm, held=held)
         result = attempt.end(ActionOutcome.FAILED, detail="interrupted by a mistake of ours")
         try:
             result = _run(attempt)
@@ -368,21 +274,21 @@ def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -
         return result
 
 
-def _run(attempt: _Attempt) -> Result:
+def _run(attempt: Attempt) -> Result:
     for step in STEPS:
         try:
             result = step.run(attempt)
         except ProcessLookupError:
             return attempt.vanish()
         except OSError as error:
-            actions = tuple(attempt.actions) or ((_first_action(attempt.order), ActionOutcome.FAILED),)
+            actions = tuple(attempt.actions) or ((first_action(attempt.order), ActionOutcome.FAILED),)
             return Result(actions=actions, detail=f"{step.name}: {error.strerror or error}")
         if result is not None:
             return result
     return Result(actions=tuple(attempt.actions))
 
 
-def _record_outcome(attempt: _Attempt, intent: int, result: Result) -> Result:
+def _record_outcome(attempt: Attempt, intent: int, result: Result) -> Result:
     try:
         attempt.tools.audit.record(
             "outcome",
@@ -397,7 +303,7 @@ def _record_outcome(attempt: _Attempt, intent: int, result: Result) -> Result:
     return result
 
 
-def _record_refusal(attempt: _Attempt, result: Result) -> None:
+def _record_refusal(attempt: Attempt, result: Result) -> None:
     """Record the refusal if possible: nothing depends on it."""
     try:
         attempt.tools.audit.record("refusal", **_words(attempt), refusal=result.refusal, detail=result.detail)
@@ -405,6 +311,6 @@ def _record_refusal(attempt: _Attempt, result: Result) -> None:
         return
 
 
-def _words(attempt: _Attempt) -> dict[str, object]:
+def _words(attempt: Attempt) -> dict[str, object]:
     before = attempt.tools.survived.get(attempt.order.target.processes[0])
     return audit_fields.of_order(attempt.order, before, attempt.evidence, attempt.case)

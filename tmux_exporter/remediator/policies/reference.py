@@ -50,7 +50,7 @@ policies:
   that are `dangling` can be ended without a person (`approvals: {required: 1}`); `unknown`, `opaque` and
   `firing` ones by nobody.
 - **Budgets** count what is ended; more matches than `max_match` end nothing. The **breaker** opens when
-  what was ended survived, or came back. What no policy lifts stands in [safety.md](safety.md).
+  what was ended survived, or came back. What no policy overrides stands in [safety.md](safety.md).
 - There are no shell commands and no regular expressions. A name is exact, `glob:` begins a pattern with `*`
   and `?`.
 - Units are obligatory, and the rules of YAML are as strict as in [configuration.md](configuration.md).
