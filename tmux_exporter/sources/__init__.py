@@ -1,1 +1,1 @@
-"""The only code that looks at the world: tmux, /proc. Facts out, nothing acted on."""
+"""Read the machine: tmux, /proc, /sys, files of other programs. Sources return facts and change nothing."""

@@ -1,1 +1,1 @@
-"""What several sources share: files of others read warily, answers kept for a minute."""
+"""Helpers of several sources: read untrusted files, cache values with a TTL."""

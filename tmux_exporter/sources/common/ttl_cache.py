@@ -1,4 +1,4 @@
-"""What changes seldom is read at most once a minute."""
+"""Cache with a TTL of 60 seconds, for values that rarely change."""
 
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ _FEW = 100
 
 
 class TtlCache(Generic[K, V]):
-    """What `read` gave for each key within the last minute; None where it failed."""
+    """The result of `read` for each key, at most a minute old; None where `read` failed."""
 
     def __init__(self, read: Callable[[K], V | None]) -> None:
         self._read = read
@@ -36,7 +36,7 @@ class TtlCache(Generic[K, V]):
     def known(self, keys: Iterable[K], now: float) -> dict[K, V]:
         """The values of those keys that have one."""
         found = {key: self.get(key, now) for key in keys}
-        # Nobody asks again for processes that ended, and many may end within a minute.
+        # Drop old entries: keys of processes that ended are never asked for again.
         if len(self._values) > 2 * len(found) + _FEW:
             self._values = {key: self._values[key] for key in found}
         return {key: value for key, value in found.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Small files that somebody else writes, read as if an enemy had put them there."""
+"""Read small files that other programs write, without trusting owner, type, mode or size."""
 
 import os
 import stat
@@ -8,13 +8,13 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class UntrustedFileError(ValueError):
-    """A file that is there and not to be believed; the text says why, without its name."""
+    """A file that exists but is not trusted; the text says why, without the name of the file."""
 
 
 def read_guarded(path: str, *, uid: int, limit: int, folder: int | None = None) -> bytes:
-    """The content of a plain file that belongs to `uid` and that nobody else can write.
+    """Read a regular file that belongs to `uid` and that no other user can write.
 
-    `folder` is the open folder that `path` is looked up in, where that is not to be looked up again.
+    `folder` is an open folder; `path` is then relative to it.
 
     Raises FileNotFoundError where there is none, UntrustedFileError for a link, a folder, a pipe, a file of
     another user, one that others can write, one of more than `limit` bytes and one that cannot be read.
@@ -52,7 +52,7 @@ def _is_link(path: str, folder: int | None) -> bool:
 
 
 class Mark(NamedTuple):
-    """What changes whenever a name leads to another file or to another content; times in seconds."""
+    """Identity and change times of a file: changes when the name means another file or content. Seconds."""
 
     device: int
     inode: int
@@ -64,12 +64,12 @@ class Mark(NamedTuple):
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder, and no link to one."""
+        """Whether it is a folder and not a symbolic link."""
         return stat.S_ISDIR(self.mode)
 
 
 def mark_of(path: str) -> Mark | None:
-    """The mark of a file, or of the link that is there in its place; None where nothing is to be seen."""
+    """The mark of a file, or of the symbolic link itself; None if it cannot be read."""
     try:
         found = os.lstat(path)
     except OSError:

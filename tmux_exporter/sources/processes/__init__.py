@@ -1,1 +1,1 @@
-"""Processes from /proc, and the portable reader."""
+"""Read processes from /proc, or with psutil on other systems."""

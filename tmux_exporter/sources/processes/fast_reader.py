@@ -1,11 +1,10 @@
-"""All processes of a Linux machine from /proc, at a cost that follows what changed.
+"""Read all processes of a Linux machine from /proc; the cost depends on how much has changed.
 
-New processes are found by the pids that the kernel has given away since the last reading (`procfs_cursor`);
-of the known ones those are looked at again that have run (`procfs_book`), those whom others have changed, and
-the rest in turn. Strangers, processes of other users that have to do with none of ours, are looked at in turn
-only. Every minute, and after a fork storm, the full listing is taken instead. Where it shows somebody who was
-missed, or a look shows what an unchanged clock denied, everything is listed and looked at each time, as the
-plain reader does, until a minute has passed without either.
+New processes are found among the pids that the kernel has assigned since the last reading (`new_pids`). Known
+processes are read again if they have run (`process_cache`), if another process has changed them, or when
+their turn comes. Unrelated processes of other users (`other_users`) are read only in turn. Every minute, and
+after a fork storm, the reader lists all pids. If the listing shows a process that was missed, or a process
+changed under an unchanged CPU clock, every reading is a full one until a minute has passed without either.
 """
 
 import logging
@@ -22,21 +21,21 @@ from tmux_exporter.sources.processes.process_cache import ProcessCache
 from tmux_exporter.sources.processes.round_robin import RoundRobin
 
 AUDIT_SECONDS = 60.0
-"""A full listing at least this often, and so long each time once something was wrong."""
+"""Seconds between full listings; also how long readings stay full after an error."""
 
 STAT_SECONDS = 300.0
-"""The line of stat of all but strangers is read at least this often, whatever the clocks say: it shows, among
-others, how much memory the kernel has taken back."""
+"""Seconds within which each line of stat is read (but for other users), whatever the clocks say: it shows
+memory that the kernel has reclaimed."""
 
 REREAD_SECONDS = 3600.0
-"""Everybody, strangers included, is looked at in full at least this often: limits set from outside do not
-show in the line."""
+"""Seconds within which every process is read in full, those of other users included: limits that another
+process sets do not show in stat."""
 
 FEW = 50
-"""Of more new pids than this and half of all processes, the full listing is cheaper."""
+"""With more new pids than this plus half of all processes, a full listing is cheaper."""
 
 _CHAIN = 8
-"""How often one reading follows what its own looks reveal; what is left is for the next one."""
+"""How many times one reading follows changes that it found itself; the rest is left to the next reading."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,14 +67,14 @@ class FastReader:
         self._suspect_until = -math.inf
 
     def read(self) -> ProcessTable:
-        """Take one reading; what it gives and what it leaves out is as in `procfs.ProcReader.read`."""
+        """Take one reading, with the same result as `ProcReader.read`."""
         taken_at = self._clock.monotonic()
         contradictions = self._cache.contradictions
         try:
             with self._kernel.opened():
                 boot_time, missed = self._update(taken_at)
         except (OSError, ValueError):
-            # What was given away meanwhile is not known any more.
+            # The pids assigned meanwhile are unknown.
             self._cursor.forget()
             return self._table(taken_at, math.nan)
         missed += self._cache.contradictions - contradictions
@@ -106,12 +105,12 @@ class FastReader:
         )
 
     def _update(self, now: float) -> tuple[float, int]:
-        """Bring the cache up to date; gives the time of the boot, and how many had been missed."""
+        """Update the cache. Returns the boot time and the number of processes that had been missed."""
         cache = self._cache
         suspect = now < self._suspect_until
         audit = suspect or now >= self._audit_at
         given, boot_time = self._cursor.advance(now, refresh=audit)
-        # Who was given a pid a moment ago may not have been there to be seen.
+        # A process may not have been visible yet when its pid was assigned.
         recent = NewPids((*self._previous_pids.ranges, *(given.ranges if given else ())))
         listing = None
         if given is None or audit or len(recent) > FEW + len(cache) // 2:
@@ -134,19 +133,19 @@ class FastReader:
         return boot_time, missed
 
     def _audit(self, listing: Collection[int]) -> None:
-        """See to those whose clocks are not asked."""
+        """Check the processes whose clocks are not read."""
         for pid in self._cache.other_users - set(listing):
             self._cache.read(pid)
-        # Who is younger than the last listing may be about to become another user's: logins begin as root's.
+        # A process younger than the last listing may still change its user: a login starts as root.
         self._cache.mark_other_users(self._known)
         self._known = frozenset(self._cache.pids)
 
     def _outdated(self, now: float, given: NewPids | None) -> set[int]:
-        """Whose last look does not hold any more."""
+        """The pids that must be read again."""
         cache = self._cache
         outdated = cache.outdated()
         if given is not None:
-            # Another process may have the pid by now.
+            # The pid may belong to another process now.
             outdated.update(given.of(cache.pids))
         outdated.update(self._rereads.due(now, cache))
         lines = self._stat_checks.due(now, cache)
@@ -155,7 +154,7 @@ class FastReader:
         return outdated
 
     def _missed(self, newcomers: list[int], recent: NewPids) -> int:
-        """How many of those whom the listing showed would not have been found without it."""
+        """How many processes only the listing has found."""
         unexpected = [pid for pid in newcomers if pid not in recent]
         if not unexpected:
             return 0

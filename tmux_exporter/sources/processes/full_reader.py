@@ -1,8 +1,4 @@
-"""All processes of a Linux machine from /proc: the plain full reader, exact first.
-
-It lists all processes and reads everything of each (`procfs_process`). It is the
-oracle of the fast one (`procfs_fast`).
-"""
+"""Read all processes of a Linux machine from /proc in full; the test oracle of `fast_reader`."""
 
 import math
 import os
@@ -34,10 +30,10 @@ class ProcReader:
     def read(self) -> ProcessTable:
         """Take one reading. Raises nothing for what it finds.
 
-        A process that ends while it is looked at is left out, as if it had ended before. What this kernel
-        does not have is None without a reason. `complete` is False where the listing or the boot time could
-        not be read (then no process is in the table and `boot_time` is NaN), and where a process is there
-        whose stat could not be read, unless that was refused.
+        A process that ends during the reading is left out. A figure that this kernel lacks is None without a
+        reason. `complete` is False if the listing or the boot time could not be read (then the table is empty
+        and `boot_time` is NaN), or if the stat of a process could not be read for another reason than
+        permission.
         """
         taken_at = self._clock.monotonic()
         reading = _Reading()
@@ -67,7 +63,7 @@ class ProcReader:
 
 
 class _Reading:
-    """One reading as it grows: the table, and the facts that the next reading may rely on."""
+    """The table under construction, and the facts that the next reading may reuse."""
 
     def __init__(self) -> None:
         self.known: dict[str, Known] = {}
@@ -76,7 +72,7 @@ class _Reading:
         self.complete = True
 
     def add(self, pid: str, look: ProcessRead) -> None:
-        """Add one process, unless it is gone or its stat cannot be read."""
+        """Add a process, unless it has ended or its stat cannot be read."""
         if look.process is not None:
             self.processes[look.process.id.pid] = look.process
         if look.known is not None:

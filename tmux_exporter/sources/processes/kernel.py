@@ -1,4 +1,4 @@
-"""What the fast reader asks of the kernel, one small question at a time."""
+"""Kernel interface of the fast reader: listing, boot time, last pid, CPU clocks, one process."""
 
 import os
 import re
@@ -16,32 +16,32 @@ _CPU_CLOCK = 2
 
 
 class Boot(NamedTuple):
-    """When the machine was booted, in seconds since the epoch, and how many forks there were since."""
+    """Boot time in seconds since the epoch, and the number of forks since."""
 
     time: float
     forks: int
 
 
 class Kernel(Protocol):
-    """The kernel of one machine; each answer is true for one instant. All raise OSError or ValueError."""
+    """The kernel of one machine. Each result is a snapshot. All raise OSError or ValueError."""
 
     def opened(self) -> AbstractContextManager[object]:
-        """To be entered before anything else is asked."""
+        """Context within which the other methods may be called."""
 
     def listing(self) -> Collection[int]:
         """All processes, zombies included, threads not."""
 
     def boot(self) -> Boot:
-        """Costs more the more processors and interrupts there are."""
+        """The cost grows with the number of processors and interrupts."""
 
     def cursor(self) -> int:
-        """The pid that was given away last, to a process or to a thread."""
+        """The pid that was assigned last, to a process or a thread."""
 
     def pid_max(self) -> int:
         """All pids are below it."""
 
     def clock_ns(self, pid: int) -> int | None:
-        """What a process and its threads have used of CPU; None where no process bears the pid (yet)."""
+        """CPU time of a process with its threads; None if no process has the pid (yet)."""
 
     def compare(self, clocks: Mapping[int, int]) -> tuple[list[int], list[int]]:
         """Of these pids with their clocks: those whose clock has moved, and those that have none any more."""
@@ -50,7 +50,7 @@ class Kernel(Protocol):
         """A number that changes with the line of stat; None where it cannot be read."""
 
     def read(self, pid: int, known: Known | None, /) -> ProcessRead:
-        """All of one process; `known` is of an earlier look at this pid. Raises nothing."""
+        """Read one process; `known` is from an earlier read of this pid. Raises nothing."""
 
 
 class ProcKernel:
@@ -63,7 +63,7 @@ class ProcKernel:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Holds the root open."""
+        """Hold the root open."""
         self._root = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             yield
@@ -119,5 +119,5 @@ class ProcKernel:
             return None
 
     def read(self, pid: int, known: Known | None, /) -> ProcessRead:
-        """All of one process; `known` is of an earlier look at this pid."""
+        """Read one process; `known` is from an earlier read of this pid."""
         return self._process.read(str(pid), self._root, known)

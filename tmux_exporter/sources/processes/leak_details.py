@@ -1,9 +1,6 @@
-"""What only few processes are asked for.
+"""Read details of few processes: systemd unit, working folder, listening ports, and the shells of schedulers.
 
-Of those that seem to be leaked unit, folder and whether they listen, of schedulers what the words of their
-scripts mean.
-
-They are few, and what they say changes seldom: each is looked at once a minute at most.
+Only processes that may be leaked, and schedulers, are read, each at most once a minute.
 """
 
 import os
@@ -22,13 +19,13 @@ from tmux_exporter.sources.processes.shells import ShellReader
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _UNITS = (".service", ".scope")
-# The user's own manager: what lies in it and in no unit of its own was put there by no unit.
+# The user's own manager: a process directly in it belongs to no unit.
 _MANAGER = re.compile(r"user@\d+\.service")
 _DELETED = b" (deleted)"
 
 
 class LeakDetailReader:
-    """Reads them for a sample at a time. Without a Linux /proc at `proc_root` it knows nothing."""
+    """Reads these details. Without a Linux /proc at `proc_root` everything is unknown."""
 
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
@@ -40,20 +37,20 @@ class LeakDetailReader:
         self._sees_roots = os.path.exists(os.path.join(proc_root, "self", "root"))
 
     def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
-        """What decides which programs these shells run; None where there is no Linux /proc to ask."""
+        """The facts that decide which programs these shells run; None without a Linux /proc."""
         return self._shells.read(questions) if self._sees_roots else None
 
     def read(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, LeakDetails]:
-        """Those of these processes that are there. Raises nothing for what it finds."""
+        """The details of the processes that exist. Raises nothing for what it finds."""
         self._listening = Listening()
         return self._kept.known(processes, self._clock.monotonic())
 
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
-        """The working folders of these processes; those that do not show it are left out."""
+        """The working folders of these processes; unreadable ones are left out."""
         return self._folders.known(processes, self._clock.monotonic())
 
     def ports(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[int]]:
-        """The TCP ports that each of them listens on now; those that cannot be seen are left out."""
+        """The TCP ports on which each process listens now; unreadable processes are left out."""
         listening = Listening()
         found: dict[ProcessId, frozenset[int]] = {}
         for process in processes:
@@ -63,7 +60,7 @@ class LeakDetailReader:
         return found
 
     def reachable(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, bool]:
-        """Whether others can reach each of them by a socket now; those that cannot be seen are left out."""
+        """Whether other processes can reach each one by a socket now; unreadable processes are left out."""
         listening = Listening()
         found: dict[ProcessId, bool] = {}
         for process in processes:
@@ -113,7 +110,7 @@ class LeakDetailReader:
             _close(folder)
 
     def _open(self, process: ProcessId) -> int | None:
-        """The folder of that very process: the number may be another's by now, the open folder is not."""
+        """The folder of exactly this process: its pid may be reused, the open folder cannot be."""
         folder = os.open(os.path.join(self._root, str(process.pid)), _FOLDER)
         try:
             started = parse_stat(read_file("stat", folder)).start_ticks
@@ -136,9 +133,9 @@ def _unit(folder: int) -> str:
 
 
 def parse_unit(raw: bytes) -> str:
-    """Parse /proc/PID/cgroup: the innermost systemd unit, empty where the process is in none.
+    """Parse /proc/PID/cgroup: the innermost systemd unit, empty if the process is in none.
 
-    systemd keeps its units in a hierarchy of their own or, on version 2, in the only one.
+    systemd keeps units in a hierarchy of its own (version 1) or in the only one (version 2).
     """
     own, unified = "", ""
     for line in text(raw).removesuffix("\n").split("\n"):

@@ -1,6 +1,6 @@
-"""Where others reach a process: /proc/PID/fd gives its sockets, /proc/PID/net/tcp and others what they are.
+"""Find the listening sockets of a process, by the inodes in /proc/PID/fd and the tables in /proc/PID/net.
 
-Each process sees the sockets of its own network namespace there; that of many processes is read once.
+These tables show the network namespace of the process; the table of each namespace is read once.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ _SOCKET = "socket:["
 
 
 class Listening:
-    """The listening sockets of one moment: make a new one for the next."""
+    """The listening sockets at one moment; make a new object for the next sample."""
 
     def __init__(self) -> None:
         self._ports: dict[int, dict[str, int]] = {}
         self._reachable: dict[int, frozenset[str]] = {}
 
     def reachable(self, folder: int) -> bool:
-        """Whether others can reach a process: by TCP or Unix sockets that listen, or UDP that is unconnected.
+        """Whether a process can be reached: by a listening TCP or Unix socket, or an unconnected UDP socket.
 
-        As `ports`.
+        Raises as `ports`.
         """
         inodes = _socket_inodes(folder)
         if not inodes:
@@ -46,7 +46,7 @@ class Listening:
     def ports(self, folder: int) -> frozenset[int]:
         """The ports of the process whose folder in /proc is open as `folder`.
 
-        Raises OSError where its files may not be seen, ValueError for a table that is none.
+        Raises OSError if its files cannot be read, ValueError for a malformed table.
         """
         inodes = _socket_inodes(folder)
         if not inodes:
@@ -63,7 +63,7 @@ def _socket_inodes(folder: int) -> set[str]:
     found = set()
     try:
         for name in os.listdir(files):
-            # Closed meanwhile.
+            # It was closed meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 target = os.readlink(name, dir_fd=files)
                 if target.startswith(_SOCKET):
@@ -84,14 +84,14 @@ def _listening(folder: int) -> dict[str, int]:
 
 
 def _all_reachable(folder: int) -> frozenset[str]:
-    """The inodes of all sockets at which somebody else can reach their holder."""
+    """The inodes of all sockets by which another process can reach their owner."""
     found = {
         row[9].decode("ascii")
         for table, state in _REACHABLE.items()
         for row in _rows(table, folder)
         if len(row) > 9 and row[3] == state
     }
-    # A path with a newline in it may add a row, never take one away.
+    # A path that holds a newline can add a row but never remove one.
     unix = (row for row in _rows("net/unix", folder) if len(row) > 6)
     return frozenset(found | {row[6].decode("ascii", "replace") for row in unix if _is_listening(row[3])})
 
@@ -104,7 +104,7 @@ def _is_listening(flags: bytes) -> bool:
 
 
 def _rows(table: str, folder: int) -> Iterator[list[bytes]]:
-    """The rows of a table of sockets; none where the kernel has no such protocol."""
+    """The rows of a socket table; none if the kernel lacks the protocol."""
     try:
         descriptor = os.open(table, os.O_RDONLY, dir_fd=folder)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Which pids the kernel has given away since the last reading.
+"""Find which pids the kernel has assigned since the last reading.
 
-It gives them in turn, to processes and threads, each time the next that is free, and from the start again
-past the largest. Where the turn is now says the last field of /proc/loadavg.
+The kernel assigns pids to processes and threads in ascending order, skips those in use, and wraps around at
+the largest. The last field of /proc/loadavg is the pid that was assigned last.
 """
 
 from collections.abc import Collection
@@ -11,15 +11,15 @@ from itertools import chain
 from tmux_exporter.sources.processes.kernel import Boot, Kernel
 
 FORKS_PER_SECOND = 20_000
-"""More than a machine does: where so many could have used up all pids, its count of forks is asked."""
+"""An upper bound of any machine. If this rate could have used up all pids, the count of forks decides."""
 
 _IN_FLIGHT = 256
-"""More forks than are under way in one moment."""
+"""An upper bound of the forks in progress at one moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewPids:
-    """The pids given away since the last reading, as ranges in the order in which they were given."""
+    """The pids assigned since the last reading, as ranges in the order of assignment."""
 
     ranges: tuple[range, ...]
 
@@ -30,7 +30,7 @@ class NewPids:
         return sum(map(len, self.ranges))
 
     def of(self, pids: Collection[int]) -> list[int]:
-        """Those of `pids`, a set or a mapping, that are among them."""
+        """The members of `pids` (a set or a mapping) that are among them."""
         if len(self) < len(pids):
             return [pid for pid in chain(*self.ranges) if pid in pids]
         return [pid for pid in pids if pid in self]
@@ -41,7 +41,7 @@ NO_PIDS = NewPids(())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LastPid:
-    """Where the turn was at one moment, in monotonic seconds; `boot` is of that reading or an earlier one."""
+    """The last pid at one moment, in monotonic seconds; `boot` is of that reading or an earlier one."""
 
     at: float
     cursor: int
@@ -49,7 +49,7 @@ class _LastPid:
 
 
 class Cursor:
-    """Follows the turn."""
+    """Follows the last pid."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -57,14 +57,14 @@ class Cursor:
         self._last: _LastPid | None = None
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Forget the last reading."""
         self._last = None
 
     def advance(self, now: float, *, refresh: bool) -> tuple[NewPids | None, float]:
-        """What was given away since the last time, None where it cannot be told; and the time of the boot.
+        """The pids assigned since the last time, None if unknown; and the boot time.
 
-        The count of forks is asked where all pids can have been given away meanwhile, and to `refresh` the
-        time of the boot, which moves when the clock is set. Raises OSError and ValueError.
+        Reads the count of forks if all pids may have been assigned meanwhile, and to `refresh` the boot time,
+        which changes when the clock is set. Raises OSError and ValueError.
         """
         last, self._last = self._last, None
         cursor = self._kernel.cursor()
@@ -74,18 +74,18 @@ class Cursor:
         if last is None:
             self._pid_max = self._kernel.pid_max()
             return None, boot.time
-        # A fork that fails uses up a pid and does not count: half of all is near enough to all.
+        # A failed fork uses a pid without being counted, so half of all pids counts as all.
         if crowded and boot.forks - last.boot.forks >= self._pid_max // 2:
             return None, boot.time
         return self._between(last.cursor, cursor), boot.time
 
     def recent(self) -> NewPids:
-        """What was given away before the last `advance`; some may not have been there to be seen."""
+        """The pids assigned just before the last `advance`; their processes may not have been visible yet."""
         last = self._last.cursor if self._last else 0
         return NewPids((range(max(1, last - _IN_FLIGHT), last + 1),))
 
     def since(self) -> NewPids:
-        """What was given away since the last `advance`. Raises OSError and ValueError."""
+        """The pids assigned since the last `advance`. Raises OSError and ValueError."""
         return NO_PIDS if self._last is None else self._between(self._last.cursor, self._kernel.cursor())
 
     def _between(self, last: int, cursor: int) -> NewPids:

@@ -1,4 +1,4 @@
-"""Which reader of processes this machine has."""
+"""Choose the reader of processes for this machine: fast, full or psutil."""
 
 import logging
 import os
@@ -43,12 +43,12 @@ def _open_fast(root: str, *, uid: int, clock: Clock) -> FastReader | None:
 def open_processes(
     root: str, *, uid: int, clock: Clock, fast: bool = True, linux: bool = sys.platform == "linux"
 ) -> "FastReader | ProcReader | PsutilReader":
-    """The reader of `/proc` where there is one at `root`, else psutil's.
+    """The reader of `/proc` if there is one at `root`, else the psutil reader.
 
-    With `fast` the fast one, where it can be relied on: that is tried on a child. On Linux there is nothing
-    but /proc: psutil reads it as well. Raises CannotSeeError where neither can see.
+    With `fast`, the fast reader if a self-test with a child process passes. On Linux psutil reads /proc
+    too, so it is no alternative there. Raises CannotSeeError if neither can read processes.
     """
-    # No other system's /proc has this file.
+    # Only Linux has this file in /proc.
     if os.path.exists(os.path.join(root, "stat")):
         plain = ProcReader(root, uid=uid, clock=clock)
         return (_open_fast(root, uid=uid, clock=clock) if fast else None) or plain

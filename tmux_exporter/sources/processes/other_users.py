@@ -1,4 +1,4 @@
-"""Which processes of other users have nothing to do with ours."""
+"""Find processes of other users that are not related to processes of this user."""
 
 from collections.abc import Mapping, Set
 
@@ -8,10 +8,10 @@ _INIT = 1
 
 
 def find_other_users(processes: Mapping[int, Process], uid: int) -> set[int]:
-    """The pids of all that are neither of `uid` nor above, below or in a kernel session with one that is.
+    """The pids of processes that are not of `uid`, nor ancestor, descendant or session mate of one that is.
 
-    What a pane or a leak holds of other users (sudo, a program with setuid) is no stranger, nor is whoever
-    adopts or waits for ours. Init is everybody's parent: below it, nobody is akin for that.
+    So a process of another user in a pane or a leak (sudo, a setuid program) is not among them, nor is one
+    that adopts or waits for ours. To be a child of init makes no process related.
     """
     own = [each for each in processes.values() if each.uid in (uid, None)]
     sessions = {each.session_id for each in own}
@@ -28,12 +28,12 @@ def find_other_users(processes: Mapping[int, Process], uid: int) -> set[int]:
 
 
 def _classify(pid: int, processes: Mapping[int, Process], sessions: Set[int], akin: dict[int, bool]) -> None:
-    """Add to `akin` what holds for a process and for those above it that are not in there yet."""
+    """Add to `akin` whether a process and those of its ancestors that are not yet in it are related."""
     path: list[int] = []
     verdict = False
     while pid in processes and pid not in akin:
         path.append(pid)
-        # Until the ancestors are known; where numbers were given away twice they may form a circle.
+        # Until the ancestors are known; reused pids can form a circle.
         akin[pid] = False
         if processes[pid].session_id in sessions:
             verdict = True

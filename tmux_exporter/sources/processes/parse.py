@@ -1,6 +1,6 @@
-"""The texts of /proc, parsed: every function here takes bytes and touches nothing.
+"""Parse the files of /proc/PID: pure functions from bytes to values.
 
-Each raises ValueError for a text that is not what the kernel writes, and nothing else.
+Each raises only ValueError, for a text that the kernel would not write.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 ARGV_LIMIT = 4096
-"""Bytes of a command line that are kept; a process may have megabytes of it."""
+"""Bytes of a command line that are kept; it may have megabytes."""
 
 VARIABLE_LIMIT = 4096
 """Bytes of one kept environment variable, its name included."""
@@ -25,8 +25,8 @@ _STORAGE = re.compile(rb"\nread_bytes: (\d+)\nwrite_bytes: (\d+)\n")
 class Stat:
     """One line of /proc/PID/stat. Times are clock ticks, `start_ticks` counts from boot.
 
-    `arg_start` is the address of the arguments: it moves with every exec. It is 0 where the kernel will not
-    tell: without ptrace access, and for whatever has no memory (zombies, kernel threads).
+    `arg_start` is the address of the arguments: it moves with every exec. It is 0 without
+    ptrace access and for processes without memory (zombies, kernel threads).
     """
 
     pid: int
@@ -46,13 +46,13 @@ class Stat:
 
     @property
     def kernel_thread(self) -> bool:
-        """True for a thread of the kernel's own."""
+        """Whether this is a kernel thread."""
         return bool(self.flags & PF_KTHREAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusMemory:
-    """The memory lines of /proc/PID/status in bytes; None where the kernel writes no such line.
+    """The memory lines of /proc/PID/status in bytes; None if the kernel writes no such line.
 
     A process without memory has none of them; kernels before 4.5 have no RssAnon and no RssShmem.
     """
@@ -64,15 +64,15 @@ class StatusMemory:
 
 
 def text(raw: bytes) -> str:
-    """Foreign bytes as text, whatever the locale: nothing is lost, what is no UTF-8 becomes surrogates."""
+    """Decode foreign bytes in any locale without loss: bytes that are not UTF-8 become surrogates."""
     return raw.decode("utf-8", "surrogateescape")
 
 
 def parse_stat(raw: bytes) -> Stat:
     """Parse /proc/PID/stat (proc_pid_stat(5)).
 
-    The name is free text: it may hold blanks, newlines, brackets and bytes that are no UTF-8. Only numbers
-    follow its closing bracket, so that one is the last of the line.
+    The name is free text: blanks, newlines, brackets, any bytes. Only numbers follow its closing bracket, so
+    that bracket is the last one in the line.
     """
     opening, closing = raw.find(b" ("), raw.rfind(b") ")
     if opening < 0 or closing < opening + 2:
@@ -118,9 +118,9 @@ def _kibibytes(raw: bytes, key: bytes) -> int | None:
 
 
 def parse_io(raw: bytes) -> tuple[int, int]:
-    """Parse /proc/PID/io: bytes read from and written to storage, the page cache's hits not among them.
+    """Parse /proc/PID/io: bytes read from and written to storage, without page cache hits.
 
-    The kernel adds the figures of every child that was waited for to its parent's.
+    The kernel adds the figures of each reaped child to its parent.
     """
     found = _STORAGE.search(raw)
     if found is None:
@@ -129,7 +129,7 @@ def parse_io(raw: bytes) -> tuple[int, int]:
 
 
 def parse_limits(raw: bytes) -> int | None:
-    """Parse /proc/PID/limits: the soft limit of open files, None where there is none."""
+    """Parse /proc/PID/limits: the soft limit of open files, None if unlimited."""
     found = _OPEN_FILES.search(raw)
     if found is None:
         raise ValueError("limits: no line for open files")
@@ -137,7 +137,7 @@ def parse_limits(raw: bytes) -> int | None:
 
 
 def parse_argv(raw: bytes) -> tuple[str, ...]:
-    """Parse /proc/PID/cmdline; whatever is past ARGV_LIMIT bytes is left out, even within an argument."""
+    """Parse /proc/PID/cmdline; bytes past ARGV_LIMIT are cut, even within an argument."""
     kept = raw[:ARGV_LIMIT].removesuffix(b"\0")
     return tuple(text(kept).split("\0"))
 
@@ -145,8 +145,8 @@ def parse_argv(raw: bytes) -> tuple[str, ...]:
 def parse_exe(raw: bytes) -> str:
     """Parse where /proc/PID/exe points.
 
-    The kernel adds ` (deleted)` once the file is gone or replaced, as after each update that an agent makes
-    of itself; the program is still the same.
+    The kernel appends ` (deleted)` once the file is removed or replaced, for example when an agent updates
+    itself; the program is still the same.
     """
     return text(raw.removesuffix(b" (deleted)"))
 
@@ -154,8 +154,8 @@ def parse_exe(raw: bytes) -> str:
 def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, str]:
     """Pick the `kept` variables from /proc/PID/environ, read in chunks cut anywhere.
 
-    Of a name that occurs twice the first one counts, as for getenv(3). Holds one chunk and VARIABLE_LIMIT
-    bytes at a time; a value is cut at that limit.
+    If a name occurs twice the first value counts, as for getenv(3). Holds one chunk and VARIABLE_LIMIT
+    bytes at a time; longer values are cut.
     """
     found: dict[str, str] = {}
 
@@ -169,14 +169,14 @@ def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, st
         *entries, last = (rest + chunk).split(b"\0")
         for entry in entries:
             keep(entry)
-        # What a cut takes away lies past VARIABLE_LIMIT, where `keep` would have cut as well.
+        # The cut bytes lie past VARIABLE_LIMIT; `keep` would have cut them too.
         rest = last[:VARIABLE_LIMIT]
     keep(rest)
     return found
 
 
 def parse_boot_time(raw: bytes) -> float:
-    """Parse /proc/stat: when the machine was booted, in seconds since the epoch."""
+    """Parse /proc/stat: the boot time in seconds since the epoch."""
     found = _BOOT_TIME.search(raw)
     if found is None:
         raise ValueError("stat: no btime")

@@ -1,4 +1,4 @@
-"""One process from /proc: everything that `model.Process` holds of it, read in one go.
+"""Read one process from /proc into `facts.process.Process`.
 
 What is read
     of every process    its line of stat, and its uid by the owner of its folder
@@ -7,8 +7,8 @@ What is read
                         `arg_start` or the name changes (every exec moves the arguments), and end with the
                         process; where the kernel hides `arg_start` they are read each time
 
-Nothing more is read of a zombie and of a kernel thread: they have nothing more. A process in state Z that
-has threads lives on without its main thread and is read through a living one.
+Zombies and kernel threads have nothing more to read. A process in state Z that still has threads is alive
+without its main thread; it is read through a living thread.
 """
 
 import os
@@ -38,13 +38,13 @@ KEPT_ENVIRON = frozenset(
         "TMUX_EXPORTER_KEEP",
     }
 )
-"""The only environment variables that are ever kept: they name the tmux pane and the agent, or say "keep"."""
+"""The only environment variables that are kept: they name the tmux pane or the agent, or say "keep"."""
 
 _ATTEMPTS = 3
 
 
 class Program(NamedTuple):
-    """The marks by which an exec shows. `main_left` goes with them: `arg_start` reads 0 from then on."""
+    """Changes with every exec. `main_left`: the main thread has ended; `arg_start` is 0 from then on."""
 
     start_ticks: int
     arg_start: int
@@ -54,7 +54,7 @@ class Program(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The facts of a process as long as it runs one program."""
+    """The facts of a process that stay the same until its next exec."""
 
     program: Program
     facts: Facts
@@ -62,12 +62,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRead:
-    """What one look at one pid found.
+    """The result of reading one pid.
 
-    `process` is None where it is gone, and where its stat cannot be read: then `unread` says why, and
-    `complete` is False unless that was a refusal. `unreadable` are the reasons that count in the table.
-    `known` is what the next look may rely on, `mark` a number that changes with the line of stat. `settled`
-    is False where another look may show more although the process does not run.
+    `process` is None if it has ended or its stat cannot be read; then `unread` says why, and `complete` is
+    False unless permission was denied. `unreadable` are the reasons that the table counts. `known` is what
+    the next read may reuse, `mark` a number that changes with the line of stat. `settled` is False if the
+    process must be read again even if it does not run.
     """
 
     process: Process | None = None
@@ -80,7 +80,7 @@ class ProcessRead:
 
     @property
     def gone(self) -> bool:
-        """Whether nobody bears the pid any more."""
+        """Whether no process has the pid any more."""
         return self.process is None and not self.unread
 
 
@@ -88,14 +88,14 @@ GONE = ProcessRead()
 
 
 class ProcessReader:
-    """Looks at processes, in detail at those whose effective uid is `uid`."""
+    """Reads processes, in detail those whose effective uid is `uid`."""
 
     def __init__(self, *, uid: int, by_size: bool) -> None:
         self._uid = uid
         self._by_size = by_size
 
     def read(self, pid: str, root: int, known: Known | None) -> ProcessRead:
-        """One process below the folder that is open as `root`; `known` is of an earlier look at this pid."""
+        """Read one process below the folder open as `root`; `known` is from an earlier read of this pid."""
         attempts = ReadAttempts()
         folder = attempts.attempt(Folder, pid, root)
         uid, found = None, None
@@ -109,7 +109,7 @@ class ProcessReader:
             return found
         if not attempts.reasons:
             return GONE
-        # Under hidepid=1 strangers are listed and refused for ever: that makes no view partial.
+        # Under hidepid=1 processes of other users are listed but never readable: that makes no view partial.
         refused = attempts.reasons <= {Unreadable.PERMISSION}
         return ProcessRead(
             unread=frozenset(attempts.reasons),
@@ -130,7 +130,7 @@ class ProcessReader:
                 folder, stat, _facts(known, program), by_size=self._by_size, kept=KEPT_ENVIRON
             )
             # Something failed or is new. Did the process end meanwhile (this raises), become a zombie, lose
-            # its main thread or start another program? Then the attempts do not belong together.
+            # its main thread or start another program? Then its parts do not belong together.
             line_again = line if detail.settled else folder.stat_line()
             again = stat if detail.settled else parse_stat(line_again)
             if _program(again) == program:
@@ -145,7 +145,7 @@ class ProcessReader:
 
 
 def size_counts_fds(root: str) -> bool:
-    """Whether the size of a folder `fd` is the number of open files; our own has some, so it must say so."""
+    """Whether the size of a folder `fd` is the number of open files: ours must not be 0."""
     try:
         return os.stat(os.path.join(root, "self", "fd")).st_size > 0
     except OSError:
@@ -153,7 +153,7 @@ def size_counts_fds(root: str) -> bool:
 
 
 def own_namespaces(root: str) -> Namespaces | None:
-    """The namespaces of this process as the /proc at `root` shows them; None where it does not."""
+    """The namespaces of this process as the /proc at `root` shows them; None if it does not."""
     try:
         pid, mount = (os.readlink(os.path.join(root, "self", "ns", kind)) for kind in ("pid", "mnt"))
     except OSError:

@@ -1,15 +1,14 @@
-"""What is known of all processes, and who has to be looked at again.
+"""Cache of all processes, which knows which of them must be read again.
 
-A process that has not run is as it was when it was last looked at, so its CPU clock tells whether that look
-still holds. Some things change without its running, by what others do:
+A process that has not run since its last read is unchanged, so its CPU clock tells whether it must be read
+again. Other processes can change it while it does not run:
 
-- Its parent ends: it gets another one. Who leads its kernel session ends or loses the terminal: it loses it.
-- A job of its terminal comes to the foreground: the terminal names another group.
+- Its parent ends: it is reparented. Its session leader ends or loses the terminal: it loses the terminal too.
+- A job of its terminal comes to the foreground: the terminal has another foreground group.
 
-Strangers, processes of other users that have to do with none of ours, are looked at in turn only.
-
-These others run, so what they did shows in the looks at them: `touched` says whom it concerns. Whatever else
-changes meanwhile (limits set from outside, memory taken back by the kernel) shows when its turn has come.
+Those processes run, so reading them shows it: `affected` returns the pids that they have changed. Any other
+change (limits set by another process, memory reclaimed by the kernel) shows when the process is read in turn.
+Clocks of unrelated processes of other users are not read.
 """
 
 from collections.abc import Collection, Container, Set
@@ -21,10 +20,10 @@ from tmux_exporter.sources.processes.process import GONE, ProcessRead
 
 
 class ProcessCache:
-    """All processes by pid, each as its last look showed it.
+    """All processes by pid, as of their last read.
 
-    `contradictions` counts the looks at which a process had other figures under an unchanged clock. `changed`
-    gathers whose entries in `processes` came, went or became others. `uid` is ours.
+    `contradictions` counts reads that showed other figures under an unchanged clock. `changed` collects the
+    pids whose entries in `processes` were added, removed or replaced. `uid` is ours.
     """
 
     def __init__(self, kernel: Kernel, uid: int) -> None:
@@ -51,16 +50,16 @@ class ProcessCache:
 
     @property
     def pids(self) -> Collection[int]:
-        """All that are known, those that could not be read included."""
+        """All known pids, unreadable ones included."""
         return self._reads.keys()
 
     @property
     def complete(self) -> bool:
-        """Whether all that are there could be read, or were refused."""
+        """Whether every process was read or denied by permission."""
         return all(look.complete for look in self._flawed.values())
 
     def unreadable(self) -> dict[Unreadable, int]:
-        """Processes of our uid by the reason for which a part of them could not be read."""
+        """How many processes of our uid could not be read in part, by reason."""
         counts = dict.fromkeys(Unreadable, 0)
         for look in self._flawed.values():
             for reason in look.unreadable:
@@ -69,20 +68,20 @@ class ProcessCache:
 
     @property
     def other_users(self) -> Set[int]:
-        """Those whose clocks are not asked."""
+        """The pids whose clocks are not read."""
         return self._other_users.keys()
 
     def mark_other_users(self, candidates: Container[int]) -> None:
-        """From now on ask the clocks of all but the strangers among the `candidates`."""
+        """Stop reading the clocks of unrelated processes of other users among the `candidates`."""
         clocks = {**self._clocks, **self._other_users}
         apart = {pid for pid in find_other_users(self.processes, self._uid) if pid in candidates}
         self._other_users = {pid: clock for pid, clock in clocks.items() if pid in apart}
         self._clocks = {pid: clock for pid, clock in clocks.items() if pid not in apart}
 
     def outdated(self) -> set[int]:
-        """Those that have run since they were looked at, or of which a look failed. Drops who has ended.
+        """The pids that have run since their last read, or whose read failed. Drops ended processes.
 
-        Of strangers it tells nothing.
+        Does not cover `other_users`.
         """
         moved, ended = self._kernel.compare(self._clocks)
         for pid in ended:
@@ -90,13 +89,13 @@ class ProcessCache:
         return self._unsettled.union(moved)
 
     def changed_meanwhile(self, pid: int) -> bool:
-        """Whether its line of stat is another one than when it was last looked at."""
+        """Whether its line of stat differs from the last read."""
         return self._kernel.mark(pid) != self._reads[pid].mark
 
     def read(self, pid: int) -> bool:
-        """Look at whoever bears the pid; False where nobody does."""
-        # The clock first: who runs between the two is looked at again. A thread has a folder too, and it
-        # shows its process; but it has no clock.
+        """Read the process with this pid; False if there is none."""
+        # The clock first: a process that runs in between is read again. A thread has a folder too, which
+        # shows its process, but no clock.
         clock = self._kernel.clock_ns(pid)
         before = self._reads.get(pid)
         look = GONE if clock is None else self._kernel.read(pid, before.known if before else None)
@@ -124,7 +123,7 @@ class ProcessCache:
         return True
 
     def affected(self) -> set[int]:
-        """Those whose parent, session or terminal has changed since this was asked last."""
+        """The pids whose parent, session or terminal may have changed since the last call."""
         left, hung_up, switched = self._left, self._hung_up, self._switched
         if not (left or hung_up or switched):
             return set()
@@ -136,7 +135,7 @@ class ProcessCache:
         }
 
     def _note(self, before: ProcessRead | None, look: ProcessRead) -> None:
-        """Note what the look tells of others."""
+        """Note what this read means for other processes."""
         old, new = before.process if before else None, look.process
         if old is not None and (new is None or new.id != old.id or (old.alive and not new.alive)):
             self._note_end(old)
@@ -150,11 +149,11 @@ class ProcessCache:
             self._switched.add(new.tty)
 
     def _compare(self, before: ProcessRead, look: ProcessRead, clock: int) -> None:
-        """Count where figures have changed that the clock speaks for."""
+        """Count a contradiction if figures changed that the clock covers."""
         old, new = before.process, look.process
         if old is None or new is None or old.id != new.id or not before.settled:
             return
-        # The clock of who runs just now may be behind.
+        # The clock of a running process may lag.
         if (
             new.state != "R"
             and (old.cpu_ticks, old.children_cpu_ticks, old.threads, old.comm)
@@ -164,7 +163,7 @@ class ProcessCache:
             self.contradictions += 1
 
     def _clear_other_user(self, process: Process) -> None:
-        """Whoever has become ours, or the parent of one that is asked, is no stranger any more."""
+        """Read the clock of a process again once it is ours, or the parent of one whose clock is read."""
         pid = process.id.pid
         if pid not in self._other_users:
             pid = process.ppid

@@ -1,4 +1,4 @@
-"""What only a process of our own uid shows: its memory, files, I/O, and the program it runs."""
+"""Read what only processes of our own uid show: memory, open files, I/O, arguments, program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class ReadAttempts:
-    """Several attempts at one process, and what of them failed.
+    """Several reads of one process, and which of them failed.
 
-    `missing` is set where something was not there: the process ends, or this kernel has no such file.
-    `reasons` says why something that is there could not be read.
+    `missing` is set if a file was not found: the process ends, or this kernel lacks it. `reasons` says why an
+    existing file could not be read.
     """
 
     __slots__ = ("missing", "reasons")
@@ -26,7 +26,7 @@ class ReadAttempts:
         self.reasons: set[Unreadable] = set()
 
     def attempt(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """The look's result, None where it failed."""
+        """The result of the read, None if it failed."""
         try:
             return look(*args, **kwargs)
         except (FileNotFoundError, ProcessLookupError):
@@ -42,9 +42,9 @@ class ReadAttempts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is fixed at exec. `certain` is False where another attempt may show more.
+    """Facts fixed at exec. `certain` is False if another attempt may show more.
 
-    `pid_namespace` is fixed for life: who unshares that one puts its children into it.
+    `pid_namespace` never changes: unshare(2) of it affects only the children.
     """
 
     argv: tuple[str, ...] | None = None
@@ -62,9 +62,9 @@ _NO_MEMORY = StatusMemory()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """Everything of one process but its stat, as `model.Process` wants it.
+    """Everything in `Process` that does not come from stat.
 
-    `settled` is False where something failed or is new, so that the process may have changed between reads.
+    `settled` is False if something failed or is new, so that the process may have changed between reads.
     """
 
     facts: Facts = _NO_FACTS
@@ -81,11 +81,11 @@ class Detail:
 def read_detail(
     folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, kept: frozenset[str]
 ) -> Detail:
-    """Read one process of our own; its facts only where they are not `known`."""
+    """Read one process of our own; its facts only if they are not `known`."""
     attempts = ReadAttempts()
-    # A main thread that left has no memory, files or program to show any more; the other threads still have.
-    # io and limits of all threads stay where they were; io is then refused to all but root, and no sum over
-    # the threads can stand for it: it would miss those that ended.
+    # An ended main thread no longer shows memory, files or program; the other threads do. io and limits
+    # stay in the folder of the process; io is then readable by root only, and a sum over threads would miss
+    # those that ended.
     at = attempts.attempt(folder.living_thread) if stat.state in DEAD_STATES else ""
     if at is None:
         return Detail(reasons=frozenset(attempts.reasons))
@@ -101,7 +101,7 @@ def read_detail(
         read_bytes=read_bytes,
         written_bytes=written_bytes,
         reasons=facts.reasons.union(attempts.reasons),
-        # Without memory it is about to become a zombie, or its main thread is leaving.
+        # Without memory it is about to become a zombie, or its main thread is ending.
         settled=not attempts.missing
         and not attempts.reasons
         and facts is known
@@ -110,7 +110,7 @@ def read_detail(
 
 
 def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
-    """Read what is fixed at exec."""
+    """Read the facts that are fixed at exec."""
     attempts = ReadAttempts()
     argv, argv_complete = attempts.attempt(folder.argv, at) or (None, True)
     environ = attempts.attempt(folder.environ, at, kept)
@@ -118,12 +118,12 @@ def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
         argv=argv,
         argv_complete=argv_complete,
         exe=attempts.attempt(folder.exe, at),
-        # The environment of a process without memory reads as empty too; its arguments tell which it is.
+        # A process without memory has an empty environment too; the arguments tell the two cases apart.
         environ=None if argv is None else environ,
-        # A kernel without them lacks nothing; where they are refused, the environment is too and says so.
+        # Not an error without namespaces; where permission is denied, the environment reports it.
         pid_namespace=ReadAttempts().attempt(folder.pid_namespace, at),
         reasons=frozenset(attempts.reasons),
-        # A refusal stays until the next exec, for it comes with an `arg_start` that is hidden or moves.
+        # A denial lasts until the next exec: `arg_start` is then hidden or changes.
         certain=not attempts.missing and attempts.reasons <= {Unreadable.PERMISSION},
     )
 

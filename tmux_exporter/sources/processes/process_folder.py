@@ -1,4 +1,4 @@
-"""One process's folder under /proc, read file by file."""
+"""Read the files of one /proc/PID through an open folder, safe against pid reuse."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from tmux_exporter.sources.processes.parse import (
 )
 
 DEAD_STATES = ("Z", "X")
-"""States of a main thread that has left: of the whole process too, unless it has other threads."""
+"""States of an ended main thread; the process has ended too unless it has other threads."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _BLOCK = 8192
@@ -30,7 +30,7 @@ _LARGEST_ENVIRON = 8 << 20
 def read_file(name: str, folder: int) -> bytes:
     """The content of a file of /proc, at most about 1 MiB: the groups alone can make 700 KB of a status.
 
-    Raises OSError, ProcessLookupError where it is empty: then its process is on its way out.
+    Raises OSError; ProcessLookupError if it is empty: the process is ending.
     """
     descriptor = os.open(name, os.O_RDONLY, dir_fd=folder)
     try:
@@ -55,14 +55,14 @@ def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
 
 
 class Folder:
-    """The folder of one process, held open, so that it means that process and no other.
+    """The folder of one process, held open.
 
-    A descriptor of /proc/PID belongs to the process and not to its number: once the process is reaped every
-    look through it fails with ENOENT or ESRCH, even where a new process has the pid by then. So two looks
-    never show two processes.
+    A descriptor of /proc/PID belongs to the process, not to the pid: once the process is reaped, every read
+    through it fails with ENOENT or ESRCH, even if a new process has the pid. So two reads never show two
+    processes.
 
-    Every look raises OSError where it fails and ValueError where the text is malformed. `at` is the empty
-    string, or what `living_thread` gave.
+    Every method raises OSError if the read fails and ValueError if the text is malformed. `at` is the empty
+    string or a result of `living_thread`.
     """
 
     __slots__ = ("_descriptor",)
@@ -71,11 +71,11 @@ class Folder:
         self._descriptor = os.open(pid, os.O_PATH | os.O_DIRECTORY, dir_fd=root)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self._descriptor)
 
     def uid(self) -> int:
-        """The effective uid. Ask before `stat`: of a process that was just reaped the kernel says 0."""
+        """The effective uid. Read it before `stat`: the kernel reports 0 for a reaped process."""
         return os.fstat(self._descriptor).st_uid
 
     def stat_line(self) -> bytes:
@@ -87,20 +87,20 @@ class Folder:
         return parse_status(read_file(at + "status", self._descriptor))
 
     def io(self) -> tuple[int, int]:
-        """Bytes read from and written to storage, by all its threads and all children it waited for."""
+        """Bytes read from and written to storage, by all its threads and reaped children."""
         return parse_io(read_file("io", self._descriptor))
 
     def max_fds(self) -> int | None:
-        """How many files it may have open; None where there is no limit."""
+        """The soft limit of open files; None if unlimited."""
         return parse_limits(read_file("limits", self._descriptor))
 
     def fds(self, at: str, *, by_size: bool) -> int:
         """How many files it has open.
 
-        Since Linux 6.2 the size of the folder `fd` is their number, and needs no permission (`by_size`).
-        Before that, and in a folder that is no /proc, it is not: there the entries are counted, one by one
-        because a process may have a million. The size is larger by one for each thread that waits in
-        accept(2), or in open(2) of a pipe: the descriptor it will get is taken already, from the limit too.
+        Since Linux 6.2 the size of the folder `fd` is their number and needs no permission (`by_size`).
+        Otherwise the entries are counted one by one: a process may have a million. The size counts one more
+        for each thread that waits in accept(2), or in open(2) of a pipe: its descriptor is already reserved,
+        and counts against the limit too.
         """
         size = os.stat(at + "fd", dir_fd=self._descriptor).st_size if by_size else 0
         if size:
@@ -109,7 +109,7 @@ class Folder:
             return sum(1 for _ in entries)
 
     def argv(self, at: str) -> tuple[tuple[str, ...], bool]:
-        """Its arguments up to ARGV_LIMIT bytes, and whether these are all of them."""
+        """Its arguments up to ARGV_LIMIT bytes, and whether that is all."""
         with _opened(at + "cmdline", os.O_RDONLY, self._descriptor) as descriptor:
             start = os.read(descriptor, ARGV_LIMIT + 1)
         if not start:
@@ -117,25 +117,25 @@ class Folder:
         return parse_argv(start), len(start) <= ARGV_LIMIT
 
     def exe(self, at: str) -> str:
-        """The path of its program, as it was when it was started."""
+        """The path of its program at exec."""
         return sys.intern(parse_exe(os.readlink(os.fsencode(at + "exe"), dir_fd=self._descriptor)))
 
     def environ(self, at: str, kept: frozenset[str]) -> dict[str, str]:
-        """The `kept` variables it was started with. 8 MiB are looked at, more than execve(2) lets through."""
+        """The `kept` variables of its environment at exec. Reads up to 8 MiB, more than execve(2) allows."""
         with _opened(at + "environ", os.O_RDONLY, self._descriptor) as descriptor:
             return parse_environ(_blocks(descriptor), kept)
 
     def pid_namespace(self, at: str) -> str:
-        """The pid namespace that it lives in."""
-        # Nearly all have the same.
+        """Its pid namespace."""
+        # Nearly all processes have the same one.
         return sys.intern(os.readlink(at + "ns/pid", dir_fd=self._descriptor))
 
     def mount_namespace(self, at: str) -> str:
-        """The mount namespace that it is in now; unshare(2) and setns(2) give it another one without exec."""
+        """Its mount namespace now; unshare(2) and setns(2) change it without exec."""
         return sys.intern(os.readlink(at + "ns/mnt", dir_fd=self._descriptor))
 
     def living_thread(self) -> str:
-        """The place of a thread that has not left, such as `task/123/`."""
+        """The path of a living thread, such as `task/123/`."""
         with _opened("task", _FOLDER, self._descriptor) as descriptor:
             threads = os.listdir(descriptor)
         for thread in threads:

@@ -1,7 +1,7 @@
-"""All processes by psutil, where there is no Linux /proc; the only file that imports it.
+"""Read all processes with psutil, on systems without a Linux /proc; only this file imports psutil.
 
-It says what `sources.procfs` says, as far as psutil and the system tell; where they do not, a figure is None
-and a process that cannot be placed is left out. docs/portability.md has what each system lacks. These are the
+The result is that of `full_reader`, as far as psutil and the system provide it; a missing figure is None, and
+a process without parent or start time is left out. docs/portability.md lists what each system lacks. The
 differences on Linux:
 
     tty, foreground_pgid       not told: psutil knows only the terminals that there were when it first looked
@@ -10,13 +10,13 @@ differences on Linux:
     argv, environ              a carriage return has become a newline
     environ                    of a name that occurs twice the last one counts
     a main thread that left    figures of the whole process only: psutil asks no other thread
-    exec between two attempts     may mix two programs for one reading
+    exec between two reads     may mix two programs for one reading
     who lets nobody look in    (as ssh-agent) files and their limit are refused as well
 
 `start_ticks` is psutil's creation time less the boot time that psutil added to it, in clock ticks. On Linux
-that is field 22 of /proc/PID/stat to the tick: a float that holds today's seconds is exact to a quarter of a
-microsecond. It is computed once for a process, and kept for as long as psutil knows it again: where the
-system tells a wall time, setting the clock would otherwise make it another process.
+that is field 22 of /proc/PID/stat to the tick: a float of today's seconds is exact to a quarter of a
+microsecond. It is computed once for each process: on systems that report a wall time, setting the clock would
+otherwise make it another process.
 """
 
 import math
@@ -51,11 +51,11 @@ _STATES = {
     "waiting": "S",
     "suspended": "T",
 }
-"""psutil's words for a state, and the kernel's letter for each."""
+"""psutil's names of states, with the kernel's letter for each."""
 
 _COMM_BYTES = 15
 _ATTEMPTS = 3
-# psutil lets errors of the system through as they are, and raises RuntimeError for texts that it cannot read.
+# psutil passes errors of the system on, and raises RuntimeError for texts that it cannot parse.
 _FAILURES = (psutil.Error, OSError, ValueError, RuntimeError)
 
 
@@ -71,8 +71,8 @@ class PsutilReader:
     def read(self) -> ProcessTable:
         """Take one reading, as `ProcReader.read` does. Raises nothing for what it finds.
 
-        A process of another user whose CPU time the system refuses is left out and is no fault: its parts
-        are unknown for good, and 0 would be a lie.
+        A process of another user whose CPU time is denied is left out and makes no view partial: 0 would be
+        false.
         """
         taken_at = self._clock.monotonic()
         boot_time = math.nan
@@ -83,7 +83,7 @@ class PsutilReader:
                 reading = _Reading(self._uid, self._known, boot_time, self._ticks_per_second)
                 for pid in psutil.pids():
                     reading.take(pid)
-                # psutil adds the boot time itself, each time anew; it moves when the clock is set.
+                # psutil adds the boot time, which changes when the clock is set.
                 if psutil.boot_time() == boot_time:
                     break
             self._known = reading.known
@@ -102,14 +102,14 @@ class PsutilReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A process as it was last seen, and psutil's handle, by which it is known again."""
+    """A process as of its last read, and psutil's handle, which identifies it."""
 
     handle: psutil.Process
     process: Process
 
 
 class _Reading:
-    """One reading as it grows."""
+    """The table under construction."""
 
     def __init__(
         self, uid: int, known_before: dict[int, _Known], boot_time: float, ticks_per_second: int
@@ -124,13 +124,13 @@ class _Reading:
         self.complete = True
 
     def take(self, pid: int) -> None:
-        """Add one process, unless it is gone or cannot be placed."""
+        """Add a process, unless it has ended or has no parent or start time."""
         uid = None
         try:
             handle = psutil.Process(pid)
             uid = handle.uids().effective
             process = self._process(handle, uid)
-            # What was asked by pid alone may have been another process by then.
+            # A read by pid alone may have met another process.
             if not handle.is_running():
                 return
         except (psutil.NoSuchProcess, ProcessLookupError):
@@ -157,7 +157,7 @@ class _Reading:
             try:
                 process = _detailed(process, handle)
             except psutil.ZombieProcess:
-                # It ended while it was looked at, or only its main thread did.
+                # It ended during the read, or only its main thread did.
                 process = self._basics(handle, uid, known)
                 process = replace(process, unreadable=(Unreadable.OTHER,) if process.alive else ())
         self.known[handle.pid] = _Known(handle=handle, process=process)
@@ -171,7 +171,7 @@ class _Reading:
                 cpu_ticks = self._ticks(times.user) + self._ticks(times.system)
                 children_cpu_ticks = self._ticks(times.children_user) + self._ticks(times.children_system)
             except psutil.ZombieProcess:
-                # macOS tells no figures of a zombie: what was last seen of it stays.
+                # macOS has no figures of a zombie: keep the last ones.
                 state, threads = "Z", 1
                 cpu_ticks = known.process.cpu_ticks if known else 0
                 children_cpu_ticks = known.process.children_cpu_ticks if known else 0
@@ -198,23 +198,23 @@ class _Reading:
 
 
 def _comm(handle: psutil.Process) -> str:
-    """The name as the kernel has it.
+    """The name as the kernel stores it.
 
-    psutil replaces a name of 15 bytes, the most that a program's can have, by the longer one that it finds in
-    the arguments. The kernel's own threads have no arguments, and longer names.
+    psutil replaces a name of 15 bytes, the maximum of a program, by a longer one from the arguments. Kernel
+    threads have no arguments, and longer names.
     """
     name = os.fsencode(handle.name())
     return text(name[:_COMM_BYTES] if len(name) > _COMM_BYTES and handle.cmdline() else name)
 
 
 class _ReadAttempts:
-    """Several attempts at one process, and why some of them failed."""
+    """Several reads of one process, and why some of them failed."""
 
     def __init__(self) -> None:
         self.reasons: set[Unreadable] = set()
 
     def attempt(self, look: Callable[[], T]) -> T | None:
-        """The look's result, None where it failed; a process that is gone or dead is for the caller."""
+        """The result of the read, None if it failed; raises for a process that has ended."""
         try:
             return look()
         except psutil.NoSuchProcess:
@@ -231,17 +231,17 @@ def _reason(error: Exception) -> Unreadable:
 
 
 def _detailed(process: Process, handle: psutil.Process) -> Process:
-    """Add what only a process of our own shows. Raises psutil.NoSuchProcess once it is gone or a zombie."""
+    """Add what only processes of our uid show. Raises psutil.NoSuchProcess for an ended process or zombie."""
     attempts = _ReadAttempts()
     words = attempts.attempt(handle.cmdline)
     memory = attempts.attempt(handle.memory_info)
     if not words and memory is not None and not memory.rss:
-        # The kernel's own threads have nothing more; psutil would say 0 of everything.
+        # Kernel threads have nothing more; psutil would report 0 for everything.
         return process
     raw = os.fsencode("\0".join(words)) + b"\0" if words else b""
     io_counters = attempts.attempt(handle.io_counters) if hasattr(handle, "io_counters") else None
     environ = attempts.attempt(handle.environ)
-    # Where the program is refused psutil guesses it. Linux refuses it together with the environment.
+    # psutil guesses the program if it is denied. Linux denies it together with the environment.
     exe = None if psutil.LINUX and environ is None else attempts.attempt(handle.exe)
     return replace(
         process,
@@ -252,7 +252,7 @@ def _detailed(process: Process, handle: psutil.Process) -> Process:
         resident_bytes=memory.rss if memory is not None else None,
         open_fds=attempts.attempt(handle.num_fds),
         max_fds=attempts.attempt(lambda: _max_fds(handle)),
-        # BSD says -1: it counts operations only.
+        # BSD reports -1: it counts operations only.
         read_bytes=io_counters.read_bytes if io_counters and io_counters.read_bytes >= 0 else None,
         written_bytes=io_counters.write_bytes if io_counters and io_counters.write_bytes >= 0 else None,
         unreadable=tuple(sorted(attempts.reasons)),
@@ -265,7 +265,7 @@ def _kept(environ: dict[str, str]) -> dict[str, str]:
 
 
 def _max_fds(handle: psutil.Process) -> int | None:
-    # Only Linux and FreeBSD tell it of another process.
+    # Only Linux and FreeBSD report it for another process.
     if not hasattr(handle, "rlimit"):
         return None
     soft, _ = handle.rlimit(psutil.RLIMIT_NOFILE)

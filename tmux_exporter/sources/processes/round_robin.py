@@ -1,4 +1,4 @@
-"""Everybody's turn within a given time, a few at a time."""
+"""Round robin: give each member a turn within a given time, a few at a time."""
 
 import math
 from collections import OrderedDict
@@ -9,17 +9,17 @@ _SPARE = 100
 
 
 class Members(Protocol):
-    """Who is there."""
+    """The living members."""
 
     def __len__(self) -> int:
-        """How many they are."""
+        """How many there are."""
 
     def __contains__(self, member: object, /) -> bool:
-        """Whether this one is."""
+        """Whether this one is among them."""
 
 
 class RoundRobin:
-    """Gives each of its members once within `seconds`, as evenly as it is asked."""
+    """Returns each member once within `seconds`, spread evenly over the calls."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -28,19 +28,19 @@ class RoundRobin:
         self._credit = 0.0
 
     def add(self, members: Iterable[int]) -> None:
-        """Put these at the end; who waits already keeps its place."""
+        """Append these; a member that already waits keeps its place."""
         for member in members:
             self._waiting.setdefault(member, None)
 
     def due(self, now: float, present: Members) -> list[int]:
-        """Whose turn it is at the monotonic time `now`; who is no longer `present` is forgotten."""
-        # Most who come and go do so long before it is their turn.
+        """The members due at the monotonic time `now`. Drops those that are not `present`."""
+        # Most short-lived members end long before their turn.
         if len(self._waiting) > 2 * len(present) + _SPARE:
             self._waiting = OrderedDict.fromkeys(each for each in self._waiting if each in present)
         passed = min(1.0, (now - self._asked_at) / self._seconds)
         self._asked_at = now
         self._credit += len(self._waiting) * passed
-        # What a sum of fractions lacks of a whole is no reason to wait for another round.
+        # Tolerate the rounding error of a sum of fractions.
         number = min(int(self._credit + 1e-6), len(self._waiting))
         self._credit -= number
         due = []

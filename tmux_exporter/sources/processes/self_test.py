@@ -1,7 +1,7 @@
-"""Whether the fast reader can rely on this kernel and this mount: it is tried on a child of ours.
+"""Self-test of the fast reader: try it on a child process, on this kernel and this mount of /proc.
 
-Under another namespace's mount, in some sandboxes and with some security modules, the pids that the kernel
-gives away, the CPU clocks or the folders of /proc are others than the fast reader takes them for.
+With a /proc of another pid namespace, in some sandboxes and with some security modules, pids, CPU clocks or
+the folders of /proc do not behave as the fast reader assumes.
 """
 
 import os
@@ -17,7 +17,7 @@ _SPELLING = re.compile(rb"\nNSpid:\t([0-9\t]+)\n")
 
 
 def is_own_mount(status: bytes) -> bool:
-    """Whether the /proc that shows our own process with this `status` is of our pid namespace.
+    """Whether the /proc in which our own process has this `status` is of our pid namespace.
 
     The line lists our pid in the namespace of the mount and in each below it, down to our own.
     """
@@ -26,7 +26,7 @@ def is_own_mount(status: bytes) -> bool:
 
 
 def finds_a_child(kernel: Kernel) -> bool:
-    """Whether a child that we start shows as it must; it waits on a pipe until we have seen it."""
+    """Whether a child of ours is found with its pid and clock; it waits on a pipe meanwhile."""
     try:
         with kernel.opened(), _waiting_child(cursor := Cursor(kernel)) as child:
             return _shows(kernel, cursor, child)
@@ -36,11 +36,11 @@ def finds_a_child(kernel: Kernel) -> bool:
 
 @contextmanager
 def _waiting_child(cursor: Cursor) -> Iterator[int]:
-    """A child that is started after `cursor` was asked and ends with the block."""
+    """A child that starts after `cursor` was read and ends with the block."""
     reading, writing = os.pipe()
     try:
         cursor.advance(0.0, refresh=False)
-        # Pipes are not inherited; the one that is its input is.
+        # The child inherits only the pipe that is its input.
         child = os.posix_spawn(
             _SHELL, [_SHELL, "-c", "read -r line"], {}, file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)]
         )
@@ -53,7 +53,7 @@ def _waiting_child(cursor: Cursor) -> Iterator[int]:
         yield child
     finally:
         os.close(writing)
-        # Whoever ignores SIGCHLD has no child to wait for.
+        # A process that ignores SIGCHLD has no child to wait for.
         with suppress(ChildProcessError):
             os.waitpid(child, 0)
 

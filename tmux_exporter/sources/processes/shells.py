@@ -1,6 +1,6 @@
-"""What the words of a script mean to the shell that runs it: which files, and what may stand in their place.
+"""Resolve the commands of a script as its shell would: program files, functions and startup files.
 
-The files are looked at as the process sees them, through its own root: the remediator may have other mounts.
+Files are read through the root of that process: the remediator may have other mounts.
 """
 
 import os
@@ -20,7 +20,7 @@ _FUNCTION = b"BASH_FUNC_"
 _LINKS = 40
 
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where shells look that were given no PATH, in an order of their own."""
+"""Where shells search without PATH, in an order that differs by shell."""
 
 _ELF = b"\x7fELF"
 _NAMES = (b"capture-pane", b"attach-session", b"send-keys")
@@ -44,9 +44,9 @@ _BY_LOGINS = (
 
 
 class _FileView(NamedTuple):
-    """A shell as one whose files are looked at: its folder of /proc and its mounts.
+    """How a shell sees files: its folder of /proc and its mounts.
 
-    `equal` says that what is refused to us is refused to it, too.
+    `equal`: a file that we may not read is not readable for the shell either.
     """
 
     folder: int
@@ -55,7 +55,7 @@ class _FileView(NamedTuple):
 
 
 class ShellReader:
-    """Answers questions about shells, each once a minute at most; every file of a program is read once."""
+    """Reads facts about shells, each at most once a minute; reads each program file once."""
 
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
@@ -65,8 +65,8 @@ class ShellReader:
         self._found: dict[tuple[str, ...], tuple[ProgramFile | None, ...]] = {}
 
     def read(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts]:
-        """What could be read, by shell. Raises nothing for what it finds."""
-        # Most shells have one and the same PATH.
+        """The facts that could be read, by shell. Raises nothing for what it finds."""
+        # Most shells have the same PATH.
         self._found = {}
         found = self._kept.known(questions, self._clock.monotonic())
         return {question.shell: facts for question, facts in found.items()}
@@ -95,7 +95,7 @@ class ShellReader:
             os.close(folder)
 
     def _open(self, process: ProcessId) -> int:
-        """The folder of that very process. Raises OSError where it is gone."""
+        """The open folder of exactly this process. Raises OSError if it has ended."""
         folder = os.open(os.path.join(self._root, str(process.pid)), _FOLDER)
         try:
             if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
@@ -115,7 +115,7 @@ class ShellReader:
     def _programs_of(
         self, word: str, environment: Mapping[bytes, bytes], view: _FileView
     ) -> tuple[ProgramFile | None, ...]:
-        """The files any of which a word may mean; None for one that cannot be told."""
+        """The program files that a word may mean; None in place of an unknown one."""
         path = environment.get(b"PATH")
         places = text(path) if path else _USUAL_PATH
         base = "" if all(map(os.path.isabs, (places.split(":")))) else os.readlink("cwd", dir_fd=view.folder)
@@ -126,7 +126,7 @@ class ShellReader:
         return self._found[key]
 
     def _files(self, word: str, places: Iterable[str], view: _FileView) -> Iterator[ProgramFile | None]:
-        """The files of that name in these places, in their order."""
+        """The files of that name in these folders, in their order."""
         folder = view.folder
         for path in (word,) if "/" in word else (f"{place}/{word}" for place in places):
             try:
@@ -138,7 +138,8 @@ class ShellReader:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except (OSError, ValueError) as error:
-                # What cannot be looked at may be what is meant, unless the shell may not look there either.
+                # An unreadable file may be the one that the shell runs, unless the shell cannot read it
+                # either.
                 if not (view.equal and isinstance(error, PermissionError)):
                     yield None
 
@@ -151,7 +152,7 @@ class ShellReader:
 
 
 def _contents(path: str, folder: int) -> tuple[bool, bool]:
-    """Whether a file is a program of the machine, and whether the names of tmux's commands are in it."""
+    """Whether a file is an ELF program, and whether it holds the names of tmux commands."""
     with open(os.open("root" + path, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder), "rb") as stream:
         if stream.read(len(_ELF)) != _ELF:
             return False, False
@@ -160,7 +161,7 @@ def _contents(path: str, folder: int) -> tuple[bool, bool]:
 
 
 def real_path(path: str, folder: int) -> str:
-    """A path without links, as the process of a folder of /proc sees it. Raises OSError."""
+    """A path without symbolic links, as the process of this /proc folder sees it. Raises OSError."""
     waiting = list(reversed(path.split("/")))
     real: list[str] = []
     links = 0
@@ -189,7 +190,7 @@ def _environment(folder: int) -> dict[bytes, bytes]:
 
 
 def _may_no_more_than_we(folder: int) -> bool:
-    """Whether a process has no user, group or capability that we have not."""
+    """Whether a process has no user, group or capability beyond ours."""
     theirs = _powers(read_file("status", folder))
     own = os.open("/proc/self", _FOLDER)
     try:
@@ -206,7 +207,7 @@ class _Powers(NamedTuple):
 
 
 def _powers(status: bytes) -> _Powers:
-    """Who a process is to the kernel. Raises ValueError where that is not all there."""
+    """The credentials of a process. Raises ValueError if some are missing."""
     lines = (line.partition(b":") for line in status.splitlines())
     found = {
         name: value.split() for name, _, value in lines if name in (b"Uid", b"Gid", b"Groups", b"CapEff")
@@ -221,7 +222,7 @@ def _powers(status: bytes) -> _Powers:
 
 
 def _functions(variables: Iterable[bytes]) -> Iterator[str]:
-    """The functions that bash was handed: `BASH_FUNC_name%%`, in earlier versions `BASH_FUNC_name()`."""
+    """Functions that bash imports: `BASH_FUNC_name%%`, or `BASH_FUNC_name()` in old versions."""
     for name in variables:
         if name.startswith(_FUNCTION):
             yield text(name.removeprefix(_FUNCTION).removesuffix(b"%%").removesuffix(b"()"))
@@ -230,7 +231,7 @@ def _functions(variables: Iterable[bytes]) -> Iterator[str]:
 def _startup_names_tmux(
     question: ShellQuestion, environment: Mapping[bytes, bytes], folder: int
 ) -> bool | None:
-    """Whether a file that such a shell reads at its start has the word tmux in it; None if not to be told."""
+    """Whether a startup file of such a shell mentions tmux; None if unknown."""
     files = (_BY_EVERY_ZSH if question.zsh else ()) + (_BY_LOGINS if question.login else ())
     if not files:
         return False
@@ -244,7 +245,7 @@ def _startup_names_tmux(
 
 
 def _names_tmux(path: str, folder: int) -> bool:
-    """Whether a file, or one in a folder, has the word in it. Raises OSError where that cannot be told."""
+    """Whether a file, or a file in a folder, mentions tmux. Raises OSError if it cannot be read."""
     try:
         place = "root" + real_path(path, folder)
         if stat.S_ISDIR(os.lstat(place, dir_fd=folder).st_mode):

@@ -1,7 +1,7 @@
-"""How much of its memory a process shares, from `smaps_rollup`: exact, and dear to the process looked at.
+"""Read how much memory a process shares from `smaps_rollup`: exact, but it delays that process.
 
-While the kernel adds it up (2 ms for 160 MiB) the process cannot map or unmap memory. So only those are asked
-for that seem to share some, none that is large, and no more than fit into a few milliseconds.
+While the kernel adds it up (2 ms for 160 MiB) the process cannot map or unmap memory. So it is read only of
+processes that seem to share memory, of no large one, and only for a few milliseconds in each sample.
 """
 
 import os
@@ -15,13 +15,13 @@ from tmux_exporter.sources.processes.parse import parse_stat
 from tmux_exporter.sources.processes.process_folder import read_file
 
 DEADLINE_SECONDS = 0.05
-"""After so long no further process is looked at: on a slow or a busy machine each takes longer."""
+"""Seconds after which no further process is read: on a slow or busy machine each one takes longer."""
 
 _LINE = re.compile(rb"^(\w+): +(\d+) kB$", re.MULTILINE)
 
 
 class RollupReader:
-    """Reads them for a sample at a time, of processes that we may look into (our own)."""
+    """Reads it once a sample, of processes of our own uid."""
 
     def __init__(
         self, *, clock: Clock, proc_root: str = "/proc", cpu_seconds: Callable[[], float] = time.thread_time
@@ -31,7 +31,7 @@ class RollupReader:
         self._cpu_seconds = cpu_seconds
 
     def read(self, processes: Iterable[ProcessId]) -> ProportionsFound:
-        """One by one, as far as the time goes; None where it is refused, gone or not understood."""
+        """Read one by one until the deadline; None if denied, ended or malformed."""
         begun = self._cpu_seconds()
         found: dict[ProcessId, Proportions | None] = {}
         until = self._clock.monotonic() + DEADLINE_SECONDS
@@ -45,7 +45,7 @@ class RollupReader:
         try:
             folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
             try:
-                # The pid may be another process's by now; the folder that is held open is not.
+                # The pid may be reused; the open folder cannot be.
                 if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
                     return None
                 return parse_rollup(read_file("smaps_rollup", folder))
