@@ -1,6 +1,6 @@
-"""Counters of agents, which start at 0 with the exporter and never fall: restarts, time, recoveries.
+"""Counters of agents: restarts, time per state, recovery time. They start at 0 and never fall.
 
-They follow the labels of an agent, as its CPU does.
+They follow the labels of an agent, as its CPU counters do.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tmux_exporter.facts.report import Histogram
 from tmux_exporter.facts.tmux import ServerView
 
 RECOVERY_BOUNDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
-"""In seconds: from a relaunch by its own wrapper to somebody who comes back from lunch."""
+"""In seconds: from a relaunch by a wrapper to one by a person."""
 
 Labels = tuple[str, str, str]
 
@@ -25,7 +25,7 @@ class _Counts:
 
 
 class AgentCounts:
-    """The counters; `observe` once per sample, in order."""
+    """The counters; call `observe` once per sample, in order."""
 
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
@@ -39,8 +39,8 @@ class AgentCounts:
     ) -> None:
         """Count one sample taken at the monotonic time `at`.
 
-        The time since the sample before goes to the state that an agent is in now, as its CPU does. Whatever
-        is new starts at 0, and what comes back goes on from what it had.
+        The time since the last sample is added to the current state of each agent, as its CPU usage is. A new
+        label starts at 0; a label that comes back continues from its last value.
         """
         passed = 0.0 if self._at is None else max(0.0, at - self._at)
         self._at = at
@@ -66,15 +66,15 @@ class AgentCounts:
                 self._recovery[tracked.server].add(tracked.recovered_seconds)
 
     def restarts(self, labels: Labels) -> int:
-        """How often another process came in the place of an agent's."""
+        """How often an agent was restarted with a new process."""
         return self._of(labels).restarts
 
     def seconds(self, labels: Labels) -> dict[AgentState, float]:
-        """The time that an agent was seen in each state."""
+        """Seconds that an agent was seen in each state."""
         return dict(self._of(labels).seconds)
 
     def recovery(self) -> dict[str, Histogram]:
-        """By server: how long agents were down before they were up again."""
+        """How long agents were down before they were up again, by server."""
         return {label: buckets.histogram() for label, buckets in self._recovery.items()}
 
     def _of(self, labels: Labels) -> _Counts:

@@ -1,10 +1,10 @@
-"""Coding agents: which panes hold one, which processes are its own, and what it is called.
+"""Finds coding agents: their panes, their processes and their names.
 
-An agent is the topmost process of its program in its pane: launchers, relaunches and subagents of the same
-program below it are part of it. Every process belongs to the nearest agent above it and so to one at most; an
-agent of another program below it is an agent of its own. A pane whose `@agent` is set and which runs no known
-program is an agent too, of program `other`, unless nothing but a shell's prompt is in it, or a known program
-has run there: then that has ended.
+An agent is the topmost process of its program in its pane; launchers, relaunches and subagents of the same
+program below it are part of it. Each process belongs to its nearest agent ancestor, so to one agent at most.
+An agent of another program below it is a separate agent. A pane with `@agent` that runs no known program is
+an agent of program `other`, unless it only shows a shell's prompt or a known program ran there before: then
+that agent has ended.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,15 +43,15 @@ def find_agents(
     *,
     settings: AgentSettings | None = None,
 ) -> tuple[Agent, ...]:
-    """Every agent in the listed panes, oldest first; `names` keeps their names from sample to sample.
+    """Every agent in the listed panes, oldest first; `names` keeps their names between samples.
 
-    `settings` have the configuration's rules for names and roles.
+    `settings` contain the configured rules for names and roles.
     """
     settings = settings or AgentSettings()
     listings = [server.listing for server in view.servers if server.listing is not None]
     by_pane = _members(table, owners, listings)
     match = matcher(tuple(signatures)).match
-    claims: list[NameRequest] = []
+    requests: list[NameRequest] = []
     details: list[tuple[_Found, str]] = []
     for listing in listings:
         windows = {window.id: window for window in listing.windows}
@@ -65,7 +65,7 @@ def find_agents(
             had = names.has_held(key, OTHER_PROGRAM)
             for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
                 details.append((found, role_of(pane, window, session, settings.roles)))
-                claims.append(
+                requests.append(
                     NameRequest(
                         pane=key,
                         session_id=pane.session_id,
@@ -75,24 +75,24 @@ def find_agents(
                         declared=declared,
                     )
                 )
-    order = sorted(range(len(claims)), key=lambda at: _age(details[at][0].root))
-    ordered = [claims[at] for at in order]
+    order = sorted(range(len(requests)), key=lambda at: _age(details[at][0].root))
+    ordered = [requests[at] for at in order]
     given = names.assign(view, ordered)
-    places = names.keys_of(ordered)
+    keys = names.keys_of(ordered)
     return tuple(
         Agent(
             name=name,
-            pane=claims[at].pane,
-            process=claims[at].process,
-            program=claims[at].program,
+            pane=requests[at].pane,
+            process=requests[at].process,
+            program=requests[at].program,
             version=details[at][0].version,
             role=details[at][1],
             reason=details[at][0].reason,
             members=details[at][0].members,
             programs=details[at][0].programs,
-            number=place.number,
+            number=key.number,
         )
-        for at, name, place in zip(order, given, places, strict=True)
+        for at, name, key in zip(order, given, keys, strict=True)
     )
 
 
@@ -104,7 +104,7 @@ def _members(
     }
     for pid, process in table.processes.items():
         owner = owners.get(process.id)
-        # A marker is too weak to make anything an agent, or a part of one.
+        # A marker is too weak to make a process an agent or a member of one.
         if owner is None or owner.evidence is Evidence.AGENT_MARKER:
             continue
         if owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
@@ -134,17 +134,17 @@ class _PaneAgents:
         self._matches = {pid: found for pid, found in matches.items() if not found.service}
 
     def found(self, *, had_program: bool) -> Iterator[_Found]:
-        """Every agent; `had_program` says that one of a known program has been here."""
+        """Every agent; `had_program`: an agent of a known program ran in this pane before."""
         roots = self._roots()
         if not roots:
             if not had_program:
                 yield from self._declared()
             return
-        homes = {pid: self._nearest(pid, roots) for pid in self._members}
-        homes.update(self._orphans(roots, homes))
+        nearest_root = {pid: self._nearest(pid, roots) for pid in self._members}
+        nearest_root.update(self._orphans(roots, nearest_root))
         for root in sorted(roots, key=lambda pid: _age(self._members[pid])):
             found = self._matches[root]
-            members = [pid for pid in self._members if homes[pid] == root]
+            members = [pid for pid in self._members if nearest_root[pid] == root]
             programs = self._programs(root, members)
             yield _Found(
                 root=self._members[root],
@@ -156,7 +156,7 @@ class _PaneAgents:
             )
 
     def _declared(self) -> Iterator[_Found]:
-        """The whole tree of a pane that runs no known program, if its user calls it an agent."""
+        """The whole tree of a pane without a known program, if `@agent` declares it."""
         root = self._members.get(self._pane.pid) if self._pane.pid is not None else None
         if root is None or not self._pane.agent_option.strip() or at_prompt(root, self._members.values()):
             return
@@ -173,7 +173,7 @@ class _PaneAgents:
     def _roots(self) -> set[int]:
         roots = {pid for pid in self._matches if not self._has_ancestor_of_its_program(pid)}
         firm = {self._program(pid) for pid in roots if self._in_tree(pid)}
-        # A subagent that lost its parent is still its agent's, not a second agent.
+        # A reparented subagent still belongs to its agent; it is no second agent.
         return {
             pid
             for pid in roots
@@ -186,26 +186,28 @@ class _PaneAgents:
             for ancestor in self._ancestors(pid)
         )
 
-    def _orphans(self, roots: set[int], homes: Mapping[int, int | None]) -> dict[int, int | None]:
-        """Processes that lost their parents but carry an agent's marker, and what they started."""
-        adopted: dict[int, int | None] = {}
-        for pid, home in homes.items():
-            if home is None and not self._in_tree(pid) and pid not in self._services:
+    def _orphans(self, roots: set[int], nearest_root: Mapping[int, int | None]) -> dict[int, int | None]:
+        """Reparented processes with an agent's marker, and their descendants."""
+        by_marker: dict[int, int | None] = {}
+        for pid, root in nearest_root.items():
+            if root is None and not self._in_tree(pid) and pid not in self._services:
                 fitting = [root for root in roots if self._carries_marker(pid, root)]
                 older = [root for root in fitting if _age(self._members[root]) <= _age(self._members[pid])]
                 if older:
-                    adopted[pid] = max(older, key=lambda root: _age(self._members[root]))
-        heirs = {
-            pid: adopted[head]
-            for pid, home in homes.items()
-            if home is None and pid not in adopted and (head := self._nearest(pid, set(adopted))) is not None
+                    by_marker[pid] = max(older, key=lambda root: _age(self._members[root]))
+        below_them = {
+            pid: by_marker[nearest]
+            for pid, root in nearest_root.items()
+            if root is None
+            and pid not in by_marker
+            and (nearest := self._nearest(pid, set(by_marker))) is not None
         }
-        return {**adopted, **heirs}
+        return {**by_marker, **below_them}
 
     def _carries_marker(self, pid: int, root: int) -> bool:
-        """Whether the environment of `pid` names the program of `root`, and not just that of the whole pane.
+        """Whether `pid` has a marker of the program of `root` that the pane's shell does not have.
 
-        A tmux server that an agent started hands the agent's variables to every pane.
+        A tmux server that an agent started passes the agent's variables to every pane.
         """
         environ = self._members[pid].environ
         shell = self._members.get(self._pane.pid) if self._pane.pid is not None else None
@@ -226,7 +228,7 @@ class _PaneAgents:
         return next((ancestor for ancestor in self._ancestors(pid) if ancestor in heads), None)
 
     def _ancestors(self, pid: int) -> Iterator[int]:
-        """Parents within the pane; the table is no instant, so parents may form a circle."""
+        """Ancestors within the pane; stops at a cycle, which a race while reading can make."""
         seen = {pid}
         parent = self._members[pid].ppid
         while parent in self._members and parent not in seen:
@@ -235,10 +237,10 @@ class _PaneAgents:
             parent = self._members[parent].ppid
 
     def _programs(self, root: int, members: Sequence[int]) -> list[int]:
-        """The processes of the root's own program, the root first."""
+        """The processes of the root's program, the root first."""
         same = [pid for pid in members if pid in self._matches and self._program(pid) == self._program(root)]
         return sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
 
     def _is_tool(self, pid: int, root: int) -> bool:
-        """Whether the agent has started a process as one of its tools, and not as a part of itself."""
+        """Whether the agent has started a process as a tool, and not as a part of itself."""
         return pid != root and self._carries_marker(pid, root)

@@ -1,7 +1,7 @@
-"""What the words of hooks are worth; pure.
+"""Agent state from hooks, checked against window activity.
 
-Hooks tell of what begins, at once, and not of all that ends: an agent that is interrupted (Esc), at work or
-at a question, calls none. So their word is held against what the window does.
+Hooks report at once what begins, but not everything that ends: an interrupted agent (Esc) calls no hook. So a
+hook's state is compared with the activity of the window.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,18 +12,18 @@ from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource, Wai
 from tmux_exporter.facts.process import ProcessId
 
 QUIET_SECONDS = 10.0
-"""An agent at work draws about once a second."""
+"""A working agent draws about once a second."""
 
 TRUSTED_SECONDS = 60.0
-"""One without a screen draws nothing; but it uses tools, which call hooks."""
+"""An agent without a screen draws nothing, but its tools call hooks."""
 
 DRAWN_SECONDS = 3.0
-"""After its hook an agent draws its question; what comes later is another thing."""
+"""After its hook an agent draws its question; later activity means something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatestHook:
-    """What hooks said last of one agent: at which wall time, and since when it holds."""
+    """The last hook call of one agent: its wall time, and since when the state holds."""
 
     at: float
     since: float
@@ -34,60 +34,60 @@ class LatestHook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowActivity:
-    """What is known of an agent's window: when something was last written in it, and whether by it alone."""
+    """Window activity of an agent: the last time of output, and whether the pane is alone in its window."""
 
     moved: float | None
     alone: bool
 
 
 def agents_of_callers(agents: Iterable[Agent]) -> Mapping[ProcessId, ProcessId | None]:
-    """By process: the root of the agent that it speaks for; None for those that are an agent's tools."""
-    spoken: dict[ProcessId, ProcessId | None] = {}
+    """Maps each process to the root of the agent that its hooks report for; None for tools of an agent."""
+    agent_of: dict[ProcessId, ProcessId | None] = {}
     for agent in agents:
         for member in agent.members:
-            spoken[member] = None
+            agent_of[member] = None
         for program in agent.programs:
-            spoken[program] = agent.process
-    return spoken
+            agent_of[program] = agent.process
+    return agent_of
 
 
 def reporting_agent(
-    ancestors: Sequence[ProcessId], spoken: Mapping[ProcessId, ProcessId | None]
+    ancestors: Sequence[ProcessId], agent_of: Mapping[ProcessId, ProcessId | None]
 ) -> ProcessId | None:
-    """The agent for which a hook with these ancestors spoke: the nearest; a subagent's word is not its."""
-    return next((spoken[each] for each in ancestors if each in spoken), None)
+    """The agent that a hook with these ancestors reports for: the nearest, subagents excluded."""
+    return next((agent_of[each] for each in ancestors if each in agent_of), None)
 
 
-def hook_clue(said: LatestHook | None, problem: str, window: WindowActivity, now: float) -> Clue:
-    """The clue; without a state where nothing was said, or where it is not to be believed any more."""
-    if said is None:
-        return _silent(problem or "no hook has called")
-    if said.state is None:
-        return _silent(said.problem)
-    if said.state is AgentState.WORKING and _is_stale(said, window, now):
-        return _silent("its hooks said working, but its window is quiet: it may have been interrupted")
-    if said.state is AgentState.WAITING and _has_moved_on(said, window):
-        return _silent("its hooks said waiting, but its window has moved since: it may have its answer")
-    reason = f" ({said.reason})" if said.reason else ""
+def hook_clue(latest: LatestHook | None, problem: str, window: WindowActivity, now: float) -> Clue:
+    """The clue; without a state where no hook was called, or where its state is no longer trustworthy."""
+    if latest is None:
+        return _no_state(problem or "no hook has called")
+    if latest.state is None:
+        return _no_state(latest.problem)
+    if latest.state is AgentState.WORKING and _is_stale(latest, window, now):
+        return _no_state("its hooks said working, but its window is quiet: it may have been interrupted")
+    if latest.state is AgentState.WAITING and _has_newer_activity(latest, window):
+        return _no_state("its hooks said waiting, but its window has moved since: it may have its answer")
+    reason = f" ({latest.reason})" if latest.reason else ""
     return Clue(
         source=StateSource.HOOK,
-        state=said.state,
-        reason=said.reason,
-        since=said.since,
-        why=f"its hooks said {said.state}{reason}",
+        state=latest.state,
+        reason=latest.reason,
+        since=latest.since,
+        why=f"its hooks said {latest.state}{reason}",
     )
 
 
-def _is_stale(said: LatestHook, window: WindowActivity, now: float) -> bool:
+def _is_stale(latest: LatestHook, window: WindowActivity, now: float) -> bool:
     quiet = window.moved is not None and now - window.moved > QUIET_SECONDS
-    return quiet and now - said.at > TRUSTED_SECONDS
+    return quiet and now - latest.at > TRUSTED_SECONDS
 
 
-def _has_moved_on(said: LatestHook, window: WindowActivity) -> bool:
-    # tmux tells whole seconds.
-    return window.alone and window.moved is not None and window.moved - said.at > DRAWN_SECONDS + 1.0
+def _has_newer_activity(latest: LatestHook, window: WindowActivity) -> bool:
+    # tmux reports whole seconds.
+    return window.alone and window.moved is not None and window.moved - latest.at > DRAWN_SECONDS + 1.0
 
 
 @lru_cache(maxsize=64)
-def _silent(why: str) -> Clue:
+def _no_state(why: str) -> Clue:
     return Clue(source=StateSource.HOOK, why=why)

@@ -1,8 +1,8 @@
-"""The lives of agents over many samples: up or not, in which state, since when; nothing is believed too soon.
+"""Lifecycle of agents over samples: up or down, state, since when, restarts and recovery time.
 
-An agent lives in a place: its pane, its program, and its number among those of one program there. The process
-in it may end and come again. What a sample cannot see stays as it was: only a complete process table together
-with a fresh answer of the server proves that an agent has gone, and only two of them in a row are believed.
+An agent is identified by its pane, its program and a number within both (`AgentKey`); its process may end and
+start again. What a sample cannot see stays unchanged: only a complete process table together with a fresh
+listing of the server proves that an agent has ended, and two such samples in a row are needed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,10 +28,10 @@ from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 
 _MOST = 10_000
-"""Places that are remembered; beyond, those are forgotten whose agents were seen longest ago."""
+"""Agents that are kept; beyond this, the agent seen longest ago is dropped."""
 
-_ORDER = {source: place for place, source in enumerate(StateSource)}
-# What an agent stops at: it takes itself for idle then, and only its screen says more.
+_ORDER = {source: key for key, source in enumerate(StateSource)}
+# After these an agent stops and reports itself as idle; only its screen shows the reason.
 _STOPS = (WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH)
 
 _NOTHING = Clue(source=StateSource.NONE, state=AgentState.UNKNOWN, why="no source says anything")
@@ -39,10 +39,7 @@ _NOTHING = Clue(source=StateSource.NONE, state=AgentState.UNKNOWN, why="no sourc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSample:
-    """One sample as the lives of agents need it; `now` is the wall time of it.
-
-    `session_labels` are those of the snapshot. `clues` are by the root process of an agent.
-    """
+    """The input of one sample; `now` is its wall time. `clues` are by the root process of an agent."""
 
     table: ProcessTable
     view: TmuxView
@@ -54,15 +51,15 @@ class AgentSample:
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    """What is remembered of one place.
+    """What is kept of one agent.
 
-    `begun` is when its process was first seen, `seen` when last, `missed` when a look first missed it, None
-    if none did. `doubt` is a state that an uncertain source has named once, and when.
+    `first_seen` is when its process was first seen, `seen` when last, `missed` when a sample first missed it,
+    else None. `doubt` is a state that an uncertain source has reported once, and when.
     """
 
     name: str
     process: ProcessId
-    begun: float
+    first_seen: float
     seen: float
     status: AgentStatus
     version: str = ""
@@ -73,7 +70,7 @@ class _Entry:
 
 
 class AgentTracker:
-    """Remembers them; `observe` once per look, in order."""
+    """Keeps all agents; call `observe` once per sample, in order."""
 
     def __init__(
         self, tracked_agents: Iterable[SavedAgent] = (), absent: Iterable[tuple[str, str, str, float]] = ()
@@ -81,39 +78,41 @@ class AgentTracker:
         self._entries: dict[AgentKey, _Entry] = {each.key: _restored(each) for each in tracked_agents}
         self._absent = {(server, session, name): since for server, session, name, since in absent}
 
-    def observe(self, sight: AgentSample, expected: Sequence[ExpectedAgent] = ()) -> tuple[TrackedAgent, ...]:
-        """The agents that run, then those that do not; each label of server, session and name once."""
-        places = {AgentKey(each.pane, each.program, each.number): each for each in sight.agents}
-        gone = gone_panes(sight.view, {place.pane for place in self._entries})
-        for place in [each for each in self._entries if each.pane in gone]:
-            del self._entries[place]
-        panes = _panes(sight.view)
-        tracked_agents = [self._running(place, agent, sight, panes) for place, agent in places.items()]
-        for place in [each for each in self._entries if each not in places and each.pane in panes]:
-            self._miss(place, panes[place.pane], sight, places)
-        absentees = (
+    def observe(
+        self, sample: AgentSample, expected: Sequence[ExpectedAgent] = ()
+    ) -> tuple[TrackedAgent, ...]:
+        """The running agents, then the others; each combination of server, session and name once."""
+        keys = {AgentKey(each.pane, each.program, each.number): each for each in sample.agents}
+        gone = gone_panes(sample.view, {key.pane for key in self._entries})
+        for key in [each for each in self._entries if each.pane in gone]:
+            del self._entries[key]
+        panes = _panes(sample.view)
+        tracked_agents = [self._running(key, agent, sample, panes) for key, agent in keys.items()]
+        for key in [each for each in self._entries if each not in keys and each.pane in panes]:
+            self._note_missing(key, panes[key.pane], sample, keys)
+        not_running = (
             *(
-                _tracked(place, entry, sight, panes)
-                for place, entry in self._entries.items()
-                if place not in places and place.pane in panes
+                _tracked(key, entry, sample, panes)
+                for key, entry in self._entries.items()
+                if key not in keys and key.pane in panes
             ),
-            *self._declared(panes, sight),
-            *self._expected(expected, sight),
+            *self._declared(panes, sample),
+            *self._expected(expected, sample),
         )
         taken = {_labels(tracked) for tracked in tracked_agents}
-        for tracked in absentees:
+        for tracked in not_running:
             if (labels := _labels(tracked)) not in taken:
                 taken.add(labels)
                 tracked_agents.append(tracked)
         self._absent = {labels: since for labels, since in self._absent.items() if labels in taken}
-        self._bound()
+        self._drop_surplus()
         return tuple(tracked_agents)
 
     def memory(self) -> tuple[SavedAgent, ...]:
-        """What must survive us of the lives."""
+        """What the state file keeps of the agents."""
         return tuple(
             SavedAgent(
-                key=place,
+                key=key,
                 name=entry.name,
                 version=entry.version,
                 role=entry.role,
@@ -124,74 +123,74 @@ class AgentTracker:
                 reason=entry.status.reason,
                 since=entry.status.since,
             )
-            for place, entry in self._entries.items()
+            for key, entry in self._entries.items()
         )
 
     def absent(self) -> tuple[tuple[str, str, str, float], ...]:
-        """Who was only declared and is missing, and since when."""
+        """Declared agents that are missing, and since when."""
         return tuple((*labels, since) for labels, since in self._absent.items())
 
     def _running(
-        self, place: AgentKey, agent: Agent, sight: AgentSample, panes: Mapping[PaneKey, "_Listed"]
+        self, key: AgentKey, agent: Agent, sample: AgentSample, panes: Mapping[PaneKey, "_Listed"]
     ) -> TrackedAgent:
-        best, passed = decide_state(sight.clues.get(agent.process, ()))
-        started = sight.table.start_time(agent.process)
-        entry, now = self._entries.get(place), sight.now
+        best, passed = decide_state(sample.clues.get(agent.process, ()))
+        started = sample.table.start_time(agent.process)
+        entry, now = self._entries.get(key), sample.now
         restarted = entry is not None and entry.process != agent.process
         recovered = _down_seconds(entry, started, now) if entry is not None and restarted else None
         if entry is None or restarted:
             status = _status(best, _since(best, started, now, now), passed)
-            entry = _Entry(name=agent.name, process=agent.process, begun=now, seen=now, status=status)
-            self._entries[place] = entry
+            entry = _Entry(name=agent.name, process=agent.process, first_seen=now, seen=now, status=status)
+            self._entries[key] = entry
         else:
             _advance(entry, best, passed, started, now)
         entry.name, entry.version, entry.role = agent.name, agent.version, agent.role
         entry.seen, entry.up, entry.missed = now, True, None
-        return _tracked(place, entry, sight, panes, agent=agent, restarted=restarted, recovered=recovered)
+        return _tracked(key, entry, sample, panes, agent=agent, restarted=restarted, recovered=recovered)
 
-    def _miss(
-        self, place: AgentKey, listed: "_Listed", sight: AgentSample, places: Mapping[AgentKey, Agent]
+    def _note_missing(
+        self, key: AgentKey, listed: "_Listed", sample: AgentSample, keys: Mapping[AgentKey, Agent]
     ) -> None:
-        """Take note of an agent that this look has not found in a pane that is listed."""
-        entry = self._entries[place]
-        if not listed.view.up or not sight.table.complete:
+        """Note an agent that this sample has not found, although its pane is listed."""
+        entry = self._entries[key]
+        if not listed.view.up or not sample.table.complete:
             return
-        if any(each.pane == place.pane and self._entries[each].begun > entry.seen for each in places):
-            # Another one took over its pane.
-            del self._entries[place]
+        if any(each.pane == key.pane and self._entries[each].first_seen > entry.seen for each in keys):
+            # Another agent took over its pane.
+            del self._entries[key]
         elif entry.missed is None:
-            entry.missed = sight.now
+            entry.missed = sample.now
         elif entry.up:
             entry.up, entry.doubt = False, None
             entry.status = AgentStatus(
                 state=AgentState.EXITED,
                 since=entry.missed,
                 source=StateSource.PROCESS,
-                why=_why_ended(listed.pane, sight.table),
+                why=_why_ended(listed.pane, sample.table),
             )
 
-    def _declared(self, panes: Mapping[PaneKey, "_Listed"], sight: AgentSample) -> Iterable[TrackedAgent]:
-        """Panes that are named by `@agent` and in which no agent was ever seen."""
-        lived_in = {place.pane for place in self._entries}
+    def _declared(self, panes: Mapping[PaneKey, "_Listed"], sample: AgentSample) -> Iterable[TrackedAgent]:
+        """Agents declared by `@agent` in panes where no agent was ever seen."""
+        panes_with_agent = {key.pane for key in self._entries}
         for key, listed in panes.items():
-            if listed.pane.agent_option.strip() and key not in lived_in:
-                session = sight.session_labels[key.server, listed.pane.session_id]
+            if listed.pane.agent_option.strip() and key not in panes_with_agent:
+                session = sample.session_labels[key.server, listed.pane.session_id]
                 labels = (listed.view.label, session, label_text(listed.pane.agent_option))
-                known = listed.view.up and sight.table.complete
+                known = listed.view.up and sample.table.complete
                 why = "its pane is named by @agent, but nothing runs in it"
-                yield self._absentee(labels, why, sight.now, known=known, pane=key)
+                yield self._not_running(labels, why, sample.now, known=known, pane=key)
 
-    def _expected(self, expected: Sequence[ExpectedAgent], sight: AgentSample) -> Iterable[TrackedAgent]:
-        """The agents of the configuration that are nowhere."""
-        servers = {view.label: view for view in sight.view.servers}
+    def _expected(self, expected: Sequence[ExpectedAgent], sample: AgentSample) -> Iterable[TrackedAgent]:
+        """Agents that the configuration expects and that no pane runs."""
+        servers = {view.label: view for view in sample.view.servers}
         for each in expected:
             server = servers.get(each.server)
-            seen = not sight.view.problems if server is None else server.up or server.ended
+            seen = not sample.view.problems if server is None else server.up or server.ended
             why = "the configuration expects it, and no pane runs it"
-            known = seen and sight.table.complete
-            yield self._absentee((each.server, each.session, each.agent), why, sight.now, known=known)
+            known = seen and sample.table.complete
+            yield self._not_running((each.server, each.session, each.agent), why, sample.now, known=known)
 
-    def _absentee(
+    def _not_running(
         self, labels: tuple[str, str, str], why: str, now: float, *, known: bool, pane: PaneKey | None = None
     ) -> TrackedAgent:
         state = AgentState.EXITED if known else AgentState.UNKNOWN
@@ -200,11 +199,11 @@ class AgentTracker:
         server, session, name = labels
         return TrackedAgent(server=server, session=session, name=name, up=False, status=status, pane=pane)
 
-    def _bound(self) -> None:
+    def _drop_surplus(self) -> None:
         surplus = len(self._entries) - _MOST
         if surplus > 0:
-            for place in sorted(self._entries, key=lambda each: self._entries[each].seen)[:surplus]:
-                del self._entries[place]
+            for key in sorted(self._entries, key=lambda each: self._entries[each].seen)[:surplus]:
+                del self._entries[key]
 
 
 class _Listed(NamedTuple):
@@ -223,27 +222,27 @@ def _panes(view: TmuxView) -> dict[PaneKey, _Listed]:
 
 
 def _tracked(
-    place: AgentKey,
+    key: AgentKey,
     entry: _Entry,
-    sight: AgentSample,
+    sample: AgentSample,
     panes: Mapping[PaneKey, _Listed],
     *,
     agent: Agent | None = None,
     restarted: bool = False,
     recovered: float | None = None,
 ) -> TrackedAgent:
-    listed = panes[place.pane]
+    listed = panes[key.pane]
     return TrackedAgent(
         server=listed.view.label,
-        session=sight.session_labels[place.pane.server, listed.pane.session_id],
+        session=sample.session_labels[key.pane.server, listed.pane.session_id],
         name=entry.name,
         up=entry.up,
         status=entry.status,
-        pane=place.pane,
-        program=place.program,
+        pane=key.pane,
+        program=key.program,
         version=entry.version,
         role=entry.role,
-        key=place,
+        key=key,
         agent=agent,
         restarted=restarted,
         recovered_seconds=recovered,
@@ -255,7 +254,7 @@ def _labels(tracked: TrackedAgent) -> tuple[str, str, str]:
 
 
 def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float, now: float) -> None:
-    """Take over what the clues say, unless an uncertain one, or a screen, first speaks of a fall."""
+    """Apply the deciding clue; an uncertain one, or a screen, needs two samples to leave a busy state."""
     before = entry.status
     state = best.state or AgentState.UNKNOWN
     if state is before.state:
@@ -264,7 +263,7 @@ def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float
         entry.status = _status(best, _since(best, started, now, held), passed)
         return
     promoted = state is AgentState.WORKING or before.state is AgentState.UNKNOWN
-    # What a screen shows is drawn piece by piece: one glance at it never demotes.
+    # A screen is drawn piece by piece: one reading of it is not enough.
     firm = best.certain and best.source not in (StateSource.NONE, StateSource.PANE_TEXT)
     if not (promoted or firm):
         if entry.doubt is None or entry.doubt[0] is not state:
@@ -279,14 +278,14 @@ def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float
 
 
 def _since(clue: Clue, started: float, now: float, otherwise: float) -> float:
-    """What the source says, as far as it can be: not before the agent started, and not later than now."""
+    """The start of the state by its source, limited to the time between the agent's start and now."""
     return otherwise if clue.since is None else min(max(clue.since, started), now)
 
 
 def _down_seconds(entry: _Entry, started: float, now: float) -> float:
-    """How long nobody was there between the process of an entry and the next one."""
+    """Seconds between the last sample of the old process and the start of the new one."""
     if started <= entry.seen and entry.missed is not None:
-        # A shell that was there all the time has become the agent, since the last look at the most.
+        # An older shell has become the agent by exec, after the last sample.
         started = now
     return max(0.0, started - entry.seen)
 
@@ -314,7 +313,7 @@ def _restored(memory: SavedAgent) -> _Entry:
         version=memory.version,
         role=memory.role,
         process=memory.process,
-        begun=memory.seen,
+        first_seen=memory.seen,
         seen=memory.seen,
         up=memory.up,
         status=AgentStatus(
@@ -328,10 +327,10 @@ def _restored(memory: SavedAgent) -> _Entry:
 
 
 def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
-    """The clue that decides, which always has a state, and all others, the strongest first.
+    """The deciding clue, which always has a state, and all others, strongest first.
 
-    The strongest source that tells all states apart decides. One that cannot (a quiet window is idle, or
-    waits) decides only where no other does.
+    The strongest source that distinguishes all states decides. One that does not (a quiet window may be idle
+    or waiting) decides only where no other source does.
     """
     ordered = sorted(clues, key=lambda clue: _ORDER[clue.source])
     said = [clue for clue in ordered if clue.state is not None]

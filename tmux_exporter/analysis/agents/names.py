@@ -1,4 +1,4 @@
-"""Names of agents: chosen once, unique in their session, kept for as long as their pane lives."""
+"""Names of agents: chosen once, unique in their session, kept while their pane exists."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import Pane, PaneKey, Session, TmuxView, Window
 
 _MOST_ABSENT = 10_000
-"""Names of absent agents that are kept; beyond, those that were given first are forgotten."""
+"""Names of absent agents that are kept; beyond this, the name given first is dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameRequest:
-    """An agent that needs a name. `wanted` is a finished label; `declared` says that `@agent` gave it."""
+    """An agent that needs a name. `wanted` is a label; `declared`: it comes from `@agent`."""
 
     pane: PaneKey
     session_id: str
@@ -38,15 +38,15 @@ class _Entry:
 def wanted_name(
     pane: Pane, window: Window | None, session: Session, rules: Sequence[NameConfig] = ()
 ) -> tuple[str, bool]:
-    """What an agent of `pane` would like to be called, and whether the pane's `@agent` says so.
+    """The wanted name of an agent in `pane`, and whether it comes from the pane's `@agent`.
 
-    Without `@agent` it is what the first of the configuration's `rules` that fits says, else the window's
-    name where somebody chose it, else `session:window`.
+    Without `@agent` it is the name of the first configured rule that matches, else the window's name unless
+    tmux chose it, else `session:window`.
     """
     if pane.agent_option.strip():
         return label_text(pane.agent_option), True
-    place = LocationNames.of(window, session) if rules else None
-    if place and (name := next((r.name for r in rules if place.fit(r.windows, r.sessions)), "")):
+    location = LocationNames.of(window, session) if rules else None
+    if location and (name := next((r.name for r in rules if location.fit(r.windows, r.sessions)), "")):
         return name, False
     if window is not None and window.name and not window.automatic_rename:
         return label_text(window.name), False
@@ -54,10 +54,10 @@ def wanted_name(
 
 
 class AgentNames:
-    """Gives names and remembers them by server, pane and program.
+    """Gives names to agents and keeps them by server, pane and program.
 
-    A name stays when its window or session is renamed and when its agent is started again in its pane. Only
-    `@agent` changes it, or a move into a session where somebody else has it.
+    A name stays when the window or session is renamed and when the agent restarts in its pane. Only `@agent`
+    changes it, or a move into a session where another agent has the name.
     """
 
     def __init__(self, memory: Iterable[SavedName] = ()) -> None:
@@ -73,111 +73,111 @@ class AgentNames:
         }
 
     def memory(self) -> tuple[SavedName, ...]:
-        """What must survive us."""
+        """What the state file keeps."""
         return tuple(
             SavedName(
-                key=place,
+                key=key,
                 name=entry.name,
                 wanted=entry.base,
                 session_id=entry.session_id,
                 holder=entry.holder,
             )
-            for place, entry in self._entries.items()
+            for key, entry in self._entries.items()
         )
 
-    def assign(self, view: TmuxView, claims: Sequence[NameRequest]) -> tuple[str, ...]:
-        """The names of all agents of one sample, in the order of `claims`."""
-        self._forget(view)
-        slots = self.keys_of(claims)
-        taken = self._reserved(set(slots))
-        order = sorted(range(len(claims)), key=lambda at: self._turn(slots[at], claims[at]))
+    def assign(self, view: TmuxView, requests: Sequence[NameRequest]) -> tuple[str, ...]:
+        """The names of all agents of one sample, in the order of `requests`."""
+        self._drop_gone(view)
+        keys = self.keys_of(requests)
+        taken = self._reserved(set(keys))
+        order = sorted(range(len(requests)), key=lambda at: self._priority(keys[at], requests[at]))
         for at in order:
-            self._name(slots[at], claims[at], taken)
-        live = set(slots)
-        for slot, entry in self._entries.items():
-            entry.present = slot in live
-        return tuple(self._entries[slot].name for slot in slots)
+            self._give_name(keys[at], requests[at], taken)
+        live = set(keys)
+        for key, entry in self._entries.items():
+            entry.present = key in live
+        return tuple(self._entries[key].name for key in keys)
 
     def has_held(self, pane: PaneKey, program: str) -> bool:
-        """Whether the pane holds, or has held, an agent of a program other than `program`."""
-        return any(place.pane == pane and place.program != program for place in self._entries)
+        """Whether the pane has, or had, an agent of a program other than `program`."""
+        return any(key.pane == pane and key.program != program for key in self._entries)
 
-    def keys_of(self, claims: Sequence[NameRequest]) -> list[AgentKey]:
-        """A place for each claim among those of its program in its pane; a process keeps its own."""
+    def keys_of(self, requests: Sequence[NameRequest]) -> list[AgentKey]:
+        """The key of each request, numbered within program and pane; a known process keeps its number."""
         numbers = {
             (pane, program, entry.holder): number for (pane, program, number), entry in self._entries.items()
         }
-        slots: dict[int, AgentKey] = {}
-        for at, claim in enumerate(claims):
-            number = numbers.get((claim.pane, claim.program, claim.process))
+        keys: dict[int, AgentKey] = {}
+        for at, request in enumerate(requests):
+            number = numbers.get((request.pane, request.program, request.process))
             if number is not None:
-                slots[at] = AgentKey(claim.pane, claim.program, number)
-        used = set(slots.values())
-        for at, claim in enumerate(claims):
+                keys[at] = AgentKey(request.pane, request.program, number)
+        used = set(keys.values())
+        for at, request in enumerate(requests):
             number = 0
-            while at not in slots:
-                slot = AgentKey(claim.pane, claim.program, number)
-                if slot not in used:
-                    slots[at] = slot
-                    used.add(slot)
+            while at not in keys:
+                key = AgentKey(request.pane, request.program, number)
+                if key not in used:
+                    keys[at] = key
+                    used.add(key)
                 number += 1
-        return [slots[at] for at in range(len(claims))]
+        return [keys[at] for at in range(len(requests))]
 
     def _reserved(self, live: set[AgentKey]) -> dict[tuple[ProcessId, str], dict[str, PaneKey | None]]:
-        """Names that absent agents may come back to, by session; their own pane may use them meanwhile."""
+        """Names reserved for absent agents, by session; only agents in the same pane may use one."""
         taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]] = {}
-        for slot, entry in self._entries.items():
-            if slot not in live:
-                taken.setdefault((slot[0].server, entry.session_id), {})[entry.name] = slot[0]
+        for key, entry in self._entries.items():
+            if key not in live:
+                taken.setdefault((key[0].server, entry.session_id), {})[entry.name] = key[0]
         return taken
 
-    def _turn(self, slot: AgentKey, claim: NameRequest) -> int:
-        """Who keeps a name comes first, then who changes it, then who comes back, then who is new."""
-        entry = self._entries.get(slot)
+    def _priority(self, key: AgentKey, request: NameRequest) -> int:
+        """Order of naming: unchanged names first, then changed ones, then returning agents, then new ones."""
+        entry = self._entries.get(key)
         if entry is None:
             return 3
         if not entry.present:
             return 2
-        keeps = entry.base == _base(entry, claim) and entry.session_id == claim.session_id
+        keeps = entry.base == _base(entry, request) and entry.session_id == request.session_id
         return 0 if keeps else 1
 
-    def _name(
+    def _give_name(
         self,
-        slot: AgentKey,
-        claim: NameRequest,
+        key: AgentKey,
+        request: NameRequest,
         taken: dict[tuple[ProcessId, str], dict[str, PaneKey | None]],
     ) -> None:
-        used = taken.setdefault((claim.pane.server, claim.session_id), {})
-        entry = self._entries.get(slot)
-        base = _base(entry, claim)
+        used = taken.setdefault((request.pane.server, request.session_id), {})
+        entry = self._entries.get(key)
+        base = _base(entry, request)
         wanted = entry.name if entry is not None and entry.base == base else base
-        name = wanted if used.get(wanted, claim.pane) == claim.pane else ""
+        name = wanted if used.get(wanted, request.pane) == request.pane else ""
         if not name:
             name, number = base, 1
-            while used.get(name, claim.pane) != claim.pane:
+            while used.get(name, request.pane) != request.pane:
                 number += 1
                 name = suffixed(base, f"#{number}")
-        # From now on it is taken for every pane, also its own.
+        # From now on it is taken, also for the same pane.
         used[name] = None
-        self._entries[slot] = _Entry(
-            name=name, base=base, holder=claim.process, session_id=claim.session_id, present=True
+        self._entries[key] = _Entry(
+            name=name, base=base, holder=request.process, session_id=request.session_id, present=True
         )
 
-    def _forget(self, view: TmuxView) -> None:
-        gone = gone_panes(view, {slot.pane for slot in self._entries})
-        kept = {slot: entry for slot, entry in self._entries.items() if slot.pane not in gone}
-        absent = [slot for slot, entry in kept.items() if not entry.present]
-        for slot in absent[: max(0, len(absent) - _MOST_ABSENT)]:
-            del kept[slot]
+    def _drop_gone(self, view: TmuxView) -> None:
+        gone = gone_panes(view, {key.pane for key in self._entries})
+        kept = {key: entry for key, entry in self._entries.items() if key.pane not in gone}
+        absent = [key for key, entry in kept.items() if not entry.present]
+        for key in absent[: max(0, len(absent) - _MOST_ABSENT)]:
+            del kept[key]
         self._entries = kept
 
 
-def _base(entry: _Entry | None, claim: NameRequest) -> str:
-    return claim.wanted if entry is None or claim.declared else entry.base
+def _base(entry: _Entry | None, request: NameRequest) -> str:
+    return request.wanted if entry is None or request.declared else entry.base
 
 
 def gone_panes(view: TmuxView, panes: Iterable[PaneKey]) -> set[PaneKey]:
-    """The panes that are proven to be gone: a server that does not answer proves nothing."""
+    """The panes that are proven to be gone; a server that does not answer proves nothing."""
     servers = {each.process: each for each in view.servers if each.process is not None}
     listed = {
         PaneKey(each.listing.server, pane.id)

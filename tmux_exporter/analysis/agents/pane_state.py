@@ -1,4 +1,4 @@
-"""What a pane shows of its agent without a word of its text: its title's sign, and whether it moves; pure."""
+"""Agent state from a pane's title sign and window activity, without reading its text."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingRea
 from tmux_exporter.facts.tmux import Listing
 
 MOVES_SECONDS = 3.0
-"""Agents at work draw about once a second, and tmux tells whole seconds."""
+"""Working agents draw about once a second, and tmux reports whole seconds."""
 
 
 def window_activity(listing: Listing) -> dict[str, WindowActivity]:
-    """By pane: when something was last written in its window, and whether it is alone in it."""
+    """Window activity by pane: the last time of output, and whether the pane is alone in its window."""
     moved = {window.id: float(window.activity) for window in listing.windows if window.activity > 0}
     panes = Counter(pane.window_id for pane in listing.panes)
     return {
@@ -25,7 +25,7 @@ def window_activity(listing: Listing) -> dict[str, WindowActivity]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleSign:
-    """What a sign at the head of a title means, and whether its program has another one for every state."""
+    """The meaning of a title sign; `certain` where the program has a different sign for every state."""
 
     state: AgentState
     certain: bool
@@ -36,7 +36,7 @@ _WORKS = TitleSign(state=AgentState.WORKING, certain=False)
 _SPINNER = {chr(code): _WORKS for code in range(0x2800, 0x2900)}
 
 TITLE_SIGNS: Mapping[str, Mapping[str, TitleSign]] = {
-    # At its prompt and at a question it shows the same one.
+    # It shows the same sign at its prompt and at a question.
     "claude": {**_SPINNER, "✳": TitleSign(state=AgentState.IDLE, certain=False)},
     "codex": {
         **_SPINNER,
@@ -49,13 +49,13 @@ TITLE_SIGNS: Mapping[str, Mapping[str, TitleSign]] = {
         "✋": TitleSign(state=AgentState.WAITING, certain=True, reason=WaitingReason.PERMISSION),
     },
 }
-"""By program; docs/agents.md says which were seen. A program that is not here tells nothing by its title."""
+"""By program; docs/agents.md says which were seen. The titles of other programs are not used."""
 
 
 def title_clue(program: str, sign: str, window: WindowActivity, asked: float) -> Clue | None:
-    """What the title says; None where titles of this program say nothing.
+    """The clue of a title; None for programs without known signs.
 
-    A title stays when its agent stops. So work is only believed while the window moves: whoever works draws.
+    A title stays when its agent stops, so "working" counts only while the window is active.
     """
     if program not in TITLE_SIGNS:
         return None
@@ -82,9 +82,9 @@ def _of_sign(meant: TitleSign) -> Clue:
 
 
 def activity_clue(window: WindowActivity, asked: float) -> Clue:
-    """Whether the window moved when its server was `asked` (wall time).
+    """The clue of window activity when its server was `asked` (wall time).
 
-    Somebody who types looks like work, and a question like a rest.
+    It cannot tell typing from work, or a question from idle.
     """
     if window.moved is None:
         return Clue(source=StateSource.WINDOW_ACTIVITY, why="tmux does not say when its window last moved")

@@ -1,7 +1,7 @@
-"""The role of an agent: what its pane's `@role` says, else what the names of its window and session tell.
+"""The role of an agent: its pane's `@role`, else a rule that matches the names of its window and session.
 
-The first rule that fits decides; those of the configuration come before the built-in ones, which know the
-names that Tmux-Orchestrator gives.
+The first matching rule decides. Configured rules come before the built-in ones, which match the names that
+Tmux-Orchestrator uses.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from tmux_exporter.facts.tmux import Pane, Session, Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleRule:
-    """A role by shell patterns of names, in lower case and with `-` for every blank, `_` and `.`.
+    """A role with shell patterns for names, in lower case and with `-` for every blank, `_` and `.`.
 
-    One of `windows` has to fit where there are some, and one of `sessions` where there are some.
+    One of `windows` and one of `sessions` must match, where the list is not empty.
     """
 
     role: str
@@ -40,14 +40,11 @@ ROLES: tuple[RoleRule, ...] = (
     RoleRule(role="shell", windows=("shell", "*-shell")),
     RoleRule(role="orchestrator", sessions=("*orchestrator*", "tmux-orc")),
 )
-"""The whole order counts: `backend-pm` manages, and `Claude-QA` tests."""
+"""The order matters: `backend-pm` is a manager, `Claude-QA` a tester."""
 
 
 def role_of(pane: Pane, window: Window | None, session: Session, configured: Sequence[RoleConfig]) -> str:
-    """The role as a label; empty where nothing tells one.
-
-    A window that tmux names after its running command says nothing.
-    """
+    """The role as a label; empty where no rule matches. The automatic name of a window is ignored."""
     if pane.role_option.strip():
         return label_text(pane.role_option)
     place = LocationNames.of(window, session)

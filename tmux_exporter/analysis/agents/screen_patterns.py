@@ -1,8 +1,8 @@
-"""What the screens of agents look like in each state: a table of plain words, by program.
+"""Screen texts of agents in each state: a table of plain texts, by program.
 
-Words count only near the foot of the screen, where the agent alone draws: what it has said and what was typed
-stands further up. The first pattern that fits decides, so questions come before work, work before limits, and
-rest last: a prompt is drawn in every state.
+A text counts only near the bottom of the screen, where the agent's user interface is: output and input are
+further up. The first matching pattern decides, so questions come before work, work before limits, and idle
+last, because a prompt is drawn in every state.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tmux_exporter.facts.agents import AgentState, WaitingReason
 
 
 class RowPosition(Enum):
-    """Where in a row words stand; frames and blanks around a row do not count."""
+    """The position of a text in a row; frames and blanks around the row are ignored."""
 
     BEGINS = "begins"
     HOLDS = "holds"
@@ -22,7 +22,7 @@ class RowPosition(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenText:
-    """Words that one row has, with no more than `most_below` rows below it that are not blank."""
+    """A text in a row that has at most `most_below` rows below it that are not blank."""
 
     text: str
     key: RowPosition
@@ -31,7 +31,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenMeaning:
-    """What a pattern says. It is certain where nothing else looks like it."""
+    """The state that a pattern shows; `certain` where no other state looks the same."""
 
     state: AgentState
     reason: WaitingReason | None = None
@@ -40,7 +40,7 @@ class ScreenMeaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenPattern:
-    """Words that are all there, and below the first of them no row that begins with one of `closed_by`."""
+    """Texts that must all be present, with no row below the first one that begins with one of `closed_by`."""
 
     meaning: ScreenMeaning
     words: tuple[ScreenText, ...]
@@ -64,7 +64,7 @@ def _waits(reason: WaitingReason, *words: ScreenText) -> ScreenPattern:
 
 
 def _stopped(reason: WaitingReason, *words: ScreenText, closed_by: tuple[str, ...]) -> ScreenPattern:
-    """What an agent said last, unless it or its user have said something since."""
+    """The last message of an agent, unless agent or user have written something since."""
     return ScreenPattern(
         meaning=ScreenMeaning(state=AgentState.WAITING, reason=reason), words=words, closed_by=closed_by
     )
@@ -137,4 +137,4 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _works(_holds("ctrl+c to stop", 4)),
     ),
 }
-"""By program; docs/agents.md says which were seen. A program that is not here is never looked at."""
+"""By program; docs/agents.md says which were seen. Screens of other programs are never read."""

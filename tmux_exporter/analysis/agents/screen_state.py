@@ -1,4 +1,4 @@
-"""What the last rows of a screen say of the agent that draws it; pure, and hands on no text of them."""
+"""Agent state from the last rows of its screen; no text of the screen is kept."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ from tmux_exporter.analysis.agents.screen_patterns import (
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource
 
 _FRAMES = " \t\N{NO-BREAK SPACE}│┃║|▌▎▏╭╮╰╯┌┐└┘"
-"""What boxes are drawn of, around the words in them."""
+"""Characters of frames around a text."""
 
 
 def read_screen(program: str, rows: Sequence[str]) -> ScreenMeaning | None:
-    """What the rows mean, by the first of the program's patterns that fits; None if none does."""
+    """The meaning of the rows, by the first matching pattern of the program; None if none matches."""
     bare = [row.strip(_FRAMES) for row in rows]
     for pattern in SCREENS.get(program, ()):
         places = [_place(words, bare) for words in pattern.words]
@@ -27,8 +27,8 @@ def read_screen(program: str, rows: Sequence[str]) -> ScreenMeaning | None:
 
 
 def _place(words: ScreenText, rows: Sequence[str]) -> int | None:
-    """The lowest row that has the words; None if none has."""
-    # Not further up than its agent draws it: above stands what the agent has said, or a user has typed.
+    """The lowest row with the text; None if no row has it."""
+    # Not further up than the agent draws it: above are output and input.
     first = max(0, len(rows) - 1 - words.most_below)
     return next((at for at in range(len(rows) - 1, first - 1, -1) if _has(rows[at], words)), None)
 
@@ -48,7 +48,7 @@ def _is_closed(pattern: ScreenPattern, place: int | None, rows: Sequence[str]) -
 
 
 def screen_clue(meaning: ScreenMeaning | None, window: WindowActivity, asked: float) -> Clue:
-    """The clue. Work is only believed while the window moves: whoever works draws."""
+    """The clue of a screen; "working" counts only while the window is active."""
     if meaning is None:
         return unread("its text shows nothing that is known")
     quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
@@ -65,5 +65,5 @@ def screen_clue(meaning: ScreenMeaning | None, window: WindowActivity, asked: fl
 
 
 def unread(why: str) -> Clue:
-    """What is said of a screen that tells no state."""
+    """The clue of a screen that shows no state."""
     return Clue(source=StateSource.PANE_TEXT, why=why)
