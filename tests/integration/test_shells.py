@@ -13,7 +13,7 @@ from tests.support.processes.started import end_process
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, ScriptReader
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
-from tmux_exporter.analysis.schedulers.tmux_words import doubt, shell_questions
+from tmux_exporter.analysis.schedulers.tmux_program import doubt, shell_questions
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import SchedulerState, ShellQuestion

@@ -1,4 +1,4 @@
-"""Which processes may be schedulers: shells whose command line reads as one, with what they wait for."""
+"""Finds candidates for schedulers: shells with a scheduler script in their command line, and their sleep."""
 
 import posixpath
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ _DELETED = " (deleted)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerCandidate:
-    """A shell whose command line reads as a scheduler, its living children, and the sleep that it waits for.
+    """A shell with a scheduler script, its living children, and the sleep that it waits for.
 
-    `program` is the shell's name, and is known (`program_known`) where its program file could be read. A pure
-    script's sleep is its only child; an opaque one may do it in a copy of itself.
+    `program` is the shell's name; `program_known`: its program file could be read. The sleep of a pure script
+    is its only child; an opaque script may run it in a forked copy of the shell.
     """
 
     shell: Process
@@ -38,7 +38,7 @@ class SchedulerCandidate:
 
     @property
     def since(self) -> ProcessId:
-        """The process that began it: a shell may be older than the exec that made it a scheduler."""
+        """The process that started it: a shell may be older than the exec that made it a scheduler."""
         return self.sleep.id if self.sleep is not None else self.shell.id
 
 
@@ -49,7 +49,7 @@ class _Reading(NamedTuple):
 
 
 class ScriptReader:
-    """The command lines that read as scripts of schedulers, each read once as long as its program runs."""
+    """Reads scheduler scripts from command lines, each once while its program runs."""
 
     def __init__(self) -> None:
         self._readings = PerProcess(self._read)
@@ -74,7 +74,7 @@ class ScriptReader:
         for pid, script in scripts.items():
             shell = table.processes[pid]
             parent = table.processes.get(shell.ppid)
-            # A copy that has not called exec: the sleep or the tmux to be, or a part of an opaque script.
+            # A forked copy before its exec: a future sleep or tmux, or a part of an opaque script.
             if parent is not None and parent.id.pid in scripts and parent.argv == shell.argv:
                 continue
             candidate = _candidate(shell, script, children)
@@ -86,7 +86,7 @@ class ScriptReader:
         argv = process.argv
         if argv is None or len(argv) < 3 or not (shell := _shell_of(process, argv)):
             return None
-        # A reader hands on the same tuple as long as the program is the same.
+        # A reader keeps the same tuple while the program is the same.
         known = self._readings.found.get(process.id.pid)
         script = known.script if known is not None and known.argv is argv else read_command(argv, shell)
         return _Reading(argv=argv, script=script, alive=process.alive)
@@ -109,7 +109,7 @@ def _candidate(shell: Process, script: Script, children: Mapping[int, list[Proce
 
 
 def _sleep_below(shell: Process, children: Mapping[int, list[Process]]) -> Process | None:
-    """The first sleep of a shell or of a copy of it that a pipe, a bracket or a `&` made."""
+    """The first sleep of a shell, or of a copy of it forked for a pipe, a subshell or a `&`."""
     looked_at: set[int] = set()
     waiting = [shell]
     while waiting:
@@ -124,7 +124,7 @@ def _sleep_below(shell: Process, children: Mapping[int, list[Process]]) -> Proce
 
 
 def _shell_of(process: Process, argv: tuple[str, ...]) -> str:
-    # Only where the program file is not readable does argv[0] count; a login shell's begins with a dash.
+    # argv[0] counts only where the program file is not readable; that of a login shell begins with a dash.
     return _shell(process.exe if process.exe is not None else argv[0].lstrip("-"))
 
 

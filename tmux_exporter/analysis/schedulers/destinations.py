@@ -1,6 +1,6 @@
-"""Where the keys of one `tmux send-keys` in another process's script would go: which server, which pane.
+"""Destination of a scheduler's `tmux send-keys`: which server and which pane would get the keys.
 
-Nothing is asked of tmux; what the listings do not prove stays unknown.
+No tmux server is queried; what the listings do not prove stays unknown.
 """
 
 import posixpath
@@ -16,10 +16,10 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, Session
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """What would become of one send now, one of the states that a target decides, or UNKNOWN.
+    """The result of one send if it ran now: a state that depends on the target, or UNKNOWN.
 
-    `pane` is where it leads; by a held listing, and so for labels only, where `state` is UNKNOWN. `socket` is
-    the canonical path at which no server is, where `state` is SERVERLESS.
+    `pane` is the resolved target; where `state` is UNKNOWN it comes from a held listing, for labels only.
+    `socket` is the canonical path without a server, where `state` is SERVERLESS.
     """
 
     state: SchedulerState
@@ -45,7 +45,7 @@ class ServerIndex:
         self._table = table
         self._view = view
         self._default_socket = default_socket
-        # Of two with one path the one that answers has the file; the other's socket was deleted.
+        # Of two servers with one path, the one that answers owns the file; the other's socket was deleted.
         by_liveness = sorted(view.servers, key=lambda each: each.up)
         self._by_socket = {posixpath.normpath(each.socket): each for each in by_liveness}
         self._by_pid = {each.process.pid: each for each in view.servers if each.process is not None}
@@ -58,7 +58,7 @@ class ServerIndex:
 
     @property
     def taken_at(self) -> float | None:
-        """When the servers were looked for, monotonic."""
+        """Monotonic time of the search for servers."""
         return self._view.taken_at
 
     def pane(self, key: PaneKey | None) -> Pane | None:
@@ -73,7 +73,7 @@ class ServerIndex:
         return next((each for each in view.listing.sessions if each.id == pane.session_id), None)
 
     def destination(self, send: Send, process: Process, since: ProcessId) -> Destination:
-        """Where `send` of the shell `process` leads; it is a scheduler since the start of `since`."""
+        """The destination of `send` in the shell `process`, a scheduler since the start of `since`."""
         own = self._table.namespaces
         if own and process.namespaces and process.namespaces.pid != own.pid:
             return _unknown("it runs in a pid namespace of its own, as in a container")
@@ -82,7 +82,7 @@ class ServerIndex:
             return _unknown(address)
         view = self._view_at(address)
         if view is None:
-            return self._at_nobody(address, process)
+            return self._without_server(address, process)
         if not self._same_mounts(process, view):
             return _unknown("its tmux server has other mounts, so its socket may be another file", view)
         if view.ended:
@@ -111,47 +111,49 @@ class ServerIndex:
 
     def _view_at(self, address: _Address) -> ServerView | None:
         view = self._by_socket.get(posixpath.normpath(address.socket))
-        if view is None and (place := self._place(address.socket)) is not None:
-            view = self._by_socket.get(place)
+        if view is None and (canonical := self._canonical(address.socket)) is not None:
+            view = self._by_socket.get(canonical)
         if view is None and address.pid is not None:
-            # The path in TMUX may be relative or lead through a link; the server's pid is as good.
+            # The path in TMUX may be relative or contain a symlink; the server's pid identifies it as well.
             view = self._by_pid.get(address.pid)
         return view
 
-    def _place(self, socket: str) -> str | None:
-        """The canonical path of a socket at which nobody but the servers that are known can listen."""
-        path, places = posixpath.normpath(socket), self._view.canonical_paths
+    def _canonical(self, socket: str) -> str | None:
+        """The canonical path of a socket, where only known servers can listen."""
+        path, canonical_paths = posixpath.normpath(socket), self._view.canonical_paths
         folder, name = posixpath.split(path)
-        return places.get(path) or (posixpath.join(places[folder], name) if folder in places else None)
+        return canonical_paths.get(path) or (
+            posixpath.join(canonical_paths[folder], name) if folder in canonical_paths else None
+        )
 
-    def _at_nobody(self, address: _Address, process: Process) -> Destination:
-        """No server of this user that is known listens there; every one of them is known by its process."""
+    def _without_server(self, address: _Address, process: Process) -> Destination:
+        """The destination where no known server of this user listens at the socket."""
         if address.pid is not None and self._may_live(address.pid, process):
             return _unknown("its tmux server cannot be looked for: it may be another user's")
         if self._view.problems:
             return _unknown("no tmux server is known at its socket, but not all could be looked for")
-        # Another spelling of the path could still lead to a living server, or somebody else may listen there.
-        place = self._place(address.socket)
-        if place is None:
+        # Another spelling of the path could still reach a server, or another program may listen there.
+        canonical = self._canonical(address.socket)
+        if canonical is None:
             return _unknown("no tmux server is known at its socket")
         if not self._same_mounts(process, None):
             return _unknown("it has other mounts than the exporter, so its socket may be another file")
         known = address.pid is not None
         reason = "its tmux server has ended" if known else "no tmux server runs at its socket"
-        return Destination(state=SchedulerState.SERVERLESS, reason=reason, socket=place)
+        return Destination(state=SchedulerState.SERVERLESS, reason=reason, socket=canonical)
 
     def _may_live(self, pid: int, process: Process) -> bool:
-        """Whether the server whose pid a process has from its TMUX may still be there."""
+        """Whether the server whose pid is in a process's TMUX may still run."""
         seen = self._table.processes.get(pid)
         if seen is None or not seen.alive or seen.id.start_ticks > process.id.start_ticks:
             return False
-        # Of our own processes it is known what they are; that one got the pid of a server that ended.
+        # Our own processes are readable; one that is no tmux has reused the pid of an ended server.
         ours = seen.uid == process.uid and seen.exe is not None
         named = seen.comm.startswith("tmux") or posixpath.basename(seen.exe or "").startswith("tmux")
         return named or not ours
 
     def _same_mounts(self, process: Process, view: ServerView | None) -> bool:
-        """Whether a path is the same file to a process and to a server, or else to us, as far as is known."""
+        """Whether process and server (or, without a server, the exporter) see the same file at a path."""
         other = self._table.namespaces
         server = view.process if view is not None and not view.ended else None
         if server is not None:
@@ -166,7 +168,7 @@ class ServerIndex:
             case TmuxTargetKind.UNSUPPORTED:
                 return _unknown(f"a target cannot be judged: {resolution.reason}", view)
             case TmuxTargetKind.NONE if not fresh:
-                # The session may have been made between that listing and the scheduler.
+                # The session may have been created between that listing and the scheduler.
                 return _unknown("a target is missing in a listing older than the scheduler", view)
             case TmuxTargetKind.NONE if older:
                 return _unknown("a target is missing in a server younger than the scheduler", view)
@@ -187,16 +189,16 @@ class ServerIndex:
                 return Destination(state=SchedulerState.ARMED, reason=reason, view=view, pane=pane)
 
     def _is_after(self, listing: Listing, since: ProcessId) -> bool:
-        """Whether a process was there when a listing was taken, so that the listing proves an absence.
+        """Whether a process existed when a listing was taken, so that the listing proves an absence.
 
-        A big server is not listed anew for every sample. Ticks since boot count the time that a machine was
-        suspended and the monotonic clock does not, so the error is on the side of "not proven".
+        A big server is not listed in every sample. Ticks since boot include time in suspend and the monotonic
+        clock does not, so an error means "not proven".
         """
         started = since.start_ticks / self._table.clock_ticks_per_second
         return listing.taken_at >= self._table.taken_at or started < listing.taken_at
 
     def origin_gone(self, process: Process, since: ProcessId) -> bool:
-        """True if the pane that `process` was made in is proven to be gone while its server lives."""
+        """Whether the pane that started `process` is proven to be gone while its server runs."""
         pid, pane = _tmux_pid(process.environ or {}), (process.environ or {}).get("TMUX_PANE")
         view = self._by_pid.get(pid) if pid is not None else None
         if not pane or view is None or not view.up or view.listing is None:
@@ -211,7 +213,7 @@ def _unknown(reason: str, view: ServerView | None = None, pane: PaneKey | None =
 
 
 def _address(send: Send, process: Process, default_socket: str) -> _Address | str:
-    """The socket that tmux would take, in tmux's own order; a text says why that is not known."""
+    """The socket that tmux would use, in tmux's own order; else a text with the reason why it is unknown."""
     if send.socket is not None:
         return _Address(send.socket)
     environ = process.environ

@@ -1,4 +1,4 @@
-"""Which pending schedulers a newer one makes needless: it types the same into the same panes."""
+"""Duplicate schedulers: pending ones whose keys and panes are those of a newer scheduler."""
 
 from collections import deque
 from collections.abc import Hashable, Iterable
@@ -8,14 +8,14 @@ from itertools import pairwise
 from tmux_exporter.facts.process import ProcessId
 
 SAME_TIME_SECONDS = 60.0
-"""Two that come this near to each other come at the same time to whoever reads them."""
+"""Two schedulers due within this time count as due at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingScheduler:
-    """A scheduler that will arrive. `keys` stands for what it types and where to, `wait` for its sleep.
+    """A scheduler that will fire. `keys` identifies its keys and panes, `wait` its sleep.
 
-    `since` is when it was begun, in ticks: the later one is the newer, of two at once the larger pid.
+    `since` is its start in ticks: the later one is newer; of two with the same start, the larger pid.
     """
 
     process: ProcessId
@@ -31,10 +31,10 @@ class PendingScheduler:
 
 
 def find_duplicates(entries: Iterable[PendingScheduler], within: float) -> dict[ProcessId, ProcessId]:
-    """Of each entry that has a newer double, that double; the newest of all is never here.
+    """Maps each entry with a newer duplicate to that duplicate; the newest of all is never a key.
 
-    A double types the same into the same panes and either waits as long and is due less than `within` seconds
-    later, or is due at the same time.
+    A duplicate sends the same keys to the same panes, and either has the same sleep and is due less than
+    `within` seconds later, or is due at the same time.
     """
     found: dict[ProcessId, ProcessId] = {}
     by_keys: dict[Hashable, list[PendingScheduler]] = {}
@@ -54,9 +54,9 @@ def find_duplicates(entries: Iterable[PendingScheduler], within: float) -> dict[
 
 
 def _near(ordered: list[PendingScheduler]) -> dict[ProcessId, ProcessId]:
-    """Those of entries in order of their due times that have a newer one within the same time."""
+    """Entries, sorted by due time, that have a newer one due at the same time."""
     found: dict[ProcessId, ProcessId] = {}
-    # Those within reach of the entry at hand that no newer one follows: the first is the newest in reach.
+    # A monotonic queue of entries within reach of the current one: the first is the newest in reach.
     window: deque[PendingScheduler] = deque()
     ahead = 0
     for entry in ordered:

@@ -1,8 +1,8 @@
-"""Schedulers: shells that sleep and then send keys to a pane, and what will become of each.
+"""Finds schedulers, shells that sleep and then send keys to a pane, and decides the state of each.
 
-A scheduler is a pair of processes, the shell and its sleep. Its parent, its terminal and its session say
-nothing: a live one and an abandoned one look alike in all of them. Only its own command line, its server and
-the panes of that server tell. The text that it would type is never kept.
+A scheduler is a pair of processes: the shell and its sleep. Parent, terminal and session are the same for a
+useful scheduler and an abandoned one. Only its command line, its server and the panes of that server decide.
+The text that it would type is never kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, Scr
 from tmux_exporter.analysis.schedulers.destinations import Destination, ServerIndex
 from tmux_exporter.analysis.schedulers.duplicates import PendingScheduler, find_duplicates
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, delay_of
-from tmux_exporter.analysis.schedulers.tmux_words import doubt
+from tmux_exporter.analysis.schedulers.tmux_program import doubt
 from tmux_exporter.analysis.schedulers.warnings import PaneStates, remarks
 from tmux_exporter.config import SchedulerSettings
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -21,10 +21,10 @@ from tmux_exporter.facts.schedulers import Scheduler, SchedulerRemark, Scheduler
 from tmux_exporter.facts.tmux import TmuxView
 
 FIRING_SECONDS = 5.0
-"""A sleep that has less left than this counts as over: what is seen now may no longer be true in a moment."""
+"""A sleep with less time left than this counts as over: the sample may be outdated in a moment."""
 
 OVERDUE_SECONDS = 30.0
-"""A sleep that is due for longer does not wait by the clock: it is stopped, or the machine was suspended."""
+"""A sleep overdue for longer was stopped, or the machine was suspended."""
 
 _STARTING_SECONDS = 2.0
 _PRECEDENCE = {state: place for place, state in enumerate(SchedulerState)}
@@ -34,7 +34,7 @@ _ARRIVING = frozenset({SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
-    """What every scheduler of one sample is judged by."""
+    """The facts of one sample that decide the state of every scheduler."""
 
     table: ProcessTable
     servers: ServerIndex
@@ -65,9 +65,9 @@ def find_schedulers(
     """Every scheduler of this uid, in the order of their pids.
 
     `default_socket` is tmux's default for this uid when TMUX_TMPDIR is not set; `now` is wall time. A target
-    is only called missing by a listing of its living server that was taken after the scheduler began.
-    `candidates` are those of the table where they are known, `shells` the answers to the `questions` about
-    them, None where nobody can ask.
+    is missing only by a listing of its running server that was taken after the scheduler started.
+    `candidates` are those of the table, if known; `shells` are the answers to their `shell_questions`, None
+    where these cannot be answered.
     """
     if candidates is None:
         candidates = ScriptReader().candidates(table)
@@ -82,17 +82,17 @@ def find_schedulers(
         shells=shells,
     )
     found = [(each, _scheduler(each, _origin(each, owners), sample)) for each in candidates]
-    doubles = _doubles(found, sample.settings)
+    duplicates = _duplicates(found, sample.settings)
     return tuple(
         sorted(
-            (_as_double(each, doubles.get(each.process)) for _, each in found),
+            (_as_duplicate(each, duplicates.get(each.process)) for _, each in found),
             key=lambda scheduler: scheduler.process,
         )
     )
 
 
 def _origin(candidate: SchedulerCandidate, owners: Mapping[ProcessId, Owner]) -> Owner | None:
-    # What a scheduler is judged by may end it; the marker of an agent is too weak for that.
+    # The state of a scheduler may end it; an agent marker is too weak for that.
     owner = owners.get(candidate.shell.id)
     return None if owner is not None and owner.evidence is Evidence.AGENT_MARKER else owner
 
@@ -102,11 +102,11 @@ def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Samp
     due = _due(sleep, sample.table)
     destinations: tuple[Destination, ...] = ()
     targets: tuple[str, ...] = ()
-    noted: tuple[SchedulerRemark, ...] = ()
+    found_remarks: tuple[SchedulerRemark, ...] = ()
     if not isinstance(script, PureScript):
         verdict = _Verdict(state=SchedulerState.OPAQUE, reason=f"it cannot be judged: {script.reason}")
-    elif (doubted := _doubted(candidate, script, sample)) is not None:
-        verdict = doubted
+    elif (doubtful := _doubted(candidate, script, sample)) is not None:
+        verdict = doubtful
     else:
         destinations = tuple(
             sample.servers.destination(send, candidate.shell, candidate.since) for send in script.sends
@@ -114,7 +114,7 @@ def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Samp
         targets = tuple(dict.fromkeys(send.target for send in script.sends if send.target is not None))
         verdict = _judge(candidate, script, destinations, owner, sample)
         began = sample.table.start_time(candidate.since)
-        noted = remarks(
+        found_remarks = remarks(
             script, destinations, began, panes=sample.panes, table=sample.table, servers=sample.servers
         )
     if not candidate.program_known:
@@ -140,7 +140,7 @@ def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Samp
         panes=tuple(
             dict.fromkeys(destination.pane for destination in destinations if destination.pane is not None)
         ),
-        remarks=noted,
+        remarks=found_remarks,
         sockets=tuple(
             dict.fromkeys(
                 destination.socket for destination in destinations if destination.socket is not None
@@ -150,17 +150,17 @@ def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Samp
 
 
 def _doubted(candidate: SchedulerCandidate, script: PureScript, sample: _Sample) -> _Verdict | None:
-    """Why its tmux may be another program than tmux."""
+    """The verdict where its `tmux` may be another program."""
     if sample.shells is None:
         return None
     found = doubt(candidate, script, sample.shells.get(candidate.shell.id))
     return None if found is None else _Verdict(state=found[0], reason=found[1])
 
 
-def _doubles(
+def _duplicates(
     found: list[tuple[SchedulerCandidate, Scheduler]], settings: SchedulerSettings
 ) -> dict[ProcessId, ProcessId]:
-    """Of those that will arrive and that a newer one makes needless, that newer one."""
+    """Maps schedulers that will fire to a newer duplicate."""
     entries = [
         PendingScheduler(
             process=each.process,
@@ -175,7 +175,7 @@ def _doubles(
     return find_duplicates(entries, settings.duplicate_within)
 
 
-def _as_double(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
+def _as_duplicate(scheduler: Scheduler, newer: ProcessId | None) -> Scheduler:
     if newer is None:
         return scheduler
     reason = f"a newer one, process {newer.pid}, types the same into the same pane"
@@ -189,7 +189,7 @@ def _judge(
     owner: Owner | None,
     sample: _Sample,
 ) -> _Verdict:
-    """The first state of the closed list that holds, in its order of precedence."""
+    """The first state that applies, in the precedence of the closed list."""
     unknown = _own_unknown(candidate, script, sample) or _destinations_unknown(destinations)
     if unknown:
         return _unknown(unknown)
@@ -218,7 +218,7 @@ def _judge(
 
 
 def _own_unknown(candidate: SchedulerCandidate, script: PureScript, sample: _Sample) -> str:
-    """Why the pair of processes itself cannot be judged."""
+    """Why the processes themselves do not allow a verdict; empty where they do."""
     table = sample.table
     if not table.complete:
         return "not all processes could be listed"
@@ -238,7 +238,7 @@ def _own_unknown(candidate: SchedulerCandidate, script: PureScript, sample: _Sam
 
 
 def _destinations_unknown(destinations: tuple[Destination, ...]) -> str:
-    """Why it is not known where its keys would go."""
+    """Why its destinations are not known; empty where they are."""
     for destination in destinations:
         if destination.state is SchedulerState.UNKNOWN:
             return destination.reason
@@ -247,16 +247,16 @@ def _destinations_unknown(destinations: tuple[Destination, ...]) -> str:
 
 
 def _is_first_sleep(sleep: Process, shell: Process, script: PureScript, table: ProcessTable) -> bool:
-    """Whether the sleep that runs is the one before the first send."""
+    """Whether the running sleep is the one before the first send."""
     if sleep.argv is None or sleep.argv[1:] != script.sleep_args:
         return False
-    # Only where a later sleep is the same does its start have to tell: a shell may be older than its exec.
+    # The start decides only where a later sleep has the same arguments: a shell may be older than its exec.
     late = sleep.id.start_ticks - shell.id.start_ticks > _STARTING_SECONDS * table.clock_ticks_per_second
     return not (script.repeated and late)
 
 
 def _due(sleep: Process | None, table: ProcessTable) -> float | None:
-    """When the sleep ends, in wall time; a lower bound, for it does not count a suspended machine's time."""
+    """The wall time at which the sleep ends; a lower bound, because time in suspend does not count."""
     delay = delay_of(sleep.argv[1:]) if sleep is not None and sleep.argv is not None else None
     if sleep is None or delay is None or delay == float("inf"):
         return None
@@ -266,7 +266,7 @@ def _due(sleep: Process | None, table: ProcessTable) -> float | None:
 def _place(
     destinations: tuple[Destination, ...], owner: Owner | None, servers: ServerIndex
 ) -> tuple[ProcessId | None, str | None]:
-    """Server and session of the resolved target, else of the pane that made it, else the server alone."""
+    """Server and session of the resolved target, else of the pane that started it, else the server alone."""
     for key in (*(destination.pane for destination in destinations), owner.pane if owner else None):
         pane = servers.pane(key)
         if key is not None and pane is not None:
@@ -277,13 +277,13 @@ def _place(
     return (owner.server if owner else None), None
 
 
-def _judged_at(destinations: tuple[Destination, ...], looked_at: float | None) -> float | None:
-    """When the oldest look was taken on which the aims rest; None where one of them has none.
+def _judged_at(destinations: tuple[Destination, ...], searched_at: float | None) -> float | None:
+    """Monotonic time of the oldest listing that the destinations depend on; None where one has no listing.
 
-    What has no server rests on the search for servers, at `looked_at`.
+    A destination without a server depends on the search for servers, at `searched_at`.
     """
     taken = [
-        looked_at
+        searched_at
         if destination.state is SchedulerState.SERVERLESS
         else destination.view.listing.taken_at
         if destination.view and destination.view.listing

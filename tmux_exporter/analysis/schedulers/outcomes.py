@@ -1,16 +1,16 @@
-"""What became of schedulers: counters per place that start at 0 and never fall.
+"""Outcomes of schedulers: counters per session that start at 0 and never fall.
 
-Nobody tells how a scheduler ended; what is inferred from the samples is
+No event says how a scheduler ended. The outcome is inferred from the samples:
 
-    cancelled   the remediator says that it ended it, or its shell went before its sleep could be over
-    fired       it was due, its shell is gone, and when it was last judged its target was there
-    missed      the same, but its target was gone then, its keys led elsewhere, or only a failure would have
-                made it send
-    unknown     everything else: its server did not answer when it was last judged, its script is opaque, it
-                was overdue, or it was first seen when it was about to fire
+    cancelled   the remediator reports that it ended it, or its shell ended before its sleep could be over
+    fired       it was due, its shell is gone, and its target existed in the last sample
+    missed      the same, but its target was gone, its keys led elsewhere, or only a failure would have made
+                it send
+    unknown     everything else: its server did not answer in the last sample, its script is opaque, it was
+                overdue, or it was first seen when it was about to fire
 
-Two things no sample shows: a `;` scheduler whose sleep alone was ended sends its keys at once and still
-counts as cancelled; one that was ended between the last look and its due time counts as fired or missed.
+No sample shows two cases: a `;` scheduler whose sleep alone was ended sends its keys at once and still counts
+as cancelled; one that was ended between the last sample and its due time counts as fired or missed.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,7 +21,7 @@ from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome, SchedulerRemark, SchedulerState
 
 KEPT_SECONDS = 15 * 60.0
-"""A place that is gone is still shown for so long after its last outcome: somebody has to see it rise."""
+"""A gone session is shown for this long after its last outcome, so that a scrape sees the counter rise."""
 
 _OUTCOMES = {
     SchedulerState.ARMED: SchedulerOutcome.FIRED,
@@ -36,9 +36,9 @@ _OUTCOMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """A pending scheduler when it was last seen; `state` is that before it began to fire.
+    """A pending scheduler when it was last seen; `state` is the last one before FIRING.
 
-    `sends` is False where it types nothing unless something in it fails.
+    `sends` is False where it sends keys only if a command of its script fails.
     """
 
     session: SessionKey
@@ -48,7 +48,7 @@ class _Seen:
 
 
 class SchedulerOutcomes:
-    """The counters; `observe` once per sample, in order."""
+    """The counters; call `observe` once per sample, in order."""
 
     def __init__(self) -> None:
         self._pending: dict[ProcessId, _Seen] = {}
@@ -62,9 +62,9 @@ class SchedulerOutcomes:
         now: float,
         ended: Collection[ProcessId] = (),
     ) -> None:
-        """Count each scheduler that has gone since the sample before, in the place where it was last seen.
+        """Count each scheduler that has gone since the last sample, in the session where it was last seen.
 
-        `now` is wall time, read after `table`; `ended` are the shells that the remediator says it ended.
+        `now` is wall time, read after `table`; `ended` are the shells that the remediator reports as ended.
         """
         if table.complete:
             for process in [each for each in self._pending if not _is_alive(each, table)]:
@@ -73,7 +73,7 @@ class SchedulerOutcomes:
             for each in members:
                 before = self._pending.get(each.process)
                 if before is not None and each.state is SchedulerState.FIRING:
-                    # What sleeps now may be a later sleep of it: the first one is what was judged.
+                    # A later sleep of the script may run now; keep the state of the first one.
                     self._pending[each.process] = replace(before, session=session)
                 else:
                     self._pending[each.process] = _Seen(
@@ -86,7 +86,7 @@ class SchedulerOutcomes:
     def totals(
         self, sessions: Iterable[SessionKey], monotonic: float
     ) -> dict[tuple[str, str, SchedulerOutcome], int]:
-        """The counts of these places and of those with a recent outcome; all others are forgotten."""
+        """The counters of these sessions and of those with a recent outcome; all others are dropped."""
         recent = [session for session, at in self._counted_at.items() if monotonic - at < KEPT_SECONDS]
         kept = dict.fromkeys((*sessions, *recent))
         self._counts = {session: counts for session, counts in self._counts.items() if session in kept}
@@ -105,7 +105,7 @@ class SchedulerOutcomes:
 
 
 def _is_alive(process: ProcessId, table: ProcessTable) -> bool:
-    # A shell that execs its last command is no scheduler any more and not gone yet.
+    # A shell that has exec'd its last command is no longer a scheduler, but not gone yet.
     seen = table.processes.get(process.pid)
     return seen is not None and seen.id == process and seen.alive
 
@@ -113,7 +113,7 @@ def _is_alive(process: ProcessId, table: ProcessTable) -> bool:
 def _outcome(seen: _Seen, now: float) -> SchedulerOutcome:
     if seen.state in (SchedulerState.OPAQUE, SchedulerState.FIRING):
         return SchedulerOutcome.UNKNOWN
-    # `due` is up to a second early: the kernel tells the time of its boot in whole seconds.
+    # `due` is up to a second early: the kernel reports its boot time in whole seconds.
     if seen.due is None:
         forever = seen.state is SchedulerState.IMMORTAL
         return SchedulerOutcome.CANCELLED if forever else SchedulerOutcome.UNKNOWN

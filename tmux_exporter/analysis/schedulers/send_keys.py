@@ -1,24 +1,24 @@
-"""The words of one `tmux … send-keys …`: where its keys go, and that it does nothing else."""
+"""Parses the arguments of one `tmux … send-keys …`: its target and server, and that it does nothing else."""
 
 from dataclasses import dataclass
 from typing import Never
 
 
 class OpaqueError(Exception):
-    """What makes a script opaque, in words."""
+    """The reason why a script is opaque."""
 
 
 def refuse(reason: str) -> Never:
-    """Give up: the script is opaque."""
+    """Stop parsing: the script is opaque."""
     raise OpaqueError(reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """One `tmux send-keys`: its `-t`, and the server that the command itself names by `-S` or `-L`.
+    """One `tmux send-keys`: its `-t`, and the server given by `-S` or `-L`.
 
-    `fallback` is True where it only runs if something before it fails, as after `||`. `program` is the word
-    that stands for tmux.
+    `fallback` is True where it runs only if a command before it fails, as after `||`. `program` is the word
+    in the place of `tmux`.
     """
 
     target: str | None
@@ -29,9 +29,9 @@ class Send:
 
 
 def read_send(words: list[str]) -> tuple[Send, list[str]]:
-    """Read the words after `tmux`: the send, and of its words those that say what is typed.
+    """Parse the words after `tmux`: the send, and the words that say what it types.
 
-    Raises OpaqueError where they are more than one `send-keys` of keys alone.
+    Raises OpaqueError where they do more than one plain `send-keys`.
     """
     socket, label, words = _server_options(words)
     if not words or not is_send_keys(words[0]):
@@ -65,7 +65,7 @@ def read_send(words: list[str]) -> tuple[Send, list[str]]:
 
 
 def _server_options(words: list[str]) -> tuple[str | None, str | None, list[str]]:
-    """`-S` and `-L` of tmux itself, and the words after its options; tmux takes -S when both are there."""
+    """`-S` and `-L` of tmux itself, and the words after its options; with both, tmux uses -S."""
     socket = label = None
     words = list(words)
     while words and words[0].startswith("-"):
@@ -85,5 +85,5 @@ def _server_options(words: list[str]) -> tuple[str | None, str | None, list[str]
 
 def is_send_keys(word: str) -> bool:
     """True for a name of `send-keys`."""
-    # tmux takes any unambiguous beginning; `send-` could be send-prefix.
+    # tmux accepts any unambiguous prefix; `send-` could be send-prefix.
     return word == "send" or (len(word) > len("send-") and "send-keys".startswith(word))

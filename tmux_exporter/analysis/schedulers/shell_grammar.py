@@ -1,8 +1,8 @@
-"""What a shell's command line says about a scheduler: pure, opaque, or nothing of the kind.
+"""Shell grammar of schedulers: classifies a command line as a pure script, an opaque one, or no scheduler.
 
-Pure is what can be judged to the last word: `sleep D… OP tmux … send-keys … (OP sleep D… | OP tmux …
-send-keys …)*` with OP one of `&&`, `||`, `;`, and a plain `nohup`, `setsid` or `env` before any command.
-Whatever else sleeps and then sends keys is opaque. No text that would be typed is kept.
+A pure script is understood completely: `sleep D… OP tmux … send-keys … (OP sleep D… | OP tmux … send-keys
+…)*` with OP one of `&&`, `||`, `;`, and a plain `nohup`, `setsid` or `env` before any command. Any other
+script that sleeps and sends keys is opaque. The text that would be typed is never kept.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from tmux_exporter.analysis.schedulers.send_keys import OpaqueError, Send, is_send_keys, read_send, refuse
 from tmux_exporter.analysis.schedulers.shell_lexer import Token, lex
 
-# The reader of processes keeps 4 KiB of a command line: one this long may go on unseen.
+# Process readers keep 4 KiB of a command line: one this long may be cut.
 _WHOLE_BYTES = 4095
 _JOINERS = frozenset({"&&", "||", ";"})
-# Programs that, without options of their own, only become the command after them.
+# Programs that, without options of their own, only exec the command after them.
 LAUNCHERS = frozenset({"nohup", "setsid", "env"})
-# Shell flags that change nothing in what a pure script does.
+# Shell flags that do not change what a pure script does.
 _HARMLESS_FLAGS = frozenset("ceilfux")
 _DURATION = re.compile(
     r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf(?:inity)?))([smhd]?)", re.ASCII
@@ -31,7 +31,7 @@ _BEFORE_A_COMMAND = frozenset({
     "if", "then", "elif", "else", "while", "until", "do", "!", "{", "time", "coproc",
     "exec", "command", "builtin",
 })  # fmt: skip
-# Programs that run the command after them, and after options and values of their own.
+# Programs that run the command after their own options and values.
 _RUNNERS = frozenset({
     "nohup", "setsid", "env", "nice", "ionice", "timeout", "stdbuf", "flock", "sudo", "doas", "chrt",
 })  # fmt: skip
@@ -39,11 +39,10 @@ _RUNNERS = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PureScript:
-    """A scheduler that can be judged. `delay` is the seconds of the first sleep, infinite for `infinity`.
+    """A script that is understood completely. `delay` is the first sleep in seconds, infinite for `infinity`.
 
-    `repeated` tells that a later sleep of the script has the same arguments as the first one. `keys` is equal
-    for scripts that type the same, wherever to and after whatever first sleep; it does not tell what. `flags`
-    are the letters of the shell's own options.
+    `repeated`: a later sleep has the same arguments as the first. `keys` is a hash that is equal for scripts
+    that type the same, with any target and any first sleep. `flags` are the letters of the shell's options.
     """
 
     sleep_args: tuple[str, ...]
@@ -56,13 +55,13 @@ class PureScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpaqueScript:
-    """A script that sleeps and sends keys, but not only; `reason` says what stands in the way, in words."""
+    """A script that sleeps, sends keys and does more; `reason` says what prevents a verdict."""
 
     reason: str
 
 
 def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript | None:
-    """Read the command line of a shell whose program file is called `shell`; None if it schedules nothing."""
+    """Parse the command line of a shell named `shell`; None if it is no scheduler."""
     found = _script_of(argv, shell)
     if found is None:
         return None
@@ -78,7 +77,7 @@ def read_command(argv: Sequence[str], shell: str) -> PureScript | OpaqueScript |
 
 
 def read_script(script: str, *, zsh: bool = False) -> PureScript | OpaqueScript | None:
-    """Read the text after `-c`."""
+    """Parse the text after `-c`."""
     if "sleep" not in script or "tmux" not in script or "send" not in script:
         return None
     lexed = lex(script, zsh=zsh)
@@ -87,11 +86,11 @@ def read_script(script: str, *, zsh: bool = False) -> PureScript | OpaqueScript 
             refuse(lexed.doubt)
         return _pure(lexed.tokens)
     except OpaqueError as error:
-        return OpaqueScript(reason=str(error)) if _looks_like_one(lexed.tokens) else None
+        return OpaqueScript(reason=str(error)) if _looks_like_scheduler(lexed.tokens) else None
 
 
 def duration(text: str) -> float | None:
-    """Seconds of one argument of sleep(1), None for what is none."""
+    """Seconds of one argument of sleep(1); None if it is no duration."""
     match = _DURATION.fullmatch(text)
     if match is None:
         return None
@@ -99,7 +98,7 @@ def duration(text: str) -> float | None:
 
 
 def is_sleep(argv: Sequence[str] | None) -> bool:
-    """True for the command line of a running sleep(1), also of one that is part of a bigger program."""
+    """Whether this is the command line of sleep(1), also of a multi-call binary."""
     return bool(argv) and argv is not None and posixpath.basename(argv[0]) == "sleep"
 
 
@@ -111,7 +110,7 @@ def delay_of(sleep_args: Sequence[str]) -> float | None:
 
 
 def _script_of(argv: Sequence[str], shell: str) -> tuple[str, bool, str] | None:
-    """The text after `-c`, whether that is all there is besides harmless flags, and the letters of these."""
+    """The text after `-c`, whether only harmless flags stand beside it, and the letters of all flags."""
     words = list(argv)
     if shell == "busybox" and words and posixpath.basename(words[0]) == "busybox":
         words = words[1:]
@@ -148,7 +147,7 @@ def _pure(tokens: Sequence[Token]) -> PureScript:
     repeated, succeeds = False, True
     for joiner, command in zip(joiners, commands[1:], strict=True):
         runs = joiner == ";" or succeeds == (joiner == "&&")
-        # Where nothing fails, what runs has succeeded, and what does not run leaves the status as it is.
+        # If nothing fails, a command that runs succeeds, and one that does not run keeps the status.
         succeeds = succeeds or runs
         if _named(command, "tmux"):
             send, keys = read_send(command[1:])
@@ -173,13 +172,13 @@ def _pure(tokens: Sequence[Token]) -> PureScript:
 
 
 def _fingerprint(commands: Sequence[Sequence[str]]) -> str:
-    """A text that is equal for equal commands and does not tell them."""
+    """A hash of the commands, which does not reveal them."""
     words = "\0".join("\0".join((str(len(command)), *command)) for command in commands)
     return hashlib.blake2b(words.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def _commands(tokens: Sequence[Token]) -> tuple[list[list[str]], list[str]]:
-    """The words of each command of a list, and what joins it to the one before; only a `;` may end it."""
+    """The words of each command of a list, and its operator before each; only a `;` may end the list."""
     commands: list[list[str]] = [[]]
     joiners: list[str] = []
     for token in tokens:
@@ -199,19 +198,19 @@ def _commands(tokens: Sequence[Token]) -> tuple[list[list[str]], list[str]]:
 
 
 def _launched(command: list[str]) -> list[str]:
-    """The command that a plain launcher before it becomes."""
+    """The command without plain launchers before it."""
     while len(command) > 1 and any(_named(command, name) for name in LAUNCHERS):
         command = command[1:]
     return command
 
 
 def _named(command: Sequence[str], name: str) -> bool:
-    """True for `name` and for an absolute path to it; `./name` may be anything."""
+    """Whether a command is `name` or an absolute path to it; `./name` may be anything."""
     return command[0] == name or (command[0].startswith("/") and posixpath.basename(command[0]) == name)
 
 
-def _looks_like_one(tokens: Sequence[Token]) -> bool:
-    """True if one command is a sleep and another a tmux that sends keys, wherever they stand."""
+def _looks_like_scheduler(tokens: Sequence[Token]) -> bool:
+    """Whether one command is a sleep and another a tmux that sends keys, in any position."""
     commands = list(_loose_commands(tokens))
     sleeps = any(_named(command, "sleep") for command in commands)
     return sleeps and any(
@@ -219,12 +218,12 @@ def _looks_like_one(tokens: Sequence[Token]) -> bool:
     )
 
 
-def _is_ours(word: str) -> bool:
+def _is_relevant(word: str) -> bool:
     return posixpath.basename(word) in ("sleep", "tmux")
 
 
 def _loose_commands(tokens: Sequence[Token], depth: int = 0) -> Iterator[list[str]]:
-    """Every run of words between operators, from the word that is likely its command's name."""
+    """Every run of words between operators, starting at the word that is probably the command name."""
     words: list[str] = []
     for token in (*tokens, Token(";", operator=True)):
         if not token.operator:
@@ -238,7 +237,7 @@ def _loose_commands(tokens: Sequence[Token], depth: int = 0) -> Iterator[list[st
                 while words and words[0].startswith("-"):
                     words.pop(0)
         if words and posixpath.basename(words[0]) in _RUNNERS:
-            words = next((words[at:] for at, word in enumerate(words) if _is_ours(word)), words)
+            words = next((words[at:] for at, word in enumerate(words) if _is_relevant(word)), words)
         if words:
             yield words
             # Agents run their tools' commands through eval.

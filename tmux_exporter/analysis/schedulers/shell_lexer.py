@@ -1,18 +1,18 @@
-"""A shell script cut into words and operators, as bash, dash, zsh and busybox all would cut it.
+"""Shell lexer: splits a script into words and operators as bash, dash, zsh and busybox all do.
 
-Nothing is expanded. Where a shell would do more than hand the words on (expand, redirect, group, comment),
-`Lexed.doubt` says so, and the words are then only good for a guess.
+Nothing is expanded. Where a shell does more than pass the words on (expansion, redirection, grouping,
+comment), `Lexed.doubt` says so, and the words are only a guess.
 """
 
 import re
 from dataclasses import dataclass
 
 _BLANKS = " \t\n"
-# Unquoted characters that every shell takes as they are.
+# Unquoted characters without special meaning in any shell.
 _PLAIN = re.compile(r"""[^ \t\n\\'"`$&|;<>(){}\[\]*?~\#]+""")
 _IN_DOUBLE_QUOTES = re.compile(r"""[^\\"`$]+""")
 _OPERATOR = re.compile(r"&&|\|\||;;|[;&|()\n]")
-_TO_NOWHERE = re.compile(r"[0-9]*(?:>>?[ \t]*/dev/null|<[ \t]*/dev/null|>&[0-9])(?=[ \t\n;&|)]|$)")
+_TO_DEV_NULL = re.compile(r"[0-9]*(?:>>?[ \t]*/dev/null|<[ \t]*/dev/null|>&[0-9])(?=[ \t\n;&|)]|$)")
 _DOUBTS = {
     "&": "it starts something in the background",
     "|": "it pipes one command into another",
@@ -33,7 +33,7 @@ _DOUBTS = {
     "<": "it redirects elsewhere than to /dev/null",
     ">": "it redirects elsewhere than to /dev/null",
 }
-_UNENDED = "its quotes do not end"
+_UNTERMINATED = "its quotes do not end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lexed:
-    """A script's tokens. `doubt` is empty where they say all that the script does."""
+    """The tokens of a script. `doubt` is empty where they describe the script completely."""
 
     tokens: tuple[Token, ...]
     doubt: str
 
 
 def lex(script: str, *, zsh: bool = False) -> Lexed:
-    """Cut `script`; in `zsh` a word that begins with `=` stands for a program's path."""
+    """Split `script`; in `zsh` a word that begins with `=` is expanded to a program's path."""
     lexer = _Lexer(_trimmed(script), zsh)
     lexer.run()
     return Lexed(tokens=tuple(lexer.tokens), doubt=lexer.doubt)
 
 
 def _trimmed(script: str) -> str:
-    """The script without blanks around it; one that a backslash escapes belongs to the last word."""
+    """The script without surrounding blanks; an escaped trailing blank belongs to the last word."""
     text = script.strip(_BLANKS)
     is_escaped = (len(text) - len(text.rstrip("\\"))) % 2 == 1
     return script.lstrip(_BLANKS)[: len(text) + is_escaped]
@@ -83,7 +83,7 @@ class _Lexer:
     def _step(self) -> None:
         script, at = self._script, self._at
         character = script[at]
-        if self._word is None and (match := _TO_NOWHERE.match(script, at)):
+        if self._word is None and (match := _TO_DEV_NULL.match(script, at)):
             self._at = match.end()
         elif match := _PLAIN.match(script, at):
             if self._zsh and self._word is None and character == "=":
@@ -106,7 +106,7 @@ class _Lexer:
             self._operator(match[0], match[0])
         elif character in "<>":
             self._end_word()
-            if not _TO_NOWHERE.match(script, at):
+            if not _TO_DEV_NULL.match(script, at):
                 self._operator(character, character)
         elif character == "#" and self._word is not None:
             self._add(character, at + 1)
@@ -117,7 +117,7 @@ class _Lexer:
     def _single_quotes(self) -> None:
         end = self._script.find("'", self._at + 1)
         if end < 0:
-            self._doubt(_UNENDED)
+            self._doubt(_UNTERMINATED)
             end = len(self._script)
         self._add(self._script[self._at + 1 : end], end + 1)
 
@@ -135,7 +135,7 @@ class _Lexer:
                 self._add(script[at], at + 1)
             at = self._at
         if at >= len(script):
-            self._doubt(_UNENDED)
+            self._doubt(_UNTERMINATED)
         self._at = at + 1
 
     def _backslash(self) -> None:

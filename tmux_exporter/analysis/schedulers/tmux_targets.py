@@ -29,15 +29,15 @@ class TmuxTargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """Where a target leads. `pane_id` is None for NONE and UNSUPPORTED; `reason` then says why, in words."""
+    """The resolved target. `pane_id` is None for NONE and UNSUPPORTED; `reason` then says why."""
 
     kind: TmuxTargetKind
     pane_id: str | None = None
     reason: str = ""
 
 
-class _NowhereError(Exception):
-    """A part of the target that ends the search."""
+class _UnresolvedError(Exception):
+    """A part of the target ends the search without a pane."""
 
     def __init__(self, kind: TmuxTargetKind, reason: str) -> None:
         super().__init__(reason)
@@ -60,24 +60,24 @@ _MAX_LENGTH = 4096
 
 
 def resolve(target: str | None, listing: Listing) -> Resolution:
-    """Resolve a pane target as `tmux send-keys -t` does; None stands for a command without `-t`."""
+    """Resolve a pane target as `tmux send-keys -t` does; None means a command without `-t`."""
     try:
         return _resolve(target, listing)
-    except _NowhereError as end:
+    except _UnresolvedError as end:
         return end.resolution
 
 
 def _resolve(target: str | None, listing: Listing) -> Resolution:
     if not target:
-        raise _NowhereError(
+        raise _UnresolvedError(
             TmuxTargetKind.UNSUPPORTED, "without a target tmux takes the sender's current pane"
         )
     if len(target) > _MAX_LENGTH:
-        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the target is too long to be one")
+        raise _UnresolvedError(TmuxTargetKind.UNSUPPORTED, "the target is too long to be one")
     session_part, colon, rest = target.partition(":")
     if not colon:
         if not _ID.fullmatch(target):
-            raise _NowhereError(
+            raise _UnresolvedError(
                 TmuxTargetKind.UNSUPPORTED, "a target without a colon depends on the sender's session"
             )
         return _by_id(target, listing)
@@ -101,23 +101,25 @@ def _by_id(target: str, listing: Listing) -> Resolution:
         current = next((link for link in listing.links if link.session_id == wanted and link.active), None)
         pane = _active_pane(current.window_id, listing) if current else None
     if pane is None:
-        raise _NowhereError(TmuxTargetKind.NONE, "nothing has that id")
+        raise _UnresolvedError(TmuxTargetKind.NONE, "nothing has that id")
     return Resolution(kind=TmuxTargetKind.ID, pane_id=pane.id)
 
 
 def _session(part: str, listing: Listing) -> tuple[TmuxTargetKind, Session]:
     name, exact_only = _strip_equals(part)
     if _refused(name, "$"):
-        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the session part is empty or relative to the sender")
+        raise _UnresolvedError(
+            TmuxTargetKind.UNSUPPORTED, "the session part is empty or relative to the sender"
+        )
     if name[0] == "$":
         wanted = _plain_id(name)
         for session in listing.sessions:
             if session.id == wanted:
                 return TmuxTargetKind.ID, session
-        raise _NowhereError(TmuxTargetKind.NONE, "no session has that id")
+        raise _UnresolvedError(TmuxTargetKind.NONE, "no session has that id")
     sessions = [(session.name, session) for session in listing.sessions]
     if not any(other == name for other, _ in sessions) and _CLIENT.match(name):
-        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the session part may name a client")
+        raise _UnresolvedError(TmuxTargetKind.UNSUPPORTED, "the session part may name a client")
     return _by_name(name, sessions, exact_only, "session", listing)
 
 
@@ -126,16 +128,20 @@ def _window(part: str, links: Sequence[WindowLink], listing: Listing) -> tuple[T
         for link in links:
             if link.active:
                 return TmuxTargetKind.ID, link
-        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the listing shows no current window of that session")
+        raise _UnresolvedError(
+            TmuxTargetKind.UNSUPPORTED, "the listing shows no current window of that session"
+        )
     name, exact_only = _strip_equals(part)
     if _refused(name, "@"):
-        raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the window part is empty or relative to the sender")
+        raise _UnresolvedError(
+            TmuxTargetKind.UNSUPPORTED, "the window part is empty or relative to the sender"
+        )
     if name[0] == "@":
         wanted = _plain_id(name)
         for link in links:
             if link.window_id == wanted:
                 return TmuxTargetKind.ID, link
-        raise _NowhereError(TmuxTargetKind.NONE, "no window of that session has that id")
+        raise _UnresolvedError(TmuxTargetKind.NONE, "no window of that session has that id")
     index = _index(name)
     for link in links:
         if link.index == index:
@@ -151,7 +157,9 @@ def _pane(
     if not part:
         pane = _active_pane(link.window_id, listing)
         if pane is None:
-            raise _NowhereError(TmuxTargetKind.UNSUPPORTED, "the listing shows no active pane of that window")
+            raise _UnresolvedError(
+                TmuxTargetKind.UNSUPPORTED, "the listing shows no active pane of that window"
+            )
         return TmuxTargetKind.ID, pane
     if _ID.fullmatch(part) and part[0] == "%":
         # Without a window part tmux looks for a pane id in the whole session.
@@ -160,42 +168,42 @@ def _pane(
         for pane in listing.panes:
             if pane.id == wanted and pane.window_id in windows:
                 return TmuxTargetKind.ID, pane
-        raise _NowhereError(TmuxTargetKind.NONE, "no pane there has that id")
+        raise _UnresolvedError(TmuxTargetKind.NONE, "no pane there has that id")
     index = _index(part)
     if index is None or part[0] in _RELATIVE:
-        raise _NowhereError(
+        raise _UnresolvedError(
             TmuxTargetKind.UNSUPPORTED, "the pane part depends on the layout or on the sender"
         )
     for pane in listing.panes:
         if pane.window_id == link.window_id and pane.index == index:
             return TmuxTargetKind.EXACT, pane
-    raise _NowhereError(TmuxTargetKind.NONE, "no pane there has that index")
+    raise _UnresolvedError(TmuxTargetKind.NONE, "no pane there has that index")
 
 
 def _by_name(
     name: str, named: _Named[_T], exact_only: bool, what: str, listing: Listing
 ) -> tuple[TmuxTargetKind, _T]:
-    """Exact, then prefix, then pattern; more than one of a kind is an error in tmux and so is none."""
+    """Match exactly, then by prefix, then by pattern; in tmux several matches, or none, are an error."""
     lossy = ESCAPED_NAMES.holds(listing.version) and any("\\" in other for other, _ in named)
     exact = [thing for other, thing in named if other == name]
     if lossy and not (exact and "\\" not in name):
-        raise _NowhereError(
+        raise _UnresolvedError(
             TmuxTargetKind.UNSUPPORTED, f"this tmux version does not print {what} names as they are"
         )
     if exact or exact_only:
         return TmuxTargetKind.EXACT, _only(exact, what)
-    # tmux compares bytes: half a character is a prefix too.
+    # tmux compares bytes: part of a character is a prefix too.
     raw = _raw(name)
     prefixed = [thing for other, thing in named if _raw(other).startswith(raw)]
     if prefixed:
         return TmuxTargetKind.PREFIX, _only(prefixed, what)
     if "[" in name or "\\" in name:
-        raise _NowhereError(
+        raise _UnresolvedError(
             TmuxTargetKind.UNSUPPORTED, f"the {what} part is a pattern with brackets or escapes"
         )
     texts = [name, *(other for other, _ in named)]
     if ("*" in name or "?" in name) and not all(_is_utf8(text) for text in texts):
-        raise _NowhereError(
+        raise _UnresolvedError(
             TmuxTargetKind.UNSUPPORTED, f"the {what} part is a pattern on a name that is no UTF-8"
         )
     return TmuxTargetKind.FNMATCH, _only([thing for other, thing in named if matches(name, other)], what)
@@ -204,13 +212,15 @@ def _by_name(
 def _only(found: Sequence[_T], what: str) -> _T:
     if len(found) == 1:
         return found[0]
-    raise _NowhereError(TmuxTargetKind.NONE, f"more than one {what} matches" if found else f"no such {what}")
+    raise _UnresolvedError(
+        TmuxTargetKind.NONE, f"more than one {what} matches" if found else f"no such {what}"
+    )
 
 
 def matches(pattern: str, name: str) -> bool:
-    """`*` and `?` as fnmatch(3) has them, in time bounded by the product of the lengths.
+    """Match `*` and `?` like fnmatch(3), in time bounded by the product of the lengths.
 
-    The pattern is foreign text, and a regular expression made of it could be made to run for ever.
+    The pattern is foreign text; a regular expression built from it could take exponential time.
     """
     here = there = 0
     star: tuple[int, int] | None = None
@@ -222,7 +232,7 @@ def matches(pattern: str, name: str) -> bool:
             here += 1
             there += 1
         elif star:
-            # The last star takes one character more; earlier stars need never be tried again.
+            # The last star takes one more character; earlier stars need no retry.
             star = star[0], star[1] + 1
             here, there = star[0] + 1, star[1]
         else:
@@ -231,7 +241,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def _refused(name: str, id_mark: str) -> bool:
-    """True for an empty part and for one that tmux reads relatively, but for a plain id of its own kind."""
+    """Whether a part is empty or relative to the client; a plain id of its own kind is neither."""
     return not name or (name[0] in _RELATIVE and not (name[0] == id_mark and _ID.fullmatch(name)))
 
 

@@ -1,4 +1,4 @@
-"""What else is to be known of a scheduler, besides its state: of its script, and of its target."""
+"""Warnings (remarks) about a scheduler beside its state: about its script and its target."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ REMARKS: Mapping[SchedulerRemark, str] = {
     "answer it",
     SchedulerRemark.TARGET_YOUNGER: "its target's session was made after it, under the same name",
 }
-"""Every remark in words."""
+"""The text of every remark."""
 
 _DIALOGS = frozenset({
     WaitingReason.PERMISSION, WaitingReason.QUESTION, WaitingReason.DIALOG, WaitingReason.OTHER,
 })  # fmt: skip
-# Starts are known to the second: the kernel tells the time of its boot in whole seconds, tmux all its times.
+# Times are known to the second: the kernel reports its boot time, and tmux all times, in whole seconds.
 _SURELY_LATER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneStates:
-    """What is known of agents in panes: where one runs, and where one waits for an answer of a person."""
+    """Panes with a running agent, and panes with an agent that waits for an answer of a person."""
 
     with_agent: Collection[PaneKey] = frozenset()
     waiting: Collection[PaneKey] = frozenset()
 
 
 def pane_states(tracked_agents: Iterable[TrackedAgent]) -> PaneStates:
-    """What the lives of agents say of their panes; one that is at its limit, say, shows no dialog."""
+    """The pane states from tracked agents; an agent at its usage limit, for example, shows no dialog."""
     running = [
         tracked for tracked in tracked_agents if tracked.agent is not None and tracked.pane is not None
     ]
@@ -64,7 +64,7 @@ def remarks(
     table: ProcessTable,
     servers: ServerIndex,
 ) -> tuple[SchedulerRemark, ...]:
-    """The remarks on a pure script that `began` at that wall time, in the order of the closed list."""
+    """The remarks on a pure script that `began` at this wall time, in the order of the closed list."""
     found: set[SchedulerRemark] = set()
     if script.delay == 0:
         found.add(SchedulerRemark.FIRES_AT_ONCE)

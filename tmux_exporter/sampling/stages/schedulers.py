@@ -7,7 +7,7 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.analysis.schedulers.candidates import ScriptReader
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.analysis.schedulers.outcomes import SchedulerOutcomes
-from tmux_exporter.analysis.schedulers.tmux_words import shell_questions
+from tmux_exporter.analysis.schedulers.tmux_program import shell_questions
 from tmux_exporter.analysis.schedulers.warnings import pane_states
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import TrackedAgent

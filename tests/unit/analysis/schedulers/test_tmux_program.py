@@ -7,7 +7,7 @@ import pytest
 from tests.support.literals.listings import process, table
 from tmux_exporter.analysis.schedulers.candidates import SchedulerCandidate, ScriptReader
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
-from tmux_exporter.analysis.schedulers.tmux_words import doubt, is_tmux, shell_questions
+from tmux_exporter.analysis.schedulers.tmux_program import doubt, is_tmux, shell_questions
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import ProgramFile, SchedulerState, ShellFacts, ShellQuestion
 

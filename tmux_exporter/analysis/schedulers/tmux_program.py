@@ -1,4 +1,4 @@
-"""Whether the word `tmux` of a script is tmux: a wrapper, a function or an alias may send keys elsewhere."""
+"""Checks that the word `tmux` in a script runs tmux: a wrapper, function or alias may send keys elsewhere."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ _WORDS = frozenset({"tmux", "sleep", *LAUNCHERS})
 
 
 def shell_questions(candidates: Iterable[SchedulerCandidate]) -> list[ShellQuestion]:
-    """What has to be known of the shells whose script says where its keys would go."""
+    """The requests for facts about the shells of pure scripts."""
     return [
         ShellQuestion(
             shell=each.shell.id,
@@ -27,14 +27,14 @@ def shell_questions(candidates: Iterable[SchedulerCandidate]) -> list[ShellQuest
 def doubt(
     candidate: SchedulerCandidate, script: PureScript, facts: ShellFacts | None
 ) -> tuple[SchedulerState, str] | None:
-    """Why nobody can say where its keys would go, with the state for that; None where its tmux is one."""
+    """State and reason where its `tmux` may not be tmux; None where it is tmux."""
     if "i" in script.flags:
         return _opaque("its shell is interactive, so an alias or a function may stand for tmux")
     if facts is None:
         return SchedulerState.UNKNOWN, "its environment is not readable, so its tmux may be another program"
     if candidate.program == "bash" and "BASH_ENV" in facts.variables:
         return _opaque("BASH_ENV names a file that its shell reads first")
-    # Many a program is told by ENV where it runs: only a path can be a file.
+    # Many programs use ENV for something else: only a path names a file.
     if not {"/", "$"}.isdisjoint(facts.variables.get("ENV", "")):
         return _opaque("ENV names a file that its shell may read first")
     named = _WORDS | facts.programs.keys()
@@ -56,9 +56,9 @@ def _of_programs(found: list[ProgramFile | None]) -> tuple[SchedulerState, str] 
 
 
 def is_tmux(program: ProgramFile) -> bool:
-    """Whether a file is tmux itself: a program of the machine of that name that knows tmux's commands.
+    """Whether a file is tmux itself: native code with that name that contains the names of tmux commands.
 
-    A script is none, nor what a packager has put in its place that runs it with options of its own.
+    A script is not, nor a packager's wrapper that runs tmux with options of its own.
     """
     return program.native and program.knows_tmux and program.name.startswith("tmux")
 
