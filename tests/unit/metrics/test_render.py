@@ -5,7 +5,6 @@ import gzip
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests.support.web.client import client_pages
 from tmux_exporter.facts.report import Exemplar, Histogram
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, MetricType, Sample, Spec
 from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text
@@ -26,38 +25,6 @@ def gauge(*samples: tuple[str, str, float]) -> Family:
     )
 
 
-def test_a_page_in_the_text_format() -> None:
-    assert text([gauge(("default", 'a "b"\\\n', 2_500_000))]) == (
-        b'# HELP tmux_thing_bytes A "thing".\n'
-        b"# TYPE tmux_thing_bytes gauge\n"
-        b'tmux_thing_bytes{agent="a \\"b\\"\\\\\\n",server="default"} 2.5e+06\n'
-    )
-
-
-def test_a_page_in_openmetrics() -> None:
-    assert openmetrics([gauge(("default", "lead", 0))]) == (
-        b'# HELP tmux_thing_bytes A \\"thing\\".\n'
-        b"# TYPE tmux_thing_bytes gauge\n"
-        b"# UNIT tmux_thing_bytes bytes\n"
-        b'tmux_thing_bytes{agent="lead",server="default"} 0.0\n'
-        b"# EOF\n"
-    )
-
-
-def test_a_histogram_ends_in_inf_count_and_sum() -> None:
-    spec = Spec(
-        name="tmux_wait_seconds", kind=MetricType.HISTOGRAM, unit="seconds", help="A wait.", subject="thing"
-    )
-    histogram = Histogram(bounds=(0.5, 1.0), counts=(1, 2), count=3, sum=4.5)
-    assert text([Family(spec=spec, histograms=(Distribution((), histogram),))]).splitlines()[2:] == [
-        b'tmux_wait_seconds_bucket{le="0.5"} 1.0',
-        b'tmux_wait_seconds_bucket{le="1.0"} 2.0',
-        b'tmux_wait_seconds_bucket{le="+Inf"} 3.0',
-        b"tmux_wait_seconds_count 3.0",
-        b"tmux_wait_seconds_sum 4.5",
-    ]
-
-
 def test_no_families_are_a_valid_page() -> None:
     assert (text([]), openmetrics([])) == (b"", b"# EOF\n")
 
@@ -76,14 +43,6 @@ def test_a_series_that_is_gone_is_forgotten() -> None:
     for page in range(20):
         renderer.render([gauge(("default", f"agent {page}", page))])
     assert held() - before <= 2
-
-
-def test_label_text_of_the_last_page_is_used_again() -> None:
-    renderer = Renderer()
-    first = renderer.render([gauge(("default", "lead", 1), ("default", "w", 2))])
-    second = renderer.render([gauge(("default", "w", 2), ("default", "new", 3))])
-    assert first.text == client_pages([gauge(("default", "lead", 1), ("default", "w", 2))])[0]
-    assert second.text == client_pages([gauge(("default", "w", 2), ("default", "new", 3))])[0]
 
 
 def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
