@@ -29,10 +29,10 @@ from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A
 from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.terminate import end
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
+from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
 from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.decide.scope import left_out_words
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.policies.policy import Channel, Policy, PolicySet
 from tmux_exporter.remediator.record import status_file

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tmux_exporter.base import log
-from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.clock import Clock, SystemClock
 from tmux_exporter.base.errors import ConfigError, UsageError
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.base.paths import REMEDIATOR_OFF, private_folder, runtime_path, state_path
@@ -15,8 +15,8 @@ from tmux_exporter.base.runtime import tune_gc
 from tmux_exporter.config import Config
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.facts.report import Report
+from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.decide.scope import left_out_words
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.loop import Remediator, Settings, run
 from tmux_exporter.remediator.make_plan import plan_of, sample_and_decide
@@ -54,11 +54,9 @@ def serve(
     log.configure(config.log.level, config.log.format)
     clock, uid = SystemClock(), os.getuid()
     policies = read_policies(policy_path, uid, servers, time_scale)
-    state = private_folder(state_path(environ), uid)
-    runtime = private_folder(runtime_path(environ, uid), uid)
     stop = Stop()
     settings = Settings(config=config, policies=policies, enforce=enforce, screen=screen)
-    remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
+    remediator = _open(settings, environ, clock)
     try:
         _log.info(
             "started",
@@ -67,7 +65,7 @@ def serve(
                 policies=",".join(each.name for each in policies.policies),
                 servers=",".join(servers) or "all",
                 time_scale=time_scale,
-                switch=str(state / REMEDIATOR_OFF),
+                switch=str(state_path(environ) / REMEDIATOR_OFF),
             ),
         )
 
@@ -80,6 +78,13 @@ def serve(
         run(remediator, config.sampling.interval, clock, stop, reload)
     finally:
         remediator.close()
+
+
+def _open(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Remediator:
+    uid = os.getuid()
+    state = private_folder(state_path(environ), uid)
+    runtime = private_folder(runtime_path(environ, uid), uid)
+    return Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
 
 
 def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None:
@@ -153,10 +158,8 @@ def apply_plan(
     for order in plan.orders:
         if order.policy.mode is Mode.OBSERVE:
             raise UsageError(f"policy '{order.policy.name}' only observes; set its mode to recommend")
-    state = private_folder(state_path(environ), uid)
-    runtime = private_folder(runtime_path(environ, uid), uid)
     settings = Settings(config=config, policies=policies, enforce=True, applies=True)
-    remediator = Remediator(settings, environ, runtime=runtime, state=state, clock=clock)
+    remediator = _open(settings, environ, clock)
     try:
         # The samples of a plan are close together: an absent target must still be absent one cycle later.
         cycle = config.sampling.interval

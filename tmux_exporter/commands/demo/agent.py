@@ -157,7 +157,7 @@ def schedules(*arguments: str) -> Role:
         minutes, target = argument.split("=", 1)
         say(f"$ schedule_with_note.sh {minutes} 'check progress' {target}")
         # The inner command is the whole scheduler.
-        _detach("bash", "-c", check_in(int(minutes) * 60, target))
+        _detach("bash", "-c", scheduler(int(minutes) * 60, target))
     yield from idles()
 
 
@@ -166,23 +166,15 @@ def _detach(*command: str) -> None:
     subprocess.run(["sh", "-c", 'nohup "$@" >/dev/null 2>&1 &', "sh", *command], check=True)
 
 
-def check_in(seconds: int, target: str) -> str:
+def scheduler(seconds: int, target: str) -> str:
     """The command line of a scheduler for a target on the demo's own server."""
     send = f"tmux -S {shlex.quote(str(marked_home(os.environ).socket))} send-keys -t {shlex.quote(target)}"
     return f"sleep {seconds} && {send} '{_NOTE}' && sleep 1 && {send} Enter"
 
 
 ROLES: dict[str, Callable[..., Role]] = {
-    "works": works,
-    "idles": idles,
-    "leaks": leaks,
-    "waits": waits,
-    "ends": ends,
-    "orchestrates": orchestrates,
-    "serves": serves,
-    "listens": listens,
-    "leaves": leaves,
-    "schedules": schedules,
+    each.__name__: each
+    for each in (works, idles, leaks, waits, ends, orchestrates, serves, listens, leaves, schedules)
 }
 
 

@@ -15,15 +15,7 @@ from tmux_exporter.commands.top.screen import ScreenView, frame, page, rows_of
 from tmux_exporter.commands.top.terminal import Terminal
 from tmux_exporter.config import Config
 
-_LETTERS = {
-    "s": Sort.STATE,
-    "c": Sort.CPU,
-    "m": Sort.MEMORY,
-    "f": Sort.FDS,
-    "l": Sort.LEAKS,
-    "d": Sort.DUE,
-    "n": Sort.NAME,
-}
+_LETTERS = {each.value[0]: each for each in Sort}
 _STEPS = {
     "up": -1,
     "down": 1,

@@ -103,17 +103,11 @@ def _row(line: Line) -> list[str]:
         cells = ["", "", f"torn line {line.number}", *[""] * 6]
     else:
         record = line.record
-        cells = [
-            _text(record, "seq"),
-            _time(record.get("at")),
-            _text(record, "kind"),
-            _text(record, "of"),
-            _text(record, "policy"),
-            ",".join(str(pid) for pid in _pids(record)),
-            _text(record, "server"),
-            _text(record, "session"),
-            _result(record),
-        ]
+        seq, kind, of, policy, server, session = (
+            _text(record, name) for name in ("seq", "kind", "of", "policy", "server", "session")
+        )
+        pids = ",".join(map(str, _pids(record)))
+        cells = [seq, _time(record.get("at")), kind, of, policy, pids, server, session, _result(record)]
     # The file may contain control characters.
     return [visible_text(cell) for cell in cells]
 
@@ -133,10 +127,5 @@ def _time(at: object) -> str:
 
 
 def _result(record: Mapping[str, Any]) -> str:
-    actions = record.get("actions")
-    told = (
-        [" ".join(map(str, each)) for each in actions if isinstance(each, list)]
-        if isinstance(actions, list)
-        else []
-    )
-    return ", ".join((*told, *filter(None, (_text(record, "refusal"), _text(record, "detail")))))
+    actions = [" ".join(map(str, each)) for each in _list(record.get("actions")) if isinstance(each, list)]
+    return ", ".join((*actions, *filter(None, (_text(record, "refusal"), _text(record, "detail")))))

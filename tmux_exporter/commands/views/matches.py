@@ -8,6 +8,7 @@ from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
+from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -59,16 +60,13 @@ def matches_view(
     return MatchesView(rows=tuple(rows))
 
 
+def target_cells(target: Target) -> list[str]:
+    """The cells of a target: kind, first pid, server, session, name."""
+    pid = str(target.processes[0].pid) if target.processes else ""
+    return [target.kind, pid, target.server, target.session, target.name]
+
+
 def _cells(row: Row) -> list[str]:
     target = row.candidate.target
     matched = f"yes, left alone: {row.refusal}" if row.refusal else "yes"
-    return [
-        row.policy,
-        target.kind,
-        str(target.processes[0].pid) if target.processes else "",
-        target.server,
-        target.session,
-        target.name,
-        matched if row.matched else "no",
-        target.argv_sha256,
-    ]
+    return [row.policy, *target_cells(target), matched if row.matched else "no", target.argv_sha256]

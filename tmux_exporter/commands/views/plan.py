@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from tmux_exporter.commands.views.matches import target_cells
 from tmux_exporter.commands.views.text_table import Column, columns, table
 from tmux_exporter.remediator.decide.order import Order
 
@@ -40,13 +41,5 @@ def applied_json(results: Sequence[tuple[Order, bool, str]]) -> str:
 
 
 def _row(order: Order) -> list[str]:
-    target = order.target
-    return [
-        order.policy.name,
-        target.kind,
-        str(target.processes[0].pid),
-        target.server,
-        target.session,
-        target.name,
-        ", ".join(f"{each.action} ({each.signal})" for each in order.stages),
-    ]
+    steps = ", ".join(f"{each.action} ({each.signal})" for each in order.stages)
+    return [order.policy.name, *target_cells(order.target), steps]

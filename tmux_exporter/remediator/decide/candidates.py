@@ -16,7 +16,7 @@ from tmux_exporter.facts.report import (
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.policies.metrics import Subject
-from tmux_exporter.remediator.policies.policy import Policy, TargetMatch, fits
+from tmux_exporter.remediator.policies.policy import Policy, PolicySet, TargetMatch, fits
 
 Key = tuple[TargetKind, tuple[ProcessId, ...], str, str]
 """The identity of a target: its processes, or names where it has none."""
@@ -57,19 +57,27 @@ def targets_in_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, .
     return tuple(each for each in _candidates(policy, report) if _is_in_scope(policy, each))
 
 
-def targets_out_of_scope(policy: Policy, report: Report) -> tuple[TargetCandidate, ...]:
-    """Schedulers without a server that a policy would match without `--server`.
+def left_out_words(policies: PolicySet, report: Report) -> dict[ProcessId, str]:
+    """A log line for each serverless scheduler that a policy would match without `--server`, by its shell.
 
     A scheduler with a live server is out of scope on purpose; one without a server may be overlooked.
     """
-    return tuple(
-        each
-        for each in _candidates(policy, report)
-        if isinstance(each.subject, SchedulerReport)
-        and each.subject.state is SchedulerState.SERVERLESS
-        and not _is_in_scope(policy, each)
-        and fits_match(policy.match, each, report)
-    )
+    found = {}
+    for policy in policies.policies:
+        for each in _candidates(policy, report):
+            subject = each.subject
+            if (
+                isinstance(subject, SchedulerReport)
+                and subject.state is SchedulerState.SERVERLESS
+                and not _is_in_scope(policy, each)
+                and fits_match(policy.match, each, report)
+            ):
+                names = ", ".join(each.servers) or "a server that is not known"
+                found[subject.process] = (
+                    f"left out: the scheduler of pid {subject.process.pid} has no server any more "
+                    f"and was made for {names}, which --server does not name"
+                )
+    return found
 
 
 def _candidates(policy: Policy, report: Report) -> Iterable[TargetCandidate]:

@@ -16,12 +16,12 @@ _INTRODUCTION = """\
 
 <!-- Made by `make docs`; edit tmux_exporter/remediator/policies/. -->
 
-What `tmux-remediator` tells of and ends is said in policies: YAML files of yours, given by `--policy FILE`
-or `--policy FOLDER`. Without one the built-in policy runs, which is the first of [the shipped
-file](../deploy/policies.yml), to be had by `tmux-exporter export policies --out .`;
-`tmux-remediator check-config FILE` names every mistake with its line and its mend; editors can use the
-[JSON Schema](../deploy/policies.schema.json). SIGHUP makes a remediator that runs read them again. A file,
-and each folder that leads to it, has to belong to you or to root and may not be writable by others.
+Policies decide what `tmux-remediator` warns about and what it terminates. You write them as YAML files and
+pass them with `--policy FILE` or `--policy FOLDER`. Without one the built-in policy runs: the first of [the
+shipped file](../deploy/policies.yml), which `tmux-exporter export policies --out .` writes.
+`tmux-remediator check-config FILE` reports every mistake with its line and its fix; editors can use the
+[JSON Schema](../deploy/policies.schema.json). SIGHUP reloads them. The file and each of its parent folders
+must belong to you or to root, and others must not be able to write to them.
 
 ```yaml
 apiVersion: tmux-exporter/v1
@@ -38,19 +38,18 @@ policies:
     verify: { gone_within: 5s }
 ```
 
-- A policy **matches** things of one kind; `when` narrows them by figures: it holds once a figure is above
-  `above`, until it is below `clear_below`. A figure that cannot be read neither advances nor satisfies
-  anything.
-- Once that has held for `for`, in every complete look, two at least, the **steps** begin, each `after` the
-  one before it.
-- What happens in the end is the least of the policy's `mode`, the flag `--enforce`, the file
-  `remediator.off`, the breaker and the warm-up. `observe` tells, `recommend` keeps a plan for
-  `tmux-remediator apply`, `enforce` acts.
-- A `stop` has to be verified, and a `kill` only follows a stop that had no effect. Of schedulers only those
-  that are `dangling` can be ended without a person (`approvals: {required: 1}`); `unknown`, `opaque` and
-  `firing` ones by nobody.
-- **Budgets** count what is ended; more matches than `max_match` end nothing. The **breaker** opens when
-  what was ended survived, or came back. What no policy overrides stands in [safety.md](safety.md).
+- A policy **matches** targets of one kind; `when` narrows them by figures: a condition holds once the figure
+  is above `above`, until it is below `clear_below`. An unreadable figure neither advances nor satisfies a
+  condition.
+- Once a target has matched for `for`, in every complete sample and in at least two, the **steps** begin, each
+  `after` the one before it.
+- The mode in force is the least of the policy's `mode`, the flag `--enforce`, the file `remediator.off`, the
+  breaker and the warm-up. `observe` only reports, `recommend` keeps a plan for `tmux-remediator apply`,
+  `enforce` acts.
+- A `stop` must be verified, and a `kill` only follows a stop that had no effect. Only `dangling` schedulers
+  can be terminated without a person (`approvals: {required: 1}`); `unknown`, `opaque` and `firing` never.
+- **Budgets** limit how much is terminated; with more matches than `max_match` nothing is. The **breaker**
+  opens when targets survive or come back. What no policy overrides stands in [safety.md](safety.md).
 - There are no shell commands and no regular expressions. A name is exact, `glob:` begins a pattern with `*`
   and `?`.
 - Units are obligatory, and the rules of YAML are as strict as in [configuration.md](configuration.md).

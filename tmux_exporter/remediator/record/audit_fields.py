@@ -95,11 +95,7 @@ def _of_case(case: Case) -> dict[str, object]:
         "below": sorted(case.below),
         "own": sorted(case.own),
         "terms": {
-            "servers": policy.servers,
-            "max_age": policy.max_age,
-            "remaining": policy.remaining,
-            "warmup": policy.warmup,
-            "allow": policy.allow,
+            name: getattr(policy, name) for name in ("servers", "max_age", "remaining", "warmup", "allow")
         },
     }
 
@@ -126,12 +122,7 @@ def _of_subject(subject: Subject) -> dict[str, object]:
 
 def _of_server(server: ServerReport) -> dict[str, object]:
     return {
-        "server": server.server,
-        "socket": server.socket,
-        "pid": server.pid,
-        "up": server.up,
-        "held": server.held,
-        "ended": server.ended,
+        **{name: getattr(server, name) for name in ("server", "socket", "pid", "up", "held", "ended")},
         "problem": None if server.problem is None else server.problem.reason,
         "started": server.start_time_seconds,
         "listing_age": server.listing_age_seconds,

@@ -17,7 +17,7 @@ from tmux_exporter.facts.remediation import Action, Refusal
 from tmux_exporter.facts.report import AgentReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide import cycle, objections, vetoes
-from tmux_exporter.remediator.decide.scope import left_out_words
+from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import OptIn, Policy, PolicySet
