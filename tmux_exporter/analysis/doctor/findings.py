@@ -1,4 +1,4 @@
-"""What `doctor` concludes from a Report and a look at the machine: findings, each with what mends it."""
+"""`doctor`: findings about tmux servers, kernel, limits, settings and agents, each with its remedy."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from tmux_exporter.facts.tmux_quirks import OLD_DIALECT, OLDEST
 
 
 class Level(StrEnum):
-    """How much a finding matters, most first: does not work, may soon not, could be better, fine."""
+    """Severity of a finding, worst first: broken, may break soon, can be improved, fine."""
 
     PROBLEM = "problem"
     WARNING = "warning"
@@ -30,7 +30,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the check-up; `mend` is the command or the line that helps, empty where all is well."""
+    """One line of output; `mend` is the command or setting that helps, empty where all is fine."""
 
     subject: str
     level: Level
@@ -39,7 +39,7 @@ class Finding:
 
 
 NEAR = 0.8
-"""A limit of which that much is used is near: agents start many processes at once."""
+"""The used share of a limit that gives a warning: agents start many processes at once."""
 
 _FEATURES: Mapping[Feature, tuple[Level, str, str]] = {
     Feature.PIDFD: (
@@ -71,7 +71,7 @@ _FEATURES: Mapping[Feature, tuple[Level, str, str]] = {
 
 
 def check_up(report: Report, machine: Machine) -> tuple[Finding, ...]:
-    """All findings, the worst first, and within a level in the order of `CHECKS`."""
+    """All findings, the worst first; within a level in the order of `CHECKS`."""
     found = [finding for check in CHECKS for finding in check(report, machine)]
     return tuple(sorted(found, key=lambda finding: list(Level).index(finding.level)))
 

@@ -1,9 +1,9 @@
-"""The settings of tmux and of the kernel that help a fleet of agents: the lines that `doctor` compares with.
+"""Recommended settings of tmux and of the kernel (sysctl) for a fleet of agents, as `doctor` checks them.
 
-`deploy/tuning/` ships the same lines as files; a test holds them against this table. Lines that are often
-recommended and do not help here are left out on purpose: `status-interval 5` redraws more often than the
-default, `monitor-activity` and the `visual-*` options are off anyway, `vm.max_map_count` and
-`net.core.somaxconn` bound nothing that agents in tmux use.
+`deploy/tuning/` ships the same lines as files; a test compares them with this table. Some common
+recommendations do not help here and are left out: `status-interval 5` redraws more often than the default,
+`monitor-activity` and the `visual-*` options are off by default, `vm.max_map_count` and `net.core.somaxconn`
+limit nothing that agents in tmux use.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option of tmux that should be at most or at least this; `scope` is set-option's flag."""
+    """A tmux option that should be at most or at least `wanted`; `scope` is the flag of set-option."""
 
     name: str
     scope: str
@@ -27,7 +27,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sysctl:
-    """A number of the kernel that should be at least this."""
+    """A kernel setting that should be at least `wanted`."""
 
     name: str
     wanted: int
@@ -77,4 +77,4 @@ SYSCTLS = (
 )
 
 OPEN_FILES = 65_536
-"""Open files that a shell should be allowed (`nofile`)."""
+"""Recommended limit of open files for a shell (`nofile`)."""

@@ -1,4 +1,4 @@
-"""Operations as reported -> durations, failures, retries, memory and what is under way, since the start."""
+"""Counters of reported operations: latency, failures, retries, memory, and operations in flight."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -12,11 +12,11 @@ from tmux_exporter.facts.report import Exemplar, Histogram, OperationFigures, Op
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
-"""The thresholds 2 s, 5 s and 10 s are bounds, so that the share above each is exact."""
+"""The thresholds of alerts (2 s, 5 s, 10 s) are bounds, so that the share above each is exact."""
 
 
 class Durations:
-    """A histogram that is being filled, with the last traced observation of each bucket."""
+    """A histogram under construction, with the last traced observation of each bucket as exemplar."""
 
     __slots__ = ("_buckets", "_exemplars", "_sum")
 
@@ -34,7 +34,7 @@ class Durations:
             self._exemplars[place] = exemplar
 
     def histogram(self, *, exemplars: bool = False) -> Histogram:
-        """The durations as they are now."""
+        """The current histogram."""
         counts = tuple(accumulate(self._buckets))
         return Histogram(
             bounds=BOUNDS,
@@ -47,7 +47,7 @@ class Durations:
 
 @dataclass(slots=True)
 class _Tally:
-    """All there is to tell of one name."""
+    """The counters of one operation name."""
 
     durations: Durations = field(default_factory=Durations)
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
@@ -77,11 +77,11 @@ class _Tally:
 
 
 class Operations:
-    """Everything reported since the start.
+    """All operations reported since the start.
 
-    The five classes and the names of the configuration are there from the beginning. Any other name is shown
-    with 0 in the sample in which it first comes, and with what it has from the next one on: a counter that
-    is born at 1 has no increase.
+    The five classes and the configured names exist from the start. Any other name is shown with 0 in the
+    first sample that has it, and with its values from the next one on: PromQL sees no increase in a counter
+    that starts at 1.
     """
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Operations:
         self._traced = False
 
     def configure(self, names: Iterable[str], most_names: int, *, exemplars: bool) -> None:
-        """Show these names whether they come or not, and at most so many others; keep trace ids, or not."""
+        """Always show these `names`, and at most `most_names` others; `exemplars`: keep trace ids."""
         self._declared = frozenset((*CLASSES, *names))
         for name in names:
             self._tallies.setdefault(name, _Tally())
@@ -117,7 +117,7 @@ class Operations:
             tally.add(end, exemplar)
 
     def lose(self, reason: OperationLoss) -> None:
-        """Count one report that is none."""
+        """Count one lost report."""
         self._lost[reason] += 1
 
     def report(self, running: Set[int] | None, now: float) -> OperationsReport:

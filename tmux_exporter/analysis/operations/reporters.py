@@ -1,4 +1,4 @@
-"""Who reports operations: whose numbers have gaps, and which operations are under way."""
+"""Programs that report operations: gaps in their sequence numbers (lost reports), operations in flight."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -9,20 +9,20 @@ from tmux_exporter.facts.operations import OperationLoss, OperationReport
 
 MOST_STREAMS = 4096
 MOST_UNDER_WAY = 1024
-"""In one stream: a program with more operations at once than this is not following its own."""
+"""In one stream; a program with more operations in flight has lost track of them."""
 
 MOST_GAPS = 4096
-"""In one stream; beyond it the oldest counts as lost at once."""
+"""In one stream; beyond this the oldest gap counts as lost at once."""
 
 FARTHEST = 1_000_000
-"""A number that is ahead of its stream by more than this is no number of ours."""
+"""A number further ahead of its stream is not one of our clients'."""
 
 GRACE = 1.0
-"""For so many seconds at least a missing number may still come: threads overtake one another, queues too."""
+"""Seconds for which a missing number may still arrive: threads and queues reorder reports."""
 
 
 class Gaps:
-    """Numbers that are missing, as ranges in rising order."""
+    """Missing sequence numbers, as ascending ranges."""
 
     __slots__ = ("_firsts", "_lasts")
 
@@ -38,7 +38,7 @@ class Gaps:
         return place >= 0 and number <= self._lasts[place]
 
     def add(self, first: int, last: int) -> int:
-        """Add a range above all others; how many numbers had to be given up for it."""
+        """Add a range above all others; return how many numbers were dropped for it."""
         self._firsts.append(first)
         self._lasts.append(last)
         if len(self._firsts) <= MOST_GAPS:
@@ -46,7 +46,7 @@ class Gaps:
         return self._lasts.pop(0) - self._firsts.pop(0) + 1
 
     def take(self, number: int) -> bool:
-        """Take a number out; False where it is not missing."""
+        """Remove a number; False where it is not missing."""
         if number not in self:
             return False
         place = bisect_right(self._firsts, number) - 1
@@ -59,9 +59,9 @@ class Gaps:
 
 @dataclass(slots=True)
 class _Stream:
-    """One sender's numbers: the highest so far, and which below it are still to come.
+    """The sequence numbers of one sender: the highest so far, and the missing ones below it.
 
-    `ended_early` are the numbers of begins that are still to come, though their end is here.
+    `ended_early` are the numbers of missing begin reports whose end report has arrived.
     """
 
     highest: int = 0
@@ -73,7 +73,7 @@ class _Stream:
 
 
 class Streams:
-    """Every stream that has reported lately, by sender's pid and the stream's own name."""
+    """Every stream that has reported lately, by the sender's pid and the stream's name."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[int, str], _Stream] = {}
@@ -81,18 +81,18 @@ class Streams:
         self._turned_at = 0.0
 
     def accept(self, report: OperationReport) -> bool:
-        """Follow one report; False for one that was there before, or whose number cannot be."""
+        """Track one report; False for a repeated one, or one with an impossible number."""
         key = report.pid, report.stream
         stream = self._streams.get(key)
         if stream is None:
             if len(self._streams) >= MOST_STREAMS:
-                # Not followed is not lost: an end still counts. A begin is nothing but something to follow.
+                # An untracked end report still counts. A begin report is only useful for tracking.
                 if report.end is None:
                     self._lost[OperationLoss.OVERFLOW] += 1
                 return True
             if report.judged and report.sequence > FARTHEST:
                 return False
-            # One that meant the exporter before this one began its numbers there.
+            # A sender that started with an earlier exporter began its numbers there.
             stream = self._streams[key] = _Stream(highest=0 if report.judged else report.sequence - 1)
         if not self._number(stream, report.sequence):
             return False
@@ -100,10 +100,10 @@ class Streams:
         return True
 
     def settle(self, running: Set[int] | None, now: float) -> Counter[OperationLoss]:
-        """End a sample at the monotonic time `now`; what was lost since the last one, by reason.
+        """End a sample at the monotonic time `now`; return the reports lost since the last one, by reason.
 
-        `running` are the pids of all processes, None where they are not known; who reported after the last
-        sample may be younger than them.
+        `running` are the pids of all processes, None where they are not known; a sender that first reported
+        after the last sample may not be among them yet.
         """
         turns = now - self._turned_at >= GRACE
         for key, stream in list(self._streams.items()):
@@ -120,7 +120,7 @@ class Streams:
         return lost
 
     def under_way(self) -> Counter[str]:
-        """How many operations of each name have begun and not finished."""
+        """Number of operations in flight, by name."""
         return Counter(name for stream in self._streams.values() for name in stream.under_way.values())
 
     def _number(self, stream: _Stream, sequence: int) -> bool:
@@ -147,7 +147,7 @@ class Streams:
             stream.under_way[report.sequence] = report.operation
 
     def _forget(self, key: tuple[int, str], stream: _Stream) -> None:
-        """Its program has ended: what it had begun it will not finish, or its last report was lost."""
+        """Drop the stream of an ended program: its operations in flight will never finish."""
         self._lost[OperationLoss.UNFINISHED] += len(stream.under_way)
         self._lost[OperationLoss.DROPPED] += len(stream.overdue) + len(stream.missing)
         del self._streams[key]

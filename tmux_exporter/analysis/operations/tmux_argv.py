@@ -1,4 +1,4 @@
-"""The argv of a tmux client -> which command it gives to which server; of the rest nothing is kept."""
+"""Parses the argv of a tmux client: its command and its server's socket; nothing else is kept."""
 
 import itertools
 import posixpath
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 OTHER = "other"
-"""A command that is not in the table: of a later tmux, a user's alias, or a mistyped one."""
+"""A command that is not in the table: of a newer tmux, a user's alias, or a mistyped one."""
 
 _TABLE = """
 attach-session attach, bind-key bind, break-pane breakp, capture-pane capturep, choose-buffer, choose-client,
@@ -42,7 +42,7 @@ _WITHOUT_VALUE = "2DlNuv"
 
 
 Variables = Callable[[], Mapping[str, str] | None]
-"""Asks for the environment of a client, which is rarely needed; None where it is not readable."""
+"""Reads the environment of a client, which is rarely needed; None where it is not readable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +54,12 @@ class Client:
 
 
 def read_client(argv: Sequence[str], variables: Variables, uid: int) -> Client | None:
-    """What a program is asked to do if it is tmux; None for any other one.
+    """The command of a tmux client; None for any other program.
 
-    None also for a client that asks nothing or is a terminal's (attached, control mode): such a client lives
-    as long as somebody looks at it, which is no latency.
+    None also for a client without a command and for an attached or control-mode client: it runs as long as a
+    person uses it, which is no latency.
     """
-    # A server renames its process, but only after its start, and it is no program that was started anew.
+    # A server sets its process title only after its start.
     if not argv or posixpath.basename(argv[0]) != "tmux":
         return None
     options: dict[str, str] = {}
@@ -83,7 +83,7 @@ def read_client(argv: Sequence[str], variables: Variables, uid: int) -> Client |
 
 
 def command_name(word: str) -> str:
-    """The command that tmux takes a word for: an alias, a name, or the only name that begins so."""
+    """The command for a word, as tmux resolves it: an alias, a name, or a unique prefix."""
     if word in _ALIASES:
         return _ALIASES[word]
     found = [name for name in COMMANDS[:-1] if name.startswith(word)]
@@ -99,7 +99,7 @@ def _is_detached(words: Sequence[str]) -> bool:
 
 
 def _socket(options: Mapping[str, str], variables: Variables, uid: int) -> str | None:
-    """The socket that tmux would take, in tmux's own order; None also for a relative one."""
+    """The socket that tmux would use, in tmux's own order; None also for a relative path."""
     if "S" in options:
         return options["S"] if posixpath.isabs(options["S"]) else None
     environ = variables()

@@ -1,4 +1,4 @@
-"""tmux commands seen from outside -> durations and failures by server and command, since the start."""
+"""Counters of tmux commands seen through kernel events: latency and failures by server and command."""
 
 import posixpath
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from tmux_exporter.facts.commands import CommandBatch, CommandRun
 from tmux_exporter.facts.report import CommandFigures, CommandsReport
 
 NO_SERVER = ""
-"""The label of a command to no server that is known, or that was not said."""
+"""The server label of a command whose server is not known."""
 
 _Key = tuple[str, str]
 
@@ -31,10 +31,10 @@ class _Tally:
 
 
 class Commands:
-    """Every command that was seen to end; those of a server are forgotten with it.
+    """Every command that was seen to end; the counters of a server are dropped with it.
 
-    A pair of server and command is shown with 0 in the sample in which it first comes, and with what it has
-    from the next one on: a counter that is born at 1 has no increase.
+    A pair of server and command is shown with 0 in the first sample that has it, and with its values from the
+    next one on: PromQL sees no increase in a counter that starts at 1.
     """
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Commands:
     def report(
         self, batch: CommandBatch, servers: Mapping[str, str], places: Mapping[str, str]
     ) -> CommandsReport | None:
-        """End a sample; None where the kernel does not tell us.
+        """End a sample; None where the kernel sends no events.
 
-        `servers` are labels by socket path, `places` canonical paths of folders and sockets by another
-        spelling.
+        `servers` maps socket paths to labels, `places` other spellings of folders and sockets to canonical
+        paths.
         """
         labels = {NO_SERVER, *servers.values()}
         self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] in labels}

@@ -1,4 +1,4 @@
-"""A process's program: its name, the hash of its command line, whether it is meant to outlive its pane."""
+"""The program of a process: its name, the hash of its command line, and known long-running programs."""
 
 import hashlib
 import posixpath
@@ -13,7 +13,7 @@ _DELETED = " (deleted)"
 
 
 def program_of(process: Process) -> str:
-    """The last part of its program file; what the kernel calls it where that cannot be read."""
+    """The base name of its program file, or `comm` where the file cannot be read."""
     return process.comm if process.exe is None else _name_of(process.exe)
 
 
@@ -23,9 +23,9 @@ def _name_of(file: str) -> str:
 
 
 def argv_sha256(process: Process) -> str:
-    """What `sha256sum /proc/PID/cmdline` prints; empty where the command line is not known as a whole.
+    """The result of `sha256sum /proc/PID/cmdline`; empty where the command line is not known as a whole.
 
-    It names a command line without telling a word of it.
+    It identifies a command line without revealing it.
     """
     if not process.argv or not process.argv_complete:
         return ""
@@ -35,10 +35,11 @@ def argv_sha256(process: Process) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lasting:
-    """Programs that are meant to outlive the pane that started them, and why, in words.
+    """Programs that are meant to outlive the pane that started them, and why.
 
-    `names` are names of program files. `files` are shell patterns for a whole path. `title` finds the first
-    argument, `argument` any of them; each of these is enough. `unless` are arguments with which it is not.
+    `names` are names of program files, `files` shell patterns for the whole path, `title` a regular
+    expression for argv[0], `arguments` any argument; one match is enough. With an argument of `unless` it is
+    no match.
     """
 
     why: str
@@ -137,14 +138,14 @@ LASTING: tuple[Lasting, ...] = (
         title=r"ssh: .* \[mux\]",
     ),
 )
-"""Never by a word in somebody's arguments alone: an agent quotes all of these in its prompts."""
+"""An argument alone is never enough: an agent may quote all of these in a prompt."""
 
 _HOSTS = frozenset({"java", "git", "dotnet"})
-"""Programs that run those that are known by an argument."""
+"""Programs that run the ones known by an argument."""
 
 
 def why_lasting(process: Process) -> str:
-    """Why a process is meant to outlive its pane, in words; empty where nothing says so."""
+    """Why a process is meant to outlive its pane; empty where it is not."""
     return _why_lasting(program_of(process), process.exe or "", process.argv or ())
 
 

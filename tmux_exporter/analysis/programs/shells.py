@@ -1,4 +1,4 @@
-"""Whether a pane is back at its shell's prompt."""
+"""Detects a pane that is back at its shell's prompt."""
 
 import posixpath
 import re
@@ -12,7 +12,7 @@ _VALUE_FLAGS = frozenset({"--rcfile", "--init-file", "-o", "+o", "-O", "+O"})
 
 
 def is_prompt_shell(process: Process) -> bool:
-    """Whether a process is a shell that reads commands from its terminal: neither a script nor a `-c`."""
+    """Whether a process is an interactive shell: it runs neither a script nor `-c`."""
     if not process.argv or posixpath.basename(process.argv[0]).removeprefix("-") not in PROMPT_SHELLS:
         return False
     words = iter(process.argv[1:])
@@ -25,7 +25,7 @@ def is_prompt_shell(process: Process) -> bool:
 
 
 def at_prompt(root: Process, members: Iterable[Process]) -> bool:
-    """Whether a pane's own process is a shell that waits for a command: it alone is in the foreground."""
+    """Whether a pane's first process is a shell that waits for a command: it is alone in the foreground."""
     return (
         is_prompt_shell(root)
         and root.pgid == root.foreground_pgid
@@ -34,5 +34,5 @@ def at_prompt(root: Process, members: Iterable[Process]) -> bool:
 
 
 def _runs_code(flag: str) -> bool:
-    # Of bundled short flags `c` runs the next word (`bash -lc`); long ones never do in these shells.
+    # In bundled short flags `c` runs the next word (`bash -lc`); long flags never do in these shells.
     return not flag.startswith("--") and "c" in flag

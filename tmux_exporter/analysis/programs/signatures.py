@@ -1,8 +1,8 @@
-"""Which program files, names and scripts are coding agents: a table, and how a process is held against it.
+"""Agent signatures: the table of programs, names and scripts that are coding agents, and its matcher.
 
-A process is an agent by its program alone: the last part of argv[0], the path of its program file, or the
-script that its interpreter runs. Never by its `comm` (agents show as `node`, `MainThread` or a version number
-there) and never by a word somewhere in its arguments.
+Only the program of a process makes it an agent: the base name of argv[0], the path of its program file, or
+the script that its interpreter runs. `comm` never does (agents show as `node`, `MainThread` or a version
+number), nor does an argument.
 """
 
 import posixpath
@@ -18,16 +18,15 @@ from tmux_exporter.facts.process import Process
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """How one program is recognised; `argv0`, `exe` and `script` are alternatives.
+    """How one program is recognized; `argv0`, `exe` and `script` are alternatives.
 
-    `argv0` is the last part of argv[0]. `exe` are shell patterns for the path of the program file. `script`
-    are patterns for what an interpreter runs: for its last part, or with a `/` in them for its whole path.
-    `not_argv0` and `not_exe` are other programs that have the same file or the same name.
-    `only` are the commands with which it is an agent where another program has its name; without a command it
-    always is. `services` are the commands with which it serves others: then it is a daemon and no agent.
-    `value_flags` are its flags that take the next word, where they may come before the command.
-    `markers` are environment variables that it gives to whatever it starts.
-    `version` finds the version in the path of the program file or the script, as its one group.
+    `argv0` are base names of argv[0]. `exe` are shell patterns for the path of the program file. `script` are
+    patterns for the script of an interpreter: for its base name, or for its path if they contain a `/`.
+    `not_argv0` and `not_exe` exclude other programs with the same file or name. `only` are the subcommands
+    that make it an agent where another program has the same name; without a subcommand it always is one.
+    `services` are subcommands that make it a daemon and no agent. `value_flags` are flags with a value that
+    may come before the subcommand. `markers` are environment variables that it sets for everything that it
+    starts. `version` is a regular expression with one group for the version in a path.
     """
 
     program: str
@@ -44,8 +43,8 @@ class Signature:
 
 
 SIGNATURES: tuple[Signature, ...] = (
-    # An update replaces the file of a running claude, and a versioned path may be run directly; its tools rg,
-    # bfs and ugrep are in the same file and are run by another argv[0].
+    # An update replaces the file of a running claude, and a versioned path may be run directly. Its tools rg,
+    # bfs and ugrep are in the same file with another argv[0].
     Signature(
         program="claude",
         argv0=("claude",),
@@ -110,7 +109,7 @@ SIGNATURES: tuple[Signature, ...] = (
         script=("copilot", "*/@github/copilot/index.js", "*/@github/copilot/npm-loader.js"),
         services=("mcp",),
     ),
-    # Its installed names are cursor-agent and agent; the second says nothing, so the file does.
+    # It is installed as cursor-agent and agent; the second name is ambiguous, so the file decides.
     Signature(
         program="cursor-agent",
         argv0=("cursor-agent",),
@@ -134,15 +133,14 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature(program="crush", argv0=("crush",), script=("crush",), services=("serve", "server")),
 )
-"""The built-in table. Claude, codex, gemini, opencode and copilot were seen running; the others are known by
-their shapes only."""
+"""The built-in table. Claude, codex, gemini, opencode and copilot were tested live; the others were not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureMatch:
-    """A process that runs a program of the table; `service` if it serves others and is no agent itself.
+    """A process that runs a program of the table; `service`: it is a daemon and no agent.
 
-    `command` is the first word after the program that is no flag.
+    `command` is the subcommand: the first argument that is no flag.
     """
 
     signature: Signature
@@ -154,27 +152,27 @@ class SignatureMatch:
 
 _DELETED = " (deleted)"
 _INTERPRETER = re.compile(r"node|nodejs|bun|deno|tsx|(?:python|pypy)[0-9.]*")
-# Flags of interpreters that take the next word, and those that bring the program itself.
+# Flags of interpreters with a value, and flags whose value is the program itself.
 _VALUE_FLAGS = frozenset({"-r", "--require", "--import", "--loader", "-C", "--conditions", "-W", "-X"})
 _CODE_FLAGS = frozenset({"-c", "-e", "--eval", "-p", "--print", "-pe", "-"})
 _RUN_COMMANDS = frozenset({"run", "x"})
 
 
 class Matcher:
-    """A table made ready; most processes fit no row of it and cost little."""
+    """A compiled table; fast for the many processes that match no row."""
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self._signatures = tuple(signatures)
         self._names = frozenset(name for row in signatures for name in row.argv0)
         exes = _any_of(pattern for row in signatures for pattern in row.exe)
-        # The same processes are asked for in every sample.
+        # Cached: the same processes are matched in every sample.
         self._known = lru_cache(maxsize=2048)(self._match)
         self._may_be_exe = lru_cache(maxsize=1024)(lambda exe: exes.match(exe) is not None)
         scripts = [pattern for row in signatures for pattern in row.script]
         self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
 
     def match(self, process: Process) -> SignatureMatch | None:
-        """The first row that `process` fits; None if there is none or its program is not readable."""
+        """The first matching row; None if no row matches or the program is not readable."""
         return self._known(process.argv, process.exe or "") if process.argv else None
 
     def _match(self, argv: tuple[str, ...], exe: str) -> SignatureMatch | None:
@@ -204,12 +202,12 @@ class Matcher:
 
 @lru_cache(maxsize=4)
 def matcher(signatures: tuple[Signature, ...]) -> Matcher:
-    """The matcher of a table, made once for each table."""
+    """The matcher of a table, compiled once for each table."""
     return Matcher(signatures)
 
 
 def merge(table: Sequence[Signature], extra: Iterable[SignatureConfig]) -> tuple[Signature, ...]:
-    """The table with a configuration's rows before it: new programs, or more names of known ones."""
+    """The table with configured rows before it: new programs, or more names of known ones."""
     rows = {signature.program: signature for signature in table}
     changed: dict[str, Signature] = {}
     for each in extra:
@@ -221,7 +219,7 @@ def merge(table: Sequence[Signature], extra: Iterable[SignatureConfig]) -> tuple
 
 
 def _program_name(argv0: str) -> str:
-    # A program may have written a title over its arguments ("npm exec @openai/codex"): that is no path.
+    # A program may have replaced its arguments with a title ("npm exec @openai/codex"): that is no path.
     if " " in argv0 and not argv0.startswith(("/", ".")):
         return ""
     return posixpath.basename(argv0)
@@ -236,7 +234,7 @@ def _reason(row: Signature, name: str, exe: str, runs: str) -> str:
 
 
 def _fits(path: str, patterns: Iterable[str]) -> str:
-    """The first pattern that `path` fits, else nothing."""
+    """The first pattern that matches `path`, else an empty text."""
     return next((pattern for pattern in patterns if fnmatchcase(path, pattern)), "")
 
 
@@ -271,7 +269,7 @@ def script_of(argv: Sequence[str], *names: str) -> tuple[str, Sequence[str]]:
 
 
 def _command(arguments: Sequence[str], value_flags: Sequence[str]) -> str:
-    """The first word that is no flag: a subcommand, where the program has some."""
+    """The first argument that is no flag: the subcommand, if the program has some."""
     words = iter(arguments)
     for word in words:
         if word in value_flags:
