@@ -40,7 +40,7 @@ A, G, D, M, S, T = (
 BY_INDEX = (A, G, D, G, M, D, G, D, S, T)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CheckIn:
     """One row: a line of shell, the server on which it is run, and the state after each deed.
 
@@ -70,42 +70,38 @@ AFTER_ITS_TWIN = (
 )
 
 CHECK_INS: Mapping[str, CheckIn] = {
-    "by_index": CheckIn(line=f"keep by_index {to('work:1', 'a')}", states=BY_INDEX),
-    "by_name": CheckIn(line=f"keep by_name {to('work:api', 'b')}", states=(A, G, G, G, M, D, G, D, S, T)),
-    "by_pane": CheckIn(line=f"keep by_pane {to('$P', 'c')}", states=(A, G, G, G, G, G, G, D, S, T)),
-    "exact": CheckIn(line=f"keep exact {to('=work:1', 'd')}", states=(A, G, D, G, D, D, G, D, S, T)),
-    "session_of_its_own": CheckIn(line=f"spawn session_of_its_own {to('work:1', 'e')}", states=BY_INDEX),
-    "forked_twice": CheckIn(line=f"( ( keep forked_twice {to('work:1', 'f')} ) & )", states=BY_INDEX),
-    "of_dash": CheckIn(line="keep of_dash dash -c 'sleep 3h; tmux send-keys -t work:1 g Enter'",
-        states=BY_INDEX),
+    "by_index": CheckIn(f"keep by_index {to('work:1', 'a')}", BY_INDEX),
+    "by_name": CheckIn(f"keep by_name {to('work:api', 'b')}", (A, G, G, G, M, D, G, D, S, T)),
+    "by_pane": CheckIn(f"keep by_pane {to('$P', 'c')}", (A, G, G, G, G, G, G, D, S, T)),
+    "exact": CheckIn(f"keep exact {to('=work:1', 'd')}", (A, G, D, G, D, D, G, D, S, T)),
+    "session_of_its_own": CheckIn(f"spawn session_of_its_own {to('work:1', 'e')}", BY_INDEX),
+    "forked_twice": CheckIn(f"( ( keep forked_twice {to('work:1', 'f')} ) & )", BY_INDEX),
+    "of_dash": CheckIn("keep of_dash dash -c 'sleep 3h; tmux send-keys -t work:1 g Enter'", BY_INDEX),
     "no_environment": CheckIn(
         line=f"keep no_environment env -i PATH=$PATH {to('work:1', 'h', tmux='tmux -S $S/default')}",
         # Nothing says that it meant the first of the two servers.
         states=(*BY_INDEX[:-1], G),
     ),
-    "no_server": CheckIn(line=f"keep no_server env -i PATH=$PATH {to('work:1', 'i')}",
-        states=always(SchedulerState.SERVERLESS)),
-    "to_another": CheckIn(line=f"keep to_another {to('far:0', 'j', tmux='tmux -L other')}",
-        states=(A, *(G,) * 9)),
-    "on_another": CheckIn(line=f"keep on_another {to('far:0', 'k')}", states=always(A), at="other"),
-    "in_a_nested_server": CheckIn(line=f"keep in_a_nested_server {to('deep:0', 'l')}", states=always(A),
-        at="nested"),
-    "to_a_hung_server": CheckIn(line=f"keep to_a_hung_server {to('main:0', 'm', tmux='tmux -L hung')}",
-        states=always(SchedulerState.UNKNOWN)),
-    "in_a_loop":
-        CheckIn(line="keep in_a_loop bash -c 'while sleep 3h; do tmux send-keys -t work:1 Enter; done'",
-        states=always(SchedulerState.OPAQUE)),
-    "for_ever": CheckIn(line="keep for_ever bash -c 'sleep infinity; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.IMMORTAL), at="other"),
-    "between_sends": CheckIn(line="keep between_sends bash -c "
+    "no_server": CheckIn(f"keep no_server env -i PATH=$PATH {to('work:1', 'i')}",
+        always(SchedulerState.SERVERLESS)),
+    "to_another": CheckIn(f"keep to_another {to('far:0', 'j', tmux='tmux -L other')}", (A, *(G,) * 9)),
+    "on_another": CheckIn(f"keep on_another {to('far:0', 'k')}", always(A), at="other"),
+    "in_a_nested_server": CheckIn(f"keep in_a_nested_server {to('deep:0', 'l')}", always(A), at="nested"),
+    "to_a_hung_server": CheckIn(f"keep to_a_hung_server {to('main:0', 'm', tmux='tmux -L hung')}",
+        always(SchedulerState.UNKNOWN)),
+    "in_a_loop": CheckIn("keep in_a_loop bash -c 'while sleep 3h; do tmux send-keys -t work:1 Enter; done'",
+        always(SchedulerState.OPAQUE)),
+    "for_ever": CheckIn("keep for_ever bash -c 'sleep infinity; tmux send-keys -t far:0 Enter'",
+        always(SchedulerState.IMMORTAL), at="other"),
+    "between_sends": CheckIn("keep between_sends bash -c "
         "'sleep 0; tmux send-keys -t far:0 x; sleep 3h; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.FIRING), at="other"),
-    "late": CheckIn(line="keep late bash -c 'sleep 1800; tmux send-keys -t far:0 Enter'",
-        states=always(SchedulerState.OVERDUE), at="other"),
-    "older_twin": CheckIn(line=f"keep older_twin {to('far:0', 'twin')}",
-        states=always(SchedulerState.DUPLICATE), at="other"),
-    "younger_twin": CheckIn(line=f"{AFTER_ITS_TWIN}; keep younger_twin {to('far:0', 'twin')}",
-        states=always(A), at="other"),
+        always(SchedulerState.FIRING), at="other"),
+    "late": CheckIn("keep late bash -c 'sleep 1800; tmux send-keys -t far:0 Enter'",
+        always(SchedulerState.OVERDUE), at="other"),
+    "older_twin": CheckIn(f"keep older_twin {to('far:0', 'twin')}", always(SchedulerState.DUPLICATE),
+        at="other"),
+    "younger_twin": CheckIn(f"{AFTER_ITS_TWIN}; keep younger_twin {to('far:0', 'twin')}", always(A),
+        at="other"),
 }  # fmt: skip
 
 LATE_SECONDS = 1800 + 60

@@ -231,7 +231,7 @@ _CHECK_INS = tuple(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Left:
     """A process that is truly leaked, and its kind: what the guards must not spare."""
 
@@ -241,29 +241,23 @@ class Left:
 
 
 LEFT = (
-    Left(name="left_agent", kind=LeakKind.AGENT,
-         command="spawn left_agent $B/sh/claude -c 'read x <$0' $B/never"),
-    Left(name="left_agent_daemon", kind=LeakKind.AGENT_DAEMON,
-         command="spawn left_agent_daemon $B/sh/codex -c 'read x <$1' app-server $B/never"),
-    Left(name="left_mcp_server", kind=LeakKind.MCP_SERVER,
-         command="spawn left_mcp_server $B/bin/mcp-server-git 3000"),
-    Left(name="left_dev_server", kind=LeakKind.DEV_SERVER, command="spawn left_dev_server $PY $B/listen.py"),
-    Left(name="left_shell_job", kind=LeakKind.SHELL_JOB,
-         command="keep left_shell_job bash -c 'sleep 3000 && true'"),
-    Left(name="left_script", kind=LeakKind.SHELL_JOB, command="spawn left_script sh $B/later.sh"),
-    Left(name="left_job", kind=LeakKind.SHELL_JOB, command="keep left_job sleep 3000"),
-    Left(name="left_daemon", kind=LeakKind.OTHER, command="spawn left_daemon sleep 3000"),
-    Left(name="left_without_environment", kind=LeakKind.SHELL_JOB,
-         command="keep left_without_environment env -i sleep 3000"),
-    Left(name="left_grandchild", kind=LeakKind.SHELL_JOB,
-         command="( ( keep left_grandchild sleep 3000 ) & )"),
-    Left(name="left_with_a_marker", kind=LeakKind.OTHER,
-         command=_marked("left_with_a_marker", "codex", "CODEX_SESSION_ID", 4)),
-    Left(name="left_check_in", kind=LeakKind.SCHEDULER,
-         command="keep left_check_in bash -c 'sleep 3000 && tmux send-keys -t nowhere:0 hi Enter'"),
-    Left(name="left_immortal_check_in", kind=LeakKind.SCHEDULER,
-         command="keep left_immortal_check_in bash -c 'sleep infinity; tmux send-keys -t main:0 hi Enter'"),
-    Left(name="zombie_parent", kind=LeakKind.OTHER, command=""),
+    Left("left_agent", LeakKind.AGENT, "spawn left_agent $B/sh/claude -c 'read x <$0' $B/never"),
+    Left("left_agent_daemon", LeakKind.AGENT_DAEMON,
+        "spawn left_agent_daemon $B/sh/codex -c 'read x <$1' app-server $B/never"),
+    Left("left_mcp_server", LeakKind.MCP_SERVER, "spawn left_mcp_server $B/bin/mcp-server-git 3000"),
+    Left("left_dev_server", LeakKind.DEV_SERVER, "spawn left_dev_server $PY $B/listen.py"),
+    Left("left_shell_job", LeakKind.SHELL_JOB, "keep left_shell_job bash -c 'sleep 3000 && true'"),
+    Left("left_script", LeakKind.SHELL_JOB, "spawn left_script sh $B/later.sh"),
+    Left("left_job", LeakKind.SHELL_JOB, "keep left_job sleep 3000"),
+    Left("left_daemon", LeakKind.OTHER, "spawn left_daemon sleep 3000"),
+    Left("left_without_environment", LeakKind.SHELL_JOB, "keep left_without_environment env -i sleep 3000"),
+    Left("left_grandchild", LeakKind.SHELL_JOB, "( ( keep left_grandchild sleep 3000 ) & )"),
+    Left("left_with_a_marker", LeakKind.OTHER, _marked("left_with_a_marker", "codex", "CODEX_SESSION_ID", 4)),
+    Left("left_check_in", LeakKind.SCHEDULER,
+        "keep left_check_in bash -c 'sleep 3000 && tmux send-keys -t nowhere:0 hi Enter'"),
+    Left("left_immortal_check_in", LeakKind.SCHEDULER,
+        "keep left_immortal_check_in bash -c 'sleep infinity; tmux send-keys -t main:0 hi Enter'"),
+    Left("zombie_parent", LeakKind.OTHER, ""),
 )  # fmt: skip
 """All of them, started in the pane that will be gone."""
 
