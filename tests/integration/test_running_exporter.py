@@ -30,10 +30,12 @@ def listener(status: int, body: bytes) -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), ExporterAnswer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def ask(address: str, *, uid: int | None = None) -> ExporterAnswer:
@@ -65,6 +67,7 @@ def test_one_that_is_stopped_is_given_up_in_time(start_exporter: StartExporter) 
     [
         (200, b"no JSON", "is no tmux-exporter"),
         (200, b"[]", "is no tmux-exporter"),
+        pytest.param(200, b"[" * 60_000, "is no tmux-exporter", id="nested too deep"),
         (404, b'{"version": 1}', "is no tmux-exporter"),
         (200, b"\xff", "is no tmux-exporter"),
         (200, b'{"version": 2}', "is of another version"),

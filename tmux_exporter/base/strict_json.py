@@ -1,6 +1,6 @@
-"""Strict JSON: values of files that this program wrote, each taken only if it is of the expected kind.
+"""Strict JSON: values of files and answers, each accepted only if it is of the expected type.
 
-Raises TypeError for a value of another kind, and for a number beyond what a float holds.
+Raises TypeError for a value of another type, and for a number beyond what a float holds.
 """
 
 import json
@@ -10,12 +10,17 @@ from typing import Any
 from tmux_exporter.facts.process import ProcessId
 
 
-def document(content: bytes, version: int) -> dict[str, Any]:
-    """The object in a file. Raises ValueError where it is none, or of another version."""
+def parse(content: bytes) -> object:
+    """The value that a text holds. Raises ValueError where it is no JSON or nested too deep."""
     try:
-        found = json.loads(content)
+        return json.loads(content)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def document(content: bytes, version: int) -> dict[str, Any]:
+    """The object in a file. Raises ValueError where it is none, or of another version."""
+    found = parse(content)
     if not isinstance(found, dict) or found.get("version") != version:
         raise ValueError(f"not of version {version}")
     return found

@@ -4,7 +4,6 @@ py-spy is optional. Only functions, base names of files and lines are kept: no a
 values or thread names.
 """
 
-import json
 import os
 import select
 import shutil
@@ -13,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 
 SECONDS = 5.0
@@ -67,8 +67,8 @@ def dump(pid: int, clock: Clock, path: str = SAFE_PATH) -> object:
     if said is None:
         return f"py-spy had not ended after {SECONDS:g} s, or said more than {LARGEST_BYTES >> 20} MiB"
     try:
-        return _threads(json.loads(said))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return [_thread(each) for each in strict_json.array(strict_json.parse(said))[:_MOST_THREADS]]
+    except (ValueError, TypeError, KeyError, AttributeError):
         return "py-spy sees no Python in it, or may not look at it"
 
 
@@ -84,12 +84,6 @@ def _read(stream: IO[bytes], clock: Clock) -> bytes | None:
             return bytes(content)
         content += piece
     return None
-
-
-def _threads(said: object) -> object:
-    if not isinstance(said, list):
-        raise TypeError("no list of threads")
-    return [_thread(each) for each in said[:_MOST_THREADS]]
 
 
 def _thread(said: Mapping[str, Any]) -> object:

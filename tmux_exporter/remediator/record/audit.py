@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 
 RESERVE_BYTES = 1 << 20
@@ -46,11 +47,10 @@ def digest(line: bytes) -> str:
 def parse_line(raw: bytes) -> Mapping[str, Any] | None:
     """The record in a line, None for what is none."""
     try:
-        record = json.loads(raw)
-    except (ValueError, RecursionError):
+        record = strict_json.record(strict_json.parse(raw))
+    except (ValueError, TypeError):
         return None
-    sound = isinstance(record, dict) and isinstance(record.get("seq"), int) and "kind" in record
-    return record if sound else None
+    return record if isinstance(record.get("seq"), int) and "kind" in record else None
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Line]:

@@ -4,14 +4,13 @@ The file is not documented. It is believed only in the form in which it was seen
 names must be the one that runs, by pid and start, and each word must be one that is known.
 """
 
-import json
-import math
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.facts.process import ProcessId
@@ -115,10 +114,10 @@ class ClaudeSessions:
 def parse(content: bytes, process: ProcessId) -> ClaudeSessionReport:
     """What a session file says of a process; a clue without a state where it is not to be believed."""
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = strict_json.record(strict_json.parse(content))
+    except ValueError:
         return _silent("its session file is no JSON")
-    if not isinstance(document, dict):
+    except TypeError:
         return _silent("its session file is malformed")
     if document.get("pid") != process.pid or document.get("procStart") != str(process.start_ticks):
         return _silent("its session file is that of another process")
@@ -158,12 +157,11 @@ def _clue(document: Mapping[str, Any]) -> Clue:
 
 
 def _seconds(milliseconds: object) -> float | None:
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+    try:
+        found = strict_json.number(milliseconds)
+    except TypeError:
         return None
-    # Not beyond a float: an integer of JSON has no bound.
-    if isinstance(milliseconds, int) and milliseconds.bit_length() > 64:
-        return None
-    return milliseconds / 1000 if math.isfinite(milliseconds) and milliseconds > 0 else None
+    return found / 1000 if found > 0 else None
 
 
 def _silent(why: str) -> ClaudeSessionReport:

@@ -1,10 +1,10 @@
 """The version of an agent that npm has installed: from the `package.json` above its program."""
 
-import json
 import os
 import re
 from collections.abc import Collection
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
 
@@ -58,10 +58,8 @@ class PackageVersions:
 def parse(content: bytes, program: str) -> str:
     """The version that a `package.json` names, if it is that of the program; else empty."""
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(document, dict):
+        document = strict_json.record(strict_json.parse(content))
+    except (ValueError, TypeError):
         return ""
     name, version = document.get("name"), document.get("version")
     if not isinstance(name, str) or not isinstance(version, str) or not _VERSION.fullmatch(version):

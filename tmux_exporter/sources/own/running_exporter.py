@@ -1,11 +1,11 @@
 """What the exporter that this user runs on this machine has last reported, asked over its own HTTP."""
 
 import http.client
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config.parsers import parse_listen_address
 from tmux_exporter.facts.process import ProcessId
@@ -72,10 +72,10 @@ class RunningExporter:
         if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
             return ExporterAnswer(failure="has taken no sample yet")
         try:
-            document = json.loads(body) if status == http.HTTPStatus.OK else None
-        except ValueError:
-            document = None
-        if not isinstance(document, dict) or not isinstance(document.get("version"), int):
+            document = strict_json.record(strict_json.parse(body)) if status == http.HTTPStatus.OK else {}
+        except (ValueError, TypeError):
+            document = {}
+        if not isinstance(document.get("version"), int):
             return ExporterAnswer(failure="is no tmux-exporter")
         if document["version"] != _VERSION:
             return ExporterAnswer(failure="is of another version")
