@@ -1,4 +1,4 @@
-"""The only reader of time. Everything else is handed a Clock, so tests own time."""
+"""The clock: the only file that reads time. Other code takes a Clock, so that tests control time."""
 
 import time
 from typing import Protocol

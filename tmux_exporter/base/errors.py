@@ -1,6 +1,6 @@
 """Every error that ends a command, each with its exit code.
 
-A message is one line, says what is wrong and how to mend it, and is printed on stderr as it stands.
+A message is one line that says what is wrong and how to fix it; it is printed on stderr unchanged.
 """
 
 
@@ -27,6 +27,6 @@ class ConfigError(ExporterError):
 
 
 class CannotSeeError(ExporterError):
-    """What was asked for cannot be seen from here: no tmux, no /proc, no such process."""
+    """The requested facts cannot be read: no tmux, no /proc, no such process."""
 
     exit_code = 3

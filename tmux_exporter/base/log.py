@@ -6,11 +6,11 @@ import sys
 from collections.abc import Mapping
 
 _FIELDS = "fields"
-"""The one attribute of a record that is ours: `logging` refuses its own names as fields (`process`)."""
+"""Our attribute of a log record: `logging` rejects its own names as fields (`process`)."""
 
 
 def log_fields(**fields: object) -> dict[str, object]:
-    """What a log call takes as `extra=`, so that a field may have any name."""
+    """The argument `extra=` of a log call; fields may have any name."""
     return {_FIELDS: fields}
 
 
@@ -21,7 +21,7 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
 
 
 def _pairs(head: Mapping[str, object], trace: str, record: logging.LogRecord) -> dict[str, object]:
-    """Everything of a line by key; a field that has the key of something else in it is told as `key_`."""
+    """All pairs of a line; a field whose key is taken becomes `key_`."""
     taken = {*head, trace} if record.exc_info else {*head}
     return {**head, **{f"{key}_" if key in taken else key: each for key, each in fields_of(record).items()}}
 

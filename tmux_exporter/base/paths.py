@@ -1,6 +1,6 @@
-"""The private places of D13: one function each, so that exporter, remediator, `op` and the library agree.
+"""Private folders and file names (D13), shared by exporter, remediator, `op` and the library.
 
-The runtime folder dies with the login session or the boot; the state folder survives both.
+The runtime folder ends with the login session or the boot; the state folder survives both.
 """
 
 import os
@@ -12,45 +12,45 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.wire.runtime_folder import NAME, runtime_folder
 
 REMEDIATOR_STATUS = "remediator.json"
-"""In the runtime folder: what the remediator tells the exporter."""
+"""In the runtime folder: the status of the remediator, for the exporter."""
 
 REMEDIATOR_LOCK = "remediator.lock"
 """Held (flock) by the one remediator that runs: in state folder (for the audit) and runtime folder."""
 
 REMEDIATOR_OFF = "remediator.off"
-"""In the state folder: while a file of this name is there, the remediator signals nothing."""
+"""In the state folder: while this file exists, the remediator signals nothing."""
 
 REMEDIATOR_AUDIT = "remediator-audit.jsonl"
-"""In the state folder: what the remediator did, and on what evidence."""
+"""In the state folder: the actions of the remediator with their evidence."""
 
 REMEDIATOR_HOLDS = "remediator-holds.json"
-"""In the state folder: what people hold, and until when."""
+"""In the state folder: processes that a person holds, and until when."""
 
 REMEDIATOR_PLAN = "remediator-plan.json"
-"""In the state folder: what the remediator would end if a person agreed."""
+"""In the state folder: what the remediator would end if a person approves."""
 
 
 def runtime_path(environ: Mapping[str, str], uid: int) -> Path:
-    """Where sockets and hand-over files go; not created."""
+    """The folder of sockets and runtime files; not created."""
     return Path(runtime_folder(environ, uid))
 
 
 def demo_folder(environ: Mapping[str, str], uid: int) -> Path:
-    """Where the demo's tmux server and programs live while a demo runs; not created."""
+    """The folder of the demo's tmux server and programs; not created."""
     return runtime_path(environ, uid) / "demo"
 
 
 def state_path(environ: Mapping[str, str]) -> Path:
-    """Where what must survive a logout goes; not created."""
+    """The folder of files that must survive a logout; not created."""
     if base := _base(environ, "XDG_STATE_HOME"):
         return base / NAME
     return Path(environ.get("HOME", "/")) / ".local" / "state" / NAME
 
 
 def _base(environ: Mapping[str, str], name: str) -> Path | None:
-    """A base folder that the user names; a relative one does not count, as its specification says.
+    """A base folder from the environment; a relative path is ignored, as the XDG specification says.
 
-    It would be another folder for each of our programs, depending on where that was started.
+    It would mean another folder for each program, depending on its working folder.
     """
     base = Path(environ.get(name, ""))
     return base if base.is_absolute() else None
@@ -59,7 +59,7 @@ def _base(environ: Mapping[str, str], name: str) -> Path | None:
 def private_folder(path: Path, uid: int) -> Path:
     """Create `path` for `uid` alone, or check that it already is: a real folder, its owner's, mode 0700.
 
-    In a folder such as /tmp anybody may have made that name first, so what is there is never trusted unseen.
+    In a folder such as /tmp another user may have created the name first, so it is always checked.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The running process: whether a terminal controls it, and when Python searches it for cyclic garbage."""
+"""Runtime of this process: tune the cyclic garbage collector; check for a controlling terminal."""
 
 import gc
 import os
@@ -7,11 +7,11 @@ _FRESH = 10_000
 
 
 def tune_gc() -> None:
-    """Leave what was made so far, modules above all, out of every search from now on, and search seldom.
+    """Freeze all present objects (mainly modules) and raise the threshold of the young generation.
 
-    To be called once, before the first of many samples. A sample makes thousands of objects that end with the
-    next one, none in a cycle: by default it would be searched several times, and every few minutes all that
-    the process holds, with every other thread waiting.
+    Call it once, before the first of many samples. A sample makes thousands of objects that live until the
+    next one, none in a cycle. By default each sample would be scanned several times, and every few minutes
+    the whole heap, while all other threads wait.
     """
     gc.collect()
     gc.freeze()
@@ -20,7 +20,7 @@ def tune_gc() -> None:
 
 
 def has_terminal() -> bool:
-    """Whether a terminal controls this process. One that hangs up lets go before it sends SIGHUP."""
+    """Whether a terminal controls this process. A terminal that hangs up is detached before SIGHUP."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR))
     except OSError:

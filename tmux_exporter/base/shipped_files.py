@@ -13,7 +13,7 @@ _FOLDER = "shipped"
 def shipped(kind: str) -> dict[str, str]:
     """The files of one kind (`units`, `boards`, …), by their path below it.
 
-    Raises CannotSeeError where the installation is not whole.
+    Raises CannotSeeError if the installation is incomplete.
     """
     installed = _PACKAGE / _FOLDER / kind
     found = dict(_below(installed) if installed.is_dir() else _in_checkout(kind))

@@ -1,1 +1,1 @@
-"""The lines that our own programs send each other. Imports the standard library only."""
+"""Formats of messages between our own programs. Imports the standard library only."""

@@ -16,13 +16,13 @@ MOST_ANCESTORS = 8
 
 STATES = ("working", "idle", "waiting")
 FORGET = "forget"
-"""The word with which a hook takes back what it said: its agent ends."""
+"""The word by which a hook removes its state: its agent ends."""
 
 REASONS = ("permission", "question", "dialog", "usage_limit", "api_error", "auth", "other")
 
 
 class HookLineError(ValueError):
-    """A line that no hook of this version has written."""
+    """A line that no hook of this version writes."""
 
 
 def render(state: str, reason: str, since: int | None, ancestors: list[tuple[int, int]]) -> bytes:

@@ -23,7 +23,7 @@ _FIRST = frozenset("abcdefghijklmnopqrstuvwxyz")
 _REST = _FIRST | frozenset("0123456789_")
 
 CLASSES = ("agent_command", "status_check", "inter_agent_message", "scheduling", "recovery")
-"""The operations that every orchestrator has; published from 0, whether anybody reports them or not."""
+"""The operations of every orchestrator; published from 0 even without a report."""
 
 FAILURES = ("exit_status", "timeout", "exception", "refused", "other")
 """Why an operation failed."""
@@ -31,7 +31,7 @@ FAILURES = ("exit_status", "timeout", "exception", "refused", "other")
 SUCCEEDED = "ok"
 UNKNOWN = "-"
 NAMELESS = "?"
-"""Sent in place of a name that is none: the exporter counts it as malformed."""
+"""Sent in place of an invalid name: the exporter counts it as malformed."""
 
 
 def is_name(name: object) -> bool:
@@ -45,7 +45,7 @@ def is_name(name: object) -> bool:
 
 
 def is_trace(trace: object) -> bool:
-    """Whether this is a trace id as W3C's trace context has it."""
+    """Whether this is a trace id of the W3C trace context."""
     return isinstance(trace, str) and len(trace) == 32 and frozenset("0123456789abcdef").issuperset(trace)
 
 

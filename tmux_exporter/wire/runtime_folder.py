@@ -1,4 +1,4 @@
-"""Where the runtime folder is, by text alone: `op` and the library need no more, and no pathlib."""
+"""Path of the runtime folder, without pathlib: `op` and the library must start fast."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ OPERATIONS_SOCKETS = ("operations.sock", *(f"operations-{number}.sock" for numbe
 """In the runtime folder: where programs report their operations to the exporter.
 
 The kernel's own bound for a datagram socket is 10 waiting datagrams (systemd makes it 512), fewer than twenty
-agents that begin at once; so there are several, and who finds one full tries the next.
+agents that begin at once. So there are several sockets; a sender tries the next one if one is full.
 """
 
 
 def runtime_folder(environ: Mapping[str, str], uid: int) -> str:
     """Where sockets and hand-over files of this user go; neither created nor checked."""
     base = environ.get("XDG_RUNTIME_DIR", "")
-    # A relative one does not count, as its specification says: it would be another folder for each program.
+    # A relative path is ignored, as the XDG specification says: each program would use another folder.
     if os.path.isabs(base):
         return os.path.join(base, NAME)
     user = f"/run/user/{uid}"

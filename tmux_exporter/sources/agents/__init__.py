@@ -1,1 +1,1 @@
-"""What agents and their hooks write about themselves."""
+"""Read what agents and their hooks write about their own state."""

@@ -1,7 +1,7 @@
-"""What Claude Code writes about itself: `sessions/PID.json` in its folder.
+"""Read the state of Claude Code from its own file: `sessions/PID.json` in its folder.
 
-The file is not documented. It is believed only in the form in which it was seen (2.1): the process that it
-names must be the one that runs, by pid and start, and each word must be one that is known.
+The file is not documented. It is trusted only in the form of version 2.1: pid and start time must be those
+of the running process, and each word must be a known one.
 """
 
 import os
@@ -17,7 +17,7 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError, mark_of, read_guarded
 
 LARGEST_BYTES = 64 * 1024
-"""Some 350 bytes are usual."""
+"""About 350 bytes are usual."""
 
 _SETTLED_SECONDS = 1.0
 _ENVIRON_BYTES = 256 * 1024
@@ -41,16 +41,16 @@ _REASONS: Mapping[str, WaitingReason] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaudeSessionReport:
-    """What an agent's own file says: a clue, and its version where it names one."""
+    """The content of a session file: a clue, and the version if it names one."""
 
     clue: Clue
     version: str = ""
 
 
 class ClaudeSessions:
-    """Reads the files of `uid`; one that has not changed is not read again.
+    """Reads the files of `uid`; an unchanged file is not read again.
 
-    `environ` is our own environment, for where an agent's cannot be read.
+    `environ` is our own environment, used if that of an agent cannot be read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ClaudeSessions:
         self._reports: dict[ProcessId, tuple[Mark, ClaudeSessionReport]] = {}
 
     def read(self, processes: Sequence[ProcessId]) -> ClaudeSessionReport:
-        """What the first of the agent's processes that has a file says. Raises nothing for what it finds."""
+        """The report of the first of the agent's processes with a file. Raises nothing for what it finds."""
         for process in processes[:_MOST_PROCESSES]:
             path = self._path(process)
             mark = mark_of(path)
@@ -93,7 +93,7 @@ class ClaudeSessions:
         return self._paths[process]
 
     def _environ(self, pid: int) -> Mapping[str, str]:
-        """Of an agent's environment only what tells where its files are."""
+        """The variables of an agent's environment that locate its files."""
         try:
             with open(f"{self._root}/{pid}/environ", "rb") as stream:
                 content = stream.read(_ENVIRON_BYTES)
@@ -112,7 +112,7 @@ class ClaudeSessions:
 
 
 def parse(content: bytes, process: ProcessId) -> ClaudeSessionReport:
-    """What a session file says of a process; a clue without a state where it is not to be believed."""
+    """Parse the session file of a process; a clue without a state if it is not trusted."""
     try:
         document = strict_json.record(strict_json.parse(content))
     except ValueError:
@@ -130,8 +130,8 @@ def parse(content: bytes, process: ProcessId) -> ClaudeSessionReport:
 def _clue(document: Mapping[str, Any]) -> Clue:
     status, waiting_for = document.get("status"), document.get("waitingFor")
     if status is None and document.get("entrypoint") == _PRINTS:
-        # `claude -p` draws nothing meanwhile and ends when it is done; only a program that goes on feeding it
-        # could let it rest.
+        # `claude -p` has no prompt and ends when it is done; only a program that feeds it more input could
+        # leave it idle.
         return Clue(
             source=StateSource.AGENT_FILE,
             state=AgentState.WORKING,

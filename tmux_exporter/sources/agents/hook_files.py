@@ -1,4 +1,4 @@
-"""What agents' hooks have said (`tmux-exporter hook`): one small file a caller in the runtime folder."""
+"""Read the states that hooks of agents report (`tmux-exporter hook`): one small file a caller."""
 
 import os
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ _SETTLED_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookReport:
-    """The last word of one caller: at which wall time it came, and since when it holds.
+    """The last report of one caller: its wall time, and since when it holds.
 
-    `callers` are the processes above the hook, the nearest first. `state` is None where the file is not to be
-    believed: `problem` then says why.
+    `callers` are the processes above the hook, the nearest first. `state` is None if the file is not
+    trusted: `problem` then says why.
     """
 
     callers: tuple[ProcessId, ...]
@@ -31,14 +31,14 @@ class HookReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookReports:
-    """All words, or why the folder cannot be believed."""
+    """All reports, or why the folder is not trusted."""
 
     reports: tuple[HookReport, ...] = ()
     problem: str = ""
 
 
 class HookFiles:
-    """Reads the folder of `uid` below the runtime folder `base`; what has not changed is not read again."""
+    """Reads the folder of `uid` below the runtime folder `base`; unchanged files are not read again."""
 
     def __init__(self, base: str, *, uid: int, clock: Clock) -> None:
         self._base = base
@@ -48,7 +48,7 @@ class HookFiles:
         self._known: dict[str, tuple[Mark, HookReport]] = {}
 
     def read(self) -> HookReports:
-        """What is there now. Raises nothing for what it finds; a folder that is not there says nothing."""
+        """The present reports; none without the folder. Raises nothing for what it finds."""
         for folder in (self._base, self._folder):
             mark = mark_of(folder)
             if mark is None:
@@ -71,7 +71,7 @@ class HookFiles:
             return None
         if known is None or known[0] != mark:
             known = (mark, _read_report(path, name, mark, self._uid))
-        # Two words within one tick of the kernel's clock have one time: a young file is read again.
+        # Two reports within one tick of the kernel's clock have the same time: a young file is read again.
         if self._clock.time() - mark.changed > _SETTLED_SECONDS:
             self._known[name] = known
         return known[1]
@@ -87,7 +87,7 @@ def _read_report(path: str, name: str, mark: Mark, uid: int) -> HookReport:
     return HookReport(
         callers=tuple(ProcessId(*each) for each in callers),
         at=mark.written,
-        # Not after it was written: then the clock was set.
+        # Not later than the file was written: the clock may have been set.
         since=mark.written if since is None else min(since / 1e9, mark.written),
         state=AgentState(state),
         reason=WaitingReason(reason) if reason else None,
@@ -95,7 +95,7 @@ def _read_report(path: str, name: str, mark: Mark, uid: int) -> HookReport:
 
 
 def _not_believed(name: str, mark: Mark, why: str) -> HookReport:
-    """The word of a file that only its name ties to a process."""
+    """The report of an untrusted file: only its name identifies a process."""
     pid, _, start = name.partition("-")
     named = pid.isdecimal() and start.isdecimal() and len(name) <= 40
     return HookReport(

@@ -1,4 +1,4 @@
-"""The version of an agent that npm has installed: from the `package.json` above its program."""
+"""Find the version of an agent installed by npm in the `package.json` above its program."""
 
 import os
 import re
@@ -15,16 +15,16 @@ _VERSION = re.compile(r"[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}[0-9A-Za-z.+-]{0,32}")
 
 
 class PackageVersions:
-    """Looks once at each process; `uid` is ours. Packages of root are believed too: that is who installs."""
+    """Reads each process once; `uid` is ours. Packages of root are trusted too: root installs them."""
 
     def __init__(self, *, uid: int) -> None:
         self._uid = uid
         self._known: dict[ProcessId, str] = {}
 
     def read(self, process: Process, program: str) -> str:
-        """The version of `program`, which `process` runs; empty where no package tells it.
+        """The version of `program`, which `process` runs; empty if unknown.
 
-        Looks above the program file and above each of the first two arguments that is a whole path.
+        Searches above the program file and above each of the first two arguments that is a whole path.
         """
         if process.id not in self._known:
             words = [word for word in (process.argv or ())[:3] if word.startswith("/")]
@@ -64,5 +64,5 @@ def parse(content: bytes, program: str) -> str:
     name, version = document.get("name"), document.get("version")
     if not isinstance(name, str) or not isinstance(version, str) or not _VERSION.fullmatch(version):
         return ""
-    # Of a workspace or a folder that only holds the package nothing is learned.
+    # The package.json of a workspace, or of a folder that only holds the package, is of no use.
     return version if re.search(rf"(?:^|[/@-]){re.escape(program)}(?:$|-)", name) else ""

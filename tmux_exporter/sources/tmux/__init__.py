@@ -1,1 +1,1 @@
-"""tmux servers: found, asked over their socket, answers parsed."""
+"""Find tmux servers, query them over their sockets, parse the answers."""

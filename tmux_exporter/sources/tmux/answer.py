@@ -1,4 +1,4 @@
-"""What a finished answer is worth, whichever way it came: status, stdout and stderr -> a failure or none."""
+"""Judge a finished answer of a tmux server by status, stdout and stderr: usable, or which failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NO_SESSION = b"no current target"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeResult:
-    """How an exchange ended; `stdout` is there only without a failure, `empty` means that no session is."""
+    """How an exchange ended; `stdout` is set only without a failure, `empty`: the server has no session."""
 
     stdout: bytes = b""
     failure: QueryFailure | None = None
@@ -22,14 +22,14 @@ class ExchangeResult:
 
 
 Judge = Callable[[int, bytes, bytes], ExchangeResult]
-"""What an answer is worth by its status, stdout and stderr."""
+"""Judges an answer by its status, stdout and stderr."""
 
 
 def judge_listing(status: int, stdout: bytes, stderr: bytes, nonce: str) -> ExchangeResult:
-    """Judge what the commands printed, what they complained of, and the status that they ended with.
+    """Judge the answer to the query for a listing.
 
     tmux prints a listing in one go or not at all, so one pane's record proves all of them, and a status or
-    complaint beside it comes from a hook of the user's (`after-list-panes`). Without a pane, stderr comes
+    error beside it comes from a hook of the user (`after-list-panes`). Without a pane, stderr comes
     before the status, which is no sign of a refusal (SERVER_ACCESS).
     """
     lines = stderr.splitlines()
@@ -54,10 +54,10 @@ def judge_listing(status: int, stdout: bytes, stderr: bytes, nonce: str) -> Exch
 
 
 def judge_screens(status: int, stdout: bytes, stderr: bytes) -> ExchangeResult:
-    """Judge an answer to the question for what panes show.
+    """Judge the answer to the query for screens.
 
-    The marks in it tell which panes it is complete for. What ended it early is a pane that is gone, or a hook
-    of the user's.
+    Its marks show for which panes it is complete. A pane that no longer exists, or a hook of the user, ends
+    it early.
     """
     if any(line in _REFUSALS for line in stderr.splitlines()):
         return ExchangeResult(
@@ -69,5 +69,5 @@ def judge_screens(status: int, stdout: bytes, stderr: bytes) -> ExchangeResult:
 
 
 def printable(text: bytes) -> str:
-    """Foreign text, short and safe to show."""
+    """Foreign text, cut and escaped for display."""
     return text.strip().decode("utf-8", "backslashreplace").encode("unicode_escape").decode("ascii")[:120]

@@ -1,7 +1,7 @@
-"""Put one question to each of many tmux servers at once, under one deadline.
+"""Query many tmux servers at once, each with one request, under one deadline.
 
-A stopped server costs its own answer and nobody else's. Who listens is known before a byte is sent, and to
-anybody but a process of our own uid nothing is said.
+A stopped server delays no other. Before a byte is sent, the process that listens must be known and of our own
+uid.
 """
 
 import selectors
@@ -24,9 +24,9 @@ _ANOTHER_DIALECT = (QueryFailure.PROTOCOL, QueryFailure.MALFORMED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A server to ask, by its absolute socket path; `version` is that of its last answer, None if unknown.
+    """A server to query, by its absolute socket path; `version` is from its last answer, None if unknown.
 
-    It is asked for its listing, or, where `screens` names panes by their ids, for what those show.
+    Asks for its listing or, if `screens` has ids of panes, for their screens.
     """
 
     socket: str
@@ -36,10 +36,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one question; `stdout` counts only where `failure` is None.
+    """The result of one query; `stdout` counts only if `failure` is None.
 
-    `peer` is the pid of the process that listens, once it was found to be of our uid; also known of a server
-    that hangs. `sent_at` is monotonic. `asked_as` is the version that the question was made for. `empty`
+    `peer` is the pid of the listening process, once it is known to be of our uid; also known if the server
+    hangs. `sent_at` is monotonic. `asked_as` is the version for which the query was built. `empty`
     means that the server is alive and has no session.
     """
 
@@ -58,10 +58,10 @@ class Answer:
 def ask_all(
     questions: Sequence[Question], *, uid: int, timeout: float, transport: str, clock: Clock
 ) -> tuple[Answer, ...]:
-    """Ask every server at once; the answers come in the order of the questions, within `timeout` seconds.
+    """Query every server at once; answers in the order of the questions, within `timeout` seconds.
 
     `transport` is `socket` (tmux's protocol), `client` (the server's own program) or `auto`: the socket, and
-    the program where the socket's dialect was not understood. Never raises for anything that a server does.
+    the program if the protocol was not understood. Never raises because of a server.
     """
     if transport not in TRANSPORTS:
         raise ValueError(f"the transport is one of {', '.join(TRANSPORTS)}, not {transport!r}")
@@ -84,7 +84,7 @@ def ask_all(
 
 
 class _Ask:
-    """One question on its way: over the socket, by the server's own program, or one after the other."""
+    """One query in progress: over the socket, by the server's own program, or one after the other."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class _Ask:
         self.done = False
 
     def start(self) -> None:
-        """Connect, see who listens, and begin to talk."""
+        """Connect, check the peer, and start the exchange."""
         self._sent_at = self._clock.monotonic()
         if self._transport != "client" and not _LITTLE_ENDIAN:
             self._end(
@@ -136,7 +136,7 @@ class _Ask:
             self._exchange = SocketExchange(connection, self._arguments, self._judge, self._selector)
 
     def advance(self) -> None:
-        """Go on where the exchange came to an end: to the other way, or to the answer."""
+        """Proceed once the exchange has ended: try the other transport, or finish."""
         exchange = self._exchange
         if exchange is None or exchange.outcome is None or self.done:
             return
@@ -149,14 +149,14 @@ class _Ask:
             self._end(outcome)
 
     def close(self) -> None:
-        """The time is up, or the answer is there: hang up."""
+        """Close the exchange, finished or not."""
         if self._exchange is not None:
             self._exchange.close()
         if not self.done:
             self._end(self._outcome)
 
     def answer(self) -> Answer:
-        """What came of it."""
+        """The result."""
         outcome = self._outcome
         return Answer(
             socket=self._question.socket,

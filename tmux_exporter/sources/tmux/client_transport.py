@@ -1,9 +1,8 @@
-"""The same question put by a tmux client: the very program that the server runs. Never blocks.
+"""Query a tmux server with a tmux client: the program file that the server runs. Never blocks.
 
-The program of PATH may be of another version, and then lies ("server exited unexpectedly" of a living
-server). `/proc/PID/exe` is the server's own, even after an upgrade deleted it. A stock client obeys a server
-that tells it to read and write files, so it is run only against a server that is already known to be of our
-uid.
+The tmux in PATH may be of another version, and then reports "server exited unexpectedly" for a living server.
+`/proc/PID/exe` is the server's own program, even after an upgrade deleted the file. A tmux client reads and
+writes files on request of the server, so it runs only against a server that is known to be of our uid.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from tmux_exporter.sources.tmux.protocol import MAX_ANSWER
 
 _CHUNK = 1 << 16
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
-"""Of a tmux program that we run: nothing of ours."""
+"""The environment of a tmux program that we run: nothing of ours."""
 
 _REAP_SECONDS = 0.5
 _CONNECT_WORDS = (
@@ -29,7 +28,7 @@ _CONNECT_WORDS = (
 
 
 class ProgramError(Exception):
-    """The server's program is not to be run, or could not be started."""
+    """The server's program must not be run, or could not be started."""
 
 
 class SlowProgramError(ProgramError):
@@ -37,9 +36,9 @@ class SlowProgramError(ProgramError):
 
 
 class ProgramExchange:
-    """One run of the program of `server`, which is a socket's path and the pid of who listens there.
+    """One run of the program of `server`: the path of its socket and its pid.
 
-    Driven by a selector until `outcome` is there or `close` is called. Raises ProgramError.
+    Driven by a selector until `outcome` is set or `close` is called. Raises ProgramError.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class ProgramExchange:
         if self._child.poll() is not None:
             return
         self._child.kill()
-        # In uninterruptible sleep it stays; subprocess then reaps it when the next child is started.
+        # A process in uninterruptible sleep stays; subprocess reaps it when the next child starts.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(_REAP_SECONDS)
 
@@ -132,10 +131,10 @@ class ProgramExchange:
 
 
 def run_program(path: str, peer: int, uid: int, arguments: Sequence[str], *, seconds: float) -> bytes:
-    """What the program of the server `peer`, which listens on `path`, prints. Raises ProgramError.
+    """The output of the program of the server `peer`, which listens on `path`. Raises ProgramError.
 
-    Waits for at most `seconds`. Only for a server that has just answered as one of this uid: a stock client
-    obeys its server.
+    Waits at most `seconds`. Only for a server that has just answered as one of this uid: a tmux client
+    reads and writes files for its server.
     """
     check_program(path, peer, uid)
     try:
@@ -158,7 +157,7 @@ def run_program(path: str, peer: int, uid: int, arguments: Sequence[str], *, sec
 
 
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
-    """A pipe whose reading end does not block; `undo` closes both ends."""
+    """A pipe with a non-blocking reading end; `undo` closes both ends."""
     ends = os.pipe()
     for end in ends:
         undo.callback(os.close, end)
@@ -167,16 +166,16 @@ def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
 
 
 def check_program(path: str, peer: int, uid: int) -> None:
-    """The peer was of our uid when we connected; hold its program and the socket's file against that.
+    """Check the peer's program and the file of its socket; it was of our uid when we connected.
 
-    Raises ProgramError where it may not be run.
+    Raises ProgramError if the program must not be run.
     """
     try:
         program = os.path.basename(os.readlink(f"/proc/{peer}/exe"))
         owners = {os.stat(f"/proc/{peer}").st_uid, os.stat(path).st_uid}
     except OSError as error:
         raise ProgramError(f"the server's program cannot be seen: {error.strerror}") from error
-    # Where another program listens in tmux's place, it must not be run with tmux's arguments.
+    # Another program that listens in tmux's place must not be run with tmux's arguments.
     if "tmux" not in program:
         raise ProgramError(f"the server's program is no tmux but {printable(os.fsencode(program))}")
     if owners != {uid}:

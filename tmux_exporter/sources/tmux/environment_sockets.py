@@ -1,4 +1,4 @@
-"""Which places of tmux sockets processes name in their environment, and whose these are."""
+"""Find the tmux sockets that processes name in TMUX and TMUX_TMPDIR, and which of them are ours."""
 
 import os
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from tmux_exporter.sources.tmux.socket_files import (
 
 
 class SocketVariables(NamedTuple):
-    """What a process names of tmux, empty where it does not: the socket of TMUX, and TMUX_TMPDIR."""
+    """The socket in TMUX, and TMUX_TMPDIR, of a process; empty if unset."""
 
     socket: str
     base: str
 
 
 class EnvironmentSockets:
-    """The places that processes of this uid name, table by table."""
+    """The sockets and folders that processes of this uid name, updated with each table."""
 
     def __init__(self, uid: int) -> None:
         self._uid = uid
@@ -31,20 +31,20 @@ class EnvironmentSockets:
         self._places: tuple[SocketVariables, ...] = ()
 
     def update(self, table: ProcessTable) -> None:
-        """Ask the processes of this table."""
+        """Update from this table."""
         if self._named.update(table):
             self._places = tuple(dict.fromkeys(self._named.found.values()))
 
     def folders(self) -> tuple[str, ...]:
-        """The folders that they name by their TMUX_TMPDIR."""
+        """The folders that their TMUX_TMPDIR means."""
         bases = (named.base for named in self._places)
         return tuple(dict.fromkeys(own_folder(base, self._uid) for base in bases if os.path.isabs(base)))
 
     def own(self) -> dict[str, str]:
-        """Folders and sockets that they name, at which nobody but this uid's servers can listen.
+        """Folders and sockets that they name, at which only servers of this uid can listen.
 
-        Each is given as TMUX or TMUX_TMPDIR name it (a process that has neither means the default), with its
-        canonical path. What does not exist is among them: nobody listens there.
+        By the name in TMUX or TMUX_TMPDIR (the default for a process with neither), its canonical path.
+        Includes paths that do not exist: nobody listens there.
         """
         bases = (default_base(), *(named.base for named in self._places if named.base))
         places: dict[str, str] = {}
@@ -68,7 +68,7 @@ def _absolute(names: Iterable[str]) -> list[str]:
 
 
 def _add_own(places: dict[str, str], name: str, path: str, uid: int) -> bool:
-    """Add a place unless it is somebody else's or cannot be looked at."""
+    """Add a path unless it belongs to another user or cannot be read."""
     try:
         own = os.lstat(path).st_uid == uid
     except (FileNotFoundError, NotADirectoryError):

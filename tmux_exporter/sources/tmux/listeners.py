@@ -1,8 +1,8 @@
-"""Which processes are tmux servers, and at which path each one listens.
+"""Find the processes that are tmux servers, and the path at which each one listens.
 
-This finds what no folder shows: `-S` sockets, sockets whose file was deleted, servers of another
-TMUX_TMPDIR. A server holds its listening socket in /proc/PID/fd as `socket:[INODE]`; /proc/net/unix tells the
-path to which that inode was bound, for as long as the server lives, whatever has become of the file.
+So servers are found that no known folder shows: sockets of `-S`, deleted socket files, another TMUX_TMPDIR.
+A server holds its listening socket in /proc/PID/fd as `socket:[INODE]`; /proc/net/unix has the path to
+which that inode was bound, as long as the server lives, even if the file is deleted.
 """
 
 import os
@@ -18,7 +18,7 @@ from tmux_exporter.sources.tmux.socket_files import canonical
 SERVER_COMM = "tmux: server"
 CLIENT_COMM = "tmux: client"
 LISTENING = 0x1_0000
-"""__SO_ACCEPTCON in the flags of /proc/net/unix: the sockets of accepted connections bear the same path."""
+"""__SO_ACCEPTCON in the flags of /proc/net/unix: sockets of accepted connections have the same path."""
 
 _PROGRAM = re.compile(r"tmux([-_.]?v?\d.*)?( \(deleted\))?")
 _ROW = re.compile(
@@ -30,10 +30,9 @@ _SOCKET = re.compile(r"socket:\[\d+\]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """A tmux server's seat: the canonical path it listens at.
+    """The canonical path at which a tmux server listens.
 
-    `same_mounts` is False where the server lives in another mount namespace: its path may be another file
-    for it than for us.
+    `same_mounts` is False if the server is in another mount namespace: its path may be another file for us.
     """
 
     path: str
@@ -42,16 +41,16 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
-    """All tmux servers among the processes; `unplaced` are those whose path could not be found, and why."""
+    """All tmux servers; `unplaced` are those whose path could not be found, and why."""
 
     placed: Mapping[ProcessId, Listener] = field(default_factory=dict)
     unplaced: Mapping[ProcessId, Problem] = field(default_factory=dict)
 
 
 def is_server(process: Process) -> bool:
-    """True for what may be a tmux server: by its role in comm, else by its program.
+    """Whether it may be a tmux server: by its comm, else by its program.
 
-    comm holds 15 bytes: under a long program name the role is cut off.
+    comm holds 15 bytes: a long program name cuts off the `: server`.
     """
     if process.comm in (SERVER_COMM, CLIENT_COMM):
         return process.comm == SERVER_COMM
@@ -61,8 +60,8 @@ def is_server(process: Process) -> bool:
 def parse_unix(raw: bytes) -> dict[str, str | None]:
     """Parse /proc/net/unix: inode -> path of every listening socket that has one.
 
-    The kernel writes a path as it is, newlines included, so any user can forge rows. A line that is no row
-    belongs to the path before it; an inode that occurs twice has no path that is to be believed (None).
+    The kernel writes paths unescaped, so any user can forge rows with newlines. A line that is no row
+    belongs to the path before it; an inode that occurs twice has no trusted path (None).
     """
     paths: dict[str, str | None] = {}
     last: str | None = None
@@ -73,7 +72,7 @@ def parse_unix(raw: bytes) -> dict[str, str | None]:
                 paths[last] = f"{path}\n{line}"
             continue
         path, last = row["path"], None
-        # A name that begins with @ is in the abstract namespace: no file.
+        # A name that begins with @ is in the abstract namespace, without a file.
         if not int(row["flags"], 16) & LISTENING or not path or path.startswith("@"):
             continue
         last = row["inode"]
@@ -85,7 +84,7 @@ def parse_unix(raw: bytes) -> dict[str, str | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seat:
-    """Where a server's listening socket was found; worth as long as the descriptor links to that inode."""
+    """A server's descriptor of its listening socket; valid as long as it links to that inode."""
 
     fd: str
     link: str
@@ -93,7 +92,7 @@ class _Seat:
 
 
 class ListenerFinder:
-    """Finds the servers anew in each table; reads a server's descriptors only when they may have changed."""
+    """Finds the servers in each table; reads their descriptors only if they may have changed."""
 
     def __init__(self, proc_root: str, uid: int) -> None:
         self._root = proc_root
@@ -134,9 +133,9 @@ class ListenerFinder:
             return False
 
     def _place(self, process: ProcessId, sockets: "_UnixSockets") -> _Seat | Problem | None:
-        """Where a process listens; None if it does not, a problem if that cannot be told."""
+        """Where a process listens; None if it does not, a problem if that is unknown."""
         fds = {link: fd for fd, link in self._descriptors(process.pid) if _SOCKET.fullmatch(link)}
-        # A process of another network namespace has a table of its own.
+        # A process in another network namespace has another table.
         for table in (f"{self._root}/net/unix", f"{self._root}/{process.pid}/net/unix"):
             paths = sockets.read(table)
             for link, fd in fds.items():
@@ -168,7 +167,7 @@ class ListenerFinder:
 
 
 def _without_forks(seats: dict[ProcessId, _Seat], table: ProcessTable) -> dict[ProcessId, _Seat]:
-    """The seats without those of a server's children: until they exec, they look and listen as it does."""
+    """The servers without their forked children, which look and listen like them until they exec."""
     links = {process.pid: seat.link for process, seat in seats.items()}
     return {
         process: seat
@@ -186,14 +185,14 @@ def _unplaced(process: ProcessId, why: OSError | str) -> Problem:
 
 
 class _UnixSockets:
-    """The tables of sockets of one sample, each read when first asked for; `fault` is why one was not."""
+    """The socket tables of one sample, each read on first use; `fault` says why one was not."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, str | None]] = {}
         self.fault: OSError | None = None
 
     def read(self, table: str) -> dict[str, str | None]:
-        """What `parse_unix` finds in the file `table`; nothing where it cannot be read."""
+        """The sockets in the file `table`; empty if it cannot be read."""
         if table not in self._tables:
             try:
                 with open(table, "rb") as stream:

@@ -1,4 +1,4 @@
-"""The options of a tmux server that answers: one constant question, asked by its own program."""
+"""Read options of a tmux server with one constant query, run by its own program."""
 
 from collections.abc import Collection
 
@@ -9,9 +9,9 @@ _SECONDS = 2.0
 
 
 def read_options(path: str, peer: int, uid: int, names: Collection[str]) -> dict[str, str] | None:
-    """The values of these options of the server `peer`, which listens on `path`; None where it gives none.
+    """The values of these options of the server `peer`, which listens on `path`; None if unknown.
 
-    Only for a server that has just answered as one of this uid: a stock client obeys its server.
+    Only for a server that has just answered as one of this uid: a tmux client writes files for its server.
     """
     try:
         answer = run_program(path, peer, uid, _QUESTION, seconds=_SECONDS)

@@ -1,7 +1,7 @@
-"""Which `pane_pid` of a listing is to be believed; pure.
+"""Check each `pane_pid` of a listing against the process table; pure.
 
-A tmux server is only a program of the same user: what it says of itself may be wrong, or a lie that would
-have us account, or end, a stranger. The kernel knows better: a pane's process is a child of the server.
+A tmux server is only a program of the same user. A wrong pid, by error or on purpose, would make us account
+or end an unrelated process. The kernel decides: the process of a pane is a child of the server.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from tmux_exporter.sources.tmux.server import Server, tmux_problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A listing without the pids that are not believed.
+    """A listing without the pids that failed the check.
 
-    `proven` are the pane processes that are or were seen as children of the server; `lies` says what the
-    server claimed against the table, empty if nothing.
+    `proven` are pane processes that are, or were in an earlier sample, children of the server; `lies` says
+    which claims contradict the table, empty if none do.
     """
 
     listing: Listing
@@ -26,12 +26,12 @@ class Checked:
 
 
 def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, Listing | None]:
-    """The server with what the table teaches of its panes, and its listing as far as that bears it out."""
+    """The server with its proven panes, and its listing without pids that failed the check."""
     if server.listing is None:
         return server, None
     checked = check_panes(server.listing, table, server.pane_processes, uid)
     server = replace(server, pane_processes=checked.proven)
-    # An older listing may name a pid that was given to a stranger since: only a fresh one can lie.
+    # A pid in an older listing may have been reused: only a fresh listing can contradict the table.
     if checked.lies and server.up and server.queries:
         server = replace(
             server,
@@ -42,10 +42,11 @@ def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, List
 
 
 def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[ProcessId], uid: int) -> Checked:
-    """Believe a pane's pid only if it is, or was in an earlier sample, a child of the server with our uid.
+    """Accept a pane's pid only if it is, or was in an earlier sample, a child of the server with our uid.
 
-    `proven` are those of earlier samples. A pid that is not in the table is younger than the table, or ended:
-    not known, and no lie. Neither is a child of the server with another uid: a pane that runs `sudo`.
+    `proven` are those of earlier samples. A pid that is not in the table is newer than the table or has
+    ended: unknown, but no contradiction. Neither is a child of the server with another uid: a pane that
+    runs `sudo`.
     """
     kept: dict[int, ProcessId] = {}
     lies: list[Pane] = []

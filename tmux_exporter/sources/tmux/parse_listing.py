@@ -1,7 +1,8 @@
-"""An answer's bytes -> a Listing. Pure.
+"""Parse the answer of a tmux server into a Listing; pure.
 
-The nonce cuts the bytes, nothing else does: names and options may hold newlines, TABs and colons. What is not
-exactly one complete and consistent listing is refused whole; half a truth would read as "the rest is gone".
+Only the nonce separates records: names and options may hold newlines, TABs and colons. An answer that is
+not one complete and consistent listing is refused as a whole; a partial one would read as "the rest has
+ended".
 """
 
 import re
@@ -15,11 +16,11 @@ from tmux_exporter.sources.tmux.ask import Answer
 from tmux_exporter.sources.tmux.query import Record, ValueKind, allowed
 
 MAX_ROWS = 20_000
-"""Rows of one listing: a pane has one for each place that its window is linked into."""
+"""The limit of rows; a pane has one row for each session that its window is linked into."""
 
 _LAST_ASCII = "\x7f"
 _ALERTS = ("[ ! ]", "[ . ]")
-"""With these in turn Codex asks for attention, in the place of a sign."""
+"""Codex alternates between these in its title when it asks for attention."""
 
 _MAX_PID = 1 << 22
 _FORMS = {
@@ -37,7 +38,7 @@ _Value = TypeVar("_Value")
 
 
 class ListingError(Exception):
-    """An answer that is not to be used, and why."""
+    """An answer that must not be used, and why."""
 
     def __init__(self, failure: QueryFailure, detail: str) -> None:
         super().__init__(detail)
@@ -49,7 +50,7 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
     """The listing in one answer of the server `server`, which is the process that listened on its socket.
 
     Raises ListingError: with the answer's own failure where it has one, UNTRUSTED where the server says that
-    it is another process than the one that we talked to, PARTIAL where tmux cut a line short, else MALFORMED.
+    it is another process than our peer, PARTIAL where tmux cut a line short, else MALFORMED.
     The version is empty where the server does not answer the question for it (VERSION_NEEDS_SESSION).
     """
     if answer.failure is not None:
@@ -63,7 +64,7 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
 
 @lru_cache(maxsize=8)
 def _listing(pieces: tuple[bytes, ...], asked_as: str | None, server: ProcessId, empty: bool) -> Listing:
-    """What the pieces between the nonces say. A server in which nothing happens says the same each time."""
+    """Parse the pieces between the nonces. Cached: an idle server gives the same pieces each time."""
     rows = _rows(pieces, asked_as)
     version = _server_version(rows[Record.SERVER], server, empty)
     if bool(rows[Record.PANE]) == empty:
@@ -101,7 +102,7 @@ def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[
 def _rows(raw: tuple[bytes, ...], asked_as: str | None) -> dict[Record, list[_Row]]:
     """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline.
 
-    Text outside of records is not ours: hooks of the user's (`after-list-panes`) may print between them. A
+    Hooks of the user (`after-list-panes`) may print text between records. A
     line that tmux cut (LINES_CUT, LINES_CUT_OFTEN) lacks nonces, or is empty.
     """
     pieces = [piece.decode("utf-8", "surrogateescape") for piece in raw]
@@ -156,7 +157,7 @@ def _agree(table: dict[_Key, _Value], key: _Key, value: _Value) -> None:
 
 
 class _Links:
-    """The rows put together: one per (session, place of a window in it, pane of that window)."""
+    """The rows combined: one for each session, window link in it, and pane of that window."""
 
     def __init__(self, rows: list[_Row]) -> None:
         self.sessions: dict[str, Session] = {}
@@ -180,7 +181,7 @@ class _Links:
         self._row_of[place, pane] = row
         self._panes_at.setdefault(place, []).append(pane)
         _agree(self._window_of, pane, window)
-        # Not the options: tmux looks them up in the session too, so a pane's rows may differ in them.
+        # Without the options: tmux inherits them from the session, so the rows of a pane may differ in them.
         facts = tuple(value for name, value in row.items() if name.startswith(("pane_", "history_")))
         _agree(self._facts_of, pane, facts)
         _agree(self.sessions, session, _session(row))
@@ -191,7 +192,7 @@ class _Links:
         _agree(self.links, place, link)
 
     def _check(self) -> None:
-        """Every place of a window shows the same panes, and no session or window has two active ones."""
+        """All links of a window must show the same panes; no session or window has two active ones."""
         panes_of: dict[str, frozenset[str]] = {}
         for place, link in self.links.items():
             _agree(panes_of, link.window_id, frozenset(self._panes_at[place]))
@@ -205,7 +206,7 @@ class _Links:
             raise _malformed("a session has two active windows")
 
     def panes(self) -> tuple[Pane, ...]:
-        """Every pane once, as the first place in its window's oldest session shows it."""
+        """Every pane once, as in the first link of its window in its oldest session."""
         owners: dict[str, tuple[int, int, _Place]] = {}
         for place, link in self.links.items():
             age = (self.sessions[link.session_id].created, _number(link.session_id), place)
@@ -264,7 +265,7 @@ def _pane(row: _Row) -> Pane:
 
 
 def _sign(title: str) -> str:
-    """The sign that an agent puts before the words of its title; the words go no further."""
+    """The sign before the text of a title; the text is dropped."""
     if title.startswith(_ALERTS):
         return "!"
     sign = title[:1]

@@ -1,11 +1,11 @@
-"""tmux's socket protocol without the socket: the one request that we send, and the answer as it arrives.
+"""tmux's socket protocol without I/O: build the request, parse the answer as it arrives.
 
 A wrong byte can end a server with all its sessions (MALFORMED_MESSAGE and TERMINAL_NAME in
 facts/tmux_quirks.py). So the request is one template, `request_check` reads it back before it is sent, and
 the only other messages ever sent are "ready for stdout" and "exiting".
 
-A tmux server is not trusted either: the stock client reads and writes the files that a server names. This one
-takes text for stdout and stderr and an exit status; whatever asks for more is answered by hanging up.
+A tmux server is not trusted: a stock client reads and writes files that the server names. This client takes
+text for stdout and stderr and an exit status; on any other message it closes the connection.
 
 Little endian only: a message without a file descriptor then looks the same in both header layouts
 (LONG_LENGTH).
@@ -20,7 +20,7 @@ from tmux_exporter.facts.tmux import QueryFailure
 PROTOCOL_VERSION = 8
 MAX_FRAME = 16384
 MAX_ANSWER = 16 << 20
-"""Bytes of one answer, headers included, that are taken; twice the longest listing."""
+"""The limit of bytes of one answer with headers; twice the longest listing."""
 
 _HEADER = struct.Struct("=IIII")
 _INT = struct.Struct("=i")
@@ -85,12 +85,12 @@ _STREAMS = (1, 2)
 
 
 def frame(kind: int, body: bytes, pid: int) -> bytes:
-    """One message as it goes over the socket."""
+    """One message as sent over the socket."""
     return _HEADER.pack(kind, _HEADER.size + len(body), PROTOCOL_VERSION, pid) + body
 
 
 def request(arguments: Sequence[str], pid: int) -> bytes:
-    """All that a question sends: who we are (a UTF-8 client without a terminal), then one command list."""
+    """The whole request: the identification (a UTF-8 client without a terminal), then one command list."""
     command = _INT.pack(len(arguments)) + b"".join(a.encode("ascii") + b"\0" for a in arguments)
     messages = (
         *_IDENTIFICATION,
@@ -104,8 +104,8 @@ def request(arguments: Sequence[str], pid: int) -> bytes:
 class Conversation:
     """One answer, fed in pieces of any size.
 
-    `done` turns true at the end of the answer, with its `exit_status`, or at the first thing that is not to
-    be had from a server; `failure` and `detail` then say what.
+    `done` becomes true at the end of the answer, with its `exit_status`, or at the first message that a
+    server must not send; `failure` and `detail` then say which.
     """
 
     def __init__(self, pid: int) -> None:
@@ -121,21 +121,21 @@ class Conversation:
 
     @property
     def stdout(self) -> bytes:
-        """What the commands printed so far."""
+        """The stdout of the commands so far."""
         return bytes(self._output[1])
 
     @property
     def stderr(self) -> bytes:
-        """What the commands complained of so far, and the text of the exit message."""
+        """The stderr of the commands so far, and the text of the exit message."""
         return bytes(self._output[2])
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came from the server; returns what to send back, which may be nothing."""
+        """Take bytes from the server; returns the bytes to send back, maybe none."""
         if self.done:
             return b""
         self._taken += len(data)
         if self._taken > MAX_ANSWER:
-            # Not MALFORMED: that would have another program ask the same flood again.
+            # Not MALFORMED: that would make the other transport query the same flood again.
             self._fail(QueryFailure.UNTRUSTED, f"more than {MAX_ANSWER >> 20} MiB of answer")
             return b""
         self._pending += data

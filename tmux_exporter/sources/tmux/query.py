@@ -1,9 +1,9 @@
-"""What may be asked of a tmux server: the allow-list of variables, and the two command lists.
+"""Build the queries to tmux servers: the allow-list of variables, and the two command lists.
 
-Nothing here is ever composed from data. A format is a program to tmux (`#(…)` runs a shell), some variables
-kill a server of some versions where they are evaluated out of place, and an argument that ends in `;` begins
-a new command. So a command list is made of words of this file, of the names in `VARIABLES` that the server's
-version knows, of a random nonce, and of ids of panes, which are `%` and digits.
+No query is composed from data. A format is a program to tmux (`#(…)` runs a shell), some variables kill a
+server of some versions where they are evaluated out of place, and an argument that ends in `;` begins a new
+command. So a command list consists of constants of this file, names in `VARIABLES` that the server's
+version knows, a random nonce, and ids of panes (`%` and digits).
 """
 
 import re
@@ -66,7 +66,7 @@ VARIABLES: tuple[Variable, ...] = (
         Record.PANE, ValueKind.TEXT, "session_name session_group window_name @agent @role @protect pane_title"
     ),
 )
-"""Every variable that is ever asked for, in the order of the answer.
+"""Every variable that is queried, in the order of the answer.
 
 No `client_*` and no `buffer_*`, and no time variable with `display-message` (DEADLY_VARIABLES): a client's
 record is empty and only counted. No path and no command: they hold foreign text that nobody needs, and the
@@ -96,12 +96,12 @@ def record_format(record: Record, nonce: str, version: str | None) -> str:
 
 
 def new_nonce() -> str:
-    """A fresh mark for one question: 64 random bits in hex, always of one length."""
+    """A new nonce for one query: 64 random bits in hex, of constant length."""
     return secrets.token_hex(8)
 
 
 def command_list(nonce: str, version: str | None) -> tuple[str, ...]:
-    """The whole question as tmux's arguments: server facts first, the listing last.
+    """The query for a listing, as arguments of tmux: server facts first, the panes last.
 
     tmux ends a command list at its first error, and without a session `list-clients` and `list-panes` are one
     ("no current target"): what came before is then the whole truth. No command has a target (DEADLY_TARGETS).
@@ -125,20 +125,20 @@ def command_list(nonce: str, version: str | None) -> tuple[str, ...]:
 
 
 def screen_mark(nonce: str, pane: str) -> str:
-    """What is printed before the text of a pane. Without a `%`: tmux reads that as a part of a date."""
+    """The mark before the text of a pane. Without `%`, which tmux would expand as a date."""
     return f"{nonce}t{pane.removeprefix('%')}"
 
 
 def end_mark(nonce: str) -> str:
-    """What is printed after the last text."""
+    """The mark after the last text."""
     return f"{nonce}e"
 
 
 def screen_list(nonce: str, panes: Sequence[str]) -> tuple[str, ...]:
-    """The question for what panes show, each after a mark of its own, and a last mark.
+    """The query for screens: each pane after a mark of its own, then a last mark.
 
-    By id alone, never by a name. Of the rows that are on the screen, none of the history; tmux prints them
-    without colours. A pane that is gone ends the list.
+    Panes are named by id only. tmux prints the visible rows without history and colours. A pane that no
+    longer exists ends the list.
     """
     if not NONCE.fullmatch(nonce):
         raise ValueError("a nonce is 16 hexadecimal digits")

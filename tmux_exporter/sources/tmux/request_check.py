@@ -1,4 +1,4 @@
-"""The guard at the door: a request is read back, byte by byte, before it may meet a server.
+"""Check each request byte by byte before it is sent: allowed commands and formats only.
 
 One wrong byte can end a tmux server with all its sessions (MALFORMED_MESSAGE). So this shares no code and
 no constant with the encoder that it is held against, and it takes the commands of this program only: three

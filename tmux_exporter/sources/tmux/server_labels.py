@@ -1,6 +1,6 @@
-"""The `server` label of each tmux server: short where it can be, never the same twice, kept once given; pure.
+"""Assign the `server` label of each tmux server: short, unique, stable across samples; pure.
 
-A file name may hold any byte: only finished labels leave this file.
+File names may hold any byte: this file returns escaped labels only.
 """
 
 import os
@@ -18,7 +18,7 @@ _SWARM = re.compile(r"(claude-swarm)-\d+")
 
 
 def key_of(server: Server) -> Key:
-    """What a server's label sticks to."""
+    """The identity for which a label is kept."""
     if server.holds_path or server.process is None:
         return server.path
     return server.process
@@ -52,7 +52,7 @@ def _names(path: str, default_folders: Sequence[str]) -> Iterator[Label]:
     folder, name = os.path.split(path)
     prefix = "" if folder in default_folders else f"{folder}/"
     if swarm := _SWARM.fullmatch(name):
-        # The pid in the name would be a new label with every run.
+        # A pid in the name would give a new label with every run.
         number = 1
         while True:
             yield suffixed(label_text(prefix + swarm[1]), f"-{number}")

@@ -1,9 +1,9 @@
-"""Where tmux sockets may be, and what stands there: looked at, never connected to.
+"""Find tmux socket files and check owner, type and folder of each, without connecting.
 
-tmux keeps its sockets in `$TMUX_TMPDIR/tmux-UID`, else in `/tmp/tmux-UID`; `-S` puts one anywhere. Whoever
-can put a socket where we look could hand us a server of his own, so a socket counts only if it and its folder
-belong to this uid. That alone is no proof: a folder can be swapped between a look and a connection, so the
-client checks the peer's uid again before it sends a byte.
+tmux keeps its sockets in `$TMUX_TMPDIR/tmux-UID`, else in `/tmp/tmux-UID`; `-S` puts one anywhere. Another
+user who can put a socket there could fake a server, so a socket counts only if it and its folder belong to
+this uid. That is not enough, because a folder can be replaced between check and connection: the client
+checks the uid of the peer before it sends a byte.
 """
 
 import os
@@ -22,7 +22,7 @@ MAX_ENTRIES = 1_000
 
 
 class PathState(StrEnum):
-    """What stands at a path."""
+    """The kind of file at a path."""
 
     SOCKET = "socket"
     PLAIN = "plain"
@@ -34,9 +34,9 @@ class PathState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketPath:
-    """A path and what stands there; only a SOCKET may be connected to.
+    """A path and the kind of file there; we connect only to a SOCKET.
 
-    FOREIGN is a socket that is not this uid's or whose folder is not to be trusted, `detail` says which.
+    FOREIGN is a socket of another uid or in an untrusted folder; `detail` says which.
     `file` is the device and inode of a SOCKET: one socket may have two names.
     """
 
@@ -53,10 +53,10 @@ def canonical(path: str) -> str:
 
 
 def folder_fault(mode: int, owner: int, uid: int) -> str:
-    """Why a folder's sockets are not to be trusted; empty if they are.
+    """Why the sockets in a folder are not trusted; empty if they are.
 
-    A group may write to our own folder, as many umasks allow it. Root's folders are as good as ours where
-    nobody can replace our socket in them: sticky as /tmp, or writable by root alone.
+    Our own folder may be writable by its group, as with many umasks. A folder of root is trusted if no other
+    user can replace our socket in it: sticky like /tmp, or writable by root only.
     """
     if stat.S_ISLNK(mode):
         return "its folder is a symbolic link"
@@ -71,7 +71,7 @@ def folder_fault(mode: int, owner: int, uid: int) -> str:
 
 
 def check_entry(path: str, entry: os.stat_result, uid: int) -> SocketPath | None:
-    """What an entry of a trusted folder is; None for one that never was a socket of tmux."""
+    """The kind of an entry of a folder; None for a file that has nothing to do with tmux."""
     if stat.S_ISLNK(entry.st_mode):
         return SocketPath(path=path, state=PathState.LINK, detail="it is a symbolic link")
     if stat.S_ISREG(entry.st_mode):
@@ -85,7 +85,7 @@ def check_entry(path: str, entry: os.stat_result, uid: int) -> SocketPath | None
 
 
 def check_path(path: str, uid: int) -> SocketPath:
-    """What stands at one canonical path; never raises."""
+    """Check one canonical path; never raises."""
     try:
         folder = os.lstat(os.path.dirname(path))
         entry = os.lstat(path)
@@ -134,26 +134,26 @@ def scan(folder: str, uid: int) -> tuple[list[SocketPath], list[Problem]]:
 
 
 def default_base() -> str:
-    """Where tmux keeps its folders where TMUX_TMPDIR does not say."""
+    """The folder that tmux uses without TMUX_TMPDIR."""
     return DEFAULT_BASE
 
 
 def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The folders in which this uid's tmux looks by itself, the one it prefers first, and the demo's."""
+    """The default folders of tmux for this uid, the preferred one first, and the folder of the demo."""
     bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
     return tuple(dict.fromkeys(own_folder(base, uid) for base in bases if base))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSockets:
-    """What stands at every path that was looked at, by canonical path, and what could not be seen."""
+    """Every checked path, by canonical path, and the problems."""
 
     sites: Mapping[str, SocketPath]
     problems: tuple[Problem, ...]
 
 
 def find_sockets(folders: Iterable[str], paths: Iterable[str], uid: int) -> FoundSockets:
-    """Look into the folders and at the single paths, each once."""
+    """Scan the folders and check the single paths, each once."""
     sites: dict[str, SocketPath] = {}
     problems: list[Problem] = []
     folders = list(dict.fromkeys(folders))

@@ -1,4 +1,4 @@
-"""One question over a tmux server's socket: connect, see who listens, send, receive. Never blocks."""
+"""Query a tmux server over its socket: connect, check the peer, send, receive. Never blocks."""
 
 import errno
 import os
@@ -38,10 +38,10 @@ class ConnectError(Exception):
 
 
 def connect(path: str, uid: int) -> tuple[socket.socket, int]:
-    """A connection to whoever listens at `path`, and its pid; not a byte has been sent on it.
+    """Connect to the process that listens at `path`. Returns the connection and its pid; sends nothing.
 
-    The kernel tells who called `listen` (SO_PEERCRED), also of a stopped process. Raises ConnectError, also
-    where that is another user, or a process that our pid namespace does not show.
+    The kernel names the process that called `listen` (SO_PEERCRED), even a stopped one. Raises
+    ConnectError, also if it belongs to another user or is not in our pid namespace.
     """
     if not path.startswith("/") or "\0" in path:
         raise ConnectError(QueryFailure.NOSERVER, "not an absolute path of a socket")
@@ -76,7 +76,7 @@ def _connect_error(error: OSError) -> ConnectError:
 
 
 class SocketExchange:
-    """The question on one connection, driven by a selector until `outcome` is there or `close` is called."""
+    """The exchange on one connection, driven by a selector until `outcome` is set or `close` is called."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class SocketExchange:
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE, self._on_ready)
 
     def close(self) -> None:
-        """Hang up; fine at any point of the conversation."""
+        """Close the connection; safe at any point."""
         if self._connection.fileno() >= 0:
             self._selector.unregister(self._connection)
             self._connection.close()
@@ -133,7 +133,7 @@ class SocketExchange:
         except BlockingIOError:
             return
         except OSError:
-            # The server hung up on us. What it said before is still to be read, and then the end.
+            # The server closed the connection; its earlier bytes must still be read.
             self._outgoing = b""
         else:
             self._outgoing = self._outgoing[sent:]

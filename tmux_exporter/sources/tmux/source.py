@@ -1,4 +1,4 @@
-"""All tmux servers of one uid: found, asked at once, and told as what is known of each."""
+"""Source of all tmux servers of one uid: find them, query them at once, keep their state between samples."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ _BY_ACTIVATION = "systemd"
 
 
 def process_cpu_seconds(pid: int) -> float | None:
-    """CPU time that a process has used, by its CPU clock; None once it ended, or without such a clock."""
+    """CPU seconds of a process by its CPU clock; None if it has ended or there is no such clock."""
     try:
         # The clock id of a process, as the kernel's MAKE_PROCESS_CPUCLOCK makes it (CPUCLOCK_SCHED = 2).
         return time.clock_gettime_ns((~pid << 3) | 2) / 1e9
@@ -40,8 +40,8 @@ def process_cpu_seconds(pid: int) -> float | None:
 class TmuxSource:
     """Finds and asks the servers; `read` once a sample, never from two threads at once.
 
-    `environ` is where this user's tmux looks for TMUX_TMPDIR. `interval` is the shortest rest of a server
-    that hangs. `cpu_seconds` tells what a process has used, to keep the cost of our questions bounded.
+    `environ` holds TMUX_TMPDIR. `interval` is the shortest pause after a failure. `cpu_seconds` gives the
+    CPU time of a server, to bound the cost of our queries.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TmuxSource:
         self._labels: Mapping[Key, Label] = {}
 
     def configure(self, settings: TmuxSettings, interval: float) -> None:
-        """Use these settings from the next `read` on; what is known of the servers stays known."""
+        """Use these settings from the next `read` on; the state of the servers is kept."""
         self._settings = settings
         self._interval = interval
         self._configured = tuple(canonical(path) for path in settings.sockets)
@@ -77,7 +77,7 @@ class TmuxSource:
     def read(self, table: ProcessTable, *, again: bool = False) -> TmuxView:
         """All servers of this uid as they are now, asked after `table` was read.
 
-        `again` asks those too that have answered only just now. Takes at most `query_timeout`, however many
+        `again` also queries servers that have just answered. Takes at most `query_timeout`, however many
         servers hang. Raises nothing for what it finds.
         """
         now = self._clock.monotonic()
@@ -111,7 +111,7 @@ class TmuxSource:
             servers=tuple(sorted(views, key=lambda view: view.label)),
             stale_sockets=settled.stale_sockets,
             problems=(*seen.problems, *settled.problems, *lost),
-            # Without Linux' /proc a server at a path that nobody looked at would not be known.
+            # Without a Linux /proc a server at an unknown path stays unknown.
             canonical_paths=self._named.own() if table.namespaces is not None else {},
             taken_at=now,
             folders=tuple(self._folders),
@@ -126,7 +126,7 @@ class TmuxSource:
         *,
         again: bool,
     ) -> list[Question]:
-        """What to ask now: each socket file once, be it known by two names."""
+        """The queries of this sample: each socket file once, even with two names."""
         holders = {server.path: server for server in self._servers if server.holds_path}
         bound = {listener.path for listener in listeners.values()}
         by_file: dict[tuple[int, int] | None, str] = {}
@@ -172,7 +172,7 @@ class TmuxSource:
     def _identify(
         self, answer: Answer, table: ProcessTable, listeners: Mapping[ProcessId, Listener]
     ) -> ProcessId | None:
-        """The process behind an answer; None where no connection was made, or where it cannot be seen."""
+        """The process that answered; None without a connection, or if it is not in the table."""
         if answer.peer is None:
             return None
         seen = table.processes.get(answer.peer)

@@ -1,4 +1,4 @@
-"""One sample's findings, put into what is known of the servers; pure."""
+"""Update the known tmux servers with the findings of one sample; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ _FAILURE_AT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What one sample saw; `sites` and `outcomes` are by path, `now` is monotonic."""
+    """The findings of one sample; `sites` and `outcomes` are by path, `now` is monotonic."""
 
     now: float
     table: ProcessTable
@@ -41,7 +41,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatedServers:
-    """All servers after a sample; `stale_sockets` are files at which nobody listens or ever did for us."""
+    """All servers after a sample; `stale_sockets` counts socket files without a server, now and before."""
 
     servers: tuple[Server, ...]
     stale_sockets: int
@@ -53,15 +53,15 @@ def update_servers(
 ) -> UpdatedServers:
     """The servers after a sample.
 
-    `hold` is for how many seconds the listing of a server that does not answer is kept, `interval` the
-    shortest rest after a failure.
+    `hold`: seconds for which the listing of a server that does not answer is kept. `interval`: the shortest
+    pause after a failure.
     """
     ledger = _ServerUpdate(servers, findings, interval)
     bound = {listener.path for listener in findings.listeners.values()}
 
     def rank(path: str) -> tuple[bool, bool, str]:
-        # Whoever answers is known before anybody else is presumed to stand at a path; and a server that
-        # answers at two paths is entered under the one it was bound to.
+        # Servers that answered come first, before one is assumed at a path; a server that answers at two
+        # paths is entered under the path to which it was bound.
         outcome = findings.outcomes.get(path)
         return outcome is None or outcome.process is None, path not in bound, path
 
@@ -78,7 +78,7 @@ def update_servers(
 
 
 class _ServerUpdate:
-    """The servers while one sample is entered: at most one holder a path, any number behind it."""
+    """The servers during the update: each path has at most one holder, and any number of hidden servers."""
 
     def __init__(self, servers: Sequence[Server], findings: Findings, interval: float) -> None:
         fresh = [replace(server, queries=()) for server in servers]
@@ -119,16 +119,16 @@ class _ServerUpdate:
         return self.hidden.pop(process, None)
 
     def _displace(self, path: str) -> None:
-        """Make room at a path: a server that still listens goes behind the new one, others are forgotten."""
+        """Free a path: a server that still listens becomes hidden, another one is forgotten."""
         old = self.holders.pop(path, None)
         if old is None or old.process is None or old.ended_at is not None:
             return
-        # The table may be older than a restart, the listeners were looked up just now.
+        # The table may be older than a restart; the listeners are current.
         if old.process in self.findings.listeners:
             self.hidden[old.process] = replace(old, holds_path=False)
 
     def _refused(self, path: str, failure: QueryFailure, outcome: QueryOutcome) -> None:
-        """Enter a question that found no peer."""
+        """Enter a query that found no peer."""
         server = self._holder(path)
         if failure is QueryFailure.NOSERVER:
             if server is not None and server.process is not None:
@@ -144,7 +144,7 @@ class _ServerUpdate:
             self.holders[path] = after(server, outcome, self.interval)
 
     def _not_asked(self, site: SocketPath, failure: QueryFailure) -> None:
-        """Enter a path at which nobody may be, or can be, asked."""
+        """Enter a path that must not or cannot be queried."""
         server = self._holder(site.path)
         detail = site.detail or site.state.value
         if site.state is PathState.FOREIGN and self._ended_holder(site.path) is None:
@@ -191,7 +191,7 @@ class _ServerUpdate:
                 self.hidden[process] = Server(path=listener.path, process=process, holds_path=False)
 
     def end_the_gone(self) -> None:
-        """Tell those that ended from those that live unreached."""
+        """Separate servers that ended from living ones that cannot be reached."""
         for path, holder in list(self.holders.items()):
             if holder.process is None or holder.ended_at is not None or holder.up:
                 continue
@@ -226,7 +226,7 @@ class _ServerUpdate:
         return f"its socket file is {what}; `kill -USR1 {server.process.pid}` makes it anew"
 
     def promote(self) -> None:
-        """Give a path without a living holder to a server that lives behind it."""
+        """Give a path without a living holder to a hidden server."""
         for process, server in list(self.hidden.items()):
             holder = self.holders.get(server.path)
             if holder is None or holder.ended_at is not None:
@@ -242,7 +242,7 @@ def _reason(server: Server) -> QueryFailure | None:
 
 
 def _aged(server: Server, findings: Findings, hold: float) -> Server:
-    """The server with what is too old forgotten."""
+    """The server without a listing that is too old."""
     stopped = is_stopped(server.process, findings.table)
     listing = server.listing
     if listing is not None and not server.up and findings.now - listing.taken_at > hold:
