@@ -13,7 +13,7 @@ import pytest
 from tests.support.isolation.child import NOBODY, in_child
 from tests.support.programs.op_listener import OpListener
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.sources.events.operation_socket import OperationSocket
@@ -87,7 +87,7 @@ def test_a_report_of_somebody_else_is_refused(listener: OpListener, sender: sock
 def test_the_second_exporter_gets_nothing_until_the_first_ends(
     listener: OpListener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    operations = Operations()
+    operations = OperationCounters()
     second = OperationSocket(listener.path.parent, operations, uid=os.getuid(), clock=SystemClock())
     assert second.read(lambda: "before its start") == "before its start"
     second.start()
@@ -113,7 +113,7 @@ def test_who_cleans_up_the_folder_does_not_end_it(listener: OpListener) -> None:
 
 def test_a_folder_that_cannot_be_had_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / ("long" * 30)
-    made = OperationSocket(folder, Operations(), uid=os.getuid(), clock=SystemClock())
+    made = OperationSocket(folder, OperationCounters(), uid=os.getuid(), clock=SystemClock())
     made.start()
     assert made.read(lambda: "seen") is None
     assert len(caplog.records) == 1

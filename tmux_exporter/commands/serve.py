@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.operations.tmux_argv import read_client
 from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
@@ -43,7 +43,7 @@ class Service:
         self._load = load
         self._reloading = threading.Lock()
         self._ends_with_terminal = False
-        operations, uid = Operations(), os.getuid()
+        operations, uid = OperationCounters(), os.getuid()
         self._reports = OperationSocket(runtime_path(environ, uid), operations, uid=uid, clock=clock)
         self._commands = CommandWatch(read_client, uid=uid, clock=clock)
         sampler = open_sampler(

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.paths import runtime_path, state_path
@@ -28,7 +28,7 @@ def open_sampler(
     clock: Clock,
     environ: Mapping[str, str],
     *,
-    operations: Operations | None = None,
+    operations: OperationCounters | None = None,
     reports: OperationSource | None = None,
     commands: CommandSource | None = None,
     tmux: ServerSource | None = None,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tmux_exporter.analysis.labels import labelled, session_labels
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.report.summary import Summary
 from tmux_exporter.analysis.report.usage import UsageCache
 from tmux_exporter.analysis.report.view import Snapshot
@@ -35,7 +35,7 @@ class Sampler:
         sources: Sources,
         *,
         default_socket: str,
-        operations: Operations | None = None,
+        operations: OperationCounters | None = None,
         memory: SavedAgents | None = None,
         keep: Callable[[SavedAgents], None] | None = None,
         counting: bool = True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.operations.reporters import GRACE
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.operations import OperationLoss
@@ -26,7 +26,7 @@ class OpListener:
         self.start()
 
     def start(self) -> None:
-        self.operations = Operations()
+        self.operations = OperationCounters()
         self.now = 0.0
         self.operations.configure((), 50, exemplars=False)
         self.socket = OperationSocket(
@@ -50,7 +50,7 @@ class OpListener:
     def figures(self, name: str) -> OperationFigures:
         """The figures of one operation, all 0 where nobody has reported it."""
         found = [each for each in self.report().operations if each.operation == name]
-        return found[0] if found else Operations().report(None, 0.0).operations[0]
+        return found[0] if found else OperationCounters().report(None, 0.0).operations[0]
 
     def lost(self) -> dict[OperationLoss, int]:
         """What was lost up to now, gaps that may still close left out."""

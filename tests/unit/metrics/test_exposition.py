@@ -9,7 +9,7 @@ from tests.support.literals.report import example_report
 from tests.support.processes.run_text import run_text
 from tests.support.web.exposition import differences, falling, problems
 from tests.support.web.golden import GOLDEN, golden_page
-from tmux_exporter.analysis.operations.operations import Operations
+from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.config import Config, MetricsSettings, defaults
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.exporter import HOST_OPTION
@@ -39,7 +39,7 @@ def empty_report() -> Report:
         interval_seconds=5.0,
         complete=True,
         samples={},
-        operations=Operations().report(None, 0.0),
+        operations=OperationCounters().report(None, 0.0),
     )
 
 

@@ -1,55 +1,24 @@
 """Counters of reported operations: latency, failures, retries, memory, and operations in flight."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
-from itertools import accumulate
 
+from tmux_exporter.analysis.histogram import Buckets
 from tmux_exporter.analysis.operations.reporters import Streams
 from tmux_exporter.facts.operations import OperationEnd, OperationLoss, OperationReport
-from tmux_exporter.facts.report import Exemplar, Histogram, OperationFigures, OperationsReport
+from tmux_exporter.facts.report import Exemplar, OperationFigures, OperationsReport
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 """The thresholds of alerts (2 s, 5 s, 10 s) are bounds, so that the share above each is exact."""
 
 
-class Durations:
-    """A histogram under construction, with the last traced observation of each bucket as exemplar."""
-
-    __slots__ = ("_buckets", "_exemplars", "_sum")
-
-    def __init__(self) -> None:
-        self._buckets = [0] * (len(BOUNDS) + 1)
-        self._exemplars: dict[int, Exemplar] = {}
-        self._sum = 0.0
-
-    def add(self, seconds: float, exemplar: Exemplar | None = None) -> None:
-        """Count one duration."""
-        place = bisect_left(BOUNDS, seconds)
-        self._buckets[place] += 1
-        self._sum += seconds
-        if exemplar is not None:
-            self._exemplars[place] = exemplar
-
-    def histogram(self, *, exemplars: bool = False) -> Histogram:
-        """The current histogram."""
-        counts = tuple(accumulate(self._buckets))
-        return Histogram(
-            bounds=BOUNDS,
-            counts=counts[:-1],
-            count=counts[-1],
-            sum=self._sum,
-            exemplars=dict(self._exemplars) if exemplars else {},
-        )
-
-
 @dataclass(slots=True)
-class _Tally:
+class _NameCounters:
     """The counters of one operation name."""
 
-    durations: Durations = field(default_factory=Durations)
+    durations: Buckets = field(default_factory=lambda: Buckets(BOUNDS))
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
     retries: int = 0
     grown_bytes: int = 0
@@ -76,7 +45,7 @@ class _Tally:
         )
 
 
-class Operations:
+class OperationCounters:
     """All operations reported since the start.
 
     The five classes and the configured names exist from the start. Any other name is shown with 0 in the
@@ -85,7 +54,7 @@ class Operations:
     """
 
     def __init__(self) -> None:
-        self._tallies: dict[str, _Tally] = {name: _Tally() for name in CLASSES}
+        self._counters: dict[str, _NameCounters] = {name: _NameCounters() for name in CLASSES}
         self._shown = set(CLASSES)
         self._declared = frozenset(CLASSES)
         self._streams = Streams()
@@ -97,7 +66,7 @@ class Operations:
         """Always show these `names`, and at most `most_names` others; `exemplars`: keep trace ids."""
         self._declared = frozenset((*CLASSES, *names))
         for name in names:
-            self._tallies.setdefault(name, _Tally())
+            self._counters.setdefault(name, _NameCounters())
         self._shown |= self._declared
         self._most_names = most_names
         self._traced = exemplars
@@ -107,14 +76,14 @@ class Operations:
         if not self._streams.accept(report):
             self.lose(OperationLoss.MALFORMED)
             return
-        tally = self._tally(report.operation)
-        if tally is None:
+        counters = self._counters_of(report.operation)
+        if counters is None:
             self.lose(OperationLoss.NAMES)
         elif report.end is not None:
             end = report.end
             traced = self._traced and bool(end.trace)
             exemplar = Exemplar(trace_id=end.trace, value=end.seconds, timestamp=now) if traced else None
-            tally.add(end, exemplar)
+            counters.add(end, exemplar)
 
     def lose(self, reason: OperationLoss) -> None:
         """Count one lost report."""
@@ -128,18 +97,18 @@ class Operations:
         self._lost += self._streams.settle(running, now)
         in_flight = self._streams.under_way()
         shown = tuple(
-            (tally if name in self._shown else _Tally()).figures(
+            (counters if name in self._shown else _NameCounters()).figures(
                 name, in_flight[name], exemplars=self._traced
             )
-            for name, tally in self._tallies.items()
+            for name, counters in self._counters.items()
         )
-        self._shown |= self._tallies.keys()
+        self._shown |= self._counters.keys()
         return OperationsReport(
             operations=shown, lost={reason: self._lost[reason] for reason in OperationLoss}
         )
 
-    def _tally(self, name: str) -> _Tally | None:
-        tally = self._tallies.get(name)
-        if tally is None and len(self._tallies.keys() - self._declared) < self._most_names:
-            tally = self._tallies[name] = _Tally()
-        return tally
+    def _counters_of(self, name: str) -> _NameCounters | None:
+        counters = self._counters.get(name)
+        if counters is None and len(self._counters.keys() - self._declared) < self._most_names:
+            counters = self._counters[name] = _NameCounters()
+        return counters

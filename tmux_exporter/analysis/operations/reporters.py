@@ -78,7 +78,7 @@ class Streams:
     def __init__(self) -> None:
         self._streams: dict[tuple[int, str], _Stream] = {}
         self._lost: Counter[OperationLoss] = Counter()
-        self._turned_at = 0.0
+        self._checked_at = 0.0
 
     def accept(self, report: OperationReport) -> bool:
         """Track one report; False for a repeated one, or one with an impossible number."""
@@ -105,17 +105,17 @@ class Streams:
         `running` are the pids of all processes, None where they are not known; a sender that first reported
         after the last sample may not be among them yet.
         """
-        turns = now - self._turned_at >= GRACE
+        is_due = now - self._checked_at >= GRACE
         for key, stream in list(self._streams.items()):
-            if turns:
+            if is_due:
                 self._lost[OperationLoss.DROPPED] += len(stream.overdue)
                 stream.overdue, stream.missing = stream.missing, Gaps()
                 stream.ended_early = {number for number in stream.ended_early if number in stream.overdue}
             if running is not None and stream.settled and key[0] and key[0] not in running:
                 self._forget(key, stream)
             stream.settled = True
-        if turns:
-            self._turned_at = now
+        if is_due:
+            self._checked_at = now
         lost, self._lost = self._lost, Counter()
         return lost
 

@@ -4,7 +4,8 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tmux_exporter.analysis.operations.operations import Durations
+from tmux_exporter.analysis.histogram import Buckets
+from tmux_exporter.analysis.operations.operations import BOUNDS
 from tmux_exporter.facts.commands import CommandBatch, CommandRun
 from tmux_exporter.facts.report import CommandFigures, CommandsReport
 
@@ -15,8 +16,8 @@ _Key = tuple[str, str]
 
 
 @dataclass(slots=True)
-class _Tally:
-    durations: Durations = field(default_factory=Durations)
+class _PairCounters:
+    durations: Buckets = field(default_factory=lambda: Buckets(BOUNDS))
     errors: int = 0
 
     def add(self, run: CommandRun) -> None:
@@ -30,7 +31,7 @@ class _Tally:
         )
 
 
-class Commands:
+class TmuxCommandCounters:
     """Every command that was seen to end; the counters of a server are dropped with it.
 
     A pair of server and command is shown with 0 in the first sample that has it, and with its values from the
@@ -38,7 +39,7 @@ class Commands:
     """
 
     def __init__(self) -> None:
-        self._tallies: dict[_Key, _Tally] = {}
+        self._counters: dict[_Key, _PairCounters] = {}
         self._shown: set[_Key] = set()
 
     def report(
@@ -50,19 +51,20 @@ class Commands:
         paths.
         """
         labels = {NO_SERVER, *servers.values()}
-        self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] in labels}
-        self._shown &= self._tallies.keys()
+        self._counters = {key: counters for key, counters in self._counters.items() if key[0] in labels}
+        self._shown &= self._counters.keys()
         self._add(batch.runs, servers, places)
         shown = tuple(
-            (tally if key in self._shown else _Tally()).figures(key) for key, tally in self._tallies.items()
+            (counters if key in self._shown else _PairCounters()).figures(key)
+            for key, counters in self._counters.items()
         )
-        self._shown |= self._tallies.keys()
+        self._shown |= self._counters.keys()
         return CommandsReport(commands=shown, lost=batch.lost) if batch.listening else None
 
     def _add(self, runs: Iterable[CommandRun], servers: Mapping[str, str], places: Mapping[str, str]) -> None:
         for run in runs:
             label = NO_SERVER if run.socket is None else _label(run.socket, servers, places)
-            self._tallies.setdefault((label, run.command), _Tally()).add(run)
+            self._counters.setdefault((label, run.command), _PairCounters()).add(run)
 
 
 def _label(socket: str, servers: Mapping[str, str], places: Mapping[str, str]) -> str:

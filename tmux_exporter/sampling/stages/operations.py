@@ -1,7 +1,7 @@
 """Stage: operations that programs report, and tmux commands that the kernel shows."""
 
-from tmux_exporter.analysis.operations.operations import Operations
-from tmux_exporter.analysis.operations.tmux_commands import Commands
+from tmux_exporter.analysis.operations.operations import OperationCounters
+from tmux_exporter.analysis.operations.tmux_commands import TmuxCommandCounters
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.facts.process import ProcessTable
@@ -18,16 +18,16 @@ class OperationStage:
     def __init__(
         self,
         clock: Clock,
-        operations: Operations | None,
+        operations: OperationCounters | None,
         reports: OperationSource | None,
         commands: CommandSource | None,
     ) -> None:
         """`reports` feeds `operations`; None where nobody does."""
         self._clock = clock
-        self._operations = operations or Operations()
+        self._operations = operations or OperationCounters()
         self._reports = reports
         self._commands = commands
-        self._counts = Commands()
+        self._counts = TmuxCommandCounters()
 
     def configure(self, config: Config) -> None:
         """Watch commands, or not, from now on."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.literals.op_reports import STREAM, began, ended
-from tmux_exporter.analysis.operations.operations import BOUNDS, Operations
+from tmux_exporter.analysis.operations.operations import BOUNDS, OperationCounters
 from tmux_exporter.analysis.operations.reporters import (
     FARTHEST,
     GRACE,
@@ -25,26 +25,26 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 def operations(
     *reports: OperationReport, names: tuple[str, ...] = (), most: int = 50, exemplars: bool = False
-) -> Operations:
-    made = Operations()
+) -> OperationCounters:
+    made = OperationCounters()
     made.configure(names, most, exemplars=exemplars)
     for report in reports:
         made.observe(report, 1000.0)
     return made
 
 
-def sample(made: Operations, running: set[int] | None = None) -> OperationsReport:
+def sample(made: OperationCounters, running: set[int] | None = None) -> OperationsReport:
     """The next sample, long after the last."""
     CLOCK.advance(2 * GRACE)
     return made.report(running, CLOCK.monotonic())
 
 
-def figures(made: Operations, name: str, running: set[int] | None = None) -> OperationFigures:
+def figures(made: OperationCounters, name: str, running: set[int] | None = None) -> OperationFigures:
     (found,) = [each for each in sample(made, running).operations if each.operation == name]
     return found
 
 
-def lost(made: Operations, running: set[int] | None = None) -> dict[OperationLoss, int]:
+def lost(made: OperationCounters, running: set[int] | None = None) -> dict[OperationLoss, int]:
     return {reason: count for reason, count in sample(made, running).lost.items() if count}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tmux_exporter.analysis.operations.tmux_argv import COMMANDS, Client, command_name, read_client
-from tmux_exporter.analysis.operations.tmux_commands import NO_SERVER, Commands
+from tmux_exporter.analysis.operations.tmux_commands import NO_SERVER, TmuxCommandCounters
 from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.facts.report import CommandFigures
 
@@ -83,7 +83,7 @@ def run(
 
 
 def counted(
-    commands: Commands, given: CommandBatch, servers: dict[str, str]
+    commands: TmuxCommandCounters, given: CommandBatch, servers: dict[str, str]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     report = commands.report(given, servers, {"/link": "/tmp/tmux-7"})
     assert report is not None
@@ -97,7 +97,7 @@ def _counts(each: CommandFigures) -> tuple[int, int]:
 
 
 def test_a_pair_begins_at_0_and_ends_with_its_server() -> None:
-    commands, servers = Commands(), {"/tmp/tmux-7/a": "a"}
+    commands, servers = TmuxCommandCounters(), {"/tmp/tmux-7/a": "a"}
     seen = harvest(run(), run(failed=True), run("/link/a"), run("/nowhere/b"), run(None))
     assert counted(commands, seen, servers) == {("a", "send-keys"): (0, 0), (NO_SERVER, "send-keys"): (0, 0)}
     assert counted(commands, harvest(), servers) == {
@@ -110,4 +110,4 @@ def test_a_pair_begins_at_0_and_ends_with_its_server() -> None:
 
 
 def test_a_kernel_that_does_not_tell_is_no_report() -> None:
-    assert Commands().report(harvest(listening=False), {}, {}) is None
+    assert TmuxCommandCounters().report(harvest(listening=False), {}, {}) is None
