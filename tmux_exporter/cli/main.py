@@ -66,7 +66,7 @@ def _run(program: "Callable[[], None]") -> None:
 
 
 def _interrupt(_number: int, _frame: "FrameType | None") -> None:
-    # The first one is enough: a second must not break what puts things back.
+    # A second SIGINT must not interrupt the cleanup.
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -48,7 +48,7 @@ def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
 def explain_once(
     config: Config, environ: Mapping[str, str], target: str, say: Callable[[str], None]
 ) -> Explanation:
-    """Explain one thing of this machine. Raises CannotSeeError where there is none of that name."""
+    """Explain one pane, process, agent, session or server. Raises CannotSeeError if none has that name."""
     log.configure(config.log.level, config.log.format)
     return explain(target, settled_snapshot(config, environ, remembered_by_exporter(config, say)))
 

@@ -20,7 +20,7 @@ _POLL_SECONDS = 0.05
 def take(folders: Iterable[Path], holder: str, clock: Clock, mend: str = "end that one first") -> ExitStack:
     """Take the lock in each folder and say in it who holds it; all are held until what is returned is closed.
 
-    Raises UsageError with the words of the one who holds one of them, and the mend; then none is held. An
+    Raises UsageError with the holder's text and the fix if one is taken; then none is held. An
     exporter that probes the lock holds it for a moment, so we wait for up to a second.
     """
     with ExitStack() as held:

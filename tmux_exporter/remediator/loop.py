@@ -169,7 +169,7 @@ class Remediator:
         self._reload_successful = False
 
     def apply(self, order: Order) -> tuple[bool, str]:
-        """Carry out an order that a person has approved of; whether its target is gone by that, and in words.
+        """Carry out an approved order; returns whether it ended its target, and a text.
 
         It is verified again, and switch, holds and protection stand against it as against every other.
         """

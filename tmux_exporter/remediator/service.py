@@ -148,7 +148,7 @@ def apply_plan(
     *,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Order, bool, str]]:
-    """Carry out exactly what a plan says; each order, whether its target is gone by that, and in words.
+    """Carry out exactly a plan; yields each order, whether it ended its target, and a text.
 
     Raises UsageError before the first, and KeyboardInterrupt instead of the next one once `stopping` says so.
     Raises UsageError while a remediator runs: it holds the lock.

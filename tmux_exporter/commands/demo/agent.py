@@ -110,12 +110,12 @@ def ends(*_arguments: str) -> Role:
 
 
 def orchestrates(*_arguments: str) -> Role:
-    """Look after the others, and report each operation to the exporter."""
+    """Run operations and tmux commands, and report each operation to the exporter."""
     home = marked_home(os.environ)
     os.environ.update(environ_of_exporter(home))
     for place, name in enumerate(operations(random.Random(1))):  # noqa: S311 - the same demo each time
         say(f"* {name}")
-        # As orchestrators do: look what there is, and now and then for a session that has gone.
+        # As orchestrators do: list windows, and sometimes ask for a session that is gone.
         words = ("list-windows", "-a") if place % 8 else ("has-session", "-t", LOST)
         subprocess.run(["tmux", "-S", str(home.socket), *words], capture_output=True, check=False)
         _think(_FEW_ROUNDS)
@@ -123,7 +123,7 @@ def orchestrates(*_arguments: str) -> Role:
 
 
 def serves(*_arguments: str) -> Role:
-    """Look like a development server; listens nowhere."""
+    """Behave like a development server that does not listen."""
     say("ready in 412 ms, watching for changes")
     while True:
         yield _LOOK_SECONDS

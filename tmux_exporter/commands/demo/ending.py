@@ -64,7 +64,7 @@ def _wait_for_one(fds: list[int]) -> None:
     for fd in fds:
         poll.register(fd, select.POLLIN)
     poll.poll(_LOOK_AGAIN_MS)
-    # The others mostly end in the same moment, and a look at all processes costs more than a short wait.
+    # The others usually end at the same moment; a scan of all processes costs more than a short wait.
     pause(_SETTLE_SECONDS)
 
 

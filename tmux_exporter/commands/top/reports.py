@@ -19,7 +19,7 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcedReport:
-    """A report and, in words, where it comes from; counters of two sources do not compare."""
+    """A report and its source; counters of two sources are not comparable."""
 
     document: Document
     source: str

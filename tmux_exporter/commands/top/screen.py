@@ -1,4 +1,4 @@
-"""How `top` looks: a board as lines for a terminal of some width. The only file that knows rich."""
+"""Render the board of `top` as terminal lines. The only module that imports rich."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ KEYS = "q quit  / filter  ↑↓  sort by s state c cpu m mem f fds l leak d nex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenView:
-    """How the user looks at it: `offset` rows are scrolled away; `editing` while the filter is being typed.
+    """The user's view: `offset` rows are scrolled away; `editing` while the filter is being typed.
 
     `source` says where the report comes from; `now` is wall time, None where the report has just been taken.
     """

@@ -17,7 +17,7 @@ _COLUMNS = columns("policy", "kind", "pid>", "server", "session", "name", "match
 
 
 class Row(NamedTuple):
-    """One thing: `matched` says whether the policy is for it, `refusal` why it would be left alone."""
+    """One target: `matched` says whether the policy matches it, `refusal` why it would be left alone."""
 
     policy: str
     candidate: TargetCandidate
@@ -32,7 +32,7 @@ class MatchesView:
     rows: tuple[Row, ...]
 
     def as_table(self) -> str:
-        """One row per thing."""
+        """One row per target."""
         if not self.rows:
             return "nothing is matched now"
         return "\n".join(table(_COLUMNS, [_cells(row) for row in self.rows]))

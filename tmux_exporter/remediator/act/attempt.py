@@ -25,9 +25,9 @@ LONGEST_WAIT_OF_A_PLAN = 600.0
 class Tools:
     """What the act reads and writes.
 
-    `processes`, `around` and `look` look anew each time they are called; `own` gives the pids of this process
-    and of all above it. `longest_wait` is for how many seconds one signal is given time at most. `survived`
-    is what earlier acts have signalled in vain, by their last action.
+    `processes`, `around` and `look` read again at each call; `own` gives the pids of this process and its
+    ancestors. `longest_wait` is the longest wait after one signal, in seconds. `survived` maps targets that
+    survived earlier acts to the last action.
     """
 
     processes: Callable[[], ProcessTable]

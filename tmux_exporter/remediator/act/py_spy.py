@@ -41,7 +41,7 @@ def find(path: str = SAFE_PATH) -> str | None:
 
 
 def dump(pid: int, clock: Clock, path: str = SAFE_PATH) -> object:
-    """The frames of each thread, the innermost first; where there are none to be had, why, in words."""
+    """The frames of each thread, innermost first; if unavailable, the reason."""
     program = find(path)
     if program is None:
         return "py-spy is not installed: pip install py-spy beside tmux-remediator"

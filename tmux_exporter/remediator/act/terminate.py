@@ -259,7 +259,7 @@ STEPS = (
 def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -> Result:
     """Terminate the target of an order, or say why not. Raises only for bugs.
 
-    `confirm` says what the last look has against it, for the policy: `objections.confirmation`.
+    `confirm` judges the last sample for the policy: `objections.confirmation`.
     """
     with ExitStack() as held:
         attempt = Attempt(order=order, tools=tools, confirm=confirm, held=held)

@@ -74,7 +74,7 @@ class WarnAndSnapshot:
         return self._on_record("message", record, Action.WARN, tell)
 
     def snapshot(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
-        """Keep what a target is like; in words, where."""
+        """Write a snapshot of a target; the text is its path."""
         target, rung = decision.candidate.target, decision.rung
         if mode is Mode.OBSERVE:
             return _NOT_ASKED
@@ -98,7 +98,7 @@ class WarnAndSnapshot:
         return self._on_record("snapshot", audit_fields.of_snapshot(decision, mode), Action.SNAPSHOT, take)
 
     def _on_screen(self, candidate: TargetCandidate, report: Report) -> object:
-        """The last lines of the screen of its own pane; where there are none to be had, why, in words."""
+        """The last lines of its own pane's screen; if unavailable, the reason."""
         if not self._screen:
             return "not asked for: start tmux-remediator run with --snapshot-screen"
         place = _place(candidate, report)

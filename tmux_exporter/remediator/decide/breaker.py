@@ -59,7 +59,7 @@ class BreakerState:
         return self.opened_at is not None
 
     def left(self, breaker: Breaker, now: float) -> int | None:
-        """How many things may be ended now; None where the breaker has nothing against any."""
+        """How many targets may be terminated now; None means no limit."""
         if self.opened_at is None:
             return None
         if breaker.half_open_after is None or now - self.opened_at < breaker.half_open_after:
@@ -110,7 +110,7 @@ def ended(
 
 
 def watched(breaker_state: BreakerState, breaker: Breaker, report: Report, now: float) -> BreakerState:
-    """The breaker after a look: whether something that was ended is missed by now."""
+    """The breaker after a sample: whether a terminated target is missed by now."""
     kept = tuple(each for each in breaker_state.ended if now - each.at <= breaker.regret_window)
     regretted = [each for each in kept if _is_missed(each, report)]
     breaker_state = replace(

@@ -128,7 +128,7 @@ class PolicyCycle:
         # An incomplete view is no observation, and a listing counts once.
         if judged_at is not None and reason not in INCOMPLETE_VIEW:
             if watch.observations == 0:
-                # Since now: what an old listing says of then, a younger look may have contradicted.
+                # Start now: a newer listing may have contradicted the old one.
                 watch = replace(watch, observations=1, since=self._now, judged_at=judged_at)
             elif judged_at - watch.judged_at >= CYCLE_SHARE * self._view.report.interval_seconds:
                 watch = replace(watch, observations=watch.observations + 1, judged_at=judged_at)
@@ -278,7 +278,7 @@ class PolicyCycle:
         self, stop: LadderStep, kill: LadderStep | None, *, longest: float = LONGEST_IN_ACT
     ) -> Iterator[Stage]:
         if kill is None or max(stop.grace, kill.after) > longest:
-            # A kill that is decided anew is not waited for in this act: it would keep the loop from others.
+            # A later kill is a new decision: waiting for it here would block the loop.
             yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
             return
         yield Stage(action=Action.STOP, signal=stop.signal, seconds=max(stop.grace, kill.after))

@@ -38,9 +38,9 @@ def decide(
 ) -> Verdict:
     """What to do after one more report, taken just before `moment`.
 
-    Asks for each quiet step once and for an end again after each cooldown. A match is forgotten when a look
-    shows it otherwise; while it cannot be judged it is kept for `max_age`, and nothing is done. `own` are the
-    pids of this process and of all above it.
+    Asks for each warning and snapshot once, and for termination again after each cooldown. A match is dropped
+    when a sample shows otherwise; while it cannot be judged it is kept for `max_age`, and nothing is done.
+    `own` are the pids of this process and its ancestors.
     """
     state = _after_jump(policies, state, moment)
     total = SharedBudget(policies, state.stops, moment.monotonic)
@@ -121,8 +121,8 @@ def _taken_back(state: State, policy: Policy, key: Key, interval: float, now: fl
 def reloaded(before: PolicySet, after: PolicySet, state: State, moment: Moment) -> State:
     """The state once other policies hold.
 
-    Nothing gets shorter by that: a policy that has changed waits anew from its beginning, all of them warm up
-    anew, budgets count what was ended before, no breaker closes, and no target is tried again sooner.
+    A reload shortens nothing: a changed policy waits from its beginning, all policies warm up again, budgets
+    keep their counts, no breaker closes, and no target is tried again sooner.
     """
     if before == after:
         return state

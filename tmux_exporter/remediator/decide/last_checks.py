@@ -203,7 +203,7 @@ def are_of_this_user(evidence: ProcessEvidence) -> bool:
 
 
 def are_no_tmux(evidence: ProcessEvidence) -> bool:
-    """None is a tmux, by its name or by its program: a server looks like an orphan in everything else."""
+    """None is a tmux by name or program: otherwise a tmux server looks like an orphan."""
     return not any(each.is_tmux for each in evidence.members)
 
 

@@ -9,7 +9,7 @@ from tmux_exporter.remediator.policies.policy import Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One thing that a policy matches, the same for as long as its processes live.
+    """A target of a policy; it stays the same while its processes live.
 
     `processes` are all that may be signalled for it, in their order: shell and sleep of a scheduler (the
     shell alone where it has no sleep), the root process of an agent, the one process that leaked; none for a

@@ -41,7 +41,7 @@ class Hold:
 def protection_refusal(
     policy: Policy, candidate: TargetCandidate, report: Report, holds: Iterable[Hold], wall: float
 ) -> Refusal | None:
-    """Why nothing may be done about this thing, whatever a policy says; None if nothing forbids it."""
+    """The refusal by a hold or by protection, whatever a policy says; None if there is none."""
     if any(each.until > wall and each.covers(candidate) for each in holds):
         return Refusal.HELD
     protected = policy.protected

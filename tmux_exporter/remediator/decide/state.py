@@ -21,7 +21,7 @@ Readings = tuple[tuple[Condition, float], ...]
 class WatchedTarget:
     """What is remembered of one match.
 
-    `since` is the first complete look that showed it, `judged_at` the last one that counted, `seen_at` the
+    `since` is the first complete sample that showed it, `judged_at` the last one that counted, `seen_at` the
     last cycle in which it matched. `rung` is the next step of the ladder, `rung_at` when the one before was
     taken. `acted_at` is when its end was last asked for, `survived` that it was signalled in vain then;
     `before` is what these two were until then, should nothing have been signalled. `refused` is how often in

@@ -17,7 +17,7 @@ from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.policies.policy import OptIn
 
 Subject = SchedulerReport | AgentReport | LeakReport
-"""What a report says of one thing that can be ended."""
+"""The report of a target that can be terminated."""
 
 ENDABLE = frozenset(
     {
@@ -63,7 +63,7 @@ class Terms(Protocol):
 
     @property
     def max_age(self) -> float:
-        """The oldest look at tmux that counts."""
+        """The oldest tmux listing that counts."""
 
     @property
     def remaining(self) -> float:
@@ -128,7 +128,7 @@ class Case:
 
     @property
     def judged_at(self) -> float | None:
-        """When the oldest look was taken that it is judged by, monotonic; None where one never was."""
+        """The time of the oldest listing it is judged by, monotonic; None if one is missing."""
         if isinstance(self.subject, SchedulerReport):
             return self.subject.judged_at
         taken = [None if server is None else server.listing_taken_at for server in self.servers]
@@ -247,7 +247,7 @@ def is_no_pane(case: Case) -> bool:
 
 
 def is_not_attended(case: Case) -> bool:
-    """Nobody looks at the session that it lives in. What outlived its pane lives in none."""
+    """No client is attached to its session. A leaked process has no session."""
     if not isinstance(case.subject, AgentReport) or OptIn.ATTACHED_SESSION in case.policy.allow:
         return True
     place = (case.subject.server, case.subject.session)

@@ -1,4 +1,4 @@
-"""What figures must have passed, as a file writes it, and as a value."""
+"""`when:` of a policy file: conditions on figures of a target."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Which things a policy is for, as a file writes it, and as a value."""
+"""`match:` of a policy file: which targets a policy matches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

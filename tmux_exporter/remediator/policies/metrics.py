@@ -1,4 +1,4 @@
-"""The figures that a policy may ask about: names of `/metrics`, and where the report of one thing holds each.
+"""Figures for `when:` of a policy: names of `/metrics` and their place in the report of a target.
 
 Those of usage are rows of the catalogue (`UsageRow.in_policies`); any other name stands here once. Units are
 in the names. Counters are only asked for how fast they grow.
@@ -14,7 +14,7 @@ from tmux_exporter.facts.report import AgentReport, LeakReport, PaneReport, Sche
 from tmux_exporter.metrics.catalogue.usage import policy_figures
 
 Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
-"""What a report says of one thing."""
+"""The report of one target."""
 
 _SIZES = tuple(SIZE_UNITS)
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -22,7 +22,7 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of the things of one kind; `path` is where their part of a report holds it."""
+    """One figure of one kind of target; `path` is its place in the target's report."""
 
     name: str
     kind: TargetKind
@@ -113,4 +113,4 @@ FIGURES: Mapping[str, Figure] = {
     for kind, where, fields in _ROWS
     for field in fields
 }
-"""All of them by name. Those of leaks and schedulers are of the one thing, not the sum that is exported."""
+"""All figures by name. Those of leaks and schedulers are of the one target, not the exported sum."""

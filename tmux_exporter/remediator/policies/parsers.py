@@ -1,4 +1,4 @@
-"""The words of a policy file: texts -> values. Every refusal is one sentence with the mend."""
+"""Parse values of a policy file. Every error is one sentence with the fix."""
 
 import re
 from dataclasses import MISSING, field

@@ -88,12 +88,12 @@ def fits(patterns: tuple[NamePattern, ...], name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetMatch:
-    """Which things of one kind; what is empty or None does not narrow.
+    """Which targets of one kind match; empty or None does not narrow.
 
     `states` are of schedulers, `agent_states` and `programs` of agents, `leak_kinds` and `argv_sha256` of
     leaked processes: only those whose command line has one of these hashes, and with `opted_in` none at all
     where there is no hash. `history_bytes` is the least history of a pane, `dead` whether its process has
-    ended, `attached` whether somebody looks at its session.
+    ended, `attached` whether a client is attached to its session.
     """
 
     kind: TargetKind
@@ -195,13 +195,12 @@ class Policy:
     `per_target_per_hour`, and the `after` of each step.
 
     What machines need does not scale: `remaining` is the least that a scheduler's sleep must have left,
-    `max_age` the oldest look at tmux that counts, `gone_within` the time after KILL in which it must be gone,
+    `max_age` the oldest tmux listing that counts, `gone_within` the time after KILL in which it must be gone,
     `clock_jump` the step of the wall clock that calls for a new warm-up.
 
-    `allow` is what it may touch although nobody else may. `servers` are the labels of the tmux servers that
-    the remediator was told to keep to, all where it is empty. More matches than `max_match`, or than
-    `max_match_ratio` of all things of that kind once they are more than `max_match_few`, mean that the eye is
-    wrong: then none is ended, and `on_exceed` follows.
+    `allow` are its opt-ins. `servers` are the labels of the tmux servers that `--server` names, empty for
+    all. More matches than `max_match`, or than `max_match_ratio` of all things of that kind once they are
+    more than `max_match_few`, mean a wrong observation: then none is terminated, and `on_exceed` applies.
     """
 
     name: str
@@ -266,7 +265,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySet:
-    """The policies that run together; over all of them at most so many things are ended.
+    """The policies that run together, and their common budget.
 
     `remarks` say what of their files has no effect and where that stands; they are no part of the policies.
     """

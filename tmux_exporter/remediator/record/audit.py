@@ -61,7 +61,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Line]:
 
 
 def faults(lines: Iterable[Line]) -> Iterator[str]:
-    """What is wrong with the chain, in words; a torn line that the next record marks is no fault."""
+    """Faults of the chain; a torn line that the next record marks is none."""
     before: Line | None = None
     last: int | None = None
     for line in lines:
@@ -116,7 +116,7 @@ class Audit:
             self._append_record(kind, **fields)
         except OSError as error:
             self._failed = True
-            # Whatever is in the file now, the next record begins with a look at its end.
+            # The next record checks the end of the file first.
             self.close()
             raise AuditError(f"{self._path}: {error.strerror or error}") from error
         self._failed = False

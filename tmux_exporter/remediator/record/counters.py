@@ -33,7 +33,7 @@ class RemediatorCounters:
         return tuple(self._ended)
 
     def cycle(self, matches: Mapping[str, int], opened: frozenset[str]) -> None:
-        """How many things each policy matched in this cycle, and whose breaker is open."""
+        """Matches of each policy in this cycle, and the policies with an open breaker."""
         self._matches, self._opened = matches, opened
 
     def act(self, policy: str, action: Action, outcome: ActionOutcome) -> None:

@@ -45,7 +45,7 @@ class Holds:
             return (EVERYTHING,)
 
     def add(self, hold: Hold, wall: float) -> None:
-        """Hold one thing more, or the same for longer or shorter. Raises OSError."""
+        """Add a hold, or change its end. Raises OSError."""
         self._write((*self._others(hold, wall), hold))
 
     def release(self, hold: Hold, wall: float) -> bool:

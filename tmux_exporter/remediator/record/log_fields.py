@@ -31,7 +31,7 @@ class ConditionReading(NamedTuple):
 
 
 def describe_target(candidate: TargetCandidate) -> str:
-    """What it is, in words."""
+    """A target in a sentence."""
     subject = candidate.subject
     if not isinstance(subject, SchedulerReport):
         kind = str(candidate.target.kind).replace("_", " ")
@@ -42,7 +42,7 @@ def describe_target(candidate: TargetCandidate) -> str:
 
 
 def warning_text(decision: Decision) -> str:
-    """What is wrong with it, in words."""
+    """The warning about a target."""
     words = describe_target(decision.candidate)
     if words == "an orphaned scheduler":
         return f"{words}: no target of it exists"

@@ -69,7 +69,7 @@ def digest(content: bytes) -> str:
 
 
 def read(content: bytes, sha256: str, policies: PolicySet, *, wall: float, boot: str, uid: int) -> Plan:
-    """The plan in a file, each order in the name of its policy. Raises UsageError with the mend."""
+    """Parse a plan file; each order gets its policy. Raises UsageError with the fix."""
     if digest(content) != sha256.lower():
         raise UsageError(
             f"this is another plan: its SHA-256 is {digest(content)}; read it again before you apply it"

@@ -71,7 +71,7 @@ def write(path: Path, content: bytes, *, durable: bool = False) -> None:
 
 
 def read_bytes(path: str) -> bytes:
-    """A plan's file, whole. Raises UsageError with the mend."""
+    """The content of a plan file. Raises UsageError with the fix."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

@@ -57,7 +57,7 @@ def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
 
 
 def differences(records: Iterable[Record]) -> Iterator[str]:
-    """Each recorded decision that does not follow from its record, in words."""
+    """One line for each recorded decision that does not follow from its record."""
     for record in decisions(records):
         told = record.get("refusal")
         try:
@@ -170,7 +170,7 @@ def _only(of: type[_Fact], **known: Any) -> _Fact:  # noqa: ANN401 - as the clas
 
 
 def _judged_at(subject: Record, look: Record) -> float | None:
-    """When a scheduler's look was taken; earlier ones without a server were judged by the whole sample."""
+    """When a scheduler's listing was taken; older records of serverless ones have only the sample's time."""
     if subject["judged_at"] is None and subject["state"] == SchedulerState.SERVERLESS:
         return _sampled_at(look)
     return None if subject["judged_at"] is None else float(subject["judged_at"])
