@@ -180,5 +180,7 @@ def test_who_is_passed_over_would_have_got_no_owner(
 ) -> None:
     quick = attribute(*world, memory)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attribution._Attribution, "_concerned", lambda all_of_it: set(all_of_it._processes))
+        patch.setattr(
+            attribution._Attribution, "_may_have_owner", lambda all_of_it: set(all_of_it._processes)
+        )
         assert attribute(*world, memory) == quick

@@ -34,13 +34,13 @@ def _nothing(target: Any, name: str) -> Mutant:
 
 
 def _without_the_tree(patch: pytest.MonkeyPatch) -> None:
-    bequest = _Attribution._bequest
+    bequest = _Attribution._inherited
 
     def weak(self: _Attribution, parent: Process | None) -> Owner | None:
         owner = bequest(self, parent)
         return None if owner is not None and owner.evidence is Evidence.TREE else owner
 
-    patch.setattr(_Attribution, "_bequest", weak)
+    patch.setattr(_Attribution, "_inherited", weak)
 
 
 def _as_gone(presence: Presence) -> Mutant:
@@ -147,7 +147,7 @@ GUARDS: Mapping[str, Mutant] = {
     "tmux_server": _never(_Attribution, "_is_server"),
     "tmux_client": _never(_Attribution, "_is_client"),
     "job_session": _never(attribution, "_is_in_the_session_of"),
-    "handed_on_pane": _never(tmux_environment, "_is_handed_on"),
+    "handed_on_pane": _never(tmux_environment, "_is_passed_on"),
     "live_tree": _without_the_tree,
     "kernel_session": _nothing(_Attribution, "_by_session"),
     "terminal": _nothing(_Attribution, "_by_tty"),

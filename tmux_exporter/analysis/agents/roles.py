@@ -47,6 +47,6 @@ def role_of(pane: Pane, window: Window | None, session: Session, configured: Seq
     """The role as a label; empty where no rule matches. The automatic name of a window is ignored."""
     if pane.role_option.strip():
         return label_text(pane.role_option)
-    place = LocationNames.of(window, session)
+    location = LocationNames.of(window, session)
     own = (RoleRule(role=each.role, windows=each.windows, sessions=each.sessions) for each in configured)
-    return next((rule.role for rule in (*own, *ROLES) if place.fit(rule.windows, rule.sessions)), "")
+    return next((rule.role for rule in (*own, *ROLES) if location.fit(rule.windows, rule.sessions)), "")

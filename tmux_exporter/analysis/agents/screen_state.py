@@ -20,13 +20,13 @@ def read_screen(program: str, rows: Sequence[str]) -> ScreenMeaning | None:
     """The meaning of the rows, by the first matching pattern of the program; None if none matches."""
     bare = [row.strip(_FRAMES) for row in rows]
     for pattern in SCREENS.get(program, ()):
-        places = [_place(words, bare) for words in pattern.words]
-        if None not in places and not _is_closed(pattern, places[0], bare):
+        row_indexes = [_row_index(words, bare) for words in pattern.words]
+        if None not in row_indexes and not _is_closed(pattern, row_indexes[0], bare):
             return pattern.meaning
     return None
 
 
-def _place(words: ScreenText, rows: Sequence[str]) -> int | None:
+def _row_index(words: ScreenText, rows: Sequence[str]) -> int | None:
     """The lowest row with the text; None if no row has it."""
     # Not further up than the agent draws it: above are output and input.
     first = max(0, len(rows) - 1 - words.most_below)
@@ -43,8 +43,8 @@ def _has(row: str, words: ScreenText) -> bool:
             return words.text in row
 
 
-def _is_closed(pattern: ScreenPattern, place: int | None, rows: Sequence[str]) -> bool:
-    return place is not None and any(row.startswith(pattern.closed_by) for row in rows[place + 1 :])
+def _is_closed(pattern: ScreenPattern, row_index: int | None, rows: Sequence[str]) -> bool:
+    return row_index is not None and any(row.startswith(pattern.closed_by) for row in rows[row_index + 1 :])
 
 
 def screen_clue(meaning: ScreenMeaning | None, window: WindowActivity, asked: float) -> Clue:

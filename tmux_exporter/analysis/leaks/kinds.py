@@ -20,8 +20,10 @@ _RUNNERS = frozenset(
 )
 _RUNNER_COMMANDS = frozenset({"exec", "x", "dlx", "run", "tool"})
 # File and folder names that do not describe their content.
-_PLAIN = frozenset({"index", "main", "server", "cli", "__main__", "start", "run", "app", "mod"})
-_PLAIN_FOLDERS = frozenset({"dist", "build", "src", "bin", "lib", "out", ".bin", "cjs", "esm", "bundle", ""})
+_GENERIC_NAMES = frozenset({"index", "main", "server", "cli", "__main__", "start", "run", "app", "mod"})
+_GENERIC_FOLDERS = frozenset(
+    {"dist", "build", "src", "bin", "lib", "out", ".bin", "cjs", "esm", "bundle", ""}
+)
 
 _PRECEDENCE = (LeakKind.AGENT, LeakKind.AGENT_DAEMON, LeakKind.MCP_SERVER, LeakKind.DEV_SERVER)
 
@@ -87,13 +89,13 @@ def _names(process: Process) -> Iterable[str]:
 
 def _script_names(script: str) -> Iterable[str]:
     folders = script.split("/")
-    *above, name = folders
+    *ancestor, name = folders
     yield name
-    if "node_modules" in above:
+    if "node_modules" in ancestor:
         package = folders[len(folders) - folders[::-1].index("node_modules") :]
         yield from package[: 2 if package and package[0].startswith("@") else 1]
-    elif name.partition(".")[0] in _PLAIN:
-        yield from [folder for folder in reversed(above) if folder not in _PLAIN_FOLDERS][:2]
+    elif name.partition(".")[0] in _GENERIC_NAMES:
+        yield from [folder for folder in reversed(ancestor) if folder not in _GENERIC_FOLDERS][:2]
 
 
 class LeakKinds:
@@ -110,23 +112,23 @@ class LeakKinds:
         self._own = {pid: own(process) for pid, process in leaks.items()}
         self._below: dict[int, LeakKind] = {}
         for pid, kind in self._own.items():
-            for above in self._above(pid) if kind is not None else ():
-                known = self._below.get(above)
+            for ancestor in self._ancestors(pid) if kind is not None else ():
+                known = self._below.get(ancestor)
                 if kind is not None and (known is None or _PRECEDENCE.index(kind) < _PRECEDENCE.index(known)):
-                    self._below[above] = kind
+                    self._below[ancestor] = kind
 
     def of(self, pid: int) -> tuple[LeakKind, str]:
         """The kind, and why, in words."""
         if (own := self._own[pid]) is not None:
-            return own, _BY_ITSELF[own]
-        for above in self._above(pid):
-            if (kind := self._own[above]) is not None:
-                return kind, f"it descends from pid {above}, which is one"
+            return own, _OWN_REASONS[own]
+        for ancestor in self._ancestors(pid):
+            if (kind := self._own[ancestor]) is not None:
+                return kind, f"it descends from pid {ancestor}, which is one"
         if (kind := self._below.get(pid)) is not None:
             return kind, "it runs what is one"
         if _is_shell(self._leaks[pid]):
             return LeakKind.SHELL_JOB, "it is a shell"
-        if any(_is_shell(self._leaks[above]) for above in self._above(pid)):
+        if any(_is_shell(self._leaks[ancestor]) for ancestor in self._ancestors(pid)):
             return LeakKind.SHELL_JOB, "it descends from a shell that is left over too"
         if self._was_started_as_a_job(self._leaks[pid]):
             return (
@@ -135,14 +137,14 @@ class LeakKinds:
             )
         return LeakKind.OTHER, "nothing tells what it is"
 
-    def _above(self, pid: int) -> Iterable[int]:
+    def _ancestors(self, pid: int) -> Iterable[int]:
         """Leaked ancestors, nearest first; stops at a cycle, which a race while reading can make."""
         seen = {pid}
-        above = self._leaks[pid].ppid
-        while above in self._leaks and above not in seen:
-            yield above
-            seen.add(above)
-            above = self._leaks[above].ppid
+        ancestor = self._leaks[pid].ppid
+        while ancestor in self._leaks and ancestor not in seen:
+            yield ancestor
+            seen.add(ancestor)
+            ancestor = self._leaks[ancestor].ppid
 
     def _was_started_as_a_job(self, process: Process) -> bool:
         # A daemon leads a kernel session of its own.
@@ -151,7 +153,7 @@ class LeakKinds:
         return process.session_id != process.id.pid and not alive
 
 
-_BY_ITSELF = {
+_OWN_REASONS = {
     LeakKind.AGENT: "its program is a coding agent",
     LeakKind.AGENT_DAEMON: "its program is a coding agent that serves others, by design also later ones",
     LeakKind.MCP_SERVER: "its program is called as MCP servers are",

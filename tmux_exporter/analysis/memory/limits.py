@@ -26,6 +26,6 @@ def _shared(cgroups: list[Cgroup]) -> Cgroup | None:
     first, last = min(cgroups), max(cgroups)
     # A common prefix of the smallest and the largest sequence is a prefix of all between them.
     depth = next(
-        (place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None
+        (index for index, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None
     )
     return first if depth is None else first[:depth]

@@ -36,7 +36,7 @@ def reading_seconds(resident_bytes: int) -> float:
     return _SMALL_SECONDS + resident_bytes * _SECONDS_PER_BYTE
 
 
-Company = tuple[frozenset[ProcessId], ...]
+SharerSets = tuple[frozenset[ProcessId], ...]
 """The processes that a process may share memory with, itself included: one set per group."""
 
 
@@ -44,15 +44,15 @@ Company = tuple[frozenset[ProcessId], ...]
 class _Reading:
     """The last reading of a process: the memory that counts for other processes, and how to see a change.
 
-    `family` is the size of its fork family then, `marks` are its own figures.
+    `family` is the size of its fork family then, `own_figures` are its own figures.
     """
 
     anonymous_elsewhere: int
     shared_memory_elsewhere: int
     swap_elsewhere: int
     family: int
-    company: Company
-    marks: tuple[int | None, ...]
+    sharers: SharerSets
+    own_figures: tuple[int | None, ...]
     sample: int
 
     def now(self, process: Process, family: int) -> int:
@@ -108,16 +108,16 @@ class SharedMemory:
     def __init__(self) -> None:
         self._readings: dict[ProcessId, _Reading] = {}
         self._refused: dict[ProcessId, int] = {}
-        self._saved_up = BURST_SECONDS
+        self._budget = BURST_SECONDS
         self._images = PerProcess(_image)
         self._relatives: Sequence[Sequence[int]] = ()
         self._sharing = PerProcess(_shares)
         self._resident = PerProcess(_resident)
         self._sample = 0
-        self._asked: tuple[ProcessId, ...] = ()
-        self._crowd: Mapping[ProcessId, Process] = {}
+        self._planned: tuple[ProcessId, ...] = ()
+        self._group: Mapping[ProcessId, Process] = {}
         self._family: Mapping[ProcessId, int] = {}
-        self._company: Mapping[ProcessId, Company] = {}
+        self._sharers: Mapping[ProcessId, SharerSets] = {}
 
     def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
         """The processes whose `smaps_rollup` to read now, of the `owned` only; never-read ones first."""
@@ -126,26 +126,26 @@ class SharedMemory:
             self._relatives = _relatives(self._images.found)
         self._sharing.update(table)
         self._resident.update(table)
-        families = _families(_at(self._relatives, table))
-        sharers = _at([self._sharing.found] if len(self._sharing.found) > 1 else [], table)
-        crowds = [*families, *sharers]
-        mine = set(owned) if crowds else set[ProcessId]()
-        self._crowd = {each.id: each for crowd in crowds for each in crowd if each.id in mine}
+        families = _families(_processes_at(self._relatives, table))
+        sharers = _processes_at([self._sharing.found] if len(self._sharing.found) > 1 else [], table)
+        groups = [*families, *sharers]
+        owned_ids = set(owned) if groups else set[ProcessId]()
+        self._group = {each.id: each for group in groups for each in group if each.id in owned_ids}
         self._family = {each.id: len(family) for family in families for each in family}
-        self._company = _company(crowds)
-        self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._crowd}
-        self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._crowd}
+        self._sharers = _sharers(groups)
+        self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._group}
+        self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._group}
         resident = self._resident.found
         every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
-        self._saved_up = min(BURST_SECONDS, self._saved_up + every * SHARE)
-        self._asked = tuple(self._affordable(sorted(self._wanted(), key=self._urgency)))
-        return self._asked
+        self._budget = min(BURST_SECONDS, self._budget + every * SHARE)
+        self._planned = tuple(self._affordable(sorted(self._wanted(), key=self._priority)))
+        return self._planned
 
     def learn(self, read: ProportionsFound) -> None:
         """Store what was read, and charge its CPU time to the budget."""
-        self._saved_up += sum(self._cost(id_) for id_ in self._asked) - read.cpu_seconds
+        self._budget += sum(self._cost(id_) for id_ in self._planned) - read.cpu_seconds
         for id_, proportions in read.found.items():
-            process = self._crowd.get(id_)
+            process = self._group.get(id_)
             if process is None:
                 continue
             if proportions is None:
@@ -158,26 +158,26 @@ class SharedMemory:
                 ),
                 swap_elsewhere=proportions.swap_elsewhere_bytes,
                 family=self._family.get(id_, 1),
-                company=self._company[id_],
-                marks=_marks(process),
+                sharers=self._sharers[id_],
+                own_figures=_own_figures(process),
                 sample=self._sample,
             )
 
     def figures(self) -> MemoryFigures:
         """The memory figures as known now."""
         elsewhere = {
-            id_: kept.now(self._crowd[id_], self._family.get(id_, 1)) for id_, kept in self._readings.items()
+            id_: kept.now(self._group[id_], self._family.get(id_, 1)) for id_, kept in self._readings.items()
         }
         return MemoryFigures(
             elsewhere=elsewhere,
             swap_elsewhere={id_: kept.swap_elsewhere for id_, kept in self._readings.items()},
-            doubtful=frozenset(self._crowd.keys() - self._readings.keys()),
+            doubtful=frozenset(self._group.keys() - self._readings.keys()),
         )
 
     def _wanted(self) -> list[ProcessId]:
         return [
             id_
-            for id_, process in self._crowd.items()
+            for id_, process in self._group.items()
             if (process.resident_bytes or 0) <= LARGEST_BYTES
             and self._sample - self._refused.get(id_, -FRESH_SAMPLES) >= FRESH_SAMPLES
             and self._is_stale(id_, process)
@@ -187,27 +187,27 @@ class SharedMemory:
         kept = self._readings.get(id_)
         return (
             kept is None
-            or kept.company != self._company[id_]
-            or kept.marks != _marks(process)
+            or kept.sharers != self._sharers[id_]
+            or kept.own_figures != _own_figures(process)
             or self._sample - kept.sample >= FRESH_SAMPLES
         )
 
-    def _urgency(self, id_: ProcessId) -> tuple[bool, bool, int]:
+    def _priority(self, id_: ProcessId) -> tuple[bool, bool, int]:
         kept = self._readings.get(id_)
         if kept is None:
             return (False, False, 0)
-        return (True, kept.company == self._company[id_], kept.sample)
+        return (True, kept.sharers == self._sharers[id_], kept.sample)
 
     def _affordable(self, wanted: Sequence[ProcessId]) -> Iterable[ProcessId]:
         for id_ in wanted:
             cost = self._cost(id_)
-            if cost > self._saved_up:
+            if cost > self._budget:
                 break
-            self._saved_up -= cost
+            self._budget -= cost
             yield id_
 
     def _cost(self, id_: ProcessId) -> float:
-        return reading_seconds(self._crowd[id_].resident_bytes or 0)
+        return reading_seconds(self._group[id_].resident_bytes or 0)
 
 
 def _is_known(process: Process) -> bool:
@@ -239,29 +239,29 @@ def _families(relatives: Iterable[list[Process]]) -> list[list[Process]]:
     return [
         family
         for family in relatives
-        if _twice([each.anonymous_bytes or 0 for each in family]) >= MATTERS_BYTES
+        if _most_in_common([each.anonymous_bytes or 0 for each in family]) >= MATTERS_BYTES
     ]
 
 
-def _at(crowds: Iterable[Iterable[int]], table: ProcessTable) -> list[list[Process]]:
-    return [[table.processes[pid] for pid in crowd] for crowd in crowds]
+def _processes_at(groups: Iterable[Iterable[int]], table: ProcessTable) -> list[list[Process]]:
+    return [[table.processes[pid] for pid in group] for group in groups]
 
 
-def _company(crowds: Iterable[Sequence[Process]]) -> dict[ProcessId, Company]:
-    found: dict[ProcessId, Company] = {}
-    for crowd in crowds:
-        company = frozenset(each.id for each in crowd)
-        for id_ in company:
-            found[id_] = (*found.get(id_, ()), company)
+def _sharers(groups: Iterable[Sequence[Process]]) -> dict[ProcessId, SharerSets]:
+    found: dict[ProcessId, SharerSets] = {}
+    for group in groups:
+        sharers = frozenset(each.id for each in group)
+        for id_ in sharers:
+            found[id_] = (*found.get(id_, ()), sharers)
     return found
 
 
-def _twice(sizes: Sequence[int]) -> int:
+def _most_in_common(sizes: Sequence[int]) -> int:
     """The most bytes that these can have in common."""
     return sum(sizes) - max(sizes)
 
 
-def _marks(process: Process) -> tuple[int | None, ...]:
+def _own_figures(process: Process) -> tuple[int | None, ...]:
     return (
         process.cpu_ticks,
         process.anonymous_bytes,

@@ -34,8 +34,8 @@ class Gaps:
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
 
     def __contains__(self, number: int) -> bool:
-        place = bisect_right(self._firsts, number) - 1
-        return place >= 0 and number <= self._lasts[place]
+        index = bisect_right(self._firsts, number) - 1
+        return index >= 0 and number <= self._lasts[index]
 
     def add(self, first: int, last: int) -> int:
         """Add a range above all others; return how many numbers were dropped for it."""
@@ -49,11 +49,11 @@ class Gaps:
         """Remove a number; False where it is not missing."""
         if number not in self:
             return False
-        place = bisect_right(self._firsts, number) - 1
-        first, last = self._firsts[place], self._lasts[place]
+        index = bisect_right(self._firsts, number) - 1
+        first, last = self._firsts[index], self._lasts[index]
         parts = [part for part in ((first, number - 1), (number + 1, last)) if part[0] <= part[1]]
-        self._firsts[place : place + 1] = [part[0] for part in parts]
-        self._lasts[place : place + 1] = [part[1] for part in parts]
+        self._firsts[index : index + 1] = [part[0] for part in parts]
+        self._lasts[index : index + 1] = [part[1] for part in parts]
         return True
 
 

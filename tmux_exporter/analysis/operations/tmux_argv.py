@@ -68,9 +68,9 @@ def read_client(argv: Sequence[str], variables: Variables, uid: int) -> Client |
         flag = words.pop(0)
         if flag == "--":
             break
-        for place, letter in enumerate(flag[1:], start=2):
+        for index, letter in enumerate(flag[1:], start=2):
             if letter in _WITH_VALUE:
-                options[letter] = flag[place:] or (words.pop(0) if words else "")
+                options[letter] = flag[index:] or (words.pop(0) if words else "")
                 break
             if letter not in _WITHOUT_VALUE:
                 return None

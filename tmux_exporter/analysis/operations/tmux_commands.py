@@ -43,17 +43,16 @@ class TmuxCommandCounters:
         self._shown: set[_Key] = set()
 
     def report(
-        self, batch: CommandBatch, servers: Mapping[str, str], places: Mapping[str, str]
+        self, batch: CommandBatch, servers: Mapping[str, str], canonical_paths: Mapping[str, str]
     ) -> CommandsReport | None:
         """End a sample; None where the kernel sends no events.
 
-        `servers` maps socket paths to labels, `places` other spellings of folders and sockets to canonical
-        paths.
+        `servers` maps socket paths to labels, `canonical_paths` other spellings of paths to canonical ones.
         """
         labels = {NO_SERVER, *servers.values()}
         self._counters = {key: counters for key, counters in self._counters.items() if key[0] in labels}
         self._shown &= self._counters.keys()
-        self._add(batch.runs, servers, places)
+        self._add(batch.runs, servers, canonical_paths)
         shown = tuple(
             (counters if key in self._shown else _PairCounters()).figures(key)
             for key, counters in self._counters.items()
@@ -61,14 +60,20 @@ class TmuxCommandCounters:
         self._shown |= self._counters.keys()
         return CommandsReport(commands=shown, lost=batch.lost) if batch.listening else None
 
-    def _add(self, runs: Iterable[CommandRun], servers: Mapping[str, str], places: Mapping[str, str]) -> None:
+    def _add(
+        self, runs: Iterable[CommandRun], servers: Mapping[str, str], canonical_paths: Mapping[str, str]
+    ) -> None:
         for run in runs:
-            label = NO_SERVER if run.socket is None else _label(run.socket, servers, places)
+            label = NO_SERVER if run.socket is None else _label(run.socket, servers, canonical_paths)
             self._counters.setdefault((label, run.command), _PairCounters()).add(run)
 
 
-def _label(socket: str, servers: Mapping[str, str], places: Mapping[str, str]) -> str:
+def _label(socket: str, servers: Mapping[str, str], canonical_paths: Mapping[str, str]) -> str:
     path = posixpath.normpath(socket)
     folder, name = posixpath.split(path)
-    spellings = (path, places.get(path, ""), posixpath.join(places.get(folder, folder), name))
+    spellings = (
+        path,
+        canonical_paths.get(path, ""),
+        posixpath.join(canonical_paths.get(folder, folder), name),
+    )
     return next((servers[each] for each in spellings if each in servers), NO_SERVER)

@@ -82,7 +82,7 @@ class AgentMarkers:
             return None
         if before is not None and before.pane not in panes:
             return None
-        return before if before is not None and before.kind is OwnerKind.PANE else _tied(held[0])
+        return before if before is not None and before.kind is OwnerKind.PANE else _owner_of(held[0])
 
     def _remembered(self, before: Owner) -> Owner | None:
         """The earlier owner where the agent is no longer seen in the pane; leaked where the pane is gone."""
@@ -184,7 +184,7 @@ def _are_older(held: Iterable[_Holder], process: Process) -> bool:
     return all(each.agent.id.start_ticks <= process.id.start_ticks for each in held)
 
 
-def _tied(holder: _Holder) -> Owner:
+def _owner_of(holder: _Holder) -> Owner:
     agent = holder.agent
     return Owner(
         kind=OwnerKind.PANE,

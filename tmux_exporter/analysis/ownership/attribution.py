@@ -61,12 +61,12 @@ class _Attribution:
         self._tmux = tmux
         self._memory = memory
         self._owners: dict[int, Owner | None] = {}
-        self._bequests: dict[int, Owner] = {}
+        self._inherited_from: dict[int, Owner] = {}
         self._sessions: dict[int, Owner] = {}
 
     def result(self) -> dict[ProcessId, Owner]:
-        for pid in self._concerned():
-            self._settle(pid)
+        for pid in self._may_have_owner():
+            self._decide_in_order(pid)
         owners = self._owners
         marked = AgentMarkers(self._table, self._tmux, owners).owners(self._memory)
         owners.update((pid, owner) for pid, owner in marked.items() if not self._is_excepted(pid))
@@ -79,57 +79,57 @@ class _Attribution:
     def _is_excepted(self, pid: int) -> bool:
         return pid in self._tmux.foreign or self._is_client(self._processes[pid])
 
-    def _concerned(self) -> set[int]:
+    def _may_have_owner(self) -> set[int]:
         """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
         This skips most processes of a machine, because evaluating evidence is expensive.
         """
         tmux, memory = self._tmux, self._memory
-        heirs: dict[int, list[int]] = {}
+        dependents: dict[int, list[int]] = {}
         found = {*tmux.servers, *tmux.roots} & self._processes.keys()
         for pid, process in self._processes.items():
-            heirs.setdefault(process.ppid, []).append(pid)
+            dependents.setdefault(process.ppid, []).append(pid)
             if process.session_id != pid:
-                heirs.setdefault(process.session_id, []).append(pid)
+                dependents.setdefault(process.session_id, []).append(pid)
             if (process.tty in tmux.ttys) or (process.id in memory) or names_tmux(process):
                 found.add(pid)
-        line = list(found)
-        for pid in line:
-            new = [heir for heir in heirs.get(pid, ()) if heir not in found]
+        queue = list(found)
+        for pid in queue:
+            new = [dependent for dependent in dependents.get(pid, ()) if dependent not in found]
             found.update(new)
-            line += new
+            queue += new
         return found
 
-    def _settle(self, pid: int) -> None:
+    def _decide_in_order(self, pid: int) -> None:
         """Decide a process after all that it depends on; a cycle, from a race while reading, is broken."""
         waiting = [pid]
-        begun: set[int] = set()
+        visited: set[int] = set()
         while waiting:
             current = waiting[-1]
             if current in self._owners:
                 waiting.pop()
-            elif current in begun:
+            elif current in visited:
                 self._owners[current] = self._decide(self._processes[current])
                 waiting.pop()
             else:
-                begun.add(current)
+                visited.add(current)
                 process = self._processes[current]
-                needed = (self._parent(process), self._leader(process))
-                pids = [elder.id.pid for elder in needed if elder is not None]
+                dependencies = (self._parent(process), self._leader(process))
+                pids = [older.id.pid for older in dependencies if older is not None]
                 waiting += [pid for pid in pids if pid not in self._owners]
 
     def _parent(self, process: Process) -> Process | None:
-        return self._elder(process, process.ppid)
+        return self._older(process, process.ppid)
 
     def _leader(self, process: Process) -> Process | None:
-        return self._elder(process, process.session_id)
+        return self._older(process, process.session_id)
 
-    def _elder(self, process: Process, pid: int) -> Process | None:
+    def _older(self, process: Process, pid: int) -> Process | None:
         # A process that started later has reused the pid while the table was read.
-        elder = self._processes.get(pid)
-        if elder is None or elder is process or elder.id.start_ticks > process.id.start_ticks:
+        older = self._processes.get(pid)
+        if older is None or older is process or older.id.start_ticks > process.id.start_ticks:
             return None
-        return elder
+        return older
 
     def _decide(self, process: Process) -> Owner | None:
         pid = process.id.pid
@@ -142,9 +142,9 @@ class _Attribution:
             return _owner(OwnerKind.PANE, Evidence.TREE, reason, key)
         parent = self._parent(process)
         if parent is not None and parent.id.pid in self._tmux.servers:
-            owner = self._look_at_child(process, self._tmux.servers[parent.id.pid])
+            owner = self._of_server_child(process, self._tmux.servers[parent.id.pid])
         else:
-            owner = self._look(process, parent)
+            owner = self._by_evidence(process, parent)
         if owner is not None and owner.kind is OwnerKind.LEAKED and self._is_client(process):
             reason = f"is a tmux client, which is never leaked; {owner.reason}"
             return Owner(kind=OwnerKind.OTHER, evidence=Evidence.NONE, reason=reason)
@@ -158,8 +158,8 @@ class _Attribution:
         runs_tmux = program_of(process) == "tmux" and process.id.pid not in self._tmux.servers
         return process.comm == CLIENT_COMM or runs_tmux
 
-    def _look(self, process: Process, parent: Process | None) -> Owner | None:
-        inherited = self._bequest(parent)
+    def _by_evidence(self, process: Process, parent: Process | None) -> Owner | None:
+        inherited = self._inherited(parent)
         if inherited is not None and inherited.evidence is Evidence.TREE:
             return inherited
         session = self._by_session(process)
@@ -167,14 +167,14 @@ class _Attribution:
             return session
         own = by_environment(process, self._tmux)
         remembered = by_memory(self._memory.get(process.id), self._tmux)
-        looks = [self._by_tty(process), inherited, session, own, remembered]
+        by_evidence = [self._by_tty(process), inherited, session, own, remembered]
         if remembered is not None and remembered.kind is OwnerKind.SERVER:
             # Jobs of a server started inside a pane have the TMUX_PANE of the outer server.
-            looks.insert(0, remembered)
-        found = [owner for owner in looks if owner is not None]
+            by_evidence.insert(0, remembered)
+        found = [owner for owner in by_evidence if owner is not None]
         return min(found, key=_weight) if found else None
 
-    def _look_at_child(self, process: Process, server: LiveServer) -> Owner | None:
+    def _of_server_child(self, process: Process, server: LiveServer) -> Owner | None:
         """Decide a child of a server that is no pane process: a job, or a process that outlived its pane.
 
         tmux makes each pane process the leader of a kernel session; jobs stay in the server's session. A
@@ -187,8 +187,8 @@ class _Attribution:
             return job
         own = by_environment(process, self._tmux)
         remembered = by_memory(self._memory.get(process.id), self._tmux)
-        looks = [self._by_session(process), own, remembered]
-        found = [owner for owner in looks if owner and owner.kind is not OwnerKind.SERVER]
+        by_evidence = [self._by_session(process), own, remembered]
+        found = [owner for owner in by_evidence if owner and owner.kind is not OwnerKind.SERVER]
         best = min(found, key=_weight) if found else job
         undecided = best.kind is OwnerKind.OTHER and best.evidence is Evidence.NONE
         return job if undecided else best
@@ -221,20 +221,20 @@ class _Attribution:
         key = self._tmux.roots[root.id.pid]
         return _owner(OwnerKind.PANE, Evidence.TTY, f"is on the terminal of {_named(key)}", key)
 
-    def _bequest(self, parent: Process | None) -> Owner | None:
+    def _inherited(self, parent: Process | None) -> Owner | None:
         """The owner that children of a process inherit; all of them share one object."""
         owner = self._owners.get(parent.id.pid) if parent else None
         if parent is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
         pid = parent.id.pid
-        if pid not in self._bequests:
+        if pid not in self._inherited_from:
             grandparent = self._parent(parent)
-            if grandparent is not None and self._bequests.get(grandparent.id.pid) is owner:
-                self._bequests[pid] = owner
+            if grandparent is not None and self._inherited_from.get(grandparent.id.pid) is owner:
+                self._inherited_from[pid] = owner
             else:
                 reason = f"descends from pid {pid}, {self._described(parent.id, owner)}"
-                self._bequests[pid] = replace(owner, reason=reason)
-        return self._bequests[pid]
+                self._inherited_from[pid] = replace(owner, reason=reason)
+        return self._inherited_from[pid]
 
     def _described(self, process: ProcessId, owner: Owner) -> str:
         """Describe a process by its owner, shortly, so that reasons do not nest."""

@@ -35,15 +35,15 @@ def by_environment(process: Process, tmux: TmuxLookup) -> Owner | None:
         return None
     named = _TMUX.fullmatch(variables.get("TMUX", ""))
     if named is None:
-        return _nobody("has a TMUX_PANE but no TMUX that names a server")
+        return _no_owner("has a TMUX_PANE but no TMUX that names a server")
     pid = int(named["pid"])
     server = _living(pid, tmux)
     if server is None:
-        return _nobody(f"TMUX names pid {pid}, which is no living tmux server of this user")
+        return _no_owner(f"TMUX names pid {pid}, which is no living tmux server of this user")
     if _is_older(process, server):
-        return _nobody(f"TMUX names tmux server {pid}, but the process is older than that server")
+        return _no_owner(f"TMUX names tmux server {pid}, but the process is older than that server")
     if _is_elsewhere(named["socket"], server):
-        return _nobody(f"TMUX names tmux server {pid}, but another socket than that server's")
+        return _no_owner(f"TMUX names tmux server {pid}, but another socket than that server's")
     return _pane(variables.get("TMUX_PANE", ""), server, tmux)
 
 
@@ -60,7 +60,7 @@ def _is_elsewhere(socket: str, server: LiveServer) -> bool:
     return server.socket is not None and basename(server.socket) != basename(socket)
 
 
-def _is_handed_on(pane: str, server: LiveServer) -> bool:
+def _is_passed_on(pane: str, server: LiveServer) -> bool:
     """Whether the server was started in a pane of another server and passes that TMUX_PANE to its jobs."""
     return environment(server.process).get("TMUX_PANE") == pane
 
@@ -75,7 +75,7 @@ def _pane(pane: str, server: LiveServer, tmux: TmuxLookup) -> Owner:
             server=server.id,
         )
     if not _PANE.fullmatch(pane):
-        return _nobody(f"TMUX names tmux server {pid}, but TMUX_PANE no pane id")
+        return _no_owner(f"TMUX names tmux server {pid}, but TMUX_PANE no pane id")
     key = PaneKey(server.id, pane)
     said = f"TMUX and TMUX_PANE name pane {pane} of tmux server {pid}"
     match tmux.presence(key):
@@ -88,8 +88,8 @@ def _pane(pane: str, server: LiveServer, tmux: TmuxLookup) -> Owner:
                 reason=f"{said}; it is unknown whether that pane is there: no listing since this reading",
             )
         case Presence.GONE:
-            if _is_handed_on(pane, server):
-                return _nobody(
+            if _is_passed_on(pane, server):
+                return _no_owner(
                     f"{said}, which is gone, but that server itself was started with that TMUX_PANE"
                 )
             return _owner(OwnerKind.LEAKED, f"{said}, which is gone", key)
@@ -99,5 +99,5 @@ def _owner(kind: OwnerKind, reason: str, key: PaneKey) -> Owner:
     return Owner(kind=kind, evidence=Evidence.ENVIRONMENT, reason=reason, server=key.server, pane=key)
 
 
-def _nobody(reason: str) -> Owner:
+def _no_owner(reason: str) -> Owner:
     return Owner(kind=OwnerKind.OTHER, evidence=Evidence.NONE, reason=reason)

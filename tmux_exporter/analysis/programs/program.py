@@ -140,7 +140,7 @@ LASTING: tuple[Lasting, ...] = (
 )
 """An argument alone is never enough: an agent may quote all of these in a prompt."""
 
-_HOSTS = frozenset({"java", "git", "dotnet"})
+_RUNTIMES = frozenset({"java", "git", "dotnet"})
 """Programs that run the ones known by an argument."""
 
 
@@ -152,9 +152,9 @@ def why_lasting(process: Process) -> str:
 @lru_cache(maxsize=4096)
 def _why_lasting(name: str, file: str, argv: tuple[str, ...]) -> str:
     for row in LASTING:
-        named = name in row.names or (bool(argv) and bool(row.title) and re.fullmatch(row.title, argv[0]))
-        placed = any(fnmatchcase(file, pattern) for pattern in row.files)
-        told = name in _HOSTS and not row.arguments.isdisjoint(argv)
-        if (named or placed or told) and row.unless.isdisjoint(argv):
+        by_name = name in row.names or (bool(argv) and bool(row.title) and re.fullmatch(row.title, argv[0]))
+        by_file = any(fnmatchcase(file, pattern) for pattern in row.files)
+        by_argument = name in _RUNTIMES and not row.arguments.isdisjoint(argv)
+        if (by_name or by_file or by_argument) and row.unless.isdisjoint(argv):
             return f"{name}: {row.why}"
     return ""

@@ -27,7 +27,7 @@ OVERDUE_SECONDS = 30.0
 """A sleep overdue for longer was stopped, or the machine was suspended."""
 
 _STARTING_SECONDS = 2.0
-_PRECEDENCE = {state: place for place, state in enumerate(SchedulerState)}
+_PRECEDENCE = {state: rank for rank, state in enumerate(SchedulerState)}
 _GOOD_STATES = frozenset({SchedulerState.ARMED, SchedulerState.MISDIRECTED})
 _ARRIVING = frozenset({SchedulerState.ARMED, SchedulerState.ARMED_ORIGIN_GONE})
 
@@ -119,7 +119,7 @@ def _scheduler(candidate: SchedulerCandidate, owner: Owner | None, sample: _Samp
         )
     if not candidate.program_known:
         verdict = _unknown("its program file is not readable, so it may be no shell")
-    server, session_id = _place(destinations, owner, sample.servers)
+    server, session_id = _session_of(destinations, owner, sample.servers)
     return Scheduler(
         process=candidate.shell.id,
         sleep=sleep.id if sleep else None,
@@ -210,8 +210,8 @@ def _judge(
     if due < sample.now:
         why = "it is stopped" if sleep.state in ("T", "t") else "was the machine suspended?"
         return _Verdict(state=SchedulerState.OVERDUE, reason=f"its sleep is due and still runs: {why}")
-    outlived = owner is not None and owner.kind is OwnerKind.LEAKED
-    if outlived or sample.servers.origin_gone(candidate.shell, candidate.since):
+    origin_is_gone = owner is not None and owner.kind is OwnerKind.LEAKED
+    if origin_is_gone or sample.servers.origin_gone(candidate.shell, candidate.since):
         reason = f"{worst.reason}; the pane that scheduled it is gone"
         return _Verdict(state=SchedulerState.ARMED_ORIGIN_GONE, reason=reason)
     return _Verdict(state=SchedulerState.ARMED, reason=worst.reason)
@@ -263,7 +263,7 @@ def _due(sleep: Process | None, table: ProcessTable) -> float | None:
     return table.start_time(sleep.id) + delay
 
 
-def _place(
+def _session_of(
     destinations: tuple[Destination, ...], owner: Owner | None, servers: ServerIndex
 ) -> tuple[ProcessId | None, str | None]:
     """Server and session of the resolved target, else of the pane that started it, else the server alone."""
