@@ -53,7 +53,7 @@ def at_end(function: str, selector: str) -> str:
 
 
 def or_zero(count: str, known: str) -> str:
-    """A count that is 0 where `known` has series, and nothing where nobody knows."""
+    """A count that is 0 where `known` has series, and no value where that is not known."""
     return f"{count}\nor 0 * count({known})"
 
 
@@ -77,7 +77,7 @@ def memory_of_limit(scope: tuple[str, ...], family: str = "tmux_agent") -> str:
 
 
 def firing(scope: tuple[str, ...] = ALERT) -> str:
-    """What fires, once for each thing: at its most urgent, as Alertmanager tells it."""
+    """What fires, once for each thing, at its most urgent priority, as Alertmanager reports it."""
     parts = []
     for place, priority in enumerate(PRIORITIES):
         each = select("ALERTS", scope, OUR_ALERTS, 'alertstate="firing"', f'priority="{priority}"')

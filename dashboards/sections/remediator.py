@@ -43,7 +43,7 @@ def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
 
 
 def mode(number: int) -> Builder[dashboard.Panel]:
-    """Whether it is there, and what it may do."""
+    """Whether it runs, and what it may do."""
     return tile(
         number,
         "Remediator",

@@ -14,7 +14,7 @@ from dashboards.tables import WHOLE, Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
 LOST = ("dangling", "serverless", "stale_generation", "immortal")
-"""Their keys will arrive nowhere."""
+"""Their keys will not arrive."""
 NOT_KNOWN = ("unknown", "opaque")
 ASTRAY = ("overdue", "duplicate", "misdirected")
 
@@ -37,7 +37,7 @@ _EMPTY = "No pending scheduler is seen."
 
 
 def lost(number: int, *, width: int = 4) -> stat.Panel:
-    """How many will arrive nowhere."""
+    """How many will not arrive."""
     return tile(
         number,
         "Lost schedulers",
@@ -56,7 +56,7 @@ def in_states(states: Sequence[str]) -> str:
 
 
 def not_known(number: int) -> Builder[dashboard.Panel]:
-    """Of how many nobody can say."""
+    """How many have a fate that is not known."""
     return tile(
         number,
         "Unknown schedulers",

@@ -1,4 +1,4 @@
-"""In which state every agent is: one number for each state, so that one series tells it."""
+"""The state of every agent: one number for each state, so that one series shows it."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ NO_AGENT = (
     "configuration."
 )
 AGENT_NAME = "{{agent}} · {{session}}"
-"""More of it would fill the panel: whoever has the same names on several hosts chooses one."""
+"""More of it would fill the panel: with the same names on several hosts, choose one."""
 _BANDS = 8
 """In one timeline: the names of more would overlap."""
 BY_AGENT = "by (instance, server, session, agent)"

@@ -1,4 +1,4 @@
-"""Alertmanager's configuration: who is told what, how soon, and what keeps quiet beside something worse."""
+"""Alertmanager's configuration: routes, timing, and inhibition of milder alerts by worse ones."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -38,8 +38,8 @@ def alertmanager_config(
 ) -> Data:
     """The configuration, ready for JSON or YAML.
 
-    Without `webhook` the receivers send nothing: alerts are on Alertmanager's page, under the receiver that
-    would have told of them. With it every receiver posts to that URL. `filled` has receivers that send
+    Without `webhook` the receivers send nothing: Alertmanager's page shows alerts under the receiver that
+    would have sent them. With it every receiver posts to that URL. `filled` has receivers that send
     something, by name, and then the templates of messages are loaded.
     """
     routes = [

@@ -96,12 +96,12 @@ def without_doubles(family: Family) -> Family:
 
 
 def _the_same(old: Family | None, new: Family) -> Family:
-    """The old one where the new one tells the same: what was made of it holds on."""
+    """The old one where the new one equals it: what was rendered from it stays valid."""
     return old if old is not None and old == new else new
 
 
 class Memo:
-    """What was made for the last page, made again only where what it tells has changed; for one thread."""
+    """Families of the last page, collected again only where their values have changed; for one thread."""
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
@@ -171,7 +171,7 @@ def collect_all(
 ) -> Collected:
     """Every family of a Report. `status` is that before this page; the caller keeps what is `after` it.
 
-    With a `memo` of the page before, families that tell the same are the same objects.
+    With a `memo` of the page before, equal families are the same objects.
     """
     status = status or ExporterStatus()
     page = _collect(report, config, collectors, memo or Memo(), status.kept)
@@ -182,7 +182,7 @@ def collect_all(
 def collect_named(
     report: Report, config: Config, names: Iterable[str], status: ExporterStatus | None = None
 ) -> tuple[Family, ...] | None:
-    """The families of these collectors as they stand on the whole page; None where a name is unknown.
+    """The families of these collectors as the whole page has them; None where a name is unknown.
 
     `status` is that after the page: what the page left out is already in it.
     """
@@ -220,7 +220,7 @@ def _limit(
     memo: Memo,
     kept: int,
 ) -> Collected:
-    """Take out what is there twice, and the families beyond the limit, each as a whole.
+    """Drop duplicate series, and the families beyond the limit, each as a whole.
 
     Half of a family would make every sum over it wrong without a sign.
     """

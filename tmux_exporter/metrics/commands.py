@@ -1,4 +1,4 @@
-"""Families of the tmux commands that are seen from outside, where that is switched on."""
+"""Families of tmux commands seen through kernel exec events, where that is enabled."""
 
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.commands import CommandLoss
@@ -8,7 +8,7 @@ from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
-    """One sample per server and command that was seen; no family where nobody watches."""
+    """One sample per server and command that was seen; no family where commands are not watched."""
     if report.commands is None:
         return ()
     every, lost = report.commands.commands, report.commands.lost

@@ -57,7 +57,7 @@ SUBJECTS = {
         "As every Prometheus client names them.",
     ),
 }
-"""Every subject in the order of the page: its heading, and what is to be known before reading its table."""
+"""Every subject in the order of the page: its heading and introduction."""
 
 EXAMPLES = (
     ("The ten most expensive agents by memory", "topk(10, tmux_agent_memory_bytes)"),

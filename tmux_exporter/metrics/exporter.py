@@ -1,4 +1,4 @@
-"""Families of the exporter itself: how old and how whole what it shows is."""
+"""Families of the exporter itself: how old and how complete its figures are."""
 
 import platform
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class ExporterStatus:
 
     `dropped_series_total` is what was left out of all pages so far, `left_out` what the last page left out,
     by family, `kept` how many of the RANKED families were within its limit. `config_loaded_at` is the wall
-    time at which the configuration in use was applied, None where nobody says.
+    time at which the configuration in use was applied, None where it is not known.
     """
 
     dropped_series_total: int = 0

@@ -1,4 +1,4 @@
-"""What leaves the page where there are more series than `limits.series`: whole families, last rank first.
+"""Which families the page drops beyond `limits.series`: whole ones, last rank first.
 
 Kept is always a head of one fixed order, so more series never bring a family back, and what is left out does
 not depend on how large a family happens to be.
@@ -91,7 +91,7 @@ RANKED = tuple(name for _, names in RANKS for name in names)
 
 
 def cut(sizes: Sequence[int], limit: int, before: int) -> int:
-    """How many families from the first on stay, of which `before` were on the last page.
+    """How many families from the first on stay; `before` were on the last page.
 
     As many as fit; beyond those of the last page only as many as leave room.
     """

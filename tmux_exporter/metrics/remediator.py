@@ -1,4 +1,4 @@
-"""Families of the remediator: its last word, handed over through a file; no series where none has run."""
+"""Families of the remediator, from its status file; no series where none has run."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 
 def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
-    """What it is, only while it is up; what it did, as long as its file is there."""
+    """Its state only while it is up; its counters as long as its file exists."""
     remediator = report.remediator
     status = remediator.status if remediator else None
     now = status if remediator and remediator.up else None

@@ -94,7 +94,7 @@ class Renderer:
             self._bodies[name] = body
             page.append(body)
         for names in held & before.keys():
-            # Nobody asked for these labels, and they are still on the page.
+            # No family rendered these labels anew, and they are still on the page.
             texts, known = self._labels(names, before), before[names]
             texts.update({values: known[values] for values in known.keys() - texts.keys()})
         return Pages(bodies=tuple(page))
@@ -148,7 +148,7 @@ class _LabelTexts(dict[tuple[str, ...], str]):
         self._before: Mapping[tuple[str, ...], str] = before if before is not None else {}
 
     def settle(self) -> None:
-        """Let go of the page before: no longer needed once this one is complete."""
+        """Forget the page before: this one is complete."""
         self._before = {}
 
     def __missing__(self, values: tuple[str, ...]) -> str:

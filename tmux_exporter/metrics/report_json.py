@@ -1,7 +1,7 @@
 """The Report as JSON for the live page, `/api/v1/report` and other programs.
 
 Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
-scheduler's state or of a leak: those may hold what somebody typed, and whoever reaches the port can read
+scheduler's state or of a leak: they may hold what somebody typed, and anybody who reaches the port can read
 this. `explain` shows them to the user who runs it. So every field is named here once, and a new field of the
 Report stays out until it is; `Usage` holds figures only, and all of them are here.
 """

@@ -1,1 +1,1 @@
-"""The HTTP face: /metrics, the live page, health."""
+"""The HTTP server: /metrics, the live page, health."""

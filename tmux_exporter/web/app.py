@@ -31,7 +31,7 @@ _NO_SAMPLE = message(503, "no sample has been taken yet", (b"retry-after", b"1")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the handlers look at; `headers` by lower-case name, several of one name joined by commas."""
+    """What the handlers read; `headers` by lower-case name, several of one name joined by commas."""
 
     method: str
     path: str
@@ -69,7 +69,7 @@ class App:
         }
 
     def close(self) -> None:
-        """Let everybody who waits go, so that the server can stop at once."""
+        """End all waiting requests, so that the server can stop at once."""
         self._viewers.close()
         self._fresh.close()
 

@@ -1,4 +1,4 @@
-"""Work that blocks, done beside the event loop."""
+"""Blocking work in a thread beside the event loop."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ def in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
         try:
             loop.call_soon_threadsafe(settle)
         except RuntimeError:
-            # The loop has ended: nobody waits any more.
+            # The loop has ended: nothing waits any more.
             return
 
     threading.Thread(target=run, name="web-work", daemon=True).start()
@@ -44,7 +44,7 @@ def _fail(future: "asyncio.Future[T]", error: Exception) -> None:
 
 
 class SingleFlight(Generic[T]):
-    """One run of the work at a time; whoever asks meanwhile gets the result of the run that is under way."""
+    """One run of the work at a time; who asks meanwhile gets the result of the run under way."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -52,7 +52,7 @@ class SingleFlight(Generic[T]):
         self._closed = False
 
     def close(self) -> None:
-        """Let all who wait go with None, now and from now on."""
+        """Answer all who wait with None, now and from now on."""
         self._closed = True
         if self._future is not None:
             _succeed(self._future, None)

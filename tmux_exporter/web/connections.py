@@ -1,4 +1,4 @@
-"""Connections with limits: uvicorn's h11 protocol, made to let go of whoever does not get on.
+"""HTTP connections with limits: uvicorn's h11 protocol with deadlines for slow and idle clients.
 
 uvicorn has no deadline for a request's header, and its own limit answers 503 to the next scraper while the
 half-open connections that fill it stay. Here:
@@ -27,7 +27,7 @@ KEEP_ALIVE_SECONDS = 75
 STALL_SECONDS = 10.0
 MAX_HEADER_BYTES = 16_384
 # asyncio accepts up to this many connections before it reads from any. Fewer than the smallest sensible
-# `max_connections`, so that in a rush nobody is dropped before the header that he has sent was looked at.
+# `max_connections`, so that in a rush no client is dropped before the header that it sent was read.
 ACCEPT_AT_ONCE = 16
 
 
@@ -42,7 +42,7 @@ class Limits:
         self._busy: dict[GuardedProtocol, None] = {}
 
     def admit(self, new: "GuardedProtocol") -> None:
-        """Make room for one and take it in."""
+        """Make room for one and admit it."""
         while len(self._idle) + len(self._busy) >= self.max_connections:
             victim = next(iter(self._idle or self._busy))
             self.forget(victim)
@@ -65,7 +65,7 @@ class Limits:
         self._busy.pop(connection, None)
 
     def drop_all(self) -> None:
-        """Drop whoever is left."""
+        """Drop all that are left."""
         for connection in (*self._idle, *self._busy):
             self.forget(connection)
             connection.drop()
@@ -124,7 +124,7 @@ class GuardedProtocol(H11Protocol):
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take it in, whoever else has to go, and wait for a header."""
+        """Admit it, even if another connection has to go, and wait for a header."""
         super().connection_made(transport)
         self._limits.admit(self)
         self._await_header()
@@ -138,7 +138,7 @@ class GuardedProtocol(H11Protocol):
         self._unset_keepalive_if_required()
 
     def handle_events(self) -> None:
-        """After the bytes were taken: is a header still incomplete, or is there a request to answer?"""
+        """Update timers and state after bytes arrived: header incomplete, or a request to answer."""
         # uvicorn wakes each second to write the date anew, which cost more than the samples of a small fleet.
         self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
         super().handle_events()

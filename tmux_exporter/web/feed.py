@@ -1,4 +1,4 @@
-"""What the web asks of whoever samples: finished bytes, and word of the next ones."""
+"""What the web server needs of the sampler: rendered samples, and a notice of each new one."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

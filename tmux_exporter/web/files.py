@@ -1,4 +1,4 @@
-"""The live page's files: a closed list, read once, so that no path of a request ever reaches the disk."""
+"""The live page's files: a closed list, read once: no path of a request reaches the disk."""
 
 from dataclasses import dataclass
 from importlib.resources import files

@@ -1,11 +1,11 @@
-"""Who may ask: the guard against pages of other sites that reach for this port.
+"""Guard against DNS rebinding and cross-site requests: which Host and Origin are answered.
 
 A browser on this machine reaches 127.0.0.1, and DNS rebinding lets any page do so under its own name: the
 request then carries that name as its Host, so a Host that is not ours is refused. What is ours:
 
 - listening on a loopback address: loopback addresses and `localhost`;
 - listening on another address: besides these this machine's host name and every IP address, because a page
-  that was loaded from an address can only talk to that same address: nothing is there to rebind;
+  that was loaded from an address can only talk to that same address: there is no name to rebind;
 - the host of `web.listen_address`, and everything in `web.allowed_hosts`, in both cases.
 
 So a Prometheus that scrapes another machine by a DNS name needs that name in `web.allowed_hosts`; one that

@@ -1,4 +1,4 @@
-"""Finished answers and how they leave: headers that every answer has, bodies in pieces."""
+"""HTTP responses and how they are sent: headers of every response, bodies in pieces."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The HTTP server: a socket that is ours before anything starts, uvicorn in the main thread, our own stop."""
+"""The HTTP server: the socket is bound first, uvicorn runs in the main thread, `stop` ends it at once."""
 
 import asyncio
 import contextlib
@@ -85,7 +85,7 @@ class WebServer:
             self._listener.close()
 
     def stop(self) -> None:
-        """End `run` within a second, whoever is connected. From any thread and from a signal handler."""
+        """End `run` within a second, even with open connections. For any thread and signal handlers."""
         self._server.stop()
 
     def _guard(self, settings: WebSettings) -> HostGuard:
@@ -131,7 +131,7 @@ class _Server(uvicorn.Server):
         self._on_started()
 
     async def main_loop(self) -> None:
-        # uvicorn wakes ten times a second to look whether it shall stop; we are told.
+        # uvicorn wakes ten times a second to check whether it should stop; here an event says so.
         if not self.should_exit:
             with _woken_by_signals(asyncio.get_running_loop()):
                 await self._stopping.wait()

@@ -1,4 +1,4 @@
-"""Service levels: of what each is promised, how much went wrong over each window, what is left of 30 days.
+"""Recording rules of service levels: objectives, events, error ratios per window, budget left of 30 days.
 
 availability (99.5 %): seconds of agents that should be there; bad are those in which one is not up, or its
 server does not answer. errors (99 %): finished operations; bad are those that failed. latency (99 %):
@@ -8,9 +8,9 @@ operations are finished than are promised. recovery (95 %): agents that came bac
 down for longer than 5 minutes. exporter (99.9 %): seconds of exporters; bad are those in which one cannot be
 scraped. samples (99.5 %): samples of exporters; bad are partial and failed ones.
 
-An agent should be there while its pane is or while it is declared (`tmux_agent_up` is there), and while its
-server's process lives without answering: what was seen of it within the last hour counts then. Of a server
-that has ended nobody knows whether it was to end.
+An agent should be there while its pane is or while it is declared (`tmux_agent_up` exists), and while its
+server's process lives without answering: what was seen of it within the last hour counts then. A server that
+has ended does not count: it may have ended on purpose.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Declared families of what stands around tmux: the exporter itself, the remediator, the host."""
+"""Declared families of the exporter itself, its process, the remediator and the host."""
 
 from functools import partial
 

@@ -71,7 +71,7 @@ class Spec:
         if not all(_NAME.fullmatch(name) for name in (self.name, *self.labels)):
             found.append("names are lower case letters, digits and underscores")
         if len(set(self.labels)) != len(self.labels) or "le" in self.labels:
-            found.append("a label is there twice")
+            found.append("a label is declared twice")
         if not self.help.endswith(".") or "\n" in self.help:
             found.append("help is one line of whole sentences")
         for kind, suffix in _SUFFIX.items():
@@ -124,14 +124,14 @@ def declare(
 
 
 class Sample(NamedTuple):
-    """One series' value; the label values stand in the order of `Spec.labels`."""
+    """One series' value; label values in the order of `Spec.labels`."""
 
     labels: tuple[str, ...]
     value: float
 
 
 class Distribution(NamedTuple):
-    """One histogram; the label values stand in the order of `Spec.labels`."""
+    """One histogram; label values in the order of `Spec.labels`."""
 
     labels: tuple[str, ...]
     histogram: Histogram
