@@ -16,7 +16,7 @@ VIEW = tmux_view(server_view(FLEET))
 _PANES = [PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]
 
 
-def _claim(pane: int, program: str, which: int, wanted: str, declared: bool) -> NameRequest:
+def _request(pane: int, program: str, which: int, wanted: str, declared: bool) -> NameRequest:
     """One of few agents, so that the same ones come again in later samples."""
     pid = 10 * pane + which + (1000 if program == "codex" else 0)
     return NameRequest(
@@ -30,7 +30,7 @@ def _claim(pane: int, program: str, which: int, wanted: str, declared: bool) -> 
 
 
 _CLAIMS = st.builds(
-    _claim,
+    _request,
     st.integers(0, 3),
     st.sampled_from(["claude", "codex"]),
     st.integers(0, 1),
@@ -42,26 +42,27 @@ _MOVES = st.dictionaries(st.sampled_from([pane.id for pane in FLEET.panes]), st.
 
 @given(
     st.lists(
-        st.tuples(st.lists(_CLAIMS, max_size=7, unique_by=lambda claim: claim.process), _MOVES), max_size=6
+        st.tuples(st.lists(_CLAIMS, max_size=7, unique_by=lambda request: request.process), _MOVES),
+        max_size=6,
     )
 )
 def test_names_are_unique_and_stick(samples: list[tuple[list[NameRequest], dict[str, str]]]) -> None:
-    book = AgentNames()
+    agent_names = AgentNames()
     homes = {pane.id: pane.session_id for pane in FLEET.panes}
     before: dict[tuple[PaneKey, str, ProcessId], tuple[str, NameRequest]] = {}
     for drawn, moves in samples:
         homes.update(moves)
-        claims = [replace(claim, session_id=homes[claim.pane.pane]) for claim in drawn]
-        names = book.assign(VIEW, claims)
-        places = [(claim.session_id, name) for claim, name in zip(claims, names, strict=True)]
+        requests = [replace(request, session_id=homes[request.pane.pane]) for request in drawn]
+        names = agent_names.assign(VIEW, requests)
+        places = [(request.session_id, name) for request, name in zip(requests, names, strict=True)]
         assert len(set(places)) == len(places)
         now = {
-            (claim.pane, claim.program, claim.process): (name, claim)
-            for claim, name in zip(claims, names, strict=True)
+            (request.pane, request.program, request.process): (name, request)
+            for request, name in zip(requests, names, strict=True)
         }
-        for key, (name, claim) in now.items():
-            old_name, old = before.get(key, ("", claim))
-            undisturbed = old.session_id == claim.session_id and not claim.declared
+        for key, (name, request) in now.items():
+            old_name, old = before.get(key, ("", request))
+            undisturbed = old.session_id == request.session_id and not request.declared
             if key in before and undisturbed:
                 assert name == old_name
             assert name.split("#")[0] in ("a", "b")

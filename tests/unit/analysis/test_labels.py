@@ -1,4 +1,4 @@
-"""Texts from outside as labels: what is rewritten, what stays, and what happens to equal names."""
+"""Labels of foreign text: what is escaped, what stays, and equal names."""
 
 import pytest
 

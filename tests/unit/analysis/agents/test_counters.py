@@ -1,4 +1,4 @@
-"""Counters of agents from 0: restarts, time by state, recovery; and the CPU by state in a whole sample."""
+"""Counters of agents: restarts, time per state, recovery time, and CPU time per state."""
 
 from dataclasses import replace
 

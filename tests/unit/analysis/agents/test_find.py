@@ -1,4 +1,4 @@
-"""Agents on literal process trees: what belongs to which, and what is none."""
+"""Finding agents in literal process trees: members of an agent, and processes that are none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Lives of agents over several looks: when one is up, exited, absent; and which state is believed when."""
+"""Lifecycle of agents over samples: up, exited, absent; and which clue decides the state."""
 
 import re
 from dataclasses import replace

@@ -14,7 +14,7 @@ FLEET = listing({"orc": ["main", "second"], "work": ["main"]})
 VIEW = tmux_view(server_view(FLEET))
 
 
-def _claim(
+def _request(
     pane: str = "%0",
     wanted: str = "orc:0",
     *,
@@ -84,21 +84,27 @@ def test_a_rule_names_an_agent_where_its_option_does_not(
 
 
 def test_a_name_that_was_given_outlives_the_rule_that_gave_it() -> None:
-    book = AgentNames()
-    assert book.assign(VIEW, [_claim(wanted="lead"), _claim("%1", "lead", pid=11)]) == ("lead", "lead#2")
-    assert book.assign(VIEW, [_claim(wanted="main"), _claim("%1", "second", pid=11)]) == ("lead", "lead#2")
+    agent_names = AgentNames()
+    assert agent_names.assign(VIEW, [_request(wanted="lead"), _request("%1", "lead", pid=11)]) == (
+        "lead",
+        "lead#2",
+    )
+    assert agent_names.assign(VIEW, [_request(wanted="main"), _request("%1", "second", pid=11)]) == (
+        "lead",
+        "lead#2",
+    )
 
 
 def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:
-    book = AgentNames()
-    one, other = _claim("%0", "main"), _claim("%1", "main", pid=11)
-    assert book.assign(VIEW, [one, other]) == ("main", "main#2")
-    assert book.assign(VIEW, [other, one]) == ("main#2", "main")
-    assert book.assign(VIEW, [other]) == ("main#2",)
+    agent_names = AgentNames()
+    one, other = _request("%0", "main"), _request("%1", "main", pid=11)
+    assert agent_names.assign(VIEW, [one, other]) == ("main", "main#2")
+    assert agent_names.assign(VIEW, [other, one]) == ("main#2", "main")
+    assert agent_names.assign(VIEW, [other]) == ("main#2",)
     # The first one's pane is still there: it comes back to its name, and nobody else can have it.
-    third = _claim("%1", "main", pid=12, program="codex")
-    assert book.assign(VIEW, [other, third]) == ("main#2", "main#3")
-    assert book.assign(VIEW, [other, third, replace(one, process=ProcessId(99, 5))]) == (
+    third = _request("%1", "main", pid=12, program="codex")
+    assert agent_names.assign(VIEW, [other, third]) == ("main#2", "main#3")
+    assert agent_names.assign(VIEW, [other, third, replace(one, process=ProcessId(99, 5))]) == (
         "main#2",
         "main#3",
         "main",
@@ -106,69 +112,69 @@ def test_a_second_holder_gets_a_number_and_both_keep_their_names() -> None:
 
 
 def test_a_newcomer_takes_no_name_whoever_is_older() -> None:
-    book = AgentNames()
-    one, newcomer = _claim("%0", "main"), _claim("%1", "main", pid=5)
-    assert book.assign(VIEW, [one]) == ("main",)
-    assert book.assign(VIEW, [newcomer, one]) == ("main#2", "main")
+    agent_names = AgentNames()
+    one, newcomer = _request("%0", "main"), _request("%1", "main", pid=5)
+    assert agent_names.assign(VIEW, [one]) == ("main",)
+    assert agent_names.assign(VIEW, [newcomer, one]) == ("main#2", "main")
 
 
 def test_the_same_name_in_another_session_or_server_is_no_second_holder() -> None:
-    claims = [
-        _claim("%0", "main"),
-        _claim("%2", "main", session="$1", pid=11),
-        _claim("%0", "main", server=ProcessId(7, 7)),
+    requests = [
+        _request("%0", "main"),
+        _request("%2", "main", session="$1", pid=11),
+        _request("%0", "main", server=ProcessId(7, 7)),
     ]
-    assert AgentNames().assign(VIEW, claims) == ("main", "main", "main")
+    assert AgentNames().assign(VIEW, requests) == ("main", "main", "main")
 
 
 def test_a_handed_out_number_is_taken_too() -> None:
-    claims = [_claim("%0", "a"), _claim("%1", "a", pid=11), _claim("%2", "a#2", pid=12)]
-    assert AgentNames().assign(VIEW, claims) == ("a", "a#2", "a#2#2")
+    requests = [_request("%0", "a"), _request("%1", "a", pid=11), _request("%2", "a#2", pid=12)]
+    assert AgentNames().assign(VIEW, requests) == ("a", "a#2", "a#2#2")
 
 
 def test_a_name_sticks_when_window_or_session_is_renamed_and_when_it_starts_again() -> None:
-    book = AgentNames()
-    assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
-    assert book.assign(VIEW, [_claim(wanted="new")]) == ("old",)
-    assert book.assign(VIEW, []) == ()
-    assert book.assign(VIEW, [_claim(wanted="newer", pid=20)]) == ("old",)
+    agent_names = AgentNames()
+    assert agent_names.assign(VIEW, [_request(wanted="old")]) == ("old",)
+    assert agent_names.assign(VIEW, [_request(wanted="new")]) == ("old",)
+    assert agent_names.assign(VIEW, []) == ()
+    assert agent_names.assign(VIEW, [_request(wanted="newer", pid=20)]) == ("old",)
 
 
 def test_the_option_renames_and_its_removal_does_not() -> None:
-    book = AgentNames()
-    assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
-    assert book.assign(VIEW, [_claim(wanted="dev", declared=True)]) == ("dev",)
-    assert book.assign(VIEW, [_claim(wanted="old")]) == ("dev",)
+    agent_names = AgentNames()
+    assert agent_names.assign(VIEW, [_request(wanted="old")]) == ("old",)
+    assert agent_names.assign(VIEW, [_request(wanted="dev", declared=True)]) == ("dev",)
+    assert agent_names.assign(VIEW, [_request(wanted="old")]) == ("dev",)
     # A name that somebody has is not taken from him.
-    claims = [_claim(wanted="qa", declared=True), _claim("%1", "qa", pid=11, declared=True)]
-    assert book.assign(VIEW, claims[1:]) == ("qa",)
-    assert book.assign(VIEW, claims) == ("qa#2", "qa")
-    assert book.assign(VIEW, claims) == ("qa#2", "qa")
+    requests = [_request(wanted="qa", declared=True), _request("%1", "qa", pid=11, declared=True)]
+    assert agent_names.assign(VIEW, requests[1:]) == ("qa",)
+    assert agent_names.assign(VIEW, requests) == ("qa#2", "qa")
+    assert agent_names.assign(VIEW, requests) == ("qa#2", "qa")
 
 
 def test_two_of_one_program_in_one_pane_keep_their_names_by_their_processes() -> None:
-    book = AgentNames()
-    one, other = _claim(pid=10), _claim(pid=11)
-    assert book.assign(VIEW, [one, other]) == ("orc:0", "orc:0#2")
-    assert book.assign(VIEW, [other]) == ("orc:0#2",)
-    assert book.assign(VIEW, [other, _claim(pid=12)]) == ("orc:0#2", "orc:0")
+    agent_names = AgentNames()
+    one, other = _request(pid=10), _request(pid=11)
+    assert agent_names.assign(VIEW, [one, other]) == ("orc:0", "orc:0#2")
+    assert agent_names.assign(VIEW, [other]) == ("orc:0#2",)
+    assert agent_names.assign(VIEW, [other, _request(pid=12)]) == ("orc:0#2", "orc:0")
 
 
 def test_another_program_in_the_pane_may_use_the_name_meanwhile() -> None:
-    book = AgentNames()
-    claude, codex = _claim(pid=10), _claim(pid=11, program="codex")
-    assert book.assign(VIEW, [claude]) == ("orc:0",)
-    assert book.assign(VIEW, [codex]) == ("orc:0",)
-    assert book.assign(VIEW, [claude, codex]) == ("orc:0#2", "orc:0")
+    agent_names = AgentNames()
+    claude, codex = _request(pid=10), _request(pid=11, program="codex")
+    assert agent_names.assign(VIEW, [claude]) == ("orc:0",)
+    assert agent_names.assign(VIEW, [codex]) == ("orc:0",)
+    assert agent_names.assign(VIEW, [claude, codex]) == ("orc:0#2", "orc:0")
 
 
 def test_a_pane_that_moves_gives_way_in_its_new_session() -> None:
-    book = AgentNames()
-    resident, mover = _claim("%2", "main", session="$1"), _claim("%0", "main", pid=11)
-    assert book.assign(VIEW, [mover, resident]) == ("main", "main")
+    agent_names = AgentNames()
+    resident, mover = _request("%2", "main", session="$1"), _request("%0", "main", pid=11)
+    assert agent_names.assign(VIEW, [mover, resident]) == ("main", "main")
     moved = replace(mover, session_id="$1")
-    assert book.assign(VIEW, [moved, resident]) == ("main#2", "main")
-    assert book.assign(VIEW, [moved, resident]) == ("main#2", "main")
+    assert agent_names.assign(VIEW, [moved, resident]) == ("main#2", "main")
+    assert agent_names.assign(VIEW, [moved, resident]) == ("main#2", "main")
 
 
 @pytest.mark.parametrize(
@@ -187,18 +193,18 @@ def test_a_pane_that_moves_gives_way_in_its_new_session() -> None:
 def test_a_name_is_forgotten_with_its_pane_and_only_when_that_is_proven(
     view: TmuxView, forgotten: bool
 ) -> None:
-    book = AgentNames()
-    assert book.assign(VIEW, [_claim(wanted="old")]) == ("old",)
-    book.assign(view, [])
-    assert book.assign(VIEW, [_claim(wanted="new")]) == ("new" if forgotten else "old",)
+    agent_names = AgentNames()
+    assert agent_names.assign(VIEW, [_request(wanted="old")]) == ("old",)
+    agent_names.assign(view, [])
+    assert agent_names.assign(VIEW, [_request(wanted="new")]) == ("new" if forgotten else "old",)
 
 
 def test_what_is_remembered_of_the_absent_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmux_exporter.analysis.agents.names._MOST_ABSENT", 2)
-    book = AgentNames()
-    claims = [_claim(program=f"p{number}", wanted=f"n{number}", pid=number) for number in range(4)]
-    assert book.assign(VIEW, claims) == ("n0", "n1", "n2", "n3")
-    assert book.assign(VIEW, []) == ()
-    assert book.assign(VIEW, []) == ()
-    renamed = [replace(claim, wanted="x" + claim.wanted) for claim in claims]
-    assert book.assign(VIEW, renamed) == ("xn0", "xn1", "n2", "n3")
+    agent_names = AgentNames()
+    requests = [_request(program=f"p{number}", wanted=f"n{number}", pid=number) for number in range(4)]
+    assert agent_names.assign(VIEW, requests) == ("n0", "n1", "n2", "n3")
+    assert agent_names.assign(VIEW, []) == ()
+    assert agent_names.assign(VIEW, []) == ()
+    renamed = [replace(request, wanted="x" + request.wanted) for request in requests]
+    assert agent_names.assign(VIEW, renamed) == ("xn0", "xn1", "n2", "n3")

@@ -1,4 +1,4 @@
-"""What a pane's window tells of its agent."""
+"""Agent state from title signs and window activity."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Roles by names: the windows and sessions of Tmux-Orchestrator, own rules, and `@role` above all."""
+"""Roles by names: windows and sessions of Tmux-Orchestrator, configured rules, and `@role` before all."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What screens say: those of real agents, and texts that only look like them."""
+"""Agent state from screens: recorded ones of real agents, and texts that only look like them."""
 
 from pathlib import Path
 

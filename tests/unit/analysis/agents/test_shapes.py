@@ -1,4 +1,4 @@
-"""Agents as they were recorded while they ran (tests/fixtures/agents): each is one agent, of its program."""
+"""Agents recorded while they ran (tests/fixtures/agents): each is one agent of its program."""
 
 import json
 from dataclasses import replace

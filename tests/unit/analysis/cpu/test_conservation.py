@@ -1,4 +1,4 @@
-"""One case of the law after the other, each on the simulated kernel: what is counted once, and for whom."""
+"""Process accounting without double counting: one case after the other on the simulated kernel."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""Counters that start at 0 with the exporter and never fall."""
+"""Counters of groups: they start at 0 with the exporter and never fall."""
 
 from typing import NoReturn
 

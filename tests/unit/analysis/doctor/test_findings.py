@@ -1,4 +1,4 @@
-"""What `doctor` concludes: each finding on both sides of where it begins, each with a mend."""
+"""Findings of `doctor`: both sides of each threshold, and a remedy for each."""
 
 from dataclasses import replace
 from pathlib import Path

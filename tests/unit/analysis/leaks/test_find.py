@@ -1,4 +1,4 @@
-"""Leaks on literals: who is one, who is spared by what, where they came from, what is counted."""
+"""Finding leaks on literals: leaked processes, exemptions, origins, counters."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which kind a leaked process is: by its program, by what it listens on, by those around it."""
+"""Kinds of leaked processes: by program, by listening ports, by relatives."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Limits on memory: what the kernel's files say, how long it is believed, and which of them counts."""
+"""Memory limits: what the kernel files say, for how long they are cached, and which limit applies."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who is asked how much of its memory it shares, within which budget, and what counts for whom then."""
+"""Shared memory: whose PSS is read, within which CPU budget, and what then counts for which process."""
 
 from collections.abc import Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Operations as reported -> figures: buckets, failures, names, what is lost, what is under way."""
+"""Counters of reported operations: buckets, failures, names, lost reports, operations in flight."""
 
 import random
 

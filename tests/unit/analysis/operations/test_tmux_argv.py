@@ -1,4 +1,4 @@
-"""Which command a client gives to which server, by its argv and environment; and what is counted of it."""
+"""Parsing the argv and environment of tmux clients, and counting their commands."""
 
 import pytest
 

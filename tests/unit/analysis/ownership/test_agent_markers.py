@@ -1,4 +1,4 @@
-"""The session id of an agent as the last look: when it ties a process to a pane, and all that forbids it."""
+"""Agent markers: when a session id ties a process to a pane, and everything that prevents it."""
 
 from collections.abc import Mapping
 

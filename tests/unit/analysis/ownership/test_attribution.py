@@ -1,4 +1,4 @@
-"""Who owns a process: each look alone, then what wins when looks disagree."""
+"""Attribution: each kind of evidence alone, then which wins when they disagree."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The hash of a command line is that of its file in /proc."""
+"""The hash of a command line equals that of its file in /proc."""
 
 import hashlib
 import os

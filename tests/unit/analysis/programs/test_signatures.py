@@ -1,4 +1,4 @@
-"""The signature table against shapes of real programs, and against what only looks like one."""
+"""The signature table against shapes of real programs, and against programs that only look similar."""
 
 import pytest
 

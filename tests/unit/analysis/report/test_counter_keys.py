@@ -1,4 +1,4 @@
-"""Which accounts processes pay into, and whose ended children are nobody's."""
+"""Counter keys: which groups get the usage of a process, and usage that init or a tmux server reaps."""
 
 from dataclasses import replace
 

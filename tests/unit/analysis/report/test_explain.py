@@ -88,26 +88,26 @@ def test_an_agent_is_found_by_name_with_and_without_its_server() -> None:
 
 
 def test_a_session_tells_its_panes_its_agents_and_the_sums_of_its_members() -> None:
-    told = explain("default/work", snapshot())
-    assert told == explain("session:default/work", snapshot())
-    found = dict(told.facts)
-    assert told.title == "session work"
+    explained = explain("default/work", snapshot())
+    assert explained == explain("session:default/work", snapshot())
+    found = dict(explained.facts)
+    assert explained.title == "session work"
     assert found["server"].startswith("default (tmux ")
     assert found["agent"] == "lead (claude) in pane %0: its program is called claude"
-    assert [(part.name, part.sums.processes) for part in told.parts] == [("%0", 2), ("%1", 0)]
-    assert [member.pid for member in told.members] == [201, 200]
-    assert (told.sums.memory_bytes, told.sums.cpu_seconds) == (4000, 2.5)
-    assert (told.parts[1].sums.memory_bytes, told.parts[1].sums.open_fds) == (None, None)
-    lines = as_text(told).split("\n")
+    assert [(part.name, part.sums.processes) for part in explained.parts] == [("%0", 2), ("%1", 0)]
+    assert [member.pid for member in explained.members] == [201, 200]
+    assert (explained.sums.memory_bytes, explained.sums.cpu_seconds) == (4000, 2.5)
+    assert (explained.parts[1].sums.memory_bytes, explained.parts[1].sums.open_fds) == (None, None)
+    lines = as_text(explained).split("\n")
     assert [line.split()[:2] for line in lines if line.split()[:1] == ["all"]] == [["all", "2"]]
-    assert as_dict(told)["sums"]["processes"] == 2
+    assert as_dict(explained)["sums"]["processes"] == 2
 
 
 def test_a_server_tells_its_sessions_and_counts_only_its_own_processes() -> None:
-    told = explain("other", snapshot())
-    assert told == explain("server:other", snapshot())
-    assert [(part.name, part.sums.processes) for part in told.parts] == [("work", 0)]
-    assert [member.pid for member in told.members] == [OTHER.id.pid]
+    explained = explain("other", snapshot())
+    assert explained == explain("server:other", snapshot())
+    assert [(part.name, part.sums.processes) for part in explained.parts] == [("work", 0)]
+    assert [member.pid for member in explained.members] == [OTHER.id.pid]
     default = explain("default", snapshot())
     assert [(part.name, part.sums.processes) for part in default.parts] == [("work", 2)]
     assert [member.pid for member in default.members] == [SERVER.id.pid]
@@ -120,19 +120,19 @@ def test_a_server_that_does_not_answer_says_so() -> None:
 
 
 def test_a_program_tells_all_its_agents() -> None:
-    told = explain("claude", snapshot())
-    assert told == explain("program:claude", snapshot())
-    assert [(part.name, part.sums.memory_bytes) for part in told.parts] == [("default/%0/lead", 3000)]
-    assert [member.pid for member in told.members] == [201]
+    explained = explain("claude", snapshot())
+    assert explained == explain("program:claude", snapshot())
+    assert [(part.name, part.sums.memory_bytes) for part in explained.parts] == [("default/%0/lead", 3000)]
+    assert [member.pid for member in explained.members] == [201]
 
 
 def test_an_agent_goes_before_what_else_has_its_name_and_says_that_there_is_more() -> None:
     named = replace(snapshot(), agents=(replace(AGENT, name="work"),))
-    told = explain("work", named)
-    assert told.title == "agent work"
-    also = [value for label, value in told.facts if label == "also called so"]
+    explained = explain("work", named)
+    assert explained.title == "agent work"
+    also = [value for label, value in explained.facts if label == "also called so"]
     assert also == ["session:default/work", "session:other/work"]
-    assert told.title == explain("agent:work", named).title
+    assert explained.title == explain("agent:work", named).title
 
 
 def test_a_session_that_tmux_has_numbered_is_found_where_no_process_has_the_number() -> None:
@@ -202,9 +202,9 @@ def test_an_agent_that_keeps_many_of_one_command_says_which() -> None:
     hoard = [process(pid, 201, argv=("yes", "\x1b[31m")) for pid in range(400, 439)]
     members = frozenset({CLAUDE.id, *(each.id for each in hoard)})
     seen = replace(snapshot(table(SERVER, SHELL, CLAUDE, *hoard)), agents=(replace(AGENT, members=members),))
-    told = dict(explain("lead", seen).facts)["same command"]
-    assert told.startswith("39 of its processes run: yes ")
-    assert "\x1b" not in told
+    explained = dict(explain("lead", seen).facts)["same command"]
+    assert explained.startswith("39 of its processes run: yes ")
+    assert "\x1b" not in explained
     assert "same command" not in facts("lead")
 
 
@@ -219,9 +219,9 @@ def test_a_leak_is_told_with_its_kind_and_whose_it_was_and_who_is_spared_with_wh
     )
     leaks = Leaks(found=(leak,), exempt={SHELL.id: "it keeps a terminal"})
     seen = replace(snapshot(), leaks=leaks)
-    told = dict(explain("300", seen).facts)
-    assert told["leaked"] == "dev_server: its pane is gone; it listens on a TCP port"
-    assert told["left by"] == "default work"
+    explained = dict(explain("300", seen).facts)
+    assert explained["leaked"] == "dev_server: its pane is gone; it listens on a TCP port"
+    assert explained["left by"] == "default work"
     spared = dict(explain("200", seen).facts)
     assert spared["not leaked"] == "it keeps a terminal"
     assert "leaked" not in spared

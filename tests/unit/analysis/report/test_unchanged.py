@@ -1,4 +1,4 @@
-"""Conclusions that stand are those that would be drawn anew."""
+"""Cached conclusions equal those computed again."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a set of processes usage_cache."""
+"""Resource usage of a set of processes."""
 
 from dataclasses import replace
 from itertools import count

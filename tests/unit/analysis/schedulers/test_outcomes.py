@@ -1,4 +1,4 @@
-"""What is inferred of schedulers that are gone, sample by sample."""
+"""Outcomes of schedulers that are gone, inferred sample by sample."""
 
 from dataclasses import replace
 
@@ -37,9 +37,11 @@ class Watched:
     def gone(self, now: float, *, complete: bool = True, ended: tuple[ProcessId, ...] = ()) -> None:
         self.outcomes.observe(table(complete=complete, taken_at=self.monotonic), {}, now, ended)
 
-    def counts(self, place: SessionKey = WORK) -> dict[SchedulerOutcome, int]:
+    def counts(self, session: SessionKey = WORK) -> dict[SchedulerOutcome, int]:
         totals = self.outcomes.totals([WORK], self.monotonic)
-        return {outcome: totals[*place, outcome] for outcome in SchedulerOutcome if totals[*place, outcome]}
+        return {
+            outcome: totals[*session, outcome] for outcome in SchedulerOutcome if totals[*session, outcome]
+        }
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_another_process_with_its_pid_is_not_it() -> None:
 
 def test_every_outcome_of_every_place_starts_at_0() -> None:
     totals = SchedulerOutcomes().totals([WORK, ("", "")], 0.0)
-    assert totals == {(*place, outcome): 0 for place in (WORK, ("", "")) for outcome in SchedulerOutcome}
+    assert totals == {(*session, outcome): 0 for session in (WORK, ("", "")) for outcome in SchedulerOutcome}
 
 
 def test_a_place_that_is_gone_is_shown_until_somebody_had_time_to_see_its_outcome() -> None:

@@ -1,4 +1,4 @@
-"""Command lines of shells: which are schedulers, which are opaque, which are nothing of the kind."""
+"""Shell command lines: pure schedulers, opaque ones, and none."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""States of schedulers that rest on more than their target: who else is there, and who certainly is not."""
+"""States of schedulers that depend on more than their target: other servers, sockets, namespaces."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Whether the `tmux` of a script is tmux, by what is known of its shell."""
+"""Whether the `tmux` of a script is tmux, by the facts about its shell."""
 
 from collections.abc import Mapping
 
