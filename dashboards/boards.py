@@ -1,4 +1,4 @@
-"""Every board there is, by the name of its file."""
+"""Every board, by the name of its file."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Colours that mean something, at the numbers of the alerts."""
+"""Colours by severity, at the thresholds of the alerts."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ NUMBERS = thresholds.load()
 
 FINE = "green"
 CALM = "rgba(115, 191, 105, 0.25)"
-"""The ground of a tile on which nothing is wrong: quiet beside the others, dark or light as the theme is."""
+"""Background of a tile without a problem: unobtrusive in the dark and in the light theme."""
 WATCH = "yellow"
 WATCH_TEXT = "dark-yellow"
 """The same as letters: yellow ones cannot be read on white."""

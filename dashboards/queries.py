@@ -1,4 +1,4 @@
-"""What the boards ask Prometheus: selectors that follow the variables, and a crowd cut to its largest."""
+"""PromQL of the boards: selectors that follow the variables, and only the largest of many series."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The variables of the boards: each offers what there is within those before it."""
+"""The variables of the boards: each offers the values within those before it."""
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import common, dashboard

@@ -1,4 +1,4 @@
-"""Operations that programs report, tmux commands seen from outside, and how agents come back."""
+"""Operations that programs report, tmux commands seen through exec events, and how agents recover."""
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard

@@ -1,4 +1,4 @@
-"""The remediator: is it there, what would it do or did it do, what did it leave alone, and why."""
+"""The remediator: whether it runs, what it did or would do, what it refused, and why."""
 
 from collections.abc import Sequence
 

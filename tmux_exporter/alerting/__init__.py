@@ -1,1 +1,1 @@
-"""Alerts from one file of numbers: thresholds -> rules and Alertmanager's configuration, as plain data."""
+"""Alerts: Prometheus rules and Alertmanager's configuration, made from one file of thresholds."""

@@ -1,4 +1,4 @@
-"""Receivers to start from: e-mail, Slack, PagerDuty and a webhook, with every secret in a file of its own."""
+"""Example receivers: e-mail, Slack, PagerDuty and a webhook, with every secret in a file of its own."""
 
 Data = dict[str, object]
 

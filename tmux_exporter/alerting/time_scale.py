@@ -1,9 +1,9 @@
-"""The numbers of the alerts for a fleet that plays in minutes what takes hours in earnest.
+"""Thresholds scaled in time, for a demo fleet that does in minutes what takes hours in production.
 
 `Scope` scales the durations of rules. A number that grows with the time in which it adds up has to follow
 them, or an agent of the demo hangs because it uses too little CPU for a window of seconds. What the exporter,
-the remediator and the tmux servers themselves do is not played and keeps its time: one slow scrape is none of
-the two minutes after which an exporter is down.
+the remediator and the tmux servers do is real and keeps its time: one slow scrape must not count as an
+exporter that is down.
 """
 
 from tmux_exporter.alerting.base.thresholds import Thresholds
@@ -17,7 +17,7 @@ AMOUNTS = frozenset(
         ("leak_old", "seconds"),
     }
 )
-"""Ages, and what a machine gives out by the second: multiplied."""
+"""Ages, and amounts that add up by the second: multiplied by the scale."""
 
 FREQUENCIES = frozenset(
     {
@@ -29,7 +29,7 @@ FREQUENCIES = frozenset(
         ),
     }
 )
-"""Divided, so that as many events fall into a shorter window."""
+"""Divided by the scale, so that as many events fall into a shorter window."""
 
 REAL = (
     *("exporter_down", "exporter_stale", "exporter_blind", "samples_partial", "collector_failing"),
@@ -44,14 +44,14 @@ WINDOWS = frozenset(
         *("known_for", "budget"),
     }
 )
-"""Durations over which samples are put together."""
+"""Durations over which samples are aggregated."""
 
 SCRAPES = 4
-"""So many fit into the shortest window: a rate needs two, and one may fail."""
+"""Scrapes in the shortest window: a rate needs two, and one may fail."""
 
 
 def scaled(numbers: Thresholds, time_scale: float, scrape_seconds: float) -> Thresholds:
-    """The numbers with which rules of `time_scale` say of a quick fleet what they say of a true one at 1.
+    """The thresholds with which rules of `time_scale` judge a fast fleet as they judge a real one at 1.
 
     No window is so short that it does not hold some scrapes.
     """

@@ -1,4 +1,4 @@
-"""Alerts about what sessions and agents use of what they may use: memory, CPU, file descriptors."""
+"""Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
 from tmux_exporter.alerting.base.alert import Alert
 from tmux_exporter.alerting.base.growth import grows

@@ -1,4 +1,4 @@
-"""All collectors, each on its own: one that fails costs only its own families."""
+"""Collects all metric families; a collector that fails loses only its own."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -46,10 +46,10 @@ COLLECTORS: Mapping[str, Collector] = {
 """In the order of the page."""
 
 EXPORTER = "exporter"
-"""The collector that speaks of the others: it runs last."""
+"""The collector that reports on the others: it runs last."""
 
 _UNLIMITED = ("process",)
-"""Few and always needed, as those of EXPORTER: `limits.series` never takes them."""
+"""Collectors of few and always needed families, as EXPORTER: `limits.series` never takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

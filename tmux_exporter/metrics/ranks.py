@@ -85,7 +85,7 @@ RANKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Every family that `limits.series` can take, those first that go last."""
 
 FOR_ALERTS = 5
-"""So many of the ranks hold all that the shipped rules read."""
+"""The first ranks, which hold every family that the shipped rules read."""
 
 RANKED = tuple(name for _, names in RANKS for name in names)
 

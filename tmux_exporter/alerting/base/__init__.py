@@ -1,1 +1,1 @@
-"""What all rules share: thresholds, scopes, growth."""
+"""What all rules share: thresholds, scopes, how an alert is declared, growth."""

@@ -1,4 +1,4 @@
-"""Steady growth, told apart from a saw-tooth and from a single step.
+"""Detects steady growth, as opposed to a saw-tooth or a single step.
 
 The floor is compared: the least value within a window, in four windows one after the other. A saw-tooth comes
 back to its floor, and a single step raises it between two windows only. A leak raises the floor from each

@@ -1,4 +1,4 @@
-"""What sessions and agents use of what they may use."""
+"""Recording rules of sessions and agents: memory and CPU as a part of their limits."""
 
 from tmux_exporter.alerting.base.growth import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope

@@ -1,4 +1,4 @@
-"""Reported operations: how many, how long, how many failed; each by its name."""
+"""Recording rules of reported operations: rate, duration and errors by name."""
 
 from tmux_exporter.alerting.base.scope import Rule, Scope
 

@@ -1,4 +1,4 @@
-"""The families that say what a group of processes costs, once for session, agent and pane."""
+"""Resource usage families of sessions, agents and panes, declared once for all three."""
 
 from dataclasses import dataclass
 
