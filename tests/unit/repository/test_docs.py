@@ -69,3 +69,13 @@ def test_every_decision_is_in_both_indexes() -> None:
         assert "## Evidence" in text
         assert f"[D{number}]({name})" in index
         assert f"[D{number}](decisions/{name})" in design
+
+
+def test_recipes_name_files_that_exist() -> None:
+    recipes = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    named = {each for each in re.findall(r"`([\w./-]+/[\w.-]*)`", recipes) if not each.startswith("/")}
+    assert len(named) > 40
+    places = (REPOSITORY, REPOSITORY / "tmux_exporter")
+    assert {each for each in named if not any((place / each).exists() for place in places)} == set()
+    for module in re.findall(r"python -m (tests\.[\w.]+)", recipes):
+        assert (REPOSITORY / module.replace(".", "/")).with_suffix(".py").exists(), module
