@@ -355,27 +355,24 @@ def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int
 cli.add_command(export)
 
 
-@cli.command(
-    short_help="Run a command as an observed operation.",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True},
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:
+    """A command that parses its own arguments. From the shell `cli.main` runs it, without click."""
+    raw = {"ignore_unknown_options": True}
+    command = cli.command(short_help=short_help, add_help_option=False, context_settings=raw)
+    return lambda run: command(click.argument("arguments", nargs=-1, type=click.UNPROCESSED)(run))
+
+
+@_reporter("Run a command as an observed operation.")
 def op(arguments: tuple[str, ...]) -> int:
-    """Never reached from the shell: the program begins in `entry`, where `op` needs no click."""
+    """Run `op` where click was reached."""
     from tmux_exporter.reporters.op import main as run_op
 
     return run_op(list(arguments))
 
 
-@cli.command(
-    short_help="Called by an agent's hooks: say what it does now.",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True},
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@_reporter("Called by an agent's hooks: say what it does now.")
 def hook(arguments: tuple[str, ...]) -> int:
-    """Never reached from the shell: the program begins in `entry`, where `hook` needs no click."""
+    """Run `hook` where click was reached."""
     from tmux_exporter.reporters.hook import main as run_hook
 
     return run_hook(list(arguments))

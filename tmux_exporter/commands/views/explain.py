@@ -46,23 +46,12 @@ def as_text(explanation: Explanation) -> str:
 
 
 def _sums(sums: Sums) -> tuple[str, str, str, str, str]:
-    return (
-        str(sums.processes),
-        size(sums.memory_bytes),
-        f"{sums.cpu_seconds:.1f}s",
-        number(sums.open_fds),
-        str(sums.threads),
-    )
+    memory, cpu = size(sums.memory_bytes), f"{sums.cpu_seconds:.1f}s"
+    return str(sums.processes), memory, cpu, number(sums.open_fds), str(sums.threads)
 
 
 def _row(member: ExplainedProcess) -> tuple[str, ...]:
-    return (
-        str(member.pid),
-        member.name,
-        size(member.memory_bytes),
-        UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}",
-        f"{member.cpu_seconds:.1f}s",
-        number(member.open_fds),
-        str(member.threads),
-        member.evidence,
-    )
+    share = UNKNOWN if member.memory_ratio is None else f"{member.memory_ratio:.0%}"
+    memory, cpu = size(member.memory_bytes), f"{member.cpu_seconds:.1f}s"
+    fds, threads = number(member.open_fds), str(member.threads)
+    return str(member.pid), member.name, memory, share, cpu, fds, threads, member.evidence

@@ -34,14 +34,8 @@ class PolicyView:
 
 
 def _row(policy: Policy) -> list[str]:
-    return [
-        policy.name,
-        policy.mode,
-        _what(policy),
-        format_duration(policy.hold),
-        ", ".join(_steps(policy)),
-        policy.digest[:12],
-    ]
+    steps, held = ", ".join(_steps(policy)), format_duration(policy.hold)
+    return [policy.name, policy.mode, _what(policy), held, steps, policy.digest[:12]]
 
 
 def _document(policy: Policy) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Candidates: which targets of a report a policy matches; pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.facts.process import ProcessId
@@ -92,17 +92,15 @@ def _is_in_scope(policy: Policy, candidate: TargetCandidate) -> bool:
 
 
 def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:
-    match kind:
-        case TargetKind.SCHEDULER:
-            return report.schedulers
-        case TargetKind.AGENT:
-            return report.agents
-        case TargetKind.LEAKED_PROCESS:
-            return (each for each in report.leaks if not each.by_marker and not each.by_folder)
-        case TargetKind.PANE:
-            return report.panes
-        case TargetKind.SERVER:
-            return report.servers
+    proven = (each for each in report.leaks if not each.by_marker and not each.by_folder)
+    subjects: Mapping[TargetKind, Iterable[Subject]] = {
+        TargetKind.SCHEDULER: report.schedulers,
+        TargetKind.AGENT: report.agents,
+        TargetKind.LEAKED_PROCESS: proven,
+        TargetKind.PANE: report.panes,
+        TargetKind.SERVER: report.servers,
+    }
+    return subjects[kind]
 
 
 def target_of(subject: Subject) -> Target:

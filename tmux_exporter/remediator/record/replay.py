@@ -135,11 +135,7 @@ def _case(value: Record) -> Case:
         subject=subject,
         report=_report(value, subject),
         policy=RecordedTerms(
-            servers=tuple(terms["servers"]),
-            max_age=terms["max_age"],
-            remaining=terms["remaining"],
-            warmup=terms["warmup"],
-            allow=tuple(map(OptIn, terms["allow"])),
+            **{**terms, "servers": tuple(terms["servers"]), "allow": tuple(map(OptIn, terms["allow"]))}
         ),
         moment=Moment(wall=value["wall"], monotonic=value["monotonic"]),
         own=frozenset(value["own"]),
