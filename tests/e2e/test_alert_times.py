@@ -8,6 +8,7 @@ cut to a hundred-and-twentieth, for what follows on what.
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import libtmux
@@ -64,11 +65,8 @@ class Scene:
 @pytest.mark.timeout(480)
 def test_faults_are_told_once_at_their_worst_and_their_end_too(place: Path) -> None:
     def work() -> None:
-        scene = Scene(place, scale=1 / 120, interval=1.0)
-        try:
+        with closing(Scene(place, scale=1 / 120, interval=1.0)) as scene:
             what_follows_on_what(scene)
-        finally:
-            scene.close()
 
     alone(work)
 
@@ -119,11 +117,8 @@ def what_follows_on_what(scene: Scene) -> None:
 @pytest.mark.timeout(1500)
 def test_the_shipped_patience_keeps_the_promised_times(place: Path) -> None:
     def work() -> None:
-        scene = Scene(place, scale=1.0, interval=15.0)
-        try:
+        with closing(Scene(place, scale=1.0, interval=15.0)) as scene:
             promised_times(scene)
-        finally:
-            scene.close()
 
     alone(work)
 

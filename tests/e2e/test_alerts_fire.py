@@ -8,6 +8,7 @@ have to end.
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -155,11 +156,8 @@ def test_real_faults_make_the_alerts_fire(socket_dir: Path) -> None:
 
     def work() -> None:
         links = own_network(socket_dir.parent)
-        stage = Stage(socket_dir.parent, socket_dir, home, links=links)
-        try:
+        with closing(Stage(socket_dir.parent, socket_dir, home, links=links)) as stage:
             play(stage)
-        finally:
-            stage.close()
 
     assert in_namespace(work), "the kernel gives no namespace"
 

@@ -12,6 +12,7 @@ has, and it runs behind a fence that sends no signal to a process which is not o
 """
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,8 @@ def test_a_lost_check_in_is_told_ended_and_forgotten_and_nothing_else_is(
     home.mkdir(mode=0o700)
 
     def work(*, alone: bool) -> None:
-        job = MainJob(socket_dir.parent, socket_dir, home, alone=alone)
-        try:
+        with closing(MainJob(socket_dir.parent, socket_dir, home, alone=alone)) as job:
             the_main_job(job)
-        finally:
-            job.close()
 
     if not in_namespace(lambda: work(alone=True)):
         work(alone=False)

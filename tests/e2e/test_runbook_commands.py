@@ -11,6 +11,7 @@ import signal
 import subprocess
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -299,11 +300,8 @@ def test_every_command_and_query_of_the_runbooks_works(
     home.mkdir(mode=0o700)
 
     def work() -> None:
-        scene = RunbookScene(socket_dir.parent, socket_dir, home)
-        try:
+        with closing(RunbookScene(socket_dir.parent, socket_dir, home)) as scene:
             try_all(scene)
-        finally:
-            scene.close()
 
     assert in_namespace(work), "the kernel gives no namespace"
 

@@ -1,13 +1,13 @@
 """The state of agents among real processes: which source tells it, and what happens where one does not."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.fixtures import StartExporter, StartTmux
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import end_process
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
@@ -142,13 +142,7 @@ def test_serve_keeps_the_file_and_once_does_not(
     (file,) = wait_for(lambda: list(tmp_path.glob("*/tmux-exporter/agents.json")), "the file is there", 30.0)
     assert file.stat().st_mode & 0o777 == 0o600
     environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "once"), "XDG_RUNTIME_DIR": str(tmp_path)}
-    subprocess.run(
-        [sys.executable, "-m", "tmux_exporter", "once"],
-        check=True,
-        capture_output=True,
-        env=environ,
-        timeout=60,
-    )
+    run_text([sys.executable, "-m", "tmux_exporter", "once"], check=True, env=environ)
     assert not (tmp_path / "once").exists()
 
 

@@ -12,6 +12,7 @@ import libtmux
 import pytest
 
 from tests.support.fixtures import StartTmux
+from tests.support.processes.run_text import run_text
 from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
 
@@ -24,14 +25,8 @@ def doctor(socket_dir: Path, tmp_path: Path) -> Doctor:
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         places = {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_RUNTIME_DIR": str(home)}
-        return subprocess.run(
-            [sys.executable, "-m", "tmux_exporter", "doctor", *arguments],
-            env={**os.environ, **places, "LC_ALL": "C.UTF-8", **environ},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
+        environ = {**os.environ, **places, "LC_ALL": "C.UTF-8", **environ}
+        return run_text([sys.executable, "-m", "tmux_exporter", "doctor", *arguments], env=environ)
 
     return run
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -161,11 +161,8 @@ def watch(tmux_server: StartTmux) -> Watch:
 
 @contextmanager
 def holding(watch: Watch, base: Path, script: str) -> Iterator[Holder]:
-    holder = Holder(watch, base, script)
-    try:
+    with closing(Holder(watch, base, script)) as holder:
         yield holder
-    finally:
-        holder.close()
 
 
 @pytest.mark.parametrize(

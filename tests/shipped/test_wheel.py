@@ -1,7 +1,6 @@
 """The wheel as it is built from this tree: what it carries, and what it says that it needs."""
 
 import ast
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -21,6 +20,9 @@ from tmux_exporter.cli.export import export
 MADE_AT_EXPORT = {"rules"}
 """Kinds of which nothing lies in the wheel: they are made from the thresholds, which do."""
 NEVER_BY_THE_DAEMON = ("libtmux", "psutil", "rich")
+
+
+EXPORT = (sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out")
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +52,10 @@ def test_it_carries_every_file_that_export_writes(wheel: Path) -> None:
 
 
 def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_path: Path) -> None:
-    command: list[str | Path] = [
-        sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out", tmp_path / "out",
-    ]  # fmt: skip
     mark = wheel / "tmux_exporter" / "shipped" / "tuning" / "of-the-wheel.conf"
     mark.touch()
     try:
-        subprocess.run(command, cwd=wheel, check=True, capture_output=True, timeout=60)
+        run_text([*EXPORT, tmp_path / "out"], cwd=wheel, check=True)
     finally:
         mark.unlink()
     assert (tmp_path / "out" / mark.name).exists()
@@ -64,12 +63,9 @@ def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_
 
 def test_an_installation_that_is_not_whole_says_so(wheel: Path, tmp_path: Path) -> None:
     folder = wheel / "tmux_exporter" / "shipped" / "tuning"
-    command: list[str | Path] = [
-        sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out", tmp_path / "out",
-    ]  # fmt: skip
     folder.rename(tmp_path / "away")
     try:
-        done = run_text(command, cwd=wheel)
+        done = run_text([*EXPORT, tmp_path / "out"], cwd=wheel)
     finally:
         (tmp_path / "away").rename(folder)
     assert (done.returncode, len(done.stderr.splitlines())) == (3, 1), done
