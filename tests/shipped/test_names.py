@@ -80,6 +80,7 @@ def test_every_query_asks_for_what_is_built() -> None:
         (variable_problems, "ls $STATE_HOME", "nothing reads STATE_HOME"),
         (path_problems, "cp deploy/policy.yml .", "there is no deploy/policy.yml"),
         (path_problems, "alerts/rules/*/*.yaml", "there is no alerts/rules/*/*.yaml"),
+        (path_problems, "alerts/case/<subject>.py", "there is no alerts/case/<subject>.py"),
         (metric_problems, "tmux_agent_memory", "there is no metric tmux_agent_memory"),
         (metric_problems, "tmux_up_bucket", "there is no metric tmux_up_bucket"),
         (metric_problems, "tmux_agents_*", "there is no metric tmux_agents_*"),

@@ -203,9 +203,9 @@ def _programs() -> tuple[tuple[bool, str], ...]:
 
 
 def path_problems(text: str) -> Iterator[str]:
-    """Paths of this repository that are not there."""
+    """Paths of this repository that are not there; `<word>` stands for any name."""
     for word in re.findall(rf"(?<![\w/.~-])(?:{'|'.join(_PLACES)})/[\w./*@<>{{}}-]*", text):
-        path = word.rstrip(".").replace("{", "*").replace("}", "*")
+        path = re.sub(r"<\w+>|[{}]", "*", word.rstrip("."))
         if path not in MADE_LATER and not list(REPOSITORY.glob(path.rstrip("/"))):
             yield f"there is no {word}"
 
