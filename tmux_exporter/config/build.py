@@ -1,4 +1,4 @@
-"""Nodes -> the frozen `Config`, with every problem noted at its place."""
+"""Convert nodes to the frozen `Config`; note every problem with its position."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""A configuration file -> its text, refused early where it cannot be one."""
+"""Read the text of a configuration file; refuse early what cannot be one."""
 
 import errno
 import os
@@ -22,8 +22,7 @@ _FIXES = {
 def read_text(problems: Problems) -> str | None:
     """The text of `problems.path`, or None with the problem noted.
 
-    The file is read once and whole: an editor that replaces it meanwhile cannot make two halves of two
-    versions into one.
+    The file is read once as a whole, so an editor that replaces it cannot mix two versions.
     """
     data = _read_bytes(problems)
     return None if data is None else _decode(data, problems)
@@ -31,7 +30,7 @@ def read_text(problems: Problems) -> str | None:
 
 def _read_bytes(problems: Problems) -> bytes | None:
     try:
-        # O_NONBLOCK: to open a FIFO that nobody writes to would wait for ever.
+        # O_NONBLOCK: opening a FIFO without a writer would block.
         handle = os.open(problems.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb", buffering=0) as file:
             about = os.fstat(file.fileno())

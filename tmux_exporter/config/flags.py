@@ -1,4 +1,4 @@
-"""Command-line flags -> the configuration, with the rules of the file."""
+"""Apply command-line flags to the configuration, with the rules of the file."""
 
 from collections.abc import Mapping
 from dataclasses import replace

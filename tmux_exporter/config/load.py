@@ -1,6 +1,6 @@
-"""A YAML file -> a `Config`.
+"""Load a YAML file into a `Config`.
 
-All mistakes of a file are reported at once, each with its place and its mend, and a file with a mistake is
+All mistakes of a file are reported at once, each with its position and fix, and a file with a mistake is
 not applied at all. This file alone knows YAML. It reads libyaml's events and not its node tree: an event
 still shows anchors, aliases and tags, which the tree has resolved away.
 """

@@ -1,4 +1,4 @@
-"""Texts of the configuration and of flags -> values. Every refusal is one sentence with the mend.
+"""Parse texts of the configuration and of flags. Every error is one sentence that says how to fix it.
 
 A number of seconds or bytes always carries its unit: `5` could be seconds to one reader and minutes
 to the next.
@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 
 
 def nearest(text: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that a slip of the finger turned into `text`, if any is near enough."""
+    """The one of `names` of which `text` is probably a misspelling, if any."""
     return next(iter(get_close_matches(text[:_SHOWN].lower(), names, n=1)), None)
 
 

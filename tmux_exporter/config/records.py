@@ -1,4 +1,4 @@
-"""Nodes -> frozen records, for every file that we read: each mistake is noted at its place, with its mend."""
+"""Convert nodes to frozen records, for every file that we read; note each mistake with position and fix."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields

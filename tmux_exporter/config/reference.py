@@ -1,4 +1,4 @@
-"""The settings' table -> `docs/configuration.md` and the example file.
+"""Generate `docs/configuration.md` and the example file from the settings.
 
 `python -m tmux_exporter.config.reference markdown > docs/configuration.md` and
 `… example > deploy/tmux-exporter.example.yml` write them anew; a test holds both against the table.

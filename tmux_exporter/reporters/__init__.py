@@ -1,1 +1,1 @@
-"""The commands `op` and `hook`, which other programs call: they start fast."""
+"""Commands `op` and `hook`, called by other programs: they must start fast."""

@@ -1,8 +1,7 @@
-"""`tmux-exporter hook`: an agent's hook says in one word what the agent does now.
+"""`tmux-exporter hook`: report the state of an agent from its hook.
 
-Hooks run at every step of an agent and hold it up meanwhile, so nothing heavy is imported. Nothing is read
-from standard input: there, agents hand out prompts. What is written is one line in the user's own runtime
-folder.
+Hooks run at every step of an agent and delay it, so nothing heavy is imported. Standard input is not read:
+agents send prompts there. The result is one line in a file of the runtime folder.
 """
 
 from __future__ import annotations
@@ -48,11 +47,11 @@ _PLAIN = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class HookError(Exception):
-    """Why the word could not be left, with what helps."""
+    """Why the state could not be written, and how to fix it."""
 
 
 def main(arguments: list[str]) -> int:
-    """Leave the word; the exit status."""
+    """Write the state; returns the exit status."""
     if arguments[:1] in (["--help"], ["-h"]):
         os.write(1, HELP.encode())
         return 0
@@ -92,7 +91,7 @@ def _leave(base: str, state: str, reason: str) -> None:
             _sweep(folder)
         since = before[2] if before is not None and before[:2] == (state, reason) else None
         line = render(state, reason, since, [each for each, _ in ancestors])
-        # Nobody ever sees half a line, and of two hooks at once the last one stays.
+        # A reader never sees half a line; of two hooks at once the last one wins.
         draft = f".{os.getpid()}"
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600, dir_fd=folder)
         try:
@@ -105,7 +104,7 @@ def _leave(base: str, state: str, reason: str) -> None:
 
 
 def _ancestors() -> list[tuple[tuple[int, int], str]]:
-    """The processes above us, the nearest first, each as (pid, start ticks) and its name; up to tmux."""
+    """Our ancestors up to tmux, the nearest first, each as (pid, start ticks) and its name."""
     found: list[tuple[tuple[int, int], str]] = []
     pid = os.getppid()
     while pid > 1 and len(found) < MOST_ANCESTORS:
@@ -138,7 +137,7 @@ def _process(pid: int) -> tuple[int, int, str] | None:
 
 
 def _open_folder(base: str) -> int:
-    """The folder of the words below the runtime folder; both ours alone, and made where they are missing."""
+    """Open the folder of hook files below the runtime folder; creates both, private to us."""
     above = _own_folder(base, None)
     try:
         return _own_folder(FOLDER, above)
@@ -160,7 +159,7 @@ def _own_folder(name: str, above: int | None) -> int:
 
 
 def _before(name: str, folder: int) -> tuple[str, str, int] | None:
-    """What the file says now: state, reason, since; None where there is none to go on from."""
+    """The present content of the file: state, reason, since; None without a usable file."""
     try:
         handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | _PLAIN, dir_fd=folder)
     except OSError:
@@ -178,12 +177,12 @@ def _before(name: str, folder: int) -> tuple[str, str, int] | None:
 
 
 def _sweep(folder: int) -> None:
-    """Remove what processes left that are gone, once there is a heap of it."""
+    """Remove files of ended processes, once there are many files."""
     names = os.listdir(folder)
     if len(names) < _MOST_FILES:
         return
     for name in names:
-        # A draft has a dot and no start: `.PID`.
+        # A draft is called `.PID`, without a start time.
         pid, _, start = name.removeprefix(".").partition("-")
         known = _process(int(pid)) if pid.isdigit() else None
         if known is None or (start and str(known[1]) != start):

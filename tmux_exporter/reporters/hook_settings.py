@@ -1,4 +1,4 @@
-"""What to add to the settings of agents so that their hooks call ours: printed, never written."""
+"""Print the hook settings to add to the settings of agents; nothing is written."""
 
 import json
 import shlex
@@ -25,7 +25,7 @@ class Event:
 class HookProgram:
     """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
 
-    `note` is what is to be known before anybody adds them.
+    `note`: what to know before you add them.
     """
 
     name: str
@@ -63,7 +63,7 @@ PROGRAMS: tuple[HookProgram, ...] = (
             Event(name="PostToolUse", words="working"),
             Event(name="Stop", words="idle"),
         ),
-        # Seen of 0.171.0: docs/agents.md.
+        # Tried with 0.171.0: docs/agents.md.
         note="Codex 0.171 calls hooks from one daemon for all its windows: nobody knows for which one, and\n"
         "they tell nothing. The title of its pane tells when it works and when it waits.",
     ),
@@ -84,7 +84,7 @@ PROGRAMS: tuple[HookProgram, ...] = (
 
 
 def settings(program: HookProgram, command: str) -> dict[str, Any]:
-    """What belongs into the settings of a program; `command` is the path of tmux-exporter."""
+    """The settings to add for a program; `command` is the path of tmux-exporter."""
     hooks: dict[str, list[dict[str, Any]]] = {}
     for event in program.events:
         call = {
@@ -98,7 +98,7 @@ def settings(program: HookProgram, command: str) -> dict[str, Any]:
 
 
 def as_json(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:
-    """By program: its file and what belongs into it."""
+    """By program: its settings file and what to add."""
     told: Mapping[str, Any] = {
         each.name: {"file": each.file, "settings": settings(each, command)} for each in programs
     }
@@ -106,7 +106,7 @@ def as_json(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:
 
 
 def as_text(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:
-    """The same for a person who copies it."""
+    """The same as text to copy."""
     parts = []
     for each in programs:
         text = json.dumps(settings(each, command), indent=2)

@@ -1,7 +1,7 @@
-"""`tmux-exporter op`: run a command as an observed operation and be it, as far as a parent can.
+"""`tmux-exporter op`: run a command as a measured operation, as transparently as a parent can.
 
 Standard streams, descriptors, environment, signals and the exit status are the command's own. It stays in our
-process group, so the terminal's job control holds for both of us. No heavy import comes before the command:
+process group, so job control of the terminal applies to both. No heavy import comes before the command:
 scripts run this hundreds of times.
 """
 
@@ -26,7 +26,7 @@ EXIT_NOT_FOUND = 127
 """The last three as timeout(1), env(1) and every shell have them."""
 
 KILL_AFTER = 5 * 10**9
-"""A command that is told to end for its timeout has this many nanoseconds for it."""
+"""Nanoseconds that a command has to end after its timeout."""
 
 LONGEST_BACKOFF = 300 * 10**9
 _SI_KERNEL = 0x80
@@ -43,7 +43,7 @@ _PASSED_ON = (
 
 
 def main(arguments: list[str]) -> int:
-    """Run; the exit status. Does not return where the command was ended by a signal: then so are we."""
+    """Run; returns the exit status. If a signal ended the command, the same signal ends us."""
     try:
         request = parse(arguments)
     except WrongUseError as error:
@@ -71,7 +71,7 @@ class Run:
     def __init__(self, request: OpRequest) -> None:
         self._request = request
         self._told_to_end = False
-        # From here on signals wait until they are asked for, so that none ends us before its command.
+        # From here on signals are blocked and read, so that none ends us before the command.
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _PASSED_ON | {_signal.SIGCHLD})
         self._child_disposition = _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         self._environment = _environment()
@@ -79,7 +79,7 @@ class Run:
         self.signal = 0
 
     def attempts(self, operation: Operation) -> str | None:
-        """Run the command until it succeeds or attempts are used up; why it failed."""
+        """Run the command until it succeeds or no attempt is left; returns why it failed."""
         pause = self._request.backoff
         for left in range(self._request.retries, -1, -1):
             failure = self._attempt()
@@ -109,7 +109,7 @@ class Run:
         return "exit_status" if self.status or self.signal else None
 
     def _become(self) -> None:
-        """In the child: be the command, or end as a shell would."""
+        """In the child: exec the command, or end as a shell would."""
         try:
             # Python ignores these; its own handler of SIGINT ends with exec.
             for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
@@ -124,7 +124,7 @@ class Run:
             os._exit(EXIT_NOT_EXECUTABLE)
 
     def _wait(self, child: int, handle: int) -> bool:
-        """Wait for the child and hand signals on; whether it had to be ended for its timeout."""
+        """Wait for the child and forward signals; returns whether it timed out."""
         wanted, timeout = _PASSED_ON | {_signal.SIGCHLD}, self._request.timeout
         deadline = now_nanoseconds() + timeout
         timed_out = False
@@ -136,7 +136,7 @@ class Run:
                 got = _signal.sigwaitinfo(wanted)
             if got is None:
                 _send(handle, _signal.SIGKILL if timed_out else _signal.SIGTERM)
-                # A stopped one has to go on to be able to end.
+                # A stopped process must continue before it can end.
                 _send(handle, _signal.SIGCONT)
                 deadline = now_nanoseconds() + KILL_AFTER
                 timed_out = True
@@ -156,12 +156,12 @@ class Run:
     def _hand_on(self, number: int, code: int, handle: int) -> None:
         if number in _ENDING:
             self._told_to_end = True
-        # What the terminal sends it sends to our whole group, and the command is in it.
+        # The terminal sends signals to our whole group, and the command is in it.
         if not (code == _SI_KERNEL and number in _FROM_TERMINAL):
             _send(handle, number)
 
     def _pause(self, nanoseconds: int) -> bool:
-        """Wait between two attempts; False where a signal wants us to end, by which we then end."""
+        """Wait between two attempts; False if a signal must end us."""
         ends_at = now_nanoseconds() + nanoseconds
         while (left := ends_at - now_nanoseconds()) > 0:
             got = _signal.sigtimedwait(_PASSED_ON, left / 1e9)
@@ -175,7 +175,7 @@ class Run:
 
 
 def _can_follow() -> bool:
-    """Whether this system has handles for processes; where not, the command is simply run."""
+    """Whether this system has pidfds; if not, the command is run without them."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -191,10 +191,10 @@ def _send(handle: int, number: int) -> None:
 
 
 def _die_by(number: int) -> None:
-    """End as the command has ended, so that whoever waits for us sees the same."""
+    """End in the same way as the command, so that our parent sees the same status."""
     import resource  # noqa: PLC0415 - hardly ever needed
 
-    # The command has left its core already, if any.
+    # The command has already dumped its core, if any.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if number not in (_signal.SIGKILL, _signal.SIGSTOP):
         _signal.signal(number, _signal.SIG_DFL)
@@ -220,7 +220,7 @@ def _found(program: str) -> str:
 
 
 def _environment() -> dict[bytes, bytes]:
-    """The environment that we were given. Python sets LC_CTYPE in its own where that says C (PEP 538)."""
+    """The environment as we received it: Python changes LC_CTYPE in its copy for the C locale (PEP 538)."""
     given = dict(os.environb)
     if b"LC_CTYPE" in given:
         try:
@@ -235,7 +235,7 @@ def _environment() -> dict[bytes, bytes]:
 
 
 def _trace_id() -> str | None:
-    """The trace that this runs in, as W3C's trace context hands it on."""
+    """The trace id from the W3C trace context, if any."""
     parts = os.environ.get("TRACEPARENT", "").split("-")
     return parts[1] if len(parts) > 3 else None
 

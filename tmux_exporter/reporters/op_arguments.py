@@ -1,4 +1,4 @@
-"""The arguments of `tmux-exporter op`, read without a library: it starts as often as scripts run."""
+"""Parse the arguments of `tmux-exporter op`, without a library: it must start fast."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LONGEST_TIME = 24 * 3600 * 10**9
 
 
 class WrongUseError(Exception):
-    """Arguments that make no sense; the message says how to mend them."""
+    """Wrong arguments; the message says how to fix them."""
 
 
 class OpRequest:
-    """What to run and how often; times are nanoseconds, `timeout` is 0 where there is none."""
+    """What to run and how often; times are nanoseconds, `timeout` is 0 without a limit."""
 
     __slots__ = ("backoff", "command", "name", "retries", "timeout")
 
@@ -48,7 +48,7 @@ class OpRequest:
 
 
 def parse(arguments: list[str]) -> OpRequest | None:
-    """Read the arguments after `op`; None where help is wanted. Raises WrongUseError."""
+    """Parse the arguments after `op`; None for help. Raises WrongUseError."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     words, request = arguments[:end], OpRequest()
     if "--help" in words or "-h" in words:

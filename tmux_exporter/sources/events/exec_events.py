@@ -1,9 +1,8 @@
-"""Every tmux command of this user from its exec to its exit, as the kernel tells it to whoever listens.
+"""Time every tmux command of this user from exec to exit, by kernel process events (netlink).
 
-The kernel's process connector (netlink) names each program of the machine that starts or ends, with the time;
-its argv must be read before it ends, so a thread of its own waits for them. Nothing is attached to anybody
-and nobody waits for us. It needs no privilege from Linux 6.6 on, CAP_NET_ADMIN before, and the machine's
-first pid, user and network namespace.
+The kernel's process connector reports each exec and exit on the machine with its time. The argv must be read
+before the process ends, so a thread waits for the events. No process is traced or delayed. It needs no
+privilege since Linux 6.6, CAP_NET_ADMIN before, and the initial pid, user and network namespace.
 """
 
 import logging
@@ -39,17 +38,17 @@ _RECEIVE_BUFFER = 1 << 20
 _ANSWER_SECONDS = 0.5
 _ENDS_WITHIN = 2.0
 _HEAD = 4096
-"""As much of an argv or environment as is read; tmux's own options stand at the beginning."""
+"""Bytes read of an argv or environment; tmux's own options come first."""
 
 _EVENTS_PER_LOOK = 20
-"""Beyond so many events for each look in a second nothing is read until it is over: the kernel drops them."""
+"""Events a second for each allowed program; beyond that, events are dropped until the second ends."""
 
 MOST_AT_ONCE = 4096
-"""Commands under way, and commands that have ended and nobody has asked for."""
+"""The limit of commands in progress, and of ended commands that are not harvested yet."""
 
 
 class ClientCommand(Protocol):
-    """What is kept of a client that was looked at."""
+    """The facts kept of a tmux client."""
 
     @property
     def socket(self) -> str | None:
@@ -57,11 +56,11 @@ class ClientCommand(Protocol):
 
     @property
     def command(self) -> str:
-        """The command that it gives."""
+        """The tmux command that it runs."""
 
 
 Read = Callable[[Sequence[str], Callable[[], Mapping[str, str] | None], int], ClientCommand | None]
-"""From an argv, a way to its environment, and its uid to what is kept; None for what is no tmux command."""
+"""Makes a ClientCommand from argv, a reader of the environment and uid; None if it is no tmux command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class _UnderWay:
 
 
 class CommandWatch:
-    """Counts from `configure` with `wanted` to `stop`; `harvest` hands over what has ended."""
+    """Counts from `configure` with `wanted` to `stop`; `harvest` returns ended commands."""
 
     def __init__(self, read: Read, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
         self._read = read
@@ -90,7 +89,7 @@ class CommandWatch:
         self._complaint = ""
 
     def configure(self, *, wanted: bool, most_per_second: int) -> None:
-        """Listen, or not; look at so many programs a second. Where that cannot be, the log says why."""
+        """Start or stop to listen, with a limit of programs a second. Logs why it cannot listen."""
         self._most = most_per_second
         if wanted and not self._wanted:
             self._complaint = ""
@@ -101,7 +100,7 @@ class CommandWatch:
             self._start()
 
     def take_ended(self) -> CommandBatch | None:
-        """What has ended since the last call, once; None where it is not wanted."""
+        """The commands that ended since the last call; None if not wanted."""
         if not self._wanted:
             return None
         if self._thread is None or not self._thread.is_alive():
@@ -112,7 +111,7 @@ class CommandWatch:
         return CommandBatch(runs=tuple(runs), lost=lost, listening=self._opened is not None)
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._opened is not None and self._thread is not None:
             self._opened.end()
             self._thread.join(_ENDS_WITHIN)
@@ -144,7 +143,7 @@ class CommandWatch:
                 except BlockingIOError:
                     continue
                 except OSError:
-                    # ENOBUFS: events are missing, so that a pid may be another process by now.
+                    # ENOBUFS: events were lost, so a pid may belong to another process now.
                     self._overrun()
                     continue
                 for event in parse(message):
@@ -156,7 +155,7 @@ class CommandWatch:
         if isinstance(event, Acknowledged):
             return
         budget.count()
-        # Whoever runs another program has left the one that was under way.
+        # An exec of another program ends the command in progress.
         begun = self._under_way.pop(event.pid, None)
         if isinstance(event, Exited):
             if begun is not None:
@@ -207,7 +206,7 @@ class CommandWatch:
 
 
 class _Budget:
-    """What was done in the second that is under way."""
+    """The work done in the current second."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -228,7 +227,7 @@ class _Budget:
 
 
 class _Opened:
-    """The kernel's events. Raises OSError, with words for the user, where it does not tell them."""
+    """The connection to the kernel's events. Raises OSError with a text for the user if there are none."""
 
     def __init__(self) -> None:
         family: int | None = getattr(socket, "AF_NETLINK", None)
@@ -259,12 +258,12 @@ class _Opened:
         except OSError as error:
             raise OSError(f"the kernel refuses ({error.strerror}); {mend}") from error
         self._await_answer(mend)
-        # Forks, the other half of all events, are not wanted. An older kernel ignores this, and sends them.
+        # Without forks, half of all events. An older kernel ignores the filter.
         self._socket.send(request(port, only=EXEC | EXIT))
         self._socket.setblocking(False)
 
     def _await_answer(self, mend: str) -> None:
-        # Other processes' events come meanwhile; on a busy machine the answer is among the first hundreds.
+        # Events of other processes come first; on a busy machine the answer is among the first hundreds.
         for _ in range(10_000):
             try:
                 message = self._socket.recv(_LONGEST)
@@ -280,21 +279,21 @@ class _Opened:
         raise OSError("the kernel does not answer, as in a container; set operations.watch_commands to false")
 
     def wait(self) -> bool:
-        """Wait for events; False when it is time to end."""
+        """Wait for events; False to end."""
         return all(descriptor != self._woken for descriptor, _ in self._poll.poll())
 
     def receive(self) -> bytes:
-        """One message. Raises BlockingIOError where none is there, another OSError where some were lost."""
+        """One message. Raises BlockingIOError if there is none, another OSError if some were lost."""
         return self._socket.recv(_LONGEST)
 
     def rest(self, seconds: float) -> None:
-        """Do not read for a while, unless it is time to end."""
+        """Pause reading, unless it is time to end."""
         only_end = select.poll()
         only_end.register(self._woken, select.POLLIN)
         only_end.poll(max(0.0, seconds) * 1000)
 
     def end(self) -> None:
-        """Let the thread end, which closes everything."""
+        """End the thread, which closes everything."""
         os.write(self._wake, b"e")
 
     def __enter__(self) -> None:
@@ -307,7 +306,7 @@ class _Opened:
 
 
 def _argv(path: str) -> list[str]:
-    """The words that a file of /proc begins with. Raises ProcessLookupError where its process has ended."""
+    """The first NUL-separated words of a /proc file. Raises ProcessLookupError if its process has ended."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         text = os.read(handle, _HEAD)
@@ -315,12 +314,12 @@ def _argv(path: str) -> list[str]:
         os.close(handle)
     if not text:
         raise ProcessLookupError
-    # What follows the last NUL is nothing, or a word that was cut in two.
+    # The rest after the last NUL is empty or a cut word.
     return [os.fsdecode(word) for word in text.split(b"\0")[:-1]]
 
 
 def _variables(path: str) -> Mapping[str, str] | None:
-    """Those variables that say which server a tmux client asks; None where its process has ended."""
+    """The variables that select the server of a tmux client; None if its process has ended."""
     try:
         text = Path(path).read_bytes()
     except OSError:

@@ -1,7 +1,7 @@
-"""The kernel's process events (`linux/cn_proc.h`) from the bytes of a netlink message; pure.
+"""Parse kernel process events (`linux/cn_proc.h`) from netlink messages; pure.
 
 A message is a netlink header (16 bytes), a connector header (20) and an event: what, cpu, nanoseconds since
-boot, and what belongs to it.
+boot, and its data.
 """
 
 import struct
@@ -48,7 +48,7 @@ ProcessEvent = Acknowledged | Started | Exited
 
 
 def request(port: int, *, only: int | None = None) -> bytes:
-    """Ask for events; `only` is a mask of those that are wanted, which Linux before 6.6 ignores whole."""
+    """The request for events; `only` is a mask of wanted events, ignored before Linux 6.6."""
     words = (_LISTEN,) if only is None else (_LISTEN, only)
     wanted = b"".join(_WORD.pack(word) for word in words)
     connector = _CONNECTOR.pack(_CN_IDX_PROC, _CN_IDX_PROC, 0, 0, len(wanted), 0) + wanted
@@ -56,7 +56,7 @@ def request(port: int, *, only: int | None = None) -> bytes:
 
 
 def parse(message: bytes) -> Iterator[ProcessEvent]:
-    """The events of one received message; what is none of ours or cut short is left out."""
+    """The events in one received message, without other kinds and cut ones."""
     offset = 0
     while offset + _NETLINK.size <= len(message):
         length = _NETLINK.unpack_from(message, offset)[0]
@@ -81,6 +81,6 @@ def _event(body: bytes) -> ProcessEvent | None:
         return Started(group, at)
     if what == EXIT:
         thread, group, status = _EXIT.unpack_from(payload, _EVENT.size)
-        # tmux has one thread; a thread that leaves a program is not the program's end.
+        # The end of a thread is not the end of the program.
         return Exited(group, at, status) if thread == group else None
     return None

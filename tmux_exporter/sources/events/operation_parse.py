@@ -1,4 +1,4 @@
-"""Datagrams -> reports of operations. Whatever is not exactly such a line is refused, not guessed at."""
+"""Parse datagrams into reports of operations; refuse every other line."""
 
 import re
 

@@ -1,8 +1,8 @@
-"""Where programs report their operations: a datagram socket in the runtime folder, drained by its own thread.
+"""Receive reports of operations on datagram sockets in the runtime folder, in a thread.
 
-Senders never wait: a full queue refuses their report, and the gap in their numbers tells. So the bound on the
-rate is simply not to read faster. Only one exporter of a user holds the socket; another one tries again with
-each sample.
+Senders never wait: a full queue refuses the report, and the gap in the sequence numbers shows the loss. So
+the rate is limited by reading slowly. Only one exporter of a user holds the sockets; another one tries
+again with each sample.
 """
 
 import fcntl
@@ -31,10 +31,10 @@ LOCK = "operations.lock"
 
 MOST_PER_SECOND = 5000
 _SLICES = 20
-"""The bound holds in each slice of a second, so that a burst is taken at once and a storm evenly."""
+"""The limit holds for each slice of a second, so that a burst is read at once and a storm evenly."""
 
 _CREDENTIALS = struct.Struct("3i")
-# Room for the credentials and for nothing else: descriptors that somebody sends along stay with the kernel.
+# Space for the credentials only: the kernel drops descriptors that a sender attaches.
 _ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size)
 _ENDS_WITHIN = 2.0
 
@@ -42,13 +42,13 @@ T = TypeVar("T")
 
 
 class Sink(Protocol):
-    """What becomes of the reports; called by one thread at a time."""
+    """Receives the reports; called by one thread at a time."""
 
     def observe(self, report: OperationReport, now: float) -> None:
         """Count one report, received at the wall time `now`."""
 
     def lose(self, reason: OperationLoss) -> None:
-        """Count one report that is none."""
+        """Count one malformed report."""
 
 
 class OperationSocket:
@@ -69,7 +69,7 @@ class OperationSocket:
         self._complaint = ""
 
     def start(self) -> None:
-        """Begin to listen. Where that cannot be the log says why, and each `read` tries again."""
+        """Start to listen. Logs why it cannot; each `read` then tries again."""
         self._wanted = True
         if self._opened is not None and self._opened.is_reachable():
             return
@@ -93,9 +93,9 @@ class OperationSocket:
         self._close()
 
     def read(self, look: Callable[[], T]) -> T | None:
-        """What `look` returns while no report is being counted; None where they cannot come here.
+        """The result of `look`, called while no report is counted; None if reports cannot be received.
 
-        Before `start` nothing was to be counted, and `look` may say so.
+        Before `start` nothing is counted; `look` is called all the same.
         """
         if self._wanted:
             self.start()
@@ -129,7 +129,7 @@ class OperationSocket:
                     opened.rest(ends_at - self._clock.monotonic())
 
     def _take(self, one: socket.socket, mark: int) -> bool:
-        """Count one datagram; False where none is waiting."""
+        """Count one datagram; False if none is waiting."""
         try:
             datagram, ancillary, flags, _ = one.recvmsg(LONGEST + 1, _ANCILLARY)
         except OSError:
@@ -155,10 +155,10 @@ class OperationSocket:
 
 
 class _Opened:
-    """The sockets and their lock. Raises OSError where they cannot be had, BlockingIOError where it is held.
+    """The sockets and their lock. Raises OSError if they cannot be opened, BlockingIOError if locked.
 
-    `mark` tells these sockets from those of an exporter before: it is the time of change of the first one's
-    file, set by us, because a file system gives the next file the same inode.
+    `mark` distinguishes these sockets from those of an earlier exporter: the mtime of the first one, set by
+    us, because a file system may reuse the inode.
     """
 
     def __init__(self, folder: Path, now: float) -> None:
@@ -173,7 +173,7 @@ class _Opened:
         self._poll.register(self._woken, select.POLLIN)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The first one last: who finds it finds all.
+            # The first one last: once it exists, all exist.
             for path in reversed(self._paths):
                 self._listen(path)
             nanoseconds = int(now * 1e9)
@@ -188,31 +188,31 @@ class _Opened:
         one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sockets[one.fileno()] = one
         one.setblocking(False)
-        # Before anybody can send: every datagram has to carry who sent it.
+        # Before the first report: each datagram must carry its sender.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         one.bind(str(path))
         self._poll.register(one, select.POLLIN)
 
     def is_reachable(self) -> bool:
-        """Whether the path still leads here: somebody may have cleaned up."""
+        """Whether the path still leads to this socket: its file may have been removed."""
         try:
             return self._paths[0].stat().st_mtime_ns == self.mark
         except OSError:
             return False
 
     def wait(self) -> list[socket.socket]:
-        """Wait for datagrams; the sockets that have some, none when it is time to end."""
+        """Wait for datagrams. Returns the sockets that have some, none to end."""
         ready = [descriptor for descriptor, _ in self._poll.poll()]
         return [] if self._woken in ready else [self._sockets[descriptor] for descriptor in ready]
 
     def rest(self, seconds: float) -> None:
-        """Do not read for a while, unless it is time to end."""
+        """Pause reading, unless it is time to end."""
         only_end = select.poll()
         only_end.register(self._woken, select.POLLIN)
         only_end.poll(max(0.0, seconds) * 1000)
 
     def end(self) -> None:
-        """Take the sockets away and let the thread end, which closes everything."""
+        """Remove the sockets and end the thread, which closes everything."""
         if self.is_reachable():
             for path in self._paths:
                 path.unlink(missing_ok=True)
@@ -232,7 +232,7 @@ class _Opened:
 
 
 def _sender(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int]:
-    """Pid and uid as the kernel vouches for them; no uid at all where it says nothing."""
+    """Pid and uid of the sender as the kernel reports them; no uid at all where it says nothing."""
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS) and len(data) == _CREDENTIALS.size:
             pid, uid, _ = _CREDENTIALS.unpack(data)

@@ -1,1 +1,1 @@
-"""The machine: /proc, /sys, limits, mounts, ports."""
+"""Read the machine: /proc, /sys, limits, mounts, ports."""

@@ -1,4 +1,4 @@
-"""The look of `doctor`: what a Report does not hold. Every part may fail alone, and is then not known."""
+"""Read the facts of `doctor` that a Report does not hold. Each part can fail alone and is then unknown."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tmux_exporter.sources.tmux.options import read_options
 T = TypeVar("T")
 
 HOOK_COMMAND = "tmux-exporter hook"
-"""What an agent's settings call."""
+"""The hook command in the settings of an agent."""
 
 _PROGRAMS = ("prometheus", "prometheus-alertmanager", "alertmanager", "py-spy")
 _OTEL_PORT = 9464
@@ -34,7 +34,7 @@ def read_machine(
     options: Collection[str],
     sysctls: Collection[str],
 ) -> Machine:
-    """Look at the machine beside what `report` says of it, at these options of tmux and these sysctls.
+    """Read the machine, these tmux options and these sysctls, for the servers and agents in `report`.
 
     Changes nothing and raises nothing.
     """
@@ -169,7 +169,7 @@ def _claude_settings(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
 
 
 def _agent(pid: int, settings: Mapping[str, Any] | None) -> AgentTelemetry:
-    """Claude Code takes its telemetry from its environment, over which its settings go."""
+    """Claude Code takes telemetry variables from its environment; its settings override them."""
     raw = _known(lambda: Path(f"/proc/{pid}/environ").read_bytes()) or b""
     pairs = (variable.partition(b"=") for variable in raw.split(b"\0"))
     environ = {name.decode("ascii", "replace"): value.decode("ascii", "replace") for name, _, value in pairs}

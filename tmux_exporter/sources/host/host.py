@@ -1,8 +1,8 @@
-"""The machine: memory, CPUs, load, disks, file systems, network, pressure, and what is left of its ids.
+"""Read the host: memory, CPUs, load, disks, file systems, network, pressure, pids and other limits.
 
-A reading costs a dozen small files of /proc and one call for each file system; what changes seldom (the table
-of mounts, limits, which block devices are disks, speeds) is read once a minute. Nothing here waits for a
-server that is gone (`sources.mounts`).
+A reading costs a dozen small files of /proc and one call for each file system; values that
+rarely change (mounts, limits, which block devices are disks, speeds) are read once a minute. Nothing here
+waits for a network file system (`mounts`).
 """
 
 import errno
@@ -32,20 +32,20 @@ from tmux_exporter.sources.processes.parse import text
 T = TypeVar("T")
 
 RESOURCES = ("cpu", "io", "memory")
-"""What tasks wait for, as the files of /proc/pressure are called."""
+"""The resources of /proc/pressure."""
 
-# What this kernel lacks, what a container hides (an empty file) or refuses, and pressure that is off.
+# A missing file, one that a container hides (empty) or denies, and pressure that is off.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.ENODATA)
 _MEMORY_DISKS = (b"loop", b"ram", b"zram")
-# The ends of containers' cables: each has a name that will not come back, and its bytes pass eth0 as well.
+# Virtual devices of containers: each name is used once, and the bytes pass eth0 as well.
 _LEFT_OUT = (b"veth",)
 _REWIND_SECONDS = 3.0
 
 
 class HostReader:
-    """Reads the machine, of `uid` how many inotify instances it has.
+    """Reads the machine, and the inotify instances of `uid`.
 
-    `places` are paths whose file systems are shown even where they live in memory.
+    `places` are paths whose file systems are shown even if they are in memory.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class HostReader:
     def _cpu(self, ticks: Mapping[str, int] | None) -> Mapping[str, float]:
         """Seconds by mode.
 
-        `idle` and `iowait` step back by a few ticks at times (proc_stat(5)), which must not look like a
-        restart of the counter; what falls further did restart, as after a restored snapshot.
+        `idle` and `iowait` may decrease by a few ticks (proc_stat(5)), which must not look like a counter
+        reset; a larger decrease is a reset, for example a restored snapshot.
         """
         seconds = {mode: count / self._ticks_per_second for mode, count in (ticks or {}).items()}
         for mode, before in self._cpu_seconds.items():
@@ -139,7 +139,7 @@ class HostReader:
         }
 
     def _filesystems(self) -> dict[str, FileSystem]:
-        """One for each file system, however often it is mounted: the first mount of it that answers."""
+        """One for each file system, even with several mounts: the first mount that answers."""
         found: dict[bytes, tuple[str, FileSystem]] = {}
         for mount in self._mounts:
             if mount.device not in found and (answer := space(mount, self._proc_root)):
@@ -150,9 +150,9 @@ class HostReader:
         return parse_number(_content(os.path.join(self._proc_root, "sys", name)))
 
     def _has_hardware(self, name: bytes) -> bool:
-        """Whether a block device is a whole disk: those alone stand in /sys/block, with a device behind them.
+        """Whether a block device is a physical disk: in /sys/block, with a hardware device.
 
-        What is made of other disks (device mapper, software RAID) has none, and its time is theirs again.
+        Device mapper and software RAID have none; their time is that of their disks again.
         """
         folder = os.path.join(os.fsencode(self._sys_root), b"block", name.replace(b"/", b"!"))
         return os.path.exists(os.path.join(folder, b"device"))
@@ -162,14 +162,14 @@ class HostReader:
 
 
 class _Look:
-    """The looks of one reading; `complete` is False once one failed that should not."""
+    """The reads of one reading; `complete` is False after an unexpected failure."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self.complete = True
 
     def at(self, name: str, parse: Callable[[bytes], T]) -> T | None:
-        """The parsed file, None where it is not there or cannot be read."""
+        """The parsed file, None if it is missing or cannot be read."""
         try:
             raw = _content(os.path.join(self._root, name))
             return parse(raw) if raw else None

@@ -1,7 +1,7 @@
-"""How many inotify instances this user has open: the kernel limits them, and tells their number nowhere.
+"""Count the inotify instances of this user: the kernel limits them but does not report their number.
 
-Each is an open file, so the open files of our own processes are looked at: of a process that is new, and of
-one whose number of open files has changed; of the others a few in each sample, in turn.
+Each is an open file. So the open files of our own processes are read: of new processes and of those whose
+number of open files has changed; of the others a few in each sample, in turn.
 """
 
 import os
@@ -18,10 +18,10 @@ from tmux_exporter.sources.processes.process_folder import read_file
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
 LARGEST = 10_000
-"""Of a process with more open files only so many are looked at."""
+"""The limit of open files that are read of one process."""
 
 IN_TURN = 4
-"""So many processes are looked at in each sample though nothing shows that they changed."""
+"""Processes without a visible change that are read in each sample."""
 
 
 class _Open(NamedTuple):
@@ -40,9 +40,9 @@ class InotifyReader:
         self._turn: deque[int] = deque()
 
     def read(self, table: ProcessTable) -> int | None:
-        """How many there are; one that several processes hold counts for each. None where nobody can be seen.
+        """Their number; one that several processes hold counts for each. None if no process can be read.
 
-        Raises nothing. Who does not let us look is taken to have none: they are few, and none of ours.
+        Raises nothing. An unreadable process counts as having none: there are few.
         """
         own = self._own.found
         changed: list[int] = []
@@ -67,7 +67,7 @@ class InotifyReader:
     def _look(self, process: ProcessId) -> int:
         folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
         try:
-            # The pid may be another process's by now; the folder that is held open is not.
+            # The pid may be reused; the open folder cannot be.
             if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
                 return 0
             files = os.open("fd", _FOLDER, dir_fd=folder)

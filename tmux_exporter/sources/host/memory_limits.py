@@ -1,7 +1,7 @@
-"""How much memory the host and the cgroups give out.
+"""Read the memory limits of the host and of cgroups.
 
-A limit of a cgroup holds for everything below it, so all cgroups above are read as well. Limits and places
-change seldom: what was read is believed for a minute, what could not be read is not there for a minute.
+A limit of a cgroup holds for everything below it, so all cgroups above are read as well. Results and
+failures are cached for a minute.
 """
 
 import os
@@ -19,13 +19,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 # Where version 1 mounts the hierarchy of its memory controller, below the root of the file systems.
 _V1_MOUNT = "memory"
-# Version 1 has no word for "no limit": it writes the most that its counter of pages can hold.
+# Version 1 writes its largest page counter for "no limit".
 _UNLIMITED = 1 << 62
 _MEMORY_TOTAL = re.compile(rb"^MemTotal: +(\d+) kB$", re.MULTILINE)
 
 
 class LimitReader:
-    """Reads limits, for a sample at a time; `cgroup_root` is where the cgroup file systems are mounted."""
+    """Reads limits once a sample; `cgroup_root` is where the cgroup file systems are mounted."""
 
     def __init__(
         self, *, clock: Clock, proc_root: str = "/proc", cgroup_root: str = "/sys/fs/cgroup"
@@ -38,7 +38,7 @@ class LimitReader:
         self._limits = TtlCache(self._read_limit)
 
     def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
-        """What bounds these processes. Raises nothing for what it finds: what cannot be read is left out."""
+        """The limits of these processes, without unreadable ones. Raises nothing for what it finds."""
         now = self._clock.monotonic()
         cgroups = self._cgroups.known(processes, now)
         above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
@@ -54,7 +54,7 @@ class LimitReader:
     def _read_cgroup(self, process: ProcessId) -> Cgroup | None:
         folder = os.open(os.path.join(self._proc_root, str(process.pid)), _FOLDER)
         try:
-            # The pid may be another process's by now; the folder that is held open is not.
+            # The pid may be reused; the open folder cannot be.
             if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
                 return None
             return parse_memory_cgroup(read_file("cgroup", folder))
@@ -79,7 +79,7 @@ def _content(folder: str, name: str) -> bytes:
 
 
 def parse_memory_total(raw: bytes) -> int:
-    """Parse /proc/meminfo: all memory that the kernel has to give out. Raises ValueError without it."""
+    """Parse /proc/meminfo: the total memory. Raises ValueError without it."""
     found = _MEMORY_TOTAL.search(raw)
     if found is None:
         raise ValueError("meminfo: no MemTotal")
@@ -87,7 +87,7 @@ def parse_memory_total(raw: bytes) -> int:
 
 
 def parse_memory_cgroup(raw: bytes) -> Cgroup | None:
-    """Parse /proc/PID/cgroup: the cgroup that limits memory, None where it is not below our root.
+    """Parse /proc/PID/cgroup: the cgroup that limits memory, None if it is outside our root.
 
     On a machine that runs both versions the memory controller is in one of them: in version 1 where a line
     names it, else in version 2. Outside of our cgroup namespace paths lead upwards.
@@ -105,7 +105,7 @@ def parse_memory_cgroup(raw: bytes) -> Cgroup | None:
 
 
 def parse_limit(raw: bytes) -> int | None:
-    """Parse memory.max or memory.limit_in_bytes: bytes, None where there is no limit."""
+    """Parse memory.max or memory.limit_in_bytes: bytes, None if unlimited."""
     if raw.strip() == b"max":
         return None
     limit = int(raw)

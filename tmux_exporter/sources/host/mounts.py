@@ -1,8 +1,7 @@
-"""Which mounted file systems can be asked for their space without ever waiting for a server that is gone.
+"""Find mounted file systems whose space can be read without waiting for an unreachable server.
 
-The way to a mount point counts as much as the mount: a disk that is mounted below a network file system is
-behind it. So only mounts are asked whose own kind, and the kind of every mount on the way, is one that the
-kernel serves by itself. A kind that is not in these lists is not asked.
+A disk that is mounted below a network file system can block too. So only mounts are read whose own type,
+and the type of every mount above, is in these lists: types that the kernel serves by itself.
 """
 
 import os
@@ -32,13 +31,13 @@ DISKS = frozenset(
         "zfs",
     }
 )
-"""Kinds that hold data on a disk of this machine."""
+"""File system types on a disk of this machine."""
 
 VOLATILE = frozenset({"overlay", "ramfs", "tmpfs"})
-"""Kinds that live in memory or on top of others: only of interest where one of our places is on them."""
+"""Types in memory or on top of others: only read if one of our paths is on them."""
 
 _WALKED = DISKS | VOLATILE | {"devtmpfs", "erofs", "rootfs", "squashfs"}
-# One mount a container, with a name that will not come back.
+# One mount for each container, with a name that is used once.
 _OF_CONTAINERS = (b"/var/lib/docker/", b"/var/lib/containers/", b"/var/lib/kubelet/")
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _MOUNT_ID = re.compile(rb"^mnt_id:\t(\d+)$", re.MULTILINE)
@@ -57,10 +56,10 @@ class Mount:
 
 
 def parse_mounts(raw: bytes) -> tuple[Mount, ...]:
-    r"""Parse /proc/PID/mountinfo (proc_pid_mountinfo(5)); ValueError where a line is malformed.
+    r"""Parse /proc/PID/mountinfo (proc_pid_mountinfo(5)); ValueError for a malformed line.
 
-    In a path blank, TAB, newline and backslash, and since Linux 5.18 `#`, are octal escapes; every other byte
-    stands there as it is, so lines end at newlines only and words at blanks only.
+    In a path blank, TAB, newline and backslash, and since Linux 5.18 `#`, are octal escapes; other bytes
+    are unescaped, so lines end at newlines only and words at blanks only.
     """
     return tuple(_parse_mount(line) for line in raw.split(b"\n") if line)
 
@@ -86,10 +85,10 @@ def _unescape(word: bytes) -> bytes:
 
 
 def local_mounts(mounts: Iterable[Mount], places: Iterable[bytes]) -> tuple[Mount, ...]:
-    """The mounts to ask, best first where several show the same file system.
+    """The mounts to read, the best one first if several show the same file system.
 
     All of DISKS, and those of VOLATILE that one of the `places` (absolute paths) is on, as the paths are
-    spelled: to resolve a symbolic link could already be to wait.
+    spelled: resolving a symbolic link could block.
     """
     tree = _Tree(mounts)
     holders = (tree.holder(place) for place in places)
@@ -106,7 +105,7 @@ def local_mounts(mounts: Iterable[Mount], places: Iterable[bytes]) -> tuple[Moun
 
 
 class _Tree:
-    """All mounts, and which of them a path leads to."""
+    """All mounts, and the mount of each path."""
 
     def __init__(self, mounts: Iterable[Mount]) -> None:
         self.mounts = tuple(mounts)
@@ -127,7 +126,7 @@ class _Tree:
 
     def is_on_top(self, mount: Mount) -> bool:
         """Whether its mount point leads to it, and not to a mount over it or over a folder on the way."""
-        # A mount that is older than what covers it has the same parent; a younger one is the cover's child.
+        # An older mount has the same parent as the one that covers it; a younger one is its child.
         return (mount.id, mount.point) not in self._mounted and not any(
             (each.parent, point) in self._mounted
             for each in self._line(mount)
@@ -135,7 +134,7 @@ class _Tree:
         )
 
     def is_local(self, mount: Mount) -> bool:
-        """Whether no server is behind it or behind a mount on the way to it."""
+        """Whether neither it nor a mount above needs a server."""
         return all(each.kind in _WALKED for each in self._line(mount))
 
     def _line(self, mount: Mount) -> Iterator[Mount]:
@@ -155,7 +154,7 @@ def _above(path: bytes) -> Iterator[bytes]:
 
 
 def space(mount: Mount, proc_root: str) -> FileSystem | None:
-    """Ask a mount for its space; None where it cannot be asked, or something else is there by now."""
+    """Read the space of a mount; None if it cannot be read or another mount is there now."""
     try:
         descriptor = os.open(mount.point, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -1,6 +1,6 @@
-"""The machine's own texts of /proc and /sys, parsed: every function here takes bytes and touches nothing.
+"""Parse files of /proc and /sys about the host: pure functions from bytes to values.
 
-Each raises ValueError for a text that is not what the kernel writes, and nothing else. Names of devices stay
+Each raises only ValueError, for a text that the kernel would not write. Names of devices stay
 bytes here: they are also parts of paths.
 """
 
@@ -14,7 +14,7 @@ _MEMORY_AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d+\.\d+) \S+ \S+ \d+/(\d+) \d+\n")
 _PRESSURE = re.compile(rb"^(some|full) .*\btotal=(\d+)$", re.MULTILINE)
 _BYTES_PER_MEGABIT = 125_000
-# A driver that does not know its speed says -1, in old kernels as an unsigned number.
+# A driver that does not know its speed reports -1, in old kernels as an unsigned number.
 _NO_SPEED = (1 << 32) - 1
 
 
@@ -33,7 +33,7 @@ class Traffic(NamedTuple):
 
 
 def parse_memory(raw: bytes) -> tuple[int, int | None]:
-    """Parse /proc/meminfo: all memory and what can still be had, in bytes; kernels before 3.14 lack that."""
+    """Parse /proc/meminfo: total and available memory in bytes; kernels before 3.14 lack the second."""
     total, available = _MEMORY_TOTAL.search(raw), _MEMORY_AVAILABLE.search(raw)
     if total is None:
         raise ValueError("meminfo: no MemTotal")
@@ -57,7 +57,7 @@ def parse_load(raw: bytes) -> Load:
 
 
 def parse_disks(raw: bytes) -> dict[bytes, float]:
-    """Parse /proc/diskstats: seconds in which each block device, partitions too, had work at hand."""
+    """Parse /proc/diskstats: busy seconds of each block device, partitions included."""
     disks = {}
     for line in raw.split(b"\n")[:-1]:
         words = line.split()
@@ -83,7 +83,7 @@ def parse_networks(raw: bytes) -> dict[bytes, Traffic]:
 
 
 def parse_speed(raw: bytes) -> int | None:
-    """Parse /sys/class/net/DEVICE/speed: bytes per second, None where the driver does not know."""
+    """Parse /sys/class/net/DEVICE/speed: bytes per second, None if unknown."""
     megabits = int(raw)
     return megabits * _BYTES_PER_MEGABIT if 0 < megabits < _NO_SPEED else None
 

@@ -1,6 +1,6 @@
-"""Who listens on a TCP port of this machine: /proc/net/tcp gives the socket's inode, /proc/PID/fd its owner.
+"""Find the process that listens on a TCP port, by the inode in /proc/net/tcp and the links in /proc/PID/fd.
 
-Only for commands, which look at one port; never while sampling.
+For commands only, not for sampling.
 """
 
 import os
@@ -11,7 +11,7 @@ _LISTEN = "0A"
 
 
 def who_listens(port: int, root: str = "/proc") -> str | None:
-    """`NAME (pid N)`, or `a process of user NAME` where the owner's fds may not be read; None for nobody."""
+    """`NAME (pid N)`, or `a process of user NAME` if its fds cannot be read; None if nothing listens."""
     listeners = dict(_listeners(port, root))
     owners = _owners(set(listeners), root)
     if owners:
@@ -21,7 +21,7 @@ def who_listens(port: int, root: str = "/proc") -> str | None:
 
 
 def listening_uids(port: int, root: str = "/proc") -> set[int]:
-    """The users whose processes listen on a port; none where nobody does, or where that cannot be seen."""
+    """The users whose processes listen on a port; empty if none does or that cannot be read."""
     return {uid for _, uid in _listeners(port, root)}
 
 

@@ -1,1 +1,1 @@
-"""What our own programs have written: the remediator's status, a running exporter's report."""
+"""Read what our own programs publish: the remediator's status, a running exporter's report."""

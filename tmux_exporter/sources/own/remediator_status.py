@@ -1,7 +1,6 @@
-"""What the remediator of this user tells of itself: a file in the runtime folder, and the lock that it holds.
+"""Read the status of the remediator of this user: a file in the runtime folder, and the lock that it holds.
 
-The lock is the truth about whether it runs; the file only says what it did. Both are read as files that
-somebody else may have put there.
+Only the lock shows whether it runs; the file says what it did. Both are read as untrusted files.
 """
 
 import fcntl
@@ -29,9 +28,9 @@ from tmux_exporter.sources.common.untrusted_file import read_guarded
 LARGEST_BYTES = 256 * 1024
 STALE_CYCLES = 3.0
 FRESH_SECONDS = 15.0
-"""A last cycle that is older than both, so many of its intervals and so many seconds, is old news.
+"""A last cycle older than both, this many intervals and this many seconds, is stale.
 
-However short the interval is: a cycle waits for tmux servers that hang.
+Seconds count too, because a cycle waits for tmux servers that hang.
 """
 
 _POLICY = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -47,10 +46,10 @@ class RemediatorFile:
         self._clock = clock
 
     def read(self) -> RemediatorReport | None:
-        """Its last word; None where no file is. Raises nothing for what it finds.
+        """Its last status; None without a file. Raises nothing for what it finds.
 
-        `up` says that its lock is held and its last cycle is fresh. A file that is another user's, a link,
-        too large, malformed or of another version is not believed: then there is no status, and a detail.
+        `up` says that its lock is held and its last cycle is fresh. A file of another user, a link, a
+        file that is too large, malformed or of another version is not trusted: no status, but a detail.
         """
         try:
             folder = os.open(self._folder, _OPEN | os.O_DIRECTORY)
@@ -80,7 +79,7 @@ class RemediatorFile:
             raise ValueError("it, or its folder, can be written by others")
 
     def _is_fresh(self, status: RemediatorStatus) -> bool:
-        # Monotonic time is one for all processes of a boot, and no step of the wall clock makes it stale.
+        # Monotonic time is the same for all processes, and no step of the wall clock makes it stale.
         age = self._clock.monotonic() - status.cycle_at
         return 0 <= age <= max(STALE_CYCLES * status.interval_seconds, FRESH_SECONDS)
 
@@ -97,7 +96,7 @@ class RemediatorFile:
 
 
 def parse_status(content: bytes) -> RemediatorStatus:
-    """Parse the file. Raises ValueError for what the remediator of this version does not write."""
+    """Parse the file. Raises ValueError for a file that this version does not write."""
     document = strict_json.document(content, FILE_VERSION)
     try:
         return RemediatorStatus(

@@ -1,4 +1,4 @@
-"""What the exporter that this user runs on this machine has last reported, asked over its own HTTP."""
+"""Read the last report of the running exporter of this user over HTTP."""
 
 import http.client
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterAnswer:
-    """A report (`metrics/report_json.py`), None where there is none; then `failure` says why, in words.
+    """A report (`metrics/report_json.py`), None if there is none; then `failure` says why.
 
-    Without both nobody listens.
+    Without both nothing listens.
     """
 
     document: Mapping[str, Any] | None = None
     failure: str = ""
 
     def remembered(self) -> tuple[Remembered, ...] | None:
-        """What it knows of processes by earlier samples; None where it does not tell that."""
+        """What it remembers of processes from earlier samples; None if it does not report that."""
         try:
             return tuple(map(_remembered, self.document["remembered"])) if self.document else None
         except (KeyError, TypeError, ValueError):
@@ -41,7 +41,7 @@ class ExporterAnswer:
 
 
 class RunningExporter:
-    """The exporter at `listen_address`, if there is one; `proc_root` says whose the port is."""
+    """The exporter at `listen_address`, if any; `proc_root` shows the owner of the port."""
 
     def __init__(self, listen_address: str, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
         address = parse_listen_address(listen_address)
@@ -52,9 +52,9 @@ class RunningExporter:
         self._root = proc_root
 
     def ask(self, *, fresh: bool = False) -> ExporterAnswer:
-        """Its last report; `fresh` lets it sample first, where its last sample is older than a second.
+        """Its last report; with `fresh` it samples first if its last sample is older than a second.
 
-        A port may be anybody's on a machine with several users, so its owner is looked at first.
+        The port may belong to another user, so its owner is checked first.
         """
         owners = listening_uids(self._port, self._root)
         if not owners:

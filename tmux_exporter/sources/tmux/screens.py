@@ -1,8 +1,7 @@
-"""What panes show: the last rows of their screens, asked by pane id, forgotten with the look that took them.
+"""Read the last rows of the screens of panes, by pane id; the text is not kept after the sample.
 
-Only where `agents.pane_text` is set. What is read here is what an agent and its user write: it goes to
-`analysis.screen_clues`, which makes words of a closed list of it, and nowhere else. So it is in no log, no
-repr and no error.
+Only if `agents.pane_text` is set. The text is what an agent and its user write. It goes only to the screen
+patterns of `analysis/agents`, which reduce it to a closed list of states: it is in no log, repr or error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,13 @@ from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.query import screen_mark
 
 MOST_PANES = 16
-"""Panes that one server is asked for in one look; the others have their turn in the next ones."""
+"""The limit of panes of one server in one query; the others follow in the next samples."""
 
 MOST_BYTES = 64 << 10
-"""Text of one pane that is looked at: many times what fits on a screen of 300 columns and 80 rows."""
+"""The limit of bytes of one pane: many times a screen of 300 columns and 80 rows."""
 
 LAST_ROWS = 15
-"""Rows that are kept of a screen, from its last one that is not blank upwards."""
+"""Rows that are kept of a screen, counted upwards from the last one that is not blank."""
 
 MOST_COLUMNS = 400
 """Characters that are kept of one row."""
@@ -32,9 +31,9 @@ PANE_REST_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """What one pane shows: its last rows that are not blank, or why they are not known, in our own words.
+    """The screen of one pane: its last rows that are not blank, or why they are unknown, in our own words.
 
-    `taken_at` is the monotonic time before which it was not read.
+    `taken_at`: monotonic time; it was read at that time or later.
     """
 
     taken_at: float
@@ -44,14 +43,14 @@ class Screen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A server, by its socket, and the panes of it that are to be read, the most urgent first."""
+    """A server, by its socket, and the panes to read, the most urgent first."""
 
     socket: str
     panes: tuple[PaneKey, ...]
 
 
 class ScreenReader:
-    """Asks, and remembers whom it must not ask for a while; never from two threads at once."""
+    """Queries screens, and keeps which servers and panes must wait; not thread-safe."""
 
     def __init__(self, *, uid: int, clock: Clock) -> None:
         self._uid = uid
@@ -61,10 +60,11 @@ class ScreenReader:
         self._panes: dict[PaneKey, float] = {}
 
     def read(self, asked: Sequence[Asked], *, transport: str, timeout: float) -> Mapping[PaneKey, Screen]:
-        """The screens of as many panes as may be asked for now, all servers at once; raises nothing.
+        """Read as many panes as allowed now, all servers at once; raises nothing.
 
-        A pane that is not in the result was not asked for. Where the answer did not come, or was too much,
-        the server rests for a minute, and is then asked for one pane at a time: one pane costs no other.
+        A pane that is not in the result was not queried. If the answer is late or too long, the server is
+        left alone for a minute and then queried for one pane at a time, so that one pane does not block
+        another.
         """
         now = self._clock.monotonic()
         for rests in (self._servers, self._careful):
@@ -100,7 +100,7 @@ class ScreenReader:
             why = _FAILURES.get(answer.failure, "tmux could not be asked for its text")
             return {key: Screen(taken_at=answer.sent_at, problem=why) for key in keys}
         texts = parse_screens(answer.stdout, answer.nonce)
-        # The id of a pane is only told again by a server that was restarted: then another one answers.
+        # Only a restarted server reuses the id of a pane, and then another server answers.
         return {
             key: (
                 Screen(taken_at=answer.sent_at, rows=texts[key.pane])
@@ -124,13 +124,13 @@ def _forget(rests: dict[str, float] | dict[PaneKey, float], now: float) -> None:
 
 
 def parse_screens(answer: bytes, nonce: str) -> dict[str, tuple[str, ...]]:
-    """The last rows by pane id, of each pane whose text is there to its end; pure.
+    """The last rows by pane id, of each pane whose text is complete; pure.
 
-    A pane cannot imitate a mark: the nonce was not known when it wrote. A text that is too long is not taken.
+    A pane cannot forge a mark: it did not know the nonce. A text that is too long is dropped.
     """
     found: dict[str, tuple[str, ...]] = {}
     pieces = answer.split(nonce.encode())
-    # Before the first mark stands nothing, and behind the last one nothing that counts.
+    # Nothing comes before the first mark, and nothing that counts after the last.
     for piece in pieces[1:-1]:
         mark, newline, text = piece.partition(b"\n")
         number = mark[1:].decode("ascii", "replace")

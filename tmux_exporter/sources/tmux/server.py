@@ -1,7 +1,7 @@
-"""What is remembered of one tmux server from sample to sample; pure.
+"""State of one tmux server between samples: listing, failures, pauses; pure.
 
 A `Server` is one generation: a process that listens, or listened, at a path. Another process at that path is
-another Server, and nothing of the old one is joined with it.
+another Server with a state of its own.
 """
 
 from collections.abc import Mapping
@@ -12,33 +12,33 @@ from tmux_exporter.facts.tmux import Listing, Query, QueryFailure, ServerView
 from tmux_exporter.sources.tmux.listeners import Listener
 
 FORGET_AFTER = 15 * 60.0
-"""Seconds for which an ended server is still shown."""
+"""Seconds for which an ended server stays in reports."""
 
 BACK_OFF_LIMIT = 60.0
-"""Longest rest after a failure, in seconds."""
+"""Longest pause after a failure, in seconds."""
 
 PACE_SHARE = 0.004
 """Share of one core that our listings may cost a tmux server: while it answers, it serves no pane.
 
-By the least of its last costs; their mean is a seventh dearer, and is to stay below 0.5 %.
+Measured by the lowest of its last costs; the mean is a seventh higher, and must stay below 0.5 %.
 """
 
 PACE_LIMIT = 60.0
-"""Longest rest after an answer, in seconds. Only a server that is flooded anyway gets there."""
+"""Longest pause after an answer, in seconds. Only an overloaded server reaches it."""
 
 COSTS_KEPT = 3
-"""The least of the last costs is taken: what panes made the server do meanwhile is in each of them."""
+"""The lowest of the last costs counts: each of them includes work that the server did for panes."""
 
 _TIRING = frozenset(QueryFailure) - {QueryFailure.NOSERVER, QueryFailure.DENIED}
-"""Failures after which the next question waits: the others cost nobody anything."""
+"""Failures after which the next query waits; the others cost nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryOutcome:
-    """What came of one question: a listing, or a failure.
+    """The result of one query: a listing or a failure.
 
-    `process` is the peer, None where no connection was made. `at` is the monotonic time of the question,
-    `cpu_seconds` what answering cost the server, None where that is not known.
+    `process` is the peer, None without a connection. `at` is the monotonic time of the query, `cpu_seconds`
+    the CPU time of the answer, None if unknown.
     """
 
     process: ProcessId | None
@@ -52,11 +52,11 @@ class QueryOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """One server. `process` is None only where somebody listens whom we could not identify.
+    """One server. `process` is None only if the process that listens could not be identified.
 
-    `holds_path` is False once another server answers at its path. `listing` is the last complete answer as
-    the server gave it. No question is due before `rest_until`; `failures` counts those in a row that call
-    for a longer rest. `queries` are this sample's. `pane_processes` were once proven to be panes of it.
+    `holds_path` is False once another server answers at its path. `listing` is the last complete answer. No
+    query is due before `rest_until`; `failures` counts consecutive failures that lengthen the pause.
+    `queries` are those of this sample. `pane_processes` were proven to be panes of it.
     """
 
     path: str
@@ -75,7 +75,7 @@ class Server:
 
     @property
     def version(self) -> str | None:
-        """The version it last gave."""
+        """The version in its last listing."""
         return self.listing.version if self.listing else None
 
 
@@ -103,9 +103,9 @@ def is_due(
     listeners: Mapping[ProcessId, Listener],
     now: float,
 ) -> bool:
-    """True if the holder of a path is to be asked in this sample.
+    """True if the holder of a path is due in this sample.
 
-    A rest ends early when the process it was granted to is gone, lost its path, or was continued.
+    A pause ends early if the process has ended, lost its path, or was continued.
     """
     if server is None or server.ended_at is not None or now >= server.rest_until:
         return True
@@ -120,12 +120,12 @@ def is_due(
 
 
 def after(server: Server, outcome: QueryOutcome, interval: float) -> Server:
-    """The server once a question was answered or failed; `interval` is the shortest rest after a failure."""
+    """The server after an answer or a failure; `interval` is the shortest pause after a failure."""
     queries = (*server.queries, Query(seconds=outcome.seconds, failure=outcome.failure))
     if outcome.failure is None:
         costs = server.costs
         if outcome.cpu_seconds is not None:
-            # One thread serves all: it cannot have used more than the time the answer took.
+            # A server has one thread: it cannot have used more CPU than the time of the answer.
             costs = (*costs, min(outcome.cpu_seconds, outcome.seconds))[-COSTS_KEPT:]
         pace = min(PACE_LIMIT, min(costs, default=0.0) / PACE_SHARE)
         return replace(
@@ -147,18 +147,18 @@ def after(server: Server, outcome: QueryOutcome, interval: float) -> Server:
         failed,
         queries=queries,
         failures=min(server.failures + 1, 16),
-        # Samples come a little early or late: a tenth less keeps the rest from growing by a whole interval.
+        # Samples are a little early or late: a tenth less avoids a pause that is a whole interval longer.
         rest_until=outcome.at + 0.9 * rest,
     )
 
 
 def failing(server: Server, failure: QueryFailure, detail: str) -> Server:
-    """The server once it is known, without a question, that it cannot be used."""
+    """The server if it is known without a query that it cannot be used."""
     return replace(server, up=False, problem=tmux_problem(failure, detail))
 
 
 def ended(server: Server, now: float) -> Server:
-    """The server once it is proven that it ended."""
+    """The server after the table has proven its end."""
     detail = "the server ended"
     return replace(
         failing(server, QueryFailure.NOSERVER, detail),
@@ -169,7 +169,7 @@ def ended(server: Server, now: float) -> Server:
 
 
 def view_of(server: Server, label: str, listing: Listing | None) -> ServerView:
-    """What is told of a server, with the listing as far as it is to be believed."""
+    """The view of a server, with the checked part of its listing."""
     return ServerView(
         label=label,
         socket=server.path,
