@@ -1,9 +1,12 @@
 """Attribution of any table, however torn by races: it ends, keeps its promises, contradicts itself never."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.literals.facts import (
     answering,
     pane,
@@ -16,6 +19,8 @@ from tests.support.literals.facts import (
 )
 from tmux_exporter.analysis.ownership import attribution
 from tmux_exporter.analysis.ownership.attribution import attribute
+from tmux_exporter.analysis.ownership.attributor import Attributor
+from tmux_exporter.facts.changes import ChangeTracker
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView, TmuxView
@@ -180,7 +185,41 @@ def test_who_is_passed_over_would_have_got_no_owner(
 ) -> None:
     quick = attribute(*world, memory)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            attribution._Attribution, "_may_have_owner", lambda all_of_it: set(all_of_it._processes)
-        )
+        patch.setattr(attribution, "_may_have_owner", lambda table, *_: set(table.processes))
         assert attribute(*world, memory) == quick
+
+
+@st.composite
+def _histories(draw: st.DrawFn) -> list[tuple[ProcessTable, TmuxView]]:
+    """Samples of one machine: from one to the next some processes, and at times an answer, are others."""
+    whole = [draw(_worlds(circles=draw(st.booleans()))) for _ in range(3)]
+    (seen, view), others = whole[0], whole[1:]
+    history = [whole[0]]
+    for _ in range(draw(st.integers(1, 6))):
+        other_seen, other_view = draw(st.sampled_from(others))
+        processes = dict(seen.processes)
+        for pid in draw(st.sets(st.sampled_from([*_SERVERS, *_PIDS]), max_size=3)):
+            if (new := other_seen.processes.get(pid)) is not None:
+                processes[pid] = new
+            else:
+                processes.pop(pid, None)
+        processes = dict(sorted(processes.items()))
+        seen = replace(seen, processes=processes, complete=draw(st.integers(0, 9)) > 0)
+        view = other_view if draw(st.integers(0, 3)) == 0 else view
+        history.append((seen, view))
+    return history
+
+
+@given(_histories(), _memories())
+@settings(max_examples=examples(2000), deadline=None)
+def test_what_is_decided_from_sample_to_sample_is_what_is_decided_from_nothing(
+    history: list[tuple[ProcessTable, TmuxView]], memory: dict[ProcessId, Owner]
+) -> None:
+    attributor, tracker, before = Attributor(memory), ChangeTracker(), dict[ProcessId, Owner]()
+    for seen, view in history:
+        told = attributor.observe(seen, view, tracker.observe(seen))
+        owners = attribute(seen, view, memory)
+        assert told.owners == owners
+        ids = owners.keys() | before.keys()
+        assert told.changed == {each for each in ids if owners.get(each) != before.get(each)}
+        before, memory = owners, owners if seen.complete else {**memory, **owners}

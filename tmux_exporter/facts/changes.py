@@ -1,11 +1,70 @@
-"""Changed processes between two samples, and values derived per process that are updated only for these."""
+"""Changes between two samples: which processes differ, and values per process updated only for these."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from tmux_exporter.facts.process import Process, ProcessTable
 
 T = TypeVar("T")
+
+FIGURES = frozenset(
+    {
+        "state",
+        "threads",
+        "cpu_ticks",
+        "children_cpu_ticks",
+        "resident_bytes",
+        "anonymous_bytes",
+        "shared_memory_bytes",
+        "swap_bytes",
+        "open_fds",
+        "max_fds",
+        "read_bytes",
+        "written_bytes",
+        "unreadable",
+    }
+)
+"""Fields that change while a process keeps its identity; all others, and being alive, are identity."""
+
+_identity: Callable[[Process], tuple[object, ...]] = attrgetter(
+    *(each.name for each in fields(Process) if each.name not in FIGURES)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessChanges:
+    """What differs between two tables, by pid.
+
+    `figures` are all that appeared, ended or changed. `identities` are those of them that appeared, ended, or
+    changed in more than figures: another parent, program, terminal, environment, or no longer alive.
+    """
+
+    figures: Collection[int]
+    identities: Collection[int]
+
+
+class ChangeTracker:
+    """Compares each table with the one before."""
+
+    def __init__(self) -> None:
+        self._before: Mapping[int, Process] = {}
+
+    def observe(self, table: ProcessTable) -> ProcessChanges:
+        """What differs from the table before; of the first one everything."""
+        before, self._before = self._before, table.processes
+        changed = changed_since(before, table)
+        return ProcessChanges(
+            figures=changed,
+            identities=[pid for pid in changed if not _is_same(before.get(pid), table.processes.get(pid))],
+        )
+
+
+def _is_same(old: Process | None, new: Process | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return old is new or (old.alive == new.alive and _identity(old) == _identity(new))
 
 
 def changed_since(before: Mapping[int, Process], table: ProcessTable) -> Collection[int]:

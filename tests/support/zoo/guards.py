@@ -11,10 +11,13 @@ import pytest
 from tmux_exporter.analysis.leaks import exemptions
 from tmux_exporter.analysis.ownership import agent_markers, attribution, tmux_environment
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers
-from tmux_exporter.analysis.ownership.attribution import _Attribution
+from tmux_exporter.analysis.ownership.attribution import Attribution
+from tmux_exporter.analysis.ownership.attributor import Attributor, Owners
 from tmux_exporter.analysis.ownership.tmux_lookup import LiveServer, Presence, TmuxLookup
+from tmux_exporter.facts.changes import ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
-from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.tmux import TmuxView
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -34,13 +37,13 @@ def _nothing(target: Any, name: str) -> Mutant:
 
 
 def _without_the_tree(patch: pytest.MonkeyPatch) -> None:
-    bequest = _Attribution._inherited
+    bequest = Attribution._inherited
 
-    def weak(self: _Attribution, parent: Process | None) -> Owner | None:
+    def weak(self: Attribution, parent: Process | None) -> Owner | None:
         owner = bequest(self, parent)
         return None if owner is not None and owner.evidence is Evidence.TREE else owner
 
-    patch.setattr(_Attribution, "_inherited", weak)
+    patch.setattr(Attribution, "_inherited", weak)
 
 
 def _as_gone(presence: Presence) -> Mutant:
@@ -103,28 +106,31 @@ class ByPid(Mapping[ProcessId, Owner]):
 
 
 def _by_pid(patch: pytest.MonkeyPatch) -> None:
-    init = _Attribution.__init__
+    look_at = Attribution.look_at
     patch.setattr(
-        _Attribution, "__init__", lambda self, table, tmux, memory: init(self, table, tmux, ByPid(memory))
+        Attribution, "look_at", lambda self, table, tmux, memory: look_at(self, table, tmux, ByPid(memory))
     )
 
 
 def _by_folder_alone(patch: pytest.MonkeyPatch) -> None:
-    result = _Attribution.result
+    observe = Attributor.observe
 
-    def lenient(self: _Attribution) -> dict[ProcessId, Owner]:
-        owners = result(self)
-        for process in self._table.processes.values():
-            if process.id not in owners and process.alive and f"/{WORKTREES}/" in _folder_of(process):
-                owners[process.id] = Owner(
-                    kind=OwnerKind.LEAKED,
-                    evidence=Evidence.FOLDER,
-                    reason="is in the folder of a session",
-                    server=_default(self._tmux).id,
-                )
-        return owners
+    def lenient(self: Attributor, table: ProcessTable, view: TmuxView, changes: ProcessChanges) -> Owners:
+        found = observe(self, table, view, changes)
+        server = _default(TmuxLookup(table, view)).id
+        owners = {
+            process.id: Owner(
+                kind=OwnerKind.LEAKED,
+                evidence=Evidence.FOLDER,
+                reason="is in the folder of a session",
+                server=server,
+            )
+            for process in table.processes.values()
+            if process.alive and f"/{WORKTREES}/" in _folder_of(process)
+        } | dict(found.owners)
+        return Owners(owners=owners, changed=found.changed)
 
-    patch.setattr(_Attribution, "result", lenient)
+    patch.setattr(Attributor, "observe", lenient)
 
 
 def _folder_of(process: Process) -> str:
@@ -144,13 +150,13 @@ def _without(guard: exemptions.Exemption) -> Mutant:
 
 
 GUARDS: Mapping[str, Mutant] = {
-    "tmux_server": _never(_Attribution, "_is_server"),
-    "tmux_client": _never(_Attribution, "_is_client"),
+    "tmux_server": _never(Attribution, "_is_server"),
+    "tmux_client": _never(Attribution, "_is_client"),
     "job_session": _never(attribution, "_is_in_the_session_of"),
     "handed_on_pane": _never(tmux_environment, "_is_passed_on"),
     "live_tree": _without_the_tree,
-    "kernel_session": _nothing(_Attribution, "_by_session"),
-    "terminal": _nothing(_Attribution, "_by_tty"),
+    "kernel_session": _nothing(Attribution, "_by_session"),
+    "terminal": _nothing(Attribution, "_by_tty"),
     "living_pane": _as_gone(Presence.HERE),
     "known_answer": _as_gone(Presence.UNKNOWN),
     "living_server": _any_server,

@@ -41,17 +41,21 @@ class _Holder:
 class AgentMarkers:
     """The markers of one sample; built after the other evidence has been evaluated."""
 
-    def __init__(self, table: ProcessTable, tmux: TmuxLookup, owners: Mapping[int, Owner | None]) -> None:
+    def __init__(
+        self,
+        table: ProcessTable,
+        tmux: TmuxLookup,
+        owners: Mapping[int, Owner | None],
+        carriers: Iterable[Process],
+    ) -> None:
+        """`carriers` are the living processes of the table that carry a marker."""
         self._table = table
         self._tmux = tmux
         self._owners = owners
         self._carriers: dict[_Marker, list[Process]] = {}
-        names = PROGRAMS.keys()
-        for process in table.processes.values():
-            # Fast path: most processes have none of the kept variables.
-            if process.environ and not names.isdisjoint(process.environ) and process.alive:
-                for marker in _markers(process):
-                    self._carriers.setdefault(marker, []).append(process)
+        for process in carriers:
+            for marker in _markers(process):
+                self._carriers.setdefault(marker, []).append(process)
         self._holders: dict[_Marker, _Holder | None] = {}
         self._outside: frozenset[str] | None = None
 
@@ -168,6 +172,13 @@ class AgentMarkers:
     def _is_inside(self, pid: int) -> bool:
         owner = self._owners.get(pid)
         return owner is not None and owner.kind is OwnerKind.PANE and owner.evidence in _CERTAIN
+
+
+def carries_marker(process: Process) -> bool | None:
+    """True for a living process with a variable for the id of an agent's session, else None."""
+    # Most processes have none of the kept variables.
+    found = process.environ and not PROGRAMS.keys().isdisjoint(process.environ) and process.alive
+    return True if found else None
 
 
 def _markers(process: Process) -> tuple[_Marker, ...]:

@@ -17,10 +17,10 @@ as strong as its weakest link. LEAKED never wins over evidence of an existing pa
 tmux clients are never leaked, because they inherit the environment of the process that started them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers
+from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.earlier_owners import by_memory
 from tmux_exporter.analysis.ownership.tmux_environment import by_environment, names_tmux
 from tmux_exporter.analysis.ownership.tmux_lookup import CLIENT_COMM, LiveServer, TmuxLookup
@@ -41,7 +41,46 @@ def attribute(
     without proving an owner. Other processes are not in it. Owner objects may be shared between processes and
     with `memory`.
     """
-    return _Attribution(table, TmuxLookup(table, view), memory).result()
+    tmux = TmuxLookup(table, view)
+    decided = decide(table, tmux, memory)
+    carriers = [each for each in table.processes.values() if carries_marker(each)]
+    marked = AgentMarkers(table, tmux, decided.owners, carriers).owners(memory)
+    owners = decided.owners | {pid: owner for pid, owner in marked.items() if not decided.is_excepted(pid)}
+    return {
+        process.id: owner
+        for pid, process in table.processes.items()
+        if (owner := owners.get(pid)) is not None and process.alive
+    }
+
+
+def decide(table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> "Attribution":
+    """Decide all owners, except those that only an agent's session id proves."""
+    decided = Attribution(table, tmux, memory)
+    for pid in _may_have_owner(table, tmux, memory):
+        decided.decide_in_order(pid)
+    return decided
+
+
+def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> set[int]:
+    """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
+
+    This skips most processes of a machine, because evaluating evidence is expensive.
+    """
+    processes = table.processes
+    dependents: dict[int, list[int]] = {}
+    found = {*tmux.servers, *tmux.roots} & processes.keys()
+    for pid, process in processes.items():
+        dependents.setdefault(process.ppid, []).append(pid)
+        if process.session_id != pid:
+            dependents.setdefault(process.session_id, []).append(pid)
+        if (process.tty in tmux.ttys) or (process.id in memory) or names_tmux(process):
+            found.add(pid)
+    queue = list(found)
+    for pid in queue:
+        new = [dependent for dependent in dependents.get(pid, ()) if dependent not in found]
+        found.update(new)
+        queue += new
+    return found
 
 
 def is_unattributed(process: ProcessId, owner: Owner) -> bool:
@@ -52,71 +91,55 @@ def is_unattributed(process: ProcessId, owner: Owner) -> bool:
     return owner.kind is OwnerKind.OTHER or (owner.kind is OwnerKind.SERVER and owner.server != process)
 
 
-class _Attribution:
-    """One pass over the table: a process is decided after its parent and its kernel session leader."""
+class Attribution:
+    """Decides owners one by one: a process after its parent and its kernel session leader.
+
+    `owners` are by pid; None: no owner. `has_cycle`: parents or leaders form a cycle (a race when reading);
+    where it was broken depends on the order of the calls.
+    """
 
     def __init__(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
-        self._table = table
+        self.owners: dict[int, Owner | None] = {}
+        self.has_cycle = False
+        self._inherited_from: dict[int, Owner] = {}
+        self._sessions: dict[int, Owner] = {}
+        self.look_at(table, tmux, memory)
+
+    def look_at(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
+        """Decide from these facts from now on; earlier decisions stay until `forget`."""
         self._processes = table.processes
         self._tmux = tmux
         self._memory = memory
-        self._owners: dict[int, Owner | None] = {}
-        self._inherited_from: dict[int, Owner] = {}
-        self._sessions: dict[int, Owner] = {}
 
-    def result(self) -> dict[ProcessId, Owner]:
-        for pid in self._may_have_owner():
-            self._decide_in_order(pid)
-        owners = self._owners
-        marked = AgentMarkers(self._table, self._tmux, owners).owners(self._memory)
-        owners.update((pid, owner) for pid, owner in marked.items() if not self._is_excepted(pid))
-        return {
-            process.id: owner
-            for pid, process in self._processes.items()
-            if (owner := owners.get(pid)) is not None and process.alive
-        }
+    def forget(self, pids: Iterable[int]) -> None:
+        """Drop these decisions; the caller passes their dependents too."""
+        for pid in pids:
+            self.owners.pop(pid, None)
+            self._inherited_from.pop(pid, None)
+            self._sessions.pop(pid, None)
 
-    def _is_excepted(self, pid: int) -> bool:
+    def is_excepted(self, pid: int) -> bool:
+        """Whether an agent's session id proves nothing here: another user's server, a tmux client."""
         return pid in self._tmux.foreign or self._is_client(self._processes[pid])
 
-    def _may_have_owner(self) -> set[int]:
-        """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
-
-        This skips most processes of a machine, because evaluating evidence is expensive.
-        """
-        tmux, memory = self._tmux, self._memory
-        dependents: dict[int, list[int]] = {}
-        found = {*tmux.servers, *tmux.roots} & self._processes.keys()
-        for pid, process in self._processes.items():
-            dependents.setdefault(process.ppid, []).append(pid)
-            if process.session_id != pid:
-                dependents.setdefault(process.session_id, []).append(pid)
-            if (process.tty in tmux.ttys) or (process.id in memory) or names_tmux(process):
-                found.add(pid)
-        queue = list(found)
-        for pid in queue:
-            new = [dependent for dependent in dependents.get(pid, ()) if dependent not in found]
-            found.update(new)
-            queue += new
-        return found
-
-    def _decide_in_order(self, pid: int) -> None:
+    def decide_in_order(self, pid: int) -> None:
         """Decide a process after all that it depends on; a cycle, from a race while reading, is broken."""
         waiting = [pid]
         visited: set[int] = set()
         while waiting:
             current = waiting[-1]
-            if current in self._owners:
+            if current in self.owners:
                 waiting.pop()
             elif current in visited:
-                self._owners[current] = self._decide(self._processes[current])
+                self.owners[current] = self._decide(self._processes[current])
                 waiting.pop()
             else:
                 visited.add(current)
                 process = self._processes[current]
-                dependencies = (self._parent(process), self._leader(process))
-                pids = [older.id.pid for older in dependencies if older is not None]
-                waiting += [pid for pid in pids if pid not in self._owners]
+                needed = (self._parent(process), self._leader(process))
+                pids = [older.id.pid for older in needed if older is not None]
+                self.has_cycle |= any(pid in visited and pid not in self.owners for pid in pids)
+                waiting += [pid for pid in pids if pid not in self.owners]
 
     def _parent(self, process: Process) -> Process | None:
         return self._older(process, process.ppid)
@@ -196,7 +219,7 @@ class _Attribution:
     def _by_session(self, process: Process) -> Owner | None:
         """The owner by the kernel session leader; the whole session shares one object."""
         leader = self._leader(process)
-        owner = self._owners.get(leader.id.pid) if leader else None
+        owner = self.owners.get(leader.id.pid) if leader else None
         if leader is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
         pid = leader.id.pid
@@ -223,7 +246,7 @@ class _Attribution:
 
     def _inherited(self, parent: Process | None) -> Owner | None:
         """The owner that children of a process inherit; all of them share one object."""
-        owner = self._owners.get(parent.id.pid) if parent else None
+        owner = self.owners.get(parent.id.pid) if parent else None
         if parent is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
         pid = parent.id.pid

@@ -45,7 +45,7 @@ class TmuxLookup:
     """The servers, pane processes and panes of one sample.
 
     `servers` are by pid; `foreign` are pids of tmux servers of other users. `roots` maps pids of pane
-    processes to their panes, `ttys` terminals to pane processes.
+    processes to their panes, `ttys` terminals to pane processes. `listed` are all pids that a listing claims.
     """
 
     def __init__(self, table: ProcessTable, view: TmuxView) -> None:
@@ -54,11 +54,22 @@ class TmuxLookup:
         self.foreign: set[int] = set()
         self.roots: dict[int, PaneKey] = {}
         self.ttys: dict[int, Process] = {}
+        self.listed: set[int] = set()
         for known in view.servers:
             self._add_server(known)
         self._add_nameless()
         for server in self.servers.values():
             self._add_roots(server)
+
+    def move_to(self, table: ProcessTable) -> None:
+        """Ask a later table, in which servers and pane processes are what they were, about all others."""
+        self._table = table
+
+    def server_facts(self) -> Mapping[int, object]:
+        """What each server is, whatever its panes are."""
+        return {
+            pid: (each.id, each.socket, each.ended, pid in self.foreign) for pid, each in self.servers.items()
+        }
 
     def presence(self, key: PaneKey) -> Presence:
         """Whether a pane exists."""
@@ -108,6 +119,7 @@ class TmuxLookup:
 
     def _add_roots(self, server: LiveServer) -> None:
         for pane in server.listing.panes if server.listing else ():
+            self.listed.add(pane.pid or 0)
             process = self._table.processes.get(pane.pid) if pane.pid and not pane.dead else None
             if process is None or not self._is_root(process, pane.id, server):
                 continue
