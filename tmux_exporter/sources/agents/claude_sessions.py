@@ -73,7 +73,7 @@ class ClaudeSessions:
             known = self._reports.get(process)
             if known is not None and known[0] == mark:
                 return known[1]
-            word = self._look(path, process)
+            word = self._read_file(path, process)
             # Two changes within one tick of the kernel's clock have one time: a young file is read again.
             if self._clock.time() - mark.changed > _SETTLED_SECONDS:
                 self._reports[process] = (mark, word)
@@ -102,7 +102,7 @@ class ClaudeSessions:
         pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
         return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
 
-    def _look(self, path: str, process: ProcessId) -> ClaudeSessionReport:
+    def _read_file(self, path: str, process: ProcessId) -> ClaudeSessionReport:
         try:
             return parse(read_guarded(path, uid=self._uid, limit=LARGEST_BYTES), process)
         except FileNotFoundError:

@@ -164,9 +164,9 @@ class CommandWatch:
             self._lose(CommandLoss.RATE)
         else:
             budget.looks += 1
-            self._look(event)
+            self._note_exec(event)
 
-    def _look(self, event: Started) -> None:
+    def _note_exec(self, event: Started) -> None:
         folder = f"{self._root}/{event.pid}"
         try:
             if os.stat(folder).st_uid != self._uid:

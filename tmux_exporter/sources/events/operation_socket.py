@@ -92,17 +92,17 @@ class OperationSocket:
         self._wanted = False
         self._close()
 
-    def read(self, look: Callable[[], T]) -> T | None:
-        """The result of `look`, called while no report is counted; None if reports cannot be received.
+    def read(self, make_report: Callable[[], T]) -> T | None:
+        """The result of `make_report`, called while no report is counted; None if reports cannot be received.
 
-        Before `start` nothing is counted; `look` is called all the same.
+        Before `start` nothing is counted; `make_report` is called all the same.
         """
         if self._wanted:
             self.start()
             if self._opened is None:
                 return None
         with self._turn:
-            return look()
+            return make_report()
 
     def _close(self) -> None:
         if self._opened is not None and self._thread is not None:

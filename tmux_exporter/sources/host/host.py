@@ -73,11 +73,11 @@ class HostReader:
     def read(self, table: ProcessTable) -> HostFacts:
         """Take one reading, the number of processes from `table`. Raises nothing for what it finds."""
         now = self._clock.monotonic()
-        look = _Look(self._proc_root)
-        memory = look.at("meminfo", parse_memory)
-        load = look.at("loadavg", parse_load)
+        files = _Files(self._proc_root)
+        memory = files.at("meminfo", parse_memory)
+        load = files.at("loadavg", parse_load)
         if now >= self._mounts_until:
-            mounts = look.at("self/mountinfo", parse_mounts) or ()
+            mounts = files.at("self/mountinfo", parse_mounts) or ()
             self._mounts, self._mounts_until = local_mounts(mounts, self._places), now + TTL_SECONDS
         numbers = self._numbers.known(
             ("kernel/pid_max", "kernel/threads-max", "kernel/pty/max", "fs/inotify/max_user_instances"), now
@@ -87,24 +87,24 @@ class HostReader:
         return HostFacts(
             memory_bytes=memory[0] if memory else None,
             memory_available_bytes=memory[1] if memory else None,
-            cpu_seconds=self._cpu(look.at("stat", parse_cpu)),
+            cpu_seconds=self._cpu(files.at("stat", parse_cpu)),
             load1=load.load1 if load else None,
-            disk_io_seconds=self._disks(look.at("diskstats", parse_disks) or {}, now),
+            disk_io_seconds=self._disks(files.at("diskstats", parse_disks) or {}, now),
             filesystems=self._filesystems(),
-            networks=self._networks(look.at("net/dev", parse_networks) or {}, now),
+            networks=self._networks(files.at("net/dev", parse_networks) or {}, now),
             pressure_seconds={
                 (resource, kind): seconds
                 for resource in RESOURCES
-                for kind, seconds in (look.at(f"pressure/{resource}", parse_pressure) or {}).items()
+                for kind, seconds in (files.at(f"pressure/{resource}", parse_pressure) or {}).items()
             },
             processes=len(table.processes) if table.complete else None,
             threads=load.threads if load else None,
             threads_limit=min(known_ids) if len(known_ids) == len(ids) else None,
-            ptys=look.at("sys/kernel/pty/nr", parse_number),
+            ptys=files.at("sys/kernel/pty/nr", parse_number),
             ptys_limit=numbers.get("kernel/pty/max"),
             inotify_instances=self._inotify.read(table),
             inotify_instances_limit=numbers.get("fs/inotify/max_user_instances"),
-            complete=look.complete,
+            complete=files.complete,
         )
 
     def _cpu(self, ticks: Mapping[str, int] | None) -> Mapping[str, float]:
@@ -161,7 +161,7 @@ class HostReader:
         return parse_speed(_content(os.path.join(os.fsencode(self._sys_root), b"class/net", name, b"speed")))
 
 
-class _Look:
+class _Files:
     """The reads of one reading; `complete` is False after an unexpected failure."""
 
     def __init__(self, root: str) -> None:

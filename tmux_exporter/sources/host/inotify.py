@@ -50,7 +50,7 @@ class InotifyReader:
             self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
             changed = [pid for pid in own if pid not in self._counts]
         for pid in [*changed, *self._next()]:
-            self._counts[pid] = own[pid], ReadAttempts().attempt(self._look, own[pid].process) or 0
+            self._counts[pid] = own[pid], ReadAttempts().attempt(self._count, own[pid].process) or 0
         seen = [count for each, count in self._counts.values() if each.fds is not None]
         return sum(seen) if table.complete and seen else None
 
@@ -64,7 +64,7 @@ class InotifyReader:
         turn = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
         return [pid for pid in turn if pid in self._counts]
 
-    def _look(self, process: ProcessId) -> int:
+    def _count(self, process: ProcessId) -> int:
         folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
         try:
             # The pid may be reused; the open folder cannot be.

@@ -30,7 +30,7 @@ class LeakDetailReader:
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
         self._root = proc_root
-        self._kept = TtlCache(self._look)
+        self._kept = TtlCache(self._read_details)
         self._folders = TtlCache(self._folder)
         self._listening = Listening()
         self._shells = ShellReader(clock=clock, proc_root=proc_root)
@@ -83,7 +83,7 @@ class LeakDetailReader:
         finally:
             _close(folder)
 
-    def _look(self, process: ProcessId) -> LeakDetails | None:
+    def _read_details(self, process: ProcessId) -> LeakDetails | None:
         folder = self._open(process)
         if folder is None:
             return None

@@ -25,10 +25,10 @@ class ReadAttempts:
         self.missing = False
         self.reasons: set[Unreadable] = set()
 
-    def attempt(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    def attempt(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The result of the read, None if it failed."""
         try:
-            return look(*args, **kwargs)
+            return read(*args, **kwargs)
         except (FileNotFoundError, ProcessLookupError):
             self.missing = True
         except PermissionError:

@@ -11,7 +11,7 @@ differences on Linux:
     environ                    of a name that occurs twice the last one counts
     a main thread that left    figures of the whole process only: psutil asks no other thread
     exec between two reads     may mix two programs for one reading
-    who lets nobody look in    (as ssh-agent) files and their limit are refused as well
+    undumpable processes       (such as ssh-agent) open files and their limit are denied as well
 
 `start_ticks` is psutil's creation time less the boot time that psutil added to it, in clock ticks. On Linux
 that is field 22 of /proc/PID/stat to the tick: a float of today's seconds is exact to a quarter of a
@@ -213,10 +213,10 @@ class _ReadAttempts:
     def __init__(self) -> None:
         self.reasons: set[Unreadable] = set()
 
-    def attempt(self, look: Callable[[], T]) -> T | None:
+    def attempt(self, read: Callable[[], T]) -> T | None:
         """The result of the read, None if it failed; raises for a process that has ended."""
         try:
-            return look()
+            return read()
         except psutil.NoSuchProcess:
             raise
         except _FAILURES as error:

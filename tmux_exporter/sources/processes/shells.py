@@ -60,7 +60,7 @@ class ShellReader:
     def __init__(self, *, clock: Clock, proc_root: str = "/proc") -> None:
         self._clock = clock
         self._root = proc_root
-        self._kept = TtlCache(self._look)
+        self._kept = TtlCache(self._read_facts)
         self._programs: dict[tuple[int, ...], tuple[bool, bool]] = {}
         self._found: dict[tuple[str, ...], tuple[ProgramFile | None, ...]] = {}
 
@@ -71,7 +71,7 @@ class ShellReader:
         found = self._kept.known(questions, self._clock.monotonic())
         return {question.shell: facts for question, facts in found.items()}
 
-    def _look(self, question: ShellQuestion) -> ShellFacts | None:
+    def _read_facts(self, question: ShellQuestion) -> ShellFacts | None:
         folder = self._open(question.shell)
         try:
             first = _environment(folder)

@@ -36,12 +36,12 @@ class RollupReader:
         found: dict[ProcessId, Proportions | None] = {}
         until = self._clock.monotonic() + DEADLINE_SECONDS
         for process in processes:
-            found[process] = self._look(process)
+            found[process] = self._read_one(process)
             if self._clock.monotonic() >= until:
                 break
         return ProportionsFound(found=found, cpu_seconds=self._cpu_seconds() - begun)
 
-    def _look(self, process: ProcessId) -> Proportions | None:
+    def _read_one(self, process: ProcessId) -> Proportions | None:
         try:
             folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
             try:
