@@ -11,7 +11,7 @@
 
 Coroutine functions, `async with` and generator functions work the same. Nothing here waits, and nothing here
 raises: a report that cannot be delivered at once is lost, and the exporter counts it. Without an exporter an
-operation costs a look at a path. What is reported is the name, the duration, the outcome, retries and the
+operation costs one check of a path. What is reported is the name, the duration, the outcome, retries and the
 change of the program's resident memory: never an argument, a result or a message.
 """
 
@@ -97,11 +97,11 @@ class Operation:
         self.failure: str | None = None
 
     def retry(self) -> None:
-        """Say that a further attempt is made."""
+        """Count a further attempt."""
         self._retries = min(self._retries + 1, MOST_RETRIES)
 
     def fail(self, reason: str = "other") -> None:
-        """Say that it has failed where no exception does; a reason that is not in FAILURES is other."""
+        """Mark it as failed without an exception; a reason that is not in FAILURES counts as other."""
         self._failure = reason if reason in FAILURES else "other"
 
     def __enter__(self) -> Self:
@@ -124,10 +124,10 @@ class Operation:
         self.succeeded = failure is None
         if self._began is None and nanoseconds < _LATE_NANOSECONDS:
             return
-        # Who forked in here has left the operation to the parent.
+        # A child forked in here leaves the operation to its parent.
         if self._pid != os.getpid():
             return
-        # The stream that has its begin, also where another thread has opened a newer one since.
+        # The stream of its begin, even if another thread has opened a newer one since.
         stream = self._began[0] if self._began is not None else _connected()
         if stream is None:
             return
@@ -141,7 +141,7 @@ class Operation:
             number = self._number(stream)
             if stream.send(begin_line(stream.name, number, stream.mark, self._name)):
                 return stream, number
-            # That exporter is gone; another one may have come.
+            # That exporter has ended; another one may run.
             if (again := _connected()) is None:
                 return None
             stream = again
@@ -237,7 +237,7 @@ class _Stream:
         self._socket.connect(self._path)
 
     def send(self, line: bytes) -> bool:
-        """Hand over a report, or lose it; never waits. False where its exporter is gone."""
+        """Send a report, or lose it; never waits. False if its exporter has ended."""
         try:
             if not self._is_ours():
                 self._socket.detach()
@@ -272,7 +272,7 @@ class _Stream:
 
 
 def _send_elsewhere(line: bytes) -> None:
-    """Hand over a report to the sockets that are for when the first one is full."""
+    """Send a report to the other sockets if the first one is full."""
     kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
     sender = _socket.socket(_socket.AF_UNIX, kind)
     try:
@@ -289,7 +289,7 @@ def _send_elsewhere(line: bytes) -> None:
 
 
 class _State:
-    """What this process knows of the exporter; `dead` is the mark of one that has left its sockets behind."""
+    """What this process knows of the exporter; `dead` is the mark of an ended one whose sockets remain."""
 
     __slots__ = ("dead", "memory", "memory_of", "paths", "stream")
 
@@ -304,12 +304,12 @@ _state = _State()
 
 
 def now_nanoseconds() -> int:
-    """Time that never runs backwards."""
+    """Monotonic time."""
     return time.monotonic_ns()  # noqa: TID251 - programs of users have no Clock to hand us
 
 
 def _connected() -> _Stream | None:
-    """The stream to the exporter that listens now, None where none does."""
+    """The stream to the exporter that listens now, None without one."""
     stream = _state.stream
     if stream is not None:
         if stream.pid == os.getpid():
@@ -321,14 +321,14 @@ def _connected() -> _Stream | None:
             folder = runtime_folder(os.environ, os.getuid())
             _state.paths = tuple([os.path.join(folder, name) for name in OPERATIONS_SOCKETS])
         path = _state.paths[0]
-        # Where nobody listens this is all that an operation costs, and no exception is made for it.
+        # Without an exporter this is the whole cost of an operation; no exception is raised.
         if not os.access(path, os.F_OK) or (_state.dead and os.stat(path).st_mtime_ns == _state.dead):
             return None
         if not _is_ours(os.path.dirname(path)):
             return None
         _state.stream = stream = _Stream(path)
     except ConnectionRefusedError:
-        # Nobody has this socket open, and nobody can open it again: another one has another mark.
+        # No process has this socket open, and none can open it again: a new one has another mark.
         _state.dead = os.stat(path).st_mtime_ns
         return None
     except Exception:
@@ -337,7 +337,7 @@ def _connected() -> _Stream | None:
 
 
 def _leave() -> None:
-    """At the end of the program: a socket that is only forgotten would be complained about."""
+    """At the end of the program: an open socket would cause a ResourceWarning."""
     if _state.stream is not None:
         _state.stream.let_go()
 
@@ -346,7 +346,7 @@ atexit.register(_leave)
 
 
 def _is_ours(folder: str) -> bool:
-    """Whether nobody else can put a socket there: in /tmp somebody may have made that name first."""
+    """Whether no other user can put a socket there: in /tmp another user may have created the name first."""
     found = os.lstat(folder)
     return found.st_mode & 0o170077 == 0o040000 and found.st_uid == os.getuid()
 
@@ -358,7 +358,7 @@ def _resident_bytes() -> int | None:
             _forget_memory()
             _state.memory = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
             _state.memory_of = os.getpid()
-        # Seven numbers, or it is another file by now.
+        # Seven numbers, or the descriptor is another file now.
         _, pages, _, _, _, _, _ = os.pread(_state.memory, 128, 0).split()
         return int(pages) * _PAGE
     except Exception:
@@ -367,7 +367,7 @@ def _resident_bytes() -> int | None:
 
 
 def _forget_memory() -> None:
-    """Close the file that is the parent's, or was lost; a descriptor that is no longer ours is left alone."""
+    """Close the file of the parent, or a lost one; a descriptor that is no longer ours is left alone."""
     try:
         if _state.memory >= 0 and os.readlink(f"/proc/self/fd/{_state.memory}").endswith("/statm"):
             os.close(_state.memory)
@@ -376,7 +376,7 @@ def _forget_memory() -> None:
 
 
 def _failure_of(error: BaseException) -> str | None:
-    """Why an operation that raised has failed; None for an exit that says it has not."""
+    """The reason of failure of an operation that raised; None for an exit with success."""
     if isinstance(error, SystemExit):
         return None if error.code in (None, 0) else "exit_status"
     if isinstance(error, ConnectionRefusedError | PermissionError):
@@ -386,5 +386,5 @@ def _failure_of(error: BaseException) -> str | None:
         return "timeout"
     if "CalledProcessError" in names:
         return "exit_status"
-    # KeyboardInterrupt, a cancelled task, a closed generator: somebody wanted it to end.
+    # KeyboardInterrupt, a cancelled task, a closed generator: it was ended on purpose.
     return "exception" if isinstance(error, Exception) else "other"

@@ -31,7 +31,7 @@ _START = Position(1, 1)
 # Levels of `_parse`: 0 is the stream, 1 the document's mapping, 2 a section, 5 the deepest list of a record.
 _SECTION_LEVEL = 2
 _DEEPEST = 16
-# libyaml's words, ours, and whether the mistake is where the construct began.
+# libyaml's text, ours, and whether the mistake is where the construct began.
 _SYNTAX_FIXES = (
     ("cannot start any token", "a tab cannot indent; use spaces", False),
     ("tab character", "a tab cannot indent; use spaces", False),
@@ -52,7 +52,7 @@ _SYNTAX_FIXES = (
 
 
 def defaults() -> Config:
-    """The configuration that holds without a file."""
+    """The configuration without a file."""
     return Config()
 
 
@@ -68,13 +68,13 @@ def load(path: str | None) -> Config:
 
 
 def read_tree(problems: Problems) -> Node | None:
-    """The tree of the file `problems.path`, None where it holds none; its mistakes are noted."""
+    """The tree of the file `problems.path`, None if it is empty; notes its mistakes."""
     text = read_text(problems)
     return None if text is None else _parse(text, problems)
 
 
 class _Mark(Protocol):
-    """A place as PyYAML gives it, from 0; its two loaders have a class each."""
+    """A position as PyYAML gives it, from 0; its two loaders have different classes."""
 
     @property
     def line(self) -> int: ...
@@ -84,7 +84,7 @@ class _Mark(Protocol):
 
 @dataclass(slots=True)
 class _Open:
-    """A list or a mapping whose end has not come yet; a mapping's keys and values alternate."""
+    """A list or a mapping that is still open; keys and values of a mapping alternate."""
 
     at: Position
     is_mapping: bool
@@ -98,7 +98,7 @@ class _Open:
 
 
 def _parse(text: str, problems: Problems) -> Node | None:
-    """The first document's tree, None where there is none.
+    """The tree of the first document, None without one.
 
     A syntax error ends the reading; the sections' settings that stand complete before it are kept, so that
     their mistakes are shown as well.
@@ -124,7 +124,7 @@ def _parse(text: str, problems: Problems) -> Node | None:
     except yaml.MarkedYAMLError as error:
         at, words = _syntax_error(error, text)
         if last_line >= at.line and levels[-1].children:
-            # The parser stumbled over this scalar; what it made of it is not what was meant.
+            # The syntax error is in this scalar: its value is wrong.
             levels[-1].children.pop()
         problems.add(at, words)
     except TooManyProblemsError:
@@ -137,7 +137,7 @@ def _parse(text: str, problems: Problems) -> Node | None:
 
 
 def _content(events: Iterator[yaml.Event], problems: Problems) -> Iterator[yaml.Event]:
-    """The events of the first document; what no setting needs is noted."""
+    """The events of the first document; notes features that no setting needs."""
     documents = 0
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
@@ -168,7 +168,7 @@ def _scalar(event: yaml.ScalarEvent) -> ScalarNode:
 
 
 def _reads_as(text: str) -> str:
-    """What YAML 1.1 takes an unquoted text for, by PyYAML's own table (by first character)."""
+    """The YAML 1.1 type of an unquoted text, by the table of PyYAML (by first character)."""
     readings = Resolver.yaml_implicit_resolvers.get(text[:1], ())
     tag = next((str(tag) for tag, pattern in readings if pattern.match(text)), Resolver.DEFAULT_SCALAR_TAG)
     return tag.removeprefix("tag:yaml.org,2002:")
@@ -179,7 +179,7 @@ def _at(mark: _Mark | None) -> Position:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[Position, str]:
-    """Where and what, in words that name the mend; libyaml's own words where none are better."""
+    """Position and text of a syntax error, with the fix; libyaml's text if we have no better one."""
     at = _at(error.problem_mark)
     what = f"{error.context or ''} {error.problem or ''}"
     line = text.splitlines()[at.line - 1 : at.line]

@@ -1,14 +1,14 @@
-"""A configuration file as nodes with positions, and the problems found in it."""
+"""Nodes of a configuration file with positions, and the problems found in it."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# A file with more than this many mistakes is no configuration; to go on would only fill the screen.
+# A file with more mistakes is no configuration.
 MOST_PROBLEMS = 100
 
 
 class Position(NamedTuple):
-    """A place in the file, both from 1; columns count characters."""
+    """A position in the file, both from 1; columns count characters."""
 
     line: int
     column: int
@@ -42,7 +42,7 @@ class MappingNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedNode:
-    """Something whose problem is reported already; it stands for any value."""
+    """A node whose problem is already reported; accepted as any value."""
 
     at: Position
 
@@ -56,13 +56,13 @@ class TooManyProblemsError(Exception):
 
 @dataclass(slots=True)
 class Problems:
-    """What is wrong with one file, in any order."""
+    """The problems of one file, in any order."""
 
     path: str
     found: list[tuple[Position, str]] = field(default_factory=list)
 
     def add(self, at: Position, text: str) -> None:
-        """Note one sentence that says what is wrong and how to mend it."""
+        """Note one sentence that says what is wrong and how to fix it."""
         self.found.append((at, text))
         if len(self.found) > MOST_PROBLEMS:
             raise TooManyProblemsError

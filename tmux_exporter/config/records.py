@@ -40,7 +40,7 @@ def section_keys(section: type[Any]) -> dict[str, Setting]:
 
 
 def _key(entry: Field[Any]) -> str:
-    """The key of a field; a word of Python has a `_` after it there."""
+    """The key of a field; a Python keyword has a trailing `_` as a field."""
     return entry.name.removesuffix("_")
 
 
@@ -59,7 +59,7 @@ def _unknown_key(name: str, known: dict[str, Setting], where: str, homes: Homes)
 
 
 def entries(node: MappingNode, problems: Problems) -> Iterator[tuple[ScalarNode, str, Node]]:
-    """The keys that are names, with text and value; duplicates are noted, and their values read as well."""
+    """The valid keys with text and value; notes duplicates and reads their values too."""
     seen: dict[str, Position] = {}
     for key, value in node.entries:
         if isinstance(key, RefusedNode):
@@ -82,9 +82,9 @@ def entries(node: MappingNode, problems: Problems) -> Iterator[tuple[ScalarNode,
 def record(
     of: type[Any], node: MappingNode, where: str, problems: Problems, homes: Homes = nowhere
 ) -> object | None:
-    """One section or one record of a list; None where a value that it needs is missing or wrong.
+    """One section or one record of a list; None if a required value is missing or wrong.
 
-    `homes` names the sections in which a key that is not known here has its place.
+    `homes` names the sections to which a key that is unknown here belongs.
     """
     known = section_keys(of)
     names = {_key(entry): entry.name for entry in _fields(of)}
@@ -151,9 +151,9 @@ def _items(kind: ListOf | Records, node: ListNode, where: str, problems: Problem
 def checked(
     kind: Records | Section, made: object | None, node: MappingNode, place: str, problems: Problems
 ) -> object | None:
-    """A record that its check has seen; None where that refused it.
+    """A record that passed its check; None if the check refused it.
 
-    The mistake stands at the key that the check names, where the file has that.
+    The mistake is noted at the key that the check names, if the file has it.
     """
     if made is None:
         return None

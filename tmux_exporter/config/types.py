@@ -1,8 +1,8 @@
-"""The kinds of settings: what a text may be, how it becomes a value, how a value is written.
+"""Types of settings: which texts are valid, how they are parsed and rendered.
 
-`parse` takes the scalar's text and raises ValueError with one sentence that holds the mend. `style` says how
-YAML must have written the scalar: TEXT refuses what YAML 1.1 itself would not read as a string (`no`,
-`1:30`, `2026-01-01`), BARE refuses quotes, ANY takes both.
+`parse` takes the scalar's text and raises ValueError with one sentence that says how to fix it. `style`
+says how YAML must have written the scalar: TEXT refuses what YAML 1.1 itself would not read as a string
+(`no`, `1:30`, `2026-01-01`), BARE refuses quotes, ANY takes both.
 """
 
 import re
@@ -55,7 +55,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeOrNone:
-    """Bytes between two bounds, both included; `none` where there is nothing to set."""
+    """Bytes between two bounds, both included; `none` for no limit."""
 
     at_least: int
     at_most: int
@@ -96,7 +96,7 @@ class Integer:
         return f"number, {self.at_least} to {self.at_most}"
 
     def parse(self, text: str) -> int:
-        """The number; `010` is refused, because YAML 1.1 reads it as 8 and a person as 10."""
+        """The number; `010` is refused: YAML 1.1 reads it as 8, people as 10."""
         if re.fullmatch(r"0[0-9]+", text):
             raise ValueError(f"{shown(text)} is octal to YAML; write it without the leading 0")
         if not re.fullmatch(r"-?[0-9]+", text):
@@ -111,7 +111,7 @@ class Integer:
         return str(value)
 
 
-# What YAML 1.1 takes for a boolean, or what people from other formats write for one.
+# Booleans of YAML 1.1 and of other formats.
 _BOOLEAN_WORDS = {
     **dict.fromkeys(("yes", "on", "true", "y", "1"), "true"),
     **dict.fromkeys(("no", "off", "false", "n", "0"), "false"),
@@ -120,7 +120,7 @@ _BOOLEAN_WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boolean:
-    """`true` or `false`, and nothing else that YAML 1.1 takes for one."""
+    """`true` or `false`; no other boolean of YAML 1.1."""
 
     style = Style.BARE
 
@@ -182,7 +182,7 @@ class Text:
         return self.parser(text)
 
     def render(self, value: str) -> str:
-        """YAML text; single quotes are the one style in which nothing has a meaning."""
+        """YAML text; in single quotes no character is special."""
         return "'" + value.replace("'", "''") + "'"
 
 
@@ -213,7 +213,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A value as it is written, whatever YAML takes it for: what it means depends on another key."""
+    """A value as written, whatever its YAML type: another key decides its meaning."""
 
     what: str
     style = Style.ANY
@@ -243,7 +243,7 @@ class ListOf:
 
 
 class MisfitError(ValueError):
-    """What a check finds: fields that do not fit together, and the one among them to be mended, if one is."""
+    """Fields that do not fit together, and the one to fix, if there is one."""
 
     def __init__(self, words: str, key: str = "") -> None:
         super().__init__(words)
@@ -251,7 +251,7 @@ class MisfitError(ValueError):
 
 
 def accept(_: object) -> None:
-    """Take any record."""
+    """Accept any record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
