@@ -33,7 +33,7 @@ def charge(scene: Scene, accounts: GroupCounters[PaneKey | str], pane: PaneKey) 
     scene.look()
     found = members(scene, pane)
     session = session_of(scene, pane)
-    accounts.observe(scene.table, {each.id: (pane, session) for each in found})
+    accounts.observe(scene.table, {each.id: frozenset({pane, session}) for each in found})
     return usage(found, accounts.totals(pane), scene.table.start_time)
 
 

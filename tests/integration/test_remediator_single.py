@@ -18,7 +18,7 @@ from tests.support.processes.started import end_process, is_gone
 from tests.support.remediator.orders import KILL, STOP, pair_order, single_order
 from tests.support.remediator.remediation import AS_SHIPPED, FLEET, Fleet, alive, running_fleet
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.find import AgentFinder
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal
 from tmux_exporter.facts.report import Report
@@ -138,12 +138,14 @@ def slow_before_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callabl
 def slow_after_tmux(fleet: Fleet, patch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
     """What tmux has answered is thought about for longer than it may be old."""
 
+    find = AgentFinder.find
+
     def slowly(*args: Any, **more: Any) -> Any:
         fleet.clock.advance(2 * terminate.LOOK_AGE)
         meanwhile()
-        return find_agents(*args, **more)
+        return find(*args, **more)
 
-    patch.setattr("tmux_exporter.sampling.stages.agents.find_agents", slowly)
+    patch.setattr(AgentFinder, "find", slowly)
 
 
 Slow = Callable[[Fleet, pytest.MonkeyPatch, Callable[[], object]], None]

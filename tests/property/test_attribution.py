@@ -217,7 +217,7 @@ def test_what_is_decided_from_sample_to_sample_is_what_is_decided_from_nothing(
 ) -> None:
     attributor, tracker, before = Attributor(memory), ChangeTracker(), dict[ProcessId, Owner]()
     for seen, view in history:
-        told = attributor.observe(seen, view, tracker.observe(seen))
+        told = attributor.observe(seen, view, tracker.processes(seen))
         owners = attribute(seen, view, memory)
         assert told.owners == owners
         ids = owners.keys() | before.keys()

@@ -128,7 +128,7 @@ def reap_between_looks(counters: Counters, *, child_first: bool) -> float:
 
     def read(between: Callable[[], None]) -> None:
         table = read_table(kernel, between, lambda _: pids)
-        groups = {each.id: ["%0"] for each in table.processes.values() if each.id.pid != INIT}
+        groups = {each.id: frozenset({"%0"}) for each in table.processes.values() if each.id.pid != INIT}
         counters.observe(table, groups, {})
 
     for _ in range(3):

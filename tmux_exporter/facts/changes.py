@@ -1,11 +1,12 @@
 """Changes between two samples: which processes differ, and values per process updated only for these."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Generic, TypeVar
 
 from tmux_exporter.facts.process import Process, ProcessTable
+from tmux_exporter.facts.tmux import Listing, Pane, Session, TmuxView, Window
 
 T = TypeVar("T")
 
@@ -28,9 +29,18 @@ FIGURES = frozenset(
 )
 """Fields that change while a process keeps its identity; all others, and being alive, are identity."""
 
-_identity: Callable[[Process], tuple[object, ...]] = attrgetter(
-    *(each.name for each in fields(Process) if each.name not in FIGURES)
-)
+
+def _all_but(of: type, names: Container[str]) -> Callable[[object], tuple[object, ...]]:
+    found: Callable[[object], tuple[object, ...]] = attrgetter(
+        *(each.name for each in fields(of) if each.name not in names)
+    )
+    return found
+
+
+_identity = _all_but(Process, FIGURES)
+_pane = _all_but(Pane, {"history_lines", "history_limit_lines", "history_bytes", "title_sign"})
+_session = _all_but(Session, {"activity", "attached"})
+_window = _all_but(Window, {"activity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +55,30 @@ class ProcessChanges:
     identities: Collection[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What differs between two samples. `tmux`: servers, sessions, windows or panes, in more than figures."""
+
+    processes: ProcessChanges
+    tmux: bool
+
+
 class ChangeTracker:
-    """Compares each table with the one before."""
+    """Compares each sample with the one before."""
 
     def __init__(self) -> None:
         self._before: Mapping[int, Process] = {}
+        self._view: TmuxView | None = None
 
-    def observe(self, table: ProcessTable) -> ProcessChanges:
-        """What differs from the table before; of the first one everything."""
+    def observe(self, table: ProcessTable, view: TmuxView) -> Changes:
+        """What differs from the sample before; of the first one everything."""
+        known, self._view = self._view, view
+        return Changes(
+            processes=self.processes(table), tmux=known is None or not is_same_structure(known, view)
+        )
+
+    def processes(self, table: ProcessTable) -> ProcessChanges:
+        """What differs from the table before."""
         before, self._before = self._before, table.processes
         changed = changed_since(before, table)
         return ProcessChanges(
@@ -73,6 +99,41 @@ def changed_since(before: Mapping[int, Process], table: ProcessTable) -> Collect
         return table.changes.pids
     now = table.processes
     return {pid for pid in before.keys() | now.keys() if before.get(pid) is not now.get(pid)}
+
+
+def is_same_structure(old: TmuxView, new: TmuxView) -> bool:
+    """Whether two views differ in figures and times only."""
+    return (
+        len(old.servers) == len(new.servers)
+        and all(
+            (a.label, a.socket, a.process, a.up, a.ended) == (b.label, b.socket, b.process, b.up, b.ended)
+            and _is_same_listing(a.listing, b.listing)
+            for a, b in zip(old.servers, new.servers, strict=True)
+        )
+        and old.canonical_paths == new.canonical_paths
+        and bool(old.problems) == bool(new.problems)
+    )
+
+
+def _is_same_listing(old: Listing | None, new: Listing | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return (
+        old.server == new.server
+        and old.links == new.links
+        and _are_same(old.sessions, new.sessions, _session)
+        and _are_same(old.windows, new.windows, _window)
+        and _are_same(old.panes, new.panes, _pane)
+    )
+
+
+def _are_same(
+    old: Sequence[object], new: Sequence[object], identity: Callable[[object], tuple[object, ...]]
+) -> bool:
+    return old is new or (
+        len(old) == len(new)
+        and all(a is b or identity(a) == identity(b) for a, b in zip(old, new, strict=True))
+    )
 
 
 class PerProcess(Generic[T]):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tmux_exporter.analysis.labels import labelled, session_labels
+from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.report.summary import Summary
 from tmux_exporter.analysis.report.usage import UsageCache
@@ -11,9 +11,10 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import SavedAgents
+from tmux_exporter.facts.changes import Changes, ChangeTracker
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.protocols import Sources
-from tmux_exporter.sampling.stages.agents import Agents, AgentStage
+from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
 from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.leaks import LeakStage
@@ -52,6 +53,8 @@ class Sampler:
         self._counters = CounterStage(counting=counting)
         self._operations = OperationStage(clock, operations, sources.reports, sources.commands)
         self._operations.configure(config)
+        self._changes = ChangeTracker()
+        self._labels: SessionLabels = {}
         self._costs = UsageCache()
         self._counts = dict.fromkeys(RESULTS, 0)
         self._last: Report | None = None
@@ -78,12 +81,12 @@ class Sampler:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report."""
         started, timestamp = self._clock.monotonic(), self._clock.time()
         self._counters.begin(self._sources.processes.read)
-        snapshot, ownership, agents = self._look()
+        snapshot, ownership, changes = self._look()
         sources = self._sources
         # After the look: by now the remediator has told of what it ended during the look.
         remediator = sources.remediator.read() if sources.remediator else None
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None
-        counters = self._counters.observe(snapshot, agents.dependencies)
+        counters = self._counters.observe(snapshot, ownership, changes)
         outcomes = self._schedulers.count(snapshot, remediator)
         self._counts["complete" if snapshot.complete else "partial"] += 1
         operations = self._operations.operations(snapshot.table, self._config)
@@ -115,11 +118,13 @@ class Sampler:
             self._keep(self._agents.memory())
         return report
 
-    def _look(self) -> tuple[Snapshot, Ownership, Agents]:
+    def _look(self) -> tuple[Snapshot, Ownership, Changes]:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
         table = self._sources.processes.read()
         view = self._sources.tmux.read(table)
-        facts = SampleFacts(table=table, view=view, labels=session_labels(view), config=self._config)
+        changes = self._changes.observe(table, view)
+        labels = self._labels = session_labels(view) if changes.tmux else self._labels
+        facts = SampleFacts(table=table, view=view, labels=labels, config=self._config, changes=changes)
         ownership = self._ownership.observe(facts)
         agents = self._agents.observe(facts, ownership)
         schedulers = self._schedulers.observe(facts, ownership.owners, agents.tracked_agents)
@@ -135,7 +140,7 @@ class Sampler:
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,
         )
-        return snapshot, ownership, agents
+        return snapshot, ownership, changes
 
     def failed(self) -> Report:
         """What to tell after a sample that raised: the last report while it may be held, else none."""

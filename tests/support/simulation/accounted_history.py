@@ -6,7 +6,7 @@ their children or adopt orphans, between any two looks of the reader, but in hal
 the first two readings. At the end everybody waits for what has ended and a few quiet readings follow.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
@@ -38,8 +38,8 @@ class Counters(Protocol):
     def observe(
         self,
         table: ProcessTable,
-        groups: Mapping[ProcessId, Collection[str]],
-        catch_alls: Mapping[ProcessId, Collection[str]],
+        groups: Mapping[ProcessId, frozenset[str]],
+        catch_alls: Mapping[ProcessId, frozenset[str]],
         /,
     ) -> None:
         """Take in one reading."""
@@ -146,7 +146,7 @@ class History:
             dead = [kernel.labels.get(each.id, frozenset()) for each in processes if not each.alive]
             self.hides_bytes = self.hides_bytes.union(*dead)
         groups = {each.id: kernel.labels[each.id] for each in processes if each.alive and each.id.pid != INIT}
-        catch_alls = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self._server)}
+        catch_alls = {kernel.tasks[pid].id: frozenset({NOBODYS}) for pid in (INIT, self._server)}
         mine = {process: labels for process, labels in groups.items() if STRANGERS not in labels}
         self._counters.observe(table, mine, catch_alls)
         counted = {label: self._counted(label) for label in (*LABELS, NOBODYS)}

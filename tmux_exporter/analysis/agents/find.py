@@ -7,8 +7,9 @@ an agent of program `other`, unless it only shows a shell's prompt or a known pr
 that agent has ended.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tmux_exporter.analysis.agents.names import AgentNames, NameRequest, wanted_name
 from tmux_exporter.analysis.agents.roles import role_of
@@ -34,6 +35,22 @@ class _Found:
     programs: tuple[ProcessId, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFacts:
+    """One sample. `members` are the living processes of each pane, in the order of pids.
+
+    `changed` are the panes in which, since the sample before, an owner changed, or a member came, went or
+    changed its identity. `settings` have the configured rules for names and roles.
+    """
+
+    view: TmuxView
+    owners: Mapping[ProcessId, Owner]
+    members: Mapping[PaneKey, Sequence[Process]]
+    changed: Collection[PaneKey]
+    signatures: Sequence[Signature]
+    settings: AgentSettings
+
+
 def find_agents(
     table: ProcessTable,
     owners: Mapping[ProcessId, Owner],
@@ -43,73 +60,116 @@ def find_agents(
     *,
     settings: AgentSettings | None = None,
 ) -> tuple[Agent, ...]:
-    """Every agent in the listed panes, oldest first; `names` keeps their names between samples.
+    """Every agent of one sample in the listed panes, oldest first; `names` keeps names between samples."""
+    members = _members(table, owners)
+    return AgentFinder(names).find(
+        AgentFacts(
+            view=view,
+            owners=owners,
+            members=members,
+            changed=members,
+            signatures=signatures,
+            settings=settings or AgentSettings(),
+        )
+    )
 
-    `settings` contain the configured rules for names and roles.
-    """
-    settings = settings or AgentSettings()
-    listings = [server.listing for server in view.servers if server.listing is not None]
-    by_pane = _members(table, owners, listings)
-    match = matcher(tuple(signatures)).match
-    requests: list[NameRequest] = []
-    details: list[tuple[_Found, str]] = []
-    for listing in listings:
-        windows = {window.id: window for window in listing.windows}
-        sessions = {session.id: session for session in listing.sessions}
-        for pane in listing.panes:
-            key = PaneKey(listing.server, pane.id)
-            if not (members := by_pane[key]):
-                continue
-            window, session = windows.get(pane.window_id), sessions[pane.session_id]
-            wanted, declared = wanted_name(pane, window, session, settings.names)
-            had = names.has_held(key, OTHER_PROGRAM)
-            for found in _PaneAgents(pane, members, owners, match).found(had_program=had):
-                details.append((found, role_of(pane, window, session, settings.roles)))
+
+class _PaneFacts(NamedTuple):
+    """What the agents of a pane depend on besides its members."""
+
+    pid: int | None
+    agent_option: str
+    had_program: bool
+    signatures: Sequence[Signature]
+
+
+class AgentFinder:
+    """Finds agents sample by sample; looks again only into panes that changed."""
+
+    def __init__(self, names: AgentNames) -> None:
+        """`names` keeps the names of agents between samples."""
+        self._names = names
+        self._panes: dict[PaneKey, tuple[_PaneFacts, tuple[_Found, ...]]] = {}
+        self._agents: Mapping[ProcessId, Agent] = {}
+
+    def find(self, facts: AgentFacts) -> tuple[Agent, ...]:
+        """Every agent in the listed panes, oldest first. An unchanged agent is the same object."""
+        requests: list[NameRequest] = []
+        details: list[tuple[_Found, str]] = []
+        for key, pane, listing, found in self._in_panes(facts):
+            window = next((each for each in listing.windows if each.id == pane.window_id), None)
+            session = next(each for each in listing.sessions if each.id == pane.session_id)
+            wanted, declared = wanted_name(pane, window, session, facts.settings.names)
+            role = role_of(pane, window, session, facts.settings.roles)
+            for each in found:
+                details.append((each, role))
                 requests.append(
                     NameRequest(
                         pane=key,
                         session_id=pane.session_id,
-                        program=found.program,
-                        process=found.root.id,
+                        program=each.program,
+                        process=each.root.id,
                         wanted=wanted,
                         declared=declared,
                     )
                 )
-    order = sorted(range(len(requests)), key=lambda at: _age(details[at][0].root))
-    ordered = [requests[at] for at in order]
-    given = names.assign(view, ordered)
-    keys = names.keys_of(ordered)
-    return tuple(
-        Agent(
-            name=name,
-            pane=requests[at].pane,
-            process=requests[at].process,
-            program=requests[at].program,
-            version=details[at][0].version,
-            role=details[at][1],
-            reason=details[at][0].reason,
-            members=details[at][0].members,
-            programs=details[at][0].programs,
-            number=key.number,
-        )
-        for at, name, key in zip(order, given, keys, strict=True)
-    )
+        order = sorted(range(len(requests)), key=lambda at: _age(details[at][0].root))
+        ordered = [requests[at] for at in order]
+        given = self._names.assign(facts.view, ordered)
+        keys = self._names.keys_of(ordered)
+        agents = [
+            Agent(
+                name=name,
+                pane=requests[at].pane,
+                process=requests[at].process,
+                program=requests[at].program,
+                version=details[at][0].version,
+                role=details[at][1],
+                reason=details[at][0].reason,
+                members=details[at][0].members,
+                programs=details[at][0].programs,
+                number=key.number,
+            )
+            for at, name, key in zip(order, given, keys, strict=True)
+        ]
+        before = self._agents
+        agents = [old if (old := before.get(each.process, each)) == each else each for each in agents]
+        self._agents = {each.process: each for each in agents}
+        return tuple(agents)
+
+    def _in_panes(self, facts: AgentFacts) -> Iterator[tuple[PaneKey, Pane, Listing, tuple[_Found, ...]]]:
+        """The panes with agents, in the order of the listings."""
+        match = matcher(tuple(facts.signatures)).match
+        held = self._names.panes_that_held_another(OTHER_PROGRAM)
+        before, self._panes = self._panes, {}
+        for server in facts.view.servers:
+            for pane in server.listing.panes if server.listing else ():
+                key = PaneKey(server.listing.server, pane.id) if server.listing else None
+                if key is None or server.listing is None or not (members := facts.members.get(key)):
+                    continue
+                now = _PaneFacts(pane.pid, pane.agent_option, key in held, facts.signatures)
+                kept = before.get(key)
+                if kept is None or key in facts.changed or kept[0] != now:
+                    agents = _PaneAgents(pane, _strong(members, facts.owners), facts.owners, match)
+                    kept = (now, tuple(agents.found(had_program=now.had_program)))
+                self._panes[key] = kept
+                if kept[1]:
+                    yield key, pane, server.listing, kept[1]
 
 
-def _members(
-    table: ProcessTable, owners: Mapping[ProcessId, Owner], listings: Sequence[Listing]
-) -> dict[PaneKey, dict[int, Process]]:
-    found: dict[PaneKey, dict[int, Process]] = {
-        PaneKey(listing.server, pane.id): {} for listing in listings for pane in listing.panes
-    }
-    for pid, process in table.processes.items():
+def _members(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> dict[PaneKey, list[Process]]:
+    found: dict[PaneKey, list[Process]] = {}
+    for process in table.processes.values():
         owner = owners.get(process.id)
-        # A marker is too weak to make a process an agent or a member of one.
-        if owner is None or owner.evidence is Evidence.AGENT_MARKER:
-            continue
-        if owner.kind is OwnerKind.PANE and owner.pane in found and process.alive:
-            found[owner.pane][pid] = process
+        if owner and owner.kind is OwnerKind.PANE and owner.pane and process.alive:
+            found.setdefault(owner.pane, []).append(process)
     return found
+
+
+def _strong(members: Iterable[Process], owners: Mapping[ProcessId, Owner]) -> dict[int, Process]:
+    """By pid; a marker is too weak to make anything an agent, or a part of one."""
+    marker = Evidence.AGENT_MARKER
+    return {each.id.pid: each for each in members if owners[each.id].evidence is not marker}
 
 
 def _age(process: Process) -> tuple[int, int]:

@@ -98,9 +98,9 @@ class AgentNames:
             entry.present = key in live
         return tuple(self._entries[key].name for key in keys)
 
-    def has_held(self, pane: PaneKey, program: str) -> bool:
-        """Whether the pane has, or had, an agent of a program other than `program`."""
-        return any(key.pane == pane and key.program != program for key in self._entries)
+    def panes_that_held_another(self, program: str) -> set[PaneKey]:
+        """The panes that have, or had, an agent of a program other than `program`."""
+        return {key.pane for key in self._entries if key.program != program}
 
     def keys_of(self, requests: Sequence[NameRequest]) -> list[AgentKey]:
         """The key of each request, numbered within program and pane; a known process keeps its number."""

@@ -5,9 +5,10 @@ two samples, reaped children included (`conservation`), is added to the groups t
 the second sample. It stays there when the process moves to another group or ends.
 """
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.cpu.conservation import Conservation
@@ -51,19 +52,19 @@ class GroupCounters(Generic[K]):
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
         self._expiry: LabelExpiry[K] = LabelExpiry()
-        self._groups: Mapping[ProcessId, Collection[K]] | None = None
-        self._own: dict[ProcessId, frozenset[K]] = {}
-        self._members: dict[ProcessId, frozenset[K]] = self._own
+        self._members: Mapping[ProcessId, frozenset[K]] = {}
         self._conservation = Conservation()
         self._ticks_per_second = 1
 
     def observe(
         self,
         table: ProcessTable,
-        groups: Mapping[ProcessId, Collection[K]],
-        catch_alls: Mapping[ProcessId, Collection[K]] | None = None,
+        groups: Mapping[ProcessId, frozenset[K]],
+        catch_alls: Mapping[ProcessId, frozenset[K]] = MappingProxyType({}),
     ) -> None:
         """Add to each group what its processes have used since the last sample, reaped children included.
+
+        `groups` has each group of a process once.
 
         A new process that started after the first sample counts whole. A process of the first sample, and
         one that joins a group, count from now on. An unknown value, and one that has fallen, add nothing. A
@@ -73,35 +74,31 @@ class GroupCounters(Generic[K]):
         tmux server reaps its panes, and init reaps all orphans.
         """
         self._ticks_per_second = table.clock_ticks_per_second
-        if groups is not self._groups:
-            self._groups = groups
-            self._own = {process: frozenset(keys) for process, keys in groups.items()}
-        members = self._members = self._with_kept(table)
-        catch_all_keys = (
-            {} if catch_alls is None else {process: frozenset(keys) for process, keys in catch_alls.items()}
-        )
-        keys_of = {**members, **dict.fromkeys(catch_all_keys)}
+        members = self._members = self._with_kept(table, groups)
+        keys_of = {**members, **dict.fromkeys(catch_alls)}
         for gain in self._conservation.advance(table, keys_of):
-            own = members.get(gain.process, frozenset())
+            own = members.get(gain.process, ())
             if gain.own_ticks:
                 for key in own:
                     self._counts(key).cpu_ticks += gain.own_ticks
             if gain.reaped != NOTHING:
-                for key in catch_all_keys.get(gain.process, own):
+                for key in catch_alls.get(gain.process, own):
                     self._counts(key).add(gain.reaped)
 
-    def _with_kept(self, table: ProcessTable) -> dict[ProcessId, frozenset[K]]:
+    def _with_kept(
+        self, table: ProcessTable, groups: Mapping[ProcessId, frozenset[K]]
+    ) -> Mapping[ProcessId, frozenset[K]]:
         """The current members, and earlier ones that are zombies or missing from an incomplete listing."""
-        if self._members is self._own:
-            return self._own
+        if self._members is groups:
+            return groups
         kept = {}
         for process_id, keys in self._members.items():
-            if process_id not in self._own:
+            if process_id not in groups:
                 process = table.processes.get(process_id.pid)
                 gone = process is None or process.id != process_id
                 if (gone and not table.complete) or (not gone and process is not None and not process.alive):
                     kept[process_id] = keys
-        return {**self._own, **kept} if kept else self._own
+        return {**groups, **kept} if kept else groups
 
     def totals(self, key: K) -> Totals:
         """Usage of a group; 0 for a group without any."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from tmux_exporter.analysis.ownership.attribution import is_unattributed
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
+from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.label import Label, label_text
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.owner import OwnerKind
+from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
-from tmux_exporter.facts.tmux import Pane, TmuxView
+from tmux_exporter.facts.tmux import Pane, PaneKey, TmuxView
 
 GroupKey = tuple[Hashable, ...]
 
@@ -96,39 +97,70 @@ def schedulers_by_session(snapshot: Snapshot) -> dict[tuple[str, str], list[Sche
     return found
 
 
-def process_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+def process_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
     """The keys that get the usage of each process in this sample."""
-    found: dict[ProcessId, list[GroupKey]] = {}
+    panes, others = _pane_keys(snapshot), _other_keys(snapshot)
+    found = {
+        process: _keys(process, snapshot.owners.get(process), panes, others)
+        for process in {**snapshot.owners, **others}
+    }
+    return {process: keys for process, keys in found.items() if keys}
 
-    def assign(process: ProcessId, *keys: GroupKey) -> None:
-        found.setdefault(process, []).extend(keys)
 
-    panes = snapshot.panes()
-    for key, members in snapshot.members().items():
-        view, pane = panes[key]
+_PaneKeys = Mapping[PaneKey, frozenset[GroupKey]]
+_OtherKeys = Mapping[ProcessId, frozenset[GroupKey]]
+_NONE: frozenset[GroupKey] = frozenset()
+_ONLY_UNATTRIBUTED = frozenset({UNATTRIBUTED})
+
+
+def _keys(
+    process: ProcessId, owner: Owner | None, panes: _PaneKeys, others: _OtherKeys
+) -> frozenset[GroupKey]:
+    """The keys of one process: by its pane, and all others."""
+    own = _NONE
+    if owner is not None and owner.kind is OwnerKind.PANE and owner.pane is not None:
+        own = panes.get(owner.pane, _NONE)
+    elif owner is not None and is_unattributed(process, owner):
+        own = _ONLY_UNATTRIBUTED
+    other = others.get(process, _NONE)
+    # One object for all members of a pane.
+    return own | other if own and other else own or other
+
+
+def _pane_keys(snapshot: Snapshot) -> _PaneKeys:
+    """The keys that the members of each pane have."""
+    found = {}
+    for key, (view, pane) in snapshot.panes().items():
         session = snapshot.session_labels[key.server, pane.session_id]
-        for process in members:
-            assign(process.id, pane_key(view.label, session, pane), session_key(view.label, session))
-    for view in snapshot.view.servers:
-        if view.process is not None:
-            assign(view.process, server_key(view.label))
-    for tracked in snapshot.tracked_agents:
-        for member in tracked.agent.members if tracked.agent else ():
-            assign(member, agent_key(tracked), state_key(tracked, tracked.status.state))
-    for member, owner in snapshot.owners.items():
-        if is_unattributed(member, owner):
-            assign(member, UNATTRIBUTED)
-    labels = server_labels(snapshot)
-    for scheduler in snapshot.schedulers:
-        counter_key = scheduler_key(*scheduler_session(scheduler, snapshot, labels), scheduler.state)
-        for process_id in filter(None, (scheduler.process, scheduler.sleep)):
-            assign(process_id, counter_key)
-    for leak in snapshot.leaks.found:
-        assign(leak.process, leak_key(leak.server, leak.session, leak.kind))
+        found[key] = frozenset({pane_key(view.label, session, pane), session_key(view.label, session)})
     return found
 
 
-def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
+def _other_keys(snapshot: Snapshot) -> _OtherKeys:
+    """The keys by process of tmux servers, members of agents, schedulers and leaks."""
+    found: dict[ProcessId, frozenset[GroupKey]] = {}
+
+    def assign(process: ProcessId, keys: frozenset[GroupKey]) -> None:
+        found[process] = found[process] | keys if process in found else keys
+
+    for view in snapshot.view.servers:
+        if view.process is not None:
+            assign(view.process, frozenset({server_key(view.label)}))
+    for tracked in snapshot.tracked_agents:
+        keys = frozenset({agent_key(tracked), state_key(tracked, tracked.status.state)})
+        for member in tracked.agent.members if tracked.agent else ():
+            assign(member, keys)
+    labels = server_labels(snapshot)
+    for scheduler in snapshot.schedulers:
+        keys = frozenset({scheduler_key(*scheduler_session(scheduler, snapshot, labels), scheduler.state)})
+        for process_id in filter(None, (scheduler.process, scheduler.sleep)):
+            assign(process_id, keys)
+    for leak in snapshot.leaks.found:
+        assign(leak.process, frozenset({leak_key(leak.server, leak.session, leak.kind)}))
+    return found
+
+
+def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
     """Processes that reap children of others, and the key that gets this reaped usage.
 
     A tmux server reaps its pane processes and jobs: what these used after they were last read is not its own.
@@ -147,7 +179,7 @@ def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, list[GroupKey]]:
         subreaper = processes[pid].id
         if subreaper not in snapshot.owners or snapshot.owners[subreaper].kind is OwnerKind.LEAKED:
             found.add(subreaper)
-    return {process: [UNATTRIBUTED] for process in found}
+    return dict.fromkeys(found, _ONLY_UNATTRIBUTED)
 
 
 def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
@@ -173,33 +205,78 @@ def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
 class CounterKeys:
     """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot."""
 
-    groups: Mapping[ProcessId, list[GroupKey]]
-    catch_alls: Mapping[ProcessId, list[GroupKey]]
+    groups: Mapping[ProcessId, frozenset[GroupKey]]
+    catch_alls: Mapping[ProcessId, frozenset[GroupKey]]
     shown: AbstractSet[GroupKey]
 
-    @classmethod
-    def by(cls, snapshot: Snapshot) -> "CounterKeys":
-        """The keys of a snapshot."""
-        return cls(
-            groups=process_keys(snapshot), catch_alls=catch_all_keys(snapshot), shown=shown_keys(snapshot)
-        )
+
+class KeyTracker:
+    """Returns the keys of each sample; updates only those that changed."""
+
+    def __init__(self) -> None:
+        self._panes: _PaneKeys = {}
+        self._others: _OtherKeys = {}
+        self._other_facts: object = None
+        self._groups: Mapping[ProcessId, frozenset[GroupKey]] = {}
+        self._catch_alls: Mapping[ProcessId, frozenset[GroupKey]] = {}
+        self._shown: AbstractSet[GroupKey] = frozenset()
+        self._shown_facts: object = None
+
+    def observe(self, snapshot: Snapshot, changed: AbstractSet[ProcessId], changes: Changes) -> CounterKeys:
+        """The keys of a sample. `changed` are the processes whose owner changed since the last one."""
+        self._update_groups(snapshot, set(changed), changes)
+        owners, processes = snapshot.owners, snapshot.table.processes
+        remade = (processes[pid].id for pid in changes.processes.identities if pid in processes)
+        if changed or changes.tmux or any(process in owners for process in remade):
+            self._catch_alls = catch_all_keys(snapshot)
+        shown_facts, self._shown_facts = self._shown_facts, _shown_facts(snapshot)
+        if changes.tmux or shown_facts != self._shown_facts:
+            self._shown = shown_keys(snapshot)
+        return CounterKeys(groups=self._groups, catch_alls=self._catch_alls, shown=self._shown)
+
+    def _update_groups(self, snapshot: Snapshot, stale: set[ProcessId], changes: Changes) -> None:
+        owners = snapshot.owners
+        other_facts, self._other_facts = self._other_facts, _other_facts(snapshot)
+        if changes.tmux or other_facts != self._other_facts:
+            before, self._others = self._others, _other_keys(snapshot)
+            ids = before.keys() | self._others.keys()
+            stale |= {each for each in ids if before.get(each) != self._others.get(each)}
+        if changes.tmux and (panes := _pane_keys(snapshot)) != self._panes:
+            self._panes = panes
+            stale |= owners.keys()
+        if not stale:
+            return
+        groups = dict(self._groups)
+        for process in stale:
+            if keys := _keys(process, owners.get(process), self._panes, self._others):
+                groups[process] = keys
+            else:
+                groups.pop(process, None)
+        self._groups = groups
 
 
-def counter_key_facts(snapshot: Snapshot) -> Hashable:
-    """What `CounterKeys` depends on besides processes, tmux listings, owners and agents."""
+def _other_facts(snapshot: Snapshot) -> object:
+    """What `_other_keys` depends on besides tmux."""
     return (
-        tuple(
-            (tracked.agent, tracked.server, tracked.session, tracked.name, tracked.status.state)
-            for tracked in snapshot.tracked_agents
-        ),
-        tuple(
+        [
+            (each.agent, each.server, each.session, each.name, each.status.state)
+            for each in snapshot.tracked_agents
+        ],
+        [
             (each.process, each.sleep, each.server, each.session_id, each.state)
             for each in snapshot.schedulers
-        ),
-        tuple((each.process, each.server, each.session, each.kind) for each in snapshot.leaks.found),
-        tuple(snapshot.leaks.unconfirmed),
-        tuple(snapshot.session_labels.items()),
-        tuple(snapshot.agents),
+        ],
+        [(each.process, each.server, each.session, each.kind) for each in snapshot.leaks.found],
+    )
+
+
+def _shown_facts(snapshot: Snapshot) -> object:
+    """What `shown_keys` depends on besides tmux."""
+    return (
+        [(each.server, each.session, each.name) for each in snapshot.tracked_agents],
+        [(each.server, each.session_id) for each in snapshot.schedulers],
+        [(each.server, each.session) for each in snapshot.leaks.found],
+        snapshot.leaks.unconfirmed,
     )
 
 

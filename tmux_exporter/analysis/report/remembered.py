@@ -16,9 +16,10 @@ def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId,
     """Processes that a new sampler may not find: their pane is gone, or only memory ties them to it."""
     leaked, pane = OwnerKind.LEAKED, OwnerKind.PANE
     return tuple(
-        (process, owner)
-        for process, owner in owners.items()
-        if owner.kind is leaked or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
+        (process, owners[process])
+        for process in sorted(owners)
+        if (owner := owners[process]).kind is leaked
+        or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
     )
 
 

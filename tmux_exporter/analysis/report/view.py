@@ -1,12 +1,13 @@
 """Snapshot: all facts and conclusions of one sample, the input of `summary` and `explain`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
+from tmux_exporter.analysis.ownership.attributor import Owners
 from tmux_exporter.facts.agents import Agent, TrackedAgent
-from tmux_exporter.facts.changes import changed_since
+from tmux_exporter.facts.changes import ProcessChanges
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler
@@ -97,30 +98,47 @@ def processes_of(ids: Sequence[ProcessId], table: ProcessTable) -> tuple[Process
 
 
 class PaneMembers:
-    """The living processes of each pane, looked up again only for panes with a changed process.
+    """The living processes of each pane, updated only for panes with a changed process.
 
-    A pane without changes keeps the same sequence object.
+    `changed` are the panes in which a process came, went or changed its identity in the last sample. A pane
+    without any change keeps the same sequence object.
     """
 
     def __init__(self) -> None:
-        self._process_ids: PaneProcessIds = {}
-        self._panes_of: Mapping[int, Sequence[PaneKey]] = {}
-        self._before: Mapping[int, Process] = {}
+        self.changed: frozenset[PaneKey] = frozenset()
+        self._pane_of: dict[ProcessId, PaneKey] = {}
+        self._ids: dict[PaneKey, set[ProcessId]] = {}
         self._found: Members = {}
 
-    def of(self, table: ProcessTable, process_ids: PaneProcessIds) -> Members:
-        """The members by pane, in the order of pids; the same `process_ids` object means unchanged ids."""
-        before, self._before = self._before, table.processes
-        if process_ids is self._process_ids:
-            changed = changed_since(before, table)
-            stale = {key for pid in changed for key in self._panes_of.get(pid, ())}
-            self._found = {**self._found, **{key: processes_of(process_ids[key], table) for key in stale}}
-        else:
-            self._process_ids = process_ids
-            panes_of: dict[int, list[PaneKey]] = {}
-            for key, ids in process_ids.items():
-                for process in ids:
-                    panes_of.setdefault(process.pid, []).append(key)
-            self._panes_of = panes_of
-            self._found = {key: processes_of(ids, table) for key, ids in process_ids.items()}
+    def observe(self, table: ProcessTable, owners: Owners, changes: ProcessChanges) -> Members:
+        """The members by pane, in the order of pids."""
+        changed = {pane for process in owners.changed for pane in self._move(process, owners)}
+        changed |= self._panes_of(changes.identities, table)
+        stale = changed | self._panes_of(changes.figures, table)
+        if stale:
+            found = dict(self._found)
+            for pane in stale:
+                if ids := self._ids.get(pane):
+                    found[pane] = processes_of(sorted(ids), table)
+                else:
+                    found.pop(pane, None)
+            self._found = found
+        self.changed = frozenset(changed)
         return self._found
+
+    def _move(self, process: ProcessId, owners: Owners) -> Iterator[PaneKey]:
+        """Follow the owner of a process; yield the panes that it left and joined."""
+        if (old := self._pane_of.pop(process, None)) is not None:
+            self._ids[old].discard(process)
+            if not self._ids[old]:
+                del self._ids[old]
+            yield old
+        owner = owners.owners.get(process)
+        if owner is not None and owner.kind is OwnerKind.PANE and owner.pane is not None:
+            self._pane_of[process] = owner.pane
+            self._ids.setdefault(owner.pane, set()).add(process)
+            yield owner.pane
+
+    def _panes_of(self, pids: Iterable[int], table: ProcessTable) -> set[PaneKey]:
+        processes = (process for pid in pids if (process := table.processes.get(pid)) is not None)
+        return {pane for each in processes if (pane := self._pane_of.get(each.id)) is not None}

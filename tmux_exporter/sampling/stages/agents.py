@@ -2,25 +2,23 @@
 
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.agents.find import find_agents
+from tmux_exporter.analysis.agents.find import AgentFacts, AgentFinder
 from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
-from tmux_exporter.analysis.report.unchanged import CachedConclusion
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import Agent, SavedAgents, TrackedAgent
 from tmux_exporter.sampling.agent_clues import AgentWatch, Watched
-from tmux_exporter.sampling.stages.facts import Dependencies, SampleFacts
+from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.ownership import Ownership
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agents:
-    """The agents that run, the lives of these and of those that do not; `dependencies` as in Ownership."""
+    """The agents that run, and all that are tracked: these and those that do not run."""
 
     running: tuple[Agent, ...]
     tracked_agents: tuple[TrackedAgent, ...]
-    dependencies: Dependencies
 
 
 class AgentStage:
@@ -32,21 +30,20 @@ class AgentStage:
         self._names = AgentNames(memory.names)
         self._agent_tracker = AgentTracker(memory.tracked_agents, memory.absent)
         self._watch = watch
-        self._found: CachedConclusion[tuple[Agent, ...]] = CachedConclusion()
+        self._finder = AgentFinder(self._names)
 
     def observe(self, facts: SampleFacts, ownership: Ownership) -> Agents:
         """The agents of this sample."""
-        table, view, settings, same = facts.table, facts.view, facts.config.agents, ownership.dependencies
-        found = self._found.of(
-            same and (same, settings),
-            lambda: find_agents(
-                table,
-                ownership.owners,
-                view,
-                merge(SIGNATURES, settings.signatures),
-                self._names,
+        table, view, settings = facts.table, facts.view, facts.config.agents
+        found = self._finder.find(
+            AgentFacts(
+                view=view,
+                owners=ownership.owners,
+                members=ownership.members,
+                changed=ownership.changed_panes,
+                signatures=merge(SIGNATURES, settings.signatures),
                 settings=settings,
-            ),
+            )
         )
         watched = self._watch.look(table, view, found, facts.config) if self._watch else Watched(agents=found)
         agent_sample = AgentSample(
@@ -60,7 +57,6 @@ class AgentStage:
         return Agents(
             running=watched.agents,
             tracked_agents=self._agent_tracker.observe(agent_sample, settings.expected),
-            dependencies=same and (same, self._found.number),
         )
 
     def memory(self) -> SavedAgents:

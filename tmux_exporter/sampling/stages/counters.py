@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters
-from tmux_exporter.analysis.report.counter_keys import CounterKeys, GroupKey, counter_key_facts
+from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.summary import Counters
-from tmux_exporter.analysis.report.unchanged import CachedConclusion
 from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.process import ProcessTable
-from tmux_exporter.sampling.stages.facts import Dependencies
+from tmux_exporter.sampling.stages.ownership import Ownership
 
 
 class CounterStage:
@@ -20,7 +20,7 @@ class CounterStage:
         """Without `counting` what processes use is not counted: those counters stay 0."""
         self._counting = counting
         self._begun = False
-        self._counter_keys: CachedConclusion[CounterKeys] = CachedConclusion()
+        self._keys = KeyTracker()
         self._group_counters: GroupCounters[GroupKey] = GroupCounters()
         self._queries = QueryStats()
         self._agents = AgentCounts()
@@ -36,14 +36,12 @@ class CounterStage:
             self._group_counters.observe(read(), {})
             self._begun = True
 
-    def observe(self, snapshot: Snapshot, same: Dependencies) -> Counters:
-        """Count one sample; `same` are the dependencies of its agents."""
-        counter_keys = self._counter_keys.of(
-            same and (same, counter_key_facts(snapshot)), lambda: CounterKeys.by(snapshot)
-        )
+    def observe(self, snapshot: Snapshot, ownership: Ownership, changes: Changes) -> Counters:
+        """Count one sample."""
+        keys = self._keys.observe(snapshot, ownership.changed, changes)
         if self._counting:
-            self._group_counters.observe(snapshot.table, counter_keys.groups, counter_keys.catch_alls)
-        self._group_counters.retain(counter_keys.shown, snapshot.table.taken_at)
+            self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls)
+        self._group_counters.retain(keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
         self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at)
         self._missed += snapshot.table.missed

@@ -35,11 +35,11 @@ class Machine:
         kernel = self.kernel
         reading = read_table(kernel, between, order)
         groups = {
-            each.id: kernel.labels[each.id]
+            each.id: frozenset(kernel.labels[each.id])
             for each in reading.processes.values()
             if each.alive and each.id.pid != INIT and each.id.pid not in without
         }
-        catch_alls = {kernel.tasks[pid].id: [NOBODYS] for pid in (INIT, self.server)}
+        catch_alls = {kernel.tasks[pid].id: frozenset({NOBODYS}) for pid in (INIT, self.server)}
         self.accounts.observe(reading, groups, catch_alls)
 
     def settle(self) -> None:
@@ -288,11 +288,11 @@ def test_who_leaves_its_groups_and_comes_back_counts_from_then(machine: Machine)
 def test_parents_in_a_circle_end_no_reading_and_count_what_they_use() -> None:
     accounts = GroupCounters[str]()
     accounts.observe(table(), {})
-    below = process(12, 11, start=6, cpu_ticks=50)
+    below, own = process(12, 11, start=6, cpu_ticks=50), frozenset({"pane"})
     for ticks in (0, 100, 200, 300):
         first = process(10, 11, start=5, cpu_ticks=ticks, children_cpu_ticks=ticks)
         second = process(11, 10, start=5, cpu_ticks=ticks, children_cpu_ticks=ticks)
-        accounts.observe(table(first, second, below), {each.id: ["pane"] for each in (first, second, below)})
-    accounts.observe(table(below), {below.id: ["pane"]})
+        accounts.observe(table(first, second, below), {each.id: own for each in (first, second, below)})
+    accounts.observe(table(below), {below.id: own})
     # The last second of what each inherited may be the other's.
     assert 10.5 <= accounts.totals("pane").cpu_seconds <= 12.5

@@ -12,13 +12,10 @@ def used(pid: int, ticks: int, read: int | None = None, written: int | None = No
     return process(pid, cpu_ticks=ticks, read_bytes=read, written_bytes=written)
 
 
-def groups(**members: tuple[int, ...]) -> dict[ProcessId, list[str]]:
+def groups(**members: tuple[int, ...]) -> dict[ProcessId, frozenset[str]]:
     """Groups by process, from pids by group."""
-    found: dict[ProcessId, list[str]] = {}
-    for group, pids in members.items():
-        for pid in pids:
-            found.setdefault(ProcessId(pid, pid), []).append(group)
-    return found
+    every = {pid for pids in members.values() for pid in pids}
+    return {ProcessId(pid, pid): frozenset(g for g, pids in members.items() if pid in pids) for pid in every}
 
 
 def begun() -> GroupCounters[str]:
@@ -62,7 +59,7 @@ def test_a_reused_pid_is_another_process() -> None:
     accounts = GroupCounters[str]()
     accounts.observe(table(used(10, 5000)), groups(a=(10,)))
     reborn = process(10, start=77, cpu_ticks=6000)
-    accounts.observe(table(reborn), {reborn.id: ["a"]})
+    accounts.observe(table(reborn), {reborn.id: frozenset({"a"})})
     assert accounts.totals("a").cpu_seconds == 60.0
     accounts.observe(table(reborn), groups(a=(10,)))
     assert accounts.totals("a").cpu_seconds == 60.0

@@ -44,7 +44,7 @@ def snapshot(*processes: tuple[Process, OwnerKind | None], views: tuple[ServerVi
 
 def accounts_of_sinks(*processes: tuple[Process, OwnerKind | None]) -> set[int]:
     found = catch_all_keys(snapshot(*processes, views=(answering(SERVER, pane("%0", 200)),)))
-    assert all(keys == [UNATTRIBUTED] for keys in found.values())
+    assert all(keys == {UNATTRIBUTED} for keys in found.values())
     return {process_id.pid for process_id in found}
 
 
@@ -59,9 +59,9 @@ def test_a_server_pays_for_itself_and_a_member_for_pane_and_session() -> None:
         views=(answering(SERVER, pane("%0", 200)),),
     )
     assert process_keys(seen) == {
-        SHELL.id: [account_of_pane("default", "main", pane("%0", 200)), session_key("default", "main")],
-        SERVER.id: [server_key("default")],
-        job.id: [UNATTRIBUTED],
+        SHELL.id: {account_of_pane("default", "main", pane("%0", 200)), session_key("default", "main")},
+        SERVER.id: {server_key("default")},
+        job.id: {UNATTRIBUTED},
     }
 
 
@@ -96,11 +96,11 @@ def test_without_a_server_nothing_is_unattributed() -> None:
 def test_a_server_whose_process_is_gone_has_its_account_still() -> None:
     view = answering(SERVER, pane("%0", None))
     assert catch_all_keys(snapshot((INIT, None), views=(view,))) == {
-        SERVER.id: [UNATTRIBUTED],
-        INIT.id: [UNATTRIBUTED],
+        SERVER.id: {UNATTRIBUTED},
+        INIT.id: {UNATTRIBUTED},
     }
     assert process_keys(snapshot((INIT, None), views=(view,))) == {
-        ProcessId(100, 100): [server_key("default")]
+        ProcessId(100, 100): {server_key("default")}
     }
 
 
