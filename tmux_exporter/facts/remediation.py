@@ -42,7 +42,8 @@ class Method(StrEnum):
     """How a target is ended (closed list).
 
     SCHEDULER_PAIR: a shell first, and only once it is dead its sleep. AGENT_PROCESS: an agent's root process,
-    never the shell of its pane. LEAKED_PROCESS: one process whose command line a policy names by its hash.
+    or the process of its tree that holds the figure of its policy, never the shell of its pane.
+    LEAKED_PROCESS: one process whose command line a policy names by its hash.
     """
 
     SCHEDULER_PAIR = "scheduler_pair"
@@ -112,6 +113,7 @@ class Refusal(StrEnum):
     UNKILLABLE = "unkillable"
     EVIDENCE = "evidence"
     CHANGED = "changed"
+    NO_CULPRIT = "no_culprit"
     HELD = "held"
     PROTECTED = "protected"
     BREAKER = "breaker"

@@ -183,6 +183,31 @@ class AgentReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TreeProcess:
+    """One living process of an agent's tree; each figure is its share of the one of `Usage` with that name.
+
+    `parent` is the pid of its parent, `name` that of its program file. CPU and I/O are of its whole life and
+    of its children that ended. Summed over a tree they are not the totals of `Usage`, which begin with the
+    exporter.
+    """
+
+    process: ProcessId
+    parent: int
+    name: str
+    memory_bytes: int | None
+    resident_memory_bytes: int | None
+    anonymous_memory_bytes: int | None
+    swap_memory_bytes: int | None
+    cpu_seconds_total: float
+    threads: int
+    open_fds: int | None
+    fd_utilization_ratio: float | None
+    read_bytes_total: int | None
+    written_bytes_total: int | None
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerReport:
     """One pending scheduler; `server` and `session` are empty where neither target nor creator is known.
 
@@ -302,7 +327,8 @@ class Report:
 
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
     where none has run, `host` where it is disabled (`metrics.host`), `operations` where another exporter gets
-    the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible.
+    the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible. `trees`
+    are the processes of each agent by its root, empty unless the sampler was asked for them.
     """
 
     timestamp: float
@@ -331,6 +357,7 @@ class Report:
     host: HostFacts | None = None
     operations: OperationsReport | None = None
     commands: CommandsReport | None = None
+    trees: Mapping[ProcessId, tuple[TreeProcess, ...]] = field(default_factory=dict)
 
     @property
     def session_keys(self) -> tuple[SessionKey, ...]:

@@ -39,7 +39,13 @@ from tmux_exporter.remediator.record import status_file
 from tmux_exporter.remediator.record.audit import Audit, AuditError
 from tmux_exporter.remediator.record.counters import RemediatorCounters
 from tmux_exporter.remediator.record.holds import Holds
-from tmux_exporter.remediator.record.log_fields import LEVELS, describe_target, fields, warning_text
+from tmux_exporter.remediator.record.log_fields import (
+    LEVELS,
+    describe_end,
+    describe_target,
+    fields,
+    warning_text,
+)
 from tmux_exporter.remediator.record.plan_file import PlanFile
 from tmux_exporter.remediator.record.switch import is_off
 from tmux_exporter.remediator.stop import Stop
@@ -92,7 +98,7 @@ class Remediator:
         # By that in the runtime folder the exporter sees that we live; it may be another one for each login.
         self._locks = lock.take((state, runtime), f"pid {self._me.pid}, which {doing}", clock, *mend)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
-        self._sampler = open_sampler(settings.config, clock, environ)
+        self._sampler = open_sampler(settings.config, clock, environ, trees=True)
         self._counters = RemediatorCounters(each.name for each in settings.policies.policies)
         self._history = start(self._live.moment())
         self._blind = True
@@ -218,7 +224,7 @@ class Remediator:
             self._counters.act(policy, action, ActionOutcome.WOULD)
             if self._settings.enforce and is_off(self._switch):
                 self._counters.refuse(policy, Refusal.SWITCHED_OFF)
-            self._say(f"would end {describe_target(decision.candidate)}", decision)
+            self._say(f"would end {describe_end(decision)}", decision)
 
     def _warn(self, decision: Decision, report: Report) -> None:
         """Tell of it in the counters and the log and, where the policy says so, in tmux."""
@@ -261,7 +267,7 @@ class Remediator:
         self._history = note(self._history, order, candidate, result.actions, report=report, now=now)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
         self._say(
-            f"{'ended' if result.ended else 'did not end'} {describe_target(candidate)}",
+            f"{'ended' if result.ended else 'did not end'} {describe_end(decision)}",
             decision,
             level=logging.WARNING,
             actions=",".join(f"{action}={outcome}" for action, outcome in result.actions),

@@ -36,7 +36,7 @@ def sample_and_decide(
     Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
     live = LiveView(config, clock, environ)
-    sampler = open_sampler(config, clock, environ)
+    sampler = open_sampler(config, clock, environ, trees=True)
     holds = Holds(state_path(environ), uid=os.getuid(), boot=boot_id("/proc"))
     hasty = replace(
         policies,

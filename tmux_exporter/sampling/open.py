@@ -35,6 +35,7 @@ def open_sampler(
     keeps: bool = False,
     counting: bool = True,
     earlier: Sequence[Remembered] = (),
+    trees: bool = False,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -42,6 +43,7 @@ def open_sampler(
     `tmux` is asked instead of what `open_tmux` opens. It knows the names that agents were given before, and
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
+    With `trees` its reports hold the processes of each agent.
     """
     uid, root = os.getuid(), config.processes.root
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
@@ -74,6 +76,7 @@ def open_sampler(
         keep=state.keep if keeps else None,
         counting=counting,
         earlier=earlier,
+        trees=trees,
     )
 
 

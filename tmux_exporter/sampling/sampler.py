@@ -6,6 +6,7 @@ from dataclasses import replace
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.report.summary import Summary
+from tmux_exporter.analysis.report.trees import agent_trees
 from tmux_exporter.analysis.report.usage import UsageCache
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
@@ -41,9 +42,11 @@ class Sampler:
         keep: Callable[[SavedAgents], None] | None = None,
         counting: bool = True,
         earlier: Sequence[Remembered] = (),
+        trees: bool = False,
     ) -> None:
         """Parameters as those of `open_sampler`; `keep` is called with what the next run has to know."""
         self._config, self._clock, self._sources, self._keep = config, clock, sources, keep
+        self._trees = trees
         details = sources.leak_details
         self._ownership = OwnershipStage(earlier)
         self._agents = AgentStage(clock, memory or SavedAgents(), sources.watch)
@@ -111,6 +114,7 @@ class Sampler:
             host=labelled(host) if host else None,
             operations=operations,
             commands=commands,
+            trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,
         )
         self._last, self._last_at = report, started

@@ -8,6 +8,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,15 @@ import pytest
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
 from tmux_exporter.remediator.act import attempt, terminate
-from tmux_exporter.remediator.decide import cycle, decide, last_checks, objections, protection, vetoes
+from tmux_exporter.remediator.decide import (
+    culprit,
+    cycle,
+    decide,
+    last_checks,
+    objections,
+    protection,
+    vetoes,
+)
 from tmux_exporter.remediator.record import audit, audit_fields, log_fields
 
 VARIABLE = "TMUX_EXPORTER_MUTANT"
@@ -168,6 +177,30 @@ def _at_once() -> None:
     _put(decide, "reloaded", lambda _, __, state, ___: state)
 
 
+def _agent_for_culprit() -> None:
+    """Whoever holds the figure, the agent is taken for it."""
+    find = culprit.find_culprit
+
+    def blame(*given: Any) -> Any:
+        found, (_, candidate, *_) = find(*given), given
+        return found and replace(found, process=candidate.target.processes[0], itself=True)
+
+    _put(cycle, "find_culprit", blame)
+
+
+def _without_a_culprit() -> None:
+    _put(cycle.PolicyCycle, "_require_culprit", lambda *_: None)
+
+
+def _the_culprit_of_then() -> None:
+    objection = objections.ReportView.objection
+    _put(objections.ReportView, "objection", lambda self, subject, _=None: objection(self, subject))
+
+
+def _ending_unjudged() -> None:
+    _put(last_checks, "descendants", lambda *_: ())
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "loop.least": _always_enforce,
     "terminate.STEPS": _sleep_first,
@@ -181,6 +214,10 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "cycle.OBSERVATIONS": _one_look,
     "cycle.too_many": _no_maximum,
     "cycle.objection": _no_budget,
+    "cycle.find_culprit": _agent_for_culprit,
+    "cycle.require_culprit": _without_a_culprit,
+    "objections.find_culprit": _the_culprit_of_then,
+    "last_checks.descendants": _ending_unjudged,
     "decide.reloaded": _at_once,
     "protection.protection_refusal": _no_protection,
     "last_checks.stages_refusal": _kill_at_once,

@@ -13,16 +13,22 @@ from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import PolicySet
 
-_COLUMNS = columns("policy", "kind", "pid>", "server", "session", "name", "match", "cmdline_sha256")
+_COLUMNS = columns(
+    "policy", "kind", "pid>", "server", "session", "name", "match", "culprit>", "cmdline_sha256"
+)
 
 
 class Row(NamedTuple):
-    """One target: `matched` says whether the policy matches it, `refusal` why it would be left alone."""
+    """One target: `matched` says whether the policy matches it, `refusal` why it would be left alone.
+
+    `culprit` is the pid of the process of an agent that holds the figure of the policy.
+    """
 
     policy: str
     candidate: TargetCandidate
     matched: bool
     refusal: str
+    culprit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,8 @@ def matches_view(
             told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
             if told if about is None else about.covers(candidate):
                 refusal = watch.refusal if watch is not None else None
-                rows.append(Row(policy.name, candidate, watch is not None, refusal or ""))
+                culprit = str(watch.culprit.pid) if watch is not None and watch.culprit else ""
+                rows.append(Row(policy.name, candidate, watch is not None, refusal or "", culprit))
     return MatchesView(rows=tuple(rows))
 
 
@@ -69,4 +76,5 @@ def target_cells(target: Target) -> list[str]:
 def _cells(row: Row) -> list[str]:
     target = row.candidate.target
     matched = f"yes, left alone: {row.refusal}" if row.refusal else "yes"
-    return [row.policy, *target_cells(target), matched if row.matched else "no", target.argv_sha256]
+    shown = matched if row.matched else "no"
+    return [row.policy, *target_cells(target), shown, row.culprit, target.argv_sha256]

@@ -7,7 +7,7 @@ from tmux_exporter.commands.views.matches import target_cells
 from tmux_exporter.commands.views.text_table import Column, columns, table
 from tmux_exporter.remediator.decide.order import Order
 
-_PLANNED = columns("policy", "kind", "pid>", "server", "session", "name", "steps")
+_PLANNED = columns("policy", "kind", "pid>", "server", "session", "name", "steps", "ends")
 _DONE = (*_PLANNED, Column("outcome"))
 
 
@@ -42,4 +42,10 @@ def applied_json(results: Sequence[tuple[Order, bool, str]]) -> str:
 
 def _row(order: Order) -> list[str]:
     steps = ", ".join(f"{each.action} ({each.signal})" for each in order.stages)
-    return [order.policy.name, *target_cells(order.target), steps]
+    return [order.policy.name, *target_cells(order.target), steps, _ends(order)]
+
+
+def _ends(order: Order) -> str:
+    """Which process goes first, where that is not the target's own, and what goes with it."""
+    words = "it" if order.culprit in (None, *order.target.processes[:1]) else f"pid {order.first.pid}"
+    return f"{words} and all below" if order.with_below else words

@@ -61,7 +61,10 @@ class Result:
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One run through the steps; `first` and `last` are the pidfds of what is signalled first and last."""
+    """One run through the steps; `first` and `last` are the pidfds of what is signalled first and last.
+
+    `held_below` are those of what ends with them.
+    """
 
     order: Order
     tools: Tools
@@ -70,6 +73,7 @@ class Attempt:
     first: int = -1
     last: int = -1
     below: tuple[ProcessId, ...] = ()
+    held_below: dict[ProcessId, int] = field(default_factory=dict)
     evidence: ProcessEvidence | None = None
     case: Case | None = None
     judged_at: float = float("-inf")

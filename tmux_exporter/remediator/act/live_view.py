@@ -60,7 +60,9 @@ class LiveView:
         A leak needs two samples. The counters stay 0. If the sample took long, tmux is queried once more.
         """
         servers = ConfirmingTmuxSource(open_tmux(self._config, self._clock, self._environ))
-        sampler = open_sampler(self._config, self._clock, self._environ, tmux=servers, counting=False)
+        sampler = open_sampler(
+            self._config, self._clock, self._environ, tmux=servers, counting=False, trees=True
+        )
         started = self._clock.monotonic()
         report = sampler.sample()
         if sampler.unsettled:

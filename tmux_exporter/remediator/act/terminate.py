@@ -9,7 +9,7 @@ the shell is dead.
 import select
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -34,6 +34,9 @@ LOOK_AGE = 1.0
 
 EVIDENCE_AGE = 10.0
 """The oldest process evidence, in seconds, that allows a signal."""
+
+MOST_BELOW = 256
+"""The most processes that end with a target: each is held by a descriptor of ours."""
 
 LOOKS = 3
 """How often one act queries tmux while the answer is stale by the time it is judged."""
@@ -63,7 +66,7 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
 
 def _check_stages(attempt: Attempt) -> Result | None:
     order = attempt.order
-    reason = stages_refusal(order.stages, attempt.tools.survived.get(order.target.processes[0]))
+    reason = stages_refusal(order.stages, attempt.tools.survived.get(order.first))
     return None if reason is None else attempt.refuse(reason, "by what it has survived before")
 
 
@@ -75,17 +78,33 @@ def _open_last(attempt: Attempt) -> None:
     attempt.last = attempt.first if attempt.alone else attempt.open(target_processes(attempt.order)[-1].pid)
 
 
+def _open_below(attempt: Attempt) -> Result | None:
+    """Hold all that ends with the target, before its evidence is read."""
+    if not attempt.order.with_below:
+        return None
+    found = descendants(attempt.tools.processes(), target_processes(attempt.order))
+    if len(found) > MOST_BELOW:
+        return attempt.refuse(Refusal.EVIDENCE, f"more than {MOST_BELOW} processes would end with it")
+    for each in found:
+        # One that has just ended needs no signal.
+        with suppress(ProcessLookupError):
+            attempt.held_below[each] = attempt.open(each.pid)
+    return None
+
+
 def _read_evidence(attempt: Attempt) -> Result | None:
     order, tools = attempt.order, attempt.tools
     attempt.read_at = tools.clock.monotonic()
     table = tools.processes()
     members = target_processes(order)
-    around = tools.around({*members, *(each.id for each in servers_in(table))})
+    below = descendants(table, members)
+    ending = below if order.with_below else ()
+    around = tools.around({*members, *ending, *(each.id for each in servers_in(table))})
     evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:
         return attempt.vanish("one of its processes ended, or its pid is another's now")
     attempt.evidence = evidence
-    attempt.below = descendants(table, members)
+    attempt.below = below
     return None
 
 
@@ -129,6 +148,7 @@ def _look_once(attempt: Attempt) -> Result | None:
         moment=moment,
         own=attempt.tools.own(),
         below=frozenset(each.pid for each in attempt.below),
+        culprit=attempt.order.culprit,
     )
     attempt.case = case
     if (reason := attempt.confirm(case)) is not None:
@@ -147,7 +167,8 @@ def _subject(report: Report, order: Order) -> Subject | None:
         Method.AGENT_PROCESS: report.agents,
         Method.LEAKED_PROCESS: report.leaks,
     }
-    members = target_processes(order)
+    processes = order.target.processes
+    members = target_processes(order) if order.method is Method.SCHEDULER_PAIR else processes[:1]
     return next((each for each in things[order.method] if audit_fields.processes_of(each) == members), None)
 
 
@@ -194,14 +215,14 @@ def _note(attempt: Attempt, stage: Stage) -> None:
     """Wait for the effect of a signal; remember targets that survived it."""
     gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
     attempt.actions.append((stage.action, ActionOutcome.DONE if gone else ActionOutcome.SURVIVED))
-    target = attempt.order.target.processes[0]
+    target = attempt.order.first
     attempt.tools.survived.pop(target, None)
     if not gone:
         attempt.tools.survived[target] = Action.KILL if stage.signal is Signal.KILL else stage.action
 
 
 def _survival(attempt: Attempt) -> str:
-    process = attempt.order.target.processes[0]
+    process = attempt.order.first
     seen = attempt.tools.processes().processes.get(process.pid)
     stuck = seen is not None and seen.id == process and seen.state == "D"
     state = "the kernel holds it (state D)" if stuck else "it survived"
@@ -217,6 +238,20 @@ def _end_last(attempt: Attempt) -> Result | None:
         _send(attempt.last, number)
         if _is_gone(attempt.last, seconds):
             break
+    return None
+
+
+def _end_below(attempt: Attempt) -> Result | None:
+    """End what descended from the target, once that is gone: only what was judged, and is held since."""
+    judged = {each.process for each in attempt.evidence.members} if attempt.evidence else set()
+    held = [descriptor for each, descriptor in attempt.held_below.items() if each in judged]
+    for stage in attempt.order.stages:
+        left = [each for each in held if not _is_gone(each)]
+        for descriptor in left:
+            _send(descriptor, _NUMBERS[stage.signal])
+        deadline = attempt.tools.clock.monotonic() + min(stage.seconds, attempt.tools.longest_wait)
+        for descriptor in left:
+            _is_gone(descriptor, max(0.0, deadline - attempt.tools.clock.monotonic()))
     return None
 
 
@@ -242,6 +277,7 @@ STEPS = (
     Step("check_stages", _check_stages),
     Step("open_first", _open_first),
     Step("open_last", _open_last),
+    Step("open_below", _open_below),
     Step("read_evidence", _read_evidence),
     Step("probe", _probe),
     Step("judge", _judge),
@@ -251,6 +287,7 @@ STEPS = (
     Step("await_stop", _await_stop),
     Step("kill", _kill),
     Step("end_last", _end_last),
+    Step("end_below", _end_below),
     Step("verify", _verify),
 )
 """The protocol, in its order. Once an intent is on disk its outcome is recorded, whichever step ended it."""
@@ -312,5 +349,5 @@ def _record_refusal(attempt: Attempt, result: Result) -> None:
 
 
 def _words(attempt: Attempt) -> dict[str, object]:
-    before = attempt.tools.survived.get(attempt.order.target.processes[0])
+    before = attempt.tools.survived.get(attempt.order.first)
     return audit_fields.of_order(attempt.order, before, attempt.evidence, attempt.case)

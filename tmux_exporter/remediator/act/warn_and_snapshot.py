@@ -80,7 +80,8 @@ class WarnAndSnapshot:
             return _NOT_ASKED
         if rung is None or not target.processes:
             return ActionOutcome.VANISHED, "it has no process"
-        process, parts = target.processes[0], rung.parts
+        process = decision.culprit.process if decision.culprit else target.processes[0]
+        parts = rung.parts
         labels = {"policy": decision.policy.name, **target_labels(target)}
 
         def on_screen() -> object:

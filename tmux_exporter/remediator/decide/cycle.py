@@ -7,10 +7,11 @@ from tmux_exporter.facts.remediation import Action, Mode, Refusal, Signal
 from tmux_exporter.remediator.decide import breaker
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
+from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
-from tmux_exporter.remediator.decide.order import Order, Stage
+from tmux_exporter.remediator.decide.order import Order, Reason, Stage
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
-from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet
+from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet, Whom
 
 OBSERVATIONS = 2
 """A target must match in this many complete samples before any step."""
@@ -73,6 +74,7 @@ class PolicyCycle:
         self._watches: dict[Key, WatchedTarget] = {}
         self._reasons: dict[Key, Refusal | None] = {}
         self._condition_states: dict[Key, ConditionStates] = {}
+        self._culprits: dict[Key, Culprit] = {}
 
     def run(self) -> None:
         """Decide."""
@@ -86,6 +88,8 @@ class PolicyCycle:
         self._hold(doubtful)
         for candidate in matching:
             self._steps_before_the_end(candidate)
+        for candidate in matching:
+            self._require_culprit(candidate.key)
         stops, breaker_state = self._endings(matching, breaker_state)
         self._refuse()
         self.state = PolicyState(
@@ -123,7 +127,7 @@ class PolicyCycle:
         watch = self._before.watches.get(key) or WatchedTarget(
             since=self._now, judged_at=self._now, seen_at=self._now
         )
-        watch = replace(watch, seen_at=self._now)
+        watch = self._with_culprit(replace(watch, seen_at=self._now), candidate)
         reason = self._view.veto(candidate)
         # An incomplete view is no observation, and a listing counts once.
         if judged_at is not None and reason not in INCOMPLETE_VIEW:
@@ -134,6 +138,26 @@ class PolicyCycle:
                 watch = replace(watch, observations=watch.observations + 1, judged_at=judged_at)
         self._watches[key] = watch
         self._reasons[key] = self._view.protection(candidate) or reason or self._too_early()
+
+    def _with_culprit(self, watch: WatchedTarget, candidate: TargetCandidate) -> WatchedTarget:
+        """The watch with who holds the figures now."""
+        key = candidate.key
+        states = self._condition_states.get(key)
+        culprit = find_culprit(self.policy, candidate, self._view.report, states)
+        if culprit is None:
+            return replace(watch, culprit=None)
+        self._culprits[key] = culprit
+        if culprit.process == watch.culprit:
+            return watch
+        return replace(watch, culprit=culprit.process, culprit_since=self._now)
+
+    def _require_culprit(self, key: Key) -> None:
+        """Of a policy for the culprit nothing ends that has not held the figures as long as is asked for."""
+        if self.policy.whom is not Whom.CULPRIT or not self._is_ripe(key):
+            return
+        watch = self._watches[key]
+        if watch.culprit is None or self._now - watch.culprit_since < self.policy.hold:
+            self._reasons[key] = Refusal.NO_CULPRIT
 
     def _too_early(self) -> Refusal | None:
         if self._now - self._since >= self.policy.warmup:
@@ -291,7 +315,36 @@ class PolicyCycle:
         stop = self.policy.stop
         if stop is None or stop.method is None:
             return None
-        return Order(policy=self.policy, target=candidate.target, method=stop.method, stages=stages)
+        key, whom = candidate.key, self.policy.whom
+        culprit = self._culprits.get(key)
+        if whom is Whom.CULPRIT and culprit is None:
+            return None
+        return Order(
+            policy=self.policy,
+            target=candidate.target,
+            method=stop.method,
+            stages=stages,
+            culprit=culprit.process if culprit else None,
+            with_below=whom is Whom.TREE or (culprit is not None and not culprit.itself),
+            reasons=self._because(key),
+            held=self._now - self._watches[key].since,
+        )
+
+    def _because(self, key: Key) -> tuple[Reason, ...]:
+        """The figures that hold, with how much of each would end."""
+        states, culprit = self._condition_states.get(key), self._culprits.get(key)
+        shares = {each.condition: each.held for each in culprit.holdings} if culprit else {}
+        readings = states.readings(self.policy.when) if states else ()
+        return tuple(
+            Reason(
+                metric=each.metric,
+                value=value,
+                above=each.above,
+                held=shares.get(each, value),
+                rate_over=each.rate_over,
+            )
+            for each, value in readings
+        )
 
     def _too_many(self) -> bool:
         policy, matches = self.policy, self.matches
@@ -331,6 +384,7 @@ class PolicyCycle:
                 order=order,
                 held=self._now - self._watches[candidate.key].since,
                 readings=condition_states.readings(self.policy.when) if condition_states else (),
+                culprit=self._culprits.get(candidate.key),
             )
         )
 

@@ -75,7 +75,7 @@ class ProcessEvidence:
 def target_processes(order: Order) -> tuple[ProcessId, ...]:
     """The processes held by pidfds; for a scheduler without a sleep its shell twice."""
     processes = order.target.processes
-    return (processes[0], processes[-1]) if order.method is Method.SCHEDULER_PAIR else processes[:1]
+    return (processes[0], processes[-1]) if order.method is Method.SCHEDULER_PAIR else (order.first,)
 
 
 def gather(
@@ -87,7 +87,8 @@ def gather(
 ) -> ProcessEvidence | None:
     """The evidence for an order; None where one of its processes is gone, or another one has its pid."""
     found: list[Process] = []
-    for each in target_processes(order):
+    targets = target_processes(order)
+    for each in targets:
         process = table.processes.get(each.pid)
         if process is None or process.id != each or not process.alive:
             return None
@@ -96,16 +97,19 @@ def gather(
     script = _script(first) if order.method is Method.SCHEDULER_PAIR else None
     children = [each.id for each in table.processes.values() if each.ppid == first.id.pid and each.alive]
     servers = servers_in(table)
+    members = found
+    if order.with_below:
+        members = [*found, *(table.processes[each.pid] for each in descendants(table, targets))]
     return ProcessEvidence(
         method=order.method,
-        members=tuple(_member(each, table, servers, around) for each in found),
+        members=tuple(_member(each, table, servers, around) for each in members),
         children=tuple(children),
         complete=table.complete,
         uid=uid,
         own=own,
         named=order.target.argv_sha256,
         allow=order.policy.allow,
-        is_protected=any(_is_protected(each, order.policy.protected) for each in found),
+        is_protected=any(_is_protected(each, order.policy.protected) for each in members),
         is_pure=script is not None,
         is_first_sleep=last.argv is not None
         and is_sleep(last.argv)

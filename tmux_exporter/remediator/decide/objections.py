@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Refusal
 from tmux_exporter.facts.report import PaneReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
@@ -13,6 +14,7 @@ from tmux_exporter.remediator.decide.candidates import (
     targets_in_scope,
 )
 from tmux_exporter.remediator.decide.conditions import evaluate
+from tmux_exporter.remediator.decide.culprit import find_culprit
 from tmux_exporter.remediator.decide.protection import Hold, protection_refusal
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, refusal, sees_its_servers
 from tmux_exporter.remediator.policies.metrics import Subject
@@ -59,8 +61,11 @@ class ReportView:
         reason = refusal(case)
         return None if self.policy.stop is None and reason in _ALWAYS_TOLD else reason
 
-    def protection(self, candidate: TargetCandidate) -> Refusal | None:
-        """The refusal by a hold or by protection, if any."""
+    def protection(self, candidate: TargetCandidate, culprit: ProcessId | None = None) -> Refusal | None:
+        """The refusal by a hold or by protection, if any; a hold may also be of the culprit alone."""
+        if culprit is not None:
+            processes = (*candidate.target.processes, culprit)
+            candidate = replace(candidate, target=replace(candidate.target, processes=processes))
         return protection_refusal(self.policy, candidate, self.report, self.holds, self.moment.wall)
 
     def judged_at(self, candidate: TargetCandidate) -> float | None:
@@ -76,10 +81,11 @@ class ReportView:
             return case is not None and not sees_its_servers(case)
         return self.veto(candidate) in INCOMPLETE_VIEW
 
-    def objection(self, subject: Subject) -> Refusal | None:
+    def objection(self, subject: Subject, culprit: ProcessId | None = None) -> Refusal | None:
         """The refusal right before a signal: it no longer matches, or a hold or protection covers it.
 
-        A single sample has no rates, so only levels are checked, against `clear_below`.
+        A single sample has no rates, so only levels are checked, against `clear_below`: of the target, and
+        that still this process holds them where one was found to be the culprit.
         """
         candidate = TargetCandidate(target=target_of(subject), subject=subject)
         shown = {each.key for each in targets_in_scope(self.policy, self.report)}
@@ -95,7 +101,11 @@ class ReportView:
         condition_states = evaluate(when, candidate, self.report, None, self.moment.monotonic)
         holds = not when.conditions or condition_states.verdict(when) is True
         matches = candidate.key in shown and fits_match(self.policy.match, candidate, self.report) and holds
-        return self.protection(candidate) if matches else Refusal.CHANGED
+        if matches and culprit is not None and when.conditions:
+            shown_now = replace(self.policy, when=when)
+            found = find_culprit(shown_now, candidate, self.report, condition_states)
+            matches = found is not None and found.process == culprit
+        return self.protection(candidate, culprit) if matches else Refusal.CHANGED
 
     def _case(self, candidate: TargetCandidate) -> Case | None:
         """For the vetoes, which are for what can be ended."""
@@ -131,6 +141,6 @@ def confirmation(policy: Policy, holds: Callable[[], tuple[Hold, ...]]) -> Calla
 
     def confirm(case: Case) -> Refusal | None:
         view = ReportView(policy=policy, report=case.report, moment=case.moment, own=case.own, holds=holds())
-        return view.objection(case.subject)
+        return view.objection(case.subject, case.culprit)
 
     return confirm

@@ -1,6 +1,7 @@
 """Orders: which target to terminate, by which signals, for which policy; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Signal, TargetKind
@@ -26,6 +27,19 @@ class Target:
     argv_sha256: str = ""
 
 
+class Reason(NamedTuple):
+    """A figure for which something is ended: its value, the bound, and how much of it ends.
+
+    With `rate_over` these are how fast the figure grows a second.
+    """
+
+    metric: str
+    value: float
+    above: float
+    held: float
+    rate_over: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One signal and how many seconds its target then has; `action` is what its outcome is counted as."""
@@ -42,6 +56,9 @@ class Order:
     `stages` come one after the other, each only where the one before was seen to have had no effect: the
     first is a STOP, or a KILL whose STOP had none in an earlier cycle. `plan_sha256` is the plan in which a
     person approved of it, empty where the policy itself is allowed to.
+
+    Of an agent `culprit` is the process that is ended instead of its root, and `with_below` says that all
+    that descends from it ends with it. `reasons` and `held` (seconds) tell why and for how long by then.
     """
 
     policy: Policy
@@ -49,3 +66,12 @@ class Order:
     method: Method
     stages: tuple[Stage, ...]
     plan_sha256: str = ""
+    culprit: ProcessId | None = None
+    with_below: bool = False
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
+    held: float = field(default=0.0, compare=False)
+
+    @property
+    def first(self) -> ProcessId:
+        """The process that is signalled first."""
+        return self.culprit or self.target.processes[0]

@@ -6,10 +6,12 @@ All times are monotonic seconds unless something else is said.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Refusal
 from tmux_exporter.remediator.decide.breaker import BreakerState
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate
 from tmux_exporter.remediator.decide.conditions import ConditionStates
+from tmux_exporter.remediator.decide.culprit import Culprit
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy
 
@@ -26,7 +28,8 @@ class WatchedTarget:
     taken. `acted_at` is when its end was last asked for, `survived` that it was signalled in vain then;
     `before` is what these two were until then, should nothing have been signalled. `refused` is how often in
     a row that was so, and before `retry_at` it is not tried again. `refusal` is the last reason to leave it
-    alone: each is reported once.
+    alone: each is reported once. `culprit` is who held its figures in the last sample, without a break since
+    `culprit_since`.
     """
 
     since: float
@@ -41,6 +44,8 @@ class WatchedTarget:
     refused: int = 0
     retry_at: float | None = None
     refusal: Refusal | None = None
+    culprit: ProcessId | None = None
+    culprit_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,8 @@ class Decision:
     """An action for a match, or (`refusal`) to leave it alone; each refusal is reported once.
 
     A STOP and a KILL have their `order`, every other action its `rung`. `held` is for how many seconds it has
-    matched, `readings` are the conditions that hold with the values that they are about.
+    matched, `readings` are the conditions that hold with the values that they are about, `culprit` is who
+    holds these figures of an agent.
     """
 
     policy: Policy
@@ -84,6 +90,7 @@ class Decision:
     order: Order | None = None
     held: float = 0.0
     readings: Readings = ()
+    culprit: Culprit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,8 @@ class Terms(Protocol):
 class Case:
     """One target in a report; `own` are the pids of this process and its ancestors.
 
-    `below` are the pids of all that descends from its processes, where that has been looked at.
+    `below` are the pids of all that descends from its processes, where that has been looked at. `culprit` is
+    the process of an agent's tree that is meant instead of its root.
     """
 
     subject: Subject
@@ -91,6 +92,7 @@ class Case:
     moment: Moment
     own: frozenset[int]
     below: frozenset[int] = frozenset()
+    culprit: ProcessId | None = None
 
     @property
     def scheduler(self) -> SchedulerReport:
@@ -106,7 +108,7 @@ class Case:
             case SchedulerReport() as scheduler:
                 return pair_of(scheduler)
             case AgentReport(process=process):
-                return () if process is None else (process,)
+                return () if process is None else (self.culprit or process,)
             case LeakReport(process=process):
                 return (process,)
 

@@ -6,7 +6,7 @@ from typing import Any
 from tmux_exporter.facts.remediation import Action
 from tmux_exporter.remediator.policies.actions import ActionDoc
 from tmux_exporter.remediator.policies.conditions import when_of
-from tmux_exporter.remediator.policies.document import DocumentDoc, PolicyDoc
+from tmux_exporter.remediator.policies.document import DocumentDoc, PolicyDoc, asks_for_a_share
 from tmux_exporter.remediator.policies.matches import match_of
 from tmux_exporter.remediator.policies.parsers import patterns
 from tmux_exporter.remediator.policies.parts import (
@@ -25,6 +25,7 @@ from tmux_exporter.remediator.policies.policy import (
     Protection,
     SnapshotPart,
     When,
+    Whom,
 )
 
 _TOLD = (Channel.METRIC, Channel.LOG)
@@ -58,6 +59,7 @@ def _policy(made: PolicyDoc, defaults: DefaultsDoc, protected: Protection) -> Po
         when=When() if made.when is None else when_of(made.when),
         ladder=tuple(map(_rung, made.actions)),
         allow=made.allow,
+        whom=made.whom or (Whom.CULPRIT if asks_for_a_share(made) else Whom.AGENT),
         hold=made.for_,
         protected=protected,
         breaker=_breaker(made.breaker, defaults.breaker, _given(made.cooldown, defaults.cooldown)),

@@ -28,7 +28,7 @@ from tmux_exporter.remediator.policies.parts import (
     TotalDoc,
     VerifyDoc,
 )
-from tmux_exporter.remediator.policies.policy import OptIn
+from tmux_exporter.remediator.policies.policy import OptIn, Whom
 
 _METHODS = {
     TargetKind.SCHEDULER: Method.SCHEDULER_PAIR,
@@ -65,6 +65,15 @@ class PolicyDoc:
     allow: tuple[OptIn, ...] = key(
         choices(OptIn), "What it may touch that is otherwise never touched.", default=()
     )
+    whom: Whom | None = key(
+        Choice(of=Whom),
+        "Which process of an agent the steps are for. `culprit`: the deepest process below the agent that "
+        "holds, with all below it, two thirds of the figure, and without which the rest is within the bound; "
+        "the agent itself where it holds that much itself; where nobody does, nothing ends. `agent`: its own "
+        "process. `tree`: that and all that it has started. `culprit` where nothing is said and `when` asks "
+        "for a figure that processes hold, else `agent`.",
+        default=None,
+    )
     warmup: float | None = field(default=None, metadata=WARMUP)
     cooldown: float | None = field(default=None, metadata=COOLDOWN)
     max_age: float | None = field(default=None, metadata=MAX_AGE)
@@ -79,6 +88,7 @@ def check_policy(made: object) -> None:
         return
     _check_ladder(made)
     _check_figures(made)
+    _check_whom(made)
     stop = next((each for each in made.actions if each.do is Action.STOP), None)
     if stop is None:
         return
@@ -117,6 +127,20 @@ def _check_figures(made: PolicyDoc) -> None:
         if kind not in (made.match.kind, TargetKind.SERVER):
             words = f"{condition.metric} is of {kind}s, and this policy is for {made.match.kind}s"
             raise MisfitError(f"{words}; use a figure of its own", "when")
+
+
+def _check_whom(made: PolicyDoc) -> None:
+    if made.whom is not None and made.match.kind is not TargetKind.AGENT:
+        raise MisfitError(f"a {made.match.kind} has no tree to choose from; remove it", "whom")
+    if made.whom is Whom.CULPRIT and not asks_for_a_share(made):
+        raise MisfitError("no figure here is held by one process; add a when, or say agent or tree", "whom")
+
+
+def asks_for_a_share(made: PolicyDoc) -> bool:
+    """Whether a figure of its `when` is one that single processes of an agent hold."""
+    if made.when is None:
+        return False
+    return any(FIGURES[each.metric].is_held for each in when_of(made.when).conditions)
 
 
 def _check_states(made: PolicyDoc) -> None:

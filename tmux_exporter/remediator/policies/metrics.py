@@ -5,17 +5,26 @@ in the names. Counters are only asked for how fast they grow.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 
 from tmux_exporter.config.parsers import SIZE_UNITS, parse_duration, parse_size, shown
 from tmux_exporter.facts.remediation import TargetKind
-from tmux_exporter.facts.report import AgentReport, LeakReport, PaneReport, SchedulerReport, ServerReport
+from tmux_exporter.facts.report import (
+    AgentReport,
+    LeakReport,
+    PaneReport,
+    SchedulerReport,
+    ServerReport,
+    TreeProcess,
+)
 from tmux_exporter.metrics.catalogue.usage import policy_figures
 
 Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
 """The report of one target."""
 
+_OF_ONE = frozenset(each.name for each in fields(TreeProcess)) - {"process", "parent", "name"}
+_WORST = "fd_utilization_ratio"
 _SIZES = tuple(SIZE_UNITS)
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -32,6 +41,21 @@ class Figure:
     def is_counter(self) -> bool:
         """Whether it only grows."""
         return self.name.endswith("_total")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether single processes of an agent hold it: as a part of the sum, or as the worst of all."""
+        return self.kind is TargetKind.AGENT and self.path.removeprefix("usage.") in _OF_ONE
+
+    @property
+    def is_worst(self) -> bool:
+        """Whether it is that of the worst process, and no sum."""
+        return self.path.endswith(_WORST)
+
+    def read_one(self, process: TreeProcess) -> float | None:
+        """What one process of an agent has of it; None where that could not be read."""
+        value: float | None = getattr(process, self.path.removeprefix("usage."))
+        return value
 
     def read(self, subject: Subject) -> float | None:
         """The figure; None where it could not be read."""

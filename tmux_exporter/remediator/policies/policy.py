@@ -65,6 +65,18 @@ class OptIn(StrEnum):
     LISTENING_SOCKET = "listening_socket"
 
 
+class Whom(StrEnum):
+    """Which process of an agent a step is for (closed list).
+
+    CULPRIT: the deepest one below the agent that holds, with all below it, the figures of the policy; the
+    agent itself only where it holds them itself. AGENT: its root process. TREE: that and all below it.
+    """
+
+    CULPRIT = "culprit"
+    AGENT = "agent"
+    TREE = "tree"
+
+
 class NamePattern(NamedTuple):
     """A name, or a pattern in which `*` and `?` stand for any text and any character."""
 
@@ -198,9 +210,10 @@ class Policy:
     `max_age` the oldest tmux listing that counts, `gone_within` the time after KILL in which it must be gone,
     `clock_jump` the step of the wall clock that calls for a new warm-up.
 
-    `allow` are its opt-ins. `servers` are the labels of the tmux servers that `--server` names, empty for
-    all. More matches than `max_match`, or than `max_match_ratio` of all things of that kind once they are
-    more than `max_match_few`, mean a wrong observation: then none is terminated, and `on_exceed` applies.
+    `allow` are its opt-ins. `whom` is only of a policy for agents. `servers` are the labels of the tmux
+    servers that `--server` names, empty for all. More matches than `max_match`, or than `max_match_ratio` of
+    all things of that kind once they are more than `max_match_few`, mean a wrong observation: then none is
+    terminated, and `on_exceed` applies.
     """
 
     name: str
@@ -210,6 +223,7 @@ class Policy:
     when: When = When()
     ladder: tuple[LadderStep, ...]
     allow: tuple[OptIn, ...] = ()
+    whom: Whom = Whom.AGENT
     servers: tuple[str, ...] = ()
     hold: float = 300.0
     warmup: float = 300.0

@@ -48,6 +48,11 @@ policies:
   `enforce` acts.
 - A `stop` must be verified, and a `kill` only follows a stop that had no effect. Only `dangling` schedulers
   can be terminated without a person (`approvals: {required: 1}`); `unknown`, `opaque` and `firing` never.
+- A figure of an agent is that of its whole tree, and what acts on it acts on the **culprit**: the deepest
+  process below the agent that holds two thirds of the figure with all below it, and without which the rest is
+  within the bound. It must have been the same for as long as `for` says, and what it has started ends with
+  it. The agent itself ends only where it holds that much itself. Where nobody does you are told, and nothing
+  ends (`no_culprit`); `whom: agent` or `whom: tree` says otherwise.
 - **Budgets** limit how much is terminated; with more matches than `max_match` nothing is. The **breaker**
   opens when targets survive or come back. What no policy overrides stands in [safety.md](safety.md).
 - There are no shell commands and no regular expressions. A name is exact, `glob:` begins a pattern with `*`

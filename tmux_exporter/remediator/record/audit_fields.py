@@ -35,6 +35,10 @@ def of_order(
         "processes": [list(each) for each in order.target.processes],
         "server": order.target.server,
         "session": order.target.session,
+        "culprit": order.culprit,
+        "with_below": order.with_below,
+        "reasons": [list(each) for each in order.reasons],
+        "held": order.held,
         "before": before,
         "evidence": None if evidence is None else _of_evidence(evidence),
         "look": None if case is None else _of_case(case),
@@ -58,12 +62,13 @@ def of_snapshot(decision: Decision, mode: Mode) -> dict[str, object]:
 
 
 def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
-    target = decision.candidate.target
+    target, culprit = decision.candidate.target, decision.culprit
     return {
         "policy": decision.policy.name,
         "policy_sha256": decision.policy.digest,
         "mode": mode,
         "processes": [list(each) for each in target.processes],
+        "culprit": culprit.process if culprit else None,
         "server": target.server,
         "session": target.session,
     }
@@ -94,6 +99,7 @@ def _of_case(case: Case) -> dict[str, object]:
         ],
         "below": sorted(case.below),
         "own": sorted(case.own),
+        "culprit": case.culprit,
         "terms": {
             name: getattr(policy, name) for name in ("servers", "max_age", "remaining", "warmup", "allow")
         },

@@ -41,13 +41,20 @@ def describe_target(candidate: TargetCandidate) -> str:
     return f"a scheduler ({str(subject.state).replace('_', ' ')})"
 
 
+def describe_end(decision: Decision) -> str:
+    """What a decision ends, in a sentence: the target, or the process of an agent that holds its figures."""
+    target, culprit = describe_target(decision.candidate), decision.culprit
+    return target if culprit is None or culprit.itself else f"a process of {target}"
+
+
 def warning_text(decision: Decision) -> str:
     """The warning about a target."""
     words = describe_target(decision.candidate)
     if words == "an orphaned scheduler":
         return f"{words}: no target of it exists"
     over = " and ".join(each.figure.words for each in readings(decision))
-    return f"{words}: {over} above its bound" if over else words
+    holder = f", held by pid {decision.culprit.process.pid}" if decision.culprit else ""
+    return f"{words}: {over} above its bound{holder}" if over else words
 
 
 def readings(decision: Decision) -> Iterator[ConditionReading]:
@@ -67,8 +74,9 @@ def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
 
     It has as many figures as there is room for; the log has all of them.
     """
-    processes = decision.candidate.target.processes
-    pids = [f"pid {each.pid}" for each in processes[:1]]
+    culprit, target = decision.culprit, describe_end(decision)
+    processes = decision.candidate.target.processes[:1] if culprit is None else (culprit.process,)
+    pids = [f"pid {each.pid}" for each in processes]
     held = decision.held // 60 * 60 or decision.held // 1
     seconds = seconds_to_end(decision, mode)
     if not processes or seconds is None:
@@ -81,7 +89,6 @@ def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
     def line(figures: list[str]) -> str:
         facts = [", ".join([*pids, *figures]), f"for {_span(held)}" if held else ""]
         about = " ".join(filter(None, facts))
-        target = describe_target(decision.candidate)
         return f"tmux-remediator: {target} of this session{about and f' ({about})'}{end}"
 
     while figures and len(line(figures)) > longest:
@@ -129,5 +136,14 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
     figures = "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings(decision))
     if figures:
         found["figures"] = figures
+    if (culprit := decision.culprit) is not None:
+        found |= {
+            "culprit": culprit.process.pid,
+            "culprit_name": culprit.name,
+            "culprit_holds": "; ".join(
+                FIGURES[each.condition.metric].told(each.held, rate=each.condition.rate_over is not None)
+                for each in culprit.holdings
+            ),
+        }
     found["since"] = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall - decision.held))
     return found

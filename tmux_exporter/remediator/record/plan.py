@@ -13,7 +13,7 @@ from typing import Any
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
-from tmux_exporter.remediator.decide.order import Order, Stage, Target
+from tmux_exporter.remediator.decide.order import Order, Reason, Stage, Target
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 
 KIND = "tmux-remediator-plan"
@@ -111,6 +111,10 @@ def _order(order: Order) -> dict[str, Any]:
         "name": target.name,
         "processes": [list(each) for each in target.processes],
         "argv_sha256": target.argv_sha256,
+        "culprit": None if order.culprit is None else list(order.culprit),
+        "with_below": order.with_below,
+        "reasons": [list(each) for each in order.reasons],
+        "held": round(order.held, 3),
     }
 
 
@@ -138,4 +142,20 @@ def _read_order(entry: Mapping[str, Any], policies: Mapping[str, Policy], sha256
             for action, signal, seconds in entry["stages"]
         ),
         plan_sha256=sha256,
+        culprit=None if entry["culprit"] is None else strict_json.process(entry["culprit"]),
+        with_below=strict_json.flag(entry["with_below"]),
+        reasons=tuple(_reason(each) for each in strict_json.array(entry["reasons"])),
+        held=strict_json.number(entry["held"]),
+    )
+
+
+def _reason(value: Any) -> Reason:  # noqa: ANN401 - any JSON
+    metric, *figures, over = strict_json.array(value)
+    current, above, held = map(strict_json.number, figures)
+    return Reason(
+        metric=strict_json.text(metric),
+        value=current,
+        above=above,
+        held=held,
+        rate_over=None if over is None else strict_json.number(over),
     )

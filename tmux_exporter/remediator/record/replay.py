@@ -140,6 +140,7 @@ def _case(value: Record) -> Case:
         moment=Moment(wall=value["wall"], monotonic=value["monotonic"]),
         own=frozenset(value["own"]),
         below=frozenset(value["below"]),
+        culprit=None if value.get("culprit") is None else _id(value["culprit"]),
     )
 
 

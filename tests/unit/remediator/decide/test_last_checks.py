@@ -323,6 +323,23 @@ def test_whatever_lives_below_is_found_and_no_circle_is_followed() -> None:
     assert [each.pid for each in descendants(seen(*loop), (loop[0].id,))] == [801]
 
 
+def test_all_that_ends_with_it_is_judged() -> None:
+    """One that listens, deep below the culprit, spares them all; without `with_below` it only lives on."""
+    child, grandchild = (
+        at_home(process(each, each - 1, ["node"], exe="/usr/bin/node"))
+        for each in (AGENT.id.pid + 1, AGENT.id.pid + 2)
+    )
+    made = replace(order(Method.AGENT_PROCESS, AGENT), culprit=child.id, with_below=True)
+    table = seen(AGENT, child, grandchild)
+    found = gathered(made, table)
+    assert found is not None and failed_check(found) is None
+    assert [each.process for each in found.members] == [child.id, grandchild.id]
+    listening = gathered(made, table, {grandchild.id: OPEN})
+    assert listening is not None and failed_check(listening) is not None
+    alone = gathered(replace(made, with_below=False), table, {grandchild.id: OPEN})
+    assert alone is not None and failed_check(alone) is None
+
+
 AT_ONCE = Stage(action=Action.STOP, signal=Signal.KILL, seconds=1.0)
 
 

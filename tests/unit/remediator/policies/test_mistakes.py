@@ -138,6 +138,15 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "kind: leaked_process, leak_kind: [agent]}\n    for: 3m\n    verify: {gone_within: 5s}\n    "
         "actions: [{do: stop, method: leaked_process}]",
         "5:12: file.policies[0].match: a stop needs the command lines that it is for; add cmdline_sha256"),
+    "whom_of_a_scheduler": (ORPHANS, "    for: 5m\n", "    for: 5m\n    whom: culprit\n",
+        "7:11: file.policies[0].whom: a scheduler has no tree to choose from; remove it"),
+    "culprit_without_a_figure": (AGENT,
+        "    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n",
+        "    whom: culprit\n    when: {metric: tmux_agent_process_tree_depth, above: 9, clear_below: 8}\n",
+        "6:11: file.policies[0].whom: no figure here is held by one process; add a when, or say agent or "
+        "tree"),
+    "whom_nobody_knows": (AGENT, "    for: 3m\n", "    for: 3m\n    whom: leader\n",
+        "8:11: file.policies[0].whom: 'leader' is not one of culprit, agent, tree; write one of them"),
     "alias": (ORPHANS, "{do: warn}", "&a {do: warn}", "8:9: anchors are not supported; remove it"),
 }  # fmt: skip
 

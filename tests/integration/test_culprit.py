@@ -1,0 +1,139 @@
+"""A limit of an agent ends the tool that holds the figure, with its workers; agent and innocents live."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from tests.support.processes.started import end_process
+from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
+from tests.support.remediator.stage import make_programs
+from tests.support.wait import wait_for
+from tmux_exporter.base.log import fields_of
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, Refusal, TargetKind
+from tmux_exporter.remediator.policies.policy import (
+    Condition,
+    LadderStep,
+    Policy,
+    SnapshotPart,
+    TargetMatch,
+    When,
+    Whom,
+)
+from tmux_exporter.remediator.record.replay import differences
+
+MIB = 2**20
+LEAKING = f"""\
+import os, signal, sys, time
+if len(sys.argv) > 2:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    # A worker, in a process group of its own, that outlives its parent.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+kept = bytearray({40 * MIB})
+for place in range(0, len(kept), 4096):
+    kept[place] = 1
+open(sys.argv[1] + str(os.getpid()), "w").close()
+time.sleep(20000)
+"""
+POLICY = Policy(
+    name="agent-memory",
+    mode=Mode.ENFORCE,
+    match=TargetMatch(kind=TargetKind.AGENT),
+    when=When(
+        conditions=(Condition(metric="tmux_agent_memory_bytes", above=48.0 * MIB, clear_below=40.0 * MIB),)
+    ),
+    whom=Whom.CULPRIT,
+    ladder=(
+        LadderStep(action=Action.WARN),
+        LadderStep(action=Action.SNAPSHOT, parts=(SnapshotPart.STATUS,)),
+        LadderStep(action=Action.STOP, after=60.0, method=Method.AGENT_PROCESS, grace=0.3),
+        LadderStep(action=Action.KILL),
+    ),
+    max_match_ratio=1.0,
+)
+
+
+@pytest.fixture
+def fleet(caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
+    caplog.set_level(logging.INFO, "tmux_exporter.remediator")
+    with running_fleet() as made:
+        make_programs(made.scene.base)
+        (made.scene.base / "leaking.py").write_text(LEAKING)
+        yield made
+        made.reset()
+
+
+def tool(fleet: Fleet, name: str, count: int = 1) -> tuple[int, Sequence[int]]:
+    """An agent with tools that hold 80 MiB with their workers; its pid, and those of all of these."""
+    base = fleet.scene.base
+    started = f"setsid {sys.executable} $B/leaking.py $B/{name} & " * count
+    agent = fleet.schedule(f'$B/bin/claude -c "{started}sleep 20000; :"', name)
+
+    def there() -> list[int]:
+        pids = [each.name.removeprefix(name) for each in base.glob(f"{name}[0-9]*")]
+        return [int(each) for each in pids if each.isdigit()]
+
+    wait_for(lambda: len(there()) == 2 * count, "the tools and their workers hold what they hold")
+    return agent, there()
+
+
+def test_the_tool_that_leaks_ends_with_its_worker_and_the_agent_and_the_innocent_live(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent, leaking = tool(fleet, "leaky")
+    innocent = fleet.schedule("$B/bin/claude -c 'sleep 20000; :'", "innocent")
+    wait_for(lambda: fleet.children(innocent), "it has a child")
+    bystanders = [agent, innocent, *fleet.children(innocent), fleet.sleep_of(agent)]
+    remediator = fleet.remediator(enforce=True, policy=POLICY)
+    fleet.live(remediator, 5, step=5)
+    fleet.live(remediator, 900)
+    assert alive(*bystanders)
+    assert not any(alive(each) for each in leaking)
+    assert counted(remediator).actions == {
+        (Action.WARN, ActionOutcome.DONE): 1,
+        (Action.SNAPSHOT, ActionOutcome.DONE): 1,
+        (Action.STOP, ActionOutcome.DONE): 1,
+    }
+    (intent,) = [each for each in fleet.records() if each["kind"] == "intent"]
+    (outcome,) = [each for each in fleet.records() if each.get("of") == intent["seq"]]
+    culprit = intent["culprit"][0]
+    assert culprit in leaking and [each[0] for each in intent["processes"]] == [agent]
+    assert {each["process"][0] for each in intent["evidence"]["members"]} == set(leaking)
+    assert outcome["left"] == []
+    ((metric, value, bound, held, over),) = intent["reasons"]
+    assert (metric, bound, over) == ("tmux_agent_memory_bytes", 48 * MIB, None)
+    assert 80 * MIB <= held <= value and intent["held"] >= POLICY.hold
+    assert list(differences(json.loads(line) for line in fleet.audit.read_bytes().splitlines())) == []
+    told = {each.getMessage(): fields_of(each) for each in caplog.records if "policy" in fields_of(each)}
+    assert f"an agent: memory above its bound, held by pid {culprit}" in told
+    ended = told["ended a process of an agent"]
+    assert (ended["process"], ended["culprit"]) == (agent, culprit)
+    assert str(ended["culprit_name"]).startswith("python3") and str(ended["culprit_holds"]).endswith("MiB")
+    (snapshot,) = (fleet.state / "snapshots").iterdir()
+    assert json.loads(snapshot.read_bytes())["process"][0] == culprit
+
+
+def test_two_tools_that_hold_half_of_it_each_are_told_of_and_live(fleet: Fleet) -> None:
+    agent, leaking = tool(fleet, "two", count=2)
+    remediator = fleet.remediator(enforce=True, policy=POLICY)
+    fleet.live(remediator, 1200)
+    assert alive(agent, *leaking)
+    status = counted(remediator)
+    assert status.actions == {(Action.WARN, ActionOutcome.DONE): 1, (Action.SNAPSHOT, ActionOutcome.DONE): 1}
+    assert status.refusals[Refusal.NO_CULPRIT] == 1
+    end_process(agent)
+    for each in leaking:
+        end_process(each)
+
+
+def test_a_policy_for_the_tree_ends_the_agent_with_what_it_has_started(fleet: Fleet) -> None:
+    agent, leaking = tool(fleet, "whole", count=2)
+    sleep = fleet.sleep_of(agent)
+    remediator = fleet.remediator(enforce=True, policy=replace(POLICY, whom=Whom.TREE))
+    fleet.live(remediator, 900)
+    assert not any(alive(each) for each in (agent, sleep, *leaking))

@@ -1,0 +1,113 @@
+"""The culprit: the process of an agent that holds the figures for which a policy matches; pure.
+
+A limit is of a whole tree, an act is on one process: the deepest one below the agent that holds at least two
+thirds of each figure with all below it, and without which the rest is within the bound.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.report import Report, TreeProcess
+from tmux_exporter.remediator.decide.candidates import TargetCandidate
+from tmux_exporter.remediator.decide.conditions import ConditionState, ConditionStates, tree_of
+from tmux_exporter.remediator.policies.metrics import FIGURES
+from tmux_exporter.remediator.policies.policy import Condition, Policy, Whom
+
+SHARE = 2 / 3
+"""A culprit holds at least this share."""
+
+
+class Holding(NamedTuple):
+    """A figure of an agent: its `value`, and how much of it the culprit holds."""
+
+    condition: Condition
+    value: float
+    held: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """Who holds the figures: `itself` is the agent's root process alone, else a process with all below it."""
+
+    process: ProcessId
+    name: str
+    itself: bool
+    holdings: tuple[Holding, ...]
+
+
+def find_culprit(
+    policy: Policy, candidate: TargetCandidate, report: Report, states: ConditionStates | None
+) -> Culprit | None:
+    """The culprit of an agent that a policy matches; None where it has none, or is not asked for one."""
+    tree, target = tree_of(candidate, report), candidate.target
+    if policy.whom is not Whom.CULPRIT or states is None or not target.processes:
+        return None
+    root = target.processes[0]
+    if root not in {each.process for each in tree}:
+        return None
+    held = [
+        (condition, state)
+        for condition, state in states.held(policy.when)
+        if FIGURES[condition.metric].is_held and state.shares
+    ]
+    if not held:
+        return None
+    branches = _branches(root, tree)
+    holders = [
+        process
+        for process in branches
+        if process != root and all(_holds(each, branches[process]) for each in held)
+    ]
+    chosen = min(holders, key=lambda each: len(branches[each]), default=None)
+    # Two branches apart can only both hold two thirds of a growth while a third one shrinks.
+    if any(chosen not in branches[each] for each in holders):
+        return None
+    members = (root,) if chosen is None else branches[chosen]
+    if chosen is None and not all(_holds(each, members) for each in held):
+        return None
+    process = chosen or root
+    return Culprit(
+        process=process,
+        name=next(each.name for each in tree if each.process == process),
+        itself=chosen is None,
+        holdings=tuple(
+            Holding(condition, state.value or 0.0, _part(condition, state, members))
+            for condition, state in held
+        ),
+    )
+
+
+def _branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:
+    """Each process with all below it; what has lost its parent hangs on the root."""
+    by_pid = {each.process.pid: each for each in tree}
+    found: dict[ProcessId, list[ProcessId]] = {each.process: [] for each in tree}
+    for each in tree:
+        above: TreeProcess | None = each
+        seen: set[int] = set()
+        while above is not None and above.process.pid not in seen:
+            found[above.process].append(each.process)
+            seen.add(above.process.pid)
+            above = by_pid.get(above.parent)
+        if root.pid not in seen:
+            found[root].append(each.process)
+    return found
+
+
+def _holds(held: tuple[Condition, ConditionState], members: Sequence[ProcessId]) -> bool:
+    condition, state = held
+    if state.value is None:
+        return False
+    part = _part(condition, state, members)
+    inside = set(members)
+    if FIGURES[condition.metric].is_worst:
+        rest = max((share for each, share in state.shares.items() if each not in inside), default=0.0)
+    else:
+        rest = state.value - part
+    return part >= SHARE * state.value and rest <= condition.above
+
+
+def _part(condition: Condition, state: ConditionState, members: Sequence[ProcessId]) -> float:
+    shares = [state.shares.get(each, 0.0) for each in members]
+    return max(shares) if FIGURES[condition.metric].is_worst else sum(shares)
