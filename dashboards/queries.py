@@ -62,6 +62,11 @@ def ever(now: str, largest_of_range: str) -> str:
     return f"{now}\nand {largest_of_range} > 0"
 
 
+def none_is_zero(figure: str, counted: str) -> str:
+    """A figure of things that is 0 where there are none, and has no value where it is not known."""
+    return f"({figure}\nor {counted} == 0)"
+
+
 def or_none(events: str, known: str, label: str) -> str:
     """Events by a label; while there are none, and `known` has series, one line at 0 whose name says so."""
     return f'{events} > 0\nor on () label_replace(0 * sum({known}), "{label}", "none", "", "")'

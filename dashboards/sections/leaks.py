@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm, steps
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, at_end, ever, or_zero, rate, select
+from dashboards.queries import SESSION, Query, at_end, ever, none_is_zero, or_zero, rate, select
 from dashboards.tables import WHOLE, Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
@@ -83,14 +83,17 @@ def memory_by_kind(number: int) -> Builder[dashboard.Panel]:
 def _by_kind(
     number: int, title: str, description: str, family: str, *, unit: str
 ) -> Builder[dashboard.Panel]:
-    now = select(family, SESSION)
+    shown, counted = select(family, SESSION), select("tmux_leaked_processes", SESSION)
+    now = f"sum by (kind) ({shown})"
+    if shown != counted:
+        now = none_is_zero(now, f"sum by (kind) ({counted})")
     return graph(
         number,
         title,
         description,
         [
             Query(
-                expr=ever(f"sum by (kind) ({now})", f"sum by (kind) ({at_end('max_over_time', now)})"),
+                expr=ever(now, f"sum by (kind) ({at_end('max_over_time', shown)})"),
                 legend="{{kind}}",
             )
         ],

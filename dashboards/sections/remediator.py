@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CALM, CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, steps
 from dashboards.panels import graph, tile
-from dashboards.queries import HOST, Query, rate, select
+from dashboards.queries import HOST, Query, none_is_zero, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _LIST_HEIGHT = 5
@@ -95,7 +95,11 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
 
 def _reclaimed(number: int) -> Builder[dashboard.Panel]:
     of_host = "by (job, instance)"
-    held = f"sum {of_host} ({select('tmux_leaked_memory_bytes', HOST)}"
+    memory, counted = (select(f"tmux_leaked_{each}", HOST) for each in ("memory_bytes", "processes"))
+    before, now = (
+        none_is_zero(f"sum {of_host} ({memory}{offset})", f"sum {of_host} ({counted}{offset})")
+        for offset in (" offset $__rate_interval", "")
+    )
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
     return graph(
         number,
@@ -104,7 +108,7 @@ def _reclaimed(number: int) -> Builder[dashboard.Panel]:
         "something in between. 0 where it ended nothing.",
         [
             Query(
-                expr=f"sum(clamp_min({held} offset $__rate_interval) - {held}), 0)\n"
+                expr=f"sum(clamp_min({before} - {now}, 0)\n"
                 f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)\n"
                 f"or 0 * count({select('tmux_remediator_up', HOST)})",
                 legend="reclaimed",

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import dashboard
 from dashboards.levels import CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, none_is_calm
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
-from dashboards.queries import SESSION, Query, at_end, ever, or_none, rate, select
+from dashboards.queries import SESSION, Query, at_end, ever, none_is_zero, or_none, rate, select
 from dashboards.tables import WHOLE, Figure, Label, rows
 from dashboards.variables import OF_SESSION
 
@@ -107,12 +107,13 @@ def outcomes(number: int) -> Builder[dashboard.Panel]:
 
 def cost(number: int) -> Builder[dashboard.Panel]:
     """What waiting costs."""
-    held = select("tmux_scheduler_memory_bytes", SESSION)
+    held, counted = (select(f"tmux_scheduler{each}", SESSION) for each in ("_memory_bytes", "s"))
+    now = none_is_zero(f"sum by (state) ({held})", f"sum by (state) ({counted})")
     return graph(
         number,
         "Memory of pending schedulers",
         "Memory of the shells and sleeps that wait, by state.",
-        [Query(expr=_by_state(held), legend="{{state}}")],
+        [Query(expr=ever(now, _most_by_state(held)), legend="{{state}}")],
         unit="bytes",
         empty=_EMPTY,
         stacked=True,
@@ -121,19 +122,20 @@ def cost(number: int) -> Builder[dashboard.Panel]:
     )
 
 
-def _by_state(now: str) -> str:
-    return ever(f"sum by (state) ({now})", f"sum by (state) ({at_end('max_over_time', now)})")
+def _most_by_state(selector: str) -> str:
+    return f"sum by (state) ({at_end('max_over_time', selector)})"
 
 
 def states(number: int, *, width: int = 8) -> Builder[dashboard.Panel]:
     """All of them over time, by state."""
+    counted = select("tmux_schedulers", SESSION)
     return graph(
         number,
         "Pending schedulers by state",
         "Green ones are armed and will arrive. Red ones will not: their pane, server or its generation is "
         "gone, or their wait never ends. Purple: nobody can say. Yellow and orange ones arrive late, twice "
         "or in another place than was meant.",
-        [Query(expr=_by_state(select("tmux_schedulers", SESSION)), legend="{{state}}")],
+        [Query(expr=ever(f"sum by (state) ({counted})", _most_by_state(counted)), legend="{{state}}")],
         unit="none",
         empty=_EMPTY,
         stacked=True,

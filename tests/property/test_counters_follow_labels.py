@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.examples import examples
 from tests.support.literals.renamed import INTERVAL, Series, Watched, World, counters
 from tmux_exporter.analysis.label_expiry import KEPT_SECONDS
+from tmux_exporter.metrics.catalogue import BY_NAME
 
 DEEDS: tuple[Callable[[World, int, int], None], ...] = (
     World.rename, World.rename, World.move_pane, World.move_pane, World.new_session, World.new_pane,
@@ -33,6 +34,11 @@ def most(series: Series, used: dict[str, Counter[tuple[str, ...]]], seconds: flo
     return {"state_seconds_total": seconds, "restarts_total": 1.0}.get(what, 0.0)
 
 
+def by_state(series: Series) -> bool:
+    """Whether the series is one that appears with its state."""
+    return BY_NAME[series[0]].sparse
+
+
 @given(_STEPS)
 @settings(deadline=None, max_examples=examples(60))
 def test_no_counter_jumps_or_falls_and_what_was_used_counts_once(
@@ -40,16 +46,28 @@ def test_no_counter_jumps_or_falls_and_what_was_used_counts_once(
 ) -> None:
     watched = Watched()
     last = dict.fromkeys(counters(watched.sample()[0]), 0.0)
+    shown: set[Series] = {*last}
+    held: dict[Series, float] = {}
     whole: dict[str, Counter[tuple[str, ...]]] = {}
     for deeds, amounts in steps:
         for deed, first, second in deeds:
             deed(watched.world, first, second)
         watched.world.use(amounts)
         report, used = watched.sample()
-        for series, value in counters(report).items():
+        now = counters(report)
+        at_most = {series: most(series, used, INTERVAL) for series in now}
+        for series, value in now.items():
             before = last.get(series, 0.0)
-            assert before <= value <= before + most(series, used, INTERVAL) + 1e-9, series
+            if by_state(series) and series not in last:
+                assert value == 0.0, series
+                held[series] = at_most[series]
+            else:
+                assert before <= value <= before + at_most[series] + held.pop(series, 0.0) + 1e-9, series
             last[series] = value
+        agents = {(each.server, each.session, each.agent) for each in report.agents}
+        gone = {each for each in shown - now.keys() if by_state(each) and each[1][:3] in agents}
+        assert gone == set(), "a counter left while its agent was there"
+        shown = {*now}
         for kind, by_label in used.items():
             whole.setdefault(kind, Counter()).update(by_label)
     for kind, by_label in whole.items():

@@ -18,7 +18,7 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         AGENTS,
         [(_key(each), each) for each in agents],
         family("tmux_agent_info", (_info(each) for each in agents)),
-        family("tmux_agent_state", _by_state((each, {each.state: 1.0}) for each in agents)),
+        family("tmux_agent_state", _every_state(agents)),
         family(
             "tmux_agent_state_seconds_total",
             _by_state((each, each.state_seconds_total) for each in agents),
@@ -51,10 +51,16 @@ def _info(agent: AgentReport) -> Sample:
     return Sample((*_key(agent), *known, memory_source(agent.usage)), 1)
 
 
-def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:
-    """Every state of every agent, 0 where nothing is known."""
+def _every_state(agents: Iterable[AgentReport]) -> Iterable[Sample]:
     return (
-        Sample((*_key(agent), state), by_state.get(state, 0.0))
+        Sample((*_key(agent), state), float(agent.state is state)) for agent in agents for state in AgentState
+    )
+
+
+def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:
+    """The states that each agent was in."""
+    return (
+        Sample((*_key(agent), state), value)
         for agent, by_state in values
-        for state in AgentState
+        for state, value in by_state.items()
     )

@@ -1,7 +1,7 @@
 """The page `docs/metrics.md`, written from the catalogue: `python -m tmux_exporter.metrics.docs_page`."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tmux_exporter.metrics.catalogue import FAMILIES
 from tmux_exporter.metrics.catalogue.family import Spec
@@ -109,8 +109,11 @@ changelog one release before. **Planned** families are reserved names and are no
   counts once, under the labels of the sample that shows it. Labels that go away keep their values for 15
   minutes; what comes back later starts at 0, as after a restart.
 - **Closed lists start at 0.** A label whose values are listed here has a series for each of them as soon as
-  its other labels are known, so that the first event is an increase. Only memory and file descriptors of
-  schedulers are missing where schedulers are there and none of them could be read.
+  its other labels are known, so that the first event is an increase. **Only where something is** says that a
+  family does not: its gauges have a series where there is such a thing and it can be read; its counters
+  appear with 0 in the first sample in which something can count, show all of it from the next on, and stay
+  while their session or agent is shown. Where you need 0, ask the count:
+  `tmux_leaked_memory_bytes or tmux_leaked_processes == 0`.
 - **No label holds** a process id, a command line, a working directory, a title or a prompt. What changes
   while a thing lives, such as the name of its window, is only in its `_info` family.
 - **In OpenMetrics** the families named `_info` are of the type info; in the text format they are gauges.
@@ -144,7 +147,7 @@ def _table(specs: Iterable[Spec]) -> Iterator[str]:
         yield f"| `{spec.name}` | {spec.kind} | {labels} | {meaning} | {status} |"
 
 
-def _closed_lists(specs: Iterable[Spec]) -> Iterator[str]:
+def _closed_lists(specs: Sequence[Spec]) -> Iterator[str]:
     """One line per label and list, with the families that share it."""
     shared: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for spec in specs:
@@ -155,6 +158,8 @@ def _closed_lists(specs: Iterable[Spec]) -> Iterator[str]:
     for (label, values), names in shared.items():
         listed = ", ".join(f"`{value}`" for value in values)
         yield f"- `{label}` of {', '.join(f'`{name}`' for name in names)}: {listed}"
+    if sparse := [f"`{spec.name}`" for spec in specs if spec.sparse]:
+        yield f"- Only where something is: {', '.join(sparse)}"
 
 
 def main() -> None:

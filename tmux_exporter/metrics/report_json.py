@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from types import MappingProxyType
 
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import (
     AgentReport,
     LeakReport,
@@ -138,12 +139,15 @@ def _session(session: SessionReport) -> dict[str, Json]:
 def _agent(agent: AgentReport) -> dict[str, Json]:
     return {
         **_fields(agent, _AGENT),
-        "state_seconds_total": {str(state): value for state, value in agent.state_seconds_total.items()},
-        "state_cpu_seconds_total": {
-            str(state): value for state, value in agent.state_cpu_seconds_total.items()
-        },
+        "state_seconds_total": _by_state(agent.state_seconds_total),
+        "state_cpu_seconds_total": _by_state(agent.state_cpu_seconds_total),
         "usage": _usage(agent.usage),
     }
+
+
+def _by_state(values: Mapping[AgentState, float]) -> dict[str, Json]:
+    """Every state: 0 where the agent was never in it."""
+    return {str(state): values.get(state, 0.0) for state in AgentState}
 
 
 def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:

@@ -33,19 +33,21 @@ def totals(
     things: Mapping[tuple[str, str, K], Sequence[T]],
     cpu_seconds: Mapping[tuple[str, str, K], float],
 ) -> tuple[Family, ...]:
-    """The families `count` and `<prefix>_…`; a sum of which nothing could be read gives no sample."""
+    """The families `count` and `<prefix>_…`: the count of every key, sums only where something is.
+
+    A sum of which nothing could be read gives no sample. A CPU counter has one from when it has appeared.
+    """
     memory = ((key, [each.memory_bytes for each in members]) for key, members in things.items())
     descriptors = ((key, [each.open_fds for each in members]) for key, members in things.items())
     return (
         family(count, (Sample(key, len(members)) for key, members in things.items())),
         family(f"{prefix}_memory_bytes", _sums(memory)),
-        family(f"{prefix}_cpu_seconds_total", (Sample(key, cpu_seconds.get(key, 0.0)) for key in things)),
+        family(f"{prefix}_cpu_seconds_total", (Sample(key, value) for key, value in cpu_seconds.items())),
         family(f"{prefix}_open_fds", _sums(descriptors)),
     )
 
 
 def _sums(groups: Iterable[tuple[tuple[str, ...], list[int | None]]]) -> Iterable[Sample]:
     for key, values in groups:
-        known = [value for value in values if value is not None]
-        if known or not values:
+        if known := [value for value in values if value is not None]:
             yield Sample(key, sum(known))

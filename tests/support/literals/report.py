@@ -191,8 +191,8 @@ def agent(
         state_source=StateSource.AGENT_FILE if up else StateSource.PROCESS,
         waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
         restarts_total=scale - 1,
-        state_seconds_total={each: 1.5 * scale if each is state else 0.0 for each in AgentState},
-        state_cpu_seconds_total={each: 0.25 * scale if each is state else 0.0 for each in AgentState},
+        state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},
+        state_cpu_seconds_total={AgentState.UNKNOWN: 0.0, state: 0.25 * scale},
     )  # fmt: skip
 
 
@@ -305,7 +305,9 @@ def example_report() -> Report:
         ),
         scheduler_cpu_seconds_total={
             ("default", "work", SchedulerState.ARMED): 0.02,
+            ("default", "work", SchedulerState.OVERDUE): 0.03,
             ("default", "", SchedulerState.DANGLING): 0.01,
+            ("default", HOSTILE, SchedulerState.OPAQUE): 0.0,
             ("", "", SchedulerState.UNKNOWN): 0.01,
         },
         scheduler_outcomes_total={
@@ -324,6 +326,8 @@ def example_report() -> Report:
         leaked_cpu_seconds_total={
             ("default", "work", LeakKind.MCP_SERVER): 1.25,
             ("default", "ended", LeakKind.DEV_SERVER): 0.5,
+            ("default", "", LeakKind.SHELL_JOB): 0.0,
+            ("default", "", LeakKind.SCHEDULER): 0.01,
         },
         stale_sockets=2,
         unreadable_processes={Unreadable.PERMISSION: 4},

@@ -37,7 +37,6 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         "tmux_pane_history_lines", "tmux_pane_history_limit_lines")),
     ("tmux_agent_info", ("server", "session", "agent"),
         ("tmux_agent_cpu_seconds_total", "tmux_agent_processes", "tmux_agent_threads")),
-    ("tmux_schedulers", ("server", "session", "state"), ("tmux_scheduler_cpu_seconds_total",)),
     ("tmux_schedulers", ("server", "session"), ("tmux_scheduler_outcomes_total",)),
     ("tmux_remediator_matches", ("policy",),
         ("tmux_remediator_actions_total", "tmux_remediator_refusals_total")),
@@ -45,16 +44,12 @@ _TOGETHER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("tmux_host_network_receive_bytes_total", ("device",), ("tmux_host_network_transmit_bytes_total",)),
 )  # fmt: skip
 
-_MAY_BE_UNREADABLE = {
-    "tmux_scheduler_memory_bytes": "tmux_schedulers",
-    "tmux_scheduler_open_fds": "tmux_schedulers",
-    "tmux_leaked_memory_bytes": "tmux_leaked_processes",
-    "tmux_leaked_open_fds": "tmux_leaked_processes",
+_WHERE_ONE_IS = {
+    "tmux_agent_state": ("tmux_agent_state_seconds_total", "tmux_agent_state_cpu_seconds_total"),
+    "tmux_schedulers": ("tmux_scheduler_cpu_seconds_total",),
+    "tmux_leaked_processes": ("tmux_leaked_cpu_seconds_total", "tmux_leaked_oldest_start_time_seconds"),
 }
-"""These have no value where things are there, as the other family says, and none of them could be read."""
-
-_ONE_AT_A_TIME = ("tmux_agent_waiting_since_timestamp_seconds", "tmux_leaked_oldest_start_time_seconds")
-"""A time of something has no value where there is nothing: 0 would be 1970."""
+"""Where the first is not 0, the others have a series."""
 
 
 def problems(page: str, *, options: Collection[str] = (), off: Collection[str] = ()) -> list[str]:
@@ -73,11 +68,12 @@ def problems(page: str, *, options: Collection[str] = (), off: Collection[str] =
             for spec in FAMILIES
             if spec.closed
             and spec.status is FamilyStatus.BUILT
-            and spec.name not in _ONE_AT_A_TIME
+            and not spec.sparse
             and (not spec.option or spec.option in options)
             for problem in _closed_problems(spec, by_family)
         ),
         *_missing_problems(by_family),
+        *_sparse_problems(by_family),
         *_doubles(samples),
     ]
 
@@ -190,9 +186,7 @@ def _closed_problems(spec: Spec, by_family: Mapping[str, list[Sample]]) -> Itera
     places = {_key(each.labels, open_labels) for each in samples} or ({()} if expected else set())
     for place, values in itertools.product(sorted(places), itertools.product(*spec.closed.values())):
         wanted = _key({**dict(place), **dict(zip(spec.closed, values, strict=True))})
-        counted = _MAY_BE_UNREADABLE.get(spec.name)
-        unreadable = counted is not None and _value(by_family[counted], wanted) > 0
-        if wanted not in shown and not unreadable:
+        if wanted not in shown:
             yield f"{spec.name}: no series for {dict(wanted)}; members of a closed list start at 0"
 
 
@@ -203,10 +197,6 @@ def _is_there(subject: str, by_family: Mapping[str, list[Sample]]) -> bool:
     return subject != "host"
 
 
-def _value(samples: Iterable[Sample], key: Key) -> float:
-    return next((each.value for each in samples if _key(each.labels) == key), 0.0)
-
-
 def _missing_problems(by_family: Mapping[str, list[Sample]]) -> Iterator[str]:
     for first, labels, others in _TOGETHER:
         wanted = {_key(each.labels, labels) for each in by_family[first]}
@@ -214,6 +204,14 @@ def _missing_problems(by_family: Mapping[str, list[Sample]]) -> Iterator[str]:
             shown = {_key(each.labels, labels) for each in by_family[name]}
             for missing in sorted(wanted - shown):
                 yield f"{name}: no series for {dict(missing)}, which {first} has"
+
+
+def _sparse_problems(by_family: Mapping[str, list[Sample]]) -> Iterator[str]:
+    for first, others in _WHERE_ONE_IS.items():
+        wanted = {_key(each.labels) for each in by_family[first] if each.value}
+        for name in others:
+            for missing in sorted(wanted - {_key(each.labels) for each in by_family[name]}):
+                yield f"{name}: no series for {dict(missing)}, of which {first} has one"
 
 
 def _doubles(samples: Iterable[Sample]) -> Iterator[str]:

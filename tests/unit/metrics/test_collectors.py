@@ -1,7 +1,7 @@
 """What each collector makes of a Report, and what a page keeps when something goes wrong."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -12,12 +12,14 @@ from tests.support.literals.report import (
     NOW,
     UP,
     example_report,
+    large_report,
     pane,
     scheduler,
     session,
 )
 from tmux_exporter import __version__
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerState
@@ -234,10 +236,71 @@ def test_named_collectors_can_be_the_exporter() -> None:
 
 def test_every_kind_of_leak_starts_at_0_with_its_session() -> None:
     shown = page(replace(example_report(), leaks=(), leaked_cpu_seconds_total={}))
-    for name in ("processes", "memory_bytes", "cpu_seconds_total", "open_fds"):
-        counts = shown[f"tmux_leaked_{name}"]
-        assert set(counts.values()) == {0}
-        assert [kind for server, session, kind in counts if (server, session) == ("default", "work")] == list(
-            LeakKind
+    counts = shown["tmux_leaked_processes"]
+    assert set(counts.values()) == {0}
+    assert [kind for server, session, kind in counts if (server, session) == ("default", "work")] == list(
+        LeakKind
+    )
+    for name in ("memory_bytes", "cpu_seconds_total", "open_fds", "oldest_start_time_seconds"):
+        assert shown[f"tmux_leaked_{name}"] == {}
+
+
+def test_memory_cpu_and_descriptors_are_shown_only_where_there_is_something() -> None:
+    shown = page(example_report())
+    of_work = {
+        name: {labels[2] for labels in shown[f"tmux_{name}"] if labels[:2] == ("default", "work")}
+        for name in (
+            "schedulers",
+            "scheduler_memory_bytes",
+            "scheduler_open_fds",
+            "scheduler_cpu_seconds_total",
+            "leaked_memory_bytes",
         )
-    assert shown["tmux_leaked_oldest_start_time_seconds"] == {}
+    }
+    assert of_work == {
+        "schedulers": {*SchedulerState},
+        "scheduler_memory_bytes": {"armed"},
+        "scheduler_open_fds": {"armed"},
+        # A counter stays where there was one.
+        "scheduler_cpu_seconds_total": {"armed", "overdue"},
+        "leaked_memory_bytes": {"mcp_server"},
+    }
+
+
+def series_of_a_session(report: Callable[[int], Report]) -> dict[str, int]:
+    """Series that one more session brings, by family, with the settings that nobody changed."""
+    less, more = (
+        {each.spec.name: each.series for each in collect_all(report(count), defaults()).families}
+        for count in (10, 11)
+    )
+    return {name: count - less[name] for name, count in more.items() if count != less[name]}
+
+
+def test_a_session_with_one_agent_has_few_series() -> None:
+    def calm(sessions: int) -> Report:
+        return replace(large_report(sessions), schedulers=())
+
+    both = AgentState.IDLE, AgentState.WORKING
+
+    def busy(sessions: int) -> Report:
+        agents = (
+            replace(
+                each,
+                state_seconds_total=dict.fromkeys(both, 1.0),
+                state_cpu_seconds_total=dict.fromkeys(both, 1.0),
+            )
+            for each in calm(sessions).agents
+        )
+        return replace(calm(sessions), agents=tuple(agents))
+
+    found = series_of_a_session(busy)
+    assert sum(found.values()) == 80
+    assert not {name for name in found if name.startswith(("tmux_scheduler_m", "tmux_leaked_m"))}
+    assert {name: count for name, count in found.items() if count > 1} == {
+        "tmux_agent_state": 5,
+        "tmux_agent_state_seconds_total": 2,
+        "tmux_agent_state_cpu_seconds_total": 2,
+        "tmux_schedulers": 12,
+        "tmux_scheduler_outcomes_total": 4,
+        "tmux_leaked_processes": 7,
+    }

@@ -239,10 +239,44 @@ def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_na
     taken = sampler(*steps, leak_details=Harmless())
     reports = [taken.sample() for _ in steps]
     key = "default", "$1", LeakKind.OTHER
-    assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [0.0, 0.0, 0.0, 0.5, None]
+    assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [None, None, 0.0, 0.5, None]
     assert [len(report.leaks) for report in reports] == [0, 0, 1, 1, 0]
     (leak,) = reports[3].leaks
     assert (leak.pane, leak.memory_bytes, leak.open_fds, leak.cpu_seconds_total) == ("%1", 4096, 3, 3.0)
     # Nobody asks for circumstances that nobody reads, and without them nothing is called leaked.
     blind = sampler(*steps)
     assert [blind.sample().leaks for _ in steps] == [()] * 5
+
+
+def test_cpu_of_schedulers_appears_with_0_with_each_state_and_stays_with_its_session() -> None:
+    clock = ManualClock()
+    now = int((clock.time() - TABLE.boot_time) * 100)
+
+    def armed(ticks: int) -> ProcessTable:
+        waits = process(
+            300, 200, argv=("bash", "-c", "sleep 600; tmux send-keys -t %1 x"), exe="/bin/bash",
+            environ=tmux_environ(100, "%0"), cpu_ticks=ticks, start=now,
+        )  # fmt: skip
+        return table(
+            SERVER, SHELL, waits, process(301, 300, argv=("sleep", "600"), exe="/bin/sleep", start=now)
+        )
+
+    both = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None)))
+    steps = (
+        (TABLE, both), (armed(3), both), (armed(5), both), (armed(9), VIEW), (armed(10), VIEW), (TABLE, VIEW),
+        (TABLE, tmux_view(answering(SERVER, pane("%2", None, session="$2")))),
+    )  # fmt: skip
+    taken = sampler(*steps, clock=clock)
+    reports = [taken.sample() for _ in steps]
+    assert [
+        {str(state): value for (*_, state), value in report.scheduler_cpu_seconds_total.items()}
+        for report in reports
+    ] == [
+        {},
+        {"armed": 0.0},
+        {"armed": 0.05},
+        {"armed": 0.05, "dangling": 0.0},
+        {"armed": 0.05, "dangling": 0.05},
+        {"armed": 0.05, "dangling": 0.05},
+        {},
+    ]

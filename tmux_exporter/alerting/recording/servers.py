@@ -22,12 +22,14 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
         f"sum by ({_BY}) (rate(tmux_command_{what}{{}}[$command_errors.over]))"
         for what in ("errors_total", "duration_seconds_count")
     )
+    leaked = f"sum by ({_BY}) (tmux_leaked_processes{{}})"
     return (
         scope.record(FDS_OF_LIMIT, "tmux_server_open_fds{} / (tmux_server_max_fds{} > 0)"),
         scope.record(QUERY_MEAN, f"{spent}\n/ ({asked} > 0)"),
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
-        scope.record(LEAKED_PROCESSES, f"sum by ({_BY}) (tmux_leaked_processes{{}})"),
-        scope.record(LEAKED_MEMORY, f"sum by ({_BY}) (tmux_leaked_memory_bytes{{}})"),
+        scope.record(LEAKED_PROCESSES, leaked),
+        # Without leaks there is no series of their memory.
+        scope.record(LEAKED_MEMORY, f"sum by ({_BY}) (tmux_leaked_memory_bytes{{}})\nor {leaked} == 0"),
         record_floor(scope, LEAKED_PROCESSES, "server"),
         record_floor(scope, "tmux_server_history_bytes", "server"),
     )

@@ -58,6 +58,10 @@ def scheduler_key(server: str, session: str, state: SchedulerState) -> GroupKey:
     return ("scheduler", server, session, state)
 
 
+MEMBER_KEYS = frozenset({"agent_state", "scheduler", "leak"})
+"""First parts of the keys that end in a member of a closed list."""
+
+
 def leak_key(server: str, session: str, kind: LeakKind) -> GroupKey:
     """The key of all leaked processes of one kind that a session left behind."""
     return ("leak", server, session, kind)
@@ -201,13 +205,24 @@ def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
     return found
 
 
+def _active_keys(snapshot: Snapshot, others: _OtherKeys) -> frozenset[GroupKey]:
+    """The keys of states and kinds under which something can count; an exited agent has no process left."""
+    found = {key for keys in others.values() for key in keys if key[0] in MEMBER_KEYS}
+    found.update(state_key(tracked, tracked.status.state) for tracked in snapshot.tracked_agents)
+    return frozenset(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterKeys:
-    """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot."""
+    """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot.
+
+    Something can count under the `active` keys of states and kinds.
+    """
 
     groups: Mapping[ProcessId, frozenset[GroupKey]]
     catch_alls: Mapping[ProcessId, frozenset[GroupKey]]
     shown: AbstractSet[GroupKey]
+    active: AbstractSet[GroupKey]
 
 
 class KeyTracker:
@@ -220,6 +235,7 @@ class KeyTracker:
         self._groups: Mapping[ProcessId, frozenset[GroupKey]] = {}
         self._catch_alls: Mapping[ProcessId, frozenset[GroupKey]] = {}
         self._shown: AbstractSet[GroupKey] = frozenset()
+        self._active: AbstractSet[GroupKey] = frozenset()
         self._shown_facts: object = None
 
     def observe(self, snapshot: Snapshot, changed: AbstractSet[ProcessId], changes: Changes) -> CounterKeys:
@@ -232,13 +248,16 @@ class KeyTracker:
         shown_facts, self._shown_facts = self._shown_facts, _shown_facts(snapshot)
         if changes.tmux or shown_facts != self._shown_facts:
             self._shown = shown_keys(snapshot)
-        return CounterKeys(groups=self._groups, catch_alls=self._catch_alls, shown=self._shown)
+        return CounterKeys(
+            groups=self._groups, catch_alls=self._catch_alls, shown=self._shown, active=self._active
+        )
 
     def _update_groups(self, snapshot: Snapshot, stale: set[ProcessId], changes: Changes) -> None:
         owners = snapshot.owners
         other_facts, self._other_facts = self._other_facts, _other_facts(snapshot)
         if changes.tmux or other_facts != self._other_facts:
             before, self._others = self._others, _other_keys(snapshot)
+            self._active = _active_keys(snapshot, self._others)
             ids = before.keys() | self._others.keys()
             stale |= {each for each in ids if before.get(each) != self._others.get(each)}
         if changes.tmux and (panes := _pane_keys(snapshot)) != self._panes:

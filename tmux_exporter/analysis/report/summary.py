@@ -1,14 +1,17 @@
 """Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
 from tmux_exporter.analysis.leaks.kinds import display_name
 from tmux_exporter.analysis.memory.limits import lowest_limit
 from tmux_exporter.analysis.programs.program import argv_sha256
+from tmux_exporter.analysis.report.appeared import Appeared
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
     GroupKey,
@@ -46,12 +49,15 @@ from tmux_exporter.facts.report import (
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
 
+M = TypeVar("M", bound=StrEnum)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
     """Counters since the start: `missed` counts processes that a listing missed and a later one had."""
 
     usage: GroupCounters[GroupKey]
+    appeared: Appeared[GroupKey]
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
@@ -71,6 +77,7 @@ class Summary:
     ) -> None:
         self._snapshot = snapshot
         self._group_counters = counters.usage
+        self._appeared = counters.appeared
         self._queries = counters.queries
         self._bounds = bounds
         self._limits = limits
@@ -151,14 +158,8 @@ class Summary:
         return tuple(self._scheduler(each) for each in self._snapshot.schedulers)
 
     def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
-        """CPU seconds by server, session and state, for every session key where a scheduler is possible."""
-        session_keys = tuple(scheduler_sessions(self._snapshot))
-        keys = self._usage_cache.cached(
-            "schedulers",
-            session_keys,
-            lambda: {(*p, state): scheduler_key(*p, state) for p in session_keys for state in SchedulerState},
-        )
-        return {labels: self._group_counters.cpu_seconds(key) for labels, key in keys.items()}
+        """CPU seconds by server, session and state: of each state that had a scheduler in a shown session."""
+        return self._appeared_cpu(scheduler_sessions(self._snapshot), SchedulerState, scheduler_key)
 
     def leaks(self) -> tuple[LeakReport, ...]:
         """Every leaked process that is still in the table."""
@@ -169,14 +170,30 @@ class Summary:
         )
 
     def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
-        """CPU seconds by server, session and kind, for every session key where a leak is possible."""
-        session_keys = tuple(leak_sessions(self._snapshot))
+        """CPU seconds by server, session and kind: of each kind that had a leak in a shown session."""
+        return self._appeared_cpu(leak_sessions(self._snapshot), LeakKind, leak_key)
+
+    def _appeared_cpu(
+        self,
+        sessions: Iterable[tuple[str, str]],
+        members: type[M],
+        key_of: Callable[[str, str, M], GroupKey],
+    ) -> dict[tuple[str, str, M], float]:
+        session_keys = tuple(sessions)
         keys = self._usage_cache.cached(
-            "leaks",
-            session_keys,
-            lambda: {(*p, kind): leak_key(*p, kind) for p in session_keys for kind in LeakKind},
+            members,
+            (session_keys, self._appeared.version),
+            lambda: {
+                (*session, member): key
+                for session in session_keys
+                for member in members
+                if (key := key_of(*session, member)) in self._appeared
+            },
         )
-        return {labels: self._group_counters.cpu_seconds(key) for labels, key in keys.items()}
+        return {labels: self._shown_cpu(key) for labels, key in keys.items()}
+
+    def _shown_cpu(self, key: GroupKey) -> float:
+        return self._appeared.value(key, self._group_counters.cpu_seconds(key))
 
     def _process(self, process_id: ProcessId) -> Process | None:
         process = self._table.processes.get(process_id.pid)
@@ -267,6 +284,7 @@ class Summary:
         members = [process for member in ids if (process := self._process(member))]
         labels = (tracked.server, tracked.session, tracked.name)
         status = tracked.status
+        states, seconds = self._states(tracked), self._agents.seconds(labels)
         key = agent_key(tracked)
         own_usage = self._usage(
             members,
@@ -298,15 +316,15 @@ class Summary:
             restarts_total=self._agents.restarts(labels),
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,
-            state_seconds_total=self._agents.seconds(labels),
-            # The counters of its states change only with its own: unchanged usage means unchanged states.
-            state_cpu_seconds_total=self._usage_cache.cached(
-                ("cpu by state", *labels), own_usage, lambda: self._cpu_by_state(tracked)
-            ),
+            state_seconds_total={
+                state: self._appeared.value(key, seconds[state]) for state, key in states.items()
+            },
+            state_cpu_seconds_total={state: self._shown_cpu(key) for state, key in states.items()},
         )
 
-    def _cpu_by_state(self, tracked: TrackedAgent) -> dict[AgentState, float]:
-        return {state: self._group_counters.cpu_seconds(state_key(tracked, state)) for state in AgentState}
+    def _states(self, tracked: TrackedAgent) -> dict[AgentState, GroupKey]:
+        """The states that the agent was in, with their keys."""
+        return {state: key for state in AgentState if (key := state_key(tracked, state)) in self._appeared}
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
         ids = (scheduler.process, scheduler.sleep)

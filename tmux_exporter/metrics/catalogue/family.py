@@ -47,7 +47,9 @@ class Spec:
     empty for plain numbers. `closed` lists every value that a label can have; a label that is not in it is
     open. `option` is the setting that has to be true for the family to be shown, `switch` the one that has
     to be false for it not to be. `figure` is the field of the report that holds the value, empty where it has
-    the rest of the name after `tmux_<subject>_`. A declaration that contradicts itself raises ValueError.
+    the rest of the name after `tmux_<subject>_`. A `sparse` family has series only for those members of its
+    closed lists under which something is; every other one has a series for each, from 0. A declaration that
+    contradicts itself raises ValueError.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Spec:
     option: str = ""
     switch: str = ""
     figure: str = ""
+    sparse: bool = False
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -81,6 +84,8 @@ class Spec:
             found.append(f"the name does not end in its unit {self.unit}")
         if not self.closed.keys() <= set(self.labels):
             found.append("a closed list is given for a label that is not there")
+        if self.sparse and not self.closed:
+            found.append("only a family with a closed list is sparse")
         return found
 
     @property
@@ -101,6 +106,7 @@ def declare(
     option: str = "",
     switch: str = "",
     figure: str = "",
+    sparse: bool = False,
 ) -> Spec:
     """One row of a table of families: kind and unit follow from the name, but for a histogram.
 
@@ -120,6 +126,7 @@ def declare(
         option=option,
         switch=switch,
         figure=figure,
+        sparse=sparse,
     )
 
 

@@ -69,17 +69,20 @@ AGENTS = (
         "Time that the agent spent in each state since the exporter saw it first; the time between two "
         "samples counts for the state at the second.",
         labels=(*AGENT, "state"),
+        sparse=True,
     ),
     _agent(
         "tmux_agent_state_cpu_seconds_total",
         "CPU time that the agent's processes used in each state since the exporter saw it first; what "
         "they used between two samples counts for the state at the second.",
         labels=(*AGENT, "state"),
+        sparse=True,
     ),
     _agent(
         "tmux_agent_waiting_since_timestamp_seconds",
         "Since when the agent waits and for what, in seconds since the epoch; only there while it waits.",
         labels=(*AGENT, "reason"),
+        sparse=True,
     ),
     _agent(
         "tmux_agent_recovery_seconds",
@@ -97,15 +100,24 @@ LEAKS = (
         "kind; session is that of the pane, also when it is gone.",
     ),
     _leak(
-        "tmux_leaked_memory_bytes", "Anonymous plus shared memory of leaked processes; swap is not counted."
+        "tmux_leaked_memory_bytes",
+        "Anonymous plus shared memory of leaked processes; swap is not counted.",
+        sparse=True,
     ),
     _leak(
-        "tmux_leaked_cpu_seconds_total", "CPU time of leaked processes since they were first seen as leaked."
+        "tmux_leaked_cpu_seconds_total",
+        "CPU time of leaked processes since they were first seen as leaked.",
+        sparse=True,
     ),
-    _leak("tmux_leaked_open_fds", "Open file descriptors of leaked processes."),
+    _leak(
+        "tmux_leaked_open_fds",
+        "Open file descriptors of leaked processes.",
+        sparse=True,
+    ),
     _leak(
         "tmux_leaked_oldest_start_time_seconds",
         "Start of the oldest leaked process, in seconds since the epoch.",
+        sparse=True,
     ),
 )
 
@@ -118,12 +130,18 @@ SCHEDULERS = (
     _scheduler(
         "tmux_scheduler_memory_bytes",
         "Anonymous plus shared memory of the pending schedulers' processes; swap is not counted.",
+        sparse=True,
     ),
     _scheduler(
         "tmux_scheduler_cpu_seconds_total",
         "CPU time of schedulers while they were in each state, since the exporter saw them first.",
+        sparse=True,
     ),
-    _scheduler("tmux_scheduler_open_fds", "Open file descriptors of the pending schedulers' processes."),
+    _scheduler(
+        "tmux_scheduler_open_fds",
+        "Open file descriptors of the pending schedulers' processes.",
+        sparse=True,
+    ),
     _scheduler(
         "tmux_scheduler_next_due_timestamp_seconds",
         "When the earliest of the pending schedulers is due, in seconds since the epoch; in the past "

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters
+from tmux_exporter.analysis.report.appeared import Appeared
 from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.summary import Counters
@@ -22,6 +23,7 @@ class CounterStage:
         self._begun = False
         self._keys = KeyTracker()
         self._group_counters: GroupCounters[GroupKey] = GroupCounters()
+        self._appeared: Appeared[GroupKey] = Appeared()
         self._queries = QueryStats()
         self._agents = AgentCounts()
         self._missed = 0
@@ -42,9 +44,14 @@ class CounterStage:
         if self._counting:
             self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls)
         self._group_counters.retain(keys.shown, snapshot.table.taken_at)
+        self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
         self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at)
         self._missed += snapshot.table.missed
         return Counters(
-            usage=self._group_counters, queries=self._queries, agents=self._agents, missed=self._missed
+            usage=self._group_counters,
+            appeared=self._appeared,
+            queries=self._queries,
+            agents=self._agents,
+            missed=self._missed,
         )
