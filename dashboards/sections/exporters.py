@@ -239,7 +239,7 @@ def _duration(number: int) -> Builder[dashboard.Panel]:
     return graph(
         number,
         "How long a sample takes",
-        "From the first look to the conclusions. It grows with processes and with servers that hang; near "
+        "From the first read to the conclusions. It grows with processes and with servers that hang; near "
         "the sampling interval samples begin to be skipped.",
         [Query(expr=largest(now, at_end("max_over_time", now), _WORST), legend=_NAME)],
         unit="s",

@@ -52,7 +52,7 @@ def _state(number: int) -> Builder[dashboard.Panel]:
         number,
         "State",
         "What the agent does now; of several, the first of exited, waiting, unknown, working, "
-        "idle. `tmux-exporter explain NAME` says which source told it.",
+        "idle. `tmux-exporter explain NAME` says which source reported it.",
         Query(expr=f"max({state_of(AGENT)})"),
         steps=steps(CALM),
         texts={str(place): (state, _GROUND[state]) for place, state in enumerate(STATES, 1)},

@@ -15,7 +15,7 @@ _TABLE_WIDTH = 14
 """Of 24: beside it is what was left alone."""
 
 _NONE_RUNS = "none runs"
-_NO_REMEDIATOR = "No remediator has run here: `tmux-remediator run` observes until it is told to enforce."
+_NO_REMEDIATOR = "No remediator has run here: `tmux-remediator run` observes until it is set to enforce."
 _OUTCOMES = {
     "would": PLAIN,
     "done": FINE,

@@ -42,7 +42,7 @@ def lost(number: int, *, width: int = 4) -> stat.Panel:
         number,
         "Lost schedulers",
         "Pending schedulers whose keys will arrive nowhere: the pane, the server or its generation is gone, "
-        "or the wait never ends. Whoever counts on them will not be woken.",
+        "or the wait never ends. Agents that rely on them will not be woken.",
         Query(expr=f"sum({in_states(LOST)})"),
         steps=none_is_calm(WARNING),
         empty="no exporter",
@@ -133,7 +133,7 @@ def states(number: int, *, width: int = 8) -> Builder[dashboard.Panel]:
         number,
         "Pending schedulers by state",
         "Green ones are armed and will arrive. Red ones will not: their pane, server or its generation is "
-        "gone, or their wait never ends. Purple: nobody can say. Yellow and orange ones arrive late, twice "
+        "gone, or their wait never ends. Purple: unknown. Yellow and orange ones arrive late, twice "
         "or in another place than was meant.",
         [Query(expr=ever(f"sum by (state) ({counted})", _most_by_state(counted)), legend="{{state}}")],
         unit="none",
@@ -154,8 +154,8 @@ def table(
     return rows(
         number,
         "Pending schedulers by session, lost ones first",
-        "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; of "
-        "unknown ones nobody can say.",
+        "By the session that they aim at, else the one that made them. Lost ones will arrive nowhere; "
+        "unknown ones cannot be judged.",
         [
             Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=68),

@@ -373,7 +373,9 @@ def test_an_exporter_that_does_not_answer_is_told_in_one_line(
     assert result.returncode in (0, 1) and result.stdout
     (line,) = result.stderr.splitlines()
     assert line.startswith("tmux-exporter: what listens on 127.0.0.1:")
-    assert line.endswith(" does not answer within 2 s: this rests on one look of its own, without a memory")
+    assert line.endswith(
+        " does not answer within 2 s: this rests on one sample of its own, without earlier ones"
+    )
 
 
 @pytest.mark.parametrize("command", ["schedulers", "leaks"])
@@ -408,7 +410,7 @@ def test_what_takes_longer_than_a_second_is_said_to_a_person_and_to_nobody_else(
         os.close(ours)
         os.close(theirs)
     assert done.stdout
-    assert told.startswith("looking at processes and tmux servers …\r\n".encode())
+    assert told.startswith("reading processes and tmux servers …\r\n".encode())
 
 
 def test_a_reader_that_has_left_is_no_error(run: Run, tmux_server: StartTmux) -> None:
@@ -455,8 +457,10 @@ def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(start_exporter
     exporter = start_exporter("--web.listen-address", ":0")
     assert exporter.url.startswith("http://[::]:")
     (warning,) = exporter.log.read_text(encoding="utf-8").splitlines()[1:2]
-    assert warning.startswith(f"tmux-exporter: whoever reaches {exporter.url} can read it without password")
-    assert "tmux-exporter: whoever" not in start_exporter().log.read_text(encoding="utf-8")
+    assert warning.startswith(
+        f"tmux-exporter: anyone who reaches {exporter.url} can read it without password"
+    )
+    assert "tmux-exporter: anyone who" not in start_exporter().log.read_text(encoding="utf-8")
 
 
 def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(

@@ -98,7 +98,7 @@ def test_every_command_is_seen_once_with_its_end_and_time(
     )
 
     def all_accounted_for() -> bool:
-        # On a busy machine one may have ended before it could be looked at; then that is told.
+        # On a busy machine one may have ended before it could be read; then that is told.
         return wanted.total() <= len(watch.of(socket)) + watch.lost.total()
 
     wait_for(all_accounted_for, "all are seen or told to be lost", timeout=60)

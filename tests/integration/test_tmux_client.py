@@ -303,7 +303,7 @@ def test_sockets_that_nobody_serves(transport: str, socket_dir: Path) -> None:
     assert {answer.peer for answer in said.values()} == {None}
     details = {name: answer.detail for name, answer in said.items()}
     assert details["missing"] == details["file/below"] == "the socket does not exist"
-    assert details["stale"] == details["file"] == "nobody listens on the socket"
+    assert details["stale"] == details["file"] == "no process listens on the socket"
     assert "another kind" in details["packets"]
     assert "too long" in details["x" * 120]
     assert not (socket_dir / "missing").exists()

@@ -119,7 +119,9 @@ def test_a_port_alone_is_on_every_address_and_said_to_be() -> None:
         for address in ("127.0.0.1", "::1"):
             assert request(server.port, "/-/healthy", address=address).status == 200
         assert server.bound_url == f"http://[::]:{server.port}/"
-        assert server.exposure.startswith(f"whoever reaches http://[::]:{server.port}/ can read it without")
+        assert server.exposure.startswith(
+            f"anyone who reaches http://[::]:{server.port}/ can read it without"
+        )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])

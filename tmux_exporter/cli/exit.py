@@ -14,7 +14,7 @@ from tmux_exporter.base.errors import ConfigError, ExporterError, UsageError
 
 _PATIENCE_SECONDS = 1.0
 
-LOOKING = "looking at processes and tmux servers"
+LOOKING = "reading processes and tmux servers"
 """What a command does that takes long."""
 
 

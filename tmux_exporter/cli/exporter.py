@@ -193,7 +193,7 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
     """Say why a process, a pane, an agent, a session, a tmux server or all agents of a program are counted as
     they are, what each part and member costs, and their sums.
 
-    A name that several things have is told with all of them; session:NAME, server:NAME, program:NAME and
+    A name that several things have shows all of them; session:NAME, server:NAME, program:NAME and
     agent:NAME say which is meant.
 
     \b

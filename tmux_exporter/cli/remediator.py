@@ -23,7 +23,7 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """End schedulers whose target is gone. Observes unless told to enforce.
+    """End schedulers whose target is gone. Observes unless set to enforce.
 
     \b
     Example:
@@ -68,8 +68,8 @@ def run(
     """Watch for schedulers (sleep, then tmux send-keys) whose every target is gone.
 
     \b
-    One is told of after 5 minutes and ended 5 minutes later: its shell first, then its sleep, so that no key
-    is ever sent. Nothing is signalled
+    Each is reported after 5 minutes and ended 5 minutes later: its shell first, then its sleep, so that no
+    key is ever sent. Nothing is signalled
       without --enforce,
       after tmux-remediator off, until tmux-remediator on,
       while its tmux server does not answer completely, or the audit cannot be written.

@@ -24,7 +24,7 @@ CONFIG = click.option(
     help="The exporter's configuration file (YAML).",
 )
 _INTERVAL = click.option(
-    "--interval", metavar="TIME", default="500ms", show_default=True, help="Time between looks."
+    "--interval", metavar="TIME", default="500ms", show_default=True, help="Time between samples."
 )
 
 

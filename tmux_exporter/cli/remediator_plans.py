@@ -139,7 +139,7 @@ def apply_command(
 ) -> int:
     """End what a plan says and nothing else: exit code 1 where something of it lives on.
 
-    Each target is looked at again as before every act: what is no longer as it was is left alone. A plan is
+    Each target is read again as before every act: a target that has changed is left alone. A plan is
     good for an hour or what its policies say, on this boot, by unchanged policies. No remediator may run.
     Ctrl-C ends it after the act that has begun.
 
@@ -155,7 +155,7 @@ def apply_command(
     config = load(config_path)
     policies = read_policies(policy_path, os.getuid(), servers)
     content, stop, results = read_bytes(path), Stop(), []
-    with progress("looking again, a cycle after the plan was made, and ending what it says"):
+    with progress("taking a new sample, a cycle after the plan was made, and ending what it says"):
         for order, ended, words in apply_plan(
             config, os.environ, policies, content, sha256, stopping=lambda: stop.asked
         ):

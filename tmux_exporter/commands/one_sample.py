@@ -83,7 +83,7 @@ def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[
     known = answer.remembered()
     failure = answer.failure or ("is of another version" if answer.document and known is None else "")
     if failure:
-        say(f"what listens on {address} {failure}: this rests on one look of its own, without a memory")
+        say(f"what listens on {address} {failure}: this rests on one sample of its own, without earlier ones")
     return known or ()
 
 

@@ -50,7 +50,7 @@ def _read_bytes(problems: Problems) -> bytes | None:
         problems.add(_START, f"cannot read this file: {os.strerror(error.errno or 0)}; {mend}")
         return None
     if piped and not data:
-        problems.add(_START, "nobody wrote into this pipe; see to the command that should")
+        problems.add(_START, "nothing wrote into this pipe; check the command that should")
         return None
     if len(data) > LARGEST:
         problems.add(_START, "the file is larger than 1 MiB; name a configuration file")

@@ -46,7 +46,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingSettings:
-    """When the machine is looked at."""
+    """When samples are taken."""
 
     interval: float = field(
         default=5.0,

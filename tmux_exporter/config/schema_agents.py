@@ -1,4 +1,4 @@
-"""The settings of agents: who is one, what it is called, who is expected, and what may be looked at."""
+"""The settings of agents: who is one, what it is called, who is expected, and what may be read."""
 
 from dataclasses import dataclass, field
 

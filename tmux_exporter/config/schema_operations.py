@@ -36,7 +36,7 @@ class OperationSettings:
         default=False,
         metadata=setting(
             Boolean(),
-            "Time every tmux command of this user by the kernel's exec and exit events, whoever gives it. "
+            "Time every tmux command of this user, by the kernel's exec and exit events, from any program. "
             "Needs Linux 6.6, or CAP_NET_ADMIN.",
         ),
     )
@@ -44,7 +44,7 @@ class OperationSettings:
         default=500,
         metadata=setting(
             Integer(at_least=1, at_most=100_000),
-            "How many programs that anybody starts are looked at in a second for `watch_commands`; further "
+            "How many started programs are read in a second for `watch_commands`; further "
             "ones are counted as lost.",
         ),
     )

@@ -65,8 +65,8 @@ class WebServer:
         if is_loopback(self._listener.getsockname()[0]):
             return ""
         return (
-            f"whoever reaches {self.bound_url} can read it without password or encryption: figures, states, "
-            "pids, names of sessions, windows and agents; for this machine alone: "
+            f"anyone who reaches {self.bound_url} can read it without password or encryption: figures, "
+            "states, pids, names of sessions, windows and agents; for this machine alone: "
             f"--web.listen-address 127.0.0.1:{self.port}"
         )
 

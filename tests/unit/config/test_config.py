@@ -164,7 +164,7 @@ def test_what_is_no_regular_file(tmp_path: Path) -> None:
     assert problems_of(zero) == ("1:1: this is no regular file and no pipe; name a YAML file",)
     fifo = tmp_path / "fifo.yml"
     os.mkfifo(fifo)
-    assert problems_of(fifo) == ("1:1: nobody wrote into this pipe; see to the command that should",)
+    assert problems_of(fifo) == ("1:1: nothing wrote into this pipe; check the command that should",)
     assert load("/dev/null") == Config()
 
 

@@ -58,7 +58,7 @@ def test_tells_what_only_memory_knows() -> None:
 def test_every_figure_of_a_usage_is_there() -> None:
     usage = parsed(example_report())["sessions"][0]["usage"]
     assert list(usage) == [each.name for each in fields(Usage)]
-    # All of them are shown to whoever reaches the port: none may hold what somebody typed.
+    # All of them are shown to anyone who reaches the port: none may hold what somebody typed.
     figures = {int, float, int | None, float | None, MemorySource | None}
     assert {each.type for each in fields(Usage)} <= figures
 

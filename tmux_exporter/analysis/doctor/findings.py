@@ -129,7 +129,7 @@ _SILENT: Mapping[str, str] = {
     QueryFailure.HUNG: "its process lives and does not answer: nobody can attach, and no key arrives",
     QueryFailure.DENIED: "it does not let you in",
     QueryFailure.UNTRUSTED: "it is not provably yours, and is asked nothing",
-    QueryFailure.NOSERVER: "nobody listens on its socket",
+    QueryFailure.NOSERVER: "no process listens on its socket",
 }
 
 

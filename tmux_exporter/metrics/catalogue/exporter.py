@@ -35,7 +35,7 @@ EXPORTER = (
     ),
     _exporter(
         "tmux_exporter_sample_duration_seconds",
-        "How long the last background sample took, from its first look to its conclusions.",
+        "How long the last background sample took, from its first read to its conclusions.",
     ),
     _exporter(
         "tmux_exporter_samples_total",
@@ -100,7 +100,7 @@ EXPORTER = (
         "tmux_exporter_commands_lost_total",
         "tmux commands that may not have been counted: rate (programs started beyond "
         "operations.max_execs_per_second, any of which may have been tmux), vanished (those that had ended "
-        "before they could be looked at), overrun (times the kernel had more events than it kept, and the "
+        "before they could be read), overrun (times the kernel had more events than it kept, and the "
         "commands under way then), overflow (more at once than can be remembered).",
         labels=("reason",),
         closed={"reason": tuple(CommandLoss)},

@@ -75,7 +75,7 @@ SERVERS = (
     ),
     _server(
         "tmux_stale_sockets",
-        "Socket files in the tmux folders on which nobody listens; they have no tmux_up.",
+        "Socket files in the tmux folders on which no process listens; they have no tmux_up.",
         labels=(),
     ),
 )

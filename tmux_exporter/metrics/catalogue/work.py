@@ -47,7 +47,7 @@ AGENTS = (
     _agent(
         "tmux_agent_up",
         "1 while the agent's process runs, 0 while it does not though its pane is still there or it is "
-        "declared (agents.expected, @agent). Two looks in a row have to miss it.",
+        "declared (agents.expected, @agent). Two samples in a row have to miss it.",
     ),
     _agent(
         "tmux_agent_restarts_total",
@@ -184,7 +184,7 @@ OPERATIONS = (
     ),
     _operation(
         "tmux_command_duration_seconds",
-        "How long tmux commands of this user took from start to end of their client, whoever gave them, "
+        "How long tmux commands of this user took from start to end of their client, from any program, "
         "by the kernel's events (operations.watch_commands). The server is empty where none of that socket "
         "is known.",
         labels=("server", "command"),

@@ -140,7 +140,7 @@ def _look_once(attempt: Attempt) -> Result | None:
     report, moment = attempt.tools.look()
     subject = _subject(report, attempt.order)
     if subject is None:
-        return attempt.refuse(Refusal.CHANGED, "the last look does not show it")
+        return attempt.refuse(Refusal.CHANGED, "the last sample does not show it")
     case = Case(
         subject=subject,
         report=report,
@@ -152,10 +152,12 @@ def _look_once(attempt: Attempt) -> Result | None:
     )
     attempt.case = case
     if (reason := attempt.confirm(case)) is not None:
-        shown = "the last look shows something else" if reason is Refusal.CHANGED else "since it was decided"
+        shown = (
+            "the last sample shows something else" if reason is Refusal.CHANGED else "since it was decided"
+        )
         return attempt.refuse(reason, shown)
     if (reason := refusal(case)) is not None:
-        return attempt.refuse(reason, "by the last look")
+        return attempt.refuse(reason, "by the last sample")
     attempt.judged_at = moment.monotonic - (look_age(case) or 0.0)
     return None
 
@@ -187,7 +189,7 @@ def _stop(attempt: Attempt) -> Result | None:
     # The write to disk may have taken long.
     now = attempt.tools.clock.monotonic()
     if now - attempt.judged_at > LOOK_AGE:
-        return attempt.refuse(Refusal.STALE, "the last look is too old by now")
+        return attempt.refuse(Refusal.STALE, "the last sample is too old by now")
     if now - attempt.read_at > EVIDENCE_AGE:
         return attempt.refuse(Refusal.STALE, "its processes were read too long ago")
     if _is_gone(attempt.first) or _is_gone(attempt.last):
@@ -258,7 +260,7 @@ def _end_below(attempt: Attempt) -> Result | None:
 def _verify(attempt: Attempt) -> Result | None:
     if not attempt.alone:
         survived = not _is_gone(attempt.last)
-        detail = "its sleep survived; it wakes nobody any more" if survived else ""
+        detail = "its sleep survived; it wakes no pane any more" if survived else ""
         return Result(actions=tuple(attempt.actions), detail=detail)
     there = {each.id for each in attempt.tools.processes().processes.values() if each.alive}
     left = tuple(each for each in attempt.below if each in there)

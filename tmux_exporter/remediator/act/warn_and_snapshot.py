@@ -68,7 +68,10 @@ class WarnAndSnapshot:
                 return ActionOutcome.FAILED, str(error)
             except CannotSeeError as error:
                 return ActionOutcome.VANISHED, str(error)
-            return ActionOutcome.DONE, f"shown to {shown}" if shown else "nobody looks at its session"
+            return (
+                ActionOutcome.DONE,
+                f"shown to {shown}" if shown else "no client is attached to its session",
+            )
 
         record = audit_fields.of_message(decision, mode, server, pane)
         return self._on_record("message", record, Action.WARN, tell)

@@ -52,15 +52,15 @@ class ActionDoc:
 
     do: Action = key(
         Choice(of=Action),
-        "`warn` tells of it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
+        "`warn` reports it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
         "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
-        "out, told of as `unavailable`, when it is due.",
+        "out, reported as `unavailable`, when it is due.",
     )
     after: float = key(WAIT, "How long after the step before it.", default=0.0)
     via: tuple[Channel, ...] = key(
         choices(Channel),
-        "Where a warning is told: always in the counters and the log; with `pane_message` also on the "
-        "status line of whoever is attached to its session, for five seconds or until the next key, "
+        "Where a warning is shown: always in the counters and the log; with `pane_message` also on the "
+        "status line of each client attached to its session, for five seconds or until the next key, "
         "where the policy may do more than observe.",
         default=(),
     )

@@ -55,7 +55,7 @@ class PolicyDoc:
     when: WhenDoc | None = key(
         Section(of=WhenDoc, check=check_when), "Which of their figures have to be where.", default=None
     )
-    for_: float = key(WAIT, "For how long both must have held, in every complete look, before a step.")
+    for_: float = key(WAIT, "For how long both must have held, in every complete sample, before a step.")
     actions: tuple[ActionDoc, ...] = key(
         Records(of=ActionDoc, check=check_action), "The steps, in their order."
     )

@@ -81,7 +81,7 @@ WARMUP = setting(
     WAIT, "For how long nothing is done after a start, a step of the clock or a new tmux server."
 )
 COOLDOWN = setting(WAIT, "How long until the same target is tried again.")
-MAX_AGE = setting(Duration(at_least=1, at_most=300), "The oldest look at tmux that counts.")
+MAX_AGE = setting(Duration(at_least=1, at_most=300), "The oldest listing of tmux that counts.")
 BUDGET = setting(Section(of=BudgetDoc), "How many things may be ended.")
 MAX_MATCH = setting(Section(of=MaxMatchDoc), "How many matches are still believed.")
 BREAKER = setting(Section(of=BreakerDoc), "What stops the policy.")

@@ -21,7 +21,7 @@ ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "TERM": "dumb"}
 
 _REAP_SECONDS = 0.5
 _CONNECT_WORDS = (
-    (b"no server running on ", QueryFailure.NOSERVER, "nobody listens on the socket"),
+    (b"no server running on ", QueryFailure.NOSERVER, "no process listens on the socket"),
     (b"(No such file or directory)", QueryFailure.NOSERVER, "the socket does not exist"),
     (b"(Permission denied)", QueryFailure.DENIED, "no permission to connect to the socket"),
 )

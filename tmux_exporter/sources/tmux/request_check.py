@@ -87,7 +87,7 @@ def _check_one(command: list[bytes]) -> None:
             raise UnsafeRequestError("capture-pane with more than the id of a pane")
         return
     if command[0] not in _LOOKS:
-        raise UnsafeRequestError(f"{command[0][:40]!r} is no command that only looks")
+        raise UnsafeRequestError(f"{command[0][:40]!r} is no command that only reads")
     for argument in command:
         if not _PLAIN_ARGUMENT.fullmatch(argument):
             raise UnsafeRequestError(f"{argument[:40]!r} is more than printable ASCII and plain variables")

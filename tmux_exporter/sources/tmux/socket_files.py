@@ -108,7 +108,7 @@ def scan(folder: str, uid: int) -> tuple[list[SocketPath], list[Problem]]:
         if not fault and own.st_uid != uid:
             fault = f"it belongs to uid {own.st_uid}"
         if fault:
-            return [], [_problem(QueryFailure.UNTRUSTED, f"{folder}: not looked into: {fault}")]
+            return [], [_problem(QueryFailure.UNTRUSTED, f"{folder}: not read: {fault}")]
         names = sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return [], []
@@ -116,9 +116,7 @@ def scan(folder: str, uid: int) -> tuple[list[SocketPath], list[Problem]]:
         return [], [_problem(QueryFailure.DENIED, f"{folder}: {_error_text(error)}")]
     problems = []
     if len(names) > MAX_ENTRIES:
-        problems.append(
-            _problem(QueryFailure.PARTIAL, f"{folder}: {len(names)} entries, {MAX_ENTRIES} looked at")
-        )
+        problems.append(_problem(QueryFailure.PARTIAL, f"{folder}: {len(names)} entries, {MAX_ENTRIES} read"))
     sites = []
     for name in names[:MAX_ENTRIES]:
         path = os.path.join(folder, name)
@@ -158,9 +156,7 @@ def find_sockets(folders: Iterable[str], paths: Iterable[str], uid: int) -> Foun
     problems: list[Problem] = []
     folders = list(dict.fromkeys(folders))
     if len(folders) > MAX_FOLDERS:
-        problems.append(
-            _problem(QueryFailure.PARTIAL, f"{len(folders)} socket folders, {MAX_FOLDERS} looked into")
-        )
+        problems.append(_problem(QueryFailure.PARTIAL, f"{len(folders)} socket folders, {MAX_FOLDERS} read"))
     for folder in folders[:MAX_FOLDERS]:
         found, faults = scan(folder, uid)
         sites.update((site.path, site) for site in found)

@@ -20,7 +20,7 @@ _PEER_IS_KNOWN = sys.platform == "linux"
 _CONNECT_FAILURES = {
     errno.ENOENT: (QueryFailure.NOSERVER, "the socket does not exist"),
     errno.ENOTDIR: (QueryFailure.NOSERVER, "the socket does not exist"),
-    errno.ECONNREFUSED: (QueryFailure.NOSERVER, "nobody listens on the socket"),
+    errno.ECONNREFUSED: (QueryFailure.NOSERVER, "no process listens on the socket"),
     errno.EPROTOTYPE: (QueryFailure.NOSERVER, "the socket is of another kind than tmux's"),
     errno.EACCES: (QueryFailure.DENIED, "no permission to connect to the socket"),
     errno.EPERM: (QueryFailure.DENIED, "no permission to connect to the socket"),

@@ -213,7 +213,7 @@ class _ServerUpdate:
     def _why_unreached(self, server: Server) -> str:
         listener = self.findings.listeners.get(server.process) if server.process else None
         if server.process is None or listener is None:
-            return "its process lives, but nobody answers at its socket"
+            return "its process lives, but nothing answers at its socket"
         if not listener.same_mounts:
             return "it lives in another mount namespace, where its socket is another file"
         if not server.holds_path and server.path in self.holders:

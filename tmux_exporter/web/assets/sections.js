@@ -8,7 +8,7 @@ const FAILURES = {
   hung: () => "it does not answer in time, as if stopped or overloaded",
   noserver: (server) =>
     server.pid === null
-      ? "nobody listens on its socket"
+      ? "no process listens on its socket"
       : `it lives, but its socket file is gone; kill -USR1 ${server.pid} makes it anew`,
   denied: () => "its socket may not be opened by this user",
   protocol: () => "what it said is not tmux's protocol",
@@ -64,13 +64,13 @@ const URGENCY = Object.keys(STATES);
 
 // Who told the state of an agent.
 const SOURCES = {
-  process: "told by its process",
-  agent_file: "told by its own file",
-  hook: "told by its hook",
-  pane_title: "told by the title of its pane",
-  pane_text: "told by what its pane shows",
-  window_activity: "told by the activity of its window",
-  none: "told by nothing",
+  process: "reported by its process",
+  agent_file: "reported by its own file",
+  hook: "reported by its hook",
+  pane_title: "read from the title of its pane",
+  pane_text: "read from what its pane shows",
+  window_activity: "guessed from the activity of its window",
+  none: "no source",
 };
 
 // What it waits for.
@@ -90,7 +90,7 @@ const KINDS = {
   agent: ["bad", "coding agents"],
   mcp_server: ["bad", "MCP servers"],
   dev_server: ["warn", "they listen on a TCP port"],
-  shell_job: ["warn", "what a shell was told to do in the background"],
+  shell_job: ["warn", "a job that a shell started in the background"],
   other: ["warn", "nothing tells what they are"],
   agent_daemon: ["plain", "they serve several agents, by design also later ones"],
 };

@@ -23,7 +23,7 @@ OURS = os.getuid()
 
 
 def bind(path: Path) -> None:
-    """Leave a socket file at `path` on which nobody listens."""
+    """Leave a socket file at `path` on which no process listens."""
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(path))
 
