@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.isolation.namespace import in_namespace
 from tests.support.programs.up import query
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 from tmux_exporter.sources.tmux import socket_files
 
 FAULTS = tuple(each for each in PLANTED if not each.outside)

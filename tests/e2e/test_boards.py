@@ -23,7 +23,7 @@ from tests.support.processes.started import server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.up import query
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 

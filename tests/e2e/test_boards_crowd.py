@@ -16,7 +16,7 @@ from tests.support.boards.grafana import Asker, Moment
 from tests.support.boards.lint import Json, targets
 from tests.support.recorded.made_up_fleet import Fleet
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 MOST_LINES = 12

@@ -17,8 +17,8 @@ from tests.support.boards.lint import Json
 from tests.support.fixtures import StartUp
 from tests.support.programs.up import Up, query
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus as stack
 from tmux_exporter.commands.demo import launch
+from tmux_exporter.commands.up_children import prometheus as stack
 
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 

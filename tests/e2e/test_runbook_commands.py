@@ -25,7 +25,7 @@ from tests.support.processes.started import is_gone
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.up import query
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 from tmux_exporter.sources.tmux import socket_files
 
 COMMANDS = sorted({command for page in PAGES for command in commands(page)})

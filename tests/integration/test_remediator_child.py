@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tmux_exporter.commands.children.prometheus import Child
-from tmux_exporter.commands.children.remediator import NAME, WOULD, follow
+from tmux_exporter.commands.up_children.prometheus import Child
+from tmux_exporter.commands.up_children.remediator import NAME, WOULD, follow
 
 FIRST = {"message": WOULD, "shell": 11, "sleep": 12, "server": "demo", "session": "work", "seconds_left": 185}
 SECOND = {"message": WOULD, "shell": 21, "sleep": 22, "server": "", "session": "", "seconds_left": None}

@@ -26,7 +26,7 @@ from tests.support.remediator.policies import HEAD, write
 from tests.support.scenes.main_job import program
 from tests.support.wait import wait_for
 from tmux_exporter.base.paths import REMEDIATOR_STATUS
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 STEPS = """\
 policies:

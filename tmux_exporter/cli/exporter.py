@@ -296,7 +296,7 @@ def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str,
     from tmux_exporter.base import log
     from tmux_exporter.commands.top import loop
     from tmux_exporter.commands.top.rows import Sort
-    from tmux_exporter.commands.top.screen import ScreenView
+    from tmux_exporter.commands.top.table import ScreenView
 
     config = load_config()
     log.configure(config.log.level, config.log.format)

@@ -20,7 +20,7 @@ from tests.support.programs.up import query
 from tests.support.remediator.remediation import FLEET
 from tests.support.scenes.main_job import address_of, program
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 from tmux_exporter.wire.runtime_folder import OPERATIONS_SOCKETS
 
 CONFIGURATION = f"""\

@@ -16,7 +16,7 @@ from tests.support.scenes.main_job import address_of, program
 from tests.support.wait import wait_for
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 AGENT = """\
 import sys, time

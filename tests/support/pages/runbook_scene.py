@@ -21,7 +21,7 @@ from tests.support.remediator.policies import SHIPPED
 from tests.support.remediator.policies import write as write_policies
 from tests.support.remediator.remediation import FLEET, OTHER, Fleet
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 SCALE = 1 / 30
 REMEDIATOR_LOG = "remediator.log"

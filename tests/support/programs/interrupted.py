@@ -23,7 +23,7 @@ class Watch:
             os.kill(os.getpid(), signal.SIGINT)
 
 if sys.argv[1] == "up":
-    from tmux_exporter.commands.children import prometheus as stack
+    from tmux_exporter.commands.up_children import prometheus as stack
     stack.PROMETHEUS_PORT = stack.ALERTMANAGER_PORT = 0
 sys.meta_path.insert(0, Watch())
 entry.START()

@@ -20,7 +20,7 @@ PREFERRED_PORT = "TMUX_EXPORTER_TEST_PREFERRED_PORT"
 
 _ON_FREE_PORTS = f"""
 import os
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 from tmux_exporter.cli.main import main
 
 stack.PROMETHEUS_PORT = int(os.environ.get("{PREFERRED_PORT}", "0"))

@@ -20,7 +20,7 @@ from tests.support.wait import wait_for
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 
 TIME_SCALE = 1 / 300
 """For rules, routes and policy: five minutes are a second."""

@@ -15,8 +15,8 @@ from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.cli import remediator
-from tmux_exporter.commands.children import prometheus
 from tmux_exporter.commands.demo import launch
+from tmux_exporter.commands.up_children import prometheus
 from tmux_exporter.remediator import service
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 

@@ -260,7 +260,7 @@ def heavy_libraries_loaded(folder: Path) -> list[str]:
     program = textwrap.dedent("""
         import importlib, pkgutil, sys, tmux_exporter
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
-            if not module.name.endswith(("__main__", ".psutil_reader", ".top.loop", ".top.screen")):
+            if not module.name.endswith(("__main__", ".psutil_reader", ".top.loop", ".top.table")):
                 importlib.import_module(module.name)
         print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)

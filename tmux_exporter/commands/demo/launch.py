@@ -12,9 +12,9 @@ from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.time_scale import scaled
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.paths import private_folder
-from tmux_exporter.commands.children import prometheus
 from tmux_exporter.commands.demo.home import SERVER, Home, home_of, pause
 from tmux_exporter.commands.publisher import PublishedSample
+from tmux_exporter.commands.up_children import prometheus
 
 TIME_SCALE = 1 / 60
 """The demo's alerts take a second where the real ones take a minute."""

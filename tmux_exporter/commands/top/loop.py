@@ -11,7 +11,7 @@ from threading import Event
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands.top.reports import Reports, ReportSource, SourcedReport
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
-from tmux_exporter.commands.top.screen import ScreenView, frame, page, rows_of
+from tmux_exporter.commands.top.table import ScreenView, frame, page, rows_of
 from tmux_exporter.commands.top.terminal import Terminal
 from tmux_exporter.config import Config
 

@@ -12,9 +12,9 @@ from typing import IO
 from tmux_exporter import __version__
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import private_folder, runtime_path, state_path
-from tmux_exporter.commands.children import prometheus, remediator
 from tmux_exporter.commands.demo import launch
 from tmux_exporter.commands.serve import Service
+from tmux_exporter.commands.up_children import prometheus, remediator
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.host.port_owner import who_listens

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.processes.started import is_gone
 from tests.support.wait import wait_for
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 
 def test_the_preferred_port_is_taken_where_it_is_free() -> None:
@@ -29,7 +29,7 @@ def test_a_port_that_somebody_listens_on_is_left_to_him() -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from tmux_exporter.commands.children import prometheus as stack
+from tmux_exporter.commands.up_children import prometheus as stack
 program = "import time; print('up', flush=True); time.sleep(600)"
 child = stack.spawn([sys.executable, "-c", program], Path(sys.argv[1]))
 print(child.pid, flush=True)

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tests.support.literals.report import NOW, agent, example_report, large_report, session
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
-from tmux_exporter.commands.top.screen import ScreenView, frame, page, rows_of
+from tmux_exporter.commands.top.table import ScreenView, frame, page, rows_of
 from tmux_exporter.commands.top.terminal import keys_of
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import Report

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
-from tmux_exporter.commands.children import prometheus
+from tmux_exporter.commands.up_children import prometheus
 
 NAME = "remediator"
 
