@@ -18,6 +18,15 @@ sampler reads only the processes of panes.
 This page, its picture and [performance.json](performance.json) are made by `make bench`, whole or by parts.
 [bench/](../bench/README.md) says how it is measured, and how to measure a part.
 
+## How fresh figures are
+
+What a reader gets is at most `sampling.interval` (5 s) old, and as long as a sample takes. Samples are taken
+by need ([D20](decisions/0020-tick-by-need.md)): every 5 s while a page is open, `top` runs or scrapes come
+irregularly; shortly before the next scrape where they come at equal intervals, so that a Prometheus that asks
+every 15 s costs one sample a scrape, 2.5 s old when it is read; every 15 s (`sampling.idle_interval`) where
+nobody reads. Who comes unforeseen and finds an older one waits for a new sample, as long as its own timeout
+allows. The tick in force is `tmux_exporter_sample_tick_seconds`.
+
 """
 
 

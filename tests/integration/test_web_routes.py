@@ -73,6 +73,35 @@ def test_fresh_is_one_flight_for_all_who_ask(feed: FakeFeed, port: int) -> None:
     assert feed.fresh_runs == 1
 
 
+def test_readers_are_noted_by_what_they_read(feed: FakeFeed, port: int) -> None:
+    for path in ("/metrics", "/metrics?collect[]=agents", "/api/v1/report", "/", "/-/ready"):
+        assert request(port, path).status == 200
+    assert feed.noted == ["scrape", "scrape", "look"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics?collect[]=agents", "/api/v1/report"])
+def test_who_finds_a_sample_older_than_promised_waits_for_the_next(
+    feed: FakeFeed, port: int, path: str
+) -> None:
+    feed.is_recent = False
+    feed.fresh_gate.set()
+    assert request(port, path).status == 200
+    assert feed.sample is not None
+    assert feed.sample.sequence == 2
+    assert request(port, path).status == 200
+    assert feed.fresh_runs == 1
+
+
+def test_who_waits_in_vain_gets_the_last_sample(feed: FakeFeed, port: int) -> None:
+    feed.is_recent = False
+    answer = request(port, headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.6"})
+    assert (answer.status, answer.body) == (200, TEXT)
+    feed.is_recent = False
+    assert request(port, "/api/v1/report").status == 200
+    assert feed.sample is not None
+    assert feed.sample.sequence == 1
+
+
 def test_fresh_leaves_a_scraper_its_way_back(feed: FakeFeed, port: int) -> None:
     answer = request(port, "/metrics?fresh=1", headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.6"})
     assert (answer.status, answer.body) == (200, TEXT)

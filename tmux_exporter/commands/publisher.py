@@ -1,4 +1,4 @@
-"""The background sampler (D1): samples on a fixed tick, and hands out its last result.
+"""The background sampler (D20): samples when somebody needs it, and hands out its last result.
 
 Scrapes, the live page and the remediator never touch sampling: a hung tmux server, a hundred scrapers or a
 slow client read the same bytes, which are made once, by the first who asks. All sampling happens in one
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
+from tmux_exporter.commands.tick import Tick, TickLimits
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.family import Family
@@ -29,6 +30,10 @@ FRESH_AGE = 1.0
 
 class Samples(Protocol):
     """The sampler, as the publisher uses it."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether one more sample would tell what the last one could not."""
 
     def sample(self) -> Report:
         """Take one sample."""
@@ -62,7 +67,8 @@ class Printer:
 class PublishedSample:
     """One sample in every served format; `sequence` counts samples from 1.
 
-    A format is rendered on first use: most samples are never served in most formats.
+    It began at the monotonic time `taken_at` and took `took` seconds. A format is rendered on first use: most
+    samples are never served in most formats.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class PublishedSample:
         *,
         sequence: int,
         taken_at: float,
+        took: float,
         report: Report,
         collect: Callable[[], Sequence[Family]],
         left_out: Callable[[], Mapping[str, int]],
@@ -77,6 +84,7 @@ class PublishedSample:
     ) -> None:
         self.sequence = sequence
         self.taken_at = taken_at
+        self.took = took
         self.report = report
         self._collect = collect
         self._left_out = left_out
@@ -127,6 +135,8 @@ class Publisher:
         self._memo = Memo()
         self._turn = threading.Condition()
         self._published: PublishedSample | None = None
+        self._tick = Tick()
+        self._sampling = True
         self._subscribers: list[Callable[[], None]] = []
         self._status = ExporterStatus(config_loaded_at=clock.time())
         self._wanted = False
@@ -134,7 +144,7 @@ class Publisher:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def start(self) -> None:
-        """Take the first sample at once, then one each `sampling.interval`."""
+        """Take the first sample at once, the next ones when they are due."""
         self._thread.start()
 
     def stop(self, timeout: float = 3.0) -> None:
@@ -166,11 +176,44 @@ class Publisher:
 
     def fresh(self) -> PublishedSample | None:
         """A sample taken now; concurrent callers share it. Blocks until the sample or `stop`."""
+        return self._next_unless(self._is_fresh)
+
+    def recent(self) -> PublishedSample | None:
+        """A sample that is as fresh as promised; concurrent callers share it. Blocks as `fresh` does."""
+        return self._next_unless(self._is_recent)
+
+    def scraped(self) -> bool:
+        """Note a scrape. False where `recent` would take a sample first."""
+        with self._turn:
+            self._tick.scraped(self._clock.monotonic())
+            return self._noted()
+
+    def looked(self) -> bool:
+        """Note that somebody reads the report and may read it again soon. False as for `scraped`."""
+        with self._turn:
+            self._tick.looked(self._clock.monotonic())
+            return self._noted()
+
+    def _noted(self) -> bool:
+        """The sampler decides anew when the next sample is due; whether the last one is still good."""
+        self._turn.notify_all()
+        return self._published is None or self._is_recent(self._published)
+
+    def _is_recent(self, sample: PublishedSample) -> bool:
+        # With a sample at every interval, the last one is that old when the next is done.
+        promised = self._config.sampling.interval + sample.took
+        return self._clock.monotonic() - sample.taken_at <= promised
+
+    def _is_fresh(self, sample: PublishedSample) -> bool:
+        return self._clock.monotonic() - sample.taken_at < FRESH_AGE
+
+    def _next_unless(self, is_good: Callable[[PublishedSample], bool]) -> PublishedSample | None:
         with self._turn:
             seen = self._published
-            if seen and self._clock.monotonic() - seen.taken_at < FRESH_AGE:
+            if seen and is_good(seen):
                 return seen
-            self._wanted = True
+            # One that is under way is new enough.
+            self._wanted = self._wanted or not self._sampling
             self._turn.notify_all()
             self._turn.wait_for(lambda: self._published is not seen or self._stopping)
             return self._published
@@ -187,9 +230,13 @@ class Publisher:
         return None if families is None else text(families)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` in the sampler's thread after each sample; the returned function ends that."""
+        """Call `callback` in the sampler's thread after each sample, one each `sampling.interval`.
+
+        The returned function ends that.
+        """
         with self._turn:
             self._subscribers.append(callback)
+            self._turn.notify_all()
 
         def end() -> None:
             with self._turn:
@@ -199,21 +246,36 @@ class Publisher:
         return end
 
     def _run(self) -> None:
-        due = self._clock.monotonic()
-        while self._wait_until(due):
+        while True:
             self._publish()
-            interval = self._config.sampling.interval
-            # Late ticks are skipped, not caught up: a burst of samples would only make it later.
-            due += interval * max(1, -(-(self._clock.monotonic() - due) // interval))
+            if not self._wait_until_due():
+                return
 
-    def _wait_until(self, due: float) -> bool:
+    def _wait_until_due(self) -> bool:
         """True when it is time for a sample, False when it is time to end."""
         with self._turn:
-            self._turn.wait_for(
-                lambda: self._stopping or self._wanted, timeout=max(0.0, due - self._clock.monotonic())
-            )
+            while not self._stopping and not self._wanted:
+                left = self._decide(self._published) - self._clock.monotonic()
+                if left <= 0:
+                    break
+                self._turn.wait(left)
             self._wanted = False
-            return not self._stopping
+            self._sampling = not self._stopping
+            return self._sampling
+
+    def _decide(self, last: PublishedSample | None) -> float:
+        """When the next sample is due. Decided anew after each sample and whenever somebody reads one."""
+        if last is None:
+            return self._clock.monotonic()
+        due = self._tick.due(
+            TickLimits.of(self._config),
+            taken_at=last.taken_at,
+            took=last.took,
+            now=self._clock.monotonic(),
+            soon=bool(self._subscribers) or self._sampler.in_doubt,
+        )
+        self._status = replace(self._status, tick_seconds=due - last.taken_at)
+        return due
 
     def _publish(self) -> None:
         config = self._config
@@ -231,6 +293,7 @@ class Publisher:
         return PublishedSample(
             sequence=self._published.sequence + 1 if self._published else 1,
             taken_at=taken_at,
+            took=self._clock.monotonic() - taken_at,
             report=report,
             collect=lambda: self._families(report, config),
             left_out=lambda: self._status.left_out,
@@ -250,6 +313,8 @@ class Publisher:
     def _swap(self, published: PublishedSample) -> None:
         with self._turn:
             self._published = published
+            self._sampling = False
+            self._decide(published)
             subscribers = tuple(self._subscribers)
             self._turn.notify_all()
         for callback in subscribers:

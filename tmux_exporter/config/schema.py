@@ -52,7 +52,17 @@ class SamplingSettings:
         default=5.0,
         metadata=setting(
             Duration(at_least=0.1, at_most=300),
-            "Time from one sample to the next. Scrapes are served from the last sample.",
+            "Time from one sample to the next while somebody reads them. Scrapes are served from the last "
+            "sample, which is at most this old, and as long as a sample takes.",
+        ),
+    )
+    idle_interval: float = field(
+        default=15.0,
+        metadata=setting(
+            Duration(at_least=0.1, at_most=15),
+            "Longest time from one sample to the next: while nobody reads them, and between scrapes that "
+            "come less often. At most half of `tmux.hold`; where it is not above `interval`, every sample "
+            "is taken.",
         ),
     )
 

@@ -97,7 +97,8 @@ Names and labels of **built** families are a promise: none is renamed or taken a
 changelog one release before. **Planned** families are reserved names and are not on `/metrics` yet.
 
 - **Background samples.** A scrape shows the last sample, which is up to `sampling.interval` old, and does not
-  take its own; `?fresh=1` asks for a new one.
+  take its own; `?fresh=1` asks for a new one. Samples are rarer where nobody reads: who then comes
+  unforeseen waits for a new one.
 - **Unknown is not 0.** What could not be read has no series. A server that does not answer keeps the series
   of its last complete listing for `tmux.hold`, with `tmux_up` 0; what comes from `/proc` stays fresh.
 - **Counters start at 0** when the exporter first sees what they count for, and do not fall while it is there.

@@ -19,7 +19,8 @@ class ExporterStatus:
 
     `dropped_series_total` is what was left out of all pages so far, `left_out` what the last page left out,
     by family, `kept` how many of the RANKED families were within its limit. `config_loaded_at` is the wall
-    time at which the configuration in use was applied, None where it is not known.
+    time at which the configuration in use was applied, None where it is not known. `tick_seconds` is the time
+    from the last sample to the next one as it is due, None where no next one is.
     """
 
     dropped_series_total: int = 0
@@ -27,6 +28,7 @@ class ExporterStatus:
     kept: int = len(RANKED)
     config_reload_successful: bool = True
     config_loaded_at: float | None = None
+    tick_seconds: float | None = None
 
 
 def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool]) -> tuple[Family, ...]:
@@ -39,6 +41,10 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
         family("tmux_exporter_build_info", (Sample((__version__, platform.python_version()), 1),)),
         _single("tmux_exporter_last_sample_timestamp_seconds", report.timestamp),
         _single("tmux_exporter_sample_interval_seconds", report.interval_seconds),
+        family(
+            "tmux_exporter_sample_tick_seconds",
+            () if status.tick_seconds is None else (Sample((), status.tick_seconds),),
+        ),
         _single("tmux_exporter_sample_duration_seconds", report.duration_seconds),
         family(
             "tmux_exporter_samples_total",

@@ -75,6 +75,14 @@ class Sampler:
         """Whether one more sample would tell a leak from a process that was only ending."""
         return self._leaks.unsettled
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the next sample tells what this one could not.
+
+        That is a leak, the end or a state of an agent, or what becomes of a scheduler that is about to fire.
+        """
+        return self.unsettled or self._agents.in_doubt or self._schedulers.imminent
+
     def look(self) -> Snapshot:
         """Read everything and conclude; counts nothing."""
         snapshot, _, _ = self._look()
@@ -89,7 +97,7 @@ class Sampler:
         # After the look: by now the remediator has told of what it ended during the look.
         remediator = sources.remediator.read() if sources.remediator else None
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None
-        counters = self._counters.observe(snapshot, ownership, changes)
+        counters = self._counters.observe(snapshot, ownership, changes, timestamp)
         outcomes = self._schedulers.count(snapshot, remediator)
         self._counts["complete" if snapshot.complete else "partial"] += 1
         operations = self._operations.operations(snapshot.table, self._config)

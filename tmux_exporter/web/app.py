@@ -1,6 +1,7 @@
 """The ASGI application: which path answers what. It writes finished bytes and computes nothing."""
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +21,8 @@ from tmux_exporter.web.responses import CLOSE, JSON, Receive, Response, Scope, S
 EVENTS = "/api/v1/events"
 FRESH_SECONDS = 10.0
 """How long `fresh=1` waits for a scraper that does not say how long it will."""
+REPORT_SECONDS = 1.0
+"""How long the report waits for a sample where the last one is older than promised; readers wait for 2 s."""
 SCRAPE_OFFSET_SECONDS = 0.5
 """What is left of a scraper's timeout for the way back."""
 
@@ -55,6 +58,7 @@ class App:
         self._feed = feed
         self._viewers = Viewers(feed, clock)
         self._fresh = SingleFlight(feed.fresh)
+        self._recent = SingleFlight(feed.recent)
         self._collecting = asyncio.Lock()
         self._pages = load_pages()
         self._routes: dict[str, tuple[tuple[str, ...], Handler]] = {
@@ -72,6 +76,7 @@ class App:
         """End all waiting requests, so that the server can stop at once."""
         self._viewers.close()
         self._fresh.close()
+        self._recent.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI 3)."""
@@ -138,6 +143,8 @@ class App:
         )
 
     async def _report(self, _: Request) -> Response:
+        if not self._feed.looked():
+            await _wait(self._recent, REPORT_SECONDS)
         published = self._feed.current()
         return Response(status=200, body=published.json, content_type=JSON) if published else _NO_SAMPLE
 
@@ -154,10 +161,13 @@ class App:
         fresh = query.get("fresh", ["0"])[-1]
         if fresh not in ("0", "1"):
             return message(400, "fresh is 0 or 1")
-        published = self._feed.current()
+        patience = _patience(request.headers)
         if fresh == "1":
-            published = await self._take(_patience(request.headers)) or published
-        if published is None:
+            self._feed.looked()
+            await _wait(self._fresh, patience)
+        elif not self._feed.scraped():
+            await _wait(self._recent, patience)
+        if (published := self._feed.current()) is None:
             return _NO_SAMPLE
         if "collect[]" in query:
             return await self._collect(query["collect[]"])
@@ -167,12 +177,6 @@ class App:
             accept_encoding=request.headers.get("accept-encoding", ""),
         )
 
-    async def _take(self, patience: float) -> Published | None:
-        try:
-            return await self._fresh.result(patience)
-        except TimeoutError:
-            return None
-
     async def _collect(self, names: list[str]) -> Response:
         # One at a time: this is the only page that is not made beforehand.
         async with self._collecting:
@@ -181,6 +185,12 @@ class App:
             known = ", ".join(self._feed.collectors)
             return message(400, f"collect[] names a collector that does not exist; it takes {known}")
         return Response(status=200, body=text, content_type=negotiation.PLAIN)
+
+
+async def _wait(sample: SingleFlight[Published | None], patience: float) -> None:
+    """Until the sample is taken, at most so many seconds: then the last one has to do."""
+    with contextlib.suppress(TimeoutError):
+        await sample.result(patience)
 
 
 def _patience(headers: Mapping[str, str]) -> float:

@@ -47,6 +47,15 @@ class Feed(Protocol):
     def fresh(self) -> Published | None:
         """A sample taken now, at most one a second. Blocks while it is taken."""
 
+    def recent(self) -> Published | None:
+        """A sample that is as fresh as promised. Blocks while it is taken."""
+
+    def scraped(self) -> bool:
+        """Note a scrape of the last sample. False where that is older than promised."""
+
+    def looked(self) -> bool:
+        """Note that somebody reads the last report. False where that is older than promised."""
+
     @property
     def collectors(self) -> Sequence[str]:
         """The names that `collect` knows."""
@@ -55,4 +64,7 @@ class Feed(Protocol):
         """The families of these collectors in the text format; None if one of the names is unknown."""
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` in the sampler's thread after each sample; the returned function ends that."""
+        """Call `callback` in the sampler's thread after each sample; the returned function ends that.
+
+        While there is one, a sample is taken every `sampling.interval`.
+        """

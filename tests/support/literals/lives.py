@@ -47,9 +47,10 @@ def says(
 
 
 class Story:
-    """One pane `%0` with the shell 200, unless a look says otherwise; a look every 5 s after second 2000."""
+    """One pane `%0` with the shell 200, unless a look says otherwise; one every `step` from second 2000."""
 
-    def __init__(self, memory: SavedAgents | None = None) -> None:
+    def __init__(self, memory: SavedAgents | None = None, *, step: float = 5.0) -> None:
+        self.step = step
         memory = memory or SavedAgents()
         self.tracked_agents = AgentTracker(memory.tracked_agents, memory.absent)
         self.names = AgentNames(memory.names)
@@ -66,7 +67,7 @@ class Story:
         expected: Sequence[ExpectedAgent] = (),
     ) -> dict[str, TrackedAgent]:
         """The next look, by the names of the agents; `clues` are told of every one that runs."""
-        self.now += 5.0
+        self.now += self.step
         shown = [pane("%0", 200)] if panes is None else list(panes)
         view = tmux_view((answering if up else silent)(SERVER, *shown))
         read = table(SERVER, *processes, complete=complete)

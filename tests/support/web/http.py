@@ -50,6 +50,8 @@ class FakeFeed:
     fresh_gate: threading.Event = field(default_factory=threading.Event)
     fresh_runs: int = 0
     callbacks: list[Callable[[], None]] = field(default_factory=list)
+    is_recent: bool = True
+    noted: list[str] = field(default_factory=list)
 
     def publish(self, *, text: bytes = TEXT, report: Report | None = None) -> Sample:
         """Take the next sample and tell the subscribers."""
@@ -67,6 +69,18 @@ class FakeFeed:
         self.fresh_runs += 1
         self.fresh_gate.wait()
         return self.publish()
+
+    def recent(self) -> Sample | None:
+        self.is_recent = True
+        return self.fresh()
+
+    def scraped(self) -> bool:
+        self.noted.append("scrape")
+        return self.is_recent
+
+    def looked(self) -> bool:
+        self.noted.append("look")
+        return self.is_recent
 
     @property
     def collectors(self) -> Sequence[str]:

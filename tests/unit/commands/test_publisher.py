@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.clock import ShiftedClock
 from tests.support.literals.report import example_report
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
@@ -20,6 +21,8 @@ SLOW = Config(sampling=SamplingSettings(interval=3600.0))
 
 class Sampler:
     """Samples at once; `gate` holds the next sample up, `broken` makes it raise."""
+
+    in_doubt = False
 
     def __init__(self) -> None:
         self.taken = 0
@@ -101,14 +104,57 @@ def test_a_form_is_made_when_it_is_asked_for_and_only_once(
     assert made == ["render", "compress", "render_json"]
 
 
-def test_samples_are_taken_on_the_tick(sampler: Sampler) -> None:
+def test_samples_are_taken_at_the_interval_while_somebody_follows_them(sampler: Sampler) -> None:
     publisher = Publisher(sampler, Config(sampling=SamplingSettings(interval=0.1)), SystemClock())
+    leave = publisher.subscribe(lambda: None)
     publisher.start()
     wait_for(lambda: sampler.taken >= 3, "three samples")
+    leave()
+    taken = sampler.taken
+    assert not threading.Event().wait(0.25)
+    assert sampler.taken <= taken + 1, "nobody reads: the next one is due after 15 s"
+    publisher.subscribe(lambda: None)
+    wait_for(lambda: sampler.taken >= taken + 3, "who comes gets samples again")
     publisher.stop()
     taken = sampler.taken
     assert not threading.Event().wait(0.25)
     assert sampler.taken == taken
+
+
+def test_a_sample_that_leaves_a_question_open_is_followed_by_another(sampler: Sampler) -> None:
+    sampler.in_doubt = True
+    publisher = Publisher(sampler, Config(sampling=SamplingSettings(interval=0.1)), SystemClock())
+    publisher.start()
+    wait_for(lambda: sampler.taken >= 3, "three samples")
+    publisher.stop()
+
+
+def test_a_reader_gets_no_sample_that_is_older_than_promised(sampler: Sampler) -> None:
+    clock = ShiftedClock()
+    publisher = Publisher(sampler, Config(), clock)
+    published: PublishedSample | None = first(publisher)
+    for read in (publisher.scraped, publisher.looked):
+        clock.advance(4.9)
+        assert read()
+        assert publisher.recent() is publisher.current()
+        clock.advance(0.2 + publisher.current().took)  # type: ignore[union-attr]
+        assert not read()
+        newer = publisher.recent()
+        assert newer is publisher.current()
+        assert newer is not published
+        assert read()
+        published = newer
+    publisher.stop()
+
+
+def test_the_page_tells_the_tick_in_force(publisher: Publisher) -> None:
+    quick = Config()
+    publisher.configure(quick)
+    line = b"\ntmux_exporter_sample_tick_seconds %.1f\n"
+    assert line % 15 in first(publisher).text
+    assert line % 15 in (publisher.collect(["exporter"]) or b"")
+    publisher.subscribe(lambda: None)
+    wait_for(lambda: line % 5 in (publisher.collect(["exporter"]) or b""), "somebody follows the samples")
 
 
 def test_a_slow_sample_does_not_hold_up_readers(publisher: Publisher, sampler: Sampler) -> None:

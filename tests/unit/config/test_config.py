@@ -82,7 +82,7 @@ def test_an_empty_file_and_empty_sections_mean_defaults(text: str, tmp_path: Pat
 def test_every_setting_is_read() -> None:
     config = load(str(FILES / "full.yml"))
     assert config == Config(
-        sampling=SamplingSettings(interval=0.25),
+        sampling=SamplingSettings(interval=0.25, idle_interval=8.0),
         tmux=TmuxSettings(
             transport=Transport.CLIENT, query_timeout=1.5, hold=60.0, sockets=("/tmp/one", "/tmp/two words")
         ),

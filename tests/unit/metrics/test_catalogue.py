@@ -88,6 +88,7 @@ CONTRACT = {
         tmux_host_pids tmux_host_pids_limit tmux_host_ptys tmux_host_ptys_limit tmux_host_inotify_instances
         tmux_host_inotify_instances_limit
         tmux_exporter_sample_duration_seconds tmux_exporter_sample_interval_seconds
+        tmux_exporter_sample_tick_seconds
         tmux_exporter_last_sample_timestamp_seconds tmux_exporter_unattributed_cpu_seconds_total
         tmux_exporter_discovery_missed_total tmux_exporter_dropped_series_total
         tmux_exporter_config_last_reload_successful

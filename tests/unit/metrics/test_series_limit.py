@@ -132,6 +132,8 @@ def test_the_cut_only_falls_with_more_series(
 class Sampler:
     """Gives one report again and again."""
 
+    in_doubt = False
+
     def sample(self) -> Report:
         return example_report()
 

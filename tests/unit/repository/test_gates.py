@@ -71,6 +71,7 @@ PLANTED_IMPORTS: list[tuple[str, ...]] = [
     ("remediator", "remediator/decide/up.py", "import tmux_exporter.remediator.record.audit"),
     ("remediator", "remediator/policies/up.py", "import tmux_exporter.remediator.decide.vetoes"),
     ("commands", "commands/publisher.py", "import tmux_exporter.commands.one_sample"),
+    ("commands", "commands/tick.py", "import tmux_exporter.commands.publisher"),
     ("commands", "commands/top/up.py", "import tmux_exporter.commands.up.up"),
     ("metrics", "metrics/leaks.py", "import tmux_exporter.metrics.render"),
     ("metrics", "metrics/catalogue/up.py", "import tmux_exporter.metrics.leaks"),

@@ -237,7 +237,8 @@ def test_a_leak_costs_from_0_from_when_it_is_one_and_is_over_with_its_session_na
     there = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", None, session="$1")))
     steps = ((left(0), there), (left(100), VIEW), (left(250), VIEW), (left(300), VIEW), (TABLE, VIEW))
     taken = sampler(*steps, leak_details=Harmless())
-    reports = [taken.sample() for _ in steps]
+    reports, doubts = zip(*((taken.sample(), taken.in_doubt) for _ in steps), strict=True)
+    assert doubts == (False, True, False, False, False), "the next sample tells, and is taken soon"
     key = "default", "$1", LeakKind.OTHER
     assert [report.leaked_cpu_seconds_total.get(key) for report in reports] == [None, None, 0.0, 0.5, None]
     assert [len(report.leaks) for report in reports] == [0, 0, 1, 1, 0]

@@ -3,7 +3,7 @@
 They follow the labels of an agent, as its CPU counters do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.histogram import Buckets
@@ -29,24 +29,25 @@ class AgentCounts:
 
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
-        self._shown: frozenset[Labels] = frozenset()
+        self._shown: Mapping[Labels, AgentState] = {}
         self._expiry: LabelExpiry[Labels] = LabelExpiry()
         self._recovery: dict[str, Buckets] = {}
         self._at: float | None = None
 
     def observe(
-        self, tracked_agents: Sequence[TrackedAgent], servers: Sequence[ServerView], at: float
+        self, tracked_agents: Sequence[TrackedAgent], servers: Sequence[ServerView], at: float, now: float
     ) -> None:
-        """Count one sample taken at the monotonic time `at`.
+        """Count one sample taken at the monotonic time `at`, which is the wall time `now`.
 
-        The time since the last sample is added to the current state of each agent, as its CPU usage is. A new
-        label starts at 0; a label that comes back continues from its last value.
+        The time since the last sample is added to the current state of each agent, as its CPU usage is; what
+        passed before that state began, where its source tells, to the state before. A new label starts at 0;
+        a label that comes back continues from its last value.
         """
         passed = 0.0 if self._at is None else max(0.0, at - self._at)
         self._at = at
         before, self._shown = (
             self._shown,
-            frozenset((each.server, each.session, each.name) for each in tracked_agents),
+            {(each.server, each.session, each.name): each.status.state for each in tracked_agents},
         )
         for tracked in tracked_agents:
             labels = (tracked.server, tracked.session, tracked.name)
@@ -55,8 +56,12 @@ class AgentCounts:
                 continue
             counts.restarts += tracked.restarted
             if labels in before:
-                counts.seconds[tracked.status.state] += passed
-        for labels in self._expiry.expired(self._counts, self._shown, at):
+                lasted = now - tracked.status.since
+                # Without a source that tells, a state begins with the sample that finds it.
+                since = lasted if 0 < lasted < passed else passed
+                counts.seconds[before[labels]] += passed - since
+                counts.seconds[tracked.status.state] += since
+        for labels in self._expiry.expired(self._counts, self._shown.keys(), at):
             del self._counts[labels]
         known, self._recovery = self._recovery, {}
         for view in servers:

@@ -108,6 +108,13 @@ class AgentTracker:
         self._drop_surplus()
         return tuple(tracked_agents)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an end or another state was seen once, and only the next sample will tell."""
+        return any(
+            each.up and (each.missed is not None or each.doubt is not None) for each in self._entries.values()
+        )
+
     def memory(self) -> tuple[SavedAgent, ...]:
         """What the state file keeps of the agents."""
         return tuple(

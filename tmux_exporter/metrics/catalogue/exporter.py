@@ -26,12 +26,19 @@ EXPORTER = (
     _exporter(
         "tmux_exporter_last_sample_timestamp_seconds",
         "When the sample that is shown here began, in seconds since the epoch. Samples are taken in "
-        "the background at a fixed interval; a scrape shows the last one and does not take its own "
-        "(but see ?fresh=1).",
+        "the background, when somebody needs one; a scrape shows the last one, and waits for the next only "
+        "where that is older than sampling.interval (and see ?fresh=1).",
     ),
     _exporter(
         "tmux_exporter_sample_interval_seconds",
-        "Interval of the background samples (sampling.interval); every figure here can be that old.",
+        "Interval of the background samples while somebody reads them (sampling.interval); every figure "
+        "here can be that old.",
+    ),
+    _exporter(
+        "tmux_exporter_sample_tick_seconds",
+        "Time from this sample to the next one as it is due now: sampling.interval while a page, top or an "
+        "irregular scraper reads them, just so long that the next scrape finds a fresh one, or "
+        "sampling.idle_interval where nobody reads.",
     ),
     _exporter(
         "tmux_exporter_sample_duration_seconds",

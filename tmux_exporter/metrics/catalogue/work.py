@@ -67,7 +67,7 @@ AGENTS = (
     _agent(
         "tmux_agent_state_seconds_total",
         "Time that the agent spent in each state since the exporter saw it first; the time between two "
-        "samples counts for the state at the second.",
+        "samples counts for the state at the second, as far as its source does not tell that it began later.",
         labels=(*AGENT, "state"),
         sparse=True,
     ),

@@ -59,6 +59,11 @@ class AgentStage:
             tracked_agents=self._agent_tracker.observe(agent_sample, settings.expected),
         )
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the next sample will confirm or deny what this one found of an agent."""
+        return self._agent_tracker.in_doubt
+
     def memory(self) -> SavedAgents:
         """What the next run has to know."""
         return SavedAgents(

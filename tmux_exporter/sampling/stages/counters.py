@@ -38,15 +38,15 @@ class CounterStage:
             self._group_counters.observe(read(), {})
             self._begun = True
 
-    def observe(self, snapshot: Snapshot, ownership: Ownership, changes: Changes) -> Counters:
-        """Count one sample."""
+    def observe(self, snapshot: Snapshot, ownership: Ownership, changes: Changes, now: float) -> Counters:
+        """Count one sample; `now` is its wall time."""
         keys = self._keys.observe(snapshot, ownership.changed, changes)
         if self._counting:
             self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls)
         self._group_counters.retain(keys.shown, snapshot.table.taken_at)
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
-        self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at)
+        self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at, now)
         self._missed += snapshot.table.missed
         return Counters(
             usage=self._group_counters,

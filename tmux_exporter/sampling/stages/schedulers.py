@@ -18,9 +18,15 @@ from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome
 from tmux_exporter.sampling.protocols import LeakDetailSource
 from tmux_exporter.sampling.stages.facts import SampleFacts
 
+IMMINENT_SECONDS = 20.0
+"""Longer than any time between two samples, so that a scheduler is seen shortly before it fires."""
+
 
 class SchedulerStage:
-    """Finds schedulers; remembers their scripts, and counts their outcomes."""
+    """Finds schedulers; remembers their scripts, and counts their outcomes.
+
+    `imminent`: one of them is about to fire.
+    """
 
     def __init__(self, clock: Clock, default_socket: str, leak_details: LeakDetailSource | None) -> None:
         """`default_socket` is where tmux looks for its server where TMUX_TMPDIR is not set."""
@@ -29,24 +35,27 @@ class SchedulerStage:
         self._leak_details = leak_details
         self._scripts = ScriptReader()
         self._outcomes = SchedulerOutcomes()
+        self.imminent = False
 
     def observe(
         self, facts: SampleFacts, owners: Mapping[ProcessId, Owner], tracked_agents: Sequence[TrackedAgent]
     ) -> tuple[Scheduler, ...]:
         """The schedulers of this sample."""
         candidates = self._scripts.candidates(facts.table)
-        asked = self._leak_details
-        return find_schedulers(
+        asked, now = self._leak_details, self._clock.time()
+        found = find_schedulers(
             facts.table,
             owners,
             facts.view,
             self._default_socket,
-            self._clock.time(),
+            now,
             settings=facts.config.schedulers,
             panes=pane_states(tracked_agents),
             candidates=candidates,
             shells=asked.shells(shell_questions(candidates)) if asked else None,
         )
+        self.imminent = any(each.due is not None and 0 <= each.due - now < IMMINENT_SECONDS for each in found)
+        return found
 
     def count(
         self, snapshot: Snapshot, remediator: RemediatorReport | None

@@ -14,8 +14,10 @@ LABELS = ("default", "$0", "lead")
 UP = answering(SERVER, pane("%0", 200))
 
 
-def tracked(state: AgentState, *, restarted: bool = False, recovered: float | None = None) -> TrackedAgent:
-    status = AgentStatus(state=state, since=0.0, source=StateSource.PROCESS, why="")
+def tracked(
+    state: AgentState, *, restarted: bool = False, recovered: float | None = None, since: float = 0.0
+) -> TrackedAgent:
+    status = AgentStatus(state=state, since=since, source=StateSource.PROCESS, why="")
     return TrackedAgent(
         server="default", session="$0", name="lead", up=True, status=status, restarted=restarted,
         recovered_seconds=recovered,
@@ -28,19 +30,35 @@ def seconds(counts: AgentCounts) -> dict[str, float]:
 
 def test_time_goes_to_the_state_at_the_second_of_two_samples_and_starts_at_0() -> None:
     counts = AgentCounts()
-    counts.observe([tracked(AgentState.WORKING)], [UP], at=100.0)
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=100.0, now=100.0)
     assert counts.seconds(LABELS) == dict.fromkeys(AgentState, 0.0)
-    counts.observe([tracked(AgentState.WORKING)], [UP], at=105.0)
-    counts.observe([tracked(AgentState.WAITING)], [UP], at=110.0)
-    counts.observe([tracked(AgentState.WAITING)], [UP], at=109.0)
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=105.0, now=105.0)
+    counts.observe([tracked(AgentState.WAITING)], [UP], at=110.0, now=110.0)
+    counts.observe([tracked(AgentState.WAITING)], [UP], at=109.0, now=109.0)
     assert seconds(counts) == {"working": 5.0, "waiting": 5.0}
+
+
+def test_at_the_slow_tick_a_state_begins_when_its_source_says_so() -> None:
+    counts = AgentCounts()
+    for state, since, at in (
+        (AgentState.WORKING, 900.0, 1000.0),
+        (AgentState.WAITING, 1003.0, 1015.0),
+        (AgentState.WAITING, 1003.0, 1030.0),
+        # Since when it is idle nobody tells: from this sample on.
+        (AgentState.IDLE, 1045.0, 1045.0),
+        # A clock that was set tells nothing.
+        (AgentState.WORKING, 5000.0, 1060.0),
+    ):
+        counts.observe([tracked(state, since=since)], [UP], at=at, now=at)
+    assert seconds(counts) == {"working": 3.0 + 15.0, "waiting": 12.0 + 15.0, "idle": 15.0}
+    assert sum(seconds(counts).values()) == 60.0
 
 
 def test_a_restart_counts_from_the_second_sample_on_and_recovery_per_server() -> None:
     counts = AgentCounts()
-    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=100.0)
+    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=100.0, now=100.0)
     assert (counts.restarts(LABELS), counts.recovery()["default"].count) == (0, 0)
-    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=105.0)
+    counts.observe([tracked(AgentState.WORKING, restarted=True, recovered=3.0)], [UP], at=105.0, now=105.0)
     recovery = counts.recovery()["default"]
     assert (counts.restarts(LABELS), recovery.count, recovery.sum) == (1, 1, 3.0)
     assert recovery.counts[:3] == (0, 0, 1)
@@ -50,11 +68,11 @@ def test_counts_go_on_where_their_labels_come_back_and_end_when_those_are_gone_f
     def after(away: float) -> tuple[int, dict[str, float]]:
         counts = AgentCounts()
         for restarted in (False, True):
-            counts.observe([tracked(AgentState.WORKING, restarted=restarted)], [UP], at=100.0)
-        counts.observe([], [UP], at=105.0)
-        counts.observe([], [UP], at=105.0 + away)
+            counts.observe([tracked(AgentState.WORKING, restarted=restarted)], [UP], at=100.0, now=100.0)
+        counts.observe([], [UP], at=105.0, now=105.0)
+        counts.observe([], [UP], at=105.0 + away, now=105.0 + away)
         for at in (110.0, 115.0):
-            counts.observe([tracked(AgentState.WORKING)], [UP], at=at + away)
+            counts.observe([tracked(AgentState.WORKING)], [UP], at=at + away, now=at + away)
         return counts.restarts(LABELS), seconds(counts)
 
     assert after(KEPT_SECONDS - 1) == (1, {"working": 5.0})

@@ -93,6 +93,25 @@ def test_a_restart_between_two_looks_is_one_too() -> None:
     assert (tracked.restarted, tracked.recovered_seconds) == (True, 2.0)
 
 
+def test_at_the_slow_tick_a_restart_counts_once_and_what_is_open_is_said() -> None:
+    story = Story(step=15.0)
+    story.look(shell(front=False), agent(300))
+    seen = story.now
+    again = agent(301, start=int((seen + 11 - 1000) * 100))
+    tracked = story.look(shell(front=False), again)[NAME]
+    assert (tracked.restarted, tracked.recovered_seconds, story.tracked_agents.in_doubt) == (
+        True,
+        11.0,
+        False,
+    )
+    story.look(shell())
+    missed = story.now
+    assert story.tracked_agents.in_doubt
+    status = story.look(shell())[NAME].status
+    assert (status.state, status.since) == (AgentState.EXITED, missed)
+    assert not story.tracked_agents.in_doubt
+
+
 def test_a_shell_that_becomes_the_next_one_was_no_agent_before() -> None:
     story = Story()
     story.look(shell(front=False), agent(300))
@@ -214,6 +233,7 @@ def test_a_weak_source_lifts_at_once_and_needs_two_looks_to_lower() -> None:
     story.look(*tree, clues=[says(AgentState.WORKING, source=TITLE)])
     quiet = [says(AgentState.IDLE, source=ACTIVITY)]
     assert story.look(*tree, clues=quiet)[NAME].status.state is AgentState.WORKING
+    assert story.tracked_agents.in_doubt
     first = story.now
     status = story.look(*tree, clues=quiet)[NAME].status
     assert (status.state, status.since) == (AgentState.IDLE, first)

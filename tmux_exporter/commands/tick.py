@@ -1,0 +1,112 @@
+"""Decides when the next background sample is due, by who reads: scrapes, viewers, or nobody (D20); pure.
+
+    a viewer, a report read in the last LOOK_SECONDS, a question left open     every `interval`
+    scrapes at equal intervals                             before the next one, at most every `interval`
+    other scrapes in the last RAISED_SECONDS                                   every `interval`
+    nobody                                                                     every `idle_interval`
+
+Never later than `idle_interval` after the last sample. Scrapers with a common multiple of their intervals are
+foreseen together.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from tmux_exporter.config import Config
+
+LOOK_SECONDS = 15.0
+"""How long a single read of the report raises the tick: pages and `top` ask more often than this."""
+
+RAISED_SECONDS = 120.0
+"""How long a scrape raises the tick as long as the next one cannot be foreseen."""
+
+_KEPT_SCRAPES = 12
+_KEPT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickLimits:
+    """Seconds between two samples: `interval` while somebody reads them, `idle` at most."""
+
+    interval: float
+    idle: float
+
+    @classmethod
+    def of(cls, config: Config) -> "TickLimits":
+        """The limits by the settings.
+
+        A listing that is held must outlast a missed answer, so the longest is at most half of `tmux.hold`.
+        """
+        interval = config.sampling.interval
+        longest = min(config.sampling.idle_interval, config.tmux.hold / 2)
+        return cls(interval=interval, idle=max(interval, longest))
+
+
+class Tick:
+    """The times of the last scrapes and looks; times are monotonic. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._scrapes: deque[float] = deque(maxlen=_KEPT_SCRAPES)
+        self._looked = -math.inf
+
+    def scraped(self, now: float) -> None:
+        """Somebody has scraped the page."""
+        self._scrapes.append(now)
+
+    def looked(self, now: float) -> None:
+        """Somebody has read the report, and may read it again soon."""
+        self._looked = now
+
+    def due(self, limits: TickLimits, *, taken_at: float, took: float, now: float, soon: bool) -> float:
+        """When the next sample is due; the last began at `taken_at` and took `took` seconds.
+
+        `soon`: somebody follows the samples, or the last one left open what one more tells. A sample that
+        takes longer than the interval skips ticks: a burst of samples would only make it later.
+        """
+        soonest = taken_at + limits.interval * max(1, math.ceil(took / limits.interval))
+        latest = max(soonest, taken_at + limits.idle)
+        if soon or now - self._looked < LOOK_SECONDS:
+            return soonest
+        while self._scrapes and now - self._scrapes[0] > _KEPT_SECONDS:
+            self._scrapes.popleft()
+        if not self._scrapes:
+            return latest
+        silent = now - self._scrapes[-1]
+        period = self._period(limits.interval / 2)
+        if period is None:
+            return soonest if silent < RAISED_SECONDS else latest
+        if silent > max(RAISED_SECONDS, 3 * period):
+            return latest
+        # The next scrape for which the last sample would be near the end of its interval gets one from the
+        # middle of it: so it may come early or late by half an interval.
+        expected = self._next_scrape(period, after=taken_at + 0.75 * limits.interval)
+        best = expected - limits.interval / 2 - took
+        if best > latest + limits.interval / 4:
+            # Too far away for one step: the one before is early enough to be followed by that.
+            best -= limits.interval
+        return min(latest, max(soonest, best))
+
+    def _period(self, tolerance: float) -> float | None:
+        """The shortest time after which all scrapes came again, twice at least; None if there is none."""
+        times = tuple(self._scrapes)
+        for earlier in reversed(times[:-1]):
+            period = times[-1] - earlier
+            if period <= 2 * tolerance:
+                # A sample at every interval serves these anyway.
+                continue
+            if times[-1] - 2 * period < times[0] - tolerance:
+                # What came again once may be chance.
+                return None
+            repeats = [time for time in times[1:] if time - period >= times[0] - tolerance]
+            if all(any(abs(time - period - other) <= tolerance for other in times) for time in repeats):
+                return period
+        return None
+
+    def _next_scrape(self, period: float, *, after: float) -> float:
+        last = self._scrapes[-1]
+        return min(
+            time + period * max(1, math.floor((after - time) / period) + 1)
+            for time in self._scrapes
+            if time > last - period
+        )
