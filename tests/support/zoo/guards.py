@@ -12,12 +12,9 @@ from tmux_exporter.analysis.leaks import exemptions
 from tmux_exporter.analysis.ownership import agent_markers, attribution, tmux_environment
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers
 from tmux_exporter.analysis.ownership.attribution import Attribution
-from tmux_exporter.analysis.ownership.attributor import Attributor, Owners
 from tmux_exporter.analysis.ownership.tmux_lookup import LiveServer, Presence, TmuxLookup
-from tmux_exporter.facts.changes import ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import TmuxView
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -106,31 +103,28 @@ class ByPid(Mapping[ProcessId, Owner]):
 
 
 def _by_pid(patch: pytest.MonkeyPatch) -> None:
-    look_at = Attribution.look_at
-    patch.setattr(
-        Attribution, "look_at", lambda self, table, tmux, memory: look_at(self, table, tmux, ByPid(memory))
-    )
+    decide = attribution.decide
+    patch.setattr(attribution, "decide", lambda table, tmux, memory: decide(table, tmux, ByPid(memory)))
 
 
 def _by_folder_alone(patch: pytest.MonkeyPatch) -> None:
-    observe = Attributor.observe
+    with_markers = attribution._with_markers
 
-    def lenient(self: Attributor, table: ProcessTable, view: TmuxView, changes: ProcessChanges) -> Owners:
-        found = observe(self, table, view, changes)
-        server = _default(TmuxLookup(table, view)).id
-        owners = {
-            process.id: Owner(
-                kind=OwnerKind.LEAKED,
-                evidence=Evidence.FOLDER,
-                reason="is in the folder of a session",
-                server=server,
-            )
-            for process in table.processes.values()
-            if process.alive and f"/{WORKTREES}/" in _folder_of(process)
-        } | dict(found.owners)
-        return Owners(owners=owners, changed=found.changed)
+    def lenient(
+        decided: Attribution, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]
+    ) -> dict[ProcessId, Owner]:
+        owners = with_markers(decided, table, tmux, memory)
+        for process in table.processes.values():
+            if process.id not in owners and process.alive and f"/{WORKTREES}/" in _folder_of(process):
+                owners[process.id] = Owner(
+                    kind=OwnerKind.LEAKED,
+                    evidence=Evidence.FOLDER,
+                    reason="is in the folder of a session",
+                    server=_default(tmux).id,
+                )
+        return owners
 
-    patch.setattr(Attributor, "observe", lenient)
+    patch.setattr(attribution, "_with_markers", lenient)
 
 
 def _folder_of(process: Process) -> str:

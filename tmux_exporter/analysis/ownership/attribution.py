@@ -42,7 +42,13 @@ def attribute(
     with `memory`.
     """
     tmux = TmuxLookup(table, view)
-    decided = decide(table, tmux, memory)
+    return _with_markers(decide(table, tmux, memory), table, tmux, memory)
+
+
+def _with_markers(
+    decided: "Attribution", table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]
+) -> dict[ProcessId, Owner]:
+    """The owners of living processes, also those that only an agent's session id proves."""
     carriers = [each for each in table.processes.values() if carries_marker(each)]
     marked = AgentMarkers(table, tmux, decided.owners, carriers).owners(memory)
     owners = decided.owners | {pid: owner for pid, owner in marked.items() if not decided.is_excepted(pid)}

@@ -108,7 +108,11 @@ class Attributor:
             # Only weak evidence depends on whether a pane exists. Children inherit from zombies too.
             decided = self._decided.owners.items()
             stale |= {pid for pid, owner in decided if owner and owner.evidence not in _CERTAIN}
-            stale |= self._index.on_terminals({*tmux.ttys, *before.ttys})
+            ttys = tmux.ttys.keys() | before.ttys.keys()
+            changed = {
+                tty for tty in ttys if _terminal(tmux.ttys.get(tty)) != _terminal(before.ttys.get(tty))
+            }
+            stale |= self._index.on_terminals(changed)
         return self._index.with_dependents(stale)
 
     def _take(
@@ -151,6 +155,11 @@ class Attributor:
         if changed:
             of_owners = {owner.server.pid for owner in owners.values() if owner.server is not None}
             self._servers = frozenset(of_owners)
+
+
+def _terminal(root: Process | None) -> object:
+    """What evidence by a terminal asks of the process of its pane."""
+    return root and (root.id, root.uid, root.foreground_pgid)
 
 
 class _Dependents:
