@@ -7,7 +7,7 @@ from tmux_exporter.analysis.labels import SessionLabels, labelled, session_label
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.report.summary import Summary
 from tmux_exporter.analysis.report.trees import agent_trees
-from tmux_exporter.analysis.report.usage import UsageCache
+from tmux_exporter.analysis.report.usage import ReportCache
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
@@ -58,7 +58,7 @@ class Sampler:
         self._operations.configure(config)
         self._changes = ChangeTracker()
         self._labels: SessionLabels = {}
-        self._costs = UsageCache()
+        self._cache = ReportCache()
         self._counts = dict.fromkeys(RESULTS, 0)
         self._last: Report | None = None
         self._last_at = 0.0
@@ -103,9 +103,7 @@ class Sampler:
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
         bounds = sources.limits.read(snapshot.limited())
-        summary = Summary(
-            snapshot, counters, bounds=bounds, limits=self._config.limits, usage_cache=self._costs
-        )
+        summary = Summary(snapshot, counters, bounds=bounds, limits=self._config.limits, cache=self._cache)
         report = replace(
             summary.report(timestamp=timestamp, interval=self._config.sampling.interval),
             samples=dict(self._counts),

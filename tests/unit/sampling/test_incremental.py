@@ -1,6 +1,6 @@
 """Incremental samples equal those computed from nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,12 +12,11 @@ from tests.support.literals.facts import answering, pane, tmux_environ, tmux_vie
 from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
-from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.ownership.attributor import Attributor
-from tmux_exporter.analysis.report.usage import UsageCache, usage
+from tmux_exporter.analysis.report.usage import ReportCache
 from tmux_exporter.facts.changes import Changes, ChangeTracker, ProcessChanges
-from tmux_exporter.facts.process import Process, ProcessTable
-from tmux_exporter.facts.report import Report, Usage
+from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import TmuxView
 
 CHECK_IN = "sleep 60 && tmux send-keys -t '$0:0' hello"
@@ -97,15 +96,9 @@ def everything(self: ChangeTracker, table: ProcessTable, view: TmuxView) -> Chan
 def test_samples_are_those_computed_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
 
-    def compute(
-        self: UsageCache, _key: object, members: Sequence[Process], totals: Totals, limit: int | None
-    ) -> Usage:
-        return usage(self.with_zombies(members), totals, self._start_time, limit, self._memory)
-
     monkeypatch.setattr(ChangeTracker, "observe", everything)
     monkeypatch.setattr(Attributor, "_stale", lambda *_: None)
-    monkeypatch.setattr(UsageCache, "of", compute)
-    monkeypatch.setattr(UsageCache, "cached", lambda _self, _key, _facts, make: make())
+    monkeypatch.setattr(ReportCache, "made", lambda _self, _key, _facts, make: make())
     for seed in SEEDS:
         assert kept[seed] == reports(seed), seed
     assert any(report.agents for history in kept for report in history)
@@ -134,13 +127,13 @@ def test_changes_that_are_missed_show(observe: object, monkeypatch: pytest.Monke
         assert same
 
 
-def test_usage_that_is_kept_too_long_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [reports(seed) for seed in SEEDS]
-    real = UsageCache.of
+    real = ReportCache.made
 
-    def stale(self: UsageCache, key: str, *facts: Any) -> Usage:
+    def stale(self: ReportCache, key: str, facts: object, make: Callable[[], Any]) -> Any:
         before = self._before.get(key)
-        return real(self, key, *(before[:3] if before else facts))
+        return real(self, key, before[0] if before else facts, make)
 
-    monkeypatch.setattr(UsageCache, "of", stale)
+    monkeypatch.setattr(ReportCache, "made", stale)
     assert kept != [reports(seed) for seed in SEEDS]

@@ -18,7 +18,8 @@ from tests.support.literals.facts import (
     tmux_view,
 )
 from tests.support.literals.scripted import Processes, Servers, sampler_of
-from tmux_exporter.analysis.report import usage
+from tmux_exporter.analysis.report import summary
+from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.leaks import LeakKind
@@ -106,12 +107,12 @@ def test_zombies_are_of_their_parents_groups_and_cost_nothing() -> None:
 
 
 def test_a_figure_of_zombies_is_true_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = usage.usage
+    real = usage
 
     def counted(members: list[Process], *rest: Any) -> Usage:
         return replace(real(members, *rest), threads=sum(not each.alive for each in members))
 
-    monkeypatch.setattr(usage, "usage", counted)
+    monkeypatch.setattr(summary, "usage", counted)
     assert of_zombies() == ([(3, 3)], [(2, 3), (1, 0)], [(1, 2)])
 
 

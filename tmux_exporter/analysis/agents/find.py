@@ -7,7 +7,7 @@ an agent of program `other`, unless it only shows a shell's prompt or a known pr
 that agent has ended.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,13 +40,14 @@ class AgentFacts:
     """One sample. `members` are the living processes of each pane, in the order of pids.
 
     `changed` are the panes in which, since the sample before, an owner changed, or a member came, went or
-    changed its identity. `settings` have the configured rules for names and roles.
+    changed its identity; `tmux_changed` as in Changes. `settings` have the rules for names and roles.
     """
 
     view: TmuxView
     owners: Mapping[ProcessId, Owner]
     members: Mapping[PaneKey, Sequence[Process]]
     changed: Collection[PaneKey]
+    tmux_changed: bool
     signatures: Sequence[Signature]
     settings: AgentSettings
 
@@ -68,6 +69,7 @@ def find_agents(
             owners=owners,
             members=members,
             changed=members,
+            tmux_changed=True,
             signatures=signatures,
             settings=settings or AgentSettings(),
         )
@@ -90,13 +92,20 @@ class AgentFinder:
         """`names` keeps the names of agents between samples."""
         self._names = names
         self._panes: dict[PaneKey, tuple[_PaneFacts, tuple[_Found, ...]]] = {}
+        self._found: Sequence[tuple[PaneKey, Pane, Listing, tuple[_Found, ...]]] = ()
+        self._same: object = None
         self._agents: Mapping[ProcessId, Agent] = {}
 
     def find(self, facts: AgentFacts) -> tuple[Agent, ...]:
         """Every agent in the listed panes, oldest first. An unchanged agent is the same object."""
         requests: list[NameRequest] = []
         details: list[tuple[_Found, str]] = []
-        for key, pane, listing, found in self._in_panes(facts):
+        held = self._names.panes_that_held_another(OTHER_PROGRAM)
+        same = (facts.signatures, held)
+        if facts.tmux_changed or facts.changed or same != self._same:
+            self._found = tuple(self._in_panes(facts, held))
+        self._same = same
+        for key, pane, listing, found in self._found:
             window = next((each for each in listing.windows if each.id == pane.window_id), None)
             session = next(each for each in listing.sessions if each.id == pane.session_id)
             wanted, declared = wanted_name(pane, window, session, facts.settings.names)
@@ -137,10 +146,11 @@ class AgentFinder:
         self._agents = {each.process: each for each in agents}
         return tuple(agents)
 
-    def _in_panes(self, facts: AgentFacts) -> Iterator[tuple[PaneKey, Pane, Listing, tuple[_Found, ...]]]:
+    def _in_panes(
+        self, facts: AgentFacts, held: Container[PaneKey]
+    ) -> Iterator[tuple[PaneKey, Pane, Listing, tuple[_Found, ...]]]:
         """The panes with agents, in the order of the listings."""
         match = matcher(tuple(facts.signatures)).match
-        held = self._names.panes_that_held_another(OTHER_PROGRAM)
         before, self._panes = self._panes, {}
         for server in facts.view.servers:
             for pane in server.listing.panes if server.listing else ():

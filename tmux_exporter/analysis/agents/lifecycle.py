@@ -5,7 +5,7 @@ start again. What a sample cannot see stays unchanged: only a complete process t
 listing of the server proves that an agent has ended, and two such samples in a row are needed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -86,7 +86,7 @@ class AgentTracker:
         gone = gone_panes(sample.view, {key.pane for key in self._entries})
         for key in [each for each in self._entries if each.pane in gone]:
             del self._entries[key]
-        panes = _panes(sample.view)
+        panes = _panes(sample.view, {key.pane.pane for key in (*keys, *self._entries)})
         tracked_agents = [self._running(key, agent, sample, panes) for key, agent in keys.items()]
         for key in [each for each in self._entries if each not in keys and each.pane in panes]:
             self._note_missing(key, panes[key.pane], sample, keys)
@@ -219,12 +219,14 @@ class _Listed(NamedTuple):
     pane: Pane
 
 
-def _panes(view: TmuxView) -> dict[PaneKey, _Listed]:
+def _panes(view: TmuxView, ids: Container[str]) -> dict[PaneKey, _Listed]:
+    """The listed panes with these ids, and those with `@agent`."""
     return {
         PaneKey(each.listing.server, pane.id): _Listed(view=each, listing=each.listing, pane=pane)
         for each in view.servers
         if each.listing is not None
         for pane in each.listing.panes
+        if pane.agent_option or pane.id in ids
     }
 
 

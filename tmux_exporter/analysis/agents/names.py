@@ -178,6 +178,9 @@ def _base(entry: _Entry | None, request: NameRequest) -> str:
 
 def gone_panes(view: TmuxView, panes: Iterable[PaneKey]) -> set[PaneKey]:
     """The panes that are proven to be gone; a server that does not answer proves nothing."""
+    panes = list(panes)
+    if not panes:
+        return set()
     servers = {each.process: each for each in view.servers if each.process is not None}
     listed = {
         PaneKey(each.listing.server, pane.id)

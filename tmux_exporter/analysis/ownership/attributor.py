@@ -35,7 +35,8 @@ class Attributor:
         self._index = _Dependents()
         self._decided: Attribution | None = None
         self._tmux: TmuxLookup | None = None
-        self._said: object = None
+        self._lookups: list[tuple[object, TmuxLookup]] = []
+        self._weak: set[int] = set()
         self._servers: frozenset[int] = frozenset()
         self._changed: frozenset[ProcessId] = frozenset()
         # Processes whose remembered owner differs from the one used for their last decision.
@@ -77,12 +78,15 @@ class Attributor:
             for each in view.servers
             for is_fresh in (each.listing is not None and each.listing.taken_at >= table.taken_at,)
         )
-        before, self._said = self._said, said
-        known = self._tmux
-        if known is not None and before == said and not self._bears_on(known, table, changes):
-            known.move_to(table)
-            return known
-        return TmuxLookup(table, view)
+        if any(self._bears_on(known, table, changes) for _, known in self._lookups):
+            self._lookups = []
+        known = next((each for facts, each in self._lookups if facts == said), None)
+        if known is None:
+            known = TmuxLookup(table, view)
+            # A listing that is not asked for in every sample is fresh in some of them only.
+            self._lookups = [(said, known), *self._lookups[:1]]
+        known.move_to(table)
+        return known
 
     @staticmethod
     def _bears_on(known: TmuxLookup, table: ProcessTable, changes: ProcessChanges) -> bool:
@@ -103,12 +107,11 @@ class Attributor:
             return None
         stale = identities | {process.pid for process in self._recalled}
         if tmux is not before:
-            pids = tmux.roots.keys() | before.roots.keys()
+            pids = tmux.roots.keys() | before.roots.keys() if tmux.roots != before.roots else set()
             stale |= {pid for pid in pids if tmux.roots.get(pid) != before.roots.get(pid)}
             # Only weak evidence depends on whether a pane exists. Children inherit from zombies too.
-            decided = self._decided.owners.items()
-            stale |= {pid for pid, owner in decided if owner and owner.evidence not in _CERTAIN}
-            ttys = tmux.ttys.keys() | before.ttys.keys()
+            stale |= self._weak
+            ttys = tmux.ttys.keys() | before.ttys.keys() if tmux.ttys != before.ttys else set()
             changed = {
                 tty for tty in ttys if _terminal(tmux.ttys.get(tty)) != _terminal(before.ttys.get(tty))
             }
@@ -125,6 +128,10 @@ class Attributor:
             marked = AgentMarkers(table, tmux, decided.owners, carriers).owners(self._memory)
             marked = {pid: owner for pid, owner in marked.items() if not decided.is_excepted(pid)}
         before_marked, self._marked = self._marked, marked
+        of_stale = decided.owners.keys() if stale is None else stale
+        self._weak = {pid for pid in self._weak if pid not in of_stale and stale is not None} | {
+            pid for pid in of_stale if (owner := decided.owners.get(pid)) and owner.evidence not in _CERTAIN
+        }
         if stale is None:
             pids: Iterable[int] = self._ids.keys() | decided.owners.keys() | marked.keys()
         else:

@@ -161,7 +161,7 @@ def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
         if agent.pane == key
     ]
     facts += _schedulers_aiming_at(key, snapshot)
-    members = members_of(snapshot.members()[key], snapshot.owners, snapshot)
+    members = members_of(snapshot.members().get(key, ()), snapshot.owners, snapshot)
     return Explanation(title=f"pane {key.pane}", facts=tuple(facts), members=members)
 
 

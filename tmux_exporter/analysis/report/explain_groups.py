@@ -159,7 +159,7 @@ def _pane_part(listing: Listing, pane: Pane, agents: Iterable[Agent], snapshot: 
         *(("dead",) if pane.dead else ()),
     ]
     return ExplainedPart(
-        name=pane.id, words=", ".join(words), sums=sums_of(snapshot.members()[key], snapshot)
+        name=pane.id, words=", ".join(words), sums=sums_of(snapshot.members().get(key, ()), snapshot)
     )
 
 
@@ -230,7 +230,7 @@ def _panes_of(listing: Listing, session: Session) -> list[Pane]:
 
 def _processes(listing: Listing, panes: Iterable[Pane], snapshot: Snapshot) -> list[Process]:
     members = snapshot.members()
-    return [process for pane in panes for process in members[PaneKey(listing.server, pane.id)]]
+    return [process for pane in panes for process in members.get(PaneKey(listing.server, pane.id), ())]
 
 
 def _shown_server(view: ServerView) -> str:

@@ -29,12 +29,13 @@ from tmux_exporter.analysis.report.counter_keys import (
     state_key,
 )
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import UsageCache, usage
+from tmux_exporter.analysis.report.usage import ReportCache, usage
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.label import label_text, visible_text
 from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.owner import OwnerKind
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, Process, ProcessId
 from tmux_exporter.facts.report import (
     AgentReport,
@@ -73,7 +74,7 @@ class Summary:
         *,
         bounds: MemoryBounds,
         limits: LimitSettings,
-        usage_cache: UsageCache | None = None,
+        cache: ReportCache | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._group_counters = counters.usage
@@ -86,13 +87,19 @@ class Summary:
         self._missed = counters.missed
         self._table = snapshot.table
         self._members = snapshot.members()
-        self._usage_cache = usage_cache or UsageCache()
-        self._usage_cache.begin(snapshot.memory, snapshot.table)
-        self._window_names = {
-            (listing.server, window.id): label_text(window.name)
-            for _, listing in snapshot.listings()
-            for window in listing.windows
-        }
+        self._cache = cache or ReportCache()
+        shared = (snapshot.memory, snapshot.table.boot_time, bounds, limits)
+        self._zombies = self._cache.begin(snapshot.table, shared)
+        self._pane_zombies = self._zombies_by_pane()
+        self._window_names = self._cache.made(
+            "window names",
+            [listing.windows for _, listing in snapshot.listings()],
+            lambda: {
+                (listing.server, window.id): label_text(window.name)
+                for _, listing in snapshot.listings()
+                for window in listing.windows
+            },
+        )
         self._panes_of: dict[tuple[ProcessId, str], list[Pane]] = {}
         for _, listing in snapshot.listings():
             for pane in listing.panes:
@@ -180,7 +187,7 @@ class Summary:
         key_of: Callable[[str, str, M], GroupKey],
     ) -> dict[tuple[str, str, M], float]:
         session_keys = tuple(sessions)
-        keys = self._usage_cache.cached(
+        keys = self._cache.made(
             members,
             (session_keys, self._appeared.version),
             lambda: {
@@ -232,13 +239,13 @@ class Summary:
     def _session(self, view: ServerView, listing: Listing, index: int) -> SessionReport:
         session = listing.sessions[index]
         panes = self._panes_of.get((listing.server, session.id), [])
-        members = [process for pane in panes for process in self._members[PaneKey(listing.server, pane.id)]]
         label = self._snapshot.session_labels[listing.server, session.id]
         key = session_key(view.label, label)
-        own_usage = self._usage(members, key, self._snapshot.roots(panes))
-        return self._usage_cache.cached(
+        members = [self._members_of(PaneKey(listing.server, pane.id)) for pane in panes]
+        totals = self._group_counters.totals(key)
+        return self._cache.made(
             key,
-            (session, panes, view.label, label, own_usage),
+            (session, panes, members, totals),
             lambda: SessionReport(
                 server=view.label,
                 session=label,
@@ -249,19 +256,21 @@ class Summary:
                 history_bytes=sum(pane.history_bytes for pane in panes),
                 windows=len({pane.window_id for pane in panes}),
                 panes=len(panes),
-                usage=own_usage,
+                usage=self._usage(
+                    [process for each in members for process in each], totals, self._snapshot.roots(panes)
+                ),
             ),
         )
 
     def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
-        key = PaneKey(listing.server, pane.id)
         label = self._snapshot.session_labels[listing.server, pane.session_id]
-        counter_key = pane_key(view.label, label, pane)
+        key = pane_key(view.label, label, pane)
         window_name = self._window_names.get((listing.server, pane.window_id), "")
-        own_usage = self._usage(self._members[key], counter_key, self._snapshot.roots((pane,)))
-        return self._usage_cache.cached(
-            counter_key,
-            (pane, view.label, label, window_name, own_usage),
+        members = self._members_of(PaneKey(listing.server, pane.id))
+        totals = self._group_counters.totals(key)
+        return self._cache.made(
+            key,
+            (pane, window_name, members, totals),
             lambda: PaneReport(
                 server=view.label,
                 session=label,
@@ -274,9 +283,24 @@ class Summary:
                 history_limit_lines=pane.history_limit_lines,
                 pid=pane.pid,
                 protected=pane.protected,
-                usage=own_usage,
+                usage=self._usage(members, totals, self._snapshot.roots((pane,))),
             ),
         )
+
+    def _members_of(self, pane: PaneKey) -> Sequence[Process]:
+        """The living processes of a pane, and the zombies that they have not reaped."""
+        members = self._members.get(pane, ())
+        return (*members, *zombies) if (zombies := self._pane_zombies.get(pane)) else members
+
+    def _zombies_by_pane(self) -> dict[PaneKey, list[Process]]:
+        """A zombie belongs to the pane of its parent until it is reaped."""
+        found: dict[PaneKey, list[Process]] = {}
+        for parent_pid, zombies in self._zombies.items():
+            parent = self._table.processes.get(parent_pid)
+            owner = self._snapshot.owners.get(parent.id) if parent else None
+            if owner is not None and owner.kind is OwnerKind.PANE and owner.pane is not None:
+                found.setdefault(owner.pane, []).extend(zombies)
+        return found
 
     def _agent(self, tracked: TrackedAgent, at: tuple[ServerView, Pane] | None) -> AgentReport:
         view, pane = at or (None, None)
@@ -286,11 +310,13 @@ class Summary:
         status = tracked.status
         states, seconds = self._states(tracked), self._agents.seconds(labels)
         key = agent_key(tracked)
-        own_usage = self._usage(
-            members,
+        members += [zombie for each in ids for zombie in self._zombies.get(each.pid, ())]
+        totals = self._group_counters.totals(key)
+        roots = [tracked.agent.process] if tracked.agent else []
+        own_usage = self._cache.made(
             key,
-            [tracked.agent.process] if tracked.agent else (),
-            self._limits.agent_memory,
+            (members, totals, roots),
+            lambda: self._usage(members, totals, roots, self._limits.agent_memory),
         )
         return AgentReport(
             server=tracked.server,
@@ -371,13 +397,12 @@ class Summary:
     def _usage(
         self,
         members: Sequence[Process],
-        key: GroupKey,
+        totals: Totals,
         roots: Sequence[ProcessId],
         own_limit: int | None = None,
     ) -> Usage:
-        return self._usage_cache.of(
-            key, members, self._group_counters.totals(key), self._limit(roots, own_limit)
-        )
+        limit = self._limit(roots, own_limit)
+        return usage(members, totals, self._table.start_time, limit, self._snapshot.memory)
 
     def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
         # Cached: most panes are in one cgroup. The limit of a session applies to everything in it.

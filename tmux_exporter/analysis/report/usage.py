@@ -1,7 +1,7 @@
 """Resource usage of a set of processes: memory, CPU, I/O, descriptors, threads; cached while unchanged."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
@@ -87,60 +87,33 @@ def _depth(members: Mapping[int, Process]) -> int:
     return max(depths.values(), default=0)
 
 
-class _Kept(NamedTuple):
-    members: Sequence[Process]
-    totals: Totals
-    limit: int | None
-    usage: Usage
+class ReportCache:
+    """Parts of reports, made again only when the facts they are made of have changed.
 
-
-class UsageCache:
-    """Cache of the usage of groups between samples; call `begin` in each sample."""
+    Call `begin` in each sample, then `made` for each part.
+    """
 
     def __init__(self) -> None:
-        self._before: Mapping[Hashable, _Kept] = {}
-        self._now: dict[Hashable, _Kept] = {}
-        self._cached_before: Mapping[Hashable, tuple[object, Any]] = {}
-        self._cached_now: dict[Hashable, tuple[object, Any]] = {}
-        self._memory: MemoryFigures = PLAIN
-        self._boot_time = 0.0
+        self._shared: object = None
+        self._before: Mapping[Hashable, tuple[object, Any]] = {}
+        self._now: dict[Hashable, tuple[object, Any]] = {}
         self._parents_of_zombies = PerProcess(lambda process: None if process.alive else process.ppid)
-        self._zombies: dict[int, list[Process]] = {}
-        self._start_time: Callable[[ProcessId], float] = lambda _: 0.0
 
-    def begin(self, memory: MemoryFigures, table: ProcessTable) -> None:
-        """Begin a sample with its memory figures and processes."""
+    def begin(self, table: ProcessTable, shared: object) -> dict[int, list[Process]]:
+        """Begin a sample and return its zombies by parent. All parts depend on the `shared` facts too."""
+        same = shared == self._shared
+        self._before, self._now, self._shared = self._now if same else {}, {}, shared
         self._parents_of_zombies.update(table)
-        self._zombies = {}
+        zombies: dict[int, list[Process]] = {}
         for pid, parent in self._parents_of_zombies.found.items():
-            self._zombies.setdefault(parent, []).append(table.processes[pid])
-        same = memory == self._memory and table.boot_time == self._boot_time
-        self._before = self._now if same else {}
-        self._now = {}
-        self._cached_before, self._cached_now = self._cached_now if same else {}, {}
-        self._memory, self._boot_time, self._start_time = memory, table.boot_time, table.start_time
+            zombies.setdefault(parent, []).append(table.processes[pid])
+        return zombies
 
-    def of(self, key: Hashable, members: Sequence[Process], totals: Totals, limit: int | None) -> Usage:
-        """`usage` of these members and of their zombies; `key` names the group, once in each sample."""
-        members = self.with_zombies(members)
+    def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
+        """The result of `make`, or the last one if `facts` are equal. Use each key once in a sample."""
         kept = self._before.get(key)
-        if kept is None or (kept.limit, kept.totals, kept.members) != (limit, totals, members):
-            found = usage(members, totals, self._start_time, limit, self._memory)
-            kept = _Kept(members=members, totals=totals, limit=limit, usage=found)
-        self._now[key] = kept
-        return kept.usage
-
-    def with_zombies(self, members: Sequence[Process]) -> Sequence[Process]:
-        """The members, then their zombie children: a zombie belongs to its parent until it is reaped."""
-        if not self._zombies:
-            return members
-        return [*members, *(zombie for each in members for zombie in self._zombies.get(each.id.pid, ()))]
-
-    def cached(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
-        """The result of `make`, from the last sample where `facts` are the same."""
-        kept = self._cached_before.get(key)
         if kept is None or kept[0] != facts:
             kept = (facts, make())
-        self._cached_now[key] = kept
+        self._now[key] = kept
         found: T = kept[1]
         return found

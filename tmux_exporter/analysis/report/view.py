@@ -67,16 +67,14 @@ class Snapshot:
 
     def limited(self) -> set[ProcessId]:
         """The processes whose memory limits bound sessions, panes and agents."""
-        panes = [pane for _, pane in self.panes().values()]
+        panes = (pane for _, listing in self.listings() for pane in listing.panes)
         return {*self.roots(panes), *(agent.process for agent in self.agents)}
 
     def members(self) -> Members:
-        """The living processes of each listed pane."""
-        known = self.living
-        if known is None:
-            process_ids = pane_process_ids(self.owners)
-            known = {key: processes_of(ids, self.table) for key, ids in process_ids.items()}
-        return {key: known.get(key, ()) for key in self.panes()}
+        """The living processes of each pane that has any."""
+        if self.living is not None:
+            return self.living
+        return {key: processes_of(ids, self.table) for key, ids in pane_process_ids(self.owners).items()}
 
 
 def pane_process_ids(owners: Mapping[ProcessId, Owner]) -> PaneProcessIds:

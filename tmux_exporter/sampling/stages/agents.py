@@ -41,6 +41,7 @@ class AgentStage:
                 owners=ownership.owners,
                 members=ownership.members,
                 changed=ownership.changed_panes,
+                tmux_changed=facts.changes.tmux,
                 signatures=merge(SIGNATURES, settings.signatures),
                 settings=settings,
             )

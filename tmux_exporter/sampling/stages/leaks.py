@@ -6,13 +6,16 @@ from tmux_exporter.analysis.leaks.find import LeakFinder, Leaks, LeakSample, fin
 from tmux_exporter.analysis.leaks.folders import pane_processes
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.report.remembered import remembered
-from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.schedulers import Scheduler
-from tmux_exporter.facts.tmux import PaneKey, TmuxView
+from tmux_exporter.facts.tmux import PaneKey
 from tmux_exporter.sampling.protocols import LeakDetailSource
 from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.ownership import Ownership
+
+FOLDER_SECONDS = 60.0
+"""How long the working folder of a pane stands: it only names the session of a leak."""
 
 
 class LeakStage:
@@ -26,10 +29,13 @@ class LeakStage:
         self._finder = LeakFinder(earlier)
         self._leak_details = leak_details
         self.unsettled = False
+        self._panes: Mapping[PaneKey, ProcessId] = {}
+        self._folders_due = 0.0
 
     def observe(self, facts: SampleFacts, ownership: Ownership, schedulers: Sequence[Scheduler]) -> Leaks:
         """The leaks of this sample."""
-        self._finder.observe(facts.view, facts.labels)
+        if facts.changes.tmux:
+            self._finder.observe(facts.view, facts.labels)
         orphans = find_orphans(facts.table, ownership.owners)
         asked = self._leak_details
         sample = LeakSample(
@@ -39,7 +45,7 @@ class LeakStage:
             schedulers=schedulers,
             signatures=merge(SIGNATURES, facts.config.agents.signatures),
             leak_details=asked.read(orphans.to_read) if asked else {},
-            folders=_folders(facts.table, facts.view, asked) if asked else {},
+            folders=self._read_folders(facts, asked) if asked else {},
         )
         found = self._finder.find(sample)
         self.unsettled = bool(found.unconfirmed)
@@ -49,8 +55,13 @@ class LeakStage:
         """What a sampler that has taken no sample has to be told."""
         return remembered(ownership.by_memory, leaks.found, self._finder.origin_of)
 
-
-def _folders(table: ProcessTable, view: TmuxView, asked: LeakDetailSource) -> Mapping[PaneKey, str]:
-    panes = pane_processes(table, view)
-    folders = asked.folders(panes.values())
-    return {key: folders[process] for key, process in panes.items() if process in folders}
+    def _read_folders(self, facts: SampleFacts, asked: LeakDetailSource) -> Mapping[PaneKey, str]:
+        """The working folders of the panes' first processes; empty while the last ones are fresh enough."""
+        before, now = self._panes, facts.table.taken_at
+        if facts.changes.tmux or facts.changes.processes.identities:
+            self._panes = pane_processes(facts.table, facts.view)
+        if self._panes == before and now < self._folders_due:
+            return {}
+        self._folders_due = now + FOLDER_SECONDS
+        folders = asked.folders(self._panes.values())
+        return {key: folders[process] for key, process in self._panes.items() if process in folders}

@@ -6,9 +6,8 @@ from typing import Any
 
 from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Totals
-from tmux_exporter.analysis.memory.shared_memory import PLAIN
 from tmux_exporter.analysis.report.summary import most_repeated_command
-from tmux_exporter.analysis.report.usage import UsageCache, usage
+from tmux_exporter.analysis.report.usage import ReportCache, usage
 from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
@@ -106,12 +105,12 @@ def test_the_most_repeated_command_is_of_living_members_with_one_command_line() 
     assert most_repeated_command([process(312, argv=None)]) == (0, ())
 
 
-def test_what_a_group_is_divided_into_is_made_anew_when_its_usage_is() -> None:
-    usage_cache, made = UsageCache(), count(1)
+def test_a_part_is_made_again_when_its_own_facts_or_the_shared_ones_change() -> None:
+    cache, number = ReportCache(), count(1)
 
-    def parts(cpu_seconds: float) -> float:
-        usage_cache.begin(PLAIN, table())
-        whole = usage_cache.of("key", [], Totals(cpu_seconds=cpu_seconds), None)
-        return usage_cache.cached("key", whole, lambda: {"state": float(next(made))})["state"]
+    def made(shared: str, facts: str) -> int:
+        cache.begin(table(), shared)
+        return cache.made("key", facts, lambda: next(number))
 
-    assert [parts(each) for each in (1.0, 1.0, 2.0, 2.0)] == [1.0, 1.0, 2.0, 2.0]
+    steps = [("s", "a"), ("s", "a"), ("s", "b"), ("s", "b"), ("t", "b"), ("t", "b")]
+    assert [made(*each) for each in steps] == [1, 1, 2, 2, 3, 3]
