@@ -117,8 +117,7 @@ def servers_without_window(up: Up) -> list[int]:
 
     pids = wait_for(running, "the servers run")
     subprocess.run([*tmux, "kill-window", "-t", "web-shop:Preview"], check=True)
-    listed = run_text([*tmux, "list-windows", "-a"], check=True)
-    assert "Preview" not in listed.stdout
+    assert "Preview" not in run_text([*tmux, "list-windows", "-a"], check=True).stdout
     assert running() == pids
     return pids
 

@@ -112,8 +112,7 @@ def test_a_killed_server_ends_at_once_and_its_successor_starts_anew(
 def test_a_deleted_socket_is_not_the_end_of_its_server(
     start_exporter: StartExporter, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
-    server = tmux_server("hidden")
-    pid = server_pid(server)
+    pid = server_pid(tmux_server("hidden"))
     exporter = start_exporter()
     (socket_dir / "hidden").unlink()
     wait_for(lambda: value(timed_page(exporter), "tmux_up", server="hidden") == 0, "it cannot be asked")
@@ -163,8 +162,7 @@ def test_hostile_names_are_one_series_each_and_run_nothing(
     for name, text in locale.items():
         monkeypatch.setenv(name, text)
     witness = tmp_path / "witness"
-    server = tmux_server("hostile")
-    base = ["tmux", "-u", "-S", str(server.socket_path)]
+    base = ["tmux", "-u", "-S", str(tmux_server("hostile").socket_path)]
     for key, text in HOSTILE.items():
         name = text.format(witness=witness)
         cwd = tmp_path / f"cwd {key}\nnext"

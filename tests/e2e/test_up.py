@@ -55,8 +55,7 @@ def test_the_servers_this_test_needs_are_installed() -> None:
 def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     start_up: StartUp, tmux_server: StartTmux
 ) -> None:
-    server = tmux_server("fleet")
-    server.cmd("new-session", "-d", "-s", "billing", "sleep 3600")
+    tmux_server("fleet").cmd("new-session", "-d", "-s", "billing", "sleep 3600")
     up = start_up("--sampling.interval", "1s")
     page, prometheus, alertmanager = up.url("live page"), up.url("Prometheus"), up.url("Alertmanager")
 
@@ -92,8 +91,7 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
 
 def test_the_servers_can_be_left_out_where_they_are_installed(start_up: StartUp) -> None:
     up = start_up("--no-servers")
-    page = up.url("live page")
-    assert "tmux" in get(page)
+    assert "tmux" in get(up.url("live page"))
     assert "Left out (--no-servers), and not needed for the page: Alertmanager, Prometheus." in up.text()
     # The remediator only.
     wait_for(lambda: len(up.children()) == 1, "its one child runs")

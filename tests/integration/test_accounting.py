@@ -50,8 +50,7 @@ def test_what_a_pane_burns_is_counted_from_0_and_stays_with_the_session_it_was_b
     wait_for((scene.base / "burnt").exists, "the child has counted")
     before = session_of(scene, pane)
     second = charge(scene, accounts, pane)
-    root = scene.root(pane.pane)
-    burner = scene.process(scene.child(root))
+    burner = scene.process(scene.child(scene.root(pane.pane)))
     # The child is new: all it has used counts, and its parent has used next to nothing.
     assert burner.cpu_ticks > 0
     assert 0 <= second.cpu_seconds_total - burner.cpu_ticks / scene.table.clock_ticks_per_second <= 0.05
@@ -68,8 +67,7 @@ def test_what_a_pane_burns_is_counted_from_0_and_stays_with_the_session_it_was_b
 
 
 def test_the_figures_of_a_pane_are_those_of_proc(scene: Scene) -> None:
-    server = scene.start()
-    pane = key(server, scene.shell("sleep 300 & echo $! >$B/child.pid"))
+    pane = key(scene.start(), scene.shell("sleep 300 & echo $! >$B/child.pid"))
     pids = (scene.root(pane.pane), scene.pid("child.pid"))
     comms = [Path(f"/proc/{pid}/comm") for pid in pids]
     wait_for(lambda: all(comm.read_text() == "sleep\n" for comm in comms), "both sleep")

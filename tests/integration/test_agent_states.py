@@ -62,8 +62,7 @@ def test_a_file_that_is_not_to_be_believed_gives_way_and_explain_says_so(agents:
     assert told(agents.tracked("one")) == (AgentState.WORKING, StateSource.AGENT_FILE)
     agents.session_file(pid, procStart="1")
     agents.look()
-    tracked = agents.look()["one"]
-    assert tracked.status.source is StateSource.WINDOW_ACTIVITY
+    assert agents.look()["one"].status.source is StateSource.WINDOW_ACTIVITY
     said = facts(agents, "one")
     assert "agent_file: its session file is that of another process" in said["not decisive"]
     assert said["told by"][0].startswith("window_activity: ")
@@ -183,8 +182,7 @@ def drawing(agents: PlayedAgents, name: str) -> str:
 
 
 def test_a_screen_is_read_only_where_that_is_wanted(tmux_server: StartTmux, socket_dir: Path) -> None:
-    server = tmux_server("default")
-    agents = PlayedAgents(socket_dir.parent, server, AgentSettings(pane_text=True))
+    agents = PlayedAgents(socket_dir.parent, tmux_server("default"), AgentSettings(pane_text=True))
     pid = agents.start("one", drawing(agents, "one"))
     agents.start("two", drawing(agents, "two"), "crush")
 

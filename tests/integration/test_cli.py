@@ -159,8 +159,7 @@ def test_a_machine_without_tmux_gets_the_line_that_installs_it(
 
 
 def test_once_shows_the_sessions_in_every_format(run: Run, tmux_server: StartTmux) -> None:
-    server = tmux_server("fleet")
-    server.cmd("new-session", "-d", "-s", "two words", "sleep 3600")
+    tmux_server("fleet").cmd("new-session", "-d", "-s", "two words", "sleep 3600")
     text = run("once")
     assert text.returncode == 0
     assert exposition.problems(text.stdout) == []

@@ -134,6 +134,5 @@ def test_two_tools_that_hold_half_of_it_each_are_told_of_and_live(fleet: Fleet) 
 def test_a_policy_for_the_tree_ends_the_agent_with_what_it_has_started(fleet: Fleet) -> None:
     agent, leaking = tool(fleet, "whole", count=2)
     sleep = fleet.sleep_of(agent)
-    remediator = fleet.remediator(enforce=True, policy=replace(POLICY, whom=Whom.TREE))
-    fleet.live(remediator, 900)
+    fleet.live(fleet.remediator(enforce=True, policy=replace(POLICY, whom=Whom.TREE)), 900)
     assert not any(alive(each) for each in (agent, sleep, *leaking))

@@ -119,12 +119,11 @@ def test_the_server_of_the_environment_and_of_a_label(
     tmux_server("default")
     watch = start_watch()
     pane = {**os.environ, "TMUX": f"{socket_dir}/fleet,1,0"}
-    bare = {k: v for k, v in os.environ.items() if k != "TMUX"}
     for environ, words, server, name in (
         (pane, ["ls"], "fleet", "list-sessions"),
         (pane, ["-L", "fleet", "lsp"], "fleet", "list-panes"),
         (pane, ["-L", "default", "lsw"], "default", "list-windows"),
-        (bare, ["lsc"], "default", "list-clients"),
+        ({k: v for k, v in os.environ.items() if k != "TMUX"}, ["lsc"], "default", "list-clients"),
     ):
 
         def is_seen(

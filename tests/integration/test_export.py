@@ -106,8 +106,7 @@ def test_boards_are_those_of_the_project_with_what_provisions_them(tmp_path: Pat
     assert {path.name for path in folder.glob("*.json")} == {path.name for path in kept.glob("*.json")}
     for path in folder.glob("*.json"):
         assert json.loads(path.read_text()) == json.loads((kept / path.name).read_text())
-    provisioning = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yml"))
-    assert provisioning == [
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.yml")) == [
         "provisioning/dashboards/tmux-exporter.yml",
         "provisioning/datasources/tmux-exporter.yml",
     ]
@@ -138,8 +137,7 @@ def test_units_start_a_link_as_it_was_called_and_say_its_path_as_systemd_reads_i
     for path in sorted(out.iterdir()):
         assert verified(path, tmp_path / "home") == []
         assert "/a $b 100%%/tmux-" in path.read_text()
-    quoted = odd.rename(tmp_path / "it's")
-    command[0] = quoted / "tmux-exporter"
+    command[0] = odd.rename(tmp_path / "it's") / "tmux-exporter"
     done = run_text(command)
     assert (
         done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "install it elsewhere" in done.stderr
@@ -150,8 +148,7 @@ def test_policies_are_checked_and_observed_with(
     tmp_path: Path, socket_dir: Path, tmux_server: StartTmux
 ) -> None:
     tmux_server("fleet")
-    folder = exported("policies", tmp_path / "policies", "--force")
-    policies = folder / "policies.yml"
+    policies = exported("policies", tmp_path / "policies", "--force") / "policies.yml"
     assert policies.stat().st_mode & 0o022 == 0
     remediator: list[str | Path] = [sys.executable, "-m", "tmux_exporter.cli.remediator"]
     checked = run_text([*remediator, "check-config", policies])

@@ -155,8 +155,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     )
     mine = done.stderr[done.stderr.index("tmux_exporter") :]
     loaded = {line.rpartition("|")[2].strip() for line in mine.splitlines()} - {"tmux_exporter"}
-    ours = {name for name in loaded if name.startswith("tmux_exporter.")}
-    assert ours == {
+    assert {name for name in loaded if name.startswith("tmux_exporter.")} == {
         f"tmux_exporter.{name}"
         for name in (
             *("cli", "cli.main", "facts", "facts.shells", "reporters", "reporters.hook"),

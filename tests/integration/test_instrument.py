@@ -327,8 +327,7 @@ def test_nothing_that_a_program_passes_makes_it_raise(listener: OpListener) -> N
             pass
     """)
     listener.wait_for_count("recovery", 1)
-    lost = listener.settled_loss()
-    assert lost == {OperationLoss.MALFORMED: 18}
+    assert listener.settled_loss() == {OperationLoss.MALFORMED: 18}
 
 
 def test_nothing_is_left_open_or_complained_about(listener: OpListener) -> None:

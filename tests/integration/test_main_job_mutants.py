@@ -298,14 +298,12 @@ def test_a_decoy_lives_by_each_of_its_guards_and_by_no_other(fleet: Fleet, name:
     guards = TABLE[name][0].guards
     pids = start(fleet, name)
     assert not is_ended(fleet, name, pids, ALL)
-    enough = {guard for guard in guards if not is_ended(fleet, name, pids, {guard})}
-    assert enough == guards
+    assert {guard for guard in guards if not is_ended(fleet, name, pids, {guard})} == guards
     assert is_ended(fleet, name, pids, ALL - guards)
 
 
 def test_a_true_orphan_is_ended_with_all_guards_in_force(fleet: Fleet) -> None:
-    pids = fleet.orphan()
-    assert carried_out(pair_order(POLICY, fleet.scheduler(pids[0])), fleet.tools()).ended
+    assert carried_out(pair_order(POLICY, fleet.scheduler(fleet.orphan()[0])), fleet.tools()).ended
 
 
 def test_what_only_observes_would_end_an_orphan_without_its_mode(

@@ -204,8 +204,7 @@ def test_a_worker_that_ends_leaves_its_part_to_the_others(watch: Watch, tmp_path
         wait_for(lambda: _settled(holder.usage(), MemorySource.SMAPS_ROLLUP), "a figure by smaps_rollup", 30)
         for pid in holder.children()[:5]:
             end_process(pid)
-        found = holder.usage()
-        assert found.memory_bytes == pytest.approx(holder.truth(), rel=0.1)
+        assert holder.usage().memory_bytes == pytest.approx(holder.truth(), rel=0.1)
 
 
 @pytest.mark.skipif(

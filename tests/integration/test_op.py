@@ -79,8 +79,7 @@ def test_a_command_is_what_it_is_without(listener: OpListener) -> None:
             assert sorted(with_op[1].split(b"\n")) == sorted(bare[1].split(b"\n")), env
     finally:
         os.close(kept)
-    counts = listener.wait_for_count("recovery", len(SAME) + len(LOCALES))
-    assert counts.in_flight == 0
+    assert listener.wait_for_count("recovery", len(SAME) + len(LOCALES)).in_flight == 0
 
 
 def test_without_an_exporter_it_is_the_same(tmp_path: Path) -> None:
@@ -113,8 +112,7 @@ def test_what_is_reported(listener: OpListener) -> None:
 
 def test_retries_until_it_succeeds(listener: OpListener, tmp_path: Path) -> None:
     script = f"echo x >>{tmp_path}/tries; test $(wc -l <{tmp_path}/tries) -ge 3"
-    done = run(listener, "--retry", "5", "--backoff=1ms", "--", "sh", "-c", script)
-    assert done.returncode == 0
+    assert run(listener, "--retry", "5", "--backoff=1ms", "--", "sh", "-c", script).returncode == 0
     assert (tmp_path / "tries").read_text() == "x\n" * 3
     found = listener.wait_for_count("recovery", 1)
     assert (found.retries_total, sum(found.errors.values())) == (2, 0)
@@ -130,8 +128,7 @@ def test_retries_end_and_the_last_status_counts(listener: OpListener, tmp_path: 
 
 
 def test_a_timeout_ends_the_command_and_nobody_else(listener: OpListener, tmp_path: Path) -> None:
-    done = run(listener, "--timeout", "300ms", "--", "sleep", "60")
-    assert done.returncode == 124
+    assert run(listener, "--timeout", "300ms", "--", "sleep", "60").returncode == 124
     stubborn = f"trap 'echo told >>{tmp_path}/told' TERM; kill -STOP $$; exec sleep 0.05"
     assert run(listener, "--timeout=200ms", "--", "sh", "-c", stubborn).returncode == 124
     assert (tmp_path / "told").read_text() == "told\n", "a stopped one is told too, and goes on"
@@ -292,8 +289,7 @@ def test_nothing_heavy_is_imported_before_the_command(listener: OpListener) -> N
     )
     mine = done.stderr[done.stderr.index("tmux_exporter") :]
     loaded = {line.rpartition("|")[2].strip() for line in mine.splitlines()} - {"tmux_exporter"}
-    ours = {name for name in loaded if name.startswith("tmux_exporter.")}
-    assert ours == {
+    assert {name for name in loaded if name.startswith("tmux_exporter.")} == {
         f"tmux_exporter.{name}"
         for name in (
             *("cli", "cli.main", "instrument", "reporters", "reporters.op", "reporters.op_arguments"),

@@ -97,8 +97,7 @@ def seen(watch: SceneWatch, pid: int, state: SchedulerState) -> SchedulerReport:
 
 def sleeps(scheduler: SchedulerReport) -> str:
     assert scheduler.sleep is not None
-    argv = Path(f"/proc/{scheduler.sleep.pid}/cmdline").read_bytes().decode().split("\0")
-    return argv[1]
+    return Path(f"/proc/{scheduler.sleep.pid}/cmdline").read_bytes().decode().split("\0")[1]
 
 
 @pytest.mark.parametrize(
@@ -153,8 +152,7 @@ def test_fractions_and_a_missing_bc_fire_at_once(
 def test_what_becomes_of_its_target(
     watch: SceneWatch, schedule: Schedule, target: str, state: SchedulerState
 ) -> None:
-    it = seen(watch, schedule("30", "note", target), state)
-    assert it.targets == (target.partition(" ")[0],)
+    assert seen(watch, schedule("30", "note", target), state).targets == (target.partition(" ")[0],)
 
 
 def test_one_for_each_start_of_the_orchestrator_is_a_duplicate(

@@ -146,8 +146,7 @@ def test_namespaces_tell_a_container_from_the_machine() -> None:
 
 def test_a_zombie_is_there_and_dead() -> None:
     with running(ZOMBIE) as (parent, line):
-        table = reader().read()
-        zombie = table.processes[int(line)]
+        zombie = reader().read().processes[int(line)]
     assert (zombie.state, zombie.alive, zombie.ppid) == ("Z", False, parent)
     assert [getattr(zombie, name) for name in (*FACTS, *FIGURES)] == [None] * 9
     assert zombie.unreadable == ()

@@ -86,8 +86,7 @@ def test_an_exec_of_the_same_pid_shows() -> None:
         process.stdin.flush()
 
         def sleeps() -> bool:
-            seen = reader.read().processes[process.pid]
-            return seen.argv == ("sleep", "600")
+            return reader.read().processes[process.pid].argv == ("sleep", "600")
 
         wait_for(sleeps, "it runs another program")
 
@@ -144,8 +143,7 @@ def test_a_mount_of_another_namespace_is_read_in_full() -> None:
 
 
 def test_a_recorded_machine_is_read_in_full() -> None:
-    found = open_processes(str(ZOO), uid=OWNER, clock=SystemClock())
-    assert isinstance(found, ProcReader)
+    assert isinstance(open_processes(str(ZOO), uid=OWNER, clock=SystemClock()), ProcReader)
 
 
 def test_the_setting_turns_it_off() -> None:

@@ -234,8 +234,7 @@ def test_where_nothing_can_be_listed_nothing_is_known(monkeypatch: pytest.Monkey
 
 
 def test_other_users_processes_are_seen_without_detail() -> None:
-    processes = PsutilReader(uid=UID + 54_321, clock=CLOCK).read().processes
-    own = processes[os.getpid()]
+    own = PsutilReader(uid=UID + 54_321, clock=CLOCK).read().processes[os.getpid()]
     assert own.uid == UID
     assert own.cpu_ticks > 0
     assert (own.argv, own.environ, own.resident_bytes, own.open_fds) == (None, None, None, None)
@@ -260,8 +259,7 @@ def test_a_fleet_is_seen_by_psutil(tmux_server: StartTmux) -> None:
     server = tmux_server("portable")
     pid = server_pid(server)
     tmux = TmuxSource(Config().tmux, uid=UID, clock=CLOCK, environ=os.environ)
-    sampler = sampler_of(portable(), tmux, clock=CLOCK, limits=LimitReader(clock=CLOCK))
-    report = sampler.sample()
+    report = sampler_of(portable(), tmux, clock=CLOCK, limits=LimitReader(clock=CLOCK)).sample()
     (label,) = (each.server for each in report.servers if each.pid == pid)
     (usage,) = (each.usage for each in report.sessions if each.server == label)
     pane = psutil.Process(int(server.cmd("list-panes", "-F", "#{pane_pid}").stdout[0]))

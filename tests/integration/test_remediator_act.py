@@ -298,8 +298,7 @@ def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     pair = fleet.orphan()
     tools = fleet.tools()
     fleet.act_audit.mkdir()
-    result = end_pair(P, fleet.scheduler(pair[0]), tools)
-    assert refused(result, Refusal.AUDIT)
+    assert refused(end_pair(P, fleet.scheduler(pair[0]), tools), Refusal.AUDIT)
     assert alive(*pair)
 
 
@@ -322,8 +321,7 @@ def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(
 
 
 def test_descriptors_are_given_back(fleet: Fleet) -> None:
-    pair = fleet.orphan()
-    scheduler, tools = fleet.scheduler(pair[0]), fleet.tools()
+    scheduler, tools = fleet.scheduler(fleet.orphan()[0]), fleet.tools()
     tools.audit.record("start")
     before = os.listdir("/proc/self/fd")
     end_pair(P, scheduler, tools)

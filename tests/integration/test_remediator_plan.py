@@ -38,8 +38,7 @@ ASKING = asking("orphans", "dangling")
 
 @pytest.fixture
 def policies(fleet: Fleet) -> PolicySet:
-    path = write(fleet.home, ASKING)
-    return service.read_policies(str(path), os.getuid(), (FLEET,))
+    return service.read_policies(str(write(fleet.home, ASKING)), os.getuid(), (FLEET,))
 
 
 def config(fleet: Fleet, interval: float = 0.5) -> Config:

@@ -62,8 +62,7 @@ def agent(fleet: Fleet, script: str = "sleep 20000; :") -> int:
 
 
 def identity(pid: int) -> ProcessId:
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return ProcessId(pid, int(stat.rpartition(")")[2].split()[19]))
+    return ProcessId(pid, int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]))
 
 
 def agent_order(pid: int, *stages: Stage) -> Order:
@@ -97,8 +96,7 @@ def records(fleet: Fleet) -> list[dict[str, object]]:
 
 def leaked(fleet: Fleet, command: str = "$B/bin/helper 20000") -> int:
     """A process whose pane is gone."""
-    file = fleet.leave_behind(command)
-    return fleet.scene.pid(file)
+    return fleet.scene.pid(fleet.leave_behind(command))
 
 
 def test_an_agent_is_ended_and_neither_its_shell_nor_its_pane(fleet: Fleet) -> None:
@@ -167,8 +165,7 @@ def slow_tools(fleet: Fleet, slow: Slow, meanwhile: Callable[[], object] = lambd
 
 @pytest.mark.parametrize("slow", [slow_before_tmux, slow_after_tmux])
 def test_on_a_slow_machine_an_agent_is_ended(fleet: Fleet, slow: Slow) -> None:
-    pid = agent(fleet)
-    assert carry_out(agent_order(pid), slow_tools(fleet, slow)).actions == DONE
+    assert carry_out(agent_order(agent(fleet)), slow_tools(fleet, slow)).actions == DONE
     assert [each["kind"] for each in records(fleet)] == ["intent", "outcome"]
 
 
@@ -292,8 +289,7 @@ def test_an_agent_in_a_session_that_somebody_looks_at_is_left_alone(
     )
     try:
         wait_for(lambda: fleet.tmux("list-clients"), "it is attached")
-        order = agent_order(pid)
-        result = carry_out(replace(order, policy=replace(P, allow=allow)), fleet.tools())
+        result = carry_out(replace(agent_order(pid), policy=replace(P, allow=allow)), fleet.tools())
         assert refused(result, Refusal.ATTACHED_SESSION) if not allow else result.actions == DONE
         assert alive(pid) is not bool(allow)
     finally:

@@ -112,8 +112,7 @@ def test_an_agent_is_told_of_and_not_touched_where_nothing_may_be_signalled(
 ) -> None:
     pid = agent(fleet)
     (child,) = fleet.children(pid)
-    remediator = fleet.remediator(enforce=False, policy=AGENT)
-    fleet.live(remediator, 1200)
+    fleet.live(fleet.remediator(enforce=False, policy=AGENT), 1200)
     assert alive(pid)
     assert told(caplog)["would end an agent"]["process"] == pid
     end_process(pid)

@@ -44,8 +44,7 @@ SOME = ("vetoes.sees_its_servers", "last_checks.are_no_tmux", "cycle.OBSERVATION
 
 
 def test_the_page_says_each_guard_once_and_every_guard_there_is() -> None:
-    guards = [each.guard for each in ALL]
-    assert sorted(guards) == sorted(MUTANTS)
+    assert sorted([each.guard for each in ALL]) == sorted(MUTANTS)
     assert len(never_touched()) == len(vetoes.VETOES) + len(last_checks.LAST_CHECKS)
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "---" not in line]
     headings = 3

@@ -95,8 +95,7 @@ def test_the_orchestrators_check_in_through_its_life(scene: Scene) -> None:
     assert wait_for_state(scene, pid, SchedulerState.SERVERLESS).server == server
     younger = scene.start()
     scene.tmux("new-session", "-d", "-s", "work", "sleep 3600")
-    stale = wait_for_state(scene, pid, SchedulerState.STALE_GENERATION)
-    assert stale.server == younger
+    assert wait_for_state(scene, pid, SchedulerState.STALE_GENERATION).server == younger
 
 
 def test_the_pane_that_scheduled_it_may_go_first(scene: Scene) -> None:

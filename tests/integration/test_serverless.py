@@ -74,9 +74,7 @@ def test_one_of_another_server_is_left_out_and_that_is_said(
 def test_one_at_whose_socket_a_server_hangs_is_left_alone(fleet: Fleet) -> None:
     shell, sleep = fleet.orphan()
     end_process(fleet.server.pid)
-    again = fleet.scene.start(FLEET)
-    os.kill(again.pid, signal.SIGSTOP)
-    seen = fleet.scheduler(shell)
-    assert seen.state is SchedulerState.UNKNOWN
+    os.kill(fleet.scene.start(FLEET).pid, signal.SIGSTOP)
+    assert fleet.scheduler(shell).state is SchedulerState.UNKNOWN
     assert plan(fleet, policies(fleet, FLEET), [])[0] == []
     assert alive(shell, sleep)

@@ -149,8 +149,7 @@ def test_what_a_shell_runs_for_the_word_tmux(tmp_path: Path, name: str) -> None:
 
 def test_what_is_gone_or_another_process_is_not_known() -> None:
     reader = ShellReader(clock=SystemClock())
-    table = ProcReader("/proc", uid=os.getuid(), clock=SystemClock()).read()
-    own = table.processes[os.getpid()].id
+    own = ProcReader("/proc", uid=os.getuid(), clock=SystemClock()).read().processes[os.getpid()].id
     wrong = ProcessId(own.pid, own.start_ticks + 1)
     asked = ShellQuestion(shell=own, sleep=None, words=("tmux",))
     assert own in reader.read([asked])

@@ -125,8 +125,7 @@ THREAD = (
 
 def test_of_a_dump_only_functions_files_and_lines_are_kept(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
-    path = fake(tmp_path, f"echo \"$@\" $TOKEN >{asked}; echo '{THREAD}'")
-    kept = py_spy.dump(4711, CLOCK, path)
+    kept = py_spy.dump(4711, CLOCK, fake(tmp_path, f"echo \"$@\" $TOKEN >{asked}; echo '{THREAD}'"))
     assert kept == [{"thread": 9, "active": True, "holds_gil": False, "frames": ["work (job.py:7)"]}]
     assert asked.read_text() == "dump --nonblocking --json --pid 4711\n"
 

@@ -91,8 +91,7 @@ def test_a_screen_that_is_too_much_is_cut_off(server: TmuxUnderTest, monkeypatch
     reader = ScreenReader(uid=os.getuid(), clock=SystemClock())
     key = PaneKey(ProcessId(server.pid, 1), "%0")
     asked = [Asked(socket=str(server.path), panes=(key,))]
-    screens = reader.read(asked, transport="auto", timeout=9.0)
-    assert "too long" in screens[key].problem
+    assert "too long" in reader.read(asked, transport="auto", timeout=9.0)[key].problem
     assert reader.read(asked, transport="auto", timeout=9.0) == {}
 
 

@@ -38,8 +38,7 @@ TIMEOUT = 1.0
 
 def tmux(*arguments: str) -> str:
     """Run a tmux client; what it printed."""
-    command = ["tmux", "-f", "/dev/null", *arguments]
-    return run_text(command, check=True, timeout=20).stdout
+    return run_text(["tmux", "-f", "/dev/null", *arguments], check=True, timeout=20).stdout
 
 
 @dataclass
@@ -259,14 +258,12 @@ def test_a_configured_socket_is_asked_even_without_proc(machine: Machine) -> Non
         proc_root="/nonexistent",
         environ={"TMUX_TMPDIR": str(machine.base)},
     )
-    whole = machine.table()
-    assert up(source.read(whole)) == {str(path): pid}
+    assert up(source.read(machine.table())) == {str(path): pid}
 
 
 def test_without_a_table_of_processes_the_sockets_still_answer(machine: Machine) -> None:
     pid = machine.start()
-    empty = replace(machine.table(), processes={}, complete=False)
-    view = machine.source.read(empty)
+    view = machine.source.read(replace(machine.table(), processes={}, complete=False))
     assert up(view) == {"default": pid}
     assert [pane.pid for pane in panes(view.servers[0])] == [None]
 

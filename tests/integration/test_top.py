@@ -99,8 +99,7 @@ def top(socket_dir: Path, tmux_server: StartTmux) -> Iterator[Start]:
 
 def test_it_shows_the_fleet_and_q_ends_it(server: libtmux.Server, top: Start) -> None:
     view = top(f"--filter {LEAD}")
-    row = view.shows(f"  {LEAD} other", "%")
-    assert len(row) <= 80
+    assert len(view.shows(f"  {LEAD} other", "%")) <= 80
     view.shows("SESSION / AGENT", "STATE▾", "NEXT")
     view.press("q")
     assert view.status() == 0
@@ -190,8 +189,7 @@ def test_once_and_json_have_rates(server: libtmux.Server, tmp_path: Path) -> Non
         assert max(map(len, done.stdout.splitlines())) <= 80
         (row,) = [line for line in done.stdout.splitlines() if line.startswith(f"  {LEAD}")]
         assert "%" in row and "\x1b" not in done.stdout
-    data = json.loads(run(tmp_path, "--json", "--filter", LEAD).stdout)
-    (session,) = data["sessions"]
+    (session,) = json.loads(run(tmp_path, "--json", "--filter", LEAD).stdout)["sessions"]
     assert session["agents"][0]["agent"] == LEAD
     assert session["agents"][0]["cost"]["cpu_cores"] >= 0.0
 

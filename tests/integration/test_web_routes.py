@@ -214,8 +214,7 @@ def test_two_hosts_are_not_http(port: int) -> None:
 
 def test_a_kept_connection_answers_pipelined_requests(port: int) -> None:
     with connect(port) as connection:
-        one = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        connection.sendall(one * 3)
+        connection.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
         for _ in range(3):
             assert read_until(connection, b"healthy\n").startswith(b"HTTP/1.1 200")
 

@@ -57,8 +57,7 @@ def test_a_name_that_imitates_the_line_shifts_no_field(stat: Stat, before: bytes
 def test_status_gives_what_is_written_and_none_for_the_rest(
     name: bytes, resident: int | None, anonymous: int | None, shared: int | None, swap: int | None
 ) -> None:
-    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
-    raw = b"Name:\t" + escaped + b"\nUmask:\t0022\n"
+    raw = b"Name:\t" + name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b"\nUmask:\t0022\n"
     lines = {b"VmRSS": resident, b"RssAnon": anonymous, b"RssFile": 5, b"RssShmem": shared, b"VmSwap": swap}
     for key, value in lines.items():
         if value is not None:

@@ -126,8 +126,7 @@ def run(history: list[Look], mode: Mode = Mode.ENFORCE) -> list[tuple[float, Rep
     for look in history:
         cycles.step += look.step
         report = report_of(look, cycles.moment().wall + look.after)
-        decisions = cycles.see(report, after=look.after, aged=look.aged)
-        found.append((cycles.now, report, decisions))
+        found.append((cycles.now, report, cycles.see(report, after=look.after, aged=look.aged)))
     return found
 
 

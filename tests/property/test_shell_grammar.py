@@ -114,10 +114,9 @@ _SHELLS = {"bash": ["/bin/bash", "--norc", "--noprofile"], "dash": ["/bin/dash"]
 def _real_words(shell: str, scripts: list[str]) -> list[list[str] | None]:
     """What each text's words are to a real shell; None where it is an error. Nothing but printf can run."""
     quoted = [shlex.quote(f"printf '%s\\0' x {script}") for script in scripts]
-    program = "".join(f"(eval {text}); printf '\\1\\0'\n" for text in quoted)
     done = subprocess.run(
         _SHELLS[shell],
-        input=program.encode(),
+        input="".join(f"(eval {text}); printf '\\1\\0'\n" for text in quoted).encode(),
         capture_output=True,
         env={"PATH": "/nonexistent", "LC_ALL": "C.UTF-8", "HOME": "/home/x"},
         cwd="/proc/self/fdinfo",

@@ -68,8 +68,7 @@ def test_an_answer_is_the_same_however_it_is_cut(
 
 @given(st.binary(max_size=400))
 def test_whatever_a_server_says_only_two_kinds_of_message_are_sent_back(noise: bytes) -> None:
-    talk = Conversation(77)
-    said = talk.feed(opened(1) + noise)
+    said = Conversation(77).feed(opened(1) + noise)
     while said:
         kind, length = int.from_bytes(said[:4], "little"), int.from_bytes(said[4:8], "little")
         assert (kind, length) in ((305, 24), (205, 16))

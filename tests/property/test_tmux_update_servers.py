@@ -78,8 +78,7 @@ def test_what_is_told_of_servers_is_true_after_every_sample(machine: list[Findin
     labels: dict[Key, Label] = {}
     for seen in machine:
         before = {server.process: server for server in servers}
-        settled = update_servers(servers, seen, hold=HOLD, interval=5.0)
-        servers = settled.servers
+        servers = update_servers(servers, seen, hold=HOLD, interval=5.0).servers
         labels = assign_labels(servers, (FOLDER,), labels)
         assert len(set(labels.values())) == len(servers) == len({key_of(server) for server in servers})
         holders = [server.path for server in servers if server.holds_path]

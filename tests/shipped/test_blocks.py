@@ -125,8 +125,7 @@ def test_the_exporter_runs_with_it(block: Block, tmp_path: Path, start_exporter:
     file = tmp_path / "tmux-exporter.yml"
     file.write_text(block.text)
     check_config("tmux_exporter", file)
-    exporter = start_exporter("--config", str(file))
-    assert exporter.is_ready()
+    assert start_exporter("--config", str(file)).is_ready()
 
 
 @pytest.mark.parametrize("block", tried_by(Trial.POLICIES, Trial.STEPS), ids=str)

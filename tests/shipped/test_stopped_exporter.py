@@ -26,8 +26,7 @@ def shown(command: str, exporter: Exporter) -> tuple[int, str]:
 
 @pytest.mark.long
 def test_the_runbook_finds_an_exporter_that_is_stopped(start_exporter: StartExporter) -> None:
-    program = Path(sys.executable).with_name("tmux-exporter")
-    exporter = start_exporter(program=(str(program),))
+    exporter = start_exporter(program=(str(Path(sys.executable).with_name("tmux-exporter")),))
     pid = exporter.process.pid
     commands = [each for block in blocks(PAGE) if block.language == "sh" for each in block.commands()]
     asked = [each for each in commands if each.startswith("curl ")]

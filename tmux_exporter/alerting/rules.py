@@ -80,8 +80,7 @@ def rule_file(scope: Scope) -> Content:
 
 def all_rules(scope: Scope) -> list[Rule]:
     """All rules, what is recorded before what reads it."""
-    made = [rule for make in RECORDING.values() for rule in make(scope)]
-    return made + alerts(scope)
+    return [rule for make in RECORDING.values() for rule in make(scope)] + alerts(scope)
 
 
 def alerts(scope: Scope) -> list[Rule]:

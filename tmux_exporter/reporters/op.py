@@ -130,8 +130,7 @@ class Run:
         timed_out = False
         while True:
             if timeout:
-                left = max(0, deadline - now_nanoseconds())
-                got = _signal.sigtimedwait(wanted, left / 1e9)
+                got = _signal.sigtimedwait(wanted, max(0, deadline - now_nanoseconds()) / 1e9)
             else:
                 got = _signal.sigwaitinfo(wanted)
             if got is None:

@@ -13,8 +13,7 @@ def soft_limit(pid: int, files: int) -> int:
 
 def no_more_files(pid: int) -> int:
     """Let it open nothing beyond what it has open for long; what its limit was."""
-    lowest = [_lowest_free(pid) for _ in range(50)]
-    return soft_limit(pid, min(lowest))
+    return soft_limit(pid, min([_lowest_free(pid) for _ in range(50)]))
 
 
 def _lowest_free(pid: int) -> int:

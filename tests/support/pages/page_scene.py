@@ -72,9 +72,8 @@ class PageScene:
         self.policies.chmod(0o600)
         (self.home / "exporter.yml").write_text("limits: {agent_memory: 2GiB}\n")
         (self.home / ".curlrc").write_text("fail\n")
-        kept = {name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ}
         self.environ = {
-            **kept,
+            **{name: os.environ[name] for name in ("LANG", "LC_ALL") if name in os.environ},
             "HOME": str(self.home),
             "USER": "me",
             "PATH": f"{Path(sys.executable).parent}:{programs}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -109,8 +108,7 @@ class PageScene:
         assert "%3" in self.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
 
     def tmux(self, *words: str) -> str:
-        done = run_text(("tmux", *words), env=self.environ, check=True)
-        return done.stdout.strip()
+        return run_text(("tmux", *words), env=self.environ, check=True).stdout.strip()
 
     def read(self, name: str) -> str:
         """What a script has written into a file of the scene; empty before."""

@@ -46,8 +46,7 @@ def recorded(folder: Path) -> tuple[Series, int]:
                 value = sample.value - began if sample.name.endswith(_TIMES) else sample.value
                 values[f"{sample.name}{{{shown}}}"] = value
         for name in found.keys() | values.keys():
-            row = found.setdefault(name, [None] * number)
-            row.append(values.get(name))
+            found.setdefault(name, [None] * number).append(values.get(name))
     return found, number + 1
 
 

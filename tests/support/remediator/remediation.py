@@ -158,10 +158,9 @@ class Fleet:
         screen: bool = False,
     ) -> Remediator:
         """One in this process, at its start."""
-        config = replace(self.config(), processes=ProcessSettings(root=root))
         made = Remediator(
             Settings(
-                config=config,
+                config=replace(self.config(), processes=ProcessSettings(root=root)),
                 policies=PolicySet(policies=(replace(policy, servers=tuple(servers)),)),
                 enforce=enforce,
                 screen=screen,

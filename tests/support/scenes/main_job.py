@@ -40,8 +40,7 @@ Started = tuple[int, str]
 
 def started(pid: int) -> Started:
     """A living process."""
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return pid, stat.rpartition(")")[2].split()[19]
+    return pid, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
 
 
 def processes_of(base: Path) -> dict[int, Started]:

@@ -45,8 +45,7 @@ class Scene:
     def tmux(self, *arguments: str, server: str = "default") -> str:
         """Run a tmux client; what it printed."""
         command = ["tmux", "-f", "/dev/null", "-S", str(self._sockets / server), *arguments]
-        done = run_text(command, check=True, timeout=20)
-        return done.stdout.strip()
+        return run_text(command, check=True, timeout=20).stdout.strip()
 
     def start(self, server: str = "default") -> ProcessId:
         """Start a server with a session `main`, whose pane %0 sleeps; its process."""

@@ -318,8 +318,7 @@ class SimulatedKernel:
         return task
 
     def _notify(self, ended: Task) -> None:
-        parent = self.tasks[ended.ppid]
-        if parent.ignores_children:
+        if self.tasks[ended.ppid].ignores_children:
             for label in ended.labels:
                 self.lost[label].add(ended.own)
                 self.lost[label].add(ended.children)

@@ -17,8 +17,7 @@ tmux {oldest} and later are supported. `make check-tmux` tests {tested}, each fr
 
 def render() -> str:
     """The whole page."""
-    head = _HEAD.format(oldest=OLDEST, tested=", ".join(RELEASES))
-    return head + "".join(
+    return _HEAD.format(oldest=OLDEST, tested=", ".join(RELEASES)) + "".join(
         f"| `{name}` | {_versions(row)} | {row.effect} | {_list(row.used_by)} | {_list(row.tests)} |\n"
         for name, row in QUIRKS.items()
     )

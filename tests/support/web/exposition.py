@@ -106,8 +106,7 @@ def differences(page: str, openmetrics: str) -> list[str]:
         }
     except ValueError as error:
         return [f"not OpenMetrics: {error}"]
-    ours = {repr((s.name, _key(s.labels), float(s.value))) for s in _samples(page)}
-    return sorted(ours ^ other)
+    return sorted({repr((s.name, _key(s.labels), float(s.value))) for s in _samples(page)} ^ other)
 
 
 def _samples(page: str) -> Iterator[Sample]:
@@ -144,8 +143,7 @@ def _header_problems(page: str, options: Collection[str], off: Collection[str]) 
         shown_by_option = not spec.option or spec.option in options
         if spec.status is FamilyStatus.BUILT and shown_by_option and spec.switch not in off:
             kind = MetricType.GAUGE if spec.kind is MetricType.INFO else spec.kind
-            wanted = [("HELP", spec.help.replace("\\", r"\\")), ("TYPE", str(kind))]
-            for word, text in wanted:
+            for word, text in [("HELP", spec.help.replace("\\", r"\\")), ("TYPE", str(kind))]:
                 if shown.get((word, spec.name)) != text:
                     yield f"{spec.name}: its line of {word} is not {text!r}"
 
@@ -201,8 +199,7 @@ def _missing_problems(by_family: Mapping[str, list[Sample]]) -> Iterator[str]:
     for first, labels, others in _TOGETHER:
         wanted = {_key(each.labels, labels) for each in by_family[first]}
         for name in others:
-            shown = {_key(each.labels, labels) for each in by_family[name]}
-            for missing in sorted(wanted - shown):
+            for missing in sorted(wanted - {_key(each.labels, labels) for each in by_family[name]}):
                 yield f"{name}: no series for {dict(missing)}, which {first} has"
 
 

@@ -61,8 +61,7 @@ def test_a_message_names_thing_value_board_and_runbook(tmp_path: Path) -> None:
     assert rendered(tmp_path, "tmux.title", alert()) == (
         "[FIRING P1] TmuxAgentNearMemoryLimit web shop/lead on a:1"
     )
-    lines = rendered(tmp_path, "tmux.text", alert()).splitlines()
-    assert lines == [
+    assert rendered(tmp_path, "tmux.text", alert()).splitlines() == [
         "Agent lead uses 95.1% of the memory that it may use.",
         "Threshold: emergency",
         "Session: web shop",
@@ -126,6 +125,5 @@ def test_other_programs_get_the_same_groups() -> None:
     mimir = yaml.safe_load((ALERTS / "other" / "mimir.yml").read_text())
     assert mimir.pop("namespace") == "tmux_exporter"
     assert manifest["spec"] == mimir == shipped()
-    mixin = (ALERTS / "mixin.libsonnet").read_text()
-    for imported in re.findall(r"import(?:str)? '(.+?)'", mixin):
+    for imported in re.findall(r"import(?:str)? '(.+?)'", (ALERTS / "mixin.libsonnet").read_text()):
         assert (ALERTS / imported).is_file(), imported

@@ -94,8 +94,7 @@ def test_a_rule_reads_only_what_is_recorded_before_it() -> None:
     recorded = rules.recorded(SCOPE)
     done: set[str] = set()
     for rule in _rules(SHIPPED):
-        reads = {each.name for each in selected(rule["expr"]) if each.name in recorded}
-        assert reads <= done, rule
+        assert {each.name for each in selected(rule["expr"]) if each.name in recorded} <= done, rule
         done.add(rule.get("record", ""))
 
 
@@ -250,8 +249,7 @@ def test_every_series_of_a_rule_is_built_with_the_labels_that_it_uses(rule: dict
 
 
 def test_what_is_awaited_is_promised_and_used() -> None:
-    used = {each.name for rule in _rules(SHIPPED) for each in selected(rule["expr"])}
-    assert used >= EXPECTED
+    assert {each.name for rule in _rules(SHIPPED) for each in selected(rule["expr"])} >= EXPECTED
     built = {name for name in EXPECTED if catalogued(name).status is FamilyStatus.BUILT}
     assert built == set(), "these are built: take them out of EXPECTED"
 

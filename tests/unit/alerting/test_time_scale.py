@@ -22,8 +22,7 @@ from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 
 
 def test_factor_one_gives_the_shipped_bytes() -> None:
-    scope = Scope(thresholds=thresholds.load(), time_scale=1.0)
-    made = generate.files(scope)
+    made = generate.files(Scope(thresholds=thresholds.load(), time_scale=1.0))
     assert {path: (ALERTS / path).read_text() for path in made} == made
     assert {ALERTS / path for path in made} >= {*RULES, ALERTMANAGER}
 
@@ -90,12 +89,11 @@ def test_an_agent_of_the_demo_that_draws_while_it_waits_does_not_hang(tmp_path: 
             {"labels": "{alertname='TmuxAgentStuck',agent='hangs'}", "value": 1},
         ],
     }
-    case = {"interval": "1s", "input_series": [*series, down], "promql_expr_test": [fired]}
     document = {
         "rule_files": [rules.name],
         "group_eval_order": groups,
         "evaluation_interval": "1s",
-        "tests": [case],
+        "tests": [{"interval": "1s", "input_series": [*series, down], "promql_expr_test": [fired]}],
     }
     (tmp_path / "test.json").write_text(json.dumps(document))
     status, output = run("promtool", "test", "rules", tmp_path / "test.json")

@@ -19,8 +19,7 @@ print(len(gc.get_objects()), len(runs))
 
 
 def _count(*, spared: bool) -> tuple[int, int]:
-    program = PROGRAM.format(spared=spared)
-    done = run_text([sys.executable, "-c", program], check=True)
+    done = run_text([sys.executable, "-c", PROGRAM.format(spared=spared)], check=True)
     searched, runs = done.stdout.split()
     return int(searched), int(runs)
 

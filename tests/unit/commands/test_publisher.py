@@ -211,8 +211,7 @@ def test_a_refused_configuration_is_told_and_an_applied_one_takes_it_back(publis
     publisher.refuse()
     page = publisher.collect(["exporter"]) or b""
     assert b"tmux_exporter_config_last_reload_successful 0.0" in page
-    changed = replace(SLOW, metrics=MetricsSettings(pane_detail=True))
-    publisher.configure(changed)
+    publisher.configure(replace(SLOW, metrics=MetricsSettings(pane_detail=True)))
     wait_for(lambda: publisher.current() and b"tmux_pane_threads" in publisher.current().text, "new settings")  # type: ignore[union-attr]
     page = publisher.collect(["exporter"]) or b""
     assert b"tmux_exporter_config_last_reload_successful 1.0" in page

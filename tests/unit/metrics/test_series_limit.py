@@ -163,8 +163,7 @@ def publish() -> Iterator[Callable[[int], Publisher]]:
 def test_what_is_left_out_is_told_everywhere(
     publish: Callable[[int], Publisher], caplog: pytest.LogCaptureFixture
 ) -> None:
-    publisher = publish(300)
-    published = publisher.current()
+    published = publish(300).current()
     assert published is not None
     text, openmetrics = published.text.decode(), published.openmetrics.decode()
     line = re.compile(r'^tmux_exporter_family_dropped_series\{family="(\w+)"\} (\S+)$', re.MULTILINE)

@@ -83,8 +83,7 @@ def _names(process: Process) -> Iterable[str]:
         name, words = posixpath.basename(script), ("", *after)
     if name in _RUNNERS:
         plain = [word for word in words[1:] if word and not word.startswith("-")]
-        found = [word for word in plain[:3] if word not in _RUNNER_COMMANDS]
-        yield from found[:1]
+        yield from [word for word in plain[:3] if word not in _RUNNER_COMMANDS][:1]
 
 
 def _script_names(script: str) -> Iterable[str]:

@@ -80,8 +80,7 @@ class PaneOrigins:
 
     def _first_session(self, server: ProcessId, process: Process) -> str:
         """Label of the session in which the pane was created, by TMUX; the pane may have moved since."""
-        variable = (process.environ or {}).get("TMUX", "")
-        socket_and_pid, comma, number = variable.rpartition(",")
+        socket_and_pid, comma, number = (process.environ or {}).get("TMUX", "").rpartition(",")
         if not comma or not socket_and_pid.endswith(f",{server.pid}") or not number.isdecimal():
             return ""
         return self._labels.get((server, f"${number}"), "")

@@ -203,8 +203,7 @@ def _program(name: str, snapshot: Snapshot) -> Explanation:
     for each in agents:
         found = [by_id[member] for member in sorted(each.members) if member in by_id]
         members += found
-        state = states.get(each)
-        words = ", ".join(filter(None, (f"pane {each.pane.pane}", state, each.reason)))
+        words = ", ".join(filter(None, (f"pane {each.pane.pane}", states.get(each), each.reason)))
         full = f"{labels.get(each.pane.server, '')}/{each.pane.pane}/{each.name}"
         parts.append(ExplainedPart(name=full, words=words, sums=sums_of(found, snapshot)))
     gone = [

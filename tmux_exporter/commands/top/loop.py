@@ -74,8 +74,7 @@ def once_text(config: Config, environ: Mapping[str, str], view: ScreenView, *, c
 
 def once_json(config: Config, environ: Mapping[str, str], view: ScreenView) -> str:
     """The same as data."""
-    found = compared(config, environ)
-    shown = found.board(view)
+    shown = compared(config, environ).board(view)
     return json.dumps(as_dict(shown) if shown else {}, indent=2)
 
 

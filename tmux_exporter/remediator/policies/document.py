@@ -146,8 +146,7 @@ def asks_for_a_share(made: PolicyDoc) -> bool:
 def _check_states(made: PolicyDoc) -> None:
     if made.match.kind is not TargetKind.SCHEDULER:
         return
-    states = {SchedulerState(each) for each in made.match.state}
-    if never := sorted(states & NEVER_SIGNALLED):
+    if never := sorted({SchedulerState(each) for each in made.match.state} & NEVER_SIGNALLED):
         raise MisfitError(f"what is '{never[0]}' is never ended; remove that state or the stop", "match")
     if made.mode is Mode.ENFORCE and (state := _for_a_person(made)):
         raise MisfitError(

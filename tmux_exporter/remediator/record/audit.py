@@ -177,8 +177,7 @@ class Audit:
         """Continue after the last record; mark a torn line and acts without an outcome."""
         if length == 0:
             return
-        tail = os.pread(descriptor, _TAIL_BYTES, max(0, length - _TAIL_BYTES))
-        *whole, torn = tail.split(b"\n")
+        *whole, torn = os.pread(descriptor, _TAIL_BYTES, max(0, length - _TAIL_BYTES)).split(b"\n")
         if torn:
             os.write(descriptor, b"\n")
         if parse_line(torn) is not None:

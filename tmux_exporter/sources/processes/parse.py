@@ -138,8 +138,7 @@ def parse_limits(raw: bytes) -> int | None:
 
 def parse_argv(raw: bytes) -> tuple[str, ...]:
     """Parse /proc/PID/cmdline; bytes past ARGV_LIMIT are cut, even within an argument."""
-    kept = raw[:ARGV_LIMIT].removesuffix(b"\0")
-    return tuple(text(kept).split("\0"))
+    return tuple(text(raw[:ARGV_LIMIT].removesuffix(b"\0")).split("\0"))
 
 
 def parse_exe(raw: bytes) -> str:

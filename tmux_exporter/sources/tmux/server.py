@@ -127,14 +127,13 @@ def after(server: Server, outcome: QueryOutcome, interval: float) -> Server:
         if outcome.cpu_seconds is not None:
             # A server has one thread: it cannot have used more CPU than the time of the answer.
             costs = (*costs, min(outcome.cpu_seconds, outcome.seconds))[-COSTS_KEPT:]
-        pace = min(PACE_LIMIT, min(costs, default=0.0) / PACE_SHARE)
         return replace(
             server,
             up=True,
             listing=outcome.listing,
             problem=None,
             ended_at=None,
-            rest_until=outcome.at + pace,
+            rest_until=outcome.at + min(PACE_LIMIT, min(costs, default=0.0) / PACE_SHARE),
             failures=0,
             costs=costs,
             queries=queries,
@@ -159,9 +158,8 @@ def failing(server: Server, failure: QueryFailure, detail: str) -> Server:
 
 def ended(server: Server, now: float) -> Server:
     """The server after the table has proven its end."""
-    detail = "the server ended"
     return replace(
-        failing(server, QueryFailure.NOSERVER, detail),
+        failing(server, QueryFailure.NOSERVER, "the server ended"),
         ended_at=now,
         listing=None,
         pane_processes=frozenset(),

@@ -190,8 +190,7 @@ def test_a_subagent_that_lost_its_parent_is_still_its_agents() -> None:
         process(110, 1, ["claude", "-p", "x"], exe=CLAUDE, environ=MARK, start=3_000),
     ]
     assert _shape(_find(tree, escaped=ESCAPED)) == [("claude", 101, [101, 110])]
-    alone = [_shell(), tree[2]]
-    assert _shape(_find(alone, escaped=ESCAPED)) == [("claude", 110, [110])]
+    assert _shape(_find([_shell(), tree[2]], escaped=ESCAPED)) == [("claude", 110, [110])]
 
 
 def test_of_two_agents_the_orphan_is_the_later_ones() -> None:

@@ -258,8 +258,7 @@ def test_nothing_to_go_by_is_unknown_after_two_looks() -> None:
 def test_since_is_never_before_the_start_nor_in_the_future() -> None:
     story = Story()
     tree = (shell(front=False), agent(300, start=50_000))
-    early = story.look(*tree, clues=[says(AgentState.IDLE, since=3.0)])[NAME]
-    assert early.status.since == 1500.0
+    assert story.look(*tree, clues=[says(AgentState.IDLE, since=3.0)])[NAME].status.since == 1500.0
     late = story.look(*tree, clues=[says(AgentState.WORKING, since=1e12)])[NAME]
     assert late.status.since == story.now
 

@@ -12,8 +12,7 @@ from tmux_exporter.facts.agents import AgentState, Clue, WaitingReason
 
 def clue(quiet: float, *windows: str) -> Clue:
     listed = listing({"orc": list(windows) or ["one"]})
-    moved = tuple(replace(each, activity=1000) for each in listed.windows)
-    listed = replace(listed, windows=moved)
+    listed = replace(listed, windows=tuple(replace(each, activity=1000) for each in listed.windows))
     return activity_clue(window_activity(listed)["%0"], 1000.0 + quiet)
 
 
@@ -33,8 +32,7 @@ def test_a_second_pane_may_be_the_one_that_moves() -> None:
 def test_without_a_time_nothing_is_said() -> None:
     listed = listing({"orc": ["one"]})
     assert activity_clue(window_activity(listed)["%0"], 1000.0).state is None
-    no_window = replace(listed, windows=())
-    assert activity_clue(window_activity(no_window)["%0"], 1000.0).state is None
+    assert activity_clue(window_activity(replace(listed, windows=()))["%0"], 1000.0).state is None
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,7 @@ def test_a_pane_that_is_respawned_goes_on(machine: Machine) -> None:
     machine.read()
     machine.end(machine.agent)
     machine.end(machine.shell)
-    again = machine.kernel.fork(machine.server, labels={"pane"})
-    machine.kernel.run(again, 4 * SECOND)
+    machine.kernel.run(machine.kernel.fork(machine.server, labels={"pane"}), 4 * SECOND)
     machine.settle()
     assert (machine.cpu("pane"), machine.cpu(NOBODYS)) == (14, 0)
 
@@ -258,8 +257,7 @@ def test_who_was_there_before_brings_nothing_from_then() -> None:
 
 def test_growth_that_may_be_of_a_living_child_waits_for_the_next_reading(machine: Machine) -> None:
     kernel = machine.kernel
-    child = kernel.fork(machine.shell)
-    kernel.run(child, SECOND)
+    kernel.run(kernel.fork(machine.shell), SECOND)
     machine.read()
     machine.run_child(machine.shell, 3)
     machine.read()

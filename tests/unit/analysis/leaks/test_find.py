@@ -109,8 +109,7 @@ def test_what_outlives_its_pane_is_leaked_once_it_was_seen_twice() -> None:
 def test_of_half_a_view_nobody_starts_anew() -> None:
     samples = Samples()
     samples.sample(left())
-    half = replace(table(SERVER, complete=False), namespaces=HOME)
-    assert samples.sample(whole=half).found == ()
+    assert samples.sample(whole=replace(table(SERVER, complete=False), namespaces=HOME)).found == ()
     assert set(found(samples.sample(left()))) == {300}
 
 

@@ -95,8 +95,7 @@ def test_a_wrapper_is_what_it_wraps_and_a_server_includes_what_it_starts() -> No
 def test_of_several_a_wrapper_is_the_gravest() -> None:
     shell = program("sh", "-c", "x", pid=300)
     server = program("python3", "app.py", pid=301, ppid=300)
-    agent = program("claude", pid=302, ppid=300)
-    assert kinds(shell, server, agent, listening=301) == {
+    assert kinds(shell, server, program("claude", pid=302, ppid=300), listening=301) == {
         300: LeakKind.AGENT,
         301: LeakKind.DEV_SERVER,
         302: LeakKind.AGENT,
@@ -109,8 +108,7 @@ def test_shells_their_children_and_jobs_without_a_shell_are_shell_jobs() -> None
     job = program("make", pid=302, session=299)
     daemon = program("make", pid=303, session=303)
     of_a_living_session = program("make", pid=304, session=250)
-    found = kinds(shell, sleep, job, daemon, of_a_living_session, living=(process(250),))
-    assert found == {
+    assert kinds(shell, sleep, job, daemon, of_a_living_session, living=(process(250),)) == {
         300: LeakKind.SHELL_JOB,
         301: LeakKind.SHELL_JOB,
         302: LeakKind.SHELL_JOB,

@@ -126,8 +126,7 @@ def test_what_is_refused_or_too_large_is_an_upper_bound_and_says_so() -> None:
 def test_a_refusal_is_tried_again_later() -> None:
     pages = SharedMemory()
     sample(pages, FAMILY)
-    asked = [sample(pages, FAMILY)[0] for _ in range(FRESH_SAMPLES)]
-    assert sum(map(len, asked)) == len(FAMILY)
+    assert sum(map(len, [sample(pages, FAMILY)[0] for _ in range(FRESH_SAMPLES)])) == len(FAMILY)
 
 
 def test_what_rests_is_not_read_again_at_once() -> None:
@@ -162,8 +161,7 @@ def test_a_newcomer_comes_first_and_is_in_doubt_until_then() -> None:
     pages = SharedMemory()
     sample(pages, FAMILY, elsewhere(mib=150 * 7 / 8))
     more = [*FAMILY, worker(99)]
-    asked = pages.plan(table(*more), ids(more))
-    assert asked[:1] == (more[-1].id,)
+    assert pages.plan(table(*more), ids(more))[:1] == (more[-1].id,)
     assert pages.figures().source(more) is MemorySource.UPPER_BOUND
     assert pages.figures().source(FAMILY) is MemorySource.SMAPS_ROLLUP
 

@@ -67,8 +67,7 @@ def test_only_who_was_tied_before_outlives_the_pane() -> None:
     gone = look(*LEFT, ORPHAN, view=ONLY_2, memory=before)
     assert seen(gone) == LEAKED
     assert ID not in gone[ORPHAN.id].reason
-    again = look(*LEFT, ORPHAN, view=ONLY_2, memory=gone)
-    assert again[ORPHAN.id] == gone[ORPHAN.id]
+    assert look(*LEFT, ORPHAN, view=ONLY_2, memory=gone)[ORPHAN.id] == gone[ORPHAN.id]
     assert seen(look(*LEFT, ORPHAN, view=ONLY_2)) is None
 
 
@@ -144,8 +143,7 @@ def test_what_forbids_the_tie(why: str) -> None:
 )
 def test_a_session_that_goes_on_elsewhere_takes_the_tie_away(more: tuple[Process, ...]) -> None:
     before = look(*THERE, ORPHAN)
-    after = look(*LEFT, *more, ORPHAN, view=ONLY_2, memory=before)
-    assert seen(after) is None
+    assert seen(look(*LEFT, *more, ORPHAN, view=ONLY_2, memory=before)) is None
     gone = look(*LEFT, ORPHAN, view=ONLY_2, memory=before)
     assert seen(look(*LEFT, *more, ORPHAN, view=ONLY_2, memory=gone)) is None
 

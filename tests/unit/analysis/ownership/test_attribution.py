@@ -88,8 +88,7 @@ def test_a_server_and_what_it_runs_beside_its_panes_are_its_own() -> None:
     job = process(130, 100, session=100, environ=tmux_environ(100))
     pipe = process(131, 100, session=100)
     popup = process(132, 100, environ=tmux_environ(100))
-    below = process(140, 130, session=100, environ=tmux_environ(100))
-    found = owners(job, pipe, popup, below)
+    found = owners(job, pipe, popup, process(140, 130, session=100, environ=tmux_environ(100)))
     assert [seen(found[pid]) for pid in (100, 130, 131, 132, 140)] == [of_server(Evidence.TREE)] * 5
     assert found[140].reason == "descends from pid 130, a job of tmux server 100"
 
@@ -140,8 +139,7 @@ def test_a_pid_reused_since_a_held_listing_is_no_process_of_the_old_pane() -> No
     # %1 ran 110 when the server last answered; meanwhile 110 is the process of a pane %9 that nobody listed.
     reused = process(110, 100, start=500, environ=tmux_environ(100, "%9"))
     view = tmux_view(silent(SERVER, pane("%1", 110)))
-    found = attribute(table(SERVER, reused), view, {})
-    assert seen(found[reused.id]) == UNDECIDED
+    assert seen(attribute(table(SERVER, reused), view, {})[reused.id]) == UNDECIDED
 
 
 def test_circles_and_missing_parents_end() -> None:
@@ -287,8 +285,7 @@ def test_an_environment_that_proves_nothing_ties_to_nobody(variables: dict[str, 
 
 
 def test_a_process_older_than_the_server_it_names_is_of_an_earlier_server() -> None:
-    found = owners(process(130, 1, start=99, environ=tmux_environ(100, "%1")))
-    assert seen(found[130]) == NOBODY
+    assert seen(owners(process(130, 1, start=99, environ=tmux_environ(100, "%1")))[130]) == NOBODY
 
 
 def test_a_socket_is_known_by_its_last_part_and_may_hold_commas() -> None:
@@ -327,8 +324,7 @@ def test_unknown_is_never_gone() -> None:
 
 
 def test_a_listing_of_an_earlier_server_at_the_same_pid_is_not_used() -> None:
-    earlier = tmux_server(100, start=50)
-    view = tmux_view(answering(earlier, pane("%1", 110)))
+    view = tmux_view(answering(tmux_server(100, start=50), pane("%1", 110)))
     found = owners(process(130, 110), view=view)
     assert (found[100].kind, found[100].server) == (OwnerKind.SERVER, SERVER.id)
     assert seen(found[110]) == seen(found[120]) == UNDECIDED
@@ -463,8 +459,7 @@ def test_a_job_once_seen_stays_a_job_until_its_server_ends() -> None:
     orphan = process(130, 1, environ={"TMUX_PANE": "%1"})
     memory = remembered(orphan, OwnerKind.SERVER, None)
     assert seen(owners(orphan, memory=memory)[130]) == of_server(Evidence.MEMORY)
-    after = attribute(table(orphan), tmux_view(), memory)
-    assert seen(after[orphan.id]) == NOBODY
+    assert seen(attribute(table(orphan), tmux_view(), memory)[orphan.id]) == NOBODY
 
 
 def test_reasons_do_not_grow_with_generations_of_orphans() -> None:
@@ -492,15 +487,13 @@ def test_stronger_looks_win_over_the_environment_and_memory() -> None:
 
 
 def test_a_kernel_session_proven_by_the_tree_wins_over_what_the_parent_inherited() -> None:
-    parent = process(115, 1, environ=tmux_environ(100, "%2"))
-    found = owners(parent, process(130, 115, session=110))
+    found = owners(process(115, 1, environ=tmux_environ(100, "%2")), process(130, 115, session=110))
     assert seen(found[115]) == in_pane(Evidence.ENVIRONMENT, PANE_2)
     assert seen(found[130]) == in_pane(Evidence.KERNEL_SESSION)
 
 
 def test_a_kernel_session_is_worth_what_its_leader_is_known_by() -> None:
-    leader = process(130, 1, environ=tmux_environ(100, "%2"))
-    found = owners(leader, process(140, 1, session=130))
+    found = owners(process(130, 1, environ=tmux_environ(100, "%2")), process(140, 1, session=130))
     assert seen(found[140]) == in_pane(Evidence.ENVIRONMENT, PANE_2)
 
 
@@ -530,8 +523,7 @@ def test_the_environment_never_leaks_a_job() -> None:
 
 def test_a_leaked_parent_does_not_leak_a_child_of_a_pane_that_is_there() -> None:
     parent = process(130, 1, environ=tmux_environ(100, "%9"))
-    child = process(140, 130, environ=tmux_environ(100, "%1"))
-    found = owners(parent, child)
+    found = owners(parent, process(140, 130, environ=tmux_environ(100, "%1")))
     assert found[130].kind is OwnerKind.LEAKED
     assert seen(found[140]) == in_pane(Evidence.ENVIRONMENT)
 
@@ -556,8 +548,7 @@ def test_a_tmux_client_outside_every_pane_is_never_leaked() -> None:
     known = process(131, 1, comm="tmux: client")
     found = owners(client, known, view=ONLY_2, memory=remembered(known, OwnerKind.PANE))
     assert seen(found[130]) == seen(found[131]) == NOBODY
-    inside = process(132, 110, comm="tmux: client")
-    assert seen(owners(inside)[132]) == in_pane(Evidence.TREE)
+    assert seen(owners(process(132, 110, comm="tmux: client"))[132]) == in_pane(Evidence.TREE)
 
 
 def test_a_server_is_never_leaked_by_what_it_inherited() -> None:
@@ -571,8 +562,7 @@ def test_a_server_is_never_leaked_by_what_it_inherited() -> None:
 
 def test_zombies_own_nothing_but_pass_the_walk_on() -> None:
     dead = process(130, 110, state="Z")
-    threads_left = process(131, 110, state="Z", threads=4)
-    found = owners(dead, threads_left, process(140, 130))
+    found = owners(dead, process(131, 110, state="Z", threads=4), process(140, 130))
     assert 130 not in found
     assert seen(found[131]) == seen(found[140]) == in_pane(Evidence.TREE)
 

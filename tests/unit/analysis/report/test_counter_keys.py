@@ -83,9 +83,8 @@ def test_so_is_what_another_adopter_of_orphans_gets_who_is_not_of_tmux() -> None
 
 
 def test_a_member_that_adopts_orphans_is_no_sink() -> None:
-    child = process(210, 200)
     assert accounts_of_sinks(
-        (SERVER, OwnerKind.SERVER), (SHELL, OwnerKind.PANE), (child, OwnerKind.PANE)
+        (SERVER, OwnerKind.SERVER), (SHELL, OwnerKind.PANE), (process(210, 200), OwnerKind.PANE)
     ) == {100}
 
 

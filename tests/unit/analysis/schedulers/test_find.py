@@ -111,8 +111,7 @@ def _failed(listed: Listing | None = FLEET, reason: str = "hung") -> ServerView:
 def test_a_server_that_is_not_seen_whole_makes_nothing_dangling(
     view: ServerView, environ: Mapping[str, str]
 ) -> None:
-    pair = _pair("sleep 600 && tmux send-keys -t gone:0 x", environ=environ)
-    found = _only(pair, view)
+    found = _only(_pair("sleep 600 && tmux send-keys -t gone:0 x", environ=environ), view)
     if view.socket == SOCKET or not environ:
         assert found.state is SchedulerState.UNKNOWN
     else:
@@ -208,8 +207,7 @@ def test_an_ended_server_leaves_it_serverless() -> None:
 @pytest.mark.parametrize("pid", [100, 300])
 def test_a_younger_server_on_the_same_socket_is_another_generation(pid: int) -> None:
     younger = listing({"orc": ["main"]}, server=ProcessId(pid, 2_500))
-    found = _only(_pair(), server_view(younger))
-    assert found.state is SchedulerState.STALE_GENERATION
+    assert _only(_pair(), server_view(younger)).state is SchedulerState.STALE_GENERATION
 
 
 def test_a_target_that_a_younger_server_lacks_may_still_be_made() -> None:
@@ -292,8 +290,7 @@ def test_right_after_its_start_it_has_no_sleep_yet() -> None:
 
 
 def test_a_sleep_without_end_is_immortal() -> None:
-    pair = _pair("sleep infinity && tmux send-keys -t gone:0 x", sleep="infinity")
-    found = _only(pair)
+    found = _only(_pair("sleep infinity && tmux send-keys -t gone:0 x", sleep="infinity"))
     assert (found.state, found.due) == (SchedulerState.IMMORTAL, None)
 
 
@@ -357,8 +354,7 @@ def test_the_scheduler_of_a_missing_target_belongs_to_the_pane_that_made_it() ->
     gone = replace(owner, kind=OwnerKind.LEAKED, pane=PaneKey(FLEET.server, "%77"))
     (found,) = _find(pair, owners={pair[0].id: gone})
     assert (found.server, found.session_id) == (FLEET.server, None)
-    weak = replace(owner, evidence=Evidence.AGENT_MARKER)
-    (found,) = _find(pair, owners={pair[0].id: weak})
+    (found,) = _find(pair, owners={pair[0].id: replace(owner, evidence=Evidence.AGENT_MARKER)})
     assert (found.session_id, found.state) == (None, SchedulerState.DANGLING)
 
 

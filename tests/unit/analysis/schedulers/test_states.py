@@ -166,8 +166,7 @@ NOBODY = TmuxView(servers=(), canonical_paths={"/tmp/tmux-1000": "/tmp/tmux-1000
 )
 def test_without_a_server_at_its_socket_it_is_serverless(options: str, environ: Mapping[str, str]) -> None:
     it = pair(f"sleep 600 && tmux {options}send-keys -t orc:0 x", environ=environ)
-    found = find([], NOBODY, whole=table(*it))
-    assert states(found) == {500: "serverless"}
+    assert states(find([], NOBODY, whole=table(*it))) == {500: "serverless"}
 
 
 @pytest.mark.parametrize(
@@ -218,8 +217,7 @@ def test_a_socket_of_ours_in_a_folder_of_others_is_known_by_itself() -> None:
 
 
 def test_a_shell_of_a_server_that_is_gone_may_schedule_after_another_took_its_socket() -> None:
-    environ = {**ENVIRON, "TMUX": f"{SOCKET},77,0"}
-    it = pair(f"sleep 600 && {TYPES}", environ=environ)
+    it = pair(f"sleep 600 && {TYPES}", environ={**ENVIRON, "TMUX": f"{SOCKET},77,0"})
     assert states(find(it)) == {500: "stale_generation"}
     # An older server whose socket was taken from it: nobody knows whom it means.
     assert states(find([*it, replace(SERVER, id=ProcessId(77, 500))])) == {500: "unknown"}

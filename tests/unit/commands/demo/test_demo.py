@@ -85,8 +85,7 @@ def test_the_one_that_waits_says_so_as_claude_code_does(
 
 @pytest.mark.parametrize("base", ["/run/user/7/tmux-exporter", "/tmp/tmux-exporter-7"])
 def test_its_operations_go_to_the_exporter_beside_it(base: str) -> None:
-    found = environ_of_exporter(Home(folder=Path(base) / "demo"))
-    assert runtime_path(found, 7) == Path(base)
+    assert runtime_path(environ_of_exporter(Home(folder=Path(base) / "demo")), 7) == Path(base)
 
 
 def test_no_scheduler_fires_in_a_demo_or_lasts_for_hours() -> None:

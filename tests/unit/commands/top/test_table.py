@@ -83,8 +83,7 @@ def test_scrolling_stops_at_both_ends() -> None:
     assert any("more below" in line for line in first)
     assert not any("more below" in line for line in last)
     assert sum(bool(line) for line in last) >= 20, "a full screen"
-    below = _pressed(replace(VIEW, offset=rows - 1), "down", LARGE)
-    assert below.offset == rows - 1
+    assert _pressed(replace(VIEW, offset=rows - 1), "down", LARGE).offset == rows - 1
     assert _pressed(VIEW, "up", LARGE).offset == 0
 
 

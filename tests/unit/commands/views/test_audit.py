@@ -78,8 +78,7 @@ def test_the_command_shows_what_was_asked_for_and_says_so_where_that_is_nothing(
     assert len(run(path, "--kind", "intent").stdout.splitlines()) == 3
     none = run(path, "--policy", "other")
     assert (none.returncode, none.stdout) == (0, "nothing of that is on record: 4 lines of others\n")
-    wrong = run(path, "--pid", "0")
-    assert wrong.returncode == 2
+    assert run(path, "--pid", "0").returncode == 2
 
 
 def test_a_reader_that_leaves_early_is_no_error(path: Path) -> None:

@@ -63,8 +63,7 @@ def test_only_waits_for_people_scale() -> None:
 
 
 def test_an_orphan_is_told_of_and_then_ended() -> None:
-    cycles = warm()
-    found = cycles.run(seen(orphan()), 900)
+    found = warm().run(seen(orphan()), 900)
     first = P.warmup + INTERVAL
     assert [decision.refusal for _, decision in found if decision.refusal] == []
     (warned,), (stopped,) = of(found, Action.WARN), of(found, Action.STOP)
@@ -141,8 +140,7 @@ def test_two_looks_must_be_a_cycle_apart() -> None:
 def test_one_look_that_says_otherwise_begins_the_wait_again(state: SchedulerState) -> None:
     cycles = due()
     assert cycles.see(seen(orphan(state=state))) == ()
-    found = cycles.run(seen(orphan()), P.hold - INTERVAL)
-    assert found == []
+    assert cycles.run(seen(orphan()), P.hold - INTERVAL) == []
 
 
 def test_an_unknown_that_is_a_complete_look_begins_the_wait_again_too() -> None:
@@ -168,8 +166,7 @@ def test_a_server_that_hangs_for_longer_begins_the_wait_again() -> None:
 
 def test_when_the_processes_cannot_be_listed_nothing_is_done_and_nothing_is_forgotten() -> None:
     cycles = due()
-    blind = seen(collector_success={"processes": False})
-    assert cycles.see(blind) == ()
+    assert cycles.see(seen(collector_success={"processes": False})) == ()
     assert cycles.verdict.blind
     assert actions(cycles.see(seen(orphan()))) == [Action.STOP]
     assert not cycles.verdict.blind
@@ -185,13 +182,11 @@ def test_one_that_is_gone_is_forgotten() -> None:
     "changes", [{"process": ProcessId(500, 9_001)}, {"sleep": ProcessId(501, 9_001)}, {"sleep": None}]
 )
 def test_another_process_of_the_pair_is_another_scheduler(changes: dict[str, Any]) -> None:
-    cycles = due()
-    assert actions(cycles.see(seen(orphan(**changes)))) == []
+    assert actions(due().see(seen(orphan(**changes)))) == []
 
 
 def test_the_same_one_is_tried_again_only_after_the_cooldown() -> None:
-    cycles = due()
-    found = cycles.run(seen(orphan()), P.budget_window + P.cooldown)
+    found = due().run(seen(orphan()), P.budget_window + P.cooldown)
     first, second, third = of(found, Action.STOP)
     assert second - first == P.cooldown
     assert third - first == P.budget_window, "more than twice an hour the same one is never tried"

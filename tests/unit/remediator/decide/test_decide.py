@@ -96,8 +96,7 @@ def taken(found: list[tuple[float, Decision]]) -> list[tuple[float, Action]]:
 
 
 def test_a_ladder_is_climbed_step_by_step() -> None:
-    cycles = Cycles(BIG)
-    found = cycles.run(shown(coder()), 300)
+    found = Cycles(BIG).run(shown(coder()), 300)
     steps = taken(found)
     assert [action for _, action in steps] == ["warn", "snapshot", "throttle", "stop"]
     warned = steps[0][0]
@@ -163,11 +162,9 @@ def test_a_try_that_signalled_nothing_comes_again_and_ever_later(
 
 @pytest.mark.parametrize("outcome", NOTHING_SENT)
 def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, ActionOutcome]) -> None:
-    one = replace(P, per_hour=1, per_target_per_hour=1)
-    cycles = Cycles(one)
+    cycles = Cycles(replace(P, per_hour=1, per_target_per_hour=1))
     report = seen(orphan(), orphan(600))
-    found = [decision for _, decision in cycles.run(report, 1200) if decision.order is not None]
-    (first,) = found
+    (first,) = [decision for _, decision in cycles.run(report, 1200) if decision.order is not None]
     done(cycles, first, outcome, report=report)
     assert cycles.state.stops == () and cycles.state.policies[P.name].stops == ()
     (again,) = [each for each in cycles.see(report) if each.order is not None]
@@ -275,8 +272,7 @@ def test_a_rate_begins_anew_where_a_counter_follows_another_label() -> None:
 
 
 def test_an_attached_session_is_told_of_and_never_touched() -> None:
-    cycles = Cycles(BIG)
-    found = cycles.run(shown(coder(), attached=1), 600)
+    found = Cycles(BIG).run(shown(coder(), attached=1), 600)
     assert [action for _, action in taken(found)] == ["warn", "snapshot", "throttle"]
     assert Refusal.ATTACHED_SESSION in [decision.refusal for _, decision in found]
     allowed = Cycles(replace(BIG, allow=(OptIn.ATTACHED_SESSION,)))
@@ -284,8 +280,7 @@ def test_an_attached_session_is_told_of_and_never_touched() -> None:
 
 
 def test_what_needs_a_person_is_planned_and_not_done() -> None:
-    asking = with_stop(P, approvals=1)
-    cycles = Cycles(asking)
+    cycles = Cycles(with_stop(P, approvals=1))
     found = cycles.run(seen(orphan()), 1500)
     assert [action for _, action in taken(found)] == ["warn"]
     assert [decision.refusal for _, decision in found if decision.refusal] == ["warmup", "approval"]
@@ -297,8 +292,7 @@ def test_what_budgets_and_numbers_refuse_is_planned_and_what_a_veto_refuses_is_n
     cycles = Cycles(replace(P, max_match=1))
     cycles.run(seen(orphan(), orphan(600)), 1500)
     assert len(cycles.verdict.plan) == 2
-    late = orphan(due_timestamp_seconds=WALL + cycles.now + 20)
-    cycles.see(seen(late, orphan(600)))
+    cycles.see(seen(orphan(due_timestamp_seconds=WALL + cycles.now + 20), orphan(600)))
     assert [order.target.processes[0].pid for order in cycles.verdict.plan] == [600]
     cycles = Cycles(P)
     cycles.run(seen(orphan()), P.warmup)
@@ -356,8 +350,7 @@ def test_an_agent_that_comes_back_again_and_again_is_left_to_a_person() -> None:
     cycles = Cycles(replace(BIG, breaker=Breaker(restarts=2), per_hour=10))
     stops = 0
     for number in range(4):
-        again = replace(coder(), process=ProcessId(700 + number, 9_000), pid=700 + number)
-        report = shown(again)
+        report = shown(replace(coder(), process=ProcessId(700 + number, 9_000), pid=700 + number))
         for _, decision in cycles.run(report, 300):
             if decision.action is Action.STOP:
                 stops += 1
@@ -419,9 +412,7 @@ def test_an_option_of_tmux_protects_an_agent_and_a_session() -> None:
     guarded = replace(here, protected=True)
     agents = replace(BIG, hold=0.0)
     for panes, spared in (((here,), False), ((guarded,), True)):
-        cycles = Cycles(agents)
-        report = replace(shown(coder()), panes=panes)
-        assert (taken(cycles.run(report, 60)) == []) is spared
+        assert (taken(Cycles(agents).run(replace(shown(coder()), panes=panes), 60)) == []) is spared
     candidate = TargetCandidate(target=target_of(orphan(session="work")), subject=orphan(session="work"))
     assert protection_refusal(P, candidate, seen(panes=(guarded,)), (), WALL) is Refusal.PROTECTED
     assert protection_refusal(P, candidate, seen(panes=(here,)), (), WALL) is None
@@ -429,8 +420,7 @@ def test_an_option_of_tmux_protects_an_agent_and_a_session() -> None:
 
 def test_two_policies_never_end_the_same_thing_in_one_cycle() -> None:
     cycles = Cycles(P)
-    twin = replace(P, name="twin")
-    cycles.more = (twin,)
+    cycles.more = (replace(P, name="twin"),)
     found = cycles.run(seen(orphan()), 650)
     stops = [(at, decision.policy.name) for at, decision in found if decision.action is Action.STOP]
     assert [name for _, name in stops][:1] == [P.name]
@@ -528,6 +518,5 @@ def test_what_is_only_told_of_may_be_in_any_state() -> None:
         warmup=0.0,
         hold=0.0,
     )
-    cycles = Cycles(telling)
-    found = cycles.run(seen(orphan(state=SchedulerState.OPAQUE, sleep=None)), 60)
+    found = Cycles(telling).run(seen(orphan(state=SchedulerState.OPAQUE, sleep=None)), 60)
     assert [action for _, action in taken(found)] == ["warn"]

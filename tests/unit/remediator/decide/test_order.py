@@ -9,8 +9,7 @@ from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS as P
 
 
 def test_a_stop_comes_with_an_order_for_exactly_its_two_processes() -> None:
-    cycles = Cycles()
-    found = cycles.run(seen(orphan()), P.warmup + P.hold + P.stop_after + 2 * INTERVAL)
+    found = Cycles().run(seen(orphan()), P.warmup + P.hold + P.stop_after + 2 * INTERVAL)
     assert [decision.order is None for _, decision in found] == [
         decision.action is not Action.STOP for _, decision in found
     ]

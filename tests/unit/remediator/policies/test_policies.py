@@ -274,8 +274,7 @@ def test_what_has_no_effect_is_named_with_its_place_and_changes_nothing(tmp_path
 
 
 def test_what_is_shipped_has_an_effect_as_a_whole() -> None:
-    found = load(str(SHIPPED), os.getuid())
-    assert found.remarks == ()
+    assert load(str(SHIPPED), os.getuid()).remarks == ()
 
 
 def test_check_config_warns_of_what_has_no_effect(tmp_path: Path) -> None:

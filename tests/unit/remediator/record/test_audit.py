@@ -124,8 +124,7 @@ def test_an_act_whose_outcome_was_never_told_is_marked_once(path: Path) -> None:
         audit = opened(path)
         audit.record("start")
         audit.close()
-    told = [(each["kind"], each.get("of")) for each in records(path)]
-    assert told == [
+    assert [(each["kind"], each.get("of")) for each in records(path)] == [
         ("intent", None),
         ("outcome", 1),
         ("intent", None),

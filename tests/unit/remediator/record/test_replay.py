@@ -111,8 +111,7 @@ def test_what_is_no_decision_is_passed_over() -> None:
     ],
 )  # fmt: skip
 def test_an_act_that_does_not_follow_is_told(change: Mapping[str, object]) -> None:
-    told = {**record("intent", evidence=of_pair(), look=SOUND), **change}
-    (words,) = differences([told])
+    (words,) = differences([{**record("intent", evidence=of_pair(), look=SOUND), **change}])
     assert words.startswith("record 7: ")
 
 
@@ -139,8 +138,7 @@ def test_each_changed_fact_shows(path: tuple[str, ...], value: object) -> None:
 
 def test_a_refusal_for_what_no_record_can_hold_is_taken_at_its_word() -> None:
     for reason in (Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED):
-        told = record("refusal", reason, evidence=of_pair(), look=SOUND)
-        assert list(differences([told])) == []
+        assert list(differences([record("refusal", reason, evidence=of_pair(), look=SOUND)])) == []
     # But one that the record speaks against is not.
     wrong = record("refusal", Refusal.BLIND, evidence=of_pair(), look=SOUND)
     assert list(differences([wrong])) == ["record 7: says blind; its evidence says end it"]

@@ -74,8 +74,7 @@ def test_a_link_leads_to_its_package(modules: Path) -> None:
 def test_nothing_is_learned_from_files_of_others_or_from_no_path(modules: Path) -> None:
     file = modules / "@openai" / "codex" / "package.json"
     versions = PackageVersions(uid=os.getuid())
-    relative = replace(launcher(modules), argv=("node", "codex"))
-    assert versions.read(relative, "codex") == ""
+    assert versions.read(replace(launcher(modules), argv=("node", "codex")), "codex") == ""
     versions.retain([])
     assert versions.read(replace(launcher(modules), argv=None, exe=None), "codex") == ""
     for spoil in (

@@ -86,8 +86,7 @@ def test_the_root_of_a_container_is_asked() -> None:
 
 
 def test_no_place_on_a_network_is_asked() -> None:
-    home = mount_line(2, 1, b"/home", "nfs4", device=b"0:2")
-    assert shown(ROOT, home) == [b"/"]
+    assert shown(ROOT, mount_line(2, 1, b"/home", "nfs4", device=b"0:2")) == [b"/"]
 
 
 def test_a_disk_behind_a_network_is_not_asked() -> None:

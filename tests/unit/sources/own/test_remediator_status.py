@@ -127,8 +127,7 @@ def test_what_others_can_write_is_not_believed(place: Place, which: str) -> None
 
 
 def test_a_link_is_not_followed(place: Place) -> None:
-    real = place.file.rename(place.folder / "real.json")
-    place.file.symlink_to(real)
+    place.file.symlink_to(place.file.rename(place.folder / "real.json"))
     assert place.refused()
 
 

@@ -145,8 +145,7 @@ def all_the_way_round() -> None:
 def a_storm() -> None:
     kernel, fast, shell = machine()
     for _ in range(300):
-        child = kernel.fork(shell)
-        kernel.exit(child)
+        kernel.exit(kernel.fork(shell))
         kernel.wait(shell)
     kernel.fork(shell)
     asked = fast.proc.clocks

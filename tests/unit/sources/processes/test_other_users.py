@@ -45,5 +45,4 @@ def test_whose_user_is_not_known_may_be_ours() -> None:
 @pytest.mark.timeout(10)
 def test_parents_in_a_circle_end() -> None:
     first = process(60, ppid=61, uid=NOBODY, session_id=60)
-    second = process(61, ppid=60, uid=NOBODY, session_id=60)
-    assert among(INIT, first, second) == {60, 61}
+    assert among(INIT, first, process(61, ppid=60, uid=NOBODY, session_id=60)) == {60, 61}

@@ -77,6 +77,5 @@ class SlowClock(ShiftedClock):
 
 
 def test_reading_ends_with_the_time_for_it() -> None:
-    me = started(os.getpid())
-    asked = [me, *(ProcessId(1 << 30, start) for start in range(9))]
+    asked = [started(os.getpid()), *(ProcessId(1 << 30, start) for start in range(9))]
     assert 1 <= len(RollupReader(clock=SlowClock()).read(asked).found) < 4

@@ -51,8 +51,7 @@ def test_lines_below_a_row_that_does_not_count_are_not_added_to_another() -> Non
 def test_a_row_forged_inside_a_path_makes_its_inode_unknown(forged_first: bool) -> None:
     forged = row(9, b"/evil\n" + row(1, b"/home/other/socket").rstrip(b"\n"))
     real = row(1, b"/home/me/socket")
-    paths = parse_unix(HEAD + (forged + real if forged_first else real + forged))
-    assert paths["1"] is None
+    assert parse_unix(HEAD + (forged + real if forged_first else real + forged))["1"] is None
 
 
 def fake_proc(root: Path, pid: int, links: dict[str, str], unix: bytes | None) -> None:

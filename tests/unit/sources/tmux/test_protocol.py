@@ -86,8 +86,7 @@ def test_the_checker_refuses_every_cut_and_every_addition() -> None:
 
 def test_the_checker_refuses_every_changed_byte_outside_the_arguments() -> None:
     stream = golden("3.3")
-    arguments = stream.index(b"display-message")
-    for at in range(arguments):
+    for at in range(stream.index(b"display-message")):
         for bit in range(8):
             changed = bytearray(stream)
             changed[at] ^= 1 << bit
@@ -149,8 +148,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes() -> None:
 
 def test_an_answer_byte_by_byte() -> None:
     talk = Conversation(77)
-    said = b"".join(talk.feed(ANSWER[at : at + 1]) for at in range(len(ANSWER)))
-    assert len(said) == 2 * 24 + 16
+    assert len(b"".join(talk.feed(ANSWER[at : at + 1]) for at in range(len(ANSWER)))) == 2 * 24 + 16
     assert talk.done
     assert talk.failure is None
 

@@ -123,8 +123,7 @@ def read(reader: ScreenReader, *numbers: int) -> dict[str, Screen]:
 
 
 def test_one_question_for_all_panes_of_a_server_but_not_for_too_many(asked: Any) -> None:
-    reader = ScreenReader(uid=0, clock=ManualClock())
-    found = read(reader, *range(MOST_PANES + 5))
+    found = read(ScreenReader(uid=0, clock=ManualClock()), *range(MOST_PANES + 5))
     assert [len(each.screens) for each in asked.questions] == [MOST_PANES]
     assert found["%3"].rows == ("text of %3",)
     assert len(found) == MOST_PANES
@@ -162,8 +161,7 @@ def test_a_failure_gives_the_server_a_rest_and_then_one_pane_at_a_time(asked: An
 
 
 def test_panes_that_are_gone_and_servers_that_are_others(asked: Any) -> None:
-    clock = ManualClock()
-    reader = ScreenReader(uid=0, clock=clock)
+    reader = ScreenReader(uid=0, clock=ManualClock())
     asked.tell = lambda _: (None, {"%1": b"there"})
     found = read(reader, 1, 2)
     assert (found["%1"].rows, found["%2"].problem) == (("there",), "tmux did not show its text")
