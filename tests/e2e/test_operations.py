@@ -68,8 +68,7 @@ def test_a_program_that_dies_in_an_operation_is_told(exporter: Exporter, home: P
         wait_for(lambda: in_flight() == 1, "it is under way", timeout=60)
         child.send_signal(signal.SIGKILL)
     wait_for(lambda: in_flight() == 0, "it is no longer under way", timeout=60)
-    lost = series(exporter.metrics(), "tmux_exporter_operations_lost_total")
-    assert lost['reason="unfinished"'] == 1
+    assert series(exporter.metrics(), "tmux_exporter_operations_lost_total")['reason="unfinished"'] == 1
 
 
 def test_an_exporter_that_gets_no_reports_says_so(exporter: Exporter, home: Path) -> None:

@@ -79,8 +79,7 @@ def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
     assert "tmux" in get(page)
     ours = {str(rule["alert"]) for rule in rules.alerts(Scope(thresholds=thresholds.load()))}
     wait_for(lambda: alert_health(prometheus) == dict.fromkeys(ours, "ok"), "our rules are evaluated", 20)
-    routes = json.loads(get(f"{alertmanager}/api/v2/status"))["config"]["original"]
-    assert "receiver: watchdog" in routes
+    assert "receiver: watchdog" in json.loads(get(f"{alertmanager}/api/v2/status"))["config"]["original"]
     wait_for(lambda: alertmanager in get(f"{prometheus}/api/v1/alertmanagers"), "alerts go there", 20)
 
     tree = [up.process.pid, *up.children()]
@@ -217,8 +216,7 @@ def in_terminal(server: libtmux.Server, folder: Path, words: str) -> tuple[str, 
     runtime = ("-e", f"XDG_STATE_HOME={folder}", "-e", f"XDG_RUNTIME_DIR={folder}")
     command = f"{words} --web.listen-address 127.0.0.1:0 >'{out}' 2>&1"
     form = ("-P", "-F", "#{pane_id} #{pane_pid}")
-    made = server.cmd("new-window", "-d", "-t", "main:", *form, *runtime, command).stdout[0]
-    pane, pid = made.split()
+    pane, pid = server.cmd("new-window", "-d", "-t", "main:", *form, *runtime, command).stdout[0].split()
     url = wait_for(lambda: re.search(r"http://\S+/", out.read_text(encoding="utf-8")), "it listens")[0]
     wait_for(lambda: is_ready(url), "it has taken a sample")
     return pane, int(pid), out

@@ -220,8 +220,7 @@ def test_decoys_are_no_agents(fleet: Fleet) -> None:
 
     def running() -> bool:
         scene.look()
-        names = {Path(each.argv[0]).name for each in scene.table.processes.values() if each.argv}
-        return wanted <= names
+        return wanted <= {Path(each.argv[0]).name for each in scene.table.processes.values() if each.argv}
 
     wait_for(running, "all decoys run")
     assert len(panes) == len(decoys)

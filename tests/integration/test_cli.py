@@ -184,8 +184,7 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: StartTmux) ->
     assert str(pid) in by_pane.stdout
     assert f"tmux server {server_pid(server)}" in by_pane.stdout
     by_pid = json.loads(run("explain", "--json", str(pid)).stdout)
-    assert by_pid["facts"]["belongs to"] == "pane %0"
-    assert by_pid["members"][0]["pid"] == pid
+    assert (by_pid["facts"]["belongs to"], by_pid["members"][0]["pid"]) == ("pane %0", pid)
     for target in ("fleet/main", "session:fleet/main", "fleet", "server:fleet"):
         told = json.loads(run("explain", "--json", target).stdout)
         assert told["parts"] and told["members"], target

@@ -198,8 +198,7 @@ for _ in range(3):
 
 
 def test_one_line_where_the_kernel_refuses() -> None:
-    command = ["unshare", "--user", "--net", "--map-root-user", sys.executable, "-c", REFUSED]
-    done = run_text(command)
+    done = run_text(["unshare", "--user", "--net", "--map-root-user", sys.executable, "-c", REFUSED])
     if done.returncode and "unshare" in done.stderr:
         pytest.skip(f"no user namespaces here: {done.stderr.strip()}")
     line, *rest = done.stdout.splitlines()

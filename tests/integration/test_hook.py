@@ -92,8 +92,7 @@ def run(environ: dict[str, str], *arguments: str, stdin: bytes = b"") -> subproc
 
 
 def test_it_reads_nothing_and_says_nothing(tmp_path: Path) -> None:
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    done = run(environ, "working", stdin=b'{"prompt": "SECRET"}' * 50_000)
+    done = run({"XDG_RUNTIME_DIR": str(tmp_path)}, "working", stdin=b'{"prompt": "SECRET"}' * 50_000)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     (file,) = (tmp_path / "tmux-exporter" / "hooks").iterdir()
     assert b"SECRET" not in file.read_bytes()

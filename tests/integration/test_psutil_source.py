@@ -153,8 +153,7 @@ def test_the_comparison_sees_a_difference(cast: dict[str, int]) -> None:
     process = before.processes[pid]
     assert CHANGED.keys() == {*STEADY, *GROWING}
     for name, value in CHANGED.items():
-        changed = replace(process, **{name: value})
-        ours = replace(before, processes={**before.processes, pid: changed})
+        ours = replace(before, processes={**before.processes, pid: replace(process, **{name: value})})
         assert (pid, name) in differences(before, ours, before)
     without = {each: found for each, found in before.processes.items() if each != pid}
     ours = replace(before, processes=without)

@@ -252,8 +252,7 @@ def test_a_switch_that_leads_nowhere_is_a_switch(fleet: Fleet) -> None:
 
 
 def test_a_policy_that_only_observes_is_not_made_to_enforce(fleet: Fleet) -> None:
-    observing = fleet.remediator(enforce=True, policy=replace(P, mode=Mode.OBSERVE))
-    assert mode(observing) is Mode.OBSERVE
+    assert mode(fleet.remediator(enforce=True, policy=replace(P, mode=Mode.OBSERVE))) is Mode.OBSERVE
 
 
 def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:

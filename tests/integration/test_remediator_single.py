@@ -270,8 +270,7 @@ def test_what_the_kernel_holds_is_told_and_left(fleet: Fleet) -> None:
     )
     try:
         result = carry_out(agent_order(pid, STOP), fleet.tools())
-        assert result.actions == SURVIVED
-        assert result.detail == "the kernel holds it (state D)"
+        assert (result.actions, result.detail) == (SURVIVED, "the kernel holds it (state D)")
     finally:
         os.kill(pid, signal.SIGKILL)
         end_process(child)
@@ -329,8 +328,7 @@ def test_a_leaked_process_that_nobody_named_is_left_alone(
 ) -> None:
     pid = leaked(fleet)
     for named in ("", "0" * 64):
-        result = carry_out(leak_order(fleet, pid, named=named), fleet.tools())
-        assert refused(result, Refusal.EVIDENCE)
+        assert refused(carry_out(leak_order(fleet, pid, named=named), fleet.tools()), Refusal.EVIDENCE)
     assert alive(pid)
     (refusal,) = records(fleet)
     assert (refusal["kind"], refusal["refusal"]) == ("refusal", "evidence")

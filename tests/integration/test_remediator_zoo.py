@@ -147,5 +147,4 @@ def in_the_zoo(zoo: Zoo, base: Path) -> None:
 
 def status(home: Path) -> float:
     """How many intervals the clock had seen when the last cycle ended."""
-    told = json.loads((home / "tmux-exporter" / "remediator.json").read_text())
-    return float(told["cycle_at"]) / 0.5
+    return float(json.loads((home / "tmux-exporter" / "remediator.json").read_text())["cycle_at"]) / 0.5

@@ -177,8 +177,7 @@ def test_head_is_get_without_the_body(port: int) -> None:
     ]  # fmt: skip
     for path in paths:
         get, head = request(port, path), request(port, path, method="HEAD")
-        assert head.body == b""
-        assert head.status == get.status
+        assert (head.body, head.status) == (b"", get.status)
         assert {**head.headers, "date": ""} == {**get.headers, "date": ""}, path
     events = request(port, "/api/v1/events", method="HEAD")
     assert (events.status, events.headers["content-type"]) == (200, "text/event-stream")

@@ -217,5 +217,4 @@ def test_the_panel_of_the_page_is_one() -> None:
     names = dict(vars(sessions))
     exec(block.text, names)
     panel = names["_threads"]().build()
-    assert panel.title == "Threads by session"
-    assert panel.id_val == 24
+    assert (panel.title, panel.id_val) == ("Threads by session", 24)

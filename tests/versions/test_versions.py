@@ -78,8 +78,7 @@ def test_the_servers_own_program(server: TmuxUnderTest) -> None:
     program = os.path.basename(os.readlink(f"/proc/{server.pid}/exe"))
     if program.startswith("tmux"):
         by_program, by_socket = server.listing(transport="client"), server.listing()
-        assert by_program.panes == by_socket.panes
-        assert by_program.windows == by_socket.windows
+        assert (by_program.panes, by_program.windows) == (by_socket.panes, by_socket.windows)
     else:
         # Under a loader of its own the loader is what the kernel calls the program, and it must not be run.
         answer = server.ask(transport="client")

@@ -34,8 +34,7 @@ def named_labels(expression: str) -> set[str]:
 
 
 def _matcher(matcher: promql.Matcher) -> tuple[str, str, str]:
-    operator = str(matcher).removeprefix(matcher.name)[:2].removesuffix('"')
-    return matcher.name, operator, matcher.value
+    return matcher.name, str(matcher).removeprefix(matcher.name)[:2].removesuffix('"'), matcher.value
 
 
 def nodes(expression: str) -> list[promql.Expr]:

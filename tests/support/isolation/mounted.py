@@ -59,8 +59,7 @@ def main(base: bytes, *, hung: bool) -> None:
         mount_hung(os.path.join(base, HUNG))
     asked = [os.fsdecode(place) for place in (*places, again, os.path.join(base, HUNG), covered)]
     facts = HostReader(clock=SystemClock(), places=asked, uid=os.getuid()).read(table())
-    sizes = {point: each.size_bytes for point, each in facts.filesystems.items()}
-    print(json.dumps(sizes), flush=True)
+    print(json.dumps({point: each.size_bytes for point, each in facts.filesystems.items()}), flush=True)
 
 
 if __name__ == "__main__":

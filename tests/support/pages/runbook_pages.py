@@ -17,7 +17,6 @@ PROGRAMS = (
 def commands(page: Path) -> list[str]:
     """Each line that is to be run; a command that stands in its text is one too."""
     page = page.relative_to(REPOSITORY)
-    found = [line for block in blocks(page) if block.language == "sh" for line in block.commands()]
-    return found + [
+    return [line for block in blocks(page) if block.language == "sh" for line in block.commands()] + [
         each.text for each in words(page) if each.text.split(maxsplit=1)[0] in PROGRAMS and " " in each.text
     ]

@@ -375,12 +375,9 @@ def screens_are_what_their_panes_show(server: TmuxUnderTest, folder: Path) -> No
         assert answer.stdout == b"".join(expected) + f"{end_mark(nonce)}\n".encode()
         assert set(parse_screens(answer.stdout, nonce)) == set(some)
     rows = {name: _screen(server, pane) for name, pane in panes.items()}
-    assert rows["plain"] == ("one", "two")
-    assert rows["empty"] == ()
-    assert rows["colours"] == ("red bold link",)
-    assert rows["above"] == ("later",) * 15
-    assert rows["alternate"] == ("over",)
-    assert rows["marks"][1:2] == ("lie",)
+    assert (rows["plain"], rows["empty"]) == (("one", "two"), ())
+    assert (rows["colours"], rows["above"]) == (("red bold link",), ("later",) * 15)
+    assert (rows["alternate"], rows["marks"][1:2]) == (("over",), ("lie",))
     assert "日本語 🦀" in rows["wide"][0]
     assert not any(ord(sign) < 32 for row in rows.values() for line in row for sign in line)
     assert _state(server) == state

@@ -94,8 +94,7 @@ def test_several_alerts_and_their_ends_are_told(tmp_path: Path) -> None:
 )
 def test_the_board_is_that_of_the_narrowest_thing(tmp_path: Path, gone: tuple[str, ...], board: str) -> None:
     labels = {name: value for name, value in LABELS.items() if name not in gone}
-    one = {"status": "firing", "labels": labels, "annotations": NOTES}
-    text = rendered(tmp_path, "tmux.text", one)
+    text = rendered(tmp_path, "tmux.text", {"status": "firing", "labels": labels, "annotations": NOTES})
     assert f"/d/tmux-{board}?" in text
     boards = [
         json.loads(path.read_text())["uid"] for path in (ALERTS.parent / "dashboards/json").glob("*.json")

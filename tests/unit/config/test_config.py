@@ -266,8 +266,7 @@ def test_flags_win_over_the_file() -> None:
         log_level="error",
         log_format="logfmt",
     )
-    assert config.sampling.interval == 1.0
-    assert config.web.listen_address == "localhost:0"
+    assert (config.sampling.interval, config.web.listen_address) == (1.0, "localhost:0")
     assert config.web.max_connections == 64
     assert config.log == LogSettings(level=LogLevel.ERROR, format=LogFormat.LOGFMT)
     assert override(config) == config

@@ -93,8 +93,7 @@ def test_pane_detail_adds_the_rest_of_what_a_session_has() -> None:
 def test_a_scheduler_of_a_session_that_is_not_there_still_counts() -> None:
     lost = scheduler("gone", "lost", SchedulerState.SERVERLESS, pid=1)
     shown = page(replace(example_report(), schedulers=(lost,)))["tmux_schedulers"]
-    assert shown["gone", "lost", "serverless"] == 1
-    assert shown["gone", "lost", "armed"] == 0
+    assert (shown["gone", "lost", "serverless"], shown["gone", "lost", "armed"]) == (1, 0)
 
 
 def test_a_sum_holds_what_could_be_read() -> None:
@@ -157,8 +156,7 @@ def test_a_collector_that_fails_half_way_costs_only_itself(
     planted: dict[str, Collector] = {**COLLECTORS, name: broken}
     made = collect_all(example_report(), defaults(), collectors=planted)
     whole = collect_all(example_report(), defaults())
-    assert made.groups[name] == ()
-    assert made.success == {**whole.success, name: False}
+    assert (made.groups[name], made.success) == ((), {**whole.success, name: False})
     for other in set(COLLECTORS) - {name, "process"}:
         assert made.groups[other] == whole.groups[other]
     assert values(made.families)["tmux_exporter_collector_success"][name,] == 0

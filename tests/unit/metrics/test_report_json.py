@@ -20,8 +20,7 @@ def parsed(report: Any) -> Any:
 
 def test_says_its_version_and_everything_of_the_example() -> None:
     document = parsed(example_report())
-    assert document["version"] == 1
-    assert document["timestamp"] == 1_795_500_000.25
+    assert (document["version"], document["timestamp"]) == (1, 1_795_500_000.25)
     assert document["complete"] is False
     assert document["samples"] == {"complete": 41, "partial": 2}
     assert document["unreadable_processes"] == {"permission": 4}
@@ -56,8 +55,7 @@ def test_tells_what_only_memory_knows() -> None:
 
 
 def test_every_figure_of_a_usage_is_there() -> None:
-    usage = parsed(example_report())["sessions"][0]["usage"]
-    assert list(usage) == [each.name for each in fields(Usage)]
+    assert list(parsed(example_report())["sessions"][0]["usage"]) == [each.name for each in fields(Usage)]
     # All of them are shown to anyone who reaches the port: none may hold what somebody typed.
     figures = {int, float, int | None, float | None, MemorySource | None}
     assert {each.type for each in fields(Usage)} <= figures

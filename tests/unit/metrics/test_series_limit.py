@@ -148,8 +148,7 @@ def publish() -> Iterator[Callable[[int], Publisher]]:
     started: list[Publisher] = []
 
     def start(series: int) -> Publisher:
-        slow = SamplingSettings(interval=3600.0)
-        config = Config(sampling=slow, limits=LimitSettings(series=series))
+        config = Config(sampling=SamplingSettings(interval=3600.0), limits=LimitSettings(series=series))
         started.append(Publisher(Sampler(), config, SystemClock()))
         started[-1].start()
         wait_for(started[-1].current, "the first sample")

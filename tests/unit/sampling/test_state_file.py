@@ -186,8 +186,7 @@ def test_a_file_that_anybody_may_have_put_there_is_not_used(
     store(tmp_path).keep(MEMORY)
     spoil(tmp_path / NAME)
     assert store(tmp_path).load() == SavedAgents()
-    other = StateFile(tmp_path, uid=os.getuid() + 1, clock=ManualClock(), boot="b")
-    assert other.load() == SavedAgents()
+    assert StateFile(tmp_path, uid=os.getuid() + 1, clock=ManualClock(), boot="b").load() == SavedAgents()
 
 
 def _no_room(_: Path) -> None:

@@ -46,8 +46,7 @@ def test_no_script_turns_text_into_markup_or_code(word: str) -> None:
 
 
 def test_the_page_needs_nothing_that_its_policy_forbids() -> None:
-    page = FILES[INDEX]
-    assert re.findall(r"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=", page) == []
+    assert re.findall(r"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=", FILES[INDEX]) == []
 
 
 def test_every_element_that_a_script_looks_up_is_on_the_page() -> None:

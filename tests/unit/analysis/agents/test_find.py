@@ -131,8 +131,7 @@ def test_two_programs_in_one_pane_are_two_agents_and_share_no_process() -> None:
         process(105, 102, ["claude", "-p", "y"], exe=CLAUDE),
     ]
     assert _shape(_find(nested)) == [("claude", 101, [101, 104]), ("codex", 102, [102, 103, 105])]
-    beside = [_shell(), process(101, 100, ["claude"], exe=CLAUDE), process(102, 100, ["aider"])]
-    agents = _find(beside)
+    agents = _find([_shell(), process(101, 100, ["claude"], exe=CLAUDE), process(102, 100, ["aider"])])
     assert _shape(agents) == [("claude", 101, [101]), ("aider", 102, [102])]
     assert [agent.name for agent in agents] == ["Claude-Agent", "Claude-Agent#2"]
 

@@ -259,8 +259,7 @@ def test_since_is_never_before_the_start_nor_in_the_future() -> None:
     story = Story()
     tree = (shell(front=False), agent(300, start=50_000))
     assert story.look(*tree, clues=[says(AgentState.IDLE, since=3.0)])[NAME].status.since == 1500.0
-    late = story.look(*tree, clues=[says(AgentState.WORKING, since=1e12)])[NAME]
-    assert late.status.since == story.now
+    assert story.look(*tree, clues=[says(AgentState.WORKING, since=1e12)])[NAME].status.since == story.now
 
 
 def test_the_strongest_source_that_says_something_decides() -> None:

@@ -54,8 +54,7 @@ def found(tree: list[Process]) -> tuple[Agent, ...]:
 def test_what_was_recorded_is_one_agent_with_all_its_processes(shape: dict[str, Any]) -> None:
     tree = processes(shape)
     (agent,) = found(tree)
-    assert agent.program == shape["program"]
-    assert agent.process == ProcessId(101, 2_000)
+    assert (agent.program, agent.process) == (shape["program"], ProcessId(101, 2_000))
     assert agent.members == {each.id for each in tree[1:]}
 
 

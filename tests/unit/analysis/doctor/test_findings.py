@@ -115,8 +115,7 @@ def test_options_and_sysctls_that_are_as_good_or_better_are_left_alone() -> None
         option.name: str(option.wanted - 1 if option.at_most else option.wanted + 1) for option in OPTIONS
     }
     assert amiss(machine=replace(MACHINE, options={"default": better})) == []
-    more = {each.name: each.wanted + 1 for each in SYSCTLS}
-    assert amiss(machine=replace(MACHINE, sysctls=more)) == []
+    assert amiss(machine=replace(MACHINE, sysctls={each.name: each.wanted + 1 for each in SYSCTLS})) == []
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -94,8 +94,7 @@ def test_codex_has_two_ids_and_both_must_agree() -> None:
     there = (SERVER, SHELL, OTHER_SHELL, agent)
     orphan = process(300, environ=ids)
     assert seen(look(*there, tool, orphan), orphan) == TIED
-    half = process(140, 130, environ={"CODEX_SESSION_ID": ID})
-    assert seen(look(*there, half, orphan), orphan) is None
+    assert seen(look(*there, process(140, 130, environ={"CODEX_SESSION_ID": ID}), orphan), orphan) is None
 
 
 IN_ANOTHER = (
@@ -165,6 +164,5 @@ def test_a_child_of_the_systemd_of_the_user_is_an_orphan_too() -> None:
 
 def test_it_makes_nothing_a_part_of_an_agent() -> None:
     everybody = table(*THERE, ORPHAN)
-    owners = attribute(everybody, BOTH, {})
-    (agent,) = find_agents(everybody, owners, BOTH, SIGNATURES, AgentNames())
+    (agent,) = find_agents(everybody, attribute(everybody, BOTH, {}), BOTH, SIGNATURES, AgentNames())
     assert agent.members == {AGENT.id, TOOL.id}

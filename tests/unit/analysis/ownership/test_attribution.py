@@ -197,8 +197,7 @@ def test_a_leader_younger_than_the_process_is_not_its_leader() -> None:
 
 
 def test_init_passes_nothing_on_to_the_orphans_it_adopted() -> None:
-    init = process(1, 0, start=0, environ=tmux_environ(100, "%1"))
-    assert 130 not in owners(init, process(130, 1))
+    assert 130 not in owners(process(1, 0, start=0, environ=tmux_environ(100, "%1")), process(130, 1))
 
 
 def test_a_server_that_is_init_owns_its_jobs_but_not_the_orphans_of_its_panes() -> None:
@@ -339,8 +338,7 @@ def test_an_earlier_servers_listing_says_nothing_of_the_server_now() -> None:
 
 def test_only_a_server_that_answers_proves_absence() -> None:
     view = tmux_view(replace(ONLY_2.servers[0], up=False))
-    orphan = process(130, 1, environ=tmux_environ(100, "%9"))
-    assert seen(owners(orphan, view=view)[130]) == UNDECIDED
+    assert seen(owners(process(130, 1, environ=tmux_environ(100, "%9")), view=view)[130]) == UNDECIDED
 
 
 def test_of_two_answers_of_one_server_the_younger_counts() -> None:

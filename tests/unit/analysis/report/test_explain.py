@@ -144,8 +144,7 @@ def test_a_session_that_tmux_has_numbered_is_found_where_no_process_has_the_numb
 
 
 def test_a_held_listing_is_said_to_be_one() -> None:
-    held = tmux_view(silent(SERVER, pane("%0", 200)))
-    assert "held" in dict(explain("%0", snapshot(view=held)).facts)
+    assert "held" in dict(explain("%0", snapshot(view=tmux_view(silent(SERVER, pane("%0", 200))))).facts)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +188,7 @@ def test_the_page_for_a_terminal_lines_up_and_has_no_control_bytes() -> None:
 
 def test_json_holds_the_same_facts() -> None:
     data = json.loads(json.dumps(as_dict(explain("201", snapshot()))))
-    assert data["facts"]["belongs to"] == "pane %0"
-    assert data["members"][0]["pid"] == 201
+    assert (data["facts"]["belongs to"], data["members"][0]["pid"]) == ("pane %0", 201)
 
 
 def test_more_digits_than_a_pid_has_are_a_name() -> None:

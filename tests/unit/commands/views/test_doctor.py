@@ -15,8 +15,7 @@ def test_a_short_subject_stands_beside_its_text() -> None:
     lines = as_text(found, 60, color=False).split("\n")
     assert lines[0] == "· kernel          old"
     assert lines[1] == "· server default  " + "word " * 7 + "word"
-    assert lines[2] == " " * 18 + "word " * 7 + "word"
-    assert lines[-3] == " " * 18 + "→ set it"
+    assert (lines[2], lines[-3]) == (" " * 18 + "word " * 7 + "word", " " * 18 + "→ set it")
     assert lines[-1] == "0 things to mend, 2 hints"
 
 

@@ -36,8 +36,7 @@ def test_the_soonest_comes_first_and_what_never_comes_last() -> None:
     lines = [line.split() for line in as_text(shown).splitlines()]
     assert [line[0] for line in lines[:4]] == ["STATE", "overdue", "armed", "immortal"]
     assert [line[1:4] for line in lines[1:3]] == [["1m", "30s", "ago"], ["in", "12m", "05s"]]
-    assert lines[3][1] == "never"
-    assert lines[-1] == ["3", "pending,", "2", "in", "trouble"]
+    assert (lines[3][1], lines[-1]) == ("never", ["3", "pending,", "2", "in", "trouble"])
     assert [each["pid"] for each in as_dict(shown)["schedulers"]] == [7002, 7000, 7003]
 
 

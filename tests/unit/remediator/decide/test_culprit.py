@@ -190,8 +190,7 @@ def test_a_culprit_must_have_held_it_as_long_as_the_policy_asks() -> None:
     """One tool after the other takes much: none of them for a minute."""
     cycles = Cycles(POLICY)
     for number in range(30):
-        report = grown(member(700, 1, 300), member(800 + number, 700, 4000))
-        assert ordered(cycles, report, 20) == []
+        assert ordered(cycles, grown(member(700, 1, 300), member(800 + number, 700, 4000)), 20) == []
     lasting = grown(member(700, 1, 300), member(900, 700, 4000))
     assert ordered(cycles, lasting, 55) == []
     assert [each.first for each in ordered(cycles, lasting, 20)] == [of(900)]

@@ -125,8 +125,7 @@ policies:
     assert (policy.hold, policy.cooldown, policy.gone_within) == (180.0, 1200.0, 10.0)
     assert policy.allow == ("attached_session",)
     assert [rung.action for rung in policy.ladder] == ["warn", "snapshot", "stop", "kill"]
-    assert policy.ladder[0].via == ("metric", "log")
-    assert policy.ladder[0].severity == "critical"
+    assert (policy.ladder[0].via, policy.ladder[0].severity) == (("metric", "log"), "critical")
     assert policy.ladder[1].parts == ("limits",)
     stop, kill = policy.stop, policy.kill
     assert stop is not None and kill is not None

@@ -34,8 +34,7 @@ def test_what_ours_start_as_another_user_is_akin() -> None:
 
 def test_to_root_the_children_of_its_init_are_no_kin_for_that() -> None:
     daemon = process(60, ppid=1, uid=NOBODY, session_id=60)
-    child_of_ours = process(62, ppid=50, uid=NOBODY, session_id=62)
-    assert among(INIT, SSHD, daemon, child_of_ours, uid=ROOT) == {60}
+    assert among(INIT, SSHD, daemon, process(62, ppid=50, uid=NOBODY, session_id=62), uid=ROOT) == {60}
 
 
 def test_whose_user_is_not_known_may_be_ours() -> None:

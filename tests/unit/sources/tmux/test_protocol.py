@@ -141,8 +141,7 @@ def test_an_answer_is_the_same_in_whatever_pieces_it_comes() -> None:
         talk = Conversation(77)
         said = talk.feed(ANSWER[:cut]) + talk.feed(ANSWER[cut:])
         assert said == READY + READY.replace(b"\1\0\0\0\0\0\0\0", b"\2\0\0\0\0\0\0\0") + EXITING
-        assert talk.stdout == b"first " * 4000 + b"second"
-        assert talk.stderr == b"a word"
+        assert (talk.stdout, talk.stderr) == (b"first " * 4000 + b"second", b"a word")
         assert (talk.done, talk.exit_status, talk.failure) == (True, 0, None)
 
 

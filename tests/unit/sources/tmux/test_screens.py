@@ -125,8 +125,7 @@ def read(reader: ScreenReader, *numbers: int) -> dict[str, Screen]:
 def test_one_question_for_all_panes_of_a_server_but_not_for_too_many(asked: Any) -> None:
     found = read(ScreenReader(uid=0, clock=ManualClock()), *range(MOST_PANES + 5))
     assert [len(each.screens) for each in asked.questions] == [MOST_PANES]
-    assert found["%3"].rows == ("text of %3",)
-    assert len(found) == MOST_PANES
+    assert (found["%3"].rows, len(found)) == (("text of %3",), MOST_PANES)
 
 
 def test_nobody_is_asked_for_nothing(asked: Any) -> None:
