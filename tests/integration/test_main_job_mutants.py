@@ -96,7 +96,7 @@ def seen_in_part(_: Fleet, tools: Tools, __: Pids) -> Tools:
 
 def proven_in_part(_: Fleet, tools: Tools, __: Pids) -> Tools:
     """Not all processes can be read while the two are held."""
-    return replace(tools, processes=lambda: replace(tools.processes(), complete=False))
+    return replace(tools, processes=lambda targets: replace(tools.processes(targets), complete=False))
 
 
 def run_by_another(_: Fleet, tools: Tools, __: Pids) -> Tools:
@@ -119,13 +119,13 @@ def in_unit(name: str, *, shared: bool = False) -> Callable[[Fleet, Tools, Pids]
         # A server that is younger than the pair, whatever tests came before.
         fleet.tmux("new-session", "-d", "cat", server=f"younger{os.urandom(4).hex()}")
 
-        def around(processes: Iterable[ProcessId]) -> dict[ProcessId, ProcessContext]:
-            asked = list(processes)
-            servers = {each.id for each in last_checks.servers_in(tools.processes())}
-            known = tools.around(asked)
+        def around(
+            targets: Iterable[ProcessId], servers: Iterable[ProcessId]
+        ) -> dict[ProcessId, ProcessContext]:
+            beside = set(servers)
             return {
-                each: known[each]._replace(unit=name if shared or each not in servers else "")
-                for each in asked
+                process: each._replace(unit=name if shared or process not in beside else "")
+                for process, each in tools.around(targets, beside).items()
             }
 
         return replace(tools, around=around)
@@ -233,7 +233,7 @@ def start(fleet: Fleet, name: str) -> Pids:
 
 def as_orphan(tools: Tools, pids: Pids) -> SchedulerReport:
     """What an eye might say that takes anything for an orphaned scheduler."""
-    processes = tools.processes().processes
+    processes = tools.processes(()).processes
     shell, sleep = (processes[pid].id for pid in pids)
     return SchedulerReport(
         server=FLEET, session="", state=SchedulerState.DANGLING, reason="no target exists",

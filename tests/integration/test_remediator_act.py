@@ -141,10 +141,10 @@ def interposed(tools: Tools, where: str, deed: Callable[[], object], *, after: b
     """The same tools, with something that happens just before one of them is used, or just after."""
     tool = getattr(tools, where)
 
-    def with_deed() -> Any:
+    def with_deed(*arguments: object) -> Any:
         if not after:
             deed()
-        result = tool()
+        result = tool(*arguments)
         if after:
             deed()
         return result

@@ -27,6 +27,7 @@ from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.shared_view import SharedView
 from tmux_exporter.remediator.act.terminate import end
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.candidates import left_out_words
@@ -108,10 +109,12 @@ class Remediator:
         self._warn_and_snapshot = WarnAndSnapshot(
             state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen
         )
+        shared = SharedView(self._live, clock)
         self._tools = Tools(
-            processes=self._live.processes,
+            processes=shared.processes,
             around=self._live.around,
-            look=self._live.look,
+            look=shared.look,
+            renew=shared.renew,
             own=self._live.own,
             audit=self._audit,
             clock=clock,
@@ -155,6 +158,8 @@ class Remediator:
         self._plan.keep(verdict.plan)
         self._say_left_out(report)
         self._warn_and_snapshot.begin()
+        # No act rests on a sample from before its decision.
+        self._tools.renew()
         for decision in verdict.decisions:
             if stopping():
                 break

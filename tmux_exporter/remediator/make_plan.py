@@ -61,7 +61,7 @@ def _checked(verdict: Verdict, live: LiveView) -> Verdict:
         return verdict
     table, own, uid = live.processes(), live.own(), os.getuid()
     members = {member for order in verdict.plan for member in target_processes(order)}
-    around = live.around({*members, *(each.id for each in servers_in(table))})
+    around = live.around(members, [each.id for each in servers_in(table)])
     kept, against = [], {}
     for order in verdict.plan:
         evidence = gather(table, order, around, uid, own)

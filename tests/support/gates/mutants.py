@@ -15,7 +15,7 @@ import pytest
 
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
-from tmux_exporter.remediator.act import attempt, terminate
+from tmux_exporter.remediator.act import attempt, shared_view, terminate
 from tmux_exporter.remediator.decide import (
     culprit,
     cycle,
@@ -113,6 +113,40 @@ def _lock_of_the_session() -> None:
     _put(lock, "take", lambda folders, *more: take(tuple(folders)[1:], *more))
 
 
+def _of_the_first_reading() -> None:
+    """The processes of an act are as the act before it has found them."""
+    processes = shared_view.SharedView.processes
+
+    def shared(self: Any, targets: Any) -> Any:
+        return processes(self, targets) if self._table is None else self._table
+
+    _put(shared_view.SharedView, "processes", shared)
+
+
+def _of_the_first_sample() -> None:
+    """What tmux has shown once holds for every act after it."""
+    _put(shared_view, "CONFIRMED_SECONDS", float("inf"))
+
+
+def _of_an_earlier_cycle() -> None:
+    """An act may rest on the sample of an earlier decision."""
+    used: list[object] = []
+    renew = shared_view.SharedView.renew
+
+    def once(self: Any) -> None:
+        if not used:
+            used.append(self)
+            renew(self)
+
+    tools = attempt.Tools
+
+    def made(**parts: Any) -> attempt.Tools:
+        view = parts["renew"].__self__
+        return tools(**{**parts, "renew": lambda: once(view)})
+
+    _put(loop, "Tools", made)
+
+
 def _never_off() -> None:
     _put(loop, "is_off", lambda _: False)
 
@@ -207,6 +241,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "terminate.pidfd": _by_pid,
     "terminate.record_intent": _no_intent,
     "terminate.record_outcome": _no_outcome,
+    "shared_view.processes": _of_the_first_reading,
+    "shared_view.look": _of_the_first_sample,
+    "shared_view.renew": _of_an_earlier_cycle,
     "audit.reopen": _never_reopened,
     "lock.flock": _no_lock,
     "lock.take": _lock_of_the_session,

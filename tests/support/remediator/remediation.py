@@ -27,6 +27,7 @@ from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.remediator.act import live_view, terminate
 from tmux_exporter.remediator.act.attempt import Tools
 from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.shared_view import SharedView
 from tmux_exporter.remediator.loop import Remediator, Settings
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
@@ -176,12 +177,13 @@ class Fleet:
     def tools(self) -> Tools:
         """What an act needs, all of it real."""
         eyes = LiveView(self.config(), self.clock, os.environ)
+        shared = SharedView(eyes, self.clock)
         self.act_audit = self.home / f"audit{len(self._audits)}.jsonl"
         audit = Audit(self.act_audit, uid=os.getuid(), clock=self.clock)
         self._audits.append(audit)
         return Tools(
-            processes=eyes.processes, around=eyes.around, look=eyes.look, own=eyes.own, audit=audit,
-            clock=self.clock, uid=os.getuid(),
+            processes=shared.processes, around=eyes.around, look=shared.look, renew=shared.renew,
+            own=eyes.own, audit=audit, clock=self.clock, uid=os.getuid(),
         )  # fmt: skip
 
     def scheduler(self, shell: int) -> SchedulerReport:

@@ -25,14 +25,17 @@ LONGEST_WAIT_OF_A_PLAN = 600.0
 class Tools:
     """What the act reads and writes.
 
-    `processes`, `around` and `look` read again at each call; `own` gives the pids of this process and its
-    ancestors. `longest_wait` is the longest wait after one signal, in seconds. `survived` maps targets that
-    survived earlier acts to the last action.
+    `processes` reads the given ones and all below them again at each call, `around` all that it is given:
+    of the first also whether they can be reached;
+    `look` may give a sample that other acts rest on too, unless `renew` was called since. `own` gives the
+    pids of this process and its ancestors. `longest_wait` is the longest wait after one signal, in seconds.
+    `survived` maps targets that survived earlier acts to the last action.
     """
 
-    processes: Callable[[], ProcessTable]
-    around: Callable[[Iterable[ProcessId]], Mapping[ProcessId, ProcessContext]]
+    processes: Callable[[Iterable[ProcessId]], ProcessTable]
+    around: Callable[[Iterable[ProcessId], Iterable[ProcessId]], Mapping[ProcessId, ProcessContext]]
     look: Callable[[], tuple[Report, Moment]]
+    renew: Callable[[], None]
     own: Callable[[], frozenset[int]]
     audit: Audit
     clock: Clock

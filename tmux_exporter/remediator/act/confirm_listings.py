@@ -26,12 +26,15 @@ class ConfirmingTmuxSource:
         self._asked = table, view
         return view
 
-    def confirmed(self, report: Report) -> Report:
-        """The report of that sample; unchanged listings get the time of a new query."""
+    def confirmed(self, report: Report, table: ProcessTable | None = None) -> Report:
+        """The report of that sample; unchanged listings get the time of a new query.
+
+        `table` is a later reading of the processes: servers are looked for in it.
+        """
         if self._asked is None:
             return report
-        table, before = self._asked
-        after = self._source.read(table, again=True)
+        first, before = self._asked
+        after = self._source.read(table or first, again=True)
         times = confirmations(before, after)
         searched = after.taken_at if _finds_the_same(before, after) else None
         return replace(

@@ -40,22 +40,30 @@ class LiveView:
 
     def processes(self) -> ProcessTable:
         """All processes, read without a cache."""
-        return ProcReader(self._root, uid=os.getuid(), clock=self._clock).read()
+        return self._reader().read()
 
-    def around(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, ProcessContext]:
-        """systemd unit and reachable sockets of these processes, read without a cache."""
-        asked = tuple(processes)
+    def read_again(self, table: ProcessTable, processes: Iterable[ProcessId]) -> ProcessTable:
+        """These processes and all below them, read without a cache; of the others `table` tells."""
+        found = self._reader().read_again(table, [each.pid for each in processes])
+        return self.processes() if found is None else found
+
+    def around(
+        self, targets: Iterable[ProcessId], beside: Iterable[ProcessId] = ()
+    ) -> Mapping[ProcessId, ProcessContext]:
+        """systemd unit of these processes, and reachable sockets of the targets, read without a cache."""
+        ends = tuple(targets)
+        asked = {*ends, *beside}
         reader = LeakDetailReader(clock=self._clock, proc_root=self._root)
-        units, reachable = reader.read(asked), reader.reachable(asked)
-        return {
-            each: ProcessContext(
-                unit=units[each].unit if each in units else None, reachable=reachable.get(each)
-            )
-            for each in asked
-        }
+        units, reachable = reader.units(asked), reader.reachable(ends)
+        return {each: ProcessContext(unit=units.get(each), reachable=reachable.get(each)) for each in asked}
 
     def look(self) -> tuple[Report, Moment]:
-        """A full sample without held listings or back-off, and the moment after it.
+        """A full sample, and the moment after it."""
+        report, _ = self.sample()
+        return report, self.moment()
+
+    def sample(self) -> tuple[Report, ConfirmingTmuxSource]:
+        """A full sample without held listings or back-off, and what can confirm its listings.
 
         A leak needs two samples. The counters stay 0. If the sample took long, tmux is queried once more.
         """
@@ -69,7 +77,10 @@ class LiveView:
             report = sampler.sample()
         if self._clock.monotonic() - started > QUICK_SECONDS:
             report = servers.confirmed(report)
-        return report, self.moment()
+        return report, servers
+
+    def _reader(self) -> ProcReader:
+        return ProcReader(self._root, uid=os.getuid(), clock=self._clock)
 
     def me(self) -> ProcessId:
         """This process."""

@@ -66,6 +66,9 @@ def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
 
 def _check_stages(attempt: Attempt) -> Result | None:
     order = attempt.order
+    if order.method is Method.AGENT_PROCESS:
+        # What an agent does changes by the second: it is judged by a sample of its own.
+        attempt.tools.renew()
     reason = stages_refusal(order.stages, attempt.tools.survived.get(order.first))
     return None if reason is None else attempt.refuse(reason, "by what it has survived before")
 
@@ -82,7 +85,8 @@ def _open_below(attempt: Attempt) -> Result | None:
     """Hold all that ends with the target, before its evidence is read."""
     if not attempt.order.with_below:
         return None
-    found = descendants(attempt.tools.processes(), target_processes(attempt.order))
+    members = target_processes(attempt.order)
+    found = descendants(attempt.tools.processes(members), members)
     if len(found) > MOST_BELOW:
         return attempt.refuse(Refusal.EVIDENCE, f"more than {MOST_BELOW} processes would end with it")
     for each in found:
@@ -95,11 +99,11 @@ def _open_below(attempt: Attempt) -> Result | None:
 def _read_evidence(attempt: Attempt) -> Result | None:
     order, tools = attempt.order, attempt.tools
     attempt.read_at = tools.clock.monotonic()
-    table = tools.processes()
     members = target_processes(order)
+    table = tools.processes(members)
     below = descendants(table, members)
     ending = below if order.with_below else ()
-    around = tools.around({*members, *ending, *(each.id for each in servers_in(table))})
+    around = tools.around((*members, *ending), [each.id for each in servers_in(table)])
     evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:
         return attempt.vanish("one of its processes ended, or its pid is another's now")
@@ -132,6 +136,7 @@ def _look_again(attempt: Attempt) -> Result | None:
         if result is None or result.refusal is not Refusal.STALE:
             break
         # The process evidence has aged meanwhile, too.
+        attempt.tools.renew()
         result = _read_evidence(attempt) or _probe(attempt) or _judge(attempt) or _look_once(attempt)
     return result
 
@@ -225,7 +230,7 @@ def _note(attempt: Attempt, stage: Stage) -> None:
 
 def _survival(attempt: Attempt) -> str:
     process = attempt.order.first
-    seen = attempt.tools.processes().processes.get(process.pid)
+    seen = attempt.tools.processes((process,)).processes.get(process.pid)
     stuck = seen is not None and seen.id == process and seen.state == "D"
     state = "the kernel holds it (state D)" if stuck else "it survived"
     return state if attempt.alone else f"{state}; its sleep was left alone"
@@ -262,7 +267,8 @@ def _verify(attempt: Attempt) -> Result | None:
         survived = not _is_gone(attempt.last)
         detail = "its sleep survived; it wakes no pane any more" if survived else ""
         return Result(actions=tuple(attempt.actions), detail=detail)
-    there = {each.id for each in attempt.tools.processes().processes.values() if each.alive}
+    table = attempt.tools.processes(attempt.below)
+    there = {each.id for each in table.processes.values() if each.alive}
     left = tuple(each for each in attempt.below if each in there)
     detail = f"{len(left)} that it had started live on" if left else ""
     return Result(actions=tuple(attempt.actions), detail=detail, left=left)

@@ -2,6 +2,8 @@
 
 import math
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Process, ProcessTable, Unreadable
@@ -14,6 +16,9 @@ from tmux_exporter.sources.processes.process import (
     size_counts_fds,
 )
 from tmux_exporter.sources.processes.process_folder import read_file
+
+_STEADY_READS = 4
+"""How often the children of a process are read until two readings agree."""
 
 
 class ProcReader:
@@ -60,6 +65,81 @@ class ProcReader:
             unreadable=reading.unreadable,
             namespaces=self._namespaces,
         )
+
+    def read_again(self, table: ProcessTable, pids: Iterable[int]) -> ProcessTable | None:
+        """The table with these processes, and all that lives below them, as they are now.
+
+        None where that cannot be told without a full reading: this kernel does not list the children of a
+        process (CONFIG_PROC_CHILDREN), or they change faster than they can be read.
+        """
+        reading = _Reading()
+        waiting, seen = list(pids), set[int]()
+        listed: dict[int, list[int]] = {}
+        for each in table.processes.values():
+            listed.setdefault(each.ppid, []).append(each.id.pid)
+        try:
+            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return None
+        try:
+            while waiting:
+                pid = waiting.pop()
+                if pid in seen:
+                    continue
+                seen.add(pid)
+                reading.add(str(pid), self._process.read(str(pid), root, None))
+                # One that was born later than its parent was read is below it all the same.
+                children = _children(str(pid), root)
+                if children is None:
+                    return None
+                waiting += [*children, *listed.get(pid, ())]
+        finally:
+            os.close(root)
+        others = {pid: each for pid, each in table.processes.items() if pid not in seen}
+        return replace(
+            table, processes=others | reading.processes, complete=table.complete and reading.complete
+        )
+
+
+def _children(pid: str, root: int) -> frozenset[int] | None:
+    """The pids of the children of all threads of a process; None where they cannot be told.
+
+    The kernel may leave a child out while another one ends, so two readings have to agree.
+    """
+    before: frozenset[int] | None = None
+    for _ in range(_STEADY_READS):
+        found: set[int] = set()
+        try:
+            threads = os.open(f"{pid}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+        except (FileNotFoundError, ProcessLookupError):
+            return frozenset()
+        except OSError:
+            return None
+        try:
+            for thread in os.listdir(threads):
+                found.update(_children_of_thread(thread, threads))
+        except ProcessLookupError:
+            return frozenset()
+        except (OSError, ValueError):
+            return None
+        finally:
+            os.close(threads)
+        now = frozenset(found)
+        if now == before:
+            return now
+        before = now
+    return None
+
+
+def _children_of_thread(thread: str, threads: int) -> list[int]:
+    """Raises FileNotFoundError where the thread is there and the kernel does not list its children."""
+    try:
+        descriptor = os.open(f"{thread}/children", os.O_RDONLY, dir_fd=threads)
+    except FileNotFoundError:
+        os.stat(f"{thread}/stat", dir_fd=threads)
+        raise
+    with open(descriptor, "rb") as stream:
+        return [int(pid) for pid in stream.read().split()]
 
 
 class _Reading:

@@ -45,6 +45,15 @@ class LeakDetailReader:
         self._listening = Listening()
         return self._kept.known(processes, self._clock.monotonic())
 
+    def units(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
+        """The systemd unit of each process now; unreadable processes are left out."""
+        found: dict[ProcessId, str] = {}
+        for process in processes:
+            unit = ReadAttempts().attempt(self._unit, process)
+            if unit is not None:
+                found[process] = unit
+        return found
+
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The working folders of these processes; unreadable ones are left out."""
         return self._folders.known(processes, self._clock.monotonic())
@@ -68,6 +77,13 @@ class LeakDetailReader:
             if reachable is not None:
                 found[process] = reachable
         return found
+
+    def _unit(self, process: ProcessId) -> str | None:
+        folder = self._open(process)
+        try:
+            return None if folder is None else _unit(folder)
+        finally:
+            _close(folder)
 
     def _reachable(self, process: ProcessId, listening: Listening) -> bool | None:
         folder = self._open(process)

@@ -3,13 +3,18 @@
 import math
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from tests.support.clock import ManualClock
+from tests.support.processes.started import end_process
 from tests.support.recorded.proc import CLEAN, OWNER, ROLES, ZOO, Machine, reader, role
 from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.process import KEPT_ENVIRON
 
 DETAILS = [field.name for field in fields(Process) if field.default is None]
@@ -241,3 +246,51 @@ def test_no_descriptor_is_left_open(machine: Machine) -> None:
         proc.read()
     reader(machine.root / "nowhere").read()
     assert os.listdir("/proc/self/fd") == before
+
+
+PARENT = (
+    "import subprocess, sys, threading\n"
+    "def start():\n"
+    "    subprocess.Popen(['sleep', '20000'])\n"
+    "    print('started', flush=True)\n"
+    "    sys.stdin.readline()\n"
+    "for line in sys.stdin:\n"
+    "    thread = threading.Thread(target=start); thread.start(); thread.join()\n"
+)
+"""Starts a child in a thread of its own for each line, and lets the thread end with the next one."""
+
+
+def test_processes_that_are_read_again_are_read_with_all_below_them() -> None:
+    machine = ProcReader(uid=os.getuid(), clock=ManualClock())
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        before = machine.read()
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        parent.stdout.readline()
+        after = machine.read_again(before, [parent.pid])
+        assert after is not None
+        (child,) = [each for each in after.processes.values() if each.ppid == parent.pid]
+        assert child.id.pid not in before.processes
+        assert (child.comm, after.complete) == ("sleep", True)
+        assert after.processes[os.getpid()] is before.processes[os.getpid()]
+        end_process(child.id.pid)
+        assert machine.read_again(before, [child.id.pid]) is not None
+        parent.stdin.close()
+        parent.wait()
+    gone = machine.read_again(after, [parent.pid])
+    assert gone is not None and parent.pid not in gone.processes
+
+
+def test_where_the_kernel_does_not_list_children_nothing_is_read_again(machine: Machine) -> None:
+    thread = machine.folder("pane") / "task" / str(ROLES["pane"])
+    thread.mkdir(parents=True)
+    shutil.copy(machine.folder("pane") / "stat", thread)
+    assert reader(machine.root).read_again(machine.read(), [ROLES["pane"]]) is None
+
+
+def test_what_is_gone_is_no_reason_to_read_all_again(zoo: ProcessTable) -> None:
+    again = reader().read_again(zoo, [999_999])
+    assert again is not None and again.processes == zoo.processes
