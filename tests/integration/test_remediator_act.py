@@ -391,6 +391,6 @@ def test_the_audit_holds_no_word_of_what_was_ended(fleet: Fleet) -> None:
 
 def test_the_table_is_the_protocol() -> None:
     assert [step.name for step in STEPS] == [
-        "check_stages", "open_first", "open_last", "read_evidence", "probe", "judge", "look_again",
-        "record_intent", "stop", "await_stop", "kill", "end_last", "verify",
+        "check_stages", "open_first", "open_last", "open_below", "read_evidence", "probe", "judge",
+        "look_again", "record_intent", "stop", "await_stop", "kill", "end_last", "end_below", "verify",
     ]  # fmt: skip
