@@ -10,7 +10,7 @@ from enum import StrEnum
 from tmux_exporter.config.parsers import parse_host, parse_listen_text, parse_path, parse_socket_path
 from tmux_exporter.config.schema_agents import AgentSettings
 from tmux_exporter.config.schema_operations import OperationSettings
-from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, SizeOrNone, Text, setting
+from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, SizeOrNone, Text, key
 
 
 class Transport(StrEnum):
@@ -48,22 +48,18 @@ class LogFormat(StrEnum):
 class SamplingSettings:
     """When samples are taken."""
 
-    interval: float = field(
+    interval: float = key(
+        Duration(at_least=0.1, at_most=300),
+        "Time from one sample to the next while somebody reads them. Scrapes are served from the last "
+        "sample, which is at most this old, and as long as a sample takes.",
         default=5.0,
-        metadata=setting(
-            Duration(at_least=0.1, at_most=300),
-            "Time from one sample to the next while somebody reads them. Scrapes are served from the last "
-            "sample, which is at most this old, and as long as a sample takes.",
-        ),
     )
-    idle_interval: float = field(
+    idle_interval: float = key(
+        Duration(at_least=0.1, at_most=15),
+        "Longest time from one sample to the next: while nobody reads them, and between scrapes that "
+        "come less often. At most half of `tmux.hold`; where it is not above `interval`, every sample "
+        "is taken.",
         default=15.0,
-        metadata=setting(
-            Duration(at_least=0.1, at_most=15),
-            "Longest time from one sample to the next: while nobody reads them, and between scrapes that "
-            "come less often. At most half of `tmux.hold`; where it is not above `interval`, every sample "
-            "is taken.",
-        ),
     )
 
 
@@ -71,34 +67,26 @@ class SamplingSettings:
 class TmuxSettings:
     """How tmux servers are found and asked."""
 
-    transport: Transport = field(
+    transport: Transport = key(
+        Choice(of=Transport),
+        "`socket` speaks tmux's own protocol, `client` runs the server's own program as its client, "
+        "`auto` speaks the protocol and falls back to the client.",
         default=Transport.AUTO,
-        metadata=setting(
-            Choice(of=Transport),
-            "`socket` speaks tmux's own protocol, `client` runs the server's own program as its client, "
-            "`auto` speaks the protocol and falls back to the client.",
-        ),
     )
-    query_timeout: float = field(
+    query_timeout: float = key(
+        Duration(at_least=0.1, at_most=30),
+        "Deadline of one round of questions; a server that misses it counts as hung.",
         default=2.0,
-        metadata=setting(
-            Duration(at_least=0.1, at_most=30),
-            "Deadline of one round of questions; a server that misses it counts as hung.",
-        ),
     )
-    hold: float = field(
+    hold: float = key(
+        Duration(at_least=0, at_most=900),
+        "For how long a server that does not answer is shown by its last complete listing.",
         default=30.0,
-        metadata=setting(
-            Duration(at_least=0, at_most=900),
-            "For how long a server that does not answer is shown by its last complete listing.",
-        ),
     )
-    sockets: tuple[str, ...] = field(
+    sockets: tuple[str, ...] = key(
+        ListOf(item=Text(what="absolute path of a socket", parser=parse_socket_path)),
+        "Sockets to ask besides those that are found.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="absolute path of a socket", parser=parse_socket_path)),
-            "Sockets to ask besides those that are found.",
-        ),
     )
 
 
@@ -106,20 +94,16 @@ class TmuxSettings:
 class ProcessSettings:
     """Where and how processes are read."""
 
-    root: str = field(
+    root: str = key(
+        Text(what="absolute path", parser=parse_path),
+        "Where the proc file system is mounted.",
         default="/proc",
-        metadata=setting(
-            Text(what="absolute path", parser=parse_path),
-            "Where the proc file system is mounted.",
-        ),
     )
-    reading: ReadMode = field(
+    reading: ReadMode = key(
+        Choice(of=ReadMode),
+        "`fast` reads what has changed, or all where that cannot be relied on; `full` reads all each "
+        "time. Read at start only.",
         default=ReadMode.FAST,
-        metadata=setting(
-            Choice(of=ReadMode),
-            "`fast` reads what has changed, or all where that cannot be relied on; `full` reads all each "
-            "time. Read at start only.",
-        ),
     )
 
 
@@ -127,20 +111,16 @@ class ProcessSettings:
 class SchedulerSettings:
     """How schedulers are judged."""
 
-    horizon: float = field(
+    horizon: float = key(
+        Duration(at_least=60, at_most=3650 * 86400),
+        "A scheduler that sleeps longer than this is `immortal`, as one that sleeps for ever is.",
         default=7 * 86400.0,
-        metadata=setting(
-            Duration(at_least=60, at_most=3650 * 86400),
-            "A scheduler that sleeps longer than this is `immortal`, as one that sleeps for ever is.",
-        ),
     )
-    duplicate_within: float = field(
+    duplicate_within: float = key(
+        Duration(at_least=0, at_most=3650 * 86400),
+        "Of schedulers that type the same into the same panes after the same sleep, the older one is a "
+        "`duplicate` where the newer one is due within this time after it.",
         default=2 * 3600.0,
-        metadata=setting(
-            Duration(at_least=0, at_most=3650 * 86400),
-            "Of schedulers that type the same into the same panes after the same sleep, the older one is a "
-            "`duplicate` where the newer one is due within this time after it.",
-        ),
     )
 
 
@@ -148,28 +128,22 @@ class SchedulerSettings:
 class LimitSettings:
     """What one page may hold, and what sessions and agents may use."""
 
-    series: int = field(
+    series: int = key(
+        Integer(at_least=100, at_most=1_000_000),
+        "Most series on one page, without those of the exporter itself. Beyond it whole families are "
+        "left out and counted, those of panes first, whether agents are up last.",
         default=200_000,
-        metadata=setting(
-            Integer(at_least=100, at_most=1_000_000),
-            "Most series on one page, without those of the exporter itself. Beyond it whole families are "
-            "left out and counted, those of panes first, whether agents are up last.",
-        ),
     )
-    session_memory: int | None = field(
+    session_memory: int | None = key(
+        SizeOrNone(at_least=2**20, at_most=2**50),
+        "Memory that a session may use, swap included. Alerts and boards measure against it or against "
+        "what its cgroup or the host allows, whichever is lowest; nothing enforces it.",
         default=None,
-        metadata=setting(
-            SizeOrNone(at_least=2**20, at_most=2**50),
-            "Memory that a session may use, swap included. Alerts and boards measure against it or against "
-            "what its cgroup or the host allows, whichever is lowest; nothing enforces it.",
-        ),
     )
-    agent_memory: int | None = field(
+    agent_memory: int | None = key(
+        SizeOrNone(at_least=2**20, at_most=2**50),
+        "The same for one agent; where `session_memory` is lower, that counts for its agents too.",
         default=None,
-        metadata=setting(
-            SizeOrNone(at_least=2**20, at_most=2**50),
-            "The same for one agent; where `session_memory` is lower, that counts for its agents too.",
-        ),
     )
 
 
@@ -177,19 +151,13 @@ class LimitSettings:
 class MetricsSettings:
     """Which families are published."""
 
-    pane_detail: bool = field(
-        default=False,
-        metadata=setting(
-            Boolean(),
-            "Publish for each pane every family that sessions and agents have.",
-        ),
+    pane_detail: bool = key(
+        Boolean(), "Publish for each pane every family that sessions and agents have.", default=False
     )
-    host: bool = field(
+    host: bool = key(
+        Boolean(),
+        "Read the host and publish the families `tmux_host_*`. False where node_exporter runs beside.",
         default=True,
-        metadata=setting(
-            Boolean(),
-            "Read the host and publish the families `tmux_host_*`. False where node_exporter runs beside.",
-        ),
     )
 
 
@@ -197,35 +165,27 @@ class MetricsSettings:
 class WebSettings:
     """The HTTP server."""
 
-    listen_address: str = field(
+    listen_address: str = key(
+        Text(what="host:port", parser=parse_listen_text),
+        "Where to listen; `:10077` on all addresses. Port 0 takes any free one.",
         default="127.0.0.1:10077",
-        metadata=setting(
-            Text(what="host:port", parser=parse_listen_text),
-            "Where to listen; `:10077` on all addresses. Port 0 takes any free one.",
-        ),
     )
-    max_connections: int = field(
+    max_connections: int = key(
+        Integer(at_least=1, at_most=10_000),
+        "Most connections at once; beyond it the one that has been idle longest is closed.",
         default=256,
-        metadata=setting(
-            Integer(at_least=1, at_most=10_000),
-            "Most connections at once; beyond it the one that has been idle longest is closed.",
-        ),
     )
-    header_timeout: float = field(
+    header_timeout: float = key(
+        Duration(at_least=0.1, at_most=60),
+        "A connection without a complete request header is closed after this time.",
         default=5.0,
-        metadata=setting(
-            Duration(at_least=0.1, at_most=60),
-            "A connection without a complete request header is closed after this time.",
-        ),
     )
-    allowed_hosts: tuple[str, ...] = field(
+    allowed_hosts: tuple[str, ...] = key(
+        ListOf(item=Text(what="host name or address, no port", parser=parse_host)),
+        "DNS names that a request's Host or Origin may carry besides loopback's; where the listen "
+        "address is not loopback, IP addresses and this machine's host name may too. A Prometheus "
+        "that scrapes by another name needs it here.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="host name or address, no port", parser=parse_host)),
-            "DNS names that a request's Host or Origin may carry besides loopback's; where the listen "
-            "address is not loopback, IP addresses and this machine's host name may too. A Prometheus "
-            "that scrapes by another name needs it here.",
-        ),
     )
 
 
@@ -233,14 +193,8 @@ class WebSettings:
 class LogSettings:
     """Log lines on stderr."""
 
-    level: LogLevel = field(
-        default=LogLevel.INFO,
-        metadata=setting(Choice(of=LogLevel), "Least important lines to write."),
-    )
-    format: LogFormat = field(
-        default=LogFormat.LOGFMT,
-        metadata=setting(Choice(of=LogFormat), "Shape of a line."),
-    )
+    level: LogLevel = key(Choice(of=LogLevel), "Least important lines to write.", default=LogLevel.INFO)
+    format: LogFormat = key(Choice(of=LogFormat), "Shape of a line.", default=LogFormat.LOGFMT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from tmux_exporter.config.parsers import (
     parse_pattern,
     parse_program,
 )
-from tmux_exporter.config.types import Boolean, ListOf, MisfitError, Records, Text, accept, setting
+from tmux_exporter.config.types import Boolean, ListOf, MisfitError, Records, Text, accept, key, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +22,21 @@ class SignatureConfig:
             "The label `program` of such an agent.",
         ),
     )
-    argv0: tuple[str, ...] = field(
+    argv0: tuple[str, ...] = key(
+        ListOf(item=Text(what="file name", parser=parse_file_name)),
+        "Last part of the path in `argv[0]`.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="file name", parser=parse_file_name)),
-            "Last part of the path in `argv[0]`.",
-        ),
     )
-    exe: tuple[str, ...] = field(
+    exe: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+        "Pattern of the whole path of the program file.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
-            "Pattern of the whole path of the program file.",
-        ),
     )
-    script: tuple[str, ...] = field(
+    script: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
+        "Pattern of the script that an interpreter (node, python, …) runs: of its whole path, or of its "
+        "last part where the pattern has no slash.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_pattern)),
-            "Pattern of the script that an interpreter (node, python, …) runs: of its whole path, or of its "
-            "last part where the pattern has no slash.",
-        ),
     )
 
 
@@ -59,20 +53,16 @@ class RoleConfig:
     role: str = field(
         metadata=setting(Text(what="text", parser=parse_label), "The label `role` of such an agent."),
     )
-    windows: tuple[str, ...] = field(
+    windows: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+        "Pattern of the window's name; capitals do not count, and blanks, `_` and `.` are as `-`. A name "
+        "that tmux gives by itself (`automatic-rename`) fits none.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-            "Pattern of the window's name; capitals do not count, and blanks, `_` and `.` are as `-`. A name "
-            "that tmux gives by itself (`automatic-rename`) fits none.",
-        ),
     )
-    sessions: tuple[str, ...] = field(
+    sessions: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+        "Pattern of the session's name, likewise.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-            "Pattern of the session's name, likewise.",
-        ),
     )
 
 
@@ -86,19 +76,15 @@ class NameConfig:
             "The label `agent` of such an agent; of several in one session the second gets `#2`.",
         ),
     )
-    windows: tuple[str, ...] = field(
+    windows: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+        "Pattern of the window's name, as in `roles`.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-            "Pattern of the window's name, as in `roles`.",
-        ),
     )
-    sessions: tuple[str, ...] = field(
+    sessions: tuple[str, ...] = key(
+        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+        "Pattern of the session's name, likewise.",
         default=(),
-        metadata=setting(
-            ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-            "Pattern of the session's name, likewise.",
-        ),
     )
 
 
@@ -118,50 +104,37 @@ class ExpectedAgent:
     agent: str = field(
         metadata=setting(Text(what="text", parser=parse_label), "Its label `agent`."),
     )
-    server: str = field(
-        default="default",
-        metadata=setting(Text(what="text", parser=parse_label), "Its label `server`."),
-    )
+    server: str = key(Text(what="text", parser=parse_label), "Its label `server`.", default="default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
     """Which programs are agents, and how their state is seen."""
 
-    signatures: tuple[SignatureConfig, ...] = field(
+    signatures: tuple[SignatureConfig, ...] = key(
+        Records(of=SignatureConfig, check=check_signature),
+        "Programs to recognise as agents besides the built-in ones.",
         default=(),
-        metadata=setting(
-            Records(of=SignatureConfig, check=check_signature),
-            "Programs to recognise as agents besides the built-in ones.",
-        ),
     )
-    names: tuple[NameConfig, ...] = field(
+    names: tuple[NameConfig, ...] = key(
+        Records(of=NameConfig, check=check_rule),
+        "Rules for the label `agent` of new agents; the pane's `@agent` comes before them. A name that "
+        "was given stays.",
         default=(),
-        metadata=setting(
-            Records(of=NameConfig, check=check_rule),
-            "Rules for the label `agent` of new agents; the pane's `@agent` comes before them. A name that "
-            "was given stays.",
-        ),
     )
-    roles: tuple[RoleConfig, ...] = field(
+    roles: tuple[RoleConfig, ...] = key(
+        Records(of=RoleConfig, check=check_rule),
+        "Rules for the label `role`; they come before the built-in ones, the pane's `@role` before both.",
         default=(),
-        metadata=setting(
-            Records(of=RoleConfig, check=check_rule),
-            "Rules for the label `role`; they come before the built-in ones, the pane's `@role` before both.",
-        ),
     )
-    expected: tuple[ExpectedAgent, ...] = field(
+    expected: tuple[ExpectedAgent, ...] = key(
+        Records(of=ExpectedAgent, check=accept),
+        "Agents that have to be there, also when nothing of them is to be seen.",
         default=(),
-        metadata=setting(
-            Records(of=ExpectedAgent, check=accept),
-            "Agents that have to be there, also when nothing of them is to be seen.",
-        ),
     )
-    pane_text: bool = field(
+    pane_text: bool = key(
+        Boolean(),
+        "Read what the panes of agents show, where nothing stronger tells their state or it is `idle`: "
+        "so it is seen what they wait for. Only that is kept of the text; none of it leaves the process.",
         default=False,
-        metadata=setting(
-            Boolean(),
-            "Read what the panes of agents show, where nothing stronger tells their state or it is `idle`: "
-            "so it is seen what they wait for. Only that is kept of the text; none of it leaves the process.",
-        ),
     )

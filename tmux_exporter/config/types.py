@@ -7,8 +7,9 @@ says how YAML must have written the scalar: TEXT refuses what YAML 1.1 itself wo
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field
 from enum import Enum, StrEnum, auto
+from typing import Any
 
 from tmux_exporter.config.parsers import (
     format_duration,
@@ -296,3 +297,8 @@ class Setting:
 def setting(kind: Kind, meaning: str) -> dict[str, Setting]:
     """The metadata of a field that is a key of the file."""
     return {"setting": Setting(kind=kind, meaning=meaning)}
+
+
+def key(kind: Kind, meaning: str, *, default: Any = MISSING) -> Any:  # noqa: ANN401 - as `field` itself
+    """A field that is a key of the file; one without a default is required."""
+    return field(default=default, metadata=setting(kind, meaning))

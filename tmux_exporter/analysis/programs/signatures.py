@@ -220,9 +220,7 @@ def merge(table: Sequence[Signature], extra: Iterable[SignatureConfig]) -> tuple
 
 def _program_name(argv0: str) -> str:
     # A program may have replaced its arguments with a title ("npm exec @openai/codex"): that is no path.
-    if " " in argv0 and not argv0.startswith(("/", ".")):
-        return ""
-    return posixpath.basename(argv0)
+    return "" if " " in argv0 and not argv0.startswith(("/", ".")) else posixpath.basename(argv0)
 
 
 def _reason(row: Signature, name: str, exe: str, runs: str) -> str:

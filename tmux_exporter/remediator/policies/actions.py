@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text
+from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text, key
 from tmux_exporter.facts.remediation import Action, Method, Signal
-from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices, key
+from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices
 from tmux_exporter.remediator.policies.policy import Channel, Severity, SnapshotPart
 
 _COMMON = {"do", "after"}

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tmux_exporter.config.parsers import nearest, shown
-from tmux_exporter.config.types import Duration, MisfitError, Records, Text, Written, setting
+from tmux_exporter.config.types import Duration, MisfitError, Records, Text, Written, key, setting
 from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
-from tmux_exporter.remediator.policies.parsers import DAY, key
+from tmux_exporter.remediator.policies.parsers import DAY
 from tmux_exporter.remediator.policies.policy import Condition, When
 
 

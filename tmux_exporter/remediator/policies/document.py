@@ -4,14 +4,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tmux_exporter.config.parsers import parse_label
-from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text
+from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text, key
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.policies.actions import ActionDoc, check_action
 from tmux_exporter.remediator.policies.conditions import WhenDoc, check_when, when_of
 from tmux_exporter.remediator.policies.matches import MatchDoc, check_match
 from tmux_exporter.remediator.policies.metrics import FIGURES
-from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, key, parse_name
+from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, parse_name
 from tmux_exporter.remediator.policies.parts import (
     BREAKER,
     BUDGET,

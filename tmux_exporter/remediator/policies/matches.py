@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from tmux_exporter.config.parsers import nearest, parse_program, shown
-from tmux_exporter.config.types import Boolean, Choice, Duration, ListOf, MisfitError, Size, Text
+from tmux_exporter.config.types import Boolean, Choice, Duration, ListOf, MisfitError, Size, Text, key
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, key, parse_hash, patterns
+from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, parse_hash, patterns
 from tmux_exporter.remediator.policies.policy import TargetMatch
 
 _STATES: Mapping[str, type[SchedulerState] | type[AgentState]] = {

@@ -1,12 +1,10 @@
 """Parse values of a policy file. Every error is one sentence with the fix."""
 
 import re
-from dataclasses import MISSING, field
 from enum import StrEnum
-from typing import Any
 
 from tmux_exporter.config.parsers import parse_label, shown
-from tmux_exporter.config.types import Choice, Duration, Kind, ListOf, Text, setting
+from tmux_exporter.config.types import Choice, Duration, ListOf, Text
 from tmux_exporter.remediator.policies.policy import NamePattern
 
 LONGEST_PATTERN = 128
@@ -16,11 +14,6 @@ DAY = 86400.0
 WAIT = Duration(at_least=0, at_most=30 * DAY)
 WINDOW = Duration(at_least=1, at_most=30 * DAY)
 LABEL = Text(what="text", parser=parse_label)
-
-
-def key(kind: Kind, meaning: str, *, default: Any = MISSING) -> Any:  # noqa: ANN401 - as `field` itself
-    """A field that is a key of the file; one without a default is required."""
-    return field(default=default, metadata=setting(kind, meaning))
 
 
 class Version(StrEnum):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from tmux_exporter.config.types import Choice, Duration, Integer, ListOf, Section, Text, setting
+from tmux_exporter.config.types import Choice, Duration, Integer, ListOf, Section, Text, key, setting
 from tmux_exporter.facts.remediation import Mode
-from tmux_exporter.remediator.policies.parsers import DAY, PATTERNS, WAIT, WINDOW, key, parse_comm
+from tmux_exporter.remediator.policies.parsers import DAY, PATTERNS, WAIT, WINDOW, parse_comm
 from tmux_exporter.remediator.policies.policy import OnExceed
 
 _COUNT = Integer(at_least=0, at_most=10_000)

@@ -19,9 +19,7 @@ _SWARM = re.compile(r"(claude-swarm)-\d+")
 
 def key_of(server: Server) -> Key:
     """The identity for which a label is kept."""
-    if server.holds_path or server.process is None:
-        return server.path
-    return server.process
+    return server.path if server.holds_path or server.process is None else server.process
 
 
 def assign_labels(

@@ -65,9 +65,7 @@ def folder_fault(mode: int, owner: int, uid: int) -> str:
     if owner not in (uid, 0):
         return f"its folder belongs to uid {owner}"
     others = stat.S_IWOTH if owner == uid else stat.S_IWOTH | stat.S_IWGRP
-    if mode & others and not mode & stat.S_ISVTX:
-        return "others may write to its folder"
-    return ""
+    return "others may write to its folder" if mode & others and not mode & stat.S_ISVTX else ""
 
 
 def check_entry(path: str, entry: os.stat_result, uid: int) -> SocketPath | None:
