@@ -185,7 +185,8 @@ class Publisher:
     def scraped(self) -> bool:
         """Note a scrape. False where `recent` would take a sample first."""
         with self._turn:
-            self._tick.scraped(self._clock.monotonic())
+            if self._published is not None:
+                self._tick.scraped(self._clock.monotonic())
             return self._noted()
 
     def looked(self) -> bool:

@@ -73,7 +73,7 @@ class Tick:
         if not self._scrapes:
             return latest
         silent = now - self._scrapes[-1]
-        period = self._period(limits.interval / 2)
+        period = self._period(limits.interval)
         if period is None:
             return soonest if silent < RAISED_SECONDS else latest
         if silent > max(RAISED_SECONDS, 3 * period):
@@ -87,19 +87,26 @@ class Tick:
             best -= limits.interval
         return min(latest, max(soonest, best))
 
-    def _period(self, tolerance: float) -> float | None:
-        """The shortest time after which all scrapes came again, twice at least; None if there is none."""
-        times = tuple(self._scrapes)
+    def _period(self, interval: float) -> float | None:
+        """The shortest time after which the scrapes came again, twice at least; None if there is none.
+
+        One of many may have come by itself, as that of a person does among those of a Prometheus.
+        """
+        # Half of what a scrape may be early or late, as it differs from both the one before and the next.
+        times, tolerance = tuple(self._scrapes), interval / 4
+        if times[-1] - times[0] <= (len(times) - 1) * interval:
+            # A sample at every interval serves these anyway.
+            return None
         for earlier in reversed(times[:-1]):
             period = times[-1] - earlier
-            if period <= 2 * tolerance:
-                # A sample at every interval serves these anyway.
+            if period <= interval:
                 continue
             if times[-1] - 2 * period < times[0] - tolerance:
                 # What came again once may be chance.
                 return None
             repeats = [time for time in times[1:] if time - period >= times[0] - tolerance]
-            if all(any(abs(time - period - other) <= tolerance for other in times) for time in repeats):
+            alone = sum(all(abs(time - period - other) > tolerance for other in times) for time in repeats)
+            if alone <= len(repeats) // 8:
                 return period
         return None
 
