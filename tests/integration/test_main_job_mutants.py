@@ -49,11 +49,14 @@ MATCH: dict[Guard, Guard] = {
 }
 """The two questions of what a policy is for, each with an answer that lets everything through."""
 
+OF_OTHERS = (vetoes.is_not_attended, vetoes.is_proven, vetoes.is_unused)
+"""Vetoes of agents and of leaked processes only."""
+
 ALL: frozenset[Guard] = frozenset(
     {
         is_shown,
         *MATCH,
-        *(veto.allows for veto in vetoes.VETOES if veto.allows is not vetoes.is_not_attended),
+        *(veto.allows for veto in vetoes.VETOES if veto.allows not in OF_OTHERS),
         *(proof.holds for proof in last_checks.LAST_CHECKS if Method.SCHEDULER_PAIR in proof.methods),
     }
 )

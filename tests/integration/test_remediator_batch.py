@@ -17,15 +17,13 @@ from tests.support.remediator.process import RemediatorProcess, command
 from tests.support.remediator.remediation import CHECK_IN, FLEET, Fleet, alive, running_fleet
 from tests.support.remediator.text import FILE
 from tests.support.wait import wait_for
-from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal, TargetKind
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal
 from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.shared_view import CONFIRMED_SECONDS, SharedView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import TargetMatch
 
 P = replace(with_stop(ORPHANED_SCHEDULERS, grace=0.3), warmup=0.0)
-LEAKED = replace(P, match=TargetMatch(kind=TargetKind.LEAKED_PROCESS))
 
 ORPHANS = 300
 SECONDS, CPU_SECONDS = 30.0, 10.0
@@ -70,9 +68,7 @@ def test_an_act_that_shares_a_sample_reads_its_own_target_again(fleet: Fleet) ->
 def _leak_order(fleet: Fleet, pid: int) -> Order:
     report, _ = LiveView(fleet.config(), fleet.clock, os.environ).look()
     (leak,) = [each for each in report.leaks if each.process.pid == pid]
-    return single_order(
-        LEAKED, Method.LEAKED_PROCESS, leak.process, server=FLEET, argv_sha256=leak.argv_sha256
-    )
+    return single_order(P, Method.LEAKED_PROCESS, leak.process, server=FLEET, argv_sha256=leak.argv_sha256)
 
 
 def test_an_act_heeds_what_tmux_shows_since_the_act_before_it(fleet: Fleet) -> None:

@@ -332,7 +332,7 @@ def test_a_leaked_process_that_nobody_named_is_left_alone(
     assert alive(pid)
     (refusal,) = records(fleet)
     assert (refusal["kind"], refusal["refusal"]) == ("refusal", "evidence")
-    kept = tuple(each for each in last_checks.LAST_CHECKS if each.holds is not last_checks.is_what_was_named)
+    kept = tuple(each for each in last_checks.LAST_CHECKS if each.holds is not last_checks.is_what_was_meant)
     monkeypatch.setattr(last_checks, "LAST_CHECKS", kept)
     assert carry_out(leak_order(fleet, pid, named=""), fleet.tools()).actions == DONE
 
@@ -379,7 +379,7 @@ def test_a_leaked_process_that_others_reach_is_left_alone(fleet: Fleet) -> None:
     order = leak_order(fleet, pid)
     assert refused(carry_out(order, fleet.tools()), Refusal.LISTENING_SOCKET)
     assert alive(pid)
-    allowed = replace(order, policy=replace(P, allow=(OptIn.LISTENING_SOCKET,)))
+    allowed = replace(order, policy=replace(order.policy, allow=(OptIn.LISTENING_SOCKET,)))
     assert carry_out(allowed, fleet.tools()).actions == DONE
 
 

@@ -178,15 +178,21 @@ class ProcessTable:
         return self.boot_time + process.start_ticks / self.clock_ticks_per_second
 
 
+Connection = tuple[str, str]
+"""The own and the other end of an established connection, as the kernel's tables write them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakDetails:
     """Details that are read only of processes that seem to be leaked; None where one could not be read.
 
     `unit` is the innermost systemd unit of the process, empty without one. `listens`: it listens on a TCP
-    port. `folder` is its working directory, by its last name where it is deleted.
+    port. `connections` are its established ones, each as (own end, other end). `folder` is its working
+    directory, by its last name where it is deleted.
     """
 
     unit: str | None = None
     listens: bool | None = None
+    connections: frozenset[Connection] | None = None
     folder: str | None = None
     folder_deleted: bool = False

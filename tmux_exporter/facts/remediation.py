@@ -43,7 +43,8 @@ class Method(StrEnum):
 
     SCHEDULER_PAIR: a shell first, and only once it is dead its sleep. AGENT_PROCESS: an agent's root process,
     or the process of its tree that holds the figure of its policy, never the shell of its pane.
-    LEAKED_PROCESS: one process whose command line a policy names by its hash.
+    LEAKED_PROCESS: one process whose command line a policy names by its hash, or that it describes by kind,
+    program and age.
     """
 
     SCHEDULER_PAIR = "scheduler_pair"
@@ -114,6 +115,8 @@ class Refusal(StrEnum):
     EVIDENCE = "evidence"
     CHANGED = "changed"
     NO_CULPRIT = "no_culprit"
+    UNPROVEN = "unproven"
+    IN_USE = "in_use"
     HELD = "held"
     PROTECTED = "protected"
     BREAKER = "breaker"

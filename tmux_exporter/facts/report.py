@@ -243,7 +243,8 @@ class LeakReport:
     They are empty where not known. `name` is the program, and the script or package that it runs.
     `cpu_seconds_total` is that of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline,
     empty where that is not known as a whole. `by_marker`: only an agent marker ties it to its pane.
-    `by_folder`: only its working folder names its session. Both are too weak to end a process.
+    `by_folder`: only its working folder names its session. Both are too weak to end a process;
+    `by_environment`, `listens` and `quiet_since` as in Leak.
     """
 
     server: str
@@ -260,6 +261,9 @@ class LeakReport:
     argv_sha256: str = ""
     by_marker: bool = False
     by_folder: bool = False
+    by_environment: bool = False
+    listens: bool | None = None
+    quiet_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +271,8 @@ class Remembered:
     """One process that only earlier samples tie to its pane, or whose pane is gone.
 
     `origin` is the process of the pane's tmux server; `server` and `session` are labels, empty where not
-    known. `by_folder` as in LeakReport; `leaked`: it is a leak.
+    known. `by_folder` and `quiet_since` as in LeakReport; `leaked`: it is a leak; `proven`: it was seen in
+    that pane by more than its environment.
     """
 
     process: ProcessId
@@ -277,6 +282,8 @@ class Remembered:
     session: str
     leaked: bool
     by_folder: bool
+    proven: bool = False
+    quiet_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

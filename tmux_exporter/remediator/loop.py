@@ -145,6 +145,7 @@ class Remediator:
             self._blind = True
             self._tell()
             return
+        self._live.earlier = report.remembered
         verdict = decide(
             self._settings.policies,
             report,

@@ -8,9 +8,9 @@ from tmux_exporter.facts.report import SchedulerReport
 from tmux_exporter.remediator.decide.candidates import target_of
 from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.order import Order, Stage, Target
-from tmux_exporter.remediator.policies.policy import Policy
+from tmux_exporter.remediator.policies.policy import Policy, TargetMatch
 
-HARMLESS = ProcessContext(unit="", reachable=False)
+HARMLESS = ProcessContext(unit="", reachable=False, connections=frozenset())
 
 STOP = Stage(action=Action.STOP, signal=Signal.TERM, seconds=0.5)
 KILL = Stage(action=Action.KILL, signal=Signal.KILL, seconds=5.0)
@@ -34,7 +34,12 @@ def single_order(
     server: str = "",
     argv_sha256: str = "",
 ) -> Order:
-    """To end an agent or a leaked process; a STOP where no stages are given."""
+    """To end an agent or a leaked process, which the policy names by its hash unless it describes it.
+
+    A STOP where no stages are given.
+    """
     kind = TargetKind.AGENT if method is Method.AGENT_PROCESS else TargetKind.LEAKED_PROCESS
+    if policy.match.kind is TargetKind.SCHEDULER:
+        policy = replace(policy, match=TargetMatch(kind=kind, argv_sha256=(argv_sha256,), opted_in=True))
     target = Target(kind=kind, server=server, session="", processes=(process,), argv_sha256=argv_sha256)
     return Order(policy=policy, target=target, method=method, stages=stages or (STOP,))

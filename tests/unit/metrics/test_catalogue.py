@@ -127,8 +127,8 @@ CLOSED = {
     "tmux_remediator_refusals_total reason": (
         "blind warmup clock_jump server_unknown stale state not_a_pair too_late tmux_server own_process "
         "other_uid pane_shell attached_session listening_socket live_descendant namespace service "
-        "not_stopped unkillable evidence changed no_culprit held protected breaker approval unavailable "
-        "max_match budget audit switched_off"
+        "not_stopped unkillable evidence changed no_culprit unproven in_use held protected breaker "
+        "approval unavailable max_match budget audit switched_off"
     ),
 }
 

@@ -14,6 +14,7 @@ from tmux_exporter.analysis.leaks.exemptions import Suspect, holding_terminal
 from tmux_exporter.analysis.leaks.folders import PaneFolders
 from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind
 from tmux_exporter.analysis.leaks.origins import PaneOrigins
+from tmux_exporter.analysis.leaks.proof import LeakProof
 from tmux_exporter.analysis.programs.signatures import Signature, matcher
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import Leak, LeakKind
@@ -98,6 +99,8 @@ class LeakFinder:
 
     def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
         """`earlier` is what another exporter of this machine knew."""
+        earlier = tuple(earlier)
+        self.proof = LeakProof(earlier)
         self._origins = PaneOrigins()
         self._folders = PaneFolders()
         self._own: dict[ProcessId, _Own] = {}
@@ -170,6 +173,7 @@ class LeakFinder:
             known[process.id] = before
             return before[2]
 
+        uses = self.proof.uses(left, sample.leak_details, sample.table.taken_at)
         kinds = LeakKinds(left, sample.table.processes, own)
         self._own = known
         found = []
@@ -194,6 +198,9 @@ class LeakFinder:
                 pane=owner.pane,
                 by_marker=owner.evidence is Evidence.AGENT_MARKER,
                 by_folder=by_folder,
+                by_environment=not self.proof.is_proven(process.id, owner.pane),
+                listens=uses[process.id].listens,
+                quiet_since=uses[process.id].quiet_since,
             )
             found.append(leak)
         return found

@@ -27,6 +27,7 @@ def remembered(
     known: Iterable[tuple[ProcessId, Owner]],
     leaks: Iterable[Leak],
     origin_of: Callable[[PaneKey], SessionKey | None],
+    is_proven: Callable[[ProcessId, PaneKey | None], bool],
 ) -> tuple[Remembered, ...]:
     """The same with labels of their panes' sessions, for the report."""
     found = {leak.process: leak for leak in leaks}
@@ -49,6 +50,8 @@ def remembered(
                 session=session,
                 leaked=leak is not None,
                 by_folder=by_folder,
+                proven=is_proven(process, owner.pane),
+                quiet_since=leak.quiet_since if leak is not None else None,
             )
         )
     return tuple(entries)

@@ -392,6 +392,9 @@ class Summary:
             argv_sha256=argv_sha256(process),
             by_marker=leak.by_marker,
             by_folder=leak.by_folder,
+            by_environment=leak.by_environment,
+            listens=leak.listens,
+            quiet_since=leak.quiet_since,
         )
 
     def _usage(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, ReadMode
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.remediator.act.confirm_listings import ConfirmingTmuxSource
 from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.vetoes import Moment
@@ -24,7 +24,7 @@ LOOK_TIMEOUT = 0.4
 
 
 class LiveView:
-    """Reads everything again at each call."""
+    """Reads everything again at each call; `earlier` is what the samples of the loop have shown before."""
 
     def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
         quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
@@ -33,6 +33,7 @@ class LiveView:
         self._root = config.processes.root
         self._clock = clock
         self._environ = environ
+        self.earlier: tuple[Remembered, ...] = ()
 
     def moment(self) -> Moment:
         """Now."""
@@ -50,12 +51,17 @@ class LiveView:
     def around(
         self, targets: Iterable[ProcessId], beside: Iterable[ProcessId] = ()
     ) -> Mapping[ProcessId, ProcessContext]:
-        """systemd unit of these processes, and reachable sockets of the targets, read without a cache."""
+        """systemd unit of these processes, sockets and connections of the targets, read without a cache."""
         ends = tuple(targets)
         asked = {*ends, *beside}
         reader = LeakDetailReader(clock=self._clock, proc_root=self._root)
-        units, reachable = reader.units(asked), reader.reachable(ends)
-        return {each: ProcessContext(unit=units.get(each), reachable=reachable.get(each)) for each in asked}
+        units, reachable, connections = reader.units(asked), reader.reachable(ends), reader.connections(ends)
+        return {
+            each: ProcessContext(
+                unit=units.get(each), reachable=reachable.get(each), connections=connections.get(each)
+            )
+            for each in asked
+        }
 
     def look(self) -> tuple[Report, Moment]:
         """A full sample, and the moment after it."""
@@ -69,7 +75,13 @@ class LiveView:
         """
         servers = ConfirmingTmuxSource(open_tmux(self._config, self._clock, self._environ))
         sampler = open_sampler(
-            self._config, self._clock, self._environ, tmux=servers, counting=False, trees=True
+            self._config,
+            self._clock,
+            self._environ,
+            tmux=servers,
+            counting=False,
+            trees=True,
+            earlier=self.earlier,
         )
         started = self._clock.monotonic()
         report = sampler.sample()

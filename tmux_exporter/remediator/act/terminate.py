@@ -102,7 +102,7 @@ def _read_evidence(attempt: Attempt) -> Result | None:
     members = target_processes(order)
     table = tools.processes(members)
     below = descendants(table, members)
-    ending = below if order.with_below else ()
+    ending = below if order.with_below or order.method is Method.LEAKED_PROCESS else ()
     around = tools.around((*members, *ending), [each.id for each in servers_in(table)])
     evidence = gather(table, order, around, tools.uid, tools.own())
     if evidence is None:

@@ -142,12 +142,14 @@ def fits_match(match: TargetMatch, candidate: TargetCandidate, report: Report) -
         return False
     if isinstance(subject, ServerReport):
         return subject.up
-    if not _is_own(match, subject) or not fits(match.sessions, subject.session):
+    if not _is_own(match, subject, report.timestamp) or not fits(match.sessions, subject.session):
         return False
     return match.attached is None or match.attached == is_attached(subject.server, subject.session, report)
 
 
-def _is_own(match: TargetMatch, subject: SchedulerReport | AgentReport | LeakReport | PaneReport) -> bool:
+def _is_own(
+    match: TargetMatch, subject: SchedulerReport | AgentReport | LeakReport | PaneReport, wall: float
+) -> bool:
     """Whether what only its kind has fits."""
     match subject:
         case SchedulerReport():
@@ -160,12 +162,20 @@ def _is_own(match: TargetMatch, subject: SchedulerReport | AgentReport | LeakRep
             )
         case LeakReport():
             return _within(match.leak_kinds, subject.kind) and (
-                not match.opted_in or subject.argv_sha256 in match.argv_sha256
+                (not match.opted_in or subject.argv_sha256 in match.argv_sha256)
+                and runs_one_of(match, subject.name)
+                and (match.age is None or wall - subject.start_time_seconds >= match.age)
+                and match.listening in (None, subject.listens)
             )
         case PaneReport():
             return (match.history_bytes is None or subject.history_bytes >= match.history_bytes) and (
                 match.dead in (None, subject.dead)
             )
+
+
+def runs_one_of(match: TargetMatch, name: str) -> bool:
+    """Whether the name of a leaked process, or the first word of it, is one of a match."""
+    return fits(match.leak_programs, name) or fits(match.leak_programs, name.partition(" ")[0])
 
 
 def is_attached(server: str, session: str, report: Report) -> bool | None:

@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmux_exporter.analysis.leaks.kinds import display_name
+from tmux_exporter.analysis.leaks.proof import is_connected
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, is_sleep, read_command
-from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.label import label_text
+from tmux_exporter.facts.process import Connection, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
 from tmux_exporter.facts.shells import POSIX_SHELLS
+from tmux_exporter.remediator.decide.candidates import runs_one_of
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
 
@@ -22,11 +26,12 @@ class ProcessContext(NamedTuple):
     """Details read for few processes only; None if unreadable.
 
     `unit` is the innermost systemd unit, empty where there is none. `reachable` says that it has a socket at
-    which others can reach it.
+    which others can reach it, `connections` are those that are established.
     """
 
     unit: str | None
     reachable: bool | None
+    connections: frozenset[Connection] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +58,13 @@ class TargetProcess:
 class ProcessEvidence:
     """What /proc shows of the target's processes, in signal order.
 
-    `children` are the living ones of the first, `named` is the hash that the policy names, `uid` and `own`
-    are ours: the user, and the pids of this process and of all above it. `is_protected` says that a policy
-    file protects one of them by its name or its program. Of a scheduler `is_pure` says that
-    its command line is nothing but sleep and send-keys, `is_first_sleep` that the second is its first sleep.
+    `children` are the living ones of the first, `named` is the hash of the command line that was judged,
+    `by_hash` says that the policy names it, `uid` and `own` are ours: the user, and the pids of this process
+    and of all above it. `is_protected` says that a policy file protects one of them by its name or its
+    program. Of a leaked process `is_described` says that the policy names its program and that it is as old
+    as the policy asks, `is_connected` that it or something below it is connected to something else. Of a
+    scheduler `is_pure` says that its command line is nothing but sleep and send-keys, `is_first_sleep` that
+    the second is its first sleep.
     """
 
     method: Method
@@ -70,6 +78,9 @@ class ProcessEvidence:
     is_protected: bool = False
     is_pure: bool = False
     is_first_sleep: bool = False
+    by_hash: bool = True
+    is_described: bool = False
+    is_connected: bool | None = False
 
 
 def target_processes(order: Order) -> tuple[ProcessId, ...]:
@@ -109,12 +120,35 @@ def gather(
         own=own,
         named=order.target.argv_sha256,
         allow=order.policy.allow,
+        by_hash=order.policy.by_hash,
+        is_described=order.method is Method.LEAKED_PROCESS and _is_described(first, table, order),
+        is_connected=_is_connected(targets, table, around)
+        if order.method is Method.LEAKED_PROCESS
+        else False,
         is_protected=any(_is_protected(each, order.policy.protected) for each in members),
         is_pure=script is not None,
         is_first_sleep=last.argv is not None
         and is_sleep(last.argv)
         and (script is None or last.argv[1:] == script.sleep_args),
     )
+
+
+def _is_described(process: Process, table: ProcessTable, order: Order) -> bool:
+    """Whether a policy that names no hash names its program, and it is as old as that asks."""
+    match = order.policy.match
+    if match.opted_in or not match.leak_programs or match.age is None:
+        return False
+    # Since the boot; while the machine sleeps the first of the two stands still, so that it is younger.
+    age = table.taken_at - process.id.start_ticks / table.clock_ticks_per_second
+    return age >= match.age and runs_one_of(match, label_text(display_name(process)))
+
+
+def _is_connected(
+    targets: tuple[ProcessId, ...], table: ProcessTable, around: Mapping[ProcessId, ProcessContext]
+) -> bool | None:
+    tree = (*targets, *descendants(table, targets))
+    known = [around.get(each, ProcessContext(None, None)).connections for each in tree]
+    return is_connected(known)
 
 
 def descendants(table: ProcessTable, roots: tuple[ProcessId, ...]) -> tuple[ProcessId, ...]:
@@ -268,9 +302,15 @@ def is_no_shell(evidence: ProcessEvidence) -> bool:
     return not evidence.members[0].is_shell
 
 
-def is_what_was_named(evidence: ProcessEvidence) -> bool:
-    """The policy names the hash of its command line."""
-    return bool(evidence.named) and evidence.members[0].argv_sha256 == evidence.named
+def is_what_was_meant(evidence: ProcessEvidence) -> bool:
+    """Its command line is still the judged one, and the policy names its hash, or its program and age."""
+    same = bool(evidence.named) and evidence.members[0].argv_sha256 == evidence.named
+    return same and (evidence.by_hash or evidence.is_described)
+
+
+def is_connected_to_nobody(evidence: ProcessEvidence) -> bool:
+    """Neither it nor anything below it is connected to something outside its tree."""
+    return evidence.is_connected is False
 
 
 ALL = frozenset(Method)
@@ -302,7 +342,8 @@ LAST_CHECKS = (
     LastCheck(Refusal.EVIDENCE, has_only_its_sleep, PAIR),
     LastCheck(Refusal.EVIDENCE, sleeps_its_first_sleep, PAIR),
     LastCheck(Refusal.EVIDENCE, is_no_shell, AGENT),
-    LastCheck(Refusal.EVIDENCE, is_what_was_named, LEAKED),
+    LastCheck(Refusal.EVIDENCE, is_what_was_meant, LEAKED),
+    LastCheck(Refusal.IN_USE, is_connected_to_nobody, LEAKED),
 )
 
 

@@ -31,6 +31,9 @@ ENDABLE = frozenset(
 )
 """States in which a scheduler may be terminated: never when it is due or not understood."""
 
+QUIET = 600.0
+"""For so many seconds nobody must have been connected to a process that is ended by its kind."""
+
 _START_ERROR = 2.0
 """Seconds by which the start of a process is known too early or too late: boot time is in whole seconds."""
 
@@ -76,6 +79,10 @@ class Terms(Protocol):
     @property
     def allow(self) -> tuple[OptIn, ...]:
         """Opt-ins to targets that are otherwise never touched."""
+
+    @property
+    def by_hash(self) -> bool:
+        """Whether it names the command lines of leaked processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +214,19 @@ def is_endable(case: Case) -> bool:
             return kind is not LeakKind.SCHEDULER and not by_marker and not by_folder
 
 
+def is_proven(case: Case) -> bool:
+    """A sample has seen a leaked process in its pane by more than its environment, or its hash is named."""
+    return not isinstance(case.subject, LeakReport) or case.policy.by_hash or not case.subject.by_environment
+
+
+def is_unused(case: Case) -> bool:
+    """No sample has seen a leaked process connected from outside for a while, or its hash is named."""
+    if not isinstance(case.subject, LeakReport) or case.policy.by_hash:
+        return True
+    since = case.subject.quiet_since
+    return since is not None and case.moment.monotonic - since >= QUIET
+
+
 def has_its_sleep(case: Case) -> bool:
     """There is a sleep to end: without one it may be sending its keys right now."""
     return not isinstance(case.subject, SchedulerReport) or case.subject.sleep is not None
@@ -270,6 +290,7 @@ VETOES = (
     Veto(Refusal.SERVER_UNKNOWN, sees_its_servers),
     Veto(Refusal.STALE, is_recent),
     Veto(Refusal.STATE, is_endable),
+    Veto(Refusal.UNPROVEN, is_proven),
     Veto(Refusal.NOT_A_PAIR, has_its_sleep),
     Veto(Refusal.TOO_LATE, has_time),
     Veto(Refusal.WARMUP, is_settled),
@@ -278,6 +299,7 @@ VETOES = (
     Veto(Refusal.PANE_SHELL, is_no_pane),
     Veto(Refusal.ATTACHED_SESSION, is_not_attended),
     Veto(Refusal.LIVE_DESCENDANT, carries_nobody),
+    Veto(Refusal.IN_USE, is_unused),
 )
 
 

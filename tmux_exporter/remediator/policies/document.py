@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.config.parsers import parse_label
 from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Text, key
+from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.policies.actions import ActionDoc, check_action
@@ -40,6 +41,12 @@ NEVER_SIGNALLED = frozenset({SchedulerState.UNKNOWN, SchedulerState.OPAQUE, Sche
 
 WITHOUT_A_PERSON = frozenset({SchedulerState.DANGLING})
 """States in which a scheduler can do nothing any more."""
+
+BY_KIND = frozenset({LeakKind.AGENT, LeakKind.AGENT_DAEMON, LeakKind.MCP_SERVER, LeakKind.DEV_SERVER})
+"""Kinds of leaked processes that a stop may name without the hashes of their command lines."""
+
+LEAST_AGE = 3600.0
+"""So many seconds old must a process be that is ended by its kind."""
 
 _QUIET = (Action.WARN, Action.SNAPSHOT)
 
@@ -100,7 +107,7 @@ def check_policy(made: object) -> None:
     if stop.method is not method:
         raise MisfitError(f"a {made.match.kind} is stopped by method: {method}", "actions")
     if made.match.kind is TargetKind.LEAKED_PROCESS and made.match.cmdline_sha256 is None:
-        raise MisfitError("a stop needs the command lines that it is for; add cmdline_sha256", "match")
+        _check_described(made.match)
     if made.match.kind is TargetKind.AGENT and not (made.match.program or made.when or made.match.state):
         raise MisfitError("this would stop every agent; add program, state or a when", "match")
     _check_states(made)
@@ -141,6 +148,17 @@ def asks_for_a_share(made: PolicyDoc) -> bool:
     if made.when is None:
         return False
     return any(FIGURES[each.metric].is_held for each in when_of(made.when).conditions)
+
+
+def _check_described(match: MatchDoc) -> None:
+    """A stop without a hash is only for what a program is made for, and only once it is old."""
+    kinds = " or ".join(sorted(BY_KIND))
+    if not match.leak_kind or not BY_KIND.issuperset(match.leak_kind):
+        raise MisfitError(f"a stop needs cmdline_sha256, or leak_kind {kinds} with program and age", "match")
+    if not match.program:
+        raise MisfitError("a stop by kind needs the programs that it is for; add program", "match")
+    if match.age is None or match.age < LEAST_AGE:
+        raise MisfitError("a stop by kind is only for what is at least 1h old; add age: 2h", "match")
 
 
 def _check_states(made: PolicyDoc) -> None:

@@ -9,7 +9,15 @@ from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.policies.parsers import PATTERNS, Grammar, choices, parse_hash, patterns
+from tmux_exporter.remediator.policies.parsers import (
+    DAY,
+    PATTERNS,
+    Grammar,
+    choices,
+    parse_hash,
+    parse_pattern,
+    patterns,
+)
 from tmux_exporter.remediator.policies.policy import TargetMatch
 
 _STATES: Mapping[str, type[SchedulerState] | type[AgentState]] = {
@@ -20,7 +28,7 @@ _COMMON = {"kind", "servers"}
 _KEYS: Mapping[TargetKind, set[str]] = {
     TargetKind.SCHEDULER: {"sessions", "state", "grammar", "remaining"},
     TargetKind.AGENT: {"sessions", "state", "program", "attached"},
-    TargetKind.LEAKED_PROCESS: {"sessions", "leak_kind", "cmdline_sha256"},
+    TargetKind.LEAKED_PROCESS: {"sessions", "leak_kind", "cmdline_sha256", "program", "age", "listening"},
     TargetKind.PANE: {"sessions", "history_bytes", "dead", "attached"},
     TargetKind.SERVER: set(),
 }
@@ -33,6 +41,10 @@ def _state(text: str) -> str:
         mend = f"did you mean '{near}'?" if near else "docs/policies.md lists them"
         raise ValueError(f"{shown(text)} is no state; {mend}")
     return text
+
+
+def _program(text: str) -> str:
+    return parse_pattern(text) if text.startswith("glob:") or " " in text else parse_program(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +70,18 @@ class MatchDoc:
         default=None,
     )
     program: tuple[str, ...] = key(
-        ListOf(item=Text(what="program", parser=parse_program)),
-        "Programs of agents, as the label says.",
+        ListOf(item=Text(what="program", parser=_program)),
+        "Programs of agents, as the label says. Of leaked processes the name that `tmux-exporter leaks` "
+        "shows, or its first word; `glob:` begins a pattern.",
         default=(),
+    )
+    age: float | None = key(
+        Duration(at_least=1, at_most=30 * DAY), "The least age of a leaked process.", default=None
+    )
+    listening: bool | None = key(
+        Boolean(),
+        "Whether a leaked process, or what it has started, listens on a TCP port.",
+        default=None,
     )
     attached: bool | None = key(Boolean(), "Whether somebody is attached to the session.", default=None)
     leak_kind: tuple[LeakKind, ...] = key(
@@ -92,6 +113,12 @@ def check_match(made: object) -> None:
             raise MisfitError(
                 f"'{wrong[0]}' is no state of a {made.kind}; it has {', '.join(states)}", "state"
             )
+    if made.kind is TargetKind.AGENT:
+        for each in made.program:
+            try:
+                parse_program(each)
+            except ValueError as error:
+                raise MisfitError(str(error), "program") from None
     if made.kind is TargetKind.SCHEDULER and not made.state:
         raise MisfitError("this would match every scheduler; add state: [dangling]")
     if made.kind is TargetKind.LEAKED_PROCESS and not made.leak_kind and made.cmdline_sha256 is None:
@@ -107,7 +134,10 @@ def match_of(made: MatchDoc) -> TargetMatch:
         sessions=patterns(made.sessions),
         states=tuple(map(SchedulerState, made.state)) if schedulers else (),
         agent_states=() if schedulers else tuple(map(AgentState, made.state)),
-        programs=made.program,
+        programs=made.program if made.kind is TargetKind.AGENT else (),
+        leak_programs=patterns(made.program) if made.kind is TargetKind.LEAKED_PROCESS else (),
+        age=made.age,
+        listening=made.listening,
         attached=made.attached,
         leak_kinds=made.leak_kind,
         argv_sha256=made.cmdline_sha256 or (),

@@ -104,8 +104,10 @@ class TargetMatch:
 
     `states` are of schedulers, `agent_states` and `programs` of agents, `leak_kinds` and `argv_sha256` of
     leaked processes: only those whose command line has one of these hashes, and with `opted_in` none at all
-    where there is no hash. `history_bytes` is the least history of a pane, `dead` whether its process has
-    ended, `attached` whether a client is attached to its session.
+    where there is no hash. `leak_programs` are patterns of its name or of the first word of it, `age` the
+    least age of a leaked process in seconds, `listening` whether it listens on a TCP port. `history_bytes` is
+    the least history of a pane, `dead` whether its process has ended, `attached` whether a client is attached
+    to its session.
     """
 
     kind: TargetKind
@@ -117,6 +119,9 @@ class TargetMatch:
     leak_kinds: tuple[LeakKind, ...] = ()
     argv_sha256: tuple[str, ...] = ()
     opted_in: bool = False
+    leak_programs: tuple[NamePattern, ...] = ()
+    age: float | None = None
+    listening: bool | None = None
     history_bytes: int | None = None
     dead: bool | None = None
     attached: bool | None = None
@@ -242,6 +247,11 @@ class Policy:
     on_exceed: OnExceed = OnExceed.ABORT
     breaker: Breaker = Breaker()
     protected: Protection = Protection()
+
+    @property
+    def by_hash(self) -> bool:
+        """Whether it names the command lines of leaked processes by their hashes."""
+        return self.match.opted_in
 
     @property
     def stop(self) -> LadderStep | None:

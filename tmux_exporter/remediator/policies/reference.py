@@ -53,6 +53,10 @@ policies:
   within the bound. It must have been the same for as long as `for` says, and what it has started ends with
   it. The agent itself ends only where it holds that much itself. Where nobody does you are told, and nothing
   ends (`no_culprit`); `whom: agent` or `whom: tree` says otherwise.
+- A leaked process is ended by the hash of its command line (`cmdline_sha256`), or by what it is: `leak_kind`
+  `agent`, `agent_daemon`, `mcp_server` or `dev_server` with `program` and an `age` of at least 1h. By what it
+  is only where a sample has seen it in its pane (more than its environment), and where nothing outside its
+  tree was connected to it for ten minutes. What listens needs `allow: [listening_socket]` besides.
 - **Budgets** limit how much is terminated; with more matches than `max_match` nothing is. The **breaker**
   opens when targets survive or come back. What no policy overrides stands in [safety.md](safety.md).
 - There are no shell commands and no regular expressions. A name is exact, `glob:` begins a pattern with `*`

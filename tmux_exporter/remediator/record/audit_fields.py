@@ -14,6 +14,9 @@ from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.decide.vetoes import Case, Subject, pair_of
 from tmux_exporter.remediator.record.log_fields import seconds_to_end
 
+WEAK = ("by_marker", "by_folder", "by_environment")
+"""What makes a leak less than proven."""
+
 
 def processes_of(subject: Subject) -> tuple[ProcessId, ...]:
     """What would be signalled for it; of a scheduler shell and sleep."""
@@ -101,7 +104,8 @@ def _of_case(case: Case) -> dict[str, object]:
         "own": sorted(case.own),
         "culprit": case.culprit,
         "terms": {
-            name: getattr(policy, name) for name in ("servers", "max_age", "remaining", "warmup", "allow")
+            name: getattr(policy, name)
+            for name in ("servers", "max_age", "remaining", "warmup", "allow", "by_hash")
         },
     }
 
@@ -122,8 +126,9 @@ def _of_subject(subject: Subject) -> dict[str, object]:
         case AgentReport():
             return words | {"program": subject.program, "process": subject.process}
         case LeakReport():
-            weak = {name: True for name in ("by_marker", "by_folder") if getattr(subject, name)}
-            return words | {"kind": subject.kind, "process": subject.process} | weak
+            weak = {name: True for name in WEAK if getattr(subject, name)}
+            quiet = {"quiet_since": subject.quiet_since}
+            return words | {"kind": subject.kind, "process": subject.process} | weak | quiet
 
 
 def _of_server(server: ServerReport) -> dict[str, object]:

@@ -29,6 +29,7 @@ from tmux_exporter.remediator.decide.last_checks import (
 from tmux_exporter.remediator.decide.order import Stage
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, Subject, refusal
 from tmux_exporter.remediator.policies.policy import Channel, OptIn, SnapshotPart
+from tmux_exporter.remediator.record.audit_fields import WEAK
 
 Record = Mapping[str, Any]
 _Fact = TypeVar("_Fact")
@@ -49,6 +50,7 @@ class RecordedTerms(NamedTuple):
     remaining: float
     warmup: float
     allow: tuple[OptIn, ...]
+    by_hash: bool = True
 
 
 def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
@@ -202,7 +204,8 @@ def _subject(value: Record, look: Record) -> Subject:
     if "program" in value:
         process = None if value["process"] is None else _id(value["process"])
         return _only(AgentReport, **known, process=process, program=value["program"])
-    weak = {name: value.get(name, False) for name in ("by_marker", "by_folder")}
+    weak = {name: value.get(name, False) for name in WEAK}
+    weak["quiet_since"] = value.get("quiet_since")
     return _only(LeakReport, **known, process=_id(value["process"]), kind=LeakKind(value["kind"]), **weak)
 
 

@@ -36,6 +36,7 @@ class LeakStage:
         """The leaks of this sample."""
         if facts.changes.tmux:
             self._finder.observe(facts.view, facts.labels)
+        self._finder.proof.observe(ownership.changed, ownership.owners)
         orphans = find_orphans(facts.table, ownership.owners)
         asked = self._leak_details
         sample = LeakSample(
@@ -53,7 +54,9 @@ class LeakStage:
 
     def remembered(self, ownership: Ownership, leaks: Leaks) -> tuple[Remembered, ...]:
         """What a sampler that has taken no sample has to be told."""
-        return remembered(ownership.by_memory, leaks.found, self._finder.origin_of)
+        return remembered(
+            ownership.by_memory, leaks.found, self._finder.origin_of, self._finder.proof.is_proven
+        )
 
     def _read_folders(self, facts: SampleFacts, asked: LeakDetailSource) -> Mapping[PaneKey, str]:
         """The working folders of the panes' first processes; empty while the last ones are fresh enough."""

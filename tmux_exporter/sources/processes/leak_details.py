@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.process import LeakDetails, ProcessId
+from tmux_exporter.facts.process import Connection, LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.listening_ports import Listening
@@ -85,6 +85,23 @@ class LeakDetailReader:
         finally:
             _close(folder)
 
+    def connections(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[Connection]]:
+        """The established connections of each process now; unreadable processes are left out."""
+        listening = Listening()
+        found: dict[ProcessId, frozenset[Connection]] = {}
+        for process in processes:
+            connections = ReadAttempts().attempt(self._connections, process, listening)
+            if connections is not None:
+                found[process] = connections
+        return found
+
+    def _connections(self, process: ProcessId, listening: Listening) -> frozenset[Connection] | None:
+        folder = self._open(process)
+        try:
+            return None if folder is None else listening.connections(folder)
+        finally:
+            _close(folder)
+
     def _reachable(self, process: ProcessId, listening: Listening) -> bool | None:
         folder = self._open(process)
         try:
@@ -107,6 +124,7 @@ class LeakDetailReader:
         try:
             unit = attempts.attempt(_unit, folder)
             ports = attempts.attempt(self._listening.ports, folder)
+            connections = attempts.attempt(self._listening.connections, folder)
             link = attempts.attempt(_working_folder, folder)
         finally:
             _close(folder)
@@ -114,6 +132,7 @@ class LeakDetailReader:
         return LeakDetails(
             unit=unit,
             listens=None if ports is None else bool(ports),
+            connections=connections,
             folder=name,
             folder_deleted=deleted,
         )

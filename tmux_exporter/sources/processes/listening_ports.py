@@ -7,7 +7,13 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from tmux_exporter.facts.process import Connection
+
 _LISTEN = b"0A"
+_ESTABLISHED = b"01"
+_MAPPED = "0000000000000000FFFF0000"
+"""How net/tcp6 begins the address of an IPv4 end."""
+_CONNECTED = b"03"
 _UNCONNECTED = b"07"
 _TABLES = ("net/tcp", "net/tcp6")
 _REACHABLE = {
@@ -29,6 +35,18 @@ class Listening:
     def __init__(self) -> None:
         self._ports: dict[int, dict[str, int]] = {}
         self._reachable: dict[int, frozenset[str]] = {}
+        self._established: dict[int, dict[str, Connection]] = {}
+
+    def connections(self, folder: int) -> frozenset[Connection]:
+        """The established TCP connections, and those through a Unix socket with a path. Raises as `ports`."""
+        inodes = _socket_inodes(folder)
+        if not inodes:
+            return frozenset()
+        namespace = os.stat("ns/net", dir_fd=folder).st_ino
+        if namespace not in self._established:
+            self._established[namespace] = _established(folder)
+        found = self._established[namespace]
+        return frozenset(found[inode] for inode in inodes if inode in found)
 
     def reachable(self, folder: int) -> bool:
         """Whether a process can be reached: by a listening TCP or Unix socket, or an unconnected UDP socket.
@@ -81,6 +99,27 @@ def _listening(folder: int) -> dict[str, int]:
         for row in _rows(table, folder)
         if len(row) > 9 and row[3] == _LISTEN
     }
+
+
+def _established(folder: int) -> dict[str, Connection]:
+    """Both ends by inode."""
+    found = {
+        row[9].decode("ascii"): (_end(row[1]), _end(row[2]))
+        for table in _TABLES
+        for row in _rows(table, folder)
+        if len(row) > 9 and row[3] == _ESTABLISHED
+    }
+    # Which process is at the other end of a Unix socket is not shown.
+    return found | {
+        (inode := row[6].decode("ascii", "replace")): (f"unix:{inode}", "unix")
+        for row in _rows("net/unix", folder)
+        if len(row) > 7 and row[5] == _CONNECTED
+    }
+
+
+def _end(raw: bytes) -> str:
+    """Address and port; an IPv4 end reads the same in both tables."""
+    return raw.decode("ascii").removeprefix(_MAPPED)
 
 
 def _all_reachable(folder: int) -> frozenset[str]:

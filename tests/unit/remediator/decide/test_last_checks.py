@@ -13,8 +13,9 @@ from tests.support.literals.listings import process, table
 from tests.support.remediator.orders import HARMLESS, KILL, STOP, pair_order, single_order
 from tests.support.remediator.orphans import OWN, orphan
 from tmux_exporter.analysis.programs.program import argv_sha256
+from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Namespaces, Process, ProcessId, ProcessTable
-from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
+from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal, TargetKind
 from tmux_exporter.remediator.decide import last_checks
 from tmux_exporter.remediator.decide.last_checks import (
     ProcessContext,
@@ -27,7 +28,7 @@ from tmux_exporter.remediator.decide.last_checks import (
 )
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import NamePattern, OptIn, Protection
+from tmux_exporter.remediator.policies.policy import NamePattern, OptIn, Protection, TargetMatch
 from tmux_exporter.sources.processes.leak_details import parse_unit
 
 P = ORPHANED_SCHEDULERS
@@ -49,6 +50,16 @@ SERVER = at_home(
 )
 UID = SHELL.uid
 NAMED = argv_sha256(LEAK)
+BY_HASH = TargetMatch(kind=TargetKind.LEAKED_PROCESS, argv_sha256=(NAMED,), opted_in=True)
+BY_KIND = TargetMatch(
+    kind=TargetKind.LEAKED_PROCESS,
+    leak_kinds=(LeakKind.MCP_SERVER,),
+    leak_programs=(NamePattern("node"),),
+    age=7200.0,
+)
+OLD = LEAK.id.start_ticks / 100 + 7200.0
+"""The time since the boot at which it is as old as that."""
+CHILD = at_home(process(701, 700, ["node", "worker.js"], exe="/usr/bin/node"))
 
 
 def seen(*processes: Process, complete: bool = True) -> ProcessTable:
@@ -61,11 +72,14 @@ def order(
     allow: tuple[OptIn, ...] = (),
     named: str = NAMED,
     protected: Protection = NOTHING,
+    match: TargetMatch = BY_HASH,
 ) -> Order:
     policy = replace(P, allow=allow, protected=protected)
     if method is Method.SCHEDULER_PAIR:
         shell, *rest = (each.id for each in members)
         return pair_order(policy, orphan(process=shell, sleep=rest[0] if rest else None))
+    if method is Method.LEAKED_PROCESS:
+        policy = replace(policy, match=match)
     return single_order(policy, method, members[0].id, argv_sha256=named)
 
 
@@ -100,10 +114,12 @@ def single(
     allow: tuple[OptIn, ...] = (),
     named: str = NAMED,
     protected: Protection = NOTHING,
+    match: TargetMatch = BY_HASH,
+    uptime: float = 10.0,
 ) -> ProcessEvidence:
     """Of an agent or a leaked process."""
-    made = order(method, target, allow=allow, named=named, protected=protected)
-    found = gathered(made, seen(target, *more), around)
+    made = order(method, target, allow=allow, named=named, protected=protected, match=match)
+    found = gathered(made, replace(seen(target, *more), taken_at=uptime), around)
     assert found is not None
     return found
 
@@ -121,13 +137,23 @@ def older(made: Process) -> Process:
 
 
 def unit(name: str | None, *members: Process) -> dict[ProcessId, ProcessContext]:
-    return {each.id: ProcessContext(unit=name, reachable=False) for each in members}
+    return {each.id: HARMLESS._replace(unit=name) for each in members}
 
 
 CONTAINER = Namespaces(pid="pid:[2]", mount="mnt:[1]")
 OWN_MOUNTS = Namespaces(pid="pid:[1]", mount="mnt:[2]")
-OPEN = ProcessContext(unit="", reachable=True)
-HIDDEN = ProcessContext(unit="", reachable=None)
+
+
+def replace_connections(ends: frozenset[tuple[str, str]] | None) -> ProcessContext:
+    return HARMLESS._replace(connections=ends)
+
+
+def connected(process: Process, *ends: tuple[str, str]) -> dict[ProcessId, ProcessContext]:
+    return {process.id: replace_connections(frozenset(ends))}
+
+
+OPEN = HARMLESS._replace(reachable=True)
+HIDDEN = HARMLESS._replace(reachable=None)
 
 DECOYS: dict[Callable[[ProcessEvidence], bool], list[ProcessEvidence]] = {
     last_checks.lists_every_child: [evidence(complete=False)],
@@ -208,7 +234,18 @@ DECOYS: dict[Callable[[ProcessEvidence], bool], list[ProcessEvidence]] = {
         agent(replace(AGENT, exe="/bin/bash")),
         agent(replace(AGENT, exe="/usr/bin/dash")),
     ],
-    last_checks.is_what_was_named: [
+    last_checks.is_connected_to_nobody: [
+        leaked(around=connected(LEAK, ("0100007F:1F90", "0100007F:C350"))),
+        leaked(LEAK, CHILD, around=connected(CHILD, ("0100007F:1F90", "0100007F:C350"))),
+        leaked(LEAK, CHILD, around={CHILD.id: replace_connections(None)}),
+        leaked(around={LEAK.id: replace_connections(None)}),
+    ],
+    last_checks.is_what_was_meant: [
+        leaked(match=BY_KIND, uptime=OLD - 1),
+        leaked(match=replace(BY_KIND, age=None), uptime=OLD),
+        leaked(match=replace(BY_KIND, leak_programs=(NamePattern("python3"),)), uptime=OLD),
+        leaked(match=replace(BY_KIND, leak_programs=()), uptime=OLD),
+        leaked(replace(LEAK, argv=("node", "other.js")), match=BY_KIND, uptime=OLD),
         leaked(named=""),
         leaked(named="0" * 64),
         leaked(replace(LEAK, argv=("node", "other.js"))),
@@ -218,6 +255,19 @@ DECOYS: dict[Callable[[ProcessEvidence], bool], list[ProcessEvidence]] = {
     ],
 }
 CASES = [(proof, found) for proof, decoys in DECOYS.items() for found in decoys]
+
+
+def test_what_a_policy_describes_by_program_and_age_is_meant_without_its_hash() -> None:
+    assert failed_check(leaked(match=BY_KIND, uptime=OLD)) is None
+    whole = replace(BY_KIND, leak_programs=(NamePattern("node helper.js"),))
+    assert failed_check(leaked(match=whole, uptime=OLD)) is None
+
+
+def test_a_connection_within_its_own_tree_is_no_use_of_it() -> None:
+    """The two ends of it are those of the process and of its child, in whichever table they stand."""
+    server, client = "0100007F:1F90", "0100007F:C350"
+    around = connected(LEAK, (server, client)) | connected(CHILD, (client, server))
+    assert failed_check(leaked(LEAK, CHILD, around=around)) is None
 
 
 def test_every_proof_has_a_decoy() -> None:

@@ -13,14 +13,14 @@ from tests.support.literals.report import agent, leak, pane, session
 from tests.support.remediator.orphans import SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
-from tmux_exporter.facts.remediation import Action, Refusal
+from tmux_exporter.facts.remediation import Action, Refusal, TargetKind
 from tmux_exporter.facts.report import AgentReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide import cycle, objections, vetoes
 from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import OptIn, Policy, PolicySet
+from tmux_exporter.remediator.policies.policy import OptIn, Policy, PolicySet, TargetMatch
 
 P = ORPHANED_SCHEDULERS
 
@@ -159,7 +159,7 @@ NOW = Moment(wall=WALL + 0.1, monotonic=0.1)
 AGENT = replace(
     agent("default", "work", "coder", "%3", program="claude"), process=ProcessId(500, 9_000), pid=500
 )
-LEAK = leak("default", "work", LeakKind.OTHER, pid=500)
+LEAK = replace(leak("default", "work", LeakKind.OTHER, pid=500), quiet_since=NOW.monotonic - vetoes.QUIET)
 WORK = replace(session("default", "work", 2), attached_clients=0)
 
 
@@ -206,6 +206,11 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
         case(replace(LEAK, by_marker=True), SEEN),
         case(replace(LEAK, by_folder=True), SEEN),
     ],
+    vetoes.is_proven: [case(replace(LEAK, by_environment=True), SEEN)],
+    vetoes.is_unused: [
+        case(replace(LEAK, quiet_since=None), SEEN),
+        case(replace(LEAK, quiet_since=NOW.monotonic - vetoes.QUIET + 1), SEEN),
+    ],
     vetoes.is_settled: [
         case(each, home(server=replace(SERVER, start_time_seconds=WALL))) for each in (AGENT, LEAK)
     ],
@@ -238,6 +243,12 @@ def test_an_agent_or_leak_is_left_alone_and_would_not_be_without_its_veto(
     assert refusal(decoy) is reason
     without(monkeypatch, veto)
     assert refusal(decoy) is None
+
+
+def test_whose_hash_is_named_needs_neither_proof_nor_quiet() -> None:
+    named = replace(P, match=TargetMatch(kind=TargetKind.LEAKED_PROCESS, opted_in=True))
+    weak = replace(LEAK, by_environment=True, quiet_since=None)
+    assert refusal(case(weak, SEEN, policy=named)) is None
 
 
 def test_an_agent_that_does_not_run_is_not_ended() -> None:

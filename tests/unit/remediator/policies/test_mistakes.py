@@ -19,6 +19,15 @@ policies:
     actions: [{do: warn}]
 """
 
+LEFT = """\
+policies:
+  - name: left
+    match: {kind: leaked_process, leak_kind: [mcp_server], program: [node], age: 2h}
+    for: 3m
+    verify: {gone_within: 5s}
+    actions: [{do: stop, method: leaked_process}]
+"""
+
 # What to replace in a good file by what, and the lines that it must give.
 MISTAKES: dict[str, tuple[str, ...]] = {
     "no_match": (ORPHANS, "    match: {kind: scheduler, state: [dangling]}\n", "",
@@ -137,7 +146,17 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "   for: 3m\n    actions: [{do: warn}]",
         "kind: leaked_process, leak_kind: [agent]}\n    for: 3m\n    verify: {gone_within: 5s}\n    "
         "actions: [{do: stop, method: leaked_process}]",
-        "5:12: file.policies[0].match: a stop needs the command lines that it is for; add cmdline_sha256"),
+        "5:12: file.policies[0].match: a stop by kind needs the programs that it is for; add program"),
+    "stop_of_jobs_by_kind": (LEFT, "[mcp_server]", "[mcp_server, shell_job]",
+        "5:12: file.policies[0].match: a stop needs cmdline_sha256, or leak_kind agent or agent_daemon or "
+        "dev_server or mcp_server with program and age"),
+    "stop_by_kind_at_once": (LEFT, "age: 2h", "age: 59m",
+        "5:12: file.policies[0].match: a stop by kind is only for what is at least 1h old; add age: 2h"),
+    "age_of_an_agent": (AGENT, "{kind: agent}", "{kind: agent, age: 2h}",
+        "5:31: file.policies[0].match.age: a agent has no such key; remove it"),
+    "pattern_of_an_agent": (AGENT, "{kind: agent}", "{kind: agent, program: ['glob:cl*']}",
+        "5:35: file.policies[0].match.program: 'glob:cl*' is not a program name; use a-z, 0-9, '.', '_' "
+        "and '-'"),
     "whom_of_a_scheduler": (ORPHANS, "    for: 5m\n", "    for: 5m\n    whom: culprit\n",
         "7:11: file.policies[0].whom: a scheduler has no tree to choose from; remove it"),
     "culprit_without_a_figure": (AGENT,
