@@ -6,7 +6,6 @@ to the next.
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from tmux_exporter.facts.label import Label, is_label
@@ -40,7 +39,9 @@ def shown(text: str) -> str:
 
 def nearest(text: str, names: Iterable[str]) -> str | None:
     """The one of `names` of which `text` is probably a misspelling, if any."""
-    return next(iter(get_close_matches(text[:_SHOWN].lower(), names, n=1)), None)
+    import difflib  # noqa: PLC0415 - only for a mistake
+
+    return next(iter(difflib.get_close_matches(text[:_SHOWN].lower(), names, n=1)), None)
 
 
 def parse_duration(text: str) -> float:

@@ -1,11 +1,13 @@
 """Parse the files of /proc/PID: pure functions from bytes to values.
 
-Each raises only ValueError, for a text that the kernel would not write.
+Each raises only ValueError, for a text that the kernel would not write. Texts that many processes share are
+interned: each is in memory once.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from sys import intern
 
 ARGV_LIMIT = 4096
 """Bytes of a command line that are kept; it may have megabytes."""
@@ -82,7 +84,7 @@ def parse_stat(raw: bytes) -> Stat:
         raise ValueError(f"stat: {len(fields)} fields after the name")
     return Stat(
         pid=int(raw[:opening]),
-        comm=text(raw[opening + 2 : closing]),
+        comm=intern(text(raw[opening + 2 : closing])),
         state=fields[0].decode("ascii"),
         ppid=int(fields[1]),
         pgid=int(fields[2]),
@@ -138,7 +140,7 @@ def parse_limits(raw: bytes) -> int | None:
 
 def parse_argv(raw: bytes) -> tuple[str, ...]:
     """Parse /proc/PID/cmdline; bytes past ARGV_LIMIT are cut, even within an argument."""
-    return tuple(text(raw[:ARGV_LIMIT].removesuffix(b"\0")).split("\0"))
+    return tuple(map(intern, text(raw[:ARGV_LIMIT].removesuffix(b"\0")).split("\0")))
 
 
 def parse_exe(raw: bytes) -> str:
@@ -147,7 +149,7 @@ def parse_exe(raw: bytes) -> str:
     The kernel appends ` (deleted)` once the file is removed or replaced, for example when an agent updates
     itself; the program is still the same.
     """
-    return text(raw.removesuffix(b" (deleted)"))
+    return intern(text(raw.removesuffix(b" (deleted)")))
 
 
 def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, str]:
@@ -161,7 +163,7 @@ def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, st
     def keep(entry: bytes) -> None:
         name, equals, value = text(entry[:VARIABLE_LIMIT]).partition("=")
         if equals and name in kept:
-            found.setdefault(name, value)
+            found.setdefault(intern(name), intern(value))
 
     rest = b""
     for chunk in chunks:
