@@ -15,12 +15,19 @@ from tests.support.wait import wait_for
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, TargetKind
 from tmux_exporter.remediator.act.live_view import LiveView
-from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy, TargetMatch, When
+from tmux_exporter.remediator.policies.policy import (
+    Condition,
+    LadderStep,
+    Policy,
+    TargetMatch,
+    Throttle,
+    When,
+)
 
 LADDER = (
     LadderStep(action=Action.WARN),
     LadderStep(action=Action.SNAPSHOT),
-    LadderStep(action=Action.THROTTLE),
+    LadderStep(action=Action.THROTTLE, throttle=Throttle(lease=3600.0, pause=True)),
 )
 
 
@@ -95,7 +102,7 @@ def test_an_agent_goes_through_every_step_and_each_is_told(
         "left alone",
         "an agent: memory above its bound",
         "snapshot of an agent: done",
-        "throttle is not built yet: left out",
+        "throttle of an agent: refused",
         "ended an agent",
     ]
     for fields in lines.values():
@@ -126,6 +133,8 @@ def test_a_leaked_process_goes_through_every_step_and_each_is_told(
     remediator = fleet.remediator(enforce=True, policy=named)
     fleet.live(remediator, 1200)
     assert not alive(pid)
+    # What is paused is continued before it is ended: a TERM waits otherwise.
+    assert counted(remediator).actions[Action.THROTTLE, ActionOutcome.DONE] == 1
     assert counted(remediator).actions[Action.STOP, ActionOutcome.DONE] == 1
     assert {fields["process"] for fields in told(caplog).values()} == {pid}
     assert list(told(caplog))[-1] == "ended a leaked process"

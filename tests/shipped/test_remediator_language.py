@@ -76,12 +76,14 @@ def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
             f"{kind}-{action}-{mode}",
             kind,
             mode,
-            STOP_AND_KILL[: STOP_AND_KILL.index(action) + 1],
+            STOP_AND_KILL[: STOP_AND_KILL.index(action) + 1] if action in STOP_AND_KILL else (action,),
             frozenset(),
         )
         for (kind, action), mode in product(REFUSED_BY_LANGUAGE, Mode)
     ]
-    path = write(tmp_path, FILE + "".join(policy(play, "servers: [work]") for play in plays))
+    narrowed = {TargetKind.SCHEDULER: "state: [dangling]"}
+    text = "".join(policy(play, narrowed.get(play.kind, "servers: [work]")) for play in plays)
+    path = write(tmp_path, FILE + text)
     done = command(os.environ, "check-config", str(path))
     assert (done.returncode, done.stdout) == (2, "")
     lines = path.read_text().splitlines()

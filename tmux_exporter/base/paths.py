@@ -26,6 +26,9 @@ REMEDIATOR_AUDIT = "remediator-audit.jsonl"
 REMEDIATOR_HOLDS = "remediator-holds.json"
 """In the state folder: processes that a person holds, and until when."""
 
+REMEDIATOR_LEASES = "remediator-leases.json"
+"""In the state folder: what is throttled, by what means, and until when."""
+
 REMEDIATOR_PLAN = "remediator-plan.json"
 """In the state folder: what the remediator would end if a person approves."""
 

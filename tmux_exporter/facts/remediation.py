@@ -74,6 +74,16 @@ class Action(StrEnum):
     KILL = "kill"
 
 
+class LeaseMeans(StrEnum):
+    """What holds a throttle for its lease (closed list, a label).
+
+    SCOPE: a cgroup of the user's systemd, whose timer ends it. PAUSE: SIGSTOP, whose keeper continues it.
+    """
+
+    SCOPE = "scope"
+    PAUSE = "pause"
+
+
 class ActionOutcome(StrEnum):
     """The result of an action (closed list, a label).
 
@@ -122,6 +132,7 @@ class Refusal(StrEnum):
     BREAKER = "breaker"
     APPROVAL = "approval"
     UNAVAILABLE = "unavailable"
+    NO_RETURN = "no_return"
     MAX_MATCH = "max_match"
     BUDGET = "budget"
     AUDIT = "audit"
@@ -132,7 +143,8 @@ class Refusal(StrEnum):
 class PolicyStatus:
     """One policy: its matches in the last cycle, and its counters since the remediator's start.
 
-    `breaker_open`: its actions did harm or had no effect, so it ends nothing for now.
+    `breaker_open`: its actions did harm or had no effect, so it ends nothing for now. `leases` are those that
+    hold now; `memory_high_events` is how often the kernel has slowed down what was in a lease's scope.
     """
 
     policy: str
@@ -140,6 +152,8 @@ class PolicyStatus:
     actions: Mapping[tuple[Action, ActionOutcome], int] = field(default_factory=dict)
     refusals: Mapping[Refusal, int] = field(default_factory=dict)
     breaker_open: bool = False
+    leases: Mapping[LeaseMeans, int] = field(default_factory=dict)
+    memory_high_events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

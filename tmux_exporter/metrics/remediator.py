@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, PolicyStatus, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, PolicyStatus, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
 from tmux_exporter.metrics.catalogue.family import Family, Sample
@@ -27,6 +27,18 @@ def collect(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         family(
             "tmux_remediator_breaker_open",
             (Sample((each.policy,), int(each.breaker_open)) for each in (now.policies if now else ())),
+        ),
+        family(
+            "tmux_remediator_leases",
+            (
+                Sample((each.policy, means), each.leases.get(means, 0))
+                for each in (now.policies if now else ())
+                for means in LeaseMeans
+            ),
+        ),
+        family(
+            "tmux_remediator_lease_memory_high_events_total",
+            (Sample((each.policy,), each.memory_high_events) for each in policies),
         ),
         family("tmux_remediator_blind", _single(int(now.blind) if now else None)),
         family("tmux_remediator_audit_healthy", _single(int(now.audit_healthy) if now else None)),

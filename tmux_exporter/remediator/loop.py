@@ -28,7 +28,8 @@ from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.shared_view import SharedView
-from tmux_exporter.remediator.act.terminate import end
+from tmux_exporter.remediator.act.terminate import end, judge
+from tmux_exporter.remediator.act.throttle import Throttles
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
@@ -121,9 +122,11 @@ class Remediator:
             uid=os.getuid(),
             longest_wait=LONGEST_WAIT_OF_A_PLAN if settings.applies else LONGEST_WAIT,
         )
+        self._throttles = Throttles(state, self._tools, judge, boot=boot)
 
     def close(self) -> None:
-        """Give the locks and the audit back."""
+        """End the pauses, and give the locks and the audit back."""
+        self._throttles.close()
         self._audit.close()
         self._locks.close()
 
@@ -165,6 +168,7 @@ class Remediator:
             if stopping():
                 break
             self._carry_out(decision, report)
+        self._follow()
         self._tell()
 
     def use(self, policies: PolicySet) -> None:
@@ -219,11 +223,14 @@ class Remediator:
             self._say("left alone", decision, reason=decision.refusal)
         elif decision.refusal is not None:
             self._counters.act(policy, action, ActionOutcome.REFUSED)
-            self._say(f"{action} is not built yet: left out", decision)
+            why = " is not built yet" if decision.refusal is Refusal.UNAVAILABLE else f", {decision.refusal}"
+            self._say(f"{action}{why}: left out", decision)
         elif action is Action.WARN:
             self._warn(decision, report)
         elif action is Action.SNAPSHOT:
             self._snapshot(decision, report)
+        elif action is Action.THROTTLE:
+            self._throttle(decision)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -252,6 +259,34 @@ class Remediator:
         more: dict[str, Any] = {"file" if outcome is ActionOutcome.DONE else "detail": words}
         self._say(f"snapshot of {describe_target(decision.candidate)}: {outcome}", decision, **more)
 
+    def _throttle(self, decision: Decision) -> None:
+        """Hold a target for the time of a lease, where the policy may do more than observe."""
+        policy, order, rung = decision.policy, decision.order, decision.rung
+        if rung is None or rung.throttle is None or order is None:
+            return
+        if self._mode_of(policy) is not Mode.ENFORCE:
+            self._counters.act(policy.name, Action.THROTTLE, ActionOutcome.WOULD)
+            self._say(f"would throttle {describe_end(decision)}", decision)
+            return
+        result = self._throttles.take(order, rung.throttle, confirmation(policy, self._holds.read))
+        ((_, outcome),) = result.actions
+        self._counters.act(policy.name, Action.THROTTLE, outcome)
+        if result.refusal is not None:
+            self._counters.refuse(policy.name, result.refusal)
+        self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
+        why = {"reason": result.refusal} if result.refusal else {}
+        words = f"throttle of {describe_end(decision)}: {outcome}"
+        self._say(words, decision, level=logging.WARNING, detail=result.detail, **why)
+
+    def _follow(self) -> None:
+        """End what has to end, and count what holds."""
+        try:
+            grown = self._throttles.follow()
+        except OSError as error:
+            _log.error("leases not written", extra=log_fields(error=str(error)))
+            return
+        self._counters.leases(((each.policy, each.means) for each in self._throttles.running), grown)
+
     def _note_step(self, decision: Decision, outcome: ActionOutcome, words: str) -> None:
         if (outcome, words) == (ActionOutcome.REFUSED, Refusal.AUDIT):
             self._counters.refuse(decision.policy.name, Refusal.AUDIT)
@@ -262,6 +297,7 @@ class Remediator:
         shell = order.target.processes[0]
         self._counters.end(shell)
         self._tell()
+        self._throttles.release(order.first)
         result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
             self._counters.spare(shell)

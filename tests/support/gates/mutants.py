@@ -6,16 +6,18 @@ tests run without that guard. The one that proves its promise must fail then.
 
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
-from tmux_exporter.remediator.act import attempt, shared_view, terminate
+from tmux_exporter.remediator.act import attempt, lease_keeper, shared_view, terminate, throttle
 from tmux_exporter.remediator.decide import (
     culprit,
     cycle,
@@ -23,6 +25,7 @@ from tmux_exporter.remediator.decide import (
     last_checks,
     objections,
     protection,
+    throttled,
     vetoes,
 )
 from tmux_exporter.remediator.record import audit, audit_fields, log_fields
@@ -235,6 +238,37 @@ def _ending_unjudged() -> None:
     _put(last_checks, "descendants", lambda *_: ())
 
 
+def _throttle_first() -> None:
+    """A throttle begins before anything ends it and before it is on record."""
+    names = [each.name for each in throttle.STEPS]
+    names.remove("begin")
+    names.insert(names.index("record"), "begin")
+    by_name = dict(throttle.STEPS)
+    _put(throttle, "STEPS", tuple(throttle.ThrottleStep(name, by_name[name]) for name in names))
+
+
+def _deaf_keeper() -> None:
+    """A keeper that does not see that the remediator is gone."""
+    source = Path(lease_keeper.__file__).read_text()
+    deaf = source.replace("_wait((control, asked), seconds)", "_wait((asked,), seconds)")
+    assert deaf != source
+    file = Path(tempfile.mkdtemp()) / "lease_keeper.py"
+    file.write_text(deaf)
+    _put(lease_keeper, "__file__", str(file))
+
+
+def _everything_held() -> None:
+    _put(throttled, "members", lambda _, tree, *__, **___: tuple(tree))
+
+
+def _nothing_recovered() -> None:
+    _put(throttle.Throttles, "_recover", lambda _: None)
+
+
+def _attended_is_throttled() -> None:
+    _put(cycle.PolicyCycle, "_step_refusal", lambda *_: None)
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "loop.least": _always_enforce,
     "terminate.STEPS": _sleep_first,
@@ -245,6 +279,11 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "shared_view.look": _of_the_first_sample,
     "shared_view.renew": _of_an_earlier_cycle,
     "audit.reopen": _never_reopened,
+    "throttle.STEPS": _throttle_first,
+    "throttle.recover": _nothing_recovered,
+    "lease_keeper.control": _deaf_keeper,
+    "throttled.members": _everything_held,
+    "cycle.step_refusal": _attended_is_throttled,
     "lock.flock": _no_lock,
     "lock.take": _lock_of_the_session,
     "switch.is_off": _never_off,

@@ -64,7 +64,7 @@ class Play:
         return Target.SHARED if self.target is Target.SHARED else self.name
 
 
-LATER = (Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
+LATER = (Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
 """Read, and not yet available."""
 
 METHODS = {
@@ -72,6 +72,9 @@ METHODS = {
     TargetKind.AGENT: "agent_process",
     TargetKind.LEAKED_PROCESS: "leaked_process",
 }
+HELD = (TargetKind.AGENT, TargetKind.LEAKED_PROCESS)
+"""What can be throttled."""
+
 KINDS = (*METHODS, TargetKind.PANE, TargetKind.SERVER)
 
 DONE, WOULD = ActionOutcome.DONE, ActionOutcome.WOULD
@@ -95,15 +98,25 @@ def _quiet(kind: TargetKind, mode: Mode) -> Play:
     taken = WOULD if mode is OBSERVE else DONE if has_process else VANISHED
     # A server has no session whose clients could be told.
     message = WOULD if mode is OBSERVE else VANISHED if kind is TargetKind.SERVER else DONE
+    outcomes = {
+        WARNED,
+        (Action.WARN, message),
+        (Action.SNAPSHOT, taken),
+        *((each, REFUSED) for each in LATER),
+    }
+    refusals = {Refusal.UNAVAILABLE}
+    if kind in HELD:
+        # The main process of an agent is never stopped.
+        spared = kind is TargetKind.AGENT and mode is ENFORCE
+        outcomes.add((Action.THROTTLE, WOULD if mode is not ENFORCE else REFUSED if spared else DONE))
+        refusals |= {Refusal.EVIDENCE} if spared else set()
     return Play(
         f"{kind}-quiet-{mode}".replace("_", "-"),
         kind,
         mode,
-        (Action.WARN, Action.SNAPSHOT, *LATER),
-        frozenset(
-            {WARNED, (Action.WARN, message), (Action.SNAPSHOT, taken), *((each, REFUSED) for each in LATER)}
-        ),
-        refusals=frozenset({Refusal.UNAVAILABLE}),
+        (Action.WARN, Action.SNAPSHOT, *LATER, *((Action.THROTTLE,) if kind in HELD else ())),
+        frozenset(outcomes),
+        refusals=frozenset(refusals),
         target=Target.SHARED,
     )
 
@@ -135,6 +148,8 @@ _AFTER_SLOW = (
     Play("stop-vanished", AGENT, ENFORCE, STOP, came(stop=VANISHED), meanwhile=Meanwhile.ENDS),
     Play("snapshot-vanished", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=VANISHED),
         meanwhile=Meanwhile.ENDS),
+    Play("throttle-vanished", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=VANISHED),
+        meanwhile=Meanwhile.ENDS),
     Play("stop-refused", TargetKind.SCHEDULER, ENFORCE, STOP, came(stop=REFUSED),
         refusals=frozenset({Refusal.CHANGED}), meanwhile=Meanwhile.RETURNS),
     HUNG_PLAY,
@@ -142,6 +157,7 @@ _AFTER_SLOW = (
         target=Target.CROWD),
     STARVED_PLAY,
     Play("snapshot-failed", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=FAILED)),
+    Play("throttle-failed", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=FAILED)),
     Play("stop-failed", AGENT, ENFORCE, STOP, came(stop=FAILED)),
 )  # fmt: skip
 
@@ -205,6 +221,10 @@ UNRECORDED_PLAYS = (
 REFUSED_BY_LANGUAGE: Mapping[tuple[TargetKind, Action], str] = {
     (kind, action): f"a {kind} cannot be stopped; use warn or snapshot"
     for kind, action in product((TargetKind.PANE, TargetKind.SERVER), STOP_AND_KILL)
+} | {
+    (kind, Action.THROTTLE): f"a {kind} cannot be throttled; use warn or snapshot"
+    for kind in TargetKind
+    if kind not in HELD
 }
 """What check-config says to each."""
 
@@ -230,6 +250,7 @@ NO_CASE: Mapping[Action, frozenset[ActionOutcome]] = {
     # Who is told survives nothing.
     Action.WARN: frozenset({SURVIVED}),
     Action.SNAPSHOT: frozenset({SURVIVED}),
+    Action.THROTTLE: frozenset({SURVIVED}),
     # What is not yet available is refused, and nothing else can come of it.
     **dict.fromkeys(LATER, _UNREAD),
 }

@@ -79,7 +79,10 @@ CONTRACT = {
     "family": "tmux_exporter_family_dropped_series",
     "reason": "tmux_exporter_unreadable_processes tmux_exporter_operations_lost_total "
     "tmux_exporter_commands_lost_total",
-    "policy": "tmux_remediator_matches tmux_remediator_breaker_open",
+    "policy": """
+        tmux_remediator_matches tmux_remediator_breaker_open tmux_remediator_lease_memory_high_events_total
+    """,
+    "policy means": "tmux_remediator_leases",
     "policy action outcome": "tmux_remediator_actions_total",
     "policy reason": "tmux_remediator_refusals_total",
     "": """
@@ -128,8 +131,9 @@ CLOSED = {
         "blind warmup clock_jump server_unknown stale state not_a_pair too_late tmux_server own_process "
         "other_uid pane_shell attached_session listening_socket live_descendant namespace service "
         "not_stopped unkillable evidence changed no_culprit unproven in_use held protected breaker "
-        "approval unavailable max_match budget audit switched_off"
+        "approval unavailable no_return max_match budget audit switched_off"
     ),
+    "tmux_remediator_leases means": "scope pause",
 }
 
 

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from tests.support.literals.report import OBSERVER, example_report
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.remediation import Mode, RemediatorReport
+from tmux_exporter.facts.remediation import LeaseMeans, Mode, RemediatorReport
 from tmux_exporter.metrics import remediator
 
 LASTING = {
     "tmux_remediator_actions_total",
     "tmux_remediator_refusals_total",
+    "tmux_remediator_lease_memory_high_events_total",
     "tmux_remediator_last_cycle_timestamp_seconds",
 }
 
@@ -31,6 +32,14 @@ def test_one_that_cannot_see_or_write_or_read_its_policies() -> None:
     assert found["tmux_remediator_blind"] == {(): 1}
     assert found["tmux_remediator_audit_healthy"] == {(): 0}
     assert found["tmux_remediator_config_last_reload_successful"] == {(): 0}
+
+
+def test_leases_that_hold_and_what_they_slowed_down() -> None:
+    (policy, *_) = OBSERVER.policies
+    held = replace(policy, leases={LeaseMeans.SCOPE: 2}, memory_high_events=17)
+    found = shown(RemediatorReport(up=True, status=replace(OBSERVER, policies=(held,))))
+    assert found["tmux_remediator_leases"] == {(held.policy, "scope"): 2, (held.policy, "pause"): 0}
+    assert found["tmux_remediator_lease_memory_high_events_total"] == {(held.policy,): 17}
 
 
 def test_of_one_that_ended_only_what_it_did_is_left() -> None:

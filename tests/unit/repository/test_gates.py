@@ -108,6 +108,9 @@ PLANTED_IMPORTS: list[tuple[str, ...]] = [
     ("power", "commands/serve.py", "import tmux_exporter.remediator.act.terminate"),
     ("power", "cli/exporter.py", "from tmux_exporter.remediator.act import terminate",
         "tmux_exporter.remediator.act.terminate"),
+    ("leases", "remediator/service.py", "import tmux_exporter.remediator.act.throttle"),
+    ("leases", "cli/exporter.py", "from tmux_exporter.remediator.act.lease_keeper import send",
+        "tmux_exporter.remediator.act.lease_keeper"),
     ("voice", "cli/exporter.py", "import tmux_exporter.remediator.act.pane_message"),
     ("voice", "web/say.py", "from tmux_exporter.remediator.act import warn_and_snapshot",
         "tmux_exporter.remediator.act.warn_and_snapshot"),
@@ -182,6 +185,8 @@ EXEMPT = {
     ("reporters/op.py", "_signal.pidfd_send_signal"),
     ("commands/demo/ending.py", "signal.pidfd_send_signal"),
     ("remediator/act/terminate.py", "signal.pidfd_send_signal"),
+    # It stops and continues for a lease, and continues when the remediator is gone.
+    ("remediator/act/lease_keeper.py", "signal.pidfd_send_signal"),
 }
 """Who may use what is banned for everybody else: the file, and that one call."""
 

@@ -6,7 +6,7 @@ from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import CPU_MODES
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import Unreadable
-from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, Refusal
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, declare
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -166,6 +166,19 @@ REMEDIATOR = (
         "tmux_remediator_breaker_open",
         "1 while the policy ends nothing because what it ended was missed, survived or was more than "
         "anybody expected, else 0.",
+        labels=("policy",),
+    ),
+    _remediator(
+        "tmux_remediator_leases",
+        "Throttles of the policy that hold now, by what holds them: a scope of the user's systemd, or a "
+        "pause (SIGSTOP); each ends by itself.",
+        labels=("policy", "means"),
+        closed={"means": tuple(LeaseMeans)},
+    ),
+    _remediator(
+        "tmux_remediator_lease_memory_high_events_total",
+        "How often the kernel has slowed down what the policy holds in a scope, because it went above "
+        "memory_high; of leases that this remediator has followed.",
         labels=("policy",),
     ),
     _remediator(

@@ -301,6 +301,25 @@ STEPS = (
 """The protocol, in its order. Once an intent is on disk its outcome is recorded, whichever step ended it."""
 
 
+JUDGED = ("open_first", "open_last", "read_evidence", "probe", "judge", "look_again")
+"""The steps that hold a target and judge it, without a record or a signal."""
+
+
+def judge(attempt: Attempt) -> Result | None:
+    """Hold a target by pidfds and judge it as before an end; None where nothing speaks against it."""
+    for step in STEPS:
+        if step.name in JUDGED:
+            try:
+                result = step.run(attempt)
+            except ProcessLookupError:
+                return attempt.vanish()
+            except OSError as error:
+                return attempt.end(ActionOutcome.FAILED, detail=error.strerror or str(error))
+            if result is not None:
+                return result
+    return None
+
+
 def end(order: Order, tools: Tools, confirm: Callable[[Case], Refusal | None]) -> Result:
     """Terminate the target of an order, or say why not. Raises only for bugs.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tmux_exporter.facts.remediation import Action, Mode, Refusal, Signal
+from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signal, TargetKind
 from tmux_exporter.remediator.decide import breaker
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
@@ -11,6 +11,7 @@ from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
 from tmux_exporter.remediator.decide.order import Order, Reason, Stage
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
+from tmux_exporter.remediator.policies.document import METHODS
 from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet, Whom
 
 OBSERVATIONS = 2
@@ -155,9 +156,13 @@ class PolicyCycle:
         """Of a policy for the culprit nothing ends that has not held the figures as long as is asked for."""
         if self.policy.whom is not Whom.CULPRIT or not self._is_ripe(key):
             return
-        watch = self._watches[key]
-        if watch.culprit is None or self._now - watch.culprit_since < self.policy.hold:
+        if self._lacks_culprit(key):
             self._reasons[key] = Refusal.NO_CULPRIT
+
+    def _lacks_culprit(self, key: Key) -> bool:
+        watch = self._watches[key]
+        recent = self._now - watch.culprit_since < self.policy.hold
+        return self.policy.whom is Whom.CULPRIT and (watch.culprit is None or recent)
 
     def _too_early(self) -> Refusal | None:
         if self._now - self._since >= self.policy.warmup:
@@ -198,10 +203,21 @@ class PolicyCycle:
         if self._reasons[key] is not None and self._reasons[key] not in ONLY_AGAINST_ENDING:
             return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
-            refusal = Refusal.UNAVAILABLE if rung.action in NOT_BUILT else None
-            self._decide(candidate, action=rung.action, rung=rung, refusal=refusal)
+            refusal = self._step_refusal(key, rung)
+            order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
+            self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order)
             watch = self._watches[key]
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
+
+    def _step_refusal(self, key: Key, rung: LadderStep) -> Refusal | None:
+        """What speaks against a step before the end; a throttle needs all that an end needs but a budget."""
+        if rung.action in NOT_BUILT:
+            return Refusal.UNAVAILABLE
+        if rung.action is not Action.THROTTLE:
+            return None
+        if self._too_many():
+            return self._reasons[key] or Refusal.MAX_MATCH
+        return self._reasons[key] or (Refusal.NO_CULPRIT if self._lacks_culprit(key) else None)
 
     def _next(self, key: Key) -> LadderStep | None:
         """The next step of the ladder, once its time has come."""
@@ -315,6 +331,18 @@ class PolicyCycle:
         stop = self.policy.stop
         if stop is None or stop.method is None:
             return None
+        return self._order_by(stop.method, candidate, stages)
+
+    def _throttle_order(self, candidate: TargetCandidate) -> Order | None:
+        """What a throttle is judged by; of a leaked process it holds all that descends from it, too."""
+        kind = candidate.target.kind
+        order = self._order_by(METHODS[kind], candidate, ())
+        leaked = kind is TargetKind.LEAKED_PROCESS
+        return replace(order, with_below=True) if order is not None and leaked else order
+
+    def _order_by(
+        self, method: Method, candidate: TargetCandidate, stages: tuple[Stage, ...]
+    ) -> Order | None:
         key, whom = candidate.key, self.policy.whom
         culprit = self._culprits.get(key)
         if whom is Whom.CULPRIT and culprit is None:
@@ -322,7 +350,7 @@ class PolicyCycle:
         return Order(
             policy=self.policy,
             target=candidate.target,
-            method=stop.method,
+            method=method,
             stages=stages,
             culprit=culprit.process if culprit else None,
             with_below=whom is Whom.TREE or (culprit is not None and not culprit.itself),

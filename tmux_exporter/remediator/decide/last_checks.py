@@ -125,7 +125,7 @@ def gather(
         is_connected=_is_connected(targets, table, around)
         if order.method is Method.LEAKED_PROCESS
         else False,
-        is_protected=any(_is_protected(each, order.policy.protected) for each in members),
+        is_protected=any(is_protected(each, order.policy.protected) for each in members),
         is_pure=script is not None,
         is_first_sleep=last.argv is not None
         and is_sleep(last.argv)
@@ -169,10 +169,11 @@ def descendants(table: ProcessTable, roots: tuple[ProcessId, ...]) -> tuple[Proc
 
 def servers_in(table: ProcessTable) -> tuple[Process, ...]:
     """All processes that may be a tmux server, of any user."""
-    return tuple(each for each in table.processes.values() if _is_tmux(each) and "client" not in each.comm)
+    return tuple(each for each in table.processes.values() if is_tmux(each) and "client" not in each.comm)
 
 
-def _is_tmux(process: Process) -> bool:
+def is_tmux(process: Process) -> bool:
+    """Whether its name or program is tmux's."""
     return process.comm.startswith("tmux") or posixpath.basename(process.exe or "") == "tmux"
 
 
@@ -189,7 +190,7 @@ def _member(
         process=process.id,
         parent=process.ppid,
         uid=process.uid,
-        is_tmux=_is_tmux(process),
+        is_tmux=is_tmux(process),
         is_shell=posixpath.basename(process.exe or "") in POSIX_SHELLS,
         is_at_home=_is_at_home(process, table, servers),
         is_service=None if mine.unit is None else mine.unit.endswith(".service") and not beside,
@@ -203,7 +204,7 @@ def _member(
     )
 
 
-def _is_protected(process: Process, protected: Protection) -> bool:
+def is_protected(process: Process, protected: Protection) -> bool:
     """Whether a policy file names it; a program that cannot be read may be any of those that are named."""
     if process.comm in protected.comm:
         return True

@@ -35,7 +35,7 @@ ONLY_AGAINST_ENDING = frozenset(
 """Refusals to terminate that do not prevent a warning."""
 
 _ALWAYS_TOLD = ONLY_AGAINST_ENDING | {Refusal.NOT_A_PAIR, Refusal.TOO_LATE}
-"""Refusals that do not matter for a policy without a stop."""
+"""Refusals that do not matter for a policy that neither stops nor throttles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class ReportView:
         if case is None:
             return self._sight(candidate)
         reason = refusal(case)
-        return None if self.policy.stop is None and reason in _ALWAYS_TOLD else reason
+        return None if not self.policy.acts and reason in _ALWAYS_TOLD else reason
 
     def protection(self, candidate: TargetCandidate, culprit: ProcessId | None = None) -> Refusal | None:
         """The refusal by a hold or by protection, if any; a hold may also be of the culprit alone."""

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from tmux_exporter.config.types import Choice, Duration, Integer, MisfitError, Section, Size, Text, key
+from tmux_exporter.config.types import (
+    Boolean,
+    Choice,
+    Duration,
+    Integer,
+    MisfitError,
+    Section,
+    Size,
+    Text,
+    key,
+)
 from tmux_exporter.facts.remediation import Action, Method, Signal
 from tmux_exporter.remediator.policies.parsers import DAY, WAIT, choices
 from tmux_exporter.remediator.policies.policy import Channel, Severity, SnapshotPart
@@ -14,7 +24,7 @@ _KEYS: Mapping[Action, set[str]] = {
     Action.SNAPSHOT: {"what"},
     Action.STOP: {"method", "signal", "grace", "approvals"},
     Action.KILL: set(),
-    Action.THROTTLE: {"memory_high", "cpu_max", "lease"},
+    Action.THROTTLE: {"memory_high", "cpu_max", "tasks_max", "pause", "lease"},
     Action.SAVE: {"max_bytes"},
     Action.CLEAR_HISTORY: set(),
     Action.SET_OPTION: {"option", "value"},
@@ -52,9 +62,10 @@ class ActionDoc:
 
     do: Action = key(
         Choice(of=Action),
-        "`warn` reports it, `snapshot` keeps evidence, `stop` ends it, `kill` follows a stop that had "
-        "no effect. The others are not built yet: `check-config` and `run` name them, and each is left "
-        "out, reported as `unavailable`, when it is due.",
+        "`warn` reports it, `snapshot` keeps evidence, `throttle` bounds it for the time of a lease, "
+        "`stop` ends it, `kill` follows a stop that had no effect. The others are not built yet: "
+        "`check-config` and `run` name them, and each is left out, reported as `unavailable`, when it is "
+        "due.",
     )
     after: float = key(WAIT, "How long after the step before it.", default=0.0)
     via: tuple[Channel, ...] = key(
@@ -87,13 +98,31 @@ class ActionDoc:
         Section(of=ApprovalsDoc), "A stop that only an applied plan may make.", default=None
     )
     memory_high: int | None = key(
-        Size(at_least=2**20, at_most=2**50), "Not built yet: memory.high.", default=None
+        Size(at_least=2**20, at_most=2**50),
+        "A throttle: beyond this the kernel slows it down and reclaims its memory (`memory.high`); nothing "
+        "ends.",
+        default=None,
     )
     cpu_max: str | None = key(
-        Text(what="percent of a core", parser=_percent), "Not built yet: cpu.max of its cgroup.", default=None
+        Text(what="percent of a core", parser=_percent),
+        "A throttle: the CPU time that it gets, `200%` is two cores.",
+        default=None,
+    )
+    tasks_max: int | None = key(
+        Integer(at_least=1, at_most=2**22),
+        "A throttle: how many processes and threads it may have; beyond that it cannot start more.",
+        default=None,
+    )
+    pause: bool = key(
+        Boolean(),
+        "A throttle: stop it (SIGSTOP) and continue it at the end of the lease, where the user's systemd "
+        "cannot hold the other bounds or there are none.",
+        default=False,
     )
     lease: float | None = key(
-        Duration(at_least=1, at_most=DAY), "Not built yet: after how long a throttle is undone.", default=None
+        Duration(at_least=1, at_most=DAY),
+        "After how long a throttle ends by itself, also when the remediator is gone.",
+        default=None,
     )
     max_bytes: int | None = key(
         Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved.", default=None
@@ -114,9 +143,13 @@ def check_action(made: object) -> None:
         return
     allowed = _COMMON | _KEYS[made.do]
     for entry in fields(made):
-        if entry.name not in allowed and getattr(made, entry.name) not in (None, ()):
+        given = getattr(made, entry.name)
+        if entry.name not in allowed and given is not None and given is not False and given != ():
             raise MisfitError(f"'{made.do}' has no such key; remove it", entry.name)
     if made.do is Action.THROTTLE and made.lease is None:
         raise MisfitError("a throttle needs a lease; add lease: 15m")
+    bounds = (made.memory_high, made.cpu_max, made.tasks_max)
+    if made.do is Action.THROTTLE and bounds == (None, None, None) and not made.pause:
+        raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
     if made.signal is Signal.KILL:
         raise MisfitError("a stop lets it end by itself; use TERM, INT or HUP", "signal")

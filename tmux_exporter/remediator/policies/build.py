@@ -24,6 +24,7 @@ from tmux_exporter.remediator.policies.policy import (
     PolicySet,
     Protection,
     SnapshotPart,
+    Throttle,
     When,
     Whom,
 )
@@ -131,6 +132,14 @@ def _rung(made: ActionDoc) -> LadderStep:
     for name in ("severity", "signal", "grace"):
         if getattr(made, name) is not None:
             said[name] = getattr(made, name)
+    if made.do is Action.THROTTLE and made.lease is not None:
+        said["throttle"] = Throttle(
+            lease=made.lease,
+            memory_high=made.memory_high,
+            cpu_percent=None if made.cpu_max is None else int(made.cpu_max.removesuffix("%")),
+            tasks_max=made.tasks_max,
+            pause=made.pause,
+        )
     if made.approvals is not None:
         said |= {"approvals": made.approvals.required, "approval_expires": made.approvals.expires}
     return LadderStep(action=made.do, after=made.after, **said)

@@ -31,11 +31,13 @@ from tmux_exporter.remediator.policies.parts import (
 )
 from tmux_exporter.remediator.policies.policy import OptIn, Whom
 
-_METHODS = {
+METHODS = {
     TargetKind.SCHEDULER: Method.SCHEDULER_PAIR,
     TargetKind.AGENT: Method.AGENT_PROCESS,
     TargetKind.LEAKED_PROCESS: Method.LEAKED_PROCESS,
 }
+"""How each kind is ended; a throttle is judged in the same way."""
+
 NEVER_SIGNALLED = frozenset({SchedulerState.UNKNOWN, SchedulerState.OPAQUE, SchedulerState.FIRING})
 """States in which the effect of a signal is unknown."""
 
@@ -96,21 +98,38 @@ def check_policy(made: object) -> None:
     _check_ladder(made)
     _check_figures(made)
     _check_whom(made)
+    _check_throttle(made)
     stop = next((each for each in made.actions if each.do is Action.STOP), None)
     if stop is None:
         return
     if made.verify is None:
         raise MisfitError("a stop has to be verified; add verify: {gone_within: 5s}", "actions")
-    method = _METHODS.get(made.match.kind)
+    method = METHODS.get(made.match.kind)
     if method is None:
         raise MisfitError(f"a {made.match.kind} cannot be stopped; use warn or snapshot", "actions")
     if stop.method is not method:
         raise MisfitError(f"a {made.match.kind} is stopped by method: {method}", "actions")
     if made.match.kind is TargetKind.LEAKED_PROCESS and made.match.cmdline_sha256 is None:
-        _check_described(made.match)
-    if made.match.kind is TargetKind.AGENT and not (made.match.program or made.when or made.match.state):
+        _check_described(made.match, "stop")
+    if _is_every_agent(made):
         raise MisfitError("this would stop every agent; add program, state or a when", "match")
     _check_states(made)
+
+
+def _is_every_agent(made: PolicyDoc) -> bool:
+    return made.match.kind is TargetKind.AGENT and not (made.match.program or made.when or made.match.state)
+
+
+def _check_throttle(made: PolicyDoc) -> None:
+    if all(each.do is not Action.THROTTLE for each in made.actions):
+        return
+    kind = made.match.kind
+    if kind not in (TargetKind.AGENT, TargetKind.LEAKED_PROCESS):
+        raise MisfitError(f"a {kind} cannot be throttled; use warn or snapshot", "actions")
+    if kind is TargetKind.LEAKED_PROCESS and made.match.cmdline_sha256 is None:
+        _check_described(made.match, "throttle")
+    if _is_every_agent(made):
+        raise MisfitError("this would throttle every agent; add program, state or a when", "match")
 
 
 def _check_ladder(made: PolicyDoc) -> None:
@@ -150,15 +169,17 @@ def asks_for_a_share(made: PolicyDoc) -> bool:
     return any(FIGURES[each.metric].is_held for each in when_of(made.when).conditions)
 
 
-def _check_described(match: MatchDoc) -> None:
-    """A stop without a hash is only for what a program is made for, and only once it is old."""
+def _check_described(match: MatchDoc, step: str) -> None:
+    """A step without a hash is only for what a program is made for, and only once it is old."""
     kinds = " or ".join(sorted(BY_KIND))
     if not match.leak_kind or not BY_KIND.issuperset(match.leak_kind):
-        raise MisfitError(f"a stop needs cmdline_sha256, or leak_kind {kinds} with program and age", "match")
+        raise MisfitError(
+            f"a {step} needs cmdline_sha256, or leak_kind {kinds} with program and age", "match"
+        )
     if not match.program:
-        raise MisfitError("a stop by kind needs the programs that it is for; add program", "match")
+        raise MisfitError(f"a {step} by kind needs the programs that it is for; add program", "match")
     if match.age is None or match.age < LEAST_AGE:
-        raise MisfitError("a stop by kind is only for what is at least 1h old; add age: 2h", "match")
+        raise MisfitError(f"a {step} by kind is only for what is at least 1h old; add age: 2h", "match")
 
 
 def _check_states(made: PolicyDoc) -> None:

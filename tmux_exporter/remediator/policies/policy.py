@@ -14,7 +14,7 @@ from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 
-NOT_BUILT = frozenset({Action.THROTTLE, Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
+NOT_BUILT = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
 """Steps that can be written into a policy and cannot be taken yet."""
 
 _WAITS = ("hold", "warmup", "cooldown", "budget_window")
@@ -63,6 +63,7 @@ class OptIn(StrEnum):
     ATTACHED_SESSION = "attached_session"
     PANE_SHELL = "pane_shell"
     LISTENING_SOCKET = "listening_socket"
+    MOVED_FOR_GOOD = "moved_for_good"
 
 
 class Whom(StrEnum):
@@ -150,12 +151,33 @@ class When:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """Bounds of a tree of processes that end by themselves after `lease` seconds.
+
+    `memory_high` is in bytes, `cpu_percent` in hundredths of a core, `tasks_max` in processes and threads:
+    these need a cgroup of the user's systemd. With `pause` the tree is stopped and continued instead where
+    there is no such cgroup, or no other bound.
+    """
+
+    lease: float
+    memory_high: int | None = None
+    cpu_percent: int | None = None
+    tasks_max: int | None = None
+    pause: bool = False
+
+    @property
+    def needs_cgroup(self) -> bool:
+        """Whether one of its bounds can only be held by a cgroup."""
+        return (self.memory_high, self.cpu_percent, self.tasks_max) != (None, None, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LadderStep:
     """One step of a ladder, taken `after` so many seconds on the one before it.
 
-    `via` and `severity` are of a warning, `parts` of a snapshot, `method`, `signal` and `grace` (how long the
-    target then has) of a stop. A step that needs `approvals` is only planned; a plan is good for
-    `approval_expires`.
+    `via` and `severity` are of a warning, `parts` of a snapshot, `throttle` of a throttle, `method`, `signal`
+    and `grace` (how long the target then has) of a stop. A step that needs `approvals` is only planned; a
+    plan is good for `approval_expires`.
     """
 
     action: Action
@@ -168,6 +190,7 @@ class LadderStep:
     grace: float = 3.0
     approvals: int = 0
     approval_expires: float = 3600.0
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +285,11 @@ class Policy:
     def kill(self) -> LadderStep | None:
         """The step after a stop that had no effect, if there is one."""
         return next((rung for rung in self.ladder if rung.action is Action.KILL), None)
+
+    @property
+    def acts(self) -> bool:
+        """Whether a step changes something about the target: the vetoes are for these policies."""
+        return any(rung.action in (Action.STOP, Action.THROTTLE) for rung in self.ladder)
 
     @property
     def stop_after(self) -> float:

@@ -12,6 +12,8 @@ from tmux_exporter.remediator.decide.last_checks import ProcessEvidence
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.decide.vetoes import Case, Subject, pair_of
+from tmux_exporter.remediator.policies.policy import Throttle
+from tmux_exporter.remediator.record.leases import Lease
 from tmux_exporter.remediator.record.log_fields import seconds_to_end
 
 WEAK = ("by_marker", "by_folder", "by_environment")
@@ -43,6 +45,29 @@ def of_order(
         "reasons": [list(each) for each in order.reasons],
         "held": order.held,
         "before": before,
+        "evidence": None if evidence is None else _of_evidence(evidence),
+        "look": None if case is None else _of_case(case),
+    }
+
+
+def of_throttle(
+    order: Order, throttle: Throttle, lease: Lease, evidence: ProcessEvidence | None, case: Case | None
+) -> dict[str, object]:
+    """A throttle, and all that was known when it began, as JSON; what ends it is named."""
+    return {
+        "policy": order.policy.name,
+        "policy_sha256": order.policy.digest,
+        "mode": order.policy.mode,
+        "method": str(order.method),
+        "server": order.target.server,
+        "session": order.target.session,
+        "means": lease.means,
+        "bounds": asdict(throttle),
+        "until": lease.until,
+        "target": list(lease.target),
+        "processes": [list(each) for each in lease.processes],
+        "keeper": None if lease.keeper is None else list(lease.keeper),
+        "unit": lease.unit,
         "evidence": None if evidence is None else _of_evidence(evidence),
         "look": None if case is None else _of_case(case),
     }

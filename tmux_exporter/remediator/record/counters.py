@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.remediation import Action, ActionOutcome, PolicyStatus, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, PolicyStatus, Refusal
 
 ENDED_KEPT = 100
 """How many of the last terminated shells the status file lists: an exporter reads it every few seconds."""
@@ -20,6 +20,8 @@ class RemediatorCounters:
         self._matches: Mapping[str, int] = {}
         self._opened: frozenset[str] = frozenset()
         self._ended: list[ProcessId] = []
+        self._leases: Counter[tuple[str, LeaseMeans]] = Counter()
+        self._memory_high: Counter[str] = Counter()
 
     def use(self, policies: Iterable[str]) -> None:
         """Count for these policies from now on; what was counted for one of them stays."""
@@ -39,6 +41,11 @@ class RemediatorCounters:
     def act(self, policy: str, action: Action, outcome: ActionOutcome) -> None:
         """Count an action."""
         self._actions[policy][action, outcome] += 1
+
+    def leases(self, running: Iterable[tuple[str, LeaseMeans]], memory_high: Mapping[str, int]) -> None:
+        """The leases that hold now, and how much their events have grown, by policy."""
+        self._leases = Counter(running)
+        self._memory_high.update(memory_high)
 
     def refuse(self, policy: str, reason: Refusal) -> None:
         """Count a refusal."""
@@ -61,6 +68,8 @@ class RemediatorCounters:
                 actions=dict(self._actions[name]),
                 refusals=dict(self._refusals[name]),
                 breaker_open=name in self._opened,
+                leases={each: self._leases[name, each] for each in LeaseMeans},
+                memory_high_events=self._memory_high[name],
             )
             for name in self._actions
         )

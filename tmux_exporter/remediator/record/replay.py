@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
-from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signal
+from tmux_exporter.facts.remediation import Action, LeaseMeans, Method, Mode, Refusal, Signal
 from tmux_exporter.facts.report import (
     AgentReport,
     LeakReport,
@@ -55,7 +55,8 @@ class RecordedTerms(NamedTuple):
 
 def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
     """Those of the records that decide something."""
-    return tuple(record for record in records if record.get("kind") in ("intent", "refusal", *_QUIET))
+    kinds = ("intent", "refusal", "throttle", *_QUIET)
+    return tuple(record for record in records if record.get("kind") in kinds)
 
 
 def differences(records: Iterable[Record]) -> Iterator[str]:
@@ -79,17 +80,32 @@ def decide(record: Record) -> Refusal | None:
     if record["kind"] in _QUIET:
         _check_step(record)
         return None
+    if record["kind"] == "throttle":
+        return _throttle(record)
     before = record["before"]
     if reason := stages_refusal(_stages(record["stages"]), None if before is None else Action(before)):
         return reason
-    evidence = record["evidence"]
+    return _judged(record, whole=record["kind"] == "intent")
+
+
+def _throttle(record: Record) -> Refusal | None:
+    """Raise ValueError for one whose lease does not end by itself."""
+    LeaseMeans(record["means"])
+    if Mode(record["mode"]) is not Mode.ENFORCE or not record["processes"]:
+        raise ValueError("a throttle while it only observed, or of nothing")
+    if record["keeper"] is None and not record["unit"]:
+        raise ValueError("a throttle that nothing ends")
+    return _judged(record, whole=True)
+
+
+def _judged(record: Record, *, whole: bool) -> Refusal | None:
+    evidence, look = record["evidence"], record["look"]
     if evidence is not None and (failed := failed_check(_evidence(evidence))) is not None:
         return failed.refusal
-    if (look := record["look"]) is not None and (reason := refusal(_case(look))) is not None:
+    if look is not None and (reason := refusal(_case(look))) is not None:
         return reason
-    whole = evidence is not None and look is not None
-    if record["kind"] == "intent" and not whole:
-        raise ValueError("an intent without evidence")
+    if whole and (evidence is None or look is None):
+        raise ValueError("an act without evidence")
     return None
 
 

@@ -33,6 +33,8 @@ def _policy(status: PolicyStatus) -> dict[str, object]:
         "breaker_open": status.breaker_open,
         "actions": [[action, outcome, count] for (action, outcome), count in status.actions.items()],
         "refusals": [[reason, count] for reason, count in status.refusals.items()],
+        "leases": [[means, count] for means, count in status.leases.items()],
+        "memory_high_events": status.memory_high_events,
     }
 
 

@@ -17,6 +17,7 @@ from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,
     ActionOutcome,
+    LeaseMeans,
     Mode,
     PolicyStatus,
     Refusal,
@@ -131,4 +132,10 @@ def _policy(value: Mapping[str, Any]) -> PolicyStatus:
             Refusal(reason): strict_json.count(count)
             for reason, count in strict_json.array(value["refusals"])
         },
+        # A remediator that knows no leases does not write these two.
+        leases={
+            LeaseMeans(means): strict_json.count(count)
+            for means, count in strict_json.array(value.get("leases", []))
+        },
+        memory_high_events=strict_json.count(value.get("memory_high_events", 0)),
     )

@@ -47,6 +47,7 @@ from tmux_exporter.remediator.policies.policy import (
     PolicySet,
     Protection,
     TargetMatch,
+    Throttle,
     When,
 )
 
@@ -61,7 +62,7 @@ BIG = Policy(
     ladder=(
         LadderStep(action=Action.WARN),
         LadderStep(action=Action.SNAPSHOT),
-        LadderStep(action=Action.THROTTLE, after=60.0),
+        LadderStep(action=Action.THROTTLE, after=60.0, throttle=Throttle(lease=600.0, memory_high=GIB)),
         LadderStep(
             action=Action.STOP, after=120.0, method=Method.AGENT_PROCESS, signal=Signal.INT, grace=30.0
         ),
@@ -102,7 +103,7 @@ def test_a_ladder_is_climbed_step_by_step() -> None:
     warned = steps[0][0]
     assert [at - warned for at, _ in steps] == [0, 0, 60, 180]
     (throttle,) = [decision for _, decision in found if decision.action is Action.THROTTLE]
-    assert throttle.refusal is Refusal.UNAVAILABLE
+    assert throttle.refusal is None and throttle.rung is BIG.ladder[2]
     (stop,) = [decision for _, decision in found if decision.action is Action.STOP]
     assert stop.order is not None
     assert stop.order.method is Method.AGENT_PROCESS
@@ -274,7 +275,8 @@ def test_a_rate_begins_anew_where_a_counter_follows_another_label() -> None:
 def test_an_attached_session_is_told_of_and_never_touched() -> None:
     found = Cycles(BIG).run(shown(coder(), attached=1), 600)
     assert [action for _, action in taken(found)] == ["warn", "snapshot", "throttle"]
-    assert Refusal.ATTACHED_SESSION in [decision.refusal for _, decision in found]
+    (throttle,) = [decision for _, decision in found if decision.action is Action.THROTTLE]
+    assert throttle.refusal is Refusal.ATTACHED_SESSION
     allowed = Cycles(replace(BIG, allow=(OptIn.ATTACHED_SESSION,)))
     assert "stop" in [action for _, action in taken(allowed.run(shown(coder(), attached=1), 600))]
 

@@ -42,7 +42,8 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "clear_history, set_option, stop, kill; write one of them",
         "8:20: unknown key 'command'; keys of file.policies[0].actions[0] are do, after, via, "
         "severity, what, "
-        "method, signal, grace, approvals, memory_high, cpu_max, lease, max_bytes, option, value"),
+        "method, signal, grace, approvals, memory_high, cpu_max, "
+        "tasks_max, pause, lease, max_bytes, option, value"),
     "no_verification": (ORPHANS, "    verify: {gone_within: 5s}\n", "",
         "8:7: file.policies[0].actions: a stop has to be verified; add verify: {gone_within: 5s}"),
     "kill_without_stop": (
@@ -135,6 +136,29 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "5:12: file.policies[0].match: this would stop every agent; add program, state or a when"),
     "throttle_without_a_lease": (AGENT, "{do: warn}", "{do: throttle, memory_high: 4GiB}",
         "8:15: file.policies[0].actions[0]: a throttle needs a lease; add lease: 15m"),
+    "throttle_of_nothing": (AGENT, "{do: warn}", "{do: throttle, lease: 15m}",
+        "8:15: file.policies[0].actions[0]: nothing is bounded; add memory_high, cpu_max, tasks_max or "
+        "pause: true"),
+    "throttle_for_longer_than_a_day": (AGENT, "{do: warn}", "{do: throttle, pause: true, lease: 25h}",
+        "8:50: file.policies[0].actions[0].lease: '25h' is out of range; allowed is 1s to 24h"),
+    "pause_of_a_warning": (AGENT, "{do: warn}", "{do: warn, pause: true}",
+        "8:33: file.policies[0].actions[0].pause: 'warn' has no such key; remove it"),
+    "throttle_of_a_pane": (AGENT,
+        "kind: agent}\n    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n "
+        "   for: 3m\n    actions: [{do: warn}]",
+        "kind: pane, dead: true}\n    for: 3m\n    actions: [{do: throttle, pause: true, lease: 15m}]",
+        "7:14: file.policies[0].actions: a pane cannot be throttled; use warn or snapshot"),
+    "throttle_of_every_agent": (AGENT,
+        "    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n    for: 3m\n  "
+        "  actions: [{do: warn}]",
+        "    for: 3m\n    actions: [{do: throttle, pause: true, lease: 15m}]",
+        "5:12: file.policies[0].match: this would throttle every agent; add program, state or a when"),
+    "throttle_of_leaks_by_kind": (AGENT,
+        "kind: agent}\n    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n "
+        "   for: 3m\n    actions: [{do: warn}]",
+        "kind: leaked_process, leak_kind: [agent]}\n    for: 3m\n    actions: [{do: throttle, pause: true, "
+        "lease: 15m}]",
+        "5:12: file.policies[0].match: a throttle by kind needs the programs that it is for; add program"),
     "stop_of_a_pane": (AGENT,
         "kind: agent}\n    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n "
         "   for: 3m\n    actions: [{do: warn}]",

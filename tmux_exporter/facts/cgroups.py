@@ -1,0 +1,64 @@
+"""Facts about cgroups and the user's systemd: bounds, events, out-of-memory policy, what a lease can use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tmux_exporter.facts.process import Cgroup
+
+SCOPE_PREFIX = "tmux-spawn-"
+"""How tmux 3.4 and later name the systemd scope of a pane, where they are built with it."""
+
+
+class OomPolicy(StrEnum):
+    """What systemd does with a unit when the kernel kills one of its processes for memory (closed list)."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CgroupBounds:
+    """The bounds of one cgroup, None where there is none: bytes, hundredths of a core, tasks."""
+
+    memory_high: int | None = None
+    memory_max: int | None = None
+    cpu_percent: int | None = None
+    tasks_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CgroupPlace:
+    """The cgroup (version 2) of a process.
+
+    `owned` says that this user may move processes into it. `events` are the counts of its memory.events,
+    empty where they cannot be read.
+    """
+
+    path: Cgroup
+    bounds: CgroupBounds = CgroupBounds()
+    owned: bool = False
+    events: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def pane_scope(self) -> str:
+        """The systemd scope that tmux has made for its pane; empty where there is none."""
+        return pane_scope(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleMeans:
+    """What this machine offers for a throttle; `problem` says why no cgroup can hold one, empty if one can.
+
+    `controllers` are those that the user's systemd may use.
+    """
+
+    problem: str
+    controllers: frozenset[str] = frozenset()
+
+
+def pane_scope(path: Cgroup) -> str:
+    """The innermost scope of a pane in a path: its parents differ with how the server was started."""
+    found = (each for each in reversed(path) if each.startswith(SCOPE_PREFIX) and each.endswith(".scope"))
+    return next(found, "")

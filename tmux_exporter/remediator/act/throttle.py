@@ -1,0 +1,360 @@
+"""Throttle one target for a lease that ends by itself, also when this program is dead.
+
+The order of the steps makes it safe. The target is held by pidfds and judged as before an end. What ends the
+lease comes first: the keeper of a pause is started, the timer of a scope is set, and both are on record
+before anything is held. Killed at any step, nothing stays throttled after its lease.
+"""
+
+import select
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Refusal
+from tmux_exporter.remediator.act import lease_scope
+from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools
+from tmux_exporter.remediator.act.live_view import is_alive, process_of
+from tmux_exporter.remediator.act.pause import Pause, is_stopped, let_go, start
+from tmux_exporter.remediator.decide.last_checks import descendants
+from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.throttled import MOST_PROCESSES, members
+from tmux_exporter.remediator.decide.vetoes import Case
+from tmux_exporter.remediator.policies.policy import OptIn, Throttle
+from tmux_exporter.remediator.record import audit_fields
+from tmux_exporter.remediator.record.audit import AuditError
+from tmux_exporter.remediator.record.leases import Lease, LeaseFile
+from tmux_exporter.sources.host.cgroups import events_at, members_at, read_means, read_place
+
+SECONDS = 10.0
+"""For how long the effect of a throttle is waited for."""
+
+_ROUNDS = 5
+"""How often what a tree has started meanwhile is moved as well."""
+
+Confirm = Callable[[Case], Refusal | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Step:
+    """One throttle between its steps."""
+
+    attempt: Attempt
+    throttle: Throttle
+    with_below: bool
+    means: LeaseMeans = LeaseMeans.SCOPE
+    held: list[tuple[ProcessId, int]] = field(default_factory=list)
+    resident: int = 0
+    scope: lease_scope.LeaseScope | None = None
+    pause: Pause | None = None
+    number: int | None = None
+    lease: Lease | None = None
+    begun: bool = False
+
+    @property
+    def root(self) -> ProcessId:
+        return self.attempt.order.first
+
+
+class Throttles:
+    """Begins throttles, and follows those that hold; `judge` is `terminate.judge`."""
+
+    def __init__(
+        self, state: Path, tools: Tools, judge: Callable[[Attempt], Result | None], *, boot: str
+    ) -> None:
+        self._tools = tools
+        self._judge = judge
+        self._file = LeaseFile(state, uid=tools.uid, boot=boot)
+        self._running: dict[Lease, Pause | None] = {}
+        self._events: dict[Lease, int] = {}
+        self._recover()
+
+    @property
+    def running(self) -> tuple[Lease, ...]:
+        """The leases that hold."""
+        return tuple(self._running)
+
+    def take(self, order: Order, throttle: Throttle, confirm: Confirm) -> Result:
+        """Throttle the process of an order and, with `with_below`, what descends from it; or say why not.
+
+        Raises only for bugs.
+        """
+        with ExitStack() as held:
+            # One that must be left alone below it is spared, and does not speak against the rest.
+            judged = replace(order, with_below=False)
+            attempt = Attempt(order=judged, tools=self._tools, confirm=confirm, held=held)
+            step = _Step(attempt=attempt, throttle=throttle, with_below=order.with_below)
+            result = _result(ActionOutcome.FAILED, detail="interrupted by a mistake of ours")
+            try:
+                result = self._run(step)
+            finally:
+                if result.ended and step.lease is not None:
+                    self._running[step.lease] = step.pause
+                else:
+                    self._undo(step)
+                if step.number is not None:
+                    result = self._record_outcome(step.number, result)
+            return result
+
+    def _undo(self, step: _Step) -> None:
+        """End what has begun, before its lease does."""
+        if step.pause is not None:
+            step.pause.end()
+        with suppress(OSError):
+            if step.begun and step.scope is not None:
+                lease_scope.end_now(step.scope.unit, self._tools.uid)
+            if step.lease is not None:
+                self._keep()
+
+    def follow(self) -> dict[str, int]:
+        """End what has to end, and keep the record; new memory.high events by policy."""
+        now = self._tools.clock.monotonic()
+        grown: dict[str, int] = {}
+        for lease, keeper in tuple(self._running.items()):
+            count = events_at(lease.path).get("high", 0) if lease.path else 0
+            grown[lease.policy] = grown.get(lease.policy, 0) + max(0, count - self._events.get(lease, 0))
+            self._events[lease] = max(count, self._events.get(lease, 0))
+            if now >= lease.until or (keeper is not None and not keeper.lives):
+                if keeper is not None:
+                    keeper.end()
+                self._running.pop(lease)
+                self._events.pop(lease, None)
+                self._keep()
+        return grown
+
+    def release(self, process: ProcessId) -> None:
+        """End a pause of this process: what is stopped gets no signal but KILL."""
+        for lease, keeper in tuple(self._running.items()):
+            if keeper is not None and process in lease.processes:
+                keeper.end()
+                self._running.pop(lease)
+
+    def close(self) -> None:
+        """End every pause: it would end with this program anyway."""
+        for lease, keeper in tuple(self._running.items()):
+            if keeper is not None:
+                keeper.end()
+                self._running.pop(lease)
+        self._keep()
+
+    def _recover(self) -> None:
+        """Continue what an earlier remediator had paused, should its keeper have been killed too."""
+        for lease in self._file.read():
+            if lease.means is LeaseMeans.PAUSE:
+                let_go(lease.processes)
+            elif lease.until > self._tools.clock.monotonic():
+                self._running[lease] = None
+                self._events[lease] = events_at(lease.path).get("high", 0)
+
+    def _run(self, step: _Step) -> Result:
+        for each in STEPS:
+            try:
+                result = each.run(self, step)
+            except ProcessLookupError:
+                return _result(ActionOutcome.VANISHED, detail="one of its processes ended")
+            except AuditError as error:
+                return _refused(Refusal.AUDIT, str(error))
+            except OSError as error:
+                return _result(ActionOutcome.FAILED, detail=error.strerror or str(error))
+            if result is not None:
+                return result
+        until = f"{len(step.held)} processes for {step.throttle.lease:g} s ({step.means})"
+        return _result(ActionOutcome.DONE, detail=until)
+
+    def _not_twice(self, step: _Step) -> Result | None:
+        if any(step.root == each.target for each in self._running):
+            return _refused(Refusal.BUDGET, "a lease of it holds already")
+        return None
+
+    def _judge_it(self, step: _Step) -> Result | None:
+        # What a process does changes by the second: a sample of its own.
+        self._tools.renew()
+        return self._judge(step.attempt)
+
+    def _choose(self, step: _Step) -> Result | None:
+        """What holds it here."""
+        problem = (
+            read_means(self._tools.uid).problem if step.throttle.needs_cgroup else "no bound of a cgroup"
+        )
+        if not problem:
+            place = read_place(step.root)
+            if place is None:
+                return _refused(Refusal.UNAVAILABLE, "its cgroup cannot be read")
+            stamp = round(self._tools.clock.monotonic())
+            step.scope = lease_scope.plan(place, step.root, self._tools.uid, stamp)
+            if step.scope.origin is None and OptIn.MOVED_FOR_GOOD not in step.attempt.order.policy.allow:
+                return _refused(
+                    Refusal.NO_RETURN, f"it cannot return to {place.path[-1] if place.path else '/'}"
+                )
+            return None
+        if not step.throttle.pause:
+            return _refused(Refusal.UNAVAILABLE, problem)
+        step.means = LeaseMeans.PAUSE
+        return None
+
+    def _hold(self, step: _Step) -> Result | None:
+        """Open a pidfd of each process, then look that the pids are still theirs."""
+        order, tools = step.attempt.order, self._tools
+        top = order.target.processes[0]
+        table = tools.processes((top,))
+        if not table.complete:
+            return _refused(Refusal.BLIND, "not all processes could be listed")
+        if step.root not in (top, *descendants(table, (top,))):
+            return _refused(Refusal.CHANGED, "the culprit is not below it any more")
+        found = self._members(step, table, pausing=step.means is LeaseMeans.PAUSE)
+        if not found:
+            return _refused(
+                Refusal.EVIDENCE, "it is a shell, an agent, a job of a shell, or may not be touched"
+            )
+        if len(found) > MOST_PROCESSES:
+            return _refused(Refusal.MAX_MATCH, f"it has more than {MOST_PROCESSES} processes")
+        for each in found:
+            with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+                descriptor = step.attempt.open(each.pid)
+                if process_of(each.pid) == each and not is_stopped(each.pid):
+                    step.held.append((each, descriptor))
+        if not step.held:
+            return _result(ActionOutcome.VANISHED, detail="its processes ended, or were stopped already")
+        known = (table.processes[each.pid].resident_bytes for each, _ in step.held)
+        step.resident = sum(each or 0 for each in known)
+        return None
+
+    def _start_keeper(self, step: _Step) -> Result | None:
+        if step.means is LeaseMeans.PAUSE:
+            step.pause = start(step.held, step.throttle.lease)
+        return None
+
+    def _record(self, step: _Step) -> Result | None:
+        audit, order = self._tools.audit, step.attempt.order
+        if not audit.check():
+            return _refused(Refusal.AUDIT, "its outcome might not be told any more")
+        now = self._tools.clock.monotonic()
+        step.lease = Lease(
+            policy=order.policy.name,
+            means=step.means,
+            target=step.root,
+            processes=tuple(each for each, _ in step.held),
+            until=now + step.throttle.lease,
+            unit=step.scope.unit if step.scope else "",
+            path=step.scope.path if step.scope else (),
+            keeper=step.pause.keeper if step.pause else None,
+        )
+        step.number = audit.record(
+            "throttle",
+            **audit_fields.of_throttle(
+                order, step.throttle, step.lease, step.attempt.evidence, step.attempt.case
+            ),
+        )
+        return None
+
+    def _write(self, step: _Step) -> Result | None:
+        if step.lease is not None:
+            self._keep(step.lease)
+        return None
+
+    def _set_timer(self, step: _Step) -> Result | None:
+        if step.scope is not None:
+            lease_scope.start_timer(step.scope, step.throttle.lease, self._tools.uid)
+        return None
+
+    def _begin(self, step: _Step) -> Result | None:
+        if step.pause is not None:
+            step.pause.begin()
+        elif step.scope is not None:
+            pids = [each.pid for each, _ in step.held]
+            step.begun = True
+            lease_scope.start_scope(step.scope, step.throttle, step.resident, pids, self._tools.uid)
+        return None
+
+    def _verify(self, step: _Step) -> Result | None:
+        """See the effect: all are stopped, or in the scope together with what they started meanwhile."""
+        if step.means is LeaseMeans.PAUSE:
+            wanted = [each for each, _ in step.held]
+            if not _seen(self._tools.clock, lambda: all(map(_is_held, wanted))):
+                return _result(ActionOutcome.FAILED, detail="not all of them stopped")
+            return None
+        return self._gather(step, step.scope) if step.scope is not None else None
+
+    def _gather(self, step: _Step, scope: lease_scope.LeaseScope) -> Result | None:
+        wanted = {each.pid for each, _ in step.held}
+        if not _seen(self._tools.clock, lambda: bool(wanted & members_at(scope.path))):
+            return _result(ActionOutcome.FAILED, detail="systemd did not move it into the scope")
+        for _ in range(_ROUNDS):
+            late = self._late(step) - members_at(scope.path)
+            if not late:
+                return None
+            lease_scope.attach(scope, sorted(late), self._tools.uid)
+        return None
+
+    def _late(self, step: _Step) -> frozenset[int]:
+        """The pids of the tree as it is now."""
+        found = self._members(step, self._tools.processes((step.root,)), pausing=False)
+        return frozenset(each.pid for each in found)
+
+    def _members(self, step: _Step, table: ProcessTable, *, pausing: bool) -> tuple[ProcessId, ...]:
+        tools, order = self._tools, step.attempt.order
+        tree = (step.root, *descendants(table, (step.root,))) if step.with_below else (step.root,)
+        around = tools.around(tree, ())
+        return members(table, tree, around, order, uid=tools.uid, own=tools.own(), pausing=pausing)
+
+    def _keep(self, *more: Lease) -> None:
+        self._file.write((*self._running, *more))
+
+    def _record_outcome(self, number: int, result: Result) -> Result:
+        try:
+            self._tools.audit.record("outcome", of=number, actions=result.actions, detail=result.detail)
+        except AuditError as error:
+            detail = f"{result.detail}; its outcome is not on record: {error}"
+            return Result(actions=result.actions, refusal=result.refusal, detail=detail)
+        return result
+
+
+class ThrottleStep(NamedTuple):
+    """One step of the protocol: it returns a Result where it is over."""
+
+    name: str
+    run: Callable[[Throttles, _Step], Result | None]
+
+
+STEPS = (
+    ThrottleStep("not_twice", Throttles._not_twice),
+    ThrottleStep("judge", Throttles._judge_it),
+    ThrottleStep("choose", Throttles._choose),
+    ThrottleStep("hold", Throttles._hold),
+    ThrottleStep("start_keeper", Throttles._start_keeper),
+    ThrottleStep("record", Throttles._record),
+    ThrottleStep("write", Throttles._write),
+    ThrottleStep("set_timer", Throttles._set_timer),
+    ThrottleStep("begin", Throttles._begin),
+    ThrottleStep("verify", Throttles._verify),
+)
+"""The protocol, in its order: what ends the lease comes before what begins it."""
+
+
+def _result(outcome: ActionOutcome, reason: Refusal | None = None, detail: str = "") -> Result:
+    return Result(actions=((Action.THROTTLE, outcome),), refusal=reason, detail=detail)
+
+
+def _refused(reason: Refusal, detail: str) -> Result:
+    return _result(ActionOutcome.REFUSED, reason, detail)
+
+
+def _is_held(process: ProcessId) -> bool:
+    """Whether it is stopped, or gone."""
+    try:
+        return not is_alive(process) or is_stopped(process.pid)
+    except (OSError, ValueError):
+        return True
+
+
+def _seen(clock: Clock, condition: Callable[[], bool]) -> bool:
+    """Whether a condition comes true in time."""
+    deadline = clock.monotonic() + SECONDS
+    while not condition():
+        if clock.monotonic() >= deadline:
+            return False
+        select.select((), (), (), 0.02)
+    return True
