@@ -163,7 +163,7 @@ def test_real_faults_make_the_alerts_fire(socket_dir: Path) -> None:
 
 
 @pytest.mark.long
-def test_tmux_commands_that_fail_are_told(
+def test_failing_commands_are_told(
     tmux_server: StartTmux, start_exporter: StartExporter, tmp_path: Path
 ) -> None:
     """Outside of a namespace: the kernel tells of commands only in the first ones."""

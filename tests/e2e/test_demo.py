@@ -242,9 +242,7 @@ def busy() -> Iterator[Callable[[int], None]]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_on_a_machine_under_load_only_what_is_played_fires(
-    start_up: StartUp, busy: Callable[[int], None]
-) -> None:
+def test_under_load_only_what_is_played_fires(start_up: StartUp, busy: Callable[[int], None]) -> None:
     up = start_up("--demo")
     prometheus = up.url("Prometheus")
     stands(up)

@@ -235,7 +235,7 @@ def test_half_open_connections_and_scrapers_delay_neither_samples_nor_scrapes(
             each.close()
 
 
-def test_the_exporter_ends_at_once_and_leaves_no_process(
+def test_the_exporter_ends_without_a_process_left(
     start_exporter: StartExporter, tmux_server: StartTmux
 ) -> None:
     pid = server_pid(tmux_server("fleet"))

@@ -292,9 +292,7 @@ def try_all(scene: RunbookScene) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_every_command_and_query_of_the_runbooks_works(
-    socket_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_command_and_query_of_a_runbook_works(socket_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)

@@ -106,9 +106,7 @@ def test_odd_window_names_cost_nobody_its_memory(fleet: Fleet, start_exporter: S
     assert "not used" not in second.log.read_text()
 
 
-def test_names_of_any_length_leave_the_page_and_the_state_small(
-    fleet: Fleet, start_exporter: StartExporter
-) -> None:
+def test_long_names_leave_page_and_state_small(fleet: Fleet, start_exporter: StartExporter) -> None:
     long = [f"{'n' * LONG}{number}" for number in range(10)]
     for name in long:
         fleet.rename(fleet.start("short"), name)

@@ -99,9 +99,7 @@ def test_the_sign_of_a_title_tells_the_state_and_no_word_of_it_is_kept(agents: P
     shows("two", "✦ SECRET", AgentState.WORKING)
 
 
-def test_names_and_times_survive_the_exporter_and_counters_start_at_0(
-    tmux_server: StartTmux, socket_dir: Path
-) -> None:
+def test_names_and_times_outlive_the_exporter_not_counters(tmux_server: StartTmux, socket_dir: Path) -> None:
     server = tmux_server("default")
     agents = PlayedAgents(socket_dir.parent, server, keeps=True)
     pid = agents.start("one")

@@ -196,7 +196,7 @@ def test_a_test_of_the_rules_tells_every_alert_at_every_level() -> None:
     assert len(IN_LEVELS) >= 14
 
 
-def test_a_worse_level_keeps_the_milder_ones_of_the_same_thing_quiet_and_of_nothing_else(
+def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(
     alertmanager: Alertmanager,
 ) -> None:
     posted, milder, others = [], [], []
@@ -213,7 +213,7 @@ def test_a_worse_level_keeps_the_milder_ones_of_the_same_thing_quiet_and_of_noth
     assert sorted(map(sorted, alertmanager.keeps_quiet() - quiet(milder))) == []
 
 
-def test_an_exporter_that_is_down_keeps_all_of_its_instance_quiet_and_of_no_other(
+def test_an_exporter_that_is_down_silences_its_own_instance_only(
     alertmanager: Alertmanager,
 ) -> None:
     names = told().keys() - {("Watchdog", ""), ("TmuxExporterDown", "")}

@@ -142,7 +142,7 @@ def test_a_taken_port_is_told_with_its_holder(run: Run, socket_dir: Path) -> Non
 
 
 @pytest.mark.parametrize("command", [("once",), ("serve", "--web.listen-address", "127.0.0.1:0"), ("up",)])
-def test_a_machine_without_tmux_gets_the_line_that_installs_it(
+def test_without_tmux_it_names_the_install_command(
     run: Run, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     # A /proc without processes: there may be tmux servers of this user on the machine that runs the test.
@@ -228,9 +228,7 @@ def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
         assert ["its", "shell", str(shell.pid)] in [line.split() for line in explained.splitlines()]
 
 
-def test_leaks_lists_what_outlived_its_pane_and_ends_with_1(
-    run: Run, tmux_server: StartTmux, tmp_path: Path
-) -> None:
+def test_leaks_lists_orphans_and_ends_with_1(run: Run, tmux_server: StartTmux, tmp_path: Path) -> None:
     server = tmux_server("fleet")
     script = tmp_path / "serve_secret.py"
     script.write_text(

@@ -136,9 +136,7 @@ def test_a_pane_that_ended_is_not_its_servers(watch: Watch, tmp_path: Path) -> N
     assert counted + unattributed >= burned * 0.99 - TICKS
 
 
-def test_orphans_are_counted_as_far_as_they_were_seen_and_the_rest_is_published(
-    watch: Watch, tmp_path: Path
-) -> None:
+def test_orphans_are_counted_as_far_as_seen_and_the_rest_is_published(watch: Watch, tmp_path: Path) -> None:
     workload = Workload(tmp_path / "workload", ORPHANS)
     pids = tmp_path / "workload" / "script.sh.pids"
     with running(watch, workload) as (pane, cgroup):

@@ -58,9 +58,7 @@ def test_the_options_of_a_server_are_compared_and_left_alone(doctor: Doctor, tmu
     assert options_of(server) == before
 
 
-def test_a_server_that_hangs_is_a_problem_and_the_exit_code_says_so(
-    doctor: Doctor, tmux_server: StartTmux
-) -> None:
+def test_a_hung_server_is_a_problem_by_the_exit_code(doctor: Doctor, tmux_server: StartTmux) -> None:
     pid = server_pid(tmux_server("stuck"))
     os.kill(pid, signal.SIGSTOP)
     try:

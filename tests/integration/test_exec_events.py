@@ -222,8 +222,7 @@ def test_another_users_programs_are_none_of_ours(
     try:
         wait_for(is_seen, "the one whose program it is sees it")
         harvest = stranger.take_ended()
-        assert harvest is not None
-        assert harvest.listening
+        assert harvest and harvest.listening
         assert harvest.runs == ()
     finally:
         stranger.stop()

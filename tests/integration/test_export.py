@@ -144,9 +144,7 @@ def test_units_start_a_link_as_it_was_called_and_say_its_path_as_systemd_reads_i
     )
 
 
-def test_policies_are_checked_and_observed_with(
-    tmp_path: Path, socket_dir: Path, tmux_server: StartTmux
-) -> None:
+def test_policies_are_checked_and_observed(tmp_path: Path, socket_dir: Path, tmux_server: StartTmux) -> None:
     tmux_server("fleet")
     policies = exported("policies", tmp_path / "policies", "--force") / "policies.yml"
     assert policies.stat().st_mode & 0o022 == 0

@@ -62,9 +62,7 @@ RAISED = """
         ("asyncio.CancelledError()", "other"),
     ],
 )  # fmt: skip
-def test_what_is_raised_is_told_by_kind_and_raised_on(
-    listener: OpListener, error: str, reason: str | None
-) -> None:
+def test_an_exception_is_reported_and_raised_on(listener: OpListener, error: str, reason: str | None) -> None:
     listener.run(RAISED.format(error=error))
     errors = listener.wait_for_count("recovery", 1).errors
     assert {name for name, count in errors.items() if count} == ({reason} if reason else set())

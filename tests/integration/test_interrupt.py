@@ -49,9 +49,7 @@ def left_by(scene: dict[str, str]) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("command", ONE_SHOT, ids=" ".join)
-def test_an_import_that_is_interrupted_leaves_no_traceback(
-    scene: dict[str, str], command: tuple[str, ...]
-) -> None:
+def test_an_interrupted_import_leaves_no_traceback(scene: dict[str, str], command: tuple[str, ...]) -> None:
     for number in (2, 40, 120):
         is_clean(interrupted(command, scene, at_import=number))
 

@@ -309,9 +309,7 @@ def test_a_true_orphan_is_ended_with_all_guards_in_force(fleet: Fleet) -> None:
     assert carried_out(pair_order(POLICY, fleet.scheduler(fleet.orphan()[0])), fleet.tools()).ended
 
 
-def test_what_only_observes_would_end_an_orphan_without_its_mode(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_its_mode_an_observer_ends_an_orphan(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pids = fleet.orphan()
     remediator = fleet.remediator(enforce=False, policy=ORPHANED_SCHEDULERS.scaled(0.0))
     fleet.live(remediator, 300)

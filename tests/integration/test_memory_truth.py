@@ -176,7 +176,7 @@ def holding(watch: Watch, base: Path, script: str) -> Iterator[Holder]:
     ],
     ids=["flat", "workers", "writing workers", "shared memory", "page cache"],
 )
-def test_the_headline_is_what_would_come_back(
+def test_the_headline_is_what_returns(
     watch: Watch, tmp_path: Path, script: str, source: MemorySource
 ) -> None:
     with holding(watch, tmp_path / "holder", script) as holder:

@@ -197,9 +197,7 @@ def test_a_key_of_the_terminal_reaches_the_command_once(listener: OpListener) ->
     assert listener.wait_for_count("recovery", 1).errors["exit_status"] == 1
 
 
-def test_a_command_that_is_killed_with_us_is_not_counted_as_finished(
-    listener: OpListener, tmp_path: Path
-) -> None:
+def test_a_command_killed_with_us_is_not_counted_as_finished(listener: OpListener, tmp_path: Path) -> None:
     with subprocess.Popen(
         [*OP, "--", "sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 60"], env=listener.environ()
     ) as program:

@@ -130,7 +130,7 @@ def test_the_variable_that_counts_on(watch: SceneWatch, schedule: Schedule) -> N
     ("minutes", "bc"),
     [("0.1", True), ("1.5", True), ("30", False), ("0.5", False), ("soon", True), ("0", True)],
 )
-def test_fractions_and_a_missing_bc_fire_at_once(
+def test_fractions_without_bc_fire_at_once(
     watch: SceneWatch, schedule: Schedule, minutes: str, bc: bool
 ) -> None:
     it = seen(watch, schedule(minutes, bc=bc), SchedulerState.FIRING)

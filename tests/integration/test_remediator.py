@@ -403,9 +403,7 @@ def test_every_command_has_help_with_an_example_and_refuses_wrong_use(fleet: Fle
     assert unreadable.stderr.startswith(f"tmux-remediator: {fleet.audit}: ")
 
 
-def test_the_program_observes_until_it_is_told_to_enforce(
-    fleet: Fleet, start: Callable[..., Program]
-) -> None:
+def test_the_program_observes_until_set_to_enforce(fleet: Fleet, start: Callable[..., Program]) -> None:
     assert command(fleet, "audit").stdout == f"nothing is on record: there is no {fleet.audit}\n"
     shell, sleep = fleet.orphan()
     observer = start()
@@ -450,9 +448,7 @@ def test_the_program_observes_until_it_is_told_to_enforce(
     assert broken.stderr == f"{fleet.audit}: line 4: it does not continue line 3\n"
 
 
-def test_a_signal_ends_it_at_once_and_gives_the_lock_back(
-    fleet: Fleet, start: Callable[..., Program]
-) -> None:
+def test_a_signal_ends_it_at_once_and_frees_the_lock(fleet: Fleet, start: Callable[..., Program]) -> None:
     exporter = open_sampler(fleet.config(), SystemClock(), fleet.environ)
     for number in (signal.SIGTERM, signal.SIGINT):
         program = start("--interval", "5m")

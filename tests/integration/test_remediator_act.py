@@ -122,7 +122,7 @@ def test_a_stopped_shell_is_killed_too(fleet: Fleet) -> None:
     assert fleet.fired() == ""
 
 
-def test_the_sleep_of_a_shell_that_nothing_ends_is_not_signalled(
+def test_the_sleep_of_an_endless_shell_is_not_signalled(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = fleet.orphan(script=script(";"))
@@ -216,7 +216,7 @@ def restart_server(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "trouble", [stop_server, make_target, kill_server, restart_server, delete_socket, deny]
 )
-def test_what_the_last_look_does_not_prove_is_left_alone(
+def test_what_the_last_sample_leaves_open_is_left_alone(
     own_fleet: Fleet, trouble: Callable[[Fleet], None]
 ) -> None:
     pairs = [own_fleet.orphan(script=script(joiner)) for joiner in ("&&", ";")]
@@ -302,9 +302,7 @@ def test_without_an_audit_nothing_is_signalled(fleet: Fleet) -> None:
     assert alive(*pair)
 
 
-def test_a_mistake_of_ours_leaves_an_outcome_behind_its_intent(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_our_own_mistake_leaves_an_outcome(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = fleet.orphan()
 
     def broken(_: object) -> Result | None:
@@ -348,9 +346,7 @@ TWO = "bash -c 'sleep 20000 && tmux send-keys -t work:0 hi && tmux send-keys -t 
 
 
 @pytest.mark.parametrize("command", [ARMED, TWO])
-def test_a_real_decoy_would_be_ended_without_its_guard(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
+def test_without_its_guard_a_decoy_ends(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     shell = fleet.schedule(command, "decoy")
     fleet.sleep_of(shell)
     scheduler, tools = fleet.scheduler(shell), fleet.tools()
@@ -364,9 +360,7 @@ def test_a_real_decoy_would_be_ended_without_its_guard(
     assert not alive(shell)
 
 
-def test_an_opaque_decoy_has_one_guard_behind_the_other(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_opaque_decoy_has_two_guards(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     shell = fleet.schedule(LOOP, "loop")
     fleet.sleep_of(shell)
     scheduler, tools = fleet.scheduler(shell), fleet.tools()

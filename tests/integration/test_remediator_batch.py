@@ -85,9 +85,7 @@ def test_an_act_heeds_what_tmux_shows_since_the_act_before_it(fleet: Fleet) -> N
     assert fleet.fired() == ""
 
 
-def test_no_act_rests_on_a_sample_from_before_its_decision(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_act_rests_on_a_sample_before_its_decision(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     renewed: list[bool] = []
     monkeypatch.setattr(SharedView, "renew", lambda _: renewed.append(True))
     remediator = fleet.remediator(enforce=False)

@@ -43,7 +43,7 @@ def test_each_scheduler_is_told_of_once(tmp_path: Path) -> None:
         (3, "no tmux", ["  remediator ended with status 3: no tmux (log: {log})"]),
     ],
 )
-def test_its_end_is_told_of_unless_it_was_asked_to_end(
+def test_its_end_is_reported_unless_asked_for(
     tmp_path: Path, status: int, last: str, wanted: list[str]
 ) -> None:
     log = tmp_path / "remediator.log"

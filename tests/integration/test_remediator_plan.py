@@ -56,7 +56,7 @@ def applied(
     return [(order.target.processes[0].pid, ended, words) for order, ended, words in found]
 
 
-def test_what_is_planned_is_ended_once_it_is_applied_and_what_came_later_is_not(
+def test_what_is_planned_is_ended_once_applied_and_later_things_not(
     fleet: Fleet, policies: PolicySet
 ) -> None:
     pair = fleet.orphan()
@@ -75,7 +75,7 @@ def test_what_is_planned_is_ended_once_it_is_applied_and_what_came_later_is_not(
     assert not ended and words.startswith("stop vanished")
 
 
-def test_a_plan_is_applied_no_sooner_than_a_cycle_after_it_was_made(
+def test_a_plan_is_applied_a_cycle_after_it_was_made_at_the_earliest(
     fleet: Fleet, policies: PolicySet
 ) -> None:
     (shell, _) = fleet.orphan()
@@ -94,9 +94,7 @@ def test_a_target_that_is_wanted_again_is_left_alone(fleet: Fleet, policies: Pol
     assert alive(*pair)
 
 
-def test_what_is_held_or_protected_after_it_was_planned_is_told_as_that(
-    fleet: Fleet, policies: PolicySet
-) -> None:
+def test_what_is_held_or_protected_after_its_plan_says_so(fleet: Fleet, policies: PolicySet) -> None:
     pair = fleet.orphan()
     content = planned(fleet, policies)
     holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))

@@ -158,9 +158,7 @@ class FullAt:
 
 
 @pytest.mark.parametrize("room", [0, 100])
-def test_a_disk_that_is_full_when_the_intent_is_written_keeps_everything_alive(
-    fleet: Fleet, room: int
-) -> None:
+def test_a_disk_full_at_the_intent_keeps_everything_alive(fleet: Fleet, room: int) -> None:
     shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
     tools = fleet.tools()
     full = replace(tools, audit=FullAt(tools.audit, fleet, 1, room))  # type: ignore[arg-type]
@@ -173,9 +171,7 @@ def test_a_disk_that_is_full_when_the_intent_is_written_keeps_everything_alive(
 
 
 @pytest.mark.parametrize("room", [0, 100])
-def test_a_disk_that_is_full_when_the_outcome_is_written_leaves_the_act_marked(
-    fleet: Fleet, room: int
-) -> None:
+def test_a_disk_full_at_the_outcome_leaves_the_act_marked(fleet: Fleet, room: int) -> None:
     shell, sleep = fleet.orphan(script=SEND_AT_ONCE)
     tools = fleet.tools()
     full = replace(tools, audit=FullAt(tools.audit, fleet, 2, room))  # type: ignore[arg-type]

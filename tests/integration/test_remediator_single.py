@@ -170,9 +170,7 @@ def test_on_a_slow_machine_an_agent_is_ended(fleet: Fleet, slow: Slow) -> None:
 
 
 @pytest.mark.parametrize("slow", [slow_before_tmux, slow_after_tmux])
-def test_on_a_slow_machine_a_check_in_is_ended_unless_tmux_shows_something_new(
-    fleet: Fleet, slow: Slow
-) -> None:
+def test_a_scheduler_on_a_slow_machine_is_ended_unless_tmux_changed(fleet: Fleet, slow: Slow) -> None:
     shell, sleep = fleet.orphan()
     order = pair_order(P, fleet.scheduler(shell))
     numbers = count()
@@ -277,9 +275,7 @@ def test_what_the_kernel_holds_is_told_and_left(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("allow", [(), (OptIn.ATTACHED_SESSION,)])
-def test_an_agent_in_a_session_that_somebody_looks_at_is_left_alone(
-    fleet: Fleet, allow: tuple[OptIn, ...]
-) -> None:
+def test_an_agent_in_an_attached_session_is_left_alone(fleet: Fleet, allow: tuple[OptIn, ...]) -> None:
     pid = agent(fleet)
     client = subprocess.Popen(
         ["tmux", "-S", str(fleet.sockets / FLEET), "-C", "attach", "-t", "main"],
@@ -295,9 +291,7 @@ def test_an_agent_in_a_session_that_somebody_looks_at_is_left_alone(
         client.communicate()
 
 
-def test_an_agent_that_is_a_pane_s_own_process_is_left_alone(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_agent_that_is_a_pane_process_is_left_alone(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = fleet.in_pane(f"{fleet.scene.base}/bin/claude -c 'sleep 20000; :'")
     wait_for(lambda: fleet.children(pid), "it has a child")
     assert refused(carry_out(agent_order(pid), fleet.tools()), Refusal.PANE_SHELL)
@@ -323,9 +317,7 @@ def test_a_leaked_process_is_ended_by_the_hash_that_names_it(fleet: Fleet) -> No
     end_process(other)
 
 
-def test_a_leaked_process_that_nobody_named_is_left_alone(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_leaked_process_not_named_is_left_alone(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pid = leaked(fleet)
     for named in ("", "0" * 64):
         assert refused(carry_out(leak_order(fleet, pid, named=named), fleet.tools()), Refusal.EVIDENCE)

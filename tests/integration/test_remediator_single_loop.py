@@ -81,9 +81,7 @@ def told(caplog: pytest.LogCaptureFixture) -> dict[str, Mapping[str, object]]:
     return {each.message: fields_of(each) for each in caplog.records if "policy" in fields_of(each)}
 
 
-def test_an_agent_goes_through_every_step_and_each_is_told(
-    fleet: Fleet, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_agent_goes_through_every_reported_step(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
     pid = agent(fleet)
     (child,) = fleet.children(pid)
     remediator = fleet.remediator(enforce=True, policy=AGENT)
@@ -126,9 +124,7 @@ def test_an_agent_is_told_of_and_not_touched_where_nothing_may_be_signalled(
     end_process(child)
 
 
-def test_a_leaked_process_goes_through_every_step_and_each_is_told(
-    fleet: Fleet, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_leaked_process_goes_through_every_step(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
     pid, named = leaked(fleet)
     remediator = fleet.remediator(enforce=True, policy=named)
     fleet.live(remediator, 1200)

@@ -12,9 +12,7 @@ PROBES = 5_000
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_targets_resolve_as_real_tmux_resolves_them(
-    tmux_server: StartTmux, socket_dir: Path, seed: int
-) -> None:
+def test_targets_resolve_as_in_real_tmux(tmux_server: StartTmux, socket_dir: Path, seed: int) -> None:
     server = tmux_server("targets")
     server.cmd("respawn-pane", "-k", "-t", "main:", SHOW_ID)
     check_differential("tmux", socket_dir / "targets", server_pid(server), seed=seed, probes=PROBES)

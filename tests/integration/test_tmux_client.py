@@ -216,9 +216,7 @@ def run_program(path: Path, server: TmuxUnderTest) -> ExchangeResult:
         return exchange.outcome
 
 
-def test_what_the_program_says_of_a_socket_that_nobody_serves(
-    server: TmuxUnderTest, socket_dir: Path
-) -> None:
+def test_what_the_program_says_of_a_dead_socket(server: TmuxUnderTest, socket_dir: Path) -> None:
     with tmux_under_test(installed_tmux(), socket_dir / "stale"):
         pass
     assert run_program(socket_dir / "stale", server).failure is QueryFailure.NOSERVER
@@ -231,9 +229,7 @@ def test_the_program_is_cut_off_too(server: TmuxUnderTest, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("transport", ["socket", "client", "auto"])
-def test_a_stopped_server_costs_its_own_answer_only(
-    transport: str, server: TmuxUnderTest, socket_dir: Path
-) -> None:
+def test_a_stopped_server_costs_its_answer(transport: str, server: TmuxUnderTest, socket_dir: Path) -> None:
     with tmux_under_test(installed_tmux(), socket_dir / "stopped") as stopped:
         os.kill(stopped.pid, signal.SIGSTOP)
         own = len(os.listdir("/proc/self/fd"))

@@ -218,9 +218,7 @@ JOBS: Mapping[str, tuple[str, LeakKind | None]] = {
 }
 
 
-def test_every_kind_keeps_its_owner_whatever_becomes_of_session_and_server(
-    scene: Scene, socket_dir: Path
-) -> None:
+def test_every_kind_keeps_its_owner_when_session_or_server_end(scene: Scene, socket_dir: Path) -> None:
     server, watch = scene.start(), SceneWatch(scene)
     scene.tmux("new-session", "-d", "-s", "home", "sleep 3600")
     head = programs.prologue(socket_dir, _MARKERS)

@@ -59,9 +59,7 @@ def stays_unknown(watch: SceneWatch, pid: int, reason: str) -> None:
         ("write-file", "untrusted"),
     ],
 )
-def test_a_server_that_does_not_answer_rightly(
-    scene: Scene, socket_dir: Path, script: str, reason: str
-) -> None:
+def test_a_server_that_answers_wrongly(scene: Scene, socket_dir: Path, script: str, reason: str) -> None:
     scene.start()
     with hostile.start(socket_dir / "odd", script):
         stays_unknown(SceneWatch(scene), schedule(scene, socket_dir), reason)

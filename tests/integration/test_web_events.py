@@ -135,9 +135,7 @@ def test_a_viewer_that_reads_slowly_gets_only_the_newest_report(
         assert len(seen) <= 5, "what it missed was not kept for it"
 
 
-def test_a_viewer_that_does_not_read_is_dropped(
-    feed: FakeFeed, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_viewer_that_stalls_is_dropped(feed: FakeFeed, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.3)
     feed.publish(report=large_report(800))
     with open_stream(port, receive_buffer=4096):

@@ -86,8 +86,7 @@ def test_who_finds_a_sample_older_than_promised_waits_for_the_next(
     feed.is_recent = False
     feed.fresh_gate.set()
     assert request(port, path).status == 200
-    assert feed.sample is not None
-    assert feed.sample.sequence == 2
+    assert feed.sample and feed.sample.sequence == 2
     assert request(port, path).status == 200
     assert feed.fresh_runs == 1
 
@@ -98,8 +97,7 @@ def test_who_waits_in_vain_gets_the_last_sample(feed: FakeFeed, port: int) -> No
     assert (answer.status, answer.body) == (200, TEXT)
     feed.is_recent = False
     assert request(port, "/api/v1/report").status == 200
-    assert feed.sample is not None
-    assert feed.sample.sequence == 1
+    assert feed.sample and feed.sample.sequence == 1
 
 
 def test_fresh_leaves_a_scraper_its_way_back(feed: FakeFeed, port: int) -> None:

@@ -119,8 +119,7 @@ ESCAPED_NAMES = Quirk(
     "a name with a backslash may be another one.",
     used_by=("analysis/schedulers/tmux_targets.py", "sources/tmux/query.py"),
     tests=(
-        "unit/analysis/schedulers/test_tmux_targets.py"
-        "::test_names_that_a_version_prints_with_escapes_prove_no_absence",
+        "unit/analysis/schedulers/test_tmux_targets.py::test_names_printed_with_escapes_prove_no_absence",
         "versions/test_versions.py::test_hostile_names",
     ),
 )

@@ -23,9 +23,7 @@ CALM = ALERTS / "tests" / "hosts_calm.yml"
         ("host_limit", "warning", 0.74),
     ],
 )
-def test_a_number_that_is_too_low_for_a_calm_host_is_noticed(
-    tmp_path: Path, table: str, key: str, value: float
-) -> None:
+def test_a_number_too_low_for_a_calm_host_shows(tmp_path: Path, table: str, key: str, value: float) -> None:
     tables = {name: dict(values) for name, values in thresholds.load().tables.items()}
     tables[table][key] = value
     suite = yaml.load(CALM.read_text(), yaml.CSafeLoader)

@@ -437,9 +437,7 @@ def test_each_part_of_an_expression_is_needed_by_a_test(tmp_path: Path, part: st
 @pytest.mark.parametrize(
     ("table", "bounds"), [("slo_latency", operations.BOUNDS), ("agent_recovery", counters.RECOVERY_BOUNDS)]
 )
-def test_a_service_level_counts_from_a_bound_of_its_histogram_on(
-    table: str, bounds: tuple[float, ...]
-) -> None:
+def test_a_service_level_starts_at_a_bucket_bound(table: str, bounds: tuple[float, ...]) -> None:
     assert NUMBERS.number(table, "seconds") in bounds
 
 

@@ -76,9 +76,7 @@ def test_every_form_is_made_once_from_the_same_report(publisher: Publisher) -> N
     assert publisher.current() is published
 
 
-def test_a_form_is_made_when_it_is_asked_for_and_only_once(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_form_is_made_once_and_on_request(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
     def count(where: object, name: str) -> None:

@@ -150,9 +150,7 @@ def broken(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
 
 
 @pytest.mark.parametrize("name", COLLECTORS)
-def test_a_collector_that_fails_half_way_costs_only_itself(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_collector_that_fails_costs_only_itself(name: str, caplog: pytest.LogCaptureFixture) -> None:
     planted: dict[str, Collector] = {**COLLECTORS, name: broken}
     made = collect_all(example_report(), defaults(), collectors=planted)
     whole = collect_all(example_report(), defaults())

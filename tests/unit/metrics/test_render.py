@@ -62,6 +62,5 @@ def test_trace_ids_are_exemplars_in_openmetrics_and_nothing_in_text() -> None:
     found = {sample.labels.get("le"): sample.exemplar for sample in family.samples}
     assert {le for le, exemplar in found.items() if exemplar} == {"1.0"}
     exemplar = found["1.0"]
-    assert exemplar is not None
-    assert (exemplar.labels, exemplar.value) == ({"trace_id": traced.trace_id}, 0.7)
+    assert exemplar and (exemplar.labels, exemplar.value) == ({"trace_id": traced.trace_id}, 0.7)
     assert float(exemplar.timestamp or 0) == traced.timestamp

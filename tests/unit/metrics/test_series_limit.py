@@ -117,9 +117,7 @@ _SIZES = st.lists(st.integers(0, 60), min_size=5, max_size=5)
 
 
 @given(_SIZES, _SIZES, st.integers(1, 200), st.integers(0, 5))
-def test_the_cut_only_falls_with_more_series(
-    sizes: list[int], more: list[int], limit: int, before: int
-) -> None:
+def test_the_cut_falls_with_more_series(sizes: list[int], more: list[int], limit: int, before: int) -> None:
     grown = [size + each for size, each in zip(sizes, more, strict=True)]
     found = cut(sizes, limit, before)
     assert cut(grown, limit, before) <= found
@@ -159,7 +157,7 @@ def publish() -> Iterator[Callable[[int], Publisher]]:
         each.stop()
 
 
-def test_what_is_left_out_is_told_everywhere(
+def test_what_is_left_out_is_told(
     publish: Callable[[int], Publisher], caplog: pytest.LogCaptureFixture
 ) -> None:
     published = publish(300).current()

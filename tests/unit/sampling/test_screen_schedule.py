@@ -130,24 +130,21 @@ def test_what_was_read_before_the_window_moved_says_nothing_any_more(story: Stor
     story.look()
     story.moved, story.refuses = story.clock.time() - 2, True
     clue = story.look()
-    assert clue is not None
-    assert (clue.state, clue.why) == (None, "its window has moved since its text was read")
+    assert clue and (clue.state, clue.why) == (None, "its window has moved since its text was read")
     assert story.look(agent(301)) == replace(clue, why="its text has not had its turn yet")
 
 
 def test_a_failure_says_so_and_is_tried_again(story: Story) -> None:
     story.problem = "tmux did not show its text in time"
     clue = story.look()
-    assert clue is not None
-    assert (clue.state, clue.why) == (None, story.problem)
+    assert clue and (clue.state, clue.why) == (None, story.problem)
     story.problem, story.rows = "", ASKS
     assert state(story.look()) is AgentState.WAITING
 
 
 def test_a_pane_with_two_agents_is_not_read(story: Story) -> None:
     clue = story.look(agent(300), agent(301, "codex"))
-    assert clue is not None
-    assert (clue.state, clue.why) == (None, "its pane holds other agents too")
+    assert clue and (clue.state, clue.why) == (None, "its pane holds other agents too")
     assert story.to_read == []
 
 

@@ -127,9 +127,7 @@ def test_a_record_that_this_version_does_not_write_costs_only_itself(
     assert parse(json.dumps(document).encode(), boot="b", now=NOW) == left
 
 
-def test_records_that_are_left_out_are_said_in_one_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_records_left_out_are_reported_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     document = json.loads(render(MEMORY, boot="b"))
     _with("\x1b]0;secret", "lives", 1, "name")(document)
     _without(document, "names", 0, "wanted")
@@ -180,9 +178,7 @@ def _link(file: Path) -> None:
         lambda file: file.write_bytes(file.read_bytes() + b" " * LARGEST_BYTES),
     ],
 )
-def test_a_file_that_anybody_may_have_put_there_is_not_used(
-    tmp_path: Path, spoil: Callable[[Path], None]
-) -> None:
+def test_a_file_that_others_may_write_is_not_used(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     store(tmp_path).keep(MEMORY)
     spoil(tmp_path / NAME)
     assert store(tmp_path).load() == SavedAgents()
@@ -212,9 +208,7 @@ def test_a_write_that_fails_leaves_no_draft(
     assert not [each.name for each in tmp_path.iterdir() if each.name.startswith(".")]
 
 
-def test_a_folder_that_cannot_be_written_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_unwritable_folder_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     file = store(tmp_path / "file" / "state")
     file.keep(MEMORY)

@@ -165,8 +165,7 @@ def test_the_accounts_of_io_are_a_second_instant() -> None:
     kernel.run(child, 100 * TICK_NS, read=9)
     kernel.exit(child)
     seen = kernel.read(parent, lambda: assert_waited(kernel, parent, child))
-    assert seen is not None
-    assert (seen.children_cpu_ticks, seen.read_bytes) == (0, 9)
+    assert seen and (seen.children_cpu_ticks, seen.read_bytes) == (0, 9)
     assert kernel.read(parent, lambda: kernel.exit(parent)) == look(kernel, parent)
     assert kernel.read(parent, lambda: assert_waited(kernel, INIT, parent)) is None
 

@@ -190,9 +190,7 @@ def test_a_pane_that_moves_gives_way_in_its_new_session() -> None:
         (TmuxView(servers=(), problems=(Problem(source="tmux", reason="denied"),)), False),
     ],
 )
-def test_a_name_is_forgotten_with_its_pane_and_only_when_that_is_proven(
-    view: TmuxView, forgotten: bool
-) -> None:
+def test_a_name_is_forgotten_when_the_end_of_its_pane_is_proven(view: TmuxView, forgotten: bool) -> None:
     agent_names = AgentNames()
     assert agent_names.assign(VIEW, [_request(wanted="old")]) == ("old",)
     agent_names.assign(view, [])

@@ -55,8 +55,7 @@ def test_signs_of_titles(
     program: str, sign: str, state: AgentState | None, certain: bool, reason: WaitingReason | None
 ) -> None:
     clue = title_clue(program, sign, WindowActivity(moved=1000.0, alone=True), 1001.0)
-    assert clue is not None
-    assert (clue.state, clue.certain, clue.reason) == (state, certain, reason)
+    assert clue and (clue.state, clue.certain, clue.reason) == (state, certain, reason)
 
 
 def test_a_title_of_a_program_without_signs_says_nothing() -> None:

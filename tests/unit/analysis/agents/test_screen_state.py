@@ -50,8 +50,7 @@ def test_every_screen_that_was_recorded_is_judged() -> None:
 @pytest.mark.parametrize("name", SEEN)
 def test_screens_of_real_agents(name: str) -> None:
     found = meaning(name.partition("-")[0], *seen(name))
-    assert found is not None
-    assert (found.state, found.reason) == SEEN[name]
+    assert found and (found.state, found.reason) == SEEN[name]
     # Rest is a guess: what is drawn while it works may not be known.
     assert found.certain is (found.state is not IDLE)
 
@@ -70,8 +69,7 @@ def test_what_an_agent_quotes_above_its_prompt_is_none_of_it(name: str) -> None:
     program = name.partition("-")[0]
     rest = [row for row in seen(f"{program}-idle") if row.strip()]
     found = meaning(program, *seen(name), *(f"  quoted line {number}" for number in range(9)), *rest[-12:])
-    assert found is not None
-    assert found.state is IDLE
+    assert found and found.state is IDLE
 
 
 @pytest.mark.parametrize(
@@ -93,8 +91,7 @@ def test_limits_and_errors_above_claudes_prompt(
     rows: tuple[str, ...], state: AgentState, reason: WaitingReason | None
 ) -> None:
     found = meaning("claude", *rows, *PROMPT)
-    assert found is not None
-    assert (found.state, found.reason) == (state, reason)
+    assert found and (found.state, found.reason) == (state, reason)
 
 
 @pytest.mark.parametrize(

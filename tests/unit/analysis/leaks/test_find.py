@@ -150,9 +150,7 @@ WORKTREE = "/home/ann/shop/.worktrees/login"
 
 @pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("inside", ["", "/web/src"])
-def test_of_a_pane_that_was_never_seen_its_working_folder_names_the_session(
-    inside: str, deleted: bool
-) -> None:
+def test_the_working_folder_of_an_unseen_pane_names_its_session(inside: str, deleted: bool) -> None:
     samples = Samples()
     # Only an earlier sample knows who worked there.
     samples.sample(left(environ=STRANGER), view=BEFORE, folders={"%0": "/home/ann/other", "%1": WORKTREE})
@@ -193,9 +191,7 @@ def test_of_a_pane_that_was_never_seen_its_working_folder_names_the_session(
         "nobody worked there",
     ],
 )
-def test_a_folder_of_several_or_of_everybody_names_nobody(
-    folders: dict[str, str], folder: str | None
-) -> None:
+def test_a_shared_folder_names_no_session(folders: dict[str, str], folder: str | None) -> None:
     samples = Samples()
     samples.sample(left(environ=STRANGER), view=BEFORE, folders=folders)
     there = replace(PLAIN, folder=folder)

@@ -86,8 +86,7 @@ def counted(
     commands: TmuxCommandCounters, given: CommandBatch, servers: dict[str, str]
 ) -> dict[tuple[str, str], tuple[int, int]]:
     report = commands.report(given, servers, {"/link": "/tmp/tmux-7"})
-    assert report is not None
-    assert report.lost == NOTHING_LOST
+    assert report and report.lost == NOTHING_LOST
     return {(each.server, each.command): _counts(each) for each in report.commands}
 
 

@@ -225,9 +225,7 @@ ON_TTY = process(110, 100, **TTY)
         ({"tty": 34817}, False),
     ],
 )
-def test_a_process_on_the_terminal_of_a_pane_belongs_to_it_if_all_fits(
-    odd: dict[str, Any], owned: bool
-) -> None:
+def test_a_process_on_the_terminal_of_a_pane_belongs_to_it(odd: dict[str, Any], owned: bool) -> None:
     orphan = process(130, 1, session=0, **(TTY | odd))
     found = attribute(table(SERVER, ON_TTY, orphan), tmux_view(answering(SERVER, pane("%1", 110))), {})
     assert seen(found.get(orphan.id)) == (in_pane(Evidence.TTY) if owned else None)

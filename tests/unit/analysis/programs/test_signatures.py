@@ -86,8 +86,7 @@ def test_an_agent_is_known_by_its_program(argv: list[str], exe: str, program: st
 )
 def test_a_daemon_of_an_agents_program_is_no_agent(argv: list[str], exe: str) -> None:
     found = TABLE.match(_process(argv, exe))
-    assert found is not None
-    assert found.service
+    assert found and found.service
 
 
 @pytest.mark.parametrize(

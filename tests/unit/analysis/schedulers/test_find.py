@@ -108,9 +108,7 @@ def _failed(listed: Listing | None = FLEET, reason: str = "hung") -> ServerView:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("environ", [ENVIRON, {}])
-def test_a_server_that_is_not_seen_whole_makes_nothing_dangling(
-    view: ServerView, environ: Mapping[str, str]
-) -> None:
+def test_a_server_seen_in_part_makes_nothing_dangling(view: ServerView, environ: Mapping[str, str]) -> None:
     found = _only(_pair("sleep 600 && tmux send-keys -t gone:0 x", environ=environ), view)
     if view.socket == SOCKET or not environ:
         assert found.state is SchedulerState.UNKNOWN
@@ -131,9 +129,7 @@ def test_a_listing_from_before_the_processes_still_proves_what_is_there() -> Non
 @pytest.mark.parametrize(
     ("sleep_start", "proven"), [(2_000, True), (2_900, True), (3_000, False), (3_100, False)]
 )
-def test_a_listing_of_an_earlier_sample_proves_absence_to_what_was_there_by_then(
-    sleep_start: int, proven: bool
-) -> None:
+def test_an_earlier_listing_proves_absence_to_what_was_there_by_then(sleep_start: int, proven: bool) -> None:
     listed = server_view(replace(FLEET, taken_at=30.0))
 
     def state(script: str, environ: Mapping[str, str]) -> SchedulerState:
@@ -191,9 +187,7 @@ def test_without_a_tmux_variable_it_goes_to_the_default_socket(environ: Mapping[
         ("", {"TMUX": f"{SOCKET},{'7' * 20},0"}), ("", {"TMUX_TMPDIR": "/elsewhere"}), ("-L elsewhere", {}),
     ],
 )  # fmt: skip
-def test_where_the_server_cannot_be_told_nothing_is_judged(
-    options: str, environ: Mapping[str, str] | None
-) -> None:
+def test_with_an_unknown_server_nothing_is_judged(options: str, environ: Mapping[str, str] | None) -> None:
     found = _only(_pair(f"sleep 600 && tmux {options} send-keys -t gone:0 x", environ=environ), *OTHERS)
     assert found.state is SchedulerState.UNKNOWN
 

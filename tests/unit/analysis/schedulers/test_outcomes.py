@@ -123,9 +123,7 @@ def test_one_that_the_remediator_ended_is_cancelled_whenever_that_is_noticed() -
         (SchedulerState.UNKNOWN, SchedulerOutcome.UNKNOWN),
     ],
 )
-def test_while_it_fires_what_was_known_before_still_holds(
-    before: SchedulerState, outcome: SchedulerOutcome
-) -> None:
+def test_while_it_fires_earlier_facts_still_hold(before: SchedulerState, outcome: SchedulerOutcome) -> None:
     watched = Watched()
     watched.see(before)
     watched.see(SchedulerState.FIRING, now=DUE - 3)

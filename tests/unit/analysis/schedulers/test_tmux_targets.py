@@ -79,9 +79,7 @@ def test_a_window_linked_twice_into_one_session_has_an_ambiguous_name() -> None:
         ("3.40", TmuxTargetKind.NONE),
     ],
 )
-def test_names_that_a_version_prints_with_escapes_prove_no_absence(
-    version: str, kind: TmuxTargetKind
-) -> None:
+def test_names_printed_with_escapes_prove_no_absence(version: str, kind: TmuxTargetKind) -> None:
     escaped = listing({"a\\033b": ["main"], "clean": ["main"]}, version=version)
     assert resolve("gone:0", escaped).kind is kind
     assert resolve("clean:0", escaped) == Resolution(kind=TmuxTargetKind.EXACT, pane_id="%1")

@@ -44,9 +44,7 @@ def test_one_agent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(agent.ends())) == 3
 
 
-def test_one_ends_and_leaves_its_servers_which_no_hangup_ends(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_one_leaves_its_servers_which_no_hangup_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(MARK, str(tmp_path))
     monkeypatch.setattr(agent, "UNTIL_IT_LEAVES", 3)
     (tmp_path / "bin").mkdir()
@@ -67,9 +65,7 @@ def test_a_played_dev_server_listens_on_loopback_while_it_plays() -> None:
     assert listening([os.getpid()]) == set()
 
 
-def test_the_one_that_waits_says_so_as_claude_code_does(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_waiting_one_says_so_like_claude_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     started = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     own_identity = ProcessId(pid=os.getpid(), start_ticks=int(started))
     monkeypatch.setenv(MARK, str(tmp_path))

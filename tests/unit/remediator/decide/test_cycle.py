@@ -235,9 +235,7 @@ def test_an_hour_has_a_budget() -> None:
         (19, 3, True),
     ],
 )  # fmt: skip
-def test_more_matches_than_expected_are_told_of_and_not_ended(
-    orphans: int, others: int, stopped: bool
-) -> None:
+def test_too_many_matches_are_reported_and_not_ended(orphans: int, others: int, stopped: bool) -> None:
     cycles = warm()
     armed = [orphan(pid, state=SchedulerState.ARMED) for pid in range(5000, 5000 + 2 * others, 2)]
     everything = seen(*(orphan(pid) for pid in range(900, 900 + 2 * orphans, 2)), *armed)

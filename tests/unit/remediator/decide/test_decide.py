@@ -105,8 +105,7 @@ def test_a_ladder_is_climbed_step_by_step() -> None:
     (throttle,) = [decision for _, decision in found if decision.action is Action.THROTTLE]
     assert throttle.refusal is None and throttle.rung is BIG.ladder[2]
     (stop,) = [decision for _, decision in found if decision.action is Action.STOP]
-    assert stop.order is not None
-    assert stop.order.method is Method.AGENT_PROCESS
+    assert stop.order and stop.order.method is Method.AGENT_PROCESS
     assert stop.order.target.processes == (ProcessId(700, 9_000),)
     assert stop.order.stages == (Stage(action=Action.STOP, signal=Signal.INT, seconds=30.0),)
 
@@ -144,7 +143,7 @@ NOTHING_SENT = [(Action.STOP, ActionOutcome.REFUSED), (Action.STOP, ActionOutcom
 
 
 @pytest.mark.parametrize("outcome", NOTHING_SENT)
-def test_a_try_that_signalled_nothing_comes_again_and_ever_later(
+def test_an_attempt_without_a_signal_is_repeated_ever_later(
     outcome: tuple[Action, ActionOutcome],
 ) -> None:
     cycles, stop = stopped()

@@ -137,9 +137,7 @@ def test_a_new_server_is_left_alone_for_a_while(age: float, left_alone: bool) ->
 
 
 @pytest.mark.parametrize("state", [state for state in SchedulerState if state is not SchedulerState.DANGLING])
-def test_only_a_dangling_scheduler_is_ever_ended(
-    monkeypatch: pytest.MonkeyPatch, state: SchedulerState
-) -> None:
+def test_only_dangling_schedulers_are_ended(monkeypatch: pytest.MonkeyPatch, state: SchedulerState) -> None:
     report = seen(orphan(state=state))
     assert not ended(report)
     wanted = replace(P, match=replace(P.match, states=(state,)))

@@ -71,9 +71,7 @@ def test_another_plan_than_the_one_that_was_read_is_refused() -> None:
         ),
     ],
 )
-def test_a_plan_is_for_its_boot_its_user_its_time_and_its_policies(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_a_plan_is_for_its_boot_user_time_and_policies(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_back(**changes)
 

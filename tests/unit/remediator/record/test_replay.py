@@ -82,7 +82,7 @@ def without_its_times(look: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("taken", "reason"), [(WALL - 29.0, None), (WALL - 31.0, Refusal.STALE)])
 @pytest.mark.parametrize("subject", [AGENT, LEAK, SERVERLESS])
-def test_a_record_of_before_is_judged_by_its_whole_sample(
+def test_an_old_record_is_judged_by_its_sample(
     subject: Subject, taken: float, reason: Refusal | None
 ) -> None:
     looked = case(subject, replace(SEEN, timestamp=taken))

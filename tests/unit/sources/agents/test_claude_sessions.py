@@ -204,9 +204,7 @@ def _folder(file: Path) -> None:
         (lambda file: file.chmod(0o666), "its session file can be written by others"),
     ],
 )
-def test_a_file_that_anybody_may_have_put_there_says_nothing(
-    folder: Path, spoil: Callable[[Path], None], why: str
-) -> None:
+def test_a_file_of_anybody_says_nothing(folder: Path, spoil: Callable[[Path], None], why: str) -> None:
     file = folder / "5165.json"
     file.write_bytes(document())
     file.chmod(0o644)

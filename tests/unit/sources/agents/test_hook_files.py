@@ -134,9 +134,7 @@ def _pipe(file: Path) -> None:
         (lambda file: file.chmod(0o622), "the file of its hooks can be written by others"),
     ],
 )
-def test_a_file_that_is_not_to_be_believed_says_why(
-    base: Path, spoil: Callable[[Path], None], why: str
-) -> None:
+def test_a_file_not_believed_says_why(base: Path, spoil: Callable[[Path], None], why: str) -> None:
     file = leave(base)
     spoil(file)
     found = {word.problem for word in reader(base).read().reports if word.callers == (ProcessId(12, 340),)}
@@ -206,9 +204,7 @@ def test_work_is_believed_while_the_window_moves_or_the_word_is_young(
         (9.0, True, True),
     ],
 )
-def test_a_question_is_believed_until_the_window_moves_on(
-    moved: float | None, alone: bool, believed: bool
-) -> None:
+def test_a_question_counts_until_the_window_moves(moved: float | None, alone: bool, believed: bool) -> None:
     clue = hook_clue(WAITS, "", WindowActivity(moved=moved, alone=alone), 9000.0)
     assert (clue.state is AgentState.WAITING) is believed
 

@@ -66,8 +66,7 @@ class Place:
     def refused(self, uid: int | None = None) -> str:
         """Why the file is not believed."""
         found = self.read(uid)
-        assert found is not None
-        assert (found.up, found.status) == (False, None)
+        assert found and (found.up, found.status) == (False, None)
         return found.detail
 
 

@@ -31,9 +31,7 @@ def test_folders_in_use_are_those_of_our_own_processes() -> None:
     assert named(seen).folders() == (f"/a/tmux-{UID}",)
 
 
-def test_own_places_are_those_where_only_our_servers_can_listen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_places_are_where_only_ours_can_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uid = os.getuid()
     monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(tmp_path / "none"))
     (tmp_path / "real").mkdir()

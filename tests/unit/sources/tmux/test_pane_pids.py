@@ -106,11 +106,9 @@ FRESH = Server(
 def test_a_lie_in_a_fresh_listing_is_the_servers_problem_and_counted() -> None:
     server, believed = believe(FRESH, table(*with_server(process(11))), UID)
     assert server.up
-    assert server.problem is not None
-    assert server.problem.reason == "untrusted"
+    assert server.problem and server.problem.reason == "untrusted"
     assert server.queries == (Query(seconds=0.1, failure=QueryFailure.UNTRUSTED),)
-    assert believed is not None
-    assert [p.pid for p in believed.panes] == [None]
+    assert believed and [p.pid for p in believed.panes] == [None]
     assert server.listing is FRESH.listing
 
 
@@ -118,15 +116,13 @@ def test_a_lie_in_a_fresh_listing_is_the_servers_problem_and_counted() -> None:
 def test_a_pid_reused_since_an_older_listing_is_no_lie(older: Server) -> None:
     server, believed = believe(older, table(*with_server(process(11))), UID)
     assert (server.problem, server.queries) == (None, older.queries)
-    assert believed is not None
-    assert [p.pid for p in believed.panes] == [None]
+    assert believed and [p.pid for p in believed.panes] == [None]
 
 
 def test_a_pane_process_once_proven_is_remembered_with_the_server() -> None:
     server, _ = believe(FRESH, table(*with_server(process(11, ppid=10))), UID)
     _, believed = believe(server, table(process(11, ppid=1)), UID)
-    assert believed is not None
-    assert [p.pid for p in believed.panes] == [11]
+    assert believed and [p.pid for p in believed.panes] == [11]
 
 
 def test_no_listing_nothing_to_believe() -> None:

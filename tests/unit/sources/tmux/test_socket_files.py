@@ -46,9 +46,7 @@ def bind(path: Path) -> None:
         (stat.S_IFREG | 0o600, UID, "its folder is no folder"),
     ],
 )
-def test_a_folder_is_trusted_only_if_nobody_else_can_change_our_socket_in_it(
-    mode: int, owner: int, fault: str
-) -> None:
+def test_a_folder_is_trusted_if_only_we_can_change_its_sockets(mode: int, owner: int, fault: str) -> None:
     assert folder_fault(mode, owner, UID) == fault
 
 
@@ -75,8 +73,7 @@ def test_only_a_socket_of_our_uid_may_be_connected_to(mode: int, owner: int, sta
 
 def test_a_foreign_socket_says_whose_it_is() -> None:
     site = check_entry("/f/name", entry(stat.S_IFSOCK | 0o600, 1001), UID)
-    assert site is not None
-    assert site.detail == "it belongs to uid 1001"
+    assert site and site.detail == "it belongs to uid 1001"
 
 
 def test_scan_tells_sockets_from_files_links_and_locks(tmp_path: Path) -> None:

@@ -340,8 +340,7 @@ def test_a_restart_is_another_server_and_nothing_is_joined() -> None:
     samples.take({PATH: samples.failure(QueryFailure.HUNG, P)}, alive=[P], listening={P: PATH})
     [server] = samples.take({PATH: samples.answer(Q)}, alive=[Q], listening={Q: PATH}).servers
     assert (server.process, server.up, server.failures, server.costs) == (Q, True, 0, ())
-    assert server.listing is not None
-    assert server.listing.server == Q
+    assert server.listing and server.listing.server == Q
 
 
 def test_a_restart_that_hangs_does_not_show_the_old_listing() -> None:
@@ -394,8 +393,7 @@ def test_a_deleted_socket_is_neither_the_end_nor_silent() -> None:
     samples.clock.advance(5)
     [server] = samples.take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH}).servers
     assert (server.up, server.ended_at, server.listing) == (False, None, before.listing)
-    assert server.problem is not None
-    assert server.problem.reason == "noserver"
+    assert server.problem and server.problem.reason == "noserver"
     assert "missing" in server.problem.detail
     assert "kill -USR1 10" in server.problem.detail
     [server] = samples.take({PATH: samples.answer()}, alive=[P], listening={P: PATH}).servers
@@ -421,8 +419,7 @@ def test_a_file_in_the_place_of_a_living_servers_socket_is_not_stale(state: Path
     settled = samples.take(refused, sites={PATH: state}, alive=[P], listening={P: PATH})
     assert [(s.process, s.ended_at) for s in settled.servers] == [(P, None)]
     assert settled.stale_sockets == 0
-    assert settled.servers[0].problem is not None
-    assert "no longer its own" in settled.servers[0].problem.detail
+    assert settled.servers[0].problem and "no longer its own" in settled.servers[0].problem.detail
 
 
 def test_another_mount_namespace_is_not_a_missing_file() -> None:
@@ -431,8 +428,7 @@ def test_another_mount_namespace_is_not_a_missing_file() -> None:
         .take(sites={PATH: PathState.MISSING}, alive=[P], listening={P: PATH}, same_mounts=False)
         .servers
     )
-    assert server.problem is not None
-    assert "mount namespace" in server.problem.detail
+    assert server.problem and "mount namespace" in server.problem.detail
     assert "kill" not in server.problem.detail
 
 
@@ -444,8 +440,7 @@ def test_a_server_whose_path_was_taken_lives_on_beside_the_new_one() -> None:
     assert (new.process, new.up, new.holds_path) == (Q, True, True)
     assert (old.process, old.up, old.holds_path, old.ended_at) == (P, False, False, None)
     assert old.listing == before.listing
-    assert old.problem is not None
-    assert "another server took its socket's place" in old.problem.detail
+    assert old.problem and "another server took its socket's place" in old.problem.detail
     # It stays so while the new one rests, and when the old one ends nothing is left of it.
     new, old = samples.take(sites={PATH: PathState.SOCKET}, alive=[P, Q], listening=both).servers
     assert (new.up, old.up) == (True, False)
