@@ -93,8 +93,7 @@ def test_nothing_but_names_and_figures_is_told_or_kept(
     config = socket_dir.parent / "config.yml"
     config.write_text("operations:\n  watch_commands: true\n")
     exporter = start_exporter("--config", str(config))
-    home = socket_dir.parent / "serve0"
-    told = {**environ(home), "PASSWORD": "planted-environment"}
+    told = {**environ(socket_dir.parent / "serve0"), "PASSWORD": "planted-environment"}
     tmux = ["tmux", "-S", str(socket_dir / "fleet"), "send-keys", "-t", "main"]
     op = [sys.executable, "-m", "tmux_exporter", "op", "agent_command", "--"]
     subprocess.run([*op, *tmux, "planted-argument"], env=told, check=True, timeout=60)

@@ -72,8 +72,7 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
     commands = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line.strip()]
     assert {"serve", "once", "up", "check-config", "explain"} <= set(commands)
     for command in commands:
-        text = run(command, "--help").stdout
-        assert "Example:" in text, command
+        assert "Example:" in run(command, "--help").stdout, command
     assert "..." not in listing.partition("Commands:")[2], "a short help that does not fit"
 
 

@@ -169,8 +169,7 @@ def test_doctor_prints_what_every_agent_needs_and_changes_nothing(tmp_path: Path
     command = [sys.executable, "-m", "tmux_exporter", "doctor", "--hooks"]
     done = subprocess.run([*command, "--json"], capture_output=True, check=True, env=environ)
     told = json.loads(done.stdout)
-    text = run_text(command, check=True, env=environ).stdout
-    assert "Nothing was changed." in text
+    assert "Nothing was changed." in run_text(command, check=True, env=environ).stdout
     assert list(tmp_path.iterdir()) == []
     assert set(told["programs"]) == {"claude", "codex", "gemini"}
     for program in told["programs"].values():

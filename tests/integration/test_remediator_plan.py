@@ -220,8 +220,7 @@ def test_ctrl_c_ends_apply_after_the_act_that_has_begun(fleet: Fleet, tmp_path: 
 
 
 def test_plan_and_apply_from_the_command_line(fleet: Fleet, tmp_path: Path) -> None:
-    policy = replace(ORPHANED_SCHEDULERS, servers=(FLEET,))
-    assert policy.mode is Mode.ENFORCE
+    assert replace(ORPHANED_SCHEDULERS, servers=(FLEET,)).mode is Mode.ENFORCE
     path = write(fleet.home, ASKING)
     out = tmp_path / "plan.json"
     flags = ("--policy", str(path), "--server", FLEET)

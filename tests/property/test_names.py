@@ -18,12 +18,11 @@ _PANES = [PaneKey(FLEET.server, pane.id) for pane in FLEET.panes]
 
 def _request(pane: int, program: str, which: int, wanted: str, declared: bool) -> NameRequest:
     """One of few agents, so that the same ones come again in later samples."""
-    pid = 10 * pane + which + (1000 if program == "codex" else 0)
     return NameRequest(
         pane=_PANES[pane],
         session_id="",
         program=program,
-        process=ProcessId(pid, 1),
+        process=ProcessId(10 * pane + which + (1000 if program == "codex" else 0), 1),
         wanted=wanted,
         declared=declared,
     )

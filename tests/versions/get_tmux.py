@@ -146,9 +146,8 @@ def _wrapper(root: Path, final: Path) -> str:
         raise GetTmuxError("the downloaded C library has no loader that is known here")
     folders = {path.parent for path in root.glob("**/*.so.*") if re.match(r"lib\w+|ld-", path.name)}
     libraries = ":".join(str(final / folder.relative_to(root)) for folder in sorted(folders))
-    loader = final / loaders[0].relative_to(root)
     return _WRAPPER.format(
-        loader=shlex.quote(str(loader)),
+        loader=shlex.quote(str(final / loaders[0].relative_to(root))),
         libraries=shlex.quote(libraries),
         tmux=shlex.quote(str(final / "usr/bin/tmux")),
     )

@@ -290,8 +290,7 @@ def start(path: Path, script: str, uid: int | None = None) -> Iterator[int]:
     command = [sys.executable, "-m", "tests.support.tmux.hostile", str(path), script]
     if uid is not None:
         command += ["--uid", str(uid)]
-    repository = Path(__file__).parents[3]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=repository) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout
         try:
             assert process.stdout.readline() == b"listening\n"

@@ -146,8 +146,7 @@ def test_a_reader_gets_no_sample_that_is_older_than_promised(sampler: Sampler) -
 
 
 def test_the_page_tells_the_tick_in_force(publisher: Publisher) -> None:
-    quick = Config()
-    publisher.configure(quick)
+    publisher.configure(Config())
     line = b"\ntmux_exporter_sample_tick_seconds %.1f\n"
     assert line % 15 in first(publisher).text
     assert line % 15 in (publisher.collect(["exporter"]) or b"")

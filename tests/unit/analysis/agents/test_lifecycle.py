@@ -96,8 +96,7 @@ def test_a_restart_between_two_looks_is_one_too() -> None:
 def test_at_the_slow_tick_a_restart_counts_once_and_what_is_open_is_said() -> None:
     story = Story(step=15.0)
     story.look(shell(front=False), agent(300))
-    seen = story.now
-    again = agent(301, start=int((seen + 11 - 1000) * 100))
+    again = agent(301, start=int((story.now + 11 - 1000) * 100))
     tracked = story.look(shell(front=False), again)[NAME]
     assert (tracked.restarted, tracked.recovered_seconds, story.tracked_agents.in_doubt) == (
         True,

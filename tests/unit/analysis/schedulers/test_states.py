@@ -281,8 +281,7 @@ def test_of_several_targets_the_worst_counts_unless_some_are_there(sends: str, s
 
 
 def test_an_opaque_script_that_sleeps_in_a_copy_of_itself_is_counted() -> None:
-    script = "(sleep 600; tmux send-keys -t orc:0 x) | cat"
-    argv = ["bash", "-c", script]
+    argv = ["bash", "-c", "(sleep 600; tmux send-keys -t orc:0 x) | cat"]
     family = [
         process(500, 1, argv),
         process(501, 500, argv),

@@ -68,8 +68,7 @@ def test_a_kernel_thread_is_told_by_its_flag() -> None:
 
 
 def test_a_kernel_before_3_5_writes_no_arg_start() -> None:
-    shortened = STAT.split(b" 94556035574832 ")[0] + b"\n"
-    assert parse_stat(shortened).arg_start == 0
+    assert parse_stat(STAT.split(b" 94556035574832 ")[0] + b"\n").arg_start == 0
 
 
 @pytest.mark.parametrize(

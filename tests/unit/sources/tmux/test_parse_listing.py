@@ -205,8 +205,7 @@ def test_every_cut_of_a_listing_is_refused() -> None:
 
 
 def test_a_claim_to_be_another_process() -> None:
-    printed = server_record(pid="1") + pane_record()
-    assert refusal(answer(printed)) is QueryFailure.UNTRUSTED
+    assert refusal(answer(server_record(pid="1") + pane_record())) is QueryFailure.UNTRUSTED
 
 
 def test_the_failure_of_the_answer_is_passed_on() -> None:
@@ -236,8 +235,7 @@ def test_more_rows_than_any_listing_has(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )  # fmt: skip
 def test_of_a_title_only_its_sign_is_kept(title: str, sign: str) -> None:
-    printed = server_record() + pane_record(pane_title=title)
-    (pane,) = parse(answer(printed), SERVER).panes
+    (pane,) = parse(answer(server_record() + pane_record(pane_title=title)), SERVER).panes
     assert pane.title_sign == sign
     assert "SECRET" not in repr(pane)
 
