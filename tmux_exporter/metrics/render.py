@@ -79,10 +79,8 @@ class Renderer:
         A character that UTF-8 cannot hold (a lone surrogate) becomes `?`: one name must not cost the page.
         """
         before, self._known = self._known, {}
-        for texts in before.values():
-            texts.settle()
         bodies, self._bodies = self._bodies, {}
-        held: set[tuple[str, ...]] = set()
+        held: dict[tuple[str, ...], list[Family]] = {}
         page: list[_Body] = []
         for family in families:
             name = family.spec.name
@@ -90,14 +88,21 @@ class Renderer:
             if body is None or body.family is not family:
                 body = self._body(family, before, body)
             else:
-                held.add(family.spec.labels)
+                held.setdefault(family.spec.labels, []).append(family)
             self._bodies[name] = body
             page.append(body)
-        for names in held & before.keys():
-            # No family rendered these labels anew, and they are still on the page.
-            texts, known = self._labels(names, before), before[names]
-            texts.update({values: known[values] for values in known.keys() - texts.keys()})
+        for names in held.keys() & before.keys():
+            self._keep(names, before[names], held[names])
+        for texts in self._known.values():
+            texts.settle()
         return Pages(bodies=tuple(page))
+
+    def _keep(self, names: tuple[str, ...], known: "_LabelTexts", held: Iterable[Family]) -> None:
+        """Keep the known labels of families that were not rendered anew."""
+        texts = self._known.setdefault(names, known)
+        if texts is not known and (rest := known.keys() - texts.keys()):
+            shown = (values for each in held for values, _ in (*each.samples, *each.histograms))
+            texts.update({values: known[values] for values in shown if values in rest})
 
     def _body(
         self, family: Family, before: Mapping[tuple[str, ...], "_LabelTexts"], old: _Body | None

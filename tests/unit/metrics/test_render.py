@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+from dataclasses import replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -43,6 +44,18 @@ def test_a_series_that_is_gone_is_forgotten() -> None:
     for page in range(20):
         renderer.render([gauge(("default", f"agent {page}", page))])
     assert held() - before <= 2
+
+
+def test_labels_that_are_gone_are_forgotten_also_beside_a_family_that_stands() -> None:
+    def texts() -> int:
+        gc.collect()
+        return sum(len(each) for each in gc.get_objects() if type(each).__name__ == "_LabelTexts")
+
+    renderer, before = Renderer(), texts()
+    stands = Family(spec=replace(SPEC, name="tmux_other_bytes"), samples=(Sample(("default", "stays"), 1),))
+    pages = [renderer.render([gauge(("default", f"agent {page}", page)), stands]).text for page in range(20)]
+    assert len({page.splitlines()[-1] for page in pages}) == 1
+    assert texts() - before == 2
 
 
 def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
