@@ -138,9 +138,7 @@ def assert_no_trace(up: Up, was_there: dict[int, str]) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_the_fleet_is_seen_its_alert_fires_and_all_else_is_left_alone(
-    start_up: StartUp, tmux_server: StartTmux
-) -> None:
+def test_the_fleet_is_seen_and_its_alert_fires_alone(start_up: StartUp, tmux_server: StartTmux) -> None:
     own = tmux_server("own")
     # A pane that shows every key that reaches it.
     own.cmd("new-session", "-d", "-s", "checkout-fix", "-x", "80", "-y", "24", "cat -v")

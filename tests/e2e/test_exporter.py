@@ -87,7 +87,7 @@ def test_a_stopped_server_is_held_then_ends_and_comes_back(
     assert well.is_alive()
 
 
-def test_a_killed_server_ends_at_once_and_its_successor_starts_anew(
+def test_a_killed_server_ends_and_another_starts(
     start_exporter: StartExporter, tmux_server: StartTmux
 ) -> None:
     first = tmux_server("fleet")
@@ -123,7 +123,7 @@ def test_a_deleted_socket_is_not_the_end_of_its_server(
     wait_for(lambda: value(timed_page(exporter), "tmux_up", server="hidden") == 1, "tmux made it anew", 20)
 
 
-def test_a_denied_socket_is_a_failure_and_not_an_end(
+def test_a_denied_socket_is_no_end(
     start_exporter: StartExporter, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     tmux_server("closed")
@@ -209,9 +209,7 @@ def test_hostile_names_are_one_series_each_and_run_nothing(
     assert not witness.exists(), "nothing was executed"
 
 
-def test_half_open_connections_and_scrapers_delay_neither_samples_nor_scrapes(
-    start_exporter: StartExporter, tmux_server: StartTmux
-) -> None:
+def test_half_open_connections_delay_nothing(start_exporter: StartExporter, tmux_server: StartTmux) -> None:
     tmux_server("fleet")
     exporter = start_exporter()
     address = urlsplit(exporter.url)
@@ -235,9 +233,7 @@ def test_half_open_connections_and_scrapers_delay_neither_samples_nor_scrapes(
             each.close()
 
 
-def test_the_exporter_ends_without_a_process_left(
-    start_exporter: StartExporter, tmux_server: StartTmux
-) -> None:
+def test_the_exporter_leaves_no_process(start_exporter: StartExporter, tmux_server: StartTmux) -> None:
     pid = server_pid(tmux_server("fleet"))
     os.kill(pid, signal.SIGSTOP)
     try:

@@ -36,7 +36,7 @@ ORPHAN = (FLEET, "orchestrator")
 
 
 @pytest.mark.timeout(600)
-def test_a_lost_check_in_is_told_ended_and_forgotten_and_nothing_else_is(
+def test_only_a_lost_scheduler_is_ended_and_forgotten(
     socket_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_files, "DEFAULT_BASE", str(socket_dir.parent / "none"))

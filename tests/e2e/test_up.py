@@ -52,9 +52,7 @@ def test_the_servers_this_test_needs_are_installed() -> None:
     assert not missing, f"install {missing}: `make test` does it with apt"
 
 
-def test_prometheus_scrapes_the_true_sessions_and_all_stays_on_loopback(
-    start_up: StartUp, tmux_server: StartTmux
-) -> None:
+def test_prometheus_scrapes_the_sessions_on_loopback(start_up: StartUp, tmux_server: StartTmux) -> None:
     tmux_server("fleet").cmd("new-session", "-d", "-s", "billing", "sleep 3600")
     up = start_up("--sampling.interval", "1s")
     page, prometheus, alertmanager = up.url("live page"), up.url("Prometheus"), up.url("Alertmanager")

@@ -131,7 +131,7 @@ def test_names_and_times_outlive_the_exporter_not_counters(tmux_server: StartTmu
     assert of(agents.another_sampler()).agent == "two"
 
 
-def test_serve_keeps_the_file_and_once_does_not(
+def test_only_serve_keeps_the_file(
     start_exporter: StartExporter, tmux_server: StartTmux, tmp_path: Path
 ) -> None:
     tmux_server("default")

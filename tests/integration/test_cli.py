@@ -141,9 +141,7 @@ def test_a_taken_port_is_told_with_its_holder(run: Run, socket_dir: Path) -> Non
 
 
 @pytest.mark.parametrize("command", [("once",), ("serve", "--web.listen-address", "127.0.0.1:0"), ("up",)])
-def test_without_tmux_it_names_the_install_command(
-    run: Run, tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_without_tmux_it_says_how_to_install(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     # A /proc without processes: there may be tmux servers of this user on the machine that runs the test.
     root = tmp_path / "proc"
     (root / "net").mkdir(parents=True)
@@ -193,7 +191,7 @@ def test_explain_tells_evidence_and_members(run: Run, tmux_server: StartTmux) ->
     assert "no process 4194305" in refused(run("explain", "4194305"), 3)
 
 
-def test_schedulers_lists_them_and_ends_with_1_if_one_is_in_trouble(
+def test_schedulers_ends_with_1_for_one_in_trouble(
     run: Run, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     server = tmux_server("fleet")
@@ -357,9 +355,7 @@ def test_schedulers_asks_the_running_exporter(run: Run, remembering: Remembering
 
 
 @pytest.mark.parametrize("command", [("leaks",), ("schedulers",), ("explain", str(os.getpid()))])
-def test_an_exporter_that_does_not_answer_is_told_in_one_line(
-    run: Run, remembering: Remembering, command: tuple[str, ...]
-) -> None:
+def test_a_silent_exporter_is_one_line(run: Run, remembering: Remembering, command: tuple[str, ...]) -> None:
     remembering.exporter.process.send_signal(signal.SIGSTOP)
     try:
         result = run(*command, "--config", str(remembering.file))
@@ -385,9 +381,7 @@ def test_nothing_can_be_told_from_half_a_listing(run: Run, tmp_path: Path, comma
     assert "not all processes of this machine can be listed" in line
 
 
-def test_what_takes_longer_than_a_second_is_said_to_a_person_and_to_nobody_else(
-    run: Run, socket_dir: Path, tmp_path: Path
-) -> None:
+def test_a_person_is_told_what_takes_longer_than_a_second(run: Run, socket_dir: Path, tmp_path: Path) -> None:
     slow = ("plan", "--interval", "1s")
     assert "looking" not in run(*slow, program="tmux_exporter.cli.remediator").stderr
     ours, theirs = pty.openpty()
@@ -458,9 +452,7 @@ def test_a_port_alone_listens_everywhere_and_says_who_can_read_it(start_exporter
     assert "tmux-exporter: anyone who" not in start_exporter().log.read_text(encoding="utf-8")
 
 
-def test_sighup_applies_a_good_file_and_keeps_the_old_one_over_a_bad_one(
-    tmp_path: Path, start_exporter: StartExporter
-) -> None:
+def test_sighup_applies_a_good_file_and_no_bad_one(tmp_path: Path, start_exporter: StartExporter) -> None:
     file = tmp_path / "c.yml"
     file.write_text("metrics:\n  pane_detail: false\n", encoding="utf-8")
     exporter = start_exporter("--config", str(file))

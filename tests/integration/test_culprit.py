@@ -82,9 +82,7 @@ def tool(fleet: Fleet, name: str, count: int = 1) -> tuple[int, Sequence[int]]:
     return agent, there()
 
 
-def test_the_tool_that_leaks_ends_with_its_worker_and_the_agent_and_the_innocent_live(
-    fleet: Fleet, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_only_the_leaking_tool_ends_with_its_worker(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
     agent, leaking = tool(fleet, "leaky")
     innocent = fleet.schedule("$B/bin/claude -c 'sleep 20000; :'", "innocent")
     wait_for(lambda: fleet.children(innocent), "it has a child")

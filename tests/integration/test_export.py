@@ -231,9 +231,7 @@ def test_a_changed_file_is_kept_unless_forced(tmp_path: Path) -> None:
         ("alertmanager", "--webhook", "here", "no URL"),
     ],
 )
-def test_a_wrong_value_is_one_line_with_the_mend(
-    tmp_path: Path, kind: str, option: str, value: str, words: str
-) -> None:
+def test_a_wrong_value_is_one_line(tmp_path: Path, kind: str, option: str, value: str, words: str) -> None:
     line = refused(kind, tmp_path / "new", option, value)
     assert option in line and words in line
     assert not (tmp_path / "new").exists()

@@ -176,9 +176,7 @@ def holding(watch: Watch, base: Path, script: str) -> Iterator[Holder]:
     ],
     ids=["flat", "workers", "writing workers", "shared memory", "page cache"],
 )
-def test_the_headline_is_what_returns(
-    watch: Watch, tmp_path: Path, script: str, source: MemorySource
-) -> None:
+def test_the_headline_is_the_gain(watch: Watch, tmp_path: Path, script: str, source: MemorySource) -> None:
     with holding(watch, tmp_path / "holder", script) as holder:
         holder.go()
         found = wait_for(lambda: _settled(holder.usage(), source), f"a figure by {source}", 30)

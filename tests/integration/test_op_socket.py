@@ -84,7 +84,7 @@ def test_a_report_of_somebody_else_is_refused(listener: OpListener, sender: sock
     assert is_still_well(listener, sender)
 
 
-def test_the_second_exporter_gets_nothing_until_the_first_ends(
+def test_a_second_exporter_waits_for_the_first(
     listener: OpListener, caplog: pytest.LogCaptureFixture
 ) -> None:
     operations = OperationCounters()

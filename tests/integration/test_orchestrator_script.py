@@ -155,9 +155,7 @@ def test_what_becomes_of_its_target(
     assert seen(watch, schedule("30", "note", target), state).targets == (target.partition(" ")[0],)
 
 
-def test_one_for_each_start_of_the_orchestrator_is_a_duplicate(
-    scene: Scene, watch: SceneWatch, schedule: Schedule
-) -> None:
+def test_one_per_orchestrator_is_a_duplicate(scene: Scene, watch: SceneWatch, schedule: Schedule) -> None:
     first = schedule("30")
     seen(watch, first, SchedulerState.ARMED)
     (scene.base / "told").rename(scene.base / "told-first")

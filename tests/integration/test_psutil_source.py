@@ -268,7 +268,7 @@ def test_a_fleet_is_seen_by_psutil(tmux_server: StartTmux) -> None:
     assert usage.memory_bytes is None
 
 
-def test_without_known_listeners_no_server_is_asked(
+def test_without_listeners_no_server_is_asked(
     tmux_server: StartTmux, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmux_server("unknown").socket_path

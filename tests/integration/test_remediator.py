@@ -173,9 +173,7 @@ def test_a_snapshot_is_taken_where_the_policy_may_do_more_than_observe(fleet: Fl
     assert alive(shell)
 
 
-def test_what_is_held_between_the_decision_and_the_signal_is_left_alone(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_held_before_the_signal_is_left_alone(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = fleet.orphan()
     holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
     look = LiveView.look

@@ -122,9 +122,7 @@ def test_a_stopped_shell_is_killed_too(fleet: Fleet) -> None:
     assert fleet.fired() == ""
 
 
-def test_the_sleep_of_an_endless_shell_is_not_signalled(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sleep_of_an_endless_shell_is_kept(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = fleet.orphan(script=script(";"))
     # Of a process that the kernel holds no signal is seen to have an effect; none can be made here at will.
     sent: list[int] = []
@@ -216,9 +214,7 @@ def restart_server(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "trouble", [stop_server, make_target, kill_server, restart_server, delete_socket, deny]
 )
-def test_what_the_last_sample_leaves_open_is_left_alone(
-    own_fleet: Fleet, trouble: Callable[[Fleet], None]
-) -> None:
+def test_an_open_question_leaves_it_alone(own_fleet: Fleet, trouble: Callable[[Fleet], None]) -> None:
     pairs = [own_fleet.orphan(script=script(joiner)) for joiner in ("&&", ";")]
     schedulers = [own_fleet.scheduler(shell) for shell, _ in pairs]
     tools = interposed(own_fleet.tools(), "look", once(lambda: trouble(own_fleet)))

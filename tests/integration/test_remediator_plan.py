@@ -56,9 +56,7 @@ def applied(
     return [(order.target.processes[0].pid, ended, words) for order, ended, words in found]
 
 
-def test_what_is_planned_is_ended_once_applied_and_later_things_not(
-    fleet: Fleet, policies: PolicySet
-) -> None:
+def test_what_is_planned_is_ended_and_later_things_not(fleet: Fleet, policies: PolicySet) -> None:
     pair = fleet.orphan()
     armed = fleet.schedule("bash -c 'sleep 20000; tmux send-keys -t work:0 hi Enter'", "armed")
     content = planned(fleet, policies)
@@ -75,9 +73,7 @@ def test_what_is_planned_is_ended_once_applied_and_later_things_not(
     assert not ended and words.startswith("stop vanished")
 
 
-def test_a_plan_is_applied_a_cycle_after_it_was_made_at_the_earliest(
-    fleet: Fleet, policies: PolicySet
-) -> None:
+def test_a_plan_is_applied_a_cycle_later_at_the_earliest(fleet: Fleet, policies: PolicySet) -> None:
     (shell, _) = fleet.orphan()
     content = planned(fleet, policies)
     assert applied(fleet, policies, content, interval=3.0) == [(shell, True, "stop done")]

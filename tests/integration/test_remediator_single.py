@@ -230,7 +230,7 @@ def test_a_deaf_agent_survives_a_stop_and_only_then_may_be_killed(fleet: Fleet) 
 
 
 @pytest.mark.parametrize(("longest", "outcome"), [(0.1, ActionOutcome.SURVIVED), (60.0, ActionOutcome.DONE)])
-def test_a_signal_is_given_the_time_of_its_stage_up_to_what_the_loop_can_wait(
+def test_a_signal_waits_as_its_stage_or_the_loop_allow(
     fleet: Fleet, longest: float, outcome: ActionOutcome
 ) -> None:
     pid = agent(fleet, 'trap "sleep 1; exit" TERM; while :; do sleep 0.1; done')

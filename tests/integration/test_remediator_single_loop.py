@@ -112,7 +112,7 @@ def test_an_agent_goes_through_every_reported_step(fleet: Fleet, caplog: pytest.
     assert fleet.clock.time() - since[1] >= AGENT.hold
 
 
-def test_an_agent_is_told_of_and_not_touched_where_nothing_may_be_signalled(
+def test_an_agent_is_reported_where_no_signal_is_allowed(
     fleet: Fleet, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = agent(fleet)

@@ -55,7 +55,7 @@ def test_one_is_ended_as_of_its_server_while_another_hangs(fleet: Fleet, pair: t
     assert fleet.fired() == ""
 
 
-def test_one_of_another_server_is_left_out_and_that_is_said(
+def test_one_elsewhere_is_left_out(
     fleet: Fleet, pair: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     said: list[str] = []

@@ -177,9 +177,7 @@ def speak_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket_transport, "check_request", lambda _: None)
 
 
-def test_where_the_dialect_is_another_the_servers_own_program_asks(
-    server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_another_dialect_its_program_asks(server: TmuxUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     speak_another_version(monkeypatch)
     assert server.ask(transport="socket").failure is QueryFailure.PROTOCOL
     assert [pane.id for pane in server.listing(transport="auto").panes] == ["%0"]

@@ -220,9 +220,7 @@ def test_another_users_forged_row_moves_no_server(machine: Machine, monkeypatch:
     assert up(machine.read()) == {str(honest): pid}
 
 
-def test_a_server_of_another_tmpdir_is_found_and_its_folder_is_looked_into(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_of_another_tmpdir_and_its_folder(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     other = machine.base / "elsewhere"
     other.mkdir()
     with monkeypatch.context() as patch:

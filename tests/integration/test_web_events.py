@@ -115,7 +115,7 @@ def test_viewers_beyond_the_cap_are_refused_until_one_leaves(feed: FakeFeed, por
     wait_for(lambda: not feed.callbacks, "all viewers are forgotten")
 
 
-def test_a_viewer_that_reads_slowly_gets_only_the_newest_report(
+def test_a_slow_viewer_gets_the_newest_one(
     feed: FakeFeed, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It takes nothing until the last report is out, which is long on a busy machine.

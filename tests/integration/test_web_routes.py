@@ -80,9 +80,7 @@ def test_readers_are_noted_by_what_they_read(feed: FakeFeed, port: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics?collect[]=agents", "/api/v1/report"])
-def test_who_finds_a_sample_older_than_promised_waits_for_the_next(
-    feed: FakeFeed, port: int, path: str
-) -> None:
+def test_a_reader_of_an_old_sample_waits_for_the_next(feed: FakeFeed, port: int, path: str) -> None:
     feed.is_recent = False
     feed.fresh_gate.set()
     assert request(port, path).status == 200

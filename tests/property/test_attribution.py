@@ -132,7 +132,7 @@ def test_every_owner_is_whole_and_of_a_living_process(
 
 
 @given(_worlds(), _memories())
-def test_leaked_means_that_the_pane_is_known_to_be_gone(
+def test_leaked_means_a_gone_pane(
     world: tuple[ProcessTable, TmuxView], memory: dict[ProcessId, Owner]
 ) -> None:
     seen, view = world

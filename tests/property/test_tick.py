@@ -64,9 +64,7 @@ def waited(exporter: Exporter, scrapes: Iterable[float]) -> list[float]:
 
 
 @given(exporter=exporters(), period=st.floats(1.0, 60.0), data=st.data())
-def test_a_scraper_that_comes_regularly_never_waits_once_it_is_known(
-    exporter: Exporter, period: float, data: st.DataObject
-) -> None:
+def test_a_regular_scraper_never_waits(exporter: Exporter, period: float, data: st.DataObject) -> None:
     late = st.floats(0.0, exporter.limits.interval / 20)
     scrapes = [number * period + data.draw(late) for number in range(1, 9)]
     assert [each for each in waited(exporter, scrapes) if each > scrapes[2]] == []
@@ -80,9 +78,7 @@ def test_nor_do_two_of_one_interval(exporter: Exporter, share: float, longer: fl
 
 
 @given(exporter=exporters(), scrapes=st.lists(st.floats(0.0, HORIZON), max_size=40))
-def test_there_are_never_more_samples_than_at_a_fixed_tick_nor_longer_pauses_than_promised(
-    exporter: Exporter, scrapes: list[float]
-) -> None:
+def test_never_more_samples_than_a_tick_nor_long_pauses(exporter: Exporter, scrapes: list[float]) -> None:
     waited(exporter, sorted(scrapes))
     exporter.until(HORIZON)
     pauses = [later - earlier for earlier, later in zip(exporter.taken, exporter.taken[1:], strict=False)]

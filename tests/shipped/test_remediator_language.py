@@ -96,9 +96,7 @@ def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("state", SchedulerState)
-def test_of_schedulers_only_those_that_can_do_nothing_any_more_are_ended_without_a_person(
-    state: SchedulerState, tmp_path: Path
-) -> None:
+def test_only_powerless_schedulers_are_ended_without_a_person(state: SchedulerState, tmp_path: Path) -> None:
     """Of some a person may end what no policy may, of others nobody may."""
     play = Play("ends", TargetKind.SCHEDULER, Mode.ENFORCE, (Action.STOP,), frozenset())
     for asks in (False, True):

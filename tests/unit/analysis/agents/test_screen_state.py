@@ -87,7 +87,7 @@ def test_what_an_agent_quotes_above_its_prompt_is_none_of_it(name: str) -> None:
         (("● esc to interrupt",), IDLE, None),
     ],
 )
-def test_limits_and_errors_above_claudes_prompt(
+def test_errors_above_the_prompt(
     rows: tuple[str, ...], state: AgentState, reason: WaitingReason | None
 ) -> None:
     found = meaning("claude", *rows, *PROMPT)

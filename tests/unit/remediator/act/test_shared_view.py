@@ -103,9 +103,7 @@ def test_all_processes_are_read_again_before_their_list_is_old(world: World, vie
     assert world.read[2:] == [ALL, QUERY]
 
 
-def test_a_sample_that_is_confirmed_again_and_again_gets_old_all_the_same(
-    world: World, view: SharedView
-) -> None:
+def test_a_sample_confirmed_again_and_again_still_gets_old(world: World, view: SharedView) -> None:
     for _ in range(9):
         act(view)
         world.clock.advance(SHARE / 9)
@@ -124,9 +122,7 @@ def test_what_tmux_does_not_confirm_is_sampled_anew(
     assert world.read[2:] == [SOME, QUERY, SAMPLE]
 
 
-def test_what_cannot_be_ended_and_who_does_not_answer_need_no_confirmation(
-    world: World, view: SharedView
-) -> None:
+def test_targets_that_cannot_be_ended_need_no_confirmation(world: World, view: SharedView) -> None:
     def silent(report: Report, _: float) -> Report:
         return replace(
             report,

@@ -403,7 +403,7 @@ AT_ONCE = Stage(action=Action.STOP, signal=Signal.KILL, seconds=1.0)
         ((KILL,), Action.KILL, Refusal.UNKILLABLE),
     ],
 )  # fmt: skip
-def test_kill_is_only_for_what_has_survived_a_stop(
+def test_kill_follows_a_survived_stop(
     stages: tuple[Stage, ...], before: Action | None, reason: Refusal | None
 ) -> None:
     assert stages_refusal(stages, before) is reason

@@ -297,7 +297,7 @@ def hung(socket: str, *, pid: int | None = 200) -> ServerReport:
         (seen(replace(SERVERLESS, judged_at=None)), Refusal.STALE),
     ],
 )
-def test_a_missing_server_counts_only_while_none_that_could_be_it_is_unknown(
+def test_a_missing_server_counts_if_no_unknown_one_could_be_it(
     report: Report, reason: Refusal | None
 ) -> None:
     assert refusal(case(report.schedulers[0], report)) is reason
@@ -346,7 +346,7 @@ def test_without_its_server_it_is_of_the_one_that_it_was_made_for(
         (("default",), (), False),
     ],
 )
-def test_a_policy_for_some_servers_matches_nothing_of_the_others(
+def test_a_policy_matches_its_servers(
     servers: tuple[str, ...], aimed: tuple[str, ...], matched: bool
 ) -> None:
     cycles = Cycles(replace(P, servers=servers))

@@ -138,7 +138,7 @@ def test_a_remediator_keeps_a_plan_as_long_as_there_is_something_to_agree_to(
     assert not path.exists()
 
 
-def test_a_plan_that_cannot_be_kept_is_told_of_and_ends_nothing(
+def test_an_unkept_plan_ends_nothing(
     tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     PlanFile(tmp_path / "none", uid=os.getuid(), boot="this", clock=clock).keep(ORDERS)

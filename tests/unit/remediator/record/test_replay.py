@@ -51,9 +51,7 @@ def record(
 
 
 @pytest.mark.parametrize(("guard", "found"), EVIDENCE)
-def test_what_proc_showed_is_judged_again_as_it_was(
-    guard: Callable[[ProcessEvidence], bool], found: ProcessEvidence
-) -> None:
+def test_proc_is_judged_again_alike(guard: Callable[[ProcessEvidence], bool], found: ProcessEvidence) -> None:
     failed = failed_check(found)
     assert failed is not None and failed.holds is guard
     assert decide(record("refusal", failed.refusal, evidence=found, look=None)) is failed.refusal
@@ -82,7 +80,7 @@ def without_its_times(look: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("taken", "reason"), [(WALL - 29.0, None), (WALL - 31.0, Refusal.STALE)])
 @pytest.mark.parametrize("subject", [AGENT, LEAK, SERVERLESS])
-def test_an_old_record_is_judged_by_its_sample(
+def test_old_records_are_judged_by_their_sample(
     subject: Subject, taken: float, reason: Refusal | None
 ) -> None:
     looked = case(subject, replace(SEEN, timestamp=taken))

@@ -186,9 +186,7 @@ def test_a_word_is_a_clue_with_its_time() -> None:
         (9000.0, None, True),
     ],
 )
-def test_work_is_believed_while_the_window_moves_or_the_word_is_young(
-    now: float, moved: float | None, believed: bool
-) -> None:
+def test_work_counts_while_its_window_moves(now: float, moved: float | None, believed: bool) -> None:
     for alone in (True, False):
         clue = hook_clue(SAID, "", WindowActivity(moved=moved, alone=alone), now)
         assert (clue.state is AgentState.WORKING) is believed
