@@ -196,9 +196,7 @@ def test_a_test_of_the_rules_tells_every_alert_at_every_level() -> None:
     assert len(IN_LEVELS) >= 14
 
 
-def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(
-    alertmanager: Alertmanager,
-) -> None:
+def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(alertmanager: Alertmanager) -> None:
     posted, milder, others = [], [], []
     for name in IN_LEVELS:
         levels = [level for level in LEVELS if (name, level) in told()]
@@ -213,9 +211,7 @@ def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(
     assert sorted(map(sorted, alertmanager.keeps_quiet() - quiet(milder))) == []
 
 
-def test_an_exporter_that_is_down_silences_its_own_instance_only(
-    alertmanager: Alertmanager,
-) -> None:
+def test_an_exporter_that_is_down_silences_its_own_instance_only(alertmanager: Alertmanager) -> None:
     names = told().keys() - {("Watchdog", ""), ("TmuxExporterDown", "")}
     # One level each: a worse one would keep it quiet anyway.
     worst = {

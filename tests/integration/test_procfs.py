@@ -166,9 +166,7 @@ def test_a_process_whose_main_thread_left_keeps_its_figures() -> None:
     assert process.argv[0] == sys.executable
 
 
-def test_open_files_are_counted_with_and_without_the_folder_size(
-    only: Callable[[int], str],
-) -> None:
+def test_open_files_are_counted_with_and_without_the_folder_size(only: Callable[[int], str]) -> None:
     with running(FILES, "20") as (pid, _):
         # A root without `self` cannot say what a size means, as kernels before 6.2 could not.
         counted = reader(only(pid)).read().processes[pid].open_fds

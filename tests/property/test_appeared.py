@@ -22,9 +22,7 @@ _STEPS = st.lists(
 
 @given(_STEPS)
 @settings(deadline=None, max_examples=examples(100))
-def test_none_begins_above_0_or_leaves_too_early(
-    steps: list[tuple[set[str], dict[Key, int], bool]],
-) -> None:
+def test_none_begins_above_0_or_leaves_too_early(steps: list[tuple[set[str], dict[Key, int], bool]]) -> None:
     appeared: Appeared[Key] = Appeared()
     counted = dict.fromkeys(KEYS, 0)
     sessions: set[str] = set()

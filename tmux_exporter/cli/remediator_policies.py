@@ -62,12 +62,7 @@ def check_config(
 @looking
 @JSON
 def explain(
-    target: str,
-    *,
-    policy_path: str | None,
-    server: str,
-    load_config: Callable[[], Config],
-    as_json: bool,
+    target: str, *, policy_path: str | None, server: str, load_config: Callable[[], Config], as_json: bool
 ) -> int:
     """Look three times and say what each policy makes of one thing, its waits left out: exit code 1 if none
     has to do with it. Nothing is signalled.

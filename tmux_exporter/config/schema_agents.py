@@ -20,7 +20,7 @@ class SignatureConfig:
         metadata=setting(
             Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program),
             "The label `program` of such an agent.",
-        ),
+        )
     )
     argv0: tuple[str, ...] = key(
         ListOf(item=Text(what="file name", parser=parse_file_name)),
@@ -51,7 +51,7 @@ class RoleConfig:
     """A role by names, besides the built-in rules; where both lists are given, one of each has to fit."""
 
     role: str = field(
-        metadata=setting(Text(what="text", parser=parse_label), "The label `role` of such an agent."),
+        metadata=setting(Text(what="text", parser=parse_label), "The label `role` of such an agent.")
     )
     windows: tuple[str, ...] = key(
         ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
@@ -74,7 +74,7 @@ class NameConfig:
         metadata=setting(
             Text(what="text", parser=parse_label),
             "The label `agent` of such an agent; of several in one session the second gets `#2`.",
-        ),
+        )
     )
     windows: tuple[str, ...] = key(
         ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
@@ -99,11 +99,9 @@ class ExpectedAgent:
     """An agent that has to be there: while no pane runs it, it is shown with `tmux_agent_up` 0."""
 
     session: str = field(
-        metadata=setting(Text(what="text", parser=parse_label), "The label `session` of such an agent."),
+        metadata=setting(Text(what="text", parser=parse_label), "The label `session` of such an agent.")
     )
-    agent: str = field(
-        metadata=setting(Text(what="text", parser=parse_label), "Its label `agent`."),
-    )
+    agent: str = field(metadata=setting(Text(what="text", parser=parse_label), "Its label `agent`."))
     server: str = key(Text(what="text", parser=parse_label), "Its label `server`.", default="default")
 
 

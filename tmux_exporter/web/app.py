@@ -138,8 +138,7 @@ class App:
 
     async def _reload(self, _: Request) -> Response:
         return message(
-            403,
-            "not without authentication, which is not built yet: send SIGHUP to the exporter's process",
+            403, "not without authentication, which is not built yet: send SIGHUP to the exporter's process"
         )
 
     async def _report(self, _: Request) -> Response:

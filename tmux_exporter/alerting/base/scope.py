@@ -96,8 +96,4 @@ class Scope:
 
     def annotations(self, name: str, summary: str, description: str) -> dict[str, str]:
         """What an alert of this name says, and its runbook."""
-        return {
-            "summary": summary,
-            "description": description,
-            "runbook_url": f"{self.runbooks}/{name}.md",
-        }
+        return {"summary": summary, "description": description, "runbook_url": f"{self.runbooks}/{name}.md"}

@@ -76,11 +76,7 @@ class AgentNames:
         """What the state file keeps."""
         return tuple(
             SavedName(
-                key=key,
-                name=entry.name,
-                wanted=entry.base,
-                session_id=entry.session_id,
-                holder=entry.holder,
+                key=key, name=entry.name, wanted=entry.base, session_id=entry.session_id, holder=entry.holder
             )
             for key, entry in self._entries.items()
         )

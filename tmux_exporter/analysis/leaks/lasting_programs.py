@@ -82,12 +82,7 @@ LASTING: tuple[Lasting, ...] = (
             {"emacs", "emacs-gtk", "emacs-nox", "emacs-pgtk", "emacs-lucid", "gvim", "code", "code-insiders"}
             | {"code-server", "codium", "cursor", "windsurf", "zed-editor", "sublime_text", "idea", "pycharm"}
         ),
-        files=(
-            "*/.vscode-server*/*",
-            "*/.cursor-server/*",
-            "*/.windsurf-server/*",
-            "*/.vscodium-server/*",
-        ),
+        files=("*/.vscode-server*/*", "*/.cursor-server/*", "*/.windsurf-server/*", "*/.vscodium-server/*"),
         unless=frozenset({"--batch", "-batch", "--script", "-script"}),
     ),
     Lasting(

@@ -262,9 +262,4 @@ def _most_in_common(sizes: Sequence[int]) -> int:
 
 
 def _own_figures(process: Process) -> tuple[int | None, ...]:
-    return (
-        process.cpu_ticks,
-        process.anonymous_bytes,
-        process.shared_memory_bytes,
-        process.swap_bytes,
-    )
+    return (process.cpu_ticks, process.anonymous_bytes, process.shared_memory_bytes, process.swap_bytes)

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from tmux_exporter.analysis.schedulers.shell_grammar import (
-    OpaqueScript,
-    PureScript,
-    is_sleep,
-    read_command,
-)
+from tmux_exporter.analysis.schedulers.shell_grammar import OpaqueScript, PureScript, is_sleep, read_command
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.shells import POSIX_SHELLS

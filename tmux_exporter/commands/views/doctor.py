@@ -6,12 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tmux_exporter.analysis.doctor.findings import Finding, Level
 
-_MARKS = {
-    Level.PROBLEM: ("✗", 31),
-    Level.WARNING: ("!", 33),
-    Level.HINT: ("·", 36),
-    Level.FINE: ("✓", 32),
-}
+_MARKS = {Level.PROBLEM: ("✗", 31), Level.WARNING: ("!", 33), Level.HINT: ("·", 36), Level.FINE: ("✓", 32)}
 _GREY = 90
 _COLUMN = 20
 """The longest subject that stands beside its text: servers elsewhere have long paths."""

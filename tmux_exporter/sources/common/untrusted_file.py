@@ -75,11 +75,5 @@ def mark_of(path: str) -> Mark | None:
     except OSError:
         return None
     return Mark(
-        found.st_dev,
-        found.st_ino,
-        found.st_mode,
-        found.st_uid,
-        found.st_size,
-        found.st_mtime,
-        found.st_ctime,
+        found.st_dev, found.st_ino, found.st_mode, found.st_uid, found.st_size, found.st_mtime, found.st_ctime
     )

@@ -28,11 +28,7 @@ _VERSION_SECONDS = 2.0
 
 
 def read_machine(
-    report: Report,
-    environ: Mapping[str, str],
-    uid: int,
-    options: Collection[str],
-    sysctls: Collection[str],
+    report: Report, environ: Mapping[str, str], uid: int, options: Collection[str], sysctls: Collection[str]
 ) -> Machine:
     """Read the machine, these tmux options and these sysctls, for the servers and agents in `report`.
 

@@ -43,9 +43,7 @@ class LimitReader:
         cgroups = self._cgroups.known(processes, now)
         above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
         return MemoryBounds(
-            host=self._host.get("meminfo", now),
-            cgroups=cgroups,
-            limits=self._limits.known(above, now),
+            host=self._host.get("meminfo", now), cgroups=cgroups, limits=self._limits.known(above, now)
         )
 
     def _read_host(self, name: str) -> int:

@@ -87,12 +87,7 @@ class _Ask:
     """One query in progress: over the socket, by the server's own program, or one after the other."""
 
     def __init__(
-        self,
-        question: Question,
-        uid: int,
-        transport: str,
-        clock: Clock,
-        selector: selectors.BaseSelector,
+        self, question: Question, uid: int, transport: str, clock: Clock, selector: selectors.BaseSelector
     ) -> None:
         self._question = question
         self._uid = uid

@@ -97,11 +97,7 @@ def is_stopped(process: ProcessId | None, table: ProcessTable) -> bool:
 
 
 def is_due(
-    server: Server | None,
-    path: str,
-    table: ProcessTable,
-    listeners: Mapping[ProcessId, Listener],
-    now: float,
+    server: Server | None, path: str, table: ProcessTable, listeners: Mapping[ProcessId, Listener], now: float
 ) -> bool:
     """True if the holder of a path is due in this sample.
 

@@ -143,9 +143,7 @@ NOTHING_SENT = [(Action.STOP, ActionOutcome.REFUSED), (Action.STOP, ActionOutcom
 
 
 @pytest.mark.parametrize("outcome", NOTHING_SENT)
-def test_an_attempt_without_a_signal_is_repeated_ever_later(
-    outcome: tuple[Action, ActionOutcome],
-) -> None:
+def test_an_attempt_without_a_signal_is_repeated_ever_later(outcome: tuple[Action, ActionOutcome]) -> None:
     cycles, stop = stopped()
     tries = [cycles.now]
     while len(tries) < 12:
