@@ -43,8 +43,7 @@ class Fleet:
             f"while [ $i -lt {BURN} ]; do i=$((i+1)); done; echo >>{self._base}/{name}.done\ndone\n"
         )
         self.tmux("run-shell", f"mkfifo {self._base}/{name}.go")
-        command = f"sh -c '{self._base}/claude {script}; :'"
-        self.tmux("new-session", "-d", "-s", name, "-n", "w1", command)
+        self.tmux("new-session", "-d", "-s", name, "-n", "w1", f"sh -c '{self._base}/claude {script}; :'")
         return str(self._server.cmd("display-message", "-p", "-t", name, "#{pane_id}").stdout[0])
 
     def burn(self, name: str) -> None:

@@ -238,8 +238,7 @@ def test_leaks_lists_orphans_and_ends_with_1(run: Run, tmux_server: StartTmux, t
     left = tmp_path / "left"
     command = f"setsid {sys.executable} {script} {left} a-secret-word & exec sleep 3000"
     server.cmd("new-window", "-d", "-n", "doomed", f"sh -c '{command}'")
-    words = wait_for(lambda: left.read_text().split() if left.exists() else None, "it listens")
-    pid, port = map(int, words)
+    pid, port = map(int, wait_for(lambda: left.read_text().split() if left.exists() else None, "it listens"))
     with ExitStack() as stack:
         stack.callback(end_process, pid)
         assert all(each["pid"] != pid for each in json.loads(run("leaks", "--json").stdout)["leaks"])

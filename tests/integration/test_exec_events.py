@@ -158,8 +158,7 @@ def test_programs_beyond_the_rate_are_counted_as_lost(
 
 def test_a_storm_is_left_to_the_kernel_and_said_to_be_lost(start_watch: Callable[..., Watch]) -> None:
     watch = start_watch(1)
-    storm = ["sh", "-c", "while :; do /bin/true; done"]
-    with subprocess.Popen(storm, stdout=subprocess.DEVNULL) as child:
+    with subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"], stdout=subprocess.DEVNULL) as child:
         try:
             wait_for(lambda: watch.losses()[CommandLoss.OVERRUN], "an overrun", timeout=60)
         finally:

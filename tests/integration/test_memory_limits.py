@@ -49,8 +49,7 @@ def test_a_session_is_bound_by_host_cgroup_and_configuration(tmp_path: Path, tmu
     (folder / "memory.max").write_text(f"{512 * MIB}\n")
     assert limits(Config(), tmp_path, pid)["main"] == 512 * MIB
 
-    config = Config(limits=LimitSettings(session_memory=256 * MIB))
-    assert limits(config, tmp_path, pid)["main"] == 256 * MIB
+    assert limits(Config(limits=LimitSettings(session_memory=256 * MIB)), tmp_path, pid)["main"] == 256 * MIB
 
 
 def test_an_agent_is_bound_by_its_own_limit_and_its_session_s(tmp_path: Path, tmux_server: StartTmux) -> None:

@@ -44,8 +44,7 @@ def is_still_well(listener: OpListener, sender: socket.socket) -> bool:
 
 def test_nobody_else_may_come_near(listener: OpListener) -> None:
     assert stat.S_IMODE(listener.path.parent.stat().st_mode) == 0o700
-    names = {each.name for each in listener.path.parent.iterdir()}
-    assert names == {*OPERATIONS_SOCKETS, "operations.lock"}
+    assert {each.name for each in listener.path.parent.iterdir()} == {*OPERATIONS_SOCKETS, "operations.lock"}
     listener.stop()
     assert {each.name for each in listener.path.parent.iterdir()} == {"operations.lock"}
 
@@ -87,8 +86,7 @@ def test_a_report_of_somebody_else_is_refused(listener: OpListener, sender: sock
 def test_a_second_exporter_waits_for_the_first(
     listener: OpListener, caplog: pytest.LogCaptureFixture
 ) -> None:
-    operations = OperationCounters()
-    second = OperationSocket(listener.path.parent, operations, uid=os.getuid(), clock=SystemClock())
+    second = OperationSocket(listener.path.parent, OperationCounters(), uid=os.getuid(), clock=SystemClock())
     assert second.read(lambda: "before its start") == "before its start"
     second.start()
     for _ in range(3):

@@ -147,5 +147,4 @@ def test_a_recorded_machine_is_read_in_full() -> None:
 
 
 def test_the_setting_turns_it_off() -> None:
-    found = open_processes("/proc", uid=os.getuid(), clock=SystemClock(), fast=False)
-    assert isinstance(found, ProcReader)
+    assert isinstance(open_processes("/proc", uid=os.getuid(), clock=SystemClock(), fast=False), ProcReader)

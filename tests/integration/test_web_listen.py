@@ -49,8 +49,7 @@ def refusal(address: str) -> str:
 
 def test_a_taken_port_is_told_with_its_holder_and_a_free_one() -> None:
     with holder() as (pid, port):
-        message = refusal(f"127.0.0.1:{port}")
-        taken, _, other = message.partition("; take a free one: --web.listen-address ")
+        taken, _, other = refusal(f"127.0.0.1:{port}").partition("; take a free one: --web.listen-address ")
         assert taken.startswith(f"cannot listen on 127.0.0.1:{port}: in use by python")
         assert taken.endswith(f" (pid {pid})")
         open_listener(other, who_listens).close()

@@ -30,8 +30,7 @@ class Exporter:
 
     def due(self) -> float:
         """When the next sample is due by what has been read until now."""
-        last = self.taken[-1]
-        return self.tick.due(self.limits, taken_at=last, took=self.took, now=self.now, soon=False)
+        return self.tick.due(self.limits, taken_at=self.taken[-1], took=self.took, now=self.now, soon=False)
 
     def sample(self, moment: float) -> None:
         self.now = max(self.now, moment)

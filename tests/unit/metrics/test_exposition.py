@@ -83,8 +83,7 @@ def test_promtool_finds_nothing(page: str) -> None:
 
 
 def test_promtool_would_find_something() -> None:
-    page = PAGE.replace("tmux_server_cpu_seconds_total", "tmux_server_cpu_milliseconds")
-    status, words = promtool(page)
+    status, words = promtool(PAGE.replace("tmux_server_cpu_seconds_total", "tmux_server_cpu_milliseconds"))
     assert status != 0
     assert "_total" in words
 

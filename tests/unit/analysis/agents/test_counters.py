@@ -87,8 +87,7 @@ def test_cpu_by_state_of_a_whole_sample() -> None:
     sampler = sampler_of(Processes(*tables), Servers(*[view] * 4), clock=clock)
     reports = [sampler.sample() for _ in range(4)]
     assert [each.agents[0].up for each in reports] == [True, True, True, False]
-    cpu = [sum(each.agents[0].state_cpu_seconds_total.values()) for each in reports]
-    assert cpu == [0.0, 1.5, 1.5, 1.5]
+    assert [sum(each.agents[0].state_cpu_seconds_total.values()) for each in reports] == [0.0, 1.5, 1.5, 1.5]
     last = reports[-1].agents[0]
     assert (last.pid, last.state, last.usage.processes) == (None, AgentState.EXITED, 0)
     assert last.usage.cpu_seconds_total == 1.5

@@ -292,8 +292,7 @@ def test_a_socket_is_known_by_its_last_part_and_may_hold_commas() -> None:
 
 
 def test_a_job_that_left_the_servers_session_is_known_by_its_missing_pane() -> None:
-    found = owners(process(130, 1, environ=tmux_environ(100)))
-    assert seen(found[130]) == of_server(Evidence.ENVIRONMENT)
+    assert seen(owners(process(130, 1, environ=tmux_environ(100)))[130]) == of_server(Evidence.ENVIRONMENT)
 
 
 def test_the_pane_in_which_a_server_was_started_proves_nothing_of_its_jobs() -> None:
@@ -381,8 +380,7 @@ def test_a_job_in_the_servers_session_is_one_whatever_pane_it_names() -> None:
 
 def test_a_pane_that_is_there_after_all_has_its_members_back() -> None:
     orphan = process(130, 1)
-    found = owners(orphan, memory=remembered(orphan, OwnerKind.LEAKED))
-    assert seen(found[130]) == in_pane(Evidence.MEMORY)
+    assert seen(owners(orphan, memory=remembered(orphan, OwnerKind.LEAKED))[130]) == in_pane(Evidence.MEMORY)
 
 
 def test_a_job_by_its_environment_alone_is_not_remembered() -> None:
@@ -557,8 +555,7 @@ def test_a_server_is_never_leaked_by_what_it_inherited() -> None:
 
 
 def test_zombies_own_nothing_but_pass_the_walk_on() -> None:
-    dead = process(130, 110, state="Z")
-    found = owners(dead, process(131, 110, state="Z", threads=4), process(140, 130))
+    found = owners(process(130, 110, state="Z"), process(131, 110, state="Z", threads=4), process(140, 130))
     assert 130 not in found
     assert seen(found[131]) == seen(found[140]) == in_pane(Evidence.TREE)
 

@@ -357,8 +357,7 @@ def test_a_shell_in_the_target_would_run_the_text() -> None:
 
 
 def test_an_agent_at_a_dialog_would_be_answered() -> None:
-    panes = PaneStates(with_agent={TARGET}, waiting={TARGET})
-    assert noted(panes=panes) == {SchedulerRemark.TARGET_WAITING}
+    assert noted(panes=PaneStates(with_agent={TARGET}, waiting={TARGET})) == {SchedulerRemark.TARGET_WAITING}
 
 
 @pytest.mark.parametrize(("sleep", "remark"), [("0", True), ("0.0", True), ("0s 0m", True), ("1", False)])
@@ -368,8 +367,7 @@ def test_a_sleep_of_nothing_is_told(sleep: str, remark: bool) -> None:
 
 @pytest.mark.parametrize(("joiner", "remark"), [("||", True), ("&&", False), (";", False)])
 def test_what_only_a_failure_would_send_is_told(joiner: str, remark: bool) -> None:
-    script = f"sleep 600 {joiner} tmux send-keys -t orc:0 x"
-    assert (SchedulerRemark.NEVER_SENDS in noted(script)) is remark
+    assert (SchedulerRemark.NEVER_SENDS in noted(f"sleep 600 {joiner} tmux send-keys -t orc:0 x")) is remark
 
 
 @pytest.mark.parametrize(("later", "remark"), [(1, False), (3, True)])

@@ -173,8 +173,7 @@ def test_a_try_that_signalled_nothing_costs_no_budget(outcome: tuple[Action, Act
 def test_a_refused_kill_is_still_one_after_a_stop_in_vain() -> None:
     cycles, stop = stopped()
     done(cycles, stop, (Action.STOP, ActionOutcome.SURVIVED), report=shown(coder()))
-    found = [decision for _, decision in cycles.run(shown(coder()), BIG.cooldown - 100) if decision.order]
-    (kill,) = found
+    (kill,) = [decision for _, decision in cycles.run(shown(coder()), BIG.cooldown - 100) if decision.order]
     assert kill.action is Action.KILL
     done(cycles, kill, (Action.KILL, ActionOutcome.REFUSED), report=shown(coder()))
     (again,) = [each for each in cycles.see(shown(coder())) if each.order is not None]

@@ -90,8 +90,7 @@ def without(monkeypatch: pytest.MonkeyPatch, veto: Callable[[Case], bool]) -> No
 
 
 def test_every_veto_has_a_decoy() -> None:
-    here = {*DECOYS, *OTHERS, vetoes.is_recent, vetoes.is_endable}
-    assert here == {each.allows for each in vetoes.VETOES}
+    assert {*DECOYS, *OTHERS, vetoes.is_recent, vetoes.is_endable} == {each.allows for each in vetoes.VETOES}
 
 
 def test_a_true_orphan_is_ended() -> None:

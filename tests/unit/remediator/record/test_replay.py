@@ -144,8 +144,7 @@ def test_a_refusal_for_what_no_record_can_hold_is_taken_at_its_word() -> None:
 
 def test_the_order_of_the_signals_is_judged_too() -> None:
     killing = replace(ORDER, stages=(KILL,))
-    at_once = record("intent", evidence=of_pair(), look=SOUND, ordered=killing)
-    assert decide(at_once) is Refusal.NOT_STOPPED
+    assert decide(record("intent", evidence=of_pair(), look=SOUND, ordered=killing)) is Refusal.NOT_STOPPED
     again = record("intent", evidence=of_pair(), look=SOUND, ordered=killing, before=Action.STOP)
     assert decide(again) is None
     assert (

@@ -64,8 +64,7 @@ def test_every_status(
 
 
 def test_one_task_without_a_prompt_is_work() -> None:
-    printing = RECORDED.with_name("claude-session-print.json").read_bytes()
-    clue = parse(printing, ProcessId(25786, 598869)).clue
+    clue = parse(RECORDED.with_name("claude-session-print.json").read_bytes(), ProcessId(25786, 598869)).clue
     assert (clue.state, clue.since, clue.certain) == (AgentState.WORKING, 1795782835.3, False)
     assert parse(document(status=None, entrypoint="sdk-py"), CLAUDE).clue.state is None
     assert parse(document(entrypoint="sdk-cli"), CLAUDE).clue.state is AgentState.IDLE

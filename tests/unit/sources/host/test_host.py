@@ -198,8 +198,7 @@ def test_file_systems_by_mount_point(tmp_path: Path) -> None:
 
     host.clock.advance(TTL_SECONDS)
     whole = mount_line(here + 1_000_000, 7, gone, "ext4", device=b"8:2")
-    part = mount_line(here, 7, odd, "ext4", device=b"8:2", root=b"/part")
-    host.write("proc/self/mountinfo", whole + part)
+    host.write("proc/self/mountinfo", whole + mount_line(here, 7, odd, "ext4", device=b"8:2", root=b"/part"))
     assert host.read().filesystems.keys() == {point}, "the one that answers"
     os.rmdir(odd)
     assert host.read().filesystems == {}

@@ -43,8 +43,7 @@ def test_a_path_may_hold_newlines_blanks_and_any_byte() -> None:
 
 
 def test_lines_below_a_row_that_does_not_count_are_not_added_to_another() -> None:
-    raw = HEAD + row(1, b"/a") + row(2, b"/x\ny", flags=0) + row(3, b"@x\ny")
-    assert parse_unix(raw) == {"1": "/a"}
+    assert parse_unix(HEAD + row(1, b"/a") + row(2, b"/x\ny", flags=0) + row(3, b"@x\ny")) == {"1": "/a"}
 
 
 @pytest.mark.parametrize("forged_first", [True, False])
