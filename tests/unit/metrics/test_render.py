@@ -2,13 +2,14 @@
 
 import gc
 import gzip
+import math
 from dataclasses import replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tmux_exporter.facts.report import Exemplar, Histogram
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, MetricType, Sample, Spec
-from tmux_exporter.metrics.render import Renderer, compress, openmetrics, text
+from tmux_exporter.metrics.render import Renderer, compress, number, openmetrics, text
 
 SPEC = Spec(
     name="tmux_thing_bytes",
@@ -28,6 +29,10 @@ def gauge(*samples: tuple[str, str, float]) -> Family:
 
 def test_no_families_are_a_valid_page() -> None:
     assert (text([]), openmetrics([])) == (b"", b"# EOF\n")
+
+
+def test_numbers_that_are_not_finite_are_spelled_as_prometheus_does() -> None:
+    assert [*map(number, (math.nan, math.inf, -math.inf))] == ["NaN", "+Inf", "-Inf"]
 
 
 def test_a_name_that_is_no_text_costs_one_character_and_not_the_page() -> None:
