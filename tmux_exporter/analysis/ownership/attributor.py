@@ -11,15 +11,22 @@ from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
 
+AUDIT_SAMPLES = 40
+"""After this many samples all owners are decided from nothing and compared: at 15 s every 10 minutes."""
+
 _CERTAIN = (Evidence.TREE, Evidence.KERNEL_SESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """The owners of one sample. `changed` are processes whose owner was added, replaced or removed."""
+    """The owners of one sample. `changed` are processes whose owner was added, replaced or removed.
+
+    `corrected` counts the processes whose owner an audit found wrong in this sample, before it was corrected.
+    """
 
     owners: Mapping[ProcessId, Owner]
     changed: frozenset[ProcessId]
+    corrected: int = 0
 
 
 class Attributor:
@@ -33,6 +40,7 @@ class Attributor:
         self._marked: Mapping[int, Owner] = {}
         self._carriers = PerProcess(carries_marker)
         self._index = _Dependents()
+        self._until_audit = AUDIT_SAMPLES
         self._decided: Attribution | None = None
         self._tmux: TmuxLookup | None = None
         self._lookups: list[tuple[object, TmuxLookup]] = []
@@ -56,6 +64,15 @@ class Attributor:
                 decided.decide_in_order(pid)
         if decided is None or stale is None or decided.has_cycle:
             decided, stale = decide(table, tmux, self._memory), None
+        corrected = 0
+        self._until_audit -= 1
+        if stale is None:
+            self._until_audit = AUDIT_SAMPLES
+        elif self._until_audit <= 0:
+            anew = decide(table, TmuxLookup(table, view), self._memory)
+            if corrected := _differences(anew, decided):
+                decided, stale = anew, None
+            self._until_audit = AUDIT_SAMPLES
         self._tmux = tmux
         before, memory = self._owners, self._memory
         self._take(decided, table, tmux, stale)
@@ -69,7 +86,7 @@ class Attributor:
         else:
             # After an incomplete listing a missing process may still be alive: keep its owner.
             self._memory = {**memory, **self._owners}
-        return Owners(owners=self._owners, changed=self._changed)
+        return Owners(owners=self._owners, changed=self._changed, corrected=corrected)
 
     def _look_up(self, table: ProcessTable, view: TmuxView, changes: ProcessChanges) -> TmuxLookup:
         """The lookup of this sample; the previous one if nothing in it changed."""
@@ -162,6 +179,12 @@ class Attributor:
         if changed:
             of_owners = {owner.server.pid for owner in owners.values() if owner.server is not None}
             self._servers = frozenset(of_owners)
+
+
+def _differences(one: Attribution, other: Attribution) -> int:
+    """How many owners differ. A process without an owner may have been decided in one of them only."""
+    pids = one.owners.keys() | other.owners.keys()
+    return sum(one.owners.get(pid) != other.owners.get(pid) for pid in pids)
 
 
 def _terminal(root: Process | None) -> object:

@@ -91,8 +91,8 @@ EXPORTER = (
     ),
     _exporter(
         "tmux_exporter_discovery_missed_total",
-        "What the audits of the fast reading found wrong and put right: processes that it had missed or "
-        "that had changed although they had not run. After each of them all is read in full for a minute.",
+        "What audits found wrong and put right: processes that the fast reading had missed or that had "
+        "changed although they had not run (then all is read in full for a minute), and wrong owners.",
     ),
     _exporter(
         "tmux_exporter_operations_lost_total",

@@ -47,7 +47,7 @@ class CounterStage:
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
         self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at, now)
-        self._missed += snapshot.table.missed
+        self._missed += snapshot.table.missed + ownership.corrected
         return Counters(
             usage=self._group_counters,
             appeared=self._appeared,

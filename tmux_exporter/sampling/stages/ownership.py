@@ -1,16 +1,20 @@
 """Stage: the pane or server that each process belongs to."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.attributor import Attributor
 from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of
 from tmux_exporter.analysis.report.view import Members, PaneMembers
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.tmux import PaneKey
 from tmux_exporter.sampling.stages.facts import SampleFacts
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +22,7 @@ class Ownership:
     """The owners of one sample; `changed` are the processes whose owner was added, replaced or removed.
 
     `members` are the living processes of each pane; in `changed_panes` one of them came, went or changed its
-    identity. `by_memory` are those that only earlier samples tie to their pane.
+    identity. `by_memory` are those that only earlier samples tie to their pane. `corrected` as in Owners.
     """
 
     owners: Mapping[ProcessId, Owner]
@@ -26,6 +30,7 @@ class Ownership:
     members: Members
     changed_panes: frozenset[PaneKey]
     by_memory: tuple[tuple[ProcessId, Owner], ...]
+    corrected: int
 
 
 class OwnershipStage:
@@ -42,6 +47,8 @@ class OwnershipStage:
         found = self._attributor.observe(facts.table, facts.view, facts.changes.processes)
         if found.changed:
             self._by_memory = known_by_memory(found.owners)
+        if found.corrected:
+            _log.error("owners corrected by an audit", extra=log_fields(processes=found.corrected))
         members = self._members.observe(facts.table, found, facts.changes.processes)
         return Ownership(
             owners=found.owners,
@@ -49,4 +56,5 @@ class OwnershipStage:
             members=members,
             changed_panes=self._members.changed,
             by_memory=self._by_memory,
+            corrected=found.corrected,
         )

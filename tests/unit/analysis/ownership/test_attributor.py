@@ -1,0 +1,57 @@
+"""Incremental attribution: what it works out again, and the audit that corrects it."""
+
+import pytest
+
+from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
+from tmux_exporter.analysis.ownership import attributor
+from tmux_exporter.analysis.ownership.attribution import Attribution, attribute
+from tmux_exporter.analysis.ownership.attributor import AUDIT_SAMPLES, Attributor
+from tmux_exporter.facts.changes import ChangeTracker
+from tmux_exporter.facts.process import Process
+
+SERVER = tmux_server(100)
+SHELL = process(200, 100, environ=tmux_environ(100, "%0"))
+TOOL = process(201, 200)
+VIEW = tmux_view(answering(SERVER, pane("%0", 200)))
+
+
+def test_only_what_changed_is_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    decided: list[int] = []
+    real = Attribution._decide
+
+    def noting(self: Attribution, each: Process) -> object:
+        decided.append(each.id.pid)
+        return real(self, each)
+
+    taking, tracker = Attributor({}), ChangeTracker()
+    others = [process(300 + number, 200) for number in range(5)]
+    for _ in range(2):
+        seen = table(SERVER, SHELL, *others)
+        taking.observe(seen, VIEW, tracker.processes(seen))
+    monkeypatch.setattr(Attribution, "_decide", noting)
+    seen = table(SERVER, SHELL, TOOL, *others)
+    found = taking.observe(seen, VIEW, tracker.processes(seen))
+    assert decided == [201]
+    assert found.changed == {TOOL.id}
+
+
+def test_an_audit_corrects_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, tracker = Attributor({}), ChangeTracker()
+    seen = table(SERVER, SHELL)
+    taking.observe(seen, VIEW, tracker.processes(seen))
+    monkeypatch.setattr(Attributor, "_stale", lambda *_: set())
+    found = [
+        taking.observe(seen, VIEW, tracker.processes(seen))
+        for seen in [table(SERVER, SHELL, TOOL)] * AUDIT_SAMPLES
+    ]
+    assert [each.corrected for each in found] == [*[0] * (AUDIT_SAMPLES - 1), 1]
+    assert TOOL.id not in found[-2].owners
+    assert found[-1].owners == attribute(table(SERVER, SHELL, TOOL), VIEW, {})
+
+
+def test_an_audit_changes_nothing_where_nothing_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attributor, "AUDIT_SAMPLES", 1)
+    taking, tracker = Attributor({}), ChangeTracker()
+    for tools in ([], [TOOL], []):
+        seen = table(SERVER, SHELL, *tools)
+        assert taking.observe(seen, VIEW, tracker.processes(seen)).corrected == 0
