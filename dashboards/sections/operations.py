@@ -84,7 +84,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
     return rows(
         number,
         "Operations in the time range, slowest first",
-        f"Over the whole time range. Slow is the 99th percentile of the duration, orange from {_SLOW:g} s "
+        f"Over the whole time range. p99 is the 99th percentile of the duration, orange from {_SLOW:g} s "
         f"on; Failed is orange from {_FAILING:.0%} on. Left behind is by how much the programs that "
         "reported were larger afterwards.",
         [
@@ -100,7 +100,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
             ),
             Figure(title="Average", expr=f"sum {_BY} ({rate(spent, over)})\n/ ({done})", unit="s", width=95),
             Figure(
-                title="Slow",
+                title="p99",
                 expr=f"histogram_quantile(0.99, sum by (operation, le) ({rate(buckets, over)}))\nand {done}",
                 unit="s",
                 width=95,
@@ -124,7 +124,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
                 width=110,
             ),
         ],
-        sort=[("Slow", True)],
+        sort=[("p99", True)],
         empty=_EMPTY,
         height=8,
     )
