@@ -16,13 +16,16 @@ from bench.agents import agents
 from bench.compare import compare
 from bench.cost import QUICK, Plan, fleet_cost
 from bench.fleet import FLEETS, Fleet, Size
+from bench.growth import FORKED, burst, forked_in_one_pane, series_of_a_session
 from bench.lives import lives
 from bench.memory import memory
 from bench.peers import process_exporter
+from bench.readers import ORPHANS, readers
 from bench.say import say
 
 QUICK_FLEETS = (Size(panes=5, others=50),)
-PARTS = ("fleets", "accuracy", "memory", "lives", "agents")
+READ_FLEET = Size(panes=200, others=3000)
+PARTS = ("fleets", "accuracy", "memory", "lives", "agents", "readers", "growth")
 
 
 def main() -> int:
@@ -139,8 +142,34 @@ def _others(
         say("agents")
         (folder / "agents").mkdir()
         few = {"count": 5, "rounds": 3} if arguments.quick else {}
-        revision = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
-        result["agents"] = {"revision": revision, **agents(folder / "agents", **few)}
+        result["agents"] = {**_here(), **agents(folder / "agents", **few)}
+    if "readers" in parts:
+        say("readers")
+        (folder / "readers").mkdir()
+        size, orphans = (QUICK_FLEETS[0], 10) if arguments.quick else (READ_FLEET, ORPHANS)
+        result["readers"] = {**_here(), **readers(folder / "readers", size, plan, orphans=orphans)}
+    if "growth" in parts:
+        say("growth")
+        result["growth"] = {**_here(), **_growth(folder, plan, quick=arguments.quick)}
+
+
+def _growth(folder: Path, plan: Plan, *, quick: bool) -> dict[str, Any]:
+    """What one more session, many processes in one pane and a burst of panes cost."""
+    places = [folder / name for name in ("series", "forked", "burst")]
+    for place in places:
+        place.mkdir()
+    small: dict[str, Any] = {"size": Size(panes=2, others=0), "more": 20, "within": 5.0} if quick else {}
+    return {
+        "series_of_a_session": series_of_a_session(places[0]),
+        "forked": forked_in_one_pane(places[1], plan, count=50 if quick else FORKED),
+        "burst": burst(places[2], plan, **small),
+    }
+
+
+def _here() -> dict[str, Any]:
+    """What is measured, and how busy the machine is."""
+    revision = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
+    return {"revision": revision, "load1": round(os.getloadavg()[0], 1)}
 
 
 def _sizes(text: str) -> tuple[Size, ...]:
@@ -161,8 +190,7 @@ def _world(plan: Plan) -> dict[str, Any]:
             "kernel": platform.release().split("-")[0],
             "python": platform.python_version(),
             "tmux": _said("tmux", "-V"),
-            "revision": _said("git", "rev-parse", "--short", "HEAD") or "unknown",
-            "load1": round(os.getloadavg()[0], 1),
+            **_here(),
         },
     }
 

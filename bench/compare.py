@@ -26,7 +26,7 @@ def compare(revision: str, size: Size, folder: Path, plan: Plan) -> str:
     fleet = Fleet(size, folder)
     try:
         with ExitStack() as stack:
-            tick = ("--sampling.interval", plan.tick)
+            tick = ("--sampling.interval", f"{plan.tick:g}s")
             theirs = stack.enter_context(peers.ours(revision, folder, *tick, source=tree))
             mine = stack.enter_context(peers.ours("this checkout", folder, *tick))
             rows: list[tuple[str, float, float]] = []

@@ -16,11 +16,12 @@ from bench.clocks import processes, resident_bytes
 from bench.fleet import Fleet, Size
 from bench.peers import REPOSITORY, Peer
 from bench.say import say
-from bench.windows import align, measure, queries
+from bench.windows import LEAD_IN, align, measure, queries
 from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS
 
 OURS_SLOW = "tmux_exporter, one sample a window"
 OURS = "tmux_exporter, 5 s tick"
+OURS_BY_NEED = "tmux_exporter, by need"
 LEAN = "process-exporter, lean"
 DEFAULT = "process-exporter, default"
 PSUTIL = "psutil sampler"
@@ -32,19 +33,20 @@ SCRAPERS = 10
 class Plan:
     """How long to measure: windows of so many seconds, rounds of a reader alone, scrapes of each scraper.
 
-    `settle` is how long the exporters run before: only after a minute ours knows who is a stranger.
+    `settle` is how long the exporters run before their first windows, which do not count: only after a
+    minute ours knows who is a stranger.
     """
 
-    settle: float = AUDIT_SECONDS + 5.0
+    settle: float = AUDIT_SECONDS + 5.0 - LEAD_IN * 15.0
     windows: int = 4
     seconds: float = 15.0
     rounds: int = 10
     scrapes: int = 30
 
     @property
-    def tick(self) -> str:
-        """The default tick, in a window that is shorter than 15 s as often as in one of 15 s."""
-        return f"{self.seconds / 3:g}s"
+    def tick(self) -> float:
+        """The default interval, in a window that is shorter than 15 s as often as in one of 15 s."""
+        return self.seconds / 3
 
 
 QUICK = Plan(settle=0.0, windows=1, seconds=3.0, rounds=2, scrapes=3)
@@ -61,12 +63,13 @@ def fleet_cost(size: Size, folder: Path, plan: Plan) -> dict[str, Any]:
 
 def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
     with ExitStack() as stack:
-        ours = stack.enter_context(
-            peers.ours(OURS, fleet.folder, "--sampling.interval", plan.tick),
-        )
-        slow = stack.enter_context(
-            peers.ours(OURS_SLOW, fleet.folder, "--sampling.interval", f"{plan.seconds:g}s")
-        )
+
+        def own(name: str, interval: float, idle: float) -> Peer:
+            arguments = peers.ticks(fleet.folder, interval=interval, idle=idle)
+            return stack.enter_context(peers.ours(name, fleet.folder, *arguments))
+
+        ours, need = own(OURS, plan.tick, plan.tick), own(OURS_BY_NEED, plan.tick, plan.seconds)
+        slow = own(OURS_SLOW, plan.seconds, plan.seconds)
         others = [stack.enter_context(peers.psutil_sampler(PSUTIL, fleet.folder, fleet.server))]
         if peers.process_exporter() is not None:
             for name, arguments in ((LEAN, peers.LEAN), (DEFAULT, ())):
@@ -75,18 +78,22 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
                         peers.process_exporter_by_pane(name, fleet.folder, peers.PANES, *arguments)
                     )
                 )
-        every = [slow, *others, ours]
+        every = [slow, need, *others, ours]
         if plan.settle:
-            say("  a minute to settle")
+            say("  some time to settle")
             time.sleep(plan.settle)
         say(f"  {plan.windows} windows of {plan.seconds:g} s at rest")
-        rest, asked = _windows(every, (slow, ours), fleet, plan)
-        listings = sum(asked)
+        rest, asked = _windows(every, fleet, plan)
         alone_rest = _alone(fleet, plan)
         say("  the same with a tenth of all processes at work")
         with fleet.active():
-            active, _ = _windows(every, (slow, ours), fleet, plan)
+            active, _ = _windows(every, fleet, plan)
             alone_active = _alone(fleet, plan)
+        say("  the same while every tenth pane starts a tool at every tick")
+        with fleet.churning(plan.tick) as started:
+            before = started[0]
+            churn = measure([need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=LEAD_IN)
+            tools = (started[0] - before) / (plan.windows + LEAD_IN)
         say(f"  {SCRAPERS} scrapers")
         scrapes = _scrapes(ours, plan)
         return {
@@ -96,8 +103,10 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
             "light": fleet.size.light,
             "rest": rest,
             "active": active,
-            "tmux_queries_at_rest": listings,
-            "tmux_queries_of_the_default_tick_at_rest": asked[1],
+            "churn": {name: [round(each, 3) for each in windows] for name, windows in churn.items()},
+            "tools_in_a_window": round(tools, 1),
+            "tmux_queries_at_rest": sum(asked.values()),
+            "tmux_queries_of_the_default_tick_at_rest": asked[OURS],
             "alone_rest": alone_rest,
             "alone_active": alone_active,
             "resident_mib": {each.name: round(resident_bytes(each.pid) / 2**20, 1) for each in every},
@@ -107,15 +116,15 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
         }
 
 
-def _windows(
-    every: list[Peer], of_ours: tuple[Peer, Peer], fleet: Fleet, plan: Plan
-) -> tuple[dict[str, list[float]], tuple[float, ...]]:
-    """Milliseconds by name and window, and how many listings each of ours asked for."""
-    align(of_ours[0], plan.seconds)
-    before = [queries(each) for each in of_ours]
-    used = measure(every, {TMUX: fleet.server}, windows=plan.windows, seconds=plan.seconds)
+def _windows(every: list[Peer], fleet: Fleet, plan: Plan) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Milliseconds by name and window, and how many listings each of ours asked for from page to page."""
+    align(every[0], plan.seconds)
+    before: dict[str, str] = {}
+    after: dict[str, str] = {}
+    measure(every, {}, windows=LEAD_IN, seconds=plan.seconds, pages=before)
+    used = measure(every, {TMUX: fleet.server}, windows=plan.windows, seconds=plan.seconds, pages=after)
     rounded = {name: [round(each, 3) for each in windows] for name, windows in used.items()}
-    return rounded, tuple(queries(each) - so_far for each, so_far in zip(of_ours, before, strict=True))
+    return rounded, {name: queries(after[name]) - queries(page) for name, page in before.items()}
 
 
 def _alone(fleet: Fleet, plan: Plan) -> dict[str, float]:

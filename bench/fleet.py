@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 from bench.clocks import processes
 from bench.say import say, wait_for
@@ -95,6 +96,27 @@ class Fleet:
         finally:
             for pid in chosen:
                 os.kill(pid, signal.SIGUSR2)
+
+    @contextmanager
+    def churning(self, every: float) -> Iterator[list[int]]:
+        """Every tenth pane starts one tool, which ends before the next, each `every` seconds; counts them."""
+        panes = [int(pid) for pid in self.tmux("list-panes", "-a", "-F", "#{pane_pid}").split()]
+        chosen = panes[:: round(1 / ACTIVE_SHARE)]
+        started, ending = [0], Event()
+
+        def start() -> None:
+            while not ending.wait(every):
+                for pid in chosen:
+                    os.kill(pid, signal.SIGUSR1)
+                started[0] += len(chosen)
+
+        thread = Thread(target=start, daemon=True)
+        thread.start()
+        try:
+            yield started
+        finally:
+            ending.set()
+            thread.join()
 
     def close(self) -> None:
         """End it and wait until all of it is gone."""

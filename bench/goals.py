@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from bench.agents import AGENTS as AGENT_COUNT
-from bench.cost import DEFAULT, LEAN, OURS, OURS_SLOW, PSUTIL, TMUX
+from bench.cost import DEFAULT, LEAN, OURS, OURS_BY_NEED, OURS_SLOW, PSUTIL, TMUX
 from bench.programs.agents import AGENTS, CORE
 
 Result = dict[str, Any]
@@ -26,7 +26,7 @@ class Row:
 
 def mean(fleet: Fleet, phase: str, name: str) -> float | None:
     """Milliseconds of CPU in a window, None where it did not run."""
-    windows = fleet[phase].get(name)
+    windows = fleet.get(phase, {}).get(name)
     return fmean(windows) if windows else None
 
 
@@ -69,28 +69,43 @@ def _most(what: str, unit: str, most: float, measured: float | None, subject: st
     )
 
 
-_SCRAPE_GOALS = (
-    # panes, others, at one sample a window (rest, active), at the default tick (rest, active)
-    (50, 1000, (50, 25), (30, 15)),
-    (200, 3000, (80, 30), (30, 15)),
+_FLEETS = ((50, 1000), (200, 3000))
+_CPU_GOALS = (
+    # panes, others, which of ours, and in words; how many times cheaper at rest, and at work
+    (50, 1000, OURS_SLOW, "one sample a 15 s scrape", 40, 20),
+    (200, 3000, OURS_SLOW, "one sample a 15 s scrape", 80, 30),
+    (200, 3000, OURS, "every 5 s tick taken", 35, 12),
+    (200, 3000, OURS_BY_NEED, "by need, the default", 40, 15),
 )
 
 
 def _cpu(result: Result) -> Iterator[Row]:
-    for name, tick, place in ((OURS_SLOW, "one sample a 15 s scrape", 0), (OURS, "5 s tick", 1)):
-        for panes, others, *factors in _SCRAPE_GOALS:
-            fleet = _fleet(result, panes, others)
-            for phase, factor in zip(("rest", "active"), factors[place], strict=True):
-                where = f"{panes} panes, {others:,} others, {_PHASES[phase]}, {tick}"
-                ratio = _against(fleet, phase, name, LEAN)
-                yield _times(f"CPU, {where}, of process-exporter lean", factor, ratio, "cpu")
+    for panes, others, name, tick, *factors in _CPU_GOALS:
+        fleet = _fleet(result, panes, others)
+        for phase, factor in zip(("rest", "active"), factors, strict=True):
+            where = f"{panes} panes, {others:,} others, {_PHASES[phase]}, {tick}"
+            ratio = _against(fleet, phase, name, LEAN)
+            yield _times(f"CPU, {where}, of process-exporter lean", factor, ratio, "cpu")
+
+
+def tool_cost(fleet: Fleet | None) -> float | None:
+    """Milliseconds over rest for each tool that a pane starts, with every tick taken."""
+    if fleet is None or not fleet.get("tools_in_a_window"):
+        return None
+    rest, churn = mean(fleet, "rest", OURS), mean(fleet, "churn", OURS)
+    return (churn - rest) / fleet["tools_in_a_window"] if rest is not None and churn is not None else None
+
+
+def _churn(result: Result) -> Iterator[Row]:
+    cost = tool_cost(_fleet(result, 200, 3000))
+    yield _most("CPU over rest for each tool that panes start, 200 panes", " ms", 0.25, cost, "churn")
 
 
 _PHASES = {"rest": "at rest", "active": "10 % at work"}
 
 
 def _alone(result: Result) -> Iterator[Row]:
-    for panes, others, *_ in _SCRAPE_GOALS:
+    for panes, others in _FLEETS:
         fleet = _fleet(result, panes, others)
         for phase, name, factor, how in (
             ("alone_rest", "reader", 100, "at rest"),
@@ -110,7 +125,7 @@ def _growth(result: Result) -> Iterator[Row]:
             ratios |= {panes: b / a} if a and b else {}
     for panes, ratio in sorted(ratios.items()) or ((1000, None),):
         what = f"CPU with 10,000 others, of the same with 3,000 ({panes:,} panes)"
-        yield _most(what, "x", 1.15, ratio, "growth")
+        yield _most(what, "x", 1.1, ratio, "growth")
 
 
 def _tmux(result: Result) -> Iterator[Row]:
@@ -148,10 +163,13 @@ def _memory(result: Result) -> Iterator[Row]:
 
 
 def _size(result: Result) -> Iterator[Row]:
-    fleet = _fleet(result, 200, 3000)
-    yield _most(
-        "Resident memory, 200 panes", " MiB", 40, fleet["resident_mib"][OURS] if fleet else None, "size"
-    )
+    for panes, others, most in ((200, 3000, 46), (1000, 3000, 72)):
+        fleet = _fleet(result, panes, others)
+        resident = fleet["resident_mib"][OURS] if fleet else None
+        yield _most(f"Resident memory, {panes:,} panes", " MiB", most, resident, "size")
+    found = result.get("growth", {}).get("burst")
+    left = (found["mib"]["after"] / found["mib"]["before"] - 1) * 100 if found else None
+    yield _most("Resident memory left of a burst of panes after 5 minutes", " %", 10, left, "burst")
     lives = result.get("lives")
     yield _most(
         "Resident memory by the life of a pane, over 10,000",
@@ -160,13 +178,17 @@ def _size(result: Result) -> Iterator[Row]:
         max(0.0, lives["bytes_a_life"]) if lives else None,
         "size",
     )
-    yield _most(
-        "/metrics, 200 panes, 10 scrapers, p99",
-        " ms",
-        20,
-        fleet["scrape_ms"]["p99"] if fleet else None,
-        "scrape",
-    )
+    large = _fleet(result, 1000, 3000)
+    p99 = large["scrape_ms"]["p99"] if large else None
+    yield _most("/metrics, 1,000 panes, 10 scrapers, p99", " ms", 10, p99, "scrape")
+
+
+def _more(result: Result) -> Iterator[Row]:
+    found = result.get("growth", {})
+    forked = found.get("forked", {}).get("ms")
+    yield _most("CPU of a sample, 6,000 idle processes in one pane", " ms", 20, forked, "forked")
+    series = found.get("series_of_a_session")
+    yield _most("Series of a session with one agent, default settings", "", 90, series, "series")
 
 
 def _agents(result: Result) -> Iterator[Row]:
@@ -179,13 +201,15 @@ def _agents(result: Result) -> Iterator[Row]:
 
 _PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
     _cpu,
+    _churn,
     _alone,
     _growth,
     _tmux,
     _accuracy,
     _memory,
     _size,
+    _more,
     _agents,
 )
 
-PEERS = (OURS_SLOW, OURS, LEAN, DEFAULT, PSUTIL)
+PEERS = (OURS_SLOW, OURS_BY_NEED, OURS, LEAN, DEFAULT, PSUTIL)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bench.fleet import FLEETS
-from bench.goals import PEERS, Result, Row, mean, rows
+from bench.goals import PEERS, Result, Row, mean, rows, tool_cost
 from bench.reasons import REASONS
 
 _HEAD = """\
@@ -62,7 +62,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield from ("", "## CPU", "", f"Milliseconds of CPU in {result['seconds']:g} s, children included.", "")
     yield from _table(("fleet", "", *PEERS, "tmux server"), _cpu(result))
     yield ""
-    yield "The tmux server answers both of ours: the slow one and the one with the default tick."
+    yield "The tmux server answers all of ours."
+    yield from _churn(result)
     worlds = (
         f"{each['panes']:,} panes, {each['others']:,} others: {each['revision']}, load {each['load1']:.0f}"
         for each in result["fleets"]
@@ -87,6 +88,8 @@ def _lines(result: Result) -> Iterator[str]:
     heads = (f"{each['panes']:,} panes, {each['others']:,} others" for each in fleets)
     yield from _table(("", *heads), _parts(fleets))
     yield from _agents(result)
+    yield from _readers(result)
+    yield from _growth(result)
     yield from ("", "## Size, and scrapes of 10 scrapers", "")
     yield from _table(
         ("fleet", *(f"{name}, MiB" for name in PEERS), "page, KiB", "p50, ms", "p99, ms"), _sizes(result)
@@ -101,6 +104,66 @@ def _lines(result: Result) -> Iterator[str]:
         "sample saw is in `tmux_exporter_unattributed_cpu_seconds_total`."
     )
     yield from _memory(result)
+
+
+def _churn(result: Result) -> Iterator[str]:
+    found = [each for each in result["fleets"] if each.get("churn")]
+    if not found:
+        return
+    yield ""
+    yield (
+        "While every tenth pane starts a tool that lives 3 s at every tick, and what each tool costs over "
+        "rest where every tick is taken:"
+    )
+    yield ""
+    names = list(found[0]["churn"])
+    body = (
+        (
+            f"{each['panes']:,} panes, {each['others']:,} others",
+            *(_number(mean(each, "churn", name)) for name in names),
+            _number(each["tools_in_a_window"]),
+            _number(tool_cost(each)),
+        )
+        for each in found
+    )
+    yield from _table(("fleet", *names, "tools", "ms a tool"), body)
+    yield ""
+
+
+def _readers(result: Result) -> Iterator[str]:
+    if (found := result.get("readers")) is None:
+        return
+    yield from ("", "## What readers cost, and the remediator", "")
+    yield (
+        f"Milliseconds of CPU in {found['seconds']:g} s, {found['panes']:,} panes, {found['others']:,} "
+        f"others, revision {found['revision']}, load {found['load1']:.0f}. The exporter samples by need; the "
+        "remediator observes with the shipped policies."
+    )
+    yield ""
+    yield from _table(("", "ms"), ((name, _number(value)) for name, value in found["ms"].items()))
+
+
+def _growth(result: Result) -> Iterator[str]:
+    if (found := result.get("growth")) is None:
+        return
+    forked, burst = found["forked"], found["burst"]
+    yield from ("", "## What more costs", "")
+    yield f"Revision {found['revision']}, load {found['load1']:.0f}."
+    yield ""
+    yield f"- One more session with one agent: {found['series_of_a_session']:g} series."
+    if "ms" in forked:
+        yield (
+            f"- {forked['processes']:,} processes that rest in one pane: {forked['ms']:g} ms of CPU for a "
+            f"sample with its page, {forked['ms_before']:g} ms without them."
+        )
+    else:
+        yield f"- {forked['processes']:,} processes in one pane: left out, {forked['left_out']}."
+    mib = burst["mib"]
+    yield (
+        f"- {burst['more']:,} sessions more beside {burst['panes']:,} panes, and gone again: resident memory "
+        f"{mib['before']:g} MiB before, {mib['largest']:g} MiB with them, {mib['after']:g} MiB "
+        f"{burst['seconds']:g} s later."
+    )
 
 
 def _agents(result: Result) -> Iterator[str]:
@@ -128,6 +191,10 @@ _SUBJECTS = {
     "memory": "Memory",
     "size": "Resident memory",
     "scrape": "Scrapes",
+    "churn": "Tools that panes start",
+    "burst": "Memory after a burst",
+    "forked": "Many processes in one pane",
+    "series": "Series",
     "agents": "What agents do",
 }
 

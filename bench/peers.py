@@ -41,6 +41,13 @@ def process_exporter() -> str | None:
     return shutil.which(named) if named else next(filter(None, map(shutil.which, PROCESS_EXPORTER)), None)
 
 
+def ticks(folder: Path, *, interval: float, idle: float) -> tuple[str, str]:
+    """Arguments for samples at these times: while somebody reads, and while nobody does; in seconds."""
+    config = folder / f"ticks-{interval:g}-{idle:g}.yml"
+    config.write_text(f"sampling: {{interval: {interval:g}s, idle_interval: {idle:g}s}}\n")
+    return "--config", str(config)
+
+
 @contextmanager
 def ours(name: str, folder: Path, *arguments: str, source: Path = REPOSITORY) -> Iterator[Peer]:
     """`tmux-exporter serve` of the checkout at `source`."""
@@ -64,7 +71,9 @@ def ours(name: str, folder: Path, *arguments: str, source: Path = REPOSITORY) ->
     }
     with _started(command, home / "log", environ, cwd=source) as (process, url):
         peer = Peer(name=name, pid=process.pid, url=f"{url}metrics")
-        wait_for(lambda: _answers(peer), "a first sample is taken", 300)
+        # Not by scrapes: it would expect more of them.
+        ready = Peer(name=name, pid=process.pid, url=f"{url}-/ready")
+        wait_for(lambda: _answers(ready), "a first sample is taken", 300)
         yield peer
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from bench.goals import PEERS, Result, mean
 
-_COLORS = ("#1f6feb", "#54a0ff", "#8b949e", "#57606a", "#bf8700")
+_COLORS = ("#1f6feb", "#388bfd", "#54a0ff", "#8b949e", "#57606a", "#bf8700")
 _WIDTH, _BAR, _LEFT, _RIGHT = 880, 16, 250, 70
 
 

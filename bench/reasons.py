@@ -24,4 +24,9 @@ REASONS = {
     "Python for each. On a busy machine the same work is dearer; the least of all rounds is below.",
     "scrape": "A scrape that meets a sample shares one interpreter with it, and waits; on a busy machine "
     "both wait for a processor.",
+    "churn": "A tool is one process that appears and one that ends: it is read in full, attributed, and what "
+    "depends on it is worked out anew.",
+    "burst": "Python and the allocator keep what a larger page took, for the next one.",
+    "forked": "The exporter asks for the CPU clock of each process of a pane in every sample.",
+    "series": "Closed lists are exported as 0 (D19); what is there counts with all that it has.",
 }

@@ -14,30 +14,45 @@ _QUERIES = re.compile(r"^tmux_server_query_duration_seconds_count\{.*\} ([\d.]+)
 _TAKEN = re.compile(r"^tmux_exporter_last_sample_timestamp_seconds (\S+)$", re.MULTILINE)
 
 
+LEAD_IN = 3
+"""Windows before those that count: then an exporter that samples by need knows its scraper."""
+
+
 def measure(
-    peers: Sequence[Peer], beside: Mapping[str, int], *, windows: int, seconds: float
+    peers: Sequence[Peer],
+    beside: Mapping[str, int],
+    *,
+    windows: int,
+    seconds: float,
+    lead_in: int = 0,
+    pages: dict[str, str] | None = None,
 ) -> Milliseconds:
-    """Milliseconds of CPU in each window by name, of the peers and of the processes `beside` them."""
+    """Milliseconds of CPU in each window by name, of the peers and of the processes `beside` them.
+
+    `pages` gets the last page of each peer.
+    """
     pids = {**{peer.name: peer.pid for peer in peers}, **beside}
     used: Milliseconds = {name: [] for name in pids}
     begun = time.monotonic()
-    for number in range(windows):
+    for number in range(lead_in + windows):
         start = begun + number * seconds
         wait_until(start)
         before = {name: cpu_seconds(pid) for name, pid in pids.items()}
         for place, peer in enumerate(peers):
             # One after the other, so that none of them waits for another one's CPU.
             wait_until(start + seconds * (place + 0.5) / (len(peers) + 1))
-            peer.page()
+            page = peer.page()
+            if pages is not None:
+                pages[peer.name] = page
         wait_until(start + seconds)
         for name, pid in pids.items():
             used[name].append((cpu_seconds(pid) - before[name]) * 1000)
-    return used
+    return {name: each[lead_in:] for name, each in used.items()}
 
 
-def queries(peer: Peer) -> float:
-    """How many times one of our exporters has asked tmux servers."""
-    return sum(float(count) for count in _QUERIES.findall(peer.page()))
+def queries(page: str) -> float:
+    """How many times one of our exporters had asked tmux servers."""
+    return sum(float(count) for count in _QUERIES.findall(page))
 
 
 def align(peer: Peer, seconds: float) -> None:

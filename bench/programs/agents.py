@@ -14,8 +14,8 @@ from unittest.mock import patch
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
-from tmux_exporter.sampling import sampler as sampler_module
 from tmux_exporter.sampling.open import open_sampler
+from tmux_exporter.sampling.stages import agents, leaks
 
 CORE, AGENTS, TEXT = "without agents", "with agents", "with agents and their text"
 
@@ -52,7 +52,7 @@ def main() -> None:
         names = list(samplers)
         for name in names[turn % 3 :] + names[: turn % 3]:
             table = () if name == CORE else SIGNATURES
-            with patch.object(sampler_module, "SIGNATURES", table):
+            with patch.object(agents, "SIGNATURES", table), patch.object(leaks, "SIGNATURES", table):
                 begun = time.process_time()
                 samplers[name].sample()
                 spent = (time.process_time() - begun) * 1000

@@ -21,12 +21,17 @@ def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
     (fleet,) = result["fleets"]
     # A world of its own: only the fleet, what is beside it, and the exporters.
     assert 5 * 7 + 50 <= fleet["processes"] < 5 * 7 + 50 + 30
-    for phase in ("rest", "active"):
+    assert fleet["tools_in_a_window"] >= 1
+    for phase in ("rest", "active", "churn"):
         assert all(len(windows) == 1 for windows in fleet[phase].values())
         assert all(used > 0 for windows in fleet[phase].values() for used in windows)
     assert set(result["accuracy"]) == {"w1", "w2", "w3", "w4"}
     assert result["memory"]["cost"]["counted_mib"] > 150
     assert result["lives"]["panes"] == 100
+    assert all(used > 0 for used in result["readers"]["ms"].values())
+    assert result["growth"]["series_of_a_session"] > 10
+    assert result["growth"]["forked"]["ms"] > 0
+    assert result["growth"]["burst"]["mib"]["largest"] > 10
     page = (tmp_path / "performance.md").read_text()
     assert "## Goals" in page
     assert (tmp_path / "images" / "performance.svg").read_text().startswith("<svg")

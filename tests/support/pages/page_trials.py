@@ -24,7 +24,7 @@ class Trial(StrEnum):
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
-_BENCH = "takes 35 minutes; tests/e2e/test_bench.py runs the quick one"
+_BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
 _NO_SYSTEMD = "asks a service manager, which a container has not"

@@ -5,14 +5,20 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.cost import DEFAULT, LEAN, OURS, OURS_SLOW, PSUTIL, TMUX
+from bench.cost import DEFAULT, LEAN, OURS, OURS_BY_NEED, OURS_SLOW, PSUTIL, TMUX
 from bench.fleet import Size
 from bench.goals import Row, rows
 from bench.lives import slope
 from bench.page import page
 from bench.plot import svg
 
-WINDOWS = {OURS_SLOW: [10.0, 6.0], OURS: [20.0, 20.0], LEAN: [400.0, 400.0], DEFAULT: [500.0, 500.0]}
+WINDOWS = {
+    OURS_SLOW: [10.0, 6.0],
+    OURS_BY_NEED: [10.0, 10.0],
+    OURS: [20.0, 20.0],
+    LEAN: [400.0, 400.0],
+    DEFAULT: [500.0, 500.0],
+}
 
 
 def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
@@ -33,6 +39,8 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
         "light": False,
         "rest": windows,
         "active": windows,
+        "churn": {OURS_BY_NEED: [16.0, 16.0], OURS: [32.0, 32.0]},
+        "tools_in_a_window": 60.0,
         "tmux_queries_at_rest": 16,
         "tmux_queries_of_the_default_tick_at_rest": 6,
         "alone_rest": alone,
@@ -92,6 +100,27 @@ RESULT: dict[str, Any] = {
         },
     },
     "lives": {"panes": 10_000, "first_mib": 30.0, "last_mib": 31.0, "bytes_a_life": 40.0},
+    "readers": {
+        "revision": "abc1234",
+        "load1": 1.0,
+        "panes": 200,
+        "others": 3000,
+        "seconds": 15.0,
+        "orphans": 300,
+        "ms": {"exporter, and top": 40.0, "top itself": 90.0},
+    },
+    "growth": {
+        "revision": "abc1234",
+        "load1": 1.0,
+        "series_of_a_session": 80.0,
+        "forked": {"processes": 6000, "ms_before": 3.0, "ms": 15.0},
+        "burst": {
+            "panes": 200,
+            "more": 800,
+            "seconds": 300.0,
+            "mib": {"before": 40.0, "largest": 80.0, "after": 43.0},
+        },
+    },
     "left_out": {},
 }
 
@@ -106,8 +135,11 @@ def row(words: str) -> Row:
     [
         ("50 panes, 1,000 others, at rest, one sample", "1/50", True),
         ("200 panes, 3,000 others, at rest, one sample", "1/50", False),
-        ("50 panes, 1,000 others, at rest, 5 s", "1/20", False),
-        ("50 panes, 1,000 others, 10 % at work, 5 s", "1/20", True),
+        ("200 panes, 3,000 others, at rest, every 5 s", "1/20", False),
+        ("200 panes, 3,000 others, 10 % at work, every 5 s", "1/20", True),
+        ("200 panes, 3,000 others, at rest, by need", "1/40", True),
+        # 12 ms more for 60 tools.
+        ("each tool that panes start", "0.2 ms", True),
         ("Reading alone, 50 panes, at rest", "1/120", True),
         ("Reading alone, 50 panes, everything", "1/6", True),
         ("CPU with 10,000 others", "1.2x", False),
@@ -119,7 +151,11 @@ def row(words: str) -> Row:
         ("Its cost", "1/30", True),
         ("Longest wait", "2.5 ms", False),
         ("Resident memory by the life", "40 bytes", True),
-        ("/metrics", "19 ms", True),
+        ("/metrics", "19 ms", False),
+        ("Resident memory, 200 panes", "30 MiB", True),
+        ("left of a burst", "7.5 %", True),
+        ("6,000 idle processes", "15 ms", True),
+        ("Series of a session", "80", True),
     ],
 )
 def test_each_goal_beside_what_was_measured(words: str, measured: str, met: bool | None) -> None:
@@ -131,7 +167,12 @@ def test_the_page_explains_what_is_missed_and_only_that() -> None:
     said = page(RESULT)
     assert "| 1/50 | **missed** |" in said
     assert said.count("- **CPU beside process-exporter.**") == 1
-    assert "- **Scrapes.**" not in said
+    assert "- **Series.**" not in said
+    assert "- **Many processes in one pane.**" not in said
+    assert "| top itself | 90 |" in said
+    assert "6,000 processes that rest in one pane: 15 ms" in said
+    assert "80 MiB with them, 43 MiB 300 s later" in said
+    assert "| 60 | 0.2 |" in said
     assert "it had other work too" in said
     assert "-81.0 %" in said
     assert "| reading processes | 40 % | 40 % |" in said
@@ -148,8 +189,8 @@ def test_the_page_of_a_part_says_what_was_not_measured() -> None:
 
 def test_the_picture_is_an_svg_with_a_longer_bar_for_more() -> None:
     root = ElementTree.fromstring(svg(RESULT))
-    widths = [float(each.attrib["width"]) for each in root.iter("{http://www.w3.org/2000/svg}rect")][:5]
-    assert widths[0] < widths[1] < widths[4] < widths[2] < widths[3]
+    widths = [float(each.attrib["width"]) for each in root.iter("{http://www.w3.org/2000/svg}rect")][:6]
+    assert widths[0] < widths[1] < widths[2] < widths[5] < widths[3] < widths[4]
 
 
 def test_the_slope_is_that_of_the_line() -> None:
