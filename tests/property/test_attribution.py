@@ -211,7 +211,7 @@ def _histories(draw: st.DrawFn) -> list[tuple[ProcessTable, TmuxView]]:
 
 
 @given(_histories(), _memories())
-@settings(max_examples=examples(2000), deadline=None)
+@settings(max_examples=examples(800), deadline=None)
 def test_what_is_decided_from_sample_to_sample_is_what_is_decided_from_nothing(
     history: list[tuple[ProcessTable, TmuxView]], memory: dict[ProcessId, Owner]
 ) -> None:

@@ -100,6 +100,7 @@ def check(history: bytes, *, reader: Callable[[SimulatedKernel], Reader] | None 
     assert_short_by_what_is_published(played)
 
 
+@pytest.mark.long
 def test_counters_keep_to_the_truth_in_long_histories() -> None:
     for seed in SEEDS:
         try:

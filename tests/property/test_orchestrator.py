@@ -133,6 +133,7 @@ def test_in_a_calm_world_each_that_is_lost_is_ended_in_time() -> None:
     assert len(story.stops) > 10
 
 
+@pytest.mark.long
 def test_to_observe_and_to_enforce_differ_only_in_what_was_ended() -> None:
     enforced, observed = (
         live(UNBOUND, 90, per_cycle=2, faults=True, enforce=enforce) for enforce in (True, False)
@@ -144,6 +145,7 @@ def test_to_observe_and_to_enforce_differ_only_in_what_was_ended() -> None:
         assert observed.steps[shell][: len(steps)] == steps
 
 
+@pytest.mark.long
 def test_what_is_missed_stops_the_policy() -> None:
     """Sessions come back in this world: the shipped breaker sees that and lets nothing more be ended."""
     story = live(SHIPPED, 160, per_cycle=2, faults=False)

@@ -135,8 +135,9 @@ def test_promtool_has_nothing_to_complain_of(tmp_path: Path) -> None:
 
 
 def tried(path: Path) -> Any:
-    """A file of tests; those that a program has written take promtool a minute of CPU in all."""
-    marks = [pytest.mark.long] if path.parent.name == "mechanical" else []
+    """A file of tests; those that a program has written, or that hold days, take promtool minutes of CPU."""
+    long = path.parent.name == "mechanical" or path.stem in ("held", "slo_days", "slo_days_burn")
+    marks = [pytest.mark.long] if long else []
     return pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
 
 
