@@ -192,3 +192,18 @@ def test_a_policy_for_what_does_not_listen_spares_what_does(fleet: Fleet) -> Non
     left(fleet, remediator, pane, other)
     fleet.live(remediator, 2 * HOUR)
     assert (alive(quiet), alive(listens)) == (False, True)
+
+
+def test_a_remediator_that_was_started_again_knows_what_the_one_before_it_has_seen(fleet: Fleet) -> None:
+    """Its pane, and since when it has waited."""
+    pid, pane = start(fleet, "again")
+    there(fleet, "again.there")
+    policy = replace(POLICY, hold=HOUR)
+    first = fleet.remediator(enforce=True, policy=policy)
+    left(fleet, first, pane)
+    fleet.live(first, 2 * HOUR - 600)
+    first.close()
+    second = fleet.remediator(enforce=True, policy=policy)
+    fleet.live(second, 1800, step=60)
+    assert not alive(pid)
+    assert counted(second).actions[Action.STOP, ActionOutcome.DONE] == 1

@@ -29,6 +29,9 @@ REMEDIATOR_HOLDS = "remediator-holds.json"
 REMEDIATOR_LEASES = "remediator-leases.json"
 """In the state folder: what is throttled, by what means, and until when."""
 
+REMEDIATOR_WAITS = "remediator-waits.json"
+"""In the state folder: for how long each match has been waited for, for the next run of the remediator."""
+
 REMEDIATOR_PLAN = "remediator-plan.json"
 """In the state folder: what the remediator would end if a person approves."""
 

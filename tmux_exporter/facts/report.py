@@ -233,6 +233,7 @@ class SchedulerReport:
     judged_at: float | None = None
     sockets: tuple[str, ...] = ()
     made_for: tuple[str, ...] = ()
+    start_time_seconds: float | None = None
     remarks: tuple[SchedulerRemark, ...] = ()
 
 

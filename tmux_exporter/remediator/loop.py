@@ -50,6 +50,7 @@ from tmux_exporter.remediator.record.log_fields import (
 )
 from tmux_exporter.remediator.record.plan_file import PlanFile
 from tmux_exporter.remediator.record.switch import is_off
+from tmux_exporter.remediator.record.waits import WaitsFile
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
@@ -100,9 +101,13 @@ class Remediator:
         # By that in the runtime folder the exporter sees that we live; it may be another one for each login.
         self._locks = lock.take((state, runtime), f"pid {self._me.pid}, which {doing}", clock, *mend)
         self._audit = Audit(state / REMEDIATOR_AUDIT, uid=os.getuid(), clock=clock)
-        self._sampler = open_sampler(settings.config, clock, environ, trees=True)
+        self._waits = WaitsFile(state, uid=os.getuid(), boot=boot, clock=clock)
+        resumed = self._waits.load(settings.policies)
+        self._live.earlier = resumed.earlier
+        self._sampler = open_sampler(settings.config, clock, environ, trees=True, earlier=resumed.earlier)
         self._counters = RemediatorCounters(each.name for each in settings.policies.policies)
-        self._history = start(self._live.moment())
+        self._history = replace(start(self._live.moment()), policies=resumed.policies)
+        self._has_seen = False
         self._blind = True
         self._left_out: frozenset[ProcessId] = frozenset()
         self._reload_successful = True
@@ -125,7 +130,9 @@ class Remediator:
         self._throttles = Throttles(state, self._tools, judge, boot=boot)
 
     def close(self) -> None:
-        """End the pauses, and give the locks and the audit back."""
+        """Keep what the next run has to know, end the pauses, and give the locks and the audit back."""
+        if self._has_seen:
+            self._waits.keep(self._settings.policies, self._history, self._live.earlier, last=True)
         self._throttles.close()
         self._audit.close()
         self._locks.close()
@@ -169,6 +176,8 @@ class Remediator:
                 break
             self._carry_out(decision, report)
         self._follow()
+        self._has_seen = True
+        self._waits.keep(self._settings.policies, self._history, report.remembered)
         self._tell()
 
     def use(self, policies: PolicySet) -> None:

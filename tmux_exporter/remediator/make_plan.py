@@ -17,6 +17,7 @@ from tmux_exporter.remediator.decide.state import State, Verdict, WatchedTarget
 from tmux_exporter.remediator.policies.policy import PolicySet
 from tmux_exporter.remediator.record import plan
 from tmux_exporter.remediator.record.holds import Holds
+from tmux_exporter.remediator.record.waits import WaitsFile
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
 
@@ -36,22 +37,24 @@ def sample_and_decide(
     Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
     live = LiveView(config, clock, environ)
-    sampler = open_sampler(config, clock, environ, trees=True)
-    holds = Holds(state_path(environ), uid=os.getuid(), boot=boot_id("/proc"))
+    state, uid, boot = state_path(environ), os.getuid(), boot_id("/proc")
+    earlier = WaitsFile(state, uid=uid, boot=boot, clock=clock).load(policies).earlier
+    sampler = open_sampler(config, clock, environ, trees=True, earlier=earlier)
+    holds = Holds(state, uid=uid, boot=boot)
     hasty = replace(
         policies,
         policies=tuple(replace(each.scaled(0.0), warmup=each.warmup) for each in policies.policies),
     )
-    state: State = start(live.moment())
+    history: State = start(live.moment())
     # The warm-up of a service: it has not just started, it was only just asked.
-    state = replace(state, since=state.since - max(each.warmup for each in policies.policies))
+    history = replace(history, since=history.since - max(each.warmup for each in policies.policies))
     for number in range(SAMPLES - 1):
         pause(number)
         report = sampler.sample()
-        state = decide(hasty, report, state, live.moment(), live.own(), holds=holds.read()).state
+        history = decide(hasty, report, history, live.moment(), live.own(), holds=holds.read()).state
     pause(SAMPLES - 1)
     report = sampler.sample()
-    verdict = decide(hasty, report, state, live.moment(), live.own(), holds=holds.read())
+    verdict = decide(hasty, report, history, live.moment(), live.own(), holds=holds.read())
     return _checked(verdict, live), report
 
 

@@ -28,7 +28,7 @@ from tmux_exporter.remediator.decide import (
     throttled,
     vetoes,
 )
-from tmux_exporter.remediator.record import audit, audit_fields, log_fields
+from tmux_exporter.remediator.record import audit, audit_fields, log_fields, waits
 
 VARIABLE = "TMUX_EXPORTER_MUTANT"
 
@@ -269,6 +269,15 @@ def _attended_is_throttled() -> None:
     _put(cycle.PolicyCycle, "_step_refusal", lambda *_: None)
 
 
+def _endless_break() -> None:
+    _put(waits, "LONGEST_BREAK", float("inf"))
+
+
+def _seen_already() -> None:
+    watch = waits._watch
+    _put(waits, "_watch", lambda *given: replace(watch(*given), observations=2))
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "loop.least": _always_enforce,
     "terminate.STEPS": _sleep_first,
@@ -295,6 +304,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "objections.find_culprit": _the_culprit_of_then,
     "last_checks.descendants": _ending_unjudged,
     "decide.reloaded": _at_once,
+    "waits.LONGEST_BREAK": _endless_break,
+    "waits.watch": _seen_already,
     "protection.protection_refusal": _no_protection,
     "last_checks.stages_refusal": _kill_at_once,
     "log_fields.pane_line": _called_by_its_name,

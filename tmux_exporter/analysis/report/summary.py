@@ -371,6 +371,7 @@ class Summary:
             sleep=scheduler.sleep,
             aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
             judged_at=scheduler.judged_at,
+            start_time_seconds=self._table.start_time(scheduler.process),
             remarks=scheduler.remarks,
             sockets=tuple(map(label_text, scheduler.sockets)),
             made_for=tuple(socket_label(each, self._snapshot.view) for each in scheduler.sockets),

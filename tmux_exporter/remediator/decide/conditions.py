@@ -101,11 +101,11 @@ def evaluate(
 def _value(condition: Condition, candidate: TargetCandidate, report: Report) -> float | None:
     figure = FIGURES[condition.metric]
     if figure.kind is candidate.target.kind:
-        return figure.read(candidate.subject)
+        return figure.read(candidate.subject, report.timestamp)
     if figure.kind is not TargetKind.SERVER:
         return None
     servers = [each for each in report.servers if each.server == candidate.target.server]
-    return figure.read(servers[0]) if servers else None
+    return figure.read(servers[0], report.timestamp) if servers else None
 
 
 def tree_of(candidate: TargetCandidate, report: Report) -> tuple[TreeProcess, ...]:

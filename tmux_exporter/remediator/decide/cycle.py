@@ -222,12 +222,12 @@ class PolicyCycle:
     def _next(self, key: Key) -> LadderStep | None:
         """The next step of the ladder, once its time has come."""
         watch, ladder = self._watches[key], self.policy.ladder
-        if watch.rung >= len(ladder):
+        # Also what an earlier run has begun is seen again before the next step.
+        if watch.rung >= len(ladder) or watch.observations < OBSERVATIONS:
             return None
         rung = ladder[watch.rung]
         if watch.rung_at is None:
-            held = watch.observations >= OBSERVATIONS and self._now - watch.since >= self.policy.hold
-            return rung if held and self._now - watch.since >= self.policy.hold + rung.after else None
+            return rung if self._now - watch.since >= self.policy.hold + rung.after else None
         return rung if self._now - watch.rung_at >= rung.after else None
 
     def _endings(

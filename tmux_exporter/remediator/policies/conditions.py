@@ -52,6 +52,8 @@ def check_condition(made: object) -> None:
 def condition_of(made: ConditionDoc) -> Condition:
     """The condition. Raises MisfitError for one that cannot be."""
     figure = FIGURES[made.metric]
+    if figure.is_age and made.rate_over is not None:
+        raise MisfitError("an age grows by a second a second; remove rate_over", "rate_over")
     if figure.is_counter and made.rate_over is None:
         raise MisfitError("it only grows; add rate_over: 5m to ask for how fast", "metric")
     above, clear = (_bound(figure, made, key) for key in ("above", "clear_below"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 
 from tmux_exporter.config.parsers import SIZE_UNITS, parse_duration, parse_size, shown
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import (
     AgentReport,
@@ -26,16 +27,21 @@ Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
 _OF_ONE = frozenset(each.name for each in fields(TreeProcess)) - {"process", "parent", "name"}
 _WORST = "fd_utilization_ratio"
 _SIZES = tuple(SIZE_UNITS)
+_AGES = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of one kind of target; `path` is its place in the target's report."""
+    """One figure of one kind of target; `path` is its place in the target's report.
+
+    An age is the time since what is at that place, which /metrics shows as a time.
+    """
 
     name: str
     kind: TargetKind
     path: str
+    is_age: bool = False
 
     @property
     def is_counter(self) -> bool:
@@ -57,10 +63,14 @@ class Figure:
         value: float | None = getattr(process, self.path.removeprefix("usage."))
         return value
 
-    def read(self, subject: Subject) -> float | None:
-        """The figure; None where it could not be read."""
+    def read(self, subject: Subject, wall: float) -> float | None:
+        """The figure at a wall time; None where it could not be read."""
         value: float | None = attrgetter(self.path)(subject)
-        return value
+        if not self.is_age:
+            return value
+        if isinstance(subject, AgentReport) and subject.state is not AgentState.IDLE:
+            return None if subject.state is AgentState.UNKNOWN else 0.0
+        return None if value is None else max(0.0, wall - value)
 
     def parse(self, text: str) -> float:
         """A bound in the figure's own unit. Raises ValueError with the mend."""
@@ -88,6 +98,9 @@ class Figure:
 
     def told(self, value: float, *, rate: bool = False) -> str:
         """A value as a person writes it, by the minute where it is how much the figure grows a second."""
+        if self.is_age:
+            unit, size = next((each for each in _AGES if value >= each[1]), _AGES[-1])
+            return f"{value / size:.3g}{unit}"
         amount = value * 60.0 if rate else value
         base, unit = self.name.removesuffix("_total"), ""
         if base.endswith("_bytes"):
@@ -132,9 +145,16 @@ _ROWS: tuple[tuple[TargetKind, str, tuple[str, ...]], ...] = (
 
 _PREFIX = {TargetKind.LEAKED_PROCESS: "leaked"}
 
+_AGE_ROWS = (
+    (TargetKind.AGENT, "tmux_agent_idle_seconds", "state_since_timestamp_seconds"),
+    (TargetKind.LEAKED_PROCESS, "tmux_leaked_age_seconds", "start_time_seconds"),
+    (TargetKind.SCHEDULER, "tmux_scheduler_age_seconds", "start_time_seconds"),
+    (TargetKind.PANE, "tmux_pane_age_seconds", "usage.oldest_process_start_time_seconds"),
+)
+
 FIGURES: Mapping[str, Figure] = {
     (name := f"tmux_{_PREFIX.get(kind, kind)}_{field}"): Figure(name=name, kind=kind, path=where + field)
     for kind, where, fields in _ROWS
     for field in fields
-}
+} | {name: Figure(name=name, kind=kind, path=path, is_age=True) for kind, name, path in _AGE_ROWS}
 """All figures by name. Those of leaks and schedulers are of the one target, not the exported sum."""

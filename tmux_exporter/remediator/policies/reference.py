@@ -73,8 +73,10 @@ def render() -> str:
     figures = "".join(f"- `{name}` (of a {each.kind})\n" for name, each in FIGURES.items())
     parts.append(
         "\n## Figures\n\nWhat a `when` can ask about, as [metrics.md](metrics.md) explains it; of "
-        "leaked processes and schedulers "
-        f"that of the one thing. Those of a server can be asked of everything in it.\n\n{figures}"
+        "leaked processes and schedulers that of the one thing. Those of a server can be asked of everything "
+        "in it. An age is the time since what /metrics shows as a time: `idle` since an agent is idle, 0 "
+        "where it is not; `age` since its start, of a pane that of its oldest process.\n\n"
+        f"{figures}"
     )
     parts.append(
         f"\n## States\n\nOf schedulers: {_words(SchedulerState)}. Kinds of leaks: {_words(LeakKind)}.\n"
