@@ -100,7 +100,7 @@ class Figure:
         """A value as a person writes it, by the minute where it is how much the figure grows a second."""
         if self.is_age:
             unit, size = next((each for each in _AGES if value >= each[1]), _AGES[-1])
-            return f"{value / size:.3g}{unit}"
+            return f"{_digits(value / size)}{unit}"
         amount = value * 60.0 if rate else value
         base, unit = self.name.removesuffix("_total"), ""
         if base.endswith("_bytes"):
@@ -108,8 +108,12 @@ class Figure:
             amount /= SIZE_UNITS[unit]
         elif base.endswith("_seconds"):
             unit = "s"
-        digits = f"{amount:.0f}" if abs(amount) >= 100 else f"{amount:.3g}"
+        digits = _digits(amount)
         return f"{digits}{unit} per min" if rate else f"{digits}{unit}"
+
+
+def _digits(amount: float) -> str:
+    return f"{amount:.0f}" if abs(amount) >= 100 else f"{amount:.3g}"
 
 
 def parse_number(text: str) -> float:

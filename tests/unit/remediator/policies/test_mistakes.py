@@ -174,7 +174,7 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "rate_of_an_age": (AGENT,
         "{metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}",
         "{metric: tmux_agent_idle_seconds, rate_over: 5m, above: 8h/h, clear_below: 1h/h}",
-        "6:51: file.policies[0].when.rate_over: an age grows by a second a second; remove rate_over"),
+        "6:56: file.policies[0].when.rate_over: an age grows by a second a second; remove rate_over"),
     "stop_of_jobs_by_kind": (LEFT, "[mcp_server]", "[mcp_server, shell_job]",
         "5:12: file.policies[0].match: a stop needs cmdline_sha256, or leak_kind agent or agent_daemon or "
         "dev_server or mcp_server with program and age"),

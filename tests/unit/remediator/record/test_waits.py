@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.remediator.orphans import WALL, Cycles, orphan, seen
+from tests.support.remediator.orphans import WALL, Cycles, actions, orphan, seen
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action
 from tmux_exporter.facts.report import Remembered, Report
@@ -63,9 +63,13 @@ def test_a_wait_goes_on_and_no_step_is_taken_twice(tmp_path: Path) -> None:
 
 
 def test_what_has_waited_long_enough_is_seen_again_before_its_end(tmp_path: Path) -> None:
-    left(tmp_path, seen(orphan()), 600)
-    _, at = stopped_at(found(tmp_path, 610), 610, seen(orphan()))
-    assert at is not None and at >= 615
+    left(tmp_path, seen(orphan()), 604)
+    cycles = Cycles(P)
+    cycles.now = 610
+    cycles.state = replace(start(cycles.moment()), policies=found(tmp_path, 610).policies)
+    # It is started, and looks at once.
+    assert actions(cycles.see(seen(orphan()), after=1)) == []
+    assert actions(cycles.see(seen(orphan()))) == [Action.STOP]
 
 
 def _boot(folder: Path) -> Waits:
