@@ -19,7 +19,7 @@ from tmux_exporter.cli.export import export
 
 MADE_AT_EXPORT = {"rules"}
 """Kinds of which nothing lies in the wheel: they are made from the thresholds, which do."""
-NEVER_BY_THE_DAEMON = ("libtmux", "prometheus_client", "psutil", "rich")
+NEVER_BY_THE_DAEMON = ("libtmux", "psutil", "rich")
 
 
 EXPORT = (sys.executable, "-m", "tmux_exporter", "export", "tuning", "--out")

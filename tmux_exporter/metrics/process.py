@@ -1,6 +1,7 @@
-"""Families of the exporter's own process, as every Prometheus client names them."""
+"""Families of the exporter's own process, as every Prometheus client names and reads them."""
 
-from tmux_exporter.base import own_process
+from prometheus_client import PROCESS_COLLECTOR
+
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import family
@@ -10,6 +11,7 @@ from tmux_exporter.metrics.catalogue.family import Family, Sample
 
 def collect(_: Report, __: MetricsSettings) -> tuple[Family, ...]:
     """One sample each, none where the system has no /proc."""
-    found = own_process.read()
-    names = ((spec.name, spec.name.removeprefix("process_")) for spec in PROCESS)
-    return tuple(family(name, (Sample((), found[key]),) if key in found else ()) for name, key in names)
+    found = {sample.name: sample.value for metric in PROCESS_COLLECTOR.collect() for sample in metric.samples}
+    return tuple(
+        family(spec.name, (Sample((), found[spec.name]),) if spec.name in found else ()) for spec in PROCESS
+    )

@@ -2,6 +2,8 @@
 
 import re
 
+from prometheus_client.exposition import choose_encoder
+
 from tmux_exporter.web.feed import Published
 from tmux_exporter.web.responses import Header, Response
 
@@ -22,26 +24,13 @@ def page(published: Published, *, accept: str, accept_encoding: str) -> Response
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """As prometheus_client decides: the first format whose version we have; weights do not count.
-
-    Our names need no escaping scheme, so only the format counts.
-    """
-    for offer in accept.split(","):
-        kind, *parameters = (part.strip() for part in offer.split(";"))
-        version = next(
-            (each.removeprefix("version=") for each in parameters if each.startswith("version=")), ""
-        )
-        if kind == "application/openmetrics-text" and (not version or _is_1_0_0(version)):
-            return True
-        if kind == "text/plain" and _is_1_0_0(version):
-            return False
-    return False
-
-
-def _is_1_0_0(version: str) -> bool:
-    """Whether a version is 1.0.0 or later; what is no version is not."""
-    parts = version.split(".")
-    return all(map(str.isdecimal, parts)) and [int(part[:9]) for part in parts] >= [1, 0, 0]
+    """As prometheus_client decides; our names need no escaping scheme, so only the format counts."""
+    try:
+        _, content_type = choose_encoder(accept)
+    except TypeError:
+        # `version=1.x`: it compares numbers with words.
+        return False
+    return content_type.startswith("application/openmetrics-text")
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

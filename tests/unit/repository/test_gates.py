@@ -98,7 +98,6 @@ PLANTED_IMPORTS: list[tuple[str, ...]] = [
     ("start", "sources/tmux/ask.py", "import libtmux"),
     ("start", "web/login.py", "import bcrypt"),
     ("start", "base/log.py", "import rich.console", "rich"),
-    ("start", "metrics/process.py", "import prometheus_client", "prometheus_client"),
     ("programs", "sources/own/run.py", "import subprocess"),
     ("programs", "commands/publisher.py", "import multiprocessing"),
     ("power", "remediator/decide/decide.py", "import tmux_exporter.remediator.act.terminate"),
@@ -268,7 +267,7 @@ def heavy_libraries_loaded(folder: Path) -> list[str]:
         for module in pkgutil.walk_packages(tmux_exporter.__path__, "tmux_exporter."):
             if not module.name.endswith(("__main__", ".psutil_reader", ".top.loop", ".top.table")):
                 importlib.import_module(module.name)
-        print(*sorted({"bcrypt", "libtmux", "prometheus_client", "psutil", "rich"} & sys.modules.keys()))
+        print(*sorted({"bcrypt", "libtmux", "psutil", "rich"} & sys.modules.keys()))
     """)
     done = run_text([sys.executable, "-c", program], cwd=folder)
     assert done.returncode == 0, done.stderr

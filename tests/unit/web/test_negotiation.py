@@ -3,9 +3,6 @@
 import gzip
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from prometheus_client.exposition import choose_encoder
 
 from tests.support.literals.report import example_report
 from tests.support.web.http import OPENMETRICS, TEXT, Sample
@@ -41,25 +38,6 @@ def test_scrapers_that_know_openmetrics_get_it(accept: str) -> None:
 )
 def test_all_others_get_text(accept: str) -> None:
     assert not wants_openmetrics(accept)
-
-
-_VERSIONS = st.sampled_from(
-    ["", "0.0.1", "0.0.4", "1", "1.0", "1.0.0", "1.0.0.0", "1.0.1", "2", "10.0", "0.9.9"]
-)
-_OFFERS = st.builds(
-    lambda kind, before, version, after: f"{kind}{before}{f'version={version}' if version else ''}{after}",
-    st.sampled_from(["application/openmetrics-text", " text/plain ", "text/html", "*/*", ""]),
-    st.sampled_from([";", "; ", " ;q=0.5;", ";charset=utf-8; "]),
-    _VERSIONS,
-    st.sampled_from(["", ";q=0.1", "; escaping=allow-utf-8", ";version=0.0.1"]),
-)
-
-
-@given(st.lists(_OFFERS, max_size=4))
-def test_it_chooses_as_prometheus_client_does(offers: list[str]) -> None:
-    accept = ",".join(offers)
-    _, kind = choose_encoder(accept)
-    assert wants_openmetrics(accept) is kind.startswith("application/openmetrics-text")
 
 
 @pytest.mark.parametrize(
