@@ -73,7 +73,7 @@ def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
     """Every mistake of one file, each at the line of its policy."""
     plays = [
         Play(
-            f"{kind}-{action}-{mode}",
+            f"{kind}-{action}-{mode}".replace("_", "-"),
             kind,
             mode,
             STOP_AND_KILL[: STOP_AND_KILL.index(action) + 1] if action in STOP_AND_KILL else (action,),
@@ -81,7 +81,7 @@ def test_check_config_refuses_what_is_never_played(tmp_path: Path) -> None:
         )
         for (kind, action), mode in product(REFUSED_BY_LANGUAGE, Mode)
     ]
-    narrowed = {TargetKind.SCHEDULER: "state: [dangling]"}
+    narrowed = {TargetKind.SCHEDULER: "state: [dangling]", TargetKind.LEAKED_PROCESS: "leak_kind: [other]"}
     text = "".join(policy(play, narrowed.get(play.kind, "servers: [work]")) for play in plays)
     path = write(tmp_path, FILE + text)
     done = command(os.environ, "check-config", str(path))
@@ -295,7 +295,11 @@ def _change_targets(stage: Stage, remediator: RemediatorProcess) -> None:
     os.kill(stage.fleet.other.pid, signal.SIGSTOP)
     for play in stage.plays:
         if play.mode is Mode.ENFORCE and play.meanwhile is Meanwhile.ENDS:
-            end_process(stage.pids[play.name])
+            # A pane whose process has ended may stay.
+            if play.kind is TargetKind.PANE:
+                stage.fleet.tmux("kill-session", "-t", f"={play.name}")
+            else:
+                end_process(stage.pids[play.name])
         elif play.meanwhile is Meanwhile.RETURNS:
             stage.fleet.tmux("new-session", "-d", "-s", target_of(play.name), "sleep 3600")
     remediator.wait(lambda: remediator.audit(STARVED_PLAY.name, "intent"), "the next slow act has begun")

@@ -26,7 +26,7 @@ def check_config(
 ) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
 
-    What can be read and has no effect, such as a step that is not built yet, is a warning of the same form:
+    What can be read and has no effect, such as an empty list of hashes, is a warning of the same form:
     the exit code stays 0.
 
     With --against-live also what each policy matches now, whatever its waits, and what speaks against

@@ -27,6 +27,7 @@ from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.pane_history import PaneHistory
 from tmux_exporter.remediator.act.shared_view import SharedView
 from tmux_exporter.remediator.act.terminate import end, judge
 from tmux_exporter.remediator.act.throttle import Throttles
@@ -35,8 +36,9 @@ from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
 from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.decide.protection import protection_refusal
 from tmux_exporter.remediator.decide.state import Decision
-from tmux_exporter.remediator.policies.policy import Channel, Policy, PolicySet
+from tmux_exporter.remediator.policies.policy import PANE_STEPS, Channel, Policy, PolicySet
 from tmux_exporter.remediator.record import status_file
 from tmux_exporter.remediator.record.audit import Audit, AuditError
 from tmux_exporter.remediator.record.counters import RemediatorCounters
@@ -115,6 +117,7 @@ class Remediator:
         self._warn_and_snapshot = WarnAndSnapshot(
             state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen
         )
+        self._pane_history = PaneHistory(state, self._audit, self._objection, uid=os.getuid(), clock=clock)
         shared = SharedView(self._live, clock)
         self._tools = Tools(
             processes=shared.processes,
@@ -232,14 +235,15 @@ class Remediator:
             self._say("left alone", decision, reason=decision.refusal)
         elif decision.refusal is not None:
             self._counters.act(policy, action, ActionOutcome.REFUSED)
-            why = " is not built yet" if decision.refusal is Refusal.UNAVAILABLE else f", {decision.refusal}"
-            self._say(f"{action}{why}: left out", decision)
+            self._say(f"{action}, {decision.refusal}: left out", decision)
         elif action is Action.WARN:
             self._warn(decision, report)
         elif action is Action.SNAPSHOT:
             self._snapshot(decision, report)
         elif action is Action.THROTTLE:
             self._throttle(decision)
+        elif action in PANE_STEPS:
+            self._pane_step(decision, action, report)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -295,6 +299,31 @@ class Remediator:
             _log.error("leases not written", extra=log_fields(error=str(error)))
             return
         self._counters.leases(((each.policy, each.means) for each in self._throttles.running), grown)
+
+    def _pane_step(self, decision: Decision, action: Action, report: Report) -> None:
+        """Save or clear a history, or limit that of panes to come, where the policy enforces."""
+        policy = decision.policy
+        outcome, words = self._pane_history.take(decision, report, self._mode_of(policy))
+        self._counters.act(policy.name, action, outcome)
+        if self._settings.enforce and is_off(self._switch):
+            self._counters.refuse(policy.name, Refusal.SWITCHED_OFF)
+        self._note_step(decision, outcome, words)
+        if isinstance(words, Refusal) and words is not Refusal.AUDIT:
+            self._counters.refuse(policy.name, words)
+        level = logging.INFO if outcome is ActionOutcome.WOULD else logging.WARNING
+        self._say(
+            f"{action} of {describe_target(decision.candidate)}: {outcome}",
+            decision,
+            level=level,
+            detail=words,
+        )
+
+    def _objection(self, decision: Decision, report: Report) -> Refusal | None:
+        """What speaks against a step on a pane by now."""
+        if is_off(self._switch):
+            return Refusal.SWITCHED_OFF
+        now = self._clock.time()
+        return protection_refusal(decision.policy, decision.candidate, report, self._holds.read(), now)
 
     def _note_step(self, decision: Decision, outcome: ActionOutcome, words: str) -> None:
         if (outcome, words) == (ActionOutcome.REFUSED, Refusal.AUDIT):

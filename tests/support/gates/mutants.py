@@ -4,6 +4,7 @@ A plugin for pytest: with `-p tests.support.gates.mutants` and the name of a gua
 tests run without that guard. The one that proves its promise must fail then.
 """
 
+import dataclasses
 import fcntl
 import os
 import tempfile
@@ -17,7 +18,15 @@ import pytest
 
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
-from tmux_exporter.remediator.act import attempt, lease_keeper, shared_view, terminate, throttle
+from tmux_exporter.remediator.act import (
+    attempt,
+    lease_keeper,
+    pane_history,
+    request_check,
+    shared_view,
+    terminate,
+    throttle,
+)
 from tmux_exporter.remediator.decide import (
     culprit,
     cycle,
@@ -148,6 +157,40 @@ def _of_an_earlier_cycle() -> None:
         return tools(**{**parts, "renew": lambda: once(view)})
 
     _put(loop, "Tools", made)
+
+
+def _not_up_to_date() -> None:
+    """What is printed after the saving is cleared with the rest."""
+
+    def catch_up(_: Any, __: Any, ___: Any, saved: Any, now: Any) -> Any:
+        return pane_history.Saved(path=saved.path, figures=now)
+
+    _put(pane_history.PaneHistory, "_catch_up", catch_up)
+
+
+def _unconditionally() -> None:
+    """A history is cleared whatever tmux sees at that moment."""
+    _put(pane_history, "_unchanged", lambda *_: [])
+
+
+def _of_any_server() -> None:
+    """Whichever server and pane answer, it is taken for the one that was meant."""
+    parse = pane_history._parse
+
+    def any_parse(server: Any, pane: str, answer: bytes) -> Any:
+        match = pane_history._ROW.match(answer)
+        pids = int(match[1]) if match else 0
+        return parse(dataclasses.replace(server, pid=pids), pane, answer)
+
+    _put(pane_history, "_parse", any_parse)
+
+
+def _any_command() -> None:
+    _put(request_check, "check_arguments", lambda _: None)
+
+
+def _step_without_record() -> None:
+    _put(pane_history, "on_record", lambda _, __, ___, ____, step: step())
 
 
 def _never_off() -> None:
@@ -287,6 +330,11 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "shared_view.processes": _of_the_first_reading,
     "shared_view.look": _of_the_first_sample,
     "shared_view.renew": _of_an_earlier_cycle,
+    "pane_history.catch_up": _not_up_to_date,
+    "pane_history.unchanged": _unconditionally,
+    "pane_history.parse": _of_any_server,
+    "pane_history.on_record": _step_without_record,
+    "request_check.check_arguments": _any_command,
     "audit.reopen": _never_reopened,
     "throttle.STEPS": _throttle_first,
     "throttle.recover": _nothing_recovered,

@@ -64,8 +64,8 @@ class Play:
         return Target.SHARED if self.target is Target.SHARED else self.name
 
 
-LATER = (Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
-"""Read, and not yet available."""
+OF_PANES = (Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
+"""What is done with a pane alone, in this order."""
 
 METHODS = {
     TargetKind.SCHEDULER: "scheduler_pair",
@@ -95,6 +95,7 @@ def came(**outcomes: ActionOutcome) -> Came:
 def _quiet(kind: TargetKind, mode: Mode) -> Play:
     """Every step that ends nothing, on a target that all of these share."""
     has_process = kind in METHODS
+    of_panes = OF_PANES if kind is TargetKind.PANE else ()
     taken = WOULD if mode is OBSERVE else DONE if has_process else VANISHED
     # A server has no session whose clients could be told.
     message = WOULD if mode is OBSERVE else VANISHED if kind is TargetKind.SERVER else DONE
@@ -102,9 +103,9 @@ def _quiet(kind: TargetKind, mode: Mode) -> Play:
         WARNED,
         (Action.WARN, message),
         (Action.SNAPSHOT, taken),
-        *((each, REFUSED) for each in LATER),
+        *((each, DONE if mode is ENFORCE else WOULD) for each in of_panes),
     }
-    refusals = {Refusal.UNAVAILABLE}
+    refusals: set[Refusal] = set()
     if kind in HELD:
         # The main process of an agent is never stopped.
         spared = kind is TargetKind.AGENT and mode is ENFORCE
@@ -114,7 +115,7 @@ def _quiet(kind: TargetKind, mode: Mode) -> Play:
         f"{kind}-quiet-{mode}".replace("_", "-"),
         kind,
         mode,
-        (Action.WARN, Action.SNAPSHOT, *LATER, *((Action.THROTTLE,) if kind in HELD else ())),
+        (Action.WARN, Action.SNAPSHOT, *((Action.THROTTLE,) if kind in HELD else ()), *of_panes),
         frozenset(outcomes),
         refusals=frozenset(refusals),
         target=Target.SHARED,
@@ -141,8 +142,9 @@ SLOW_PLAY = Play("slow", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Targe
 STARVED_PLAY = Play("starved", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target=Target.DEAF, grace=SLOW)
 """While it is waited for, the remediator is left without a descriptor to open."""
 
-HUNG_PLAY = Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN,),
-    frozenset({WARNED, (Action.WARN, FAILED)}), target=Target.HUNG)  # fmt: skip
+HUNG_PLAY = Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN, *OF_PANES),
+    frozenset({WARNED, *((each, FAILED) for each in (Action.WARN, *OF_PANES))}),
+    target=Target.HUNG)  # fmt: skip
 _AFTER_SLOW = (
     SLOW_PLAY,
     Play("stop-vanished", AGENT, ENFORCE, STOP, came(stop=VANISHED), meanwhile=Meanwhile.ENDS),
@@ -150,6 +152,8 @@ _AFTER_SLOW = (
         meanwhile=Meanwhile.ENDS),
     Play("throttle-vanished", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=VANISHED),
         meanwhile=Meanwhile.ENDS),
+    Play("pane-vanished", TargetKind.PANE, ENFORCE, OF_PANES,
+        frozenset((each, VANISHED) for each in OF_PANES), meanwhile=Meanwhile.ENDS),
     Play("stop-refused", TargetKind.SCHEDULER, ENFORCE, STOP, came(stop=REFUSED),
         refusals=frozenset({Refusal.CHANGED}), meanwhile=Meanwhile.RETURNS),
     HUNG_PLAY,
@@ -215,17 +219,33 @@ UNRECORDED_PLAYS = (
         frozenset({WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, stop=REFUSED)}),
         refusals=frozenset({Refusal.AUDIT}),
     ),
+    Play(
+        "unrecorded-pane",
+        TargetKind.PANE,
+        ENFORCE,
+        OF_PANES,
+        frozenset((each, REFUSED) for each in OF_PANES),
+        refusals=frozenset({Refusal.AUDIT}),
+    ),
 )
 """Of a remediator without an audit."""
 
-REFUSED_BY_LANGUAGE: Mapping[tuple[TargetKind, Action], str] = {
-    (kind, action): f"a {kind} cannot be stopped; use warn or snapshot"
-    for kind, action in product((TargetKind.PANE, TargetKind.SERVER), STOP_AND_KILL)
-} | {
-    (kind, Action.THROTTLE): f"a {kind} cannot be throttled; use warn or snapshot"
-    for kind in TargetKind
-    if kind not in HELD
-}
+REFUSED_BY_LANGUAGE: Mapping[tuple[TargetKind, Action], str] = (
+    {
+        (kind, action): f"a {kind} cannot be stopped; use warn or snapshot"
+        for kind, action in product((TargetKind.PANE, TargetKind.SERVER), STOP_AND_KILL)
+    }
+    | {
+        (kind, Action.THROTTLE): f"a {kind} cannot be throttled; use warn or snapshot"
+        for kind in TargetKind
+        if kind not in HELD
+    }
+    | {
+        (kind, action): f"'{action}' is for panes, and this policy is for {kind}s"
+        for kind, action in product(KINDS, OF_PANES)
+        if kind is not TargetKind.PANE
+    }
+)
 """What check-config says to each."""
 
 
@@ -245,13 +265,11 @@ BY_STATE: Mapping[SchedulerState, By] = {
         SchedulerState.ARMED_ORIGIN_GONE, SchedulerState.ARMED), By.PERSON),
 }  # fmt: skip
 
-_UNREAD = frozenset({WOULD, DONE, SURVIVED, VANISHED, FAILED})
 NO_CASE: Mapping[Action, frozenset[ActionOutcome]] = {
     # Who is told survives nothing.
     Action.WARN: frozenset({SURVIVED}),
     Action.SNAPSHOT: frozenset({SURVIVED}),
     Action.THROTTLE: frozenset({SURVIVED}),
-    # What is not yet available is refused, and nothing else can come of it.
-    **dict.fromkeys(LATER, _UNREAD),
+    **dict.fromkeys(OF_PANES, frozenset({SURVIVED})),
 }
 """Outcomes that an action cannot have."""

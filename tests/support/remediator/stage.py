@@ -77,7 +77,7 @@ class Stage:
             case TargetKind.PANE if play.target is Target.HUNG:
                 return f"servers: [{OTHER}], sessions: [far]"
             case TargetKind.PANE:
-                return session if play.target is Target.CROWD else f"{session}, dead: true"
+                return f"{session}, dead: true" if play.target is Target.SHARED else session
             case TargetKind.SERVER:
                 return f"servers: [{FLEET}]"
 
@@ -91,6 +91,9 @@ class Stage:
             for _ in range(CROWD):
                 fleet.tmux("new-window", "-d", "-t", f"{session}:", "sleep 3600")
             return 0
+        if kind is TargetKind.PANE:
+            pane = fleet.tmux("list-panes", "-t", f"={session}:", "-F", "#{pane_id}").strip()
+            return fleet.scene.root(pane, server=FLEET)
         if target is Target.STUCK:
             command = f"{sys.executable} $B/holder.py $B/bin/claude $B/{session}.pid"
             fleet.schedule(command, "holder", session=session)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.report import ServerReport
+from tmux_exporter.remediator.act import request_check
 from tmux_exporter.sources.tmux.client_transport import ProgramError, SlowProgramError, run_program
 
 PANE = re.compile(r"%[0-9]{1,10}")
@@ -22,8 +23,9 @@ class HungError(CannotSeeError):
 def ask(server: ServerReport, arguments: Sequence[str], uid: int) -> bytes:
     """What a command prints. Raises CannotSeeError where it failed or the server is not to be asked.
 
-    Arguments must not contain foreign text.
+    Arguments must not contain foreign text; `request_check` lets nothing else through.
     """
+    request_check.check_arguments(arguments)
     if server.pid is None or not server.up or server.held:
         raise CannotSeeError("the server does not answer")
     try:

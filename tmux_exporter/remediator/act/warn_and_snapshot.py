@@ -1,26 +1,23 @@
 """Steps that do not terminate anything: warnings in tmux and snapshots, each recorded in the audit."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode
 from tmux_exporter.facts.report import Report, ServerReport
 from tmux_exporter.remediator.act import evidence, pane_message
+from tmux_exporter.remediator.act.on_record import StepResult, on_record
 from tmux_exporter.remediator.act.tmux import HungError, last_lines
 from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.protection import pane_of
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.record import audit_fields
-from tmux_exporter.remediator.record.audit import Audit, AuditError
+from tmux_exporter.remediator.record.audit import Audit
 from tmux_exporter.remediator.record.log_fields import pane_line, target_labels
 
 MOST_MESSAGES = 10
 """Per cycle: each delays the loop and covers a user's status line."""
-
-StepResult = tuple[ActionOutcome, str]
-"""The outcome of a step, and a text."""
 
 _NOT_ASKED: StepResult = (ActionOutcome.WOULD, "only observed")
 
@@ -74,7 +71,7 @@ class WarnAndSnapshot:
             )
 
         record = audit_fields.of_message(decision, mode, server, pane)
-        return self._on_record("message", record, Action.WARN, tell)
+        return on_record(self._audit, "message", record, Action.WARN, tell)
 
     def snapshot(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
         """Write a snapshot of a target; the text is its path."""
@@ -99,7 +96,9 @@ class WarnAndSnapshot:
                 return ActionOutcome.FAILED, error.strerror or str(error)
             return ActionOutcome.DONE, str(path)
 
-        return self._on_record("snapshot", audit_fields.of_snapshot(decision, mode), Action.SNAPSHOT, take)
+        return on_record(
+            self._audit, "snapshot", audit_fields.of_snapshot(decision, mode), Action.SNAPSHOT, take
+        )
 
     def _on_screen(self, candidate: TargetCandidate, report: Report) -> object:
         """The last lines of its own pane's screen; if unavailable, the reason."""
@@ -112,26 +111,6 @@ class WarnAndSnapshot:
             return last_lines(*place, self._uid)
         except CannotSeeError as error:
             return str(error)
-
-    def _on_record(
-        self, kind: str, fields: dict[str, object], action: Action, step: Callable[[], StepResult]
-    ) -> StepResult:
-        """Take a step, with a record on disk before it and its outcome after it."""
-        if not self._audit.check():
-            return ActionOutcome.REFUSED, Refusal.AUDIT
-        try:
-            number = self._audit.record(kind, **fields)
-        except AuditError:
-            return ActionOutcome.REFUSED, Refusal.AUDIT
-        told: StepResult = (ActionOutcome.FAILED, "interrupted by a mistake of ours")
-        try:
-            told = step()
-        finally:
-            try:
-                self._audit.record("outcome", of=number, actions=[[action, told[0]]], detail=told[1])
-            except AuditError as error:
-                told = (told[0], f"{told[1]}; its outcome is not on record: {error}")
-        return told
 
 
 def _place(candidate: TargetCandidate, report: Report) -> tuple[ServerReport, str] | None:

@@ -12,7 +12,7 @@ from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGA
 from tmux_exporter.remediator.decide.order import Order, Reason, Stage
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
 from tmux_exporter.remediator.policies.document import METHODS
-from tmux_exporter.remediator.policies.policy import NOT_BUILT, LadderStep, OnExceed, Policy, PolicySet, Whom
+from tmux_exporter.remediator.policies.policy import PANE_STEPS, LadderStep, OnExceed, Policy, PolicySet, Whom
 
 OBSERVATIONS = 2
 """A target must match in this many complete samples before any step."""
@@ -210,10 +210,8 @@ class PolicyCycle:
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
 
     def _step_refusal(self, key: Key, rung: LadderStep) -> Refusal | None:
-        """What speaks against a step before the end; a throttle needs all that an end needs but a budget."""
-        if rung.action in NOT_BUILT:
-            return Refusal.UNAVAILABLE
-        if rung.action is not Action.THROTTLE:
+        """What speaks against a step before the end: what changes something needs all but a budget."""
+        if rung.action is not Action.THROTTLE and rung.action not in PANE_STEPS:
             return None
         if self._too_many():
             return self._reasons[key] or Refusal.MAX_MATCH

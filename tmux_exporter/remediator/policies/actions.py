@@ -63,9 +63,9 @@ class ActionDoc:
     do: Action = key(
         Choice(of=Action),
         "`warn` reports it, `snapshot` keeps evidence, `throttle` bounds it for the time of a lease, "
-        "`stop` ends it, `kill` follows a stop that had no effect. The others are not built yet: "
-        "`check-config` and `run` name them, and each is left out, reported as `unavailable`, when it is "
-        "due.",
+        "`stop` ends it, `kill` follows a stop that had no effect. Of a pane `save` writes its history to a "
+        "private file, `clear_history` then clears it, and `set_option` limits that of panes to come: all "
+        "three only where the policy enforces.",
     )
     after: float = key(WAIT, "How long after the step before it.", default=0.0)
     via: tuple[Channel, ...] = key(
@@ -125,14 +125,18 @@ class ActionDoc:
         default=None,
     )
     max_bytes: int | None = key(
-        Size(at_least=1, at_most=2**40), "Not built yet: the most that is saved.", default=None
+        Size(at_least=1, at_most=2**40),
+        "The largest history that is saved: 128MiB where nothing is said.",
+        default=None,
     )
     option: str | None = key(
-        Text(what="`history-limit`", parser=_option), "Not built yet: what is set.", default=None
+        Text(what="`history-limit`", parser=_option),
+        "What is set on the session of the pane: `history-limit`.",
+        default=None,
     )
     value: int | None = key(
         Integer(at_least=0, at_most=10**7),
-        "Not built yet: to what it is set, for future panes only.",
+        "To what it is set, in lines, for panes to come.",
         default=None,
     )
 
@@ -151,5 +155,7 @@ def check_action(made: object) -> None:
     bounds = (made.memory_high, made.cpu_max, made.tasks_max)
     if made.do is Action.THROTTLE and bounds == (None, None, None) and not made.pause:
         raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
+    if made.do is Action.SET_OPTION and (made.option is None or made.value is None):
+        raise MisfitError("say what is set; add option: history-limit, value: 20000")
     if made.signal is Signal.KILL:
         raise MisfitError("a stop lets it end by itself; use TERM, INT or HUP", "signal")

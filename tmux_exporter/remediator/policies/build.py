@@ -129,7 +129,7 @@ def _rung(made: ActionDoc) -> LadderStep:
         "parts": (made.what or _PARTS) if made.do is Action.SNAPSHOT else (),
         "method": made.method,
     }
-    for name in ("severity", "signal", "grace"):
+    for name in ("severity", "signal", "grace", "max_bytes", "value"):
         if getattr(made, name) is not None:
             said[name] = getattr(made, name)
     if made.do is Action.THROTTLE and made.lease is not None:

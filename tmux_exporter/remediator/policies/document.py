@@ -29,7 +29,7 @@ from tmux_exporter.remediator.policies.parts import (
     TotalDoc,
     VerifyDoc,
 )
-from tmux_exporter.remediator.policies.policy import OptIn, Whom
+from tmux_exporter.remediator.policies.policy import PANE_STEPS, OptIn, Whom
 
 METHODS = {
     TargetKind.SCHEDULER: Method.SCHEDULER_PAIR,
@@ -96,6 +96,7 @@ def check_policy(made: object) -> None:
     if not isinstance(made, PolicyDoc):
         return
     _check_ladder(made)
+    _check_pane_steps(made)
     _check_figures(made)
     _check_whom(made)
     _check_throttle(made)
@@ -143,6 +144,15 @@ def _check_ladder(made: PolicyDoc) -> None:
         raise MisfitError("a kill only follows a stop without effect; put it last, after a stop", "actions")
     if Action.STOP in asked and asked.index(Action.STOP) < len(asked) - 1 - (Action.KILL in asked):
         raise MisfitError("nothing but a kill can follow a stop; put the stop at the end", "actions")
+
+
+def _check_pane_steps(made: PolicyDoc) -> None:
+    asked = [each.do for each in made.actions]
+    first = next((each for each in asked if each in PANE_STEPS), None)
+    if first is not None and made.match.kind is not TargetKind.PANE:
+        raise MisfitError(f"'{first}' is for panes, and this policy is for {made.match.kind}s", "actions")
+    if Action.CLEAR_HISTORY in asked and Action.SAVE not in asked[: asked.index(Action.CLEAR_HISTORY)]:
+        raise MisfitError("a history is saved before it is cleared; add do: save before it", "actions")
 
 
 def _check_figures(made: PolicyDoc) -> None:

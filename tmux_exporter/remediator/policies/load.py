@@ -21,7 +21,7 @@ from tmux_exporter.config.records import checked, record
 from tmux_exporter.config.types import Section
 from tmux_exporter.remediator.policies.build import policies_of
 from tmux_exporter.remediator.policies.document import DocumentDoc, check_document
-from tmux_exporter.remediator.policies.policy import NOT_BUILT, PolicySet
+from tmux_exporter.remediator.policies.policy import PolicySet
 
 _START = Position(1, 1)
 _SUFFIXES = (".yml", ".yaml")
@@ -85,10 +85,6 @@ def _remarks(path: str, root: Node | None, made: DocumentDoc) -> tuple[str, ...]
                     "matches nothing: its cmdline_sha256 is empty; check-config --against-live shows hashes"
                 )
                 remarks.add(node.at, f"{name} {text}")
-            for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
-                if action.do in NOT_BUILT:
-                    text = f"the step '{action.do}' is not built yet; it is left out when it is due"
-                    remarks.add(step.at, f"{name}: {text}")
     return remarks.lines()
 
 

@@ -14,8 +14,8 @@ from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 
-NOT_BUILT = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
-"""Steps that can be written into a policy and cannot be taken yet."""
+PANE_STEPS = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
+"""Steps that are for panes alone."""
 
 _WAITS = ("hold", "warmup", "cooldown", "budget_window")
 
@@ -176,8 +176,8 @@ class LadderStep:
     """One step of a ladder, taken `after` so many seconds on the one before it.
 
     `via` and `severity` are of a warning, `parts` of a snapshot, `throttle` of a throttle, `method`, `signal`
-    and `grace` (how long the target then has) of a stop. A step that needs `approvals` is only planned; a
-    plan is good for `approval_expires`.
+    and `grace` (how long the target then has) of a stop, `max_bytes` (the largest history) of a save, `value`
+    of a set option. A step that needs `approvals` is only planned; a plan is good for `approval_expires`.
     """
 
     action: Action
@@ -191,6 +191,8 @@ class LadderStep:
     approvals: int = 0
     approval_expires: float = 3600.0
     throttle: Throttle | None = None
+    max_bytes: int | None = None
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

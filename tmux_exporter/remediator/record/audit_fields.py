@@ -89,6 +89,19 @@ def of_snapshot(decision: Decision, mode: Mode) -> dict[str, object]:
     return {**_of_step(decision, mode), "parts": () if decision.rung is None else decision.rung.parts}
 
 
+def of_pane_step(decision: Decision, mode: Mode, server: ServerReport, pane: str) -> dict[str, object]:
+    """A step on a pane that changes something in tmux or copies its history, and why it may be, as JSON."""
+    rung = decision.rung
+    return {
+        **_of_step(decision, mode),
+        "pane": pane,
+        "server_pid": server.pid,
+        "up": server.up and not server.held,
+        "max_bytes": None if rung is None else rung.max_bytes,
+        "value": None if rung is None else rung.value,
+    }
+
+
 def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
     target, culprit = decision.candidate.target, decision.culprit
     return {

@@ -38,7 +38,8 @@ _FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUD
 """Refusals that a record cannot confirm: they depend on the whole report, on holds, or on the disk."""
 
 
-_QUIET = ("message", "snapshot")
+_PANE_STEPS = ("save", "clear_history", "set_option")
+_QUIET = ("message", "snapshot", *_PANE_STEPS)
 """Steps that end nothing."""
 
 
@@ -113,6 +114,12 @@ def _check_step(record: Record) -> None:
     """Raise ValueError for a step that its policy did not ask for, or that it may not take."""
     if Mode(record["mode"]) is Mode.OBSERVE:
         raise ValueError("a step while it only observed")
+    if record["kind"] in _PANE_STEPS:
+        if Mode(record["mode"]) is not Mode.ENFORCE or record["up"] is not True:
+            raise ValueError(
+                "a step on a pane that was not enforced, or of a server that was not seen to answer"
+            )
+        return
     if record["kind"] == "snapshot":
         if not list(map(SnapshotPart, record["parts"])):
             raise ValueError("a snapshot of nothing")

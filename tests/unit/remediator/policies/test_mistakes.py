@@ -27,6 +27,13 @@ policies:
     verify: {gone_within: 5s}
     actions: [{do: stop, method: leaked_process}]
 """
+PANES = """\
+policies:
+  - name: panes
+    match: {kind: pane, history_bytes: 64MiB}
+    for: 3m
+    actions: [{do: save}, {do: clear_history}]
+"""
 
 # What to replace in a good file by what, and the lines that it must give.
 MISTAKES: dict[str, tuple[str, ...]] = {
@@ -64,6 +71,13 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "8:7: file.policies[0].actions: a scheduler is stopped by method: scheduler_pair"),
     "kill_as_a_stop": (ORPHANS, "scheduler_pair}", "scheduler_pair, signal: KILL}",
         "9:63: file.policies[0].actions[1].signal: a stop lets it end by itself; use TERM, INT or HUP"),
+    "history_of_what_has_none": (AGENT, "{do: warn}", "{do: save}",
+        "8:14: file.policies[0].actions: 'save' is for panes, and this policy is for agents"),
+    "history_that_is_not_saved": (PANES, "{do: save}, {do: clear_history}", "{do: clear_history}, {do: save}",
+        "7:14: file.policies[0].actions: a history is saved before it is cleared; add do: save before it"),
+    "option_without_a_value": (PANES, "{do: save}", "{do: set_option, option: history-limit}",
+        "7:15: file.policies[0].actions[0]: say what is set; add option: history-limit, value: 20000",
+        ),
     "state_that_is_never_ended": (ORPHANS, "[dangling]", "[dangling, opaque]",
         "5:12: file.policies[0].match: what is 'opaque' is never ended; remove that state or the stop"),
     "state_that_a_person_ends": (ORPHANS, "name: orphans\n    match: {kind: scheduler, state: [dangling]}",

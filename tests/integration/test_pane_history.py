@@ -1,0 +1,291 @@
+"""The history of a real pane: saved whole, cleared only where all of it is saved, limited for later panes."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.remediator.remediation import FLEET, Fleet
+from tests.support.wait import wait_for
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
+from tmux_exporter.facts.report import PaneReport, Report, ServerReport
+from tmux_exporter.remediator.act import pane_history
+from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.pane_history import PaneHistory
+from tmux_exporter.remediator.act.tmux import ask
+from tmux_exporter.remediator.decide.candidates import TargetCandidate, target_of
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.policy import LadderStep, OptIn, Policy, TargetMatch
+from tmux_exporter.remediator.record.audit import Audit
+from tmux_exporter.sources.tmux.source import process_cpu_seconds
+
+SAVE = LadderStep(action=Action.SAVE)
+CLEAR = LadderStep(action=Action.CLEAR_HISTORY)
+LIMIT = LadderStep(action=Action.SET_OPTION, value=4321)
+P = Policy(
+    name="panes", mode=Mode.ENFORCE, match=TargetMatch(kind=TargetKind.PANE), ladder=(SAVE, CLEAR, LIMIT)
+)
+DONE, REFUSED, VANISHED = ActionOutcome.DONE, ActionOutcome.REFUSED, ActionOutcome.VANISHED
+PRINTS = 5_000
+
+
+class Pane:
+    """A pane with a long history, in a session of its own; `take` is a step on it."""
+
+    def __init__(self, fleet: Fleet, *, limit: int = 20_000, prints: int = PRINTS, width: int = 80) -> None:
+        self.fleet = fleet
+        self.session = f"long{os.urandom(4).hex()}"
+        fleet.tmux("set-option", "-g", "history-limit", str(limit))
+        wide = "x" * (width - 80)
+        command = f"seq -f 'line %.0f äöü {wide}\\' 1 {prints}; exec cat"
+        self.id = fleet.tmux(
+            *("new-session", "-d", "-P", "-F", "#{pane_id}", "-s", self.session),
+            *("-x", str(width), "-y", "24"),
+            command,
+        ).strip()
+        wait_for(lambda: f"line {prints}" in self.show("-J"), "it has printed all", 60)
+        self.policy = P
+        self.objections: list[Refusal] = []
+        self.audit = Audit(fleet.home / f"{self.session}.jsonl", uid=os.getuid(), clock=fleet.clock)
+        self.steps = PaneHistory(fleet.state, self.audit, self._objection, uid=os.getuid(), clock=fleet.clock)
+
+    def _objection(self, *_: object) -> Refusal | None:
+        return self.objections[0] if self.objections else None
+
+    def show(self, *flags: str) -> str:
+        return self.fleet.tmux("capture-pane", "-p", *flags, "-t", self.id)
+
+    def history(self) -> bytes:
+        return self.show("-S", "-", "-E", "-1").encode() + b"\n"
+
+    def figure(self, name: str) -> str:
+        return self.fleet.tmux("display-message", "-p", "-t", self.id, f"#{{{name}}}").strip()
+
+    def decision(self, step: LadderStep) -> tuple[Decision, Report]:
+        report, _ = LiveView(self.fleet.config(), self.fleet.clock, os.environ).look()
+        (pane,) = [each for each in report.panes if (each.server, each.pane) == (FLEET, self.id)]
+        return self.of(pane, step), report
+
+    def of(self, pane: PaneReport, step: LadderStep) -> Decision:
+        candidate = TargetCandidate(target=target_of(pane), subject=pane)
+        return Decision(policy=self.policy, candidate=candidate, action=step.action, rung=step)
+
+    def take(self, *steps: LadderStep, mode: Mode = Mode.ENFORCE) -> list[tuple[ActionOutcome, str]]:
+        decision, report = self.decision(steps[0])
+        return [
+            self.steps.take(replace(decision, action=each.action, rung=each), report, mode) for each in steps
+        ]
+
+    def print(self, text: str) -> None:
+        self.fleet.tmux("send-keys", "-t", self.id, "-l", text)
+        self.fleet.tmux("send-keys", "-t", self.id, "Enter")
+
+    def close(self) -> None:
+        self.audit.close()
+        self.fleet.tmux("kill-session", "-t", f"={self.session}")
+
+
+@pytest.fixture
+def make(shared: Fleet) -> Iterator[Callable[..., Pane]]:
+    made: list[Pane] = []
+
+    def one(**more: int) -> Pane:
+        made.append(Pane(shared, **more))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.close()
+    shared.reset()
+
+
+@pytest.fixture
+def pane(make: Callable[..., Pane]) -> Pane:
+    return make()
+
+
+def saved(result: tuple[ActionOutcome, str]) -> bytes:
+    assert result[0] is DONE, result
+    return Path(result[1]).read_bytes()
+
+
+def outcomes(results: list[tuple[ActionOutcome, str]]) -> list[ActionOutcome]:
+    return [outcome for outcome, _ in results]
+
+
+def test_a_history_is_saved_whole_and_then_cleared(pane: Pane) -> None:
+    whole = pane.history()
+    before = int(pane.figure("history_bytes"))
+    first, second = pane.take(SAVE, CLEAR)
+    assert saved(first) == whole and whole.startswith("line 1 äöü \\\n".encode())
+    path = Path(first[1])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert second[0] is DONE
+    assert int(pane.figure("history_bytes")) < before / 10
+    assert f"line {PRINTS}" in pane.show(), "what it shows stays"
+    assert not pane.audit.check() or b"line" not in (pane.fleet.home / f"{pane.session}.jsonl").read_bytes()
+
+
+def test_what_is_printed_between_saving_and_clearing_is_saved_too(pane: Pane) -> None:
+    (first,) = pane.take(SAVE)
+    for number in range(3):
+        pane.print(f"later {number}")
+    wait_for(lambda: pane.show().count("later 2") == 2, "it is printed")
+    whole = pane.history()
+    assert whole != saved(first)
+    assert outcomes(pane.take(CLEAR)) == [DONE]
+    assert saved(first) == whole
+
+
+def test_a_history_that_is_not_saved_is_not_cleared(pane: Pane) -> None:
+    lines = pane.figure("history_size")
+    assert pane.take(CLEAR) == [(REFUSED, "its history is not saved")]
+    (first,) = pane.take(SAVE)
+    Path(first[1]).unlink()
+    assert outcomes(pane.take(CLEAR)) == [REFUSED]
+    assert outcomes(pane.take(replace(SAVE, max_bytes=1000), CLEAR)) == [REFUSED, REFUSED]
+    assert pane.figure("history_size") == lines
+
+
+def in_copy_mode(pane: Pane) -> None:
+    pane.fleet.tmux("copy-mode", "-t", pane.id)
+
+
+def protected(pane: Pane) -> None:
+    pane.fleet.tmux("set-option", "-p", "-t", pane.id, "@protect", "1")
+
+
+def full(pane: Pane) -> None:
+    """As many lines as it may have: with the next one a tenth of them is cut off."""
+    pane.fleet.tmux("send-keys", "-t", pane.id, "-N", "60", "Enter")
+
+
+@pytest.mark.parametrize("trouble", [in_copy_mode, protected])
+def test_what_tmux_itself_sees_at_that_moment_stops_the_clearing(
+    pane: Pane, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[Pane], None]
+) -> None:
+    (first,) = pane.take(SAVE)
+    lines = pane.figure("history_size")
+    decision, report = pane.decision(CLEAR)
+    change = PaneHistory._change
+
+    def too_late(*arguments: object) -> None:
+        trouble(pane)
+        change(*arguments)  # type: ignore[arg-type]
+
+    # Between the last look of ours and the command.
+    monkeypatch.setattr(PaneHistory, "_change", too_late)
+    assert pane.steps.take(decision, report, Mode.ENFORCE)[0] is REFUSED
+    assert pane.figure("history_size") == lines
+    assert Path(first[1]).is_file()
+
+
+def test_in_copy_mode_nothing_is_saved_either(pane: Pane) -> None:
+    in_copy_mode(pane)
+    assert outcomes(pane.take(SAVE, CLEAR)) == [REFUSED, REFUSED]
+    assert pane.figure("pane_in_mode") == "1"
+
+
+def test_a_pane_of_another_generation_of_its_server_is_left_alone(pane: Pane) -> None:
+    decision, report = pane.decision(SAVE)
+    other = tuple(
+        replace(each, pid=pane.fleet.other.pid) if each.server == FLEET else each for each in report.servers
+    )
+    for step in (SAVE, CLEAR, LIMIT):
+        changed = replace(decision, rung=step)
+        assert pane.steps.take(changed, replace(report, servers=other), Mode.ENFORCE)[0] is VANISHED
+
+
+def test_of_a_full_history_that_prints_nothing_is_saved(make: Callable[..., Pane]) -> None:
+    pane = make(limit=1_000)
+    wait_for(lambda: int(pane.figure("history_size")) >= 900, "it is full")
+    pane.print("more")
+    assert outcomes(pane.take(SAVE, CLEAR)) == [REFUSED, REFUSED]
+    assert int(pane.figure("history_size")) >= 900
+
+
+def test_history_is_limited_for_panes_to_come(pane: Pane) -> None:
+    (first,) = pane.take(LIMIT)
+    assert first == (DONE, "history-limit of its session, for panes to come: 4321; was not set")
+    assert pane.figure("history_limit") == "20000"
+    later = pane.fleet.tmux(
+        "new-window", "-d", "-P", "-F", "#{history_limit}", "-t", f"={pane.session}:", "cat"
+    )
+    assert later.strip() == "4321"
+    protected(pane)
+    assert pane.take(replace(LIMIT, value=77)) == [(REFUSED, "it is protected")]
+
+
+@pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.RECOMMEND])
+def test_without_enforce_nothing_is_done(pane: Pane, mode: Mode) -> None:
+    lines = pane.figure("history_size")
+    assert outcomes(pane.take(SAVE, CLEAR, LIMIT, mode=mode)) == [ActionOutcome.WOULD] * 3
+    assert pane.figure("history_size") == lines
+    assert not (pane.fleet.home / f"{pane.session}.jsonl").exists()
+
+
+def test_a_hold_and_the_switch_are_heeded_at_the_step(pane: Pane) -> None:
+    pane.objections = [Refusal.HELD]
+    assert pane.take(SAVE, LIMIT) == [(REFUSED, Refusal.HELD)] * 2
+
+
+def test_no_step_without_a_record(pane: Pane) -> None:
+    (pane.fleet.home / f"{pane.session}.jsonl").mkdir()
+    lines = pane.figure("history_size")
+    assert pane.take(SAVE, CLEAR, LIMIT) == [(REFUSED, Refusal.AUDIT)] * 3
+    assert pane.figure("history_size") == lines
+
+
+def test_old_and_too_many_histories_go(pane: Pane, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Path(pane.take(SAVE)[0][1])
+    pane.fleet.clock.advance(1)
+    second = Path(pane.take(SAVE)[0][1])
+    assert first.is_file() and second.is_file()
+    monkeypatch.setattr(pane_history, "KEPT_BYTES", second.stat().st_size + 10**7)
+    os.utime(first, (0, 0))
+    pane.fleet.clock.advance(1)
+    third = Path(pane.take(SAVE)[0][1])
+    assert [first.is_file(), second.is_file(), third.is_file()] == [False, True, True]
+
+
+@pytest.mark.long
+def test_the_server_serves_its_panes_meanwhile(
+    make: Callable[..., Pane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one request of ours takes it of the CPU, it is not there for anybody."""
+    pane = make(limit=150_000, prints=100_000, width=200)
+    took: list[float] = []
+
+    def measured(server: ServerReport, *arguments: Any) -> bytes:
+        before = process_cpu_seconds(server.pid or 0)
+        answer = ask(server, *arguments)
+        after = process_cpu_seconds(server.pid or 0)
+        assert before is not None and after is not None
+        took.append(after - before)
+        return answer
+
+    monkeypatch.setattr(pane_history, "ask", measured)
+    whole = pane.history()
+    first, second = pane.take(SAVE, CLEAR)
+    assert saved(first) == whole
+    assert second[0] is DONE
+    # The clearing itself is one command of tmux, as long as it is.
+    reads = sorted(took[:-3])
+    assert reads[-1] <= pane_history.STANDSTILL_SECONDS
+
+
+def test_an_attached_session_keeps_its_history_unless_allowed(pane: Pane) -> None:
+    assert ("session_attached", 0) in conditions(pane)
+    pane.policy = replace(P, allow=(OptIn.ATTACHED_SESSION,))
+    assert ("session_attached", 0) not in conditions(pane)
+
+
+def conditions(pane: Pane) -> list[tuple[str, object]]:
+    figures = pane_history.PaneFigures(lines=10, bytes=100, limit=2_000, in_mode=False, activity=5)
+    saved = pane_history.Saved(path=pane.fleet.home, figures=figures)
+    return pane_history._unchanged(saved, pane.decision(CLEAR)[0])

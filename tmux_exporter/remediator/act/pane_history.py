@@ -1,0 +1,325 @@
+"""Save the history of a pane, clear it, and limit that of panes to come: each a step that ends nothing.
+
+A tmux server is one thread: what it does for us delays every pane. So a history is read in small parts, with
+pauses. It is cleared only if it is saved to its last line, and tmux itself compares at that moment: the
+server, the pane, its mode, its clients, its protection and how many lines it has.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.base.paths import private_folder
+from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
+from tmux_exporter.facts.report import PaneReport, Report, ServerReport
+from tmux_exporter.remediator.act.on_record import StepResult, on_record
+from tmux_exporter.remediator.act.tmux import PANE, HungError, ask
+from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.policies.policy import OptIn
+from tmux_exporter.remediator.record import audit_fields
+from tmux_exporter.remediator.record.audit import Audit
+from tmux_exporter.sources.tmux.source import process_cpu_seconds
+
+FOLDER = "history"
+MOST_BYTES = 128 * 2**20
+"""The largest history that is saved where a policy says nothing else."""
+
+KEPT_BYTES = 2**30
+"""All saved histories together; the oldest goes first."""
+
+KEPT_SECONDS = 30 * 24 * 3600.0
+"""How long a saved history is kept."""
+
+MOST_LINES = 2_000
+"""Lines that are read at once; fewer where that takes the server more than a third of STANDSTILL_SECONDS."""
+
+FEWEST_LINES = 50
+STANDSTILL_SECONDS = 0.02
+PAUSE_SECONDS = 0.02
+LONGEST_SECONDS = 60.0
+"""For one history; other targets wait meanwhile."""
+
+_TRIES = 5
+_FREE_BYTES = 64 * 2**20
+_FIRST_LINES = 250
+_NEARLY_FULL = 0.9
+"""tmux cuts a tenth off a full history: until then line numbers only grow."""
+
+_FIGURES = (
+    "pid",
+    "pane_id",
+    "history_size",
+    "history_bytes",
+    "history_limit",
+    "pane_in_mode",
+    "window_activity",
+)
+_FORMAT = " ".join(f"#{{{name}}}" for name in _FIGURES)
+_ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaneFigures:
+    """One pane as its server describes it; `activity` is the second of its window's last output."""
+
+    lines: int
+    bytes: int
+    limit: int
+    in_mode: bool
+    activity: int
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether its oldest lines may be cut off."""
+        return self.lines >= self.limit * _NEARLY_FULL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What is on disk of a history: all its lines at the moment of `figures`."""
+
+    path: Path
+    figures: PaneFigures
+
+
+class _MovedError(Exception):
+    """The history changed in a way that leaves unknown which of its lines are saved."""
+
+
+class PaneHistory:
+    """Takes these steps where a mode is `enforce`; `state` is the private folder for saved histories.
+
+    `objection` says what speaks against a decision by now: the switch, a hold, protection.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        audit: Audit,
+        objection: Callable[[Decision, Report], Refusal | None],
+        *,
+        uid: int,
+        clock: Clock,
+    ) -> None:
+        self._state = state
+        self._audit = audit
+        self._objection = objection
+        self._uid = uid
+        self._clock = clock
+        self._saved: dict[tuple[int, str], Saved] = {}
+
+    def take(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
+        """One of the steps SAVE, CLEAR_HISTORY and SET_OPTION, as its rung says."""
+        rung, subject = decision.rung, decision.candidate.subject
+        if mode is not Mode.ENFORCE:
+            return ActionOutcome.WOULD, "only observed"
+        if rung is None or not isinstance(subject, PaneReport):
+            return ActionOutcome.VANISHED, "it is no pane"
+        server = next((each for each in report.servers if each.server == subject.server), None)
+        if server is None or server.pid is None or not PANE.fullmatch(subject.pane):
+            return ActionOutcome.VANISHED, "its server is not known"
+        if (reason := self._objection(decision, report)) is not None:
+            return ActionOutcome.REFUSED, reason
+        steps: dict[Action, Callable[[ServerReport, str, Decision], StepResult]] = {
+            Action.SAVE: self._save,
+            Action.CLEAR_HISTORY: self._clear,
+            Action.SET_OPTION: self._set_option,
+        }
+
+        def step() -> StepResult:
+            try:
+                return steps[rung.action](server, subject.pane, decision)
+            except HungError as error:
+                return ActionOutcome.FAILED, str(error)
+            except CannotSeeError as error:
+                return ActionOutcome.VANISHED, str(error)
+            except _MovedError as error:
+                return ActionOutcome.REFUSED, str(error)
+            except OSError as error:
+                return ActionOutcome.FAILED, error.strerror or str(error)
+
+        record = audit_fields.of_pane_step(decision, mode, server, subject.pane)
+        return on_record(self._audit, str(rung.action), record, rung.action, step)
+
+    def _save(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+        most = MOST_BYTES if decision.rung is None else decision.rung.max_bytes or MOST_BYTES
+        now = self._figures(server, pane)
+        if now.in_mode:
+            return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
+        if now.bytes > most:
+            return ActionOutcome.REFUSED, f"its history has {now.bytes} bytes, more than {most}"
+        folder = self._room(now.bytes)
+        path = folder / f"{round(self._clock.time())}-{server.pid}-{pane[1:]}.txt"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with open(os.open(path, flags, 0o600), "wb") as stream:
+                figures = self._copy(server, pane, 0, now, stream.write)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._saved[server.pid or 0, pane] = Saved(path=path, figures=figures)
+        return ActionOutcome.DONE, str(path)
+
+    def _clear(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+        now = self._figures(server, pane)
+        saved = self._saved.pop((server.pid or 0, pane), None)
+        if saved is None or not saved.path.is_file():
+            return ActionOutcome.REFUSED, "its history is not saved"
+        before = now.bytes
+        for _ in range(_TRIES):
+            saved = self._catch_up(server, pane, saved, now)
+            self._change(server, pane, _unchanged(saved, decision), f"clear-history -t {pane}")
+            now = self._figures(server, pane)
+            if now.lines < saved.figures.lines or saved.figures.lines == 0:
+                return ActionOutcome.DONE, f"{max(0, before - now.bytes)} bytes of history"
+            if now.in_mode:
+                return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
+        return (
+            ActionOutcome.REFUSED,
+            "it prints faster than it can be saved, or its session is attended or protected",
+        )
+
+    def _set_option(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+        value = None if decision.rung is None else decision.rung.value
+        if value is None:
+            return ActionOutcome.FAILED, "no value is given"
+        self._figures(server, pane)
+        before = self._option(server, pane)
+        self._change(
+            server, pane, [("pane_id", pane), ("@protect", "")], f"set-option -t {pane} history-limit {value}"
+        )
+        if self._option(server, pane) != str(value):
+            return ActionOutcome.REFUSED, "it is protected"
+        was = f"was {before}" if before else "was not set"
+        return ActionOutcome.DONE, f"history-limit of its session, for panes to come: {value}; {was}"
+
+    def _option(self, server: ServerReport, pane: str) -> str:
+        """The history-limit that is set on the pane's session; empty where none is."""
+        answer = ask(server, ("show-options", "-v", "-t", pane, "history-limit"), self._uid)
+        return answer.decode("ascii", "replace").strip()
+
+    def _change(
+        self, server: ServerReport, pane: str, conditions: list[tuple[str, object]], command: str
+    ) -> None:
+        """Let tmux carry out a command if all of this holds in that moment, and the server is this one."""
+        text = ""
+        for name, value in (("pid", server.pid), *conditions):
+            equal = f"#{{==:#{{{name}}},{value}}}"
+            text = f"#{{&&:{equal},{text}}}" if text else equal
+        ask(server, ("if-shell", "-F", "-t", pane, text, command), self._uid)
+
+    def _figures(self, server: ServerReport, pane: str) -> PaneFigures:
+        """The pane as its server describes it now. Raises CannotSeeError where it is gone."""
+        return _parse(server, pane, ask(server, ("display-message", "-p", "-t", pane, _FORMAT), self._uid))[0]
+
+    def _catch_up(self, server: ServerReport, pane: str, saved: Saved, now: PaneFigures) -> Saved:
+        """Save what has been printed since."""
+        if now.lines == saved.figures.lines and not now.is_nearly_full:
+            return saved
+        _check_same(saved.figures, now)
+        with open(saved.path, "ab") as stream:
+            figures = self._copy(server, pane, saved.figures.lines, now, stream.write)
+            stream.flush()
+            os.fsync(stream.fileno())
+        return Saved(path=saved.path, figures=figures)
+
+    def _copy(
+        self, server: ServerReport, pane: str, first: int, now: PaneFigures, write: Callable[[bytes], object]
+    ) -> PaneFigures:
+        """Write all lines from number `first` on; the figures of the moment in which these were all."""
+        began, count = self._clock.monotonic(), _FIRST_LINES
+        if now.is_nearly_full and self._clock.time() - now.activity < 2:
+            raise _MovedError("its history is full, and it prints: lines are lost while they are saved")
+        while first < now.lines:
+            if self._clock.monotonic() - began > LONGEST_SECONDS:
+                raise _MovedError(f"it takes longer than {LONGEST_SECONDS:g} s")
+            last = min(first + count, now.lines) - 1
+            lines = ("-S", str(first - now.lines), "-E", str(last - now.lines))
+            asked = _spent(server, self._clock)
+            answer = ask(
+                server,
+                ("display-message", "-p", "-t", pane, _FORMAT, ";", "capture-pane", "-p", "-t", pane, *lines),
+                self._uid,
+            )
+            took = _spent(server, self._clock) - asked
+            # Twice as many must not take it longer than it may stand still.
+            more = took < STANDSTILL_SECONDS / 3
+            count = min(MOST_LINES, 2 * count) if more else max(FEWEST_LINES, count // 2)
+            then, text = _parse(server, pane, answer)
+            _check_same(now, then)
+            if then.lines == now.lines:
+                write(text)
+                first = last + 1
+            now = then
+            # The server serves its panes meanwhile.
+            time.sleep(PAUSE_SECONDS)  # noqa: TID251
+        return now
+
+    def _room(self, size: int) -> Path:
+        """The folder, with room for one more history. Raises OSError."""
+        try:
+            folder = private_folder(self._state / FOLDER, self._uid)
+        except CannotSeeError as error:
+            raise OSError(str(error)) from None
+        found = sorted((each for each in folder.glob("*.txt")), key=lambda each: each.stat().st_mtime)
+        kept = sum(each.stat().st_size for each in found)
+        for each in found:
+            facts = each.stat()
+            if kept + size <= KEPT_BYTES and self._clock.time() - facts.st_mtime <= KEPT_SECONDS:
+                break
+            each.unlink()
+            kept -= facts.st_size
+        free = os.statvfs(folder)
+        if free.f_bavail * free.f_frsize < size + _FREE_BYTES:
+            raise OSError("too little space is left on the disk")
+        return folder
+
+
+def _spent(server: ServerReport, clock: Clock) -> float:
+    """How long the server has worked, in seconds; where that is not known, the time."""
+    spent = process_cpu_seconds(server.pid or 0)
+    return clock.monotonic() if spent is None else spent
+
+
+def _parse(server: ServerReport, pane: str, answer: bytes) -> tuple[PaneFigures, bytes]:
+    """The figures of a pane, and what stands behind them. Raises CannotSeeError where it is another one's."""
+    row, _, text = answer.partition(b"\n")
+    match = _ROW.fullmatch(row)
+    # For a pane that is gone tmux answers with success, of another one or of none.
+    if match is None or (int(match[1]), match[2].decode("ascii")) != (server.pid, pane):
+        raise CannotSeeError("the pane is gone")
+    lines, size, limit, mode, activity = (int(match[number]) for number in range(3, 8))
+    return PaneFigures(lines=lines, bytes=size, limit=limit, in_mode=mode > 0, activity=activity), text
+
+
+def _check_same(before: PaneFigures, now: PaneFigures) -> None:
+    """Raise _MovedError unless the lines of then have their numbers still."""
+    if now.in_mode:
+        raise _MovedError("somebody reads in it: it is in a mode")
+    if now.lines < before.lines:
+        raise _MovedError("its history became shorter while it was saved")
+    if now.is_nearly_full and now.activity != before.activity:
+        raise _MovedError("its history is full, and it prints: lines are lost while they are saved")
+
+
+def _unchanged(saved: Saved, decision: Decision) -> list[tuple[str, object]]:
+    """What has to hold when a history is cleared."""
+    figures, pane = saved.figures, decision.candidate.target.name
+    found: list[tuple[str, object]] = [
+        ("pane_id", pane),
+        ("pane_in_mode", 0),
+        ("history_size", figures.lines),
+        ("@protect", ""),
+    ]
+    if figures.is_nearly_full:
+        found.append(("window_activity", figures.activity))
+    if OptIn.ATTACHED_SESSION not in decision.policy.allow:
+        found.append(("session_attached", 0))
+    return found
