@@ -14,6 +14,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import SavedAgents
 from tmux_exporter.facts.changes import Changes, ChangeTracker
 from tmux_exporter.facts.report import Remembered, Report
+from tmux_exporter.sampling.last_report import LastReport
 from tmux_exporter.sampling.protocols import Sources
 from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
@@ -23,8 +24,6 @@ from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
-
-RESULTS = ("complete", "partial", "failed")
 
 
 class Sampler:
@@ -59,9 +58,7 @@ class Sampler:
         self._changes = ChangeTracker()
         self._labels: SessionLabels = {}
         self._cache = ReportCache()
-        self._counts = dict.fromkeys(RESULTS, 0)
-        self._last: Report | None = None
-        self._last_at = 0.0
+        self._last = LastReport()
 
     def configure(self, config: Config) -> None:
         """Use these settings from the next sample on."""
@@ -99,14 +96,13 @@ class Sampler:
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None
         counters = self._counters.observe(snapshot, ownership, changes, timestamp)
         outcomes = self._schedulers.count(snapshot, remediator)
-        self._counts["complete" if snapshot.complete else "partial"] += 1
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
         bounds = sources.limits.read(snapshot.limited())
         summary = Summary(snapshot, counters, bounds=bounds, limits=self._config.limits, cache=self._cache)
         report = replace(
             summary.report(timestamp=timestamp, interval=self._config.sampling.interval),
-            samples=dict(self._counts),
+            samples=self._last.count(complete=snapshot.complete),
             scheduler_outcomes_total=outcomes,
             remembered=self._leaks.remembered(ownership, snapshot.leaks),
             collector_success={
@@ -123,10 +119,9 @@ class Sampler:
             trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,
         )
-        self._last, self._last_at = report, started
         if self._keep:
             self._keep(self._agents.memory())
-        return report
+        return self._last.keep(report, started)
 
     def _look(self) -> tuple[Snapshot, Ownership, Changes]:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.
@@ -154,14 +149,4 @@ class Sampler:
 
     def failed(self) -> Report:
         """What to tell after a sample that raised: the last report while it may be held, else none."""
-        self._counts["failed"] += 1
-        samples = dict(self._counts)
-        if self._last and self._clock.monotonic() - self._last_at <= self._config.tmux.hold:
-            return replace(self._last, samples=samples, complete=False)
-        return Report(
-            timestamp=self._last.timestamp if self._last else 0.0,
-            duration_seconds=0.0,
-            interval_seconds=self._config.sampling.interval,
-            complete=False,
-            samples=samples,
-        )
+        return self._last.failed(self._clock.monotonic(), self._config)
