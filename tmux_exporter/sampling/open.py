@@ -10,9 +10,9 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.base.paths import runtime_path, state_path
 from tmux_exporter.config import Config, ReadMode
 from tmux_exporter.facts.report import Remembered, Report
-from tmux_exporter.sampling.agent_clues import open_watch
-from tmux_exporter.sampling.protocols import CommandSource, OperationSource, ServerSource, Sources
 from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sampling.stages.agent_clues import open_watch
+from tmux_exporter.sampling.stages.protocols import CommandSource, OperationSource, ServerSource, Sources
 from tmux_exporter.sampling.state_file import StateFile, boot_id
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.memory_limits import LimitReader

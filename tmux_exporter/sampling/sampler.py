@@ -15,7 +15,6 @@ from tmux_exporter.facts.agents import SavedAgents
 from tmux_exporter.facts.changes import Changes, ChangeTracker
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.last_report import LastReport
-from tmux_exporter.sampling.protocols import Sources
 from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
 from tmux_exporter.sampling.stages.facts import SampleFacts
@@ -23,6 +22,7 @@ from tmux_exporter.sampling.stages.leaks import LeakStage
 from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
+from tmux_exporter.sampling.stages.protocols import Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
 
 
@@ -82,15 +82,13 @@ class Sampler:
 
     def look(self) -> Snapshot:
         """Read everything and conclude; counts nothing."""
-        snapshot, _, _ = self._look()
-        return snapshot
+        return self._look()[0]
 
     def sample(self) -> Report:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report."""
         started, timestamp = self._clock.monotonic(), self._clock.time()
         self._counters.begin(self._sources.processes.read)
-        snapshot, ownership, changes = self._look()
-        sources = self._sources
+        (snapshot, ownership, changes), sources = self._look(), self._sources
         # After the look: by now the remediator has told of what it ended during the look.
         remediator = sources.remediator.read() if sources.remediator else None
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None

@@ -15,7 +15,8 @@ from tmux_exporter.commands import publisher
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics import report_json
 from tmux_exporter.metrics.render import Pages, Renderer
-from tmux_exporter.sampling import agent_clues, screen_schedule, state_file
+from tmux_exporter.sampling import state_file
+from tmux_exporter.sampling.stages import agent_clues, screen_schedule
 from tmux_exporter.web import app
 
 VARIABLE = "TMUX_EXPORTER_LEAK"
@@ -76,7 +77,7 @@ def _log() -> None:
 
     def look(*arguments: Any) -> Any:
         found = original(*arguments)
-        logging.getLogger("tmux_exporter.sampling.agent_clues").debug("seen: %s", " ".join(_read))
+        logging.getLogger("tmux_exporter.sampling.stages.agent_clues").debug("seen: %s", " ".join(_read))
         return found
 
     _put(agent_clues.AgentWatch, "look", look)

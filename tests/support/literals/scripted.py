@@ -6,7 +6,8 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.process import MemoryBounds, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.protocols import (
+from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sampling.stages.protocols import (
     HostSource,
     LeakDetailSource,
     LimitSource,
@@ -15,7 +16,6 @@ from tmux_exporter.sampling.protocols import (
     ServerSource,
     Sources,
 )
-from tmux_exporter.sampling.sampler import Sampler
 
 
 class Processes:

@@ -27,8 +27,8 @@ from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, Process
 from tmux_exporter.facts.report import Usage
 from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.protocols import HostSource, LeakDetailSource
 from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sampling.stages.protocols import HostSource, LeakDetailSource
 
 SERVER = tmux_server(100)
 SHELL = process(200, 100, resident_bytes=4096, anonymous_bytes=1000, shared_memory_bytes=24, open_fds=4)

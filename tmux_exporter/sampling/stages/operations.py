@@ -7,7 +7,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.facts.report import CommandsReport, OperationsReport
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.protocols import CommandSource, OperationSource
+from tmux_exporter.sampling.stages.protocols import CommandSource, OperationSource
 
 OWN_PROC = "/proc"
 

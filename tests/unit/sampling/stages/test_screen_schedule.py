@@ -12,8 +12,8 @@ from tmux_exporter.config import TmuxSettings
 from tmux_exporter.facts.agents import Agent, AgentState, Clue
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey, TmuxView, Window
-from tmux_exporter.sampling import screen_schedule
-from tmux_exporter.sampling.screen_schedule import ScreenWatch
+from tmux_exporter.sampling.stages import screen_schedule
+from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch
 from tmux_exporter.sources.tmux.screens import Asked, Screen
 
 SERVER = tmux_server(100)

@@ -20,7 +20,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
-from tmux_exporter.sampling.screen_schedule import ScreenWatch
+from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch
 from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
 from tmux_exporter.sources.agents.hook_files import HookFiles, HookReport
 from tmux_exporter.sources.agents.npm_versions import PackageVersions

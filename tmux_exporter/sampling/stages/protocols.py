@@ -12,7 +12,7 @@ from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.agent_clues import AgentWatch
+from tmux_exporter.sampling.stages.agent_clues import AgentWatch
 
 
 class ProcessSource(Protocol):
