@@ -99,15 +99,16 @@ def test_policies_are_read_again_and_a_mistake_changes_nothing(remediator: Runni
     remediator.policies.unlink()
     remediator.hang_up("policies refused, the ones before stay in use")
     assert "this has no effect" not in remediator.log()
-    step = "      - {do: clear_history}\n"
-    renamed = POLICIES.replace("name: orphans", "name: renamed").replace(
-        "      - {do: stop", step + "      - {do: stop"
+    first = "  - name: renamed"
+    renamed = POLICIES.replace("  - name: orphans", first).replace(
+        "kind: scheduler, state: [dangling]", "kind: leaked_process, cmdline_sha256: []"
     )
+    renamed = renamed.replace("scheduler_pair", "leaked_process")
     write(remediator.base, renamed)
     remediator.hang_up("policies applied")
     wait_for(lambda: 'msg="this has no effect"' in remediator.log(), "it says what has no effect")
-    line = 1 + renamed.splitlines().index(step.rstrip())
-    assert f"{remediator.policies}:{line}:9: policy 'renamed': the step 'clear_history'" in remediator.log()
+    line = 1 + renamed.splitlines().index(first)
+    assert f"{remediator.policies}:{line}:5: policy 'renamed' matches nothing" in remediator.log()
     wait_for(remediator.has_them_as_they_are, "what was applied is told")
     assert remediator.process.poll() is None
     told = [(each["kind"], each["policies"]) for each in remediator.records()]
