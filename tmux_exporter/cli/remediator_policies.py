@@ -26,8 +26,8 @@ def check_config(
 ) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
 
-    What can be read and has no effect, such as an empty list of hashes, is a warning of the same form:
-    the exit code stays 0.
+    What can be read and has no effect, such as an empty list of hashes or a throttle that this machine
+    cannot hold, is a warning of the same form: the exit code stays 0. `run --enforce` refuses the latter.
 
     With --against-live also what each policy matches now, whatever its waits, and what speaks against
     touching it; leaked processes with the hash of their command line, which a policy has to name.
@@ -42,7 +42,7 @@ def check_config(
     from tmux_exporter.remediator.service import decide_now, read_policies
 
     policies = read_policies(path, os.getuid(), servers)
-    for remark in policies.remarks:
+    for remark in (*policies.remarks, *policies.unable):
         click.echo(f"warning: {remark}", err=True)
     if against_live:
         config = load_config()

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tmux_exporter.facts.cgroups import CgroupPlace, OomPolicy, ThrottleMeans
+
 
 class Feature(StrEnum):
     """Kernel features that the exporter uses where they exist."""
@@ -55,7 +57,8 @@ class Machine:
     `open_files` is the limit of the calling shell, `tasks` are processes and threads of this user,
     `cgroup_tasks` those of the own cgroup. `options` are tmux options by server label. `locale` decides
     whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings call our hook, None without
-    settings.
+    settings. `throttle` is what the user's systemd offers, `pane_places` are the cgroups of panes by their
+    ids, `oom_policies` those of the scopes of panes, by their names.
     """
 
     system: str
@@ -73,3 +76,6 @@ class Machine:
     agents: tuple[AgentTelemetry, ...] = ()
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claude_hooked: bool | None = None
+    throttle: ThrottleMeans | None = None
+    pane_places: Mapping[str, CgroupPlace] = field(default_factory=dict)
+    oom_policies: Mapping[str, OomPolicy] = field(default_factory=dict)

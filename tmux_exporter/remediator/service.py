@@ -26,6 +26,7 @@ from tmux_exporter.remediator.policies.policy import PolicySet
 from tmux_exporter.remediator.record.plan import Plan, read
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.sampling.state_file import boot_id
+from tmux_exporter.sources.host.cgroups import read_means
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def serve(
     """
     log.configure(config.log.level, config.log.format)
     clock, uid = SystemClock(), os.getuid()
-    policies = read_policies(policy_path, uid, servers, time_scale)
+    policies = _able(read_policies(policy_path, uid, servers, time_scale), enforce=enforce)
     stop = Stop()
     settings = Settings(config=config, policies=policies, enforce=enforce, screen=screen)
     remediator = _open(settings, environ, clock)
@@ -72,7 +73,10 @@ def serve(
         _warn(policies)
 
         def reload() -> None:
-            _reload(remediator, lambda: read_policies(policy_path, uid, servers, time_scale))
+            _reload(
+                remediator,
+                lambda: _able(read_policies(policy_path, uid, servers, time_scale), enforce=enforce),
+            )
 
         tune_gc()
         run(remediator, config.sampling.interval, clock, stop, reload)
@@ -102,9 +106,16 @@ def _reload(remediator: Remediator, read_again: Callable[[], PolicySet]) -> None
     _warn(policies)
 
 
+def _able(policies: PolicySet, *, enforce: bool) -> PolicySet:
+    """These policies. Raises ConfigError where they shall be enforced and this machine cannot."""
+    if enforce and policies.unable:
+        raise ConfigError(policies.unable)
+    return policies
+
+
 def _warn(policies: PolicySet) -> None:
     """Say what of the policy files has no effect."""
-    for remark in policies.remarks:
+    for remark in (*policies.remarks, *policies.unable):
         _log.warning("this has no effect", extra=log_fields(remark=remark))
 
 
@@ -112,7 +123,11 @@ def read_policies(
     path: str | None, uid: int, servers: Sequence[str] = (), time_scale: float = 1.0
 ) -> PolicySet:
     """The policies to run, for these servers alone; the built-in one for None. Raises ConfigError."""
-    found = PolicySet(policies=(ORPHANED_SCHEDULERS,)) if path is None else load(path, uid)
+    found = (
+        PolicySet(policies=(ORPHANED_SCHEDULERS,))
+        if path is None
+        else load(path, uid, read_means(uid).problem)
+    )
     return replace(
         found,
         policies=tuple(replace(each.scaled(time_scale), servers=tuple(servers)) for each in found.policies),

@@ -13,6 +13,7 @@ from tmux_exporter.analysis.doctor.recommended_settings import (
     SYSCTLS,
     Sysctl,
 )
+from tmux_exporter.facts.cgroups import OomPolicy
 from tmux_exporter.facts.doctor import Bound, Feature, Machine
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
@@ -227,6 +228,43 @@ def _limits(report: Report, machine: Machine) -> Iterator[Finding]:
         )
 
 
+def _throttles(_: Report, machine: Machine) -> Iterator[Finding]:
+    """What a throttle can use here, and what one kill for memory ends."""
+    means = machine.throttle
+    if means is not None and means.problem:
+        yield Finding(
+            subject="throttle",
+            level=Level.HINT,
+            text=f"{means.problem}: the remediator can only pause (pause: true)",
+            mend='sudo loginctl enable-linger "$USER", with cgroup v2 and dbus-user-session',
+        )
+    elif means is not None:
+        yield _fine("throttle", "the user's systemd can hold memory, CPU and tasks")
+        stay = sum(not place.owned for place in machine.pane_places.values())
+        if stay:
+            yield Finding(
+                subject="throttle",
+                level=Level.HINT,
+                text=f"{stay} of {len(machine.pane_places)} panes are in a cgroup that is not yours: what is "
+                "throttled there cannot return to it",
+                mend="allow: [moved_for_good] in the policy",
+            )
+    scopes = [place.pane_scope for place in machine.pane_places.values()]
+    if fatal := sum(machine.oom_policies.get(each) in (OomPolicy.STOP, OomPolicy.KILL) for each in scopes):
+        yield _warning(
+            "panes",
+            f"where the kernel ends one process for memory, systemd ends all of its pane: {fatal} of "
+            f"{len(scopes)} panes (OOMPolicy=stop)",
+            _OOM_MEND,
+        )
+
+
+_OOM_MEND = (
+    "mkdir -p ~/.config/systemd/user/tmux-spawn-.scope.d && printf '[Scope]\\nOOMPolicy=continue\\n' "
+    ">~/.config/systemd/user/tmux-spawn-.scope.d/50-agents.conf && systemctl --user daemon-reload"
+)
+
+
 def _tuning(_: Report, machine: Machine) -> Iterator[Finding]:
     for server, options in machine.options.items():
         for option in OPTIONS:
@@ -304,6 +342,7 @@ CHECKS: tuple[Callable[[Report, Machine], Iterator[Finding]], ...] = (
     _readable,
     _kernel,
     _limits,
+    _throttles,
     _agents,
     _tuning,
     _friends,

@@ -27,7 +27,7 @@ class PolicyView:
             {
                 "sha256": self.policies.digest,
                 "policies": [_document(each) for each in self.policies.policies],
-                "warnings": list(self.policies.remarks),
+                "warnings": [*self.policies.remarks, *self.policies.unable],
             },
             indent=2,
         )

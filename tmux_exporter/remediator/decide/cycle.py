@@ -213,9 +213,13 @@ class PolicyCycle:
         """What speaks against a step before the end: what changes something needs all but a budget."""
         if rung.action is not Action.THROTTLE and rung.action not in PANE_STEPS:
             return None
-        if self._too_many():
-            return self._reasons[key] or Refusal.MAX_MATCH
-        return self._reasons[key] or (Refusal.NO_CULPRIT if self._lacks_culprit(key) else None)
+        reason, culprit = self._reasons[key], self._culprits.get(key)
+        if reason is Refusal.PANE_SHELL and culprit is not None and not culprit.itself:
+            # What is below it is held, and the pane stays; the last look judges that process.
+            reason = None
+        if reason is None and self._too_many():
+            return Refusal.MAX_MATCH
+        return reason or (Refusal.NO_CULPRIT if self._lacks_culprit(key) else None)
 
     def _next(self, key: Key) -> LadderStep | None:
         """The next step of the ladder, once its time has come."""

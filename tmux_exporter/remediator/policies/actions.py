@@ -141,6 +141,11 @@ class ActionDoc:
     )
 
 
+def is_bound_by_cgroup(made: ActionDoc) -> bool:
+    """Whether a throttle has a bound that only a cgroup can hold."""
+    return (made.memory_high, made.cpu_max, made.tasks_max) != (None, None, None)
+
+
 def check_action(made: object) -> None:
     """Refuse keys that the action does not have, and a throttle without a lease."""
     if not isinstance(made, ActionDoc):
@@ -152,8 +157,7 @@ def check_action(made: object) -> None:
             raise MisfitError(f"'{made.do}' has no such key; remove it", entry.name)
     if made.do is Action.THROTTLE and made.lease is None:
         raise MisfitError("a throttle needs a lease; add lease: 15m")
-    bounds = (made.memory_high, made.cpu_max, made.tasks_max)
-    if made.do is Action.THROTTLE and bounds == (None, None, None) and not made.pause:
+    if made.do is Action.THROTTLE and not is_bound_by_cgroup(made) and not made.pause:
         raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
     if made.do is Action.SET_OPTION and (made.option is None or made.value is None):
         raise MisfitError("say what is set; add option: history-limit, value: 20000")

@@ -19,6 +19,7 @@ from tmux_exporter.config.nodes import (
 )
 from tmux_exporter.config.records import checked, record
 from tmux_exporter.config.types import Section
+from tmux_exporter.remediator.policies.actions import is_bound_by_cgroup
 from tmux_exporter.remediator.policies.build import policies_of
 from tmux_exporter.remediator.policies.document import DocumentDoc, check_document
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -27,11 +28,12 @@ _START = Position(1, 1)
 _SUFFIXES = (".yml", ".yaml")
 
 
-def load(path: str, uid: int) -> PolicySet:
+def load(path: str, uid: int, unbound: str = "") -> PolicySet:
     """The policies of a file, or of every file of a folder in the order of their names.
 
     Raises ConfigError with every mistake of every file: one with a mistake means that none is used. A file,
     and each folder that leads to it, has to belong to `uid` or root, and nobody else may write to it.
+    `unbound` says why this machine cannot hold a throttle by a cgroup, empty where it can.
     """
     folder = Path(path)
     names = [path]
@@ -39,7 +41,7 @@ def load(path: str, uid: int) -> PolicySet:
         names = sorted(str(each) for each in folder.iterdir() if each.suffix in _SUFFIXES)
         if not names:
             raise ConfigError((f"{path}:1:1: no policy is in this folder; put a file *.yml into it",))
-    found = [load_file(name, uid) for name in names]
+    found = [load_file(name, uid, unbound) for name in names]
     problems = [problem for each in found if not isinstance(each, PolicySet) for problem in each]
     sets = [each for each in found if isinstance(each, PolicySet)]
     problems += _doubles(names, sets)
@@ -51,10 +53,11 @@ def load(path: str, uid: int) -> PolicySet:
         per_cycle=min(each.per_cycle for each in sets),
         per_hour=min(each.per_hour for each in sets),
         remarks=tuple(remark for each in sets for remark in each.remarks),
+        unable=tuple(problem for each in sets for problem in each.unable),
     )
 
 
-def load_file(path: str, uid: int) -> PolicySet | tuple[str, ...]:
+def load_file(path: str, uid: int, unbound: str = "") -> PolicySet | tuple[str, ...]:
     """The policies of one file, or what is wrong with it."""
     problems = Problems(path)
     _check_ownership(Path(path), uid, problems)
@@ -71,7 +74,21 @@ def load_file(path: str, uid: int) -> PolicySet | tuple[str, ...]:
         made = None
     if problems.found or not isinstance(made, DocumentDoc):
         return problems.lines()
-    return replace(policies_of(made), remarks=_remarks(path, root, made))
+    return replace(
+        policies_of(made), remarks=_remarks(path, root, made), unable=_unable(path, root, made, unbound)
+    )
+
+
+def _unable(path: str, root: Node | None, made: DocumentDoc, problem: str) -> tuple[str, ...]:
+    """The throttles of a file that this machine cannot hold, with their places."""
+    found = Problems(path)
+    with contextlib.suppress(TooManyProblemsError):
+        for node, policy in zip(_items(root, "policies"), made.policies, strict=True):
+            for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
+                if problem and is_bound_by_cgroup(action) and not action.pause:
+                    text = f"this machine cannot hold this throttle: {problem}; or add pause: true"
+                    found.add(step.at, f"policy '{policy.name}': {text}")
+    return found.lines()
 
 
 def _remarks(path: str, root: Node | None, made: DocumentDoc) -> tuple[str, ...]:

@@ -321,17 +321,19 @@ class Policy:
 class PolicySet:
     """The policies that run together, and their common budget.
 
-    `remarks` say what of their files has no effect and where that stands; they are no part of the policies.
+    `remarks` say what of their files has no effect and where that stands, `unable` what this machine cannot
+    do; they are no part of the policies.
     """
 
     policies: tuple[Policy, ...]
     per_cycle: int = 10
     per_hour: int = 120
     remarks: tuple[str, ...] = field(default=(), compare=False)
+    unable: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def digest(self) -> str:
         """SHA-256 of all of it."""
-        values = asdict(replace(self, remarks=()))
-        del values["remarks"]
+        values = asdict(replace(self, remarks=(), unable=()))
+        del values["remarks"], values["unable"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()

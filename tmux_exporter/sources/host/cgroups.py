@@ -39,6 +39,13 @@ def read_place(
     return None if path is None else place_at(path, cgroup_root)
 
 
+def read_place_of(pid: int, *, cgroup_root: str = ROOT) -> CgroupPlace | None:
+    """The cgroup of whatever process has this pid now. Raises as `read_place` does."""
+    with open(f"/proc/{pid}/cgroup", "rb") as stream:
+        path = parse_path(stream.read())
+    return None if path is None else place_at(path, cgroup_root)
+
+
 def place_at(path: Cgroup, cgroup_root: str = ROOT) -> CgroupPlace:
     """A cgroup by its path; bounds and events that cannot be read are left out."""
     folder = os.path.join(cgroup_root, *path)

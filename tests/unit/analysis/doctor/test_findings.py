@@ -8,6 +8,7 @@ import pytest
 from tests.support.literals.report import UP, example_report
 from tmux_exporter.analysis.doctor.findings import NEAR, Finding, Level, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
+from tmux_exporter.facts.cgroups import CgroupPlace, OomPolicy, ThrottleMeans
 from tmux_exporter.facts.doctor import AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Problem, Unreadable
@@ -160,3 +161,31 @@ def test_the_worst_comes_first() -> None:
 def test_the_shipped_files_hold_the_same_lines(file: str, wanted: list[str]) -> None:
     lines = (TUNING / file).read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == wanted
+
+
+SCOPE = "tmux-spawn-1.scope"
+IN_SCOPE = CgroupPlace(path=("user.slice", SCOPE), owned=True)
+IN_LOGIN = CgroupPlace(path=("user.slice", "session-4.scope"))
+
+
+def test_what_a_throttle_can_use_here() -> None:
+    assert amiss(machine=replace(MACHINE, throttle=ThrottleMeans(problem=""))) == []
+    lacking = only(machine=replace(MACHINE, throttle=ThrottleMeans(problem="no systemd of this user runs")))
+    assert lacking.level is Level.HINT and lacking.text.startswith("no systemd of this user runs: ")
+    places = {"default %1": IN_SCOPE, "default %2": IN_LOGIN}
+    machine = replace(MACHINE, throttle=ThrottleMeans(problem=""), pane_places=places)
+    stays = only(machine=machine)
+    assert stays.text.startswith("1 of 2 panes ") and "moved_for_good" in stays.mend
+
+
+@pytest.mark.parametrize(
+    ("policy", "count"), [(OomPolicy.STOP, 1), (OomPolicy.KILL, 1), (OomPolicy.CONTINUE, 0)]
+)
+def test_a_pane_that_ends_as_a_whole_for_memory(policy: OomPolicy, count: int) -> None:
+    places = {"default %1": IN_SCOPE, "default %2": IN_LOGIN}
+    machine = replace(MACHINE, pane_places=places, oom_policies={SCOPE: policy})
+    found = amiss(machine=machine)
+    assert len(found) == count
+    for each in found:
+        assert each.level is Level.WARNING and "1 of 2 panes" in each.text
+        assert "OOMPolicy=continue" in each.mend and "daemon-reload" in each.mend

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.literals.report import agent, session
+from tests.support.literals.report import agent, pane, session
 from tests.support.remediator.orphans import Cycles, refusals, seen
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, TargetKind
@@ -17,7 +17,15 @@ from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
 from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold
-from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy, TargetMatch, When, Whom
+from tmux_exporter.remediator.policies.policy import (
+    Condition,
+    LadderStep,
+    Policy,
+    TargetMatch,
+    Throttle,
+    When,
+    Whom,
+)
 
 MIB = 2**20
 ROOT = 700
@@ -215,3 +223,32 @@ def test_the_last_look_must_show_the_same_culprit() -> None:
 def test_a_hold_of_the_culprit_alone_is_heeded() -> None:
     held, subject = view(grown(*LEAKING), Hold(until=10**10, process=of(702)))
     assert held.objection(subject, of(702)) is Refusal.HELD
+
+
+HELD = replace(
+    POLICY, ladder=(LadderStep(action=Action.THROTTLE, throttle=Throttle(lease=60.0, memory_high=MIB)),)
+)
+
+
+@pytest.mark.parametrize(
+    ("members", "refusal", "culprit"),
+    [
+        ((member(700, 1, 300), member(701, 700, 20), member(702, 701, 4000)), None, 702),
+        ((member(700, 1, 4000), member(701, 700, 20)), Refusal.PANE_SHELL, 700),
+        ((member(700, 1, 300), member(701, 700, 2000), member(702, 700, 2000)), Refusal.PANE_SHELL, None),
+    ],
+)
+def test_a_throttle_holds_the_culprit_below_what_tmux_started_in_a_pane(
+    members: tuple[TreeProcess, ...], refusal: Refusal | None, culprit: int | None
+) -> None:
+    report = replace(grown(*members), panes=(replace(pane("default", "work", "%3"), pid=ROOT),))
+    throttles = [each for _, each in Cycles(HELD).run(report, 300) if each.action is Action.THROTTLE]
+    assert [each.refusal for each in throttles] == [refusal]
+    if culprit and (order := throttles[0].order) is not None:
+        assert order.culprit == of(culprit) and order.with_below is (culprit != ROOT)
+
+
+def test_nothing_is_throttled_where_nobody_holds_the_figure() -> None:
+    report = grown(member(700, 1, 300), member(701, 700, 2000), member(702, 700, 2000))
+    throttles = [each for _, each in Cycles(HELD).run(report, 300) if each.action is Action.THROTTLE]
+    assert [each.refusal for each in throttles] == [Refusal.NO_CULPRIT]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.processes.run_text import run_text
 from tests.support.remediator.policies import HEAD, ORPHANS, SHIPPED, read, write
+from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config.types import Records, Section
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.report import (
@@ -22,6 +23,7 @@ from tmux_exporter.facts.report import (
 )
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.metrics.catalogue import BY_NAME
+from tmux_exporter.remediator import service
 from tmux_exporter.remediator.policies import json_schema, reference
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.document import DocumentDoc
@@ -264,6 +266,25 @@ def test_an_action_of_every_kind_can_be_written(tmp_path: Path) -> None:
     assert (save.max_bytes, limit.value) == (2**20, 2000)
 
 
+HELD = "      - {do: throttle, memory_high: 1GiB, lease: 5m}\n"
+
+
+def test_a_throttle_that_this_machine_cannot_hold_is_named_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + EVERYTHING)
+    found = load(str(path), os.getuid(), "no systemd of yours")
+    line = path.read_text().splitlines().index(HELD.rstrip("\n")) + 1
+    words = "this machine cannot hold this throttle: no systemd of yours; or add pause: true"
+    assert found.unable == (f"{path}:{line}:9: policy 'everything': {words}",)
+    assert service._able(found, enforce=False) is found
+    with pytest.raises(ConfigError) as refused:
+        service._able(found, enforce=True)
+    assert refused.value.problems == found.unable
+    assert replace(found, unable=()).digest == found.digest
+    assert load(str(path), os.getuid()).unable == ()
+    paused = write(tmp_path, HEAD + EVERYTHING.replace("1GiB, lease", "1GiB, pause: true, lease"))
+    assert load(str(paused), os.getuid(), "no systemd of yours").unable == ()
+
+
 def test_what_has_no_effect_is_named_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + EVERYTHING + NOBODY)
     found = load(str(path), os.getuid())
@@ -284,7 +305,8 @@ def test_what_is_shipped_has_an_effect_as_a_whole() -> None:
 
 def test_check_config_warns_of_what_has_no_effect(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + EVERYTHING + NOBODY)
-    remarks = load(str(path), os.getuid()).remarks
+    loaded = service.read_policies(str(path), os.getuid())
+    remarks = (*loaded.remarks, *loaded.unable)
     command = (sys.executable, "-m", "tmux_exporter.cli.remediator", "check-config", "--json", str(path))
     done = run_text(command, check=True)
     assert remarks
