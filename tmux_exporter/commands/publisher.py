@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.runtime import ReleaseAfterBursts
 from tmux_exporter.commands.tick import Tick, TickLimits
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
@@ -136,6 +137,7 @@ class Publisher:
         self._turn = threading.Condition()
         self._published: PublishedSample | None = None
         self._tick = Tick()
+        self._release = ReleaseAfterBursts()
         self._sampling = True
         self._subscribers: list[Callable[[], None]] = []
         self._status = ExporterStatus(config_loaded_at=clock.time())
@@ -289,6 +291,8 @@ class Publisher:
             _log.exception("sample failed")
             report = self._sampler.failed()
         self._swap(self._render(report, config, taken_at))
+        processes = sum(each.usage.processes for each in report.sessions)
+        self._release.observe(processes + len(report.panes) + len(report.leaks), taken_at)
 
     def _render(self, report: Report, config: Config, taken_at: float) -> PublishedSample:
         return PublishedSample(

@@ -1,8 +1,14 @@
-"""The search for cyclic garbage leaves what stays alone. In a process of its own: one setting is for all."""
+"""The search for cyclic garbage leaves what stays alone; a burst's memory goes back to the kernel.
+
+In processes of their own: a setting is for the whole process.
+"""
 
 import sys
 
+import pytest
+
 from tests.support.processes.run_text import run_text
+from tmux_exporter.base.runtime import ReleaseAfterBursts
 
 PROGRAM = """
 import gc
@@ -29,3 +35,42 @@ def test_samples_that_leave_no_cycles_are_searched_seldom_and_modules_never() ->
     usually, often = _count(spared=False)
     assert runs < often / 10
     assert searched - 2_000 < (usually - 2_000) / 10
+
+
+BURST = """
+from tmux_exporter.base.runtime import {needed}
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096
+burst = [bytes(1_000) for _ in range(40_000)]
+kept = burst[::100]
+del burst
+before = resident()
+{release}
+print(before - resident())
+"""
+
+
+def test_memory_between_what_is_kept_goes_back_to_the_kernel() -> None:
+    def given_back(needed: str, release: str) -> int:
+        program = BURST.format(needed=needed, release=release)
+        return int(run_text([sys.executable, "-c", program], check=True).stdout)
+
+    assert given_back("release_memory", "release_memory()") > 20_000_000
+    assert given_back("release_memory", "import gc; gc.collect()") < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "released"),
+    [
+        # A sample each 30 s.
+        ([1_000, 300, 300, 300, 300], [False, False, False, True, False]),
+        ([1_000, 300, 600, 300, 300, 300], [False, False, False, False, False, True]),
+        ([1_000, 600, 600, 600, 600], [False] * 5),
+        ([150, 10, 10, 10, 10], [False] * 5),
+        ([1_000, 300, 300, 300, 100, 100, 100], [False, False, False, True, False, False, True]),
+    ],
+)
+def test_memory_is_released_a_minute_after_a_burst_once(sizes: list[int], released: list[bool]) -> None:
+    memory = ReleaseAfterBursts()
+    assert [memory.observe(size, at * 30.0) for at, size in enumerate(sizes)] == released

@@ -10,6 +10,7 @@ from tests.support.clock import ShiftedClock
 from tests.support.literals.report import example_report
 from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.runtime import ReleaseAfterBursts
 from tmux_exporter.commands import publisher as publishing
 from tmux_exporter.commands.publisher import PublishedSample, Publisher
 from tmux_exporter.config import Config, MetricsSettings, SamplingSettings, TmuxSettings
@@ -219,3 +220,15 @@ def test_a_refused_configuration_is_told_and_an_applied_one_takes_it_back(publis
 def test_an_unknown_collector_is_said(publisher: Publisher) -> None:
     first(publisher)
     assert publisher.collect(["nonsense"]) is None
+
+
+def test_each_sample_says_how_much_there_is_to_hold(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(ReleaseAfterBursts, "observe", lambda _, size, __: sizes.append(size))
+    report = first(publisher).report
+    processes = sum(each.usage.processes for each in report.sessions)
+    assert wait_for(lambda: sizes, "the sample is counted") == [
+        processes + len(report.panes) + len(report.leaks)
+    ]
