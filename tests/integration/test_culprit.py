@@ -5,10 +5,12 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.processes.started import end_process
+from tests.support.remediator.policies import read
 from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
 from tests.support.remediator.stage import make_programs
 from tests.support.wait import wait_for
@@ -116,6 +118,7 @@ def test_only_the_leaking_tool_ends_with_its_worker(fleet: Fleet, caplog: pytest
     assert json.loads(snapshot.read_bytes())["process"][0] == culprit
 
 
+@pytest.mark.long
 def test_two_tools_that_hold_half_of_it_each_are_told_of_and_live(fleet: Fleet) -> None:
     agent, leaking = tool(fleet, "two", count=2)
     remediator = fleet.remediator(enforce=True, policy=POLICY)
@@ -129,8 +132,30 @@ def test_two_tools_that_hold_half_of_it_each_are_told_of_and_live(fleet: Fleet) 
         end_process(each)
 
 
+@pytest.mark.long
 def test_a_policy_for_the_tree_ends_the_agent_with_what_it_has_started(fleet: Fleet) -> None:
     agent, leaking = tool(fleet, "whole", count=2)
     sleep = fleet.sleep_of(agent)
     fleet.live(fleet.remediator(enforce=True, policy=replace(POLICY, whom=Whom.TREE)), 900)
     assert not any(alive(each) for each in (agent, sleep, *leaking))
+
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "policies" / "agent-memory.yml"
+
+
+def test_the_shipped_policy_ends_the_tool_that_leaked_and_the_agent_lives(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    """As it is shipped but for its bounds: reported, throttled, kept on record, ended."""
+    text = SHIPPED.read_text().replace("above: 4GiB, clear_below: 3.5GiB", "above: 48MiB, clear_below: 40MiB")
+    text = text.replace("memory_high: 4GiB", "memory_high: 64MiB").replace("grace: 10s", "grace: 300ms")
+    (policy,) = read(tmp_path, text).policies
+    agent, leaking = tool(fleet, "shipped")
+    remediator = fleet.remediator(enforce=True, policy=replace(policy, max_match_ratio=1.0))
+    fleet.live(remediator, 5, step=5)
+    fleet.live(remediator, 1500)
+    assert alive(agent)
+    assert not any(alive(each) for each in leaking)
+    came = counted(remediator).actions
+    assert {action for action, _ in came} >= {Action.WARN, Action.THROTTLE, Action.SNAPSHOT, Action.STOP}
+    assert came[Action.STOP, ActionOutcome.DONE] == 1

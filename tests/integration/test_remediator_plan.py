@@ -46,7 +46,7 @@ def config(fleet: Fleet, interval: float = 0.5) -> Config:
 
 
 def planned(fleet: Fleet, policies: PolicySet) -> bytes:
-    return service.make_plan(config(fleet), fleet.environ, policies, lambda _: None).render()
+    return service.make_plan(config(fleet), fleet.environ, policies, lambda _: None)[0].render()
 
 
 def applied(

@@ -38,7 +38,7 @@ def policies(fleet: Fleet, *servers: str) -> PolicySet:
 
 def plan(fleet: Fleet, policies: PolicySet, said: list[str]) -> tuple[list[int], bytes]:
     config = replace(fleet.config(), sampling=replace(fleet.config().sampling, interval=0.5))
-    made = service.make_plan(config, fleet.environ, policies, said.append)
+    made, _ = service.make_plan(config, fleet.environ, policies, said.append)
     return [order.target.processes[0].pid for order in made.orders], made.render()
 
 

@@ -9,7 +9,7 @@ from tmux_exporter.cli.exit import run as run_command
 from tmux_exporter.cli.remediator_holds import hold, holds, off, on, release
 from tmux_exporter.cli.remediator_options import CONFIG
 from tmux_exporter.cli.remediator_plans import apply_command, audit, plan
-from tmux_exporter.cli.remediator_policies import check_config, explain
+from tmux_exporter.cli.remediator_policies import check_config, explain, policies
 from tmux_exporter.config import load, override
 
 NAME = "tmux-remediator"
@@ -96,7 +96,7 @@ def run(
     )
 
 
-for each in (check_config, explain, audit, plan, apply_command, hold, release, holds, off, on):
+for each in (check_config, explain, policies, audit, plan, apply_command, hold, release, holds, off, on):
     cli.add_command(each)
 
 

@@ -77,6 +77,12 @@ def audit(
 @looking
 @click.option("--out", metavar="FILE", type=click.Path(dir_okay=False), help="Keep the plan in this file.")
 @click.option("--json", "as_json", is_flag=True, help="Show the plan itself.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "json"]),
+    help="markdown: a report of what would end, why, and what that would win back.",
+)
 def plan(
     *,
     policy_path: str | None,
@@ -84,6 +90,7 @@ def plan(
     load_config: Callable[[], Config],
     out: str | None,
     as_json: bool,
+    form: str | None,
 ) -> int:
     """Look three times and show what the policies would end, without their waits: exit code 1 if anything.
 
@@ -93,21 +100,25 @@ def plan(
     \b
     Example:
       tmux-remediator plan --policy policies.yml --out plan.json
+      tmux-remediator plan --policy policies.yml --format markdown >report.md
       tmux-remediator apply plan.json --sha256 HASH --policy policies.yml
     """
     from pathlib import Path
 
     from tmux_exporter.commands.views.plan import planned
+    from tmux_exporter.commands.views.plan_report import markdown
     from tmux_exporter.remediator.record.plan import digest
     from tmux_exporter.remediator.record.plan_file import write
     from tmux_exporter.remediator.service import make_plan, read_policies
 
     config, policies = load_config(), read_policies(policy_path, os.getuid(), servers)
     with progress(LOOKING):
-        made = make_plan(config, os.environ, policies, lambda words: click.echo(words, err=True))
+        made, report = make_plan(config, os.environ, policies, lambda words: click.echo(words, err=True))
     content = made.render()
-    if as_json:
+    if as_json or form == "json":
         show(content)
+    elif form == "markdown":
+        show(markdown(made, report))
     elif made.orders:
         show(planned(made.orders))
     else:

@@ -90,3 +90,27 @@ def explain(
         kinds = ", ".join(dict.fromkeys(each.match.kind.value for each in policies.policies))
         show(f"no policy has to do with it: they are for {kinds}, and it is none, or not there now")
     return 0 if view.rows else 1
+
+
+@click.command(short_help="List the policies that come with it, or print one to start from.")
+@click.argument("name", required=False)
+@JSON
+def policies(name: str | None, *, as_json: bool) -> None:
+    """List the policies that come with tmux-remediator, or print the file of one: at most ten lines each.
+
+    None of them is in force: run takes a file or a folder of your own. tmux-exporter export policies writes
+    all of them.
+
+    \b
+    Example:
+      tmux-remediator policies
+      tmux-remediator policies agent-memory >agent-memory.yml
+    """
+    from tmux_exporter.commands.views.ready_policies import called, listed, listed_json, ready_policies
+
+    found = ready_policies()
+    if name is None:
+        show(listed_json(found) if as_json else listed(found))
+        return
+    one = called(name, found)
+    show(listed_json((one,)) if as_json else one.text.rstrip("\n"))

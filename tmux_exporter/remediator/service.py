@@ -136,12 +136,12 @@ def read_policies(
 
 def make_plan(
     config: Config, environ: Mapping[str, str], policies: PolicySet, say: Callable[[str], None]
-) -> Plan:
-    """A plan of what these policies would terminate now; `say` gets notes for the user."""
+) -> tuple[Plan, Report]:
+    """A plan of what these policies would terminate now, and its report; `say` gets notes for the user."""
     verdict, report = decide_now(config, environ, policies)
     for words in left_out_words(policies, report).values():
         say(words)
-    return plan_of(verdict, policies, SystemClock())
+    return plan_of(verdict, policies, SystemClock()), report
 
 
 def decide_now(config: Config, environ: Mapping[str, str], policies: PolicySet) -> tuple[Verdict, Report]:

@@ -54,17 +54,15 @@ def find_culprit(
     ]
     if not held:
         return None
-    branches = _branches(root, tree)
+    below = branches(root, tree)
     holders = [
-        process
-        for process in branches
-        if process != root and all(_holds(each, branches[process]) for each in held)
+        process for process in below if process != root and all(_holds(each, below[process]) for each in held)
     ]
-    chosen = min(holders, key=lambda each: len(branches[each]), default=None)
+    chosen = min(holders, key=lambda each: len(below[each]), default=None)
     # Two branches apart can only both hold two thirds of a growth while a third one shrinks.
-    if any(chosen not in branches[each] for each in holders):
+    if any(chosen not in below[each] for each in holders):
         return None
-    members = (root,) if chosen is None else branches[chosen]
+    members = (root,) if chosen is None else below[chosen]
     if chosen is None and not all(_holds(each, members) for each in held):
         return None
     process = chosen or root
@@ -79,7 +77,7 @@ def find_culprit(
     )
 
 
-def _branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:
+def branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:
     """Each process with all below it; what has lost its parent hangs on the root."""
     by_pid = {each.process.pid: each for each in tree}
     found: dict[ProcessId, list[ProcessId]] = {each.process: [] for each in tree}

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Refusal
-from tmux_exporter.facts.report import PaneReport, Report, SchedulerReport, ServerReport
+from tmux_exporter.facts.report import AgentReport, PaneReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.candidates import (
     TargetCandidate,
@@ -17,7 +18,7 @@ from tmux_exporter.remediator.decide.conditions import evaluate
 from tmux_exporter.remediator.decide.culprit import find_culprit
 from tmux_exporter.remediator.decide.protection import Hold, protection_refusal
 from tmux_exporter.remediator.decide.vetoes import Case, Moment, refusal, sees_its_servers
-from tmux_exporter.remediator.policies.metrics import Subject
+from tmux_exporter.remediator.policies.metrics import FIGURES, Subject
 from tmux_exporter.remediator.policies.policy import Policy
 
 INCOMPLETE_VIEW = frozenset({Refusal.BLIND, Refusal.SERVER_UNKNOWN, Refusal.STALE})
@@ -84,8 +85,9 @@ class ReportView:
     def objection(self, subject: Subject, culprit: ProcessId | None = None) -> Refusal | None:
         """The refusal right before a signal: it no longer matches, or a hold or protection covers it.
 
-        A single sample has no rates, so only levels are checked, against `clear_below`: of the target, and
-        that still this process holds them where one was found to be the culprit.
+        A single sample has no rates and knows no idle time, so only levels are checked, against
+        `clear_below`: of the target, and that still this process holds them where one was found to be the
+        culprit. An agent for whose idle time a policy asks must be idle.
         """
         candidate = TargetCandidate(target=target_of(subject), subject=subject)
         shown = {each.key for each in targets_in_scope(self.policy, self.report)}
@@ -95,11 +97,13 @@ class ReportView:
                 # Between the two bounds it still holds where it held.
                 replace(each, above=each.clear_below)
                 for each in self.policy.when.conditions
-                if each.rate_over is None
+                if each.rate_over is None and not FIGURES[each.metric].is_idle_time
             ),
         )
         condition_states = evaluate(when, candidate, self.report, None, self.moment.monotonic)
         holds = not when.conditions or condition_states.verdict(when) is True
+        if any(FIGURES[each.metric].is_idle_time for each in self.policy.when.conditions):
+            holds = holds and isinstance(subject, AgentReport) and subject.state is AgentState.IDLE
         matches = candidate.key in shown and fits_match(self.policy.match, candidate, self.report) and holds
         if matches and culprit is not None and when.conditions:
             shown_now = replace(self.policy, when=when)

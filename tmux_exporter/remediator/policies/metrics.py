@@ -49,6 +49,11 @@ class Figure:
         return self.name.endswith("_total")
 
     @property
+    def is_idle_time(self) -> bool:
+        """Whether it is for how long an agent has been idle."""
+        return self.is_age and self.kind is TargetKind.AGENT
+
+    @property
     def is_held(self) -> bool:
         """Whether single processes of an agent hold it: as a part of the sum, or as the worst of all."""
         return self.kind is TargetKind.AGENT and self.path.removeprefix("usage.") in _OF_ONE

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.literals.report import agent, pane, session
 from tests.support.remediator.orphans import Cycles, refusals, seen
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, TargetKind
 from tmux_exporter.facts.report import AgentReport, Report, TreeProcess
@@ -218,6 +219,17 @@ def test_the_last_look_must_show_the_same_culprit() -> None:
     assert now.objection(subject, of(700)) is Refusal.CHANGED
     let_go, subject = view(grown(member(700, 1, 4000), member(702, 700, 300)))
     assert let_go.objection(subject, of(702)) is Refusal.CHANGED
+
+
+def test_the_last_look_must_show_an_idle_agent_and_need_not_know_since_when() -> None:
+    """A sampler that has just started knows no idle time."""
+    idle = Condition(metric="tmux_agent_idle_seconds", above=28_800.0, clear_below=28_800.0)
+    policy = replace(POLICY, when=When(conditions=(idle,)), whom=Whom.AGENT)
+    for state, expected in ((AgentState.IDLE, None), (AgentState.WORKING, Refusal.CHANGED)):
+        made, subject = view(grown(*LEAKING))
+        subject = replace(subject, state=state, state_since_timestamp_seconds=made.report.timestamp)
+        report = replace(made.report, agents=(subject,))
+        assert replace(made, policy=policy, report=report).objection(subject) is expected
 
 
 def test_a_hold_of_the_culprit_alone_is_heeded() -> None:
