@@ -66,6 +66,20 @@ def next_report(connection: socket.socket) -> Any:
     return event[1]
 
 
+def test_who_opens_the_page_does_not_see_a_report_that_is_older_than_promised(
+    feed: FakeFeed, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed.publish()
+    feed.is_recent = False
+    with open_stream(port) as stream:
+        wait_for(lambda: "look" in feed.noted, "the viewer is there")
+        newer = feed.publish()
+        assert next_report(stream) == json.loads(newer.json)
+    monkeypatch.setattr(events, "FIRST_SECONDS", 0.05)
+    with open_stream(port) as stream:
+        assert next_report(stream) == json.loads(newer.json), "it gets the last one in the end"
+
+
 def test_the_newest_report_comes_at_once_and_then_each_new_one(feed: FakeFeed, port: int) -> None:
     first = feed.publish()
     with open_stream(port) as stream:

@@ -13,6 +13,8 @@ from tmux_exporter.web.responses import ALWAYS, Message, Receive, Send, send_pie
 
 MAX_VIEWERS = 16
 KEEP_ALIVE_SECONDS = 15.0
+FIRST_SECONDS = 1.0
+"""How long the first report waits for a sample where the last one is older than promised."""
 
 _START: Message = {
     "type": "http.response.start",
@@ -63,6 +65,9 @@ class Viewers:
     async def _stream(self, viewer: "_Viewer", send: Send) -> None:
         await send(_START)
         await _event(send, b"retry: 2000\n\n")
+        if not self._feed.looked():
+            # Its subscription has the next sample taken now.
+            await viewer.woken(FIRST_SECONDS)
         seen: int | None = None
         while not viewer.ended:
             published = self._feed.current()
