@@ -19,7 +19,7 @@ from tests.support.literals.facts import (
 )
 from tmux_exporter.analysis.ownership import attribution
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.ownership.attributor import Attributor
+from tmux_exporter.analysis.ownership.incremental import Attributor
 from tmux_exporter.facts.changes import ChangeTracker
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable

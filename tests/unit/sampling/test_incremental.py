@@ -12,7 +12,7 @@ from tests.support.literals.facts import answering, pane, tmux_environ, tmux_vie
 from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
-from tmux_exporter.analysis.ownership.attributor import Attributor
+from tmux_exporter.analysis.ownership.incremental import Attributor
 from tmux_exporter.analysis.report.usage import ReportCache
 from tmux_exporter.facts.changes import Changes, ChangeTracker, ProcessChanges
 from tmux_exporter.facts.process import ProcessTable

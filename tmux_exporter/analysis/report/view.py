@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
-from tmux_exporter.analysis.ownership.attributor import Owners
+from tmux_exporter.analysis.ownership.incremental import Owners
 from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.changes import ProcessChanges
 from tmux_exporter.facts.owner import Owner, OwnerKind

@@ -1,4 +1,4 @@
-"""Terminate one target by pidfd: the only module that may signal a process.
+"""Terminate one target by pidfd: the only module that ends a process (`lease_keeper` stops and continues).
 
 The order of the steps makes it safe. A pidfd is opened before the evidence is read again, so a reused pid can
 never be signalled. Then tmux is queried again, and the intent is on disk before the signal. The shell of a

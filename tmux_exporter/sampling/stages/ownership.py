@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.ownership.attributor import Attributor
+from tmux_exporter.analysis.ownership.incremental import Attributor
 from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of
 from tmux_exporter.analysis.report.view import Members, PaneMembers
 from tmux_exporter.base.log import log_fields
