@@ -171,12 +171,13 @@ def table(number: int) -> Builder[dashboard.Panel]:
         number,
         "Remediators",
         "One for each host and user that runs one. Due are the times in the time range when something was "
-        "to be ended, done are those in which it was.",
+        "to be ended, done are those in which it was. Held are throttles whose lease is not over.",
         [
             Label(name="instance", title="Host"),
             Figure(title="Mode", expr=f"min {by} ({_state()})", width=130, texts=_MODES_AS_TEXT),
             Figure(title="Last cycle", expr=f"1000 * max {by} ({last})", unit="dateTimeFromNow", width=150),
             Figure(title="Matches", expr=f"sum {by} ({select('tmux_remediator_matches', HOST)})", width=100),
+            Figure(title="Held", expr=f"sum {by} ({select('tmux_remediator_leases', HOST)})", width=100),
             Figure(title="Due", expr=f"round(sum {by} (increase({acted}[$__range])))", width=100),
             Figure(title="Done", expr=f"round(sum {by} (increase({done}[$__range])))", width=100),
         ],

@@ -37,6 +37,8 @@ POLICY: dict[str, Any] = json.loads(render(OBSERVER))["policies"][0]
         document(policies=[{**POLICY, "actions": [["stop", "perhaps", 1]]}]),
         document(policies=[{**POLICY, "actions": [["stop", "done"]]}]),
         document(policies=[{**POLICY, "refusals": [["why", 1]]}]), document(policies={}),
+        document(policies=[{**POLICY, "leases": [["rope", 1]]}]),
+        document(policies=[{**POLICY, "memory_high_events": -1}]),
         document(ended=None), document().replace(b"997.5", b"NaN"), document().replace(b"997.5", b"Infinity"),
         document().replace(b'"blind"', b'"blond"'),
     ],
@@ -45,6 +47,12 @@ def test_what_is_malformed_is_not_believed(content: bytes) -> None:
     assert parse_status(document()) == OBSERVER
     with pytest.raises(ValueError, match=r".+"):
         parse_status(content)
+
+
+def test_a_file_of_a_remediator_without_leases_is_read_too() -> None:
+    earlier = {name: POLICY[name] for name in POLICY.keys() - {"leases", "memory_high_events"}}
+    (found,) = parse_status(document(policies=[earlier])).policies
+    assert (found.leases, found.memory_high_events) == ({}, 0)
 
 
 class Place:
