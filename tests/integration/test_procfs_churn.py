@@ -17,7 +17,7 @@ from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.sources.processes.fast_reader import FastReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.open import open_processes
-from tmux_exporter.sources.processes.other_users import find_other_users
+from tmux_exporter.sources.processes.process_cache import find_other_users
 
 SECONDS = float(os.environ.get("TMUX_EXPORTER_CHURN_SECONDS", "3600"))
 PER_SECOND = 30

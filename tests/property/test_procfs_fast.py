@@ -13,7 +13,7 @@ from tests.support.simulation.fast_reader import FastOnSimulation
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.facts.process import ProcessTable
-from tmux_exporter.sources.processes.other_users import find_other_users
+from tmux_exporter.sources.processes.process_cache import find_other_users
 
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)

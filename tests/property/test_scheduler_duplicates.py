@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmux_exporter.analysis.schedulers.duplicates import SAME_TIME_SECONDS, PendingScheduler, find_duplicates
+from tmux_exporter.analysis.schedulers.find import SAME_TIME_SECONDS, PendingScheduler, find_duplicates
 from tmux_exporter.facts.process import ProcessId
 
 

@@ -1,7 +1,6 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
-from tmux_exporter.alerting.base.alert import Alert
-from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.alert import Alert, grows
 from tmux_exporter.alerting.base.scope import PERCENT, TIME, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.hosts import (

@@ -1,7 +1,6 @@
 """Alerts about leaks: processes that outlived the pane that started them."""
 
-from tmux_exporter.alerting.base.alert import Alert
-from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.alert import Alert, grows
 from tmux_exporter.alerting.base.scope import SERVER, SESSION_OR_GONE, SIZE, TIME
 from tmux_exporter.alerting.recording.servers import LEAKED_MEMORY, LEAKED_PROCESSES
 

@@ -5,8 +5,7 @@ refuses the exporter. Only a living one has `tmux_server_start_time_seconds`; on
 queries that say so.
 """
 
-from tmux_exporter.alerting.base.alert import Alert
-from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.alert import Alert, grows
 from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN

@@ -1,7 +1,6 @@
 """Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
-from tmux_exporter.alerting.base.alert import Alert
-from tmux_exporter.alerting.base.growth import grows
+from tmux_exporter.alerting.base.alert import Alert, grows
 from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit

@@ -1,4 +1,4 @@
-"""How an alert is declared: one row, from which its rules are made."""
+"""How an alert is declared: one row, from which its rules are made. How steady growth is detected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,3 +43,29 @@ class Alert:
 
 def _made(text: Text, scope: Scope) -> str:
     return text if isinstance(text, str) else text(scope)
+
+
+WINDOWS = 4
+
+
+def floor(series: str, level: str) -> str:
+    """The name of the recorded floor of a series."""
+    return f"{level}:{series.split(':')[1] if ':' in series else series}:min15m"
+
+
+def record_floor(scope: Scope, series: str, level: str) -> Rule:
+    """The rule that records the floor."""
+    return scope.record(floor(series, level), f"min_over_time({series}{{}}[$growth.window])")
+
+
+def grows(series: str, level: str) -> str:
+    """By how much the floor has risen over all windows, where it rose by `$step` from each to the next.
+
+    A saw-tooth comes back to its floor, the least value within a window. A single step raises the floor
+    between two windows only, a leak from each window to the next. Two steps within three windows can look
+    like a leak, so each rise must reach the least step.
+    """
+    recorded = f"{floor(series, level)}{{}}"
+    before = [recorded, *(f"{recorded} offset $growth.window*{each}" for each in range(1, WINDOWS))]
+    rises = [f"and {before[each]}\n  - {before[each + 1]} > $step" for each in range(WINDOWS - 1)]
+    return "\n".join((before[0], f"  - {before[-1]}", *rises))

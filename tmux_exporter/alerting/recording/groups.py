@@ -1,6 +1,6 @@
 """Recording rules of sessions and agents: memory and CPU as a part of their limits."""
 
-from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.alert import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
 from tmux_exporter.alerting.recording.hosts import CORES
 

@@ -1,6 +1,6 @@
 """Recording rules of the host: what is used, as a part of what it has."""
 
-from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.alert import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
 
 CORES = "instance:tmux_host_cores:count"

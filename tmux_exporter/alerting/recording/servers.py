@@ -1,6 +1,6 @@
 """Recording rules of tmux servers: time to answer, use of limits, leaks."""
 
-from tmux_exporter.alerting.base.growth import record_floor
+from tmux_exporter.alerting.base.alert import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
 
 FDS_OF_LIMIT = "server:tmux_server_fds_of_limit:ratio"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmux_exporter.analysis.agents.name_rules import role_of
 from tmux_exporter.analysis.agents.names import AgentNames, NameRequest, wanted_name
-from tmux_exporter.analysis.agents.roles import role_of
-from tmux_exporter.analysis.programs.shells import at_prompt
+from tmux_exporter.analysis.programs.program import at_prompt
 from tmux_exporter.analysis.programs.signatures import Signature, SignatureMatch, matcher
 from tmux_exporter.config import AgentSettings
 from tmux_exporter.facts.agents import Agent

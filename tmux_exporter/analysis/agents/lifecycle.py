@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tmux_exporter.analysis.agents.names import gone_panes
-from tmux_exporter.analysis.programs.shells import at_prompt
+from tmux_exporter.analysis.programs.program import at_prompt
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import (
     Agent,

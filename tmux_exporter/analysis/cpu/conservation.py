@@ -2,21 +2,101 @@
 
 When a parent reaps a child, the kernel adds the child's usage to the parent's figures. So the sum over all
 processes of own usage and of reaped usage changes only by new usage. A counted process gains what its own
-figures grow by, less the part that had already been counted for ended children (`ended_processes`). Growth
-that may come from a process that still seems to be alive is withheld (`unconfirmed_growth`) until the next
-sample shows that it is alive or has ended: it is counted one sample later, not lost.
+figures grow by, less the part that had already been counted for ended children (`ended_processes`).
+
+A sample is not one moment. A child may be read, end and be reaped before its parent is read: then its usage
+shows twice, and only the next sample shows that the child has ended. Such growth is withheld until then, to
+prevent double counting: it is counted one sample later, not lost.
 """
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from tmux_exporter.analysis.cpu.ended_processes import EndedProcesses
-from tmux_exporter.analysis.cpu.parents import ProcessTree
-from tmux_exporter.analysis.cpu.process_counter import NOTHING, Amount, total
-from tmux_exporter.analysis.cpu.process_counters import ProcessCounters
-from tmux_exporter.analysis.cpu.unconfirmed_growth import withhold_unconfirmed
+from tmux_exporter.analysis.cpu.parents import UNKNOWN_PARENT, ProcessTree, UnknownParent
+from tmux_exporter.analysis.cpu.process_counters import (
+    EACH,
+    NOTHING,
+    UNKNOWN_AMOUNT,
+    Amount,
+    ProcessCounters,
+    total,
+)
 from tmux_exporter.facts.changes import changed_since
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+
+Withheld = dict[ProcessId, list[int]]
+
+
+def withhold_unconfirmed(counters: ProcessCounters, tree: ProcessTree, withheld: Withheld) -> None:
+    """Add to `withheld` the usage of every process that may be alive, for each ancestor that may have it."""
+    if not counters.growth:
+        return
+    bounds = [
+        max((growth[each] for growth in counters.growth.values() if growth[each] < UNKNOWN_AMOUNT), default=0)
+        for each in EACH
+    ]
+    ancestors = _GrownAncestors(tree, counters.growth)
+    for process in tree.present.values():
+        counter = counters.get(process.id)
+        if counter is None and process.alive and not _fits(process, bounds):
+            continue
+        lifetime_usage = counters.lifetime_usage(process, counter)
+        for ancestor in ancestors.of(process):
+            growth = counters.growth[ancestor]
+            amounts = withheld.setdefault(ancestor, [0, 0, 0])
+            for each in EACH:
+                left = lifetime_usage[each]
+                if left is None:
+                    # Other users' processes, whose bytes are hidden, are no children of ours; zombies may be.
+                    amounts[each] += UNKNOWN_AMOUNT if counter is not None or not process.alive else 0
+                elif left <= growth[each]:
+                    amounts[each] += left
+
+
+def _fits(process: Process, bounds: list[int]) -> bool:
+    """Whether any growth is large enough for a process; this filters out most processes of other users."""
+    return (
+        0 < process.cpu_ticks + process.children_cpu_ticks <= bounds[0]
+        or 0 < (process.read_bytes or 0) <= bounds[1]
+        or 0 < (process.written_bytes or 0) <= bounds[2]
+    )
+
+
+class _GrownAncestors:
+    """The ancestors of a process that have grown; all that have grown where a parent is unknown."""
+
+    def __init__(self, tree: ProcessTree, growth: Mapping[ProcessId, Amount]) -> None:
+        self._tree = tree
+        self._growth = growth
+        self._nearest: dict[ProcessId, Process | UnknownParent | None] = {}
+
+    def of(self, process: Process) -> Iterable[ProcessId]:
+        given: set[ProcessId] = set()
+        found = self._above(process)
+        while isinstance(found, Process) and found.id not in given:
+            given.add(found.id)
+            found = self._above(found)
+        return self._growth if found is UNKNOWN_PARENT else given
+
+    def _above(self, process: Process) -> Process | UnknownParent | None:
+        nearest, growth, parent = self._nearest, self._growth, self._tree.parent
+        path: list[ProcessId] = []
+        found: Process | UnknownParent | None = process
+        while isinstance(found, Process):
+            if found.id in nearest:
+                found = nearest[found.id]
+                break
+            # Stops the walk where parents form a cycle.
+            nearest[found.id] = UNKNOWN_PARENT
+            path.append(found.id)
+            # The usage of a reparented process may be with its former ancestors.
+            found = UNKNOWN_PARENT if self._tree.was_reparented(found) else parent(found)
+            if isinstance(found, Process) and found.id in growth:
+                break
+        for process_id in path:
+            nearest[process_id] = found
+        return found
 
 
 class UsageDelta(NamedTuple):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.cpu.conservation import Conservation
-from tmux_exporter.analysis.cpu.process_counter import NOTHING, Amount
+from tmux_exporter.analysis.cpu.process_counters import NOTHING, Amount
 from tmux_exporter.analysis.label_expiry import LabelExpiry
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 

@@ -20,7 +20,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.cpu.parents import ProcessTree, UnknownParent
-from tmux_exporter.analysis.cpu.process_counter import EACH, NOTHING, UNKNOWN_AMOUNT, Amount
+from tmux_exporter.analysis.cpu.process_counters import EACH, NOTHING, UNKNOWN_AMOUNT, Amount
 from tmux_exporter.facts.process import Process, ProcessId
 
 _FITS_ALL = 0b111

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tmux_exporter.analysis.leaks.lasting_programs import why_lasting
+from tmux_exporter.analysis.leaks.kinds import why_lasting
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, script_of
 from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId
 

@@ -9,7 +9,7 @@ Evidence, strongest first:
 3. tty: the process uses the terminal of a pane. The number of a terminal is reused at once by the next pane,
    and each container counts from 0: so user, foreground process group (a property of the terminal) and age
    must match too. On Linux the kernel session covers this; it is for systems that show no sessions.
-4. environment (`tmux_environment`), 5. memory (`earlier_owners`), 6. the session id of an agent
+4. environment (`tmux_environment`), 5. memory (`by_memory`), 6. the session id of an agent
    (`agent_markers`), only for processes without any other evidence.
 
 Children and session members inherit an owner found by weak evidence (3 to 5), with that evidence: a chain is
@@ -21,9 +21,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
-from tmux_exporter.analysis.ownership.earlier_owners import by_memory
 from tmux_exporter.analysis.ownership.tmux_environment import by_environment, names_tmux
-from tmux_exporter.analysis.ownership.tmux_lookup import CLIENT_COMM, LiveServer, TmuxLookup
+from tmux_exporter.analysis.ownership.tmux_lookup import CLIENT_COMM, LiveServer, Presence, TmuxLookup
 from tmux_exporter.analysis.programs.program import program_of
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
@@ -305,3 +304,39 @@ def _owner(kind: OwnerKind, evidence: Evidence, reason: str, key: PaneKey) -> Ow
 
 def _server(server: ProcessId, reason: str) -> Owner:
     return Owner(kind=OwnerKind.SERVER, evidence=Evidence.TREE, reason=reason, server=server)
+
+
+def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
+    """The owner of the last sample, updated; None where there was none.
+
+    A member of a pane stays a member while the pane exists or nothing certain is known. Once the pane is gone
+    the process is LEAKED, for good: a server never reuses a pane id. A job of a server stays its job, and has
+    no owner once the server has ended.
+    """
+    if owner is None or owner.kind is OwnerKind.OTHER:
+        return None
+    if owner.evidence is Evidence.AGENT_MARKER:
+        # `agent_markers` decides again: the session may continue elsewhere by now.
+        return None
+    if owner.kind is OwnerKind.SERVER:
+        # The environment is read again anyway; as memory it would get too much weight.
+        if owner.server is None or owner.evidence is Evidence.ENVIRONMENT or tmux.has_ended(owner.server):
+            return None
+        return _as_remembered(owner)
+    if owner.pane is None:
+        return _as_remembered(owner)
+    presence = tmux.presence(owner.pane)
+    if presence is Presence.GONE and owner.kind is OwnerKind.PANE:
+        gone = f"pane {owner.pane.pane} of tmux server {owner.pane.server.pid} is gone"
+        remembered = _as_remembered(owner)
+        return replace(remembered, kind=OwnerKind.LEAKED, reason=f"{remembered.reason}; {gone}")
+    if presence is Presence.HERE and owner.kind is OwnerKind.LEAKED:
+        return replace(_as_remembered(owner), kind=OwnerKind.PANE)
+    return _as_remembered(owner)
+
+
+def _as_remembered(owner: Owner) -> Owner:
+    # The reason must not grow with each sample, and an unchanged owner stays the same object.
+    if owner.evidence is Evidence.MEMORY:
+        return owner
+    return replace(owner, evidence=Evidence.MEMORY, reason=f"seen earlier: {owner.reason}")

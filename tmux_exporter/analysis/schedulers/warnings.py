@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tmux_exporter.analysis.programs.shells import is_prompt_shell
+from tmux_exporter.analysis.programs.program import is_prompt_shell
 from tmux_exporter.analysis.schedulers.destinations import Destination, ServerIndex
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript
 from tmux_exporter.facts.agents import AgentState, TrackedAgent, WaitingReason

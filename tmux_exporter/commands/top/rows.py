@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from tmux_exporter.commands.views.human import known_sum
 from tmux_exporter.commands.views.schedulers import TROUBLE
+from tmux_exporter.commands.views.text_table import known_sum
 
 Document = Mapping[str, Any]
 _Place = tuple[str, str]

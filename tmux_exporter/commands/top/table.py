@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tmux_exporter.commands.top.rows import AgentRow, Board, LeaksAndSchedulers, RowUsage, SessionRow, Sort
-from tmux_exporter.commands.views.human import UNKNOWN, number, span
+from tmux_exporter.commands.views.text_table import UNKNOWN, number, span
 
 WIDE = 110
 """From this width on there is room for what a waiting agent wants, program, pane and processes."""

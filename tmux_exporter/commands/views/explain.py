@@ -4,8 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tmux_exporter.analysis.report.explained import ExplainedProcess, Explanation, Sums
-from tmux_exporter.commands.views.human import UNKNOWN, number, size
-from tmux_exporter.commands.views.text_table import columns, table
+from tmux_exporter.commands.views.text_table import UNKNOWN, columns, number, size, table
 
 _COLUMNS = columns("PID>", "NAME", "MEMORY>", "SHARE>", "CPU>", "FDS>", "THREADS>", "EVIDENCE")
 

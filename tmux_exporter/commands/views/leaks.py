@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tmux_exporter.commands.views.human import UNKNOWN, known_sum, number, size, span
-from tmux_exporter.commands.views.text_table import columns, table
+from tmux_exporter.commands.views.text_table import UNKNOWN, columns, known_sum, number, size, span, table
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import LeakReport, Report

@@ -4,8 +4,7 @@ import math
 from typing import Any
 
 from tmux_exporter.analysis.schedulers.warnings import REMARKS
-from tmux_exporter.commands.views.human import UNKNOWN, span
-from tmux_exporter.commands.views.text_table import columns, table
+from tmux_exporter.commands.views.text_table import UNKNOWN, columns, span, table
 from tmux_exporter.facts.report import Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 

@@ -16,7 +16,7 @@ from tmux_exporter.facts.cgroups import CgroupPlace
 from tmux_exporter.facts.doctor import NOT_KNOWN, AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.host.cgroups import read_means, read_oom_policies, read_place_of
-from tmux_exporter.sources.tmux.options import read_options
+from tmux_exporter.sources.tmux.client_transport import read_options
 
 T = TypeVar("T")
 

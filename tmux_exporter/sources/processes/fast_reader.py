@@ -2,15 +2,17 @@
 
 New processes are found among the pids that the kernel has assigned since the last reading (`new_pids`). Known
 processes are read again if they have run (`process_cache`), if another process has changed them, or when
-their turn comes. Unrelated processes of other users (`other_users`) are read only in turn. Every minute, and
-after a fork storm, the reader lists all pids. If the listing shows a process that was missed, or a process
+their turn comes. Unrelated processes of other users are read only in turn. Every minute, and after a fork
+storm, the reader lists all pids. If the listing shows a process that was missed, or a process
 changed under an unchanged CPU clock, every reading is a full one until a minute has passed without either.
 """
 
 import logging
 import math
-from collections.abc import Collection, Mapping, Set
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Set
 from itertools import chain
+from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
@@ -18,7 +20,53 @@ from tmux_exporter.facts.process import Changes, Namespaces, Process, ProcessTab
 from tmux_exporter.sources.processes.kernel import Kernel
 from tmux_exporter.sources.processes.new_pids import NO_PIDS, Cursor, NewPids
 from tmux_exporter.sources.processes.process_cache import ProcessCache
-from tmux_exporter.sources.processes.round_robin import RoundRobin
+
+_SPARE = 100
+
+
+class Members(Protocol):
+    """The living members."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __contains__(self, member: object, /) -> bool:
+        """Whether this one is among them."""
+
+
+class RoundRobin:
+    """Returns each member once within `seconds`, spread evenly over the calls."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: OrderedDict[int, None] = OrderedDict()
+        self._asked_at = -math.inf
+        self._credit = 0.0
+
+    def add(self, members: Iterable[int]) -> None:
+        """Append these; a member that already waits keeps its place."""
+        for member in members:
+            self._waiting.setdefault(member, None)
+
+    def due(self, now: float, present: Members) -> list[int]:
+        """The members due at the monotonic time `now`. Drops those that are not `present`."""
+        # Most short-lived members end long before their turn.
+        if len(self._waiting) > 2 * len(present) + _SPARE:
+            self._waiting = OrderedDict.fromkeys(each for each in self._waiting if each in present)
+        passed = min(1.0, (now - self._asked_at) / self._seconds)
+        self._asked_at = now
+        self._credit += len(self._waiting) * passed
+        # Tolerate the rounding error of a sum of fractions.
+        number = min(int(self._credit + 1e-6), len(self._waiting))
+        self._credit -= number
+        due = []
+        for _ in range(number):
+            member, _ = self._waiting.popitem(last=False)
+            if member in present:
+                self._waiting[member] = None
+                due.append(member)
+        return due
+
 
 AUDIT_SECONDS = 60.0
 """Seconds between full listings; also how long readings stay full after an error."""

@@ -11,12 +11,50 @@ change (limits set by another process, memory reclaimed by the kernel) shows whe
 Clocks of unrelated processes of other users are not read.
 """
 
-from collections.abc import Collection, Container, Set
+from collections.abc import Collection, Container, Mapping, Set
 
 from tmux_exporter.facts.process import Process, Unreadable
 from tmux_exporter.sources.processes.kernel import Kernel
-from tmux_exporter.sources.processes.other_users import find_other_users
 from tmux_exporter.sources.processes.process import GONE, ProcessRead
+
+_INIT = 1
+
+
+def find_other_users(processes: Mapping[int, Process], uid: int) -> set[int]:
+    """The pids of processes that are not of `uid`, nor ancestor, descendant or session mate of one that is.
+
+    So a process of another user in a pane or a leak (sudo, a setuid program) is not among them, nor is one
+    that adopts or waits for ours. To be a child of init makes no process related.
+    """
+    own = [each for each in processes.values() if each.uid in (uid, None)]
+    sessions = {each.session_id for each in own}
+    above = {_INIT}
+    for each in own:
+        pid = each.ppid
+        while pid in processes and pid not in above:
+            above.add(pid)
+            pid = processes[pid].ppid
+    akin = {each.id.pid: True for each in own} | {_INIT: False}
+    for pid in processes:
+        _classify(pid, processes, sessions, akin)
+    return {pid for pid, is_akin in akin.items() if not is_akin and pid not in above}
+
+
+def _classify(pid: int, processes: Mapping[int, Process], sessions: Set[int], akin: dict[int, bool]) -> None:
+    """Add to `akin` whether a process and those of its ancestors that are not yet in it are related."""
+    path: list[int] = []
+    verdict = False
+    while pid in processes and pid not in akin:
+        path.append(pid)
+        # Until the ancestors are known; reused pids can form a circle.
+        akin[pid] = False
+        if processes[pid].session_id in sessions:
+            verdict = True
+            break
+        pid = processes[pid].ppid
+    else:
+        verdict = akin.get(pid, False)
+    akin.update(dict.fromkeys(path, verdict))
 
 
 class ProcessCache:
@@ -81,7 +119,7 @@ class ProcessCache:
     def outdated(self) -> set[int]:
         """The pids that have run since their last read, or whose read failed. Drops ended processes.
 
-        Does not cover `other_users`.
+        Does not cover `find_other_users`.
         """
         moved, ended = self._kernel.compare(self._clocks)
         for pid in ended:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import selectors
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.answer import ExchangeResult, Judge, printable
@@ -180,3 +180,20 @@ def check_program(path: str, peer: int, uid: int) -> None:
         raise ProgramError(f"the server's program is no tmux but {printable(os.fsencode(program))}")
     if owners != {uid}:
         raise ProgramError("the server or its socket belongs to another user")
+
+
+_QUESTION = ("show-options", "-s", ";", "show-options", "-g", ";", "show-options", "-gw")
+_SECONDS = 2.0
+
+
+def read_options(path: str, peer: int, uid: int, names: Collection[str]) -> dict[str, str] | None:
+    """The values of these options of the server `peer`, which listens on `path`; None if unknown.
+
+    Only for a server that has just answered as one of this uid: a tmux client writes files for its server.
+    """
+    try:
+        answer = run_program(path, peer, uid, _QUESTION, seconds=_SECONDS)
+    except ProgramError:
+        return None
+    pairs = (line.partition(" ") for line in answer.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _, value in pairs if name in names}

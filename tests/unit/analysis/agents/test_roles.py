@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.literals.listings import listing
-from tmux_exporter.analysis.agents.roles import ROLES, role_of
+from tmux_exporter.analysis.agents.name_rules import ROLES, role_of
 from tmux_exporter.config import RoleConfig
 
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.literals.facts import process
-from tmux_exporter.analysis.leaks.kinds import LeakKinds, display_name, is_mcp_server, own_kind
-from tmux_exporter.analysis.leaks.lasting_programs import why_lasting
+from tmux_exporter.analysis.leaks.kinds import LeakKinds, display_name, is_mcp_server, own_kind, why_lasting
 from tmux_exporter.analysis.programs.program import program_of
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
 from tmux_exporter.facts.leaks import LeakKind

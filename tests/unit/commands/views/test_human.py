@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmux_exporter.commands.views.human import number, size, span
+from tmux_exporter.commands.views.text_table import number, size, span
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.literals.facts import UID, process
 from tmux_exporter.facts.process import Process
-from tmux_exporter.sources.processes.other_users import find_other_users
+from tmux_exporter.sources.processes.process_cache import find_other_users
 
 ROOT, NOBODY = 0, 65534
 

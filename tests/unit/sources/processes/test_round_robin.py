@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tmux_exporter.sources.processes.round_robin import RoundRobin
+from tmux_exporter.sources.processes.fast_reader import RoundRobin
 
 
 @pytest.mark.parametrize("members", [1, 3, 7, 100, 1000])

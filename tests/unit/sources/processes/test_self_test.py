@@ -7,8 +7,8 @@ import pytest
 from tests.support.simulation.fast_reader import SimulatedProc
 from tests.support.simulation.kernel import SimulatedKernel
 from tmux_exporter.sources.processes.kernel import ProcKernel
+from tmux_exporter.sources.processes.open import finds_a_child, is_own_mount
 from tmux_exporter.sources.processes.process import Known, ProcessRead, ProcessReader
-from tmux_exporter.sources.processes.self_test import finds_a_child, is_own_mount
 
 
 @pytest.mark.parametrize(

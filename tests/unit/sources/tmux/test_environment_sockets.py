@@ -9,7 +9,7 @@ import pytest
 from tests.support.literals.facts import UID, process, table
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sources.tmux import socket_files
-from tmux_exporter.sources.tmux.environment_sockets import EnvironmentSockets
+from tmux_exporter.sources.tmux.socket_files import EnvironmentSockets
 
 
 def named(seen: ProcessTable, uid: int = UID) -> EnvironmentSockets:
