@@ -8,20 +8,7 @@ from typing import cast
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics import (
-    agents,
-    commands,
-    exporter,
-    host,
-    leaks,
-    operations,
-    panes,
-    process,
-    remediator,
-    schedulers,
-    servers,
-    sessions,
-)
+from tmux_exporter.metrics import exporter, tmux, work
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.ranks import RANKED, cut
@@ -31,17 +18,17 @@ Collector = Callable[[Report, MetricsSettings], tuple[Family, ...]]
 _log = logging.getLogger(__name__)
 
 COLLECTORS: Mapping[str, Collector] = {
-    "servers": servers.collect,
-    "sessions": sessions.collect,
-    "agents": agents.collect,
-    "schedulers": schedulers.collect,
-    "leaks": leaks.collect,
-    "operations": operations.collect,
-    "commands": commands.collect,
-    "remediator": remediator.collect,
-    "host": host.collect,
-    "panes": panes.collect,
-    "process": process.collect,
+    "servers": tmux.collect_servers,
+    "sessions": tmux.collect_sessions,
+    "agents": work.collect_agents,
+    "schedulers": work.collect_schedulers,
+    "leaks": work.collect_leaks,
+    "operations": work.collect_operations,
+    "commands": work.collect_commands,
+    "remediator": exporter.collect_remediator,
+    "host": exporter.collect_host,
+    "panes": tmux.collect_panes,
+    "process": exporter.collect_process,
 }
 """In the order of the page."""
 

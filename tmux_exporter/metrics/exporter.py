@@ -1,14 +1,22 @@
-"""Families of the exporter itself: how old and how complete its figures are."""
+"""Families of the exporter itself, its own process, the remediator and the host.
+
+A figure that is not known gives no sample.
+"""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from prometheus_client import PROCESS_COLLECTOR
+
 from tmux_exporter import __version__
+from tmux_exporter.config import MetricsSettings
+from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Unreadable
+from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, PolicyStatus, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.catalogue import family
-from tmux_exporter.metrics.catalogue.exporter import SAMPLE_RESULTS
+from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue.exporter import HOST, PROCESS, SAMPLE_RESULTS
 from tmux_exporter.metrics.catalogue.family import Family, Sample
 from tmux_exporter.metrics.ranks import RANKED
 
@@ -36,15 +44,11 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
     parts = {**report.collector_success, **success}
     for name, worked in report.collector_success.items():
         parts[name] = parts[name] and worked
-    loaded_at = status.config_loaded_at
     return (
         family("tmux_exporter_build_info", (Sample((__version__, platform.python_version()), 1),)),
         _single("tmux_exporter_last_sample_timestamp_seconds", report.timestamp),
         _single("tmux_exporter_sample_interval_seconds", report.interval_seconds),
-        family(
-            "tmux_exporter_sample_tick_seconds",
-            () if status.tick_seconds is None else (Sample((), status.tick_seconds),),
-        ),
+        _single("tmux_exporter_sample_tick_seconds", status.tick_seconds),
         _single("tmux_exporter_sample_duration_seconds", report.duration_seconds),
         family(
             "tmux_exporter_samples_total",
@@ -66,12 +70,98 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
             (Sample((name,), series) for name, series in status.left_out.items()),
         ),
         _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
+        _single("tmux_exporter_config_last_reload_successful_timestamp_seconds", status.config_loaded_at),
+    )
+
+
+def _single(name: str, value: float | None) -> Family:
+    return family(name, () if value is None else (Sample((), value),))
+
+
+def collect_process(_: Report, __: MetricsSettings) -> tuple[Family, ...]:
+    """One sample each, none where the system has no /proc."""
+    found = {sample.name: sample.value for metric in PROCESS_COLLECTOR.collect() for sample in metric.samples}
+    return tuple(
+        family(spec.name, (Sample((), found[spec.name]),) if spec.name in found else ()) for spec in PROCESS
+    )
+
+
+def collect_host(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
+    """What could be read of the host in this sample."""
+    if not settings.host:
+        return ()
+    host = report.host or HostFacts()
+    files, networks = host.filesystems, host.networks
+    return families(
+        HOST,
+        [((), host)],
+        _each("cpu_seconds_total", host.cpu_seconds),
+        _each("disk_io_seconds_total", host.disk_io_seconds),
+        _each("filesystem_size_bytes", {point: each.size_bytes for point, each in files.items()}),
+        _each("filesystem_avail_bytes", {point: each.available_bytes for point, each in files.items()}),
+        _each("network_receive_bytes_total", {name: each.received_bytes for name, each in networks.items()}),
+        _each("network_transmit_bytes_total", {name: each.sent_bytes for name, each in networks.items()}),
+        _each("network_speed_bytes", {name: each.speed_bytes for name, each in networks.items()}),
         family(
-            "tmux_exporter_config_last_reload_successful_timestamp_seconds",
-            () if loaded_at is None else (Sample((), loaded_at),),
+            "tmux_host_pressure_seconds_total",
+            (Sample(labels, seconds) for labels, seconds in host.pressure_seconds.items()),
         ),
     )
 
 
-def _single(name: str, value: float) -> Family:
-    return family(name, (Sample((), value),))
+def _each(name: str, values: Mapping[str, float] | Mapping[str, int | None]) -> Family:
+    return family(
+        f"tmux_host_{name}",
+        (Sample((label,), value) for label, value in values.items() if value is not None),
+    )
+
+
+def collect_remediator(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
+    """Its state only while it is up; its counters as long as its file exists."""
+    remediator = report.remediator
+    status = remediator.status if remediator else None
+    now = status if remediator and remediator.up else None
+    policies = status.policies if status else ()
+    return (
+        _single("tmux_remediator_up", int(remediator.up) if remediator else None),
+        family("tmux_remediator_mode", (Sample((mode,), int(mode is now.mode)) for mode in Mode if now)),
+        family(
+            "tmux_remediator_matches",
+            (Sample((each.policy,), each.matches) for each in (now.policies if now else ())),
+        ),
+        family("tmux_remediator_actions_total", _actions(policies)),
+        family("tmux_remediator_refusals_total", _refusals(policies)),
+        family(
+            "tmux_remediator_breaker_open",
+            (Sample((each.policy,), int(each.breaker_open)) for each in (now.policies if now else ())),
+        ),
+        family(
+            "tmux_remediator_leases",
+            (
+                Sample((each.policy, means), each.leases.get(means, 0))
+                for each in (now.policies if now else ())
+                for means in LeaseMeans
+            ),
+        ),
+        family(
+            "tmux_remediator_lease_memory_high_events_total",
+            (Sample((each.policy,), each.memory_high_events) for each in policies),
+        ),
+        _single("tmux_remediator_blind", int(now.blind) if now else None),
+        _single("tmux_remediator_audit_healthy", int(now.audit_healthy) if now else None),
+        _single("tmux_remediator_config_last_reload_successful", int(now.reload_successful) if now else None),
+        _single("tmux_remediator_last_cycle_timestamp_seconds", status.cycle_timestamp if status else None),
+    )
+
+
+def _actions(policies: Iterable[PolicyStatus]) -> Iterable[Sample]:
+    for each in policies:
+        for action in Action:
+            for outcome in ActionOutcome:
+                yield Sample((each.policy, action, outcome), each.actions.get((action, outcome), 0))
+
+
+def _refusals(policies: Iterable[PolicyStatus]) -> Iterable[Sample]:
+    for each in policies:
+        for reason in Refusal:
+            yield Sample((each.policy, reason), each.refusals.get(reason, 0))

@@ -8,9 +8,9 @@ import pytest
 from tests.support.literals.report import example_report
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, defaults
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics import process
 from tmux_exporter.metrics.catalogue.family import Family
 from tmux_exporter.metrics.collectors import Memo, collect_all
+from tmux_exporter.metrics.exporter import collect_process
 from tmux_exporter.metrics.render import Renderer, openmetrics, text
 
 CHANGES: dict[str, Callable[[Report], Report]] = {
@@ -66,7 +66,7 @@ def test_what_tells_the_same_is_the_same_object() -> None:
 
 def test_who_reads_nothing_of_the_report_is_asked_each_time() -> None:
     memo = Memo()
-    made = [memo.collect("process", process.collect, example_report(), MetricsSettings()) for _ in range(2)]
+    made = [memo.collect("process", collect_process, example_report(), MetricsSettings()) for _ in range(2)]
     assert made[0] is not made[1]
 
 

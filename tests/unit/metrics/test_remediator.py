@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.support.literals.report import OBSERVER, example_report
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.remediation import LeaseMeans, Mode, RemediatorReport
-from tmux_exporter.metrics import remediator
+from tmux_exporter.metrics.exporter import collect_remediator
 
 LASTING = {
     "tmux_remediator_actions_total",
@@ -17,7 +17,7 @@ LASTING = {
 
 def shown(report: RemediatorReport | None) -> dict[str, dict[tuple[str, ...], float]]:
     """The families that have series."""
-    families = remediator.collect(replace(example_report(), remediator=report), MetricsSettings())
+    families = collect_remediator(replace(example_report(), remediator=report), MetricsSettings())
     return {each.spec.name: dict(each.samples) for each in families if each.samples}
 
 
