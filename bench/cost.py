@@ -92,8 +92,10 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
         say("  the same while every tenth pane starts a tool at every tick")
         with fleet.churning(plan.tick) as started:
             before = started[0]
-            churn = measure([need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=LEAD_IN)
-            tools = (started[0] - before) / (plan.windows + LEAD_IN)
+            # After the second pause in its scrapes the one by need is longer in doubt about its scraper.
+            lead_in = LEAD_IN + 2
+            churn = measure([need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=lead_in)
+            tools = (started[0] - before) / (plan.windows + lead_in)
         say(f"  {SCRAPERS} scrapers")
         scrapes = _scrapes(ours, plan)
         return {
