@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes.started import end_process
-from tests.support.remediator.policies import read
+from tests.support.remediator.policies import read, write
+from tests.support.remediator.process import command
 from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
 from tests.support.remediator.stage import make_programs
 from tests.support.wait import wait_for
@@ -159,3 +160,15 @@ def test_the_shipped_policy_ends_the_tool_that_leaked_and_the_agent_lives(
     came = counted(remediator).actions
     assert {action for action, _ in came} >= {Action.WARN, Action.THROTTLE, Action.SNAPSHOT, Action.STOP}
     assert came[Action.STOP, ActionOutcome.DONE] == 1
+
+
+def test_explain_names_the_figure_its_bound_and_the_culprit(fleet: Fleet, tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("above: 4GiB, clear_below: 3.5GiB", "above: 48MiB, clear_below: 40MiB")
+    agent, leaking = tool(fleet, "told")
+    path = str(write(tmp_path, text))
+    flags = ("--policy", path, "--interval", "100ms", "--json")
+    done = command(fleet.environ, "explain", str(agent), *flags)
+    assert done.returncode == 0, done
+    (row,) = json.loads(done.stdout)["matches"]
+    assert row["figures"].startswith("tmux_agent_memory_bytes ") and row["figures"].endswith(", above 48MiB")
+    assert int(row["culprit"]) in leaking

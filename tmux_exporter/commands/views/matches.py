@@ -12,22 +12,24 @@ from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.record.log_fields import figures_text
 
 _COLUMNS = columns(
-    "policy", "kind", "pid>", "server", "session", "name", "match", "culprit>", "cmdline_sha256"
+    "policy", "kind", "pid>", "server", "session", "name", "match", "figures", "culprit>", "cmdline_sha256"
 )
 
 
 class Row(NamedTuple):
     """One target: `matched` says whether the policy matches it, `refusal` why it would be left alone.
 
-    `culprit` is the pid of the process of an agent that holds the figure of the policy.
+    `figures` are those above their bounds, `culprit` the pid of the process of an agent that holds them.
     """
 
     policy: str
     candidate: TargetCandidate
     matched: bool
     refusal: str
+    figures: str = ""
     culprit: str = ""
 
 
@@ -56,14 +58,17 @@ def matches_view(
     """What a verdict says of the last report; with `about` all that this covers, matched or not."""
     rows = []
     for policy in policies.policies:
-        watches = verdict.state.policies[policy.name].watches
+        known = verdict.state.policies[policy.name]
+        watches = known.watches
         for candidate in targets_in_scope(policy, report):
             watch = watches.get(candidate.key)
             told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
             if told if about is None else about.covers(candidate):
                 refusal = watch.refusal if watch is not None else None
                 culprit = str(watch.culprit.pid) if watch is not None and watch.culprit else ""
-                rows.append(Row(policy.name, candidate, watch is not None, refusal or "", culprit))
+                states = known.condition_states.get(candidate.key)
+                figures = "" if states is None else figures_text(states.readings(policy.when))
+                rows.append(Row(policy.name, candidate, watch is not None, refusal or "", figures, culprit))
     return MatchesView(rows=tuple(rows))
 
 
@@ -77,4 +82,4 @@ def _cells(row: Row) -> list[str]:
     target = row.candidate.target
     matched = f"yes, left alone: {row.refusal}" if row.refusal else "yes"
     shown = matched if row.matched else "no"
-    return [row.policy, *target_cells(target), shown, row.culprit, target.argv_sha256]
+    return [row.policy, *target_cells(target), shown, row.figures, row.culprit, target.argv_sha256]

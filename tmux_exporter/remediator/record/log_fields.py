@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tmux_exporter.facts.remediation import Action, Mode
@@ -10,9 +10,9 @@ from tmux_exporter.facts.report import PaneReport, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.order import Target
-from tmux_exporter.remediator.decide.state import Decision
+from tmux_exporter.remediator.decide.state import Decision, Readings
 from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
-from tmux_exporter.remediator.policies.policy import Severity
+from tmux_exporter.remediator.policies.policy import Condition, Severity
 
 LEVELS = {Severity.CRITICAL: logging.ERROR, Severity.WARNING: logging.WARNING, Severity.INFO: logging.INFO}
 
@@ -63,10 +63,23 @@ def readings(decision: Decision) -> Iterator[ConditionReading]:
     if isinstance(subject, PaneReport) and least is not None:
         figure = FIGURES["tmux_pane_history_bytes"]
         yield ConditionReading(figure, figure.told(subject.history_bytes), f"at least {figure.told(least)}")
-    for condition, value in decision.readings:
-        figure, rate = FIGURES[condition.metric], condition.rate_over is not None
-        bound = f"above {figure.told(condition.above, rate=rate)}"
-        yield ConditionReading(figure, figure.told(value, rate=rate), bound)
+    yield from map(_reading, decision.readings)
+
+
+def _reading(held: tuple[Condition, float]) -> ConditionReading:
+    condition, value = held
+    figure, rate = FIGURES[condition.metric], condition.rate_over is not None
+    bound = f"above {figure.told(condition.above, rate=rate)}"
+    return ConditionReading(figure, figure.told(value, rate=rate), bound)
+
+
+def figures_text(readings: Readings) -> str:
+    """Figures that hold, by their names, each with its bound."""
+    return _text(map(_reading, readings))
+
+
+def _text(readings: Iterable[ConditionReading]) -> str:
+    return "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings)
 
 
 def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
@@ -133,8 +146,7 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
         if target.processes:
             found["process"] = target.processes[0].pid
         found |= {"server": target.server, "session": target.session, "target": target.name}
-    figures = "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings(decision))
-    if figures:
+    if figures := _text(readings(decision)):
         found["figures"] = figures
     if (culprit := decision.culprit) is not None:
         found |= {
