@@ -324,7 +324,9 @@ def _apply(stage: Stage) -> None:
 
 def _interrupt(stage: Stage) -> None:
     """A remediator that is killed between signal and outcome; the next one says so and goes on."""
-    audit, text = stage.fleet.audit, FILE + policy(SLOW_PLAY, stage.match(SLOW_PLAY))
+    # Another policy than the one before: the cooldown of that would go on.
+    file = FILE.replace("cooldown: 1h", "cooldown: 2h")
+    audit, text = stage.fleet.audit, file + policy(SLOW_PLAY, stage.match(SLOW_PLAY))
     before = len(audit.read_bytes().splitlines())
     with pytest.raises(AssertionError), running(stage, text) as first:
         first.wait(lambda: len(first.audit(SLOW_PLAY.name, "intent")) > 1, "the act has begun")

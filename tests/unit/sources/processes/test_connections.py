@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tmux_exporter.analysis.leaks.proof import is_connected
 from tmux_exporter.facts.process import Connection
-from tmux_exporter.sources.processes.listening_ports import Listening
+from tmux_exporter.sources.processes.leak_details import Listening
 
 
 @contextmanager
