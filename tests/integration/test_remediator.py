@@ -27,7 +27,8 @@ from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.schedulers import SchedulerOutcome
 from tmux_exporter.remediator.act import terminate
-from tmux_exporter.remediator.act.live_view import LiveView, process_of
+from tmux_exporter.remediator.act.live_view import process_of
+from tmux_exporter.remediator.act.shared_view import SharedView
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.loop import Remediator
@@ -176,13 +177,13 @@ def test_a_snapshot_is_taken_where_the_policy_may_do_more_than_observe(fleet: Fl
 def test_what_is_held_before_the_signal_is_left_alone(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = fleet.orphan()
     holds = Holds(fleet.state, uid=os.getuid(), boot=boot_id("/proc"))
-    look = LiveView.look
+    look = SharedView.look
 
-    def held_meanwhile(self: LiveView) -> tuple[Report, Moment]:
+    def held_meanwhile(self: SharedView) -> tuple[Report, Moment]:
         holds.add(Hold(until=fleet.clock.time() + 60, session="main"), fleet.clock.time())
         return look(self)
 
-    monkeypatch.setattr(LiveView, "look", held_meanwhile)
+    monkeypatch.setattr(SharedView, "look", held_meanwhile)
     remediator = about_to_end(fleet)
     fleet.live(remediator, 5, step=5)
     assert alive(*pair)
@@ -324,13 +325,13 @@ def test_the_exporter_counts_what_was_ended_as_cancelled(fleet: Fleet) -> None:
 
 def test_who_sees_it_gone_has_been_told_by_whom(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     shell, _ = fleet.orphan()
-    look, told = LiveView.look, []
+    look, told = SharedView.look, []
 
-    def look_and_read(world: LiveView) -> tuple[Report, Moment]:
+    def look_and_read(world: SharedView) -> tuple[Report, Moment]:
         told.append(json.loads((fleet.runtime / REMEDIATOR_STATUS).read_text())["ended"])
         return look(world)
 
-    monkeypatch.setattr(LiveView, "look", look_and_read)
+    monkeypatch.setattr(SharedView, "look", look_and_read)
     fleet.live(about_to_end(fleet), 5, step=5)
     assert [[pid for pid, _ in each] for each in told] == [[shell]]
 

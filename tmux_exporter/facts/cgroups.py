@@ -7,7 +7,7 @@ from enum import StrEnum
 from tmux_exporter.facts.process import Cgroup
 
 SCOPE_PREFIX = "tmux-spawn-"
-"""How tmux 3.4 and later name the systemd scope of a pane, where they are built with it."""
+"""How newer versions of tmux name the systemd scope of a pane, where they are built with systemd."""
 
 
 class OomPolicy(StrEnum):
