@@ -39,7 +39,8 @@ def check_config(
     """
     from tmux_exporter.commands.views.matches import matches_view
     from tmux_exporter.commands.views.policy import PolicyView
-    from tmux_exporter.remediator.service import decide_now, read_policies
+    from tmux_exporter.remediator.service import decide_now, no_return_words, read_policies
+    from tmux_exporter.sources.host.cgroups import read_pane_places
 
     policies = read_policies(path, os.getuid(), servers)
     for remark in (*policies.remarks, *policies.unable):
@@ -48,6 +49,8 @@ def check_config(
         config = load_config()
         with progress(LOOKING):
             found = decide_now(config, os.environ, policies)
+        for words in no_return_words(policies, read_pane_places(found[1])):
+            click.echo(f"warning: {words}", err=True)
         view = matches_view(policies, *found)
         show(view.as_json() if as_json else view.as_table())
         return

@@ -13,6 +13,7 @@ from tmux_exporter.base.log import log_fields
 from tmux_exporter.base.paths import REMEDIATOR_OFF, private_folder, runtime_path, state_path
 from tmux_exporter.base.runtime import tune_gc
 from tmux_exporter.config import Config
+from tmux_exporter.facts.cgroups import CgroupPlace
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import left_out_words
@@ -22,7 +23,7 @@ from tmux_exporter.remediator.loop import Remediator, Settings, run
 from tmux_exporter.remediator.make_plan import plan_of, sample_and_decide
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.load import load
-from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.remediator.policies.policy import OptIn, PolicySet
 from tmux_exporter.remediator.record.plan import Plan, read
 from tmux_exporter.remediator.stop import Stop
 from tmux_exporter.sampling.state_file import boot_id
@@ -132,6 +133,18 @@ def read_policies(
         found,
         policies=tuple(replace(each.scaled(time_scale), servers=tuple(servers)) for each in found.policies),
     )
+
+
+def no_return_words(policies: PolicySet, places: Mapping[str, CgroupPlace]) -> Iterator[str]:
+    """A line for each policy that could throttle nothing in some panes: it could not move it back."""
+    stay = [pane for pane, place in places.items() if not place.owned]
+    for policy in policies.policies if stay else ():
+        asked = any(rung.throttle and rung.throttle.needs_cgroup for rung in policy.ladder)
+        if asked and OptIn.MOVED_FOR_GOOD not in policy.allow:
+            yield (
+                f"policy '{policy.name}': what is throttled in {len(stay)} of {len(places)} panes cannot "
+                "return to its cgroup, and is left alone; to let it stay: allow: [moved_for_good]"
+            )
 
 
 def make_plan(

@@ -5,9 +5,11 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from tmux_exporter.facts.cgroups import CgroupBounds, CgroupPlace, OomPolicy, ThrottleMeans
 from tmux_exporter.facts.process import Cgroup, ProcessId
+from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.processes.parse import parse_stat, text
 from tmux_exporter.sources.processes.process_folder import read_file
 
@@ -44,6 +46,17 @@ def read_place_of(pid: int, *, cgroup_root: str = ROOT) -> CgroupPlace | None:
     with open(f"/proc/{pid}/cgroup", "rb") as stream:
         path = parse_path(stream.read())
     return None if path is None else place_at(path, cgroup_root)
+
+
+def read_pane_places(report: Report) -> dict[str, CgroupPlace]:
+    """The cgroups of panes by server and id, without those that cannot be read."""
+    found = {}
+    for each in report.panes:
+        with suppress(OSError, ValueError):
+            place = None if each.pid is None else read_place_of(each.pid)
+            if place is not None:
+                found[f"{each.server} {each.pane}"] = place
+    return found
 
 
 def place_at(path: Cgroup, cgroup_root: str = ROOT) -> CgroupPlace:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tmux_exporter.base.paths import runtime_path, state_path
-from tmux_exporter.facts.cgroups import CgroupPlace
 from tmux_exporter.facts.doctor import NOT_KNOWN, AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.report import Report
-from tmux_exporter.sources.host.cgroups import read_means, read_oom_policies, read_place_of
+from tmux_exporter.sources.host.cgroups import read_means, read_oom_policies, read_pane_places
 from tmux_exporter.sources.tmux.client_transport import read_options
 
 T = TypeVar("T")
@@ -38,7 +37,7 @@ def read_machine(
     """
     system = os.uname()
     settings = _claude_settings(environ)
-    places = _pane_places(report)
+    places = read_pane_places(report)
     tmux = shutil.which("tmux", path=environ.get("PATH"))
     return Machine(
         system=system.sysname,
@@ -68,16 +67,6 @@ def read_machine(
         oom_policies=read_oom_policies((each.pane_scope for each in places.values()), uid),
         claude_hooked=None if settings is None else HOOK_COMMAND in json.dumps(settings.get("hooks")),
     )
-
-
-def _pane_places(report: Report) -> dict[str, CgroupPlace]:
-    """The cgroups of panes, without those that cannot be read."""
-    found = {}
-    for each in report.panes:
-        place = None if each.pid is None else _known(partial(read_place_of, each.pid))
-        if place is not None:
-            found[f"{each.server} {each.pane}"] = place
-    return found
 
 
 def _known(read: Callable[[], T]) -> T | None:

@@ -12,6 +12,7 @@ from tests.support.processes.run_text import run_text
 from tests.support.remediator.policies import HEAD, ORPHANS, SHIPPED, read, write
 from tmux_exporter.base.errors import ConfigError
 from tmux_exporter.config.types import Records, Section
+from tmux_exporter.facts.cgroups import CgroupPlace
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.report import (
     AgentReport,
@@ -29,7 +30,7 @@ from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.document import DocumentDoc
 from tmux_exporter.remediator.policies.load import load
 from tmux_exporter.remediator.policies.metrics import FIGURES, parse_number
-from tmux_exporter.remediator.policies.policy import Breaker, NamePattern, Policy, Protection
+from tmux_exporter.remediator.policies.policy import Breaker, NamePattern, OptIn, Policy, Protection
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -283,6 +284,17 @@ def test_a_throttle_that_this_machine_cannot_hold_is_named_with_its_place(tmp_pa
     assert load(str(path), os.getuid()).unable == ()
     paused = write(tmp_path, HEAD + EVERYTHING.replace("1GiB, lease", "1GiB, pause: true, lease"))
     assert load(str(paused), os.getuid(), "no systemd of yours").unable == ()
+
+
+def test_a_throttle_that_could_not_return_what_it_moves_is_named(tmp_path: Path) -> None:
+    found = read(tmp_path, HEAD + EVERYTHING)
+    login = CgroupPlace(path=("user.slice", "session-4.scope"))
+    mine = CgroupPlace(path=("user.slice", "tmux-spawn-1.scope"), owned=True)
+    (words,) = service.no_return_words(found, {"default %1": login, "default %2": mine})
+    assert words.startswith("policy 'everything': what is throttled in 1 of 2 panes cannot return")
+    assert list(service.no_return_words(found, {"default %2": mine})) == []
+    allowed = replace(found, policies=tuple(replace(each, allow=tuple(OptIn)) for each in found.policies))
+    assert list(service.no_return_words(allowed, {"default %1": login})) == []
 
 
 def test_what_has_no_effect_is_named_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
