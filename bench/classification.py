@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
-from tmux_exporter.analysis.leaks.folders import pane_processes
+from tmux_exporter.analysis.leaks.origins import pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.analysis.schedulers.candidates import ScriptReader

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.operations.tmux_argv import Client, read_client
+from tmux_exporter.analysis.operations.tmux_commands import Client, read_client
 from tmux_exporter.wire.operation_line import CLASSES
 
 ROUNDS = 3

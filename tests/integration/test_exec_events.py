@@ -13,9 +13,9 @@ import pytest
 from tests.support.fixtures import StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.operations.tmux_argv import read_client
+from tmux_exporter.analysis.operations.tmux_commands import read_client
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
+from tmux_exporter.facts.operations import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.sources.events.exec_events import CommandWatch
 
 pytestmark = pytest.mark.first_namespaces
@@ -185,7 +185,7 @@ def test_it_is_switched_off_and_on(
 
 REFUSED = """
 import logging, sys
-from tmux_exporter.analysis.operations.tmux_argv import read_client
+from tmux_exporter.analysis.operations.tmux_commands import read_client
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.events.exec_events import CommandWatch
 logging.basicConfig(stream=sys.stdout, format="%(message)s")

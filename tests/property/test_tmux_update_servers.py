@@ -9,8 +9,16 @@ from tmux_exporter.facts.label import Label
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.sources.tmux.listeners import Listener
-from tmux_exporter.sources.tmux.server import FORGET_AFTER, QueryOutcome, Server, is_due, is_gone
-from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
+from tmux_exporter.sources.tmux.server import (
+    FORGET_AFTER,
+    Key,
+    QueryOutcome,
+    Server,
+    assign_labels,
+    is_due,
+    is_gone,
+    key_of,
+)
 from tmux_exporter.sources.tmux.socket_files import PathState, SocketPath
 from tmux_exporter.sources.tmux.update_servers import Findings, update_servers
 

@@ -6,8 +6,7 @@ import yaml
 
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import Thresholds
-from tmux_exporter.alerting.receivers import example_receivers
-from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.routes import alertmanager_config, example_receivers
 from tmux_exporter.alerting.rules import rule_file, rule_files
 
 _WIDTH = 98

@@ -20,10 +20,16 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
     return fields
 
 
-def _pairs(head: Mapping[str, object], trace: str, record: logging.LogRecord) -> dict[str, object]:
-    """All pairs of a line; a field whose key is taken becomes `key_`."""
-    taken = {*head, trace} if record.exc_info else {*head}
-    return {**head, **{f"{key}_" if key in taken else key: each for key, each in fields_of(record).items()}}
+def _pairs(
+    formatter: logging.Formatter, record: logging.LogRecord, keys: tuple[str, str, str, str]
+) -> dict[str, object]:
+    """All pairs of a line; a field whose key is among `keys`, of time, level, message, trace, gets a `_`."""
+    time = formatter.formatTime(record, "%Y-%m-%dT%H:%M:%S%z")
+    head = dict(zip(keys, (time, record.levelname.lower(), record.getMessage()), strict=False))
+    trace = {keys[3]: formatter.formatException(record.exc_info)} if record.exc_info else {}
+    taken = head.keys() | trace
+    fields = {f"{key}_" if key in taken else key: each for key, each in fields_of(record).items()}
+    return {**head, **fields, **trace}
 
 
 def _quote(value: object) -> str:
@@ -38,14 +44,7 @@ class LogfmtFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
-        head = {
-            "ts": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "msg": record.getMessage(),
-        }
-        pairs = _pairs(head, "error", record)
-        if record.exc_info:
-            pairs["error"] = self.formatException(record.exc_info)
+        pairs = _pairs(self, record, ("ts", "level", "msg", "error"))
         return " ".join(f"{key}={_quote(value)}" for key, value in pairs.items())
 
 
@@ -54,14 +53,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
-        head = {
-            "@timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "log.level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        pairs = _pairs(head, "error.stack_trace", record)
-        if record.exc_info:
-            pairs["error.stack_trace"] = self.formatException(record.exc_info)
+        pairs = _pairs(self, record, ("@timestamp", "log.level", "message", "error.stack_trace"))
         return json.dumps(pairs, default=str)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from tmux_exporter.analysis.operations.operations import OperationCounters
-from tmux_exporter.analysis.operations.tmux_argv import read_client
+from tmux_exporter.analysis.operations.tmux_commands import read_client
 from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import ConfigError

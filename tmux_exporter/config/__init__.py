@@ -10,6 +10,7 @@ from tmux_exporter.config.schema import (
     LogLevel,
     LogSettings,
     MetricsSettings,
+    OperationSettings,
     ProcessSettings,
     ReadMode,
     SamplingSettings,
@@ -25,7 +26,6 @@ from tmux_exporter.config.schema_agents import (
     RoleConfig,
     SignatureConfig,
 )
-from tmux_exporter.config.schema_operations import OperationSettings
 
 __all__ = [
     "AgentSettings",

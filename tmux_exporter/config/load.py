@@ -4,10 +4,22 @@ All mistakes of a file are reported at once, each with its position and fix, and
 not applied at all.
 """
 
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
 from tmux_exporter.base.errors import ConfigError
-from tmux_exporter.config.build import convert
 from tmux_exporter.config.file import read_text
-from tmux_exporter.config.nodes import Node, Problems
+from tmux_exporter.config.nodes import (
+    MappingNode,
+    Node,
+    Problems,
+    RefusedNode,
+    ScalarNode,
+    TooManyProblemsError,
+)
+from tmux_exporter.config.parsers import nearest, shown
+from tmux_exporter.config.records import SHAPES, entries, record, section_keys
 from tmux_exporter.config.schema import Config
 
 
@@ -35,3 +47,68 @@ def read_tree(problems: Problems) -> Node | None:
     from tmux_exporter.config import yaml_tree  # noqa: PLC0415 - a daemon without a file needs no YAML
 
     return yaml_tree.parse(text, problems)
+
+
+def convert(root: Node | None, problems: Problems) -> Config:
+    """The configuration that `root` holds, defaults where it says nothing; `problems` is added to."""
+    values: dict[str, Any] = {}
+    try:
+        for name, node in _sections(root, problems):
+            section = record(_section_class(name), node, name, problems, _homes)
+            if section is not None:
+                values[name] = section
+    except TooManyProblemsError:
+        return Config()
+    return replace(Config(), **values)
+
+
+def section_classes() -> dict[str, type[Any]]:
+    """The sections' classes by name, in their order."""
+    return {entry.name: _section_class(entry.name) for entry in fields(Config)}
+
+
+def _section_class(name: str) -> type[Any]:
+    return type(getattr(Config(), name))
+
+
+def _sections(root: Node | None, problems: Problems) -> Iterator[tuple[str, MappingNode]]:
+    """The sections that can be read; a section without a value has only its comments left: defaults."""
+    match root:
+        case None | RefusedNode() | ScalarNode(reads_as="null"):
+            return
+        case MappingNode():
+            pass
+        case _:
+            hint = ""
+            if isinstance(root, ScalarNode) and ":" in root.text:
+                hint = " and a space after each colon"
+            problems.add(
+                root.at, f"the file holds {SHAPES[type(root)]}; write sections such as 'sampling:'{hint}"
+            )
+            return
+    classes = section_classes()
+    for key, name, value in entries(root, problems):
+        if name not in classes:
+            problems.add(key.at, _unknown_section(name))
+        elif isinstance(value, MappingNode):
+            yield name, value
+        elif isinstance(value, ScalarNode) and value.reads_as == "null":
+            continue
+        elif not isinstance(value, RefusedNode):
+            problems.add(
+                value.at, f"section '{name}' holds {SHAPES[type(value)]}; write its keys below it, indented"
+            )
+
+
+def _unknown_section(name: str) -> str:
+    homes = _homes(name)
+    if homes:
+        return f"unknown section {shown(name)}; it is a key of section '{homes[0]}'"
+    near = nearest(name, section_classes())
+    mend = f"did you mean '{near}'?" if near else f"sections are {', '.join(section_classes())}"
+    return f"unknown section {shown(name)}; {mend}"
+
+
+def _homes(key: str) -> list[str]:
+    """The sections that have such a key."""
+    return [name for name, of in section_classes().items() if key in section_keys(of)]

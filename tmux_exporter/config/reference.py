@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any
 
-from tmux_exporter.config.build import section_classes
 from tmux_exporter.config.flags import FLAGS
+from tmux_exporter.config.load import section_classes
 from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.types import ListOf, Records, Section, Setting
 

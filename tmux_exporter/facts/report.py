@@ -10,11 +10,10 @@ from types import NoneType
 from typing import Any, Self, get_args
 
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
-from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState

@@ -15,7 +15,7 @@ from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, PolicyStatus, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue import by_label, families, family, single
 from tmux_exporter.metrics.catalogue.exporter import HOST, PROCESS, SAMPLE_RESULTS
 from tmux_exporter.metrics.catalogue.family import Family, Sample
 from tmux_exporter.metrics.ranks import RANKED
@@ -46,36 +46,27 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
         parts[name] = parts[name] and worked
     return (
         family("tmux_exporter_build_info", (Sample((__version__, platform.python_version()), 1),)),
-        _single("tmux_exporter_last_sample_timestamp_seconds", report.timestamp),
-        _single("tmux_exporter_sample_interval_seconds", report.interval_seconds),
-        _single("tmux_exporter_sample_tick_seconds", status.tick_seconds),
-        _single("tmux_exporter_sample_duration_seconds", report.duration_seconds),
-        family(
-            "tmux_exporter_samples_total",
-            (Sample((result,), report.samples.get(result, 0)) for result in SAMPLE_RESULTS),
+        single("tmux_exporter_last_sample_timestamp_seconds", report.timestamp),
+        single("tmux_exporter_sample_interval_seconds", report.interval_seconds),
+        single("tmux_exporter_sample_tick_seconds", status.tick_seconds),
+        single("tmux_exporter_sample_duration_seconds", report.duration_seconds),
+        by_label(
+            "tmux_exporter_samples_total", ((each, report.samples.get(each, 0)) for each in SAMPLE_RESULTS)
         ),
-        family(
-            "tmux_exporter_collector_success",
-            (Sample((name,), int(worked)) for name, worked in sorted(parts.items())),
+        by_label(
+            "tmux_exporter_collector_success", ((name, int(worked)) for name, worked in sorted(parts.items()))
         ),
-        family(
+        by_label(
             "tmux_exporter_unreadable_processes",
-            (Sample((reason,), report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
+            ((reason, report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
         ),
-        _single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
-        _single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
-        _single("tmux_exporter_dropped_series_total", status.dropped_series_total),
-        family(
-            "tmux_exporter_family_dropped_series",
-            (Sample((name,), series) for name, series in status.left_out.items()),
-        ),
-        _single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
-        _single("tmux_exporter_config_last_reload_successful_timestamp_seconds", status.config_loaded_at),
+        single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
+        single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
+        single("tmux_exporter_dropped_series_total", status.dropped_series_total),
+        by_label("tmux_exporter_family_dropped_series", status.left_out.items()),
+        single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),
+        single("tmux_exporter_config_last_reload_successful_timestamp_seconds", status.config_loaded_at),
     )
-
-
-def _single(name: str, value: float | None) -> Family:
-    return family(name, () if value is None else (Sample((), value),))
 
 
 def collect_process(_: Report, __: MetricsSettings) -> tuple[Family, ...]:
@@ -91,28 +82,29 @@ def collect_host(report: Report, settings: MetricsSettings) -> tuple[Family, ...
     if not settings.host:
         return ()
     host = report.host or HostFacts()
-    files, networks = host.filesystems, host.networks
+    files, networks = host.filesystems.items(), host.networks.items()
     return families(
         HOST,
         [((), host)],
-        _each("cpu_seconds_total", host.cpu_seconds),
-        _each("disk_io_seconds_total", host.disk_io_seconds),
-        _each("filesystem_size_bytes", {point: each.size_bytes for point, each in files.items()}),
-        _each("filesystem_avail_bytes", {point: each.available_bytes for point, each in files.items()}),
-        _each("network_receive_bytes_total", {name: each.received_bytes for name, each in networks.items()}),
-        _each("network_transmit_bytes_total", {name: each.sent_bytes for name, each in networks.items()}),
-        _each("network_speed_bytes", {name: each.speed_bytes for name, each in networks.items()}),
+        by_label("tmux_host_cpu_seconds_total", host.cpu_seconds.items()),
+        by_label("tmux_host_disk_io_seconds_total", host.disk_io_seconds.items()),
+        by_label("tmux_host_filesystem_size_bytes", ((point, each.size_bytes) for point, each in files)),
+        by_label(
+            "tmux_host_filesystem_avail_bytes", ((point, each.available_bytes) for point, each in files)
+        ),
+        by_label(
+            "tmux_host_network_receive_bytes_total",
+            ((name, each.received_bytes) for name, each in networks),
+        ),
+        by_label(
+            "tmux_host_network_transmit_bytes_total",
+            ((name, each.sent_bytes) for name, each in networks),
+        ),
+        by_label("tmux_host_network_speed_bytes", ((name, each.speed_bytes) for name, each in networks)),
         family(
             "tmux_host_pressure_seconds_total",
             (Sample(labels, seconds) for labels, seconds in host.pressure_seconds.items()),
         ),
-    )
-
-
-def _each(name: str, values: Mapping[str, float] | Mapping[str, int | None]) -> Family:
-    return family(
-        f"tmux_host_{name}",
-        (Sample((label,), value) for label, value in values.items() if value is not None),
     )
 
 
@@ -121,36 +113,30 @@ def collect_remediator(report: Report, _: MetricsSettings) -> tuple[Family, ...]
     remediator = report.remediator
     status = remediator.status if remediator else None
     now = status if remediator and remediator.up else None
-    policies = status.policies if status else ()
+    policies, live = status.policies if status else (), now.policies if now else ()
     return (
-        _single("tmux_remediator_up", int(remediator.up) if remediator else None),
+        single("tmux_remediator_up", int(remediator.up) if remediator else None),
         family("tmux_remediator_mode", (Sample((mode,), int(mode is now.mode)) for mode in Mode if now)),
-        family(
-            "tmux_remediator_matches",
-            (Sample((each.policy,), each.matches) for each in (now.policies if now else ())),
-        ),
+        by_label("tmux_remediator_matches", ((each.policy, each.matches) for each in live)),
         family("tmux_remediator_actions_total", _actions(policies)),
         family("tmux_remediator_refusals_total", _refusals(policies)),
-        family(
-            "tmux_remediator_breaker_open",
-            (Sample((each.policy,), int(each.breaker_open)) for each in (now.policies if now else ())),
-        ),
+        by_label("tmux_remediator_breaker_open", ((each.policy, int(each.breaker_open)) for each in live)),
         family(
             "tmux_remediator_leases",
             (
                 Sample((each.policy, means), each.leases.get(means, 0))
-                for each in (now.policies if now else ())
+                for each in live
                 for means in LeaseMeans
             ),
         ),
-        family(
+        by_label(
             "tmux_remediator_lease_memory_high_events_total",
-            (Sample((each.policy,), each.memory_high_events) for each in policies),
+            ((each.policy, each.memory_high_events) for each in policies),
         ),
-        _single("tmux_remediator_blind", int(now.blind) if now else None),
-        _single("tmux_remediator_audit_healthy", int(now.audit_healthy) if now else None),
-        _single("tmux_remediator_config_last_reload_successful", int(now.reload_successful) if now else None),
-        _single("tmux_remediator_last_cycle_timestamp_seconds", status.cycle_timestamp if status else None),
+        single("tmux_remediator_blind", int(now.blind) if now else None),
+        single("tmux_remediator_audit_healthy", int(now.audit_healthy) if now else None),
+        single("tmux_remediator_config_last_reload_successful", int(now.reload_successful) if now else None),
+        single("tmux_remediator_last_cycle_timestamp_seconds", status.cycle_timestamp if status else None),
     )
 
 

@@ -6,7 +6,7 @@ A value that is not known gives no sample: after the hold only what needs no lis
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue import families, family, single
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
 from tmux_exporter.metrics.catalogue.usage import memory_source
@@ -38,7 +38,7 @@ def collect_servers(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
                 for reason in QueryFailure
             ),
         ),
-        family("tmux_stale_sockets", (Sample((), report.stale_sockets),)),
+        single("tmux_stale_sockets", report.stale_sockets),
     )
 
 

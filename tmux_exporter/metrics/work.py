@@ -6,13 +6,12 @@ from typing import TypeVar
 
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.agents import AgentState
-from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.report import AgentReport, LeakReport, OperationFigures, Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
-from tmux_exporter.metrics.catalogue import families, family
+from tmux_exporter.metrics.catalogue import by_label, families, family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.catalogue.usage import memory_source
 from tmux_exporter.metrics.catalogue.work import AGENTS, ERROR_REASONS, MEMORY_CHANGES
@@ -187,15 +186,12 @@ def collect_operations(report: Report, _: MetricsSettings) -> tuple[Family, ...]
                 for reason in ERROR_REASONS
             ),
         ),
-        family(
-            "tmux_operation_retries_total",
-            (Sample((each.operation,), each.retries_total) for each in every),
-        ),
-        family("tmux_operations_in_flight", (Sample((each.operation,), each.in_flight) for each in every)),
+        by_label("tmux_operation_retries_total", ((each.operation, each.retries_total) for each in every)),
+        by_label("tmux_operations_in_flight", ((each.operation, each.in_flight) for each in every)),
         family("tmux_operation_memory_change_bytes_total", _memory(every)),
-        family(
+        by_label(
             "tmux_exporter_operations_lost_total",
-            (Sample((reason,), lost[reason]) for reason in OperationLoss if reason in lost),
+            ((each, lost[each]) for each in OperationLoss if each in lost),
         ),
     )
 
@@ -221,8 +217,5 @@ def collect_commands(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
             "tmux_command_errors_total",
             (Sample((each.server, each.command), each.errors_total) for each in every),
         ),
-        family(
-            "tmux_exporter_commands_lost_total",
-            (Sample((reason,), lost[reason]) for reason in CommandLoss),
-        ),
+        by_label("tmux_exporter_commands_lost_total", ((each, lost[each]) for each in CommandLoss)),
     )

@@ -6,8 +6,7 @@ from dataclasses import replace
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.report.summary import Summary
-from tmux_exporter.analysis.report.trees import agent_trees
-from tmux_exporter.analysis.report.usage import ReportCache
+from tmux_exporter.analysis.report.usage import ReportCache, agent_trees
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config

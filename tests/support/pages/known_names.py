@@ -15,7 +15,7 @@ from tests.support.pages.markdown import REPOSITORY
 from tests.support.processes.run_text import run_text
 from tmux_exporter.cli.exporter import cli
 from tmux_exporter.cli.remediator import cli as remediator_cli
-from tmux_exporter.config.build import section_classes
+from tmux_exporter.config.load import section_classes
 from tmux_exporter.config.records import section_keys
 from tmux_exporter.metrics.catalogue import FAMILIES
 from tmux_exporter.remediator.policies.metrics import FIGURES

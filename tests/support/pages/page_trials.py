@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tests.support.pages.markdown import Block
-from tmux_exporter.config.build import section_classes
+from tmux_exporter.config.load import section_classes
 
 
 class Trial(StrEnum):

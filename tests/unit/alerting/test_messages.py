@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.support.alerts.files import ALERTS, run, shipped
-from tmux_exporter.alerting.receivers import TEMPLATES, example_receivers
+from tmux_exporter.alerting.routes import TEMPLATES, example_receivers
 from tmux_exporter.commands.export import alertmanager
 
 MESSAGES = ALERTS / "alertmanager" / "tmux.tmpl"

@@ -41,8 +41,8 @@ from tmux_exporter.config import (
     parse_listen_address,
     parse_size,
 )
-from tmux_exporter.config.build import section_classes
 from tmux_exporter.config.file import LARGEST
+from tmux_exporter.config.load import section_classes
 from tmux_exporter.config.nodes import MOST_PROBLEMS
 from tmux_exporter.config.parsers import format_duration, format_size
 from tmux_exporter.config.records import section_keys

@@ -93,12 +93,7 @@ def _program(_: Report, machine: Machine) -> Iterator[Finding]:
 
 def _servers(report: Report, machine: Machine) -> Iterator[Finding]:
     if not report.servers:
-        yield Finding(
-            subject="tmux servers",
-            level=Level.HINT,
-            text="no tmux server of yours runs",
-            mend="tmux new-session -d -s work",
-        )
+        yield _hint("tmux servers", "no tmux server of yours runs", "tmux new-session -d -s work")
     for each in report.servers:
         if each.up:
             yield _fine(f"server {each.server}", f"tmux {each.version} answers, {_count(each.sessions)}")
@@ -118,11 +113,10 @@ def _servers(report: Report, machine: Machine) -> Iterator[Finding]:
             and machine.tmux_version
             and each.version not in (None, machine.tmux_version.removeprefix("tmux "))
         ):
-            yield Finding(
-                subject=f"server {each.server}",
-                level=Level.HINT,
-                text=f"it is tmux {each.version}, the program {machine.tmux_version}: commands may fail",
-                mend="restart the server when its agents can spare it",
+            yield _hint(
+                f"server {each.server}",
+                f"it is tmux {each.version}, the program {machine.tmux_version}: commands may fail",
+                "restart the server when its agents can spare it",
             )
 
 
@@ -174,11 +168,10 @@ def _readable(report: Report, _: Machine) -> Iterator[Finding]:
 
 def _kernel(_: Report, machine: Machine) -> Iterator[Finding]:
     if machine.system != "Linux":
-        yield Finding(
-            subject="kernel",
-            level=Level.HINT,
-            text=f"{machine.system}: processes are read by psutil, and some figures are missing",
-            mend=f"see {PROJECT}/docs/portability.md",
+        yield _hint(
+            "kernel",
+            f"{machine.system}: processes are read by psutil, and some figures are missing",
+            f"see {PROJECT}/docs/portability.md",
         )
         return
     lacking = [feature for feature, there in machine.features.items() if there is False]
@@ -219,11 +212,10 @@ def _limits(report: Report, machine: Machine) -> Iterator[Finding]:
         text = f"{bound.used} of {bound.limit} {what}"
         yield _warning("limits", text, mend) if bound.used > NEAR * bound.limit else _fine("limits", text)
     if machine.open_files is not None and machine.open_files < OPEN_FILES:
-        yield Finding(
-            subject="limits",
-            level=Level.HINT,
-            text=f"{machine.open_files} open files for what this shell starts; dev servers take many",
-            mend=f"ulimit -n {OPEN_FILES}; to stay: tmux-exporter export tuning --out tuning && "
+        yield _hint(
+            "limits",
+            f"{machine.open_files} open files for what this shell starts; dev servers take many",
+            f"ulimit -n {OPEN_FILES}; to stay: tmux-exporter export tuning --out tuning && "
             "sudo cp tuning/limits.conf /etc/security/limits.d/60-agents.conf",
         )
 
@@ -232,22 +224,20 @@ def _throttles(_: Report, machine: Machine) -> Iterator[Finding]:
     """What a throttle can use here, and what one kill for memory ends."""
     means = machine.throttle
     if means is not None and means.problem:
-        yield Finding(
-            subject="throttle",
-            level=Level.HINT,
-            text=f"{means.problem}: the remediator can only pause (pause: true)",
-            mend='sudo loginctl enable-linger "$USER", with cgroup v2 and dbus-user-session',
+        yield _hint(
+            "throttle",
+            f"{means.problem}: the remediator can only pause (pause: true)",
+            'sudo loginctl enable-linger "$USER", with cgroup v2 and dbus-user-session',
         )
     elif means is not None:
         yield _fine("throttle", "the user's systemd can hold memory, CPU and tasks")
         stay = sum(not place.owned for place in machine.pane_places.values())
         if stay:
-            yield Finding(
-                subject="throttle",
-                level=Level.HINT,
-                text=f"{stay} of {len(machine.pane_places)} panes are in a cgroup that is not yours: what is "
+            yield _hint(
+                "throttle",
+                f"{stay} of {len(machine.pane_places)} panes are in a cgroup that is not yours: what is "
                 "throttled there cannot return to it",
-                mend="allow: [moved_for_good] in the policy",
+                "allow: [moved_for_good] in the policy",
             )
     scopes = [place.pane_scope for place in machine.pane_places.values()]
     if fatal := sum(machine.oom_policies.get(each) in (OomPolicy.STOP, OomPolicy.KILL) for each in scopes):
@@ -274,21 +264,15 @@ def _tuning(_: Report, machine: Machine) -> Iterator[Finding]:
                 and (int(value) > option.wanted) is option.at_most
                 and int(value) != option.wanted
             ):
-                yield Finding(
-                    subject=f"server {server}",
-                    level=Level.HINT,
-                    text=f"{option.name} is {value}: {option.why}",
-                    mend=f"{option.line}   (~/.tmux.conf)",
+                yield _hint(
+                    f"server {server}",
+                    f"{option.name} is {value}: {option.why}",
+                    f"{option.line}   (~/.tmux.conf)",
                 )
     for sysctl in SYSCTLS:
         number = machine.sysctls.get(sysctl.name)
         if number is not None and number < sysctl.wanted:
-            yield Finding(
-                subject="sysctl",
-                level=Level.HINT,
-                text=f"{sysctl.name} is {number}: {sysctl.why}",
-                mend=_sysctl(sysctl),
-            )
+            yield _hint("sysctl", f"{sysctl.name} is {number}: {sysctl.why}", _sysctl(sysctl))
 
 
 def _sysctl(wanted: Sysctl) -> str:
@@ -307,11 +291,10 @@ def _agents(report: Report, machine: Machine) -> Iterator[Finding]:
                 "OTEL_EXPORTER_PROMETHEUS_PORT for each",
             )
     if machine.claude_hooked is False and any(each.program == "claude" for each in report.agents):
-        yield Finding(
-            subject="agents",
-            level=Level.HINT,
-            text="Claude Code does not call our hook: its states come from its session files and its pane",
-            mend="tmux-exporter doctor --hooks prints what to add to its settings",
+        yield _hint(
+            "agents",
+            "Claude Code does not call our hook: its states come from its session files and its pane",
+            "tmux-exporter doctor --hooks prints what to add to its settings",
         )
 
 
@@ -324,11 +307,10 @@ def _friends(_: Report, machine: Machine) -> Iterator[Finding]:
         if not path
     ]
     if lacking:
-        yield Finding(
-            subject="servers",
-            level=Level.HINT,
-            text=f"not installed: {', '.join(lacking)}; without there is a live page, but no history",
-            mend=f"sudo apt-get install --no-install-recommends {' '.join(lacking)}",
+        yield _hint(
+            "servers",
+            f"not installed: {', '.join(lacking)}; without there is a live page, but no history",
+            f"sudo apt-get install --no-install-recommends {' '.join(lacking)}",
         )
     else:
         yield _fine("servers", "Prometheus and Alertmanager are installed")
@@ -359,6 +341,10 @@ def _warning(subject: str, text: str, mend: str) -> Finding:
 
 def _count(sessions: int | None) -> str:
     return f"{sessions} session" + ("" if sessions == 1 else "s")
+
+
+def _hint(subject: str, text: str, mend: str) -> Finding:
+    return Finding(subject=subject, level=Level.HINT, text=text, mend=mend)
 
 
 def _fine(subject: str, text: str) -> Finding:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks import exemptions
 from tmux_exporter.analysis.leaks.exemptions import Suspect, holding_terminal
-from tmux_exporter.analysis.leaks.folders import PaneFolders
 from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind
-from tmux_exporter.analysis.leaks.origins import PaneOrigins
+from tmux_exporter.analysis.leaks.origins import PaneFolders, PaneOrigins
 from tmux_exporter.analysis.leaks.proof import LeakProof
 from tmux_exporter.analysis.programs.signatures import Signature, matcher
 from tmux_exporter.facts.label import SessionKey

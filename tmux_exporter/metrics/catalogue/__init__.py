@@ -34,6 +34,16 @@ def family(name: str, samples: Iterable[Sample] = (), *, histograms: Iterable[Di
     return Family(spec=spec, samples=tuple(samples), histograms=tuple(histograms))
 
 
+def single(name: str, value: float | None) -> Family:
+    """The family without labels; no sample of a value that is not known."""
+    return family(name, () if value is None else (Sample((), value),))
+
+
+def by_label(name: str, values: Iterable[tuple[str, float | None]]) -> Family:
+    """The family with one label, by its value; no sample of a value that is not known."""
+    return family(name, (Sample((label,), value) for label, value in values if value is not None))
+
+
 def families(
     specs: Sequence[Spec], parts: Sequence[tuple[tuple[str, ...], object]], *made: Family
 ) -> tuple[Family, ...]:

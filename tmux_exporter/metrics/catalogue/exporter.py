@@ -2,9 +2,8 @@
 
 from functools import partial
 
-from tmux_exporter.facts.commands import CommandLoss
 from tmux_exporter.facts.host import CPU_MODES
-from tmux_exporter.facts.operations import OperationLoss
+from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, Refusal
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, declare

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tmux_exporter.analysis.leaks.find import LeakFinder, Leaks, LeakSample, find_orphans
-from tmux_exporter.analysis.leaks.folders import pane_processes
+from tmux_exporter.analysis.leaks.origins import pane_processes
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
 from tmux_exporter.analysis.report.remembered import remembered
 from tmux_exporter.facts.process import ProcessId

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.facts.commands import CommandBatch
 from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport

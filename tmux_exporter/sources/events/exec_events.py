@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
+from tmux_exporter.facts.operations import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.sources.events.exec_parse import (
     EXEC,
     EXIT,

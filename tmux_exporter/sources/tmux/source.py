@@ -13,8 +13,15 @@ from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.listeners import Listener, ListenerFinder
 from tmux_exporter.sources.tmux.pane_pids import believe
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
-from tmux_exporter.sources.tmux.server import QueryOutcome, Server, is_due, view_of
-from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
+from tmux_exporter.sources.tmux.server import (
+    Key,
+    QueryOutcome,
+    Server,
+    assign_labels,
+    is_due,
+    key_of,
+    view_of,
+)
 from tmux_exporter.sources.tmux.socket_files import (
     EnvironmentSockets,
     PathState,

@@ -17,8 +17,7 @@ from tests.support.literals.facts import (
     tmux_view,
 )
 from tmux_exporter.analysis.leaks.find import LEAKED_STATES, LeakFinder, Leaks, LeakSample, find_orphans
-from tmux_exporter.analysis.leaks.folders import PaneFolders, pane_processes
-from tmux_exporter.analysis.leaks.origins import PaneOrigins
+from tmux_exporter.analysis.leaks.origins import PaneFolders, PaneOrigins, pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.leaks import LeakKind
@@ -219,7 +218,7 @@ def test_a_folder_alone_makes_no_leak_of_anything() -> None:
 
 
 def test_folders_of_gone_panes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmux_exporter.analysis.leaks.folders._MOST", 2)
+    monkeypatch.setattr("tmux_exporter.analysis.leaks.origins._MOST", 2)
     folders = PaneFolders()
     for number in range(5):
         folders.observe({pane_key(SERVER, f"%{number}"): f"/home/ann/shop/{number}"})

@@ -2,9 +2,15 @@
 
 import pytest
 
-from tmux_exporter.analysis.operations.tmux_argv import COMMANDS, Client, command_name, read_client
-from tmux_exporter.analysis.operations.tmux_commands import NO_SERVER, TmuxCommandCounters
-from tmux_exporter.facts.commands import CommandBatch, CommandLoss, CommandRun
+from tmux_exporter.analysis.operations.tmux_commands import (
+    COMMANDS,
+    NO_SERVER,
+    Client,
+    TmuxCommandCounters,
+    command_name,
+    read_client,
+)
+from tmux_exporter.facts.operations import CommandBatch, CommandLoss, CommandRun
 from tmux_exporter.facts.report import CommandFigures
 
 NOTHING_LOST = dict.fromkeys(CommandLoss, 0)

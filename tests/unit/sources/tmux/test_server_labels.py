@@ -2,8 +2,7 @@ from collections.abc import Mapping
 
 from tmux_exporter.facts.label import Label, is_label
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.sources.tmux.server import Server
-from tmux_exporter.sources.tmux.server_labels import Key, assign_labels, key_of
+from tmux_exporter.sources.tmux.server import Key, Server, assign_labels, key_of
 
 FOLDERS = ("/run/t/tmux-1000", "/tmp/tmux-1000")
 
