@@ -12,6 +12,7 @@ import pytest
 from tests.support.remediator.remediation import Fleet, counted
 from tests.support.wait import wait_for
 from tmux_exporter.facts.cgroups import ThrottleMeans
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import (
     Action,
     ActionOutcome,
@@ -29,6 +30,7 @@ from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order, Target
 from tmux_exporter.remediator.policies.policy import LadderStep, Policy, TargetMatch, Throttle
 from tmux_exporter.remediator.record.audit import read
+from tmux_exporter.remediator.record.leases import Lease, LeaseFile
 from tmux_exporter.remediator.record.replay import differences
 
 LEASE = 3600.0
@@ -233,3 +235,16 @@ def test_a_bound_that_this_machine_cannot_hold_is_refused(
     pid, named = leaked(fleet, memory_high=1 << 30, pause=False)
     outcome = taken(throttles(fleet), named, pid)
     assert outcome == (ActionOutcome.REFUSED, Refusal.UNAVAILABLE, "no systemd of this user runs")
+
+
+def test_a_scope_that_an_earlier_remediator_began_counts_until_its_lease_is_over(fleet: Fleet) -> None:
+    lease = Lease(
+        policy="planted", means=LeaseMeans.SCOPE, target=ProcessId(1, 1), processes=(ProcessId(1, 1),),
+        until=fleet.clock.monotonic() + 60.0, unit="x.scope", path=("no", "such", "x.scope"),
+    )  # fmt: skip
+    LeaseFile(fleet.state, uid=os.getuid(), boot="this").write((lease,))
+    made = throttles(fleet)
+    assert made.follow() == {"planted": 0} and made.running == (lease,)
+    fleet.clock.advance(61.0)
+    assert is_noticed(made)
+    assert LeaseFile(fleet.state, uid=os.getuid(), boot="this").read() == ()

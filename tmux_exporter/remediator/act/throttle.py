@@ -138,7 +138,9 @@ class Throttles:
             if keeper is not None:
                 keeper.end()
                 self._running.pop(lease)
-        self._keep()
+        with suppress(OSError):
+            # The next remediator finds nothing stopped either way.
+            self._keep()
 
     def _recover(self) -> None:
         """Continue what an earlier remediator had paused, should its keeper have been killed too."""
