@@ -20,7 +20,7 @@ from tests.support.remediator.remediation import FLEET, Fleet, alive
 from tests.support.wait import wait_for
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import REMEDIATOR_PLAN
-from tmux_exporter.commands.views.matches import matches_view
+from tmux_exporter.commands.views.policy import matches_view
 from tmux_exporter.config import Config
 from tmux_exporter.facts.remediation import Mode, Refusal
 from tmux_exporter.remediator import service

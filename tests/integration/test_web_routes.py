@@ -17,7 +17,7 @@ from tests.support.web.http import (
     request,
     serving,
 )
-from tmux_exporter.web.files import load_pages
+from tmux_exporter.web.responses import load_pages
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0"}
 

@@ -37,8 +37,7 @@ def check_config(
       tmux-remediator check-config policies.yml
       tmux-remediator check-config policies.yml --against-live
     """
-    from tmux_exporter.commands.views.matches import matches_view
-    from tmux_exporter.commands.views.policy import PolicyView
+    from tmux_exporter.commands.views.policy import PolicyView, matches_view
     from tmux_exporter.remediator.service import decide_now, no_return_words, read_policies
     from tmux_exporter.sources.host.cgroups import read_pane_places
 
@@ -79,7 +78,7 @@ def explain(
       tmux-remediator explain agent:Claude-Frontend --policy policies.yml
     """
     from tmux_exporter.commands.views.hold import meant
-    from tmux_exporter.commands.views.matches import matches_view
+    from tmux_exporter.commands.views.policy import matches_view
     from tmux_exporter.remediator.service import decide_now, read_policies
 
     about = meant(target, server, 0.0)

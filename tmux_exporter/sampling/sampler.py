@@ -16,12 +16,11 @@ from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.last_report import LastReport
 from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
-from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.leaks import LeakStage
 from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
-from tmux_exporter.sampling.stages.protocols import Sources
+from tmux_exporter.sampling.stages.protocols import SampleFacts, Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
 
 

@@ -14,9 +14,18 @@ from tmux_exporter.web import negotiation
 from tmux_exporter.web.blocking import SingleFlight, in_thread
 from tmux_exporter.web.events import Viewers
 from tmux_exporter.web.feed import Feed, Published
-from tmux_exporter.web.files import load_pages
 from tmux_exporter.web.guards import HostGuard
-from tmux_exporter.web.responses import CLOSE, JSON, Receive, Response, Scope, Send, message, send_response
+from tmux_exporter.web.responses import (
+    CLOSE,
+    JSON,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    load_pages,
+    message,
+    send_response,
+)
 
 EVENTS = "/api/v1/events"
 FRESH_SECONDS = 10.0

@@ -80,7 +80,7 @@ PLANTED_IMPORTS: list[tuple[str, ...]] = [
     ("tellers", "web/up.py", "import tmux_exporter.analysis.report.explain"),
     ("tellers", "web/run.py", "import subprocess"),
     ("stages", "sampling/stages/leaks.py", "import tmux_exporter.sampling.stages.agents"),
-    ("stages", "sampling/stages/facts.py", "import tmux_exporter.sampling.stages.ownership"),
+    ("stages", "sampling/stages/protocols.py", "import tmux_exporter.sampling.stages.ownership"),
     ("pure", "analysis/labels.py", "import os"),
     ("pure", "analysis/leaks/ask.py", "from time import time"),
     ("pure", "analysis/histogram.py", "import tmux_exporter.base.clock"),

@@ -13,7 +13,7 @@ from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics.report_json import render
-from tmux_exporter.web.files import INDEX, load_pages
+from tmux_exporter.web.responses import INDEX, load_pages
 
 FOLDER = files("tmux_exporter.web") / "assets"
 FILES = {each.name: each.read_text(encoding="utf-8") for each in FOLDER.iterdir()}

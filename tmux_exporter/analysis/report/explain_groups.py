@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tmux_exporter.analysis.report.explained import ExplainedPart, Explanation, members_of, sums_of
 from tmux_exporter.analysis.report.view import Snapshot
@@ -34,11 +35,7 @@ class ServerGroup:
     """One tmux server."""
 
     view: ServerView
-
-    @property
-    def words(self) -> str:
-        """What it is."""
-        return "a tmux server"
+    words: ClassVar = "a tmux server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +43,7 @@ class ProgramGroup:
     """All agents of one program."""
 
     name: str
-
-    @property
-    def words(self) -> str:
-        """What it is."""
-        return "the program of agents"
+    words: ClassVar = "the program of agents"
 
 
 Group = SessionGroup | ServerGroup | ProgramGroup

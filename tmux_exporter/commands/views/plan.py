@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from tmux_exporter.commands.views.matches import target_cells
+from tmux_exporter.commands.views.policy import target_cells
 from tmux_exporter.commands.views.text_table import Column, columns, table
 from tmux_exporter.remediator.decide.order import Order
 

@@ -9,8 +9,8 @@ from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import Agent, SavedAgents, TrackedAgent
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch, Watched
-from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.ownership import Ownership
+from tmux_exporter.sampling.stages.protocols import SampleFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

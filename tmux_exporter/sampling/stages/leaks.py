@@ -10,9 +10,8 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import PaneKey
-from tmux_exporter.sampling.stages.facts import SampleFacts
 from tmux_exporter.sampling.stages.ownership import Ownership
-from tmux_exporter.sampling.stages.protocols import LeakDetailSource
+from tmux_exporter.sampling.stages.protocols import LeakDetailSource, SampleFacts
 
 FOLDER_SECONDS = 60.0
 """How long the working folder of a pane stands: it only names the session of a leak."""

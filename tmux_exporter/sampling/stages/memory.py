@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from tmux_exporter.analysis.memory.shared_memory import MemoryFigures, SharedMemory
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.sampling.stages.facts import SampleFacts
-from tmux_exporter.sampling.stages.protocols import ProportionSource
+from tmux_exporter.sampling.stages.protocols import ProportionSource, SampleFacts
 
 _COUNTED = (OwnerKind.PANE, OwnerKind.LEAKED)
 

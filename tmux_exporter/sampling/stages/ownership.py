@@ -12,7 +12,7 @@ from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.tmux import PaneKey
-from tmux_exporter.sampling.stages.facts import SampleFacts
+from tmux_exporter.sampling.stages.protocols import SampleFacts
 
 _log = logging.getLogger(__name__)
 

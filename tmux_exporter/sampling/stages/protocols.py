@@ -1,10 +1,12 @@
-"""The sources of a sample: what a sampler reads, from this machine or from a test."""
+"""The sources of a sample, from this machine or from a test, and what was read for it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tmux_exporter.config import TmuxSettings
+from tmux_exporter.analysis.labels import SessionLabels
+from tmux_exporter.config import Config, TmuxSettings
+from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
@@ -104,3 +106,17 @@ class Sources:
     reports: OperationSource | None = None
     commands: CommandSource | None = None
     watch: AgentWatch | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleFacts:
+    """All processes, what tmux said after they were read, the labels of its sessions, the settings.
+
+    `changes` are those since the facts of the sample before.
+    """
+
+    table: ProcessTable
+    view: TmuxView
+    labels: SessionLabels
+    config: Config
+    changes: Changes

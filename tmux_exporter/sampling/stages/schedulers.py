@@ -15,8 +15,7 @@ from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerOutcome
-from tmux_exporter.sampling.stages.facts import SampleFacts
-from tmux_exporter.sampling.stages.protocols import LeakDetailSource
+from tmux_exporter.sampling.stages.protocols import LeakDetailSource, SampleFacts
 
 IMMINENT_SECONDS = 20.0
 """Longer than any time between two samples, so that a scheduler is seen shortly before it fires."""

@@ -18,7 +18,7 @@ from tests.support.remediator.orphans import (
     seen,
     with_stop,
 )
-from tmux_exporter.commands.views.matches import matches_view
+from tmux_exporter.commands.views.policy import matches_view
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, Refusal, Signal, TargetKind
