@@ -29,6 +29,9 @@ REMEDIATOR_HOLDS = "remediator-holds.json"
 REMEDIATOR_LEASES = "remediator-leases.json"
 """In the state folder: what is throttled, by what means, and until when."""
 
+REMEDIATOR_FD_LIMITS = "remediator-fd-limits.json"
+"""What the limits of open files were before they were raised, in the state folder."""
+
 REMEDIATOR_WAITS = "remediator-waits.json"
 """In the state folder: for how long each match has been waited for, for the next run of the remediator."""
 

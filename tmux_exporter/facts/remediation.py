@@ -67,6 +67,7 @@ class Action(StrEnum):
     WARN = "warn"
     SNAPSHOT = "snapshot"
     THROTTLE = "throttle"
+    RAISE_FD_LIMIT = "raise_fd_limit"
     SAVE = "save"
     CLEAR_HISTORY = "clear_history"
     SET_OPTION = "set_option"

@@ -26,7 +26,9 @@ from tmux_exporter.facts.remediation import (
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
+from tmux_exporter.remediator.act.fd_limit import FdLimits
 from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.on_record import StepResult
 from tmux_exporter.remediator.act.pane_history import PaneHistory
 from tmux_exporter.remediator.act.shared_view import SharedView
 from tmux_exporter.remediator.act.terminate import end, judge
@@ -117,6 +119,7 @@ class Remediator:
         self._warn_and_snapshot = WarnAndSnapshot(
             state, self._audit, uid=os.getuid(), clock=clock, screen=settings.screen
         )
+        self._fd_limits = FdLimits(state, self._audit, self._objection, uid=os.getuid(), boot=boot)
         self._pane_history = PaneHistory(state, self._audit, self._objection, uid=os.getuid(), clock=clock)
         shared = SharedView(self._live, clock)
         self._tools = Tools(
@@ -242,8 +245,10 @@ class Remediator:
             self._snapshot(decision, report)
         elif action is Action.THROTTLE:
             self._throttle(decision)
+        elif action is Action.RAISE_FD_LIMIT:
+            self._change(decision, action, report, self._fd_limits.take)
         elif action in PANE_STEPS:
-            self._pane_step(decision, action, report)
+            self._change(decision, action, report, self._pane_history.take)
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -300,10 +305,16 @@ class Remediator:
             return
         self._counters.leases(((each.policy, each.means) for each in self._throttles.running), grown)
 
-    def _pane_step(self, decision: Decision, action: Action, report: Report) -> None:
-        """Save or clear a history, or limit that of panes to come, where the policy enforces."""
+    def _change(
+        self,
+        decision: Decision,
+        action: Action,
+        report: Report,
+        take: Callable[[Decision, Report, Mode], StepResult],
+    ) -> None:
+        """Take a step that ends nothing and changes something, where the policy enforces."""
         policy = decision.policy
-        outcome, words = self._pane_history.take(decision, report, self._mode_of(policy))
+        outcome, words = take(decision, report, self._mode_of(policy))
         self._counters.act(policy.name, action, outcome)
         if self._settings.enforce and is_off(self._switch):
             self._counters.refuse(policy.name, Refusal.SWITCHED_OFF)
@@ -319,7 +330,7 @@ class Remediator:
         )
 
     def _objection(self, decision: Decision, report: Report) -> Refusal | None:
-        """What speaks against a step on a pane by now."""
+        """What speaks against a step that changes something by now."""
         if is_off(self._switch):
             return Refusal.SWITCHED_OFF
         now = self._clock.time()

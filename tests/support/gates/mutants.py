@@ -20,6 +20,7 @@ from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
 from tmux_exporter.remediator.act import (
     attempt,
+    fd_limit,
     lease_keeper,
     pane_history,
     request_check,
@@ -193,6 +194,19 @@ def _step_without_record() -> None:
     _put(pane_history, "on_record", lambda _, __, ___, ____, step: step())
 
 
+def _of_the_last_limit() -> None:
+    """Four times what it is now, again and again."""
+    _put(fd_limit.FdLimits, "_firsts", lambda _: {})
+
+
+def _of_any_pid() -> None:
+    _put(fd_limit, "is_alive", lambda _: True)
+
+
+def _limit_without_record() -> None:
+    _put(fd_limit, "on_record", lambda _, __, ___, ____, step: step())
+
+
 def _never_off() -> None:
     _put(loop, "is_off", lambda _: False)
 
@@ -335,6 +349,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "pane_history.parse": _of_any_server,
     "pane_history.on_record": _step_without_record,
     "request_check.check_arguments": _any_command,
+    "fd_limit.firsts": _of_the_last_limit,
+    "fd_limit.is_alive": _of_any_pid,
+    "fd_limit.on_record": _limit_without_record,
     "audit.reopen": _never_reopened,
     "throttle.STEPS": _throttle_first,
     "throttle.recover": _nothing_recovered,

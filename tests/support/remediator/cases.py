@@ -111,11 +111,17 @@ def _quiet(kind: TargetKind, mode: Mode) -> Play:
         spared = kind is TargetKind.AGENT and mode is ENFORCE
         outcomes.add((Action.THROTTLE, WOULD if mode is not ENFORCE else REFUSED if spared else DONE))
         refusals |= {Refusal.EVIDENCE} if spared else set()
+        outcomes.add((Action.RAISE_FD_LIMIT, DONE if mode is ENFORCE else WOULD))
     return Play(
         f"{kind}-quiet-{mode}".replace("_", "-"),
         kind,
         mode,
-        (Action.WARN, Action.SNAPSHOT, *((Action.THROTTLE,) if kind in HELD else ()), *of_panes),
+        (
+            Action.WARN,
+            Action.SNAPSHOT,
+            *((Action.THROTTLE, Action.RAISE_FD_LIMIT) if kind in HELD else ()),
+            *of_panes,
+        ),
         frozenset(outcomes),
         refusals=frozenset(refusals),
         target=Target.SHARED,
@@ -152,6 +158,8 @@ _AFTER_SLOW = (
         meanwhile=Meanwhile.ENDS),
     Play("throttle-vanished", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=VANISHED),
         meanwhile=Meanwhile.ENDS),
+    Play("limit-vanished", AGENT, ENFORCE, (Action.RAISE_FD_LIMIT,), came(raise_fd_limit=VANISHED),
+        meanwhile=Meanwhile.ENDS),
     Play("pane-vanished", TargetKind.PANE, ENFORCE, OF_PANES,
         frozenset((each, VANISHED) for each in OF_PANES), meanwhile=Meanwhile.ENDS),
     Play("stop-refused", TargetKind.SCHEDULER, ENFORCE, STOP, came(stop=REFUSED),
@@ -162,6 +170,7 @@ _AFTER_SLOW = (
     STARVED_PLAY,
     Play("snapshot-failed", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=FAILED)),
     Play("throttle-failed", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=FAILED)),
+    Play("limit-failed", AGENT, ENFORCE, (Action.RAISE_FD_LIMIT,), came(raise_fd_limit=FAILED)),
     Play("stop-failed", AGENT, ENFORCE, STOP, came(stop=FAILED)),
 )  # fmt: skip
 
@@ -215,8 +224,10 @@ UNRECORDED_PLAYS = (
         "unrecorded",
         AGENT,
         ENFORCE,
-        (Action.WARN, Action.SNAPSHOT, Action.STOP),
-        frozenset({WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, stop=REFUSED)}),
+        (Action.WARN, Action.SNAPSHOT, Action.RAISE_FD_LIMIT, Action.STOP),
+        frozenset(
+            {WARNED, (Action.WARN, REFUSED), *came(snapshot=REFUSED, raise_fd_limit=REFUSED, stop=REFUSED)}
+        ),
         refusals=frozenset({Refusal.AUDIT}),
     ),
     Play(
@@ -237,6 +248,11 @@ REFUSED_BY_LANGUAGE: Mapping[tuple[TargetKind, Action], str] = (
     }
     | {
         (kind, Action.THROTTLE): f"a {kind} cannot be throttled; use warn or snapshot"
+        for kind in TargetKind
+        if kind not in HELD
+    }
+    | {
+        (kind, Action.RAISE_FD_LIMIT): f"a {kind} has no limit to raise; use warn or snapshot"
         for kind in TargetKind
         if kind not in HELD
     }
@@ -270,6 +286,7 @@ NO_CASE: Mapping[Action, frozenset[ActionOutcome]] = {
     Action.WARN: frozenset({SURVIVED}),
     Action.SNAPSHOT: frozenset({SURVIVED}),
     Action.THROTTLE: frozenset({SURVIVED}),
+    Action.RAISE_FD_LIMIT: frozenset({SURVIVED}),
     **dict.fromkeys(OF_PANES, frozenset({SURVIVED})),
 }
 """Outcomes that an action cannot have."""

@@ -1,12 +1,13 @@
 """The targets of the plays in `cases`: real agents, leaked processes, schedulers and panes."""
 
 import hashlib
+import resource
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.remediator.cases import Play, Target
+from tests.support.remediator.cases import HELD, Play, Target
 from tests.support.remediator.remediation import CHECK_IN, FLEET, OTHER, Fleet
 from tests.support.remediator.text import FILE, policy
 from tests.support.wait import wait_for
@@ -28,6 +29,8 @@ HELD_AT_ITS_END = (
     "signal.pause()\n"
 )
 """Starts an agent that no signal ends as long as this lives."""
+
+FEW_FILES = 256
 
 CROWD = 12
 """Panes: more than get a message in one cycle."""
@@ -51,12 +54,14 @@ class Stage:
             if play.target not in (Target.SHARED, Target.HUNG):
                 self.fleet.tmux("new-session", "-d", "-s", play.name, "sleep 3600")
                 self.pids[play.name] = self._start(play.kind, play.target, play.name)
+                if play.kind in HELD:
+                    _limit(self.pids[play.name])
 
     def _share(self) -> None:
         """One thing of each kind."""
         self.fleet.tmux("new-session", "-d", "-s", Target.SHARED, "sleep 3600")
         for kind in (TargetKind.SCHEDULER, TargetKind.AGENT, TargetKind.LEAKED_PROCESS):
-            self._start(kind, Target.CALM, Target.SHARED)
+            _limit(self._start(kind, Target.CALM, Target.SHARED))
         self.fleet.tmux("set-option", "-g", "remain-on-exit", "on")
         self.fleet.tmux("new-window", "-d", "-t", f"{Target.SHARED}:", "true")
 
@@ -108,6 +113,12 @@ class Stage:
         agent = fleet.schedule(DEAF_AGENT if deaf else CALM_AGENT, session, session=session)
         wait_for(lambda: fleet.children(agent), "it has a child")
         return agent
+
+
+def _limit(pid: int) -> None:
+    """Let it have few open files, so that it may have more."""
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (FEW_FILES, hard))
 
 
 def make_programs(base: Path) -> None:

@@ -10,6 +10,7 @@ STEPS: Mapping[Action, str] = {
     Action.WARN: "do: warn, via: [pane_message]",
     Action.SNAPSHOT: "do: snapshot, what: [status, limits, fd_kinds, stacks]",
     Action.THROTTLE: "do: throttle, pause: true, lease: 15m",
+    Action.RAISE_FD_LIMIT: "do: raise_fd_limit",
     Action.SAVE: "do: save",
     Action.CLEAR_HISTORY: "do: clear_history",
     Action.SET_OPTION: "do: set_option, option: history-limit, value: 20000",

@@ -125,7 +125,9 @@ CLOSED = {
     "tmux_host_cpu_seconds_total mode": "user nice system idle iowait irq softirq steal",
     "tmux_exporter_samples_total result": "complete partial failed",
     "tmux_remediator_mode mode": "observe recommend enforce",
-    "tmux_remediator_actions_total action": "warn snapshot throttle save clear_history set_option stop kill",
+    "tmux_remediator_actions_total action": (
+        "warn snapshot throttle raise_fd_limit save clear_history set_option stop kill"
+    ),
     "tmux_remediator_actions_total outcome": "would done survived vanished refused failed",
     "tmux_remediator_refusals_total reason": (
         "blind warmup clock_jump server_unknown stale state not_a_pair too_late tmux_server own_process "

@@ -97,6 +97,7 @@ def check_policy(made: object) -> None:
         return
     _check_ladder(made)
     _check_pane_steps(made)
+    _check_limit(made)
     _check_figures(made)
     _check_whom(made)
     _check_throttle(made)
@@ -131,6 +132,15 @@ def _check_throttle(made: PolicyDoc) -> None:
         _check_described(made.match, "throttle")
     if _is_every_agent(made):
         raise MisfitError("this would throttle every agent; add program, state or a when", "match")
+
+
+def _check_limit(made: PolicyDoc) -> None:
+    if all(each.do is not Action.RAISE_FD_LIMIT for each in made.actions):
+        return
+    if (kind := made.match.kind) not in (TargetKind.AGENT, TargetKind.LEAKED_PROCESS):
+        raise MisfitError(f"a {kind} has no limit to raise; use warn or snapshot", "actions")
+    if _is_every_agent(made):
+        raise MisfitError("this would raise the limit of every agent; add program, state or a when", "match")
 
 
 def _check_ladder(made: PolicyDoc) -> None:

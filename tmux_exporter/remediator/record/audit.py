@@ -19,7 +19,16 @@ from tmux_exporter.base.clock import Clock
 RESERVE_BYTES = 1 << 20
 """With less free space no act begins: its outcome might not fit."""
 
-_BEGIN = ("intent", "message", "snapshot", "throttle", "save", "clear_history", "set_option")
+_BEGIN = (
+    "intent",
+    "message",
+    "snapshot",
+    "throttle",
+    "raise_fd_limit",
+    "save",
+    "clear_history",
+    "set_option",
+)
 """Kinds of records that an outcome follows."""
 
 _TAIL_BYTES = 64 * 1024

@@ -89,6 +89,11 @@ def of_snapshot(decision: Decision, mode: Mode) -> dict[str, object]:
     return {**_of_step(decision, mode), "parts": () if decision.rung is None else decision.rung.parts}
 
 
+def of_limit(decision: Decision, mode: Mode) -> dict[str, object]:
+    """A limit that is raised, and why it may be, as JSON."""
+    return _of_step(decision, mode)
+
+
 def of_pane_step(decision: Decision, mode: Mode, server: ServerReport, pane: str) -> dict[str, object]:
     """A step on a pane that changes something in tmux or copies its history, and why it may be, as JSON."""
     rung = decision.rung

@@ -39,7 +39,7 @@ _FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUD
 
 
 _PANE_STEPS = ("save", "clear_history", "set_option")
-_QUIET = ("message", "snapshot", *_PANE_STEPS)
+_QUIET = ("message", "snapshot", "raise_fd_limit", *_PANE_STEPS)
 """Steps that end nothing."""
 
 
@@ -114,6 +114,10 @@ def _check_step(record: Record) -> None:
     """Raise ValueError for a step that its policy did not ask for, or that it may not take."""
     if Mode(record["mode"]) is Mode.OBSERVE:
         raise ValueError("a step while it only observed")
+    if record["kind"] == "raise_fd_limit":
+        if Mode(record["mode"]) is not Mode.ENFORCE or not record["processes"]:
+            raise ValueError("a limit that was raised without being enforced")
+        return
     if record["kind"] in _PANE_STEPS:
         if Mode(record["mode"]) is not Mode.ENFORCE or record["up"] is not True:
             raise ValueError(

@@ -43,6 +43,7 @@ policies:
       - {do: warn}
       - {do: snapshot}
       - {do: throttle, memory_high: 1GiB, lease: 5m}
+      - {do: raise_fd_limit}
       - {do: stop, method: agent_process}
       - {do: kill}
     verify: {gone_within: 5s}
