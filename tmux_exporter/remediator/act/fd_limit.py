@@ -58,13 +58,11 @@ class FdLimits:
             return ActionOutcome.WOULD, "only observed"
         if not target.processes:
             return ActionOutcome.VANISHED, "it has no process"
-        if (reason := self._objection(decision, report)) is not None:
-            return ActionOutcome.REFUSED, reason
         process = decision.culprit.process if decision.culprit else target.processes[0]
 
         def step() -> StepResult:
             try:
-                return self._raise(process)
+                return self._raise(process, lambda: self._objection(decision, report))
             except (FileNotFoundError, ProcessLookupError):
                 return ActionOutcome.VANISHED, "it ended"
             except (OSError, ValueError) as error:
@@ -73,13 +71,15 @@ class FdLimits:
         record = audit_fields.of_limit(decision, mode)
         return on_record(self._audit, str(Action.RAISE_FD_LIMIT), record, Action.RAISE_FD_LIMIT, step)
 
-    def _raise(self, process: ProcessId) -> StepResult:
+    def _raise(self, process: ProcessId, objection: Callable[[], Refusal | None]) -> StepResult:
         pid = process.pid
         held = os.pidfd_open(pid)
         try:
             # Alive while it is held: its pid is still its own.
             if not is_alive(process):
                 return ActionOutcome.VANISHED, "it ended, or its pid is another's now"
+            if (reason := objection()) is not None:
+                return ActionOutcome.REFUSED, reason
             if os.stat(f"/proc/{pid}").st_uid != self._uid:
                 return ActionOutcome.REFUSED, Refusal.OTHER_UID
             soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
