@@ -213,8 +213,8 @@ class PolicyCycle:
         """What speaks against a step before the end: what changes something needs all but a budget."""
         if rung.action is Action.RAISE_FD_LIMIT:
             # What only speaks against an end does not speak against this.
-            culprit = Refusal.NO_CULPRIT if self._lacks_culprit(key) else None
-            return Refusal.MAX_MATCH if self._too_many() else culprit
+            lacks = Refusal.NO_CULPRIT if self._lacks_culprit(key) else None
+            return Refusal.MAX_MATCH if self._too_many() else lacks
         if rung.action is not Action.THROTTLE and rung.action not in PANE_STEPS:
             return None
         reason, culprit = self._reasons[key], self._culprits.get(key)
