@@ -324,6 +324,12 @@ def _why(fleet: Fleet) -> None:
     assert "orphans" in fleet.remediator("explain", fleet.pid, *look)
 
 
+@case("tmux-remediator policies")
+def _policies(fleet: Fleet) -> None:
+    assert "orphaned-schedulers" in fleet.remediator("policies")
+    assert "match:" in fleet.remediator("policies", "orphaned-schedulers")
+
+
 @case("tmux-remediator hold")
 def _hold(fleet: Fleet) -> None:
     assert "held for 1h" in fleet.remediator("hold", "session:other", "1h")
