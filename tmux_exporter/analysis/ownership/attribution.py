@@ -227,6 +227,9 @@ class Attribution:
         owner = self.owners.get(leader.id.pid) if leader else None
         if leader is None or owner is None or owner.kind is OwnerKind.OTHER:
             return None
+        if owner.kind is OwnerKind.SERVER and not leader.alive:
+            # A zombie that its server has not reaped yet: a job, or the process of a pane that is gone.
+            return None
         pid = leader.id.pid
         if pid not in self._sessions:
             strong = owner.evidence in (Evidence.TREE, Evidence.KERNEL_SESSION)

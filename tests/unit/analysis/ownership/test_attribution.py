@@ -178,6 +178,14 @@ def test_an_orphan_in_the_session_of_a_member_belongs_to_the_members_pane() -> N
     assert seen(owners(leader, process(140, 1, session=130))[140]) == in_pane(Evidence.KERNEL_SESSION)
 
 
+def test_a_zombie_that_its_server_has_not_reaped_owns_nothing_of_its_session() -> None:
+    """The process of a pane that is gone may stay a zombie for long; what it left is judged by itself."""
+    zombie = process(130, 100, session=130, state="Z", environ=None)
+    left = process(131, 1, session=130, environ=tmux_environ(100, "%1"))
+    found = owners(zombie, left, view=ONLY_2)
+    assert seen(found[131]) == leaked(Evidence.ENVIRONMENT)
+
+
 def test_an_orphaned_job_in_the_session_of_the_server_is_the_servers() -> None:
     orphan = process(130, 1, session=100, environ=tmux_environ(100, "%1"))
     assert seen(owners(orphan)[130]) == of_server(Evidence.KERNEL_SESSION)
