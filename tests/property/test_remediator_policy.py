@@ -126,7 +126,9 @@ def run(history: list[Look], mode: Mode = Mode.ENFORCE) -> list[tuple[float, Rep
     for look in history:
         cycles.step += look.step
         report = report_of(look, cycles.moment().wall + look.after)
-        found.append((cycles.now, report, cycles.see(report, after=look.after, aged=look.aged)))
+        decisions = cycles.see(report, after=look.after, aged=look.aged)
+        # The time of the decision: a look takes its time, and not always the same.
+        found.append((cycles.now, report, decisions))
     return found
 
 
