@@ -325,7 +325,7 @@ def _why(fleet: Fleet) -> None:
 
 
 @case("tmux-remediator policies")
-def _policies(fleet: Fleet) -> None:
+def _ready_policies(fleet: Fleet) -> None:
     assert "orphaned-schedulers" in fleet.remediator("policies")
     assert "match:" in fleet.remediator("policies", "orphaned-schedulers")
 
