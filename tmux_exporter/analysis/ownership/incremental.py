@@ -205,7 +205,11 @@ class _Dependents:
         for pid in changed:
             if (old := self._known.pop(pid, None)) is not None:
                 for index, place in self._places(old):
-                    index[place].discard(pid)
+                    # Parent and leader may be one. No entry outlives its last pid.
+                    if place in index:
+                        index[place].discard(pid)
+                        if not index[place]:
+                            del index[place]
             process = table.processes.get(pid)
             if process is not None:
                 new = self._known[pid] = _kin(process)
