@@ -22,6 +22,11 @@ def seen(scene: Scene, pid: int) -> tuple[OwnerKind, Evidence, PaneKey | None]:
     return owner.kind, owner.evidence, owner.pane
 
 
+def await_exec(scene: Scene, pid: int) -> None:
+    """Wait until a shell has become its sleep: in the middle of an exec a process shows no environment."""
+    wait_for(lambda: scene.read().processes[pid].comm == "sleep", f"{pid} sleeps")
+
+
 def server_of(scene: Scene, pid: int) -> ProcessId | None:
     owner = scene.owner(pid)
     return owner.server if owner and owner.kind is OwnerKind.SERVER else None
@@ -64,6 +69,7 @@ def test_a_child_with_a_session_of_its_own_is_its_panes_by_environment(scene: Sc
     server = scene.start()
     pane = scene.shell("setsid -f sh -c 'echo $$ >'$B'/child.pid; exec sleep 300'")
     child = scene.pid("child.pid")
+    await_exec(scene, child)
     scene.look_until(child, scene.root(pane))
     assert seen(scene, child) == (OwnerKind.PANE, Evidence.ENVIRONMENT, key(server, pane))
 
@@ -320,6 +326,7 @@ def test_what_an_agent_left_without_tmux_is_tied_by_the_agents_marker(scene: Sce
     (scene.base / "agent.sh").write_text(AGENT)
     pane = scene.shell("$B/codex $B/agent.sh $B &")
     agent, tool, orphan = scene.pid("agent.pid"), scene.pid("tool.pid"), scene.pid("orphan.pid")
+    await_exec(scene, orphan)
     scene.look()
     assert "TMUX" not in (scene.process(orphan).environ or {})
     assert seen(scene, tool) == (OwnerKind.PANE, Evidence.TREE, key(server, pane))
