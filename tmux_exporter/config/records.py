@@ -82,7 +82,7 @@ def entries(node: MappingNode, problems: Problems) -> Iterator[tuple[ScalarNode,
 def record(
     of: type[Any], node: MappingNode, where: str, problems: Problems, homes: Homes = nowhere
 ) -> object | None:
-    """One section or one record of a list; None if a required value is missing or wrong.
+    """One section or one record of a list; None if a value is missing, wrong or does not fit the others.
 
     `homes` names the sections to which a key that is unknown here belongs.
     """
@@ -100,10 +100,33 @@ def record(
     for entry in _fields(of):
         if entry.default is MISSING and _key(entry) not in given:
             problems.add(node.at, f"{where}: '{_key(entry)}' is missing; add it")
-    if len(problems.found) > before:
+    if len(problems.found) > before or _lacks_a_value(node):
         return None
-    made: object = of(**values)
+    try:
+        made: object = of(**values)
+    except MisfitError as error:
+        text = f"{where}.{error.key}: {error}" if error.key else f"{where}: {error}"
+        problems.add(_position_of(error.key, node), text)
+        return None
     return made
+
+
+def _lacks_a_value(node: Node) -> bool:
+    """Whether a value in it was refused when the file was read."""
+    match node:
+        case MappingNode():
+            values = [value for _, value in node.entries]
+            return any(isinstance(each, RefusedNode) or _lacks_a_value(each) for each in values)
+        case ListNode():
+            return any(map(_lacks_a_value, node.items))
+        case _:
+            return False
+
+
+def _position_of(name: str, node: MappingNode) -> Position:
+    """Where the value of a key stands; the place of the mapping if it has no such key."""
+    values = (value for key, value in node.entries if isinstance(key, ScalarNode) and key.text == name)
+    return next(values, node).at
 
 
 def _value(kind: Kind, node: Node, where: str, problems: Problems) -> object:
@@ -111,7 +134,7 @@ def _value(kind: Kind, node: Node, where: str, problems: Problems) -> object:
         case _, RefusedNode():
             return None
         case Section(), MappingNode():
-            return checked(kind, record(kind.of, node, where, problems), node, where, problems)
+            return record(kind.of, node, where, problems)
         case Section(), _:
             problems.add(node.at, f"{where} must be a mapping; write its keys below it, indented")
         case ((ListOf() | Records()), ListNode()):
@@ -135,7 +158,7 @@ def _items(kind: ListOf | Records, node: ListNode, where: str, problems: Problem
             case _, RefusedNode():
                 continue
             case Records(), MappingNode():
-                value: object = checked(kind, record(kind.of, item, place, problems), item, place, problems)
+                value: object = record(kind.of, item, place, problems)
             case ListOf(), ScalarNode():
                 value = _scalar(kind.item, item, place, problems)
             case _:
@@ -146,31 +169,6 @@ def _items(kind: ListOf | Records, node: ListNode, where: str, problems: Problem
             problems.add(item.at, f"{place} says the same as an item before it; keep one")
         values[value] = None
     return tuple(values)
-
-
-def checked(
-    kind: Records | Section, made: object | None, node: MappingNode, place: str, problems: Problems
-) -> object | None:
-    """A record that passed its check; None if the check refused it.
-
-    The mistake is noted at the key that the check names, if the file has it.
-    """
-    if made is None:
-        return None
-    try:
-        kind.check(made)
-    except MisfitError as error:
-        at = next(
-            (
-                value.at
-                for key, value in node.entries
-                if isinstance(key, ScalarNode) and key.text == error.key
-            ),
-            node.at,
-        )
-        problems.add(at, f"{place}.{error.key}: {error}" if error.key else f"{place}: {error}")
-        return None
-    return made
 
 
 def _scalar(kind: Scalar, node: ScalarNode, where: str, problems: Problems) -> object:

@@ -15,7 +15,7 @@ from tmux_exporter.config.parsers import (
     parse_socket_path,
 )
 from tmux_exporter.config.schema_agents import AgentSettings
-from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, SizeOrNone, Text, key
+from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, Size, Text, key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,13 +174,13 @@ class LimitSettings:
         default=200_000,
     )
     session_memory: int | None = key(
-        SizeOrNone(at_least=2**20, at_most=2**50),
+        Size(at_least=2**20, at_most=2**50, or_none=True),
         "Memory that a session may use, swap included. Alerts and boards measure against it or against "
         "what its cgroup or the host allows, whichever is lowest; nothing enforces it.",
         default=None,
     )
     agent_memory: int | None = key(
-        SizeOrNone(at_least=2**20, at_most=2**50),
+        Size(at_least=2**20, at_most=2**50, or_none=True),
         "The same for one agent; where `session_memory` is lower, that counts for its agents too.",
         default=None,
     )

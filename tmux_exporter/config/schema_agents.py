@@ -1,6 +1,6 @@
 """The settings of agents: who is one, what it is called, who is expected, and what may be read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tmux_exporter.config.parsers import (
     parse_file_name,
@@ -9,18 +9,15 @@ from tmux_exporter.config.parsers import (
     parse_pattern,
     parse_program,
 )
-from tmux_exporter.config.types import Boolean, ListOf, MisfitError, Records, Text, accept, key, setting
+from tmux_exporter.config.types import Boolean, ListOf, MisfitError, Records, Text, key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureConfig:
     """How one program is recognised, besides the built-in signatures; any one of the lists is enough."""
 
-    program: str = field(
-        metadata=setting(
-            Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program),
-            "The label `program` of such an agent.",
-        )
+    program: str = key(
+        Text(what="a-z, 0-9, `.`, `_`, `-`", parser=parse_program), "The label `program` of such an agent."
     )
     argv0: tuple[str, ...] = key(
         ListOf(item=Text(what="file name", parser=parse_file_name)),
@@ -39,70 +36,59 @@ class SignatureConfig:
         default=(),
     )
 
+    def __post_init__(self) -> None:
+        if not (self.argv0 or self.exe or self.script):
+            raise MisfitError("this matches nothing; add argv0, exe or script")
 
-def check_signature(record: object) -> None:
-    """Refuse a signature that can match nothing."""
-    if isinstance(record, SignatureConfig) and not (record.argv0 or record.exe or record.script):
-        raise MisfitError("this matches nothing; add argv0, exe or script")
+
+_LABEL = Text(what="text", parser=parse_label)
+_NAMES = ListOf(item=Text(what="shell pattern", parser=parse_name_pattern))
+
+
+def _check_names(*patterns: tuple[str, ...]) -> None:
+    """Refuse a name or a role that every agent would have."""
+    if not any(patterns):
+        raise MisfitError("this fits every agent; add windows or sessions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleConfig:
     """A role by names, besides the built-in rules; where both lists are given, one of each has to fit."""
 
-    role: str = field(
-        metadata=setting(Text(what="text", parser=parse_label), "The label `role` of such an agent.")
-    )
+    role: str = key(_LABEL, "The label `role` of such an agent.")
     windows: tuple[str, ...] = key(
-        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
+        _NAMES,
         "Pattern of the window's name; capitals do not count, and blanks, `_` and `.` are as `-`. A name "
         "that tmux gives by itself (`automatic-rename`) fits none.",
         default=(),
     )
-    sessions: tuple[str, ...] = key(
-        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-        "Pattern of the session's name, likewise.",
-        default=(),
-    )
+    sessions: tuple[str, ...] = key(_NAMES, "Pattern of the session's name, likewise.", default=())
+
+    def __post_init__(self) -> None:
+        _check_names(self.windows, self.sessions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameConfig:
     """A name by names; where both lists are given, one of each has to fit."""
 
-    name: str = field(
-        metadata=setting(
-            Text(what="text", parser=parse_label),
-            "The label `agent` of such an agent; of several in one session the second gets `#2`.",
-        )
+    name: str = key(
+        _LABEL, "The label `agent` of such an agent; of several in one session the second gets `#2`."
     )
-    windows: tuple[str, ...] = key(
-        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-        "Pattern of the window's name, as in `roles`.",
-        default=(),
-    )
-    sessions: tuple[str, ...] = key(
-        ListOf(item=Text(what="shell pattern", parser=parse_name_pattern)),
-        "Pattern of the session's name, likewise.",
-        default=(),
-    )
+    windows: tuple[str, ...] = key(_NAMES, "Pattern of the window's name, as in `roles`.", default=())
+    sessions: tuple[str, ...] = key(_NAMES, "Pattern of the session's name, likewise.", default=())
 
-
-def check_rule(record: object) -> None:
-    """Refuse a name or a role that every agent would have."""
-    if isinstance(record, NameConfig | RoleConfig) and not (record.windows or record.sessions):
-        raise MisfitError("this fits every agent; add windows or sessions")
+    def __post_init__(self) -> None:
+        _check_names(self.windows, self.sessions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedAgent:
     """An agent that has to be there: while no pane runs it, it is shown with `tmux_agent_up` 0."""
 
-    session: str = field(
-        metadata=setting(Text(what="text", parser=parse_label), "The label `session` of such an agent.")
-    )
-    agent: str = field(metadata=setting(Text(what="text", parser=parse_label), "Its label `agent`."))
-    server: str = key(Text(what="text", parser=parse_label), "Its label `server`.", default="default")
+    session: str = key(_LABEL, "The label `session` of such an agent.")
+    agent: str = key(_LABEL, "Its label `agent`.")
+    server: str = key(_LABEL, "Its label `server`.", default="default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,23 +96,23 @@ class AgentSettings:
     """Which programs are agents, and how their state is seen."""
 
     signatures: tuple[SignatureConfig, ...] = key(
-        Records(of=SignatureConfig, check=check_signature),
+        Records(of=SignatureConfig),
         "Programs to recognise as agents besides the built-in ones.",
         default=(),
     )
     names: tuple[NameConfig, ...] = key(
-        Records(of=NameConfig, check=check_rule),
+        Records(of=NameConfig),
         "Rules for the label `agent` of new agents; the pane's `@agent` comes before them. A name that "
         "was given stays.",
         default=(),
     )
     roles: tuple[RoleConfig, ...] = key(
-        Records(of=RoleConfig, check=check_rule),
+        Records(of=RoleConfig),
         "Rules for the label `role`; they come before the built-in ones, the pane's `@role` before both.",
         default=(),
     )
     expected: tuple[ExpectedAgent, ...] = key(
-        Records(of=ExpectedAgent, check=accept),
+        Records(of=ExpectedAgent),
         "Agents that have to be there, also when nothing of them is to be seen.",
         default=(),
     )

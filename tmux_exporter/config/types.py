@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from enum import Enum, StrEnum, auto
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from tmux_exporter.config.parsers import (
     format_duration,
@@ -29,59 +29,58 @@ class Style(Enum):
     ANY = auto()
 
 
+class _Form(NamedTuple):
+    """How a quantity is called, read and written."""
+
+    name: str
+    read: Callable[[str], float]
+    write: Callable[[Any], str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duration:
-    """Seconds between two bounds, both included."""
+class _Quantity:
+    """A number with its unit between two bounds, both included; with `or_none` also `none` for no limit."""
 
     at_least: float
     at_most: float
+    or_none: bool = False
     style = Style.ANY
+    form: ClassVar[_Form]
 
     def describe(self) -> str:
         """For the reference page."""
-        return f"duration, {format_duration(self.at_least)} to {format_duration(self.at_most)}"
+        bounds = f"{self.form.name}, {self.form.write(self.at_least)} to {self.form.write(self.at_most)}"
+        return f"{bounds}, or `none`" if self.or_none else bounds
 
-    def parse(self, text: str) -> float:
-        """Seconds."""
-        value = parse_duration(text)
-        if not self.at_least <= value <= self.at_most:
-            low, high = format_duration(self.at_least), format_duration(self.at_most)
-            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}")
-        return value
-
-    def render(self, value: float) -> str:
-        """YAML text."""
-        return format_duration(value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizeOrNone:
-    """Bytes between two bounds, both included; `none` for no limit."""
-
-    at_least: int
-    at_most: int
-    style = Style.ANY
-
-    def describe(self) -> str:
-        """For the reference page."""
-        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}, or `none`"
-
-    def parse(self, text: str) -> int | None:
-        """Bytes, or None."""
-        if text == "none":
+    def parse(self, text: str) -> float | None:
+        """The number, or None."""
+        if self.or_none and text == "none":
             return None
+        otherwise = ", or none" if self.or_none else ""
         try:
-            value = parse_size(text)
+            value = self.form.read(text)
         except ValueError as error:
-            raise ValueError(f"{error}, or none") from None
+            raise ValueError(f"{error}{otherwise}") from None
         if not self.at_least <= value <= self.at_most:
-            low, high = format_size(self.at_least), format_size(self.at_most)
-            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}, or none")
+            low, high = self.form.write(self.at_least), self.form.write(self.at_most)
+            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}{otherwise}")
         return value
 
-    def render(self, value: int | None) -> str:
+    def render(self, value: float | None) -> str:
         """YAML text."""
-        return "none" if value is None else format_size(value)
+        return "none" if value is None else self.form.write(value)
+
+
+class Duration(_Quantity):
+    """Seconds."""
+
+    form = _Form("duration", parse_duration, format_duration)
+
+
+class Size(_Quantity):
+    """Bytes."""
+
+    form = _Form("size", parse_size, format_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,31 +187,6 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """Bytes between two bounds, both included."""
-
-    at_least: int
-    at_most: int
-    style = Style.ANY
-
-    def describe(self) -> str:
-        """For the reference page."""
-        return f"size, {format_size(self.at_least)} to {format_size(self.at_most)}"
-
-    def parse(self, text: str) -> int:
-        """Bytes."""
-        value = parse_size(text)
-        if not self.at_least <= value <= self.at_most:
-            low, high = format_size(self.at_least), format_size(self.at_most)
-            raise ValueError(f"{shown(text)} is out of range; allowed is {low} to {high}")
-        return value
-
-    def render(self, value: int) -> str:
-        """YAML text."""
-        return format_size(value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A value as written, whatever its YAML type: another key decides its meaning."""
 
@@ -251,16 +225,11 @@ class MisfitError(ValueError):
         self.key = key
 
 
-def accept(_: object) -> None:
-    """Accept any record."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A mapping, read into the frozen dataclass `of` as one of `Records` is."""
 
     of: type[object]
-    check: Callable[[object], None] = accept
 
     def describe(self) -> str:
         """For the reference page."""
@@ -271,18 +240,17 @@ class Section:
 class Records:
     """A list of mappings, each read into the frozen dataclass `of`, whose fields are settings again.
 
-    `check` sees a finished record and raises MisfitError where its fields do not fit together.
+    The dataclass raises MisfitError (in `__post_init__`) where its fields do not fit together.
     """
 
     of: type[object]
-    check: Callable[[object], None]
 
     def describe(self) -> str:
         """For the reference page."""
         return "list of mappings, see below"
 
 
-Scalar = Duration | SizeOrNone | Size | Integer | Boolean | Choice | Text | Written
+Scalar = Duration | Size | Integer | Boolean | Choice | Text | Written
 Kind = Scalar | ListOf | Records | Section
 
 

@@ -142,26 +142,22 @@ class ActionDoc:
         default=None,
     )
 
+    def __post_init__(self) -> None:
+        allowed = _COMMON | _KEYS[self.do]
+        for entry in fields(self):
+            given = getattr(self, entry.name)
+            if entry.name not in allowed and given is not None and given is not False and given != ():
+                raise MisfitError(f"'{self.do}' has no such key; remove it", entry.name)
+        if self.do is Action.THROTTLE and self.lease is None:
+            raise MisfitError("a throttle needs a lease; add lease: 15m")
+        if self.do is Action.THROTTLE and not is_bound_by_cgroup(self) and not self.pause:
+            raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
+        if self.do is Action.SET_OPTION and (self.option is None or self.value is None):
+            raise MisfitError("say what is set; add option: history-limit, value: 20000")
+        if self.signal is Signal.KILL:
+            raise MisfitError("a stop lets it end by itself; use TERM, INT or HUP", "signal")
+
 
 def is_bound_by_cgroup(made: ActionDoc) -> bool:
     """Whether a throttle has a bound that only a cgroup can hold."""
     return (made.memory_high, made.cpu_max, made.tasks_max) != (None, None, None)
-
-
-def check_action(made: object) -> None:
-    """Refuse keys that the action does not have, and a throttle without a lease."""
-    if not isinstance(made, ActionDoc):
-        return
-    allowed = _COMMON | _KEYS[made.do]
-    for entry in fields(made):
-        given = getattr(made, entry.name)
-        if entry.name not in allowed and given is not None and given is not False and given != ():
-            raise MisfitError(f"'{made.do}' has no such key; remove it", entry.name)
-    if made.do is Action.THROTTLE and made.lease is None:
-        raise MisfitError("a throttle needs a lease; add lease: 15m")
-    if made.do is Action.THROTTLE and not is_bound_by_cgroup(made) and not made.pause:
-        raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
-    if made.do is Action.SET_OPTION and (made.option is None or made.value is None):
-        raise MisfitError("say what is set; add option: history-limit, value: 20000")
-    if made.signal is Signal.KILL:
-        raise MisfitError("a stop lets it end by itself; use TERM, INT or HUP", "signal")

@@ -42,11 +42,8 @@ class ConditionDoc:
     clear_below: str = field(metadata=_CLEAR)
     rate_over: float | None = field(default=None, metadata=_RATE)
 
-
-def check_condition(made: object) -> None:
-    """Refuse bounds that are none of the figure's, or that could never be cleared."""
-    if isinstance(made, ConditionDoc):
-        condition_of(made)
+    def __post_init__(self) -> None:
+        condition_of(self)
 
 
 def condition_of(made: ConditionDoc) -> Condition:
@@ -70,7 +67,7 @@ def _bound(figure: Figure, made: ConditionDoc, key: str) -> float:
         raise MisfitError(str(error), key) from None
 
 
-_CONDITIONS = Records(of=ConditionDoc, check=check_condition)
+_CONDITIONS = Records(of=ConditionDoc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +81,8 @@ class WhenDoc:
     all: tuple[ConditionDoc, ...] = key(_CONDITIONS, "Conditions that all have to hold.", default=())
     any: tuple[ConditionDoc, ...] = key(_CONDITIONS, "Conditions one of which has to hold.", default=())
 
-
-def check_when(made: object) -> None:
-    """Refuse what is neither one condition nor one list."""
-    if isinstance(made, WhenDoc):
-        when_of(made)
+    def __post_init__(self) -> None:
+        when_of(self)
 
 
 def when_of(made: WhenDoc) -> When:

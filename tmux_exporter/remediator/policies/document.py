@@ -8,9 +8,9 @@ from tmux_exporter.config.types import Choice, MisfitError, Records, Section, Te
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.remediator.policies.actions import ActionDoc, check_action
-from tmux_exporter.remediator.policies.conditions import WhenDoc, check_when, when_of
-from tmux_exporter.remediator.policies.matches import MatchDoc, check_match
+from tmux_exporter.remediator.policies.actions import ActionDoc
+from tmux_exporter.remediator.policies.conditions import WhenDoc, when_of
+from tmux_exporter.remediator.policies.matches import MatchDoc
 from tmux_exporter.remediator.policies.metrics import FIGURES
 from tmux_exporter.remediator.policies.parsers import WAIT, DocumentKind, Version, choices, parse_name
 from tmux_exporter.remediator.policies.parts import (
@@ -60,14 +60,10 @@ class PolicyDoc:
     name: str = key(Text(what="a-z, 0-9, `-`", parser=parse_name), "Its name, a label in `/metrics`.")
     description: str = key(Text(what="text", parser=parse_label), "What it is good for.", default="")
     mode: Mode | None = field(default=None, metadata=MODE)
-    match: MatchDoc = key(Section(of=MatchDoc, check=check_match), "Which things it is for.")
-    when: WhenDoc | None = key(
-        Section(of=WhenDoc, check=check_when), "Which of their figures have to be where.", default=None
-    )
+    match: MatchDoc = key(Section(of=MatchDoc), "Which things it is for.")
+    when: WhenDoc | None = key(Section(of=WhenDoc), "Which of their figures have to be where.", default=None)
     for_: float = key(WAIT, "For how long both must have held, in every complete sample, before a step.")
-    actions: tuple[ActionDoc, ...] = key(
-        Records(of=ActionDoc, check=check_action), "The steps, in their order."
-    )
+    actions: tuple[ActionDoc, ...] = key(Records(of=ActionDoc), "The steps, in their order.")
     verify: VerifyDoc | None = key(
         Section(of=VerifyDoc), "What has to be seen afterwards; needed for a stop.", default=None
     )
@@ -90,32 +86,28 @@ class PolicyDoc:
     max_match: MaxMatchDoc = field(default=MaxMatchDoc(), metadata=MAX_MATCH)
     breaker: BreakerDoc = field(default=BreakerDoc(), metadata=BREAKER)
 
-
-def check_policy(made: object) -> None:
-    """Refuse a policy whose parts do not fit together."""
-    if not isinstance(made, PolicyDoc):
-        return
-    _check_ladder(made)
-    _check_pane_steps(made)
-    _check_limit(made)
-    _check_figures(made)
-    _check_whom(made)
-    _check_throttle(made)
-    stop = next((each for each in made.actions if each.do is Action.STOP), None)
-    if stop is None:
-        return
-    if made.verify is None:
-        raise MisfitError("a stop has to be verified; add verify: {gone_within: 5s}", "actions")
-    method = METHODS.get(made.match.kind)
-    if method is None:
-        raise MisfitError(f"a {made.match.kind} cannot be stopped; use warn or snapshot", "actions")
-    if stop.method is not method:
-        raise MisfitError(f"a {made.match.kind} is stopped by method: {method}", "actions")
-    if made.match.kind is TargetKind.LEAKED_PROCESS and made.match.cmdline_sha256 is None:
-        _check_described(made.match, "stop")
-    if _is_every_agent(made):
-        raise MisfitError("this would stop every agent; add program, state or a when", "match")
-    _check_states(made)
+    def __post_init__(self) -> None:
+        _check_ladder(self)
+        _check_pane_steps(self)
+        _check_limit(self)
+        _check_figures(self)
+        _check_whom(self)
+        _check_throttle(self)
+        stop = next((each for each in self.actions if each.do is Action.STOP), None)
+        if stop is None:
+            return
+        if self.verify is None:
+            raise MisfitError("a stop has to be verified; add verify: {gone_within: 5s}", "actions")
+        method = METHODS.get(self.match.kind)
+        if method is None:
+            raise MisfitError(f"a {self.match.kind} cannot be stopped; use warn or snapshot", "actions")
+        if stop.method is not method:
+            raise MisfitError(f"a {self.match.kind} is stopped by method: {method}", "actions")
+        if self.match.kind is TargetKind.LEAKED_PROCESS and self.match.cmdline_sha256 is None:
+            _check_described(self.match, "stop")
+        if _is_every_agent(self):
+            raise MisfitError("this would stop every agent; add program, state or a when", "match")
+        _check_states(self)
 
 
 def _is_every_agent(made: PolicyDoc) -> bool:
@@ -234,23 +226,19 @@ class DocumentDoc:
         Section(of=TotalDoc), "How many things may be ended over all policies.", default=TotalDoc()
     )
     protected: ProtectedDoc = key(Section(of=ProtectedDoc), "What no policy touches.", default=ProtectedDoc())
-    policies: tuple[PolicyDoc, ...] = key(Records(of=PolicyDoc, check=check_policy), "The policies.")
+    policies: tuple[PolicyDoc, ...] = key(Records(of=PolicyDoc), "The policies.")
 
-
-def check_document(made: object) -> None:
-    """Refuse a file without a policy, and two policies of one name."""
-    if not isinstance(made, DocumentDoc):
-        return
-    if not made.policies:
-        raise MisfitError("there is no policy; add one, or run without a file", "policies")
-    if made.defaults.mode is Mode.ENFORCE:
-        for each in made.policies:
-            if each.mode is None and (state := _for_a_person(each)):
-                raise MisfitError(
-                    f"so policy '{each.name}' enforces, and only a person ends what is '{state}'; "
-                    "give it a mode of its own, or approvals: {required: 1}",
-                    "defaults",
-                )
-    for name, count in Counter(each.name for each in made.policies).items():
-        if count > 1:
-            raise MisfitError(f"{count} policies are called '{name}'; rename all but one", "policies")
+    def __post_init__(self) -> None:
+        if not self.policies:
+            raise MisfitError("there is no policy; add one, or run without a file", "policies")
+        if self.defaults.mode is Mode.ENFORCE:
+            for each in self.policies:
+                if each.mode is None and (state := _for_a_person(each)):
+                    raise MisfitError(
+                        f"so policy '{each.name}' enforces, and only a person ends what is '{state}'; "
+                        "give it a mode of its own, or approvals: {required: 1}",
+                        "defaults",
+                    )
+        for name, count in Counter(each.name for each in self.policies).items():
+            if count > 1:
+                raise MisfitError(f"{count} policies are called '{name}'; rename all but one", "policies")

@@ -20,7 +20,6 @@ from tmux_exporter.config.types import (
     Section,
     Setting,
     Size,
-    SizeOrNone,
 )
 from tmux_exporter.remediator.policies.document import DocumentDoc
 
@@ -77,7 +76,7 @@ def _kind(kind: Kind) -> dict[str, Any]:
             return {"type": "integer", "minimum": kind.at_least, "maximum": kind.at_most}
         case Duration():
             return {"type": "string", "pattern": _DURATION}
-        case Size() | SizeOrNone():
+        case Size():
             return {"type": "string", "pattern": _SIZE}
         case _:
             return {"type": ["string", "number"]}

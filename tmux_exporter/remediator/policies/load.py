@@ -17,11 +17,10 @@ from tmux_exporter.config.nodes import (
     ScalarNode,
     TooManyProblemsError,
 )
-from tmux_exporter.config.records import checked, record
-from tmux_exporter.config.types import Section
+from tmux_exporter.config.records import record
 from tmux_exporter.remediator.policies.actions import is_bound_by_cgroup
 from tmux_exporter.remediator.policies.build import policies_of
-from tmux_exporter.remediator.policies.document import DocumentDoc, check_document
+from tmux_exporter.remediator.policies.document import DocumentDoc
 from tmux_exporter.remediator.policies.policy import PolicySet
 
 _START = Position(1, 1)
@@ -65,9 +64,7 @@ def load_file(path: str, uid: int, unbound: str = "") -> PolicySet | tuple[str, 
     try:
         root = read_tree(problems)
         if isinstance(root, MappingNode):
-            document = record(DocumentDoc, root, "file", problems)
-            section = Section(of=DocumentDoc, check=check_document)
-            made = checked(section, document, root, "file", problems)
+            made = record(DocumentDoc, root, "file", problems)
         elif not problems.found:
             problems.add(_START, "the file holds no policies; begin it with apiVersion: tmux-exporter/v1")
     except TooManyProblemsError:

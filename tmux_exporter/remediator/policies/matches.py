@@ -98,31 +98,27 @@ class MatchDoc:
     )
     dead: bool | None = key(Boolean(), "Whether the pane's program has ended.", default=None)
 
-
-def check_match(made: object) -> None:
-    """Refuse keys of another kind, and what narrows nothing."""
-    if not isinstance(made, MatchDoc):
-        return
-    allowed = _COMMON | _KEYS[made.kind]
-    for entry in fields(made):
-        if entry.name not in allowed and getattr(made, entry.name) not in (None, ()):
-            raise MisfitError(f"a {made.kind} has no such key; remove it", entry.name)
-    if (states := _STATES.get(made.kind)) is not None:
-        wrong = [state for state in made.state if state not in {each.value for each in states}]
-        if wrong:
-            raise MisfitError(
-                f"'{wrong[0]}' is no state of a {made.kind}; it has {', '.join(states)}", "state"
-            )
-    if made.kind is TargetKind.AGENT:
-        for each in made.program:
-            try:
-                parse_program(each)
-            except ValueError as error:
-                raise MisfitError(str(error), "program") from None
-    if made.kind is TargetKind.SCHEDULER and not made.state:
-        raise MisfitError("this would match every scheduler; add state: [dangling]")
-    if made.kind is TargetKind.LEAKED_PROCESS and not made.leak_kind and made.cmdline_sha256 is None:
-        raise MisfitError("this would match everything that leaked; add leak_kind or cmdline_sha256")
+    def __post_init__(self) -> None:
+        allowed = _COMMON | _KEYS[self.kind]
+        for entry in fields(self):
+            if entry.name not in allowed and getattr(self, entry.name) not in (None, ()):
+                raise MisfitError(f"a {self.kind} has no such key; remove it", entry.name)
+        if (states := _STATES.get(self.kind)) is not None:
+            wrong = [state for state in self.state if state not in {each.value for each in states}]
+            if wrong:
+                raise MisfitError(
+                    f"'{wrong[0]}' is no state of a {self.kind}; it has {', '.join(states)}", "state"
+                )
+        if self.kind is TargetKind.AGENT:
+            for each in self.program:
+                try:
+                    parse_program(each)
+                except ValueError as error:
+                    raise MisfitError(str(error), "program") from None
+        if self.kind is TargetKind.SCHEDULER and not self.state:
+            raise MisfitError("this would match every scheduler; add state: [dangling]")
+        if self.kind is TargetKind.LEAKED_PROCESS and not self.leak_kind and self.cmdline_sha256 is None:
+            raise MisfitError("this would match everything that leaked; add leak_kind or cmdline_sha256")
 
 
 def match_of(made: MatchDoc) -> TargetMatch:

@@ -208,7 +208,10 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "tree"),
     "whom_nobody_knows": (AGENT, "    for: 3m\n", "    for: 3m\n    whom: leader\n",
         "8:11: file.policies[0].whom: 'leader' is not one of culprit, agent, tree; write one of them"),
-    "alias": (ORPHANS, "{do: warn}", "&a {do: warn}", "8:9: anchors are not supported; remove it"),
+    "anchor": (ORPHANS, "{do: warn}", "&a {do: warn}", "8:9: anchors are not supported; remove it"),
+    "alias": (ORPHANS, "{do: warn}", "{do: *a}", "8:14: aliases are not supported; write the value out"),
+    "alias_of_a_kind": (ORPHANS, "kind: scheduler", "kind: *a",
+        "5:19: aliases are not supported; write the value out"),
 }  # fmt: skip
 
 
