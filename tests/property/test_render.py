@@ -55,11 +55,11 @@ def families(draw: st.DrawFn) -> Family:
     stem = f"tmux_thing_{unit}" if unit else "tmux_thing"
     suffix = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}.get(kind, "")
     labels = tuple(draw(label_names))
-    spec = Spec(
-        name=stem + suffix, kind=kind, unit=unit, help=draw(help_text), labels=labels, subject="thing"
-    )
+    histogram = kind is MetricType.HISTOGRAM
+    spec = Spec(stem + suffix, draw(help_text), labels=labels, subject="thing", histogram=histogram)
+    assert (spec.kind, spec.unit) == (kind, unit)
     width = len(labels)
-    if kind is MetricType.HISTOGRAM:
+    if histogram:
         return Family(spec=spec, histograms=draw(distributions(width)))
     found = draw(samples(width))
     if kind is MetricType.INFO:
@@ -86,7 +86,7 @@ def test_what_is_remembered_is_what_was_on_the_last_page(page: list[Family]) -> 
 
 @given(st.floats())
 def test_a_float_reads_back_as_itself(given_value: float) -> None:
-    spec = Spec(name="tmux_thing", kind=MetricType.GAUGE, help="A thing.", subject="thing")
+    spec = Spec("tmux_thing", "A thing.", subject="thing")
     page = Renderer().render([Family(spec=spec, samples=(Sample((), given_value),))]).text.decode()
     shown = float(page.splitlines()[-1].removeprefix("tmux_thing "))
     assert shown == given_value or (math.isnan(shown) and math.isnan(given_value))

@@ -4,7 +4,7 @@ A figure that is not known gives no sample.
 """
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import PROCESS_COLLECTOR
@@ -13,11 +13,10 @@ from tmux_exporter import __version__
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Unreadable
-from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, PolicyStatus, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.catalogue import by_label, families, family, single
-from tmux_exporter.metrics.catalogue.exporter import HOST, PROCESS, SAMPLE_RESULTS
-from tmux_exporter.metrics.catalogue.family import Family, Sample
+from tmux_exporter.metrics.catalogue import Part, by_label, families, family, single
+from tmux_exporter.metrics.catalogue.exporter import HOST, PROCESS, REMEDIATOR, SAMPLE_RESULTS
+from tmux_exporter.metrics.catalogue.family import Family, MetricType, Sample, Spec
 from tmux_exporter.metrics.ranks import RANKED
 
 
@@ -72,9 +71,7 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
 def collect_process(_: Report, __: MetricsSettings) -> tuple[Family, ...]:
     """One sample each, none where the system has no /proc."""
     found = {sample.name: sample.value for metric in PROCESS_COLLECTOR.collect() for sample in metric.samples}
-    return tuple(
-        family(spec.name, (Sample((), found[spec.name]),) if spec.name in found else ()) for spec in PROCESS
-    )
+    return tuple(single(spec.name, found.get(spec.name)) for spec in PROCESS)
 
 
 def collect_host(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
@@ -82,29 +79,15 @@ def collect_host(report: Report, settings: MetricsSettings) -> tuple[Family, ...
     if not settings.host:
         return ()
     host = report.host or HostFacts()
-    files, networks = host.filesystems.items(), host.networks.items()
+    parts: dict[tuple[str, ...], list[Part]] = {
+        ("mountpoint",): [((point,), each) for point, each in host.filesystems.items()],
+        ("device",): [((name,), each) for name, each in host.networks.items()],
+    }
     return families(
         HOST,
-        [((), host)],
+        lambda spec: parts.get(spec.labels, [((), host)]),
         by_label("tmux_host_cpu_seconds_total", host.cpu_seconds.items()),
         by_label("tmux_host_disk_io_seconds_total", host.disk_io_seconds.items()),
-        by_label("tmux_host_filesystem_size_bytes", ((point, each.size_bytes) for point, each in files)),
-        by_label(
-            "tmux_host_filesystem_avail_bytes", ((point, each.available_bytes) for point, each in files)
-        ),
-        by_label(
-            "tmux_host_network_receive_bytes_total",
-            ((name, each.received_bytes) for name, each in networks),
-        ),
-        by_label(
-            "tmux_host_network_transmit_bytes_total",
-            ((name, each.sent_bytes) for name, each in networks),
-        ),
-        by_label("tmux_host_network_speed_bytes", ((name, each.speed_bytes) for name, each in networks)),
-        family(
-            "tmux_host_pressure_seconds_total",
-            (Sample(labels, seconds) for labels, seconds in host.pressure_seconds.items()),
-        ),
     )
 
 
@@ -112,42 +95,19 @@ def collect_remediator(report: Report, _: MetricsSettings) -> tuple[Family, ...]
     """Its state only while it is up; its counters as long as its file exists."""
     remediator = report.remediator
     status = remediator.status if remediator else None
-    now = status if remediator and remediator.up else None
-    policies, live = status.policies if status else (), now.policies if now else ()
-    return (
+
+    def parts(spec: Spec) -> list[Part]:
+        if remediator is None or status is None or not (remediator.up or spec.kind is MetricType.COUNTER):
+            return []
+        return (
+            [((each.policy,), each) for each in status.policies]
+            if spec.labels[:1] == ("policy",)
+            else [((), status)]
+        )
+
+    return families(
+        REMEDIATOR,
+        parts,
         single("tmux_remediator_up", int(remediator.up) if remediator else None),
-        family("tmux_remediator_mode", (Sample((mode,), int(mode is now.mode)) for mode in Mode if now)),
-        by_label("tmux_remediator_matches", ((each.policy, each.matches) for each in live)),
-        family("tmux_remediator_actions_total", _actions(policies)),
-        family("tmux_remediator_refusals_total", _refusals(policies)),
-        by_label("tmux_remediator_breaker_open", ((each.policy, int(each.breaker_open)) for each in live)),
-        family(
-            "tmux_remediator_leases",
-            (
-                Sample((each.policy, means), each.leases.get(means, 0))
-                for each in live
-                for means in LeaseMeans
-            ),
-        ),
-        by_label(
-            "tmux_remediator_lease_memory_high_events_total",
-            ((each.policy, each.memory_high_events) for each in policies),
-        ),
-        single("tmux_remediator_blind", int(now.blind) if now else None),
-        single("tmux_remediator_audit_healthy", int(now.audit_healthy) if now else None),
-        single("tmux_remediator_config_last_reload_successful", int(now.reload_successful) if now else None),
         single("tmux_remediator_last_cycle_timestamp_seconds", status.cycle_timestamp if status else None),
     )
-
-
-def _actions(policies: Iterable[PolicyStatus]) -> Iterable[Sample]:
-    for each in policies:
-        for action in Action:
-            for outcome in ActionOutcome:
-                yield Sample((each.policy, action, outcome), each.actions.get((action, outcome), 0))
-
-
-def _refusals(policies: Iterable[PolicyStatus]) -> Iterable[Sample]:
-    for each in policies:
-        for reason in Refusal:
-            yield Sample((each.policy, reason), each.refusals.get(reason, 0))

@@ -11,7 +11,7 @@ from itertools import accumulate
 from tmux_exporter.metrics.catalogue.exporter import HOST, REMEDIATOR
 from tmux_exporter.metrics.catalogue.family import Spec
 from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
-from tmux_exporter.metrics.catalogue.work import AGENTS, LEAKS, OPERATIONS, SCHEDULERS
+from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, LEAKS, OPERATIONS, SCHEDULERS
 
 ROOM = 0.9
 """A family comes back once the page with it takes no more than this part of the limit: it does not flap."""
@@ -34,7 +34,7 @@ _UP = (
     "tmux_agent_restarts_total",
     "tmux_agent_info",
 )
-_FEW = (*_rest(SERVERS, _UP), *_names(REMEDIATOR), *_names(HOST), *_names(OPERATIONS))
+_FEW = (*_rest(SERVERS, _UP), *_names(REMEDIATOR), *_names(HOST), *_names(OPERATIONS), *_names(COMMANDS))
 _SCHEDULERS = ("tmux_schedulers", "tmux_scheduler_outcomes_total")
 _LEAKS = ("tmux_leaked_processes", "tmux_leaked_memory_bytes", "tmux_leaked_oldest_start_time_seconds")
 _COST = (

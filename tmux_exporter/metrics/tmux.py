@@ -5,9 +5,8 @@ A value that is not known gives no sample: after the hold only what needs no lis
 
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.report import Report
-from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics.catalogue import families, family, single
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
+from tmux_exporter.metrics.catalogue.family import Family, Sample
 from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
 from tmux_exporter.metrics.catalogue.usage import memory_source
 
@@ -24,18 +23,6 @@ def collect_servers(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
                 Sample((each.server, each.version or "", each.socket), 1)
                 for each in servers
                 if each.sessions is not None
-            ),
-        ),
-        family(
-            "tmux_server_query_duration_seconds",
-            histograms=(Distribution((each.server,), each.query_duration) for each in servers),
-        ),
-        family(
-            "tmux_server_query_failures_total",
-            (
-                Sample((each.server, reason), each.query_failures.get(reason, 0))
-                for each in servers
-                for reason in QueryFailure
             ),
         ),
         single("tmux_stale_sockets", report.stale_sockets),

@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import TypeVar
 
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
@@ -14,7 +13,7 @@ from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue import by_label, families, family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.catalogue.usage import memory_source
-from tmux_exporter.metrics.catalogue.work import AGENTS, ERROR_REASONS, MEMORY_CHANGES
+from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, MEMORY_CHANGES, OPERATIONS
 
 
 def collect_agents(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
@@ -24,15 +23,6 @@ def collect_agents(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         AGENTS,
         [(_agent_key(each), each) for each in agents],
         family("tmux_agent_info", (_info(each) for each in agents)),
-        family("tmux_agent_state", _every_state(agents)),
-        family(
-            "tmux_agent_state_seconds_total",
-            _by_state((each, each.state_seconds_total) for each in agents),
-        ),
-        family(
-            "tmux_agent_state_cpu_seconds_total",
-            _by_state((each, each.state_cpu_seconds_total) for each in agents),
-        ),
         family(
             "tmux_agent_waiting_since_timestamp_seconds",
             (
@@ -55,23 +45,6 @@ def _agent_key(agent: AgentReport) -> tuple[str, ...]:
 def _info(agent: AgentReport) -> Sample:
     known = agent.pane, agent.program, agent.version, agent.role, agent.window_name
     return Sample((*_agent_key(agent), *known, memory_source(agent.usage)), 1)
-
-
-def _every_state(agents: Iterable[AgentReport]) -> Iterable[Sample]:
-    return (
-        Sample((*_agent_key(agent), state), float(agent.state is state))
-        for agent in agents
-        for state in AgentState
-    )
-
-
-def _by_state(values: Iterable[tuple[AgentReport, Mapping[AgentState, float]]]) -> Iterable[Sample]:
-    """The states that each agent was in."""
-    return (
-        Sample((*_agent_key(agent), state), value)
-        for agent, by_state in values
-        for state, value in by_state.items()
-    )
 
 
 def collect_schedulers(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
@@ -174,21 +147,11 @@ def collect_operations(report: Report, _: MetricsSettings) -> tuple[Family, ...]
     every = report.operations.operations if report.operations else ()
     lost = report.operations.lost if report.operations else {}
     return (
-        family(
-            "tmux_operation_duration_seconds",
-            histograms=(Distribution((each.operation,), each.duration) for each in every),
+        *families(
+            OPERATIONS,
+            [((each.operation,), each) for each in every],
+            family("tmux_operation_memory_change_bytes_total", _memory(every)),
         ),
-        family(
-            "tmux_operation_errors_total",
-            (
-                Sample((each.operation, reason), each.errors[reason])
-                for each in every
-                for reason in ERROR_REASONS
-            ),
-        ),
-        by_label("tmux_operation_retries_total", ((each.operation, each.retries_total) for each in every)),
-        by_label("tmux_operations_in_flight", ((each.operation, each.in_flight) for each in every)),
-        family("tmux_operation_memory_change_bytes_total", _memory(every)),
         by_label(
             "tmux_exporter_operations_lost_total",
             ((each, lost[each]) for each in OperationLoss if each in lost),
@@ -207,15 +170,9 @@ def collect_commands(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     """One sample per server and command that was seen; no family where commands are not watched."""
     if report.commands is None:
         return ()
-    every, lost = report.commands.commands, report.commands.lost
+    parts = [((each.server, each.command), each) for each in report.commands.commands]
+    lost = report.commands.lost
     return (
-        family(
-            "tmux_command_duration_seconds",
-            histograms=(Distribution((each.server, each.command), each.duration) for each in every),
-        ),
-        family(
-            "tmux_command_errors_total",
-            (Sample((each.server, each.command), each.errors_total) for each in every),
-        ),
+        *families(COMMANDS, parts),
         by_label("tmux_exporter_commands_lost_total", ((each, lost[each]) for each in CommandLoss)),
     )

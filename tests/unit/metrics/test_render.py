@@ -8,13 +8,11 @@ from dataclasses import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tmux_exporter.facts.report import Exemplar, Histogram
-from tmux_exporter.metrics.catalogue.family import Distribution, Family, MetricType, Sample, Spec
+from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample, Spec
 from tmux_exporter.metrics.render import Renderer, compress, number, openmetrics, text
 
 SPEC = Spec(
     name="tmux_thing_bytes",
-    kind=MetricType.GAUGE,
-    unit="bytes",
     help='A "thing".',
     labels=("server", "agent"),
     subject="thing",
@@ -73,7 +71,7 @@ def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
 def test_trace_ids_are_exemplars_in_openmetrics_and_nothing_in_text() -> None:
     traced = Exemplar(trace_id="0af7651916cd43dd8448eb211c80319c", value=0.7, timestamp=1_795_500_000.25)
     histogram = Histogram(bounds=(0.5, 1.0), counts=(1, 2), count=2, sum=1.0, exemplars={1: traced})
-    spec = Spec(name="a_seconds", kind=MetricType.HISTOGRAM, unit="seconds", help="A.", subject="s")
+    spec = Spec("a_seconds", "A.", subject="s", histogram=True)
     pages = Renderer().render([Family(spec=spec, histograms=(Distribution((), histogram),))])
     assert b"trace_id" not in pages.text
     (family,) = text_string_to_metric_families(pages.openmetrics.decode())  # type: ignore[no-untyped-call]

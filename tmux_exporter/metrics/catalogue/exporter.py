@@ -6,15 +6,15 @@ from tmux_exporter.facts.host import CPU_MODES
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, Refusal
-from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, declare
+from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
 HOST_OPTION = "metrics.host"
 
-_exporter = partial(declare, subject="exporter")
-_process = partial(declare, subject="process")
-_remediator = partial(declare, subject="remediator")
-_host = partial(declare, subject="host", switch=HOST_OPTION)
+_exporter = partial(Spec, subject="exporter")
+_process = partial(Spec, subject="process")
+_remediator = partial(Spec, subject="remediator")
+_host = partial(Spec, subject="host", switch=HOST_OPTION)
 
 EXPORTER = (
     _exporter(
@@ -153,6 +153,7 @@ REMEDIATOR = (
         "observes, and nothing was done.",
         labels=("policy", "action", "outcome"),
         closed={"action": tuple(Action), "outcome": tuple(ActionOutcome)},
+        figure="actions",
     ),
     _remediator(
         "tmux_remediator_refusals_total",
@@ -160,6 +161,7 @@ REMEDIATOR = (
         "forbade to touch it; one that stays so counts once.",
         labels=("policy", "reason"),
         closed={"reason": tuple(Refusal)},
+        figure="refusals",
     ),
     _remediator(
         "tmux_remediator_breaker_open",
@@ -179,6 +181,7 @@ REMEDIATOR = (
         "How often the kernel has slowed down what the policy holds in a scope, because it went above "
         "memory_high; of leases that this remediator has followed.",
         labels=("policy",),
+        figure="memory_high_events",
     ),
     _remediator(
         "tmux_remediator_blind",
@@ -193,6 +196,7 @@ REMEDIATOR = (
         "tmux_remediator_config_last_reload_successful",
         "1 when the last reading of the policies was applied, 0 when they had errors and those before "
         "are still in use.",
+        figure="reload_successful",
     ),
     _remediator(
         "tmux_remediator_last_cycle_timestamp_seconds",
@@ -223,34 +227,40 @@ HOST = (
         "and /tmp are on. One that is mounted several times is there once; network file systems and what is "
         "mounted below them are never asked.",
         labels=("mountpoint",),
+        figure="size_bytes",
     ),
     _host(
         "tmux_host_filesystem_avail_bytes",
         "Space that users other than root can still fill, of the same file systems.",
         labels=("mountpoint",),
+        figure="available_bytes",
     ),
     _host(
         "tmux_host_network_receive_bytes_total",
         "Bytes that the network device received since it is there: the kernel's own counter. Every device of "
         "this network namespace but lo and veth*.",
         labels=("device",),
+        figure="received_bytes",
     ),
     _host(
         "tmux_host_network_transmit_bytes_total",
         "Bytes that the network device sent since it is there: the kernel's own counter.",
         labels=("device",),
+        figure="sent_bytes",
     ),
     _host(
         "tmux_host_network_speed_bytes",
         "Speed of the network device in bytes per second, where its driver knows one; virtual devices and "
         "Wi-Fi often do not.",
         labels=("device",),
+        figure="speed_bytes",
     ),
     _host(
         "tmux_host_pressure_seconds_total",
         "Time in which tasks waited for the resource (cpu, io, memory), since the host was booted: the "
         "kernel's own counter (PSI). Kind some: at least one task waited; full: all did at the same time.",
         labels=("resource", "kind"),
+        figure="pressure_seconds",
     ),
     _host("tmux_host_processes", "Processes on the host, of all users, as far as /proc shows them."),
     _host("tmux_host_pids", "Process and thread ids in use.", figure="threads"),

@@ -1,10 +1,9 @@
 """What a metric family is: its declaration (`Spec`) and one sample's values under it (`Family`)."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import NamedTuple
 
 from tmux_exporter.facts.report import Histogram
@@ -39,95 +38,58 @@ COMMANDS_OPTION = "operations.watch_commands"
 """The setting that adds the families of tmux commands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Spec:
-    """One family as it is promised to users.
+    """One family as it is promised to users; a row of a table of families.
 
-    `name` is what PromQL sees (a counter's with `_total`). `unit` is the end of the name before `_total`,
-    empty for plain numbers. `closed` lists every value that a label can have; a label that is not in it is
-    open. `option` is the setting that has to be true for the family to be shown, `switch` the one that has
-    to be false for it not to be. `figure` is the field of the report that holds the value, empty where it has
-    the rest of the name after `tmux_<subject>_`. A `sparse` family has series only for those members of its
-    closed lists under which something is; every other one has a series for each, from 0. A declaration that
-    contradicts itself raises ValueError.
+    `name` is what PromQL sees (a counter's with `_total`). Kind and unit follow from it, but for a histogram.
+    `unit` is the end of the name before `_total`, empty for plain numbers; `base` is the name in OpenMetrics.
+    `closed` lists every value that a label can have; a label that is not in it is open, and lists of labels
+    that only other rows of the table have are left out. `option` is the setting that has to be true for the
+    family to be shown, `switch` the one that has to be false for it not to be. `figure` is the field of the
+    report that holds the value, empty where it has the rest of the name after `tmux_<subject>_`. A `sparse`
+    family has series only for those members of its closed lists under which something is; every other one
+    has a series for each, from 0. A declaration that contradicts itself raises ValueError.
     """
 
     name: str
-    kind: MetricType
     help: str
+    _: KW_ONLY
     subject: str
     labels: tuple[str, ...] = ()
-    unit: str = ""
+    histogram: bool = False
     status: FamilyStatus = FamilyStatus.BUILT
     closed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     option: str = ""
     switch: str = ""
     figure: str = ""
     sparse: bool = False
+    kind: MetricType = field(init=False)
+    base: str = field(init=False)
+    unit: str = field(init=False)
 
     def __post_init__(self) -> None:
+        by_name = (kind for kind, suffix in _SUFFIX.items() if self.name.endswith(suffix))
+        kind = MetricType.HISTOGRAM if self.histogram else next(by_name, MetricType.GAUGE)
+        base = self.name.removesuffix(_SUFFIX.get(kind, ""))
+        closed = {label: values for label, values in self.closed.items() if label in self.labels}
+        unit = next((unit for unit in _UNITS if base.endswith(f"_{unit}")), "")
+        for name, value in (("kind", kind), ("base", base), ("unit", unit), ("closed", closed)):
+            object.__setattr__(self, name, value)
         for problem in self._problems():
             raise ValueError(f"{self.name}: {problem}")
 
-    def _problems(self) -> list[str]:
-        found = []
+    def _problems(self) -> Iterator[str]:
         if not all(_NAME.fullmatch(name) for name in (self.name, *self.labels)):
-            found.append("names are lower case letters, digits and underscores")
+            yield "names are lower case letters, digits and underscores"
         if len(set(self.labels)) != len(self.labels) or "le" in self.labels:
-            found.append("a label is declared twice")
+            yield "a label is declared twice"
         if not self.help.endswith(".") or "\n" in self.help:
-            found.append("help is one line of whole sentences")
-        for kind, suffix in _SUFFIX.items():
-            if self.name.endswith(suffix) is not (self.kind is kind):
-                found.append(f"{suffix} belongs to {kind} and to no other kind")
-        if self.unit and not self.base.endswith(f"_{self.unit}"):
-            found.append(f"the name does not end in its unit {self.unit}")
-        if not self.closed.keys() <= set(self.labels):
-            found.append("a closed list is given for a label that is not there")
+            yield "help is one line of whole sentences"
+        if self.histogram and self.name.endswith(tuple(_SUFFIX.values())):
+            yield "the end of the name belongs to another kind"
         if self.sparse and not self.closed:
-            found.append("only a family with a closed list is sparse")
-        return found
-
-    @property
-    def base(self) -> str:
-        """The family's name in OpenMetrics: without `_total` or `_info`."""
-        return self.name.removesuffix(_SUFFIX.get(self.kind, ""))
-
-
-def declare(
-    name: str,
-    meaning: str,
-    *,
-    subject: str,
-    labels: tuple[str, ...] = (),
-    kind: MetricType | None = None,
-    closed: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    status: FamilyStatus = FamilyStatus.BUILT,
-    option: str = "",
-    switch: str = "",
-    figure: str = "",
-    sparse: bool = False,
-) -> Spec:
-    """One row of a table of families: kind and unit follow from the name, but for a histogram.
-
-    `closed` may list labels that other rows of the table have.
-    """
-    kind = kind or next((each for each, suffix in _SUFFIX.items() if name.endswith(suffix)), MetricType.GAUGE)
-    base = name.removesuffix(_SUFFIX.get(kind, ""))
-    return Spec(
-        name=name,
-        kind=kind,
-        help=meaning,
-        subject=subject,
-        labels=labels,
-        unit=next((unit for unit in _UNITS if base.endswith(f"_{unit}")), ""),
-        status=status,
-        closed={label: values for label, values in closed.items() if label in labels},
-        option=option,
-        switch=switch,
-        figure=figure,
-        sparse=sparse,
-    )
+            yield "only a family with a closed list is sparse"
 
 
 class Sample(NamedTuple):

@@ -3,16 +3,16 @@
 from functools import partial
 
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.metrics.catalogue.family import MetricType, declare
+from tmux_exporter.metrics.catalogue.family import Spec
 from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
 
 SERVER = ("server",)
 SESSION = ("server", "session")
 PANE = ("server", "session", "window", "pane")
 
-_server = partial(declare, subject="server", labels=SERVER)
-_session = partial(declare, subject="session", labels=SESSION)
-_pane = partial(declare, subject="pane", labels=PANE)
+_server = partial(Spec, subject="server", labels=SERVER)
+_session = partial(Spec, subject="session", labels=SESSION)
+_pane = partial(Spec, subject="pane", labels=PANE)
 
 SERVERS = (
     _server(
@@ -65,13 +65,15 @@ SERVERS = (
         "tmux_server_query_duration_seconds",
         "How long the exporter's questions to the tmux server took, failed ones included. A server "
         "that hangs or is slow is asked less often.",
-        kind=MetricType.HISTOGRAM,
+        histogram=True,
+        figure="query_duration",
     ),
     _server(
         "tmux_server_query_failures_total",
         "Questions to the tmux server that gave no usable answer, by reason.",
         labels=("server", "reason"),
         closed={"reason": tuple(QueryFailure)},
+        figure="query_failures",
     ),
     _server(
         "tmux_stale_sockets",

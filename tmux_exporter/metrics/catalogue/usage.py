@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tmux_exporter.facts.report import Usage
-from tmux_exporter.metrics.catalogue.family import FamilyStatus, Spec, declare
+from tmux_exporter.metrics.catalogue.family import FamilyStatus, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ ROWS = (
 def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
     """Declare the usage families of one kind of group: `session`, `agent` or `pane`."""
     return tuple(
-        declare(
+        Spec(
             f"tmux_{group}_{row.suffix}",
             row.help.format(it=f"the {group}"),
             subject=group,

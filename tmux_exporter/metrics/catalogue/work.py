@@ -5,7 +5,7 @@ from functools import partial
 from tmux_exporter.facts.agents import AgentState, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
-from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, MetricType, declare
+from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
 from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
 from tmux_exporter.wire.operation_line import FAILURES
 
@@ -17,19 +17,20 @@ ERROR_REASONS = FAILURES
 MEMORY_CHANGES = ("grown", "shrunk")
 
 _agent = partial(
-    declare,
+    Spec,
     subject="agent",
     labels=AGENT,
     closed={"state": tuple(AgentState), "reason": tuple(WaitingReason)},
 )
-_leak = partial(declare, subject="leak", labels=LEAK, closed={"kind": tuple(LeakKind)})
+_leak = partial(Spec, subject="leak", labels=LEAK, closed={"kind": tuple(LeakKind)})
 _scheduler = partial(
-    declare,
+    Spec,
     subject="scheduler",
     labels=SCHEDULER,
     closed={"state": tuple(SchedulerState), "outcome": tuple(SchedulerOutcome)},
 )
-_operation = partial(declare, subject="operation", labels=("operation",))
+_operation = partial(Spec, subject="operation", labels=("operation",))
+_command = partial(Spec, subject="operation", labels=("server", "command"), option=COMMANDS_OPTION)
 
 AGENTS = (
     _agent(
@@ -89,7 +90,7 @@ AGENTS = (
         "How long agents were down before they were up again in the same place, from when the process "
         "before was last seen to the start of the next one.",
         labels=("server",),
-        kind=MetricType.HISTOGRAM,
+        histogram=True,
     ),
 )
 
@@ -163,18 +164,24 @@ OPERATIONS = (
         "tmux_operation_duration_seconds",
         "How long reported operations took; finished ones are counted, failed ones included, each with "
         "all its attempts.",
-        kind=MetricType.HISTOGRAM,
+        histogram=True,
+        figure="duration",
     ),
     _operation(
         "tmux_operation_errors_total",
         "Reported operations that failed, by reason.",
+        figure="errors",
         labels=("operation", "reason"),
         closed={"reason": ERROR_REASONS},
     ),
     _operation(
         "tmux_operation_retries_total", "Further attempts at a reported operation after one that failed."
     ),
-    _operation("tmux_operations_in_flight", "Reported operations that have begun and not finished."),
+    _operation(
+        "tmux_operations_in_flight",
+        "Reported operations that have begun and not finished.",
+        figure="in_flight",
+    ),
     _operation(
         "tmux_operation_memory_change_bytes_total",
         "By how much the resident memory of the programs that reported operations had grown or shrunk "
@@ -182,19 +189,20 @@ OPERATIONS = (
         labels=("operation", "direction"),
         closed={"direction": MEMORY_CHANGES},
     ),
-    _operation(
+)
+
+COMMANDS = (
+    _command(
         "tmux_command_duration_seconds",
         "How long tmux commands of this user took from start to end of their client, from any program, "
         "by the kernel's events (operations.watch_commands). The server is empty where none of that socket "
         "is known.",
-        labels=("server", "command"),
-        option=COMMANDS_OPTION,
-        kind=MetricType.HISTOGRAM,
+        histogram=True,
+        figure="duration",
     ),
-    _operation(
+    _command(
         "tmux_command_errors_total",
         "tmux commands of this user that failed: their client ended with another status than 0.",
-        labels=("server", "command"),
-        option=COMMANDS_OPTION,
+        figure="errors_total",
     ),
 )
