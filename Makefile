@@ -12,6 +12,8 @@ PARALLEL ?= --tx '4*popen//python=$(PYTHON) -m tests.support.isolation.namespace
 EVENTS := tests/integration/test_exec_events.py tests/e2e/test_example_orchestrator.py -m first_namespaces
 
 .DEFAULT_GOAL := help
+# Hundreds of Python processes run in the tests: each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanager (SERVERS=no: without these two)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmux_exporter.commands.tick import LOOK_SECONDS, Tick, TickLimits
@@ -69,7 +69,6 @@ def test_a_regular_scraper_never_waits(exporter: Exporter, period: float, data: 
     assert [each for each in waited(exporter, scrapes) if each > scrapes[2]] == []
 
 
-@settings(derandomize=True)
 @given(exporter=exporters(), share=st.floats(0.0, 0.5), longer=st.floats(1.0, 10.0))
 def test_nor_do_two_of_one_interval(exporter: Exporter, share: float, longer: float) -> None:
     period = longer * exporter.limits.interval

@@ -82,10 +82,13 @@ class Tick:
         # middle of it: so it may come early or late by half an interval.
         expected = self._next_scrape(period, after=taken_at + 0.75 * limits.interval)
         best = expected - limits.interval / 2 - took
-        if best > latest + limits.interval / 4:
-            # Too far away for one step: the one before is early enough to be followed by that.
-            best -= limits.interval
-        return min(latest, max(soonest, best))
+        # Several samples may lie before it: this one leaves an interval for each that follows.
+        away = best - taken_at
+        steps = max(1, math.ceil(away / limits.idle))
+        early, late = away - (steps - 1) * limits.idle, steps * limits.interval - away
+        if steps > 1 and early < max(late, limits.interval / 4):
+            steps -= 1
+        return min(latest, max(soonest, best - (steps - 1) * limits.interval))
 
     def _period(self, interval: float) -> float | None:
         """The shortest time after which the scrapes came again, twice at least; None if there is none.
@@ -97,18 +100,23 @@ class Tick:
         if times[-1] - times[0] <= (len(times) - 1) * interval:
             # A sample at every interval serves these anyway.
             return None
+        best: tuple[float, float] | None = None
         for earlier in reversed(times[:-1]):
             period = times[-1] - earlier
             if period <= interval:
                 continue
-            if times[-1] - 2 * period < times[0] - tolerance:
-                # What came again once may be chance.
-                return None
-            repeats = [time for time in times[1:] if time - period >= times[0] - tolerance]
-            alone = sum(all(abs(time - period - other) > tolerance for other in times) for time in repeats)
-            if alone <= len(repeats) // 8:
-                return period
-        return None
+            if times[-1] - 2 * period < times[0] - tolerance or (best and period > best[1] + 2 * tolerance):
+                # What came again once may be chance; a multiple of the period is none.
+                break
+            off = [
+                min(abs(time - period - other) for other in times)
+                for time in times[1:]
+                if time - period >= times[0] - tolerance
+            ]
+            if sum(each > tolerance for each in off) <= len(off) // 8:
+                # Where two scrapers come close together, the time from one to the other is nearly the period.
+                best = min(best or (math.inf, period), (sum(off), period))
+        return best and best[1]
 
     def _next_scrape(self, period: float, *, after: float) -> float:
         last = self._scrapes[-1]
