@@ -50,6 +50,29 @@ def cases() -> Iterator[Case]:
         summary="A policy of the remediator was stopped because it acted too often.",
         says="The breaker of policy p of the remediator on a:1 is open: it acted more often than it may.",
     )
+    yield Case(
+        alert="TmuxRemediatorLeaseOverdue",
+        series={'tmux_remediator_lease_end_timestamp_seconds{policy="p"}': (7200, 45, 7200)},
+        priority="P3",
+        hold="2m",
+        labels={"policy": "p"},
+        summary="What the remediator holds back should be free again, and is not.",
+        says="A lease of policy p of the remediator on a:1 should have ended 2m 15s ago, and its bounds are "
+        "still there.",
+    )
+    yield Case(
+        alert="TmuxRemediatorHoldsLong",
+        series={'tmux_remediator_leases{policy="p", means="scope"}': (0, 1, 0)},
+        priority="P4",
+        hold="0s",
+        before="4h",
+        after="3h",
+        over="1h",
+        labels={"policy": "p"},
+        summary="The remediator has been holding something back for hours.",
+        says="For hours policy p of the remediator on a:1 has been holding back 1 things or more. A throttle "
+        "gives you time; it mends nothing.",
+    )
     acted = 'tmux_remediator_actions_total{policy="p", action='
     yield Case(
         alert="TmuxRemediatorActed",

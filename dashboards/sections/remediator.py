@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CALM, CRITICAL, FINE, PLAIN, RESTING, UNKNOWN, WARNING, WATCH, steps
 from dashboards.panels import graph, tile
-from dashboards.queries import HOST, Query, none_is_zero, rate, select
+from dashboards.queries import HOST, Query, rate, select
 from dashboards.tables import Figure, Label, rows
 
 _LIST_HEIGHT = 5
@@ -38,8 +38,8 @@ _MODES_AS_TEXT = {
 
 
 def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
-    """Actions and what came of them, what the policies match, and memory, numbered from `first` on."""
-    return (_actions(first), _matches(first + 3), _reclaimed(first + 1))
+    """Actions, what the policies match and hold, and bytes won back, numbered from `first` on."""
+    return (_actions(first), _matches(first + 3), _held(first + 5), _reclaimed(first + 1))
 
 
 def mode(number: int) -> Builder[dashboard.Panel]:
@@ -89,37 +89,39 @@ def _actions(number: int) -> Builder[dashboard.Panel]:
         stacked=True,
         events=True,
         colors=_OUTCOMES,
-        width=8,
+        width=6,
     )
 
 
 def _reclaimed(number: int) -> Builder[dashboard.Panel]:
-    of_host = "by (job, instance)"
-    memory, counted = (select(f"tmux_leaked_{each}", HOST) for each in ("memory_bytes", "processes"))
-    before, now = (
-        none_is_zero(f"sum {of_host} ({memory}{offset})", f"sum {of_host} ({counted}{offset})")
-        for offset in (" offset $__rate_interval", "")
-    )
-    done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
+    bytes_gone = select("tmux_remediator_reclaimed_bytes_total", HOST)
     return graph(
         number,
-        "Memory reclaimed",
-        "By how much less memory leaked processes held than shortly before, where the remediator ended "
-        "something in between. 0 where it ended nothing.",
-        [
-            Query(
-                expr=f"sum(clamp_min({before} - {now}, 0)\n"
-                f"and sum {of_host} (increase({done}[$__rate_interval])) > 0)\n"
-                f"or 0 * count({select('tmux_remediator_up', HOST)})",
-                legend="reclaimed",
-            )
-        ],
+        "Bytes won back",
+        "Bytes that were measured before an act of the remediator and gone after it. memory: of processes "
+        "that it ended; history: of panes, which the tmux server uses again.",
+        [Query(expr=f"sum by (source) (increase({bytes_gone}[$__rate_interval]))", legend="{{source}}")],
         unit="bytes",
         empty=_NO_REMEDIATOR,
         events=True,
-        colors={"reclaimed": PLAIN},
+        shades=PLAIN,
         soft_top=2**20,
-        width=8,
+        width=6,
+    )
+
+
+def _held(number: int) -> Builder[dashboard.Panel]:
+    now = select("tmux_remediator_leases", HOST)
+    return graph(
+        number,
+        "What it holds back",
+        "Throttles that are in force, by policy and by what holds them: a scope of systemd, or a pause. Each "
+        "ends by itself with its lease.",
+        [Query(expr=f"sum by (policy, means) ({now})", legend="{{policy}} ({{means}})")],
+        unit="none",
+        empty=_NO_REMEDIATOR,
+        shades=PLAIN,
+        width=6,
     )
 
 
@@ -157,7 +159,7 @@ def _matches(number: int) -> Builder[dashboard.Panel]:
         unit="none",
         empty=_NO_REMEDIATOR,
         shades=PLAIN,
-        width=8,
+        width=6,
     )
 
 
@@ -166,18 +168,23 @@ def table(number: int) -> Builder[dashboard.Panel]:
     last = select("tmux_remediator_last_cycle_timestamp_seconds", HOST)
     acted = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"')
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
+    until = select("tmux_remediator_lease_end_timestamp_seconds", HOST)
+    culprits = select("tmux_remediator_culprits_total", HOST)
     by = "by (instance)"
     return rows(
         number,
         "Remediators",
         "One for each host and user that runs one. Due are the times in the time range when something was "
-        "to be ended, done are those in which it was. Held are throttles whose lease is not over.",
+        "to be ended, done are those in which it was. Held are throttles in force, until the first of them "
+        "ends. Culprits are processes of agents that held a figure and were throttled or ended for it.",
         [
             Label(name="instance", title="Host"),
             Figure(title="Mode", expr=f"min {by} ({_state()})", width=130, texts=_MODES_AS_TEXT),
             Figure(title="Last cycle", expr=f"1000 * max {by} ({last})", unit="dateTimeFromNow", width=150),
             Figure(title="Matches", expr=f"sum {by} ({select('tmux_remediator_matches', HOST)})", width=100),
             Figure(title="Held", expr=f"sum {by} ({select('tmux_remediator_leases', HOST)})", width=100),
+            Figure(title="Until", expr=f"1000 * min {by} ({until})", unit="dateTimeFromNow", width=130),
+            Figure(title="Culprits", expr=f"round(sum {by} (increase({culprits}[$__range])))", width=100),
             Figure(title="Due", expr=f"round(sum {by} (increase({acted}[$__range])))", width=100),
             Figure(title="Done", expr=f"round(sum {by} (increase({done}[$__range])))", width=100),
         ],

@@ -16,7 +16,16 @@ from tests.support.remediator.remediation import Fleet, alive, counted, running_
 from tests.support.remediator.stage import make_programs
 from tests.support.wait import wait_for
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, Refusal, TargetKind
+from tmux_exporter.facts.remediation import (
+    Action,
+    ActionOutcome,
+    CulpritKind,
+    Method,
+    Mode,
+    Reclaimed,
+    Refusal,
+    TargetKind,
+)
 from tmux_exporter.remediator.policies.policy import (
     Condition,
     LadderStep,
@@ -100,6 +109,9 @@ def test_only_the_leaking_tool_ends_with_its_worker(fleet: Fleet, caplog: pytest
         (Action.SNAPSHOT, ActionOutcome.DONE): 1,
         (Action.STOP, ActionOutcome.DONE): 1,
     }
+    assert counted(remediator).culprits == {(Action.STOP, CulpritKind.DESCENDANT): 1}
+    # Both of them had written to all of it.
+    assert 80 * MIB <= counted(remediator).reclaimed[Reclaimed.MEMORY] < 160 * MIB
     (intent,) = [each for each in fleet.records() if each["kind"] == "intent"]
     (outcome,) = [each for each in fleet.records() if each.get("of") == intent["seq"]]
     culprit = intent["culprit"][0]

@@ -126,7 +126,9 @@ def test_a_history_is_saved_whole_and_then_cleared(pane: Pane) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert second[0] is DONE
-    assert int(pane.figure("history_bytes")) < before / 10
+    after = int(pane.figure("history_bytes"))
+    assert after < before / 10
+    assert [pane.steps.take_reclaimed() for _ in range(2)] == [before - after, 0]
     assert f"line {PRINTS}" in pane.show(), "what it shows stays"
     assert not pane.audit.check() or b"line" not in (pane.fleet.home / f"{pane.session}.jsonl").read_bytes()
 

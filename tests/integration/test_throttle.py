@@ -81,6 +81,8 @@ def test_a_pause_holds_for_its_lease_and_ends_with_the_remediator(fleet: Fleet) 
     fleet.live(remediator, 1200)
     assert counted(remediator).actions == {(Action.THROTTLE, ActionOutcome.DONE): 1}
     assert counted(remediator).leases[LeaseMeans.PAUSE] == 1
+    end = counted(remediator).lease_end_timestamp
+    assert end is not None and 0 < end - fleet.clock.time() <= LEASE
     assert is_stopped(pid) and not is_stopped(bystander)
     remediator.close()
     wait_for(lambda: not is_stopped(pid), "it runs again")

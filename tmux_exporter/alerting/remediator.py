@@ -51,6 +51,25 @@ ALERTS = (
         f"The breaker of {_POLICY} is open: it acted more often than it may.",
     ),
     Alert(
+        "TmuxRemediatorLeaseOverdue",
+        "remediator_lease_overdue",
+        "time() - tmux_remediator_lease_end_timestamp_seconds{} > 0",
+        "What the remediator holds back should be free again, and is not.",
+        f"A lease of {_POLICY} should have ended {{{{ $value | humanizeDuration }}}} ago, and its bounds are "
+        "still there.",
+    ),
+    Alert(
+        "TmuxRemediatorHoldsLong",
+        "remediator_holds_long",
+        # Between two leases of the same thing some minutes pass; a new remediator has held nothing before.
+        "max by (job, instance, policy) (\n"
+        "  quantile_over_time(0.25, tmux_remediator_leases{}[$within]) > 0\n"
+        "  and tmux_remediator_leases{}\n  and tmux_remediator_leases{} offset $within\n)",
+        "The remediator has been holding something back for hours.",
+        f"For hours {_POLICY} has been holding back {{{{ $value | humanize }}}} things or more. A throttle "
+        "gives you time; it mends nothing.",
+    ),
+    Alert(
         "TmuxRemediatorRefusing",
         "remediator_refusing",
         # A remediator that only observes says so by its mode and leaves everything alone.

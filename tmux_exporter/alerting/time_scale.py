@@ -35,6 +35,7 @@ REAL = (
     *("exporter_down", "exporter_stale", "exporter_blind", "samples_partial", "collector_failing"),
     *("server_not_answering", "server_slow"),
     *("remediator_up", "remediator_blind", "remediator_audit_healthy", "remediator_refusing"),
+    *("remediator_lease_overdue", "remediator_holds_long"),
 )
 """Tables whose durations, and for how long their alert must hold, are not scaled."""
 

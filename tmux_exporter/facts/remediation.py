@@ -85,6 +85,27 @@ class LeaseMeans(StrEnum):
     PAUSE = "pause"
 
 
+class CulpritKind(StrEnum):
+    """Which process of an agent held the figures (closed list, a label).
+
+    AGENT: its root process itself. DESCENDANT: a process below it, with all that this has started.
+    """
+
+    AGENT = "agent"
+    DESCENDANT = "descendant"
+
+
+CULPRIT_ACTIONS = (Action.THROTTLE, Action.RAISE_FD_LIMIT, Action.STOP, Action.KILL)
+"""What is done to a culprit."""
+
+
+class Reclaimed(StrEnum):
+    """Where bytes were won back (closed list, a label): of ended processes, or of a history of tmux."""
+
+    MEMORY = "memory"
+    HISTORY = "history"
+
+
 class ActionOutcome(StrEnum):
     """The result of an action (closed list, a label).
 
@@ -145,7 +166,9 @@ class PolicyStatus:
     """One policy: its matches in the last cycle, and its counters since the remediator's start.
 
     `breaker_open`: its actions did harm or had no effect, so it ends nothing for now. `leases` are those that
-    hold now; `memory_high_events` is how often the kernel has slowed down what was in a lease's scope.
+    are in force, the first of them until `lease_end_timestamp` (wall time); `memory_high_events` is how often
+    the kernel has slowed down what was in a lease's scope. `culprits` counts what was done to a process of an
+    agent that held its figures, `reclaimed` the bytes that were measured before an act and gone after it.
     """
 
     policy: str
@@ -154,7 +177,10 @@ class PolicyStatus:
     refusals: Mapping[Refusal, int] = field(default_factory=dict)
     breaker_open: bool = False
     leases: Mapping[LeaseMeans, int] = field(default_factory=dict)
+    lease_end_timestamp: float | None = None
     memory_high_events: int = 0
+    culprits: Mapping[tuple[Action, CulpritKind], int] = field(default_factory=dict)
+    reclaimed: Mapping[Reclaimed, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from tmux_exporter.facts.remediation import (
     Action,
     ActionOutcome,
     Mode,
+    Reclaimed,
     Refusal,
     RemediatorStatus,
     TargetKind,
@@ -27,7 +28,7 @@ from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.fd_limit import FdLimits
-from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.live_view import LiveView, is_there
 from tmux_exporter.remediator.act.on_record import StepResult
 from tmux_exporter.remediator.act.pane_history import PaneHistory
 from tmux_exporter.remediator.act.shared_view import SharedView
@@ -35,6 +36,7 @@ from tmux_exporter.remediator.act.terminate import end, judge
 from tmux_exporter.remediator.act.throttle import Throttles
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.candidates import left_out_words
+from tmux_exporter.remediator.decide.culprit import memory_held
 from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
 from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order
@@ -249,6 +251,7 @@ class Remediator:
             self._change(decision, action, report, self._fd_limits.take)
         elif action in PANE_STEPS:
             self._change(decision, action, report, self._pane_history.take)
+            self._counters.reclaim(policy, Reclaimed.HISTORY, self._pane_history.take_reclaimed())
         elif decision.order is not None and self._mode_of(decision.policy) is Mode.ENFORCE:
             self._end(decision, decision.order, report)
         elif decision.order is not None:
@@ -288,7 +291,7 @@ class Remediator:
             return
         result = self._throttles.take(order, rung.throttle, confirmation(policy, self._holds.read))
         ((_, outcome),) = result.actions
-        self._counters.act(policy.name, Action.THROTTLE, outcome)
+        self._counters.act(policy.name, Action.THROTTLE, outcome, decision.culprit)
         if result.refusal is not None:
             self._counters.refuse(policy.name, result.refusal)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
@@ -303,7 +306,9 @@ class Remediator:
         except OSError as error:
             _log.error("leases not written", extra=log_fields(error=str(error)))
             return
-        self._counters.leases(((each.policy, each.means) for each in self._throttles.running), grown)
+        offset = self._clock.time() - self._clock.monotonic()
+        running = self._throttles.running
+        self._counters.leases(((each.policy, each.means, each.until + offset) for each in running), grown)
 
     def _change(
         self,
@@ -315,7 +320,7 @@ class Remediator:
         """Take a step that ends nothing and changes something, where the policy enforces."""
         policy = decision.policy
         outcome, words = take(decision, report, self._mode_of(policy))
-        self._counters.act(policy.name, action, outcome)
+        self._counters.act(policy.name, action, outcome, decision.culprit)
         if self._settings.enforce and is_off(self._switch):
             self._counters.refuse(policy.name, Refusal.SWITCHED_OFF)
         self._note_step(decision, outcome, words)
@@ -347,13 +352,17 @@ class Remediator:
         self._counters.end(shell)
         self._tell()
         self._throttles.release(order.first)
+        held = memory_held(order, candidate, report)
         result = end(order, self._tools, confirmation(order.policy, self._holds.read))
+        if result.ended:
+            gone = sum(size for process, size in held.items() if not is_there(process))
+            self._counters.reclaim(policy, Reclaimed.MEMORY, gone)
         if not result.ended or order.target.kind is not TargetKind.SCHEDULER:
             self._counters.spare(shell)
         if result.refusal is not None:
             self._counters.refuse(policy, result.refusal)
         for action, outcome in result.actions:
-            self._counters.act(policy, action, outcome)
+            self._counters.act(policy, action, outcome, decision.culprit)
         now = self._clock.monotonic()
         self._history = note(self._history, order, candidate, result.actions, report=report, now=now)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT

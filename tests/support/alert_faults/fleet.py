@@ -15,6 +15,9 @@ from tests.support.alert_faults.programs import AGENT, HOLDS, STUTTERS
 from tests.support.processes.started import end_process
 from tests.support.remediator.remediation import FLEET, Fleet
 
+PAUSED = ("sleep", "30303")
+"""A leaked process that a remediator pauses."""
+
 LIMIT = 64 * 2**20
 """Bytes that a session may use here, and an agent."""
 
@@ -125,6 +128,7 @@ class FaultyFleet:
         soft_limit(server, opened + 1)
 
     def _leave_behind(self) -> None:
+        self.fleet.leave_behind(" ".join(PAUSED))
         quiet = ">/dev/null 2>&1 </dev/null"
         holds = f"setsid {sys.executable} -SPc {shlex.quote(HOLDS)} {quiet} & sleep 3"
         self.fleet.tmux("new-window", "-d", "-t", "main:", holds, server="leaky")

@@ -1,5 +1,6 @@
 """What watches the faulty fleet: exporters with faults of their own, remediators, one Prometheus."""
 
+import hashlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from tests.support.alert_faults.fleet import LIMIT
+from tests.support.alert_faults.fleet import LIMIT, PAUSED
 from tests.support.alert_faults.frozen import busiest_thread, freeze, thaw
 from tests.support.alert_faults.limits import no_more_files, soft_limit
 from tests.support.alert_faults.numbers import quick_rules
@@ -61,6 +62,7 @@ _STEPS = """\
 _HEAD = "apiVersion: tmux-exporter/v1\nkind: RemediationPolicies\npolicies:\n"
 ACTS = f"{_HEAD}  - name: acts\n    mode: enforce\n{_STEPS}"
 MISTAKEN = ACTS.replace("for: 1s", "for: one")
+_PAUSED_SHA256 = hashlib.sha256("\0".join((*PAUSED, "")).encode()).hexdigest()
 LEAVES = f"""\
 {_HEAD}  - name: spent
     mode: enforce
@@ -68,8 +70,14 @@ LEAVES = f"""\
 {_STEPS}  - name: startled
     mode: enforce
     max_match: {{count: 0, few: 0, on_exceed: abort}}
-{_STEPS}"""
-"""Two policies that match and may do nothing: one has no budget, the other one believes in no match."""
+{_STEPS}  - name: holds
+    mode: enforce
+    match: {{kind: leaked_process, cmdline_sha256: [{_PAUSED_SHA256}]}}
+    for: 1s
+    warmup: 0s
+    actions: [{{do: throttle, pause: true, lease: 1h}}]
+"""
+"""Two that match and may end nothing: one has no budget, the other one believes in no match; one pauses."""
 
 
 class House:

@@ -23,6 +23,8 @@ IN_HOUSE: tuple[Planted, ...] = (
     Planted("TmuxRemediatorBreakerOpen",
         "a policy that believes in no match at all (`max_match`, `on_exceed: abort`)",
         {"instance": "held", "policy": "startled"}, ends=False),
+    Planted("TmuxRemediatorHoldsLong", "a leaked process paused for an hour",
+        {"instance": "held", "policy": "holds"}, number="within an hour instead of four"),
     Planted("TmuxRemediatorPoliciesRefused", "SIGHUP after a mistake was written into its policies",
         {"instance": "full"}),
     Planted("TmuxRemediatorDown", "a remediator killed", {"instance": "held"}),

@@ -17,8 +17,10 @@ RECORDED: Mapping[str, str] = {}
 """Alerts that only a recorded hour has made fire (tests/fixtures/replay), and why no real fault."""
 
 MADE_UP: Mapping[str, str] = {
+    "TmuxRemediatorLeaseOverdue": "it asks for a systemd of the user that has lost a timer, and where the "
+    "tests run there is none; `tests/unit/remediator/act/test_overdue_lease.py` has the rest",
     "TmuxHostMemoryRunsOut": "it asks for growth of all that a machine uses, which other programs that end "
-    "undo at any time; a fault that outgrows them would take the machine"
+    "undo at any time; a fault that outgrows them would take the machine",
 }
 """Alerts that only made-up series have made fire, and why."""
 

@@ -81,8 +81,11 @@ CONTRACT = {
     "tmux_exporter_commands_lost_total",
     "policy": """
         tmux_remediator_matches tmux_remediator_breaker_open tmux_remediator_lease_memory_high_events_total
+        tmux_remediator_lease_end_timestamp_seconds
     """,
     "policy means": "tmux_remediator_leases",
+    "policy action culprit": "tmux_remediator_culprits_total",
+    "policy source": "tmux_remediator_reclaimed_bytes_total",
     "policy action outcome": "tmux_remediator_actions_total",
     "policy reason": "tmux_remediator_refusals_total",
     "": """
@@ -136,6 +139,9 @@ CLOSED = {
         "approval unavailable no_return max_match budget audit switched_off"
     ),
     "tmux_remediator_leases means": "scope pause",
+    "tmux_remediator_culprits_total action": "throttle raise_fd_limit stop kill",
+    "tmux_remediator_culprits_total culprit": "agent descendant",
+    "tmux_remediator_reclaimed_bytes_total source": "memory history",
 }
 
 

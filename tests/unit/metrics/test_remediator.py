@@ -4,13 +4,23 @@ from dataclasses import replace
 
 from tests.support.literals.report import OBSERVER, example_report
 from tmux_exporter.config import MetricsSettings
-from tmux_exporter.facts.remediation import LeaseMeans, Mode, RemediatorReport
+from tmux_exporter.facts.remediation import (
+    CULPRIT_ACTIONS,
+    Action,
+    CulpritKind,
+    LeaseMeans,
+    Mode,
+    Reclaimed,
+    RemediatorReport,
+)
 from tmux_exporter.metrics.exporter import collect_remediator
 
 LASTING = {
     "tmux_remediator_actions_total",
     "tmux_remediator_refusals_total",
     "tmux_remediator_lease_memory_high_events_total",
+    "tmux_remediator_culprits_total",
+    "tmux_remediator_reclaimed_bytes_total",
     "tmux_remediator_last_cycle_timestamp_seconds",
 }
 
@@ -36,10 +46,30 @@ def test_one_that_cannot_see_or_write_or_read_its_policies() -> None:
 
 def test_leases_that_hold_and_what_they_slowed_down() -> None:
     (policy, *_) = OBSERVER.policies
-    held = replace(policy, leases={LeaseMeans.SCOPE: 2}, memory_high_events=17)
+    held = replace(policy, leases={LeaseMeans.SCOPE: 2}, lease_end_timestamp=1234.5, memory_high_events=17)
     found = shown(RemediatorReport(up=True, status=replace(OBSERVER, policies=(held,))))
     assert found["tmux_remediator_leases"] == {(held.policy, "scope"): 2, (held.policy, "pause"): 0}
+    assert found["tmux_remediator_lease_end_timestamp_seconds"] == {(held.policy,): 1234.5}
     assert found["tmux_remediator_lease_memory_high_events_total"] == {(held.policy,): 17}
+    ended = shown(RemediatorReport(up=False, status=replace(OBSERVER, policies=(held,))))
+    assert "tmux_remediator_lease_end_timestamp_seconds" not in ended, "nobody knows what holds now"
+
+
+def test_culprits_and_bytes_won_back_begin_at_0() -> None:
+    (policy, *_) = OBSERVER.policies
+    done = replace(
+        policy, culprits={(Action.STOP, CulpritKind.DESCENDANT): 2}, reclaimed={Reclaimed.HISTORY: 4096}
+    )
+    found = shown(RemediatorReport(up=True, status=replace(OBSERVER, policies=(done,))))
+    assert found["tmux_remediator_culprits_total"] == {
+        (done.policy, action, kind): 2 if (action, kind) == (Action.STOP, CulpritKind.DESCENDANT) else 0
+        for action in CULPRIT_ACTIONS
+        for kind in CulpritKind
+    }
+    assert found["tmux_remediator_reclaimed_bytes_total"] == {
+        (done.policy, "memory"): 0,
+        (done.policy, "history"): 4096,
+    }
 
 
 def test_of_one_that_ended_only_what_it_did_is_left() -> None:

@@ -5,7 +5,16 @@ from functools import partial
 from tmux_exporter.facts.host import CPU_MODES
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import Unreadable
-from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Mode, Refusal
+from tmux_exporter.facts.remediation import (
+    CULPRIT_ACTIONS,
+    Action,
+    ActionOutcome,
+    CulpritKind,
+    LeaseMeans,
+    Mode,
+    Reclaimed,
+    Refusal,
+)
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -175,6 +184,29 @@ REMEDIATOR = (
         "pause (SIGSTOP); each ends by itself.",
         labels=("policy", "means"),
         closed={"means": tuple(LeaseMeans)},
+    ),
+    _remediator(
+        "tmux_remediator_lease_end_timestamp_seconds",
+        "When the first of the throttles of the policy that are in force ends, in seconds since the epoch; "
+        "not there where none is. In the past: it should have ended, and has not.",
+        labels=("policy",),
+        figure="lease_end_timestamp",
+    ),
+    _remediator(
+        "tmux_remediator_culprits_total",
+        "What was done to the process of an agent that held the figures of the policy, by which one that "
+        "was: its own process, or one below it.",
+        labels=("policy", "action", "culprit"),
+        closed={"action": CULPRIT_ACTIONS, "culprit": tuple(CulpritKind)},
+        figure="culprits",
+    ),
+    _remediator(
+        "tmux_remediator_reclaimed_bytes_total",
+        "Bytes that were measured shortly before an act and gone after it. memory: the share of the memory "
+        "of the processes that have ended; history: of panes, which the tmux server uses again.",
+        labels=("policy", "source"),
+        closed={"source": tuple(Reclaimed)},
+        figure="reclaimed",
     ),
     _remediator(
         "tmux_remediator_lease_memory_high_events_total",

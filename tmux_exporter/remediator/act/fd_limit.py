@@ -16,7 +16,7 @@ from tmux_exporter.base.paths import REMEDIATOR_FD_LIMITS
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act.live_view import is_alive
+from tmux_exporter.remediator.act.live_view import is_alive, is_there
 from tmux_exporter.remediator.act.on_record import StepResult, on_record
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.record import audit_fields
@@ -120,7 +120,7 @@ class FdLimits:
 
     def _keep(self, firsts: dict[ProcessId, int]) -> None:
         """Write them to disk, without those of processes that have ended. Raises OSError."""
-        limits = [{"process": list(each), "soft": soft} for each, soft in firsts.items() if _is_there(each)]
+        limits = [{"process": list(each), "soft": soft} for each, soft in firsts.items() if is_there(each)]
         document = {"version": VERSION, "boot": self._boot, "limits": limits}
         write(self._path, json.dumps(document, allow_nan=False).encode("ascii") + b"\n", durable=True)
 
@@ -128,13 +128,6 @@ class FdLimits:
 def _wanted(first: int, hard: int) -> int:
     bounds = (TIMES * first, MOST) if hard == resource.RLIM_INFINITY else (TIMES * first, MOST, hard)
     return min(bounds)
-
-
-def _is_there(process: ProcessId) -> bool:
-    try:
-        return is_alive(process)
-    except (OSError, ValueError):
-        return False
 
 
 def _has_ended(descriptor: int) -> bool:

@@ -123,6 +123,14 @@ def is_alive(process: ProcessId) -> bool:
     return stat.start_ticks == process.start_ticks and stat.state not in ("Z", "X")
 
 
+def is_there(process: ProcessId) -> bool:
+    """Whether it runs; what cannot be read does not."""
+    try:
+        return is_alive(process)
+    except (OSError, ValueError):
+        return False
+
+
 def _stat(pid: int) -> Stat:
     with open(f"/proc/{pid}/stat", "rb") as stream:
         return parse_stat(stream.read())

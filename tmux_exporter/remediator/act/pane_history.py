@@ -112,6 +112,12 @@ class PaneHistory:
         self._uid = uid
         self._clock = clock
         self._saved: dict[tuple[int, str], Saved] = {}
+        self._reclaimed = 0
+
+    def take_reclaimed(self) -> int:
+        """The bytes of history that went since the last call."""
+        found, self._reclaimed = self._reclaimed, 0
+        return found
 
     def take(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
         """One of the steps SAVE, CLEAR_HISTORY and SET_OPTION, as its rung says."""
@@ -178,7 +184,9 @@ class PaneHistory:
             self._change(server, pane, _unchanged(saved, decision), f"clear-history -t {pane}")
             now = self._figures(server, pane)
             if now.lines < saved.figures.lines or saved.figures.lines == 0:
-                return ActionOutcome.DONE, f"{max(0, before - now.bytes)} bytes of history"
+                gone = max(0, before - now.bytes)
+                self._reclaimed += gone
+                return ActionOutcome.DONE, f"{gone} bytes of history"
             if now.in_mode:
                 return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
         return (

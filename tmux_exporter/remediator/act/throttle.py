@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
+from tmux_exporter.facts.cgroups import CgroupBounds
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Refusal
 from tmux_exporter.remediator.act import lease_scope
@@ -27,7 +28,7 @@ from tmux_exporter.remediator.policies.policy import OptIn, Throttle
 from tmux_exporter.remediator.record import audit_fields
 from tmux_exporter.remediator.record.audit import AuditError
 from tmux_exporter.remediator.record.leases import Lease, LeaseFile
-from tmux_exporter.sources.host.cgroups import events_at, members_at, read_means, read_place
+from tmux_exporter.sources.host.cgroups import events_at, members_at, place_at, read_means, read_place
 
 SECONDS = 10.0
 """For how long the effect of a throttle is waited for."""
@@ -70,11 +71,12 @@ class Throttles:
         self._file = LeaseFile(state, uid=tools.uid, boot=boot)
         self._running: dict[Lease, Pause | None] = {}
         self._events: dict[Lease, int] = {}
+        self._bounds: dict[Lease, CgroupBounds] = {}
         self._recover()
 
     @property
     def running(self) -> tuple[Lease, ...]:
-        """The leases that hold."""
+        """The leases that are in force, also one whose end has passed without effect."""
         return tuple(self._running)
 
     def take(self, order: Order, throttle: Throttle, confirm: Confirm) -> Result:
@@ -93,6 +95,7 @@ class Throttles:
             finally:
                 if result.ended and step.lease is not None:
                     self._running[step.lease] = step.pause
+                    self._bounds[step.lease] = place_at(step.lease.path).bounds
                 else:
                     self._undo(step)
                 if step.number is not None:
@@ -117,13 +120,22 @@ class Throttles:
             count = events_at(lease.path).get("high", 0) if lease.path else 0
             grown[lease.policy] = grown.get(lease.policy, 0) + max(0, count - self._events.get(lease, 0))
             self._events[lease] = max(count, self._events.get(lease, 0))
-            if now >= lease.until or (keeper is not None and not keeper.lives):
+            over = now >= lease.until and not self._is_bound(lease)
+            if over or (keeper is not None and not keeper.lives):
                 if keeper is not None:
                     keeper.end()
                 self._running.pop(lease)
                 self._events.pop(lease, None)
+                self._bounds.pop(lease, None)
                 self._keep()
         return grown
+
+    def _is_bound(self, lease: Lease) -> bool:
+        """Whether processes are in the scope of a lease, and its bounds as they were set."""
+        bounds = self._bounds.get(lease, CgroupBounds())
+        if not lease.path or bounds == CgroupBounds() or not members_at(lease.path):
+            return False
+        return place_at(lease.path).bounds == bounds
 
     def release(self, process: ProcessId) -> None:
         """End a pause of this process: what is stopped gets no signal but KILL."""
@@ -150,6 +162,7 @@ class Throttles:
             elif lease.until > self._tools.clock.monotonic():
                 self._running[lease] = None
                 self._events[lease] = events_at(lease.path).get("high", 0)
+                self._bounds[lease] = place_at(lease.path).bounds
 
     def _run(self, step: _Step) -> Result:
         for each in STEPS:

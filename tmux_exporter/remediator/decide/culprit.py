@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.report import Report, TreeProcess
+from tmux_exporter.facts.report import AgentReport, PaneReport, Report, ServerReport, TreeProcess
 from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.conditions import ConditionState, ConditionStates, tree_of
+from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.metrics import FIGURES
 from tmux_exporter.remediator.policies.policy import Condition, Policy, Whom
 
@@ -75,6 +76,25 @@ def find_culprit(
             for condition, state in held
         ),
     )
+
+
+def memory_held(order: Order, candidate: TargetCandidate, report: Report) -> Mapping[ProcessId, int]:
+    """The memory of what an order is for, by process: of an agent also of all below what is signalled first.
+
+    Of a scheduler it is under its shell. Without what is not known.
+    """
+    subject = candidate.subject
+    if isinstance(subject, PaneReport | ServerReport):
+        return {}
+    if not isinstance(subject, AgentReport):
+        return {} if subject.memory_bytes is None else {subject.process: subject.memory_bytes}
+    tree = tree_of(candidate, report)
+    below = branches(order.target.processes[0], tree).get(order.first, ())
+    return {
+        each.process: each.memory_bytes
+        for each in tree
+        if each.process in below and each.memory_bytes is not None
+    }
 
 
 def branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:

@@ -34,7 +34,10 @@ def _policy(status: PolicyStatus) -> dict[str, object]:
         "actions": [[action, outcome, count] for (action, outcome), count in status.actions.items()],
         "refusals": [[reason, count] for reason, count in status.refusals.items()],
         "leases": [[means, count] for means, count in status.leases.items()],
+        "lease_end_timestamp": status.lease_end_timestamp,
         "memory_high_events": status.memory_high_events,
+        "culprits": [[action, kind, count] for (action, kind), count in status.culprits.items()],
+        "reclaimed": [[source, count] for source, count in status.reclaimed.items()],
     }
 
 

@@ -17,9 +17,11 @@ from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,
     ActionOutcome,
+    CulpritKind,
     LeaseMeans,
     Mode,
     PolicyStatus,
+    Reclaimed,
     Refusal,
     RemediatorReport,
     RemediatorStatus,
@@ -132,10 +134,21 @@ def _policy(value: Mapping[str, Any]) -> PolicyStatus:
             Refusal(reason): strict_json.count(count)
             for reason, count in strict_json.array(value["refusals"])
         },
-        # A remediator that knows no leases does not write these two.
+        # An earlier remediator does not write what follows.
         leases={
             LeaseMeans(means): strict_json.count(count)
             for means, count in strict_json.array(value.get("leases", []))
         },
+        lease_end_timestamp=None
+        if (end := value.get("lease_end_timestamp")) is None
+        else strict_json.number(end),
         memory_high_events=strict_json.count(value.get("memory_high_events", 0)),
+        culprits={
+            (Action(action), CulpritKind(kind)): strict_json.count(count)
+            for action, kind, count in strict_json.array(value.get("culprits", []))
+        },
+        reclaimed={
+            Reclaimed(source): strict_json.count(count)
+            for source, count in strict_json.array(value.get("reclaimed", []))
+        },
     )

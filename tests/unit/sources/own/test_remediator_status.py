@@ -39,6 +39,9 @@ POLICY: dict[str, Any] = json.loads(render(OBSERVER))["policies"][0]
         document(policies=[{**POLICY, "refusals": [["why", 1]]}]), document(policies={}),
         document(policies=[{**POLICY, "leases": [["rope", 1]]}]),
         document(policies=[{**POLICY, "memory_high_events": -1}]),
+        document(policies=[{**POLICY, "lease_end_timestamp": "soon"}]),
+        document(policies=[{**POLICY, "culprits": [["stop", "nobody", 1]]}]),
+        document(policies=[{**POLICY, "reclaimed": [["disk", 1]]}]),
         document(ended=None), document().replace(b"997.5", b"NaN"), document().replace(b"997.5", b"Infinity"),
         document().replace(b'"blind"', b'"blond"'),
     ],
@@ -49,10 +52,12 @@ def test_what_is_malformed_is_not_believed(content: bytes) -> None:
         parse_status(content)
 
 
-def test_a_file_of_a_remediator_without_leases_is_read_too() -> None:
-    earlier = {name: POLICY[name] for name in POLICY.keys() - {"leases", "memory_high_events"}}
+def test_a_file_of_an_earlier_remediator_is_read_too() -> None:
+    later = {"leases", "memory_high_events", "lease_end_timestamp", "culprits", "reclaimed"}
+    earlier = {name: POLICY[name] for name in POLICY.keys() - later}
     (found,) = parse_status(document(policies=[earlier])).policies
-    assert (found.leases, found.memory_high_events) == ({}, 0)
+    assert (found.leases, found.memory_high_events, found.lease_end_timestamp) == ({}, 0, None)
+    assert (found.culprits, found.reclaimed) == ({}, {})
 
 
 class Place:
