@@ -4,8 +4,7 @@ A session may be created again, an agent may come back. For a while its label co
 so that a series loses nothing between two scrapes. Later it starts at 0, which PromQL reads as a reset.
 """
 
-from collections.abc import Collection, Hashable
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Container, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -22,9 +21,9 @@ class LabelExpiry(Generic[K]):
 
     def __init__(self) -> None:
         self._since: dict[K, float] = {}
-        self._shown: AbstractSet[K] | None = None
+        self._shown: Container[K] | None = None
 
-    def expired(self, counted: Collection[K], shown: AbstractSet[K], at: float) -> list[K]:
+    def expired(self, counted: Collection[K], shown: Container[K], at: float) -> list[K]:
         """The `counted` labels that expire at the monotonic time `at`.
 
         Where `shown` is the same object as in the last call, only labels that are due are checked.

@@ -51,11 +51,11 @@ class Printer:
 
     def __init__(self) -> None:
         self._renderer = Renderer()
-        self._turn = threading.RLock()
+        self.turn = threading.RLock()
 
     def once(self, made: dict[str, bytes], form: str, make: Callable[[], bytes]) -> bytes:
         """The bytes of a format. The first caller renders them; others wait."""
-        with self._turn:
+        with self.turn:
             if form not in made:
                 made[form] = make()
             return made[form]
@@ -95,34 +95,39 @@ class PublishedSample:
 
     @property
     def text(self) -> bytes:
-        """The page in the text format."""
-        return self._printer.once(self._made, "text", lambda: self._collected().text)
+        """The page in the text format; put together each time, as scrapers take the compressed one."""
+        return self._collected().text
 
     @property
     def text_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._printer.once(self._made, "text_gzip", lambda: compress(self.text))
+        return self._compressed("text_gzip", lambda: self._collected().text_pieces)
 
     @property
     def openmetrics(self) -> bytes:
         """The page in OpenMetrics."""
-        return self._printer.once(self._made, "openmetrics", lambda: self._collected().openmetrics)
+        return self._collected().openmetrics
 
     @property
     def openmetrics_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._printer.once(self._made, "openmetrics_gzip", lambda: compress(self.openmetrics))
+        return self._printer.once(
+            self._made, "openmetrics_gzip", lambda: compress(*self._collected().openmetrics_pieces)
+        )
 
     @property
     def json(self) -> bytes:
         """The report, with what the last page had to leave out."""
         return self._printer.once(self._made, "json", lambda: render_json(self.report, self._left_out()))
 
+    def _compressed(self, form: str, pieces: Callable[[], Sequence[bytes]]) -> bytes:
+        return self._printer.once(self._made, form, lambda: compress(*pieces()))
+
     def _collected(self) -> Pages:
-        """Called in the printer's turn."""
-        if self._pages is None:
-            self._pages = self._printer.pages(self._collect())
-        return self._pages
+        with self._printer.turn:
+            if self._pages is None:
+                self._pages = self._printer.pages(self._collect())
+            return self._pages
 
 
 class Publisher:

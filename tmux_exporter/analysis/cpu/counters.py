@@ -5,8 +5,7 @@ two samples, reaped children included (`conservation`), is added to the groups t
 the second sample. It stays there when the process moves to another group or ends.
 """
 
-from collections.abc import Hashable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Container, Hashable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -117,7 +116,7 @@ class GroupCounters(Generic[K]):
         counts = self._totals.get(key)
         return counts.cpu_ticks / self._ticks_per_second if counts else 0.0
 
-    def retain(self, shown: AbstractSet[K], at: float) -> None:
+    def retain(self, shown: Container[K], at: float) -> None:
         """Drop the groups that have long not been `shown`; `at` is the monotonic time of this sample.
 
         A group that comes back earlier continues from its last value; later it starts at 0.

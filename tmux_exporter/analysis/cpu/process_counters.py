@@ -10,7 +10,7 @@ figures, together with its own bytes.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tmux_exporter.facts.changes import changed_since
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
@@ -19,6 +19,8 @@ Amount = tuple[int, int, int]
 Figures = tuple[int | None, int | None, int | None]
 
 NOTHING: Amount = (0, 0, 0)
+_WITHOUT_BASELINE: Figures = (None, None, None)
+_NOT_STALE = (False, False, False)
 EACH = range(3)
 UNKNOWN_AMOUNT = 1 << 80
 """Stands for an amount that is not known; larger than any real one."""
@@ -31,23 +33,25 @@ class ProcessCounter:
     `own` is the highest value of its own ticks, `level` that of each figure that includes reaped children.
     `counted` is how much of `level` is counted, for this process or for an ended child; None without a
     baseline. A figure that is not readable now is `stale`: it may have grown.
+
+    There is one for each process: what is equal is one object, where it costs nothing to know that.
     """
 
     own: int
-    level: list[int | None]
-    counted: list[int | None]
-    stale: list[bool] = field(default_factory=lambda: [False, False, False])
+    level: Figures
+    counted: Figures
+    stale: tuple[bool, bool, bool] = _NOT_STALE
     seen: Process | None = None
 
     @classmethod
     def from_start(cls) -> "ProcessCounter":
         """The counter of a process that started after the first sample: all its usage counts."""
-        return cls(own=0, level=[0, 0, 0], counted=[0, 0, 0])
+        return cls(own=0, level=NOTHING, counted=NOTHING)
 
     @classmethod
     def from_now(cls, process: Process) -> "ProcessCounter":
         """The counter of a process that started earlier: only usage from now on counts."""
-        return cls(own=process.cpu_ticks, level=[None, None, None], counted=[None, None, None])
+        return cls(own=process.cpu_ticks, level=_WITHOUT_BASELINE, counted=_WITHOUT_BASELINE)
 
     def advance(self, process: Process, *, set_baseline: bool) -> tuple[int, Amount]:
         """Take the current figures; return the growth of its own ticks and of each other figure.
@@ -61,20 +65,30 @@ class ProcessCounter:
         own = max(0, process.cpu_ticks - self.own)
         self.own += own
         growth = [0, 0, 0]
-        for each, now in enumerate(reapable_figures(process)):
-            before = self.level[each]
-            self.stale[each] = now is None
+        figures = reapable_figures(process)
+        level, counted = list(self.level), list(self.counted)
+        for each, now in enumerate(figures):
+            before = level[each]
             if now is None:
                 continue
             if before is None or now > before:
-                self.level[each] = now
+                level[each] = now
                 growth[each] = now - (before or 0)
-            if set_baseline and self.counted[each] is None:
-                self.counted[each] = self.level[each]
+            if set_baseline and counted[each] is None:
+                counted[each] = level[each]
                 growth[each] = UNKNOWN_AMOUNT
+        self.stale = _NOT_STALE
+        if None in figures:
+            self.stale = (figures[0] is None, figures[1] is None, figures[2] is None)
+        self.level = (level[0], level[1], level[2])
+        self._set_counted(counted)
         if any(growth):
             growth = [UNKNOWN_AMOUNT if self.stale[each] else growth[each] for each in EACH]
         return own, (growth[0], growth[1], growth[2])
+
+    def _set_counted(self, figures: Sequence[int | None]) -> None:
+        found = (figures[0], figures[1], figures[2])
+        self.counted = self.level if found == self.level else found
 
     def pending(self, each: int) -> int:
         """The part of a figure that is not counted yet."""
@@ -83,25 +97,29 @@ class ProcessCounter:
 
     def mark_counted(self, each: int, amount: int) -> None:
         """Mark an amount of a figure as already counted for an ended child, up to what it has shown."""
-        counted = self.counted[each]
+        figures = list(self.counted)
+        counted = figures[each]
         if counted is None:
             return
         if not self.stale[each]:
-            self.counted[each] = counted + min(amount, max(0, self.pending(each)))
+            figures[each] = counted + min(amount, max(0, self.pending(each)))
         elif amount < UNKNOWN_AMOUNT:
             # The figure was not readable since; the amount will show later.
-            self.counted[each] = counted + amount
+            figures[each] = counted + amount
         else:
-            self.counted[each] = None
+            figures[each] = None
+        self._set_counted(figures)
 
     def count(self, withheld: Sequence[int]) -> Amount:
         """Count what is pending, except for the `withheld` amounts; return what was counted."""
         found = [0, 0, 0]
+        figures = list(self.counted)
         for each in EACH:
-            level, counted = self.level[each], self.counted[each]
+            level, counted = self.level[each], figures[each]
             if level is not None and counted is not None and level - counted > withheld[each]:
                 found[each] = level - counted - withheld[each]
-                self.counted[each] = counted + found[each]
+                figures[each] = counted + found[each]
+        self._set_counted(figures)
         return found[0], found[1], found[2]
 
 

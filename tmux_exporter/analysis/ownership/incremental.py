@@ -196,25 +196,28 @@ class _Dependents:
     """Index of dependents: children by parent, members by kernel session leader, users by terminal."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[int, int, int]] = {}
-        self._dependents: dict[int, set[int]] = {}
-        self._on_terminal: dict[int, set[int]] = {}
+        self._processes: Mapping[int, Process] = {}
+        self._dependents: dict[int, tuple[int, ...]] = {}
+        self._on_terminal: dict[int, tuple[int, ...]] = {}
 
     def update(self, table: ProcessTable, changed: Iterable[int]) -> None:
-        """Update the index for changed pids."""
-        for pid in changed:
-            if (old := self._known.pop(pid, None)) is not None:
-                for index, place in self._places(old):
-                    # Parent and leader may be one. No entry outlives its last pid.
-                    if place in index:
-                        index[place].discard(pid)
-                        if not index[place]:
-                            del index[place]
-            process = table.processes.get(pid)
-            if process is not None:
-                new = self._known[pid] = _kin(process)
-                for index, place in self._places(new):
-                    index.setdefault(place, set()).add(pid)
+        """Update the index for changed pids: all whose parent, leader or terminal is another one."""
+        before, self._processes = self._processes, table.processes
+        gone, come = _Entries(before, changed), _Entries(table.processes, changed)
+        for index, old, new in (
+            (self._dependents, gone.dependents, come.dependents),
+            (self._on_terminal, gone.on_terminal, come.on_terminal),
+        ):
+            for place in old.keys() | new.keys():
+                left, came = old.get(place, set()), new.get(place, set())
+                if left == came:
+                    continue
+                # Tuples: most places have few pids, and an empty set is larger than twenty of them.
+                kept = [pid for pid in index.get(place, ()) if pid not in left]
+                if pids := (*kept, *came):
+                    index[place] = pids
+                else:
+                    del index[place]
 
     def on_terminals(self, terminals: Iterable[int]) -> set[int]:
         """The pids on these terminals."""
@@ -225,15 +228,21 @@ class _Dependents:
         found = set(pids)
         queue = list(found)
         for pid in queue:
-            new = self._dependents.get(pid, set()) - found
-            found |= new
+            new = [each for each in self._dependents.get(pid, ()) if each not in found]
+            found.update(new)
             queue += new
         return found
 
-    def _places(self, kin: tuple[int, int, int]) -> Iterable[tuple[dict[int, set[int]], int]]:
-        parent, leader, terminal = kin
-        return ((self._dependents, parent), (self._dependents, leader), (self._on_terminal, terminal))
 
+class _Entries:
+    """Entries of these pids in such an index: sets of pids by place."""
 
-def _kin(process: Process) -> tuple[int, int, int]:
-    return process.ppid, process.session_id, process.tty
+    def __init__(self, processes: Mapping[int, Process], pids: Iterable[int]) -> None:
+        self.dependents: dict[int, set[int]] = {}
+        self.on_terminal: dict[int, set[int]] = {}
+        for pid in pids:
+            if (process := processes.get(pid)) is not None:
+                self.dependents.setdefault(process.ppid, set()).add(pid)
+                self.dependents.setdefault(process.session_id, set()).add(pid)
+                if process.tty:
+                    self.on_terminal.setdefault(process.tty, set()).add(pid)

@@ -4,7 +4,7 @@ A counter of a session or agent that was never in this state, or never had this 
 appears as 0 in the first sample in which something can count under it, and stays as long as its labels.
 """
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
@@ -26,7 +26,7 @@ class Appeared(Generic[K]):
         self._active: AbstractSet[K] | None = None
         self._expiry: LabelExpiry[K] = LabelExpiry()
 
-    def observe(self, active: AbstractSet[K], shown: AbstractSet[K], at: float) -> None:
+    def observe(self, active: AbstractSet[K], shown: Container[K], at: float) -> None:
         """Note one sample, taken at the monotonic time `at`.
 
         Something counts under the `active` keys from this sample on. Keys that are not `shown` are forgotten

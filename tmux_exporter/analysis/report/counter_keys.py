@@ -186,7 +186,18 @@ def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
     return dict.fromkeys(found, _ONLY_UNATTRIBUTED)
 
 
-def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
+class ShownKeys:
+    """Keys that a report shows: of states and kinds all that begin alike are shown, or none."""
+
+    def __init__(self, keys: AbstractSet[GroupKey] = frozenset()) -> None:
+        """`keys` have no member where they would end in one."""
+        self._keys = keys
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, tuple) and (key[:-1] if key[0] in MEMBER_KEYS else key) in self._keys
+
+
+def shown_keys(snapshot: Snapshot) -> ShownKeys:
     """The keys that a report of this snapshot shows; counters under other keys may expire."""
     found: set[GroupKey] = {UNATTRIBUTED}
     labels = snapshot.session_labels
@@ -197,12 +208,10 @@ def shown_keys(snapshot: Snapshot) -> set[GroupKey]:
         for pane in listing.panes:
             found.add(pane_key(view.label, labels[listing.server, pane.session_id], pane))
     found.update(agent_key(tracked) for tracked in snapshot.tracked_agents)
-    found.update(state_key(tracked, state) for tracked in snapshot.tracked_agents for state in AgentState)
-    found.update(
-        scheduler_key(*session, state) for session in scheduler_sessions(snapshot) for state in SchedulerState
-    )
-    found.update(leak_key(*session, kind) for session in leak_sessions(snapshot) for kind in LeakKind)
-    return found
+    found.update(state_key(tracked, tracked.status.state)[:-1] for tracked in snapshot.tracked_agents)
+    found.update(("scheduler", *session) for session in scheduler_sessions(snapshot))
+    found.update(("leak", *session) for session in leak_sessions(snapshot))
+    return ShownKeys(found)
 
 
 def _active_keys(snapshot: Snapshot, others: _OtherKeys) -> frozenset[GroupKey]:
@@ -221,7 +230,7 @@ class CounterKeys:
 
     groups: Mapping[ProcessId, frozenset[GroupKey]]
     catch_alls: Mapping[ProcessId, frozenset[GroupKey]]
-    shown: AbstractSet[GroupKey]
+    shown: ShownKeys
     active: AbstractSet[GroupKey]
 
 
@@ -234,7 +243,7 @@ class KeyTracker:
         self._other_facts: object = None
         self._groups: Mapping[ProcessId, frozenset[GroupKey]] = {}
         self._catch_alls: Mapping[ProcessId, frozenset[GroupKey]] = {}
-        self._shown: AbstractSet[GroupKey] = frozenset()
+        self._shown = ShownKeys()
         self._active: AbstractSet[GroupKey] = frozenset()
         self._shown_facts: object = None
 

@@ -1,6 +1,6 @@
 """Snapshot: all facts and conclusions of one sample, the input of `summary` and `explain`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.leaks.find import Leaks
@@ -105,37 +105,41 @@ class PaneMembers:
     def __init__(self) -> None:
         self.changed: frozenset[PaneKey] = frozenset()
         self._pane_of: dict[ProcessId, PaneKey] = {}
-        self._ids: dict[PaneKey, set[ProcessId]] = {}
+        self._ids: dict[PaneKey, tuple[ProcessId, ...]] = {}
         self._found: Members = {}
 
     def observe(self, table: ProcessTable, owners: Owners, changes: ProcessChanges) -> Members:
         """The members by pane, in the order of pids."""
-        changed = {pane for process in owners.changed for pane in self._move(process, owners)}
+        changed = self._move(owners)
         changed |= self._panes_of(changes.identities, table)
         stale = changed | self._panes_of(changes.figures, table)
         if stale:
             found = dict(self._found)
             for pane in stale:
                 if ids := self._ids.get(pane):
-                    found[pane] = processes_of(sorted(ids), table)
+                    found[pane] = processes_of(ids, table)
                 else:
                     found.pop(pane, None)
             self._found = found
         self.changed = frozenset(changed)
         return self._found
 
-    def _move(self, process: ProcessId, owners: Owners) -> Iterator[PaneKey]:
-        """Follow the owner of a process; yield the panes that it left and joined."""
-        if (old := self._pane_of.pop(process, None)) is not None:
-            self._ids[old].discard(process)
-            if not self._ids[old]:
-                del self._ids[old]
-            yield old
-        owner = owners.owners.get(process)
-        if owner is not None and owner.kind is OwnerKind.PANE and owner.pane is not None:
-            self._pane_of[process] = owner.pane
-            self._ids.setdefault(owner.pane, set()).add(process)
-            yield owner.pane
+    def _move(self, owners: Owners) -> set[PaneKey]:
+        """Follow changed owners; return the panes that processes left and joined."""
+        left: dict[PaneKey, set[ProcessId]] = {}
+        joined: dict[PaneKey, set[ProcessId]] = {}
+        for process in owners.changed:
+            if (old := self._pane_of.pop(process, None)) is not None:
+                left.setdefault(old, set()).add(process)
+            owner = owners.owners.get(process)
+            if owner is not None and owner.kind is OwnerKind.PANE and owner.pane is not None:
+                self._pane_of[process] = owner.pane
+                joined.setdefault(owner.pane, set()).add(process)
+        for pane in left.keys() | joined.keys():
+            ids = set(self._ids.pop(pane, ())) - left.get(pane, set()) | joined.get(pane, set())
+            if ids:
+                self._ids[pane] = tuple(sorted(ids))
+        return left.keys() | joined.keys()
 
     def _panes_of(self, pids: Iterable[int], table: ProcessTable) -> set[PaneKey]:
         processes = (process for pid in pids if (process := table.processes.get(pid)) is not None)

@@ -1,12 +1,13 @@
 """Parse the files of /proc/PID: pure functions from bytes to values.
 
 Each raises only ValueError, for a text that the kernel would not write. Texts that many processes share are
-interned: each is in memory once.
+interned: each is in memory once. So are arguments and environments that several have in a row.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 
 ARGV_LIMIT = 4096
@@ -138,6 +139,7 @@ def parse_limits(raw: bytes) -> int | None:
     return None if found[1] == b"unlimited" else int(found[1])
 
 
+@lru_cache(maxsize=64)
 def parse_argv(raw: bytes) -> tuple[str, ...]:
     """Parse /proc/PID/cmdline; bytes past ARGV_LIMIT are cut, even within an argument."""
     return tuple(map(intern, text(raw[:ARGV_LIMIT].removesuffix(b"\0")).split("\0")))
@@ -173,7 +175,12 @@ def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, st
         # The cut bytes lie past VARIABLE_LIMIT; `keep` would have cut them too.
         rest = last[:VARIABLE_LIMIT]
     keep(rest)
-    return found
+    return _shared(tuple(found.items()))
+
+
+@lru_cache(maxsize=512)
+def _shared(variables: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(variables)
 
 
 def parse_boot_time(raw: bytes) -> float:

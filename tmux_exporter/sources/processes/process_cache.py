@@ -109,10 +109,10 @@ class ProcessCache:
         """The pids whose clocks are not read."""
         return self._other_users.keys()
 
-    def mark_other_users(self, candidates: Container[int]) -> None:
-        """Stop reading the clocks of unrelated processes of other users among the `candidates`."""
+    def mark_other_users(self, young: Container[int]) -> None:
+        """Stop reading the clocks of unrelated processes of other users, but for the `young`."""
         clocks = {**self._clocks, **self._other_users}
-        apart = {pid for pid in find_other_users(self.processes, self._uid) if pid in candidates}
+        apart = {pid for pid in find_other_users(self.processes, self._uid) if pid not in young}
         self._other_users = {pid: clock for pid, clock in clocks.items() if pid in apart}
         self._clocks = {pid: clock for pid, clock in clocks.items() if pid not in apart}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
 from tmux_exporter.facts.process import Namespaces, Unreadable
@@ -56,6 +57,7 @@ class Facts:
     certain: bool = False
 
 
+_NO_REASONS: frozenset[Unreadable] = frozenset()
 _NO_FACTS = Facts()
 _NO_MEMORY = StatusMemory()
 
@@ -122,11 +124,13 @@ def read_facts(folder: Folder, at: str, kept: frozenset[str]) -> Facts:
         environ=None if argv is None else environ,
         # Not an error without namespaces; where permission is denied, the environment reports it.
         pid_namespace=ReadAttempts().attempt(folder.pid_namespace, at),
-        reasons=frozenset(attempts.reasons),
+        # Python makes an empty set anew each time.
+        reasons=frozenset(attempts.reasons) if attempts.reasons else _NO_REASONS,
         # A denial lasts until the next exec: `arg_start` is then hidden or changes.
         certain=not attempts.missing and attempts.reasons <= {Unreadable.PERMISSION},
     )
 
 
+@lru_cache(maxsize=64)
 def _namespaces(pid: str | None, mount: str | None) -> Namespaces | None:
     return None if pid is None or mount is None else Namespaces(pid, mount)

@@ -6,6 +6,7 @@ ended".
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
@@ -58,13 +59,28 @@ def parse(answer: Answer, server: ProcessId) -> Listing:
     nonce = answer.nonce.encode("ascii")
     if answer.stdout.count(nonce) > 10 * MAX_ROWS:
         raise _malformed("more records than any listing has")
-    pieces = tuple(answer.stdout.split(nonce))
-    return replace(_listing(pieces, answer.asked_as, server, answer.empty), taken_at=answer.sent_at)
+    # An idle server gives the same answer each time, but for the nonce.
+    last, listing = _LAST.pop(server, (None, None))
+    if last is None or listing is None or _but_for_nonce(last, answer.nonce) != _but_for_nonce(answer):
+        listing = _listing(answer.stdout.split(nonce), answer.asked_as, server, answer.empty)
+    _LAST[server] = answer, listing
+    if len(_LAST) > _MOST_SERVERS:
+        del _LAST[next(iter(_LAST))]
+    return replace(listing, taken_at=answer.sent_at)
 
 
-@lru_cache(maxsize=8)
-def _listing(pieces: tuple[bytes, ...], asked_as: str | None, server: ProcessId, empty: bool) -> Listing:
-    """Parse the pieces between the nonces. Cached: an idle server gives the same pieces each time."""
+_LAST: dict[ProcessId, tuple[Answer, Listing]] = {}
+_MOST_SERVERS = 8
+
+
+def _but_for_nonce(answer: Answer, nonce: str = "") -> tuple[object, ...]:
+    """What a listing is made of; with another nonce in the place of its own."""
+    said = answer.stdout.replace(answer.nonce.encode(), nonce.encode()) if nonce else answer.stdout
+    return said, answer.asked_as, answer.empty
+
+
+def _listing(pieces: Sequence[bytes], asked_as: str | None, server: ProcessId, empty: bool) -> Listing:
+    """Parse the pieces between the nonces."""
     rows = _rows(pieces, asked_as)
     version = _server_version(rows[Record.SERVER], server, empty)
     if bool(rows[Record.PANE]) == empty:
@@ -99,7 +115,7 @@ def _shape(record: Record, version: str | None) -> tuple[re.Pattern[str], tuple[
     return form, tuple(v.name for v in numbers), texts
 
 
-def _rows(raw: tuple[bytes, ...], asked_as: str | None) -> dict[Record, list[_Row]]:
+def _rows(raw: Sequence[bytes], asked_as: str | None) -> dict[Record, list[_Row]]:
     """The records by kind: nonce, kind and numbers, nonce, each text with a nonce behind it, newline.
 
     Hooks of the user (`after-list-panes`) may print text between records. A

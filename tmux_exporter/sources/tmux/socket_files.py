@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from tmux_exporter.base.paths import demo_folder
@@ -226,7 +227,13 @@ class EnvironmentSockets:
         if process.uid != self._uid or not process.environ:
             return None
         socket, base = process.environ.get("TMUX", ""), process.environ.get("TMUX_TMPDIR", "")
-        return SocketVariables(socket.split(",")[0], base) if socket or base else None
+        return _variables(socket.split(",")[0], base) if socket or base else None
+
+
+@lru_cache(maxsize=256)
+def _variables(socket: str, base: str) -> SocketVariables:
+    """One object for all processes of a pane."""
+    return SocketVariables(socket, base)
 
 
 def _absolute(names: Iterable[str]) -> list[str]:

@@ -60,9 +60,9 @@ def test_an_audit_changes_nothing_where_nothing_was_missed(monkeypatch: pytest.M
 def test_nothing_is_kept_of_processes_that_have_ended() -> None:
     taking, tracker = Attributor({}), ChangeTracker()
     for number in range(300, 340, 2):
-        child = process(number + 1, number, session=number)
+        child = process(number + 1, number, session=number, tty=number)
         seen = table(SERVER, SHELL, process(number, 200), child)
         taking.observe(seen, VIEW, tracker.processes(seen))
     index = taking._index
     assert index._dependents.keys() == {SERVER.ppid, SERVER.session_id, 100, 200, 338, SHELL.session_id}
-    assert len(index._known) == 4
+    assert index._on_terminal == {338: (339,)}
