@@ -10,6 +10,25 @@ from tmux_exporter.facts.tmux import Listing, Pane, Session, TmuxView, Window
 
 T = TypeVar("T")
 
+AUDIT_SAMPLES = 40
+"""After this many samples what followed changes is worked out from nothing: at 15 s every 10 minutes."""
+
+
+class AuditTurns:
+    """Says in which samples to audit; different parts have their first turn after different times."""
+
+    def __init__(self, first: int) -> None:
+        self._left = first
+
+    def come(self) -> bool:
+        """Count a sample; whether it is the turn of this part."""
+        self._left -= 1
+        if self._left > 0:
+            return False
+        self._left = AUDIT_SAMPLES
+        return True
+
+
 FIGURES = frozenset(
     {
         "state",

@@ -1,17 +1,20 @@
 """One sample: read the sources, let each stage conclude and count, and return a frozen Report."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
-from tmux_exporter.analysis.report.summary import Summary
+from tmux_exporter.analysis.report.summary import Counters, Summary
 from tmux_exporter.analysis.report.usage import ReportCache, agent_trees
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import SavedAgents
-from tmux_exporter.facts.changes import Changes, ChangeTracker
+from tmux_exporter.facts.changes import AuditTurns, Changes, ChangeTracker
+from tmux_exporter.facts.process import MemoryBounds
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.last_report import LastReport
 from tmux_exporter.sampling.stages.agents import AgentStage
@@ -22,6 +25,8 @@ from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
 from tmux_exporter.sampling.stages.protocols import SampleFacts, Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
+
+_log = logging.getLogger(__name__)
 
 
 class Sampler:
@@ -56,6 +61,7 @@ class Sampler:
         self._changes = ChangeTracker()
         self._labels: SessionLabels = {}
         self._cache = ReportCache()
+        self._audit = AuditTurns(30)
         self._last = LastReport()
 
     def configure(self, config: Config) -> None:
@@ -95,9 +101,8 @@ class Sampler:
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
         bounds = sources.limits.read(snapshot.limited())
-        summary = Summary(snapshot, counters, bounds=bounds, limits=self._config.limits, cache=self._cache)
         report = replace(
-            summary.report(timestamp=timestamp, interval=self._config.sampling.interval),
+            self._summary(snapshot, counters, bounds, timestamp),
             samples=self._last.count(complete=snapshot.complete),
             scheduler_outcomes_total=outcomes,
             remembered=self._leaks.remembered(ownership, snapshot.leaks),
@@ -118,6 +123,26 @@ class Sampler:
         if self._keep:
             self._keep(self._agents.memory())
         return self._last.keep(report, started)
+
+    def _summary(
+        self, snapshot: Snapshot, counters: Counters, bounds: MemoryBounds, timestamp: float
+    ) -> Report:
+        """The usage of everything; in some samples worked out from nothing too, and corrected by that."""
+
+        def report(cache: ReportCache) -> Report:
+            summary = Summary(snapshot, counters, bounds=bounds, limits=self._config.limits, cache=cache)
+            return summary.report(timestamp=timestamp, interval=self._config.sampling.interval)
+
+        found = report(self._cache)
+        if self._audit.come() and found != (anew := report(ReportCache())):
+            wrong = [
+                each.name for each in fields(Report) if getattr(found, each.name) != getattr(anew, each.name)
+            ]
+            _log.error("report corrected by an audit", extra=log_fields(parts=" ".join(wrong)))
+            self._counters.note_corrected(len(wrong))
+            self._cache = ReportCache()
+            return anew
+        return found
 
     def _look(self) -> tuple[Snapshot, Ownership, Changes]:
         # Processes first, tmux second: a pane that tmux still lists had its chance to be in the table.

@@ -13,8 +13,10 @@ from tests.support.literals.scripted import Processes, Servers, sampler_of
 from tests.support.simulation.kernel import INIT, SimulatedKernel
 from tests.support.simulation.reader import MORE_DEEDS, Mischief, read_table
 from tmux_exporter.analysis.ownership.incremental import Attributor
+from tmux_exporter.analysis.report.counter_keys import KeyTracker
 from tmux_exporter.analysis.report.usage import ReportCache
-from tmux_exporter.facts.changes import Changes, ChangeTracker, ProcessChanges
+from tmux_exporter.analysis.report.view import PaneMembers
+from tmux_exporter.facts.changes import AuditTurns, Changes, ChangeTracker, ProcessChanges
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import TmuxView
@@ -29,7 +31,7 @@ PROGRAMS = (
 )
 
 
-def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
+def history(seed: int, samples: int = 40) -> Iterator[tuple[ProcessTable, TmuxView]]:
     """Samples of a machine on which less and less happens, and at times nothing."""
     random = Random(seed)
     kernel = SimulatedKernel(call_ns=1000)
@@ -48,7 +50,7 @@ def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
     kernel.run(sleep, argv=("sleep", "60"))
     spared = frozenset({server, server + 1, waiting, sleep})
     mischief = Mischief(kernel, random.randbytes(900), deeds=MORE_DEEDS, spared=spared)
-    for number in range(40):
+    for number in range(samples):
         busy = number % 20 < 8
         for _ in range(random.choice((0, 0, 1, 2, 5)) if busy else 0):
             mischief.step()
@@ -68,8 +70,8 @@ def history(seed: int) -> Iterator[tuple[ProcessTable, TmuxView]]:
         yield seen, tmux_view(view if random.random() < 0.95 else replace(view, up=False))
 
 
-def reports(seed: int) -> list[Report]:
-    steps = list(history(seed))
+def reports(seed: int, samples: int = 40) -> list[Report]:
+    steps = list(history(seed, samples))
     clock = ManualClock(time=10.0)
     sampler = sampler_of(
         Processes(steps[0][0], *(each for each, _ in steps)),
@@ -137,3 +139,35 @@ def test_parts_that_are_kept_too_long_show(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(ReportCache, "made", stale)
     assert kept != [reports(seed) for seed in SEEDS]
+
+
+def no_panes(*_: object) -> set[object]:
+    return set()
+
+
+def stale_part(self: ReportCache, key: str, _: object, make: Callable[[], Any]) -> Any:
+    kept = self._now[key] = self._before.get(key) or (None, make())
+    return kept[1]
+
+
+@pytest.mark.parametrize(
+    ("plant", "says"),
+    [
+        ((PaneMembers, "_panes_of", no_panes), "owners corrected"),
+        ((KeyTracker, "_update_groups", lambda *_: None), "counter keys corrected"),
+        ((ReportCache, "made", stale_part), "report corrected"),
+    ],
+)
+def test_an_audit_finds_corrects_and_counts_what_was_missed(
+    plant: tuple[type, str, object], says: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    right = reports(0, 10)
+    monkeypatch.setattr(AuditTurns, "come", lambda _: True)
+    assert reports(0, 10) == right, "an audit changes nothing where nothing was missed"
+    monkeypatch.setattr(*plant)
+    found = reports(0, 10)
+    assert says in caplog.text
+    assert found[-1].discovery_missed_total > 0
+    # Keys take effect one sample late.
+    if plant[0] is not KeyTracker:
+        assert [replace(each, discovery_missed_total=0) for each in found] == right

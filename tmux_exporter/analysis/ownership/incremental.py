@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.attribution import Attribution, decide
 from tmux_exporter.analysis.ownership.tmux_lookup import SERVER_COMM, TmuxLookup
-from tmux_exporter.facts.changes import PerProcess, ProcessChanges
+from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, PerProcess, ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
-
-AUDIT_SAMPLES = 40
-"""After this many samples all owners are decided from nothing and compared: at 15 s every 10 minutes."""
 
 _CERTAIN = (Evidence.TREE, Evidence.KERNEL_SESSION)
 
@@ -40,7 +37,7 @@ class Attributor:
         self._marked: Mapping[int, Owner] = {}
         self._carriers = PerProcess(carries_marker)
         self._index = _Dependents()
-        self._until_audit = AUDIT_SAMPLES
+        self._audit = AuditTurns(AUDIT_SAMPLES)
         self._decided: Attribution | None = None
         self._tmux: TmuxLookup | None = None
         self._lookups: list[tuple[object, TmuxLookup]] = []
@@ -65,14 +62,10 @@ class Attributor:
         if decided is None or stale is None or decided.has_cycle:
             decided, stale = decide(table, tmux, self._memory), None
         corrected = 0
-        self._until_audit -= 1
-        if stale is None:
-            self._until_audit = AUDIT_SAMPLES
-        elif self._until_audit <= 0:
+        if stale is not None and self._audit.come():
             anew = decide(table, TmuxLookup(table, view), self._memory)
             if corrected := _differences(anew, decided):
                 decided, stale = anew, None
-            self._until_audit = AUDIT_SAMPLES
         self._tmux = tmux
         before, memory = self._owners, self._memory
         self._take(decided, table, tmux, stale)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tmux_exporter.analysis.ownership.attribution import is_unattributed
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
-from tmux_exporter.facts.changes import Changes
+from tmux_exporter.facts.changes import AuditTurns, Changes
 from tmux_exporter.facts.label import Label, label_text
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.owner import Owner, OwnerKind
@@ -186,15 +186,17 @@ def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
     return dict.fromkeys(found, _ONLY_UNATTRIBUTED)
 
 
+@dataclass(frozen=True, slots=True)
 class ShownKeys:
-    """Keys that a report shows: of states and kinds all that begin alike are shown, or none."""
+    """Keys that a report shows: of states and kinds all that begin alike are shown, or none.
 
-    def __init__(self, keys: AbstractSet[GroupKey] = frozenset()) -> None:
-        """`keys` have no member where they would end in one."""
-        self._keys = keys
+    `keys` have no member where they would end in one.
+    """
+
+    keys: AbstractSet[GroupKey] = frozenset()
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and (key[:-1] if key[0] in MEMBER_KEYS else key) in self._keys
+        return isinstance(key, tuple) and (key[:-1] if key[0] in MEMBER_KEYS else key) in self.keys
 
 
 def shown_keys(snapshot: Snapshot) -> ShownKeys:
@@ -225,13 +227,15 @@ def _active_keys(snapshot: Snapshot, others: _OtherKeys) -> frozenset[GroupKey]:
 class CounterKeys:
     """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot.
 
-    Something can count under the `active` keys of states and kinds.
+    Something can count under the `active` keys of states and kinds. `corrected` counts what an audit found
+    wrong.
     """
 
     groups: Mapping[ProcessId, frozenset[GroupKey]]
     catch_alls: Mapping[ProcessId, frozenset[GroupKey]]
     shown: ShownKeys
     active: AbstractSet[GroupKey]
+    corrected: int = 0
 
 
 class KeyTracker:
@@ -246,6 +250,7 @@ class KeyTracker:
         self._shown = ShownKeys()
         self._active: AbstractSet[GroupKey] = frozenset()
         self._shown_facts: object = None
+        self._audit = AuditTurns(20)
 
     def observe(self, snapshot: Snapshot, changed: AbstractSet[ProcessId], changes: Changes) -> CounterKeys:
         """The keys of a sample. `changed` are the processes whose owner changed since the last one."""
@@ -258,8 +263,26 @@ class KeyTracker:
         if changes.tmux or shown_facts != self._shown_facts:
             self._shown = shown_keys(snapshot)
         return CounterKeys(
-            groups=self._groups, catch_alls=self._catch_alls, shown=self._shown, active=self._active
+            groups=self._groups,
+            catch_alls=self._catch_alls,
+            shown=self._shown,
+            active=self._active,
+            corrected=self._correct(snapshot) if self._audit.come() else 0,
         )
+
+    def _correct(self, snapshot: Snapshot) -> int:
+        """Work all keys out from nothing; the number of processes whose keys were wrong.
+
+        Wrong ones are right from the next sample on.
+        """
+        groups, catch_alls = process_keys(snapshot), catch_all_keys(snapshot)
+        shown, active = shown_keys(snapshot), _active_keys(snapshot, _other_keys(snapshot))
+        wrong = sum(groups.get(each) != self._groups.get(each) for each in groups.keys() | self._groups)
+        wrong += (catch_alls, shown, active) != (self._catch_alls, self._shown, self._active)
+        if wrong:
+            self._groups, self._catch_alls, self._shown, self._active = groups, catch_alls, shown, active
+            self._panes, self._others = _pane_keys(snapshot), _other_keys(snapshot)
+        return wrong
 
     def _update_groups(self, snapshot: Snapshot, stale: set[ProcessId], changes: Changes) -> None:
         owners = snapshot.owners

@@ -7,7 +7,7 @@ from tmux_exporter.analysis.leaks.find import Leaks
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
 from tmux_exporter.analysis.ownership.incremental import Owners
 from tmux_exporter.facts.agents import Agent, TrackedAgent
-from tmux_exporter.facts.changes import ProcessChanges
+from tmux_exporter.facts.changes import AuditTurns, ProcessChanges
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler
@@ -99,11 +99,14 @@ class PaneMembers:
     """The living processes of each pane, updated only for panes with a changed process.
 
     `changed` are the panes in which a process came, went or changed its identity in the last sample. A pane
-    without any change keeps the same sequence object.
+    without any change keeps the same sequence object. `corrected` counts the panes that an audit of the last
+    sample found wrong, before it corrected them.
     """
 
     def __init__(self) -> None:
         self.changed: frozenset[PaneKey] = frozenset()
+        self.corrected = 0
+        self._audit = AuditTurns(10)
         self._pane_of: dict[ProcessId, PaneKey] = {}
         self._ids: dict[PaneKey, tuple[ProcessId, ...]] = {}
         self._found: Members = {}
@@ -121,6 +124,16 @@ class PaneMembers:
                 else:
                     found.pop(pane, None)
             self._found = found
+        self.corrected = 0
+        if self._audit.come():
+            rosters = pane_process_ids(owners.owners)
+            anew = {pane: processes_of(ids, table) for pane, ids in rosters.items()}
+            wrong = {pane for pane in anew.keys() | self._found if anew.get(pane) != self._found.get(pane)}
+            if wrong:
+                self._ids = {pane: tuple(ids) for pane, ids in rosters.items()}
+                self._pane_of = {process: pane for pane, ids in rosters.items() for process in ids}
+                self._found, self.corrected = anew, len(wrong)
+                changed |= wrong
         self.changed = frozenset(changed)
         return self._found
 

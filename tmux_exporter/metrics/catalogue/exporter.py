@@ -100,7 +100,8 @@ EXPORTER = (
     _exporter(
         "tmux_exporter_discovery_missed_total",
         "What audits found wrong and put right: processes that the fast reading had missed or that had "
-        "changed although they had not run (then all is read in full for a minute), and wrong owners.",
+        "changed although they had not run (then all is read in full for a minute), wrong owners, wrong "
+        "counter keys, wrong parts of a report.",
     ),
     _exporter(
         "tmux_exporter_operations_lost_total",

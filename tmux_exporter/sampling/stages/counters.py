@@ -1,5 +1,6 @@
 """Stage: counters of CPU, I/O, agents and tmux queries: process accounting per pane, session, agent, ..."""
 
+import logging
 from collections.abc import Callable
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
@@ -9,9 +10,12 @@ from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.summary import Counters
 from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.sampling.stages.ownership import Ownership
+
+_log = logging.getLogger(__name__)
 
 
 class CounterStage:
@@ -47,7 +51,9 @@ class CounterStage:
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
         self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at, now)
-        self._missed += snapshot.table.missed + ownership.corrected
+        self._missed += snapshot.table.missed + ownership.corrected + keys.corrected
+        if keys.corrected:
+            _log.error("counter keys corrected by an audit", extra=log_fields(processes=keys.corrected))
         return Counters(
             usage=self._group_counters,
             appeared=self._appeared,
@@ -55,3 +61,7 @@ class CounterStage:
             agents=self._agents,
             missed=self._missed,
         )
+
+    def note_corrected(self, parts: int) -> None:
+        """Count parts of a report that an audit found wrong; they show from the next sample on."""
+        self._missed += parts

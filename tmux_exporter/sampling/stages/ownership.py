@@ -22,7 +22,8 @@ class Ownership:
     """The owners of one sample; `changed` are the processes whose owner was added, replaced or removed.
 
     `members` are the living processes of each pane; in `changed_panes` one of them came, went or changed its
-    identity. `by_memory` are those that only earlier samples tie to their pane. `corrected` as in Owners.
+    identity. `by_memory` are those that only earlier samples tie to their pane. `corrected` counts owners
+    and panes with wrong members that an audit has corrected.
     """
 
     owners: Mapping[ProcessId, Owner]
@@ -47,14 +48,15 @@ class OwnershipStage:
         found = self._attributor.observe(facts.table, facts.view, facts.changes.processes)
         if found.changed:
             self._by_memory = known_by_memory(found.owners)
-        if found.corrected:
-            _log.error("owners corrected by an audit", extra=log_fields(processes=found.corrected))
         members = self._members.observe(facts.table, found, facts.changes.processes)
+        wrong = {"processes": found.corrected, "panes": self._members.corrected}
+        if any(wrong.values()):
+            _log.error("owners corrected by an audit", extra=log_fields(**wrong))
         return Ownership(
             owners=found.owners,
             changed=found.changed,
             members=members,
             changed_panes=self._members.changed,
             by_memory=self._by_memory,
-            corrected=found.corrected,
+            corrected=sum(wrong.values()),
         )

@@ -3,10 +3,9 @@
 import pytest
 
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
-from tmux_exporter.analysis.ownership import incremental
 from tmux_exporter.analysis.ownership.attribution import Attribution, attribute
-from tmux_exporter.analysis.ownership.incremental import AUDIT_SAMPLES, Attributor
-from tmux_exporter.facts.changes import ChangeTracker
+from tmux_exporter.analysis.ownership.incremental import Attributor
+from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, ChangeTracker
 from tmux_exporter.facts.process import Process
 
 SERVER = tmux_server(100)
@@ -50,7 +49,7 @@ def test_an_audit_corrects_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_audit_changes_nothing_where_nothing_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incremental, "AUDIT_SAMPLES", 1)
+    monkeypatch.setattr(AuditTurns, "come", lambda _: True)
     taking, tracker = Attributor({}), ChangeTracker()
     for tools in ([], [TOOL], []):
         seen = table(SERVER, SHELL, *tools)
