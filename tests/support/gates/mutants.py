@@ -357,6 +357,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "throttle.recover": _nothing_recovered,
     "lease_keeper.control": _deaf_keeper,
     "throttled.members": _everything_held,
+    "throttled.is_elsewhere": lambda: _put(throttled, "SPARED_BY_A_SCOPE", ()),
+    "cycle.waits_itself": lambda: _put(cycle, "waits_itself", lambda *_: False),
     "cycle.step_refusal": _attended_is_throttled,
     "lock.flock": _no_lock,
     "lock.take": _lock_of_the_session,

@@ -14,6 +14,7 @@ from tmux_exporter.facts.report import Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.decide import decide, start
+from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Decision, Verdict, WatchedTarget
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
@@ -57,6 +58,8 @@ class Cycles:
     def __init__(self, policy: Policy = ORPHANED_SCHEDULERS) -> None:
         self.policy = policy
         self.more: tuple[Policy, ...] = ()
+        self.own = OWN
+        self.holds: tuple[Hold, ...] = ()
         self.now = 0.0
         self.step = 0.0
         self.state = start(self.moment())
@@ -78,7 +81,7 @@ class Cycles:
         )
         report = replace(report, schedulers=judged, servers=servers, timestamp=self.moment().wall - aged)
         policies = PolicySet(policies=(self.policy, *self.more), per_cycle=1_000, per_hour=100_000)
-        self.verdict = decide(policies, report, self.state, self.moment(), OWN)
+        self.verdict = decide(policies, report, self.state, self.moment(), self.own, holds=self.holds)
         self.state = self.verdict.state
         return self.verdict.decisions
 

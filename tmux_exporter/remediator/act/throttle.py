@@ -49,6 +49,7 @@ class _Step:
     means: LeaseMeans = LeaseMeans.SCOPE
     held: list[tuple[ProcessId, int]] = field(default_factory=list)
     resident: int = 0
+    units: frozenset[str | None] = frozenset()
     scope: lease_scope.LeaseScope | None = None
     pause: Pause | None = None
     number: int | None = None
@@ -313,7 +314,11 @@ class Throttles:
         tools, order = self._tools, step.attempt.order
         tree = (step.root, *descendants(table, (step.root,))) if step.with_below else (step.root,)
         around = tools.around(tree, ())
-        return members(table, tree, around, order, uid=tools.uid, own=tools.own(), pausing=pausing)
+        # Once it is moved, what it has started since may be in either.
+        if not step.units:
+            step.units = frozenset({around[step.root].unit, step.scope.unit if step.scope else None})
+        own = tools.own()
+        return members(table, tree, around, order, uid=tools.uid, own=own, pausing=pausing, units=step.units)
 
     def _keep(self, *more: Lease) -> None:
         self._file.write((*self._running, *more))

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import AgentReport, PaneReport, Report, ServerReport, TreeProcess
 from tmux_exporter.remediator.decide.candidates import TargetCandidate
 from tmux_exporter.remediator.decide.conditions import ConditionState, ConditionStates, tree_of
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.policies.metrics import FIGURES
+from tmux_exporter.remediator.policies.metrics import FIGURES, Subject
 from tmux_exporter.remediator.policies.policy import Condition, Policy, Whom
 
 SHARE = 2 / 3
@@ -95,6 +96,12 @@ def memory_held(order: Order, candidate: TargetCandidate, report: Report) -> Map
         for each in tree
         if each.process in below and each.memory_bytes is not None
     }
+
+
+def waits_itself(subject: Subject, culprit: Culprit | None) -> bool:
+    """Whether a throttle would hold the main process of an agent that waits for a person."""
+    waits = isinstance(subject, AgentReport) and subject.state is AgentState.WAITING
+    return waits and (culprit is None or culprit.itself)
 
 
 def branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:

@@ -7,7 +7,7 @@ from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signa
 from tmux_exporter.remediator.decide import breaker
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
-from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
+from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit, waits_itself
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
 from tmux_exporter.remediator.decide.order import Order, Reason, Stage
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
@@ -203,14 +203,15 @@ class PolicyCycle:
         if self._reasons[key] is not None and self._reasons[key] not in ONLY_AGAINST_ENDING:
             return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
-            refusal = self._step_refusal(key, rung)
+            refusal = self._step_refusal(candidate, rung)
             order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
             self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order)
             watch = self._watches[key]
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
 
-    def _step_refusal(self, key: Key, rung: LadderStep) -> Refusal | None:
+    def _step_refusal(self, candidate: TargetCandidate, rung: LadderStep) -> Refusal | None:
         """What speaks against a step before the end: what changes something needs all but a budget."""
+        key = candidate.key
         if rung.action is Action.RAISE_FD_LIMIT:
             # What only speaks against an end does not speak against this.
             lacks = Refusal.NO_CULPRIT if self._lacks_culprit(key) else None
@@ -221,6 +222,8 @@ class PolicyCycle:
         if reason is Refusal.PANE_SHELL and culprit is not None and not culprit.itself:
             # What is below it is held, and the pane stays; the last look judges that process.
             reason = None
+        if reason is None and rung.action is Action.THROTTLE and waits_itself(candidate.subject, culprit):
+            return Refusal.STATE
         if reason is None and self._too_many():
             return Refusal.MAX_MATCH
         return reason or (Refusal.NO_CULPRIT if self._lacks_culprit(key) else None)

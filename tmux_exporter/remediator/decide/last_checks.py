@@ -16,7 +16,7 @@ from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, is_sleep
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import Connection, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, Method, Refusal, Signal
-from tmux_exporter.facts.shells import POSIX_SHELLS
+from tmux_exporter.facts.shells import POSIX_SHELLS, PROMPT_SHELLS
 from tmux_exporter.remediator.decide.candidates import runs_one_of
 from tmux_exporter.remediator.decide.order import Order, Stage
 from tmux_exporter.remediator.policies.policy import OptIn, Protection, fits
@@ -108,12 +108,14 @@ def gather(
     script = _script(first) if order.method is Method.SCHEDULER_PAIR else None
     children = [each.id for each in table.processes.values() if each.ppid == first.id.pid and each.alive]
     servers = servers_in(table)
+    # A scheduler must have the grammar of sh; what a person may be typing into is any shell.
+    shells = POSIX_SHELLS if order.method is Method.SCHEDULER_PAIR else PROMPT_SHELLS
     members = found
     if order.with_below:
         members = [*found, *(table.processes[each.pid] for each in descendants(table, targets))]
     return ProcessEvidence(
         method=order.method,
-        members=tuple(_member(each, table, servers, around) for each in members),
+        members=tuple(_member(each, table, servers, around, shells) for each in members),
         children=tuple(children),
         complete=table.complete,
         uid=uid,
@@ -182,6 +184,7 @@ def _member(
     table: ProcessTable,
     servers: tuple[Process, ...],
     around: Mapping[ProcessId, ProcessContext],
+    shells: frozenset[str],
 ) -> TargetProcess:
     mine = around.get(process.id, ProcessContext(None, None))
     units = {each.id: around.get(each.id, ProcessContext(None, None)).unit for each in servers}
@@ -191,7 +194,7 @@ def _member(
         parent=process.ppid,
         uid=process.uid,
         is_tmux=is_tmux(process),
-        is_shell=posixpath.basename(process.exe or "") in POSIX_SHELLS,
+        is_shell=posixpath.basename(process.exe or "") in shells,
         is_at_home=_is_at_home(process, table, servers),
         is_service=None if mine.unit is None else mine.unit.endswith(".service") and not beside,
         # A service may end with it, and all that is in it; a scope, such as a login, outlives any of them.

@@ -2,16 +2,90 @@
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Method
-from tmux_exporter.facts.shells import POSIX_SHELLS
+from tmux_exporter.facts.shells import PROMPT_SHELLS
 from tmux_exporter.remediator.decide.last_checks import ProcessContext, is_protected, is_tmux
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.policy import OptIn
 
 MOST_PROCESSES = 256
 """More are not held: each takes a descriptor, and so many are rather a fork bomb."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What one process of a tree is judged by."""
+
+    order: Order
+    contexts: Mapping[ProcessId, ProcessContext]
+    known: Mapping[int, Process]
+    uid: int
+    own: frozenset[int]
+    units: frozenset[str | None]
+
+
+def is_reachable(process: Process, around: _Around) -> bool:
+    """It has, or may have, a socket at which others reach it: a server in use."""
+    context = around.contexts.get(process.id)
+    reachable = context is None or context.reachable is not False
+    return reachable and OptIn.LISTENING_SOCKET not in around.order.policy.allow
+
+
+def is_of_another_user(process: Process, around: _Around) -> bool:
+    """It runs as another user."""
+    return process.uid != around.uid
+
+
+def is_above_us(process: Process, around: _Around) -> bool:
+    """It is the remediator or one of its ancestors."""
+    return process.id.pid in around.own
+
+
+def is_a_tmux(process: Process, _: _Around) -> bool:
+    """Its name or program is tmux's."""
+    return is_tmux(process)
+
+
+def is_named(process: Process, around: _Around) -> bool:
+    """A policy file protects it."""
+    return is_protected(process, around.order.policy.protected)
+
+
+def is_main(process: Process, around: _Around) -> bool:
+    """It is the main process of an agent: a person may be typing into it."""
+    order = around.order
+    return order.method is Method.AGENT_PROCESS and process.id in order.target.processes[:1]
+
+
+def is_shell(process: Process, _: _Around) -> bool:
+    """It is a shell, or may be one: its program cannot be read."""
+    return process.exe is None or posixpath.basename(process.exe) in PROMPT_SHELLS
+
+
+def is_job(process: Process, around: _Around) -> bool:
+    """A shell with job control has started it: that shell would see it stop, and take the terminal."""
+    parent = around.known.get(process.ppid)
+    return parent is not None and is_shell(parent, around) and parent.tty != 0 and parent.pgid != process.pgid
+
+
+def is_elsewhere(process: Process, around: _Around) -> bool:
+    """It is in another unit of systemd than its root: it would return to the wrong one, out of its bounds."""
+    context = around.contexts.get(process.id)
+    return context is None or context.unit not in around.units
+
+
+SPARED = (is_reachable, is_of_another_user, is_above_us, is_a_tmux, is_named)
+"""What every throttle spares."""
+
+SPARED_BY_A_PAUSE = (is_main, is_shell, is_job)
+"""What a pause spares besides."""
+
+
+SPARED_BY_A_SCOPE = (is_elsewhere,)
+"""What a scope spares besides."""
 
 
 def members(
@@ -23,29 +97,17 @@ def members(
     uid: int,
     own: frozenset[int],
     pausing: bool,
+    units: frozenset[str | None],
 ) -> tuple[ProcessId, ...]:
     """What is held of a tree, its root first and parents before children; none where the root is spared.
 
-    Left out are tmux, other users, the remediator and all above it, what a policy file protects, and what
-    others can reach (unless the policy allows it). A pause also spares shells, the main process of an agent
-    and what a shell runs as a job: its shell would take the terminal.
+    `units` are those of systemd that a scope takes processes from.
     """
-    known = table.processes
-
-    def is_held(process: Process) -> bool:
-        context = around.get(process.id)
-        reachable = context is None or context.reachable is not False
-        if reachable and OptIn.LISTENING_SOCKET not in order.policy.allow:
-            return False
-        if process.uid != uid or process.id.pid in own or is_tmux(process):
-            return False
-        return not is_protected(process, order.policy.protected) and not (
-            pausing and (process.id in spared or _is_shell(process) or _is_job(process, known))
-        )
-
-    spared = frozenset(order.target.processes[:1]) if order.method is Method.AGENT_PROCESS else frozenset()
-    there = [known[each.pid] for each in tree if each.pid in known and known[each.pid].id == each]
-    held = tuple(each.id for each in _parents_first(there) if each.alive and is_held(each))
+    seen = _Around(order=order, contexts=around, known=table.processes, uid=uid, own=own, units=units)
+    spared = (*SPARED, *(SPARED_BY_A_PAUSE if pausing else SPARED_BY_A_SCOPE))
+    there = [seen.known[each.pid] for each in tree if each.pid in seen.known]
+    mine = _parents_first([each for each in there if each.id in tree])
+    held = tuple(each.id for each in mine if each.alive and not any(spares(each, seen) for spares in spared))
     return held if tree[0] in held else ()
 
 
@@ -59,14 +121,3 @@ def _parents_first(tree: Sequence[Process]) -> list[Process]:
         level = [each for each in below if each.ppid in pids]
         below = [each for each in below if each.ppid not in pids]
     return ordered
-
-
-def _is_shell(process: Process) -> bool:
-    """Whether it is a shell, or may be one: its program cannot be read."""
-    return process.exe is None or posixpath.basename(process.exe) in POSIX_SHELLS
-
-
-def _is_job(process: Process, known: Mapping[int, Process]) -> bool:
-    """Whether a shell with job control has started it: that shell sees it stop."""
-    parent = known.get(process.ppid)
-    return parent is not None and _is_shell(parent) and parent.tty != 0 and parent.pgid != process.pgid

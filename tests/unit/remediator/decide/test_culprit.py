@@ -260,6 +260,17 @@ def test_a_throttle_holds_the_culprit_below_what_tmux_started_in_a_pane(
         assert order.culprit == of(culprit) and order.with_below is (culprit != ROOT)
 
 
+def test_an_agent_that_waits_for_a_person_is_not_throttled_itself() -> None:
+    for members, refusal in (
+        ((member(700, 1, 4000), member(701, 700, 20)), Refusal.STATE),
+        ((member(700, 1, 300), member(701, 700, 4000)), None),
+    ):
+        report = grown(*members)
+        waiting = replace(report.agents[0], state=AgentState.WAITING)
+        found = Cycles(HELD).run(replace(report, agents=(waiting,)), 300)
+        assert [each.refusal for _, each in found if each.action is Action.THROTTLE] == [refusal]
+
+
 def test_nothing_is_throttled_where_nobody_holds_the_figure() -> None:
     report = grown(member(700, 1, 300), member(701, 700, 2000), member(702, 700, 2000))
     throttles = [each for _, each in Cycles(HELD).run(report, 300) if each.action is Action.THROTTLE]

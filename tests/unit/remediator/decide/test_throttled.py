@@ -34,6 +34,7 @@ ANY_THROTTLE = {
 }
 A_PAUSE = {
     "a_shell": SHELL,
+    "a_shell_of_another_kind": replace(CHILD, exe="/usr/bin/fish"),
     "a_program_that_cannot_be_read": replace(CHILD, exe=None),
 }
 
@@ -43,6 +44,7 @@ def held(
     pausing: bool,
     allow: tuple[OptIn, ...] = (),
     reachable: dict[int, bool | None] | None = None,
+    unit: str = "",
 ) -> tuple[int, ...]:
     """The pids that are held of a tree, with a tool as its root."""
     order = single_order(replace(POLICY, allow=allow), Method.AGENT_PROCESS, CLAUDE.id)
@@ -50,9 +52,18 @@ def held(
     around = {each.id: HARMLESS for each in tree}
     for pid, value in (reachable or {}).items():
         around[known.processes[pid].id] = ProcessContext(unit="", reachable=value)
+    if CHILD.id in around:
+        around[CHILD.id] = around[CHILD.id]._replace(unit=unit)
     own = frozenset({4242})
     found = throttled.members(
-        known, [each.id for each in tree], around, order, uid=UID, own=own, pausing=pausing
+        known,
+        [each.id for each in tree],
+        around,
+        order,
+        uid=UID,
+        own=own,
+        pausing=pausing,
+        units=frozenset({""}),
     )
     return tuple(each.pid for each in found)
 
@@ -90,10 +101,16 @@ def test_a_server_in_use_is_spared_unless_the_policy_allows_it(*, pausing: bool)
     assert held(TOOL, CHILD, pausing=pausing, allow=allow, reachable={701: True}) == (700, 701)
 
 
+def test_what_is_in_another_unit_is_not_moved() -> None:
+    """One that a tool has started with `systemd-run --scope`, say."""
+    assert held(TOOL, CHILD, GRANDCHILD, pausing=False, unit="run-r1.scope") == (700, 702)
+    assert held(TOOL, CHILD, GRANDCHILD, pausing=True, unit="run-r1.scope") == (700, 701, 702)
+
+
 def test_what_was_not_looked_at_is_spared() -> None:
     order = single_order(POLICY, Method.AGENT_PROCESS, CLAUDE.id)
     found = throttled.members(
-        table(CLAUDE, TOOL), [TOOL.id], {}, order, uid=UID, own=frozenset(), pausing=False
+        table(CLAUDE, TOOL), [TOOL.id], {}, order, uid=UID, own=frozenset(), pausing=False, units=frozenset()
     )
     assert found == ()
 
@@ -115,6 +132,13 @@ def test_a_reused_pid_is_not_held() -> None:
     order = single_order(POLICY, Method.AGENT_PROCESS, CLAUDE.id)
     other = ProcessId(TOOL.id.pid, TOOL.id.start_ticks + 1)
     found = throttled.members(
-        table(CLAUDE, TOOL), [other], {other: HARMLESS}, order, uid=UID, own=frozenset(), pausing=False
+        table(CLAUDE, TOOL),
+        [other],
+        {other: HARMLESS},
+        order,
+        uid=UID,
+        own=frozenset(),
+        pausing=False,
+        units=frozenset(),
     )
     assert found == ()
