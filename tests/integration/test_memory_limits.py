@@ -8,6 +8,7 @@ import psutil
 from tests.support.fixtures import StartTmux
 from tests.support.literals.scripted import sampler_of
 from tests.support.processes.started import server_pid
+from tests.support.wait import wait_for
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config, LimitSettings, SignatureConfig
 from tmux_exporter.sources.host.memory_limits import LimitReader, parse_memory_cgroup
@@ -53,7 +54,9 @@ def test_a_session_is_bound_by_host_cgroup_and_configuration(tmp_path: Path, tmu
 
 
 def test_an_agent_is_bound_by_its_own_limit_and_its_session_s(tmp_path: Path, tmux_server: StartTmux) -> None:
-    pid = server_pid(tmux_server("agents"))
+    server = tmux_server("agents")
+    pid, pane = server_pid(server), server.cmd("list-panes", "-F", "#{pane_pid}").stdout[0]
+    wait_for(lambda: Path(f"/proc/{pane}/comm").read_text() == "sleep\n", "the agent runs")
     agents = AgentSettings(signatures=(SignatureConfig(program="sleeper", argv0=("sleep",)),))
     own = Config(agents=agents, limits=LimitSettings(session_memory=256 * MIB, agent_memory=128 * MIB))
     assert limits(own, tmp_path, pid) == {"main": 256 * MIB, "main agent": 128 * MIB}

@@ -52,7 +52,7 @@ class Play:
     refusals: frozenset[Refusal] = frozenset()
     target: Target = Target.CALM
     meanwhile: Meanwhile = Meanwhile.NOTHING
-    grace: float = 0.1
+    grace: float = 1.0
     kill_after: float = 0.0
     gone_within: float = 0.3
     approvals: bool = False

@@ -12,6 +12,7 @@ from tmux_exporter.alerting.base import thresholds
 CALM = ALERTS / "tests" / "hosts_calm.yml"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("table", "key", "value"),
     [
