@@ -2,15 +2,15 @@
 
 import json
 import logging
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes.started import end_process
-from tests.support.remediator.policies import read, write
+from tests.support.remediator.leaking_tool import MIB, tool
+from tests.support.remediator.policies import write
 from tests.support.remediator.process import command
 from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
 from tests.support.remediator.stage import make_programs
@@ -37,21 +37,6 @@ from tmux_exporter.remediator.policies.policy import (
 )
 from tmux_exporter.remediator.record.replay import differences
 
-MIB = 2**20
-LEAKING = f"""\
-import os, signal, sys, time
-if len(sys.argv) > 2:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0:
-    # A worker, in a process group of its own, that outlives its parent.
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-kept = bytearray({40 * MIB})
-for place in range(0, len(kept), 4096):
-    kept[place] = 1
-open(sys.argv[1] + str(os.getpid()), "w").close()
-time.sleep(20000)
-"""
 POLICY = Policy(
     name="agent-memory",
     mode=Mode.ENFORCE,
@@ -75,23 +60,8 @@ def fleet(caplog: pytest.LogCaptureFixture) -> Iterator[Fleet]:
     caplog.set_level(logging.INFO, "tmux_exporter.remediator")
     with running_fleet() as made:
         make_programs(made.scene.base)
-        (made.scene.base / "leaking.py").write_text(LEAKING)
         yield made
         made.reset()
-
-
-def tool(fleet: Fleet, name: str, count: int = 1) -> tuple[int, Sequence[int]]:
-    """An agent with tools that hold 80 MiB with their workers; its pid, and those of all of these."""
-    base = fleet.scene.base
-    started = f"setsid {sys.executable} $B/leaking.py $B/{name} & " * count
-    agent = fleet.schedule(f'$B/bin/claude -c "{started}sleep 20000; :"', name)
-
-    def there() -> list[int]:
-        pids = [each.name.removeprefix(name) for each in base.glob(f"{name}[0-9]*")]
-        return [int(each) for each in pids if each.isdigit()]
-
-    wait_for(lambda: len(there()) == 2 * count, "the tools and their workers hold what they hold")
-    return agent, there()
 
 
 def test_only_the_leaking_tool_ends_with_its_worker(fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
@@ -154,24 +124,6 @@ def test_a_policy_for_the_tree_ends_the_agent_with_what_it_has_started(fleet: Fl
 
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "policies" / "agent-memory.yml"
-
-
-def test_the_shipped_policy_ends_the_tool_that_leaked_and_the_agent_lives(
-    fleet: Fleet, tmp_path: Path
-) -> None:
-    """As it is shipped but for its bounds: reported, throttled, kept on record, ended."""
-    text = SHIPPED.read_text().replace("above: 4GiB, clear_below: 3.5GiB", "above: 48MiB, clear_below: 40MiB")
-    text = text.replace("memory_high: 4GiB", "memory_high: 64MiB").replace("grace: 10s", "grace: 300ms")
-    (policy,) = read(tmp_path, text).policies
-    agent, leaking = tool(fleet, "shipped")
-    remediator = fleet.remediator(enforce=True, policy=replace(policy, max_match_ratio=1.0))
-    fleet.live(remediator, 5, step=5)
-    fleet.live(remediator, 1500)
-    assert alive(agent)
-    assert not any(alive(each) for each in leaking)
-    came = counted(remediator).actions
-    assert {action for action, _ in came} >= {Action.WARN, Action.THROTTLE, Action.SNAPSHOT, Action.STOP}
-    assert came[Action.STOP, ActionOutcome.DONE] == 1
 
 
 def test_explain_names_the_figure_its_bound_and_the_culprit(fleet: Fleet, tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.processes.started import end_process, is_gone
-from tests.support.remediator.remediation import FLEET, Fleet, alive, counted, running_fleet
+from tests.support.processes.started import end_process
+from tests.support.remediator.left_behind import close_pane, leave, start_in_pane
+from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Mode, Refusal, TargetKind
 from tmux_exporter.remediator.decide.last_checks import ProcessContext
-from tmux_exporter.remediator.loop import Remediator
 from tmux_exporter.remediator.policies.policy import LadderStep, NamePattern, OptIn, Policy, TargetMatch
 from tmux_exporter.remediator.record.replay import differences
 
@@ -60,32 +60,8 @@ def fleet() -> Iterator[Fleet]:
 
 
 def start(fleet: Fleet, name: str, more: str = "") -> tuple[int, str]:
-    """A server in a kernel session of its own below the shell of a pane; its pid and that pane."""
-    command = f"exec {sys.executable} $B/mcp-server.py $B/{name}.there {more}"
-    pane = fleet.scene.shell(
-        f"B=$B setsid sh -c 'echo $$ >$B/{name}.pid; {command}' >/dev/null 2>&1 </dev/null &",
-        "-t",
-        "main:",
-        server=FLEET,
-    )
-    pid = fleet.scene.pid(f"{name}.pid")
-    fleet._started.append(pid)
-    return pid, pane
-
-
-def close(fleet: Fleet, pane: str) -> None:
-    root = fleet.scene.root(pane, server=FLEET)
-    fleet.tmux("kill-pane", "-t", pane)
-    wait_for(lambda: is_gone(root), "the pane is gone")
-
-
-def left(fleet: Fleet, remediator: Remediator, *panes: str) -> None:
-    """Seen in their panes by a sample, then these are gone."""
-    remediator.cycle()
-    for pane in panes:
-        close(fleet, pane)
-    fleet.clock.advance(5)
-    remediator.cycle()
+    """A server below the shell of a pane; its pid and that pane."""
+    return start_in_pane(fleet, name, f"{sys.executable} $B/mcp-server.py $B/{name}.there {more}")
 
 
 def there(fleet: Fleet, name: str) -> None:
@@ -101,7 +77,7 @@ def test_a_server_that_was_left_ends_once_it_is_old_and_quiet(fleet: Fleet) -> N
     pid, pane = start(fleet, "left")
     there(fleet, "left.there")
     remediator = fleet.remediator(enforce=True, policy=POLICY)
-    left(fleet, remediator, pane)
+    leave(fleet, remediator, pane)
     fleet.live(remediator, HOUR - 400)
     assert alive(pid) and counted(remediator).actions == {}
     fleet.live(remediator, 1800)
@@ -121,7 +97,7 @@ def test_who_is_connected_to_is_spared_until_ten_minutes_after(fleet: Fleet) -> 
     user = socket.create_connection(("127.0.0.1", port))
     there(fleet, "used.port.accepted")
     remediator = fleet.remediator(enforce=True, policy=POLICY)
-    left(fleet, remediator, pane)
+    leave(fleet, remediator, pane)
     fleet.live(remediator, 3 * HOUR)
     assert alive(pid)
     assert counted(remediator).refusals[Refusal.IN_USE] == 1
@@ -138,7 +114,7 @@ def test_the_last_look_sees_who_has_just_connected(fleet: Fleet, monkeypatch: py
     pid, pane = start(fleet, "late", "$B/late.port")
     port = port_of(fleet, "late")
     remediator = fleet.remediator(enforce=True, policy=POLICY)
-    left(fleet, remediator, pane)
+    leave(fleet, remediator, pane)
     around = remediator._tools.around
     users = []
 
@@ -162,7 +138,7 @@ def test_a_connection_of_its_own_child_is_no_use(fleet: Fleet) -> None:
     pid, pane = start(fleet, "own", "$B/own.port inside")
     there(fleet, "own.port.accepted")
     remediator = fleet.remediator(enforce=True, policy=POLICY)
-    left(fleet, remediator, pane)
+    leave(fleet, remediator, pane)
     children = fleet.children(pid)
     fleet.live(remediator, 2 * HOUR)
     assert not alive(pid)
@@ -174,7 +150,7 @@ def test_who_only_says_by_its_environment_where_it_came_from_is_spared(fleet: Fl
     """No sample has seen it in its pane: anything may carry that environment."""
     pid, pane = start(fleet, "unseen")
     there(fleet, "unseen.there")
-    close(fleet, pane)
+    close_pane(fleet, pane)
     remediator = fleet.remediator(enforce=True, policy=POLICY)
     fleet.live(remediator, 3 * HOUR)
     assert alive(pid)
@@ -189,7 +165,7 @@ def test_a_policy_for_what_does_not_listen_spares_what_does(fleet: Fleet) -> Non
     there(fleet, "listens.port")
     policy = replace(POLICY, match=replace(POLICY.match, listening=False))
     remediator = fleet.remediator(enforce=True, policy=policy)
-    left(fleet, remediator, pane, other)
+    leave(fleet, remediator, pane, other)
     fleet.live(remediator, 2 * HOUR)
     assert (alive(quiet), alive(listens)) == (False, True)
 
@@ -200,7 +176,7 @@ def test_a_remediator_that_was_started_again_knows_what_the_one_before_it_has_se
     there(fleet, "again.there")
     policy = replace(POLICY, hold=HOUR)
     first = fleet.remediator(enforce=True, policy=policy)
-    left(fleet, first, pane)
+    leave(fleet, first, pane)
     fleet.live(first, 2 * HOUR - 600)
     first.close()
     second = fleet.remediator(enforce=True, policy=policy)

@@ -26,6 +26,7 @@ from tmux_exporter.sources.tmux.source import process_cpu_seconds
 SAVE = LadderStep(action=Action.SAVE)
 CLEAR = LadderStep(action=Action.CLEAR_HISTORY)
 LIMIT = LadderStep(action=Action.SET_OPTION, value=4321)
+CLOSE = LadderStep(action=Action.CLOSE_DEAD_PANE)
 P = Policy(
     name="panes", mode=Mode.ENFORCE, match=TargetMatch(kind=TargetKind.PANE), ladder=(SAVE, CLEAR, LIMIT)
 )
@@ -51,7 +52,13 @@ class Pane:
         self.policy = P
         self.objections: list[Refusal] = []
         self.audit = Audit(fleet.home / f"{self.session}.jsonl", uid=os.getuid(), clock=fleet.clock)
-        self.steps = PaneHistory(fleet.state, self.audit, self._objection, uid=os.getuid(), clock=fleet.clock)
+        self.restart()
+
+    def restart(self) -> None:
+        """As a new remediator, which remembers nothing."""
+        self.steps = PaneHistory(
+            self.fleet.state, self.audit, self._objection, uid=os.getuid(), clock=self.fleet.clock
+        )
 
     def _objection(self, *_: object) -> Refusal | None:
         return self.objections[0] if self.objections else None
@@ -86,7 +93,9 @@ class Pane:
 
     def close(self) -> None:
         self.audit.close()
-        self.fleet.tmux("kill-session", "-t", f"={self.session}")
+        for each in self.fleet.tmux("list-sessions", "-F", "#{session_name}").split():
+            if each.startswith(self.session):
+                self.fleet.tmux("kill-session", "-t", f"={each}")
 
 
 @pytest.fixture
@@ -219,6 +228,8 @@ def test_history_is_limited_for_panes_to_come(pane: Pane) -> None:
         "new-window", "-d", "-P", "-F", "#{history_limit}", "-t", f"={pane.session}:", "cat"
     )
     assert later.strip() == "4321"
+    higher = pane.take(replace(LIMIT, value=9999))
+    assert higher == [(DONE, "history-limit of its session is 4321 already")], "it is only ever lowered"
     protected(pane)
     assert pane.take(replace(LIMIT, value=77)) == [(REFUSED, "it is protected")]
 
@@ -246,13 +257,89 @@ def test_no_step_without_a_record(pane: Pane) -> None:
 def test_old_and_too_many_histories_go(pane: Pane, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Path(pane.take(SAVE)[0][1])
     pane.fleet.clock.advance(1)
+    pane.restart()
     second = Path(pane.take(SAVE)[0][1])
     assert first.is_file() and second.is_file()
     monkeypatch.setattr(pane_history, "KEPT_BYTES", second.stat().st_size + 10**7)
     os.utime(first, (0, 0))
     pane.fleet.clock.advance(1)
+    pane.restart()
     third = Path(pane.take(SAVE)[0][1])
     assert [first.is_file(), second.is_file(), third.is_file()] == [False, True, True]
+
+
+def test_a_history_that_is_saved_again_is_only_added_to(pane: Pane) -> None:
+    (first,) = pane.take(SAVE)
+    pane.print("later")
+    wait_for(lambda: pane.show().count("later") == 2, "it is printed")
+    assert pane.take(SAVE) == [first]
+    assert saved(first) == pane.history()
+
+
+@pytest.fixture
+def dead(pane: Pane) -> Pane:
+    """Its program has ended; there is another window in its session."""
+    pane.fleet.tmux("set-option", "-w", "-t", pane.id, "remain-on-exit", "on")
+    pane.fleet.tmux("new-window", "-d", "-t", f"={pane.session}:", "cat")
+    pane.fleet.tmux("send-keys", "-t", pane.id, "C-d")
+    wait_for(lambda: pane.figure("pane_dead") == "1", "it is dead")
+    return pane
+
+
+def is_there(pane: Pane) -> bool:
+    return pane.id in pane.fleet.tmux("list-panes", "-a", "-F", "#{pane_id}").split()
+
+
+def test_a_dead_pane_is_closed_once_all_that_it_shows_is_saved(dead: Pane) -> None:
+    whole, size = dead.show("-S", "-"), int(dead.figure("history_bytes"))
+    ((outcome, words),) = dead.take(CLOSE)
+    assert outcome is DONE and not is_there(dead)
+    text = Path(words.rpartition(" ")[2]).read_text()
+    assert text.rstrip("\n") == whole.rstrip("\n") and f"line {PRINTS}" in text and "Pane is dead" in text
+    assert dead.steps.take_reclaimed() == size
+    assert dead.fleet.tmux("list-windows", "-t", f"={dead.session}:", "-F", "x").split() == ["x"]
+
+
+def only_one(pane: Pane) -> None:
+    """Nothing else is left in its session."""
+    pane.fleet.tmux("kill-window", "-a", "-t", pane.id)
+
+
+def last_of_another_session(pane: Pane) -> None:
+    pane.fleet.tmux("new-session", "-d", "-s", f"{pane.session}-b", "cat")
+    pane.fleet.tmux("link-window", "-k", "-s", pane.id, "-t", f"={pane.session}-b:0")
+
+
+def used_again(pane: Pane) -> None:
+    pane.fleet.tmux("respawn-pane", "-t", pane.id, "cat")
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [only_one, last_of_another_session, used_again, in_copy_mode, protected],
+    ids=lambda each: each.__name__,
+)
+def test_what_tmux_itself_sees_at_that_moment_stops_the_closing(
+    dead: Pane, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[Pane], None]
+) -> None:
+    (first,) = dead.take(SAVE)
+    history = saved(first)
+    decision, report = dead.decision(CLOSE)
+    change = PaneHistory._change
+
+    def too_late(*arguments: object) -> None:
+        trouble(dead)
+        change(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PaneHistory, "_change", too_late)
+    assert dead.steps.take(decision, report, Mode.ENFORCE)[0] is REFUSED
+    assert is_there(dead)
+    assert saved(first) == history, "it is as it was before"
+
+
+def test_what_runs_is_not_closed(pane: Pane) -> None:
+    assert pane.take(CLOSE) == [(REFUSED, "its program runs")]
+    assert is_there(pane)
 
 
 @pytest.mark.long

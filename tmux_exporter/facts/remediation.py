@@ -71,6 +71,7 @@ class Action(StrEnum):
     SAVE = "save"
     CLEAR_HISTORY = "clear_history"
     SET_OPTION = "set_option"
+    CLOSE_DEAD_PANE = "close_dead_pane"
     STOP = "stop"
     KILL = "kill"
 

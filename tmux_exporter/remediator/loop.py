@@ -37,7 +37,7 @@ from tmux_exporter.remediator.act.throttle import Throttles
 from tmux_exporter.remediator.act.warn_and_snapshot import WarnAndSnapshot
 from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.culprit import memory_held
-from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start
+from tmux_exporter.remediator.decide.decide import decide, note, reloaded, start, step_refused
 from tmux_exporter.remediator.decide.objections import confirmation
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import protection_refusal
@@ -62,6 +62,8 @@ from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
 
 _log = logging.getLogger(__name__)
+
+_PERHAPS_LATER = (ActionOutcome.REFUSED, ActionOutcome.FAILED)
 
 _MEND_OF_APPLY = "end that one, apply the plan, and start it again (systemctl stop, systemctl start)"
 
@@ -326,6 +328,10 @@ class Remediator:
         self._note_step(decision, outcome, words)
         if isinstance(words, Refusal) and words is not Refusal.AUDIT:
             self._counters.refuse(policy.name, words)
+        # A hold ends, a mode is left; a limit that is as high as it may be stays so.
+        if isinstance(words, Refusal) or (action in PANE_STEPS and outcome in _PERHAPS_LATER):
+            interval, now = self._settings.config.sampling.interval, self._clock.monotonic()
+            self._history = step_refused(self._history, decision, interval=interval, now=now)
         level = logging.INFO if outcome is ActionOutcome.WOULD else logging.WARNING
         self._say(
             f"{action} of {describe_target(decision.candidate)}: {outcome}",

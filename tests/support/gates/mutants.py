@@ -174,6 +174,13 @@ def _unconditionally() -> None:
     _put(pane_history, "_unchanged", lambda *_: [])
 
 
+def _closed_unconditionally() -> None:
+    """A pane is closed whatever tmux sees at that moment."""
+    _put(pane_history, "_closable", lambda *_: [])
+    _put(pane_history, "_NOT_THE_LAST", "1")
+    _any_command()
+
+
 def _of_any_server() -> None:
     """Whichever server and pane answer, it is taken for the one that was meant."""
     parse = pane_history._parse
@@ -346,6 +353,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "shared_view.renew": _of_an_earlier_cycle,
     "pane_history.catch_up": _not_up_to_date,
     "pane_history.unchanged": _unconditionally,
+    "pane_history.closable": _closed_unconditionally,
     "pane_history.parse": _of_any_server,
     "pane_history.on_record": _step_without_record,
     "request_check.check_arguments": _any_command,

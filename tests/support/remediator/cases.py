@@ -64,7 +64,7 @@ class Play:
         return Target.SHARED if self.target is Target.SHARED else self.name
 
 
-OF_PANES = (Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION)
+OF_PANES = (Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION, Action.CLOSE_DEAD_PANE)
 """What is done with a pane alone, in this order."""
 
 METHODS = {
@@ -149,7 +149,9 @@ STARVED_PLAY = Play("starved", AGENT, ENFORCE, STOP, came(stop=SURVIVED), target
 """While it is waited for, the remediator is left without a descriptor to open."""
 
 HUNG_PLAY = Play("warn-failed", TargetKind.PANE, ENFORCE, (Action.WARN, *OF_PANES),
-    frozenset({WARNED, *((each, FAILED) for each in (Action.WARN, *OF_PANES))}),
+    # What failed is taken again once the server answers; the program of that pane runs.
+    frozenset({WARNED, *((each, FAILED) for each in (Action.WARN, *OF_PANES)),
+        *((each, DONE) for each in OF_PANES[:-1]), (OF_PANES[-1], REFUSED)}),
     target=Target.HUNG)  # fmt: skip
 _AFTER_SLOW = (
     SLOW_PLAY,

@@ -14,6 +14,7 @@ STEPS: Mapping[Action, str] = {
     Action.SAVE: "do: save",
     Action.CLEAR_HISTORY: "do: clear_history",
     Action.SET_OPTION: "do: set_option, option: history-limit, value: 20000",
+    Action.CLOSE_DEAD_PANE: "do: close_dead_pane",
     Action.STOP: "do: stop",
     Action.KILL: "do: kill",
 }

@@ -129,7 +129,7 @@ CLOSED = {
     "tmux_exporter_samples_total result": "complete partial failed",
     "tmux_remediator_mode mode": "observe recommend enforce",
     "tmux_remediator_actions_total action": (
-        "warn snapshot throttle raise_fd_limit save clear_history set_option stop kill"
+        "warn snapshot throttle raise_fd_limit save clear_history set_option close_dead_pane stop kill"
     ),
     "tmux_remediator_actions_total outcome": "would done survived vanished refused failed",
     "tmux_remediator_refusals_total reason": (

@@ -1,15 +1,18 @@
-"""Save the history of a pane, clear it, and limit that of panes to come: each a step that ends nothing.
+"""Save the history of a pane, clear it, limit that of panes to come; close a pane whose program has ended.
 
 A tmux server is one thread: what it does for us delays every pane. So a history is read in small parts, with
 pauses. It is cleared only if it is saved to its last line, and tmux itself compares at that moment: the
-server, the pane, its mode, its clients, its protection and how many lines it has.
+server, the pane, its mode, its clients, its protection and how many lines it has. So it does before a pane
+is closed, which must be dead and not the last one of its session.
 """
 
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
@@ -58,20 +61,30 @@ _FIGURES = (
     "history_limit",
     "pane_in_mode",
     "window_activity",
+    "pane_dead",
+    "pane_pid",
 )
 _FORMAT = " ".join(f"#{{{name}}}" for name in _FIGURES)
-_ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+)")
+_ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([01]?) ([0-9]+)")
+
+_NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
+"""A pane that is not the last one of its session, nor of another session that shows its window too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneFigures:
-    """One pane as its server describes it; `activity` is the second of its window's last output."""
+    """One pane as its server describes it; `activity` is the second of its window's last output.
+
+    `pid` is that of its program, also once that is `dead`.
+    """
 
     lines: int
     bytes: int
     limit: int
     in_mode: bool
     activity: int
+    dead: bool = False
+    pid: int = 0
 
     @property
     def is_nearly_full(self) -> bool:
@@ -120,7 +133,7 @@ class PaneHistory:
         return found
 
     def take(self, decision: Decision, report: Report, mode: Mode) -> StepResult:
-        """One of the steps SAVE, CLEAR_HISTORY and SET_OPTION, as its rung says."""
+        """One of PANE_STEPS, as its rung says."""
         rung, subject = decision.rung, decision.candidate.subject
         if mode is not Mode.ENFORCE:
             return ActionOutcome.WOULD, "only observed"
@@ -135,6 +148,7 @@ class PaneHistory:
             Action.SAVE: self._save,
             Action.CLEAR_HISTORY: self._clear,
             Action.SET_OPTION: self._set_option,
+            Action.CLOSE_DEAD_PANE: self._close,
         }
 
         def step() -> StepResult:
@@ -159,31 +173,35 @@ class PaneHistory:
             return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
         if now.bytes > most:
             return ActionOutcome.REFUSED, f"its history has {now.bytes} bytes, more than {most}"
+        key, before = (server.pid or 0, pane), self._saved.get((server.pid or 0, pane))
+        if before is not None and before.path.is_file() and before.figures.pid == now.pid:
+            # Otherwise its lines are other ones by now, and it is saved as a whole.
+            with suppress(_MovedError):
+                self._saved[key] = self._catch_up(server, pane, before, now)
+                return ActionOutcome.DONE, str(before.path)
         folder = self._room(now.bytes)
         path = folder / f"{round(self._clock.time())}-{server.pid}-{pane[1:]}.txt"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with open(os.open(path, flags, 0o600), "wb") as stream:
+            with _opened(path, os.O_CREAT | os.O_EXCL) as stream:
                 figures = self._copy(server, pane, 0, now, stream.write)
-                stream.flush()
-                os.fsync(stream.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        self._saved[server.pid or 0, pane] = Saved(path=path, figures=figures)
+        self._saved[key] = Saved(path=path, figures=figures)
         return ActionOutcome.DONE, str(path)
 
     def _clear(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
-        now = self._figures(server, pane)
-        saved = self._saved.pop((server.pid or 0, pane), None)
+        now, key = self._figures(server, pane), (server.pid or 0, pane)
+        saved = self._saved.get(key)
         if saved is None or not saved.path.is_file():
             return ActionOutcome.REFUSED, "its history is not saved"
         before = now.bytes
         for _ in range(_TRIES):
-            saved = self._catch_up(server, pane, saved, now)
+            saved = self._saved[key] = self._catch_up(server, pane, saved, now)
             self._change(server, pane, _unchanged(saved, decision), f"clear-history -t {pane}")
             now = self._figures(server, pane)
             if now.lines < saved.figures.lines or saved.figures.lines == 0:
+                del self._saved[key]
                 gone = max(0, before - now.bytes)
                 self._reclaimed += gone
                 return ActionOutcome.DONE, f"{gone} bytes of history"
@@ -198,8 +216,10 @@ class PaneHistory:
         value = None if decision.rung is None else decision.rung.value
         if value is None:
             return ActionOutcome.FAILED, "no value is given"
-        self._figures(server, pane)
-        before = self._option(server, pane)
+        limit, before = self._figures(server, pane).limit, self._option(server, pane)
+        # It is only ever lowered: what nobody has set on the session is as the pane has it.
+        if value >= (current := int(before) if before.isdecimal() else limit):
+            return ActionOutcome.DONE, f"history-limit of its session is {current} already"
         self._change(
             server, pane, [("pane_id", pane), ("@protect", "")], f"set-option -t {pane} history-limit {value}"
         )
@@ -208,16 +228,51 @@ class PaneHistory:
         was = f"was {before}" if before else "was not set"
         return ActionOutcome.DONE, f"history-limit of its session, for panes to come: {value}; {was}"
 
+    def _close(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+        now, key = self._figures(server, pane), (server.pid or 0, pane)
+        if not now.dead:
+            return ActionOutcome.REFUSED, "its program runs"
+        result = self._save(server, pane, decision)
+        if result[0] is not ActionOutcome.DONE:
+            return result
+        saved = self._saved[key]
+        whole = saved.path.stat().st_size
+        with _opened(saved.path, os.O_APPEND) as stream:
+            stream.write(ask(server, ("capture-pane", "-p", "-t", pane), self._uid))
+        self._change(server, pane, _closable(saved, decision), f"kill-pane -t {pane}", _NOT_THE_LAST)
+        if not self._has_gone(server, pane):
+            os.truncate(saved.path, whole)
+            why = "it is the last pane of its session, or somebody looks at it, protects it or uses it again"
+            return ActionOutcome.REFUSED, why
+        del self._saved[key]
+        self._reclaimed += now.bytes
+        return ActionOutcome.DONE, f"closed; history and last screen: {saved.path}"
+
+    def _has_gone(self, server: ServerReport, pane: str) -> bool:
+        """Whether the server answers and has no such pane. Raises CannotSeeError where it does not answer."""
+        answer = ask(server, ("display-message", "-p", "-t", pane, "#{pid} #{pane_id}"), self._uid)
+        found = answer.decode("ascii", "replace").strip().split(" ")
+        if found[0] != str(server.pid):
+            raise CannotSeeError("it is another server by now")
+        return found[1:] != [pane]
+
     def _option(self, server: ServerReport, pane: str) -> str:
         """The history-limit that is set on the pane's session; empty where none is."""
         answer = ask(server, ("show-options", "-v", "-t", pane, "history-limit"), self._uid)
         return answer.decode("ascii", "replace").strip()
 
     def _change(
-        self, server: ServerReport, pane: str, conditions: list[tuple[str, object]], command: str
+        self,
+        server: ServerReport,
+        pane: str,
+        conditions: list[tuple[str, object]],
+        command: str,
+        text: str = "",
     ) -> None:
-        """Let tmux carry out a command if all of this holds in that moment, and the server is this one."""
-        text = ""
+        """Let tmux carry out a command if all of this holds in that moment, and the server is this one.
+
+        `text` is a condition that is none of equality.
+        """
         for name, value in (("pid", server.pid), *conditions):
             equal = f"#{{==:#{{{name}}},{value}}}"
             text = f"#{{&&:{equal},{text}}}" if text else equal
@@ -232,10 +287,8 @@ class PaneHistory:
         if now.lines == saved.figures.lines and not now.is_nearly_full:
             return saved
         _check_same(saved.figures, now)
-        with open(saved.path, "ab") as stream:
+        with _opened(saved.path, os.O_APPEND) as stream:
             figures = self._copy(server, pane, saved.figures.lines, now, stream.write)
-            stream.flush()
-            os.fsync(stream.fileno())
         return Saved(path=saved.path, figures=figures)
 
     def _copy(
@@ -304,7 +357,26 @@ def _parse(server: ServerReport, pane: str, answer: bytes) -> tuple[PaneFigures,
     if match is None or (int(match[1]), match[2].decode("ascii")) != (server.pid, pane):
         raise CannotSeeError("the pane is gone")
     lines, size, limit, mode, activity = (int(match[number]) for number in range(3, 8))
-    return PaneFigures(lines=lines, bytes=size, limit=limit, in_mode=mode > 0, activity=activity), text
+    figures = PaneFigures(
+        lines=lines,
+        bytes=size,
+        limit=limit,
+        in_mode=mode > 0,
+        activity=activity,
+        dead=match[8] == b"1",
+        pid=int(match[9]),
+    )
+    return figures, text
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[BufferedWriter]:
+    """A private file to write to; what is written is on disk afterwards."""
+    flags |= os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _check_same(before: PaneFigures, now: PaneFigures) -> None:
@@ -331,3 +403,8 @@ def _unchanged(saved: Saved, decision: Decision) -> list[tuple[str, object]]:
     if OptIn.ATTACHED_SESSION not in decision.policy.allow:
         found.append(("session_attached", 0))
     return found
+
+
+def _closable(saved: Saved, decision: Decision) -> list[tuple[str, object]]:
+    """What has to hold when a pane is closed: it is as it was saved, and the same program has ended."""
+    return [*_unchanged(saved, decision), ("pane_dead", 1), ("pane_pid", saved.figures.pid)]

@@ -2,8 +2,9 @@
 
 It shares no constant with what builds the commands, and takes these alone: who is attached to a pane's
 session, a line of plain words to one terminal, what a pane shows, figures of one pane, lines of its history;
-and two that change something, each behind a condition that tmux itself checks: to clear the history of a
-pane, and to set the history-limit of its session for panes to come.
+and three that change something, each behind a condition that tmux itself checks: to clear the history of a
+pane, to set the history-limit of its session for panes to come, and to close a pane whose program has ended
+and that is not the last one of its session.
 """
 
 import re
@@ -11,9 +12,13 @@ from collections.abc import Sequence
 
 _PANE = r"%[0-9]{1,10}"
 _LINE = r"-?[0-9]{1,9}"
-_NAMES = "pid|pane_id|pane_in_mode|session_attached|history_size|window_activity|@protect"
+_NAMES = "pid|pane_id|pane_pid|pane_dead|pane_in_mode|session_attached|history_size|window_activity|@protect"
 _EQUAL = rf"#\{{==:#\{{(?:{_NAMES})\}},[0-9%]*\}}"
 _CONDITION = rf"(?:#\{{&&:{_EQUAL},)*{_EQUAL}\}}*"
+_NOT_LAST = re.escape(
+    "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
+)
+_DEAD = rf"(?=[^\0]*#\{{==:#\{{pane_dead\}},1\}})(?:#\{{&&:{_EQUAL},)+{_NOT_LAST}\}}*"
 _VARIABLES = r"#\{[a-z_]+\}(?: #\{[a-z_]+\})*"
 _ALLOWED = tuple(
     re.compile("\0".join(arguments))
@@ -28,6 +33,7 @@ _ALLOWED = tuple(
         ("show-options", "-v", "-t", _PANE, "history-limit"),
         ("if-shell", "-F", "-t", _PANE, _CONDITION, f"clear-history -t {_PANE}"),
         ("if-shell", "-F", "-t", _PANE, _CONDITION, f"set-option -t {_PANE} history-limit [0-9]{{1,8}}"),
+        ("if-shell", "-F", "-t", _PANE, _DEAD, f"kill-pane -t {_PANE}"),
     )
 )  # fmt: skip
 _TARGET = re.compile(_PANE)

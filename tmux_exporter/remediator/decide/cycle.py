@@ -202,6 +202,8 @@ class PolicyCycle:
         key = candidate.key
         if self._reasons[key] is not None and self._reasons[key] not in ONLY_AGAINST_ENDING:
             return
+        if (retry_at := self._watches[key].retry_at) is not None and self._now < retry_at:
+            return
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
             refusal = self._step_refusal(candidate, rung)
             order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None

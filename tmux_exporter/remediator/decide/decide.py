@@ -14,9 +14,9 @@ from tmux_exporter.remediator.decide.cycle import PolicyCycle, SharedBudget
 from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold
-from tmux_exporter.remediator.decide.state import PolicyState, State, Verdict, WatchedTarget
+from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, Verdict, WatchedTarget
 from tmux_exporter.remediator.decide.vetoes import Moment
-from tmux_exporter.remediator.policies.policy import Policy, PolicySet
+from tmux_exporter.remediator.policies.policy import PANE_STEPS, Policy, PolicySet
 
 _UNTOUCHED = frozenset({ActionOutcome.REFUSED, ActionOutcome.VANISHED})
 """Outcomes of acts in which nothing was signalled."""
@@ -93,6 +93,32 @@ def note(
     else:
         breaker_state = replace(breaker_state, tried_at=None)
     after = replace(before, breaker_state=breaker_state, watches=watches)
+    return replace(state, policies={**state.policies, policy.name: after})
+
+
+def step_refused(state: State, decision: Decision, *, interval: float, now: float) -> State:
+    """The state in which a refused step is due again, after ever longer pauses.
+
+    Of a pane all steps are: one of them may only be taken after another one.
+    """
+    policy, key, rung = decision.policy, decision.candidate.key, decision.rung
+    before = state.policies.get(policy.name, PolicyState())
+    watch = before.watches.get(key)
+    if watch is None or rung is None:
+        return state
+    again = PANE_STEPS if rung.action in PANE_STEPS else {rung.action}
+    place = next(number for number, each in enumerate(policy.ladder) if each.action in again)
+    if watch.rung <= place:
+        # Another step of this cycle was refused before it.
+        return state
+    watch = replace(
+        watch,
+        rung=place,
+        rung_at=now - policy.ladder[place].after,
+        refused=watch.refused + 1,
+        retry_at=now + min(policy.cooldown, interval * 2.0 ** min(watch.refused, 30)),
+    )
+    after = replace(before, watches={**before.watches, key: watch})
     return replace(state, policies={**state.policies, policy.name: after})
 
 

@@ -29,6 +29,7 @@ _KEYS: Mapping[Action, set[str]] = {
     Action.SAVE: {"max_bytes"},
     Action.CLEAR_HISTORY: set(),
     Action.SET_OPTION: {"option", "value"},
+    Action.CLOSE_DEAD_PANE: {"max_bytes"},
 }
 
 
@@ -65,9 +66,11 @@ class ActionDoc:
         Choice(of=Action),
         "`warn` reports it, `snapshot` keeps evidence, `throttle` bounds it for the time of a lease, "
         "`stop` ends it, `kill` follows a stop that had no effect. Of a pane `save` writes its history to a "
-        "private file, `clear_history` then clears it, and `set_option` limits that of panes to come: all "
-        "three only where the policy enforces. `raise_fd_limit` raises its soft limit of open files to at "
-        "most four times itself, 65,536 and the hard one; a program that uses select() breaks beyond 1024.",
+        "private file, `clear_history` then clears it, and `set_option` limits that of panes to come. "
+        "`close_dead_pane` saves history and screen and closes a pane whose program has ended, but never "
+        "the last one of its session. All four only where the policy enforces. `raise_fd_limit` raises its "
+        "soft limit of open files to at most four times itself, 65,536 and the hard one; a program that uses "
+        "select() breaks beyond 1024.",
     )
     after: float = key(WAIT, "How long after the step before it.", default=0.0)
     via: tuple[Channel, ...] = key(

@@ -14,7 +14,7 @@ from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.remediation import Action, Method, Mode, Signal, TargetKind
 from tmux_exporter.facts.schedulers import SchedulerState
 
-PANE_STEPS = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION})
+PANE_STEPS = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION, Action.CLOSE_DEAD_PANE})
 """Steps that are for panes alone."""
 
 _WAITS = ("hold", "warmup", "cooldown", "budget_window")

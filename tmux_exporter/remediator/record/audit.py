@@ -28,6 +28,7 @@ _BEGIN = (
     "save",
     "clear_history",
     "set_option",
+    "close_dead_pane",
 )
 """Kinds of records that an outcome follows."""
 

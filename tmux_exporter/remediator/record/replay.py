@@ -38,7 +38,7 @@ _FREE = frozenset({Refusal.CHANGED, Refusal.HELD, Refusal.PROTECTED, Refusal.AUD
 """Refusals that a record cannot confirm: they depend on the whole report, on holds, or on the disk."""
 
 
-_PANE_STEPS = ("save", "clear_history", "set_option")
+_PANE_STEPS = ("save", "clear_history", "set_option", "close_dead_pane")
 _QUIET = ("message", "snapshot", "raise_fd_limit", *_PANE_STEPS)
 """Steps that end nothing."""
 

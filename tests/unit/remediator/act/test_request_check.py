@@ -10,12 +10,15 @@ from tmux_exporter.remediator.act.request_check import UnsafeCommandError, check
 from tmux_exporter.remediator.act.tmux import ask
 
 FIGURES = (
-    "#{pid} #{pane_id} #{history_size} #{history_bytes} #{history_limit} #{pane_in_mode} #{window_activity}"
+    "#{pid} #{pane_id} #{history_size} #{history_bytes} #{history_limit} #{pane_in_mode} #{window_activity} "
+    "#{pane_dead} #{pane_pid}"
 )
 IS_UNCHANGED = (
     "#{&&:#{==:#{session_attached},0},#{&&:#{==:#{@protect},},#{&&:#{==:#{history_size},4977},"
     "#{&&:#{==:#{pane_in_mode},0},#{&&:#{==:#{pane_id},%3},#{==:#{pid},1234}}}}}}"
 )
+NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
+CLOSES = "#{&&:#{==:#{pane_dead},1},#{&&:#{==:#{pid},1234}," + NOT_THE_LAST + "}}"
 ALLOWED = (
     ("list-clients", "-t", "%3", "-F", "#{client_control_mode} #{client_name}"),
     ("display-message", "-c", "/dev/pts/4", "-d", "5000", "tmux-remediator: an agent (pid 7)."),
@@ -27,6 +30,7 @@ ALLOWED = (
     ("show-options", "-v", "-t", "%3", "history-limit"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %3"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 history-limit 20000"),
+    ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %3"),
 )  # fmt: skip
 
 SERVER = replace(UP, server="default", pid=os.getpid(), socket="/nowhere")
@@ -57,6 +61,12 @@ REFUSED = (
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %4"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %3 ; kill-server"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES.replace("pane_dead", "pane_in_mode"), "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES.replace("#{pane_dead},1", "#{pane_dead},0"), "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES.replace("windows},1", "windows},9"), "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -a -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %4"),
+    ("if-shell", "-F", "-t", "%3", CLOSES, "kill-session -t %3"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -g history-limit 5"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 default-command 5"),
     ("if-shell", "-F", "-t", "%3", "1", "clear-history -t %3"),

@@ -31,7 +31,7 @@ from tmux_exporter.remediator.decide.candidates import (
     targets_in_scope,
 )
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
-from tmux_exporter.remediator.decide.decide import note
+from tmux_exporter.remediator.decide.decide import note, step_refused
 from tmux_exporter.remediator.decide.order import Stage
 from tmux_exporter.remediator.decide.protection import Hold, protection_refusal
 from tmux_exporter.remediator.decide.state import Decision
@@ -518,3 +518,44 @@ def test_what_is_only_told_of_may_be_in_any_state() -> None:
     )
     found = Cycles(telling).run(seen(orphan(state=SchedulerState.OPAQUE, sleep=None)), 60)
     assert [action for _, action in taken(found)] == ["warn"]
+
+
+PANES = Policy(
+    name="panes",
+    mode=Mode.ENFORCE,
+    match=TargetMatch(kind=TargetKind.PANE),
+    ladder=(
+        LadderStep(action=Action.WARN),
+        LadderStep(action=Action.SAVE, after=60.0),
+        LadderStep(action=Action.CLEAR_HISTORY),
+    ),
+    hold=60.0,
+    warmup=0.0,
+    cooldown=600.0,
+    max_match_ratio=1.0,
+)
+
+
+def test_a_refused_step_on_a_pane_is_taken_again_with_all_of_them_after_ever_longer_pauses() -> None:
+    report = seen(panes=(pane("default", "work", "%3"),))
+    cycles = Cycles(PANES)
+    found: list[tuple[float, Action | None]] = []
+    while len(found) < 11:
+        for decision in (each for _, each in cycles.run(report, INTERVAL)):
+            found.append((cycles.now, decision.action))
+            # The save works; what it needs to clear it is missing each time.
+            if decision.action is Action.CLEAR_HISTORY:
+                cycles.state = step_refused(cycles.state, decision, interval=INTERVAL, now=cycles.now)
+    steps = (Action.SAVE, Action.CLEAR_HISTORY)
+    assert [action for _, action in found] == [Action.WARN, *steps * 5]
+    times = [at for at, action in found if action is Action.SAVE]
+    assert [later - at for at, later in pairwise(times)] == [INTERVAL * 2**each for each in range(4)]
+
+
+def test_a_step_that_is_refused_after_another_one_of_its_cycle_waits_no_longer() -> None:
+    report = seen(panes=(pane("default", "work", "%3"),))
+    cycles = Cycles(PANES)
+    found = [decision for _, decision in cycles.run(report, 200)]
+    save, clear = found[1:]
+    once = step_refused(cycles.state, save, interval=INTERVAL, now=cycles.now)
+    assert step_refused(once, clear, interval=INTERVAL, now=cycles.now) == once

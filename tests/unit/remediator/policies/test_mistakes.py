@@ -46,7 +46,7 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "unknown_key": (ORPHANS, "verify:", "verifi:", "11:5: unknown key 'verifi'; did you mean 'verify'?"),
     "shell": (ORPHANS, "{do: warn}", "{do: exec, command: 'rm -rf /'}",
         "8:14: file.policies[0].actions[0].do: 'exec' is not one of warn, snapshot, throttle, "
-        "raise_fd_limit, save, clear_history, set_option, stop, kill; write one of them",
+        "raise_fd_limit, save, clear_history, set_option, close_dead_pane, stop, kill; write one of them",
         "8:20: unknown key 'command'; keys of file.policies[0].actions[0] are do, after, via, "
         "severity, what, "
         "method, signal, grace, approvals, memory_high, cpu_max, "

@@ -54,6 +54,7 @@ policies:
       - {do: save, max_bytes: 1MiB}
       - {do: clear_history}
       - {do: set_option, option: history-limit, value: 2000}
+      - {do: close_dead_pane}
 """
 """Policies with every step that can be written."""
 
@@ -264,7 +265,7 @@ def test_check_config_shows_what_each_is_for(tmp_path: Path) -> None:
 def test_an_action_of_every_kind_can_be_written(tmp_path: Path) -> None:
     policies = read(tmp_path, HEAD + EVERYTHING).policies
     assert {rung.action for each in policies for rung in each.ladder} == set(Action)
-    save, _, limit = policies[1].ladder
+    save, _, limit, _ = policies[1].ladder
     assert (save.max_bytes, limit.value) == (2**20, 2000)
 
 
