@@ -105,6 +105,9 @@ def serve(load_config: Callable[[], Config]) -> None:
     Example:
       tmux-exporter serve --web.listen-address 127.0.0.1:10077 --sampling.interval 5s
     """
+    from tmux_exporter.base.runtime import import_lean
+
+    import_lean()
     from tmux_exporter.commands.serve import Service
 
     service = Service(load_config(), load_config, os.environ)

@@ -6,7 +6,6 @@ locale. A label has at most LONGEST bytes of UTF-8: a longer text ends in `~` an
 writing labels and reading them back use this module.
 """
 
-import hashlib
 import re
 from typing import NewType
 
@@ -91,6 +90,8 @@ def is_visible(text: str) -> bool:
 
 def _cut(text: str, whole: str, suffix: str = "") -> Label:
     """The start of `text`, then a hash of `whole`, then the suffix: at most LONGEST bytes together."""
+    import hashlib  # noqa: PLC0415 - the configuration needs labels before the exporter chooses its hashes
+
     digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_DIGITS]
     tail = f"~{digest}{suffix}"
     head = text.encode()[: LONGEST - len(tail.encode())].decode("utf-8", "ignore")

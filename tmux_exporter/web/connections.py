@@ -18,7 +18,7 @@ from email.utils import formatdate
 from typing import Any, cast
 
 import h11
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -71,7 +71,7 @@ class Limits:
             connection.drop()
 
 
-class GuardedConfig(uvicorn.Config):
+class GuardedConfig(Config):
     """uvicorn as we run it: nothing to the log but errors, no trusted proxies, no websockets."""
 
     def __init__(self, app: Any, limits: Limits) -> None:  # noqa: ANN401

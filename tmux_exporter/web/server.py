@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 
-import uvicorn
+from uvicorn.server import Server
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config.parsers import parse_listen_address
@@ -97,7 +97,7 @@ class WebServer:
         )
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     def __init__(self, config: GuardedConfig, app: App, limits: Limits) -> None:
         super().__init__(config)
         self._app = app
