@@ -1,15 +1,19 @@
-"""`tmux-remediator run --enforce` with the shipped policies in the whole zoo: nothing but the orphans ends.
+"""`tmux-remediator run --enforce` in the whole zoo: nothing but orphans ends, only what is left is paused.
 
 All of it lives in a pid namespace of its own, so that no fault of the remediator reaches anything outside.
 """
 
+import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +24,7 @@ from tests.support.processes.run_text import run_text
 from tests.support.processes.started import is_gone
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
+from tests.support.zoo.decoys import DECOYS, LEFT
 from tests.support.zoo.zoo import Zoo
 from tmux_exporter.sources.tmux import socket_files
 
@@ -69,20 +74,34 @@ def screens(zoo: Zoo) -> dict[tuple[str, str], str]:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_in_the_whole_zoo_exactly_the_orphans_end() -> None:
+    played(in_the_zoo)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_in_the_whole_zoo_a_throttle_holds_only_what_is_left() -> None:
+    """By policies that name the command line of everything there is, and every agent, whatever it holds."""
+    played(throttled_in_the_zoo)
+
+
+Play = Callable[[Zoo, Path], None]
+
+
+def played(play: Play) -> None:
     base = Path(tempfile.mkdtemp(prefix="tx-", dir="/tmp"))
     try:
-        if not in_namespace(partial(work, base)):
+        if not in_namespace(partial(work, base, play)):
             assert os.getuid() != 0, "root is given a pid namespace"
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def work(base: Path) -> None:
+def work(base: Path, play: Play) -> None:
     """The first process of the namespace: it waits for whoever has lost its parent, while its child tests."""
     child = os.fork()
     if child == 0:
         try:
-            start_and_test(base)
+            start_and_test(base, play)
         except BaseException:
             (base / "error").write_text(traceback.format_exc())
         os._exit(0)
@@ -92,7 +111,7 @@ def work(base: Path) -> None:
     assert not error.exists(), error.read_text()
 
 
-def start_and_test(base: Path) -> None:
+def start_and_test(base: Path, play: Play) -> None:
     os.environ["TMUX_TMPDIR"] = str(base)
     for name in ("TMUX", "TMUX_PANE"):
         os.environ.pop(name, None)
@@ -101,7 +120,86 @@ def start_and_test(base: Path) -> None:
     sockets.mkdir(mode=0o700)
     zoo = Zoo(Scene(base, sockets), sockets)
     zoo.start()
-    in_the_zoo(zoo, base)
+    play(zoo, base)
+
+
+THROTTLES = """\
+apiVersion: tmux-exporter/v1
+kind: RemediationPolicies
+defaults: {{ mode: enforce, warmup: 0s, max_match: {{ count: 1000, percent: 100 }} }}
+policies:
+  - name: everything
+    match: {{ kind: leaked_process, cmdline_sha256: [{hashes}] }}
+    for: 1s
+    actions: [{{ do: throttle, pause: true, lease: 1h }}]
+  - name: culprits
+    match: {{ kind: agent }}
+    when: {{ metric: tmux_agent_memory_bytes, above: 64KiB, clear_below: 32KiB }}
+    for: 1s
+    actions: [{{ do: throttle, pause: true, lease: 1h }}]
+  - name: trees
+    match: {{ kind: agent, program: [claude, codex] }}
+    whom: tree
+    for: 1s
+    actions: [{{ do: throttle, pause: true, lease: 1h }}]
+"""
+
+HELD = {"left_daemon", "left_job", "left_mcp_server", "left_agent", "left_agent_daemon"}
+"""Of what is left, what is no shell and nobody can reach."""
+
+SPARED = {
+    *("left_dev_server", "user_service", "left_shell_job", "left_script", "left_with_a_marker"),
+    *("left_check_in", "left_immortal_check_in"),
+}
+"""Of what is left, what others can reach, shells, and what nothing but a marker ties to its pane."""
+
+
+def stopped() -> set[int]:
+    found = set()
+    for pid in everybody():
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                found.add(pid)
+    return found
+
+
+def throttled_in_the_zoo(zoo: Zoo, base: Path) -> None:
+    before = stopped()
+    assert zoo.missing == set() and len(DECOYS) + len(LEFT) > 100
+    lines = {Path(f"/proc/{pid}/cmdline").read_bytes() for pid in everybody()}
+    hashes = ", ".join(sorted(hashlib.sha256(each).hexdigest() for each in lines))
+    home = base / "home"
+    home.mkdir(mode=0o700)
+    (home / "policies.yml").write_text(THROTTLES.format(hashes=hashes))
+    (home / "policies.yml").chmod(0o600)
+    # What a decoy is in only for the zoo's own look, such as a unit of systemd, is here what was left.
+    mine = {each.name for each in DECOYS if each.unit} | {each.name for each in LEFT}
+    pids = {zoo.pids[name] for name in mine if zoo.pids[name] in everybody()}
+    spared = {zoo.pids[name] for name in SPARED}
+    allowed = (pids | {child for pid in pids for child in children(pid)}) - spared
+    wanted = {zoo.pids[name] for name in HELD}
+    environ = {**os.environ, "XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    flags = ("--enforce", "--policy", str(home / "policies.yml"), "--interval", "500ms")
+    with (home / "log").open("wb") as log:
+        remediator = subprocess.Popen((*REMEDIATOR, "run", *flags), env=environ, stderr=log)
+    said = (home / "log").read_text
+    try:
+        wait_for(lambda: wanted <= stopped() or remediator.poll() is not None, "they are held", MANY)
+        assert remediator.poll() is None
+        cycles = status(home)
+        wait_for(lambda: status(home) > cycles + 10, "ten more cycles", MANY)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {wanted - stopped()}\n{said()}") from None
+    names = {pid: name for name, pid in zoo.pids.items()}
+    held = stopped() - before
+    assert held <= allowed, [names.get(each, each) for each in held - allowed]
+    audit = [json.loads(line) for line in (home / "tmux-exporter" / "remediator-audit.jsonl").open()]
+    touched = {each[0] for line in audit if line["kind"] == "throttle" for each in line["processes"]}
+    assert touched <= allowed, [names.get(each, each) for each in touched - allowed]
+    assert wanted <= held
+    os.kill(remediator.pid, signal.SIGKILL)
+    remediator.wait(30)
+    wait_for(lambda: stopped() <= before, "nothing stays stopped", MANY)
 
 
 def in_the_zoo(zoo: Zoo, base: Path) -> None:

@@ -239,12 +239,15 @@ def test_a_bound_that_this_machine_cannot_hold_is_refused(
     assert outcome == (ActionOutcome.REFUSED, Refusal.UNAVAILABLE, "no systemd of this user runs")
 
 
-def test_a_scope_that_an_earlier_remediator_began_counts_until_its_lease_is_over(fleet: Fleet) -> None:
+def test_a_scope_that_an_earlier_remediator_began_counts_until_its_lease_is_over(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lease = Lease(
         policy="planted", means=LeaseMeans.SCOPE, target=ProcessId(1, 1), processes=(ProcessId(1, 1),),
         until=fleet.clock.monotonic() + 60.0, unit="x.scope", path=("no", "such", "x.scope"),
     )  # fmt: skip
     LeaseFile(fleet.state, uid=os.getuid(), boot="this").write((lease,))
+    monkeypatch.setattr(throttle, "members_at", lambda _: {1})
     made = throttles(fleet)
     assert made.follow() == {"planted": 0} and made.running == (lease,)
     fleet.clock.advance(61.0)

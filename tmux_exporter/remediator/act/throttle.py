@@ -121,8 +121,7 @@ class Throttles:
             count = events_at(lease.path).get("high", 0) if lease.path else 0
             grown[lease.policy] = grown.get(lease.policy, 0) + max(0, count - self._events.get(lease, 0))
             self._events[lease] = max(count, self._events.get(lease, 0))
-            over = now >= lease.until and not self._is_bound(lease)
-            if over or (keeper is not None and not keeper.lives):
+            if self._is_over(lease, now) or (keeper is not None and not keeper.lives):
                 if keeper is not None:
                     keeper.end()
                 self._running.pop(lease)
@@ -131,10 +130,16 @@ class Throttles:
                 self._keep()
         return grown
 
+    def _is_over(self, lease: Lease, now: float) -> bool:
+        """Whether its time is over and its bounds are lifted, or nothing is left in its scope."""
+        if lease.path and not members_at(lease.path):
+            return True
+        return now >= lease.until and not self._is_bound(lease)
+
     def _is_bound(self, lease: Lease) -> bool:
         """Whether processes are in the scope of a lease, and its bounds as they were set."""
         bounds = self._bounds.get(lease, CgroupBounds())
-        if not lease.path or bounds == CgroupBounds() or not members_at(lease.path):
+        if not lease.path or bounds == CgroupBounds():
             return False
         return place_at(lease.path).bounds == bounds
 

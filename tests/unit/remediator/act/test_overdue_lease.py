@@ -74,3 +74,9 @@ def test_it_is_over_once_its_bounds_are_lifted(throttles: Throttles, scope: Path
     clock.advance(601)
     throttles.follow()
     assert not throttles.running
+
+
+def test_it_is_over_with_the_last_process_of_its_scope(throttles: Throttles, scope: Path) -> None:
+    (scope / "cgroup.procs").write_text("")
+    throttles.follow()
+    assert not throttles.running
