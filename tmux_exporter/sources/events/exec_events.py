@@ -37,6 +37,9 @@ _LONGEST = 8192
 _RECEIVE_BUFFER = 1 << 20
 _ANSWER_SECONDS = 0.5
 _ENDS_WITHIN = 2.0
+_TRIED_AGAIN_AFTER = 60.0
+"""Seconds after a refusal; a sample waits for each try."""
+
 _HEAD = 4096
 """Bytes read of an argv or environment; tmux's own options come first."""
 
@@ -87,24 +90,25 @@ class CommandWatch:
         self._opened: _Opened | None = None
         self._thread: threading.Thread | None = None
         self._complaint = ""
+        self._next_try = 0.0
 
     def configure(self, *, wanted: bool, most_per_second: int) -> None:
         """Start or stop to listen, with a limit of programs a second. Logs why it cannot listen."""
         self._most = most_per_second
         if wanted and not self._wanted:
             self._complaint = ""
+            self._next_try = 0.0
         self._wanted = wanted
         if not wanted:
             self.stop()
-        elif self._thread is None or not self._thread.is_alive():
+        else:
             self._start()
 
     def take_ended(self) -> CommandBatch | None:
         """The commands that ended since the last call; None if not wanted."""
         if not self._wanted:
             return None
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
+        self._start()
         with self._turn:
             runs, self._runs = self._runs, []
             lost = {reason: self._lost[reason] for reason in CommandLoss}
@@ -119,10 +123,16 @@ class CommandWatch:
         self._under_way = {}
 
     def _start(self) -> None:
+        """Listen, unless a thread does or the kernel has refused lately."""
+        if self._thread is not None and self._thread.is_alive():
+            return
         self._opened = self._thread = None
+        if self._clock.monotonic() < self._next_try:
+            return
         try:
-            self._opened = _Opened()
+            self._opened = _Opened(self._clock)
         except OSError as error:
+            self._next_try = self._clock.monotonic() + _TRIED_AGAIN_AFTER
             words = f"tmux commands cannot be timed: {error.strerror or error}"
             if words != self._complaint:
                 self._complaint = words
@@ -229,7 +239,8 @@ class _Budget:
 class _Opened:
     """The connection to the kernel's events. Raises OSError with a text for the user if there are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         family: int | None = getattr(socket, "AF_NETLINK", None)
         if family is None:
             raise OSError("this system has no process events; only Linux has")
@@ -253,7 +264,6 @@ class _Opened:
             self._socket.bind((0, _PROCESS_EVENTS))
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             port = self._socket.getsockname()[0]
-            self._socket.settimeout(_ANSWER_SECONDS)
             self._socket.send(request(port))
         except OSError as error:
             raise OSError(f"the kernel refuses ({error.strerror}); {mend}") from error
@@ -263,12 +273,12 @@ class _Opened:
         self._socket.setblocking(False)
 
     def _await_answer(self, mend: str) -> None:
-        # Events of other processes come first; on a busy machine the answer is among the first hundreds.
-        for _ in range(10_000):
+        # Events of other processes come first, and without end where the kernel does not answer.
+        until = self._clock.monotonic() + _ANSWER_SECONDS
+        while (left := until - self._clock.monotonic()) > 0:
+            self._socket.settimeout(left)
             try:
                 message = self._socket.recv(_LONGEST)
-            except TimeoutError:
-                break
             except OSError:
                 continue
             for event in parse(message):
