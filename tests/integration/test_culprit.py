@@ -2,8 +2,10 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ import pytest
 from tests.support.processes.started import end_process
 from tests.support.remediator.leaking_tool import MIB, tool
 from tests.support.remediator.policies import write
-from tests.support.remediator.process import command
+from tests.support.remediator.process import RemediatorProcess, command
 from tests.support.remediator.remediation import Fleet, alive, counted, running_fleet
 from tests.support.remediator.stage import make_programs
 from tests.support.wait import wait_for
 from tmux_exporter.base.log import fields_of
+from tmux_exporter.commands.views.audit import load
 from tmux_exporter.facts.remediation import (
     Action,
     ActionOutcome,
@@ -90,6 +93,8 @@ def test_only_the_leaking_tool_ends_with_its_worker(fleet: Fleet, caplog: pytest
     assert outcome["left"] == []
     ((metric, value, bound, held, over),) = intent["reasons"]
     assert (metric, bound, over) == ("tmux_agent_memory_bytes", 48 * MIB, None)
+    (row,) = [each for each in load(fleet.audit).as_table().splitlines() if " intent " in each]
+    assert "memory " in row and ", above 48MiB; it holds " in row and f"; held by pid {culprit} " in row
     assert 80 * MIB <= held <= value and intent["held"] >= POLICY.hold
     assert list(differences(json.loads(line) for line in fleet.audit.read_bytes().splitlines())) == []
     told = {each.getMessage(): fields_of(each) for each in caplog.records if "policy" in fields_of(each)}
@@ -130,9 +135,16 @@ def test_explain_names_the_figure_its_bound_and_the_culprit(fleet: Fleet, tmp_pa
     text = SHIPPED.read_text().replace("above: 4GiB, clear_below: 3.5GiB", "above: 48MiB, clear_below: 40MiB")
     agent, leaking = tool(fleet, "told")
     path = str(write(tmp_path, text))
-    flags = ("--policy", path, "--interval", "100ms", "--json")
-    done = command(fleet.environ, "explain", str(agent), *flags)
+    flags = ("--policy", path, "--interval", "100ms")
+    running = RemediatorProcess(fleet.environ, fleet.home / "log", *flags)
+    running.wait(lambda: [each.matches for each in running.policies().values()] == [1], "it is seen to match")
+    matched_by = time.time()
+    assert running.end() == 0
+    done = command(fleet.environ, "explain", str(agent), *flags, "--json")
     assert done.returncode == 0, done
     (row,) = json.loads(done.stdout)["matches"]
     assert row["figures"].startswith("tmux_agent_memory_bytes ") and row["figures"].endswith(", above 48MiB")
-    assert int(row["culprit"]) in leaking
+    assert int(row["culprit"]) in leaking and row["culprit_name"].startswith("python3")
+    assert row["culprit_holds"].endswith("MiB")
+    since = datetime.strptime(row["since"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    assert since <= matched_by, "since when the remediator has seen it, not this command"

@@ -156,8 +156,10 @@ def test_left_servers(fleet: Fleet) -> None:
 def test_runaway_leaks(fleet: Fleet) -> None:
     (fleet.scene.base / "busy.sh").write_text("while :; do :; done\n")
     (fleet.scene.base / "deaf-busy.sh").write_text("trap '' TERM\nwhile :; do :; done\n")
-    started = [start_in_pane(fleet, name, f"$B/bin/claude $B/{name}.sh") for name in ("busy", "deaf-busy")]
-    calm, pane = start_in_pane(fleet, "calm", "$B/bin/claude -c 'sleep 20000; :'")
+    (fleet.scene.base / "calm.sh").write_text("sleep 20000; :\n")
+    *started, (calm, pane) = (
+        start_in_pane(fleet, name, f"$B/bin/claude $B/{name}.sh") for name in ("busy", "deaf-busy", "calm")
+    )
     # The clock runs faster than the processes do; each window of five minutes has enough samples.
     rates = {"above: 54s/min, clear_below: 18s/min": "above: 6ms/min, clear_below: 3ms/min"}
     driven = Driven(fleet, "runaway-leaks", rates)

@@ -13,11 +13,11 @@ from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.decide import decide, start
 from tmux_exporter.remediator.decide.last_checks import failed_check, gather, servers_in, target_processes
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.decide.state import State, Verdict, WatchedTarget
+from tmux_exporter.remediator.decide.state import PolicyState, State, Verdict, WatchedTarget
 from tmux_exporter.remediator.policies.policy import PolicySet
 from tmux_exporter.remediator.record import plan
 from tmux_exporter.remediator.record.holds import Holds
-from tmux_exporter.remediator.record.waits import WaitsFile
+from tmux_exporter.remediator.record.waits import Waits, WaitsFile
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.state_file import boot_id
 
@@ -38,8 +38,8 @@ def sample_and_decide(
     """
     live = LiveView(config, clock, environ)
     state, uid, boot = state_path(environ), os.getuid(), boot_id("/proc")
-    earlier = WaitsFile(state, uid=uid, boot=boot, clock=clock).load(policies).earlier
-    sampler = open_sampler(config, clock, environ, trees=True, earlier=earlier)
+    waits = WaitsFile(state, uid=uid, boot=boot, clock=clock).load(policies)
+    sampler = open_sampler(config, clock, environ, trees=True, earlier=waits.earlier)
     holds = Holds(state, uid=uid, boot=boot)
     hasty = replace(
         policies,
@@ -55,7 +55,33 @@ def sample_and_decide(
     pause(SAMPLES - 1)
     report = sampler.sample()
     verdict = decide(hasty, report, history, live.moment(), live.own(), holds=holds.read())
-    return _checked(verdict, live), report
+    return _checked(_since_then(verdict, waits, live.moment().monotonic), live), report
+
+
+def _since_then(verdict: Verdict, waits: Waits, now: float) -> Verdict:
+    """The same, since when the remediator that runs has seen each match."""
+    known = {
+        name: {key: watch.since for key, watch in each.watches.items()}
+        for name, each in waits.policies.items()
+    }
+
+    def seen(name: str, state: PolicyState) -> PolicyState:
+        since = known.get(name, {})
+        watches = {
+            key: replace(watch, since=min(watch.since, since.get(key, watch.since)))
+            for key, watch in state.watches.items()
+        }
+        return replace(state, watches=watches)
+
+    def held(order: Order) -> Order:
+        key = order.target.kind, order.target.processes, "", ""
+        since = known.get(order.policy.name, {}).get(key)
+        return order if since is None else replace(order, held=max(order.held, now - since))
+
+    policies = {name: seen(name, each) for name, each in verdict.state.policies.items()}
+    return replace(
+        verdict, plan=tuple(map(held, verdict.plan)), state=replace(verdict.state, policies=policies)
+    )
 
 
 def _checked(verdict: Verdict, live: LiveView) -> Verdict:

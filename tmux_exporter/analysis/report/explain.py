@@ -1,10 +1,11 @@
 """`explain`: why a process, pane or agent is attributed and counted as it is, with evidence and members."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
 from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
+from tmux_exporter.analysis.report.holder import branches, holder
 from tmux_exporter.analysis.report.summary import most_repeated_command
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.analysis.schedulers.warnings import REMARKS
@@ -180,11 +181,37 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     count, argv = most_repeated_command(processes)
     if count > 1:
         facts.append(("same command", f"{count} of its processes run: {_shown(argv)}"))
+    facts += _holder_facts(agent.process, processes, snapshot)
     return Explanation(
         title=f"agent {agent.name}",
         facts=tuple(facts),
         members=members_of(processes, snapshot.owners, snapshot),
     )
+
+
+def _holder_facts(root: ProcessId, processes: Sequence[Process], snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Who holds most of an agent's memory, descriptors and CPU time, where one process does."""
+    if root not in {each.id for each in processes}:
+        return []
+    below = branches(root, {each.id: each.ppid for each in processes})
+    by_id = {each.id: each for each in processes}
+    figures: Mapping[str, Mapping[ProcessId, float]] = {
+        "memory": {each.id: snapshot.memory.memory_bytes(each) or 0 for each in processes},
+        "open files": {each.id: each.open_fds or 0 for each in processes},
+        "CPU time": {each.id: each.cpu_ticks for each in processes},
+    }
+    facts = []
+    for name, of_each in figures.items():
+        found = holder(root, below, of_each) if len(processes) > 1 else None
+        if found is None:
+            continue
+        members = (root,) if found == root else below[found]
+        share = sum(of_each[each] for each in members) / sum(of_each.values())
+        others = len(members) - 1
+        words = f", with {others} below it" if others else ""
+        told = f"process {found.pid} ({name_of(by_id[found])}){words}: {share:.0%} of all"
+        facts.append((f"holds {name}", told))
+    return facts
 
 
 def _not_running(tracked: TrackedAgent, snapshot: Snapshot) -> Explanation:

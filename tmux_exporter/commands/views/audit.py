@@ -9,10 +9,15 @@ from typing import Any
 
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.commands.views.text_table import columns, table
+from tmux_exporter.config.parsers import format_duration
 from tmux_exporter.facts.label import visible_text
+from tmux_exporter.remediator.decide.order import Reason
 from tmux_exporter.remediator.record.audit import Line, faults, read
+from tmux_exporter.remediator.record.log_fields import reason_words
 
-_COLUMNS = columns("record>", "time", "kind", "of>", "policy", "processes", "server", "session", "result")
+_COLUMNS = columns(
+    "record>", "time", "kind", "of>", "policy", "processes", "server", "session", "why", "for>", "result"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +105,17 @@ def _list(value: object) -> list[Any]:
 
 def _row(line: Line) -> list[str]:
     if line.record is None:
-        cells = ["", "", f"torn line {line.number}", *[""] * 6]
+        cells = ["", "", f"torn line {line.number}", *[""] * (len(_COLUMNS) - 3)]
     else:
         record = line.record
         seq, kind, of, policy, server, session = (
             _text(record, name) for name in ("seq", "kind", "of", "policy", "server", "session")
         )
         pids = ",".join(map(str, _pids(record)))
-        cells = [seq, _time(record.get("at")), kind, of, policy, pids, server, session, _result(record)]
+        held = record.get("held")
+        waited = format_duration(float(round(held))) if isinstance(held, int | float) else ""
+        place = [seq, _time(record.get("at")), kind, of, policy, pids, server, session]
+        cells = [*place, _why(record), waited, _result(record)]
     # The file may contain control characters.
     return [visible_text(cell) for cell in cells]
 
@@ -124,6 +132,19 @@ def _time(at: object) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return str(at)
+
+
+def _why(record: Mapping[str, Any]) -> str:
+    """The figures that it was for, with their bounds, and which process of an agent held them."""
+    culprit = _list(record.get("culprit"))
+    found = []
+    for each in _list(record.get("reasons")):
+        try:
+            found.append(reason_words(Reason(*each), holds=bool(culprit)))
+        except (TypeError, KeyError, ValueError):
+            # It may be of another version.
+            continue
+    return "; ".join([*found, *([f"held by pid {culprit[0]}"] if culprit else [])])
 
 
 def _result(record: Mapping[str, Any]) -> str:

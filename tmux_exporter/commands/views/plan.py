@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from tmux_exporter.commands.views.policy import target_cells
 from tmux_exporter.commands.views.text_table import Column, columns, table
+from tmux_exporter.config.parsers import format_duration
 from tmux_exporter.remediator.decide.order import Order
+from tmux_exporter.remediator.record.log_fields import reason_words
 
-_PLANNED = columns("policy", "kind", "pid>", "server", "session", "name", "steps", "ends")
+_PLANNED = columns("policy", "kind", "pid>", "server", "session", "name", "steps", "ends", "why", "for>")
 _DONE = (*_PLANNED, Column("outcome"))
 
 
@@ -42,7 +44,9 @@ def applied_json(results: Sequence[tuple[Order, bool, str]]) -> str:
 
 def _row(order: Order) -> list[str]:
     steps = ", ".join(f"{each.action} ({each.signal})" for each in order.stages)
-    return [order.policy.name, *target_cells(order.target), steps, _ends(order)]
+    why = "; ".join(reason_words(each, holds=order.culprit is not None) for each in order.reasons)
+    held = format_duration(float(round(order.held)))
+    return [order.policy.name, *target_cells(order.target), steps, _ends(order), why, held]
 
 
 def _ends(order: Order) -> str:

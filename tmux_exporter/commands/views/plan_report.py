@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import AgentReport, LeakReport, Report, SchedulerReport, TreeProcess
-from tmux_exporter.remediator.decide.culprit import branches
-from tmux_exporter.remediator.decide.order import Order, Reason
+from tmux_exporter.remediator.decide.culprit import below_each
+from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.metrics import FIGURES, Subject
+from tmux_exporter.remediator.record.log_fields import reason_words
 from tmux_exporter.remediator.record.plan import Plan
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
@@ -69,7 +70,7 @@ def _what(order: Order) -> str:
 
 
 def _why(order: Order, subject: Subject | None) -> str:
-    found = [_reason(each, order) for each in order.reasons]
+    found = [reason_words(each, holds=order.culprit is not None) for each in order.reasons]
     match subject:
         case SchedulerReport(state=state, reason=reason):
             found.append(f"{state}: {reason}")
@@ -78,13 +79,6 @@ def _why(order: Order, subject: Subject | None) -> str:
         case AgentReport(state=state) if not found:
             found.append(f"it is {state}")
     return _escaped("; ".join(found))
-
-
-def _reason(reason: Reason, order: Order) -> str:
-    figure, rate = FIGURES[reason.metric], reason.rate_over is not None
-    words = f"{figure.words} {figure.told(reason.value, rate=rate)}, above "
-    words += figure.told(reason.above, rate=rate)
-    return words if order.culprit is None else f"{words}; it holds {figure.told(reason.held, rate=rate)}"
 
 
 def _gain(order: Order, subject: Subject | None, report: Report) -> Gain:
@@ -100,7 +94,7 @@ def _gain(order: Order, subject: Subject | None, report: Report) -> Gain:
 def _of_tree(order: Order, tree: Sequence[TreeProcess]) -> Gain:
     ending: Sequence[ProcessId] = (order.first,)
     if order.with_below:
-        ending = branches(order.target.processes[0], tree).get(order.first, ending)
+        ending = below_each(order.target.processes[0], tree).get(order.first, ending)
     members = [each for each in tree if each.process in set(ending)]
     return Gain(
         len(ending),

@@ -9,11 +9,12 @@ from tmux_exporter.config.parsers import format_duration
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
+from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
-from tmux_exporter.remediator.record.log_fields import figures_text
+from tmux_exporter.remediator.record.log_fields import figures_text, holds_text, local_time
 
 _COLUMNS = columns("policy", "mode", "for", "held>", "steps", "digest")
 
@@ -73,22 +74,25 @@ def _steps(policy: Policy) -> list[str]:
 
 
 _MATCH_COLUMNS = columns(
-    "policy", "kind", "pid>", "server", "session", "name", "match", "figures", "culprit>", "cmdline_sha256"
+    *("policy", "kind", "pid>", "server", "session", "name", "match", "since", "figures"),
+    *("culprit>", "culprit_name", "culprit_holds", "cmdline_sha256"),
 )
 
 
 class Row(NamedTuple):
     """One target: `matched` says whether the policy matches it, `refusal` why it would be left alone.
 
-    `figures` are those above their bounds, `culprit` the pid of the process of an agent that holds them.
+    `since` is when it began to match, `figures` are those above their bounds, `culprit` is who holds them:
+    the pid of a process of an agent, its name, and how much it holds.
     """
 
     policy: str
     candidate: TargetCandidate
     matched: bool
     refusal: str
+    since: str = ""
     figures: str = ""
-    culprit: str = ""
+    culprit: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +127,26 @@ def matches_view(
             told = watch is not None or candidate.target.kind is TargetKind.LEAKED_PROCESS
             if told if about is None else about.covers(candidate):
                 refusal = watch.refusal if watch is not None else None
-                culprit = str(watch.culprit.pid) if watch is not None and watch.culprit else ""
                 states = known.condition_states.get(candidate.key)
-                figures = "" if states is None else figures_text(states.readings(policy.when))
-                rows.append(Row(policy.name, candidate, watch is not None, refusal or "", figures, culprit))
+                found = find_culprit(policy, candidate, report, states) if watch is not None else None
+                rows.append(
+                    Row(
+                        policy.name,
+                        candidate,
+                        watch is not None,
+                        refusal or "",
+                        since="" if watch is None else local_time(watch.since + verdict.state.offset),
+                        figures="" if states is None else figures_text(states.readings(policy.when)),
+                        culprit=(str(found.process.pid), found.name, holds_text(found))
+                        if found
+                        else ("",) * 3,
+                    )
+                )
     return MatchesView(rows=tuple(rows))
+
+
+def _culprit_cells(culprit: Culprit | None) -> tuple[str, str, str]:
+    return ("", "", "") if culprit is None else (str(culprit.process.pid), culprit.name, holds_text(culprit))
 
 
 def target_cells(target: Target) -> list[str]:
@@ -140,4 +159,6 @@ def _cells(row: Row) -> list[str]:
     target = row.candidate.target
     matched = f"yes, left alone: {row.refusal}" if row.refusal else "yes"
     shown = matched if row.matched else "no"
-    return [row.policy, *target_cells(target), shown, row.figures, row.culprit, target.argv_sha256]
+    return [
+        row.policy, *target_cells(target), shown, row.since, row.figures, *row.culprit, target.argv_sha256
+    ]  # fmt: skip

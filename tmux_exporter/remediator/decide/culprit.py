@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmux_exporter.analysis.report.holder import SHARE, Branches, branches
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import AgentReport, PaneReport, Report, ServerReport, TreeProcess
@@ -16,9 +17,6 @@ from tmux_exporter.remediator.decide.conditions import ConditionState, Condition
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.policies.metrics import FIGURES, Subject
 from tmux_exporter.remediator.policies.policy import Condition, Policy, Whom
-
-SHARE = 2 / 3
-"""A culprit holds at least this share."""
 
 
 class Holding(NamedTuple):
@@ -56,7 +54,7 @@ def find_culprit(
     ]
     if not held:
         return None
-    below = branches(root, tree)
+    below = below_each(root, tree)
     holders = [
         process for process in below if process != root and all(_holds(each, below[process]) for each in held)
     ]
@@ -90,7 +88,7 @@ def memory_held(order: Order, candidate: TargetCandidate, report: Report) -> Map
     if not isinstance(subject, AgentReport):
         return {} if subject.memory_bytes is None else {subject.process: subject.memory_bytes}
     tree = tree_of(candidate, report)
-    below = branches(order.target.processes[0], tree).get(order.first, ())
+    below = below_each(order.target.processes[0], tree).get(order.first, ())
     return {
         each.process: each.memory_bytes
         for each in tree
@@ -104,20 +102,9 @@ def waits_itself(subject: Subject, culprit: Culprit | None) -> bool:
     return waits and (culprit is None or culprit.itself)
 
 
-def branches(root: ProcessId, tree: Sequence[TreeProcess]) -> Mapping[ProcessId, Sequence[ProcessId]]:
-    """Each process with all below it; what has lost its parent hangs on the root."""
-    by_pid = {each.process.pid: each for each in tree}
-    found: dict[ProcessId, list[ProcessId]] = {each.process: [] for each in tree}
-    for each in tree:
-        above: TreeProcess | None = each
-        seen: set[int] = set()
-        while above is not None and above.process.pid not in seen:
-            found[above.process].append(each.process)
-            seen.add(above.process.pid)
-            above = by_pid.get(above.parent)
-        if root.pid not in seen:
-            found[root].append(each.process)
-    return found
+def below_each(root: ProcessId, tree: Sequence[TreeProcess]) -> Branches:
+    """Each process of a tree with all below it."""
+    return branches(root, {each.process: each.parent for each in tree})
 
 
 def _holds(held: tuple[Condition, ConditionState], members: Sequence[ProcessId]) -> bool:

@@ -65,6 +65,10 @@ def of_throttle(
         "bounds": asdict(throttle),
         "until": lease.until,
         "target": list(lease.target),
+        "culprit": order.culprit,
+        "with_below": order.with_below,
+        "reasons": [list(each) for each in order.reasons],
+        "held": order.held,
         "processes": [list(each) for each in lease.processes],
         "keeper": None if lease.keeper is None else list(lease.keeper),
         "unit": lease.unit,
@@ -109,12 +113,18 @@ def of_pane_step(decision: Decision, mode: Mode, server: ServerReport, pane: str
 
 def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:
     target, culprit = decision.candidate.target, decision.culprit
+    shares = {each.condition: each.held for each in culprit.holdings} if culprit else {}
     return {
         "policy": decision.policy.name,
         "policy_sha256": decision.policy.digest,
         "mode": mode,
         "processes": [list(each) for each in target.processes],
         "culprit": culprit.process if culprit else None,
+        "reasons": [
+            [each.metric, value, each.above, shares.get(each, value), each.rate_over]
+            for each, value in decision.readings
+        ],
+        "held": decision.held,
         "server": target.server,
         "session": target.session,
     }

@@ -9,7 +9,8 @@ from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.facts.report import PaneReport, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.remediator.decide.candidates import TargetCandidate
-from tmux_exporter.remediator.decide.order import Target
+from tmux_exporter.remediator.decide.culprit import Culprit
+from tmux_exporter.remediator.decide.order import Reason, Target
 from tmux_exporter.remediator.decide.state import Decision, Readings
 from tmux_exporter.remediator.policies.metrics import FIGURES, Figure
 from tmux_exporter.remediator.policies.policy import Condition, Severity
@@ -82,6 +83,27 @@ def _text(readings: Iterable[ConditionReading]) -> str:
     return "; ".join(f"{each.figure.name} {each.value}, {each.bound}" for each in readings)
 
 
+def reason_words(reason: Reason, *, holds: bool) -> str:
+    """A figure for which something is done, its bound, and how much of it the culprit `holds`."""
+    figure, rate = FIGURES[reason.metric], reason.rate_over is not None
+    words = f"{figure.words} {figure.told(reason.value, rate=rate)}, above "
+    words += figure.told(reason.above, rate=rate)
+    return f"{words}; it holds {figure.told(reason.held, rate=rate)}" if holds else words
+
+
+def holds_text(culprit: Culprit) -> str:
+    """How much of each figure a culprit holds."""
+    return "; ".join(
+        FIGURES[each.condition.metric].told(each.held, rate=each.condition.rate_over is not None)
+        for each in culprit.holdings
+    )
+
+
+def local_time(wall: float) -> str:
+    """A wall time as the log writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall))
+
+
 def pane_line(decision: Decision, mode: Mode, longest: int) -> str:
     """The line for clients of the target's session: fixed words, a pid, figures and times.
 
@@ -152,10 +174,7 @@ def fields(decision: Decision, wall: float) -> Mapping[str, object]:
         found |= {
             "culprit": culprit.process.pid,
             "culprit_name": culprit.name,
-            "culprit_holds": "; ".join(
-                FIGURES[each.condition.metric].told(each.held, rate=each.condition.rate_over is not None)
-                for each in culprit.holdings
-            ),
+            "culprit_holds": holds_text(culprit),
         }
-    found["since"] = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(wall - decision.held))
+    found["since"] = local_time(wall - decision.held)
     return found

@@ -48,6 +48,28 @@ def snapshot(table: ProcessTable = TABLE, view: TmuxView = VIEW) -> Snapshot:
     )
 
 
+def test_an_agent_is_told_with_who_holds_what() -> None:
+    tool = process(210, 201, argv=("node",), anonymous_bytes=50_000, shared_memory_bytes=0, open_fds=3)
+    worker = process(211, 210, argv=("worker",), anonymous_bytes=40_000, shared_memory_bytes=0, open_fds=90)
+    agent = replace(AGENT, members=frozenset({CLAUDE.id, tool.id, worker.id}))
+    shown = replace(
+        snapshot(table(SERVER, OTHER, SHELL, replace(CLAUDE, open_fds=5), tool, worker)), agents=(agent,)
+    )
+    found = dict(explain("lead", shown).facts)
+    assert found["holds memory"] == "process 210 (node), with 1 below it: 97% of all"
+    assert found["holds open files"] == "process 211 (worker): 92% of all"
+    assert found["holds CPU time"].startswith("process 201 (claude") and found["holds CPU time"].endswith(
+        ": 100% of all"
+    )
+
+
+def test_a_figure_that_is_spread_over_a_tree_has_no_holder() -> None:
+    tools = [process(210 + n, 201, anonymous_bytes=50_000, shared_memory_bytes=0) for n in range(2)]
+    agent = replace(AGENT, members=frozenset({CLAUDE.id, *(each.id for each in tools)}))
+    shown = replace(snapshot(table(SERVER, OTHER, SHELL, CLAUDE, *tools)), agents=(agent,))
+    assert "holds memory" not in dict(explain("lead", shown).facts)
+
+
 def facts(target: str) -> dict[str, str]:
     return dict(explain(target, snapshot()).facts)
 
