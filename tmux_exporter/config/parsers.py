@@ -5,7 +5,7 @@ to the next.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from tmux_exporter.facts.label import Label, is_label
@@ -104,11 +104,19 @@ def parse_host(text: str) -> str:
     return text.lower()
 
 
-def parse_path(text: str) -> str:
-    """An absolute path. Raises ValueError with the mend."""
-    if not text.startswith("/"):
-        raise ValueError(f"{shown(text)} is not an absolute path; start it with / (~ is not expanded)")
-    return text
+def fitting(pattern: str, otherwise: str) -> Callable[[str], str]:
+    """A parser of texts that a pattern fits; of others it raises ValueError: the text, then `otherwise`."""
+    known = re.compile(pattern, re.DOTALL)
+
+    def parse(text: str) -> str:
+        if not known.fullmatch(text):
+            raise ValueError(f"{shown(text)} {otherwise}")
+        return text
+
+    return parse
+
+
+parse_path = fitting("/.*", "is not an absolute path; start it with / (~ is not expanded)")
 
 
 def parse_socket_path(text: str) -> str:
@@ -120,11 +128,8 @@ def parse_socket_path(text: str) -> str:
     return text
 
 
-def parse_program(text: str) -> str:
-    """A program's name as the label `program` shows it. Raises ValueError with the mend."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", text):
-        raise ValueError(f"{shown(text)} is not a program name; use a-z, 0-9, '.', '_' and '-'")
-    return text
+parse_program = fitting(r"[a-z0-9][a-z0-9._-]{0,63}", "is not a program name; use a-z, 0-9, '.', '_' and '-'")
+"""A program's name as the label `program` shows it."""
 
 
 def parse_label(text: str) -> Label:
@@ -146,18 +151,11 @@ def parse_operation(text: str) -> str:
     return text
 
 
-def parse_file_name(text: str) -> str:
-    """The last part of a path. Raises ValueError with the mend."""
-    if not text or "/" in text:
-        raise ValueError(f"{shown(text)} is not a file name; write the path's last part")
-    return text
+parse_file_name = fitting("[^/]+", "is not a file name; write the path's last part")
 
 
-def parse_pattern(text: str) -> str:
-    """A shell pattern. Raises ValueError with the mend."""
-    if not text.strip("*"):
-        raise ValueError(f"{shown(text)} is no pattern; write one such as '*/bin/claude'")
-    return text
+parse_pattern = fitting(r".*[^*].*", "is no pattern; write one such as '*/bin/claude'")
+"""A shell pattern."""
 
 
 def parse_name_pattern(text: str) -> str:

@@ -1,9 +1,8 @@
 """Parse values of a policy file. Every error is one sentence with the fix."""
 
-import re
 from enum import StrEnum
 
-from tmux_exporter.config.parsers import parse_label, shown
+from tmux_exporter.config.parsers import fitting, parse_label, shown
 from tmux_exporter.config.types import Choice, Duration, ListOf, Text
 from tmux_exporter.remediator.policies.policy import NamePattern
 
@@ -34,11 +33,8 @@ class Grammar(StrEnum):
     PURE = "pure"
 
 
-def parse_name(text: str) -> str:
-    """A policy's name, a label in /metrics. Raises ValueError with the mend."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,63}", text):
-        raise ValueError(f"{shown(text)} is no name; use a-z, 0-9 and '-', a letter first, at most 64")
-    return text
+parse_name = fitting(r"[a-z][a-z0-9-]{0,63}", "is no name; use a-z, 0-9 and '-', a letter first, at most 64")
+"""A policy's name, a label in /metrics."""
 
 
 def parse_pattern(text: str) -> str:
@@ -66,11 +62,8 @@ def patterns(texts: tuple[str, ...]) -> tuple[NamePattern, ...]:
     return tuple(NamePattern(text.removeprefix("glob:"), glob=text.startswith("glob:")) for text in texts)
 
 
-def parse_hash(text: str) -> str:
-    """The SHA-256 of a command line, in hex. Raises ValueError with the mend."""
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise ValueError(f"{shown(text)} is no SHA-256; write 64 hexadecimal digits, as check-config shows")
-    return text
+parse_hash = fitting("[0-9a-f]{64}", "is no SHA-256; write 64 hexadecimal digits, as check-config shows")
+"""The SHA-256 of a command line, in hex."""
 
 
 def parse_comm(text: str) -> str:

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.sources.processes.parse import parse_stat
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.process_folder import opened_folder
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
@@ -65,14 +64,8 @@ class InotifyReader:
         return [pid for pid in turn if pid in self._counts]
 
     def _count(self, process: ProcessId) -> int:
-        folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
-        try:
-            # The pid may be reused; the open folder cannot be.
-            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
-                return 0
+        with opened_folder(self._root, process) as folder:
             files = os.open("fd", _FOLDER, dir_fd=folder)
-        finally:
-            os.close(folder)
         try:
             with os.scandir(files) as entries:
                 links = (

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
 from tmux_exporter.sources.common.ttl_cache import TtlCache
-from tmux_exporter.sources.processes.parse import parse_stat, text
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.parse import text
+from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # Version 2 and version 1: a cgroup has one of them, the root of version 2 none.
@@ -50,14 +50,8 @@ class LimitReader:
         return parse_memory_total(_content(self._proc_root, name))
 
     def _read_cgroup(self, process: ProcessId) -> Cgroup | None:
-        folder = os.open(os.path.join(self._proc_root, str(process.pid)), _FOLDER)
-        try:
-            # The pid may be reused; the open folder cannot be.
-            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
-                return None
+        with opened_folder(self._proc_root, process) as folder:
             return parse_memory_cgroup(read_file("cgroup", folder))
-        finally:
-            os.close(folder)
 
     def _read_limit(self, cgroup: Cgroup) -> int | None:
         for name in _LIMIT_FILES:

@@ -7,15 +7,16 @@ sockets in /proc/PID/net show the network namespace of the process; each namespa
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Connection, LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.ttl_cache import TtlCache
-from tmux_exporter.sources.processes.parse import parse_stat, text
+from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 from tmux_exporter.sources.processes.shells import ShellReader
 
 _LISTEN = b"0A"
@@ -163,7 +164,7 @@ def _rows(table: str, folder: int) -> Iterator[list[bytes]]:
             yield line.split()
 
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+T = TypeVar("T")
 _UNITS = (".service", ".scope")
 # The user's own manager: a process directly in it belongs to no unit.
 _MANAGER = re.compile(r"user@\d+\.service")
@@ -193,12 +194,7 @@ class LeakDetailReader:
 
     def units(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The systemd unit of each process now; unreadable processes are left out."""
-        found: dict[ProcessId, str] = {}
-        for process in processes:
-            unit = ReadAttempts().attempt(self._unit, process)
-            if unit is not None:
-                found[process] = unit
-        return found
+        return self._of_each(processes, _unit)
 
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The working folders of these processes; unreadable ones are left out."""
@@ -206,74 +202,31 @@ class LeakDetailReader:
 
     def ports(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[int]]:
         """The TCP ports on which each process listens now; unreadable processes are left out."""
-        listening = Listening()
-        found: dict[ProcessId, frozenset[int]] = {}
-        for process in processes:
-            ports = ReadAttempts().attempt(self._ports, process, listening)
-            if ports is not None:
-                found[process] = ports
-        return found
+        return self._of_each(processes, Listening().ports)
 
     def reachable(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, bool]:
         """Whether other processes can reach each one by a socket now; unreadable processes are left out."""
-        listening = Listening()
-        found: dict[ProcessId, bool] = {}
-        for process in processes:
-            reachable = ReadAttempts().attempt(self._reachable, process, listening)
-            if reachable is not None:
-                found[process] = reachable
-        return found
-
-    def _unit(self, process: ProcessId) -> str | None:
-        folder = self._open(process)
-        try:
-            return None if folder is None else _unit(folder)
-        finally:
-            _close(folder)
+        return self._of_each(processes, Listening().reachable)
 
     def connections(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[Connection]]:
         """The established connections of each process now; unreadable processes are left out."""
-        listening = Listening()
-        found: dict[ProcessId, frozenset[Connection]] = {}
-        for process in processes:
-            connections = ReadAttempts().attempt(self._connections, process, listening)
-            if connections is not None:
-                found[process] = connections
-        return found
+        return self._of_each(processes, Listening().connections)
 
-    def _connections(self, process: ProcessId, listening: Listening) -> frozenset[Connection] | None:
-        folder = self._open(process)
-        try:
-            return None if folder is None else listening.connections(folder)
-        finally:
-            _close(folder)
+    def _of_each(self, processes: Iterable[ProcessId], read: Callable[[int], T]) -> dict[ProcessId, T]:
+        found = {each: ReadAttempts().attempt(self._read_in, each, read) for each in processes}
+        return {process: value for process, value in found.items() if value is not None}
 
-    def _reachable(self, process: ProcessId, listening: Listening) -> bool | None:
-        folder = self._open(process)
-        try:
-            return None if folder is None else listening.reachable(folder)
-        finally:
-            _close(folder)
+    def _read_in(self, process: ProcessId, read: Callable[[int], T]) -> T:
+        with opened_folder(self._root, process) as folder:
+            return read(folder)
 
-    def _ports(self, process: ProcessId, listening: Listening) -> frozenset[int] | None:
-        folder = self._open(process)
-        try:
-            return None if folder is None else listening.ports(folder)
-        finally:
-            _close(folder)
-
-    def _read_details(self, process: ProcessId) -> LeakDetails | None:
-        folder = self._open(process)
-        if folder is None:
-            return None
+    def _read_details(self, process: ProcessId) -> LeakDetails:
         attempts = ReadAttempts()
-        try:
+        with opened_folder(self._root, process) as folder:
             unit = attempts.attempt(_unit, folder)
             ports = attempts.attempt(self._listening.ports, folder)
             connections = attempts.attempt(self._listening.connections, folder)
             link = attempts.attempt(_working_folder, folder)
-        finally:
-            _close(folder)
         name, deleted = link if link is not None else (None, False)
         return LeakDetails(
             unit=unit,
@@ -283,30 +236,8 @@ class LeakDetailReader:
             folder_deleted=deleted,
         )
 
-    def _folder(self, process: ProcessId) -> str | None:
-        folder = self._open(process)
-        try:
-            return None if folder is None else _working_folder(folder)[0]
-        finally:
-            _close(folder)
-
-    def _open(self, process: ProcessId) -> int | None:
-        """The folder of exactly this process: its pid may be reused, the open folder cannot be."""
-        folder = os.open(os.path.join(self._root, str(process.pid)), _FOLDER)
-        try:
-            started = parse_stat(read_file("stat", folder)).start_ticks
-        except BaseException:
-            os.close(folder)
-            raise
-        if started == process.start_ticks:
-            return folder
-        os.close(folder)
-        return None
-
-
-def _close(folder: int | None) -> None:
-    if folder is not None:
-        os.close(folder)
+    def _folder(self, process: ProcessId) -> str:
+        return self._read_in(process, _working_folder)[0]
 
 
 def _unit(folder: int) -> str:

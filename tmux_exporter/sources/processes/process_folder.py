@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.sources.processes.parse import (
     ARGV_LIMIT,
     StatusMemory,
@@ -46,12 +47,24 @@ def read_file(name: str, folder: int) -> bytes:
 
 
 @contextmanager
-def _opened(name: str, flags: int, folder: int) -> Iterator[int]:
+def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
     descriptor = os.open(name, flags, dir_fd=folder)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def opened_folder(root: str, process: ProcessId) -> Iterator[int]:
+    """The folder of exactly this process, open: its pid may be reused, the open folder cannot be.
+
+    Raises OSError or ValueError; ProcessLookupError if it has ended.
+    """
+    with _opened(os.path.join(root, str(process.pid)), _FOLDER) as folder:
+        if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
+            raise ProcessLookupError(process.pid)
+        yield folder
 
 
 class Folder:

@@ -12,8 +12,8 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import ProgramFile, ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.ttl_cache import TtlCache
-from tmux_exporter.sources.processes.parse import parse_stat, text
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.parse import text
+from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _FUNCTION = b"BASH_FUNC_"
@@ -72,8 +72,7 @@ class ShellReader:
         return {question.shell: facts for question, facts in found.items()}
 
     def _read_facts(self, question: ShellQuestion) -> ShellFacts | None:
-        folder = self._open(question.shell)
-        try:
+        with opened_folder(self._root, question.shell) as folder:
             first = _environment(folder)
             # It has started after the files that a shell reads at its start.
             now = first if question.sleep is None else self._environment_of(question.sleep)
@@ -91,26 +90,10 @@ class ShellReader:
                 programs={word: self._programs_of(word, now, view) for word in question.words},
                 startup_names_tmux=_startup_names_tmux(question, first, folder),
             )
-        finally:
-            os.close(folder)
-
-    def _open(self, process: ProcessId) -> int:
-        """The open folder of exactly this process. Raises OSError if it has ended."""
-        folder = os.open(os.path.join(self._root, str(process.pid)), _FOLDER)
-        try:
-            if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
-                raise ProcessLookupError(process.pid)
-        except BaseException:
-            os.close(folder)
-            raise
-        return folder
 
     def _environment_of(self, process: ProcessId) -> dict[bytes, bytes]:
-        folder = self._open(process)
-        try:
+        with opened_folder(self._root, process) as folder:
             return _environment(folder)
-        finally:
-            os.close(folder)
 
     def _programs_of(
         self, word: str, environment: Mapping[bytes, bytes], view: _FileView

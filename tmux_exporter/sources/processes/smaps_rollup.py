@@ -4,15 +4,13 @@ While the kernel adds it up (2 ms for 160 MiB) the process cannot map or unmap m
 processes that seem to share memory, of no large one, and only for a few milliseconds in each sample.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId, Proportions, ProportionsFound
-from tmux_exporter.sources.processes.parse import parse_stat
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
 DEADLINE_SECONDS = 0.05
 """Seconds after which no further process is read: on a slow or busy machine each one takes longer."""
@@ -43,14 +41,8 @@ class RollupReader:
 
     def _read_one(self, process: ProcessId) -> Proportions | None:
         try:
-            folder = os.open(os.path.join(self._root, str(process.pid)), os.O_PATH | os.O_DIRECTORY)
-            try:
-                # The pid may be reused; the open folder cannot be.
-                if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
-                    return None
+            with opened_folder(self._root, process) as folder:
                 return parse_rollup(read_file("smaps_rollup", folder))
-            finally:
-                os.close(folder)
         except (OSError, ValueError):
             return None
 
