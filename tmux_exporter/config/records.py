@@ -29,11 +29,6 @@ Homes = Callable[[str], Sequence[str]]
 """The sections that have a key of this name."""
 
 
-def nowhere(_: str) -> Sequence[str]:
-    """No section has it."""
-    return ()
-
-
 def section_keys(section: type[Any]) -> dict[str, Setting]:
     """The keys of one section's or record's class, in their order."""
     return {_key(entry): entry.metadata["setting"] for entry in _fields(section)}
@@ -80,7 +75,7 @@ def entries(node: MappingNode, problems: Problems) -> Iterator[tuple[ScalarNode,
 
 
 def record(
-    of: type[Any], node: MappingNode, where: str, problems: Problems, homes: Homes = nowhere
+    of: type[Any], node: MappingNode, where: str, problems: Problems, homes: Homes = lambda _: ()
 ) -> object | None:
     """One section or one record of a list; None if a value is missing, wrong or does not fit the others.
 

@@ -62,7 +62,7 @@ def example() -> str:
         lines += ["", f"{name}:"]
         for key, setting in section_keys(section).items():
             lines += textwrap.wrap(
-                _plain(setting.meaning), 100, initial_indent="  # ", subsequent_indent="  # "
+                setting.meaning.replace("`", ""), 100, initial_indent="  # ", subsequent_indent="  # "
             )
             lines.append(f"  {key}: {_default(section, key, setting)}")
     return "\n".join(lines) + "\n"
@@ -94,10 +94,6 @@ def _default(section: type[Any], key: str, setting: Setting) -> str | None:
     if value is MISSING:
         return None
     return "[]" if isinstance(setting.kind, ListOf | Records | Section) else setting.kind.render(value)
-
-
-def _plain(meaning: str) -> str:
-    return meaning.replace("`", "")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,10 @@ def errors(scope: Scope, table: str, key: str) -> str:
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
     return (
-        *(_objective(scope, name) for name in NAMES),
+        *(
+            scope.record(OBJECTIVE, f"vector($slo_{name}.objective)", job=scope.job, slo=name)
+            for name in NAMES
+        ),
         *(rule for name in NAMES for rule in _events(scope, name)),
         *_ratios(scope, lambda seconds: seconds < _DAY),
     )
@@ -63,10 +66,6 @@ def _ratios(scope: Scope, wanted: Callable[[float], bool]) -> tuple[Rule, ...]:
     windows = [("slo", "budget"), *((table, key) for table in BURNS for key in ("short", "long"))]
     by_length = {scope.thresholds.seconds(*each): each for each in windows}
     return tuple(_ratio(scope, *by_length[length]) for length in sorted(by_length) if wanted(length))
-
-
-def _objective(scope: Scope, name: str) -> Rule:
-    return scope.record(OBJECTIVE, f"vector($slo_{name}.objective)", job=scope.job, slo=name)
 
 
 def _events(scope: Scope, name: str) -> tuple[Rule, ...]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from tmux_exporter import PROJECT
 from tmux_exporter.analysis.doctor.recommended_settings import (
@@ -29,14 +30,20 @@ class Level(StrEnum):
     FINE = "fine"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One line of output; `mend` is the command or setting that helps, empty where all is fine."""
 
-    subject: str
     level: Level
+    subject: str
     text: str
     mend: str = ""
+
+
+_problem = partial(Finding, Level.PROBLEM)
+_warning = partial(Finding, Level.WARNING)
+_hint = partial(Finding, Level.HINT)
+_fine = partial(Finding, Level.FINE)
 
 
 NEAR = 0.8
@@ -177,7 +184,7 @@ def _kernel(_: Report, machine: Machine) -> Iterator[Finding]:
     lacking = [feature for feature, there in machine.features.items() if there is False]
     for feature in lacking:
         level, text, mend = _FEATURES[feature]
-        yield Finding(subject="kernel", level=level, text=text, mend=mend)
+        yield Finding(level, "kernel", text, mend)
     if not lacking:
         yield _fine("kernel", f"Linux {machine.kernel}")
 
@@ -331,21 +338,5 @@ CHECKS: tuple[Callable[[Report, Machine], Iterator[Finding]], ...] = (
 )
 
 
-def _problem(subject: str, text: str, mend: str) -> Finding:
-    return Finding(subject=subject, level=Level.PROBLEM, text=text, mend=mend)
-
-
-def _warning(subject: str, text: str, mend: str) -> Finding:
-    return Finding(subject=subject, level=Level.WARNING, text=text, mend=mend)
-
-
 def _count(sessions: int | None) -> str:
     return f"{sessions} session" + ("" if sessions == 1 else "s")
-
-
-def _hint(subject: str, text: str, mend: str) -> Finding:
-    return Finding(subject=subject, level=Level.HINT, text=text, mend=mend)
-
-
-def _fine(subject: str, text: str) -> Finding:
-    return Finding(subject=subject, level=Level.FINE, text=text)

@@ -45,7 +45,8 @@ def is_prompt_shell(process: Process) -> bool:
     for word in words:
         if word in _VALUE_FLAGS:
             next(words, None)
-        elif word and (not _FLAG.fullmatch(word) or _runs_code(word)):
+        # In bundled short flags `c` runs the next word (`bash -lc`); long flags never do in these shells.
+        elif word and (not _FLAG.fullmatch(word) or (not word.startswith("--") and "c" in word)):
             return False
     return True
 
@@ -57,8 +58,3 @@ def at_prompt(root: Process, members: Iterable[Process]) -> bool:
         and root.pgid == root.foreground_pgid
         and not any(each.pgid == root.pgid and each is not root and each.alive for each in members)
     )
-
-
-def _runs_code(flag: str) -> bool:
-    # In bundled short flags `c` runs the next word (`bash -lc`); long flags never do in these shells.
-    return not flag.startswith("--") and "c" in flag

@@ -68,10 +68,6 @@ class Demo:
         self._keeper = prometheus.Child(name="demo fleet", log=log, process=process)
         return self._keeper
 
-    def environ_of_remediator(self) -> dict[str, str]:
-        """The environment with which a remediator keeps its record among the demo's data."""
-        return {**self._environ, "XDG_STATE_HOME": str(self.folder)}
-
     def remove_data(self) -> None:
         """Remove data and logs, once everything that writes there has ended."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -46,16 +46,12 @@ def frame(board: Board | None, view: ScreenView, width: int, height: int) -> lis
     foot = _lines([_foot(view)], width, color=True)[:1]
     title, rows = body[:1], body[1:]
     room = max(1, height - len(head) - len(title) - len(foot) - 1)
-    offset = scrolled(view.offset, len(rows), room)
+    # A full screen where there is enough for one.
+    offset = max(0, min(view.offset, len(rows) - room))
     shown = rows[offset : offset + room]
     more = len(rows) - offset - len(shown)
     rest = _lines([Text(f"{more} more below" if more else "", style="dim")], width, color=True)[:1]
     return [*head, *title, *shown, *[""] * (room - len(shown)), *rest, *foot][:height]
-
-
-def scrolled(offset: int, rows: int, room: int) -> int:
-    """The offset that shows a full screen where there is enough for one."""
-    return max(0, min(offset, rows - room))
 
 
 def rows_of(board: Board) -> int:

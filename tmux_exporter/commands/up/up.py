@@ -95,7 +95,9 @@ class _Stage:
         if self.demo is not None:
             self.children.append(self.demo.start())
             self.folder, time_scale = self.demo.folder, launch.TIME_SCALE
-            environ, flags = self.demo.environ_of_remediator(), launch.REMEDIATOR_FLAGS
+            # A remediator of the demo keeps its record among the demo's data.
+            environ = {**environ, "XDG_STATE_HOME": str(self.folder)}
+            flags = launch.REMEDIATOR_FLAGS
         interval = config.sampling.interval
         self.children.append(remediator.start(self.folder, interval, config_path, environ, flags))
         if self.with_servers:

@@ -83,12 +83,8 @@ def _tmux_version(program: str) -> str:
     return answer.stdout.decode("ascii", "replace").strip().removeprefix("tmux ")
 
 
-def _pidfd() -> None:
-    os.close(os.pidfd_open(os.getpid()))
-
-
 _FEATURES: Mapping[Feature, Callable[[], object]] = {
-    Feature.PIDFD: _pidfd,
+    Feature.PIDFD: lambda: os.close(os.pidfd_open(os.getpid())),
     Feature.SMAPS_ROLLUP: lambda: Path("/proc/self/smaps_rollup").read_bytes(),
     Feature.IO: lambda: Path("/proc/self/io").read_bytes(),
     Feature.PRESSURE: lambda: Path("/proc/pressure/memory").read_bytes(),

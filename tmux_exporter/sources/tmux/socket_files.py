@@ -132,11 +132,6 @@ def scan(folder: str, uid: int) -> tuple[list[SocketPath], list[Problem]]:
     return sites, problems
 
 
-def default_base() -> str:
-    """The folder that tmux uses without TMUX_TMPDIR."""
-    return DEFAULT_BASE
-
-
 def default_folders(uid: int, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The default folders of tmux for this uid, the preferred one first, and the folder of the demo."""
     bases = (environ.get("TMUX_TMPDIR", ""), DEFAULT_BASE, str(demo_folder(environ, uid)))
@@ -213,7 +208,7 @@ class EnvironmentSockets:
         By the name in TMUX or TMUX_TMPDIR (the default for a process with neither), its canonical path.
         Includes paths that do not exist: nobody listens there.
         """
-        bases = (default_base(), *(named.base for named in self._places if named.base))
+        bases = (DEFAULT_BASE, *(named.base for named in self._places if named.base))
         places: dict[str, str] = {}
         for name in _absolute(f"{base}/tmux-{self._uid}" for base in bases)[:MAX_FOLDERS]:
             _add_own(places, name, os.path.realpath(name), self._uid)
