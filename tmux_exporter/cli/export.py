@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tmux_exporter.cli.exit import show
+from tmux_exporter.cli.options import JSON
 
 Make = Callable[..., Mapping[str, str]]
 
@@ -41,7 +42,7 @@ def _kind(short_help: str) -> Callable[[Make], click.Command]:
 
         wrapped: Callable[..., Any] = update_wrapper(command, make)
         for option in (
-            click.option("--json", "as_json", is_flag=True, help="As JSON."),
+            JSON,
             click.option("--force", is_flag=True, help="Overwrite files that differ."),
             click.option(
                 "--out",

@@ -2,17 +2,15 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import update_wrapper
-from typing import Any
+from collections.abc import Callable
 
 import click
 
 from tmux_exporter import __version__
 from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
-from tmux_exporter.config import Config, load, override
+from tmux_exporter.cli.options import JSON, LOG_FORMAT, LOG_LEVEL, Loader, config_file, settings
+from tmux_exporter.config import load
 
 _FORMATS = ("text", "openmetrics", "json")
 
@@ -27,61 +25,16 @@ def _say(words: str) -> None:
     click.echo(f"tmux-exporter: {words}", err=True)
 
 
-def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags of every command that samples, handed on as `load_config`, which may be called again."""
-    options = (
-        click.option(
-            "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file (YAML)."
-        ),
-        click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error."),
-        click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json."),
-    )
-
-    def with_config(config_path: str | None, **given: Any) -> Any:
-        flags = {name: given.pop(name) for name in _FLAGS if name in given}
-        return command(load_config=_Loader(path=config_path, flags=flags), **given)
-
-    wrapped: Callable[..., Any] = update_wrapper(with_config, command)
-    for option in reversed(options):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-_FLAGS = ("sampling_interval", "listen_address", "log_level", "log_format")
-
-
-def _serving(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags of the commands that serve."""
-    options = (
-        click.option(
-            "--web.listen-address",
-            "listen_address",
-            metavar="[HOST]:PORT",
-            help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
-        ),
-        click.option(
-            "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loader:
-    """Loads the configuration: the file at `path` with the flags over it."""
-
-    path: str | None
-    flags: Mapping[str, str | None]
-
-    def __call__(self) -> Config:
-        return override(load(self.path), **self.flags)
-
-    def unless_given(self, **flags: str) -> "_Loader":
-        """With these flags where the command line has none."""
-        given = {name: value for name, value in self.flags.items() if value is not None}
-        return _Loader(path=self.path, flags=flags | given)
+_settings = settings(config_file("Configuration file (YAML)."), LOG_LEVEL, LOG_FORMAT)
+_LISTEN = click.option(
+    "--web.listen-address",
+    "listen_address",
+    metavar="[HOST]:PORT",
+    help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
+)
+_INTERVAL = click.option(
+    "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -96,9 +49,10 @@ def cli() -> None:
 
 
 @cli.command(short_help="Sample in the background, serve /metrics and the live page.")
-@_serving
+@_LISTEN
+@_INTERVAL
 @_settings
-def serve(load_config: Callable[[], Config]) -> None:
+def serve(load_config: Loader) -> None:
     """Sample in the background and serve /metrics and the live page.
 
     \b
@@ -124,9 +78,10 @@ def serve(load_config: Callable[[], Config]) -> None:
     default=True,
     help="With Prometheus and Alertmanager where they are installed (the default), or without.",
 )
-@_serving
+@_LISTEN
+@_INTERVAL
 @_settings
-def up(load_config: _Loader, demo: bool, servers: bool) -> None:
+def up(load_config: Loader, demo: bool, servers: bool) -> None:
     """Start everything: exporter and live page, the remediator, which only observes, and Prometheus and
     Alertmanager where they are installed.
 
@@ -153,7 +108,7 @@ def up(load_config: _Loader, demo: bool, servers: bool) -> None:
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Which of them; text by default.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; the same as --format json.")
 @_settings
-def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> None:
+def once(load_config: Loader, form: str | None, as_json: bool) -> None:
     """Take one sample and print it. Counters are 0: they count from the start of an exporter.
 
     \b
@@ -171,9 +126,7 @@ def once(load_config: Callable[[], Config], form: str | None, as_json: bool) -> 
 
 @cli.command("check-config", short_help="Check a configuration file.")
 @click.argument("file", required=False)
-@click.option(
-    "--config", "--config.file", "config_path", metavar="FILE", help="Configuration file; the same as FILE."
-)
+@config_file("Configuration file; the same as FILE.")
 def check_config(file: str | None, config_path: str | None) -> None:
     """Check a configuration file: every mistake with its line and column, exit code 2.
 
@@ -190,9 +143,9 @@ def check_config(file: str | None, config_path: str | None) -> None:
 
 @cli.command(short_help="Say why something is counted as it is.")
 @click.argument("target", metavar="PID|PANE|AGENT|SESSION|SERVER|PROGRAM")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@JSON
 @_settings
-def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> None:
+def explain(load_config: Loader, target: str, as_json: bool) -> None:
     """Say why a process, a pane, an agent, a session, a tmux server or all agents of a program are counted as
     they are, what each part and member costs, and their sums.
 
@@ -214,9 +167,9 @@ def explain(load_config: Callable[[], Config], target: str, as_json: bool) -> No
 
 
 @cli.command(short_help="List the pending schedulers and what will become of each.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@JSON
 @_settings
-def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
+def schedulers(load_config: Loader, as_json: bool) -> int:
     """List the pending schedulers (`sleep N && tmux send-keys …` in the background): where each one aims,
     when it is due, what will become of it, and why.
 
@@ -239,9 +192,9 @@ def schedulers(load_config: Callable[[], Config], as_json: bool) -> int:
 
 
 @cli.command(short_help="List what outlived its pane, by owner and kind.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@JSON
 @_settings
-def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
+def leaks(load_config: Loader, as_json: bool) -> int:
     """List the processes that outlived the pane that started them: whose they were, of which kind, what they
     cost, on which ports they listen, and why they count as leaked.
 
@@ -282,7 +235,7 @@ def leaks(load_config: Callable[[], Config], as_json: bool) -> int:
     help="Time between its own samples, where no exporter runs.",
 )
 @_settings
-def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str, words: str) -> int:
+def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -> int:
     """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
     left over, and the next scheduler. Shows what the running exporter reports, else takes its own samples.
 
@@ -320,9 +273,9 @@ def top(load_config: Callable[[], Config], once: bool, as_json: bool, sort: str,
 
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
 @click.option("--hooks", is_flag=True, help="Print what to add to the settings of agents instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@JSON
 @_settings
-def doctor(load_config: Callable[[], Config], as_json: bool, hooks: bool) -> int:
+def doctor(load_config: Loader, as_json: bool, hooks: bool) -> int:
     """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
     could be better, each with the command that mends it. Changes nothing.
 

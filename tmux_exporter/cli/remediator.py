@@ -6,11 +6,10 @@ import click
 
 from tmux_exporter import __version__
 from tmux_exporter.cli.exit import run as run_command
+from tmux_exporter.cli.options import CONFIG_OF_EXPORTER, LOG_FORMAT, LOG_LEVEL, Loader, settings
 from tmux_exporter.cli.remediator_holds import hold, holds, off, on, release
-from tmux_exporter.cli.remediator_options import CONFIG
 from tmux_exporter.cli.remediator_plans import apply_command, audit, plan
 from tmux_exporter.cli.remediator_policies import check_config, explain, policies
-from tmux_exporter.config import load, override
 
 NAME = "tmux-remediator"
 
@@ -48,10 +47,12 @@ def cli() -> None:
     is_flag=True,
     help="Let snapshots hold the last lines of a pane's screen, where a policy asks for them.",
 )
-@click.option("--interval", metavar="TIME", help="Time between samples (5s).")
-@CONFIG
-@click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
-@click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json.")
+@settings(
+    click.option("--interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."),
+    CONFIG_OF_EXPORTER,
+    LOG_LEVEL,
+    LOG_FORMAT,
+)
 @click.option("--time-scale", type=click.FloatRange(0, 1, min_open=True), default=1.0, hidden=True)
 def run(
     *,
@@ -59,10 +60,7 @@ def run(
     policy_path: str | None,
     servers: tuple[str, ...],
     snapshot_screen: bool,
-    interval: str | None,
-    config_path: str | None,
-    log_level: str | None,
-    log_format: str | None,
+    load_config: Loader,
     time_scale: float,
 ) -> None:
     """Watch for schedulers (sleep, then tmux send-keys) whose every target is gone.
@@ -82,11 +80,8 @@ def run(
     """
     from tmux_exporter.remediator.service import serve
 
-    config = override(
-        load(config_path), sampling_interval=interval, log_level=log_level, log_format=log_format
-    )
     serve(
-        config,
+        load_config(),
         os.environ,
         enforce=enforce,
         policy_path=policy_path,

@@ -5,7 +5,7 @@ import os
 import click
 
 from tmux_exporter.cli.exit import show
-from tmux_exporter.cli.remediator_options import JSON, SERVER, TARGETS
+from tmux_exporter.cli.options import JSON, SERVER, TARGETS
 
 
 @click.command(short_help="Let nothing be done to something for a while, whatever policies say.")

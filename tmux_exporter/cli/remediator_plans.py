@@ -1,13 +1,11 @@
 """What was ended and what may be: `audit`, `plan`, `apply`."""
 
 import os
-from collections.abc import Callable
 
 import click
 
 from tmux_exporter.cli.exit import LOOKING, progress, show
-from tmux_exporter.cli.remediator_options import CONFIG, JSON, POLICY, SERVERS, looking
-from tmux_exporter.config import Config, load
+from tmux_exporter.cli.options import CONFIG_OF_EXPORTER, JSON, POLICY, SERVERS, Loader, looking, settings
 
 
 @click.command(short_help="Show what was done, and whether the record is whole.")
@@ -87,7 +85,7 @@ def plan(
     *,
     policy_path: str | None,
     servers: tuple[str, ...],
-    load_config: Callable[[], Config],
+    load_config: Loader,
     out: str | None,
     as_json: bool,
     form: str | None,
@@ -137,7 +135,7 @@ def plan(
 @click.option("--sha256", metavar="HASH", required=True, help="The hash of the plan that you have read.")
 @click.option("--policy", "policy_path", metavar="FILE|FOLDER", help="The policies that it was made by.")
 @click.option("--server", "servers", metavar="NAME", multiple=True, help="As it was made.")
-@CONFIG
+@settings(CONFIG_OF_EXPORTER)
 @JSON
 def apply_command(
     *,
@@ -145,7 +143,7 @@ def apply_command(
     sha256: str,
     policy_path: str | None,
     servers: tuple[str, ...],
-    config_path: str | None,
+    load_config: Loader,
     as_json: bool,
 ) -> int:
     """End what a plan says and nothing else: exit code 1 where something of it lives on.
@@ -163,7 +161,7 @@ def apply_command(
     from tmux_exporter.remediator.service import apply_plan, read_policies
     from tmux_exporter.remediator.stop import Stop
 
-    config = load(config_path)
+    config = load_config()
     policies = read_policies(policy_path, os.getuid(), servers)
     content, stop, results = read_bytes(path), Stop(), []
     with progress("taking a new sample, a cycle after the plan was made, and ending what it says"):

@@ -1,13 +1,11 @@
 """What policies match now: `check-config`, `explain`."""
 
 import os
-from collections.abc import Callable
 
 import click
 
 from tmux_exporter.cli.exit import LOOKING, progress, show
-from tmux_exporter.cli.remediator_options import JSON, POLICY, SERVER, SERVERS, TARGETS, looking
-from tmux_exporter.config import Config
+from tmux_exporter.cli.options import JSON, POLICY, SERVER, SERVERS, TARGETS, Loader, looking
 
 
 @click.command("check-config", short_help="Say everything that is wrong with policies.")
@@ -21,7 +19,7 @@ def check_config(
     *,
     against_live: bool,
     servers: tuple[str, ...],
-    load_config: Callable[[], Config],
+    load_config: Loader,
     as_json: bool,
 ) -> None:
     """Check policies: exit code 2 with one line for each mistake, where it is and how to mend it.
@@ -63,9 +61,7 @@ def check_config(
 @SERVER
 @looking
 @JSON
-def explain(
-    target: str, *, policy_path: str | None, server: str, load_config: Callable[[], Config], as_json: bool
-) -> int:
+def explain(target: str, *, policy_path: str | None, server: str, load_config: Loader, as_json: bool) -> int:
     """Look three times and say what each policy makes of one thing, its waits left out: exit code 1 if none
     has to do with it. Nothing is signalled.
 
