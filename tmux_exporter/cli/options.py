@@ -45,7 +45,7 @@ def settings(*options: Option) -> Option:
     """Options of a command that needs the configuration: with all flags handed on as `load_config`."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        def with_config(config_path: str | None, **given: object) -> object:
+        def with_config(config_path: str | None, **given: Any) -> object:  # noqa: ANN401 - options of any type
             flags = {name: given.pop(name) for name in _FLAGS if name in given}
             return command(load_config=Loader(path=config_path, flags=flags), **given)
 
