@@ -7,11 +7,11 @@ from contextlib import closing
 
 import pytest
 
+from tests.support.literals.agents import find_agents
 from tests.support.scenes.own_sockets import own_sockets
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
 

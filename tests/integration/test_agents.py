@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.literals.agents import find_agents
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.agents import Agent

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from tmux_exporter.config import Config, load, override
-
-_FLAGS = ("sampling_interval", "listen_address", "log_level", "log_format")
+from tmux_exporter.config.flags import FLAGS
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -46,7 +45,7 @@ def settings(*options: Option) -> Option:
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         def with_config(config_path: str | None, **given: Any) -> object:  # noqa: ANN401 - options of any type
-            flags = {name: given.pop(name) for name in _FLAGS if name in given}
+            flags = {name: given.pop(name) for name in FLAGS if name in given}
             return command(load_config=Loader(path=config_path, flags=flags), **given)
 
         wrapped: Callable[..., Any] = update_wrapper(with_config, command)

@@ -8,36 +8,23 @@ from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.schema import Config
 from tmux_exporter.config.types import ListOf, Records, Section
 
-# Each flag and the setting that it overrides.
-FLAGS: Mapping[str, tuple[str, str]] = {
-    "--sampling.interval": ("sampling", "interval"),
-    "--web.listen-address": ("web", "listen_address"),
-    "--log.level": ("log", "level"),
-    "--log.format": ("log", "format"),
+FLAGS: Mapping[str, tuple[str, str, str]] = {
+    "sampling_interval": ("--sampling.interval", "sampling", "interval"),
+    "listen_address": ("--web.listen-address", "web", "listen_address"),
+    "log_level": ("--log.level", "log", "level"),
+    "log_format": ("--log.format", "log", "format"),
 }
+"""Each flag, and the section and key of the setting that it overrides, by the name of its parameter."""
 
 
-def override(
-    config: Config,
-    *,
-    sampling_interval: str | None = None,
-    listen_address: str | None = None,
-    log_level: str | None = None,
-    log_format: str | None = None,
-) -> Config:
-    """The configuration with flags over it; the texts are what the user typed, None means not given.
+def override(config: Config, **given: str | None) -> Config:
+    """The configuration with flags of FLAGS over it; the texts are what the user typed, None means not given.
 
     Raises ConfigError with one `--flag: text` for each wrong one.
     """
-    given = {
-        "--sampling.interval": sampling_interval,
-        "--web.listen-address": listen_address,
-        "--log.level": log_level,
-        "--log.format": log_format,
-    }
     problems = []
-    for flag, (section_name, key) in FLAGS.items():
-        text = given[flag]
+    for name, text in given.items():
+        flag, section_name, key = FLAGS[name]
         section = getattr(config, section_name)
         kind = section_keys(type(section))[key].kind
         if text is None or isinstance(kind, ListOf | Records | Section):

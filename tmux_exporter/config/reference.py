@@ -47,7 +47,7 @@ def markdown() -> str:
         parts.append(f"\n## {name}\n\n{section.__doc__}\n\n{_table(section)}")
     for where, record in _records():
         parts.append(f"\n## {where}\n\n{record.__doc__}\n\n{_table(record)}")
-    rows = "".join(f"| `{flag}` | `{section}.{key}` |\n" for flag, (section, key) in FLAGS.items())
+    rows = "".join(f"| `{flag}` | `{section}.{key}` |\n" for flag, section, key in FLAGS.values())
     parts.append(f"\n## Flags\n\n| flag | setting |\n| --- | --- |\n{rows}")
     return "".join(parts)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tests.support.literals.agents import find_agents
 from tests.support.literals.facts import answering, pane, process, silent, table, tmux_server, tmux_view
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute

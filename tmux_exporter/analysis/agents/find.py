@@ -17,8 +17,8 @@ from tmux_exporter.analysis.programs.program import at_prompt
 from tmux_exporter.analysis.programs.signatures import Signature, SignatureMatch, matcher
 from tmux_exporter.config import AgentSettings
 from tmux_exporter.facts.agents import Agent
-from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
-from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.owner import Evidence, Owner
+from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, TmuxView
 
 OTHER_PROGRAM = "other"
@@ -50,30 +50,6 @@ class AgentFacts:
     tmux_changed: bool
     signatures: Sequence[Signature]
     settings: AgentSettings
-
-
-def find_agents(
-    table: ProcessTable,
-    owners: Mapping[ProcessId, Owner],
-    view: TmuxView,
-    signatures: Sequence[Signature],
-    names: AgentNames,
-    *,
-    settings: AgentSettings | None = None,
-) -> tuple[Agent, ...]:
-    """Every agent of one sample in the listed panes, oldest first; `names` keeps names between samples."""
-    members = _members(table, owners)
-    return AgentFinder(names).find(
-        AgentFacts(
-            view=view,
-            owners=owners,
-            members=members,
-            changed=members,
-            tmux_changed=True,
-            signatures=signatures,
-            settings=settings or AgentSettings(),
-        )
-    )
 
 
 class _PaneFacts(NamedTuple):
@@ -165,15 +141,6 @@ class AgentFinder:
                 self._panes[key] = kept
                 if kept[1]:
                     yield key, pane, server.listing, kept[1]
-
-
-def _members(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> dict[PaneKey, list[Process]]:
-    found: dict[PaneKey, list[Process]] = {}
-    for process in table.processes.values():
-        owner = owners.get(process.id)
-        if owner and owner.kind is OwnerKind.PANE and owner.pane and process.alive:
-            found.setdefault(owner.pane, []).append(process)
-    return found
 
 
 def _strong(members: Iterable[Process], owners: Mapping[ProcessId, Owner]) -> dict[int, Process]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.literals.agents import find_agents
 from tests.support.literals.listings import listing, process, server_view, table, tmux_view
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
 from tmux_exporter.facts.agents import Agent

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.literals.agents import find_agents
 from tests.support.literals.listings import listing, process, server_view, table, tmux_view
 from tests.support.tmux.printed import answer, pane_record, server_record
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.agents.pane_state import TITLE_SIGNS
 from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher

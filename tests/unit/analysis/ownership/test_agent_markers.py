@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.support.literals.agents import find_agents
 from tests.support.literals.facts import (
     answering,
     pane,
@@ -15,7 +16,6 @@ from tests.support.literals.facts import (
     tmux_server,
 )
 from tests.support.literals.facts import tmux_view as view_of
-from tmux_exporter.analysis.agents.find import find_agents
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.signatures import SIGNATURES
