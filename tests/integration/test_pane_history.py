@@ -276,6 +276,15 @@ def test_a_history_that_is_saved_again_is_only_added_to(pane: Pane) -> None:
     assert saved(first) == pane.history()
 
 
+def test_what_was_cleared_in_the_same_second_keeps_its_file(pane: Pane) -> None:
+    first, cleared = pane.take(SAVE, CLEAR)
+    whole = saved(first)
+    assert cleared[0] is DONE
+    (second,) = pane.take(SAVE)
+    assert second[0] is DONE and second[1] != first[1]
+    assert saved(first) == whole
+
+
 @pytest.fixture
 def dead(pane: Pane) -> Pane:
     """Its program has ended; there is another window in its session."""

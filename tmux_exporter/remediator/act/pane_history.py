@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedWriter
+from itertools import count
 from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
@@ -180,13 +181,16 @@ class PaneHistory:
                 self._saved[key] = self._catch_up(server, pane, before, now)
                 return ActionOutcome.DONE, str(before.path)
         folder = self._room(now.bytes)
-        path = folder / f"{round(self._clock.time())}-{server.pid}-{pane[1:]}.txt"
-        try:
-            with _opened(path, os.O_CREAT | os.O_EXCL) as stream:
+        # What was cleared a moment ago has a file of the same second, the only copy of its lines.
+        stem = f"{round(self._clock.time())}-{server.pid}-{pane[1:]}"
+        names = (f"{stem}-{number}.txt" for number in count())
+        path = next(free for name in names if not (free := folder / name).exists())
+        with _opened(path, os.O_CREAT | os.O_EXCL) as stream:
+            try:
                 figures = self._copy(server, pane, 0, now, stream.write)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         self._saved[key] = Saved(path=path, figures=figures)
         return ActionOutcome.DONE, str(path)
 
