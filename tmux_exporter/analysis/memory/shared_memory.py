@@ -87,6 +87,13 @@ class MemoryFigures:
             return None
         return max(0, process.swap_bytes - self.swap_elsewhere.get(process.id, 0))
 
+    def by_process(self) -> dict[ProcessId, tuple[int | None, int | None, bool]]:
+        """All of it by process, of those about which anything is said."""
+        return {
+            each: (self.elsewhere.get(each), self.swap_elsewhere.get(each), each in self.doubtful)
+            for each in self.elsewhere.keys() | self.swap_elsewhere.keys() | self.doubtful
+        }
+
     def source(self, processes: Iterable[Process]) -> MemorySource | None:
         """The source of the sum of their memory; None where none of them is known."""
         known = [process.id for process in processes if self.memory_bytes(process) is not None]

@@ -29,7 +29,7 @@ from tmux_exporter.analysis.report.counter_keys import (
     state_key,
 )
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import ReportCache, usage
+from tmux_exporter.analysis.report.usage import ReportCache, sum_of, usage
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
@@ -88,7 +88,7 @@ class Summary:
         self._table = snapshot.table
         self._members = snapshot.members()
         self._cache = cache or ReportCache()
-        shared = (snapshot.memory, snapshot.table.boot_time, bounds, limits)
+        shared = (snapshot.table.boot_time, bounds, limits)
         self._zombies = self._cache.begin(snapshot.table, shared)
         self._pane_zombies = self._zombies_by_pane()
         self._window_names = self._cache.made(
@@ -100,10 +100,16 @@ class Summary:
                 for window in listing.windows
             },
         )
-        self._panes_of: dict[tuple[ProcessId, str], list[Pane]] = {}
-        for _, listing in snapshot.listings():
-            for pane in listing.panes:
-                self._panes_of.setdefault((listing.server, pane.session_id), []).append(pane)
+        self._corrections = snapshot.memory.by_process()
+        self._pane_corrections: dict[PaneKey | None, list[object]] = {}
+        for process, correction in self._corrections.items():
+            owner = snapshot.owners.get(process)
+            place = owner.pane if owner is not None and owner.kind is OwnerKind.PANE else None
+            self._pane_corrections.setdefault(place, []).append((process, correction))
+        self._panes_of: dict[tuple[ProcessId, str], list[PaneReport]] = {}
+        self._panes = tuple(
+            self._pane(view, listing, pane) for view, listing in snapshot.listings() for pane in listing.panes
+        )
         self._labels = server_labels(snapshot)
 
     def report(self, *, timestamp: float, interval: float) -> Report:
@@ -145,11 +151,7 @@ class Summary:
 
     def panes(self) -> tuple[PaneReport, ...]:
         """Every listed pane, once."""
-        return tuple(
-            self._pane(view, listing, pane)
-            for view, listing in self._snapshot.listings()
-            for pane in listing.panes
-        )
+        return self._panes
 
     def agents(self) -> tuple[AgentReport, ...]:
         """Every running agent, and known or declared agents that do not run."""
@@ -241,11 +243,10 @@ class Summary:
         panes = self._panes_of.get((listing.server, session.id), [])
         label = self._snapshot.session_labels[listing.server, session.id]
         key = session_key(view.label, label)
-        members = [self._members_of(PaneKey(listing.server, pane.id)) for pane in panes]
         totals = self._group_counters.totals(key)
         return self._cache.made(
             key,
-            (session, panes, members, totals),
+            (session, panes, totals),
             lambda: SessionReport(
                 server=view.label,
                 session=label,
@@ -254,10 +255,10 @@ class Summary:
                 last_activity_timestamp_seconds=session.activity,
                 attached_clients=session.attached,
                 history_bytes=sum(pane.history_bytes for pane in panes),
-                windows=len({pane.window_id for pane in panes}),
+                windows=len({pane.window for pane in panes}),
                 panes=len(panes),
-                usage=self._usage(
-                    [process for each in members for process in each], totals, self._snapshot.roots(panes)
+                usage=sum_of(
+                    [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
                 ),
             ),
         )
@@ -266,11 +267,12 @@ class Summary:
         label = self._snapshot.session_labels[listing.server, pane.session_id]
         key = pane_key(view.label, label, pane)
         window_name = self._window_names.get((listing.server, pane.window_id), "")
-        members = self._members_of(PaneKey(listing.server, pane.id))
+        place = PaneKey(listing.server, pane.id)
+        members, corrections = self._members_of(place), self._pane_corrections.get(place)
         totals = self._group_counters.totals(key)
-        return self._cache.made(
+        report = self._cache.made(
             key,
-            (pane, window_name, members, totals),
+            (pane, window_name, members, corrections, totals),
             lambda: PaneReport(
                 server=view.label,
                 session=label,
@@ -286,6 +288,8 @@ class Summary:
                 usage=self._usage(members, totals, self._snapshot.roots((pane,))),
             ),
         )
+        self._panes_of.setdefault((listing.server, pane.session_id), []).append(report)
+        return report
 
     def _members_of(self, pane: PaneKey) -> Sequence[Process]:
         """The living processes of a pane, and the zombies that they have not reaped."""
@@ -315,7 +319,12 @@ class Summary:
         roots = [tracked.agent.process] if tracked.agent else []
         own_usage = self._cache.made(
             key,
-            (members, totals, roots),
+            (
+                members,
+                [self._corrections.get(each) for each in ids] if self._corrections else (),
+                totals,
+                roots,
+            ),
             lambda: self._usage(members, totals, roots, self._limits.agent_memory),
         )
         return AgentReport(

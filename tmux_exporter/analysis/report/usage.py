@@ -1,7 +1,7 @@
 """Resource usage of a set of processes: memory, CPU, I/O, descriptors, threads; cached while unchanged."""
 
 import posixpath
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tmux_exporter.analysis.cpu.counters import Totals
@@ -9,7 +9,7 @@ from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.label import label_text
-from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import TreeProcess, Usage
 
 T = TypeVar("T")
@@ -31,14 +31,14 @@ def usage(
     """
     members = {process.id.pid: process for process in processes if process.alive}
     living = members.values()
-    figures = [memory.memory_bytes(process) for process in living]
-    resident = anonymous = swap = fds = None if members else 0
+    counted = resident = anonymous = swap = fds = None if members else 0
     worst: float | None = None if members else 0.0
     threads = 0
     io_known = not members
-    # One loop for speed: it runs for every pane, session and agent in every sample.
+    # One loop for speed: it runs for every pane and agent with a change.
     for process in living:
         threads += process.threads
+        counted = _plus(counted, memory.memory_bytes(process))
         resident = _plus(resident, process.resident_bytes)
         anonymous = _plus(anonymous, process.anonymous_bytes)
         swap = _plus(swap, memory.swap_bytes(process))
@@ -47,9 +47,8 @@ def usage(
         # A limit of 0 has no ratio: descriptors opened before it was set stay open.
         if process.open_fds is not None and process.max_fds:
             worst = max(worst or 0.0, process.open_fds / process.max_fds)
-    known = [figure for figure in figures if figure is not None]
     return Usage(
-        memory_bytes=sum(known) if known or not members else None,
+        memory_bytes=counted,
         memory_limit_bytes=memory_limit,
         resident_memory_bytes=resident,
         anonymous_memory_bytes=anonymous,
@@ -63,8 +62,47 @@ def usage(
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
         process_tree_depth=_depth(members),
         oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
-        memory_source=memory.source(living) if known else None,
+        memory_source=memory.source(living),
     )
+
+
+_SOURCES = (MemorySource.UPPER_BOUND, MemorySource.SMAPS_ROLLUP, MemorySource.STATUS)
+
+
+def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = None) -> Usage:
+    """The `usage` of several sets of processes together; no process is in two of them.
+
+    The depth is that of the deepest tree within one set.
+    """
+    sets = [each for each in parts if each.processes]
+    sources = {each.memory_source for each in sets}
+    # Where only counters of one direction are known, those of the sum are too.
+    io_known = not sets or any(None not in (each.read_bytes_total, each.written_bytes_total) for each in sets)
+    ratios = [each.fd_utilization_ratio for each in sets if each.fd_utilization_ratio is not None]
+    starts = [each.oldest_process_start_time_seconds for each in sets]
+    return Usage(
+        memory_bytes=_sum([each.memory_bytes for each in sets]),
+        memory_limit_bytes=memory_limit,
+        resident_memory_bytes=_sum([each.resident_memory_bytes for each in sets]),
+        anonymous_memory_bytes=_sum([each.anonymous_memory_bytes for each in sets]),
+        swap_memory_bytes=_sum([each.swap_memory_bytes for each in sets]),
+        cpu_seconds_total=totals.cpu_seconds,
+        processes=sum(each.processes for each in sets),
+        threads=sum(each.threads for each in sets),
+        open_fds=_sum([each.open_fds for each in sets]),
+        fd_utilization_ratio=max(ratios) if ratios else None if sets else 0.0,
+        read_bytes_total=totals.read_bytes if io_known or totals.read_bytes else None,
+        written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
+        process_tree_depth=max((each.process_tree_depth for each in sets), default=0),
+        oldest_process_start_time_seconds=min((each for each in starts if each is not None), default=None),
+        memory_source=next((each for each in _SOURCES if each in sources), None),
+    )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    """The sum of the known values; None where none of them is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known or not values else None
 
 
 def _plus(total: int | None, value: int | None) -> int | None:

@@ -10,6 +10,7 @@ from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.changes import AuditTurns, ProcessChanges
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.facts.report import PaneReport
 from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 
@@ -51,7 +52,7 @@ class Snapshot:
             for pane in listing.panes
         }
 
-    def roots(self, panes: Iterable[Pane]) -> tuple[ProcessId, ...]:
+    def roots(self, panes: Iterable[Pane | PaneReport]) -> tuple[ProcessId, ...]:
         """The process that tmux started in each of these panes, where it is there."""
         pids = [pane.pid for pane in panes if pane.pid is not None]
         return tuple(self.table.processes[pid].id for pid in pids if pid in self.table.processes)

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from itertools import count
+from random import Random
 from typing import Any
+
+import pytest
 
 from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Totals
+from tmux_exporter.analysis.memory.shared_memory import MemoryFigures
 from tmux_exporter.analysis.report.summary import most_repeated_command
-from tmux_exporter.analysis.report.usage import ReportCache, usage
+from tmux_exporter.analysis.report.usage import ReportCache, sum_of, usage
 from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
@@ -114,3 +118,39 @@ def test_a_part_is_made_again_when_its_own_facts_or_the_shared_ones_change() -> 
 
     steps = [("s", "a"), ("s", "a"), ("s", "b"), ("s", "b"), ("t", "b"), ("t", "b")]
     assert [made(*each) for each in steps] == [1, 1, 2, 2, 3, 3]
+
+
+SETS = tuple(
+    process(
+        number, number - 1 if number % 3 else 1, state="Z" if number == 17 else "S", start=number, **shown
+    )
+    for number, shown in enumerate(
+        [
+            {},
+            KNOWN,
+            KNOWN | {"anonymous_bytes": None},
+            KNOWN | {"open_fds": 90, "read_bytes": None},
+            {"resident_bytes": 5, "open_fds": 3, "max_fds": 0},
+        ]
+        * 5,
+        start=10,
+    )
+)
+MEMORY = MemoryFigures(
+    elsewhere={SETS[6].id: 100, SETS[11].id: 1}, swap_elsewhere={}, doubtful=frozenset({SETS[16].id})
+)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_session_is_the_sum_of_its_panes(seed: int) -> None:
+    random = Random(seed)
+    totals = Totals(read_bytes=random.choice((0, 7)), written_bytes=random.choice((0, 7)))
+    members = random.sample(SETS, random.choice((0, 1, 2, 5, 9)))
+    panes: list[list[Process]] = [[] for _ in range(random.choice((1, 2, 4)))]
+    for each in members:
+        # A child is in the pane of its parent.
+        panes[each.id.pid // 3 % len(panes)].append(each)
+    start = table(*SETS).start_time
+    # What a pane has counted its session has counted too.
+    parts = [usage(each, totals if random.random() < 0.5 else Totals(), start, 5, MEMORY) for each in panes]
+    assert sum_of(parts, totals, 9) == usage(members, totals, start, 9, MEMORY)
