@@ -13,6 +13,8 @@ from tests.support.clock import ManualClock
 from tests.support.literals.report import UP
 from tests.support.remediator.orphans import seen
 from tests.support.wait import wait_for
+from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.commands.views.changes import Change, changes
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
 from tmux_exporter.remediator.act import fd_limit
@@ -23,6 +25,7 @@ from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.policies.policy import LadderStep, Policy, TargetMatch
 from tmux_exporter.remediator.record.audit import Audit
+from tmux_exporter.sampling.state_file import boot_id
 
 RAISE = LadderStep(action=Action.RAISE_FD_LIMIT)
 P = Policy(name="fds", mode=Mode.ENFORCE, match=TargetMatch(kind=TargetKind.AGENT), ladder=(RAISE,))
@@ -60,6 +63,10 @@ class Opener:
         uid = os.getuid() if uid is None else uid
         return FdLimits(self.folder, self.audit, lambda *_: self.objection, uid=uid, boot=boot)
 
+    def changes(self) -> tuple[Change, ...]:
+        """What `tmux-remediator changes` finds, with the state folder in this one."""
+        return changes({"XDG_STATE_HOME": str(self.folder.parent)})
+
     def limits(self) -> tuple[int, int]:
         return resource.prlimit(self.child.pid, resource.RLIMIT_NOFILE)
 
@@ -83,7 +90,9 @@ class Opener:
 
 @pytest.fixture
 def opener(tmp_path: Path) -> Iterator[Opener]:
-    made = Opener(tmp_path)
+    folder = tmp_path / "tmux-exporter"
+    folder.mkdir(mode=0o700)
+    made = Opener(folder)
     yield made
     made.audit.close()
     made.child.communicate()
@@ -91,12 +100,15 @@ def opener(tmp_path: Path) -> Iterator[Opener]:
 
 def test_a_process_that_would_fail_goes_on_and_its_limit_can_be_put_back(opener: Opener) -> None:
     assert opener.open(100) == "Too many open files"
-    outcome, words = opener.take(opener.steps())
+    outcome, words = opener.take(opener.steps(boot=boot_id("/proc")))
     assert (outcome, opener.limits()) == (DONE, (256, HARD))
     assert opener.open(100) == "opened"
-    command = words.partition("to put it back: ")[2]
-    subprocess.run(command.split(), check=True)
+    (change,) = opener.changes()
+    assert change.command == words.partition("to put it back: ")[2]
+    assert (change.now, change.was, change.what) == (256, "64", f"open files of process {opener.child.pid}")
+    subprocess.run(change.command.split(), check=True)
     assert opener.limits() == (64, HARD)
+    assert opener.changes() == ()
 
 
 def test_it_goes_to_four_times_its_first_limit_and_no_further(opener: Opener) -> None:
@@ -119,6 +131,8 @@ def test_it_goes_beyond_no_bound(opener: Opener) -> None:
 
 def test_what_was_raised_before_has_to_be_known(opener: Opener) -> None:
     (opener.folder / "remediator-fd-limits.json").write_text("{")
+    with pytest.raises(CannotSeeError, match="is damaged"):
+        opener.changes()
     assert opener.take(opener.steps())[0] is REFUSED
     assert opener.limits() == (64, HARD)
 

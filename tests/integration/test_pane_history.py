@@ -1,5 +1,6 @@
 """The history of a real pane: saved whole, cleared only where all of it is saved, limited for later panes."""
 
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes.run_text import run_text
+from tests.support.remediator.process import command
 from tests.support.remediator.remediation import FLEET, Fleet
 from tests.support.wait import wait_for
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
@@ -218,6 +221,24 @@ def test_of_a_full_history_that_prints_nothing_is_saved(make: Callable[..., Pane
     pane.print("more")
     assert outcomes(pane.take(SAVE, CLEAR)) == [REFUSED, REFUSED]
     assert int(pane.figure("history_size")) >= 900
+
+
+@pytest.mark.parametrize("before", ["", "7000"])
+def test_a_limit_is_put_back_by_the_command_that_is_told(pane: Pane, before: str) -> None:
+    if before:
+        pane.fleet.tmux("set-option", "-t", pane.id, "history-limit", before)
+    audit = Audit(pane.fleet.audit, uid=os.getuid(), clock=pane.fleet.clock)
+    pane.steps = PaneHistory(
+        pane.fleet.state, audit, pane._objection, uid=os.getuid(), clock=pane.fleet.clock
+    )
+    assert outcomes(pane.take(LIMIT, replace(LIMIT, value=4000))) == [DONE, DONE]
+    audit.close()
+    (row,) = json.loads(command(pane.fleet.environ, "changes", "--json").stdout)["changes"]
+    assert (row["what"], row["now"], row["was"]) == (f"history-limit of session {pane.session}", 4000, before)
+    run_text(["sh", "-c", row["command"]], check=True)
+    assert pane.fleet.tmux("show-options", "-v", "-t", pane.id, "history-limit") == before
+    assert json.loads(command(pane.fleet.environ, "changes", "--json").stdout) == {"changes": []}
+    pane.fleet.audit.unlink()
 
 
 def test_history_is_limited_for_panes_to_come(pane: Pane) -> None:

@@ -348,6 +348,11 @@ def _release(fleet: Fleet) -> None:
     assert "no longer held" in fleet.remediator("release", "session:work")
 
 
+@case("tmux-remediator changes")
+def _changes(fleet: Fleet) -> None:
+    assert "nothing that was changed" in fleet.remediator("changes")
+
+
 @case("tmux-remediator off")
 def _off(fleet: Fleet) -> None:
     state = fleet.user.home / ".local" / "state" / "tmux-exporter"

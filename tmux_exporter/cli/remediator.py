@@ -7,7 +7,7 @@ import click
 from tmux_exporter import __version__
 from tmux_exporter.cli.exit import run as run_command
 from tmux_exporter.cli.options import CONFIG_OF_EXPORTER, LOG_FORMAT, LOG_LEVEL, Loader, settings
-from tmux_exporter.cli.remediator_holds import hold, holds, off, on, release
+from tmux_exporter.cli.remediator_holds import changes, hold, holds, off, on, release
 from tmux_exporter.cli.remediator_plans import apply_command, audit, plan
 from tmux_exporter.cli.remediator_policies import check_config, explain, policies
 
@@ -91,7 +91,10 @@ def run(
     )
 
 
-for each in (check_config, explain, policies, audit, plan, apply_command, hold, release, holds, off, on):
+_COMMANDS = (
+    check_config, explain, policies, audit, plan, apply_command, hold, release, holds, off, on, changes
+)  # fmt: skip
+for each in _COMMANDS:
     cli.add_command(each)
 
 

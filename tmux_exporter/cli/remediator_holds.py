@@ -1,4 +1,4 @@
-"""What is left alone: `hold`, `release`, `holds`, `off`, `on`."""
+"""What is left alone, and what was changed: `hold`, `release`, `holds`, `off`, `on`, `changes`."""
 
 import os
 
@@ -94,3 +94,22 @@ def on() -> None:
 
     switch, was_off = turn_on(os.environ)
     click.echo(f"on: {switch} is removed" if was_off else f"it was on: there is no {switch}")
+
+
+@click.command(short_help="Show what was changed and is still so, with the commands that put it back.")
+@JSON
+def changes(as_json: bool) -> None:
+    """Show the limits of open files that were raised and the history-limits that were set, where they are
+    still so, each with the command that puts it back. Nothing is changed: run those that you want.
+
+    \b
+    Example:
+      tmux-remediator changes
+    """
+    from tmux_exporter.commands.views import changes as changes_view
+
+    found = changes_view.changes(os.environ)
+    if as_json:
+        show(changes_view.as_json(found))
+    else:
+        show(changes_view.as_table(found) if found else "nothing that was changed is still so")

@@ -203,7 +203,7 @@ def _step_without_record() -> None:
 
 def _of_the_last_limit() -> None:
     """Four times what it is now, again and again."""
-    _put(fd_limit.FdLimits, "_firsts", lambda _: {})
+    _put(fd_limit, "first_limits", lambda *_: {})
 
 
 def _of_any_pid() -> None:

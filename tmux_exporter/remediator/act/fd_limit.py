@@ -83,7 +83,7 @@ class FdLimits:
             if os.stat(f"/proc/{pid}").st_uid != self._uid:
                 return ActionOutcome.REFUSED, Refusal.OTHER_UID
             soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            firsts = self._firsts()
+            firsts = first_limits(self._path, self._uid, self._boot)
             if firsts is None:
                 return ActionOutcome.REFUSED, f"{self._path} is damaged: what was raised before is not known"
             first = firsts.get(process, soft)
@@ -99,30 +99,29 @@ class FdLimits:
         back = f"prlimit --pid {pid} --nofile={first}:"
         return ActionOutcome.DONE, f"soft limit of open files: {wanted}, was {soft}; to put it back: {back}"
 
-    def _firsts(self) -> dict[ProcessId, int] | None:
-        """What the limits were before they were first raised in this boot; None where that is not known."""
-        try:
-            content = read_guarded(str(self._path), uid=self._uid, limit=_LARGEST_BYTES)
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError):
-            return None
-        try:
-            document = strict_json.document(content, VERSION)
-            if document["boot"] != self._boot:
-                return {}
-            rows = [strict_json.record(each) for each in strict_json.array(document["limits"])]
-            return {
-                strict_json.process(each["process"]): int(strict_json.number(each["soft"])) for each in rows
-            }
-        except (ValueError, KeyError, TypeError):
-            return None
-
     def _keep(self, firsts: dict[ProcessId, int]) -> None:
         """Write them to disk, without those of processes that have ended. Raises OSError."""
         limits = [{"process": list(each), "soft": soft} for each, soft in firsts.items() if is_there(each)]
         document = {"version": VERSION, "boot": self._boot, "limits": limits}
         write(self._path, json.dumps(document, allow_nan=False).encode("ascii") + b"\n", durable=True)
+
+
+def first_limits(path: Path, uid: int, boot: str) -> dict[ProcessId, int] | None:
+    """What the limits were before they were first raised in this boot; None where that is not known."""
+    try:
+        content = read_guarded(str(path), uid=uid, limit=_LARGEST_BYTES)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        return None
+    try:
+        document = strict_json.document(content, VERSION)
+        if document["boot"] != boot:
+            return {}
+        rows = [strict_json.record(each) for each in strict_json.array(document["limits"])]
+        return {strict_json.process(each["process"]): int(strict_json.number(each["soft"])) for each in rows}
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _wanted(first: int, hard: int) -> int:

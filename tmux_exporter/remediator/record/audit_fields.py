@@ -105,6 +105,7 @@ def of_pane_step(decision: Decision, mode: Mode, server: ServerReport, pane: str
         **_of_step(decision, mode),
         "pane": pane,
         "server_pid": server.pid,
+        "socket": server.socket,
         "up": server.up and not server.held,
         "max_bytes": None if rung is None else rung.max_bytes,
         "value": None if rung is None else rung.value,
