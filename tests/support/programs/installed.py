@@ -34,10 +34,10 @@ class Installed:
     def runtime(self) -> Path:
         return Path(self.environ["XDG_RUNTIME_DIR"])
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """A command to its end, started in the home; `tmux-exporter` is the installed one."""
         return run_text(
-            (*self.prefix, *words), env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL, timeout=120
+            (*self.prefix, *words), env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL, timeout=timeout
         )
 
     def start(self, log: Path, *words: str) -> subprocess.Popen[bytes]:
