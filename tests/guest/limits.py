@@ -119,19 +119,6 @@ print("before", names[place + 1], file=sys.stderr, flush=True)
 remediator()
 """
 """The installed remediator, killed with SIGKILL before a step of a throttle."""
-FILES = """\
-apiVersion: tmux-exporter/v1
-kind: RemediationPolicies
-policies:
-  - name: open-files
-    mode: enforce
-    match: { kind: agent }
-    when: { metric: tmux_agent_fd_utilization_ratio, above: 80%, clear_below: 60% }
-    for: 1s
-    warmup: 0s
-    allow: [attached_session]
-    actions: [{ do: warn, via: [pane_message] }, { do: raise_fd_limit }]
-"""
 
 
 def tell(name: str, value: object) -> None:
@@ -334,6 +321,11 @@ def smaller(policy: str, **more: str) -> str:
     return policy
 
 
+def attended(policy: str) -> str:
+    """The policy for a session that a person looks at: without this line a throttle leaves it alone."""
+    return policy.replace("    mode: enforce\n", "    mode: enforce\n    allow: [attached_session]\n")
+
+
 def sequence(house: House) -> None:
     """An agent whose tool leaks beside two innocent ones: warned, throttled, kept on record, ended."""
     leaky = house.agent("leaky", LEAK)
@@ -344,9 +336,7 @@ def sequence(house: House) -> None:
         tell(f"{each.name} before", each.figures())
     metrics = house.metrics()
     shipped = run("tmux-remediator", "policies", "agent-memory")
-    # A person looks on, and is warned; without this line a throttle leaves the session alone.
-    policy = smaller(shipped, **{"    for: 3m\n": "    for: 3m\n    allow: [attached_session]\n"})
-    house.remediator(policy, 0.05)
+    house.remediator(attended(smaller(shipped)), 0.05)
     wait_until(lambda: metrics().get("tmux_remediator_up"), "it runs")
     leaky.go.touch()
     began = time.monotonic()
@@ -497,7 +487,7 @@ def files(house: House) -> None:
     """A tool that opens ever more files is told of and gets a larger limit before it fails."""
     opener = house.agent("opener", OPEN)
     person = house.person("opener")
-    house.remediator(FILES, 1.0)
+    house.remediator(attended(run("tmux-remediator", "policies", "open-files")), 0.002)
     wait_until(lambda: house.records("start"), "it runs")
     opener.go.touch()
     wait_until(lambda: house.outcome("raise_fd_limit"), "its limit is raised")
