@@ -10,6 +10,7 @@ from contextlib import suppress
 from tmux_exporter.facts.cgroups import CgroupBounds, CgroupPlace, OomPolicy, ThrottleMeans
 from tmux_exporter.facts.process import Cgroup, ProcessId
 from tmux_exporter.facts.report import Report
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.processes.parse import parse_stat, text
 from tmux_exporter.sources.processes.process_folder import read_file
 
@@ -17,7 +18,6 @@ ROOT = "/sys/fs/cgroup"
 SECONDS = 5.0
 """For how long the user's systemd is waited for."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PERCENT = 100
 _NEEDED = {"memory", "cpu", "pids"}
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}\.(scope|slice|service)")
@@ -30,14 +30,11 @@ def read_place(
 
     Raises OSError or ValueError for what cannot be read.
     """
-    folder = os.open(os.path.join(proc_root, str(process.pid)), _FOLDER)
-    try:
+    with opened(os.path.join(proc_root, str(process.pid))) as folder:
         # The pid may be reused; the open folder cannot be.
         if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
             return None
         path = parse_path(read_file("cgroup", folder))
-    finally:
-        os.close(folder)
     return None if path is None else place_at(path, cgroup_root)
 
 

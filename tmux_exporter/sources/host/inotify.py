@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import opened_folder
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
 LARGEST = 10_000
 """The limit of open files that are read of one process."""
@@ -64,14 +64,12 @@ class InotifyReader:
         return [pid for pid in turn if pid in self._counts]
 
     def _count(self, process: ProcessId) -> int:
-        with opened_folder(self._root, process) as folder:
-            files = os.open("fd", _FOLDER, dir_fd=folder)
-        try:
-            with os.scandir(files) as entries:
-                links = (
-                    ReadAttempts().attempt(os.readlink, os.fsencode(each.name), dir_fd=files)
-                    for each in entries
-                )
-                return sum(link in _LINKS for link in islice(links, LARGEST))
-        finally:
-            os.close(files)
+        with (
+            opened_folder(self._root, process) as folder,
+            opened("fd", folder=folder) as files,
+            os.scandir(files) as entries,
+        ):
+            links = (
+                ReadAttempts().attempt(os.readlink, os.fsencode(each.name), dir_fd=files) for each in entries
+            )
+            return sum(link in _LINKS for link in islice(links, LARGEST))

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # Version 2 and version 1: a cgroup has one of them, the root of version 2 none.
 _LIMIT_FILES = ("memory.max", "memory.limit_in_bytes")
 # Where version 1 mounts the hierarchy of its memory controller, below the root of the file systems.
@@ -63,11 +63,8 @@ class LimitReader:
 
 
 def _content(folder: str, name: str) -> bytes:
-    descriptor = os.open(folder, _FOLDER)
-    try:
+    with opened(folder) as descriptor:
         return read_file(name, descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def parse_memory_total(raw: bytes) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tmux_exporter.facts.host import FileSystem
+from tmux_exporter.sources.common.opened import opened
 
 DISKS = frozenset(
     {
@@ -156,19 +157,14 @@ def _above(path: bytes) -> Iterator[bytes]:
 def space(mount: Mount, proc_root: str) -> FileSystem | None:
     """Read the space of a mount; None if it cannot be read or another mount is there now."""
     try:
-        descriptor = os.open(mount.point, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        with opened(mount.point, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
+            with open(f"{proc_root}/self/fdinfo/{descriptor}", "rb") as stream:
+                found = _MOUNT_ID.search(stream.read())
+            if found is None or int(found[1]) != mount.id:
+                return None
+            asked = os.fstatvfs(descriptor)
     except OSError:
         return None
-    try:
-        with open(f"{proc_root}/self/fdinfo/{descriptor}", "rb") as stream:
-            found = _MOUNT_ID.search(stream.read())
-        if found is None or int(found[1]) != mount.id:
-            return None
-        asked = os.fstatvfs(descriptor)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     if not asked.f_blocks:
         return None
     return FileSystem(

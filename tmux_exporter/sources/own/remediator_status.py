@@ -26,6 +26,7 @@ from tmux_exporter.facts.remediation import (
     RemediatorReport,
     RemediatorStatus,
 )
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.common.untrusted_file import read_guarded
 
 LARGEST_BYTES = 256 * 1024
@@ -87,14 +88,12 @@ class RemediatorFile:
         return 0 <= age <= max(STALE_CYCLES * status.interval_seconds, FRESH_SECONDS)
 
     def _is_locked(self, folder: int) -> bool:
-        descriptor = os.open(REMEDIATOR_LOCK, _OPEN, dir_fd=folder)
-        try:
+        with opened(REMEDIATOR_LOCK, _OPEN, folder) as descriptor:
             self._check(descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
         return False
 
 

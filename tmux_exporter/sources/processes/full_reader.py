@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Process, ProcessTable, Unreadable
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.processes.parse import parse_boot_time
 from tmux_exporter.sources.processes.process import (
     Known,
@@ -44,15 +45,12 @@ class ProcReader:
         reading = _Reading()
         boot_time = math.nan
         try:
-            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-            try:
+            with opened(self._root) as root:
                 names = os.listdir(root)
                 boot_time = parse_boot_time(read_file("stat", root))
                 for name in names:
                     if name.isdecimal():
                         reading.add(name, self._process.read(name, root, self._known.get(name)))
-            finally:
-                os.close(root)
             self._known = reading.known
         except (OSError, ValueError):
             reading.complete = False

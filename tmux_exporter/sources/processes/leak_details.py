@@ -13,6 +13,7 @@ from typing import TypeVar
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Connection, LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
@@ -87,17 +88,14 @@ class Listening:
 
 
 def _socket_inodes(folder: int) -> set[str]:
-    files = os.open("fd", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
     found = set()
-    try:
+    with opened("fd", folder=folder) as files:
         for name in os.listdir(files):
             # It was closed meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 target = os.readlink(name, dir_fd=files)
                 if target.startswith(_SOCKET):
                     found.add(target[len(_SOCKET) : -1])
-    finally:
-        os.close(files)
     return found
 
 

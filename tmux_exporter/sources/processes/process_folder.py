@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.processes.parse import (
     ARGV_LIMIT,
     StatusMemory,
@@ -21,7 +22,6 @@ from tmux_exporter.sources.processes.parse import (
 DEAD_STATES = ("Z", "X")
 """States of an ended main thread; the process has ended too unless it has other threads."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _BLOCK = 8192
 _LARGEST = 1 << 20
 _ENVIRON_BLOCK = 1 << 16
@@ -47,21 +47,12 @@ def read_file(name: str, folder: int) -> bytes:
 
 
 @contextmanager
-def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
-    descriptor = os.open(name, flags, dir_fd=folder)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def opened_folder(root: str, process: ProcessId) -> Iterator[int]:
     """The folder of exactly this process, open: its pid may be reused, the open folder cannot be.
 
     Raises OSError or ValueError; ProcessLookupError if it has ended.
     """
-    with _opened(os.path.join(root, str(process.pid)), _FOLDER) as folder:
+    with opened(os.path.join(root, str(process.pid))) as folder:
         if parse_stat(read_file("stat", folder)).start_ticks != process.start_ticks:
             raise ProcessLookupError(process.pid)
         yield folder
@@ -118,12 +109,12 @@ class Folder:
         size = os.stat(at + "fd", dir_fd=self._descriptor).st_size if by_size else 0
         if size:
             return size
-        with _opened(at + "fd", _FOLDER, self._descriptor) as descriptor, os.scandir(descriptor) as entries:
+        with opened(at + "fd", folder=self._descriptor) as descriptor, os.scandir(descriptor) as entries:
             return sum(1 for _ in entries)
 
     def argv(self, at: str) -> tuple[tuple[str, ...], bool]:
         """Its arguments up to ARGV_LIMIT bytes, and whether that is all."""
-        with _opened(at + "cmdline", os.O_RDONLY, self._descriptor) as descriptor:
+        with opened(at + "cmdline", os.O_RDONLY, self._descriptor) as descriptor:
             start = os.read(descriptor, ARGV_LIMIT + 1)
         if not start:
             raise ProcessLookupError("cmdline")
@@ -135,7 +126,7 @@ class Folder:
 
     def environ(self, at: str, kept: frozenset[str]) -> dict[str, str]:
         """The `kept` variables of its environment at exec. Reads up to 8 MiB, more than execve(2) allows."""
-        with _opened(at + "environ", os.O_RDONLY, self._descriptor) as descriptor:
+        with opened(at + "environ", os.O_RDONLY, self._descriptor) as descriptor:
             return parse_environ(_blocks(descriptor), kept)
 
     def pid_namespace(self, at: str) -> str:
@@ -149,7 +140,7 @@ class Folder:
 
     def living_thread(self) -> str:
         """The path of a living thread, such as `task/123/`."""
-        with _opened("task", _FOLDER, self._descriptor) as descriptor:
+        with opened("task", folder=self._descriptor) as descriptor:
             threads = os.listdir(descriptor)
         for thread in threads:
             at = f"task/{thread}/"

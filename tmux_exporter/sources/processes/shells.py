@@ -11,11 +11,11 @@ from typing import NamedTuple
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.schedulers import ProgramFile, ShellFacts, ShellQuestion
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.common.ttl_cache import TtlCache
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _FUNCTION = b"BASH_FUNC_"
 _LINKS = 40
 
@@ -175,11 +175,8 @@ def _environment(folder: int) -> dict[bytes, bytes]:
 def _may_no_more_than_we(folder: int) -> bool:
     """Whether a process has no user, group or capability beyond ours."""
     theirs = _powers(read_file("status", folder))
-    own = os.open("/proc/self", _FOLDER)
-    try:
+    with opened("/proc/self") as own:
         ours = _powers(read_file("status", own))
-    finally:
-        os.close(own)
     return theirs.users == ours.users and theirs.groups <= ours.groups and not theirs.bits & ~ours.bits
 
 
@@ -232,11 +229,8 @@ def _names_tmux(path: str, folder: int) -> bool:
     try:
         place = "root" + real_path(path, folder)
         if stat.S_ISDIR(os.lstat(place, dir_fd=folder).st_mode):
-            opened = os.open(place, _FOLDER, dir_fd=folder)
-            try:
-                names = os.listdir(opened)
-            finally:
-                os.close(opened)
+            with opened(place, folder=folder) as startup:
+                names = os.listdir(startup)
             return any(_names_tmux(f"{path}/{name}", folder) for name in names)
         with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK, dir_fd=folder), "rb") as stream:
             return b"tmux" in stream.read(_LARGEST_STARTUP_FILE)
