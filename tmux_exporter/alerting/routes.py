@@ -78,18 +78,8 @@ _GROUP_BY = ("alertname", "job", "instance", "server")
 # What two alerts must have in common to be about the same thing; a label that both lack counts as equal. All
 # labels that name a thing are here: two servers may have sessions of one name.
 SAME_THING = (
-    "alertname",
-    "job",
-    "instance",
-    "server",
-    "session",
-    "window",
-    "pane",
-    "agent",
-    "kind",
-    "operation",
-    "resource",
-    "slo",
+    *("alertname", "job", "instance", "server", "session", "window", "pane", "agent", "kind"),
+    *("operation", "resource", "slo"),
 )
 
 

@@ -27,40 +27,24 @@ def _rest(specs: Sequence[Spec], *before: Sequence[str]) -> tuple[str, ...]:
 
 
 _UP = (
-    "tmux_up",
-    "tmux_agent_up",
-    "tmux_agent_state",
-    "tmux_agent_waiting_since_timestamp_seconds",
-    "tmux_agent_restarts_total",
-    "tmux_agent_info",
+    *("tmux_up", "tmux_agent_up", "tmux_agent_state", "tmux_agent_waiting_since_timestamp_seconds"),
+    *("tmux_agent_restarts_total", "tmux_agent_info"),
 )
 _FEW = (*_rest(SERVERS, _UP), *_names(REMEDIATOR), *_names(HOST), *_names(OPERATIONS), *_names(COMMANDS))
 _SCHEDULERS = ("tmux_schedulers", "tmux_scheduler_outcomes_total")
 _LEAKS = ("tmux_leaked_processes", "tmux_leaked_memory_bytes", "tmux_leaked_oldest_start_time_seconds")
 _COST = (
-    "tmux_session_memory_bytes",
-    "tmux_session_memory_limit_bytes",
-    "tmux_session_swap_memory_bytes",
-    "tmux_session_cpu_seconds_total",
-    "tmux_session_cpu_limit_cores",
-    "tmux_session_fd_utilization_ratio",
-    "tmux_agent_memory_bytes",
-    "tmux_agent_memory_limit_bytes",
-    "tmux_agent_swap_memory_bytes",
-    "tmux_agent_cpu_seconds_total",
-    "tmux_agent_cpu_limit_cores",
-    "tmux_agent_fd_utilization_ratio",
-    "tmux_agent_open_fds",
-    "tmux_agent_processes",
-    "tmux_agent_recovery_seconds",
-    "tmux_agent_state_seconds_total",
+    *("tmux_session_memory_bytes", "tmux_session_memory_limit_bytes", "tmux_session_swap_memory_bytes"),
+    *("tmux_session_cpu_seconds_total", "tmux_session_cpu_limit_cores"),
+    *("tmux_session_fd_utilization_ratio", "tmux_agent_memory_bytes", "tmux_agent_memory_limit_bytes"),
+    *("tmux_agent_swap_memory_bytes", "tmux_agent_cpu_seconds_total", "tmux_agent_cpu_limit_cores"),
+    *("tmux_agent_fd_utilization_ratio", "tmux_agent_open_fds", "tmux_agent_processes"),
+    *("tmux_agent_recovery_seconds", "tmux_agent_state_seconds_total"),
     "tmux_agent_state_cpu_seconds_total",
 )
 _MORE = (
-    "tmux_session_info",
-    "tmux_agent_state_since_timestamp_seconds",
-    "tmux_scheduler_next_due_timestamp_seconds",
-    "tmux_leaked_cpu_seconds_total",
+    *("tmux_session_info", "tmux_agent_state_since_timestamp_seconds"),
+    *("tmux_scheduler_next_due_timestamp_seconds", "tmux_leaked_cpu_seconds_total"),
     "tmux_leaked_open_fds",
 )
 

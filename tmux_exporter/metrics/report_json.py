@@ -30,82 +30,32 @@ Value = str | int | float | bool | None
 Json = Value | list["Json"] | dict[str, "Json"]
 
 _SERVER = (
-    "server",
-    "version",
-    "pid",
-    "up",
-    "ended",
-    "held",
-    "listing_age_seconds",
-    "sessions",
-    "windows",
-    "panes",
-    "clients",
-    "history_bytes",
-    "start_time_seconds",
-    "resident_memory_bytes",
-    "cpu_seconds_total",
-    "open_fds",
-    "max_fds",
+    *("server", "version", "pid", "up", "ended", "held", "listing_age_seconds", "sessions", "windows"),
+    *("panes", "clients", "history_bytes", "start_time_seconds", "resident_memory_bytes"),
+    *("cpu_seconds_total", "open_fds", "max_fds"),
 )
 _SESSION = (
-    "server",
-    "session",
-    "group",
-    "created_timestamp_seconds",
-    "last_activity_timestamp_seconds",
-    "attached_clients",
-    "history_bytes",
-    "windows",
-    "panes",
+    *("server", "session", "group", "created_timestamp_seconds", "last_activity_timestamp_seconds"),
+    *("attached_clients", "history_bytes", "windows", "panes"),
 )
 _AGENT = (
-    "server",
-    "session",
-    "agent",
-    "window",
-    "window_name",
-    "pane",
-    "program",
-    "version",
-    "role",
-    "pid",
-    "up",
-    "state",
-    "state_since_timestamp_seconds",
-    "state_source",
-    "waiting_reason",
+    *("server", "session", "agent", "window", "window_name", "pane", "program", "version", "role"),
+    *("pid", "up", "state", "state_since_timestamp_seconds", "state_source", "waiting_reason"),
     "restarts_total",
 )
 _SCHEDULER = (
-    "server",
-    "session",
-    "state",
-    "due_timestamp_seconds",
-    "memory_bytes",
-    "cpu_seconds_total",
+    *("server", "session", "state", "due_timestamp_seconds", "memory_bytes", "cpu_seconds_total"),
     "open_fds",
 )
 _LEAK = (
-    "server",
-    "session",
-    "pane",
-    "kind",
-    "start_time_seconds",
-    "memory_bytes",
-    "cpu_seconds_total",
+    *("server", "session", "pane", "kind", "start_time_seconds", "memory_bytes", "cpu_seconds_total"),
     "open_fds",
 )
 _REMEMBERED = ("pane", "server", "session", "leaked", "by_folder")
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
-    "timestamp",
-    "duration_seconds",
-    "interval_seconds",
-    "complete",
-    "stale_sockets",
-    "unattributed_cpu_seconds_total",
-    "discovery_missed_total",
+    *("timestamp", "duration_seconds", "interval_seconds", "complete", "stale_sockets"),
+    *("unattributed_cpu_seconds_total", "discovery_missed_total"),
 )
 
 

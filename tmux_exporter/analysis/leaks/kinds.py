@@ -97,19 +97,9 @@ LASTING: tuple[Lasting, ...] = (
     Lasting(
         why="it is a terminal that people have open",
         names=frozenset(
-            {
-                "xterm",
-                "uxterm",
-                "urxvt",
-                "urxvtd",
-                "st",
-                "kitty",
-                "alacritty",
-                "foot",
-                "footserver",
-                "konsole",
-            }
-            | {"gnome-terminal-server", "wezterm-gui", "wezterm-mux-server", "ghostty", "ptyxis", "tilix"}
+            {"xterm", "uxterm", "urxvt", "urxvtd", "st", "kitty", "alacritty", "foot", "footserver"}
+            | {"konsole", "gnome-terminal-server", "wezterm-gui", "wezterm-mux-server", "ghostty"}
+            | {"ptyxis", "tilix"}
         ),
     ),
     Lasting(

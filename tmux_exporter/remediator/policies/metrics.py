@@ -131,14 +131,8 @@ def parse_number(text: str) -> float:
 
 
 _SERVER = (
-    "sessions",
-    "windows",
-    "panes",
-    "clients",
-    "history_bytes",
-    "resident_memory_bytes",
-    "cpu_seconds_total",
-    "open_fds",
+    *("sessions", "windows", "panes", "clients", "history_bytes", "resident_memory_bytes"),
+    *("cpu_seconds_total", "open_fds"),
 )
 _ONE_PROCESS = ("memory_bytes", "cpu_seconds_total", "open_fds")
 

@@ -15,21 +15,8 @@ from tmux_exporter.sources.common.opened import opened
 
 DISKS = frozenset(
     {
-        "bcachefs",
-        "btrfs",
-        "exfat",
-        "ext2",
-        "ext3",
-        "ext4",
-        "f2fs",
-        "hfsplus",
-        "jfs",
-        "nilfs2",
-        "ntfs3",
-        "reiserfs",
-        "vfat",
-        "xfs",
-        "zfs",
+        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfsplus", "jfs", "nilfs2"),
+        *("ntfs3", "reiserfs", "vfat", "xfs", "zfs"),
     }
 )
 """File system types on a disk of this machine."""
