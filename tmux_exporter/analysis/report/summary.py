@@ -113,74 +113,48 @@ class Summary:
         self._labels = server_labels(snapshot)
 
     def report(self, *, timestamp: float, interval: float) -> Report:
-        """The report of this snapshot; the sampler adds other sources, times and sample counts."""
-        table, view = self._snapshot.table, self._snapshot.view
+        """The report of this snapshot; the sampler adds other sources, times and sample counts.
+
+        Every server is shown, whether it answers or not, every listed session in the order of its id, every
+        listed pane once, every agent that runs, is known or declared, and every leak still in the table. CPU
+        seconds of schedulers and leaks are those of each state or kind that one in a shown session has had.
+        """
+        snapshot, table, view = self._snapshot, self._table, self._snapshot.view
+        panes = snapshot.panes()
         return Report(
             timestamp=timestamp,
             duration_seconds=0.0,
             interval_seconds=interval,
-            complete=self._snapshot.complete,
+            complete=snapshot.complete,
             samples={},
-            servers=self.servers(),
-            sessions=self.sessions(),
-            panes=self.panes(),
-            agents=self.agents(),
-            schedulers=self.schedulers(),
-            scheduler_cpu_seconds_total=self.scheduler_cpu(),
+            servers=tuple(map(self._server, view.servers)),
+            sessions=tuple(
+                self._session(server, listing, index)
+                for server, listing in snapshot.listings()
+                for index in range(len(listing.sessions))
+            ),
+            panes=self._panes,
+            agents=tuple(
+                self._agent(each, panes.get(each.pane) if each.pane else None)
+                for each in snapshot.tracked_agents
+            ),
+            schedulers=tuple(map(self._scheduler, snapshot.schedulers)),
+            scheduler_cpu_seconds_total=self._appeared_cpu(
+                scheduler_sessions(snapshot), SchedulerState, scheduler_key
+            ),
             agent_recovery=self._agents.recovery(),
-            leaks=self.leaks(),
-            leaked_cpu_seconds_total=self.leaked_cpu(),
+            leaks=tuple(
+                self._leak(leak, process)
+                for leak in snapshot.leaks.found
+                if (process := self._process(leak.process))
+            ),
+            leaked_cpu_seconds_total=self._appeared_cpu(leak_sessions(snapshot), LeakKind, leak_key),
             stale_sockets=view.stale_sockets,
             unreadable_processes=table.unreadable,
             unattributed_cpu_seconds_total=self._group_counters.cpu_seconds(UNATTRIBUTED),
             discovery_missed_total=self._missed,
             problems=view.problems,
         )
-
-    def servers(self) -> tuple[ServerReport, ...]:
-        """Every shown server, whether it answers or not."""
-        return tuple(self._server(view) for view in self._snapshot.view.servers)
-
-    def sessions(self) -> tuple[SessionReport, ...]:
-        """Every listed session, in the order of its id."""
-        return tuple(
-            self._session(view, listing, index)
-            for view, listing in self._snapshot.listings()
-            for index in range(len(listing.sessions))
-        )
-
-    def panes(self) -> tuple[PaneReport, ...]:
-        """Every listed pane, once."""
-        return self._panes
-
-    def agents(self) -> tuple[AgentReport, ...]:
-        """Every running agent, and known or declared agents that do not run."""
-        panes = self._snapshot.panes()
-        tracked_agents = self._snapshot.tracked_agents
-        return tuple(
-            self._agent(tracked, panes.get(tracked.pane) if tracked.pane else None)
-            for tracked in tracked_agents
-        )
-
-    def schedulers(self) -> tuple[SchedulerReport, ...]:
-        """Every pending scheduler."""
-        return tuple(self._scheduler(each) for each in self._snapshot.schedulers)
-
-    def scheduler_cpu(self) -> dict[tuple[str, str, SchedulerState], float]:
-        """CPU seconds by server, session and state: of each state that had a scheduler in a shown session."""
-        return self._appeared_cpu(scheduler_sessions(self._snapshot), SchedulerState, scheduler_key)
-
-    def leaks(self) -> tuple[LeakReport, ...]:
-        """Every leaked process that is still in the table."""
-        return tuple(
-            self._leak(leak, process)
-            for leak in self._snapshot.leaks.found
-            if (process := self._process(leak.process))
-        )
-
-    def leaked_cpu(self) -> dict[tuple[str, str, LeakKind], float]:
-        """CPU seconds by server, session and kind: of each kind that had a leak in a shown session."""
-        return self._appeared_cpu(leak_sessions(self._snapshot), LeakKind, leak_key)
 
     def _appeared_cpu(
         self,
