@@ -6,7 +6,7 @@ from dataclasses import replace
 from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
 from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
 from tmux_exporter.analysis.report.holder import branches, holder
-from tmux_exporter.analysis.report.summary import most_repeated_command
+from tmux_exporter.analysis.report.usage import most_repeated_command
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.analysis.schedulers.warnings import REMARKS
 from tmux_exporter.base.errors import CannotSeeError

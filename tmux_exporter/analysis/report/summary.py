@@ -1,6 +1,5 @@
 """Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +28,7 @@ from tmux_exporter.analysis.report.counter_keys import (
     state_key,
 )
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import ReportCache, sum_of, usage
+from tmux_exporter.analysis.report.usage import ReportCache, most_repeated_command, sum_of, usage
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
@@ -398,16 +397,3 @@ class Summary:
             configured = (own_limit, self._limits.session_memory)
             self._lowest_limits[case] = lowest_limit(self._bounds, roots, configured)
         return self._lowest_limits[case]
-
-
-def most_repeated_command(members: Iterable[Process]) -> tuple[int, tuple[str, ...]]:
-    """The command line that most living members run, and how many; of two the first.
-
-    A high count means that an agent keeps starting processes and never ends them; they are no leaks, because
-    their parent exists.
-    """
-    found = [each.argv for each in members if each.argv and each.alive]
-    if len(found) < 2:
-        return len(found), found[0] if found else ()
-    argv, count = Counter(found).most_common(1)[0]
-    return count, argv

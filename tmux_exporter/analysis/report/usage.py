@@ -1,6 +1,7 @@
 """Resource usage of a set of processes: memory, CPU, I/O, descriptors, threads; cached while unchanged."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -196,3 +197,16 @@ def _tree_process(process: Process, snapshot: Snapshot) -> TreeProcess:
         read_bytes_total=process.read_bytes,
         written_bytes_total=process.written_bytes,
     )
+
+
+def most_repeated_command(members: Iterable[Process]) -> tuple[int, tuple[str, ...]]:
+    """The command line that most living members run, and how many; of two the first.
+
+    A high count means that an agent keeps starting processes and never ends them; they are no leaks, because
+    their parent exists.
+    """
+    found = [each.argv for each in members if each.argv and each.alive]
+    if len(found) < 2:
+        return len(found), found[0] if found else ()
+    argv, count = Counter(found).most_common(1)[0]
+    return count, argv

@@ -10,8 +10,7 @@ import pytest
 from tests.support.literals.facts import process, table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import MemoryFigures
-from tmux_exporter.analysis.report.summary import most_repeated_command
-from tmux_exporter.analysis.report.usage import ReportCache, sum_of, usage
+from tmux_exporter.analysis.report.usage import ReportCache, most_repeated_command, sum_of, usage
 from tmux_exporter.facts.process import MemorySource, Process
 from tmux_exporter.facts.report import Usage
 
