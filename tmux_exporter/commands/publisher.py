@@ -101,7 +101,7 @@ class PublishedSample:
     @property
     def text_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._compressed("text_gzip", lambda: self._collected().text_pieces)
+        return self._compressed("text_gzip", openmetrics=False)
 
     @property
     def openmetrics(self) -> bytes:
@@ -111,17 +111,17 @@ class PublishedSample:
     @property
     def openmetrics_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._printer.once(
-            self._made, "openmetrics_gzip", lambda: compress(*self._collected().openmetrics_pieces)
-        )
+        return self._compressed("openmetrics_gzip", openmetrics=True)
 
     @property
     def json(self) -> bytes:
         """The report, with what the last page had to leave out."""
         return self._printer.once(self._made, "json", lambda: render_json(self.report, self._left_out()))
 
-    def _compressed(self, form: str, pieces: Callable[[], Sequence[bytes]]) -> bytes:
-        return self._printer.once(self._made, form, lambda: compress(*pieces()))
+    def _compressed(self, form: str, *, openmetrics: bool) -> bytes:
+        return self._printer.once(
+            self._made, form, lambda: compress(self._collected(), openmetrics=openmetrics)
+        )
 
     def _collected(self) -> Pages:
         with self._printer.turn:

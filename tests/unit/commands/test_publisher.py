@@ -85,9 +85,9 @@ def test_a_form_is_made_once_and_on_request(publisher: Publisher, monkeypatch: p
     def count(where: object, name: str) -> None:
         real = getattr(where, name)
 
-        def counted(*given: object) -> object:
+        def counted(*given: object, **how: object) -> object:
             made.append(name)
-            return real(*given)
+            return real(*given, **how)
 
         monkeypatch.setattr(where, name, counted)
 

@@ -3,6 +3,7 @@
 import gc
 import gzip
 import math
+import zlib
 from dataclasses import replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -62,10 +63,19 @@ def test_labels_that_are_gone_are_forgotten_also_beside_a_family_that_stands() -
 
 
 def test_gzip_is_the_same_for_the_same_page_at_any_time() -> None:
-    page = text([gauge(("default", "lead", 1))]) * 100
-    assert compress(page)[4:8] == bytes(4), "the time field of RFC 1952"
-    assert gzip.decompress(compress(page)) == page
-    assert len(compress(page)) < len(page) / 20
+    renderer = Renderer()
+    stands = gauge(*(("default", f"agent {number}", 1) for number in range(100)))
+    for value in (1, 2):
+        other = Family(spec=replace(SPEC, name="tmux_other_bytes"), samples=(Sample(("a", "b"), value),))
+        pages = renderer.render([stands, other])
+        for is_openmetrics, page in ((False, pages.text), (True, pages.openmetrics)):
+            packed = compress(pages, openmetrics=is_openmetrics)
+            assert packed == compress(Renderer().render([stands, other]), openmetrics=is_openmetrics)
+            assert packed[4:8] == bytes(4), "the time field of RFC 1952"
+            assert gzip.decompress(packed) == page
+            assert len(packed) < len(page) / 8
+            # What knows no more than one member, as zlib's own inflate, gets all of it.
+            assert zlib.decompressobj(wbits=31).decompress(packed) == page
 
 
 def test_trace_ids_are_exemplars_in_openmetrics_and_nothing_in_text() -> None:
