@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.cli.remediator import cli
 from tmux_exporter.commands.views.ready_policies import ReadyPolicy, called, listed_json, ready_policies
+from tmux_exporter.facts.remediation import Action, Mode
 from tmux_exporter.remediator.policies.load import load
 
 MOST_LINES = 10
@@ -31,6 +32,17 @@ def test_each_is_one_policy_of_at_most_ten_lines(ready: ReadyPolicy, tmp_path: P
     assert (policy.name, policy.mode, policy.description) == (ready.name, ready.mode, ready.description)
     lines = ready.text.partition("policies:\n")[2].splitlines()
     assert len(lines) <= MOST_LINES and ready.text.startswith("# ")
+
+
+@pytest.mark.parametrize("ready", READY, ids=lambda each: each.name)
+def test_each_says_in_its_first_lines_what_it_ends_without_asking(ready: ReadyPolicy, tmp_path: Path) -> None:
+    (tmp_path / "policy.yml").write_text(ready.text)
+    (tmp_path / "policy.yml").chmod(0o600)
+    (policy,) = load(str(tmp_path / "policy.yml"), os.getuid()).policies
+    closes = any(rung.action is Action.CLOSE_DEAD_PANE for rung in policy.ladder)
+    ends = policy.stop is not None and not policy.stop.approvals and policy.mode is Mode.ENFORCE
+    said = "without asking" in ready.text.partition("apiVersion")[0]
+    assert said is (closes or ends)
 
 
 def test_they_run_together(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ Policies decide what `tmux-remediator` warns about and what it terminates. You w
 pass them with `--policy FILE` or `--policy FOLDER`. Without one the built-in policy runs: the first of [the
 shipped file](../deploy/policies.yml), which `tmux-exporter export policies --out .` writes.
 `tmux-remediator policies` lists short policies for what people ask for most, each in a file of its own
-([deploy/policies](../deploy/policies)), and prints them: `tmux-remediator policies agent-memory`.
+([deploy/policies](../deploy/policies)), and prints them: `tmux-remediator policies agent-memory`. Their first
+lines say what each ends without asking once you run it with `--enforce`; without that flag they only tell.
 `tmux-remediator check-config FILE` reports every mistake with its line and its fix; editors can use the
 [JSON Schema](../deploy/policies.schema.json). SIGHUP reloads them. The file and each of its parent folders
 must belong to you or to root, and others must not be able to write to them.
