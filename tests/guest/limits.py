@@ -87,7 +87,7 @@ policies:
   - name: runaway-tool
     mode: enforce
     match: { kind: agent }
-    when: { metric: tmux_agent_cpu_seconds_total, rate_over: 10s, above: 60s/min, clear_below: 30s/min }
+    when: { metric: tmux_agent_cpu_seconds_total, rate_over: 10s, above: 12s/min, clear_below: 6s/min }
     for: 0s
     warmup: 0s
     actions: [{ do: throttle, cpu_max: 50%, pause: true, lease: 5m }]

@@ -129,7 +129,10 @@ class PolicyCycle:
             since=self._now, judged_at=self._now, seen_at=self._now
         )
         watch = self._with_culprit(replace(watch, seen_at=self._now), candidate)
-        reason = self._view.veto(candidate)
+        reason, culprit = self._view.veto(candidate), self._culprits.get(key)
+        if reason is Refusal.PANE_SHELL and culprit is not None and not culprit.itself:
+            # What is below it is meant, and the pane stays.
+            reason = self._view.veto(candidate, culprit.process)
         # An incomplete view is no observation, and a listing counts once.
         if judged_at is not None and reason not in INCOMPLETE_VIEW:
             if watch.observations == 0:
@@ -221,9 +224,6 @@ class PolicyCycle:
         if rung.action is not Action.THROTTLE and rung.action not in PANE_STEPS:
             return None
         reason, culprit = self._reasons[key], self._culprits.get(key)
-        if reason is Refusal.PANE_SHELL and culprit is not None and not culprit.itself:
-            # What is below it is held, and the pane stays; the last look judges that process.
-            reason = None
         if reason is None and rung.action is Action.THROTTLE and waits_itself(candidate.subject, culprit):
             return Refusal.STATE
         if reason is None and self._too_many():

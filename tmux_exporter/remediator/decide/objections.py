@@ -54,12 +54,12 @@ class ReportView:
         """Whether the processes could not all be listed."""
         return not self.report.collector_success.get("processes", False)
 
-    def veto(self, candidate: TargetCandidate) -> Refusal | None:
-        """The refusal by a veto, if any."""
+    def veto(self, candidate: TargetCandidate, culprit: ProcessId | None = None) -> Refusal | None:
+        """The refusal by a veto, if any; with a culprit of that instead of the agent that it is below."""
         case = self._case(candidate)
         if case is None:
             return self._sight(candidate)
-        reason = refusal(case)
+        reason = refusal(replace(case, culprit=culprit))
         return None if not self.policy.acts and reason in _ALWAYS_TOLD else reason
 
     def protection(self, candidate: TargetCandidate, culprit: ProcessId | None = None) -> Refusal | None:

@@ -260,6 +260,23 @@ def test_a_throttle_holds_the_culprit_below_what_tmux_started_in_a_pane(
         assert order.culprit == of(culprit) and order.with_below is (culprit != ROOT)
 
 
+@pytest.mark.parametrize("clients", [0, 1])
+def test_the_culprit_below_what_tmux_started_in_a_pane_is_ended_where_nobody_is_attached(
+    clients: int,
+) -> None:
+    report = grown(member(700, 1, 300), member(701, 700, 20), member(702, 701, 4000))
+    report = replace(
+        report,
+        panes=(replace(pane("default", "work", "%3"), pid=ROOT),),
+        sessions=(replace(session("default", "work"), attached_clients=clients),),
+    )
+    found = [each for _, each in Cycles(POLICY).run(report, 300)]
+    ends = [each.order.culprit for each in found if each.action is Action.STOP and each.order]
+    assert ends == ([of(702)] if clients == 0 else [])
+    told = [each.refusal for each in found if each.refusal]
+    assert told == ([] if clients == 0 else [Refusal.ATTACHED_SESSION])
+
+
 def test_an_agent_that_waits_for_a_person_is_not_throttled_itself() -> None:
     for members, refusal in (
         ((member(700, 1, 4000), member(701, 700, 20)), Refusal.STATE),
