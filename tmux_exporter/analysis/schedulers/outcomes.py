@@ -13,7 +13,7 @@ No sample shows two cases: a `;` scheduler whose sleep alone was ended sends its
 as cancelled; one that was ended between the last sample and its due time counts as fired or missed.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 
 from tmux_exporter.facts.label import SessionKey
@@ -54,6 +54,8 @@ class SchedulerOutcomes:
         self._pending: dict[ProcessId, _Seen] = {}
         self._counts: dict[SessionKey, dict[SchedulerOutcome, int]] = {}
         self._counted_at: dict[SessionKey, float] = {}
+        # The last totals, until another session is shown or another scheduler counts.
+        self._shown: tuple[Set[SessionKey], dict[tuple[str, str, SchedulerOutcome], int]] | None = None
 
     def observe(
         self,
@@ -89,19 +91,24 @@ class SchedulerOutcomes:
         """The counters of these sessions and of those with a recent outcome; all others are dropped."""
         recent = [session for session, at in self._counted_at.items() if monotonic - at < KEPT_SECONDS]
         kept = dict.fromkeys((*sessions, *recent))
+        if self._shown is not None and kept.keys() == self._shown[0]:
+            return self._shown[1]
         self._counts = {session: counts for session, counts in self._counts.items() if session in kept}
         self._counted_at = {session: at for session, at in self._counted_at.items() if session in kept}
-        return {
+        shown = {
             (*session, outcome): self._counts.get(session, {}).get(outcome, 0)
             for session in kept
             for outcome in SchedulerOutcome
         }
+        self._shown = kept.keys(), shown
+        return shown
 
     def _count(self, seen: _Seen, now: float, at: float, *, by_us: bool) -> None:
         counts = self._counts.setdefault(seen.session, {})
         outcome = SchedulerOutcome.CANCELLED if by_us else _outcome(seen, now)
         counts[outcome] = counts.get(outcome, 0) + 1
         self._counted_at[seen.session] = at
+        self._shown = None
 
 
 def _is_alive(process: ProcessId, table: ProcessTable) -> bool:
