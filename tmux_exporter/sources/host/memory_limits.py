@@ -41,7 +41,7 @@ class LimitReader:
         """The limits of these processes, without unreadable ones. Raises nothing for what it finds."""
         now = self._clock.monotonic()
         cgroups = self._cgroups.known(processes, now)
-        above = {cgroup[:depth] for cgroup in cgroups.values() for depth in range(len(cgroup) + 1)}
+        above = {cgroup[:depth] for cgroup in set(cgroups.values()) for depth in range(len(cgroup) + 1)}
         return MemoryBounds(
             host=self._host.get("meminfo", now), cgroups=cgroups, limits=self._limits.known(above, now)
         )
