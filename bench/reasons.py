@@ -26,7 +26,8 @@ REASONS = {
     "both wait for a processor.",
     "churn": "A tool is one process that appears and one that ends: it is read in full, attributed, and what "
     "depends on it is worked out anew.",
-    "burst": "Python and the allocator keep what a larger page took, for the next one.",
+    "burst": "The facts of a burst are gone with it, and its large blocks go back. What stays are arenas of "
+    "Python's allocator: in each of them something small lives that was made meanwhile (D22).",
     "forked": "The exporter asks for the CPU clock of each process of a pane in every sample.",
     "series": "Closed lists are exported as 0 (D19); what is there counts with all that it has.",
 }
