@@ -220,6 +220,8 @@ class House:
         (self.base / "agent.sh").write_text(AGENT)
         run("tmux", "-f", "/dev/null", "new-session", "-d", "-s", "house", "sleep 20000")
         self.server = int(run("tmux", "display-message", "-p", "#{pid}"))
+        # A client that meets a server at its end fails.
+        stack.callback(lambda: wait_until(lambda: not lives(self.server), "the server is gone"))
         stack.callback(run, "tmux", "kill-server")
         self.state = (
             Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tmux-exporter"
@@ -259,13 +261,13 @@ class House:
         wait_until(page, "the exporter answers")
         return page
 
-    def remediator(self, policy: str, scale: float) -> "subprocess.Popen[bytes]":
+    def remediator(self, policy: str, scale: float, interval: float = INTERVAL) -> "subprocess.Popen[bytes]":
         path = self.base / "policies.yml"
         path.write_text(policy)
         path.chmod(0o600)
         checked = run("tmux-remediator", "check-config", str(path))
         assert "enforce" in checked, checked
-        words = ("--policy", str(path), "--interval", f"{INTERVAL:g}s", "--time-scale", str(scale))
+        words = ("--policy", str(path), "--interval", f"{interval:g}s", "--time-scale", str(scale))
         return self._start("remediator", "tmux-remediator", "run", "--enforce", *words)
 
     def _start(self, name: str, *words: str, **environ: str) -> "subprocess.Popen[bytes]":
@@ -459,7 +461,8 @@ def _left(house: House, agent: Agent) -> str:
 def runaway(house: House) -> None:
     """A tool that uses two cores is held to half of one within two cycles."""
     spinner = house.agent("spinner", SPIN)
-    house.remediator(CPU, 1.0)
+    # The usual interval: a cycle in a slow guest takes more than a second.
+    house.remediator(CPU, 1.0, interval=5.0)
     metrics = house.metrics()
     wait_until(lambda: metrics().get("tmux_remediator_up"), "it runs")
     spinner.go.touch()
@@ -473,9 +476,9 @@ def runaway(house: House) -> None:
     tell("before", f"{(cpu(*both) - used) / passed * 100:.0f} % in {passed:.1f} s")
     (said,) = [line for line in house.log().splitlines() if "throttle of a process of an agent: done" in line]
     done, since = (datetime.fromisoformat(each) for each in re.findall(r"(?:ts|since)=(\S+)", said))
-    cycles = (done - since).total_seconds() / INTERVAL
-    tell("throttled", f"{record['means']}, {cycles:.0f} cycles after its rate was above its bound")
-    assert cycles <= 3, "two, and a log of whole seconds"
+    cycles = (done - since).total_seconds() / 5.0
+    tell("throttled", f"{record['means']}, {cycles:.1f} cycles after its rate was above its bound")
+    assert cycles <= 2
     used, at = cpu(*both), time.monotonic()
     let_pass(15.0)
     during = (cpu(*both) - used) / (time.monotonic() - at) * 100
