@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedWriter
 from itertools import count
@@ -174,12 +174,6 @@ class PaneHistory:
             return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
         if now.bytes > most:
             return ActionOutcome.REFUSED, f"its history has {now.bytes} bytes, more than {most}"
-        key, before = (server.pid or 0, pane), self._saved.get((server.pid or 0, pane))
-        if before is not None and before.path.is_file() and before.figures.pid == now.pid:
-            # Otherwise its lines are other ones by now, and it is saved as a whole.
-            with suppress(_MovedError):
-                self._saved[key] = self._catch_up(server, pane, before, now)
-                return ActionOutcome.DONE, str(before.path)
         folder = self._room(now.bytes)
         # What was cleared a moment ago has a file of the same second, the only copy of its lines.
         stem = f"{round(self._clock.time())}-{server.pid}-{pane[1:]}"
@@ -191,7 +185,12 @@ class PaneHistory:
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
+        key = (server.pid or 0, pane)
+        before = self._saved.get(key)
         self._saved[key] = Saved(path=path, figures=figures)
+        # Somebody else may have cleared it since: then the earlier file has lines that this one lacks.
+        if before is not None and _begins_with(path, before.path):
+            before.path.unlink(missing_ok=True)
         return ActionOutcome.DONE, str(path)
 
     def _clear(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
@@ -371,6 +370,18 @@ def _parse(server: ServerReport, pane: str, answer: bytes) -> tuple[PaneFigures,
         pid=int(match[9]),
     )
     return figures, text
+
+
+def _begins_with(longer: Path, shorter: Path) -> bool:
+    """Whether a file begins with all that another one has."""
+    try:
+        with open(longer, "rb") as whole, open(shorter, "rb") as part:
+            while text := part.read(2**20):
+                if whole.read(len(text)) != text:
+                    return False
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
