@@ -1,6 +1,7 @@
 """The host."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from alerts.cases.parts import LEVELS, RATE, percent
 from alerts.mechanical import Case
@@ -11,7 +12,7 @@ def cases() -> Iterator[Case]:
     for (level, priority, hold), cpu, memory, limit in zip(
         LEVELS, (0.95, 0.85, 0.80), (0.95, 0.90, 0.85), (0.95, 0.90, 0.75), strict=True
     ):
-        at = {"priority": priority, "hold": hold, "threshold": level}
+        at: dict[str, Any] = {"priority": priority, "hold": hold, "threshold": level}
         yield Case(
             alert="TmuxHostCpuHigh",
             series={

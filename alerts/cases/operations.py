@@ -1,6 +1,7 @@
 """Operations and tmux commands."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from alerts.cases.parts import LEVELS, OF, RATE, SERVER, percent
 from alerts.mechanical import Case
@@ -13,7 +14,7 @@ def cases() -> Iterator[Case]:
     same = {"labels": {"operation": "status_check"}, "after": RATE}
     counts = {f"{duration}_count{{{which}}}": (1000, 1000, 1000)}
     for (level, priority, hold), mark, errors in zip(LEVELS, (10, 5, 2), (0.10, 0.05, 0.02), strict=True):
-        at = {"priority": priority, "hold": hold, "threshold": level, **same}
+        at: dict[str, Any] = {"priority": priority, "hold": hold, "threshold": level, **same}
         yield Case(
             alert="TmuxOperationSlow",
             series={

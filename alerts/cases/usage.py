@@ -1,6 +1,7 @@
 """Sessions and agents near their limits."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from alerts.cases.parts import LEVELS, OF, RATE, SET, WHO, percent
 from alerts.mechanical import Case
@@ -13,7 +14,7 @@ def cases() -> Iterator[Case]:
     for kind, (level, priority, hold) in ((kind, each) for kind in ("agent", "session") for each in LEVELS):
         start = f"Tmux{kind.capitalize()}Near"
         who = {"agent": "An agent", "session": "A session"}[kind]
-        same = {"priority": priority, "hold": hold, "threshold": level, "labels": OF[kind]}
+        same: dict[str, Any] = {"priority": priority, "hold": hold, "threshold": level, "labels": OF[kind]}
         bad = marks[level] + 0.001
         yield Case(
             alert=f"{start}MemoryLimit",
