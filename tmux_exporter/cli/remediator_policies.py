@@ -26,6 +26,7 @@ def check_config(
 
     What can be read and has no effect, such as an empty list of hashes or a throttle that this machine
     cannot hold, is a warning of the same form: the exit code stays 0. `run --enforce` refuses the latter.
+    Where a policy throttles, it is said which kinds of throttle this machine can do.
 
     With --against-live also what each policy matches now, whatever its waits, and what speaks against
     touching it; leaked processes with the hash of their command line, which a policy has to name.
@@ -37,7 +38,7 @@ def check_config(
     """
     from tmux_exporter.commands.views.policy import PolicyView, matches_view
     from tmux_exporter.remediator.service import decide_now, no_return_words, read_policies
-    from tmux_exporter.sources.host.cgroups import read_pane_places
+    from tmux_exporter.sources.host.cgroups import read_means, read_pane_places
 
     policies = read_policies(path, os.getuid(), servers)
     for remark in (*policies.remarks, *policies.unable):
@@ -51,7 +52,7 @@ def check_config(
         view = matches_view(policies, *found)
         show(view.as_json() if as_json else view.as_table())
         return
-    checked = PolicyView(policies=policies)
+    checked = PolicyView(policies=policies, means=read_means(os.getuid()))
     show(checked.as_json() if as_json else checked.as_table())
 
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tmux_exporter.facts.process import Cgroup
+from tmux_exporter.facts.remediation import LeaseMeans
 
 SCOPE_PREFIX = "tmux-spawn-"
 """How newer versions of tmux name the systemd scope of a pane, where they are built with systemd."""
+
+PIDFD_MEND = "upgrade the kernel (Linux 5.3), or allow pidfd_open where a sandbox forbids it"
 
 
 class OomPolicy(StrEnum):
@@ -49,13 +52,44 @@ class CgroupPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleMeans:
-    """What this machine offers for a throttle; `problem` says why no cgroup can hold one, empty if one can.
+    """What this machine offers for a throttle.
 
-    `controllers` are those that the user's systemd may use.
+    `problem` says why no cgroup can hold one, empty if one can, and `mend` what helps. `pause_problem` says
+    why no keeper can hold a pause. `controllers` are those that the user's systemd may use.
     """
 
     problem: str
+    mend: str = ""
+    pause_problem: str = ""
     controllers: frozenset[str] = frozenset()
+
+    @property
+    def kinds(self) -> tuple["ThrottleKind", ...]:
+        """Each kind of throttle, and whether this machine can do it."""
+        return (
+            ThrottleKind(
+                means=LeaseMeans.SCOPE,
+                offers="the user's systemd can hold memory, CPU and tasks",
+                problem=self.problem,
+                mend=self.mend,
+            ),
+            ThrottleKind(
+                means=LeaseMeans.PAUSE,
+                offers="a keeper can stop and continue processes (pause: true)",
+                problem=self.pause_problem,
+                mend=PIDFD_MEND if self.pause_problem else "",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleKind:
+    """One kind of throttle: what it offers where it is possible, else `problem` and `mend`."""
+
+    means: LeaseMeans
+    offers: str
+    problem: str
+    mend: str
 
 
 def pane_scope(path: Cgroup) -> str:

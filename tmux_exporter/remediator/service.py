@@ -124,11 +124,7 @@ def read_policies(
     path: str | None, uid: int, servers: Sequence[str] = (), time_scale: float = 1.0
 ) -> PolicySet:
     """The policies to run, for these servers alone; the built-in one for None. Raises ConfigError."""
-    found = (
-        PolicySet(policies=(ORPHANED_SCHEDULERS,))
-        if path is None
-        else load(path, uid, read_means(uid).problem)
-    )
+    found = PolicySet(policies=(ORPHANED_SCHEDULERS,)) if path is None else load(path, uid, read_means(uid))
     return replace(
         found,
         policies=tuple(replace(each.scaled(time_scale), servers=tuple(servers)) for each in found.policies),

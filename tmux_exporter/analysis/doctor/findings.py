@@ -230,14 +230,12 @@ def _limits(report: Report, machine: Machine) -> Iterator[Finding]:
 def _throttles(_: Report, machine: Machine) -> Iterator[Finding]:
     """What a throttle can use here, and what one kill for memory ends."""
     means = machine.throttle
-    if means is not None and means.problem:
-        yield _hint(
-            "throttle",
-            f"{means.problem}: the remediator can only pause (pause: true)",
-            'sudo loginctl enable-linger "$USER", with cgroup v2 and dbus-user-session',
-        )
-    elif means is not None:
-        yield _fine("throttle", "the user's systemd can hold memory, CPU and tasks")
+    for kind in means.kinds if means is not None else ():
+        if kind.problem:
+            yield _hint("throttle", f"no {kind.means}: {kind.problem}", kind.mend)
+        else:
+            yield _fine("throttle", f"{kind.means}: {kind.offers}")
+    if means is not None and not means.problem:
         stay = sum(not place.owned for place in machine.pane_places.values())
         if stay:
             yield _hint(

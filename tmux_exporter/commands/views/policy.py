@@ -1,11 +1,13 @@
 """Policies as tables: what each matches, its waits and steps; what matches now, and why it is left alone."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.config.parsers import format_duration
+from tmux_exporter.facts.cgroups import ThrottleKind, ThrottleMeans
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
@@ -21,13 +23,25 @@ _COLUMNS = columns("policy", "mode", "for", "held>", "steps", "digest")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyView:
-    """A set of policies that may run."""
+    """A set of policies that may run, and what this machine offers for their throttles."""
 
     policies: PolicySet
+    means: ThrottleMeans
 
     def as_table(self) -> str:
-        """One row per policy."""
-        return "\n".join(table(_COLUMNS, [_row(each) for each in self.policies.policies]))
+        """One row per policy; where one throttles, a line for each kind of throttle and for what it gets."""
+        lines = list(table(_COLUMNS, [_row(each) for each in self.policies.policies]))
+        if any(rung.throttle for each in self.policies.policies for rung in each.ladder):
+            lines += ["", *map(_kind_line, self.means.kinds)]
+        return "\n".join([*lines, *self._paused()])
+
+    def _paused(self) -> Iterator[str]:
+        """A line for each policy whose throttle stops processes here instead of bounding them."""
+        scope, pause = self.means.kinds
+        for policy in self.policies.policies if scope.problem and not pause.problem else ():
+            throttles = [rung.throttle for rung in policy.ladder if rung.throttle]
+            if any(each.needs_cgroup and each.pause for each in throttles):
+                yield f"policy '{policy.name}': pauses here instead of holding its bounds"
 
     def as_json(self) -> str:
         """The same, with whole digests."""
@@ -36,9 +50,19 @@ class PolicyView:
                 "sha256": self.policies.digest,
                 "policies": [_document(each) for each in self.policies.policies],
                 "warnings": [*self.policies.remarks, *self.policies.unable],
+                "throttle": {
+                    each.means: {"possible": not each.problem, "problem": each.problem, "mend": each.mend}
+                    for each in self.means.kinds
+                },
             },
             indent=2,
         )
+
+
+def _kind_line(kind: ThrottleKind) -> str:
+    if kind.problem:
+        return f"throttle by {kind.means}: not here: {kind.problem}; mend: {kind.mend}"
+    return f"throttle by {kind.means}: {kind.offers}"
 
 
 def _row(policy: Policy) -> list[str]:

@@ -18,21 +18,26 @@ from tmux_exporter.config.nodes import (
     TooManyProblemsError,
 )
 from tmux_exporter.config.records import record
-from tmux_exporter.remediator.policies.actions import is_bound_by_cgroup
+from tmux_exporter.facts.cgroups import ThrottleMeans
+from tmux_exporter.facts.remediation import Action
+from tmux_exporter.remediator.policies.actions import ActionDoc, is_bound_by_cgroup
 from tmux_exporter.remediator.policies.build import policies_of
 from tmux_exporter.remediator.policies.document import DocumentDoc
 from tmux_exporter.remediator.policies.policy import PolicySet
+
+ANY_MEANS = ThrottleMeans(problem="")
+"""Of a machine that can hold every throttle."""
 
 _START = Position(1, 1)
 _SUFFIXES = (".yml", ".yaml")
 
 
-def load(path: str, uid: int, unbound: str = "") -> PolicySet:
+def load(path: str, uid: int, means: ThrottleMeans = ANY_MEANS) -> PolicySet:
     """The policies of a file, or of every file of a folder in the order of their names.
 
     Raises ConfigError with every mistake of every file: one with a mistake means that none is used. A file,
     and each folder that leads to it, has to belong to `uid` or root, and nobody else may write to it.
-    `unbound` says why this machine cannot hold a throttle by a cgroup, empty where it can.
+    `means` is what this machine offers for a throttle.
     """
     folder = Path(path)
     names = [path]
@@ -40,7 +45,7 @@ def load(path: str, uid: int, unbound: str = "") -> PolicySet:
         names = sorted(str(each) for each in folder.iterdir() if each.suffix in _SUFFIXES)
         if not names:
             raise ConfigError((f"{path}:1:1: no policy is in this folder; put a file *.yml into it",))
-    found = [load_file(name, uid, unbound) for name in names]
+    found = [load_file(name, uid, means) for name in names]
     problems = [problem for each in found if not isinstance(each, PolicySet) for problem in each]
     sets = [each for each in found if isinstance(each, PolicySet)]
     problems += _doubles(names, sets)
@@ -56,7 +61,7 @@ def load(path: str, uid: int, unbound: str = "") -> PolicySet:
     )
 
 
-def load_file(path: str, uid: int, unbound: str = "") -> PolicySet | tuple[str, ...]:
+def load_file(path: str, uid: int, means: ThrottleMeans = ANY_MEANS) -> PolicySet | tuple[str, ...]:
     """The policies of one file, or what is wrong with it."""
     problems = Problems(path)
     _check_ownership(Path(path), uid, problems)
@@ -72,20 +77,30 @@ def load_file(path: str, uid: int, unbound: str = "") -> PolicySet | tuple[str, 
     if problems.found or not isinstance(made, DocumentDoc):
         return problems.lines()
     return replace(
-        policies_of(made), remarks=_remarks(path, root, made), unable=_unable(path, root, made, unbound)
+        policies_of(made), remarks=_remarks(path, root, made), unable=_unable(path, root, made, means)
     )
 
 
-def _unable(path: str, root: Node | None, made: DocumentDoc, problem: str) -> tuple[str, ...]:
+def _unable(path: str, root: Node | None, made: DocumentDoc, means: ThrottleMeans) -> tuple[str, ...]:
     """The throttles of a file that this machine cannot hold, with their places."""
     found = Problems(path)
     with contextlib.suppress(TooManyProblemsError):
         for node, policy in zip(_items(root, "policies"), made.policies, strict=True):
             for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
-                if problem and is_bound_by_cgroup(action) and not action.pause:
-                    text = f"this machine cannot hold this throttle: {problem}; or add pause: true"
+                if action.do is Action.THROTTLE and (problem := _problem_of(action, means)):
+                    text = f"this machine cannot hold this throttle: {problem}"
                     found.add(step.at, f"policy '{policy.name}': {text}")
     return found.lines()
+
+
+def _problem_of(action: ActionDoc, means: ThrottleMeans) -> str:
+    """Why no kind of throttle that an action allows can be held, and what helps; empty where one can."""
+    scope, pause = means.kinds
+    allowed = [scope] * is_bound_by_cgroup(action) + [pause] * action.pause
+    if not all(each.problem for each in allowed):
+        return ""
+    instead = "" if action.pause or pause.problem else "; or add pause: true"
+    return "; ".join(f"{each.problem} (mend: {each.mend})" for each in allowed) + instead
 
 
 def _remarks(path: str, root: Node | None, made: DocumentDoc) -> tuple[str, ...]:

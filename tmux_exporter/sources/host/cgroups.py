@@ -6,6 +6,7 @@ import stat
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from tmux_exporter.facts.cgroups import CgroupBounds, CgroupPlace, OomPolicy, ThrottleMeans
 from tmux_exporter.facts.process import Cgroup, ProcessId
@@ -85,17 +86,38 @@ def events_at(path: Cgroup, cgroup_root: str = ROOT) -> Mapping[str, int]:
 
 
 def read_means(uid: int, *, cgroup_root: str = ROOT, runtime: str = "/run/user") -> ThrottleMeans:
-    """Whether the user's systemd can hold a throttle here. Starts nothing."""
+    """Whether the user's systemd or a keeper can hold a throttle here. Starts nothing."""
+    found = _read_scope(uid, cgroup_root, runtime)
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        return replace(found, pause_problem=f"no pidfds ({error.strerror})")
+    return found
+
+
+def _read_scope(uid: int, cgroup_root: str, runtime: str) -> ThrottleMeans:
     if _content(cgroup_root, "cgroup.controllers") is None:
-        return ThrottleMeans(problem="no unified cgroup tree (cgroup v2)")
+        return ThrottleMeans(
+            problem="no unified cgroup tree (cgroup v2)",
+            mend="boot with systemd.unified_cgroup_hierarchy=1, on a machine that systemd runs",
+        )
     manager = os.path.join(cgroup_root, "user.slice", f"user-{uid}.slice", f"user@{uid}.service")
     controllers = _content(manager, "cgroup.controllers")
     if controllers is None or not os.path.exists(os.path.join(runtime, str(uid), "bus")):
-        return ThrottleMeans(problem="no systemd of this user runs (loginctl enable-linger)")
+        return ThrottleMeans(
+            problem="no systemd of this user runs",
+            mend=f"sudo apt-get install dbus-user-session && sudo loginctl enable-linger {uid}",
+        )
     found = frozenset(text(controllers).split())
     missing = sorted(_NEEDED - found)
-    problem = f"the user's systemd has no controller {', '.join(missing)}" if missing else ""
-    return ThrottleMeans(problem=problem, controllers=found)
+    if not missing:
+        return ThrottleMeans(problem="", controllers=found)
+    return ThrottleMeans(
+        problem=f"the user's systemd has no controller {', '.join(missing)}",
+        mend="Delegate=cpu memory pids in [Service] of /etc/systemd/system/user@.service.d/delegate.conf, "
+        "then sudo systemctl daemon-reload, and log in anew",
+        controllers=found,
+    )
 
 
 def read_oom_policies(

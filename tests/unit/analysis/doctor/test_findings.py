@@ -8,7 +8,7 @@ import pytest
 from tests.support.literals.report import UP, example_report
 from tmux_exporter.analysis.doctor.findings import NEAR, Finding, Level, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
-from tmux_exporter.facts.cgroups import CgroupPlace, OomPolicy, ThrottleMeans
+from tmux_exporter.facts.cgroups import PIDFD_MEND, CgroupPlace, OomPolicy, ThrottleMeans
 from tmux_exporter.facts.doctor import AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Problem, Unreadable
@@ -170,8 +170,12 @@ IN_LOGIN = CgroupPlace(path=("user.slice", "session-4.scope"))
 
 def test_what_a_throttle_can_use_here() -> None:
     assert amiss(machine=replace(MACHINE, throttle=ThrottleMeans(problem=""))) == []
-    lacking = only(machine=replace(MACHINE, throttle=ThrottleMeans(problem="no systemd of this user runs")))
-    assert lacking.level is Level.HINT and lacking.text.startswith("no systemd of this user runs: ")
+    means = ThrottleMeans(problem="no systemd", mend="linger")
+    lacking = only(machine=replace(MACHINE, throttle=means))
+    assert (lacking.level, lacking.text, lacking.mend) == (Level.HINT, "no scope: no systemd", "linger")
+    neither = ThrottleMeans(problem="no cgroup", mend="boot it", pause_problem="no pidfds")
+    found = [(each.text, each.mend) for each in amiss(machine=replace(MACHINE, throttle=neither))]
+    assert found == [("no scope: no cgroup", "boot it"), ("no pause: no pidfds", PIDFD_MEND)]
     places = {"default %1": IN_SCOPE, "default %2": IN_LOGIN}
     machine = replace(MACHINE, throttle=ThrottleMeans(problem=""), pane_places=places)
     stays = only(machine=machine)

@@ -11,8 +11,9 @@ import pytest
 from tests.support.processes.run_text import run_text
 from tests.support.remediator.policies import HEAD, ORPHANS, SHIPPED, read, write
 from tmux_exporter.base.errors import ConfigError
+from tmux_exporter.commands.views.policy import PolicyView
 from tmux_exporter.config.types import Records, Section
-from tmux_exporter.facts.cgroups import CgroupPlace
+from tmux_exporter.facts.cgroups import PIDFD_MEND, CgroupPlace, ThrottleMeans
 from tmux_exporter.facts.remediation import Action, Method, Mode, TargetKind
 from tmux_exporter.facts.report import (
     AgentReport,
@@ -28,7 +29,7 @@ from tmux_exporter.remediator import service
 from tmux_exporter.remediator.policies import json_schema, reference
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.document import DocumentDoc
-from tmux_exporter.remediator.policies.load import load
+from tmux_exporter.remediator.policies.load import ANY_MEANS, load
 from tmux_exporter.remediator.policies.metrics import FIGURES, parse_number
 from tmux_exporter.remediator.policies.policy import Breaker, NamePattern, OptIn, Policy, Protection
 
@@ -270,13 +271,17 @@ def test_an_action_of_every_kind_can_be_written(tmp_path: Path) -> None:
 
 
 HELD = "      - {do: throttle, memory_high: 1GiB, lease: 5m}\n"
+NO_SCOPE = ThrottleMeans(problem="no systemd", mend="linger")
+NO_PAUSE = ThrottleMeans(problem="", pause_problem="no pidfds")
+NEITHER = replace(NO_SCOPE, pause_problem="no pidfds")
+PIDFDS = f"no pidfds (mend: {PIDFD_MEND})"
 
 
 def test_a_throttle_that_this_machine_cannot_hold_is_named_with_its_place(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + EVERYTHING)
-    found = load(str(path), os.getuid(), "no systemd of yours")
+    found = load(str(path), os.getuid(), NO_SCOPE)
     line = path.read_text().splitlines().index(HELD.rstrip("\n")) + 1
-    words = "this machine cannot hold this throttle: no systemd of yours; or add pause: true"
+    words = "this machine cannot hold this throttle: no systemd (mend: linger); or add pause: true"
     assert found.unable == (f"{path}:{line}:9: policy 'everything': {words}",)
     assert service._able(found, enforce=False) is found
     with pytest.raises(ConfigError) as refused:
@@ -284,8 +289,45 @@ def test_a_throttle_that_this_machine_cannot_hold_is_named_with_its_place(tmp_pa
     assert refused.value.problems == found.unable
     assert replace(found, unable=()).digest == found.digest
     assert load(str(path), os.getuid()).unable == ()
-    paused = write(tmp_path, HEAD + EVERYTHING.replace("1GiB, lease", "1GiB, pause: true, lease"))
-    assert load(str(paused), os.getuid(), "no systemd of yours").unable == ()
+
+
+@pytest.mark.parametrize(
+    ("throttle", "means", "said"),
+    [
+        ("memory_high: 1GiB, pause: true", NO_SCOPE, ()),
+        ("memory_high: 1GiB, pause: true", NO_PAUSE, ()),
+        ("memory_high: 1GiB", NO_PAUSE, ()),
+        ("memory_high: 1GiB", NEITHER, ("no systemd (mend: linger)",)),
+        ("memory_high: 1GiB, pause: true", NEITHER, (f"no systemd (mend: linger); {PIDFDS}",)),
+        ("pause: true", NO_SCOPE, ()),
+        ("pause: true", NO_PAUSE, (PIDFDS,)),
+    ],
+)
+def test_a_throttle_is_named_only_where_no_kind_that_it_allows_is_possible(
+    tmp_path: Path, throttle: str, means: ThrottleMeans, said: tuple[str, ...]
+) -> None:
+    path = write(tmp_path, HEAD + EVERYTHING.replace("memory_high: 1GiB", throttle))
+    unable = load(str(path), os.getuid(), means).unable
+    assert tuple(each.partition("cannot hold this throttle: ")[2] for each in unable) == said
+
+
+def test_check_config_says_which_kinds_of_throttle_are_possible_here(tmp_path: Path) -> None:
+    pausing = EVERYTHING.replace("memory_high: 1GiB", "memory_high: 1GiB, pause: true")
+    found = read(tmp_path, HEAD + pausing)
+    lines = PolicyView(policies=found, means=NO_SCOPE).as_table().splitlines()
+    assert lines[-3:] == [
+        "throttle by scope: not here: no systemd; mend: linger",
+        "throttle by pause: a keeper can stop and continue processes (pause: true)",
+        "policy 'everything': pauses here instead of holding its bounds",
+    ]
+    for means in (ANY_MEANS, NO_PAUSE, NEITHER):
+        assert "pauses here" not in PolicyView(policies=found, means=means).as_table()
+    assert json.loads(PolicyView(policies=found, means=NEITHER).as_json())["throttle"] == {
+        "scope": {"possible": False, "problem": "no systemd", "mend": "linger"},
+        "pause": {"possible": False, "problem": "no pidfds", "mend": PIDFD_MEND},
+    }
+    alone = read(tmp_path, HEAD + "policies:\n" + NOBODY)
+    assert "throttle by" not in PolicyView(policies=alone, means=NEITHER).as_table()
 
 
 def test_a_throttle_that_could_not_return_what_it_moves_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Cgroups as Debian 13 and 12 show them: paths of panes, bounds, events; what cannot be read is left out."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -101,5 +102,16 @@ def test_what_the_systemd_of_a_user_offers(tmp_path: Path) -> None:
     assert problem().startswith("no systemd of this user runs")
     write(run / "1000", bus="")
     assert problem() == "the user's systemd has no controller cpu"
+    assert "Delegate=cpu memory pids" in read_means(1000, cgroup_root=str(root), runtime=str(run)).mend
     write(manager, cgroup__controllers="cpu memory pids\n")
     assert problem() == ""
+
+
+def test_without_pidfds_no_keeper_can_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_means(os.getuid()).pause_problem == ""
+
+    def forbidden(_: int) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", forbidden)
+    assert read_means(os.getuid()).pause_problem == "no pidfds (Operation not permitted)"
