@@ -131,7 +131,7 @@ class House:
         pid = {name: each.process.pid for name, each in self.exporters.items()}
         (self.home / "small" / "exporter.yml").write_text(REFUSED)
         os.kill(pid["small"], signal.SIGHUP)
-        freeze(self._sampling, partial(self.exporters["frozen"].get, "/metrics", timeout=2.0))
+        freeze(self._sampling, partial(self.exporters["frozen"].get, "/metrics", timeout=2.0, scraper=True))
         self._frozen = True
         self._files = no_more_files(pid["starved"])
         self.start_remediator("fleet", ACTS, "--enforce", "--server", "acted")

@@ -51,9 +51,11 @@ class Exporter:
     def _text(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def get(self, path: str, timeout: float = 20.0) -> str:
-        """The body of one of its pages."""
-        with urllib.request.urlopen(f"{self.url}{path.lstrip('/')}", timeout=timeout) as answer:
+    def get(self, path: str, timeout: float = 20.0, scraper: bool = False) -> str:
+        """The body of one of its pages; a scraper tells its timeout, and gets the last sample before it."""
+        headers = {"X-Prometheus-Scrape-Timeout-Seconds": str(timeout)} if scraper else {}
+        request = urllib.request.Request(f"{self.url}{path.lstrip('/')}", headers=headers)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
             body: bytes = answer.read()
         return body.decode()
 
