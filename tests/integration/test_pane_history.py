@@ -4,15 +4,18 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.clock import ShiftedClock
 from tests.support.processes.run_text import run_text
 from tests.support.remediator.process import command
 from tests.support.remediator.remediation import FLEET, Fleet
+from tests.support.tmux.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
 from tmux_exporter.facts.report import PaneReport, Report, ServerReport
@@ -219,6 +222,9 @@ def test_of_a_full_history_that_prints_nothing_is_saved(make: Callable[..., Pane
     pane = make(limit=1_000)
     wait_for(lambda: int(pane.figure("history_size")) >= 900, "it is full")
     pane.print("more")
+    # However slow this machine is, it was printed a moment ago.
+    pane.steps._clock = clock = ShiftedClock()
+    clock.advance(-600)
     assert outcomes(pane.take(SAVE, CLEAR)) == [REFUSED, REFUSED]
     assert int(pane.figure("history_size")) >= 900
 
@@ -389,6 +395,49 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_closing(
 def test_what_runs_is_not_closed(pane: Pane) -> None:
     assert pane.take(CLOSE) == [(REFUSED, "its program runs")]
     assert is_there(pane)
+
+
+def write(pane: Pane, lines: list[str]) -> None:
+    """As its program prints, at once."""
+    with open(pane.figure("pane_tty"), "w") as terminal:
+        terminal.writelines(f"{each}\n" for each in lines)
+    wait_for(lambda: lines[-1] in pane.show(), "it is printed")
+
+
+def test_what_was_cleared_by_somebody_else_since_it_was_saved_is_not_cleared(
+    make: Callable[..., Pane],
+) -> None:
+    pane = make(prints=200)
+    (first,) = pane.take(SAVE)
+    whole = saved(first)
+    pane.fleet.tmux("clear-history", "-t", pane.id)
+    write(pane, [f"new {number}" for number in range(300)])
+    lines = pane.figure("history_size")
+    # Too large by now, or nothing but the clearing is due.
+    assert outcomes(pane.take(replace(SAVE, max_bytes=1), CLEAR)) == [REFUSED, REFUSED]
+    assert pane.figure("history_size") == lines, "new lines are nowhere else"
+    assert saved(first) == whole
+    assert outcomes(pane.take(SAVE, CLEAR)) == [DONE, DONE], "it can be saved anew"
+
+
+def test_a_pane_without_a_program_is_not_closed_as_one_whose_program_has_ended(pane: Pane) -> None:
+    empty = pane.fleet.tmux("split-window", "-d", "-P", "-F", "#{pane_id}", "-t", pane.id, "").strip()
+    pane.id = empty
+    assert pane.figure("pane_dead") == "1", "as tmux sees it"
+    assert outcomes(pane.take(CLOSE)) == [REFUSED]
+    assert is_there(pane)
+
+
+def test_a_pane_that_a_client_sees_in_another_session_is_left_alone(dead: Pane) -> None:
+    with closing(Terminal(dead.fleet.sockets / FLEET, dead.session)):
+        # tmux takes the pane for one of the session that was used last.
+        dead.fleet.tmux("new-session", "-d", "-t", f"={dead.session}", "-s", f"{dead.session}-b")
+        wait_for(lambda: dead.figure("session_attached") == "0", "tmux names the other session")
+        lines = dead.figure("history_size")
+        assert outcomes(dead.take(SAVE, CLEAR, CLOSE)) == [DONE, REFUSED, REFUSED]
+        assert (dead.figure("history_size"), is_there(dead)) == (lines, True)
+        dead.policy = replace(P, allow=(OptIn.ATTACHED_SESSION,))
+        assert outcomes(dead.take(CLOSE)) == [DONE]
 
 
 @pytest.mark.long

@@ -163,7 +163,7 @@ def _of_an_earlier_cycle() -> None:
 def _not_up_to_date() -> None:
     """What is printed after the saving is cleared with the rest."""
 
-    def catch_up(_: Any, __: Any, ___: Any, saved: Any, now: Any) -> Any:
+    def catch_up(_: Any, __: Any, ___: Any, saved: Any, now: Any, **____: Any) -> Any:
         return pane_history.Saved(path=saved.path, figures=now)
 
     _put(pane_history.PaneHistory, "_catch_up", catch_up)

@@ -71,6 +71,9 @@ _ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-
 _NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
 """A pane that is not the last one of its session, nor of another session that shows its window too."""
 
+_UNATTENDED = "#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}"
+"""No client is attached to any session with the window; tmux takes the pane for one of the last used."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneFigures:
@@ -199,9 +202,13 @@ class PaneHistory:
         if saved is None or not saved.path.is_file():
             return ActionOutcome.REFUSED, "its history is not saved"
         before = now.bytes
+        # Somebody else may have cleared it since, and it may have grown again.
+        compare = now != saved.figures
         for _ in range(_TRIES):
-            saved = self._saved[key] = self._catch_up(server, pane, saved, now)
-            self._change(server, pane, _unchanged(saved, decision), f"clear-history -t {pane}")
+            saved = self._saved[key] = self._catch_up(server, pane, saved, now, compare=compare)
+            compare = False
+            command = f"clear-history -t {pane}"
+            self._change(server, pane, _unchanged(saved, decision), command, *_unattended(decision))
             now = self._figures(server, pane)
             if now.lines < saved.figures.lines or saved.figures.lines == 0:
                 del self._saved[key]
@@ -235,6 +242,8 @@ class PaneHistory:
         now, key = self._figures(server, pane), (server.pid or 0, pane)
         if not now.dead:
             return ActionOutcome.REFUSED, "its program runs"
+        if not now.pid:
+            return ActionOutcome.REFUSED, "it never had a program: somebody else writes to it"
         result = self._save(server, pane, decision)
         if result[0] is not ActionOutcome.DONE:
             return result
@@ -242,7 +251,8 @@ class PaneHistory:
         whole = saved.path.stat().st_size
         with _opened(saved.path, os.O_APPEND) as stream:
             stream.write(ask(server, ("capture-pane", "-p", "-t", pane), self._uid))
-        self._change(server, pane, _closable(saved, decision), f"kill-pane -t {pane}", _NOT_THE_LAST)
+        conditions, texts = _closable(saved, decision), (_NOT_THE_LAST, *_unattended(decision))
+        self._change(server, pane, conditions, f"kill-pane -t {pane}", *texts)
         if not self._has_gone(server, pane):
             os.truncate(saved.path, whole)
             why = "it is the last pane of its session, or somebody looks at it, protects it or uses it again"
@@ -270,28 +280,43 @@ class PaneHistory:
         pane: str,
         conditions: list[tuple[str, object]],
         command: str,
-        text: str = "",
+        *texts: str,
     ) -> None:
         """Let tmux carry out a command if all of this holds in that moment, and the server is this one.
 
-        `text` is a condition that is none of equality.
+        `texts` are conditions that are none of equality.
         """
-        for name, value in (("pid", server.pid), *conditions):
-            equal = f"#{{==:#{{{name}}},{value}}}"
-            text = f"#{{&&:{equal},{text}}}" if text else equal
+        equal = [f"#{{==:#{{{name}}},{value}}}" for name, value in (("pid", server.pid), *conditions)]
+        text = ""
+        for each in (*texts, *equal):
+            text = f"#{{&&:{each},{text}}}" if text else each
         ask(server, ("if-shell", "-F", "-t", pane, text, command), self._uid)
 
     def _figures(self, server: ServerReport, pane: str) -> PaneFigures:
         """The pane as its server describes it now. Raises CannotSeeError where it is gone."""
         return _parse(server, pane, ask(server, ("display-message", "-p", "-t", pane, _FORMAT), self._uid))[0]
 
-    def _catch_up(self, server: ServerReport, pane: str, saved: Saved, now: PaneFigures) -> Saved:
-        """Save what has been printed since."""
-        if now.lines == saved.figures.lines and not now.is_nearly_full:
+    def _catch_up(
+        self, server: ServerReport, pane: str, saved: Saved, now: PaneFigures, *, compare: bool = False
+    ) -> Saved:
+        """Save what has been printed since; with `compare` see first that what is saved is there still."""
+        if now.lines == saved.figures.lines and not now.is_nearly_full and not compare:
             return saved
         _check_same(saved.figures, now)
-        with _opened(saved.path, os.O_APPEND) as stream:
-            figures = self._copy(server, pane, saved.figures.lines, now, stream.write)
+        with open(saved.path, "rb") as known, _opened(saved.path, os.O_APPEND) as stream:
+            left = os.fstat(known.fileno()).st_size if compare else 0
+
+            def write(text: bytes) -> None:
+                nonlocal left
+                same = known.read(min(left, len(text)))
+                if not text.startswith(same):
+                    raise _MovedError("it has other lines than when it was saved")
+                left -= len(same)
+                stream.write(text[len(same) :])
+
+            figures = self._copy(server, pane, 0 if compare else saved.figures.lines, now, write)
+            if left:
+                raise _MovedError("it has other lines than when it was saved")
         return Saved(path=saved.path, figures=figures)
 
     def _copy(
@@ -418,6 +443,11 @@ def _unchanged(saved: Saved, decision: Decision) -> list[tuple[str, object]]:
     if OptIn.ATTACHED_SESSION not in decision.policy.allow:
         found.append(("session_attached", 0))
     return found
+
+
+def _unattended(decision: Decision) -> tuple[str, ...]:
+    """What has to hold besides."""
+    return () if OptIn.ATTACHED_SESSION in decision.policy.allow else (_UNATTENDED,)
 
 
 def _closable(saved: Saved, decision: Decision) -> list[tuple[str, object]]:

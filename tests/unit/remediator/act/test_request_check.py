@@ -18,6 +18,8 @@ IS_UNCHANGED = (
     "#{&&:#{==:#{pane_in_mode},0},#{&&:#{==:#{pane_id},%3},#{==:#{pid},1234}}}}}}"
 )
 NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
+UNATTENDED = "#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}"
+IS_UNATTENDED = "#{&&:#{==:#{session_attached},0},#{&&:#{==:#{pid},1234}," + UNATTENDED + "}}"
 CLOSES = "#{&&:#{==:#{pane_dead},1},#{&&:#{==:#{pid},1234}," + NOT_THE_LAST + "}}"
 ALLOWED = (
     ("list-clients", "-t", "%3", "-F", "#{client_control_mode} #{client_name}"),
@@ -31,6 +33,9 @@ ALLOWED = (
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %3"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 history-limit 20000"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED, "clear-history -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES.replace(NOT_THE_LAST, f"#{{&&:{UNATTENDED},{NOT_THE_LAST}}}"),
+        "kill-pane -t %3"),
 )  # fmt: skip
 
 SERVER = replace(UP, server="default", pid=os.getpid(), socket="/nowhere")
@@ -64,6 +69,8 @@ REFUSED = (
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("pane_dead", "pane_in_mode"), "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("#{pane_dead},1", "#{pane_dead},0"), "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("windows},1", "windows},9"), "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", CLOSES.replace(NOT_THE_LAST, UNATTENDED), "kill-pane -t %3"),
+    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED.replace("},0}", "},1}"), "clear-history -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -a -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %4"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-session -t %3"),
