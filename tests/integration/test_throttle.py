@@ -22,7 +22,7 @@ from tmux_exporter.facts.remediation import (
     Refusal,
     TargetKind,
 )
-from tmux_exporter.remediator.act import throttle
+from tmux_exporter.remediator.act import lease_keeper, throttle
 from tmux_exporter.remediator.act.live_view import LiveView, process_of
 from tmux_exporter.remediator.act.terminate import judge
 from tmux_exporter.remediator.act.throttle import STEPS, Throttles, ThrottleStep
@@ -125,14 +125,14 @@ def killed_at(place: int, fleet: Fleet, named: Policy, pid: int) -> None:
 
 
 def keepers() -> list[int]:
-    """The keepers of leases that live."""
-    found = []
+    """The keepers of leases that live; those of other checkouts are none of ours."""
+    program, found = os.path.abspath(lease_keeper.__file__).encode(), []
     for each in Path("/proc").glob("[0-9]*"):
         try:
             words = (each / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.endswith(b"/lease_keeper.py") for word in words):
+        if program in words:
             found.append(int(each.name))
     return found
 
@@ -231,12 +231,15 @@ def test_without_an_audit_nothing_is_stopped(fleet: Fleet) -> None:
 def test_a_bound_that_this_machine_cannot_hold_is_refused(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        throttle, "read_means", lambda _: ThrottleMeans(problem="no systemd of this user runs")
-    )
+    means = ThrottleMeans(problem="no systemd of this user runs", mend="linger")
+    monkeypatch.setattr(throttle, "read_means", lambda _: means)
     pid, named = leaked(fleet, memory_high=1 << 30, pause=False)
-    outcome = taken(throttles(fleet), named, pid)
-    assert outcome == (ActionOutcome.REFUSED, Refusal.UNAVAILABLE, "no systemd of this user runs")
+    words = "no systemd of this user runs (mend: linger); or add pause: true"
+    assert taken(throttles(fleet), named, pid) == (ActionOutcome.REFUSED, Refusal.UNAVAILABLE, words)
+    observing = fleet.remediator(enforce=False, policy=named)
+    fleet.live(observing, 1200)
+    assert counted(observing).actions == {(Action.THROTTLE, ActionOutcome.REFUSED): 1}
+    assert counted(observing).refusals[Refusal.UNAVAILABLE] == 1
 
 
 def test_a_scope_that_an_earlier_remediator_began_counts_until_its_lease_is_over(

@@ -81,6 +81,18 @@ class ThrottleMeans:
             ),
         )
 
+    def lacking(self, *, bounded: bool, pause: bool) -> str:
+        """Why no kind of throttle that a policy allows can be held, and what helps; empty where one can.
+
+        `bounded` says that it has bounds of a cgroup, `pause` that it may stop processes.
+        """
+        scope, paused = self.kinds
+        allowed = [scope] * bounded + [paused] * pause
+        if not all(each.problem for each in allowed):
+            return ""
+        instead = "" if pause or paused.problem else "; or add pause: true"
+        return "; ".join(f"{each.problem} (mend: {each.mend})" for each in allowed) + instead
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleKind:

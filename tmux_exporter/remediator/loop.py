@@ -288,6 +288,11 @@ class Remediator:
         if rung is None or rung.throttle is None or order is None:
             return
         if self._mode_of(policy) is not Mode.ENFORCE:
+            if lacking := self._throttles.lacking(rung.throttle):
+                self._counters.act(policy.name, Action.THROTTLE, ActionOutcome.REFUSED)
+                self._counters.refuse(policy.name, Refusal.UNAVAILABLE)
+                self._say(f"throttle, {Refusal.UNAVAILABLE}: left out", decision, detail=lacking)
+                return
             self._counters.act(policy.name, Action.THROTTLE, ActionOutcome.WOULD)
             self._say(f"would throttle {describe_end(decision)}", decision)
             return

@@ -103,6 +103,11 @@ class Throttles:
                     result = self._record_outcome(step.number, result)
             return result
 
+    def lacking(self, throttle: Throttle) -> str:
+        """Why this machine can hold none of what a throttle allows; empty where it can."""
+        means = read_means(self._tools.uid)
+        return means.lacking(bounded=throttle.needs_cgroup, pause=throttle.pause)
+
     def _undo(self, step: _Step) -> None:
         """End what has begun, before its lease does."""
         if step.pause is not None:
@@ -197,10 +202,9 @@ class Throttles:
 
     def _choose(self, step: _Step) -> Result | None:
         """What holds it here."""
-        problem = (
-            read_means(self._tools.uid).problem if step.throttle.needs_cgroup else "no bound of a cgroup"
-        )
-        if not problem:
+        if lacking := self.lacking(step.throttle):
+            return _refused(Refusal.UNAVAILABLE, lacking)
+        if step.throttle.needs_cgroup and not read_means(self._tools.uid).problem:
             place = read_place(step.root)
             if place is None:
                 return _refused(Refusal.UNAVAILABLE, "its cgroup cannot be read")
@@ -211,8 +215,6 @@ class Throttles:
                     Refusal.NO_RETURN, f"it cannot return to {place.path[-1] if place.path else '/'}"
                 )
             return None
-        if not step.throttle.pause:
-            return _refused(Refusal.UNAVAILABLE, problem)
         step.means = LeaseMeans.PAUSE
         return None
 

@@ -20,7 +20,7 @@ from tmux_exporter.config.nodes import (
 from tmux_exporter.config.records import record
 from tmux_exporter.facts.cgroups import ThrottleMeans
 from tmux_exporter.facts.remediation import Action
-from tmux_exporter.remediator.policies.actions import ActionDoc, is_bound_by_cgroup
+from tmux_exporter.remediator.policies.actions import is_bound_by_cgroup
 from tmux_exporter.remediator.policies.build import policies_of
 from tmux_exporter.remediator.policies.document import DocumentDoc
 from tmux_exporter.remediator.policies.policy import PolicySet
@@ -87,20 +87,11 @@ def _unable(path: str, root: Node | None, made: DocumentDoc, means: ThrottleMean
     with contextlib.suppress(TooManyProblemsError):
         for node, policy in zip(_items(root, "policies"), made.policies, strict=True):
             for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
-                if action.do is Action.THROTTLE and (problem := _problem_of(action, means)):
+                problem = means.lacking(bounded=is_bound_by_cgroup(action), pause=action.pause)
+                if action.do is Action.THROTTLE and problem:
                     text = f"this machine cannot hold this throttle: {problem}"
                     found.add(step.at, f"policy '{policy.name}': {text}")
     return found.lines()
-
-
-def _problem_of(action: ActionDoc, means: ThrottleMeans) -> str:
-    """Why no kind of throttle that an action allows can be held, and what helps; empty where one can."""
-    scope, pause = means.kinds
-    allowed = [scope] * is_bound_by_cgroup(action) + [pause] * action.pause
-    if not all(each.problem for each in allowed):
-        return ""
-    instead = "" if action.pause or pause.problem else "; or add pause: true"
-    return "; ".join(f"{each.problem} (mend: {each.mend})" for each in allowed) + instead
 
 
 def _remarks(path: str, root: Node | None, made: DocumentDoc) -> tuple[str, ...]:
