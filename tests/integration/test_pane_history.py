@@ -1,5 +1,6 @@
 """The history of a real pane: saved whole, cleared only where all of it is saved, limited for later panes."""
 
+import errno
 import json
 import os
 import stat
@@ -293,6 +294,34 @@ def test_old_and_too_many_histories_go(pane: Pane, monkeypatch: pytest.MonkeyPat
     pane.restart()
     third = Path(pane.take(SAVE)[0][1])
     assert [first.is_file(), second.is_file(), third.is_file()] == [False, True, True]
+
+
+def test_nothing_goes_for_a_history_that_is_not_saved_in_the_end(
+    pane: Pane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Path(pane.take(SAVE, CLEAR)[0][1])
+    write(pane, [f"new {number}" for number in range(500)])
+    folder, fsync = first.parent, os.fsync
+
+    def full(descriptor: int) -> None:
+        if Path(os.readlink(f"/proc/self/fd/{descriptor}")).parent == folder:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    there = sorted(folder.iterdir())
+    monkeypatch.setattr(pane_history, "KEPT_BYTES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert outcomes(pane.take(SAVE)) == [ActionOutcome.FAILED]
+    assert sorted(folder.iterdir()) == there, "neither the only copy of other lines nor a part of these"
+    # What counts is its size on disk, not in the memory of tmux.
+    size = sum(each.stat().st_size for each in there)
+    monkeypatch.setattr(pane_history, "KEPT_BYTES", size + int(pane.figure("history_bytes")) // 2)
+    second = Path(pane.take(SAVE)[0][1])
+    assert first.is_file() and second.is_file()
+    monkeypatch.setattr(pane_history, "KEPT_BYTES", 1)
+    third = Path(pane.take(SAVE)[0][1])
+    assert list(folder.iterdir()) == [third]
 
 
 def test_of_a_history_that_is_saved_again_one_file_is_kept(pane: Pane) -> None:

@@ -22,7 +22,7 @@ def branches(root: ProcessId, parents: Mapping[ProcessId, int]) -> Branches:
             seen.add(above.pid)
             above = by_pid.get(parents[above])
         if root.pid not in seen:
-            found[root].append(each)
+            found.setdefault(root, []).append(each)
     return found
 
 

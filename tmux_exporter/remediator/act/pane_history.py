@@ -182,18 +182,20 @@ class PaneHistory:
         stem = f"{round(self._clock.time())}-{server.pid}-{pane[1:]}"
         names = (f"{stem}-{number}.txt" for number in count())
         path = next(free for name in names if not (free := folder / name).exists())
-        with _opened(path, os.O_CREAT | os.O_EXCL) as stream:
-            try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            with _opened(path, 0) as stream:
                 figures = self._copy(server, pane, 0, now, stream.write)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         key = (server.pid or 0, pane)
         before = self._saved.get(key)
         self._saved[key] = Saved(path=path, figures=figures)
         # Somebody else may have cleared it since: then the earlier file has lines that this one lacks.
         if before is not None and _begins_with(path, before.path):
             before.path.unlink(missing_ok=True)
+        _let_oldest_go(path)
         return ActionOutcome.DONE, str(path)
 
     def _clear(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
@@ -352,19 +354,14 @@ class PaneHistory:
         return now
 
     def _room(self, size: int) -> Path:
-        """The folder, with room for one more history. Raises OSError."""
+        """The folder, without what is too old, with room on its disk for one more. Raises OSError."""
         try:
             folder = private_folder(self._state / FOLDER, self._uid)
         except CannotSeeError as error:
             raise OSError(str(error)) from None
-        found = sorted((each for each in folder.glob("*.txt")), key=lambda each: each.stat().st_mtime)
-        kept = sum(each.stat().st_size for each in found)
-        for each in found:
-            facts = each.stat()
-            if kept + size <= KEPT_BYTES and self._clock.time() - facts.st_mtime <= KEPT_SECONDS:
-                break
-            each.unlink()
-            kept -= facts.st_size
+        for each in folder.glob("*.txt"):
+            if self._clock.time() - each.stat().st_mtime > KEPT_SECONDS:
+                each.unlink()
         free = os.statvfs(folder)
         if free.f_bavail * free.f_frsize < size + _FREE_BYTES:
             raise OSError("too little space is left on the disk")
@@ -395,6 +392,17 @@ def _parse(server: ServerReport, pane: str, answer: bytes) -> tuple[PaneFigures,
         pid=int(match[9]),
     )
     return figures, text
+
+
+def _let_oldest_go(new: Path) -> None:
+    """Keep to KEPT_BYTES. Only once one more is saved: the others may be the only copies of their lines."""
+    sizes = {each: each.stat() for each in new.parent.glob("*.txt")}
+    kept = sum(each.st_size for each in sizes.values())
+    for each in sorted(sizes.keys() - {new}, key=lambda path: sizes[path].st_mtime):
+        if kept <= KEPT_BYTES:
+            break
+        each.unlink()
+        kept -= sizes[each].st_size
 
 
 def _begins_with(longer: Path, shorter: Path) -> bool:

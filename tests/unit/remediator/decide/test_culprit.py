@@ -14,7 +14,7 @@ from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Targe
 from tmux_exporter.facts.report import AgentReport, Report, TreeProcess
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, target_of
 from tmux_exporter.remediator.decide.conditions import evaluate
-from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
+from tmux_exporter.remediator.decide.culprit import Culprit, below_each, find_culprit
 from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold
@@ -292,3 +292,11 @@ def test_nothing_is_throttled_where_nobody_holds_the_figure() -> None:
     report = grown(member(700, 1, 300), member(701, 700, 2000), member(702, 700, 2000))
     throttles = [each for _, each in Cycles(HELD).run(report, 300) if each.action is Action.THROTTLE]
     assert [each.refusal for each in throttles] == [Refusal.NO_CULPRIT]
+
+
+def test_of_a_tree_without_its_root_nothing_is_below_it_but_what_lost_its_parent() -> None:
+    assert below_each(of(700), (member(701, 1), member(702, 701))) == {
+        of(701): [of(701), of(702)],
+        of(702): [of(702)],
+        of(700): [of(701), of(702)],
+    }
