@@ -94,8 +94,16 @@ class Scene:
 
     def wait_until(self, pid: int, gone_parent: int) -> None:
         """Wait until a process does not descend from that parent any more."""
-        above = psutil.Process(pid).parents
-        wait_for(lambda: gone_parent not in {each.pid for each in above()}, f"{pid} is an orphan")
+        process = psutil.Process(pid)
+
+        def is_orphan() -> bool:
+            try:
+                return gone_parent not in {each.pid for each in process.parents()}
+            except psutil.NoSuchProcess:
+                # An ancestor has just ended.
+                return False
+
+        wait_for(is_orphan, f"{pid} is an orphan")
 
     def process(self, pid: int) -> Process:
         """A process of the last sample."""
