@@ -421,6 +421,44 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_closing(
     assert kept.path.read_bytes() == history, "without what was added for the closing"
 
 
+@pytest.mark.parametrize("trouble", [only_one, last_of_another_session], ids=lambda each: each.__name__)
+def test_of_a_pane_that_is_the_last_one_nothing_is_saved_again_and_again(
+    dead: Pane, trouble: Callable[[Pane], None]
+) -> None:
+    trouble(dead)
+    assert dead.take(CLOSE) == [(REFUSED, "it is the last pane of its session")]
+    assert (dead.steps._saved, is_there(dead)) == ({}, True)
+
+
+def held_meanwhile(pane: Pane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person holds the pane while its history is read."""
+    copy = PaneHistory._copy
+
+    def held(*arguments: Any) -> Any:
+        pane.objections = [Refusal.HELD]
+        return copy(*arguments)
+
+    monkeypatch.setattr(PaneHistory, "_copy", held)
+
+
+def test_a_hold_that_comes_while_a_history_is_read_stops_the_closing(
+    dead: Pane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_meanwhile(dead, monkeypatch)
+    assert dead.take(CLOSE) == [(REFUSED, Refusal.HELD)]
+    assert is_there(dead)
+
+
+def test_a_hold_that_comes_while_a_history_is_read_stops_the_clearing(
+    pane: Pane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outcomes(pane.take(SAVE)) == [DONE]
+    write(pane, ["one more"])
+    held_meanwhile(pane, monkeypatch)
+    assert pane.take(CLEAR) == [(REFUSED, Refusal.HELD)]
+    assert int(pane.figure("history_size")) > PRINTS - 100
+
+
 def test_what_runs_is_not_closed(pane: Pane) -> None:
     assert pane.take(CLOSE) == [(REFUSED, "its program runs")]
     assert is_there(pane)
@@ -428,6 +466,7 @@ def test_what_runs_is_not_closed(pane: Pane) -> None:
 
 def write(pane: Pane, lines: list[str]) -> None:
     """As its program prints, at once."""
+    assert pane.figure("pane_dead") == "0", "the terminal of a dead pane is another one's"
     with open(pane.figure("pane_tty"), "w") as terminal:
         terminal.writelines(f"{each}\n" for each in lines)
     wait_for(lambda: lines[-1] in pane.show(), "it is printed")

@@ -71,6 +71,9 @@ _ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-
 _NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
 """A pane that is not the last one of its session, nor of another session that shows its window too."""
 
+_PLACE = "#{window_panes} #{window_linked} #{session_windows}"
+"""What that rests on: nothing is saved, again and again, of a pane that stays anyway."""
+
 _UNATTENDED = "#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}"
 """No client is attached to any session with the window; tmux takes the pane for one of the last used."""
 
@@ -130,6 +133,7 @@ class PaneHistory:
         self._clock = clock
         self._saved: dict[tuple[int, str], Saved] = {}
         self._reclaimed = 0
+        self._late: Callable[[], Refusal | None] = lambda: None
 
     def take_reclaimed(self) -> int:
         """The bytes of history that went since the last call."""
@@ -148,6 +152,7 @@ class PaneHistory:
             return ActionOutcome.VANISHED, "its server is not known"
         if (reason := self._objection(decision, report)) is not None:
             return ActionOutcome.REFUSED, reason
+        self._late = lambda: self._objection(decision, report)
         steps: dict[Action, Callable[[ServerReport, str, Decision], StepResult]] = {
             Action.SAVE: self._save,
             Action.CLEAR_HISTORY: self._clear,
@@ -209,6 +214,9 @@ class PaneHistory:
         for _ in range(_TRIES):
             saved = self._saved[key] = self._catch_up(server, pane, saved, now, compare=compare)
             compare = False
+            # To read it may have taken a minute.
+            if (reason := self._late()) is not None:
+                return ActionOutcome.REFUSED, reason
             command = f"clear-history -t {pane}"
             self._change(server, pane, _unchanged(saved, decision), command, *_unattended(decision))
             now = self._figures(server, pane)
@@ -246,9 +254,14 @@ class PaneHistory:
             return ActionOutcome.REFUSED, "its program runs"
         if not now.pid:
             return ActionOutcome.REFUSED, "it never had a program: somebody else writes to it"
+        answer = ask(server, ("display-message", "-p", "-t", pane, _PLACE), self._uid)
+        if answer.split()[:2] == [b"1", b"1"] or answer.split()[::2] == [b"1", b"1"]:
+            return ActionOutcome.REFUSED, "it is the last pane of its session"
         result = self._save(server, pane, decision)
         if result[0] is not ActionOutcome.DONE:
             return result
+        if (reason := self._late()) is not None:
+            return ActionOutcome.REFUSED, reason
         saved = self._saved[key]
         whole = saved.path.stat().st_size
         with _opened(saved.path, os.O_APPEND) as stream:
