@@ -212,6 +212,12 @@ class PolicyCycle:
             order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
             self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order)
             watch = self._watches[key]
+            if refusal is not None and rung.action in PANE_STEPS:
+                # As where the step itself is refused: it may be taken later.
+                pause = self._view.report.interval_seconds * 2.0 ** min(watch.refused, 30)
+                retry_at = self._now + min(self.policy.cooldown, pause)
+                self._watches[key] = replace(watch, refused=watch.refused + 1, retry_at=retry_at)
+                return
             self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
 
     def _step_refusal(self, candidate: TargetCandidate, rung: LadderStep) -> Refusal | None:

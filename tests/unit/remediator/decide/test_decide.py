@@ -559,3 +559,16 @@ def test_a_step_that_is_refused_after_another_one_of_its_cycle_waits_no_longer()
     save, clear = found[1:]
     once = step_refused(cycles.state, save, interval=INTERVAL, now=cycles.now)
     assert step_refused(once, clear, interval=INTERVAL, now=cycles.now) == once
+
+
+def test_steps_on_panes_that_were_too_many_are_taken_once_they_are_few() -> None:
+    two = seen(panes=(pane("default", "work", "%3"), pane("default", "work", "%4")))
+    cycles = Cycles(replace(PANES, max_match=1))
+    found = [decision for _, decision in cycles.run(two, 200) if decision.action is not Action.WARN]
+    assert {each.refusal for each in found} == {Refusal.MAX_MATCH}
+    assert len(found) < 20, "after ever longer pauses"
+    later = [each for _, each in cycles.run(replace(two, panes=two.panes[:1]), PANES.cooldown) if each.action]
+    assert [(each.action, each.refusal) for each in later] == [
+        (Action.SAVE, None),
+        (Action.CLEAR_HISTORY, None),
+    ]
