@@ -192,9 +192,9 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_clearing(
     decision, report = pane.decision(CLEAR)
     change = PaneHistory._change
 
-    def too_late(*arguments: object) -> None:
+    def too_late(*arguments: Any) -> bytes:
         trouble(pane)
-        change(*arguments)  # type: ignore[arg-type]
+        return change(*arguments)
 
     # Between the last look of ours and the command.
     monkeypatch.setattr(PaneHistory, "_change", too_late)
@@ -358,6 +358,26 @@ def test_what_was_cleared_in_the_same_second_keeps_its_file(pane: Pane) -> None:
     assert saved(first) == whole
 
 
+def test_what_is_printed_at_once_after_the_clearing_is_not_taken_for_what_was_cleared(
+    make: Callable[..., Pane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pane = make(prints=200)
+    (first,) = pane.take(SAVE)
+    change, new = PaneHistory._change, [f"new {number}" for number in range(400)]
+
+    def burst(*arguments: Any) -> Any:
+        answer = change(*arguments)
+        if new[-1] not in pane.show():
+            write(pane, new)
+        return answer
+
+    monkeypatch.setattr(PaneHistory, "_change", burst)
+    (second,) = pane.take(CLEAR)
+    assert second[0] is DONE
+    kept = saved(first).decode() + pane.show("-S", "-") + "\n"
+    assert [each for each in new if f"{each}\n" not in kept] == []
+
+
 @pytest.fixture
 def dead(pane: Pane) -> Pane:
     """Its program has ended; there is another window in its session."""
@@ -410,9 +430,9 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_closing(
     decision, report = dead.decision(CLOSE)
     change = PaneHistory._change
 
-    def too_late(*arguments: object) -> None:
+    def too_late(*arguments: Any) -> bytes:
         trouble(dead)
-        change(*arguments)  # type: ignore[arg-type]
+        return change(*arguments)
 
     monkeypatch.setattr(PaneHistory, "_change", too_late)
     assert dead.steps.take(decision, report, Mode.ENFORCE)[0] is REFUSED

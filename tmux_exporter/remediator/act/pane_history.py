@@ -217,10 +217,11 @@ class PaneHistory:
             # To read it may have taken a minute.
             if (reason := self._late()) is not None:
                 return ActionOutcome.REFUSED, reason
-            command = f"clear-history -t {pane}"
-            self._change(server, pane, _unchanged(saved, decision), command, *_unattended(decision))
+            # It says so itself: by the next look it may be as long as before.
+            command = f"clear-history -t {pane} ; display-message -p -t {pane} cleared"
+            answer = self._change(server, pane, _unchanged(saved, decision), command, *_unattended(decision))
             now = self._figures(server, pane)
-            if now.lines < saved.figures.lines or saved.figures.lines == 0:
+            if b"cleared" in answer.split() or saved.figures.lines == 0:
                 del self._saved[key]
                 gone = max(0, before - now.bytes)
                 self._reclaimed += gone
@@ -296,7 +297,7 @@ class PaneHistory:
         conditions: list[tuple[str, object]],
         command: str,
         *texts: str,
-    ) -> None:
+    ) -> bytes:
         """Let tmux carry out a command if all of this holds in that moment, and the server is this one.
 
         `texts` are conditions that are none of equality.
@@ -305,7 +306,7 @@ class PaneHistory:
         text = ""
         for each in (*texts, *equal):
             text = f"#{{&&:{each},{text}}}" if text else each
-        ask(server, ("if-shell", "-F", "-t", pane, text, command), self._uid)
+        return ask(server, ("if-shell", "-F", "-t", pane, text, command), self._uid)
 
     def _figures(self, server: ServerReport, pane: str) -> PaneFigures:
         """The pane as its server describes it now. Raises CannotSeeError where it is gone."""

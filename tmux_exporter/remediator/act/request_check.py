@@ -33,7 +33,8 @@ _ALLOWED = tuple(
         ("display-message", "-p", "-t", _PANE, _VARIABLES, ";",
          "capture-pane", "-p", "-t", _PANE, "-S", _LINE, "-E", _LINE),
         ("show-options", "-v", "-t", _PANE, "history-limit"),
-        ("if-shell", "-F", "-t", _PANE, _CONDITION, f"clear-history -t {_PANE}"),
+        ("if-shell", "-F", "-t", _PANE, _CONDITION,
+         f"clear-history -t {_PANE} ; display-message -p -t {_PANE} cleared"),
         ("if-shell", "-F", "-t", _PANE, _CONDITION, f"set-option -t {_PANE} history-limit [0-9]{{1,8}}"),
         ("if-shell", "-F", "-t", _PANE, _DEAD, f"kill-pane -t {_PANE}"),
     )

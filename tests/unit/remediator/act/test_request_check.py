@@ -18,6 +18,7 @@ IS_UNCHANGED = (
     "#{&&:#{==:#{pane_in_mode},0},#{&&:#{==:#{pane_id},%3},#{==:#{pid},1234}}}}}}"
 )
 NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
+CLEARS = "clear-history -t %3 ; display-message -p -t %3 cleared"
 UNATTENDED = "#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}"
 IS_UNATTENDED = "#{&&:#{==:#{session_attached},0},#{&&:#{==:#{pid},1234}," + UNATTENDED + "}}"
 CLOSES = "#{&&:#{==:#{pane_dead},1},#{&&:#{==:#{pid},1234}," + NOT_THE_LAST + "}}"
@@ -30,10 +31,10 @@ ALLOWED = (
     ("display-message", "-p", "-t", "%3", FIGURES, ";",
         "capture-pane", "-p", "-t", "%3", "-S", "-4977", "-E", "-2978"),
     ("show-options", "-v", "-t", "%3", "history-limit"),
-    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %3"),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, CLEARS),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 history-limit 20000"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %3"),
-    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED, "clear-history -t %3"),
+    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED, CLEARS),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace(NOT_THE_LAST, f"#{{&&:{UNATTENDED},{NOT_THE_LAST}}}"),
         "kill-pane -t %3"),
 )  # fmt: skip
@@ -63,23 +64,24 @@ REFUSED = (
     ("display-message", "-c", "/dev/pts/4", "words #{pid}"),
     ("display-message", "-c", "/dev/pts/4", "words;"),
     ("show-options", "-v", "-t", "%3", "default-command"),
-    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %4"),
-    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "clear-history -t %3 ; kill-server"),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, CLEARS.replace("%3", "%4")),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, CLEARS + " ; kill-server"),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, CLEARS.replace("-t %3 cleared", "-t %4 cleared")),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("pane_dead", "pane_in_mode"), "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("#{pane_dead},1", "#{pane_dead},0"), "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace("windows},1", "windows},9"), "kill-pane -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES.replace(NOT_THE_LAST, UNATTENDED), "kill-pane -t %3"),
-    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED.replace("},0}", "},1}"), "clear-history -t %3"),
+    ("if-shell", "-F", "-t", "%3", IS_UNATTENDED.replace("},0}", "},1}"), CLEARS),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -a -t %3"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-pane -t %4"),
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-session -t %3"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -g history-limit 5"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 default-command 5"),
-    ("if-shell", "-F", "-t", "%3", "1", "clear-history -t %3"),
-    ("if-shell", "-t", "%3", "true", "clear-history -t %3"),
-    ("if-shell", "-F", "-t", "%3", "#{==:#{pid},#(date)}", "clear-history -t %3"),
-    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED + "}", "clear-history -t %3"),
+    ("if-shell", "-F", "-t", "%3", "1", CLEARS),
+    ("if-shell", "-t", "%3", "true", CLEARS),
+    ("if-shell", "-F", "-t", "%3", "#{==:#{pid},#(date)}", CLEARS),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED + "}", CLEARS),
 )  # fmt: skip
 
 
