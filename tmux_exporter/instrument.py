@@ -289,12 +289,15 @@ def _send_elsewhere(line: bytes) -> None:
 
 
 class _State:
-    """What this process knows of the exporter; `dead` is the mark of an ended one whose sockets remain."""
+    """What this process knows of the exporter; `dead` is the mark of an ended one whose sockets remain.
 
-    __slots__ = ("dead", "memory", "memory_of", "paths", "stream")
+    `statm` is the open file of the resident memory by pid: after a fork that of the parent is there still.
+    """
+
+    __slots__ = ("dead", "paths", "statm", "stream")
 
     def __init__(self) -> None:
-        self.memory = self.memory_of = -1
+        self.statm: dict[int, int] = {}
         self.paths: tuple[str, ...] = ()
         self.stream: _Stream | None = None
         self.dead = 0
@@ -353,25 +356,30 @@ def _is_ours(folder: str) -> bool:
 
 def _resident_bytes() -> int | None:
     """Resident memory of this process."""
+    pid = os.getpid()
     try:
-        if _state.memory_of != os.getpid():
-            _forget_memory()
-            _state.memory = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-            _state.memory_of = os.getpid()
+        if (statm := _state.statm.get(pid)) is None:
+            for parent in [each for each in _state.statm if each != pid]:
+                _close_statm(parent)
+            opened = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            # Of threads that come at once the first one's file is kept.
+            if (statm := _state.statm.setdefault(pid, opened)) != opened:
+                os.close(opened)
         # Seven numbers, or the descriptor is another file now.
-        _, pages, _, _, _, _, _ = os.pread(_state.memory, 128, 0).split()
+        _, pages, _, _, _, _, _ = os.pread(statm, 128, 0).split()
         return int(pages) * _PAGE
     except Exception:
-        _state.memory_of = -1
+        _close_statm(pid)
         return None
 
 
-def _forget_memory() -> None:
+def _close_statm(pid: int) -> None:
     """Close the file of the parent, or a lost one; a descriptor that is no longer ours is left alone."""
     try:
-        if _state.memory >= 0 and os.readlink(f"/proc/self/fd/{_state.memory}").endswith("/statm"):
-            os.close(_state.memory)
-    except OSError:
+        statm = _state.statm.pop(pid)
+        if os.readlink(f"/proc/self/fd/{statm}").endswith("/statm"):
+            os.close(statm)
+    except (KeyError, OSError):
         return
 
 

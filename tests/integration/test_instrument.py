@@ -328,6 +328,22 @@ def test_nothing_that_a_program_passes_makes_it_raise(listener: OpListener) -> N
     assert listener.settled_loss() == {OperationLoss.MALFORMED: 18}
 
 
+def test_threads_that_measure_memory_at_once_leave_one_file_open(listener: OpListener) -> None:
+    listener.run("""
+        import os
+        from tmux_exporter import instrument
+        before, really, found = len(os.listdir("/proc/self/fd")), os.open, []
+        def late(*arguments):
+            os.open = really
+            found.append(instrument._resident_bytes())  # another thread, which comes between
+            return really(*arguments)
+        os.open = late
+        found.append(instrument._resident_bytes())
+        assert all(found) and len(found) == 2, found
+        assert len(os.listdir("/proc/self/fd")) == before + 1
+    """)
+
+
 def test_nothing_is_left_open_or_complained_about(listener: OpListener) -> None:
     listener.run("""
         import gc, os, sys, threading, warnings
