@@ -71,7 +71,11 @@ time.sleep(20000)
 PLACED = "for i in 1 2 3 4 5 6 7 8 9; do grep -q tmux-spawn /proc/self/cgroup && break; sleep 1; done"
 """tmux moves a pane to its scope a moment after it has started it: what it starts before stays behind."""
 
+# What runs before tmux has moved its pane to a scope stays in the session's, from which there is no way back.
 AGENT = """\
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  [ -f /sys/fs/cgroup/cgroup.controllers ] && ! grep -q tmux-spawn "/proc/$$/cgroup" && sleep 1
+done
 "$@" &
 echo $! >"$B/$NAME.new"
 mv "$B/$NAME.new" "$B/$NAME.pid"
