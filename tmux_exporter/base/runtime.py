@@ -59,9 +59,9 @@ def import_lean() -> None:
         # A Python may come without hashes of its own.
         sys.modules["hashlib"].new("sha256"), sys.modules["hashlib"].new("blake2b")
     except Exception:
-        # Whatever another version of a library does with an empty class.
-        for name in sys.modules.keys() - before:
-            if name.partition(".")[0] in _LIBRARIES:
+        # Whatever another version of a library does with an empty class. Others may hold one by now too.
+        for name in sys.modules.keys() - before - stands.keys():
+            if getattr(sys.modules[name], "__file__", None):
                 del sys.modules[name]
     finally:
         for name in stands:

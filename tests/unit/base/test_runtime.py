@@ -107,7 +107,8 @@ def test_a_library_that_does_not_bear_it_is_imported_whole(
     line: str, at_first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"lean_library_{at_first}"
-    (tmp_path / f"{name}.py").write_text(f"import lean_part\n{line}\n")
+    (tmp_path / f"{name}.py").write_text(f"import lean_part, {name}_part as part\n{line}\n")
+    (tmp_path / f"{name}_part.py").write_text("import lean_part\n")
     (tmp_path / "lean_part.py").write_text("class A: NUMBER = 3\nNUMBER = 3\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(runtime, "_LIBRARIES", ("hashlib", name))
@@ -117,4 +118,5 @@ def test_a_library_that_does_not_bear_it_is_imported_whole(
     found = __import__(name)
     monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "lean_part", raising=False)
-    assert at_first or found.NUMBER == 3
+    monkeypatch.delitem(sys.modules, f"{name}_part")
+    assert at_first or (found.NUMBER, found.part.lean_part.NUMBER) == (3, 3)

@@ -59,7 +59,12 @@ def _limits(path: Path) -> Iterator[Change]:
     if firsts is None:
         raise CannotSeeError(f"{path} is damaged: which limits were raised is not known")
     for process, first in firsts.items():
-        if is_there(process) and (now := resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0]) != first:
+        try:
+            now = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)[0]
+        except OSError:
+            continue
+        # Asked last: what is there by now had this limit.
+        if now != first and is_there(process):
             back = f"prlimit --pid {process.pid} --nofile={first}:"
             yield Change(f"open files of process {process.pid}", now, str(first), back)
 
