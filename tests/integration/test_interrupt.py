@@ -84,17 +84,29 @@ def test_a_service_leaves_nothing_whenever_it_is_interrupted(
     wait_for(lambda: not left_by(scene), f"nothing is left: {left_by(scene)}", 20)
 
 
-def test_an_interrupt_that_python_would_drop_ends_the_program() -> None:
-    program = """
-import os, signal, weakref
-from tmux_exporter.cli import main as entry
-
-class Thing: ...
-
-def command():
+DROPPED = """
     thing = Thing()
     kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
     del thing
+"""
+WRAPPED = """
+    class Holder:
+        thing = Thing()
+"""
+
+
+@pytest.mark.parametrize("moment", [DROPPED, WRAPPED], ids=["a callback", "a class being made"])
+def test_an_interrupt_that_python_would_drop_or_wrap_ends_the_program(moment: str) -> None:
+    program = f"""
+import os, signal, weakref
+from tmux_exporter.cli import main as entry
+
+class Thing:
+    def __set_name__(self, *_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def command():
+{moment.strip(chr(10))}
     signal.pause()
 
 entry._exporter = command

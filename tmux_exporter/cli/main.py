@@ -63,6 +63,11 @@ def _run(program: "Callable[[], None]") -> None:
                 _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except RuntimeError as error:
+        # What Python 3.11 makes of one in `__set_name__`, while it makes a class.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(EXIT_INTERRUPTED)
 
 
 def _interrupt(_number: int, _frame: "FrameType | None") -> None:
