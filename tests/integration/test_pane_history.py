@@ -20,7 +20,7 @@ from tests.support.tmux.terminal import Terminal
 from tests.support.wait import wait_for
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal, TargetKind
 from tmux_exporter.facts.report import PaneReport, Report, ServerReport
-from tmux_exporter.remediator.act import pane_history
+from tmux_exporter.remediator.act import history_files, pane_history
 from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.remediator.act.pane_history import PaneHistory
 from tmux_exporter.remediator.act.tmux import ask
@@ -183,6 +183,17 @@ def full(pane: Pane) -> None:
     pane.fleet.tmux("send-keys", "-t", pane.id, "-N", "60", "Enter")
 
 
+def comes_too_late(monkeypatch: pytest.MonkeyPatch, pane: Pane, trouble: Callable[[Pane], None]) -> None:
+    """Let trouble come between the last look of ours and the command."""
+    change = PaneHistory._change
+
+    def too_late(*arguments: Any) -> bytes:
+        trouble(pane)
+        return change(*arguments)
+
+    monkeypatch.setattr(PaneHistory, "_change", too_late)
+
+
 @pytest.mark.parametrize("trouble", [in_copy_mode, protected])
 def test_what_tmux_itself_sees_at_that_moment_stops_the_clearing(
     pane: Pane, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[Pane], None]
@@ -190,14 +201,7 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_clearing(
     (first,) = pane.take(SAVE)
     lines = pane.figure("history_size")
     decision, report = pane.decision(CLEAR)
-    change = PaneHistory._change
-
-    def too_late(*arguments: Any) -> bytes:
-        trouble(pane)
-        return change(*arguments)
-
-    # Between the last look of ours and the command.
-    monkeypatch.setattr(PaneHistory, "_change", too_late)
+    comes_too_late(monkeypatch, pane, trouble)
     assert pane.steps.take(decision, report, Mode.ENFORCE)[0] is REFUSED
     assert pane.figure("history_size") == lines
     assert Path(first[1]).is_file()
@@ -288,7 +292,7 @@ def test_old_and_too_many_histories_go(pane: Pane, monkeypatch: pytest.MonkeyPat
     pane.restart()
     second = Path(pane.take(SAVE)[0][1])
     assert first.is_file() and second.is_file()
-    monkeypatch.setattr(pane_history, "KEPT_BYTES", second.stat().st_size + 10**7)
+    monkeypatch.setattr(history_files, "KEPT_BYTES", second.stat().st_size + 10**7)
     os.utime(first, (0, 0))
     pane.fleet.clock.advance(1)
     pane.restart()
@@ -309,17 +313,17 @@ def test_nothing_goes_for_a_history_that_is_not_saved_in_the_end(
         fsync(descriptor)
 
     there = sorted(folder.iterdir())
-    monkeypatch.setattr(pane_history, "KEPT_BYTES", 1)
+    monkeypatch.setattr(history_files, "KEPT_BYTES", 1)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         assert outcomes(pane.take(SAVE)) == [ActionOutcome.FAILED]
     assert sorted(folder.iterdir()) == there, "neither the only copy of other lines nor a part of these"
     # What counts is its size on disk, not in the memory of tmux.
     size = sum(each.stat().st_size for each in there)
-    monkeypatch.setattr(pane_history, "KEPT_BYTES", size + int(pane.figure("history_bytes")) // 2)
+    monkeypatch.setattr(history_files, "KEPT_BYTES", size + int(pane.figure("history_bytes")) // 2)
     second = Path(pane.take(SAVE)[0][1])
     assert first.is_file() and second.is_file()
-    monkeypatch.setattr(pane_history, "KEPT_BYTES", 1)
+    monkeypatch.setattr(history_files, "KEPT_BYTES", 1)
     third = Path(pane.take(SAVE)[0][1])
     assert list(folder.iterdir()) == [third]
 
@@ -428,13 +432,7 @@ def test_what_tmux_itself_sees_at_that_moment_stops_the_closing(
     (first,) = dead.take(SAVE)
     history = saved(first)
     decision, report = dead.decision(CLOSE)
-    change = PaneHistory._change
-
-    def too_late(*arguments: Any) -> bytes:
-        trouble(dead)
-        return change(*arguments)
-
-    monkeypatch.setattr(PaneHistory, "_change", too_late)
+    comes_too_late(monkeypatch, dead, trouble)
     assert dead.steps.take(decision, report, Mode.ENFORCE)[0] is REFUSED
     assert is_there(dead)
     (kept,) = dead.steps._saved.values()

@@ -9,18 +9,16 @@ is closed, which must be dead and not the last one of its session.
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from io import BufferedWriter
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import CannotSeeError
-from tmux_exporter.base.paths import private_folder
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import PaneReport, Report, ServerReport
+from tmux_exporter.remediator.act.history_files import HistoryFiles, appended, begins_with, let_oldest_go
 from tmux_exporter.remediator.act.on_record import StepResult, on_record
 from tmux_exporter.remediator.act.tmux import PANE, HungError, ask
 from tmux_exporter.remediator.decide.state import Decision
@@ -29,15 +27,8 @@ from tmux_exporter.remediator.record import audit_fields
 from tmux_exporter.remediator.record.audit import Audit
 from tmux_exporter.sources.tmux.source import process_cpu_seconds
 
-FOLDER = "history"
 MOST_BYTES = 128 * 2**20
 """The largest history that is saved where a policy says nothing else."""
-
-KEPT_BYTES = 2**30
-"""All saved histories together; the oldest goes first."""
-
-KEPT_SECONDS = 30 * 24 * 3600.0
-"""How long a saved history is kept."""
 
 MOST_LINES = 2_000
 """Lines that are read at once; fewer where that takes the server more than a third of STANDSTILL_SECONDS."""
@@ -49,7 +40,6 @@ LONGEST_SECONDS = 60.0
 """For one history; other targets wait meanwhile."""
 
 _TRIES = 5
-_FREE_BYTES = 64 * 2**20
 _FIRST_LINES = 250
 _NEARLY_FULL = 0.9
 """tmux cuts a tenth off a full history: until then line numbers only grow."""
@@ -111,6 +101,10 @@ class _MovedError(Exception):
     """The history changed in a way that leaves unknown which of its lines are saved."""
 
 
+Objection = Callable[[], Refusal | None]
+"""What speaks against the step by now: to read a history may take a minute."""
+
+
 class PaneHistory:
     """Takes these steps where a mode is `enforce`; `state` is the private folder for saved histories.
 
@@ -126,14 +120,13 @@ class PaneHistory:
         uid: int,
         clock: Clock,
     ) -> None:
-        self._state = state
+        self._files = HistoryFiles(state, uid=uid, clock=clock)
         self._audit = audit
         self._objection = objection
         self._uid = uid
         self._clock = clock
         self._saved: dict[tuple[int, str], Saved] = {}
         self._reclaimed = 0
-        self._late: Callable[[], Refusal | None] = lambda: None
 
     def take_reclaimed(self) -> int:
         """The bytes of history that went since the last call."""
@@ -152,12 +145,12 @@ class PaneHistory:
             return ActionOutcome.VANISHED, "its server is not known"
         if (reason := self._objection(decision, report)) is not None:
             return ActionOutcome.REFUSED, reason
-        self._late = lambda: self._objection(decision, report)
+        late = partial(self._objection, decision, report)
         steps: dict[Action, Callable[[ServerReport, str, Decision], StepResult]] = {
             Action.SAVE: self._save,
-            Action.CLEAR_HISTORY: self._clear,
+            Action.CLEAR_HISTORY: partial(self._clear, late),
             Action.SET_OPTION: self._set_option,
-            Action.CLOSE_DEAD_PANE: self._close,
+            Action.CLOSE_DEAD_PANE: partial(self._close, late),
         }
 
         def step() -> StepResult:
@@ -182,28 +175,18 @@ class PaneHistory:
             return ActionOutcome.REFUSED, "somebody reads in it: it is in a mode"
         if now.bytes > most:
             return ActionOutcome.REFUSED, f"its history has {now.bytes} bytes, more than {most}"
-        folder = self._room(now.bytes)
-        # What was cleared a moment ago has a file of the same second, the only copy of its lines.
-        stem = f"{round(self._clock.time())}-{server.pid}-{pane[1:]}"
-        names = (f"{stem}-{number}.txt" for number in count())
-        path = next(free for name in names if not (free := folder / name).exists())
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        try:
-            with _opened(path, 0) as stream:
-                figures = self._copy(server, pane, 0, now, stream.write)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with self._files.new(f"{server.pid}-{pane[1:]}", now.bytes) as (path, stream):
+            figures = self._copy(server, pane, 0, now, stream.write)
         key = (server.pid or 0, pane)
         before = self._saved.get(key)
         self._saved[key] = Saved(path=path, figures=figures)
         # Somebody else may have cleared it since: then the earlier file has lines that this one lacks.
-        if before is not None and _begins_with(path, before.path):
+        if before is not None and begins_with(path, before.path):
             before.path.unlink(missing_ok=True)
-        _let_oldest_go(path)
+        let_oldest_go(path)
         return ActionOutcome.DONE, str(path)
 
-    def _clear(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+    def _clear(self, late: Objection, server: ServerReport, pane: str, decision: Decision) -> StepResult:
         now, key = self._figures(server, pane), (server.pid or 0, pane)
         saved = self._saved.get(key)
         if saved is None or not saved.path.is_file():
@@ -214,8 +197,7 @@ class PaneHistory:
         for _ in range(_TRIES):
             saved = self._saved[key] = self._catch_up(server, pane, saved, now, compare=compare)
             compare = False
-            # To read it may have taken a minute.
-            if (reason := self._late()) is not None:
+            if (reason := late()) is not None:
                 return ActionOutcome.REFUSED, reason
             # It says so itself: by the next look it may be as long as before.
             command = f"clear-history -t {pane} ; display-message -p -t {pane} cleared"
@@ -249,7 +231,7 @@ class PaneHistory:
         was = f"was {before}" if before else "was not set"
         return ActionOutcome.DONE, f"history-limit of its session, for panes to come: {value}; {was}"
 
-    def _close(self, server: ServerReport, pane: str, decision: Decision) -> StepResult:
+    def _close(self, late: Objection, server: ServerReport, pane: str, decision: Decision) -> StepResult:
         now, key = self._figures(server, pane), (server.pid or 0, pane)
         if not now.dead:
             return ActionOutcome.REFUSED, "its program runs"
@@ -261,11 +243,11 @@ class PaneHistory:
         result = self._save(server, pane, decision)
         if result[0] is not ActionOutcome.DONE:
             return result
-        if (reason := self._late()) is not None:
+        if (reason := late()) is not None:
             return ActionOutcome.REFUSED, reason
         saved = self._saved[key]
         whole = saved.path.stat().st_size
-        with _opened(saved.path, os.O_APPEND) as stream:
+        with appended(saved.path) as stream:
             stream.write(ask(server, ("capture-pane", "-p", "-t", pane), self._uid))
         conditions, texts = _closable(saved, decision), (_NOT_THE_LAST, *_unattended(decision))
         self._change(server, pane, conditions, f"kill-pane -t {pane}", *texts)
@@ -319,7 +301,7 @@ class PaneHistory:
         if now.lines == saved.figures.lines and not now.is_nearly_full and not compare:
             return saved
         _check_same(saved.figures, now)
-        with open(saved.path, "rb") as known, _opened(saved.path, os.O_APPEND) as stream:
+        with open(saved.path, "rb") as known, appended(saved.path) as stream:
             left = os.fstat(known.fileno()).st_size if compare else 0
 
             def write(text: bytes) -> None:
@@ -367,20 +349,6 @@ class PaneHistory:
             time.sleep(PAUSE_SECONDS)  # noqa: TID251
         return now
 
-    def _room(self, size: int) -> Path:
-        """The folder, without what is too old, with room on its disk for one more. Raises OSError."""
-        try:
-            folder = private_folder(self._state / FOLDER, self._uid)
-        except CannotSeeError as error:
-            raise OSError(str(error)) from None
-        for each in folder.glob("*.txt"):
-            if self._clock.time() - each.stat().st_mtime > KEPT_SECONDS:
-                each.unlink()
-        free = os.statvfs(folder)
-        if free.f_bavail * free.f_frsize < size + _FREE_BYTES:
-            raise OSError("too little space is left on the disk")
-        return folder
-
 
 def _spent(server: ServerReport, clock: Clock) -> float:
     """How long the server has worked, in seconds; where that is not known, the time."""
@@ -406,39 +374,6 @@ def _parse(server: ServerReport, pane: str, answer: bytes) -> tuple[PaneFigures,
         pid=int(match[9]),
     )
     return figures, text
-
-
-def _let_oldest_go(new: Path) -> None:
-    """Keep to KEPT_BYTES. Only once one more is saved: the others may be the only copies of their lines."""
-    sizes = {each: each.stat() for each in new.parent.glob("*.txt")}
-    kept = sum(each.st_size for each in sizes.values())
-    for each in sorted(sizes.keys() - {new}, key=lambda path: sizes[path].st_mtime):
-        if kept <= KEPT_BYTES:
-            break
-        each.unlink()
-        kept -= sizes[each].st_size
-
-
-def _begins_with(longer: Path, shorter: Path) -> bool:
-    """Whether a file begins with all that another one has."""
-    try:
-        with open(longer, "rb") as whole, open(shorter, "rb") as part:
-            while text := part.read(2**20):
-                if whole.read(len(text)) != text:
-                    return False
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[BufferedWriter]:
-    """A private file to write to; what is written is on disk afterwards."""
-    flags |= os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb") as stream:
-        yield stream
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _check_same(before: PaneFigures, now: PaneFigures) -> None:
