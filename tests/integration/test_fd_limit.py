@@ -111,6 +111,18 @@ def test_a_process_that_would_fail_goes_on_and_its_limit_can_be_put_back(opener:
     assert opener.changes() == ()
 
 
+def test_of_a_process_that_ends_meanwhile_nothing_is_listed(
+    opener: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert opener.take(opener.steps())[0] is DONE
+
+    def too_late(pid: int, *_: int) -> tuple[int, int]:
+        raise ProcessLookupError(pid)
+
+    monkeypatch.setattr(resource, "prlimit", too_late)
+    assert opener.changes() == ()
+
+
 def test_it_goes_to_four_times_its_first_limit_and_no_further(opener: Opener) -> None:
     assert opener.take(opener.steps())[0] is DONE
     # Another remediator, after this one.

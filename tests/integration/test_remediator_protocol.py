@@ -253,7 +253,7 @@ def strangers() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(terminate, "STEPS", steps)
             patch.setattr(terminate, "_send", lambda each, number: os.kill(held[each], number))
-            patch.setattr(terminate, "_is_gone", lambda _, seconds=0.0: bool(seconds))
+            patch.setattr(terminate, "has_ended", lambda _, seconds=0.0: bool(seconds))
             carried_out(ordered, interposed(tools, lambda: replace_all(victims)))
         wait_for(lambda: is_gone(victims[0]), "a stranger is hit")
 

@@ -18,12 +18,11 @@ from tmux_exporter.commands.views import audit
 from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.remediator.act.fd_limit import first_limits
 from tmux_exporter.remediator.act.live_view import is_there
+from tmux_exporter.remediator.record.audit_fields import limits_in
 from tmux_exporter.sampling.state_file import boot_id
 from tmux_exporter.sources.tmux.client_transport import ProgramError, run_program
 
 _COLUMNS = columns("what", "now>", "was>", "to put it back")
-_SET = re.compile(r"history-limit of its session, for panes to come: ([0-9]+); was (?:([0-9]+)|not set)")
-
 _PANE = re.compile(r"%[0-9]{1,10}")
 _SECONDS = 2.0
 """For how long a server is waited for."""
@@ -77,12 +76,12 @@ def _histories(path: Path) -> Iterator[Change]:
     lasts: dict[tuple[str, int, str], tuple[Mapping[str, Any], int]] = {}
     for outcome in records:
         step = steps.get(outcome.get("of"))
-        done = _SET.fullmatch(str(outcome.get("detail")))
+        done = limits_in(str(outcome.get("detail")))
         if step is None or done is None or not step.get("socket"):
             continue
         key = step["socket"], step["server_pid"], step["session"]
-        firsts.setdefault(key, done[2] or "")
-        lasts[key] = step, int(done[1])
+        firsts.setdefault(key, done[1])
+        lasts[key] = step, done[0]
     for key, (step, value) in lasts.items():
         socket, pid, session = key
         if _history_limit(socket, pid, step["pane"]) == str(value):

@@ -7,7 +7,6 @@ Nothing ends, and no descriptor is closed. The limit goes to four times what it 
 import json
 import os
 import resource
-import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tmux_exporter.base.paths import REMEDIATOR_FD_LIMITS
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Mode, Refusal
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act.live_view import is_alive, is_there
+from tmux_exporter.remediator.act.live_view import has_ended, is_alive, is_there
 from tmux_exporter.remediator.act.on_record import StepResult, on_record
 from tmux_exporter.remediator.decide.state import Decision
 from tmux_exporter.remediator.record import audit_fields
@@ -92,7 +91,7 @@ class FdLimits:
                 return ActionOutcome.REFUSED, f"its soft limit of {soft} is as high as it may be raised"
             self._keep(firsts | {process: first})
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (wanted, hard))
-            if _has_ended(held):
+            if has_ended(held):
                 return ActionOutcome.VANISHED, "it ended"
         finally:
             os.close(held)
@@ -127,9 +126,3 @@ def first_limits(path: Path, uid: int, boot: str) -> dict[ProcessId, int] | None
 def _wanted(first: int, hard: int) -> int:
     bounds = (TIMES * first, MOST) if hard == resource.RLIM_INFINITY else (TIMES * first, MOST, hard)
     return min(bounds)
-
-
-def _has_ended(descriptor: int) -> bool:
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(0))

@@ -1,6 +1,7 @@
 """Fresh reads of processes and tmux just before an act, without caches; and our own process."""
 
 import os
+import select
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -129,6 +130,13 @@ def is_there(process: ProcessId) -> bool:
         return is_alive(process)
     except (OSError, ValueError):
         return False
+
+
+def has_ended(descriptor: int, seconds: float = 0.0) -> bool:
+    """Whether the process behind a pidfd ends within so many seconds; a zombie has ended."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(round(seconds * 1000)))
 
 
 def _stat(pid: int) -> Stat:

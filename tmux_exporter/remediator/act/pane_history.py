@@ -228,8 +228,7 @@ class PaneHistory:
         )
         if self._option(server, pane) != str(value):
             return ActionOutcome.REFUSED, "it is protected"
-        was = f"was {before}" if before else "was not set"
-        return ActionOutcome.DONE, f"history-limit of its session, for panes to come: {value}; {was}"
+        return ActionOutcome.DONE, audit_fields.limit_words(value, before)
 
     def _close(self, late: Objection, server: ServerReport, pane: str, decision: Decision) -> StepResult:
         now, key = self._figures(server, pane), (server.pid or 0, pane)

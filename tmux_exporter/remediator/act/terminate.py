@@ -6,7 +6,6 @@ scheduler goes first: a `;` shell sends its keys as soon as its sleep ends. The 
 the shell is dead.
 """
 
-import select
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from tmux_exporter.facts.remediation import Action, ActionOutcome, Method, Refusal, Signal
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools, first_action
+from tmux_exporter.remediator.act.live_view import has_ended
 from tmux_exporter.remediator.decide.last_checks import (
     descendants,
     failed_check,
@@ -55,13 +55,6 @@ def _send(descriptor: int, number: int) -> None:
         signal.pidfd_send_signal(descriptor, number)  # noqa: TID251 - this file is the one that may
     except ProcessLookupError:
         return
-
-
-def _is_gone(descriptor: int, seconds: float = 0.0) -> bool:
-    """Whether the process behind a pidfd ends within so many seconds; a zombie has ended."""
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(round(seconds * 1000)))
 
 
 def _check_stages(attempt: Attempt) -> Result | None:
@@ -116,7 +109,7 @@ def _probe(attempt: Attempt) -> Result | None:
     # All are alive, so no pid was reused while the evidence was read.
     for descriptor in (attempt.first, attempt.last):
         _send(descriptor, 0)
-        if _is_gone(descriptor):
+        if has_ended(descriptor):
             return attempt.vanish()
     return None
 
@@ -197,7 +190,7 @@ def _stop(attempt: Attempt) -> Result | None:
         return attempt.refuse(Refusal.STALE, "the last sample is too old by now")
     if now - attempt.read_at > EVIDENCE_AGE:
         return attempt.refuse(Refusal.STALE, "its processes were read too long ago")
-    if _is_gone(attempt.first) or _is_gone(attempt.last):
+    if has_ended(attempt.first) or has_ended(attempt.last):
         return attempt.vanish()
     _send(attempt.first, _NUMBERS[attempt.order.stages[0].signal])
     return None
@@ -209,18 +202,18 @@ def _await_stop(attempt: Attempt) -> None:
 
 def _kill(attempt: Attempt) -> Result | None:
     for stage in attempt.order.stages[1:]:
-        if _is_gone(attempt.first):
+        if has_ended(attempt.first):
             break
         _send(attempt.first, _NUMBERS[stage.signal])
         _note(attempt, stage)
-    if _is_gone(attempt.first):
+    if has_ended(attempt.first):
         return None
     return Result(actions=tuple(attempt.actions), detail=_survival(attempt))
 
 
 def _note(attempt: Attempt, stage: Stage) -> None:
     """Wait for the effect of a signal; remember targets that survived it."""
-    gone = _is_gone(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
+    gone = has_ended(attempt.first, min(stage.seconds, attempt.tools.longest_wait))
     attempt.actions.append((stage.action, ActionOutcome.DONE if gone else ActionOutcome.SURVIVED))
     target = attempt.order.first
     attempt.tools.survived.pop(target, None)
@@ -243,7 +236,7 @@ def _end_last(attempt: Attempt) -> Result | None:
     seconds = min(max(stage.seconds for stage in attempt.order.stages), attempt.tools.longest_wait)
     for number in (signal.SIGTERM, signal.SIGKILL):
         _send(attempt.last, number)
-        if _is_gone(attempt.last, seconds):
+        if has_ended(attempt.last, seconds):
             break
     return None
 
@@ -253,18 +246,18 @@ def _end_below(attempt: Attempt) -> Result | None:
     judged = {each.process for each in attempt.evidence.members} if attempt.evidence else set()
     held = [descriptor for each, descriptor in attempt.held_below.items() if each in judged]
     for stage in attempt.order.stages:
-        left = [each for each in held if not _is_gone(each)]
+        left = [each for each in held if not has_ended(each)]
         for descriptor in left:
             _send(descriptor, _NUMBERS[stage.signal])
         deadline = attempt.tools.clock.monotonic() + min(stage.seconds, attempt.tools.longest_wait)
         for descriptor in left:
-            _is_gone(descriptor, max(0.0, deadline - attempt.tools.clock.monotonic()))
+            has_ended(descriptor, max(0.0, deadline - attempt.tools.clock.monotonic()))
     return None
 
 
 def _verify(attempt: Attempt) -> Result | None:
     if not attempt.alone:
-        survived = not _is_gone(attempt.last)
+        survived = not has_ended(attempt.last)
         detail = "its sleep survived; it wakes no pane any more" if survived else ""
         return Result(actions=tuple(attempt.actions), detail=detail)
     table = attempt.tools.processes(attempt.below)

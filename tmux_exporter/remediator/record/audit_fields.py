@@ -3,6 +3,7 @@
 Names appear as labels only, a command line as its hash; messages, scheduler targets and environments never.
 """
 
+import re
 from dataclasses import asdict
 
 from tmux_exporter.facts.process import ProcessId
@@ -15,6 +16,9 @@ from tmux_exporter.remediator.decide.vetoes import Case, Subject, pair_of
 from tmux_exporter.remediator.policies.policy import Throttle
 from tmux_exporter.remediator.record.leases import Lease
 from tmux_exporter.remediator.record.log_fields import seconds_to_end
+
+_LIMIT = "history-limit of its session, for panes to come"
+_LIMIT_WORDS = re.compile(rf"{_LIMIT}: ([0-9]+); was (?:([0-9]+)|not set)")
 
 WEAK = ("by_marker", "by_folder", "by_environment")
 """What makes a leak less than proven."""
@@ -110,6 +114,17 @@ def of_pane_step(decision: Decision, mode: Mode, server: ServerReport, pane: str
         "max_bytes": None if rung is None else rung.max_bytes,
         "value": None if rung is None else rung.value,
     }
+
+
+def limit_words(value: int, before: str) -> str:
+    """What came of setting a session's history-limit; `before` is empty where none was set."""
+    return f"{_LIMIT}: {value}; was {before or 'not set'}"
+
+
+def limits_in(words: str) -> tuple[int, str] | None:
+    """The new and the earlier limit in the detail of such an outcome; None in any other."""
+    found = _LIMIT_WORDS.fullmatch(words)
+    return found and (int(found[1]), found[2] or "")
 
 
 def _of_step(decision: Decision, mode: Mode) -> dict[str, object]:

@@ -47,7 +47,7 @@ _EVENTS_PER_LOOK = 20
 """Events a second for each allowed program; beyond that, events are dropped until the second ends."""
 
 MOST_AT_ONCE = 4096
-"""The limit of commands in progress, and of ended commands that are not harvested yet."""
+"""The limit of commands in progress, and of ended commands that are not taken yet."""
 
 
 class ClientCommand(Protocol):
@@ -74,7 +74,7 @@ class _UnderWay:
 
 
 class CommandWatch:
-    """Counts from `configure` with `wanted` to `stop`; `harvest` returns ended commands."""
+    """Counts from `configure` with `wanted` to `stop`; `take_ended` returns ended commands."""
 
     def __init__(self, read: Read, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
         self._read = read
