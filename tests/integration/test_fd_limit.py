@@ -114,7 +114,8 @@ def test_a_process_that_would_fail_goes_on_and_its_limit_can_be_put_back(opener:
 def test_of_a_process_that_ends_meanwhile_nothing_is_listed(
     opener: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert opener.take(opener.steps())[0] is DONE
+    assert opener.take(opener.steps(boot=boot_id("/proc")))[0] is DONE
+    assert len(opener.changes()) == 1
 
     def too_late(pid: int, *_: int) -> tuple[int, int]:
         raise ProcessLookupError(pid)
