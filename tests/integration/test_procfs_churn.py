@@ -1,17 +1,13 @@
 """Both readers side by side while processes of all kinds come and go."""
 
 import os
-import subprocess
-import sys
 import threading
 import time
-import uuid
 from dataclasses import fields
 
 import pytest
 
-from tests.support.isolation.leftovers import end_carrying
-from tests.support.processes import churn
+from tests.support.processes.churning import churning
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.sources.processes.fast_reader import FastReader
@@ -90,23 +86,14 @@ def run(seconds: float) -> None:
     missed = 0
     pause = threading.Event()
     compared = 0
-    run_id = str(uuid.uuid4())
-    with subprocess.Popen(
-        [sys.executable, churn.__file__, str(PER_SECOND)],
-        stdin=subprocess.PIPE,
-        env={**os.environ, "CHURN": run_id},
-    ) as process:
-        try:
-            until = clock.monotonic() + seconds
-            while clock.monotonic() < until:
-                missed += fast.read().missed
-                wrong, size = compare(fast, plain)
-                assert wrong == set()
-                compared += size
-                pause.wait(0.2)
-        finally:
-            process.kill()
-            end_carrying("CHURN", run_id)
+    with churning(PER_SECOND):
+        until = clock.monotonic() + seconds
+        while clock.monotonic() < until:
+            missed += fast.read().missed
+            wrong, size = compare(fast, plain)
+            assert wrong == set()
+            compared += size
+            pause.wait(0.2)
     assert missed == 0
     assert compared > 10 * seconds
 

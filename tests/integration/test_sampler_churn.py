@@ -1,18 +1,14 @@
 """What follows changes equals what is worked out from nothing, while panes and tools come and go."""
 
 import os
-import subprocess
-import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from tests.support.isolation.leftovers import end_carrying
-from tests.support.processes import churn
+from tests.support.processes.churning import churning
 from tests.support.tmux.under_test import TmuxUnderTest, tmux_under_test
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import Config
@@ -68,25 +64,16 @@ def disturb(server: TmuxUnderTest, random: Random, turn: int) -> None:
 
 def run(server: TmuxUnderTest, seconds: float, seed: int) -> Report:
     sampler, random, clock = open_sampler(Config(), SystemClock(), os.environ), Random(seed), SystemClock()
-    run_id = str(uuid.uuid4())
     report = sampler.sample()
-    with subprocess.Popen(
-        [sys.executable, churn.__file__, str(PER_SECOND)],
-        stdin=subprocess.PIPE,
-        env={**os.environ, "CHURN": run_id},
-    ) as process:
-        try:
-            until = clock.monotonic() + seconds
-            turn = 0
-            while clock.monotonic() < until:
-                turn += 1
-                disturb(server, random, turn)
-                report = sampler.sample()
-                assert report.discovery_missed_total == 0, (seed, turn)
-                threading.Event().wait(random.uniform(0, 0.4))
-        finally:
-            process.kill()
-            end_carrying("CHURN", run_id)
+    with churning(PER_SECOND):
+        until = clock.monotonic() + seconds
+        turn = 0
+        while clock.monotonic() < until:
+            turn += 1
+            disturb(server, random, turn)
+            report = sampler.sample()
+            assert report.discovery_missed_total == 0, (seed, turn)
+            threading.Event().wait(random.uniform(0, 0.4))
     return report
 
 
