@@ -74,9 +74,10 @@ def test_the_figures_of_a_pane_are_those_of_proc(scene: Scene) -> None:
     statuses = [Path(f"/proc/{pid}/status") for pid in pids]
 
     def memory_of() -> list[dict[str, int]]:
-        fields = ("RssAnon", "RssShmem", "VmSwap")
-        texts = [status.read_text() for status in statuses]
-        return [{field: int(text.partition(f"{field}:")[2].split()[0]) * 1024 for field in fields} for text in texts]
+        return [
+            {name: int(rest.split()[0]) * 1024 for name, _, rest in rows if rest.endswith("kB")}
+            for rows in ([row.partition(":") for row in path.read_text().splitlines()] for path in statuses)
+        ]
 
     # A program that still loads its libraries grows: only figures between two equal readings are compared.
     def charged_while_still() -> tuple[Usage, list[dict[str, int]]] | None:
