@@ -14,7 +14,8 @@ _NAMESPACES = ("--pid", "--fork", "--mount-proc", "--mount", "--net", "--ipc", "
 _WORLD = """
 ip link set lo up 2>/dev/null || "$0" -m bench.programs.loopback
 mkdir -p /tmp/tmux-0 && mount -t tmpfs none /tmp/tmux-0 2>/dev/null
-"$0" -m bench "$@"
+module=$1; shift
+"$0" -m "$module" "$@"
 exit $?
 """
 """The shell stays as the first process: it waits for orphans, as an init does."""
@@ -25,14 +26,14 @@ def inside() -> bool:
     return os.environ.get(INSIDE) == "yes"
 
 
-def enter(arguments: list[str]) -> int:
-    """Run `python -m bench` with these arguments in a world of its own; its exit status."""
+def enter(arguments: list[str], module: str = "bench") -> int:
+    """Run `python -m module` with these arguments in a world of its own; its exit status."""
     unshare = shutil.which("unshare")
     if unshare is None:
         print("bench: unshare is needed: sudo apt-get install util-linux", file=sys.stderr)
         return 3
     as_root = () if os.getuid() == 0 else ("--user", "--map-root-user")
-    command = [unshare, *as_root, *_NAMESPACES, "sh", "-c", _WORLD, sys.executable, *arguments]
+    command = [unshare, *as_root, *_NAMESPACES, "sh", "-c", _WORLD, sys.executable, module, *arguments]
     environ = {**os.environ, INSIDE: "yes"}
     for name in ("TMUX", "TMUX_PANE", "TMUX_TMPDIR"):
         environ.pop(name, None)

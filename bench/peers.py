@@ -1,6 +1,7 @@
 """The exporters that are measured side by side, each in its own process on a port of its own."""
 
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -18,6 +19,23 @@ from bench.say import wait_for
 REPOSITORY = Path(__file__).parents[1]
 PROCESS_EXPORTER = ("prometheus-process-exporter", "process-exporter")
 _LISTENING = re.compile(r"listening on (http://\S+?/)\s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who runs a program: the uid, and the command that starts another one as that user; empty: as we are."""
+
+    uid: int
+    become: tuple[str, ...]
+
+    @classmethod
+    def named(cls, name: str | None) -> "User":
+        """That user of this machine; None: who we are."""
+        if name is None:
+            return cls(uid=os.getuid(), become=())
+        entry = pwd.getpwnam(name)
+        ids = (f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups")
+        return cls(uid=entry.pw_uid, become=("setpriv", *ids, "env", f"HOME={entry.pw_dir}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +67,21 @@ def ticks(folder: Path, *, interval: float, idle: float) -> tuple[str, str]:
 
 
 @contextmanager
-def ours(name: str, folder: Path, *arguments: str, source: Path = REPOSITORY) -> Iterator[Peer]:
-    """`tmux-exporter serve` of the checkout at `source`."""
+def ours(
+    name: str,
+    folder: Path,
+    *arguments: str,
+    source: Path = REPOSITORY,
+    user: User | None = None,
+) -> Iterator[Peer]:
+    """`tmux-exporter serve` of the checkout at `source`, as `user` if one is given."""
     home = folder / re.sub(r"\W+", "-", name)
     (home / "run").mkdir(parents=True, mode=0o700)
+    if user:
+        for each in (home, home / "run"):
+            os.chown(each, user.uid, user.uid)
     command = [
+        *(user.become if user else ()),
         sys.executable,
         "-m",
         "tmux_exporter",
@@ -126,7 +154,7 @@ def _started(
             found = _LISTENING.search(log.read_text())
             return found[1] if found else None
 
-        yield process, wait_for(said, f"{command[2]} listens", 300)
+        yield process, wait_for(said, f"{log.parent.name} listens", 300)
     finally:
         process.terminate()
         process.wait()

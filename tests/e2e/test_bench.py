@@ -35,3 +35,17 @@ def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
     page = (tmp_path / "performance.md").read_text()
     assert "## Goals" in page
     assert (tmp_path / "images" / "performance.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_exactness_of_a_few_workloads_is_measured_against_cgroups(tmp_path: Path) -> None:
+    names = "heap,descriptors,jobs"
+    command = [sys.executable, "-m", "bench.exactness", "--ways", "shared", "--only", names]
+    done = run_text([*command, "--out", str(tmp_path)], cwd=REPOSITORY, timeout=560)
+    assert done.returncode == 0, done.stderr
+    (place,) = json.loads((tmp_path / "exactness.json").read_text()).values()
+    errors = {row["name"]: row["error"] for row in place["shared"]["rows"]}
+    assert sorted(errors) == sorted(names.split(","))
+    assert all(abs(error) <= 0.03 for row in errors.values() for error in row)
+    assert "| `heap` | a block of 100 MiB |" in (tmp_path / "exactness.md").read_text()

@@ -1,0 +1,73 @@
+"""`python -m bench.exactness`: measure, write docs/exactness.md and .json."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import isolate
+from bench.exactness.measure import WAYS, exactness
+from bench.exactness.page import page
+from bench.exactness.truth import hierarchies, lacking
+
+
+def main() -> int:
+    arguments = _arguments()
+    if why := lacking():
+        print(f"bench: {why}", file=sys.stderr)
+        return 3
+    if not isolate.inside():
+        return isolate.enter(sys.argv[1:], "bench.exactness")
+    file = arguments.out / "exactness.json"
+    result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    place = f"{arguments.place}, {'an ordinary user' if arguments.user else 'root'}"
+    here = result.setdefault(place, {})
+    here |= {"world": _world()}
+    only = arguments.only.split(",") if arguments.only else ()
+    for name in arguments.ways.split(","):
+        (way,) = [each for each in WAYS if each.name == name]
+        with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
+            found = exactness(Path(folder) / way.name, way, user=arguments.user, only=only)
+        here[way.name] = found
+        file.write_text(json.dumps(result, indent=1) + "\n")
+    (arguments.out / "exactness.md").write_text(page(result))
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.exactness",
+        description="How exact the figures of a pane are, by cgroups; as root, about 8 minutes a way.",
+        epilog="Example: python -m bench.exactness --only make,forks --out /tmp",
+    )
+    parser.add_argument("--as", dest="user", help="run tmux and the exporters as this user")
+    parser.add_argument("--only", help="these workloads, such as make,forks")
+    parser.add_argument("--ways", default=",".join(each.name for each in WAYS), help="default: %(default)s")
+    parser.add_argument("--place", default=_place(), help="the heading of the results; default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="where page and JSON go")
+    return parser.parse_args()
+
+
+def _place() -> str:
+    return f"cgroup v{2 if len(hierarchies()) == 1 else 1}"
+
+
+def _world() -> dict[str, Any]:
+    said = subprocess.run(["tmux", "-V"], check=True, capture_output=True, text=True).stdout.strip()
+    revision = ["git", "rev-parse", "--short", "HEAD"]
+    return {
+        "kernel": platform.release().split("-")[0],
+        "cpus": os.cpu_count(),
+        "tmux": said,
+        "load1": round(os.getloadavg()[0], 1),
+        "revision": subprocess.run(revision, check=False, capture_output=True, text=True).stdout.strip(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

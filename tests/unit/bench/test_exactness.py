@@ -1,0 +1,51 @@
+"""The workloads of exactness are scripts that a shell takes; the page has a row for each."""
+
+from typing import Any
+
+import pytest
+
+from bench.exactness.page import page
+from bench.exactness.shapes import SHAPES
+from bench.exactness.workloads import WORKLOADS, Figure, Group
+from tests.support.processes.run_text import run_text
+from tmux_exporter.metrics.catalogue import FAMILIES
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
+def test_a_shell_takes_every_script(workload: Any) -> None:
+    done = run_text(["sh", "-n"], input=workload.script)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_are_unique_and_every_shape_is_run() -> None:
+    names = [each.name for each in WORKLOADS]
+    assert len(names) == len(set(names)) >= 40
+    assert set(SHAPES) <= set(names)
+    assert {each.group for each in WORKLOADS} == set(Group)
+
+
+def _result(**errors: list[float]) -> dict[str, Any]:
+    rows = [
+        {"name": each.name, "truth": 4.0, "error": errors.get(each.name, [0.0, 0.0, 0.0])}
+        for each in WORKLOADS
+    ]
+    world = {"kernel": "6.18", "tmux": "tmux 3.5a", "cpus": 2, "revision": "abc", "load1": 0.5}
+    left_out = {"npm": ["npm"]}
+    return {"cgroup v2, root": {"world": world, "shared": {"rows": rows, "left_out": left_out}}}
+
+
+def test_the_page_has_every_workload_and_says_what_is_missed() -> None:
+    text = page(_result(make=[0.0, -0.2, 0.001], double_fork=[-0.9, -0.95, -1.0]))
+    for each in WORKLOADS:
+        assert f"| `{each.name}` | {each.what} |" in text
+    assert "| `make` | make -j4 with 300 C files | 4.00 s | +0.0 -20.0 +0.1 |" in text
+    assert "| a parent waits | shared | ≤ 1 % | -20.0 % | `make` at 5 s | **missed** |" in text
+    assert "| panes are moved and renamed | shared | ≤ 1 % | +0.0 % |" in text
+    # What has no goal is told, and neither reached nor missed.
+    assert "| orphans that live shorter | shared |  | -100.0 % | `double_fork` at 15 s |  |" in text
+    assert "Left out of *shared*: npm (needs npm)." in text
+
+
+def test_figures_name_metrics_of_a_session() -> None:
+    names = {each.name for each in FAMILIES}
+    assert {f"tmux_session_{each}" for each in Figure} <= names
