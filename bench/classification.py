@@ -13,7 +13,7 @@ from tests.support.literals.facts import answering, pane, process, table, tmux_e
 from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
 from tmux_exporter.analysis.leaks.origins import pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.schedulers.candidates import ScriptReader
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.facts.process import LeakDetails, Process, ProcessTable

@@ -33,6 +33,8 @@ def agent() -> build.Dashboard:
                     one_agent.waiting_for(13),
                     states.cpu_by_state(14, AGENT),
                     one_agent.same_command(15),
+                    one_agent.helpers(16),
+                    one_agent.helpers_memory(17),
                 ),
             ),
             Section(

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
 from tmux_exporter.sampling.open import open_sampler

@@ -32,6 +32,13 @@ _REASONS = {
     "auth": "light-red",
     "other": UNKNOWN,
 }
+_HELPERS = {
+    "mcp_server": "purple",
+    "language_server": "blue",
+    "browser": "orange",
+    "shell": "green",
+    "subagent": "yellow",
+}
 
 
 def glance() -> Sequence[Builder[dashboard.Panel]]:
@@ -149,6 +156,45 @@ def waiting_for(number: int) -> Builder[dashboard.Panel]:
         unit="dthms",
         empty="No agent waited for anybody.",
         colors=_REASONS,
+    )
+
+
+def helpers(number: int) -> Builder[dashboard.Panel]:
+    """How many things it has started."""
+    return _helpers(
+        number,
+        "What it has started",
+        "MCP servers, language servers, browsers, shells and subagents that the agent has started and that "
+        "still run, each with all processes below it. A line that only rises is started and never ended.",
+        "tmux_agent_helpers",
+        unit="none",
+    )
+
+
+def helpers_memory(number: int) -> Builder[dashboard.Panel]:
+    """What they hold."""
+    return _helpers(
+        number,
+        "Memory of what it has started",
+        "Memory by kind: a part of the agent's memory; what is missing to it are its own program and "
+        "the commands that it runs itself.",
+        "tmux_agent_helpers_memory_bytes",
+        unit="bytes",
+    )
+
+
+def _helpers(
+    number: int, title: str, description: str, family: str, *, unit: str
+) -> Builder[dashboard.Panel]:
+    return graph(
+        number,
+        title,
+        description,
+        [Query(expr=f"sum by (kind) ({select(family, AGENT)})", legend="{{kind}}")],
+        unit=unit,
+        empty="The agent runs nothing but itself.",
+        stacked=True,
+        colors=_HELPERS,
     )
 
 

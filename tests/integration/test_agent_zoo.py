@@ -13,7 +13,8 @@ from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tests.support.zoo.agent_decoys import DECOYS, GUARDS, VIEWS, mutate
 from tmux_exporter.analysis.agents.names import AgentNames
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import matcher
 
 _PROGRAMS = (
     *(f"bin/{name}" for name in ("claude", "codex", "opencode", "goose", "claude-code-router", "my-codex")),

@@ -16,7 +16,7 @@ from tests.support.literals.agents import find_agents
 from tests.support.scenes.scene import Scene
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.agents.names import AgentNames
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.sources.tmux import socket_files
 

@@ -11,12 +11,31 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 
 
+class HelperKind(StrEnum):
+    """What an agent has started (closed list, a label)."""
+
+    MCP_SERVER = "mcp_server"
+    LANGUAGE_SERVER = "language_server"
+    BROWSER = "browser"
+    SHELL = "shell"
+    SUBAGENT = "subagent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Helper:
+    """One thing that an agent has started: a process of one kind, which is first, and what belongs to it."""
+
+    kind: HelperKind
+    members: tuple[ProcessId, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """A coding agent found in a pane: `process` is its root, `members` its whole tree, root included.
 
     `programs` are the members that run the program itself, root first: launchers and relaunches, but no
-    process that its tools have started. `number` distinguishes agents of one program in one pane.
+    process that its tools have started. `helpers` are what else it has started, as far as it is of a
+    known kind. `number` distinguishes agents of one program in one pane.
     """
 
     name: str
@@ -28,6 +47,7 @@ class Agent:
     reason: str
     members: frozenset[ProcessId]
     programs: tuple[ProcessId, ...] = ()
+    helpers: tuple[Helper, ...] = ()
     number: int = 0
 
 

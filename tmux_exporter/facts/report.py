@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from types import NoneType
 from typing import Any, Self, get_args
 
-from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
@@ -155,7 +155,9 @@ class AgentReport:
     `program` may be empty): it has no `pid` and no `process`, and its `usage` is that of no process. `up`
     stays true for the first sample that misses the process. `state_since_timestamp_seconds` is wall time,
     `waiting_reason` is set only while it waits, `state_source` is the source of the state.
-    `same_command_processes` is the largest number of its processes with the same command line.
+    `same_command_processes` is the largest number of its processes with the same command line. `helpers` is
+    how many things it has started, by the kinds that are there; their memory is a part of that of `usage`,
+    and has no figure where none of them can be read.
     """
 
     server: str
@@ -177,6 +179,8 @@ class AgentReport:
     restarts_total: int = 0
     same_command_processes: int = 0
     process: ProcessId | None = None
+    helpers: Mapping[HelperKind, int] = field(default_factory=dict)
+    helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
 

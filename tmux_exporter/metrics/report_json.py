@@ -91,6 +91,10 @@ def _agent(agent: AgentReport) -> dict[str, Json]:
         **_fields(agent, _AGENT),
         "state_seconds_total": _by_state(agent.state_seconds_total),
         "state_cpu_seconds_total": _by_state(agent.state_cpu_seconds_total),
+        "helpers": {
+            str(kind): {"count": count, "memory_bytes": agent.helpers_memory_bytes.get(kind)}
+            for kind, count in agent.helpers.items()
+        },
         "usage": _usage(agent.usage),
     }
 

@@ -8,7 +8,7 @@ from tests.support.literals.facts import answering, pane, process, silent, table
 from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import AgentState, Clue, SavedAgents, StateSource, TrackedAgent, WaitingReason
 from tmux_exporter.facts.owner import Owner

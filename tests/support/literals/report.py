@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tmux_exporter.analysis.operations.operations import BOUNDS as OPERATION_BOUNDS
-from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
 from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.operations import OperationLoss
@@ -191,6 +191,8 @@ def agent(
         state_source=StateSource.AGENT_FILE if up else StateSource.PROCESS,
         waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
         restarts_total=scale - 1,
+        helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},
+        helpers_memory_bytes={HelperKind.MCP_SERVER: 7_000_000 * scale} if up and program == "claude" else {},
         state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},
         state_cpu_seconds_total={AgentState.UNKNOWN: 0.0, state: 0.25 * scale},
     )  # fmt: skip

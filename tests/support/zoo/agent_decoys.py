@@ -12,7 +12,8 @@ import pytest
 
 from tmux_exporter.analysis.agents.pane_state import TITLE_SIGNS
 from tmux_exporter.analysis.programs import signatures
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, Signature
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import Signature
 from tmux_exporter.facts.process import Process
 from tmux_exporter.facts.tmux import Listing, ServerView, TmuxView
 

@@ -21,7 +21,7 @@ from tests.support.zoo.guards import GUARDS, WORKTREES
 from tmux_exporter.analysis.leaks.exemptions import _MARKERS
 from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.schedulers.find import find_schedulers
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.leaks import Leak

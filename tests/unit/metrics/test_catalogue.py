@@ -49,6 +49,7 @@ CONTRACT = {
         tmux_agent_up tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes
     """,
+    "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
     "server session agent pane program version role window_name memory_source": "tmux_agent_info",
     "server session agent state": """
         tmux_agent_state tmux_agent_state_seconds_total tmux_agent_state_cpu_seconds_total

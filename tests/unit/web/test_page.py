@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.literals.report import example_report
-from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerRemark, SchedulerState
 from tmux_exporter.facts.tmux import QueryFailure
@@ -94,7 +94,7 @@ def test_every_figure_that_the_page_reads_is_in_the_report() -> None:
         for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", text)
     }
     assert len(names) > 15
-    lists = (*SchedulerState, *SchedulerRemark, *WaitingReason, *StateSource, *LeakKind)
+    lists = (*SchedulerState, *SchedulerRemark, *WaitingReason, *StateSource, *LeakKind, *HelperKind)
     words = {str(word) for word in lists} | {"tmux_exporter"}
     assert names - words <= keys_in(json.loads(render(example_report())))
 

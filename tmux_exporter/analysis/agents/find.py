@@ -11,12 +11,14 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tmux_exporter.analysis.agents.helpers import helpers_of
 from tmux_exporter.analysis.agents.name_rules import role_of
 from tmux_exporter.analysis.agents.names import AgentNames, NameRequest, wanted_name
+from tmux_exporter.analysis.programs.process_names import MCP
 from tmux_exporter.analysis.programs.program import at_prompt
 from tmux_exporter.analysis.programs.signatures import Signature, SignatureMatch, matcher
 from tmux_exporter.config import AgentSettings
-from tmux_exporter.facts.agents import Agent
+from tmux_exporter.facts.agents import Agent, Helper, HelperKind
 from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, TmuxView
@@ -33,6 +35,7 @@ class _Found:
     reason: str
     members: frozenset[ProcessId]
     programs: tuple[ProcessId, ...]
+    helpers: tuple[Helper, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ class AgentFinder:
                 reason=details[at][0].reason,
                 members=details[at][0].members,
                 programs=details[at][0].programs,
+                helpers=details[at][0].helpers,
                 number=key.number,
             )
             for at, name, key in zip(order, given, keys, strict=True)
@@ -167,7 +171,7 @@ class _PaneAgents:
         self._members = members
         self._owners = owners
         matches = {pid: found for pid, process in members.items() if (found := match(process)) is not None}
-        self._services = {pid for pid, found in matches.items() if found.service}
+        self._services = {pid: found for pid, found in matches.items() if found.service}
         self._matches = {pid: found for pid, found in matches.items() if not found.service}
 
     def found(self, *, had_program: bool) -> Iterator[_Found]:
@@ -183,6 +187,7 @@ class _PaneAgents:
             found = self._matches[root]
             members = [pid for pid in self._members if nearest_root[pid] == root]
             programs = self._programs(root, members)
+            subagents = {pid for pid in programs if self._is_subagent(pid, root)}
             yield _Found(
                 root=self._members[root],
                 program=found.signature.program,
@@ -190,6 +195,7 @@ class _PaneAgents:
                 reason=found.reason,
                 members=frozenset(self._members[pid].id for pid in members),
                 programs=tuple(self._members[pid].id for pid in programs if not self._is_tool(pid, root)),
+                helpers=self._helpers(members, {*programs} - subagents, subagents),
             )
 
     def _declared(self) -> Iterator[_Found]:
@@ -205,6 +211,7 @@ class _PaneAgents:
             reason="the pane's @agent says so",
             members=frozenset(self._members[pid].id for pid in members),
             programs=(root.id,),
+            helpers=self._helpers(members, {root.id.pid}, frozenset()),
         )
 
     def _roots(self) -> set[int]:
@@ -277,6 +284,20 @@ class _PaneAgents:
         """The processes of the root's program, the root first."""
         same = [pid for pid in members if pid in self._matches and self._program(pid) == self._program(root)]
         return sorted(same, key=lambda pid: (pid != root, _age(self._members[pid])))
+
+    def _helpers(
+        self, members: Iterable[int], own: Container[int], subagents: Iterable[int]
+    ) -> tuple[Helper, ...]:
+        kinds = dict.fromkeys(subagents, HelperKind.SUBAGENT)
+        servers = (pid for pid, found in self._services.items() if MCP.search(found.command))
+        kinds.update(dict.fromkeys(servers, HelperKind.MCP_SERVER))
+        return helpers_of({pid: self._members[pid] for pid in members}, own, kinds)
+
+    def _is_subagent(self, pid: int, root: int) -> bool:
+        """Whether a process of the root's program is a subagent, and no launcher or relaunch."""
+        parent = self._matches.get(self._members[pid].ppid)
+        relaunched = parent is not None and parent.signature.program == self._program(root)
+        return self._is_tool(pid, root) or (pid != root and not relaunched)
 
     def _is_tool(self, pid: int, root: int) -> bool:
         """Whether the agent has started a process as a tool, and not as a part of itself."""

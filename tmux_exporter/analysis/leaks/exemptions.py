@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tmux_exporter.analysis.leaks.kinds import why_lasting
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, script_of
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import script_of
 from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId
 
 KEEP_VARIABLE = "TMUX_EXPORTER_KEEP"

@@ -4,15 +4,15 @@ A wrapper (npm, `sh -c`) has the kind of what it runs. A child of a server has t
 Known long-running programs, such as ssh-agent, are meant to outlive their pane, so never called leaked.
 """
 
-import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from tmux_exporter.analysis.programs.process_names import MCP, is_mcp_server
 from tmux_exporter.analysis.programs.program import program_of
-from tmux_exporter.analysis.programs.signatures import SignatureMatch, script_of
+from tmux_exporter.analysis.programs.signatures import SignatureMatch
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import LeakDetails, Process
 from tmux_exporter.facts.shells import SHELLS
@@ -130,18 +130,6 @@ def _why_lasting(name: str, file: str, argv: tuple[str, ...]) -> str:
     return ""
 
 
-_MCP = re.compile(r"(?:^|[-_.@])mcp(?:$|[-_.@])|^mcp(?:$|[-_.])|modelcontextprotocol", re.IGNORECASE)
-# Programs that fetch and run another one; its name is their first argument that is no flag.
-_RUNNERS = frozenset(
-    {"npx", "npm", "pnpm", "pnpx", "yarn", "bunx", "uvx", "uv", "pipx", "npx-cli.js", "npm-cli.js"}
-)
-_RUNNER_COMMANDS = frozenset({"exec", "x", "dlx", "run", "tool"})
-# File and folder names that do not describe their content.
-_GENERIC_NAMES = frozenset({"index", "main", "server", "cli", "__main__", "start", "run", "app", "mod"})
-_GENERIC_FOLDERS = frozenset(
-    {"dist", "build", "src", "bin", "lib", "out", ".bin", "cjs", "esm", "bundle", ""}
-)
-
 _PRECEDENCE = (LeakKind.AGENT, LeakKind.AGENT_DAEMON, LeakKind.MCP_SERVER, LeakKind.DEV_SERVER)
 
 
@@ -150,68 +138,10 @@ def own_kind(process: Process, match: SignatureMatch | None, facts: LeakDetails 
     if match is not None:
         if not match.service:
             return LeakKind.AGENT
-        return LeakKind.MCP_SERVER if _MCP.search(match.command) else LeakKind.AGENT_DAEMON
+        return LeakKind.MCP_SERVER if MCP.search(match.command) else LeakKind.AGENT_DAEMON
     if is_mcp_server(process):
         return LeakKind.MCP_SERVER
     return LeakKind.DEV_SERVER if facts is not None and facts.listens else None
-
-
-def is_mcp_server(process: Process) -> bool:
-    """Whether the name of its program, script or package is that of an MCP server: nothing else shows it."""
-    return any(_MCP.search(name) for name in _names(process))
-
-
-def display_name(process: Process) -> str:
-    """The name to show to a person: the program, and the script or package that it runs.
-
-    `sleep`, `python3 serve.py`, `node @scope/server`, `npm some-package`: no whole path, no other argument.
-    """
-    program = program_of(process)
-    names = list(_names(process)) or [program]
-    # With another argv[0] (`exec -a`) the program file names it; a program that sets a title, its title.
-    first = names[0] if " " in (process.argv or ("",))[0] else program
-    return " ".join((first, *_runs(names[1:])))
-
-
-def _runs(names: Sequence[str]) -> Iterable[str]:
-    if not names:
-        return
-    script, *around = names
-    if not around:
-        yield script
-    elif around[0].startswith("@") or script in _RUNNERS:
-        yield "/".join(around)
-    else:
-        yield f"{around[0]}/{script}"
-
-
-def _names(process: Process) -> Iterable[str]:
-    argv = process.argv or ()
-    if not argv:
-        return
-    # npm writes a title over its arguments: "npm exec @modelcontextprotocol/server-memory".
-    titled = " " in argv[0]
-    words: Sequence[str] = (*argv[0].split(" "), *argv[1:]) if titled else argv
-    name = posixpath.basename(words[0])
-    yield name
-    script, after = ("", ()) if titled else script_of(words, name, program_of(process))
-    if script:
-        yield from _script_names(script)
-        name, words = posixpath.basename(script), ("", *after)
-    if name in _RUNNERS:
-        plain = [word for word in words[1:] if word and not word.startswith("-")]
-        yield from [word for word in plain[:3] if word not in _RUNNER_COMMANDS][:1]
-
-
-def _script_names(script: str) -> Iterable[str]:
-    folders = script.split("/")
-    *ancestor, name = folders
-    yield name
-    if "node_modules" in ancestor:
-        package = folders[len(folders) - folders[::-1].index("node_modules") :]
-        yield from package[: 2 if package and package[0].startswith("@") else 1]
-    elif name.partition(".")[0] in _GENERIC_NAMES:
-        yield from [folder for folder in reversed(ancestor) if folder not in _GENERIC_FOLDERS][:2]
 
 
 class LeakKinds:

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tmux_exporter.analysis.ownership.tmux_lookup import Presence, TmuxLookup, environment
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import matcher
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey

@@ -1,4 +1,4 @@
-"""Agent signatures: the table of programs, names and scripts that are coding agents, and its matcher.
+"""Agent signatures: what a row of the table of coding agents says, and the matcher of such a table.
 
 Only the program of a process makes it an agent: the base name of argv[0], the path of its program file, or
 the script that its interpreter runs. `comm` never does (agents show as `node`, `MainThread` or a version
@@ -20,112 +20,31 @@ from tmux_exporter.facts.process import Process
 class Signature:
     """How one program is recognized; `argv0`, `exe` and `script` are alternatives.
 
-    `argv0` are base names of argv[0]. `exe` are shell patterns for the path of the program file. `script` are
-    patterns for the script of an interpreter: for its base name, or for its path if they contain a `/`.
-    `not_argv0` and `not_exe` exclude other programs with the same file or name. `only` are the subcommands
-    that make it an agent where another program has the same name; without a subcommand it always is one.
-    `services` are subcommands that make it a daemon and no agent. `value_flags` are flags with a value that
-    may come before the subcommand. `markers` are environment variables that it sets for everything that it
+    `argv0` are base names of argv[0], without the version or the platform in the name of a release. `titles`
+    are too, but only where the program file is an interpreter: other programs have these names, and an
+    interpreted one writes its title over its arguments. `exe` are shell patterns for the path of the program
+    file. `script` are patterns for the script of an interpreter: for its base name, or for its path if they
+    contain a `/`. `not_argv0` and `not_exe` exclude other programs with the same file or name. `only` are the
+    subcommands that make it an agent where another program has the same name; without a subcommand it always
+    is one. `services` are subcommands, or flags before one, that make it a daemon and no agent;
+    `service_argv0` are base names of argv[0] of its daemons. `value_flags` are flags with a value that may
+    come before the subcommand. `markers` are environment variables that it sets for everything that it
     starts. `version` is a regular expression with one group for the version in a path.
     """
 
     program: str
     argv0: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
     exe: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
     not_argv0: tuple[str, ...] = ()
     not_exe: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    service_argv0: tuple[str, ...] = ()
     value_flags: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
     version: str = ""
-
-
-SIGNATURES: tuple[Signature, ...] = (
-    # An update replaces the file of a running claude, and a versioned path may be run directly. Its tools rg,
-    # bfs and ugrep are in the same file with another argv[0].
-    Signature(
-        program="claude",
-        argv0=("claude",),
-        exe=(
-            "*/claude/versions/*",
-            "*/@anthropic-ai/claude-code/bin/claude.exe",
-            "*/@anthropic-ai/claude-code-linux-*/claude",
-        ),
-        script=("claude", "*/@anthropic-ai/claude-code/cli.js", "*/@anthropic-ai/claude-agent-sdk/cli.js"),
-        not_argv0=("rg", "bfs", "ugrep"),
-        not_exe=("*/claude-desktop/*", "*.app/*"),
-        services=("daemon", "bg-spare", "bg-pty-host", "mcp"),
-        markers=("CLAUDECODE", "CLAUDE_CODE_SESSION_ID"),
-        version=r"/claude/versions/([0-9A-Za-z][0-9A-Za-z.+-]*)$",
-    ),
-    Signature(
-        program="codex",
-        argv0=("codex",),
-        exe=("*/codex-linux-*/codex",),
-        script=("codex", "*/@openai/codex/bin/codex.js"),
-        not_argv0=("codex-linux-sandbox", "apply_patch", "applypatch"),
-        not_exe=("*.app/*",),
-        services=("app-server", "mcp-server", "mcp", "exec-server"),
-        value_flags=(
-            *("-c", "--config", "-p", "--profile", "-m", "--model", "-C", "--cd", "--enable"),
-            "--disable",
-        ),
-        markers=("CODEX_THREAD_ID", "CODEX_SESSION_ID"),
-    ),
-    Signature(
-        program="gemini",
-        argv0=("gemini",),
-        script=("gemini", "*/@google/gemini-cli/dist/index.js", "*/@google/gemini-cli/bundle/gemini.js"),
-        services=("mcp",),
-        markers=("GEMINI_CLI",),
-    ),
-    Signature(
-        program="opencode",
-        argv0=("opencode", "opencode.exe", ".opencode"),
-        exe=(
-            "*/opencode-linux-*/opencode",
-            "*/opencode-linux-*/opencode.exe",
-            "*/opencode-ai/bin/opencode.exe",
-        ),
-        script=("opencode", "*/opencode-ai/bin/opencode"),
-        services=("serve", "web", "mcp"),
-        markers=("OPENCODE", "OPENCODE_PID"),
-    ),
-    Signature(program="aider", argv0=("aider",), script=("aider",)),
-    Signature(
-        program="copilot",
-        argv0=("copilot",),
-        exe=("*/copilot-linux-*/copilot",),
-        script=("copilot", "*/@github/copilot/index.js", "*/@github/copilot/npm-loader.js"),
-        services=("mcp",),
-    ),
-    # It is installed as cursor-agent and agent; the second name is ambiguous, so the file decides.
-    Signature(
-        program="cursor-agent",
-        argv0=("cursor-agent",),
-        exe=("*/cursor-agent/versions/*/node", "*/cursor-agent/versions/*/cursor-agent"),
-        script=("cursor-agent", "*/cursor-agent/versions/*/index.js"),
-        services=("mcp",),
-        version=r"/cursor-agent/versions/([0-9A-Za-z][0-9A-Za-z.+-]*)/",
-    ),
-    # A tool for database migrations has the same name.
-    Signature(
-        program="goose",
-        argv0=("goose",),
-        only=("session", "s", "run", "r", "term", "acp"),
-        services=("mcp", "web", "serve"),
-    ),
-    Signature(
-        program="amp",
-        argv0=("amp", "amp.exe"),
-        script=("amp", "*/@sourcegraph/amp/dist/main.js"),
-        services=("mcp",),
-    ),
-    Signature(program="crush", argv0=("crush",), script=("crush",), services=("serve", "server")),
-)
-"""The built-in table. Claude, codex, gemini, opencode and copilot were tested live; the others were not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +62,18 @@ class SignatureMatch:
 
 
 _DELETED = " (deleted)"
-_INTERPRETER = re.compile(r"node|nodejs|bun|deno|tsx|(?:python|pypy)[0-9.]*")
+_INTERPRETER = re.compile(r"node|nodejs|bun|bun\.exe|deno|tsx|(?:python|pypy)[0-9.]*")
+_LOADER = re.compile(r"ld-(?:linux|musl)[^/]*\.so(?:\.[0-9]+)?")
+# `codex-x86_64-unknown-linux-musl`, `claude-2.1.197`: releases, and copies that people keep.
+_RELEASE = re.compile(
+    r"[-_@](?:v?[0-9]+(?:\.[0-9]+)+|linux[-_](?:x64|x86_64|arm64|aarch64)"
+    r"|(?:x86_64|aarch64)[-_](?:unknown|linux)).*"
+)
+# Flags of the dynamic loader with a value.
+_LOADER_VALUES = frozenset(
+    {"--library-path", "--inhibit-rpath", "--audit", "--preload", "--argv0", "--glibc-hwcaps-prepend"}
+    | {"--glibc-hwcaps-mask"}
+)
 # Flags of interpreters with a value, and flags whose value is the program itself.
 _VALUE_FLAGS = frozenset({"-r", "--require", "--import", "--loader", "-C", "--conditions", "-W", "-X"})
 _CODE_FLAGS = frozenset({"-c", "-e", "--eval", "-p", "--print", "-pe", "-"})
@@ -155,7 +85,9 @@ class Matcher:
 
     def __init__(self, signatures: Sequence[Signature]) -> None:
         self._signatures = tuple(signatures)
-        self._names = frozenset(name for row in signatures for name in row.argv0)
+        self._names = frozenset(
+            name for row in signatures for name in (*row.argv0, *row.titles, *row.service_argv0)
+        )
         exes = _any_of(pattern for row in signatures for pattern in row.exe)
         # Cached: the same processes are matched in every sample.
         self._known = lru_cache(maxsize=2048)(self._match)
@@ -169,8 +101,12 @@ class Matcher:
 
     def _match(self, argv: tuple[str, ...], exe: str) -> SignatureMatch | None:
         exe = exe.removesuffix(_DELETED)
+        if _LOADER.fullmatch(posixpath.basename(exe)):
+            argv, exe = _loaded(argv)
         name = _program_name(argv[0])
         script, after = script_of(argv, name, posixpath.basename(exe))
+        if name not in self._names:
+            name = _released(name)
         if not (name in self._names or self._may_be_exe(exe) or (script and self._may_be_script(script))):
             return None
         for row in self._signatures:
@@ -179,13 +115,13 @@ class Matcher:
             runs = _fits_script(script, row.script)
             if not (reason := _reason(row, name, exe, runs)):
                 continue
-            command = _command(after if runs else argv[1:], row.value_flags)
+            flags, command = _command(after if runs else argv[1:], row.value_flags)
             if row.only and command and command not in (*row.only, *row.services):
                 continue
             return SignatureMatch(
                 signature=row,
                 reason=reason,
-                service=command in row.services,
+                service=name in row.service_argv0 or not {command, *flags}.isdisjoint(row.services),
                 command=command,
                 version=_version(row.version, (exe, argv[0], script)),
             )
@@ -215,8 +151,24 @@ def _program_name(argv0: str) -> str:
     return "" if " " in argv0 and not argv0.startswith(("/", ".")) else posixpath.basename(argv0)
 
 
+def _released(name: str) -> str:
+    """The name without the version or the platform that a file of a release has in it."""
+    found = _RELEASE.search(name)
+    return name[: found.start()] if found else name
+
+
+def _loaded(argv: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """The command line and the file of the program that the dynamic loader was told to run."""
+    at = 1
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in _LOADER_VALUES else 1
+    return (argv[at:], argv[at]) if at < len(argv) else (("",), "")
+
+
 def _reason(row: Signature, name: str, exe: str, runs: str) -> str:
-    if name in row.argv0:
+    if name in row.argv0 or name in row.service_argv0:
+        return f"argv[0] is {name}"
+    if name in row.titles and _INTERPRETER.fullmatch(posixpath.basename(exe)):
         return f"argv[0] is {name}"
     if pattern := _fits(exe, row.exe):
         return f"its program file is {pattern}"
@@ -258,15 +210,18 @@ def script_of(argv: Sequence[str], *names: str) -> tuple[str, Sequence[str]]:
     return "", ()
 
 
-def _command(arguments: Sequence[str], value_flags: Sequence[str]) -> str:
-    """The first argument that is no flag: the subcommand, if the program has some."""
+def _command(arguments: Sequence[str], value_flags: Sequence[str]) -> tuple[Sequence[str], str]:
+    """The flags before the first other argument, and that one: the subcommand, if the program has some."""
+    flags: list[str] = []
     words = iter(arguments)
     for word in words:
         if word in value_flags:
             next(words, None)
         elif word and not word.startswith("-"):
-            return word
-    return ""
+            return flags, word
+        else:
+            flags.append(word)
+    return flags, ""
 
 
 def _version(pattern: str, paths: Iterable[str]) -> str:

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
-from tmux_exporter.analysis.leaks.kinds import display_name
 from tmux_exporter.analysis.memory.limits import lowest_limit
+from tmux_exporter.analysis.programs.process_names import display_name
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.report.appeared import Appeared
 from tmux_exporter.analysis.report.counter_keys import (
@@ -28,7 +28,13 @@ from tmux_exporter.analysis.report.counter_keys import (
     state_key,
 )
 from tmux_exporter.analysis.report.query_stats import QueryStats
-from tmux_exporter.analysis.report.usage import ReportCache, most_repeated_command, sum_of, usage
+from tmux_exporter.analysis.report.usage import (
+    ReportCache,
+    helpers_usage,
+    most_repeated_command,
+    sum_of,
+    usage,
+)
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
@@ -290,15 +296,20 @@ class Summary:
         members += [zombie for each in ids for zombie in self._zombies.get(each.pid, ())]
         totals = self._group_counters.totals(key)
         roots = [tracked.agent.process] if tracked.agent else []
-        own_usage = self._cache.made(
+        helpers = tracked.agent.helpers if tracked.agent else ()
+        own_usage, (helper_counts, helper_memory) = self._cache.made(
             key,
             (
                 members,
                 [self._corrections.get(each) for each in ids] if self._corrections else (),
                 totals,
                 roots,
+                helpers,
             ),
-            lambda: self._usage(members, totals, roots, self._limits.agent_memory),
+            lambda: (
+                self._usage(members, totals, roots, self._limits.agent_memory),
+                helpers_usage(helpers, members, self._snapshot.memory),
+            ),
         )
         return AgentReport(
             server=tracked.server,
@@ -324,6 +335,8 @@ class Summary:
             restarts_total=self._agents.restarts(labels),
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,
+            helpers=helper_counts,
+            helpers_memory_bytes=helper_memory,
             state_seconds_total={
                 state: self._appeared.value(key, seconds[state]) for state, key in states.items()
             },

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
 from tmux_exporter.analysis.report.view import Snapshot
+from tmux_exporter.facts.agents import Helper, HelperKind
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
@@ -65,6 +66,21 @@ def usage(
         oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
         memory_source=memory.source(living),
     )
+
+
+def helpers_usage(
+    helpers: Iterable[Helper], processes: Iterable[Process], memory: MemoryFigures = PLAIN
+) -> tuple[Mapping[HelperKind, int], Mapping[HelperKind, int]]:
+    """How many helpers of each kind there are, and their memory as far as it is known."""
+    living = {each.id: each for each in processes if each.alive}
+    counts: Counter[HelperKind] = Counter()
+    sums: dict[HelperKind, int | None] = {}
+    for helper in helpers:
+        members = [process for each in helper.members if (process := living.get(each))]
+        counts[helper.kind] += bool(members)
+        for process in members:
+            sums[helper.kind] = _plus(sums.get(helper.kind), memory.memory_bytes(process))
+    return +counts, {kind: value for kind, value in sums.items() if value is not None}
 
 
 _SOURCES = (MemorySource.UPPER_BOUND, MemorySource.SMAPS_ROLLUP, MemorySource.STATUS)

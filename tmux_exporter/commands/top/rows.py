@@ -62,7 +62,10 @@ class LeaksAndSchedulers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
-    """One agent; `reason` says what it waits for, empty while it does not."""
+    """One agent; `reason` says what it waits for, empty while it does not.
+
+    `helpers` has what it has started by kind, each with `count` and `memory_bytes`.
+    """
 
     agent: str
     program: str
@@ -74,6 +77,7 @@ class AgentRow:
     reason: str
     state_since_timestamp_seconds: float
     cost: RowUsage
+    helpers: Mapping[str, Mapping[str, int | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +218,8 @@ def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
         **{name: agent[name] for name in _AGENT_FACTS},
         reason=agent["waiting_reason"] or "",
         cost=_cost(agent["usage"], rates.of(("agent", agent["server"], agent["session"], agent["agent"]))),
+        # An exporter of an earlier version does not say it.
+        helpers=agent.get("helpers", {}),
     )
 
 

@@ -18,6 +18,7 @@ _OLD_SECONDS = 10.0
 _NEARLY, _ALMOST = 0.7, 0.9
 _STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}
 _SHORT_REASONS = {"usage_limit": "limit", "other": "waiting"}
+_SHORT_KINDS = {"mcp_server": "mcp", "language_server": "lsp", "browser": "web", "shell": "sh"}
 KEYS = "q quit  / filter  ↑↓  sort by s state c cpu m mem f fds l leak d next n name"
 
 
@@ -163,6 +164,7 @@ _COLUMNS = (
     _Column(key="limit", title="LIM", right=True, least=4),
     _Column(key="fds", title="FDS", sort=Sort.FDS, right=True, least=4),
     _Column(key="processes", title="PROCS", right=True, wide=True),
+    _Column(key="helpers", title="HELPERS", wide=True, most=24),
     _Column(key="pane", title="PANE", wide=True),
     _Column(key="leaks", title="LEAK", sort=Sort.LEAKS, right=True, least=5),
     _Column(key="next", title="NEXT", sort=Sort.DUE, right=True, least=8),
@@ -251,7 +253,17 @@ def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:
     }
     if agent.state == "exited":
         return cells
-    return cells | {"processes": Text(str(agent.cost.processes)), **_cost_cells(agent.cost)}
+    return cells | {
+        "processes": Text(str(agent.cost.processes)),
+        "helpers": Text(_helpers(agent), style="dim"),
+        **_cost_cells(agent.cost),
+    }
+
+
+def _helpers(agent: AgentRow) -> str:
+    """Those with the most memory first: `3 mcp 1 web 2 sh`."""
+    largest = sorted(agent.helpers.items(), key=lambda each: -(each[1]["memory_bytes"] or 0))
+    return " ".join(f"{found['count']} {_SHORT_KINDS.get(kind, kind)}" for kind, found in largest)
 
 
 def _cost_cells(cost: RowUsage) -> _Cells:

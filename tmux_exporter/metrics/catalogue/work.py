@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tmux_exporter.facts.agents import AgentState, WaitingReason
+from tmux_exporter.facts.agents import AgentState, HelperKind, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
@@ -20,7 +20,7 @@ _agent = partial(
     Spec,
     subject="agent",
     labels=AGENT,
-    closed={"state": tuple(AgentState), "reason": tuple(WaitingReason)},
+    closed={"state": tuple(AgentState), "reason": tuple(WaitingReason), "kind": tuple(HelperKind)},
 )
 _leak = partial(Spec, subject="leak", labels=LEAK, closed={"kind": tuple(LeakKind)})
 _scheduler = partial(
@@ -44,6 +44,21 @@ AGENTS = (
         "tmux_agent_same_command_processes",
         "Most living processes of the agent that run one and the same command line: what it starts over "
         "and over and never ends shows here while it lives; so do the workers of one build.",
+    ),
+    _agent(
+        "tmux_agent_helpers",
+        "What the agent has started and still runs, by kind: an MCP server, a language server, a browser, a "
+        "shell or a subagent of its program counts once, with all processes below it. Only kinds that are "
+        "there.",
+        labels=(*AGENT, "kind"),
+        sparse=True,
+    ),
+    _agent(
+        "tmux_agent_helpers_memory_bytes",
+        "Anonymous plus shared memory of what the agent has started, by kind: a part of "
+        "tmux_agent_memory_bytes; the rest is its own program, and commands that it runs itself.",
+        labels=(*AGENT, "kind"),
+        sparse=True,
     ),
     _agent(
         "tmux_agent_up",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tmux_exporter.analysis.leaks.kinds import display_name
 from tmux_exporter.analysis.leaks.proof import is_connected
+from tmux_exporter.analysis.programs.process_names import display_name
 from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.schedulers.shell_grammar import PureScript, is_sleep, read_command
 from tmux_exporter.facts.label import label_text

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from tmux_exporter.analysis.agents.find import AgentFacts, AgentFinder
 from tmux_exporter.analysis.agents.lifecycle import AgentSample, AgentTracker
 from tmux_exporter.analysis.agents.names import AgentNames
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import merge
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import Agent, SavedAgents, TrackedAgent
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch, Watched

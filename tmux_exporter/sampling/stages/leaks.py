@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tmux_exporter.analysis.leaks.find import LeakFinder, Leaks, LeakSample, find_orphans
 from tmux_exporter.analysis.leaks.origins import pane_processes
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, merge
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import merge
 from tmux_exporter.analysis.report.remembered import remembered
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered

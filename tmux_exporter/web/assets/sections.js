@@ -205,6 +205,27 @@ const history = figure("history", "History", (item) => item.history_bytes, (item
 }));
 const threads = figure("threads", "Threads", ({ usage }) => usage.threads);
 
+const HELPERS = {
+  mcp_server: ["MCP server", "MCP servers"],
+  language_server: ["language server", "language servers"],
+  browser: ["browser", "browsers"],
+  shell: ["shell", "shells"],
+  subagent: ["subagent", "subagents"],
+};
+
+const helpersOf = (agent) =>
+  Object.entries(agent.helpers ?? {}).sort(([, one], [, two]) => (two.memory_bytes ?? 0) - (one.memory_bytes ?? 0));
+
+const helperBytes = (agent) => helpersOf(agent).reduce((sum, [, { memory_bytes }]) => sum + (memory_bytes ?? 0), 0);
+
+function helperWords(agent, whole) {
+  const words = helpersOf(agent).map(([kind, { count: many, memory_bytes }]) => {
+    const [one, several] = HELPERS[kind] ?? [kind, kind];
+    return plural(many, one, several) + (whole ? ` (${bytes(memory_bytes)})` : "");
+  });
+  return words.join(", ") || (whole ? "no server, browser, shell or subagent of it runs" : "none");
+}
+
 // Only shown where there is more than one server.
 const server = {
   id: "server",
@@ -347,6 +368,13 @@ export const SECTIONS = [
       cpu(agentKey),
       fds,
       processes,
+      {
+        id: "helpers",
+        title: "Helpers",
+        hint: "What it has started and still runs; sorted by their memory",
+        value: helperBytes,
+        show: (agent) => ({ text: helperWords(agent, false), title: helperWords(agent, true) }),
+      },
       threads,
       {
         id: "where",

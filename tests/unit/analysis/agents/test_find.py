@@ -8,7 +8,7 @@ import pytest
 from tests.support.literals.agents import find_agents
 from tests.support.literals.listings import listing, process, server_view, table, tmux_view
 from tmux_exporter.analysis.agents.names import AgentNames
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId

@@ -7,7 +7,7 @@ import pytest
 from tmux_exporter.analysis.agents.hook_state import WindowActivity
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS, ScreenMeaning
 from tmux_exporter.analysis.agents.screen_state import read_screen, screen_clue
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
 from tmux_exporter.sources.tmux.screens import LAST_ROWS, last_rows
 

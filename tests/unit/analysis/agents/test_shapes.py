@@ -12,7 +12,8 @@ from tests.support.literals.listings import listing, process, server_view, table
 from tests.support.tmux.printed import answer, pane_record, server_record
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.agents.pane_state import TITLE_SIGNS
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import matcher
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId

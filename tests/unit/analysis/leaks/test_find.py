@@ -19,7 +19,7 @@ from tests.support.literals.facts import (
 from tmux_exporter.analysis.leaks.find import LEAKED_STATES, LeakFinder, Leaks, LeakSample, find_orphans
 from tmux_exporter.analysis.leaks.origins import PaneFolders, PaneOrigins, pane_processes
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import LeakDetails, Namespaces, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState

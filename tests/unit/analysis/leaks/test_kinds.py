@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.literals.facts import process
-from tmux_exporter.analysis.leaks.kinds import LeakKinds, display_name, is_mcp_server, own_kind, why_lasting
+from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind, why_lasting
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.process_names import display_name, is_mcp_server
 from tmux_exporter.analysis.programs.program import program_of
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, matcher
+from tmux_exporter.analysis.programs.signatures import matcher
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import LeakDetails, Process
 

@@ -18,7 +18,7 @@ from tests.support.literals.facts import (
 from tests.support.literals.facts import tmux_view as view_of
 from tmux_exporter.analysis.agents.names import AgentNames
 from tmux_exporter.analysis.ownership.attribution import attribute
-from tmux_exporter.analysis.programs.signatures import SIGNATURES
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey, TmuxView

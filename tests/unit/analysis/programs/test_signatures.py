@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.literals.listings import process
-from tmux_exporter.analysis.programs.signatures import SIGNATURES, Matcher, Signature, matcher, merge
+from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
+from tmux_exporter.analysis.programs.signatures import Matcher, Signature, matcher, merge
 from tmux_exporter.config import SignatureConfig
 from tmux_exporter.facts.process import Process
 from tmux_exporter.sources.processes.process import KEPT_ENVIRON
@@ -139,7 +140,7 @@ def test_a_configuration_adds_programs_and_names_of_known_ones() -> None:
     table = merge(
         SIGNATURES,
         [
-            SignatureConfig(program="kimi", argv0=("kimi",), script=("kimi-*.js",)),
+            SignatureConfig(program="nova", argv0=("nova",), script=("nova-*.js",)),
             SignatureConfig(program="claude", exe=("*/my-claude/bin/*",)),
             SignatureConfig(program="claude", argv0=("cld",)),
         ],
@@ -147,8 +148,8 @@ def test_a_configuration_adds_programs_and_names_of_known_ones() -> None:
     assert len(table) == len(SIGNATURES) + 1
     known = matcher(table)
     for argv, exe, program in [
-        (["kimi"], "/x/kimi", "kimi"),
-        (["node", "/x/kimi-cli.js"], NODE, "kimi"),
+        (["nova"], "/x/nova", "nova"),
+        (["node", "/x/nova-cli.js"], NODE, "nova"),
         (["wrapped"], "/opt/my-claude/bin/run", "claude"),
         (["cld"], "/x/cld", "claude"),
         (["claude"], CLAUDE, "claude"),
