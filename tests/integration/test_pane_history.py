@@ -174,8 +174,8 @@ def in_copy_mode(pane: Pane) -> None:
     pane.fleet.tmux("copy-mode", "-t", pane.id)
 
 
-def protected(pane: Pane) -> None:
-    pane.fleet.tmux("set-option", "-p", "-t", pane.id, "@protect", "1")
+def protected(pane: Pane, value: str = "1") -> None:
+    pane.fleet.tmux("set-option", "-p", "-t", pane.id, "@protect", value)
 
 
 def full(pane: Pane) -> None:
@@ -264,6 +264,17 @@ def test_history_is_limited_for_panes_to_come(pane: Pane) -> None:
     assert higher == [(DONE, "history-limit of its session is 4321 already")], "it is only ever lowered"
     protected(pane)
     assert pane.take(replace(LIMIT, value=77)) == [(REFUSED, "it is protected")]
+
+
+def test_what_switches_protection_off_means_the_same_to_tmux_as_in_the_report(pane: Pane) -> None:
+    values = {"": False, "0": False, "no": False, "off": False, "false": False, "on": True, "offf": True}
+    for limit, (value, is_protected) in zip(range(900, 0, -100), values.items(), strict=False):
+        protected(pane, value)
+        decision, report = pane.decision(replace(LIMIT, value=limit))
+        assert isinstance(decision.candidate.subject, PaneReport)
+        assert decision.candidate.subject.protected is is_protected, value
+        outcome = pane.steps.take(decision, report, Mode.ENFORCE)[0]
+        assert outcome is (REFUSED if is_protected else DONE), value
 
 
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.RECOMMEND])
@@ -388,7 +399,8 @@ def dead(pane: Pane) -> Pane:
     pane.fleet.tmux("set-option", "-w", "-t", pane.id, "remain-on-exit", "on")
     pane.fleet.tmux("new-window", "-d", "-t", f"={pane.session}:", "cat")
     pane.fleet.tmux("send-keys", "-t", pane.id, "C-d")
-    wait_for(lambda: pane.figure("pane_dead") == "1", "it is dead")
+    # tmux says so on the screen once it has read the exit status, a moment after `pane_dead`.
+    wait_for(lambda: "Pane is dead" in pane.show(), "it is dead")
     return pane
 
 

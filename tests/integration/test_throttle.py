@@ -23,6 +23,7 @@ from tmux_exporter.facts.remediation import (
     TargetKind,
 )
 from tmux_exporter.remediator.act import lease_keeper, throttle
+from tmux_exporter.remediator.act.attempt import Result
 from tmux_exporter.remediator.act.live_view import LiveView, process_of
 from tmux_exporter.remediator.act.terminate import judge
 from tmux_exporter.remediator.act.throttle import STEPS, Throttles, ThrottleStep
@@ -88,6 +89,25 @@ def test_a_pause_holds_for_its_lease_and_ends_with_the_remediator(fleet: Fleet) 
     wait_for(lambda: not is_stopped(pid), "it runs again")
     lines = fleet.audit.read_bytes().splitlines(keepends=True)
     assert list(differences([line.record for line in read(lines) if line.record])) == []
+
+
+def test_a_throttle_that_is_refused_is_tried_again_in_the_next_cycles(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid, named = leaked(fleet)
+    left = [1, 2]
+
+    def refuse(_: Throttles, __: object) -> Result | None:
+        return throttle._refused(Refusal.NO_RETURN, "it cannot return") if left and left.pop() else None
+
+    monkeypatch.setattr(throttle, "STEPS", (ThrottleStep("refuse", refuse), *STEPS))
+    remediator = fleet.remediator(enforce=True, policy=named)
+    fleet.live(remediator, 2400)
+    wanted = {(Action.THROTTLE, ActionOutcome.REFUSED): 2, (Action.THROTTLE, ActionOutcome.DONE): 1}
+    assert counted(remediator).actions == wanted
+    assert is_stopped(pid)
+    remediator.close()
+    wait_for(lambda: not is_stopped(pid), "it runs again")
 
 
 NAMES = [step.name for step in STEPS]

@@ -303,6 +303,8 @@ class Remediator:
             self._counters.refuse(policy.name, result.refusal)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT
         why = {"reason": result.refusal} if result.refusal else {}
+        if outcome in _PERHAPS_LATER:
+            self._later(decision)
         words = f"throttle of {describe_end(decision)}: {outcome}"
         self._say(words, decision, level=logging.WARNING, detail=result.detail, **why)
 
@@ -335,8 +337,7 @@ class Remediator:
             self._counters.refuse(policy.name, words)
         # A hold ends, a mode is left; a limit that is as high as it may be stays so.
         if isinstance(words, Refusal) or (action in PANE_STEPS and outcome in _PERHAPS_LATER):
-            interval, now = self._settings.config.sampling.interval, self._clock.monotonic()
-            self._history = step_refused(self._history, decision, interval=interval, now=now)
+            self._later(decision)
         level = logging.INFO if outcome is ActionOutcome.WOULD else logging.WARNING
         self._say(
             f"{action} of {describe_target(decision.candidate)}: {outcome}",
@@ -344,6 +345,10 @@ class Remediator:
             level=level,
             detail=words,
         )
+
+    def _later(self, decision: Decision) -> None:
+        interval, now = self._settings.config.sampling.interval, self._clock.monotonic()
+        self._history = step_refused(self._history, decision, interval=interval, now=now)
 
     def _objection(self, decision: Decision, report: Report) -> Refusal | None:
         """What speaks against a step that changes something by now."""

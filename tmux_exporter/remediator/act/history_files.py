@@ -28,6 +28,7 @@ class HistoryFiles:
         self._state = state
         self._uid = uid
         self._clock = clock
+        self._offset = clock.time() - clock.monotonic()
 
     @contextmanager
     def new(self, pane: str, size: int) -> Iterator[tuple[Path, BufferedWriter]]:
@@ -50,8 +51,10 @@ class HistoryFiles:
             folder = private_folder(self._state / FOLDER, self._uid)
         except CannotSeeError as error:
             raise OSError(str(error)) from None
+        # A clock that was set forward makes nothing old.
+        now = min(self._clock.time(), self._clock.monotonic() + self._offset)
         for each in folder.glob("*.txt"):
-            if self._clock.time() - each.stat().st_mtime > KEPT_SECONDS:
+            if now - each.stat().st_mtime > KEPT_SECONDS:
                 each.unlink()
         free = os.statvfs(folder)
         if free.f_bavail * free.f_frsize < size + _FREE_BYTES:

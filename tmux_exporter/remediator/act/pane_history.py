@@ -58,6 +58,12 @@ _FIGURES = (
 _FORMAT = " ".join(f"#{{{name}}}" for name in _FIGURES)
 _ROW = re.compile(rb"([0-9]+) (%[0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([0-9]+) ([01]?) ([0-9]+)")
 
+_UNPROTECTED = (
+    "#{||:#{||:#{==:#{@protect},},#{==:#{@protect},0}},#{||:#{==:#{@protect},no},"
+    "#{||:#{==:#{@protect},off},#{==:#{@protect},false}}}}"
+)
+"""What no value of `@protect` makes protected, as `sources.tmux.parse_listing` reads it."""
+
 _NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
 """A pane that is not the last one of its session, nor of another session that shows its window too."""
 
@@ -223,9 +229,7 @@ class PaneHistory:
         # It is only ever lowered: what nobody has set on the session is as the pane has it.
         if value >= (current := int(before) if before.isdecimal() else limit):
             return ActionOutcome.DONE, f"history-limit of its session is {current} already"
-        self._change(
-            server, pane, [("pane_id", pane), ("@protect", "")], f"set-option -t {pane} history-limit {value}"
-        )
+        self._change(server, pane, [("pane_id", pane)], f"set-option -t {pane} history-limit {value}")
         if self._option(server, pane) != str(value):
             return ActionOutcome.REFUSED, "it is protected"
         return ActionOutcome.DONE, audit_fields.limit_words(value, before)
@@ -279,13 +283,13 @@ class PaneHistory:
         command: str,
         *texts: str,
     ) -> bytes:
-        """Let tmux carry out a command if all of this holds in that moment, and the server is this one.
+        """Let tmux carry out a command if all of this holds in that moment, of this server, unprotected.
 
         `texts` are conditions that are none of equality.
         """
         equal = [f"#{{==:#{{{name}}},{value}}}" for name, value in (("pid", server.pid), *conditions)]
         text = ""
-        for each in (*texts, *equal):
+        for each in (*texts, *equal, _UNPROTECTED):
             text = f"#{{&&:{each},{text}}}" if text else each
         return ask(server, ("if-shell", "-F", "-t", pane, text, command), self._uid)
 
@@ -392,7 +396,6 @@ def _unchanged(saved: Saved, decision: Decision) -> list[tuple[str, object]]:
         ("pane_id", pane),
         ("pane_in_mode", 0),
         ("history_size", figures.lines),
-        ("@protect", ""),
     ]
     if figures.is_nearly_full:
         found.append(("window_activity", figures.activity))

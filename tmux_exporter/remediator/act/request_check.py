@@ -12,15 +12,19 @@ from collections.abc import Sequence
 
 _PANE = r"%[0-9]{1,10}"
 _LINE = r"-?[0-9]{1,9}"
-_NAMES = "pid|pane_id|pane_pid|pane_dead|pane_in_mode|session_attached|history_size|window_activity|@protect"
+_NAMES = "pid|pane_id|pane_pid|pane_dead|pane_in_mode|session_attached|history_size|window_activity"
 _EQUAL = rf"#\{{==:#\{{(?:{_NAMES})\}},[0-9%]*\}}"
 _UNATTENDED = re.escape("#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}")
-_CONDITION = rf"(?:#\{{&&:{_EQUAL},)*(?:{_EQUAL}|{_UNATTENDED})\}}*"
+_UNPROTECTED = re.escape(
+    "#{||:#{||:#{==:#{@protect},},#{==:#{@protect},0}},#{||:#{==:#{@protect},no},"
+    "#{||:#{==:#{@protect},off},#{==:#{@protect},false}}}}"
+)
+_CONDITION = rf"#\{{&&:{_UNPROTECTED},(?:#\{{&&:{_EQUAL},)*(?:{_EQUAL}|{_UNATTENDED})\}}*"
 _NOT_LAST = re.escape(
     "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
 )
 _NOT_LAST = rf"(?:#\{{&&:{_UNATTENDED},)?{_NOT_LAST}"
-_DEAD = rf"(?=[^\0]*#\{{==:#\{{pane_dead\}},1\}})(?:#\{{&&:{_EQUAL},)+{_NOT_LAST}\}}*"
+_DEAD = rf"(?=[^\0]*#\{{==:#\{{pane_dead\}},1\}})#\{{&&:{_UNPROTECTED},(?:#\{{&&:{_EQUAL},)+{_NOT_LAST}\}}*"
 _VARIABLES = r"#\{[a-z_]+\}(?: #\{[a-z_]+\})*"
 _ALLOWED = tuple(
     re.compile("\0".join(arguments))

@@ -10,7 +10,7 @@ from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
 from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit, waits_itself
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
 from tmux_exporter.remediator.decide.order import Order, Reason, Stage
-from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, WatchedTarget
+from tmux_exporter.remediator.decide.state import Decision, PolicyState, Retry, State, WatchedTarget
 from tmux_exporter.remediator.policies.document import METHODS
 from tmux_exporter.remediator.policies.policy import PANE_STEPS, LadderStep, OnExceed, Policy, PolicySet, Whom
 
@@ -27,6 +27,9 @@ LONGEST_IN_PLAN = 600.0
 """The same limit for an applied plan, where no other target waits."""
 
 _ENDING = (Action.STOP, Action.KILL)
+
+RETRIED = (Action.THROTTLE, Action.RAISE_FD_LIMIT)
+"""Steps that are taken again once they were refused, while the ladder goes on: no other one needs them."""
 
 _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
 """Refusals that a person's approval overrides."""
@@ -207,18 +210,35 @@ class PolicyCycle:
             return
         if (retry_at := self._watches[key].retry_at) is not None and self._now < retry_at:
             return
+        for retry in self._watches[key].retries:
+            due = retry.at <= self._now and self._watches[key].observations >= OBSERVATIONS
+            # What the report speaks against is told once.
+            if due and self._step_refusal(candidate, self.policy.ladder[retry.place]) is None:
+                self._step(candidate, retry.place, retry.refused)
         while (rung := self._next(key)) is not None and rung.action not in _ENDING:
-            refusal = self._step_refusal(candidate, rung)
-            order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
-            self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order)
+            place = self._watches[key].rung
+            refusal = self._step(candidate, place)
             watch = self._watches[key]
             if refusal is not None and rung.action in PANE_STEPS:
                 # As where the step itself is refused: it may be taken later.
-                pause = self._view.report.interval_seconds * 2.0 ** min(watch.refused, 30)
-                retry_at = self._now + min(self.policy.cooldown, pause)
+                retry_at = self._now + pause_for(
+                    self.policy, watch.refused, self._view.report.interval_seconds
+                )
                 self._watches[key] = replace(watch, refused=watch.refused + 1, retry_at=retry_at)
                 return
-            self._watches[key] = replace(watch, rung=watch.rung + 1, rung_at=self._now)
+            self._watches[key] = replace(watch, rung=place + 1, rung_at=self._now)
+
+    def _step(self, candidate: TargetCandidate, place: int, refused: int = 0) -> Refusal | None:
+        """Take one step of the ladder, or say why not; one that is refused is taken again where it may be."""
+        rung, watch = self.policy.ladder[place], self._watches[candidate.key]
+        refusal = self._step_refusal(candidate, rung)
+        order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
+        self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order, refused=refused)
+        others = tuple(each for each in watch.retries if each.place != place)
+        again = refusal is not None and rung.action in RETRIED
+        retries = (*others, Retry(place=place, at=self._now, refused=refused)) if again else others
+        self._watches[candidate.key] = replace(watch, retries=retries)
+        return refusal
 
     def _step_refusal(self, candidate: TargetCandidate, rung: LadderStep) -> Refusal | None:
         """What speaks against a step before the end: what changes something needs all but a budget."""
@@ -416,6 +436,7 @@ class PolicyCycle:
         rung: LadderStep | None = None,
         refusal: Refusal | None = None,
         order: Order | None = None,
+        refused: int = 0,
     ) -> None:
         """Hand a decision out, with what it rests on."""
         condition_states = self._condition_states.get(candidate.key)
@@ -430,8 +451,14 @@ class PolicyCycle:
                 held=self._now - self._watches[candidate.key].since,
                 readings=condition_states.readings(self.policy.when) if condition_states else (),
                 culprit=self._culprits.get(candidate.key),
+                refused=refused,
             )
         )
+
+
+def pause_for(policy: Policy, refused: int, interval: float) -> float:
+    """For how many seconds something is not tried again that was refused so often before."""
+    return min(policy.cooldown, interval * 2.0 ** min(refused, 30))
 
 
 def _is_in_act(stop: LadderStep, kill: LadderStep) -> bool:

@@ -10,11 +10,11 @@ from tmux_exporter.facts.remediation import Action, ActionOutcome
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide import breaker
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate
-from tmux_exporter.remediator.decide.cycle import PolicyCycle, SharedBudget
+from tmux_exporter.remediator.decide.cycle import RETRIED, PolicyCycle, SharedBudget, pause_for
 from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold
-from tmux_exporter.remediator.decide.state import Decision, PolicyState, State, Verdict, WatchedTarget
+from tmux_exporter.remediator.decide.state import Decision, PolicyState, Retry, State, Verdict, WatchedTarget
 from tmux_exporter.remediator.decide.vetoes import Moment
 from tmux_exporter.remediator.policies.policy import PANE_STEPS, Policy, PolicySet
 
@@ -106,18 +106,23 @@ def step_refused(state: State, decision: Decision, *, interval: float, now: floa
     watch = before.watches.get(key)
     if watch is None or rung is None:
         return state
-    again = PANE_STEPS if rung.action in PANE_STEPS else {rung.action}
-    place = next(number for number, each in enumerate(policy.ladder) if each.action in again)
-    if watch.rung <= place:
-        # Another step of this cycle was refused before it.
-        return state
-    watch = replace(
-        watch,
-        rung=place,
-        rung_at=now - policy.ladder[place].after,
-        refused=watch.refused + 1,
-        retry_at=now + min(policy.cooldown, interval * 2.0 ** min(watch.refused, 30)),
-    )
+    if rung.action in RETRIED:
+        place = policy.ladder.index(rung)
+        others = tuple(each for each in watch.retries if each.place != place)
+        at = now + pause_for(policy, decision.refused, interval)
+        watch = replace(watch, retries=(*others, Retry(place=place, at=at, refused=decision.refused + 1)))
+    else:
+        place = next(number for number, each in enumerate(policy.ladder) if each.action in PANE_STEPS)
+        if watch.rung <= place:
+            # Another step of this cycle was refused before it.
+            return state
+        watch = replace(
+            watch,
+            rung=place,
+            rung_at=now - policy.ladder[place].after,
+            refused=watch.refused + 1,
+            retry_at=now + pause_for(policy, watch.refused, interval),
+        )
     after = replace(before, watches={**before.watches, key: watch})
     return replace(state, policies={**state.policies, policy.name: after})
 
@@ -129,9 +134,9 @@ def _taken_back(state: State, policy: Policy, key: Key, interval: float, now: fl
     if watch is None or watch.acted_at is None:
         return state
     acted_at, survived = watch.before
-    pause = min(policy.cooldown, interval * 2.0 ** min(watch.refused, 30))
+    retry_at = now + pause_for(policy, watch.refused, interval)
     restored = replace(
-        watch, acted_at=acted_at, survived=survived, refused=watch.refused + 1, retry_at=now + pause
+        watch, acted_at=acted_at, survived=survived, refused=watch.refused + 1, retry_at=retry_at
     )
     after = replace(
         before,

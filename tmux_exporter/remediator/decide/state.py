@@ -5,6 +5,7 @@ All times are monotonic seconds unless something else is said.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action, Refusal
@@ -19,6 +20,14 @@ Readings = tuple[tuple[Condition, float], ...]
 """Conditions that hold, each with the value that it is about."""
 
 
+class Retry(NamedTuple):
+    """A refused step that is taken again: its place in the ladder, when, and how often it was refused."""
+
+    place: int
+    at: float
+    refused: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedTarget:
     """What is remembered of one match.
@@ -29,7 +38,7 @@ class WatchedTarget:
     `before` is what these two were until then, should nothing have been signalled. `refused` is how often in
     a row that was so, and before `retry_at` it is not tried again. `refusal` is the last reason to leave it
     alone: each is reported once. `culprit` is who held its figures in the last sample, without a break since
-    `culprit_since`.
+    `culprit_since`. `retries` are refused steps that the ladder has left behind.
     """
 
     since: float
@@ -46,6 +55,7 @@ class WatchedTarget:
     refusal: Refusal | None = None
     culprit: ProcessId | None = None
     culprit_since: float = 0.0
+    retries: tuple[Retry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +89,7 @@ class Decision:
 
     A STOP and a KILL have their `order`, every other action its `rung`. `held` is for how many seconds it has
     matched, `readings` are the conditions that hold with the values that they are about, `culprit` is who
-    holds these figures of an agent.
+    holds these figures of an agent. `refused` is how often the act of this step was refused before.
     """
 
     policy: Policy
@@ -91,6 +101,7 @@ class Decision:
     held: float = 0.0
     readings: Readings = ()
     culprit: Culprit | None = None
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.conditions import ConditionState, ConditionStates
-from tmux_exporter.remediator.decide.state import PolicyState, State, WatchedTarget
+from tmux_exporter.remediator.decide.state import PolicyState, Retry, State, WatchedTarget
 from tmux_exporter.remediator.policies.policy import Policy, PolicySet
 from tmux_exporter.remediator.record.plan_file import write
 from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
@@ -135,6 +135,7 @@ def _watches(state: State, policy: Policy) -> Iterator[dict[str, object]]:
                 "rung": watch.rung,
                 "refused": watch.refused,
                 "culprit": watch.culprit,
+                "retries": watch.retries,
                 "latched": [each.latched for each in conditions.condition_states] if conditions else [],
                 **{name: getattr(watch, name) for name in _TIMES},
             }
@@ -147,6 +148,8 @@ def _state(policy: Policy, entries: Sequence[object], at: float, now: float) -> 
         processes = tuple(map(strict_json.process, strict_json.array(entry["processes"])))
         key: Key = TargetKind(entry["kind"]), processes, "", ""
         watches[key] = _watch(entry, at, now)
+        if any(each.place >= len(policy.ladder) for each in watches[key].retries):
+            raise ValueError("a step that the policy does not have")
         latched = [strict_json.flag(each) for each in strict_json.array(entry["latched"])]
         if latched and len(latched) == len(policy.when.conditions):
             conditions[key] = ConditionStates(
@@ -173,7 +176,14 @@ def _watch(entry: dict[str, Any], at: float, now: float) -> WatchedTarget:
         retry_at=retry_at,
         culprit=None if entry["culprit"] is None else strict_json.process(entry["culprit"]),
         culprit_since=culprit_since,
+        # A file of an earlier version has none.
+        retries=tuple(map(_retry, strict_json.array(entry.get("retries", [])))),
     )
+
+
+def _retry(value: object) -> Retry:
+    place, at, refused = strict_json.array(value)
+    return Retry(strict_json.count(place), strict_json.number(at), strict_json.count(refused))
 
 
 def _time(value: object) -> float | None:

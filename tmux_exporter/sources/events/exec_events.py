@@ -254,6 +254,8 @@ class _Opened:
             self._socket.close()
             raise
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._turn = threading.Lock()
+        self._closed = False
         self._poll = select.poll()
         for one in (self._socket.fileno(), self._woken):
             self._poll.register(one, select.POLLIN)
@@ -303,16 +305,21 @@ class _Opened:
         only_end.poll(max(0.0, seconds) * 1000)
 
     def end(self) -> None:
-        """End the thread, which closes everything."""
-        os.write(self._wake, b"e")
+        """End the thread, which closes everything; one that has ended by a mistake has done so already."""
+        with self._turn:
+            if not self._closed:
+                os.write(self._wake, b"e")
 
     def __enter__(self) -> None:
         """For the thread that reads."""
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
-        os.close(self._woken)
-        os.close(self._wake)
+        # The numbers may be those of other files from here on.
+        with self._turn:
+            self._closed = True
+            self._socket.close()
+            os.close(self._woken)
+            os.close(self._wake)
 
 
 def _argv(path: str) -> list[str]:

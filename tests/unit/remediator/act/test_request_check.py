@@ -13,15 +13,21 @@ FIGURES = (
     "#{pid} #{pane_id} #{history_size} #{history_bytes} #{history_limit} #{pane_in_mode} #{window_activity} "
     "#{pane_dead} #{pane_pid}"
 )
+UNPROTECTED = (
+    "#{||:#{||:#{==:#{@protect},},#{==:#{@protect},0}},#{||:#{==:#{@protect},no},"
+    "#{||:#{==:#{@protect},off},#{==:#{@protect},false}}}}"
+)
 IS_UNCHANGED = (
-    "#{&&:#{==:#{session_attached},0},#{&&:#{==:#{@protect},},#{&&:#{==:#{history_size},4977},"
+    "#{&&:" + UNPROTECTED + ",#{&&:#{==:#{session_attached},0},#{&&:#{==:#{history_size},4977},"
     "#{&&:#{==:#{pane_in_mode},0},#{&&:#{==:#{pane_id},%3},#{==:#{pid},1234}}}}}}"
 )
 NOT_THE_LAST = "#{||:#{!=:#{window_panes},1},#{&&:#{==:#{window_linked},0},#{!=:#{session_windows},1}}}"
 CLEARS = "clear-history -t %3 ; display-message -p -t %3 cleared"
 UNATTENDED = "#{==:#{m:*#{window_id} *,#{S:#{?session_attached,#{W:#{window_id} },}}},0}"
-IS_UNATTENDED = "#{&&:#{==:#{session_attached},0},#{&&:#{==:#{pid},1234}," + UNATTENDED + "}}"
-CLOSES = "#{&&:#{==:#{pane_dead},1},#{&&:#{==:#{pid},1234}," + NOT_THE_LAST + "}}"
+IS_UNATTENDED = (
+    "#{&&:" + UNPROTECTED + ",#{&&:#{==:#{session_attached},0},#{&&:#{==:#{pid},1234}," + UNATTENDED + "}}}"
+)
+CLOSES = "#{&&:" + UNPROTECTED + ",#{&&:#{==:#{pane_dead},1},#{&&:#{==:#{pid},1234}," + NOT_THE_LAST + "}}}"
 ALLOWED = (
     ("list-clients", "-t", "%3", "-F", "#{client_control_mode} #{client_name}"),
     ("display-message", "-c", "/dev/pts/4", "-d", "5000", "tmux-remediator: an agent (pid 7)."),
@@ -78,6 +84,8 @@ REFUSED = (
     ("if-shell", "-F", "-t", "%3", CLOSES, "kill-session -t %3"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -g history-limit 5"),
     ("if-shell", "-F", "-t", "%3", IS_UNCHANGED, "set-option -t %3 default-command 5"),
+    ("if-shell", "-F", "-t", "%3", IS_UNCHANGED.replace(",no}", ",yes}"), CLEARS),
+    ("if-shell", "-F", "-t", "%3", "#{==:#{pid},1234}", CLEARS),
     ("if-shell", "-F", "-t", "%3", "1", CLEARS),
     ("if-shell", "-t", "%3", "true", CLEARS),
     ("if-shell", "-F", "-t", "%3", "#{==:#{pid},#(date)}", CLEARS),

@@ -572,3 +572,31 @@ def test_steps_on_panes_that_were_too_many_are_taken_once_they_are_few() -> None
         (Action.SAVE, None),
         (Action.CLEAR_HISTORY, None),
     ]
+
+
+THROTTLE = LadderStep(action=Action.THROTTLE, throttle=Throttle(lease=60.0, pause=True))
+LADDER = (THROTTLE, LadderStep(action=Action.SNAPSHOT), *BIG.ladder[-2:])
+
+
+def test_a_throttle_that_is_refused_in_the_act_is_tried_again_and_delays_no_end() -> None:
+    cycles = Cycles(replace(BIG, ladder=LADDER))
+    found: list[tuple[float, Action | None]] = []
+    while cycles.now < 1000:
+        for decision in (each for _, each in cycles.run(shown(coder()), INTERVAL)):
+            found.append((cycles.now, decision.action))
+            if decision.action is Action.THROTTLE:
+                cycles.state = step_refused(cycles.state, decision, interval=INTERVAL, now=cycles.now)
+    times = [at for at, action in found if action is Action.THROTTLE]
+    assert [later - at for at, later in pairwise(times)][:5] == [INTERVAL * 2**each for each in range(5)]
+    assert [action for _, action in found].count(Action.SNAPSHOT) == 1
+    plain = Cycles(replace(BIG, ladder=LADDER)).run(shown(coder()), 1000)
+    stops = [at for at, each in plain if each.action is Action.STOP]
+    assert stops and [at for at, action in found if action is Action.STOP][:1] == stops[:1]
+
+
+def test_a_throttle_that_was_not_allowed_is_told_of_once_and_taken_as_soon_as_it_is() -> None:
+    cycles = Cycles(replace(BIG, ladder=LADDER))
+    first = [each for _, each in cycles.run(shown(coder(), attached=1), 600)]
+    later = [each for _, each in cycles.run(shown(coder()), 100)]
+    refusals = [[each.refusal for each in part if each.action is Action.THROTTLE] for part in (first, later)]
+    assert refusals == [[Refusal.ATTACHED_SESSION], [None]]

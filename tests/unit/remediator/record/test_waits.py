@@ -13,9 +13,9 @@ from tests.support.remediator.orphans import WALL, Cycles, actions, orphan, seen
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import Action
 from tmux_exporter.facts.report import Remembered, Report
-from tmux_exporter.remediator.decide.decide import start
+from tmux_exporter.remediator.decide.decide import start, step_refused
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import Condition, Policy, PolicySet, When
+from tmux_exporter.remediator.policies.policy import Condition, LadderStep, Policy, PolicySet, Throttle, When
 from tmux_exporter.remediator.record.waits import LONGEST_BREAK, QUIET_BREAK, Waits, WaitsFile
 
 P = replace(ORPHANED_SCHEDULERS, warmup=0.0)
@@ -190,3 +190,20 @@ def test_it_is_written_seldom_and_at_the_end(tmp_path: Path) -> None:
     clock.advance(31)
     kept.keep(policies, cycles.state, ())
     assert at() == 36.0
+
+
+def test_a_refused_throttle_is_tried_again_by_the_next_run_once_it_is_seen_again(tmp_path: Path) -> None:
+    step = LadderStep(action=Action.THROTTLE, throttle=Throttle(lease=60.0, pause=True))
+    policy = replace(P, ladder=(step,))
+    cycles = Cycles(policy)
+    ((_, throttle),) = cycles.run(seen(orphan()), 400)
+    cycles.state = step_refused(cycles.state, throttle, interval=5.0, now=cycles.now)
+    file(tmp_path, 400).keep(PolicySet(policies=(policy,)), cycles.state, (), last=True)
+    cycles.now = 400 + SHORT
+    cycles.state = replace(start(cycles.moment()), policies=found(tmp_path, cycles.now, policy).policies)
+    assert actions(cycles.see(seen(orphan()), after=1)) == []
+    assert actions(cycles.see(seen(orphan()))) == [Action.THROTTLE]
+    text = next(tmp_path.iterdir()).read_text()
+    assert text.count('"retries": [[0,') == 1
+    next(tmp_path.iterdir()).write_text(text.replace('"retries": [[0,', '"retries": [[1,'))
+    assert found(tmp_path, 400 + SHORT, policy) == Waits(), "it has no such step"

@@ -1,8 +1,13 @@
 """The kernel's answer to who asks for process events."""
 
+import os
+import socket
+
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.wait import wait_for
+from tmux_exporter.sources.events import exec_events
 from tmux_exporter.sources.events.exec_events import CommandWatch
 
 
@@ -54,3 +59,29 @@ def test_events_of_others_are_no_reason_to_wait_for_an_answer(
     clock.advance(60)
     watch.take_ended()
     assert len(asked) == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_to_stop_what_has_ended_by_a_mistake_writes_to_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    monkeypatch.setattr("tmux_exporter.sources.events.exec_events.socket.socket", lambda *_: ours)
+    monkeypatch.setattr(exec_events._Opened, "_ask", lambda _: None)
+    watch = CommandWatch(lambda *_: None, uid=0, clock=ManualClock())
+    watch.configure(wanted=True, most_per_second=10)
+    thread = watch._thread
+    assert thread is not None
+
+    def fail(_: bytes) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(exec_events, "parse", fail)
+    kernel.send(b"an event")
+    wait_for(lambda: not thread.is_alive(), "the thread has ended")
+    others = [os.pipe2(os.O_NONBLOCK) for _ in range(4)]
+    watch.stop()
+    kernel.close()
+    for reading, writing in others:
+        with pytest.raises(BlockingIOError):
+            os.read(reading, 1)
+        os.close(reading)
+        os.close(writing)
