@@ -161,8 +161,8 @@ def _as_first_process(command: list[str]) -> int:
 def main(arguments: list[str]) -> int:
     """Run a Python with these arguments in namespaces of its own, or without where there are none."""
     command = [sys.executable, *arguments]
-    # A script's background jobs ignore these, and so would every program that a test starts.
-    for each in (signal.SIGINT, signal.SIGQUIT):
+    # A script's background jobs and `nohup` ignore these, and so would every program that a test starts.
+    for each in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL)
     if os.fork() == 0:
         # A try in a process of its own: one that has entered half of them cannot go back.
