@@ -14,7 +14,7 @@ exporters run at a time, with a sample every 1, 5 and 15 s; a cell has their err
 a minute after the work. Open descriptors are counted one by one; of written bytes it is known how many.
 
 `python -m bench.exactness` measures this and writes the page. It needs root, which makes the cgroups; with
-`--as NAME` an ordinary user runs tmux and the exporters.
+`python -m bench.exactness --as NAME` an ordinary user runs tmux and the exporters.
 
 """
 _WAYS = {
