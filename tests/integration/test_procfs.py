@@ -92,11 +92,11 @@ def test_a_name_set_by_the_process_itself_spoils_nothing(name: bytes) -> None:
     assert process.resident_bytes is not None
 
 
-def test_megabytes_of_arguments_cost_four_kilobytes() -> None:
+def test_megabytes_of_arguments_cost_four_kilobytes(only: Callable[[int], str]) -> None:
     big = ["x" * 100_000] * 19
     with running(IDLE, "first", *big, environ={}) as (pid, _):
         assert len(Path(f"/proc/{pid}/cmdline").read_bytes()) > 1_900_000
-        proc = reader()
+        proc = reader(only(pid))
         tracemalloc.start()
         process = proc.read().processes[pid]
         _, peak = tracemalloc.get_traced_memory()
@@ -225,12 +225,30 @@ def stranger() -> Iterator[tuple[int, ProcReader]]:
         process.kill()
 
 
-def test_of_a_stranger_only_stat_is_read(stranger: tuple[int, ProcReader]) -> None:
+def test_of_another_users_process_nothing_counts_as_unreadable_of_ours(
+    stranger: tuple[int, ProcReader],
+) -> None:
     pid, proc = stranger
     process = until(proc, pid, lambda seen: (seen.comm, seen.state) == ("sleep", "S"), "it sleeps")
-    assert (process.ppid, process.threads) == (os.getpid(), 1)
-    assert [getattr(process, name) for name in (*FACTS, *FIGURES)] == [None] * 9
-    assert process.unreadable == ()
+    assert (process.ppid, process.threads, process.argv) == (os.getpid(), 1, ("sleep", "600"))
+
+
+def watched_from_outside(pid: int) -> Process:
+    return reader().read().processes[pid]
+
+
+def test_of_another_users_process_everybody_reads_what_the_kernel_shows_to_everybody() -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can be somebody else")
+    with running(FILES, "50") as (pid, _):
+        own = read_one(pid)
+        seen = in_child(lambda: watched_from_outside(pid), uid=NOBODY)
+    shown = ("argv", "anonymous_bytes", "shared_memory_bytes", "swap_bytes", "threads", "max_fds")
+    assert [getattr(seen, name) for name in shown] == [getattr(own, name) for name in shown]
+    assert seen.anonymous_bytes
+    assert (seen.exe, seen.environ, seen.read_bytes, seen.namespaces) == (None, None, None, None)
+    assert seen.open_fds == (own.open_fds if FD_SIZE_COUNTS else None)
+    assert seen.unreadable == (Unreadable.PERMISSION,)
 
 
 def closed_and_open() -> tuple[Process, Process, int, int]:
@@ -250,7 +268,8 @@ def closed_and_open() -> tuple[Process, Process, int, int]:
             os.close(reading)
             os.close(writing)
         table = reader().read()
-        refused = [p for p in table.processes.values() if Unreadable.PERMISSION in p.unreadable]
+        own = [p for p in table.processes.values() if p.uid == os.getuid()]
+        refused = [p for p in own if Unreadable.PERMISSION in p.unreadable]
         closed, opened = (table.processes[child] for child in children)
         return closed, opened, len(refused), table.unreadable[Unreadable.PERMISSION]
     finally:

@@ -79,8 +79,9 @@ def differences(before: ProcessTable, ours: ProcessTable, after: ProcessTable) -
             wrong.add((pid, "missing"))
             continue
         left = first.state == "Z" and first.alive
+        hidden = OF_MAIN_THREAD if left or first.uid != UID else set()
         for name in (*STEADY, *GROWING):
-            if not (left and name in OF_MAIN_THREAD) and not agrees(name, mine, first, last):
+            if name not in hidden and not agrees(name, mine, first, last):
                 wrong.add((pid, name))
     known = before.processes.keys() | after.processes.keys()
     wrong.update((pid, "invented") for pid in ours.processes.keys() - known)

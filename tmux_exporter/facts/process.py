@@ -47,7 +47,8 @@ class Process:
     """One process as /proc shows it in one reading.
 
     Fields up to `children_cpu_ticks` come from one line of /proc/PID/stat and are always known. The others
-    are read for processes of this uid only, and are None where they could not be read (`unreadable`).
+    are None where they could not be read (`unreadable`): of another user's process the kernel shows
+    arguments, memory and limits to everybody, the rest only to root.
     `argv`, `exe` and `environ` are fixed at exec. `argv_complete` is False where `argv` was cut at
     `sources.processes.parse.ARGV_LIMIT` bytes: its last argument may go on. `image` is the address of `argv`
     in memory: processes forked from one another without exec share it, others hardly ever; 0 where it is not
@@ -156,11 +157,11 @@ class Changes:
 class ProcessTable:
     """All processes of one sample, by pid.
 
-    `taken_at` is the monotonic time at which reading began. `complete` is False when the listing failed: then
-    a missing pid is unknown, not gone. `unreadable` counts processes of this uid with at least one unreadable
-    part, by reason. `namespaces` are the reader's own. `missed` counts errors that the audit of the fast
-    reader found and corrected. `changes` is set by a reader that knows them; an unchanged entry is the same
-    object.
+    `taken_at` is the monotonic time at which reading began. `complete` is False when the listing failed:
+    then a missing pid is unknown, not gone. `uid` is the reader's, None where it is not told; `unreadable`
+    counts processes of this uid with at least one unreadable part, by reason. `namespaces` are the reader's
+    own. `missed` counts errors that the audit of the fast reader found and corrected. `changes` is set by a
+    reader that knows them; an unchanged entry is the same object.
     """
 
     processes: Mapping[int, Process]
@@ -170,6 +171,7 @@ class ProcessTable:
     complete: bool = True
     unreadable: Mapping[Unreadable, int] = field(default_factory=dict)
     namespaces: Namespaces | None = None
+    uid: int | None = None
     missed: int = 0
     changes: Changes | None = field(default=None, compare=False, repr=False)
 

@@ -6,6 +6,7 @@ bytes, safe in a terminal and in an exposition. Counters are totals since the ex
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from types import NoneType
 from typing import Any, Self, get_args
 
@@ -20,13 +21,22 @@ from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, Sc
 from tmux_exporter.facts.tmux import QueryFailure
 
 
+class Sum(StrEnum):
+    """A sum over processes (closed list; a label joins several by commas)."""
+
+    FDS = "fds"
+    IO = "io"
+    MEMORY = "memory"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Resource usage of a set of processes; None where no member could be read.
 
     Each field is also a field of the JSON; the row of its name in the catalogue makes it a metric.
     `memory_limit_bytes` is the lowest limit that applies to all of them together, None where none is known.
-    `memory_source` is the source of `memory_bytes`.
+    `memory_source` is the source of `memory_bytes`. `partial` are the sums in which a member is missing
+    that could not be read.
     """
 
     memory_bytes: int | None
@@ -44,6 +54,7 @@ class Usage:
     process_tree_depth: int
     oldest_process_start_time_seconds: float | None
     memory_source: MemorySource | None = None
+    partial: tuple[Sum, ...] = ()
 
     @classmethod
     def nothing(cls) -> Self:
@@ -51,6 +62,7 @@ class Usage:
         figures: dict[str, Any] = {
             each.name: None if NoneType in get_args(each.type) else 0.0 if each.type is float else 0
             for each in fields(cls)
+            if each.name != "partial"
         }
         return cls(**figures)
 

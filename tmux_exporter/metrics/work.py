@@ -12,7 +12,7 @@ from tmux_exporter.facts.report import AgentReport, LeakReport, OperationFigures
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue import by_label, families, family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
-from tmux_exporter.metrics.catalogue.usage import memory_source
+from tmux_exporter.metrics.catalogue.usage import info_values
 from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, MEMORY_CHANGES, OPERATIONS
 
 
@@ -44,7 +44,7 @@ def _agent_key(agent: AgentReport) -> tuple[str, ...]:
 
 def _info(agent: AgentReport) -> Sample:
     known = agent.pane, agent.program, agent.version, agent.role, agent.window_name
-    return Sample((*_agent_key(agent), *known, memory_source(agent.usage)), 1)
+    return Sample((*_agent_key(agent), *known, *info_values(agent.usage)), 1)
 
 
 def collect_schedulers(report: Report, _: MetricsSettings) -> tuple[Family, ...]:

@@ -29,6 +29,7 @@ from tmux_exporter.facts.report import (
     SchedulerReport,
     ServerReport,
     SessionReport,
+    Sum,
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
@@ -56,6 +57,7 @@ def usage(scale: int = 1) -> Usage:
         written_bytes_total=4096 * scale, process_tree_depth=2,
         oldest_process_start_time_seconds=NOW - 3600.5 * scale,
         memory_source=MemorySource.STATUS if scale % 2 else MemorySource.SMAPS_ROLLUP,
+        partial=() if scale % 2 else (Sum.FDS, Sum.IO),
     )  # fmt: skip
 
 

@@ -167,7 +167,8 @@ _MEANT = (
     _decoy("in_a_script_session", "is_attended", _G,
            "spawn in_a_script_session script -qfc 'sleep 3000' /dev/null"),
     _decoy("in_an_unknown_terminal", "is_attended", _G, "spawn in_an_unknown_terminal $PY $B/terminal.py"),
-    _decoy("unreadable", "is_unreadable", _G, incident="phnx-labs/agi-cli#2611"),
+    _decoy("unreadable", "is_unreadable", _G, "keep unreadable $PY $B/undumpable.py",
+           "phnx-labs/agi-cli#2611"),
 )  # fmt: skip
 
 _ID = "01234567-89ab-cdef-0123-{:012d}"

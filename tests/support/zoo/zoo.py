@@ -138,8 +138,9 @@ class Zoo:
         found: list[list[Leak]] = []
         units = {self.pids[each.name]: each.unit for each in DECOYS if each.unit}
         for seen in self.seen:
+            table = self._as_shown(seen.table)
             memory = {**owners, **self._planted()} if not found else owners
-            owners = attribute(seen.table, seen.view, memory)
+            owners = attribute(table, seen.view, memory)
             labels = {
                 (view.listing.server, session.id): session.name
                 for view in seen.view.servers
@@ -147,13 +148,13 @@ class Zoo:
                 for session in view.listing.sessions
             }
             book.observe(seen.view, labels)
-            outlived = find_orphans(seen.table, owners)
+            outlived = find_orphans(table, owners)
             default = str(self._sockets / "default")
             look = LeakSample(
-                table=seen.table,
+                table=table,
                 owners=owners,
                 orphans=outlived,
-                schedulers=find_schedulers(seen.table, owners, seen.view, default, seen.now),
+                schedulers=find_schedulers(table, owners, seen.view, default, seen.now),
                 signatures=SIGNATURES,
                 # Nobody needs systemd to run the tests; what it would say of these is said here.
                 leak_details={
@@ -193,19 +194,18 @@ class Zoo:
     def _pane(self, where: Where, head: str, *more: str, server: str = "default") -> str:
         lines = [each.command for each in DECOYS if each.where is where and each.command]
         return self.scene.shell(
-            "\n".join(
-                [self._prologue + head, *lines, *more, self._unreadable() if where is Where.GONE else ""]
-            ),
+            "\n".join([self._prologue + head, *lines, *more]),
             "-t",
             "main:",
             server=server,
         )
 
-    def _unreadable(self) -> str:
-        """Somebody else's for root, who can read all of his own; else one that lets nobody look in."""
-        if os.getuid() == 0:
-            return "keep unreadable setpriv --reuid=65534 --regid=65534 --clear-groups sleep 3000"
-        return "keep unreadable $PY $B/undumpable.py"
+    def _as_shown(self, table: ProcessTable) -> ProcessTable:
+        """What an ordinary user sees: root can look into a process that lets nobody look in."""
+        pid = self.pids["unreadable"]
+        if (closed := table.processes.get(pid)) is None:
+            return table
+        return replace(table, processes={**table.processes, pid: replace(closed, exe=None, environ=None)})
 
     def _start_nested(self) -> None:
         """Servers that come from the pane that will be gone, with its id in their environment."""

@@ -168,8 +168,10 @@ def _readable(report: Report, _: Machine) -> Iterator[Finding]:
         if count:
             yield _warning(
                 "processes",
-                f"{count} of your processes cannot be read wholly ({reason}): their figures are missing",
-                "run it as the user of tmux, in no container, without NoNewPrivileges",
+                f"{count} processes of yours, or of others in your panes, cannot be read wholly ({reason}): "
+                "figures are missing",
+                "run it as the user of tmux, in no container, without NoNewPrivileges; "
+                "only root reads everything of another user's process",
             )
 
 

@@ -30,7 +30,8 @@ class Suspect:
     `ancestors` come nearest first; `schedulers` are the shells and sleeps of all schedulers.
     `holds_terminal`: the process or a descendant holds a terminal that still exists.
     `server_unit` is the systemd unit of the tmux server that it came from, None where that is not known.
-    `own_namespaces` are the exporter's, None on a system without namespaces.
+    `own_namespaces` are the exporter's, None on a system without namespaces. `proven`: a sample saw it in its
+    pane by more than its environment.
     """
 
     process: Process
@@ -41,13 +42,14 @@ class Suspect:
     server_unit: str | None
     own_namespaces: Namespaces | None
     seen_before: bool
+    proven: bool = False
 
 
 def is_unreadable(suspect: Suspect) -> str:
-    """It cannot be read: another user's process, or a protected one."""
+    """It cannot be read, as a protected one; of another user's process, seen in its pane, argv is enough."""
     process = suspect.process
-    hidden = suspect.own_namespaces is not None and process.namespaces is None
-    if process.argv is None or process.exe is None or hidden:
+    hidden = process.exe is None or (suspect.own_namespaces is not None and process.namespaces is None)
+    if process.argv is None or (hidden and not suspect.proven):
         return "it cannot be read, so nobody can say what it is"
     return ""
 

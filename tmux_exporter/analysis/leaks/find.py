@@ -148,6 +148,7 @@ class LeakFinder:
                 server_unit=server.unit if server else None,
                 own_namespaces=sample.table.namespaces,
                 seen_before=process.id in self._before,
+                proven=self.proof.is_proven(process.id, owner.pane),
             )
             if why := exemptions.exempt_reason(suspect):
                 exempt[process.id] = why

@@ -222,7 +222,11 @@ def _is_known(process: Process) -> bool:
 
 
 def _image(process: Process) -> int | None:
-    return (process.image or None) if _is_known(process) else None
+    if not _is_known(process):
+        return None
+    # Of another user's process the kernel hides the address: one command line in one kernel session may be
+    # forks of one process.
+    return process.image or hash((process.uid, process.session_id, process.argv))
 
 
 def _shares(process: Process) -> bool | None:

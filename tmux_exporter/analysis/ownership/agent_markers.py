@@ -161,12 +161,15 @@ class AgentMarkers:
         return self._holders[marker]
 
     def _agents_outside(self) -> frozenset[str]:
-        """Programs of agents that do not run in a pane for certain."""
+        """Programs of agents of this user that do not run in a pane for certain."""
         if self._outside is None:
             self._outside = frozenset(
                 program
                 for pid, process in self._table.processes.items()
-                if process.alive and (program := _program(process)) and not self._is_inside(pid)
+                if process.alive
+                and self._table.uid in (None, process.uid)
+                and (program := _program(process))
+                and not self._is_inside(pid)
             )
         return self._outside
 

@@ -113,6 +113,7 @@ class Attribution:
     def look_at(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
         """Decide from these facts from now on; earlier decisions stay until `forget`."""
         self._processes = table.processes
+        self._uid = table.uid
         self._tmux = tmux
         self._memory = memory
 
@@ -176,6 +177,9 @@ class Attribution:
         if owner is not None and owner.kind is OwnerKind.LEAKED and self._is_client(process):
             reason = f"is a tmux client, which is never leaked; {owner.reason}"
             return Owner(kind=OwnerKind.OTHER, evidence=Evidence.NONE, reason=reason)
+        if owner is not None and owner.kind is OwnerKind.OTHER and self._uid not in (None, process.uid):
+            # Root reads every environment: that of another user names servers of theirs.
+            return None
         return owner
 
     def _is_server(self, pid: int) -> bool:

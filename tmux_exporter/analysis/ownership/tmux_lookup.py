@@ -113,8 +113,9 @@ class TmuxLookup:
         for pid, process in self._table.processes.items():
             if process.comm == SERVER_COMM and pid not in self.servers and process.alive:
                 self.servers[pid] = LiveServer(process=process)
-                # Only environments of this user's processes are ever read.
-                if process.uid not in uids and process.environ is None:
+                # Only root can read the environment of another user's process.
+                others = process.environ is None or self._table.uid not in (None, process.uid)
+                if process.uid not in uids and others:
                     self.foreign.add(pid)
 
     def _add_roots(self, server: LiveServer) -> None:

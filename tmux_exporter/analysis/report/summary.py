@@ -155,7 +155,7 @@ class Summary:
             ),
             leaked_cpu_seconds_total=self._appeared_cpu(leak_sessions(snapshot), LeakKind, leak_key),
             stale_sockets=view.stale_sockets,
-            unreadable_processes=table.unreadable,
+            unreadable_processes=self._cache.unreadable(table, snapshot.owners),
             unattributed_cpu_seconds_total=self._group_counters.cpu_seconds(UNATTRIBUTED),
             discovery_missed_total=self._missed,
             problems=view.problems,

@@ -11,8 +11,9 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import Helper, HelperKind
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.label import label_text
-from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
-from tmux_exporter.facts.report import TreeProcess, Usage
+from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.facts.report import Sum, TreeProcess, Usage
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ def usage(
     worst: float | None = None if members else 0.0
     threads = 0
     io_known = not members
+    missing: set[Sum] = set()
     # One loop for speed: it runs for every pane and agent with a change.
     for process in living:
         threads += process.threads
@@ -49,6 +51,8 @@ def usage(
         # A limit of 0 has no ratio: descriptors opened before it was set stay open.
         if process.open_fds is not None and process.max_fds:
             worst = max(worst or 0.0, process.open_fds / process.max_fds)
+        if process.unreadable:
+            missing.update(_missing(process))
     return Usage(
         memory_bytes=counted,
         memory_limit_bytes=memory_limit,
@@ -65,6 +69,7 @@ def usage(
         process_tree_depth=_depth(members),
         oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
         memory_source=memory.source(living),
+        partial=tuple(sorted(missing)),
     )
 
 
@@ -83,6 +88,16 @@ def helpers_usage(
     return +counts, {kind: value for kind, value in sums.items() if value is not None}
 
 
+def _missing(process: Process) -> Iterable[Sum]:
+    """Which figures of a process that could not be read wholly are not known."""
+    if process.anonymous_bytes is None:
+        yield Sum.MEMORY
+    if process.open_fds is None:
+        yield Sum.FDS
+    if process.read_bytes is None:
+        yield Sum.IO
+
+
 _SOURCES = (MemorySource.UPPER_BOUND, MemorySource.SMAPS_ROLLUP, MemorySource.STATUS)
 
 
@@ -97,6 +112,7 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
     io_known = not sets or any(None not in (each.read_bytes_total, each.written_bytes_total) for each in sets)
     ratios = [each.fd_utilization_ratio for each in sets if each.fd_utilization_ratio is not None]
     starts = [each.oldest_process_start_time_seconds for each in sets]
+    missing = {missed for each in sets for missed in each.partial}
     return Usage(
         memory_bytes=_sum([each.memory_bytes for each in sets]),
         memory_limit_bytes=memory_limit,
@@ -113,6 +129,7 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
         process_tree_depth=max((each.process_tree_depth for each in sets), default=0),
         oldest_process_start_time_seconds=min((each for each in starts if each is not None), default=None),
         memory_source=next((each for each in _SOURCES if each in sources), None),
+        partial=tuple(sorted(missing)),
     )
 
 
@@ -156,6 +173,9 @@ class ReportCache:
         self._before: Mapping[Hashable, tuple[object, Any]] = {}
         self._now: dict[Hashable, tuple[object, Any]] = {}
         self._parents_of_zombies = PerProcess(lambda process: None if process.alive else process.ppid)
+        self._unreadable = PerProcess(lambda process: process.unreadable or None)
+        self._unreadable_facts: object = None
+        self._unreadable_counts: Mapping[Unreadable, int] = {}
 
     def begin(self, table: ProcessTable, shared: object) -> dict[int, list[Process]]:
         """Begin a sample and return its zombies by parent. All parts depend on the `shared` facts too."""
@@ -166,6 +186,24 @@ class ReportCache:
         for pid, parent in self._parents_of_zombies.found.items():
             zombies.setdefault(parent, []).append(table.processes[pid])
         return zombies
+
+    def unreadable(self, table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Mapping[Unreadable, int]:
+        """Unreadable processes by reason: of our uid, and of other users in a pane or left behind by one."""
+        changed = self._unreadable.update(table)
+        # Compared by identity: owners are the same object until one of them changes.
+        if changed or self._unreadable_facts is not owners:
+            self._unreadable_facts = owners
+            counts: dict[Unreadable, int] = {}
+            for pid, reasons in self._unreadable.found.items():
+                process = table.processes[pid]
+                owner = owners.get(process.id) if process.uid != table.uid else None
+                if owner is not None and owner.pane is not None:
+                    counts.update({reason: counts.get(reason, 0) + 1 for reason in reasons})
+            self._unreadable_counts = counts
+        return {
+            reason: count + self._unreadable_counts.get(reason, 0)
+            for reason, count in table.unreadable.items()
+        }
 
     def made(self, key: Hashable, facts: object, make: Callable[[], T]) -> T:
         """The result of `make`, or the last one if `facts` are equal. Use each key once in a sample."""

@@ -66,8 +66,8 @@ EXPORTER = (
     ),
     _exporter(
         "tmux_exporter_unreadable_processes",
-        "Processes of this user of which a part could not be read, by reason; their figures are "
-        "missing from the sums, not 0.",
+        "Processes of this user, and of others in its panes, of which a part could not be read, by reason; "
+        "their figures are missing from the sums, not 0.",
         labels=("reason",),
         closed={"reason": tuple(Unreadable)},
     ),

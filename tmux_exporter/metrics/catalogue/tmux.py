@@ -4,7 +4,7 @@ from functools import partial
 
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics.catalogue.family import Spec
-from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
+from tmux_exporter.metrics.catalogue.usage import INFO_HELP, INFO_LABELS, usage_specs
 
 SERVER = ("server",)
 SESSION = ("server", "session")
@@ -86,8 +86,8 @@ SESSIONS = (
     _session(
         "tmux_session_info",
         "A session that exists, and its session group (empty outside of a group). "
-        + MEMORY_SOURCE_HELP.format(group="session"),
-        labels=("server", "session", "group", "memory_source"),
+        + INFO_HELP.format(group="session"),
+        labels=("server", "session", "group", *INFO_LABELS),
     ),
     _session(
         "tmux_session_created_timestamp_seconds", "When the session was made, in seconds since the epoch."
@@ -112,8 +112,8 @@ PANES = (
     _pane(
         "tmux_pane_info",
         "A pane that exists, in the oldest session that holds it: a linked pane is never there twice. "
-        + MEMORY_SOURCE_HELP.format(group="pane"),
-        labels=(*PANE, "memory_source"),
+        + INFO_HELP.format(group="pane"),
+        labels=(*PANE, *INFO_LABELS),
     ),
     _pane(
         "tmux_pane_dead",

@@ -24,10 +24,13 @@ class UsageRow:
 
 PANE_DETAIL = "metrics.pane_detail"
 
-MEMORY_SOURCE_HELP = (
+INFO_LABELS = ("memory_source", "partial")
+
+INFO_HELP = (
     "memory_source is what tmux_{group}_memory_bytes rests on: status (nothing of note is shared), "
     "smaps_rollup (what is shared is divided among its sharers), upper_bound (what is shared could not be "
-    "told apart and counts for each of them), empty where it is not known."
+    "told apart and counts for each of them), empty where it is not known. partial names the sums (memory, "
+    "fds, io) in which processes are missing that could not be read, as another user's."
 )
 
 ROWS = (
@@ -134,6 +137,6 @@ def policy_figures(*, common_only: bool = False) -> tuple[str, ...]:
     )
 
 
-def memory_source(usage: Usage) -> str:
-    """The label that says what the memory figure rests on."""
-    return usage.memory_source or ""
+def info_values(usage: Usage) -> tuple[str, str]:
+    """The values of INFO_LABELS."""
+    return usage.memory_source or "", ",".join(usage.partial)

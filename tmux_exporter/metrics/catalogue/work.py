@@ -6,7 +6,7 @@ from tmux_exporter.facts.agents import AgentState, HelperKind, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
-from tmux_exporter.metrics.catalogue.usage import MEMORY_SOURCE_HELP, usage_specs
+from tmux_exporter.metrics.catalogue.usage import INFO_HELP, INFO_LABELS, usage_specs
 from tmux_exporter.wire.operation_line import FAILURES
 
 AGENT = ("server", "session", "agent")
@@ -36,8 +36,8 @@ AGENTS = (
     _agent(
         "tmux_agent_info",
         "A coding agent that runs in a pane, and what is known of it; empty where it is not known. "
-        + MEMORY_SOURCE_HELP.format(group="agent"),
-        labels=(*AGENT, "pane", "program", "version", "role", "window_name", "memory_source"),
+        + INFO_HELP.format(group="agent"),
+        labels=(*AGENT, "pane", "program", "version", "role", "window_name", *INFO_LABELS),
     ),
     *usage_specs("agent", AGENT),
     _agent(

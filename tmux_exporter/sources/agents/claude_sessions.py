@@ -48,7 +48,7 @@ class ClaudeSessionReport:
 
 
 class ClaudeSessions:
-    """Reads the files of `uid`; an unchanged file is not read again.
+    """Reads the files of `uid`, as root those of each agent's user; an unchanged file is not read again.
 
     `environ` is our own environment, used if that of an agent cannot be read.
     """
@@ -102,9 +102,14 @@ class ClaudeSessions:
         pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
         return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
 
+    def _owner(self, pid: int) -> int:
+        """Whose file it must be: ours; where we are root, the agent's user's."""
+        mark = None if self._uid else mark_of(f"{self._root}/{pid}")
+        return self._uid if mark is None else mark.owner
+
     def _read_file(self, path: str, process: ProcessId) -> ClaudeSessionReport:
         try:
-            return parse(read_guarded(path, uid=self._uid, limit=LARGEST_BYTES), process)
+            return parse(read_guarded(path, uid=self._owner(process.pid), limit=LARGEST_BYTES), process)
         except FileNotFoundError:
             return _silent("it has no session file")
         except UntrustedFileError as error:

@@ -100,6 +100,7 @@ class FastReader:
         namespaces: Namespaces | None = None,
     ) -> None:
         self._kernel = kernel
+        self._uid = uid
         self._clock = clock
         self._ticks_per_second = ticks_per_second
         self._namespaces = namespaces
@@ -148,6 +149,7 @@ class FastReader:
             complete=not failed and cache.complete,
             unreadable=dict.fromkeys(Unreadable, 0) if failed else cache.unreadable(),
             namespaces=self._namespaces,
+            uid=self._uid,
             missed=missed,
         )
 

@@ -23,10 +23,11 @@ _STEADY_READS = 4
 
 
 class ProcReader:
-    """Reads all processes under `root`, those whose effective uid is `uid` in detail."""
+    """Reads all processes under `root`; `uid` is ours."""
 
     def __init__(self, root: str = "/proc", *, uid: int, clock: Clock) -> None:
         self._root = root
+        self._uid = uid
         self._clock = clock
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
         self._process = ProcessReader(uid=uid, by_size=size_counts_fds(root))
@@ -62,6 +63,7 @@ class ProcReader:
             complete=reading.complete,
             unreadable=reading.unreadable,
             namespaces=self._namespaces,
+            uid=self._uid,
         )
 
     def read_again(self, table: ProcessTable, pids: Iterable[int]) -> ProcessTable | None:

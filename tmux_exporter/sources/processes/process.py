@@ -1,11 +1,14 @@
 """Read one process from /proc into `facts.process.Process`.
 
 What is read
-    of every process    its line of stat, and its uid by the owner of its folder
-    of our own uid's    also status, io, limits and the number of open files
-    of those, once      arguments, program and kept environment, which are fixed at exec: they hold until
+    always              its line of stat, its uid by the owner of its folder, status, limits, io and how many
+                        files it has open
+    once                arguments, program and kept environment, which are fixed at exec: they hold until
                         `arg_start` or the name changes (every exec moves the arguments), and end with the
                         process; where the kernel hides `arg_start` they are read each time
+
+Of a process of another user the kernel shows stat, status, limits and arguments to everybody, and the rest
+only to root.
 
 Zombies and kernel threads have nothing more to read. A process in state Z that still has threads is alive
 without its main thread; it is read through a living thread.
@@ -88,7 +91,7 @@ GONE = ProcessRead()
 
 
 class ProcessReader:
-    """Reads processes, in detail those whose effective uid is `uid`."""
+    """Reads processes; counts what it could not read of those whose effective uid is `uid`."""
 
     def __init__(self, *, uid: int, by_size: bool) -> None:
         self._uid = uid
@@ -123,7 +126,7 @@ class ProcessReader:
         stat = parse_stat(line)
         for _ in range(_ATTEMPTS):
             alive = stat.state not in DEAD_STATES or stat.threads > 1
-            if uid != self._uid or stat.kernel_thread or not alive:
+            if stat.kernel_thread or not alive:
                 break
             program = _program(stat)
             detail = read_detail(
@@ -137,11 +140,15 @@ class ProcessReader:
                 certain = detail.facts.certain
                 kept = Known(program=program, facts=detail.facts) if certain else None
                 settled = certain and detail.reasons <= {Unreadable.PERMISSION}
-                return _process_read(_process(stat, uid, detail), kept, line, settled=settled)
+                return self._read(_process(stat, uid, detail), kept, line, settled=settled)
             stat, line = again, line_again
         else:
-            return _process_read(_process(stat, uid, Detail()), None, line, settled=False)
-        return _process_read(_process(stat, uid, Detail()), None, line, settled=True)
+            return self._read(_process(stat, uid, Detail()), None, line, settled=False)
+        return self._read(_process(stat, uid, Detail()), None, line, settled=True)
+
+    def _read(self, process: Process, known: Known | None, line: bytes, *, settled: bool) -> ProcessRead:
+        counted = process.unreadable if process.uid == self._uid else ()
+        return ProcessRead(process=process, known=known, unreadable=counted, mark=hash(line), settled=settled)
 
 
 def size_counts_fds(root: str) -> bool:
@@ -169,12 +176,6 @@ def _facts(known: Known | None, program: Program) -> Facts | None:
     if known is None or known.program != program or not program.arg_start:
         return None
     return known.facts
-
-
-def _process_read(process: Process, known: Known | None, line: bytes, *, settled: bool) -> ProcessRead:
-    return ProcessRead(
-        process=process, known=known, unreadable=process.unreadable, mark=hash(line), settled=settled
-    )
 
 
 def _process(stat: Stat, uid: int, detail: Detail) -> Process:

@@ -1,4 +1,4 @@
-"""Read what only processes of our own uid show: memory, open files, I/O, arguments, program."""
+"""Read what a process shows besides stat: memory, open files, I/O, arguments, program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class Detail:
 def read_detail(
     folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, kept: frozenset[str]
 ) -> Detail:
-    """Read one process of our own; its facts only if they are not `known`."""
+    """Read one process; its facts only if they are not `known`."""
     attempts = ReadAttempts()
     # An ended main thread no longer shows memory, files or program; the other threads do. io and limits
     # stay in the folder of the process; io is then readable by root only, and a sum over threads would miss

@@ -7,6 +7,7 @@ differences on Linux:
     tty, foreground_pgid       not told: psutil knows only the terminals that there were when it first looked
     anonymous, shared, swap    not told: that needs `smaps`, and reading it stalls the process
     argv                       a lone argument, or a title that a process gave itself, is cut at its blanks
+    other users' processes     in no detail
     argv, environ              a carriage return has become a newline
     environ                    of a name that occurs twice the last one counts
     a main thread that left    figures of the whole process only: psutil asks no other thread
@@ -97,6 +98,7 @@ class PsutilReader:
             taken_at=taken_at,
             complete=reading.complete,
             unreadable=reading.unreadable,
+            uid=self._uid,
         )
 
 

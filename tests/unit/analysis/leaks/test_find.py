@@ -380,3 +380,15 @@ def test_what_only_the_marker_of_an_agent_ties_says_so() -> None:
     leaks = samples.second(orphan, left(301))
     assert found(leaks) == dict.fromkeys((300, 301), (LeakKind.OTHER, "default", "old"))
     assert {leak.process.pid: leak.by_marker for leak in leaks.found} == {300: True, 301: False}
+
+
+def test_another_users_process_that_was_seen_in_its_pane_is_a_leak_by_its_arguments() -> None:
+    hidden: Any = {"uid": 7, "exe": None, "environ": None, "namespaces": None}
+    shell = process(201, 100, environ=GONE)
+    inside, orphan = left(ppid=201, session=201, **hidden), left(session=201, **hidden)
+    for was_seen in (False, True):
+        samples = Samples()
+        samples.sample(shell, inside, view=BEFORE)
+        if was_seen:
+            samples.book.proof.observe(samples.owners.keys(), samples.owners)
+        assert set(found(samples.second(orphan))) == ({300} if was_seen else set())

@@ -1,10 +1,11 @@
 """Shared memory: whose PSS is read, within which CPU budget, and what then counts for which process."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from tests.support.literals.facts import process, table
+from tests.support.literals.facts import UID, process, table
 from tmux_exporter.analysis.memory.shared_memory import (
     BURST_SECONDS,
     FRESH_SAMPLES,
@@ -188,3 +189,16 @@ def test_over_time_it_costs_a_fortieth_of_reading_everybody_whatever_a_reading_t
     assert spent <= max(1.0, dearer) * BURST_SECONDS + samples * every * SHARE
     # It is spent, too, and on all of them in turn.
     assert spent >= 0.9 * samples * every * SHARE
+
+
+def test_what_may_be_forks_of_another_user_is_an_upper_bound() -> None:
+    """The kernel hides the address of their arguments, and their proportions."""
+    pages = SharedMemory()
+    forks = [
+        replace(worker(pid, image=0), uid=UID + 1, argv=("postgres",), session_id=10) for pid in (10, 11)
+    ]
+    alone = replace(worker(12, image=0), uid=UID + 1, argv=("claude",), session_id=10)
+    _, figures = sample(pages, [*forks, alone], None)
+    assert figures.source(forks) is MemorySource.UPPER_BOUND
+    assert figures.source([alone]) is MemorySource.STATUS
+    assert held(figures, forks) == 300

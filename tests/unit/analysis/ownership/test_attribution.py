@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.literals.facts import (
+    UID,
     answering,
     listing,
     pane,
@@ -585,3 +586,12 @@ def test_unattributed_is_what_is_of_tmux_and_of_no_pane() -> None:
         {},
     )
     assert [id_.pid for id_, owner in found.items() if is_unattributed(id_, owner)] == [130, 132]
+
+
+def test_for_root_who_reads_every_environment_other_users_servers_and_processes_are_theirs() -> None:
+    theirs = tmux_server(200, uid=7, environ={})
+    in_their_pane = process(210, 200, uid=7, environ=tmux_environ(200, "%1"))
+    stray = process(220, 1, uid=7, environ={"TMUX_PANE": "%1"})
+    sudo = process(130, 110, uid=7, environ={})
+    seen_by_root = replace(table(SERVER, SHELL, theirs, in_their_pane, stray, sudo), uid=UID)
+    assert {each.pid for each in attribute(seen_by_root, VIEW, {})} == {100, 110, 130}

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.literals.facts import process, table
+from tests.support.literals.facts import UID, process, table
 from tmux_exporter.analysis.cpu.counters import Totals
 from tmux_exporter.analysis.memory.shared_memory import MemoryFigures
 from tmux_exporter.analysis.report.usage import ReportCache, most_repeated_command, sum_of, usage
-from tmux_exporter.facts.process import MemorySource, Process
-from tmux_exporter.facts.report import Usage
+from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
+from tmux_exporter.facts.process import MemorySource, Process, ProcessId, Unreadable
+from tmux_exporter.facts.report import Sum, Usage
+from tmux_exporter.facts.tmux import PaneKey
 
 KNOWN: dict[str, Any] = {
     "resident_bytes": 1000, "anonymous_bytes": 600, "shared_memory_bytes": 50, "swap_bytes": 7,
@@ -153,3 +155,34 @@ def test_a_session_is_the_sum_of_its_panes(seed: int) -> None:
     # What a pane has counted its session has counted too.
     parts = [usage(each, totals if random.random() < 0.5 else Totals(), start, 5, MEMORY) for each in panes]
     assert sum_of(parts, totals, 9) == usage(members, totals, start, 9, MEMORY)
+
+
+def test_a_sum_names_what_it_lacks_of_a_process_that_cannot_be_read() -> None:
+    denied = (Unreadable.PERMISSION,)
+    shown = KNOWN | {"read_bytes": None, "written_bytes": None}
+    sudo, closed = process(20, 10, unreadable=denied, **shown), process(30, 20, unreadable=denied)
+    # A process that is ending lacks figures too, and says so in the next sample.
+    whole = of(process(10, 1, **KNOWN), process(40, 10))
+    assert whole.partial == ()
+    assert of(process(10, 1, **KNOWN), sudo).partial == (Sum.IO,)
+    assert of(closed).partial == (Sum.FDS, Sum.IO, Sum.MEMORY)
+    assert sum_of([whole, of(sudo)], Totals()).partial == (Sum.IO,)
+
+
+def test_the_unreadable_of_other_users_count_where_they_belong_to_a_pane() -> None:
+    denied = (Unreadable.PERMISSION,)
+    pane = PaneKey(ProcessId(100, 100), "%1")
+    sudo, daemon = (process(pid, uid=UID + 1, unreadable=denied) for pid in (20, 30))
+    owner = Owner(kind=OwnerKind.PANE, evidence=Evidence.TREE, reason="", server=pane.server, pane=pane)
+    # What is ours and unreadable is in the count of the table already.
+    own = process(40, unreadable=denied)
+    seen = replace(
+        table(sudo, daemon, own),
+        uid=UID,
+        unreadable={**dict.fromkeys(Unreadable, 0), Unreadable.PERMISSION: 1},
+    )
+    cache = ReportCache()
+    owners = {sudo.id: owner, own.id: owner}
+    assert cache.unreadable(seen, owners)[Unreadable.PERMISSION] == 2
+    assert cache.unreadable(seen, owners)[Unreadable.PERMISSION] == 2
+    assert cache.unreadable(seen, {})[Unreadable.PERMISSION] == 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tmux_exporter.sources.agents.claude_sessions import (
 
 RECORDED = Path(__file__).parents[3] / "fixtures" / "agents" / "claude-session-idle.json"
 CLAUDE = ProcessId(5165, 73617)
+NOBODY = 65534
 
 
 def document(**changes: Any) -> bytes:
@@ -227,3 +229,22 @@ def test_a_file_of_another_user_and_one_that_cannot_be_read(folder: Path) -> Non
     if os.getuid() != 0:
         file.chmod(0)
         assert reader(folder).read([CLAUDE]).clue.why == "its session file cannot be read (Permission denied)"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_root_believes_the_file_of_the_user_that_the_agent_runs_as_and_of_nobody_else(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"], user=NOBODY) as agent:
+        try:
+            process = ProcessId(agent.pid, 1)
+            path = tmp_path / "sessions" / f"{agent.pid}.json"
+            path.parent.mkdir()
+            path.write_bytes(document(pid=agent.pid, procStart="1"))
+            sessions = ClaudeSessions(
+                uid=0, clock=SystemClock(), environ={"CLAUDE_CONFIG_DIR": str(tmp_path)}, proc_root="/proc"
+            )
+            sessions._paths[process] = str(path)  # The child's environment names its own folder.
+            assert sessions.read([process]).clue.why == "its session file belongs to another user"
+            os.chown(path, NOBODY, NOBODY)
+            assert sessions.read([process]).clue.state is AgentState.IDLE
+        finally:
+            agent.kill()
