@@ -171,7 +171,7 @@ def test_doctor_prints_what_every_agent_needs_and_changes_nothing(tmp_path: Path
     told = json.loads(done.stdout)
     assert "Nothing was changed." in run_text(command, check=True, env=environ).stdout
     assert list(tmp_path.iterdir()) == []
-    assert set(told["programs"]) == {"claude", "codex", "gemini"}
+    assert set(told["programs"]) == {"claude", "codex", "gemini", "qwen"}
     for program in told["programs"].values():
         calls = [
             call["command"].partition(" hook ")[2].split()

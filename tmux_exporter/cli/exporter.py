@@ -9,6 +9,7 @@ import click
 from tmux_exporter import __version__
 from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
+from tmux_exporter.cli.hooks import hooks
 from tmux_exporter.cli.options import JSON, LOG_FORMAT, LOG_LEVEL, Loader, config_file, settings
 from tmux_exporter.config import load
 
@@ -272,10 +273,12 @@ def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -
 
 
 @cli.command(short_help="Say what this machine lacks, with the command that mends it.")
-@click.option("--hooks", is_flag=True, help="Print what to add to the settings of agents instead.")
+@click.option(
+    "--hooks", "with_hooks", is_flag=True, help="Print what to add to the settings of agents instead."
+)
 @JSON
 @_settings
-def doctor(load_config: Loader, as_json: bool, hooks: bool) -> int:
+def doctor(load_config: Loader, as_json: bool, with_hooks: bool) -> int:
     """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
     could be better, each with the command that mends it. Changes nothing.
 
@@ -290,7 +293,7 @@ def doctor(load_config: Loader, as_json: bool, hooks: bool) -> int:
     import shutil
     import sys
 
-    if hooks:
+    if with_hooks:
         from tmux_exporter.reporters import hook_settings
 
         load_config()
@@ -309,6 +312,7 @@ def doctor(load_config: Loader, as_json: bool, hooks: bool) -> int:
 
 
 cli.add_command(export)
+cli.add_command(hooks)
 
 
 def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -38,7 +38,7 @@ Usage: tmux-exporter hook STATE [REASON]
   Example:
     tmux-exporter hook waiting permission
 
-  tmux-exporter doctor --hooks prints what to add to the settings of agents.
+  tmux-exporter hooks install adds the calls to the settings of agents.
 """
 
 _LAUNCHERS = SHELLS | {"env", "timeout"}

@@ -1,4 +1,4 @@
-"""Print the hook settings to add to the settings of agents; nothing is written."""
+"""The hooks to add to the settings of agents: which events of which agent say what."""
 
 import json
 import shlex
@@ -25,37 +25,46 @@ class Event:
 class HookProgram:
     """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
 
-    `note`: what to know before you add them.
+    `variable`: the environment variable that names another folder for the file. `note`: what to know before
+    you add them.
     """
 
     name: str
     file: str
     events: tuple[Event, ...]
+    variable: str = ""
     second: int = 1
     note: str = ""
 
+
+# Qwen Code has the events of Claude Code.
+_CLAUDE_EVENTS = (
+    Event(name="SessionStart", words="idle"),
+    Event(name="UserPromptSubmit", words="working"),
+    Event(name="PermissionRequest", words="waiting permission"),
+    Event(name="PostToolUse", words="working"),
+    Event(name="PostToolUseFailure", words="working"),
+    Event(name="Notification", words="waiting permission", matcher="permission_prompt"),
+    Event(name="Stop", words="idle"),
+    Event(name="StopFailure", words="waiting api_error"),
+    Event(name="SessionEnd", words=FORGET),
+)
 
 PROGRAMS: tuple[HookProgram, ...] = (
     HookProgram(
         name="claude",
         file="~/.claude/settings.json",
+        variable="CLAUDE_CONFIG_DIR",
         events=(
-            Event(name="SessionStart", words="idle"),
-            Event(name="UserPromptSubmit", words="working"),
+            *_CLAUDE_EVENTS,
             Event(name="PreToolUse", words="waiting question", matcher="AskUserQuestion"),
-            Event(name="PermissionRequest", words="waiting permission"),
-            Event(name="PostToolUse", words="working"),
-            Event(name="PostToolUseFailure", words="working"),
-            Event(name="Notification", words="waiting permission", matcher="permission_prompt"),
             Event(name="Notification", words="waiting question", matcher="elicitation_dialog"),
-            Event(name="Stop", words="idle"),
-            Event(name="StopFailure", words="waiting api_error"),
-            Event(name="SessionEnd", words=FORGET),
         ),
     ),
     HookProgram(
         name="codex",
         file="~/.codex/hooks.json",
+        variable="CODEX_HOME",
         events=(
             Event(name="SessionStart", words="idle"),
             Event(name="UserPromptSubmit", words="working"),
@@ -80,6 +89,7 @@ PROGRAMS: tuple[HookProgram, ...] = (
         ),
         second=1000,
     ),
+    HookProgram(name="qwen", file="~/.qwen/settings.json", events=_CLAUDE_EVENTS, second=1000),
 )
 
 

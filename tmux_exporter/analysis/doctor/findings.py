@@ -301,7 +301,7 @@ def _agents(report: Report, machine: Machine) -> Iterator[Finding]:
         yield _hint(
             "agents",
             "Claude Code does not call our hook: its states come from its session files and its pane",
-            "tmux-exporter doctor --hooks prints what to add to its settings",
+            "tmux-exporter hooks install claude",
         )
 
 
