@@ -25,6 +25,7 @@ from dashboards.variables import OF_AGENT as VARIABLES
 _GROUND = {"idle": RESTING, "working": CALM, "waiting": WARNING, "exited": CRITICAL, "unknown": UNKNOWN}
 _REASONS = {
     "permission": WARNING,
+    "trust": "super-light-orange",
     "question": "light-orange",
     "dialog": WATCH,
     "usage_limit": CRITICAL,

@@ -72,9 +72,9 @@ def agents(tmux_server: StartTmux, socket_dir: Path) -> PlayedAgents:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Everything that may be read is read."""
+    """Everything that may be read is read by default."""
     file = tmp_path / "config.yml"
-    file.write_text("agents: {pane_text: true}\n")
+    file.write_text("agents: {}\n")
     return file
 
 

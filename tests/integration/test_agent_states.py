@@ -17,6 +17,7 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.config import AgentSettings, Config
 from tmux_exporter.facts.agents import AgentState, StateSource, TrackedAgent, WaitingReason
 from tmux_exporter.facts.report import AgentReport
+from tmux_exporter.remediator.act.live_view import LiveView
 from tmux_exporter.sampling.open import open_sampler
 from tmux_exporter.sampling.sampler import Sampler
 
@@ -179,8 +180,10 @@ def drawing(agents: PlayedAgents, name: str) -> str:
     return f"while :; do text=$(cat {pipe}) && printf '\\033[2J\\033[3J\\033[H%s\\n' \"$text\"; done"
 
 
-def test_a_screen_is_read_only_where_that_is_wanted(tmux_server: StartTmux, socket_dir: Path) -> None:
-    agents = PlayedAgents(socket_dir.parent, tmux_server("default"), AgentSettings(pane_text=True))
+def test_screens_are_read_by_default_and_never_for_the_remediator(
+    tmux_server: StartTmux, socket_dir: Path
+) -> None:
+    agents = PlayedAgents(socket_dir.parent, tmux_server("default"), keeps=True)
     pid = agents.start("one", drawing(agents, "one"))
     agents.start("two", drawing(agents, "two"), "crush")
 
@@ -214,10 +217,18 @@ def test_a_screen_is_read_only_where_that_is_wanted(tmux_server: StartTmux, sock
     assert not any("pane_text" in each for each in facts(agents, "two")["not decisive"])
     draws(f"  ⎿  You've hit your limit · resets 3pm\n{RESTS}")
     seen(AgentState.WAITING, StateSource.PANE_TEXT, WaitingReason.USAGE_LIMIT)
-    # The same with the default: nobody has looked.
-    unasked = open_sampler(Config(), SystemClock(), agents.environ)
-    (tracked,) = (
-        each for each in unasked.look().tracked_agents if each.name == "one" and each.server == "default"
-    )
-    assert told(tracked) == (AgentState.IDLE, StateSource.AGENT_FILE)
-    assert not any(clue.source is StateSource.PANE_TEXT for clue in tracked.status.passed)
+    # Nobody looks for who does not want it, nor for the remediator, which distrusts the state file too.
+    agents.sampler.sample()
+    assert '"usage_limit"' in (agents.base / "tmux-exporter" / "agents.json").read_text()
+    switched_off = Config(agents=AgentSettings(pane_text=False))
+    agents.session_file(pid, status="no such status")
+    quiet = Config(tmux=agents.config.tmux)
+    reports = [
+        open_sampler(switched_off, SystemClock(), agents.environ, screens=True).sample(),
+        LiveView(quiet, SystemClock(), agents.environ).sample()[0],
+    ]
+    for report in reports:
+        (one,) = (each for each in report.agents if each.agent == "one" and each.server == "default")
+        assert one.state_source is not StateSource.PANE_TEXT
+    states = [each.state for each in reports[1].agents if each.agent == "one"]
+    assert states and AgentState.WAITING not in states

@@ -117,8 +117,9 @@ class AgentSettings:
         default=(),
     )
     pane_text: bool = key(
-        Boolean(),
-        "Read what the panes of agents show, where nothing stronger tells their state or it is `idle`: "
-        "so it is seen what they wait for. Only that is kept of the text; none of it leaves the process.",
-        default=False,
+        Boolean(switches=True),
+        "Read the last rows that the panes of agents show, where nothing stronger tells their state or it is "
+        "`idle`, and only after they have changed: so you see what they wait for. Only that is kept; no text "
+        "is stored, logged or sent.",
+        default=True,
     )

@@ -120,16 +120,19 @@ _BOOLEAN_WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boolean:
-    """`true` or `false`; no other boolean of YAML 1.1."""
+    """`true` or `false`; no other boolean of YAML 1.1, but `on` or `off` where it `switches` something."""
 
     style = Style.BARE
+    switches: bool = False
 
     def describe(self) -> str:
         """For the reference page."""
-        return "`true` or `false`"
+        return "`on` or `off`" if self.switches else "`true` or `false`"
 
     def parse(self, text: str) -> bool:
         """The truth value."""
+        if self.switches and text in ("on", "off"):
+            return text == "on"
         if text not in ("true", "false"):
             mend = _BOOLEAN_WORDS.get(text.lower(), "true or false")
             raise ValueError(f"{shown(text)} is neither true nor false; write {mend}")
@@ -137,7 +140,7 @@ class Boolean:
 
     def render(self, value: bool) -> str:
         """YAML text."""
-        return "true" if value else "false"
+        return ("on" if value else "off") if self.switches else ("true" if value else "false")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

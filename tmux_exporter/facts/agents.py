@@ -65,6 +65,7 @@ class WaitingReason(StrEnum):
     """What an agent waits for (closed list, a label)."""
 
     PERMISSION = "permission"
+    TRUST = "trust"
     QUESTION = "question"
     DIALOG = "dialog"
     USAGE_LIMIT = "usage_limit"
@@ -100,7 +101,8 @@ class Clue:
     `state` is None where the source gives no trustworthy state; `why` says why not. `since` is the wall time
     of the state, None where the source does not know. A clue is `certain` where its source distinguishes all
     states; any certain clue overrides an uncertain one, and an uncertain one needs two samples in a row.
-    `why` is our own text and never contains foreign text.
+    `settled`: one reading is enough, although the source is a screen. `until` is the wall time at which a
+    usage limit ends, where it is known. `why` is our own text and never contains foreign text.
     """
 
     source: StateSource
@@ -109,12 +111,15 @@ class Clue:
     reason: WaitingReason | None = None
     since: float | None = None
     certain: bool = True
+    settled: bool = False
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
     """The state of an agent: since when (wall time), what it waits for, and which source says so.
 
+    `until` is the wall time at which a usage limit ends, None where it is not known.
     `passed` are the clues that did not decide: stronger ones without a trustworthy state, and weaker ones.
     """
 
@@ -123,6 +128,7 @@ class AgentStatus:
     source: StateSource
     why: str
     reason: WaitingReason | None = None
+    until: float | None = None
     passed: tuple[Clue, ...] = ()
 
 
@@ -156,7 +162,7 @@ class SavedAgent:
     """What the state file keeps of one agent; never a counter.
 
     `process` is the last one that ran, `seen` the wall time at which it was last seen; `up` is False once it
-    is proven to have ended.
+    is proven to have ended. `from_screen`: its state was read on its screen.
     """
 
     key: AgentKey
@@ -169,6 +175,7 @@ class SavedAgent:
     state: AgentState
     reason: WaitingReason | None
     since: float
+    from_screen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,7 +166,8 @@ class AgentReport:
     An agent that does not run has a pane that still exists, or was declared (then `pane`, `window` and
     `program` may be empty): it has no `pid` and no `process`, and its `usage` is that of no process. `up`
     stays true for the first sample that misses the process. `state_since_timestamp_seconds` is wall time,
-    `waiting_reason` is set only while it waits, `state_source` is the source of the state.
+    `waiting_reason` is set only while it waits, `usage_limit_reset_timestamp_seconds` (wall time) only while
+    it waits for a limit whose end is known. `state_source` is the source of the state.
     `same_command_processes` is the largest number of its processes with the same command line. `helpers` is
     how many things it has started, by the kinds that are there; their memory is a part of that of `usage`,
     and has no figure where none of them can be read.
@@ -188,6 +189,7 @@ class AgentReport:
     state_since_timestamp_seconds: float = 0.0
     state_source: StateSource = StateSource.NONE
     waiting_reason: WaitingReason | None = None
+    usage_limit_reset_timestamp_seconds: float | None = None
     restarts_total: int = 0
     same_command_processes: int = 0
     process: ProcessId | None = None

@@ -112,7 +112,9 @@ class Remediator:
         self._waits = WaitsFile(state, uid=os.getuid(), boot=boot, clock=clock)
         resumed = self._waits.load(settings.policies)
         self._live.earlier = resumed.earlier
-        self._sampler = open_sampler(settings.config, clock, environ, trees=True, earlier=resumed.earlier)
+        self._sampler = open_sampler(
+            settings.config, clock, environ, trees=True, screens=False, earlier=resumed.earlier
+        )
         self._counters = RemediatorCounters(each.name for each in settings.policies.policies)
         self._history = replace(start(self._live.moment()), policies=resumed.policies)
         self._has_seen = False

@@ -39,7 +39,7 @@ def sample_and_decide(
     live = LiveView(config, clock, environ)
     state, uid, boot = state_path(environ), os.getuid(), boot_id("/proc")
     waits = WaitsFile(state, uid=uid, boot=boot, clock=clock).load(policies)
-    sampler = open_sampler(config, clock, environ, trees=True, earlier=waits.earlier)
+    sampler = open_sampler(config, clock, environ, trees=True, screens=False, earlier=waits.earlier)
     holds = Holds(state, uid=uid, boot=boot)
     hasty = replace(
         policies,

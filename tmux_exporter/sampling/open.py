@@ -13,7 +13,7 @@ from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.stages.agent_clues import open_watch
 from tmux_exporter.sampling.stages.protocols import CommandSource, OperationSource, ServerSource, Sources
-from tmux_exporter.sampling.state_file import StateFile, boot_id
+from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screens
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.own.remediator_status import RemediatorFile
@@ -36,6 +36,7 @@ def open_sampler(
     counting: bool = True,
     earlier: Sequence[Remembered] = (),
     trees: bool = False,
+    screens: bool = True,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -43,7 +44,8 @@ def open_sampler(
     `tmux` is asked instead of what `open_tmux` opens. It knows the names that agents were given before, and
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
-    With `trees` its reports hold the processes of each agent.
+    With `trees` its reports hold the processes of each agent. Without `screens` no state comes
+    from what an agent's screen shows, whatever the configuration says.
     """
     uid, root = os.getuid(), config.processes.root
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
@@ -63,8 +65,9 @@ def open_sampler(
         proportions=RollupReader(clock=clock, proc_root=root),
         reports=reports,
         commands=commands,
-        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root),
+        watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),
     )
+    memory = state.load()
     return Sampler(
         config,
         clock,
@@ -72,7 +75,7 @@ def open_sampler(
         # Where tmux looks for a process that has no TMUX_TMPDIR.
         default_socket=f"/tmp/tmux-{uid}/default",  # noqa: S108
         operations=operations,
-        memory=state.load(),
+        memory=memory if screens else without_screens(memory),
         keep=state.keep if keeps else None,
         counting=counting,
         earlier=earlier,

@@ -108,6 +108,17 @@ def boot_id(proc_root: str) -> str:
         return ""
 
 
+def without_screens(memory: SavedAgents) -> SavedAgents:
+    """The same without the states that were read on screens."""
+    return replace(
+        memory,
+        tracked_agents=tuple(
+            replace(each, state=AgentState.UNKNOWN, reason=None) if each.from_screen else each
+            for each in memory.tracked_agents
+        ),
+    )
+
+
 def _lasting(memory: SavedAgents) -> SavedAgents:
     return replace(memory, tracked_agents=tuple(replace(each, seen=0.0) for each in memory.tracked_agents))
 
@@ -129,6 +140,7 @@ def render(memory: SavedAgents, *, boot: str) -> bytes:
                 "state": each.state,
                 "reason": each.reason,
                 "since": each.since,
+                "screen": each.from_screen,
             }
             for each in memory.tracked_agents
         ],
@@ -182,6 +194,7 @@ def _tracked(value: dict[str, Any], now: float) -> SavedAgent:
         reason=None if reason is None else WaitingReason(reason),
         # The clock may have been set back since.
         since=min(strict_json.number(value["since"]), now),
+        from_screen=strict_json.flag(value.get("screen", False)),
     )
 
 

@@ -18,7 +18,7 @@ STATES = ("working", "idle", "waiting")
 FORGET = "forget"
 """The word by which a hook removes its state: its agent ends."""
 
-REASONS = ("permission", "question", "dialog", "usage_limit", "api_error", "auth", "other")
+REASONS = ("permission", "trust", "question", "dialog", "usage_limit", "api_error", "auth", "other")
 
 
 class HookLineError(ValueError):

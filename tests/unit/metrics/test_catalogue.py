@@ -47,7 +47,7 @@ CONTRACT = {
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
         tmux_agent_up tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
-        tmux_agent_same_command_processes
+        tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
     """,
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
     "server session agent pane program version role window_name memory_source partial": "tmux_agent_info",
@@ -112,7 +112,7 @@ CLOSED = {
     "tmux_server_query_failures_total reason": "hung noserver denied protocol partial malformed untrusted",
     "tmux_agent_state state": "working idle waiting exited unknown",
     "tmux_agent_waiting_since_timestamp_seconds reason": (
-        "permission question dialog usage_limit api_error auth other"
+        "permission trust question dialog usage_limit api_error auth other"
     ),
     "tmux_leaked_processes kind": "scheduler agent agent_daemon mcp_server dev_server shell_job other",
     "tmux_schedulers state": (

@@ -60,9 +60,10 @@ def test_every_decision_is_in_both_indexes() -> None:
     decisions = sorted(path.name for path in DECISIONS.glob("[0-9]*.md"))
     assert len(decisions) >= 13
     index, design = (DECISIONS / "README.md").read_text(), (REPOSITORY / "docs" / "design.md").read_text()
-    for number, name in enumerate(decisions, start=1):
-        text = (DECISIONS / name).read_text()
-        assert name.startswith(f"{number:04}-")
+    # Numbers are given out in blocks where several people work at once: some may stay free.
+    assert len({name[:4] for name in decisions}) == len(decisions)
+    for name in decisions:
+        number, text = int(name[:4]), (DECISIONS / name).read_text()
         assert text.startswith(f"# D{number}: ")
         assert re.search(r"^Status: ", text, re.MULTILINE)
         assert re.findall(r"^## (\w+)", text, re.MULTILINE)[0] == "Context"

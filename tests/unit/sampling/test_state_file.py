@@ -17,7 +17,15 @@ from tmux_exporter.facts.agents import AgentKey, AgentState, SavedAgent, SavedAg
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
-from tmux_exporter.sampling.state_file import LARGEST_BYTES, NAME, StateFile, boot_id, parse, render
+from tmux_exporter.sampling.state_file import (
+    LARGEST_BYTES,
+    NAME,
+    StateFile,
+    boot_id,
+    parse,
+    render,
+    without_screens,
+)
 
 NOW = 1_700_000_000.0
 PLACE = AgentKey(PaneKey(ProcessId(100, 5), "%3"), "claude", 1)
@@ -44,6 +52,19 @@ def test_what_is_kept_comes_back_and_is_ours_alone(tmp_path: Path) -> None:
     assert [each.name for each in folder.iterdir()] == [NAME]
     assert stat.S_IMODE((folder / NAME).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_states_of_screens_come_back_and_can_be_left_out(tmp_path: Path) -> None:
+    read = replace(MEMORY, tracked_agents=(replace(LIFE, from_screen=True), LIFE))
+    store(tmp_path).keep(read)
+    loaded = store(tmp_path).load()
+    assert loaded == read
+    states = [(each.state, each.reason) for each in without_screens(loaded).tracked_agents]
+    assert states == [(AgentState.UNKNOWN, None), (LIFE.state, LIFE.reason)]
+    # A file that an earlier version wrote says nothing of screens.
+    older = json.loads(render(read, boot="b"))
+    del older["lives"][0]["screen"]
+    assert parse(json.dumps(older).encode(), boot="b", now=NOW).tracked_agents == (LIFE, LIFE)
 
 
 def test_it_is_written_on_a_change_and_once_in_a_while(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _MOST = 10_000
 """Agents that are kept; beyond this, the agent seen longest ago is dropped."""
 
 _ORDER = {source: key for key, source in enumerate(StateSource)}
+_EXACT = (StateSource.PROCESS, StateSource.AGENT_FILE, StateSource.HOOK)
 # After these an agent stops and reports itself as idle; only its screen shows the reason.
 _STOPS = (WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH)
 
@@ -129,6 +130,7 @@ class AgentTracker:
                 state=entry.status.state,
                 reason=entry.status.reason,
                 since=entry.status.since,
+                from_screen=entry.status.source is StateSource.PANE_TEXT,
             )
             for key, entry in self._entries.items()
         )
@@ -263,17 +265,19 @@ def _labels(tracked: TrackedAgent) -> tuple[str, str, str]:
 
 
 def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float, now: float) -> None:
-    """Apply the deciding clue; an uncertain one, or a screen, needs two samples to leave a busy state."""
+    """Apply the deciding clue; one that is not firm needs two samples to leave a busy state."""
     before = entry.status
     state = best.state or AgentState.UNKNOWN
     if state is before.state:
         entry.doubt = None
         held = before.since if best.reason is before.reason else now
-        entry.status = _status(best, _since(best, started, now, held), passed)
+        # A screen dates what it shows by the last movement of its window, which may be an animation.
+        goes_on = best.source is StateSource.PANE_TEXT and best.reason is before.reason
+        since = held if goes_on else _since(best, started, now, held)
+        entry.status = _status(best, since, passed)
         return
     promoted = state is AgentState.WORKING or before.state is AgentState.UNKNOWN
-    # A screen is drawn piece by piece: one reading of it is not enough.
-    firm = best.certain and best.source not in (StateSource.NONE, StateSource.PANE_TEXT)
+    firm = best.settled or (best.certain and best.source not in (StateSource.NONE, StateSource.PANE_TEXT))
     if not (promoted or firm):
         if entry.doubt is None or entry.doubt[0] is not state:
             entry.doubt = (state, now)
@@ -303,7 +307,13 @@ def _status(clue: Clue, since: float, passed: tuple[Clue, ...]) -> AgentStatus:
     state = clue.state or AgentState.UNKNOWN
     reason = (clue.reason or WaitingReason.OTHER) if state is AgentState.WAITING else None
     return AgentStatus(
-        state=state, since=since, source=clue.source, why=clue.why, reason=reason, passed=passed
+        state=state,
+        since=since,
+        source=clue.source,
+        why=clue.why,
+        reason=reason,
+        until=clue.until,
+        passed=passed,
     )
 
 
@@ -328,7 +338,7 @@ def _restored(memory: SavedAgent) -> _Entry:
         status=AgentStatus(
             state=memory.state,
             since=memory.since,
-            source=StateSource.NONE,
+            source=StateSource.PANE_TEXT if memory.from_screen else StateSource.NONE,
             why="as it was before the exporter was started again",
             reason=memory.reason,
         ),
@@ -345,6 +355,8 @@ def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
     said = [clue for clue in ordered if clue.state is not None]
     best = next((clue for clue in said if clue.certain), said[0] if said else _NOTHING)
     if best.state is AgentState.IDLE:
-        stop = (each for each in said if each.source is StateSource.PANE_TEXT and each.reason in _STOPS)
+        # The titles of most programs are the same at a dialog and at rest.
+        untold = _STOPS if best.source in _EXACT else tuple(WaitingReason)
+        stop = (each for each in said if each.source is StateSource.PANE_TEXT and each.reason in untold)
         best = next(stop, best)
     return best, tuple(clue for clue in ordered if clue is not best)

@@ -31,11 +31,17 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenMeaning:
-    """The state that a pattern shows; `certain` where no other state looks the same."""
+    """The state that a pattern shows; `certain` where no other state looks the same.
+
+    `whole`: both ends of a dialog are drawn. `passes`: it is at its prompt once the limit has ended, although
+    its screen does not change.
+    """
 
     state: AgentState
     reason: WaitingReason | None = None
     certain: bool = True
+    whole: bool = False
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +66,16 @@ def _ends(text: str, most_below: int) -> ScreenText:
 
 
 def _waits(reason: WaitingReason, *words: ScreenText) -> ScreenPattern:
-    return ScreenPattern(meaning=ScreenMeaning(state=AgentState.WAITING, reason=reason), words=words)
+    meaning = ScreenMeaning(state=AgentState.WAITING, reason=reason, whole=len(words) > 1)
+    return ScreenPattern(meaning=meaning, words=words)
 
 
 def _stopped(reason: WaitingReason, *words: ScreenText, closed_by: tuple[str, ...]) -> ScreenPattern:
     """The last message of an agent, unless agent or user have written something since."""
-    return ScreenPattern(
-        meaning=ScreenMeaning(state=AgentState.WAITING, reason=reason), words=words, closed_by=closed_by
+    meaning = ScreenMeaning(
+        state=AgentState.WAITING, reason=reason, passes=reason is WaitingReason.USAGE_LIMIT
     )
+    return ScreenPattern(meaning=meaning, words=words, closed_by=closed_by)
 
 
 def _works(*words: ScreenText) -> ScreenPattern:
@@ -78,7 +86,8 @@ def _rests(*words: ScreenText) -> ScreenPattern:
     return ScreenPattern(meaning=ScreenMeaning(state=AgentState.IDLE, certain=False), words=words)
 
 
-_PERMISSION, _QUESTION, _DIALOG = WaitingReason.PERMISSION, WaitingReason.QUESTION, WaitingReason.DIALOG
+_PERMISSION, _TRUST = WaitingReason.PERMISSION, WaitingReason.TRUST
+_QUESTION, _DIALOG = WaitingReason.QUESTION, WaitingReason.DIALOG
 _LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH
 
 _CLAUDE_SAYS = ("● ", "❯ ")
@@ -87,12 +96,16 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "claude": (
         _waits(_PERMISSION, _begins("Do you want to ", 12), _begins("❯ ", 8), _begins("Esc to cancel", 1)),
         _waits(_LIMIT, _holds("Stop and wait for limit to reset", 6)),
+        _waits(_TRUST, _holds("I trust this folder", 8), _begins("Enter to confirm", 1)),
+        _waits(_AUTH, _begins("Do you want to use this API key?", 8), _begins("Enter to confirm", 1)),
         _waits(_AUTH, _begins("Select login method", 10)),
         _waits(_QUESTION, _begins("Enter to select", 1)),
         _waits(_DIALOG, _begins("Enter to confirm", 1)),
         _works(_begins("esc to interrupt", 2)),
         _works(_ends("esc to interrupt)", 8)),
-        _stopped(_LIMIT, _begins("⎿  You've hit your limit", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        # "session limit", "weekly limit", "org's monthly spend limit", …
+        _stopped(_LIMIT, _begins("⎿  You've hit your ", 10), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_LIMIT, _begins("⎿  You're out of usage", 10), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_ERROR, _begins("⎿  API Error", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_ERROR, _begins("● API Error: ", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _waits(_AUTH, _ends("Not logged in · Run /login", 2)),
@@ -104,25 +117,38 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_AUTH, _holds("Sign in with ChatGPT", 9), _begins("Press enter to continue", 1)),
         _waits(_DIALOG, _begins("Press enter to continue", 1)),
         _waits(_DIALOG, _begins("enter confirm", 1)),
+        _waits(_TRUST, _begins("Trust this folder?", 10), _begins("enter continue", 1)),
         _works(_ends("esc to interrupt)", 6)),
-        _stopped(
-            _LIMIT, _begins("■ You've hit your usage limit", 6), _begins("›", 3), closed_by=("• ", "■ ", "✗ ")
+        _works(_holds("• esc to interrupt)", 6)),
+        *(
+            _stopped(reason, _begins(f"■ {words}", 8), _begins("›", 3), closed_by=("• ", "■ ", "✗ "))
+            for reason, words in (
+                (_LIMIT, "You've hit your usage limit"),
+                (_LIMIT, "You’ve hit your usage limit"),
+                (_AUTH, "unexpected status 401"),
+                (_ERROR, "unexpected status "),
+                (_ERROR, "stream disconnected"),
+                (_ERROR, "exceeded retry limit"),
+            )
         ),
         _rests(_begins("›", 3), _holds("? for shortcuts", 1)),
     ),
     "gemini": (
+        _waits(_TRUST, _begins("Do you trust the files in this folder?", 14), _holds("Don't trust", 2)),
         _waits(_PERMISSION, _begins("Allow execution of", 8), _ends("(esc)", 2)),
         _waits(_PERMISSION, _begins("Apply this change", 8), _ends("(esc)", 2)),
         _waits(_AUTH, _holds("Sign in with Google", 13), _begins("(Use Enter to select)", 8)),
-        _works(_holds("(esc to cancel, ", 6)),
+        _works(_holds("(esc to cancel, ", 9)),
         _rests(_begins(">   Type your message", 3)),
     ),
     "opencode": (
-        _waits(_PERMISSION, _begins("△ Permission required", 12), _holds("enter confirm", 2)),
+        # The foot of a narrow pane is cut off.
+        _waits(_PERMISSION, _begins("△ Permission required", 12), _begins("Allow once", 4)),
         _works(_holds("esc interrupt", 1)),
         _rests(_holds("ctrl+p commands", 2)),
     ),
     "copilot": (
+        _waits(_TRUST, _begins("Do you trust the files", 9), _begins("↑/↓ to navigate", 2)),
         _waits(_PERMISSION, _begins("Do you want to ", 10), _begins("↑/↓ to navigate", 2)),
         _waits(_DIALOG, _begins("↑/↓ to navigate", 2)),
         _works(_holds("esc interrupt", 1)),

@@ -47,20 +47,42 @@ def _is_closed(pattern: ScreenPattern, row_index: int | None, rows: Sequence[str
     return row_index is not None and any(row.startswith(pattern.closed_by) for row in rows[row_index + 1 :])
 
 
-def screen_clue(meaning: ScreenMeaning | None, window: WindowActivity, asked: float) -> Clue:
-    """The clue of a screen; "working" counts only while the window is active."""
+def screen_clue(
+    meaning: ScreenMeaning | None,
+    window: WindowActivity,
+    asked: float,
+    *,
+    settled: bool = False,
+    until: float | None = None,
+) -> Clue:
+    """The clue of a screen; "working" counts only while the window is active, a limit until its end.
+
+    `settled`: nothing was written in its window for a second before it was read.
+    """
     if meaning is None:
         return unread("its text shows nothing that is known")
     quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
     if meaning.state is AgentState.WORKING and quiet:
         return unread("its text says working, but its window is quiet")
+    if until is not None and asked >= until and meaning.passes:
+        return Clue(
+            source=StateSource.PANE_TEXT,
+            state=AgentState.IDLE,
+            since=until,
+            why="its text says that a usage limit was reached, which has ended",
+            certain=False,
+            settled=True,
+        )
     reason = f" ({meaning.reason})" if meaning.reason else ""
     return Clue(
         source=StateSource.PANE_TEXT,
         state=meaning.state,
         reason=meaning.reason,
+        since=None if meaning.state is AgentState.WORKING else window.moved,
         why=f"its text says {meaning.state}{reason}",
         certain=meaning.certain,
+        settled=settled or meaning.whole,
+        until=until,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
 from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
@@ -237,9 +238,15 @@ def _state_facts(tracked: TrackedAgent | None) -> list[tuple[str, str]]:
     reason = f" ({status.reason})" if status.reason else ""
     return [
         ("state", f"{status.state}{reason}"),
+        *([("limit ends", _moment(status.until))] if status.until is not None else ()),
+        ("since", _moment(status.since)),
         ("told by", f"{status.source}: {status.why}"),
         *(("not decisive", f"{clue.source}: {clue.why}") for clue in status.passed),
     ]
+
+
+def _moment(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[str, str]]:

@@ -332,6 +332,7 @@ class Summary:
             state_since_timestamp_seconds=status.since,
             state_source=status.source,
             waiting_reason=status.reason,
+            usage_limit_reset_timestamp_seconds=status.until,
             restarts_total=self._agents.restarts(labels),
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,

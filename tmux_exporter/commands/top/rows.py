@@ -78,6 +78,7 @@ class AgentRow:
     state_since_timestamp_seconds: float
     cost: RowUsage
     helpers: Mapping[str, Mapping[str, int | None]]
+    usage_limit_reset_timestamp_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,8 +219,9 @@ def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
         **{name: agent[name] for name in _AGENT_FACTS},
         reason=agent["waiting_reason"] or "",
         cost=_cost(agent["usage"], rates.of(("agent", agent["server"], agent["session"], agent["agent"]))),
-        # An exporter of an earlier version does not say it.
+        # An exporter of an earlier version does not say these.
         helpers=agent.get("helpers", {}),
+        usage_limit_reset_timestamp_seconds=agent.get("usage_limit_reset_timestamp_seconds"),
     )
 
 

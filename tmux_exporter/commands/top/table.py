@@ -242,12 +242,16 @@ def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:
     # Where there is no room for both, what it waits for says that it does.
     said = agent.state if wide or not waiting else _SHORT_REASONS.get(agent.reason, agent.reason or "waiting")
     style = _STATE_STYLES.get(agent.state, "")
-    since = agent.state_since_timestamp_seconds
+    since, ends = agent.state_since_timestamp_seconds, agent.usage_limit_reset_timestamp_seconds
+    reason = agent.reason.replace("_", " ")
+    if ends is not None and ends > now:
+        reason = f"limit, {span(ends - now)}"
+        said = agent.state if wide else reason
     cells = {
         "name": name,
         "program": Text(agent.program),
         "state": Text(said, style=style),
-        "reason": Text(agent.reason.replace("_", " "), style=style),
+        "reason": Text(reason, style=style),
         "since": Text(span(max(0.0, now - since)) if since else UNKNOWN, style=style if waiting else ""),
         "pane": Text(agent.pane, style="dim"),
     }

@@ -101,6 +101,11 @@ AGENTS = (
         sparse=True,
     ),
     _agent(
+        "tmux_agent_usage_limit_reset_timestamp_seconds",
+        "When the usage limit that the agent waits for ends, as its screen says, in seconds since the epoch; "
+        "only there while it waits for one and its screen names a time.",
+    ),
+    _agent(
         "tmux_agent_recovery_seconds",
         "How long agents were down before they were up again in the same place, from when the process "
         "before was last seen to the start of the next one.",

@@ -82,6 +82,7 @@ class LiveView:
             tmux=servers,
             counting=False,
             trees=True,
+            screens=False,
             earlier=self.earlier,
         )
         started = self._clock.monotonic()

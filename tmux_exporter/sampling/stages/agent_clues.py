@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import NamedTuple
 
 from tmux_exporter.analysis.agents.hook_state import (
     LatestHook,
@@ -13,14 +12,14 @@ from tmux_exporter.analysis.agents.hook_state import (
     reporting_agent,
 )
 from tmux_exporter.analysis.agents.lifecycle import decide_state
-from tmux_exporter.analysis.agents.pane_state import activity_clue, title_clue, window_activity
+from tmux_exporter.analysis.agents.pane_state import activity_clue, title_clue
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import PaneKey, TmuxView
-from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch
+from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch, places_of
 from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
 from tmux_exporter.sources.agents.hook_files import HookFiles, HookReport
 from tmux_exporter.sources.agents.npm_versions import PackageVersions
@@ -47,7 +46,7 @@ class AgentWatch:
         sessions: ClaudeSessions,
         hooks: HookFiles,
         packages: PackageVersions,
-        screens: ScreenWatch,
+        screens: ScreenWatch | None,
     ) -> None:
         self._clock = clock
         self._screens = screens
@@ -63,7 +62,7 @@ class AgentWatch:
         now = self._clock.time()
         # The wall time of a monotonic one: a listing may be some seconds old.
         wall = now - self._clock.monotonic()
-        windows = _windows(view)
+        places = places_of(view)
         hooks = self._hooks.read()
         said = _last_words(hooks.reports, agents)
         told: list[Agent] = []
@@ -75,11 +74,11 @@ class AgentWatch:
                 word = self._sessions.read(agent.programs)
                 found.append(word.clue)
                 version = version or word.version
-            place = windows.get(agent.pane)
+            place = places.get(agent.pane)
             still = place.still if place else WindowActivity(moved=None, alone=False)
             found.append(hook_clue(said.get(agent.process), hooks.problem, still, now))
             if place:
-                asked = wall + place.taken_at
+                asked = wall + place.listed_at
                 if (title := title_clue(agent.program, place.sign, still, asked)) is not None:
                     found.append(title)
                 found.append(activity_clue(still, asked))
@@ -90,9 +89,9 @@ class AgentWatch:
         self._sessions.retain(programs)
         self._packages.retain(programs)
         self._told = {process: each for process, each in self._told.items() if process in clues}
-        if config.agents.pane_text:
+        if self._screens is not None and config.agents.pane_text:
             wanted = frozenset(each.process for each in told if _leaves_open(each, clues[each.process]))
-            for process, clue in self._screens.look(view, told, wanted, config.tmux).items():
+            for process, clue in self._screens.look(places, told, wanted, config.tmux).items():
                 clues[process].append(clue)
         return Watched(agents=tuple(told), clues=clues)
 
@@ -114,14 +113,16 @@ class AgentWatch:
         return self._packages.read(process, agent.program)
 
 
-def open_watch(*, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str) -> AgentWatch:
+def open_watch(
+    *, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str, screens: bool = True
+) -> AgentWatch:
     """A watch over the agents of `uid`; `environ` is our own environment."""
     return AgentWatch(
         clock=clock,
         sessions=ClaudeSessions(uid=uid, clock=clock, environ=environ, proc_root=proc_root),
         hooks=HookFiles(runtime_folder(environ, uid), uid=uid, clock=clock),
         packages=PackageVersions(uid=uid),
-        screens=ScreenWatch(uid=uid, clock=clock),
+        screens=ScreenWatch(uid=uid, clock=clock) if screens else None,
     )
 
 
@@ -146,21 +147,3 @@ def _last_words(words: Sequence[HookReport], agents: Sequence[Agent]) -> dict[Pr
                 at=word.at, since=word.since, state=word.state, reason=word.reason, problem=word.problem
             )
     return said
-
-
-class _Window(NamedTuple):
-    still: WindowActivity
-    sign: str
-    taken_at: float
-
-
-def _windows(view: TmuxView) -> dict[PaneKey, _Window]:
-    found: dict[PaneKey, _Window] = {}
-    for each in view.servers:
-        # What a silent server last said is no news of what its agents do.
-        if (listing := each.listing) is not None and each.up:
-            still = window_activity(listing)
-            for pane in listing.panes:
-                key = PaneKey(listing.server, pane.id)
-                found[key] = _Window(still=still[pane.id], sign=pane.title_sign, taken_at=listing.taken_at)
-    return found

@@ -1,6 +1,6 @@
 """Read the last rows of the screens of panes, by pane id; the text is not kept after the sample.
 
-Only if `agents.pane_text` is set. The text is what an agent and its user write. It goes only to the screen
+Unless `agents.pane_text` is `off`. The text is what an agent and its user write. It goes only to the screen
 patterns of `analysis/agents`, which reduce it to a closed list of states: it is in no log, repr or error.
 """
 

@@ -76,6 +76,7 @@ const SOURCES = {
 // What it waits for.
 const REASONS = {
   permission: "for a permission",
+  trust: "for you to trust its folder",
   question: "for an answer",
   dialog: "at a dialog",
   usage_limit: "for its usage limit to end",
@@ -355,7 +356,8 @@ export const SECTIONS = [
         show: (agent, { now }) => {
           const [pill, words] = STATES[agent.state] ?? ["warn", ""];
           const since = duration(Math.max(0, now - agent.state_since_timestamp_seconds));
-          const why = REASONS[agent.waiting_reason];
+          const ends = agent.usage_limit_reset_timestamp_seconds;
+          const why = ends ? `for its usage limit, until ${moment(ends)}` : REASONS[agent.waiting_reason];
           return {
             text: agent.state,
             pill,

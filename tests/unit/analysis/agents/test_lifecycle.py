@@ -279,6 +279,23 @@ def test_a_screen_tells_an_idle_agent_from_one_that_is_stopped_by_a_limit() -> N
     assert decide_state([says(AgentState.WORKING), limit])[0].state is AgentState.WORKING
     asks = replace(limit, reason=WaitingReason.PERMISSION)
     assert decide_state([says(AgentState.IDLE), asks])[0].state is AgentState.IDLE
+    # A title is the same at a dialog and at rest.
+    assert decide_state([says(AgentState.IDLE, source=TITLE), asks])[0] is asks
+
+
+def test_a_settled_screen_is_believed_at_once_and_one_in_motion_at_the_second_sample() -> None:
+    story = Story()
+    tree = (shell(front=False), agent(300))
+    story.look(*tree, clues=[says(AgentState.WORKING, source=TEXT)])
+    moving = says(AgentState.WAITING, source=TEXT, reason=WaitingReason.TRUST)
+    assert story.look(*tree, clues=[moving])[NAME].status.state is AgentState.WORKING
+    settled = replace(moving, settled=True, since=story.now - 1.0, until=9e9)
+    status = story.look(*tree, clues=[settled])[NAME].status
+    assert (status.state, status.reason, status.until) == (AgentState.WAITING, WaitingReason.TRUST, 9e9)
+    # It goes on waiting, although its window moves: since when stays.
+    later = replace(settled, since=story.now)
+    assert story.look(*tree, clues=[later])[NAME].status.since == status.since
+    assert story.memory().tracked_agents[0].from_screen
 
 
 def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:

@@ -20,7 +20,7 @@ PROMPT = ("", RULE, "❯ ", RULE, "  ? for shortcuts")
 SEEN: dict[str, tuple[AgentState, WaitingReason | None]] = {
     "claude-idle": (IDLE, None), "claude-interrupted": (IDLE, None), "claude-working": (WORKING, None),
     "claude-retrying": (WORKING, None), "claude-permission": (WAITING, WaitingReason.PERMISSION),
-    "claude-question": (WAITING, WaitingReason.QUESTION), "claude-trust": (WAITING, WaitingReason.DIALOG),
+    "claude-question": (WAITING, WaitingReason.QUESTION), "claude-trust": (WAITING, WaitingReason.TRUST),
     "claude-api-error": (WAITING, WaitingReason.API_ERROR), "claude-no-login": (WAITING, WaitingReason.AUTH),
     "codex-idle": (IDLE, None), "codex-interrupted": (IDLE, None), "codex-working": (WORKING, None),
     # While it streams its answer it draws what it draws at rest: its title tells, which is stronger.
@@ -32,6 +32,12 @@ SEEN: dict[str, tuple[AgentState, WaitingReason | None]] = {
     "opencode-permission": (WAITING, WaitingReason.PERMISSION), "aider-idle": (IDLE, None),
     "aider-question": (WAITING, WaitingReason.QUESTION), "copilot-idle": (IDLE, None),
     "copilot-working": (WORKING, None), "copilot-permission": (WAITING, WaitingReason.PERMISSION),
+    "claude-trust-80": (WAITING, WaitingReason.TRUST), "codex-trust-80": (WAITING, WaitingReason.TRUST),
+    "gemini-trust-80": (WAITING, WaitingReason.TRUST), "copilot-trust-80": (WAITING, WaitingReason.TRUST),
+    "codex-usage-limit-80": (WAITING, WaitingReason.USAGE_LIMIT), "codex-idle-80": (IDLE, None),
+    "gemini-permission-80": (WAITING, WaitingReason.PERMISSION),
+    "copilot-permission-80": (WAITING, WaitingReason.PERMISSION), "claude-tool-80": (WORKING, None),
+    "opencode-permission-80": (WAITING, WaitingReason.PERMISSION), "opencode-tool-80": (WORKING, None),
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Whose screen is read when: by what their windows do, and never twice for the same."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,11 +10,11 @@ from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, silent, tmux_server, tmux_view
 from tests.support.literals.facts import pane as listed_pane
 from tmux_exporter.config import TmuxSettings
-from tmux_exporter.facts.agents import Agent, AgentState, Clue
+from tmux_exporter.facts.agents import Agent, AgentState, Clue, WaitingReason
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey, TmuxView, Window
 from tmux_exporter.sampling.stages import screen_schedule
-from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch
+from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch, places_of
 from tmux_exporter.sources.tmux.screens import Asked, Screen
 
 SERVER = tmux_server(100)
@@ -66,7 +67,7 @@ class Story:
     def look(self, *agents: Agent, up: bool = True, fresh: bool = True) -> Clue | None:
         agents = agents or (agent(),)
         wanted = frozenset(each.process for each in agents)
-        said = self.watch.look(self.view(up=up, fresh=fresh), agents, wanted, TmuxSettings())
+        said = self.watch.look(places_of(self.view(up=up, fresh=fresh)), agents, wanted, TmuxSettings())
         self.clock.advance(5.0)
         return said.get(agents[0].process)
 
@@ -132,6 +133,28 @@ def test_what_was_read_before_the_window_moved_says_nothing_any_more(story: Stor
     clue = story.look()
     assert clue and (clue.state, clue.why) == (None, "its window has moved since its text was read")
     assert story.look(agent(301)) == replace(clue, why="its text has not had its turn yet")
+
+
+def test_the_end_of_a_limit_is_told_until_it_has_passed(story: Story) -> None:
+    end = time.strftime("%I:%M%p", time.gmtime(story.clock.time() + 120)).lower()
+    prompt = ("", "❯ ", "? for shortcuts")
+    story.rows = (f"  ⎿  You've hit your session limit · resets {end} (UTC)", *prompt)
+    clue = story.look()
+    assert clue and (clue.state, clue.reason, clue.settled) == (
+        AgentState.WAITING, WaitingReason.USAGE_LIMIT, True,
+    )  # fmt: skip
+    assert clue.until is not None and 60 < clue.until - story.clock.time() + 5.0 <= 120
+    assert clue.since == int(story.moved)
+    story.clock.advance(120)
+    clue = story.look()
+    assert clue and (clue.state, clue.until, len(story.to_read)) == (AgentState.IDLE, None, 1)
+
+
+def test_a_whole_dialog_is_settled_and_half_of_one_is_not(story: Story) -> None:
+    for rows, settled in ((ASKS, True), (("Enter to select",), False)):
+        story.rows, story.moved = rows, story.clock.time()
+        clue = story.look()
+        assert clue and (clue.state, clue.settled) == (AgentState.WAITING, settled)
 
 
 def test_a_failure_says_so_and_is_tried_again(story: Story) -> None:
