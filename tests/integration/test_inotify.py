@@ -11,7 +11,7 @@ from tests.support.literals.facts import table
 from tests.support.processes.started import end_process
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.facts.process import ProcessTable
-from tmux_exporter.sources.host.inotify import IN_TURN, InotifyReader
+from tmux_exporter.sources.host.inotify import TURN, InotifyReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
 
 UID = os.getuid()
@@ -87,13 +87,13 @@ def test_instances_are_counted_while_they_are_open(watcher: Watcher) -> None:
 
 def test_a_change_that_the_number_of_open_files_does_not_show_is_seen_in_turn(watcher: Watcher) -> None:
     watcher.tell(b"+")
-    others = [Watcher() for _ in range(IN_TURN + 2)]
+    others = [Watcher() for _ in range(3)]
     try:
         pids = [each.pid for each in others] + [watcher.pid]
         reader = InotifyReader(uid=UID)
         assert reader.read(only(*pids)) == 1
         watcher.tell(b"=")
-        assert [reader.read(only(*pids)) for _ in range(4)][-1] == 0
+        assert [reader.read(only(*pids)) for _ in range(len(pids) * TURN)][-1] == 0
     finally:
         for each in others:
             each.close()

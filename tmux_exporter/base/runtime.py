@@ -2,9 +2,11 @@
 
 import gc
 import importlib
+import math
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from types import ModuleType
 
 _LIBRARIES = ("hashlib", "hmac", "asyncio", "prometheus_client", "uvicorn")
@@ -115,6 +117,41 @@ def release_memory() -> None:
     gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def own_figures() -> dict[str, float]:
+    """What this process uses, by the names of Prometheus's client libraries; empty where there is no /proc.
+
+    prometheus_client reads the same in ten times the CPU.
+    """
+    import resource  # noqa: PLC0415 - not on every system
+
+    try:
+        size, resident = _words("/proc/self/statm")[:2]
+        usage, limit = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return {
+            "process_virtual_memory_bytes": float(size) * resource.getpagesize(),
+            "process_resident_memory_bytes": float(resident) * resource.getpagesize(),
+            "process_start_time_seconds": _start_time(),
+            "process_cpu_seconds_total": usage.ru_utime + usage.ru_stime,
+            # The size of the folder since Linux 6.2.
+            "process_open_fds": os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd")),
+            "process_max_fds": math.inf if limit == resource.RLIM_INFINITY else limit,
+        }
+    except OSError:
+        return {}
+
+
+@cache
+def _start_time() -> float:
+    ticks = _words("/proc/self/stat", b")")[19]
+    return float(_words("/proc/stat", b"\nbtime ")[0]) + float(ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def _words(path: str, after: bytes = b"") -> list[bytes]:
+    with open(path, "rb", buffering=0) as stream:
+        content = stream.read() or b""
+    return (content.rpartition(after)[2] if after else content).split()
 
 
 def has_terminal() -> bool:

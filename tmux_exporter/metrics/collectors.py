@@ -70,8 +70,7 @@ class _Reading:
 
 def without_doubles(family: Family) -> Family:
     """Prometheus takes one of two equal series and complains at each scrape; here the first one stays."""
-    every = (*family.samples, *family.histograms)
-    if len({labels for labels, _ in every}) == len(every):
+    if len(set(family.labels())) == len(family.samples) + len(family.histograms):
         return family
     samples: dict[tuple[str, ...], Sample] = {}
     for sample in family.samples:

@@ -7,9 +7,8 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import PROCESS_COLLECTOR
-
 from tmux_exporter import __version__
+from tmux_exporter.base.runtime import own_figures
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.process import Unreadable
@@ -70,7 +69,7 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
 
 def collect_process(_: Report, __: MetricsSettings) -> tuple[Family, ...]:
     """One sample each, none where the system has no /proc."""
-    found = {sample.name: sample.value for metric in PROCESS_COLLECTOR.collect() for sample in metric.samples}
+    found = own_figures()
     return tuple(single(spec.name, found.get(spec.name)) for spec in PROCESS)
 
 

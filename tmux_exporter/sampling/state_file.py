@@ -74,7 +74,9 @@ class StateFile:
             return SavedAgents()
 
     def keep(self, memory: SavedAgents) -> None:
-        """Write it if it has changed or was written long ago. A failure is logged once and raises nothing."""
+        """Write it if it has changed; what changes with every sample not often. A failure is logged once."""
+        if memory == self._kept:
+            return
         rests = self._kept is not None and _lasting(memory) == _lasting(self._kept)
         if rests and self._clock.monotonic() - self._kept_at < KEEP_SECONDS:
             return

@@ -1,6 +1,7 @@
 """Which of the prepared pages a scraper gets."""
 
 import re
+from functools import lru_cache
 
 from prometheus_client.exposition import choose_encoder
 
@@ -23,6 +24,7 @@ def page(published: Published, *, accept: str, accept_encoding: str) -> Response
     return Response(status=200, body=body, content_type=kind, headers=(VARY, *encoding))
 
 
+@lru_cache(maxsize=64)
 def wants_openmetrics(accept: str) -> bool:
     """As prometheus_client decides; our names need no escaping scheme, so only the format counts."""
     try:
@@ -33,6 +35,7 @@ def wants_openmetrics(accept: str) -> bool:
     return content_type.startswith("application/openmetrics-text")
 
 
+@lru_cache(maxsize=64)
 def accepts_gzip(accept_encoding: str) -> bool:
     """True unless gzip is not named, or named with a weight of zero."""
     for offer in accept_encoding.split(","):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client import PROCESS_COLLECTOR
 
 from tests.support.processes.run_text import run_text
 from tmux_exporter.base import runtime
@@ -120,3 +121,15 @@ def test_a_library_that_does_not_bear_it_is_imported_whole(
     monkeypatch.delitem(sys.modules, "lean_part", raising=False)
     monkeypatch.delitem(sys.modules, f"{name}_part")
     assert at_first or (found.NUMBER, found.part.lean_part.NUMBER) == (3, 3)
+
+
+def test_own_figures_are_those_of_the_client_library() -> None:
+    # What starts or is read in between may take a little.
+    close = {"process_cpu_seconds_total": 1.0, "process_resident_memory_bytes": 2**24, "process_open_fds": 2}
+    ours = runtime.own_figures()
+    theirs = {
+        sample.name: sample.value for metric in PROCESS_COLLECTOR.collect() for sample in metric.samples
+    }
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        assert ours[name] == pytest.approx(value, abs=close.get(name, 2**24 if "bytes" in name else 0.011))

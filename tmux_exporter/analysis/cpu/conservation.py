@@ -130,7 +130,7 @@ class Conservation:
         counters = self._counters
         seen_before = self._tree.present
         ended = {process.id: process for process in self._tree.advance(table)}
-        own = counters.update(table, keys_of.keys(), seen_before)
+        own = counters.update(table, keys_of, seen_before)
         for process in ended.values():
             self._ended.add(process, *counters.close(process))
         self._ended.observe(ended, counters.growth_before, counters.growth, keys_of)

@@ -52,6 +52,8 @@ class GroupCounters(Generic[K]):
         self._totals: dict[K, _Counts] = {}
         self._expiry: LabelExpiry[K] = LabelExpiry()
         self._members: Mapping[ProcessId, frozenset[K]] = {}
+        self._catch_alls: Mapping[ProcessId, frozenset[K]] = {}
+        self._keys_of: Mapping[ProcessId, frozenset[K] | None] = {}
         self._conservation = Conservation()
         self._ticks_per_second = 1
 
@@ -73,9 +75,11 @@ class GroupCounters(Generic[K]):
         tmux server reaps its panes, and init reaps all orphans.
         """
         self._ticks_per_second = table.clock_ticks_per_second
-        members = self._members = self._with_kept(table, groups)
-        keys_of = {**members, **dict.fromkeys(catch_alls)}
-        for gain in self._conservation.advance(table, keys_of):
+        before, members = (self._members, self._catch_alls), self._with_kept(table, groups)
+        if members is not before[0] or catch_alls is not before[1]:
+            self._keys_of = {**members, **dict.fromkeys(catch_alls)}
+        self._members, self._catch_alls = members, catch_alls
+        for gain in self._conservation.advance(table, self._keys_of):
             own = members.get(gain.process, ())
             if gain.own_ticks:
                 for key in own:

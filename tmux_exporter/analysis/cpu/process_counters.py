@@ -9,7 +9,7 @@ Usage of reaped children shows in `children_cpu_ticks`, apart from the process's
 figures, together with its own bytes.
 """
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.facts.changes import changed_since
@@ -151,6 +151,7 @@ class ProcessCounters:
         self.pending: set[ProcessId] = set()
         self.uncounted: set[ProcessId] = set()
         self._counters: dict[ProcessId, ProcessCounter] = {}
+        self._keys_of: Mapping[ProcessId, object] = {}
         # Processes with a figure that has no baseline: it may get one although the process has not changed.
         self._without_baseline: set[ProcessId] = set()
         self._first_was_just_now = False
@@ -162,18 +163,20 @@ class ProcessCounters:
         return self._counters.get(process)
 
     def update(
-        self, table: ProcessTable, counted: Set[ProcessId], seen_before: Mapping[int, Process]
+        self, table: ProcessTable, keys_of: Mapping[ProcessId, object], seen_before: Mapping[int, Process]
     ) -> dict[ProcessId, int]:
-        """Update the counters of the `counted` processes; return the own ticks that each has used since.
+        """Update the counters of the processes in `keys_of`; return the own ticks that each has used since.
 
-        `seen_before` are the processes of the last sample.
+        `seen_before` are the processes of the last sample. The same object `keys_of` has the same processes.
         """
+        counted, same = keys_of.keys(), keys_of is self._keys_of and len(keys_of) == len(self._counters)
+        self._keys_of = keys_of
         if table.complete:
             # After an incomplete listing a process may have ended unnoticed: keep the growth of both samples.
             self.growth_before, self.growth = self.growth, {}
-            if counted == self._counters.keys():
+            if same or counted == self._counters.keys():
                 changed = [table.processes.get(pid) for pid in changed_since(seen_before, table)]
-                ids = {process.id for process in changed if process is not None} & counted
+                ids = {process.id for process in changed if process is not None and process.id in keys_of}
                 return self._advance(table, ids | self._without_baseline)
         kept: dict[ProcessId, ProcessCounter] = {}
         for process_id in counted:

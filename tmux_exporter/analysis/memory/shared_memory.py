@@ -79,13 +79,14 @@ class MemoryFigures:
         if process.anonymous_bytes is None or process.shared_memory_bytes is None:
             return None
         counted = process.anonymous_bytes + process.shared_memory_bytes
-        return max(0, counted - self.elsewhere.get(process.id, 0))
+        return max(0, counted - self.elsewhere.get(process.id, 0)) if self.elsewhere else counted
 
     def swap_bytes(self, process: Process) -> int | None:
         """Its swapped-out anonymous memory, each page once; None where it is not known."""
         if process.swap_bytes is None:
             return None
-        return max(0, process.swap_bytes - self.swap_elsewhere.get(process.id, 0))
+        elsewhere = self.swap_elsewhere
+        return max(0, process.swap_bytes - elsewhere.get(process.id, 0)) if elsewhere else process.swap_bytes
 
     def by_process(self) -> dict[ProcessId, tuple[int | None, int | None, bool]]:
         """All of it by process, of those about which anything is said."""
@@ -96,7 +97,11 @@ class MemoryFigures:
 
     def source(self, processes: Iterable[Process]) -> MemorySource | None:
         """The source of the sum of their memory; None where none of them is known."""
-        known = [process.id for process in processes if self.memory_bytes(process) is not None]
+        known = [
+            each.id
+            for each in processes
+            if each.anonymous_bytes is not None and each.shared_memory_bytes is not None
+        ]
         if not known:
             return None
         if not self.doubtful.isdisjoint(known):

@@ -23,8 +23,10 @@ class _NameCounters:
     retries: int = 0
     grown_bytes: int = 0
     shrunk_bytes: int = 0
+    made: OperationFigures | None = None
 
     def add(self, end: OperationEnd, exemplar: Exemplar | None) -> None:
+        self.made = None
         self.durations.add(end.seconds, exemplar)
         if end.failure is not None:
             self.failures[end.failure] += 1
@@ -34,15 +36,17 @@ class _NameCounters:
             self.shrunk_bytes += max(0, -end.memory_bytes)
 
     def figures(self, name: str, in_flight: int, *, exemplars: bool) -> OperationFigures:
-        return OperationFigures(
-            operation=name,
-            duration=self.durations.histogram(exemplars=exemplars),
-            errors=dict(self.failures),
-            retries_total=self.retries,
-            in_flight=in_flight,
-            memory_grown_bytes_total=self.grown_bytes,
-            memory_shrunk_bytes_total=self.shrunk_bytes,
-        )
+        if self.made is None or self.made.in_flight != in_flight:
+            self.made = OperationFigures(
+                operation=name,
+                duration=self.durations.histogram(exemplars=exemplars),
+                errors=dict(self.failures),
+                retries_total=self.retries,
+                in_flight=in_flight,
+                memory_grown_bytes_total=self.grown_bytes,
+                memory_shrunk_bytes_total=self.shrunk_bytes,
+            )
+        return self.made
 
 
 class OperationCounters:
@@ -69,7 +73,10 @@ class OperationCounters:
             self._counters.setdefault(name, _NameCounters())
         self._shown |= self._declared
         self._most_names = most_names
-        self._traced = exemplars
+        if exemplars != self._traced:
+            self._traced = exemplars
+            for each in self._counters.values():
+                each.made = None
 
     def observe(self, report: OperationReport, now: float) -> None:
         """Count one report; `now` is wall time."""

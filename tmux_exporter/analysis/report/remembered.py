@@ -15,12 +15,12 @@ _REASON = "the exporter that runs saw it in its pane, in earlier samples"
 def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId, Owner], ...]:
     """Processes that a new sampler may not find: their pane is gone, or only memory ties them to it."""
     leaked, pane = OwnerKind.LEAKED, OwnerKind.PANE
-    return tuple(
-        (process, owners[process])
-        for process in sorted(owners)
-        if (owner := owners[process]).kind is leaked
-        or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
+    found = (
+        process
+        for process, owner in owners.items()
+        if owner.kind is leaked or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
     )
+    return tuple((process, owners[process]) for process in sorted(found))
 
 
 def remembered(

@@ -1,7 +1,7 @@
 """Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -53,7 +53,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
-from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView
+from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView, Session
 
 M = TypeVar("M", bound=StrEnum)
 
@@ -67,6 +67,37 @@ class Counters:
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShownPane:
+    server: str
+    session: str
+    pane: Pane
+    place: PaneKey
+    key: GroupKey
+    window_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ShownSession:
+    """`panes` are the places of its panes among all."""
+
+    server: str
+    label: str
+    session: Session
+    panes: Sequence[int] = field(compare=False)
+    key: GroupKey
+
+
+class _Shown:
+    """What the listings show, with labels, and the keys of their counters."""
+
+    def __init__(self, panes: list[_ShownPane], sessions: list[_ShownSession]) -> None:
+        self.panes = panes
+        self.pane_keys = [each.key for each in panes]
+        self.sessions = sessions
+        self.session_keys = [each.key for each in sessions]
 
 
 class Summary:
@@ -96,12 +127,13 @@ class Summary:
         shared = (snapshot.table.boot_time, bounds, limits)
         self._zombies = self._cache.begin(snapshot.table, shared)
         self._pane_zombies = self._zombies_by_pane()
+        self._listings = snapshot.listings()
         self._window_names = self._cache.made(
             "window names",
-            [listing.windows for _, listing in snapshot.listings()],
+            [listing.windows for _, listing in self._listings],
             lambda: {
                 (listing.server, window.id): label_text(window.name)
-                for _, listing in snapshot.listings()
+                for _, listing in self._listings
                 for window in listing.windows
             },
         )
@@ -111,10 +143,12 @@ class Summary:
             owner = snapshot.owners.get(process)
             place = owner.pane if owner is not None and owner.kind is OwnerKind.PANE else None
             self._pane_corrections.setdefault(place, []).append((process, correction))
-        self._panes_of: dict[tuple[ProcessId, str], list[PaneReport]] = {}
-        self._panes = tuple(
-            self._pane(view, listing, pane) for view, listing in snapshot.listings() for pane in listing.panes
-        )
+        said = [
+            (view.label, listing.server, listing.panes, listing.sessions) for view, listing in self._listings
+        ]
+        facts = said, snapshot.session_labels, self._window_names
+        self._shown = self._cache.made("what is shown", facts, self._what_is_shown)
+        self._panes = self._all_panes()
         self._labels = server_labels(snapshot)
 
     def report(self, *, timestamp: float, interval: float) -> Report:
@@ -125,7 +159,7 @@ class Summary:
         seconds of schedulers and leaks are those of each state or kind that one in a shown session has had.
         """
         snapshot, table, view = self._snapshot, self._table, self._snapshot.view
-        panes = snapshot.panes()
+        panes = snapshot.panes() if snapshot.tracked_agents else {}
         return Report(
             timestamp=timestamp,
             duration_seconds=0.0,
@@ -133,11 +167,7 @@ class Summary:
             complete=snapshot.complete,
             samples={},
             servers=tuple(map(self._server, view.servers)),
-            sessions=tuple(
-                self._session(server, listing, index)
-                for server, listing in snapshot.listings()
-                for index in range(len(listing.sessions))
-            ),
+            sessions=self._all_sessions(),
             panes=self._panes,
             agents=tuple(
                 self._agent(each, panes.get(each.pane) if each.pane else None)
@@ -217,58 +247,95 @@ class Summary:
             listing_taken_at=listing.taken_at if listing else None,
         )
 
-    def _session(self, view: ServerView, listing: Listing, index: int) -> SessionReport:
-        session = listing.sessions[index]
-        panes = self._panes_of.get((listing.server, session.id), [])
-        label = self._snapshot.session_labels[listing.server, session.id]
-        key = session_key(view.label, label)
-        totals = self._group_counters.totals(key)
-        return self._cache.made(
-            key,
-            (session, panes, totals),
-            lambda: SessionReport(
+    def _what_is_shown(self) -> "_Shown":
+        labels = self._snapshot.session_labels
+        panes = [
+            _ShownPane(
                 server=view.label,
                 session=label,
-                group=label_text(session.group),
-                created_timestamp_seconds=session.created,
-                last_activity_timestamp_seconds=session.activity,
-                attached_clients=session.attached,
-                history_bytes=sum(pane.history_bytes for pane in panes),
-                windows=len({pane.window for pane in panes}),
-                panes=len(panes),
-                usage=sum_of(
-                    [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
-                ),
+                pane=pane,
+                place=PaneKey(listing.server, pane.id),
+                key=pane_key(view.label, label, pane),
+                window_name=self._window_names.get((listing.server, pane.window_id), ""),
+            )
+            for view, listing in self._listings
+            for pane in listing.panes
+            for label in (labels[listing.server, pane.session_id],)
+        ]
+        places: dict[tuple[ProcessId, str], list[int]] = {}
+        for place, each in enumerate(panes):
+            places.setdefault((each.place.server, each.pane.session_id), []).append(place)
+        return _Shown(
+            panes=panes,
+            sessions=[
+                _ShownSession(
+                    server=view.label,
+                    label=label,
+                    session=session,
+                    panes=places.get((listing.server, session.id), []),
+                    key=session_key(view.label, label),
+                )
+                for view, listing in self._listings
+                for session in listing.sessions
+                for label in (labels[listing.server, session.id],)
+            ],
+        )
+
+    def _all_sessions(self) -> tuple[SessionReport, ...]:
+        shown, totals = self._shown, map(self._group_counters.totals, self._shown.session_keys)
+        facts = [
+            (each, [self._panes[place] for place in each.panes], counted)
+            for each, counted in zip(shown.sessions, totals, strict=True)
+        ]
+        return self._cache.each(
+            "sessions", shown.session_keys, [*facts], lambda place: self._session(*facts[place])
+        )
+
+    def _session(self, shown: "_ShownSession", panes: Sequence[PaneReport], totals: Totals) -> SessionReport:
+        session = shown.session
+        return SessionReport(
+            server=shown.server,
+            session=shown.label,
+            group=label_text(session.group),
+            created_timestamp_seconds=session.created,
+            last_activity_timestamp_seconds=session.activity,
+            attached_clients=session.attached,
+            history_bytes=sum(pane.history_bytes for pane in panes),
+            windows=len({pane.window for pane in panes}),
+            panes=len(panes),
+            usage=sum_of(
+                [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
             ),
         )
 
-    def _pane(self, view: ServerView, listing: Listing, pane: Pane) -> PaneReport:
-        label = self._snapshot.session_labels[listing.server, pane.session_id]
-        key = pane_key(view.label, label, pane)
-        window_name = self._window_names.get((listing.server, pane.window_id), "")
-        place = PaneKey(listing.server, pane.id)
-        members, corrections = self._members_of(place), self._pane_corrections.get(place)
-        totals = self._group_counters.totals(key)
-        report = self._cache.made(
-            key,
-            (pane, window_name, members, corrections, totals),
-            lambda: PaneReport(
-                server=view.label,
-                session=label,
-                window=str(pane.window_index),
-                pane=pane.id,
-                window_name=window_name,
-                dead=pane.dead,
-                history_bytes=pane.history_bytes,
-                history_lines=pane.history_lines,
-                history_limit_lines=pane.history_limit_lines,
-                pid=pane.pid,
-                protected=pane.protected,
-                usage=self._usage(members, totals, self._snapshot.roots((pane,))),
-            ),
+    def _all_panes(self) -> tuple[PaneReport, ...]:
+        shown, corrections = self._shown, self._pane_corrections
+        members = self._members_of if self._pane_zombies else lambda pane: self._members.get(pane, ())
+        totals = map(self._group_counters.totals, shown.pane_keys)
+        facts = [
+            (each, members(each.place), counted, corrections.get(each.place) if corrections else None)
+            for each, counted in zip(shown.panes, totals, strict=True)
+        ]
+        return self._cache.each(
+            "panes", shown.pane_keys, [*facts], lambda place: self._pane(*facts[place][:3])
         )
-        self._panes_of.setdefault((listing.server, pane.session_id), []).append(report)
-        return report
+
+    def _pane(self, shown: "_ShownPane", members: Sequence[Process], totals: Totals) -> PaneReport:
+        pane = shown.pane
+        return PaneReport(
+            server=shown.server,
+            session=shown.session,
+            window=str(pane.window_index),
+            pane=pane.id,
+            window_name=shown.window_name,
+            dead=pane.dead,
+            history_bytes=pane.history_bytes,
+            history_lines=pane.history_lines,
+            history_limit_lines=pane.history_limit_lines,
+            pid=pane.pid,
+            protected=pane.protected,
+            usage=self._usage(members, totals, self._snapshot.roots((pane,))),
+        )
 
     def _members_of(self, pane: PaneKey) -> Sequence[Process]:
         """The living processes of a pane, and the zombies that they have not reaped."""

@@ -3,6 +3,7 @@
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from tmux_exporter.analysis.cpu.counters import Totals
@@ -15,6 +16,7 @@ from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.facts.report import Sum, TreeProcess, Usage
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -34,43 +36,31 @@ def usage(
     """
     members = {process.id.pid: process for process in processes if process.alive}
     living = members.values()
-    counted = resident = anonymous = swap = fds = None if members else 0
-    worst: float | None = None if members else 0.0
-    threads = 0
-    io_known = not members
-    missing: set[Sum] = set()
-    # One loop for speed: it runs for every pane and agent with a change.
-    for process in living:
-        threads += process.threads
-        counted = _plus(counted, memory.memory_bytes(process))
-        resident = _plus(resident, process.resident_bytes)
-        anonymous = _plus(anonymous, process.anonymous_bytes)
-        swap = _plus(swap, memory.swap_bytes(process))
-        fds = _plus(fds, process.open_fds)
-        io_known = io_known or process.read_bytes is not None
-        # A limit of 0 has no ratio: descriptors opened before it was set stay open.
-        if process.open_fds is not None and process.max_fds:
-            worst = max(worst or 0.0, process.open_fds / process.max_fds)
-        if process.unreadable:
-            missing.update(_missing(process))
+    io_known = not members or any(each.read_bytes is not None for each in living)
+    # A limit of 0 has no ratio: descriptors opened before it was set stay open.
+    ratios = [each.open_fds / each.max_fds for each in living if each.open_fds is not None and each.max_fds]
+    missing = {missed for each in living if each.unreadable for missed in _missing(each)}
     return Usage(
-        memory_bytes=counted,
+        memory_bytes=_sum([memory.memory_bytes(each) for each in living]),
         memory_limit_bytes=memory_limit,
-        resident_memory_bytes=resident,
-        anonymous_memory_bytes=anonymous,
-        swap_memory_bytes=swap,
+        resident_memory_bytes=_sum([each.resident_bytes for each in living]),
+        anonymous_memory_bytes=_sum([each.anonymous_bytes for each in living]),
+        swap_memory_bytes=_sum([memory.swap_bytes(each) for each in living]),
         cpu_seconds_total=totals.cpu_seconds,
         processes=len(members),
-        threads=threads,
-        open_fds=fds,
-        fd_utilization_ratio=worst,
+        threads=sum([each.threads for each in living]),
+        open_fds=_sum([each.open_fds for each in living]),
+        fd_utilization_ratio=max(ratios) if ratios else None if members else 0.0,
         read_bytes_total=totals.read_bytes if io_known or totals.read_bytes else None,
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
         process_tree_depth=_depth(members),
-        oldest_process_start_time_seconds=min((start_time(each.id) for each in living), default=None),
+        oldest_process_start_time_seconds=start_time(min(living, key=_START).id) if members else None,
         memory_source=memory.source(living),
         partial=tuple(sorted(missing)),
     )
+
+
+_START = attrgetter("id.start_ticks")
 
 
 def helpers_usage(
@@ -170,8 +160,8 @@ class ReportCache:
 
     def __init__(self) -> None:
         self._shared: object = None
-        self._before: Mapping[Hashable, tuple[object, Any]] = {}
-        self._now: dict[Hashable, tuple[object, Any]] = {}
+        self._before: Mapping[Hashable, tuple[Any, Any]] = {}
+        self._now: dict[Hashable, tuple[Any, Any]] = {}
         self._parents_of_zombies = PerProcess(lambda process: None if process.alive else process.ppid)
         self._unreadable = PerProcess(lambda process: process.unreadable or None)
         self._unreadable_facts: object = None
@@ -212,6 +202,28 @@ class ReportCache:
             kept = (facts, make())
         self._now[key] = kept
         found: T = kept[1]
+        return found
+
+    def each(
+        self, name: Hashable, keys: list[K], facts: list[object], make: Callable[[int], T]
+    ) -> tuple[T, ...]:
+        """One part by place for each of the `keys`, made again only where its facts are others than before.
+
+        The same tuple as in the last sample where nothing has changed.
+        """
+        kept = self._before.get(name)
+        if kept is None or kept[0] != (keys, facts):
+            # By key: what they were made of, and the part.
+            old = (
+                {key: (fact, part) for key, fact, part in zip(*kept[0], kept[1], strict=True)} if kept else {}
+            )
+            parts = (
+                old[key][1] if key in old and old[key][0] == fact else make(place)
+                for place, (key, fact) in enumerate(zip(keys, facts, strict=True))
+            )
+            kept = (keys, facts), tuple(parts)
+        self._now[name] = kept
+        found: tuple[T, ...] = kept[1]
         return found
 
 

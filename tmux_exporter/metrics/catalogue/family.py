@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from tmux_exporter.facts.report import Histogram
@@ -106,6 +107,9 @@ class Distribution(NamedTuple):
     histogram: Histogram
 
 
+_LABELS = itemgetter(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One sample's values of one family: `histograms` for a histogram, `samples` for every other kind.
@@ -119,17 +123,19 @@ class Family:
     histograms: tuple[Distribution, ...] = ()
     series: int = field(init=False, compare=False, repr=False)
 
+    def labels(self) -> Iterator[tuple[str, ...]]:
+        """The label values of each sample, or of each histogram."""
+        return map(_LABELS, self.samples or self.histograms)
+
     def __post_init__(self) -> None:
         series = len(self.samples) + sum(len(each.histogram.bounds) + 3 for each in self.histograms)
         object.__setattr__(self, "series", series)
         if self.samples if self.spec.kind is MetricType.HISTOGRAM else self.histograms:
             raise ValueError(f"{self.spec.name}: these are not the values of a {self.spec.kind}")
         width = len(self.spec.labels)
-        for labels, _ in (*self.samples, *self.histograms):
-            if len(labels) != width:
-                raise ValueError(
-                    f"{self.spec.name}: {len(labels)} label values for {width} labels: {labels!r}"
-                )
+        # Without a loop of Python: it runs for thousands of samples.
+        if others := set(map(len, self.labels())) - {width}:
+            raise ValueError(f"{self.spec.name}: {others.pop()} label values for {width} labels")
         for _, histogram in self.histograms:
             if len(histogram.bounds) != len(histogram.counts) or min(histogram.bounds, default=0.0) < 0:
                 raise ValueError(f"{self.spec.name}: one count for each bound, and no bound below 0")

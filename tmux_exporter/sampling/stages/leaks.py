@@ -37,7 +37,7 @@ class LeakStage:
         if facts.changes.tmux:
             self._finder.observe(facts.view, facts.labels)
         self._finder.proof.observe(ownership.changed, ownership.owners)
-        orphans = find_orphans(facts.table, ownership.owners)
+        orphans = find_orphans(facts.table, dict(ownership.by_memory))
         asked = self._leak_details
         sample = LeakSample(
             table=facts.table,

@@ -1,6 +1,6 @@
 """The sources of a sample, from this machine or from a test, and what was read for it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class ServerSource(Protocol):
 class LimitSource(Protocol):
     """Reads what the kernel lets processes have."""
 
-    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
+    def read(self, processes: Set[ProcessId]) -> MemoryBounds:
         """The bounds of these processes as they are now, or were a moment ago."""
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.host import FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.sources.common.opened import content
 from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS, TtlCache
 from tmux_exporter.sources.host.inotify import InotifyReader
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts, space
@@ -147,7 +148,7 @@ class HostReader:
         return dict(found.values())
 
     def _read_number(self, name: str) -> int:
-        return parse_number(_content(os.path.join(self._proc_root, "sys", name)))
+        return parse_number(content(os.path.join(self._proc_root, "sys", name)))
 
     def _has_hardware(self, name: bytes) -> bool:
         """Whether a block device is a physical disk: in /sys/block, with a hardware device.
@@ -158,7 +159,7 @@ class HostReader:
         return os.path.exists(os.path.join(folder, b"device"))
 
     def _read_speed(self, name: bytes) -> int | None:
-        return parse_speed(_content(os.path.join(os.fsencode(self._sys_root), b"class/net", name, b"speed")))
+        return parse_speed(content(os.path.join(os.fsencode(self._sys_root), b"class/net", name, b"speed")))
 
 
 class _Files:
@@ -171,15 +172,10 @@ class _Files:
     def at(self, name: str, parse: Callable[[bytes], T]) -> T | None:
         """The parsed file, None if it is missing or cannot be read."""
         try:
-            raw = _content(os.path.join(self._root, name))
+            raw = content(os.path.join(self._root, name))
             return parse(raw) if raw else None
         except OSError as error:
             self.complete &= error.errno in _NOT_THERE
         except ValueError:
             self.complete = False
         return None
-
-
-def _content(path: str | bytes) -> bytes:
-    with open(path, "rb", buffering=0) as stream:
-        return stream.read() or b""

@@ -1,7 +1,7 @@
 """Count the inotify instances of this user: the kernel limits them but does not report their number.
 
 Each is an open file. So the open files of our own processes are read: of new processes and of those whose
-number of open files has changed; of the others a few in each sample, in turn.
+number of open files has changed; of the others one at times, in turn.
 """
 
 import os
@@ -19,8 +19,8 @@ _LINKS = (b"anon_inode:inotify", b"anon_inode:[inotify]")
 LARGEST = 10_000
 """The limit of open files that are read of one process."""
 
-IN_TURN = 4
-"""Processes without a visible change that are read in each sample."""
+TURN = 4
+"""In every so many samples one process without a visible change is read."""
 
 
 class _Open(NamedTuple):
@@ -37,6 +37,8 @@ class InotifyReader:
         self._own = PerProcess(self._open_fds)
         self._counts: dict[int, tuple[_Open, int]] = {}
         self._turn: deque[int] = deque()
+        self._sum: int | None = None
+        self._samples = 0
 
     def read(self, table: ProcessTable) -> int | None:
         """Their number; one that several processes hold counts for each. None if no process can be read.
@@ -45,23 +47,30 @@ class InotifyReader:
         """
         own = self._own.found
         changed: list[int] = []
-        if self._own.update(table):
+        stale = self._own.update(table)
+        if stale:
             self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
             changed = [pid for pid in own if pid not in self._counts]
         for pid in [*changed, *self._next()]:
-            self._counts[pid] = own[pid], ReadAttempts().attempt(self._count, own[pid].process) or 0
-        seen = [count for each, count in self._counts.values() if each.fds is not None]
-        return sum(seen) if table.complete and seen else None
+            now = own[pid], ReadAttempts().attempt(self._count, own[pid].process) or 0
+            stale |= self._counts.get(pid) != now
+            self._counts[pid] = now
+        if stale:
+            seen = [count for each, count in self._counts.values() if each.fds is not None]
+            self._sum = sum(seen) if seen else None
+        return self._sum if table.complete else None
 
     def _open_fds(self, process: Process) -> _Open | None:
         is_own = process.uid == self._uid and process.alive
         return _Open(process.id, process.open_fds) if is_own else None
 
     def _next(self) -> list[int]:
+        self._samples += 1
+        if self._samples % TURN:
+            return []
         if not self._turn:
             self._turn.extend(self._own.found)
-        turn = [self._turn.popleft() for _ in range(min(IN_TURN, len(self._turn)))]
-        return [pid for pid in turn if pid in self._counts]
+        return [pid for pid in (self._turn.popleft(),) if pid in self._counts] if self._turn else []
 
     def _count(self, process: ProcessId) -> int:
         with (

@@ -1,17 +1,18 @@
 """Read the memory limits of the host and of cgroups.
 
 A limit of a cgroup holds for everything below it, so all cgroups above are read as well. Results and
-failures are cached for a minute.
+failures are cached for a minute; in which cgroup a process is, longer the longer it is there.
 """
 
+import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Set
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, ProcessId
 from tmux_exporter.sources.common.opened import opened
-from tmux_exporter.sources.common.ttl_cache import TtlCache
+from tmux_exporter.sources.common.ttl_cache import PATIENT_SECONDS, TTL_SECONDS, TtlCache
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
 
@@ -34,17 +35,27 @@ class LimitReader:
         self._proc_root = proc_root
         self._cgroup_root = cgroup_root
         self._host = TtlCache(self._read_host)
-        self._cgroups = TtlCache(self._read_cgroup)
+        self._cgroups = TtlCache(self._read_cgroup, PATIENT_SECONDS)
         self._limits = TtlCache(self._read_limit)
+        self._asked: Set[ProcessId] = frozenset()
+        self._found = MemoryBounds()
+        self._due = -math.inf
 
-    def read(self, processes: Iterable[ProcessId]) -> MemoryBounds:
-        """The limits of these processes, without unreadable ones. Raises nothing for what it finds."""
+    def read(self, processes: Set[ProcessId]) -> MemoryBounds:
+        """The limits of these processes, without unreadable ones. Raises nothing for what it finds.
+
+        The same object as last time where nothing has changed.
+        """
         now = self._clock.monotonic()
-        cgroups = self._cgroups.known(processes, now)
-        above = {cgroup[:depth] for cgroup in set(cgroups.values()) for depth in range(len(cgroup) + 1)}
-        return MemoryBounds(
-            host=self._host.get("meminfo", now), cgroups=cgroups, limits=self._limits.known(above, now)
-        )
+        if now >= self._due or processes != self._asked:
+            self._asked, self._due = processes, now + TTL_SECONDS
+            cgroups = self._cgroups.known(processes, now)
+            above = {cgroup[:depth] for cgroup in set(cgroups.values()) for depth in range(len(cgroup) + 1)}
+            found = MemoryBounds(
+                host=self._host.get("meminfo", now), cgroups=cgroups, limits=self._limits.known(above, now)
+            )
+            self._found = self._found if found == self._found else found
+        return self._found
 
     def _read_host(self, name: str) -> int:
         return parse_memory_total(_content(self._proc_root, name))

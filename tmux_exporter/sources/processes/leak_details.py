@@ -14,7 +14,7 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.process import Connection, LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.sources.common.opened import opened
-from tmux_exporter.sources.common.ttl_cache import TtlCache
+from tmux_exporter.sources.common.ttl_cache import PATIENT_SECONDS, TtlCache
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
@@ -176,7 +176,7 @@ class LeakDetailReader:
         self._clock = clock
         self._root = proc_root
         self._kept = TtlCache(self._read_details)
-        self._folders = TtlCache(self._folder)
+        self._folders = TtlCache(self._folder, PATIENT_SECONDS)
         self._listening = Listening()
         self._shells = ShellReader(clock=clock, proc_root=proc_root)
         self._sees_roots = os.path.exists(os.path.join(proc_root, "self", "root"))

@@ -34,7 +34,7 @@ def _open_fast(root: str, *, uid: int, clock: Clock) -> FastReader | None:
             own = is_own_mount(status.read())
     except OSError:
         own = False
-    kernel = ProcKernel(root, ProcessReader(uid=uid, by_size=size_counts_fds(root)))
+    kernel = ProcKernel(root, ProcessReader(uid=uid, by_size=size_counts_fds(root), by_pid=own))
     if own and finds_a_child(kernel):
         return FastReader(
             kernel,

@@ -93,9 +93,11 @@ GONE = ProcessRead()
 class ProcessReader:
     """Reads processes; counts what it could not read of those whose effective uid is `uid`."""
 
-    def __init__(self, *, uid: int, by_size: bool) -> None:
+    def __init__(self, *, uid: int, by_size: bool, by_pid: bool = False) -> None:
+        """`by_size` and `by_pid` as of `Folder`; `by_pid` only where the pids are those of our namespace."""
         self._uid = uid
         self._by_size = by_size
+        self._by_pid = by_pid
 
     def read(self, pid: str, root: int, known: Known | None) -> ProcessRead:
         """Read one process below the folder open as `root`; `known` is from an earlier read of this pid."""
@@ -130,7 +132,12 @@ class ProcessReader:
                 break
             program = _program(stat)
             detail = read_detail(
-                folder, stat, _facts(known, program), by_size=self._by_size, kept=KEPT_ENVIRON
+                folder,
+                stat,
+                _facts(known, program),
+                by_size=self._by_size,
+                by_pid=self._by_pid,
+                kept=KEPT_ENVIRON,
             )
             # Something failed or is new. Did the process end meanwhile (this raises), become a zombie, lose
             # its main thread or start another program? Then its parts do not belong together.

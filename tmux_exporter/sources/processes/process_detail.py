@@ -81,7 +81,7 @@ class Detail:
 
 
 def read_detail(
-    folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, kept: frozenset[str]
+    folder: Folder, stat: Stat, known: Facts | None, *, by_size: bool, by_pid: bool, kept: frozenset[str]
 ) -> Detail:
     """Read one process; its facts only if they are not `known`."""
     attempts = ReadAttempts()
@@ -91,6 +91,7 @@ def read_detail(
     at = attempts.attempt(folder.living_thread) if stat.state in DEAD_STATES else ""
     if at is None:
         return Detail(reasons=frozenset(attempts.reasons))
+    max_fds = attempts.attempt(folder.max_fds, by_pid=by_pid)
     status = attempts.attempt(folder.status, at) or _NO_MEMORY
     read_bytes, written_bytes = attempts.attempt(folder.io) or (None, None)
     facts = known or read_facts(folder, at, kept)
@@ -99,7 +100,7 @@ def read_detail(
         status=status,
         namespaces=_namespaces(facts.pid_namespace, ReadAttempts().attempt(folder.mount_namespace, at)),
         open_fds=attempts.attempt(folder.fds, at, by_size=by_size),
-        max_fds=attempts.attempt(folder.max_fds),
+        max_fds=max_fds,
         read_bytes=read_bytes,
         written_bytes=written_bytes,
         reasons=facts.reasons.union(attempts.reasons),

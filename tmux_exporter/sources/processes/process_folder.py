@@ -1,12 +1,13 @@
 """Read the files of one /proc/PID through an open folder, safe against pid reuse."""
 
 import os
+import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.sources.common.opened import opened
+from tmux_exporter.sources.common.opened import content, opened
 from tmux_exporter.sources.processes.parse import (
     ARGV_LIMIT,
     StatusMemory,
@@ -22,28 +23,16 @@ from tmux_exporter.sources.processes.parse import (
 DEAD_STATES = ("Z", "X")
 """States of an ended main thread; the process has ended too unless it has other threads."""
 
-_BLOCK = 8192
-_LARGEST = 1 << 20
 _ENVIRON_BLOCK = 1 << 16
 _LARGEST_ENVIRON = 8 << 20
 
 
 def read_file(name: str, folder: int) -> bytes:
-    """The content of a file of /proc, at most about 1 MiB: the groups alone can make 700 KB of a status.
-
-    Raises OSError; ProcessLookupError if it is empty: the process is ending.
-    """
-    descriptor = os.open(name, os.O_RDONLY, dir_fd=folder)
-    try:
-        content = block = os.read(descriptor, _BLOCK)
-        while len(block) == _BLOCK and len(content) < _LARGEST:
-            block = os.read(descriptor, _BLOCK)
-            content += block
-    finally:
-        os.close(descriptor)
-    if not content:
+    """The content of a file of /proc. Raises OSError; ProcessLookupError if it is empty: its process ends."""
+    found = content(name, folder)
+    if not found:
         raise ProcessLookupError(name)
-    return content
+    return found
 
 
 @contextmanager
@@ -69,9 +58,10 @@ class Folder:
     string or a result of `living_thread`.
     """
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_pid")
 
     def __init__(self, pid: str, root: int) -> None:
+        self._pid = int(pid)
         self._descriptor = os.open(pid, os.O_PATH | os.O_DIRECTORY, dir_fd=root)
 
     def close(self) -> None:
@@ -94,8 +84,16 @@ class Folder:
         """Bytes read from and written to storage, by all its threads and reaped children."""
         return parse_io(read_file("io", self._descriptor))
 
-    def max_fds(self) -> int | None:
-        """The soft limit of open files; None if unlimited."""
+    def max_fds(self, *, by_pid: bool) -> int | None:
+        """The soft limit of open files; None if unlimited.
+
+        `by_pid`: the kernel is asked by pid, in a twentieth of the time. The pid may belong to another
+        process by now: what is read afterwards through the folder shows that it did not.
+        """
+        if by_pid:
+            with suppress(PermissionError):
+                limit = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)[0]
+                return None if limit == resource.RLIM_INFINITY else limit
         return parse_limits(read_file("limits", self._descriptor))
 
     def fds(self, at: str, *, by_size: bool) -> int:

@@ -4,9 +4,10 @@ A tmux server is only a program of the same user. A wrong pid, by error or on pu
 or end an unrelated process. The kernel decides: the process of a pane is a child of the server.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from tmux_exporter.facts.changes import changed_since
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import Listing, Pane, QueryFailure
 from tmux_exporter.sources.tmux.server import Server, tmux_problem
@@ -23,6 +24,48 @@ class Checked:
     listing: Listing
     proven: frozenset[ProcessId]
     lies: str = ""
+
+
+class PaneChecks:
+    """Believes servers sample by sample; checks a listing again where it or a process in it has changed."""
+
+    def __init__(self, uid: int) -> None:
+        self._uid = uid
+        self._before: Mapping[int, Process] = {}
+        self._sound: dict[ProcessId, tuple[Sequence[Pane], frozenset[int]]] = {}
+
+    def believe_all(
+        self, servers: Iterable[Server], table: ProcessTable
+    ) -> list[tuple[Server, Listing | None]]:
+        """Each server with its proven panes, and its listing without pids that failed the check."""
+        before, self._before = self._before, table.processes
+        pids = changed_since(before, table)
+        moved = {pid for pid in pids if _kin(before.get(pid)) != _kin(table.processes.get(pid))}
+        sound, self._sound = self._sound, {}
+        return [self._believe(server, table, moved, sound) for server in servers]
+
+    def _believe(
+        self,
+        server: Server,
+        table: ProcessTable,
+        moved: Set[int],
+        sound: Mapping[ProcessId, tuple[Sequence[Pane], frozenset[int]]],
+    ) -> tuple[Server, Listing | None]:
+        if server.listing is None:
+            return server, None
+        key, panes = server.listing.server, server.listing.panes
+        known = sound.get(key)
+        if known is not None and known[0] is panes and moved.isdisjoint(known[1]):
+            self._sound[key] = known
+            return server, server.listing
+        found = believe(server, table, self._uid)
+        if found[1] is server.listing and table.complete:
+            self._sound[key] = panes, frozenset((key.pid, *(each.pid for each in panes if each.pid)))
+        return found
+
+
+def _kin(process: Process | None) -> object:
+    return process and (process.id, process.ppid, process.uid)
 
 
 def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, Listing | None]:

@@ -11,7 +11,7 @@ from tmux_exporter.facts.tmux import QueryFailure, TmuxView
 from tmux_exporter.sources.processes.parse import parse_stat
 from tmux_exporter.sources.tmux.ask import Answer, Question, ask_all
 from tmux_exporter.sources.tmux.listeners import Listener, ListenerFinder
-from tmux_exporter.sources.tmux.pane_pids import believe
+from tmux_exporter.sources.tmux.pane_pids import PaneChecks
 from tmux_exporter.sources.tmux.parse_listing import ListingError, parse
 from tmux_exporter.sources.tmux.server import (
     Key,
@@ -73,6 +73,7 @@ class TmuxSource:
         self._folders = default_folders(uid, environ)
         self._configured = tuple(canonical(path) for path in settings.sockets)
         self._servers: tuple[Server, ...] = ()
+        self._checks = PaneChecks(uid)
         self._labels: Mapping[Key, Label] = {}
 
     def configure(self, settings: TmuxSettings, interval: float) -> None:
@@ -108,7 +109,7 @@ class TmuxSource:
             outcomes=self._ask(due, table, listeners.placed),
         )
         settled = update_servers(self._servers, findings, hold=self._settings.hold, interval=self._interval)
-        checked = [believe(server, table, self._uid) for server in settled.servers]
+        checked = self._checks.believe_all(settled.servers, table)
         self._servers = tuple(server for server, _ in checked)
         self._labels = assign_labels(self._servers, self._folders, self._labels)
         views = [view_of(server, self._labels[key_of(server)], listing) for server, listing in checked]

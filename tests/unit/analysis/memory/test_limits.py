@@ -48,7 +48,7 @@ class Machine:
         self.write(f"proc/{process.pid}/cgroup", cgroup)
 
     def limit(self, *processes: ProcessId) -> int | None:
-        return lowest_limit(self.reader.read(processes), processes, ())
+        return lowest_limit(self.reader.read(set(processes)), processes, ())
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_nothing_is_kept_of_what_is_no_longer_asked(machine: Machine) -> None:
     (machine.root / "proc/500/cgroup").unlink()
     machine.clock.advance(TTL_SECONDS)
     machine.limit()
-    assert machine.reader.read([PANE]).cgroups == {}
+    assert machine.reader.read({PANE}).cgroups == {}
 
 
 def test_files_that_cannot_be_read_bound_nothing(machine: Machine) -> None:
@@ -182,7 +182,7 @@ def test_this_machine() -> None:
     stat = parse_stat(Path("/proc/self/stat").read_bytes())
     me = ProcessId(stat.pid, stat.start_ticks)
     assert me.pid == os.getpid()
-    bounds = LimitReader(clock=SystemClock()).read([me])
+    bounds = LimitReader(clock=SystemClock()).read({me})
     assert bounds.host == psutil.virtual_memory().total
     assert bounds.cgroups == {me: parse_memory_cgroup(Path("/proc/self/cgroup").read_bytes())}
     assert all(limit > 0 for limit in bounds.limits.values())

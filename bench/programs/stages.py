@@ -1,0 +1,150 @@
+"""`tmux-exporter serve` with a clock at each stage: `stages.py OUT serve …`; SIGUSR1 writes, and begins anew.
+
+CPU of the thread in nanoseconds by stage, without the stages inside it, and how often each ran; `process` is
+the CPU of the whole process meanwhile. What no stage has is HTTP, the event loop, waking up.
+"""
+
+import gc
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+SOURCES = "tmux_exporter.sources."
+ANALYSIS = "tmux_exporter.analysis."
+STAGES = (
+    ("sample, the rest", "tmux_exporter.sampling.sampler", "Sampler.sample"),
+    ("processes: clocks", SOURCES + "processes.kernel", "ProcKernel.compare"),
+    ("processes: cursor", SOURCES + "processes.new_pids", "Cursor.advance"),
+    ("processes: lines of stat in turn", SOURCES + "processes.kernel", "ProcKernel.mark"),
+    ("processes: read one", SOURCES + "processes.process", "ProcessReader.read"),
+    ("processes: the rest", SOURCES + "processes.fast_reader", "FastReader.read"),
+    ("tmux: find sockets", SOURCES + "tmux.listeners", "ListenerFinder.find"),
+    ("tmux: find sockets", SOURCES + "tmux.socket_files", "find_sockets"),
+    ("tmux: find sockets", SOURCES + "tmux.socket_files", "EnvironmentSockets.update"),
+    ("tmux: ask", SOURCES + "tmux.ask", "ask_all"),
+    ("tmux: parse", SOURCES + "tmux.parse_listing", "parse"),
+    ("tmux: believe", SOURCES + "tmux.pane_pids", "believe"),
+    ("tmux: the rest", SOURCES + "tmux.source", "TmuxSource.read"),
+    ("changes", "tmux_exporter.facts.changes", "ChangeTracker.observe"),
+    ("ownership", "tmux_exporter.sampling.stages.ownership", "OwnershipStage.observe"),
+    ("agents", "tmux_exporter.sampling.stages.agents", "AgentStage.observe"),
+    ("agents: state file", "tmux_exporter.sampling.state_file", "StateFile.keep"),
+    ("schedulers", "tmux_exporter.sampling.stages.schedulers", "SchedulerStage.observe"),
+    ("schedulers", "tmux_exporter.sampling.stages.schedulers", "SchedulerStage.count"),
+    ("leaks", "tmux_exporter.sampling.stages.leaks", "LeakStage.observe"),
+    ("leaks", "tmux_exporter.sampling.stages.leaks", "LeakStage.remembered"),
+    ("shared memory", "tmux_exporter.sampling.stages.memory", "MemoryStage.observe"),
+    ("shared memory: smaps_rollup", SOURCES + "processes.smaps_rollup", "RollupReader.read"),
+    ("host", SOURCES + "host.host", "HostReader.read"),
+    ("host: inotify", SOURCES + "host.inotify", "InotifyReader.read"),
+    ("remediator file", SOURCES + "own.remediator_status", "RemediatorFile.read"),
+    ("memory limits", SOURCES + "host.memory_limits", "LimitReader.read"),
+    ("counters: the rest", "tmux_exporter.sampling.stages.counters", "CounterStage.observe"),
+    ("counters: keys", ANALYSIS + "report.counter_keys", "KeyTracker.observe"),
+    ("counters: accounting", ANALYSIS + "cpu.counters", "GroupCounters.observe"),
+    ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.operations"),
+    ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.commands"),
+    ("report", "tmux_exporter.sampling.sampler", "Sampler._summary"),
+    ("families", "tmux_exporter.metrics.collectors", "collect_all"),
+    ("lines", "tmux_exporter.metrics.render", "Renderer.render"),
+    ("gzip", "tmux_exporter.metrics.render", "compress"),
+    ("publish", "tmux_exporter.commands.publisher", "Publisher._publish"),
+    ("HTTP: answer", "tmux_exporter.web.app", "App.__call__"),
+)
+
+_local = threading.local()
+_spent: dict[str, list[int]] = {}
+
+
+def _enter() -> list[int]:
+    stack = _local.__dict__.setdefault("stack", [])
+    frame = [time.thread_time_ns(), 0]
+    stack.append(frame)
+    return frame
+
+
+def _leave(label: str, frame: list[int]) -> None:
+    took = time.thread_time_ns() - frame[0]
+    stack = _local.stack
+    stack.pop()
+    if stack:
+        stack[-1][1] += took
+    entry = _spent.setdefault(label, [0, 0])
+    entry[0] += took - frame[1]
+    entry[1] += 1
+
+
+def _timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def run(*arguments: Any, **named: Any) -> Any:
+        frame = _enter()
+        try:
+            return work(*arguments, **named)
+        finally:
+            _leave(label, frame)
+
+    return run
+
+
+def _patch(label: str, module: str, name: str) -> None:
+    owner: Any = import_module(module)
+    *holders, last = name.split(".")
+    for each in holders:
+        owner = getattr(owner, each)
+    old = getattr(owner, last)
+    if last == "__call__":
+        return
+    new = _timed(label, old)
+    if holders:
+        setattr(owner, last, new)
+        return
+    for other in list(sys.modules.values()):
+        for key, value in list(getattr(other, "__dict__", {}).items()):
+            if value is old:
+                setattr(other, key, new)
+
+
+def _collected(phase: str, _: dict[str, int]) -> None:
+    if phase == "start":
+        _enter()
+    else:
+        _leave("garbage collection", _local.stack[-1])
+
+
+def main() -> None:
+    """Serve."""
+    out = Path(sys.argv[1])
+    import tmux_exporter.commands.publisher  # noqa: PLC0415
+    import tmux_exporter.sampling.open  # noqa: F401,PLC0415
+    from tmux_exporter.cli.main import main as run  # noqa: PLC0415
+
+    for each in STAGES:
+        _patch(*each)
+    gc.callbacks.append(_collected)
+    begun = time.process_time_ns()
+
+    def write(_: int, __: FrameType | None) -> None:
+        nonlocal begun
+        before, begun = begun, time.process_time_ns()
+        found = {
+            "process": begun - before,
+            "stages": {label: tuple(entry) for label, entry in _spent.items()},
+        }
+        _spent.clear()
+        out.write_text(json.dumps(found))
+
+    signal.signal(signal.SIGUSR1, write)
+    sys.argv = ["tmux-exporter", *sys.argv[2:]]
+    run()
+
+
+if __name__ == "__main__":
+    main()
