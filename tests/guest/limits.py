@@ -3,6 +3,7 @@
 Each play prints what it has measured, one figure a line, or fails. With cgroup v2 and a systemd of the user
 a scope holds what is throttled, elsewhere a pause. It needs PATH with the installed commands, a TMUX_TMPDIR
 of its own, no root, and nothing else of this tree; `tests/shipped/test_limits.py` runs it.
+The play `unit` needs systemd and sudo without a password: it installs the shipped unit as the docs say.
 """
 
 import json
@@ -74,7 +75,7 @@ PLACED = "for i in 1 2 3 4 5 6 7 8 9; do grep -q tmux-spawn /proc/self/cgroup &&
 # What runs before tmux has moved its pane to a scope stays in the session's, from which there is no way back.
 AGENT = """\
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-  [ -f /sys/fs/cgroup/cgroup.controllers ] && ! grep -q tmux-spawn "/proc/$$/cgroup" && sleep 1
+  [ -n "$PLACED" ] && ! grep -q tmux-spawn "/proc/$$/cgroup" && sleep 1
 done
 "$@" &
 echo $! >"$B/$NAME.new"
@@ -107,6 +108,31 @@ policies:
     for: 0s
     warmup: 0s
     actions: [{ do: throttle, memory_high: 12MiB, cpu_max: 50%, pause: true, lease: 10s }]
+"""
+PANE = """\
+apiVersion: tmux-exporter/v1
+kind: RemediationPolicies
+policies:
+  - name: whole-pane
+    mode: enforce
+    match: { kind: agent, sessions: [spinner] }
+    when: { metric: tmux_agent_cpu_seconds_total, rate_over: 10s, above: 12s/min, clear_below: 6s/min }
+    for: 0s
+    warmup: 0s
+    actions:
+      - { do: throttle, cpu_max: 50%, memory_high: 512MiB, tasks_max: 100, whole_pane: true, lease: 40s }
+"""
+PAUSE = """\
+apiVersion: tmux-exporter/v1
+kind: RemediationPolicies
+policies:
+  - name: paused
+    mode: enforce
+    match: { kind: agent, sessions: [paused] }
+    when: { metric: tmux_agent_memory_bytes, above: 12MiB, clear_below: 8MiB }
+    for: 0s
+    warmup: 0s
+    actions: [{ do: throttle, pause: true, lease: 10s }]
 """
 NO_SUCH_STEP = 99
 KILLED = f"""\
@@ -167,6 +193,13 @@ def cgroup(pid: int) -> str:
     return Path(f"/proc/{pid}/cgroup").read_text()
 
 
+def bounds(pid: int) -> list[str]:
+    """memory.high, cpu.max and pids.max of the cgroup of a process."""
+    folder = Path("/sys/fs/cgroup") / cgroup(pid).rpartition("::/")[2].strip()
+    names = ("memory.high", "cpu.max", "pids.max")
+    return [(folder / each).read_text().strip() if (folder / each).exists() else "max" for each in names]
+
+
 def cpu(*pids: int) -> float:
     """The CPU seconds that these processes have had."""
     return sum(int(each) for pid in pids for each in stat(pid)[11:13]) / TICKS
@@ -184,8 +217,8 @@ class Agent:
         (house.base / f"{name}.py").write_text(program)
         command = f"B={house.base} NAME={name} {house.base}/bin/claude {house.base}/agent.sh"
         tool = f"{sys.executable} {house.base}/{name}.py {self.go}"
-        wait = PLACED if house.has_scopes else ":"
-        run("tmux", "new-session", "-d", "-s", name, f"{wait}; {command} {tool}; :")
+        wait, placed = (PLACED, "yes") if house.places_panes else (":", "")
+        run("tmux", "new-session", "-d", "-s", name, f"{wait}; PLACED={placed} {command} {tool}; :")
         noted = house.base / f"{name}.pid"
         wait_until(noted.exists, f"{name} has its tool")
         self.tool = int(noted.read_text())
@@ -232,7 +265,26 @@ class House:
         )
         shutil.rmtree(self.state, ignore_errors=True)
         self.has_scopes = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+        self.places_panes, self.stays = self._pane_places()
+        where = "its own scope" if self.places_panes else "the cgroup of its server"
         tell("means", "scope" if self.has_scopes else "pause")
+        tell("a pane is in", f"{where}{', from which there is no way back' if self.stays else ''}")
+
+    def _pane_places(self) -> tuple[bool, bool]:
+        """Whether tmux makes a scope for a pane, and whether nothing that is moved out of one can return."""
+        pid = int(run("tmux", "display-message", "-p", "#{pane_pid}"))
+        began = time.monotonic()
+        while self.has_scopes and "tmux-spawn-" not in cgroup(pid) and time.monotonic() - began < 10:
+            let_pass(0.2)
+        return "tmux-spawn-" in cgroup(pid), self.has_scopes and f"user@{os.getuid()}.service" not in cgroup(
+            pid
+        )
+
+    def policy(self, text: str, *allow: str) -> str:
+        """A policy that may also throttle what cannot return, where that is so, and what `allow` names."""
+        words = [*allow, *(["moved_for_good"] if self.stays and "do: throttle" in text else [])]
+        line = f"    allow: [{', '.join(words)}]\n"
+        return text.replace("    mode: enforce\n", f"    mode: enforce\n{line}") if words else text
 
     def agent(self, name: str, program: str) -> Agent:
         made = Agent(self, name, program)
@@ -286,6 +338,12 @@ class House:
         self._stack.callback(close)
         return child
 
+    def is_free(self, agent: Agent) -> bool:
+        """Whether the tool is where it was or, where it cannot return, without bounds where it is."""
+        if cgroup(agent.tool) == agent.began[2]:
+            return True
+        return self.stays and bounds(agent.tool)[:2] == ["max", "max 100000"]
+
     def log(self) -> str:
         return (self.base / "remediator.log").read_text()
 
@@ -327,11 +385,6 @@ def smaller(policy: str, **more: str) -> str:
     return policy
 
 
-def attended(policy: str) -> str:
-    """The policy for a session that a person looks at: without this line a throttle leaves it alone."""
-    return policy.replace("    mode: enforce\n", "    mode: enforce\n    allow: [attached_session]\n")
-
-
 def sequence(house: House) -> None:
     """An agent whose tool leaks beside two innocent ones: warned, throttled, kept on record, ended."""
     leaky = house.agent("leaky", LEAK)
@@ -342,7 +395,8 @@ def sequence(house: House) -> None:
         tell(f"{each.name} before", each.figures())
     metrics = house.metrics()
     shipped = run("tmux-remediator", "policies", "agent-memory")
-    house.remediator(attended(smaller(shipped)), 0.05)
+    # A person looks at it: without this a throttle leaves it alone.
+    house.remediator(house.policy(smaller(shipped), "attached_session"), 0.05)
     wait_until(lambda: metrics().get("tmux_remediator_up"), "it runs")
     leaky.go.touch()
     began = time.monotonic()
@@ -385,7 +439,7 @@ def killed(house: House) -> None:
     leaky = house.agent("leaky", LEAK)
     origin = cgroup(leaky.tool)
     policy = smaller(run("tmux-remediator", "policies", "agent-memory"), **{"lease: 15m": "lease: 25s"})
-    remediator = house.remediator(policy, 0.05)
+    remediator = house.remediator(house.policy(policy), 0.05)
     leaky.go.touch()
     record = house.throttled()
     until = record["until"]
@@ -397,14 +451,15 @@ def killed(house: House) -> None:
         tell("continued", f"{time.monotonic() - at:.2f} s after the kill")
     else:
         assert cgroup(leaky.tool) != origin
-        wait_until(
-            lambda: cgroup(leaky.tool) == origin or time.monotonic() > until - 1.0, "the lease is over"
-        )
-        assert cgroup(leaky.tool) != origin, "it held to its end"
+        wait_until(lambda: house.is_free(leaky) or time.monotonic() > until - 1.0, "the lease is over")
+        assert not house.is_free(leaky), "it held to its end"
         passed = time.monotonic() - at
         tell("growth", f"{(resident(leaky.tool) - held) / 1e6:.1f} MB in {passed:.1f} s without a remediator")
-        wait_until(lambda: cgroup(leaky.tool) == origin, "it is back in the scope of its pane")
-        tell("returned", f"{time.monotonic() - until:.2f} s after the end of its lease")
+        wait_until(lambda: house.is_free(leaky), "it is back in the scope of its pane, or free where it is")
+        tell(
+            "free" if house.stays else "returned",
+            f"{time.monotonic() - until:.2f} s after the end of its lease",
+        )
     held, at = resident(leaky.tool), time.monotonic()
     let_pass(3.0)
     grown = (resident(leaky.tool) - held) / 1e6 / (time.monotonic() - at)
@@ -417,7 +472,7 @@ def steps(house: House) -> None:
     held = house.agent("held", BEAT)
     wait_until(held.go.exists, "it beats")
     path = house.base / "policies.yml"
-    path.write_text(STEPS)
+    path.write_text(house.policy(STEPS))
     path.chmod(0o600)
     python = Path(shutil.which("tmux-remediator") or "").with_name("python")
     words = (str(python), "-c", KILLED)
@@ -436,29 +491,30 @@ def steps(house: House) -> None:
         if status == NO_SUCH_STEP:
             break
         assert status == -signal.SIGKILL, house.log()
-        at, was = time.monotonic(), _how(held)
-        wait_until(lambda: _how(held) == "as before" and not _left(house, held), "it is over")
+        at, was = time.monotonic(), _how(house, held)
+        wait_until(lambda: _how(house, held) == "as before" and not _left(house, held), "it is over")
         tell(
             f"killed {house.log().splitlines()[0]}",
             f"{was}; nothing left {time.monotonic() - at:.1f} s later",
         )
-        assert held.is_as_it_was()
+        assert held.is_as_it_was() or house.stays
         beats = held.beats()
         let_pass(1.0)
         assert held.beats() > beats, "it runs"
 
 
-def _how(agent: Agent) -> str:
+def _how(house: House, agent: Agent) -> str:
     if stat(agent.tool)[0] == "T":
         return "stopped"
-    return "as before" if cgroup(agent.tool) == agent.began[2] else "moved"
+    return "as before" if house.is_free(agent) else "moved"
 
 
 def _left(house: House, agent: Agent) -> str:
     """The units of systemd that a lease of its tool has left."""
     if not house.has_scopes:
         return ""
-    units = f"tmux-remediator-{agent.tool}-*"
+    # The scope of what cannot return stays with it.
+    units = f"tmux-remediator-{agent.tool}-*" + ("-end.*" if house.stays else "")
     return run("systemctl", "--user", "list-units", "--all", "--plain", "--no-legend", units)
 
 
@@ -466,7 +522,7 @@ def runaway(house: House) -> None:
     """A tool that uses two cores is held to half of one within two cycles."""
     spinner = house.agent("spinner", SPIN)
     # The usual interval: a cycle in a slow guest takes more than a second.
-    house.remediator(CPU, 1.0, interval=5.0)
+    house.remediator(house.policy(CPU), 1.0, interval=5.0)
     metrics = house.metrics()
     wait_until(lambda: metrics().get("tmux_remediator_up"), "it runs")
     spinner.go.touch()
@@ -494,7 +550,9 @@ def files(house: House) -> None:
     """A tool that opens ever more files is told of and gets a larger limit before it fails."""
     opener = house.agent("opener", OPEN)
     person = house.person("opener")
-    house.remediator(attended(run("tmux-remediator", "policies", "open-files")), 0.002)
+    house.remediator(
+        house.policy(run("tmux-remediator", "policies", "open-files"), "attached_session"), 0.002
+    )
     wait_until(lambda: house.records("start"), "it runs")
     opener.go.touch()
     wait_until(lambda: house.outcome("raise_fd_limit"), "its limit is raised")
@@ -555,19 +613,184 @@ def history(house: House) -> None:
     assert resident(house.server) < most * 1.1, "it uses what was freed"
 
 
+def pane(house: House) -> None:
+    """All of a pane is held by its own scope, nothing is moved, and the bounds that it had come back."""
+    spinner = house.agent("spinner", SPIN)
+    place, own = cgroup(spinner.tool), []
+    if house.places_panes:
+        unit = place.rpartition("/")[2].strip()
+        own = ["MemoryHigh=1G", "CPUQuota=150%", "TasksMax=500"]
+        run("systemctl", "--user", "set-property", "--runtime", unit, *own)
+        own = wait_until(
+            lambda: bounds(spinner.tool) if "500" in bounds(spinner.tool) else None, "it has bounds"
+        )
+    elif house.has_scopes:
+        (house.base / "policies.yml").write_text(PANE)
+        words = run("tmux-remediator", "check-config", str(house.base / "policies.yml"), "--against-live")
+        (said,) = [line for line in words.splitlines() if "no scope of its own" in line]
+        tell("check-config", said)
+        doctor = subprocess.run(["tmux-exporter", "doctor"], stdout=subprocess.PIPE, text=True, check=False)
+        (said,) = [line for line in doctor.stdout.splitlines() if "no scope of its own" in line]
+        tell("doctor", said.strip())
+    else:
+        tell("whole pane", "not here: no cgroup v2")
+        return
+    remediator = house.remediator(PANE, 1.0, interval=5.0)
+    wait_until(lambda: house.records("start"), "it runs")
+    spinner.go.touch()
+    wait_until(lambda: children(spinner.tool), "two of it spin")
+    both = (spinner.tool, *children(spinner.tool))
+    for pid in both:
+        house._stack.callback(end, pid)
+    if not house.places_panes:
+        said = wait_until(house.refusals, "it is refused")
+        assert "reason=unavailable" in said, said
+        tell("refused", said[said.index("detail=") :][:100])
+        return
+    record = house.throttled()
+    at, until = time.monotonic(), record["until"]
+    remediator.kill()
+    remediator.wait()
+    tell("bounds", f"{own} -> {bounds(spinner.tool)}, {len(record['processes'])} processes")
+    assert cgroup(spinner.tool) == place and bounds(spinner.tool) == [str(512 * MIB), "50000 100000", "100"]
+    used = cpu(*both)
+    let_pass(10.0)
+    during = (cpu(*both) - used) / 10.0 * 100
+    tell("during", f"{during:.1f} % in 10 s, the remediator dead")
+    assert during < 55.0
+    wait_until(lambda: bounds(spinner.tool) == own, "its own bounds are back")
+    tell("put back", f"{bounds(spinner.tool)}, {time.monotonic() - until:.2f} s after the end of its lease")
+    assert time.monotonic() >= until - 1.0 > at and spinner.is_as_it_was()
+
+
+UNIT = "tmux-remediator@{user}.service"
+OVERRIDE = """\
+[Service]
+ExecStart=
+ExecStart={program} run --enforce --policy {policies} --interval 5s --time-scale 0.005
+# An emulated machine is slow.
+CPUQuota=
+"""
+ORPHAN = (
+    "nohup bash -c 'sleep 20000 && tmux send-keys -t gone:0 hi && sleep 1 && tmux send-keys -t gone:0 Enter' "
+    ">/dev/null 2>&1 & exec sleep 20000"
+)
+
+
+def of_session(policy: str, session: str) -> str:
+    """A shipped policy for one session alone."""
+    (line,) = [each for each in policy.splitlines() if each.startswith("    match: {")]
+    return policy.replace(line, line.replace(", ", f", sessions: [{session}], ", 1) if ", " in line
+        else line.replace(" }", f", sessions: [{session}] }}"))  # fmt: skip
+
+
+def unit(house: House) -> None:
+    """The shipped unit, installed as the docs say, does each action that there is."""
+    user, home = os.environ["USER"], Path.home()
+    name = UNIT.format(user=user)
+    shipped = {each: run("tmux-remediator", "policies", each) for each in (
+        "agent-memory", "open-files", "detached-history", "dead-panes", "orphaned-schedulers",
+    )}  # fmt: skip
+    policies = home / "policies"
+    shutil.rmtree(policies, ignore_errors=True)
+    policies.mkdir(mode=0o700)
+    texts = {
+        "memory": house.policy(of_session(smaller(shipped["agent-memory"]), "leaky"), "attached_session"),
+        "files": house.policy(of_session(shipped["open-files"], "opener"), "attached_session"),
+        "history": of_session(shipped["detached-history"].replace("64MiB", "8MiB"), "long"),
+        "dead": of_session(shipped["dead-panes"].replace("after: 24h", "after: 1h"), "dead"),
+        "orphans": shipped["orphaned-schedulers"],
+        "pane": PANE,
+        "pause": PAUSE,
+    }
+    for each, text in texts.items():
+        (policies / f"{each}.yml").write_text(text)
+    # As in docs/remediator.md.
+    units = house.base / "units"
+    run("tmux-exporter", "export", "units", "--out", str(units))
+    run("sudo", "cp", str(units / "tmux-remediator@.service"), "/etc/systemd/system/")
+    house.state.mkdir(parents=True, exist_ok=True)
+    run("sudo", "loginctl", "enable-linger", user)
+    override = house.base / "override.conf"
+    program = shutil.which("tmux-remediator")
+    override.write_text(OVERRIDE.format(program=program, policies=policies))
+    run("sudo", "install", "-D", "-m", "644", str(override), f"/etc/systemd/system/{name}.d/override.conf")
+    run("sudo", "systemctl", "daemon-reload")
+
+    leaky, opener = house.agent("leaky", LEAK), house.agent("opener", OPEN)
+    spinner, paused = house.agent("spinner", SPIN), house.agent("paused", BEAT)
+    people = [house.person(each) for each in ("leaky", "opener")]
+    run("tmux", "new-session", "-d", "-s", "scheduler", ORPHAN)
+    run("tmux", "new-session", "-d", "-s", "long", "-x", "220", "-y", "40", "env PS1='$ ' sh")
+    fill = f"{sys.executable} -c \"for i in range(15000): print('x' * 200)\""
+    run("tmux", "send-keys", "-t", "long:", fill, "Enter")
+    run("tmux", "new-session", "-d", "-s", "dead", "sleep 20000")
+    run("tmux", "set-option", "-g", "-w", "remain-on-exit", "on")
+    run("tmux", "new-window", "-d", "-t", "dead:", "echo the last words")
+
+    run("sudo", "systemctl", "start", name)
+    house._stack.callback(run, "sudo", "systemctl", "stop", name)
+    wait_until(lambda: house.records("start"), "the unit runs")
+    tell(
+        "unit", run("systemctl", "show", "-p", "User,ActiveState,NoNewPrivileges,ProtectSystem", name).split()
+    )
+    for agent in (leaky, opener, spinner):
+        agent.go.touch()
+
+    def done(policy: str, kind: str, action: str) -> dict[str, Any] | None:
+        """The outcome of a done act of a policy."""
+        numbers = {each["seq"] for each in house.records(kind) if each["policy"] == policy}
+        return next((each for each in house.records("outcome")
+            if each["of"] in numbers and [action, "done"] in each["actions"]), None)  # fmt: skip
+
+    asked = [
+        ("paused", "throttle", "throttle"), ("agent-memory", "message", "warn"),
+        ("agent-memory", "throttle", "throttle"), ("agent-memory", "snapshot", "snapshot"),
+        ("agent-memory", "intent", "stop"), ("open-files", "raise_fd_limit", "raise_fd_limit"),
+        ("detached-history", "save", "save"), ("detached-history", "clear_history", "clear_history"),
+        ("detached-history", "set_option", "set_option"), ("dead-panes", "save", "save"),
+        ("dead-panes", "close_dead_pane", "close_dead_pane"), ("orphaned-schedulers", "intent", "stop"),
+        *([("whole-pane", "throttle", "throttle")] if house.places_panes else []),
+    ]  # fmt: skip
+    for row in asked:
+        found = wait_until(lambda: done(*row), f"{row}")  # noqa: B023
+        tell(f"{row[0]}: {row[2]}", found["detail"][:110])
+    assert all(each() for each in people), "they are warned"
+    wait_until(lambda: not lives(leaky.tool), "the culprit has ended")
+    assert lives(leaky.pid)
+    wait_until(lambda: house.is_free(spinner) and bounds(spinner.tool)[1] == "max 100000", "the pane is free")
+    wait_until(lambda: stat(paused.tool)[0] != "T", "it runs again")
+    run("sudo", "systemctl", "reload", name)
+    wait_until(lambda: house.records("reload"), "its policies are read again")
+    log = run("sudo", "journalctl", "--no-pager", "-o", "cat", "-u", name)
+    faults = [
+        line for line in log.splitlines() if "ermitted" in line or "denied" in line or "level=error" in line
+    ]
+    tell("errors in its journal", faults)
+    tell("audit", run("tmux-remediator", "audit", "--verify").strip())
+    run("sudo", "systemctl", "kill", "-s", "KILL", name)
+    wait_until(lambda: len(house.records("start")) > 1, "it is started again")
+
+
 LINES = int(os.environ.get("LIMITS_LINES", "640000"))
 
-PLAYS = {each.__name__: each for each in (sequence, killed, steps, runaway, files, history)}
+PLAYS = {each.__name__: each for each in (sequence, killed, steps, runaway, files, history, pane, unit)}
 
 
 def main(names: list[str]) -> None:
-    for name in names or PLAYS:
+    for name in names or [each for each in PLAYS if each != "unit"]:
         print(f"== {name}", flush=True)
+        if name == "unit":
+            # The unit looks where tmux is by default.
+            os.environ.pop("TMUX_TMPDIR", None)
         with ExitStack() as stack:
             house = House(stack)
             try:
                 PLAYS[name](house)
             except BaseException:
+                if name == "unit":
+                    words = ["sudo", "journalctl", "--no-pager", "-n", "80", "-u", "tmux-remediator@*"]
+                    subprocess.run(words, check=False)
                 for log in (*house.base.glob("*.log"), *house.base.glob("*.drawn")):
                     print(
                         f"-- {log.name}", repr(log.read_text(errors="replace")[-4000:]), sep="\n", flush=True

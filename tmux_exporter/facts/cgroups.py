@@ -81,16 +81,17 @@ class ThrottleMeans:
             ),
         )
 
-    def lacking(self, *, bounded: bool, pause: bool) -> str:
+    def lacking(self, *, bounded: bool, pause: bool, whole_pane: bool = False) -> str:
         """Why no kind of throttle that a policy allows can be held, and what helps; empty where one can.
 
-        `bounded` says that it has bounds of a cgroup, `pause` that it may stop processes.
+        `bounded` says that it has bounds of a cgroup, `pause` that it may stop processes, which none may that
+        is of a `whole_pane`.
         """
         scope, paused = self.kinds
         allowed = [scope] * bounded + [paused] * pause
         if not all(each.problem for each in allowed):
             return ""
-        instead = "" if pause or paused.problem else "; or add pause: true"
+        instead = "" if pause or whole_pane or paused.problem else "; or add pause: true"
         return "; ".join(f"{each.problem} (mend: {each.mend})" for each in allowed) + instead
 
 

@@ -300,7 +300,8 @@ class Remediator:
             return
         result = self._throttles.take(order, rung.throttle, confirmation(policy, self._holds.read))
         ((_, outcome),) = result.actions
-        self._counters.act(policy.name, Action.THROTTLE, outcome, decision.culprit)
+        culprit = None if rung.throttle.whole_pane else decision.culprit
+        self._counters.act(policy.name, Action.THROTTLE, outcome, culprit)
         if result.refusal is not None:
             self._counters.refuse(policy.name, result.refusal)
         self._audit_healthy = self._audit_healthy and result.refusal is not Refusal.AUDIT

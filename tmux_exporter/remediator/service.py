@@ -132,11 +132,21 @@ def read_policies(
 
 
 def no_return_words(policies: PolicySet, places: Mapping[str, CgroupPlace]) -> Iterator[str]:
-    """A line for each policy that could throttle nothing in some panes: it could not move it back."""
+    """A line for each policy that could throttle nothing in some panes: it could not move it back.
+
+    Or these panes have no scope of their own, and it would throttle a whole one.
+    """
     stay = [pane for pane, place in places.items() if not place.owned]
-    for policy in policies.policies if stay else ():
-        asked = any(rung.throttle and rung.throttle.needs_cgroup for rung in policy.ladder)
-        if asked and OptIn.MOVED_FOR_GOOD not in policy.allow:
+    bare = sum(not place.pane_scope for place in places.values())
+    for policy in policies.policies:
+        asked = [rung.throttle for rung in policy.ladder if rung.throttle and rung.throttle.needs_cgroup]
+        if bare and any(each.whole_pane for each in asked):
+            yield (
+                f"policy '{policy.name}': tmux has made no scope of its own for {bare} of {len(places)} "
+                "panes: these are not throttled as a whole; tmux 3.4 or newer, built with systemd, makes them"
+            )
+        asked = [each for each in asked if not each.whole_pane]
+        if stay and asked and OptIn.MOVED_FOR_GOOD not in policy.allow:
             yield (
                 f"policy '{policy.name}': what is throttled in {len(stay)} of {len(places)} panes cannot "
                 "return to its cgroup, and is left alone; to let it stay: allow: [moved_for_good]"

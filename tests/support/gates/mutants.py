@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
+from tmux_exporter.facts.cgroups import CgroupBounds
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.remediator import lock, loop
 from tmux_exporter.remediator.act import (
     attempt,
     fd_limit,
     lease_keeper,
+    lease_scope,
     pane_history,
     request_check,
     shared_view,
@@ -325,6 +327,21 @@ def _everything_held() -> None:
     _put(throttled, "members", lambda _, tree, *__, **___: tuple(tree))
 
 
+def _no_stranger() -> None:
+    _put(throttle, "first_spared", lambda *_, **__: None)
+    _put(throttled, "first_spared", lambda *_, **__: None)
+
+
+def _lifted_for_good() -> None:
+    """The timer lifts all bounds, whatever they were before."""
+    assignments = lease_scope._assignments
+    _put(lease_scope, "_assignments", lambda _, of: assignments(CgroupBounds(), of))
+
+
+def _second_lease() -> None:
+    _put(throttle.Throttles, "_holds_in", lambda *_: False)
+
+
 def _nothing_recovered() -> None:
     _put(throttle.Throttles, "_recover", lambda _: None)
 
@@ -365,6 +382,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "throttle.recover": _nothing_recovered,
     "lease_keeper.control": _deaf_keeper,
     "throttled.members": _everything_held,
+    "throttled.first_spared": _no_stranger,
+    "lease_scope.assignments": _lifted_for_good,
+    "throttle.holds_in": _second_lease,
     "throttled.is_elsewhere": lambda: _put(throttled, "SPARED_BY_A_SCOPE", ()),
     "cycle.waits_itself": lambda: _put(cycle, "waits_itself", lambda *_: False),
     "cycle.step_refusal": _attended_is_throttled,

@@ -247,6 +247,13 @@ def _throttles(_: Report, machine: Machine) -> Iterator[Finding]:
                 "allow: [moved_for_good] in the policy",
             )
     scopes = [place.pane_scope for place in machine.pane_places.values()]
+    if means is not None and not means.problem and (bare := scopes.count("")):
+        yield _hint(
+            "throttle",
+            f"tmux has made no scope of its own for {bare} of {len(scopes)} panes: none of these can be "
+            "throttled as a whole (whole_pane)",
+            "tmux 3.4 or newer, built with systemd (Debian 13)",
+        )
     if fatal := sum(machine.oom_policies.get(each) in (OomPolicy.STOP, OomPolicy.KILL) for each in scopes):
         yield _warning(
             "panes",

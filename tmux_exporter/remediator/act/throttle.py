@@ -8,27 +8,36 @@ before anything is held. Killed at any step, nothing stays throttled after its l
 import select
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.cgroups import CgroupBounds
-from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.cgroups import CgroupBounds, CgroupPlace
+from tmux_exporter.facts.process import Cgroup, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Refusal
+from tmux_exporter.facts.report import AgentReport
 from tmux_exporter.remediator.act import lease_scope
 from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools
 from tmux_exporter.remediator.act.live_view import is_alive, process_of
 from tmux_exporter.remediator.act.pause import Pause, is_stopped, let_go, start
+from tmux_exporter.remediator.decide.culprit import awaits_somebody
 from tmux_exporter.remediator.decide.last_checks import descendants
 from tmux_exporter.remediator.decide.order import Order
-from tmux_exporter.remediator.decide.throttled import MOST_PROCESSES, members
+from tmux_exporter.remediator.decide.throttled import MOST_PROCESSES, first_spared, members
 from tmux_exporter.remediator.decide.vetoes import Case
 from tmux_exporter.remediator.policies.policy import OptIn, Throttle
 from tmux_exporter.remediator.record import audit_fields
 from tmux_exporter.remediator.record.audit import AuditError
 from tmux_exporter.remediator.record.leases import Lease, LeaseFile
-from tmux_exporter.sources.host.cgroups import events_at, members_at, place_at, read_means, read_place
+from tmux_exporter.sources.host.cgroups import (
+    events_at,
+    members_at,
+    place_at,
+    read_means,
+    read_place,
+    used_at,
+)
 
 SECONDS = 10.0
 """For how long the effect of a throttle is waited for."""
@@ -43,6 +52,7 @@ Confirm = Callable[[Case], Refusal | None]
 class _Step:
     """One throttle between its steps."""
 
+    order: Order
     attempt: Attempt
     throttle: Throttle
     with_below: bool
@@ -55,6 +65,7 @@ class _Step:
     number: int | None = None
     lease: Lease | None = None
     begun: bool = False
+    events: int = 0
 
     @property
     def root(self) -> ProcessId:
@@ -88,8 +99,12 @@ class Throttles:
         with ExitStack() as held:
             # One that must be left alone below it is spared, and does not speak against the rest.
             judged = replace(order, with_below=False)
+            if throttle.whole_pane:
+                # The pane stays open.
+                allow = (*order.policy.allow, OptIn.PANE_SHELL)
+                judged = replace(judged, policy=replace(order.policy, allow=allow))
             attempt = Attempt(order=judged, tools=self._tools, confirm=confirm, held=held)
-            step = _Step(attempt=attempt, throttle=throttle, with_below=order.with_below)
+            step = _Step(order=order, attempt=attempt, throttle=throttle, with_below=order.with_below)
             result = _result(ActionOutcome.FAILED, detail="interrupted by a mistake of ours")
             try:
                 result = self._run(step)
@@ -97,6 +112,7 @@ class Throttles:
                 if result.ended and step.lease is not None:
                     self._running[step.lease] = step.pause
                     self._bounds[step.lease] = place_at(step.lease.path).bounds
+                    self._events[step.lease] = step.events
                 else:
                     self._undo(step)
                 if step.number is not None:
@@ -106,7 +122,9 @@ class Throttles:
     def lacking(self, throttle: Throttle) -> str:
         """Why this machine can hold none of what a throttle allows; empty where it can."""
         means = read_means(self._tools.uid)
-        return means.lacking(bounded=throttle.needs_cgroup, pause=throttle.pause)
+        return means.lacking(
+            bounded=throttle.needs_cgroup, pause=throttle.pause, whole_pane=throttle.whole_pane
+        )
 
     def _undo(self, step: _Step) -> None:
         """End what has begun, before its lease does."""
@@ -114,7 +132,7 @@ class Throttles:
             step.pause.end()
         with suppress(OSError):
             if step.begun and step.scope is not None:
-                lease_scope.end_now(step.scope.unit, self._tools.uid)
+                lease_scope.end_now(step.scope, self._tools.uid)
             if step.lease is not None:
                 self._keep()
 
@@ -204,6 +222,8 @@ class Throttles:
         """What holds it here."""
         if lacking := self.lacking(step.throttle):
             return _refused(Refusal.UNAVAILABLE, lacking)
+        if step.throttle.whole_pane:
+            return self._choose_pane(step)
         if step.throttle.needs_cgroup and not read_means(self._tools.uid).problem:
             place = read_place(step.root)
             if place is None:
@@ -218,8 +238,65 @@ class Throttles:
         step.means = LeaseMeans.PAUSE
         return None
 
+    def _choose_pane(self, step: _Step) -> Result | None:
+        """The scope that tmux has made for the pane, where agent and pane are in it."""
+        case = step.attempt.case
+        if case is not None and awaits_somebody(case.subject, case.report):
+            return _refused(Refusal.STATE, "an agent waits in its pane")
+        place, pane = read_place(step.root), self._pane_of(step)
+        home = None if pane is None else read_place(pane)
+        if place is None or home is None or place.path != home.path or not _is_pane_scope(place):
+            return _refused(Refusal.UNAVAILABLE, "tmux has made no scope for its pane, or it is not in it")
+        used = used_at(place.path)
+        if used is None:
+            return _refused(Refusal.UNAVAILABLE, "the memory of its pane cannot be read")
+        step.scope = lease_scope.plan_pane(place, step.throttle, used)
+        step.events = place.events.get("high", 0)
+        if self._holds_in(place.path):
+            return _refused(Refusal.BUDGET, "a lease of its pane holds already")
+        if step.scope.whole_pane == CgroupBounds():
+            return _refused(Refusal.UNAVAILABLE, "its pane has lower bounds already")
+        return None
+
+    def _holds_in(self, path: Cgroup) -> bool:
+        """Whether a lease holds in this cgroup: the bounds that it has are those of that one."""
+        return any(each.path == path for each in self._running)
+
+    def _pane_of(self, step: _Step) -> ProcessId | None:
+        """What tmux has started in the pane of the agent, by the sample that it was judged by."""
+        case = step.attempt.case
+        if case is None or not isinstance(case.subject, AgentReport):
+            return None
+        place = (case.subject.server, case.subject.pane)
+        pids = [each.pid for each in case.report.panes if (each.server, each.pane) == place and each.pid]
+        return process_of(pids[0]) if pids else None
+
+    def _hold_pane(self, step: _Step, path: Cgroup) -> Result | None:
+        """See that everything in the scope of a pane may be throttled; nothing of it is moved."""
+        tools, pane = self._tools, self._pane_of(step)
+        inside = set()
+        for pid in members_at(path):
+            with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+                inside.add(process_of(pid))
+        if pane is None or pane not in inside or step.root not in inside:
+            return _refused(Refusal.CHANGED, "its pane is another one by now")
+        if len(inside) > MOST_PROCESSES:
+            return _refused(Refusal.MAX_MATCH, f"it has more than {MOST_PROCESSES} processes")
+        table = tools.processes(inside)
+        if not table.complete:
+            return _refused(Refusal.BLIND, "not all processes could be listed")
+        around, order = tools.around(inside, ()), step.attempt.order
+        spared = first_spared(table, frozenset(inside), pane, around, order, uid=tools.uid, own=tools.own())
+        if spared is not None:
+            return _refused(Refusal.EVIDENCE, f"pid {spared[0].pid} is in its pane: {spared[1]}")
+        # Nothing is signalled, and no other unit ever has the name of this one.
+        step.held = [(each, -1) for each in sorted(inside)]
+        return None
+
     def _hold(self, step: _Step) -> Result | None:
         """Open a pidfd of each process, then look that the pids are still theirs."""
+        if step.scope is not None and step.scope.whole_pane is not None:
+            return self._hold_pane(step, step.scope.path)
         order, tools = step.attempt.order, self._tools
         top = order.target.processes[0]
         table = tools.processes((top,))
@@ -251,7 +328,7 @@ class Throttles:
         return None
 
     def _record(self, step: _Step) -> Result | None:
-        audit, order = self._tools.audit, step.attempt.order
+        audit, order = self._tools.audit, step.order
         if not audit.check():
             return _refused(Refusal.AUDIT, "its outcome might not be told any more")
         now = self._tools.clock.monotonic()
@@ -286,6 +363,9 @@ class Throttles:
     def _begin(self, step: _Step) -> Result | None:
         if step.pause is not None:
             step.pause.begin()
+        elif step.scope is not None and step.scope.whole_pane is not None:
+            step.begun = True
+            lease_scope.bound_pane(step.scope, self._tools.uid)
         elif step.scope is not None:
             pids = [each.pid for each, _ in step.held]
             step.begun = True
@@ -298,6 +378,11 @@ class Throttles:
             wanted = [each for each, _ in step.held]
             if not _seen(self._tools.clock, lambda: all(map(_is_held, wanted))):
                 return _result(ActionOutcome.FAILED, detail="not all of them stopped")
+            return None
+        if step.scope is not None and step.scope.whole_pane is not None:
+            held = place_at(step.scope.path).bounds
+            if not _has(held, step.scope.whole_pane):
+                return _result(ActionOutcome.FAILED, detail="its pane has not got the bounds")
             return None
         return self._gather(step, step.scope) if step.scope is not None else None
 
@@ -375,6 +460,17 @@ def _is_held(process: ProcessId) -> bool:
         return not is_alive(process) or is_stopped(process.pid)
     except (OSError, ValueError):
         return True
+
+
+def _is_pane_scope(place: CgroupPlace) -> bool:
+    """Whether this is the scope that tmux has made for a pane, by a systemd of this user."""
+    return bool(place.path) and place.owned and place.path[-1] == place.pane_scope
+
+
+def _has(held: CgroupBounds, wanted: CgroupBounds) -> bool:
+    """Whether each bound that is wanted is there; the kernel rounds memory down to pages."""
+    pairs = [(getattr(held, each.name), getattr(wanted, each.name)) for each in fields(wanted)]
+    return all(bound is None or (value is not None and value <= bound) for value, bound in pairs)
 
 
 def _seen(clock: Clock, condition: Callable[[], bool]) -> bool:

@@ -102,6 +102,15 @@ def waits_itself(subject: Subject, culprit: Culprit | None) -> bool:
     return waits and (culprit is None or culprit.itself)
 
 
+def awaits_somebody(subject: Subject, report: Report) -> bool:
+    """Whether an agent waits for a person in the pane of this one."""
+    return isinstance(subject, AgentReport) and any(
+        each.state is AgentState.WAITING
+        for each in report.agents
+        if (each.server, each.pane) == (subject.server, subject.pane)
+    )
+
+
 def below_each(root: ProcessId, tree: Sequence[TreeProcess]) -> Branches:
     """Each process of a tree with all below it."""
     return branches(root, {each.process: each.parent for each in tree})

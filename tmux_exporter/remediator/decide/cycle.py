@@ -7,7 +7,7 @@ from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signa
 from tmux_exporter.remediator.decide import breaker
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
-from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit, waits_itself
+from tmux_exporter.remediator.decide.culprit import Culprit, awaits_somebody, find_culprit, waits_itself
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
 from tmux_exporter.remediator.decide.order import Order, Reason, Stage
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, Retry, State, WatchedTarget
@@ -232,7 +232,7 @@ class PolicyCycle:
         """Take one step of the ladder, or say why not; one that is refused is taken again where it may be."""
         rung, watch = self.policy.ladder[place], self._watches[candidate.key]
         refusal = self._step_refusal(candidate, rung)
-        order = self._throttle_order(candidate) if rung.action is Action.THROTTLE else None
+        order = self._throttle_order(candidate, rung) if rung.action is Action.THROTTLE else None
         self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order, refused=refused)
         others = tuple(each for each in watch.retries if each.place != place)
         again = refusal is not None and rung.action in RETRIED
@@ -250,11 +250,22 @@ class PolicyCycle:
         if rung.action is not Action.THROTTLE and rung.action not in PANE_STEPS:
             return None
         reason, culprit = self._reasons[key], self._culprits.get(key)
+        if rung.throttle is not None and rung.throttle.whole_pane:
+            return self._whole_pane_refusal(candidate)
         if reason is None and rung.action is Action.THROTTLE and waits_itself(candidate.subject, culprit):
             return Refusal.STATE
         if reason is None and self._too_many():
             return Refusal.MAX_MATCH
         return reason or (Refusal.NO_CULPRIT if self._lacks_culprit(key) else None)
+
+    def _whole_pane_refusal(self, candidate: TargetCandidate) -> Refusal | None:
+        """What speaks against a throttle of a whole pane: it stays open, whoever holds the figure."""
+        reason = self._reasons[candidate.key]
+        if reason is not None and reason is not Refusal.PANE_SHELL:
+            return reason
+        if awaits_somebody(candidate.subject, self._view.report):
+            return Refusal.STATE
+        return Refusal.MAX_MATCH if self._too_many() else None
 
     def _next(self, key: Key) -> LadderStep | None:
         """The next step of the ladder, once its time has come."""
@@ -370,9 +381,18 @@ class PolicyCycle:
             return None
         return self._order_by(stop.method, candidate, stages)
 
-    def _throttle_order(self, candidate: TargetCandidate) -> Order | None:
+    def _throttle_order(self, candidate: TargetCandidate, rung: LadderStep) -> Order | None:
         """What a throttle is judged by; of a leaked process it holds all that descends from it, too."""
         kind = candidate.target.kind
+        if rung.throttle is not None and rung.throttle.whole_pane:
+            return Order(
+                policy=self.policy,
+                target=candidate.target,
+                method=METHODS[kind],
+                stages=(),
+                reasons=self._because(candidate.key),
+                held=self._now - self._watches[candidate.key].since,
+            )
         order = self._order_by(METHODS[kind], candidate, ())
         leaked = kind is TargetKind.LEAKED_PROCESS
         return replace(order, with_below=True) if order is not None and leaked else order

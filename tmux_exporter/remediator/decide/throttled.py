@@ -88,6 +88,56 @@ SPARED_BY_A_SCOPE = (is_elsewhere,)
 """What a scope spares besides."""
 
 
+SPARED_BY_A_WHOLE_PANE = SPARED
+"""What a throttle of a whole pane would have to spare, and cannot: where one is, the pane is left alone."""
+
+
+def first_spared(
+    table: ProcessTable,
+    inside: frozenset[ProcessId],
+    pane: ProcessId,
+    around: Mapping[ProcessId, ProcessContext],
+    order: Order,
+    *,
+    uid: int,
+    own: frozenset[int],
+) -> tuple[ProcessId, str] | None:
+    """A process for which the pane is left alone whose scope has these `inside`, and why; None without one.
+
+    `pane` is what tmux has started in it.
+    """
+    seen = _Around(order=order, contexts=around, known=table.processes, uid=uid, own=own, units=frozenset())
+    for each in sorted(inside):
+        process = table.processes.get(each.pid)
+        if process is None or process.id != each or not process.alive:
+            continue
+        for spares in SPARED_BY_A_WHOLE_PANE:
+            if spares(process, seen):
+                return each, spares.__name__
+        if not is_of_pane(process, inside, pane, table.processes):
+            return each, is_of_pane.__name__
+    return None
+
+
+def is_of_pane(
+    process: Process, inside: frozenset[ProcessId], pane: ProcessId, known: Mapping[int, Process]
+) -> bool:
+    """It descends from what tmux started in the pane, or from an orphan that the scope has kept."""
+    for _ in inside:
+        if process.id == pane:
+            return True
+        parent = known.get(process.ppid)
+        if parent is None or parent.id not in inside:
+            return parent is not None and _takes_orphans(parent)
+        process = parent
+    return False
+
+
+def _takes_orphans(process: Process) -> bool:
+    """Whether it is init, or the systemd of a user."""
+    return process.id.pid == 1 or (process.ppid == 1 and process.comm == "systemd")
+
+
 def members(
     table: ProcessTable,
     tree: Sequence[ProcessId],

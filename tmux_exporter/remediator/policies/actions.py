@@ -24,7 +24,7 @@ _KEYS: Mapping[Action, set[str]] = {
     Action.SNAPSHOT: {"what"},
     Action.STOP: {"method", "signal", "grace", "approvals"},
     Action.KILL: set(),
-    Action.THROTTLE: {"memory_high", "cpu_max", "tasks_max", "pause", "lease"},
+    Action.THROTTLE: {"memory_high", "cpu_max", "tasks_max", "pause", "whole_pane", "lease"},
     Action.RAISE_FD_LIMIT: set(),
     Action.SAVE: {"max_bytes"},
     Action.CLEAR_HISTORY: set(),
@@ -124,6 +124,13 @@ class ActionDoc:
         "cannot hold the other bounds or there are none.",
         default=False,
     )
+    whole_pane: bool = key(
+        Boolean(),
+        "A throttle: of all that runs in the pane of the agent, whoever holds the figure, by bounds of the "
+        "scope that tmux has made for it; nothing is moved. A pane is left alone if a process in it is one "
+        "that a throttle spares, or another pane's, or if an agent in it waits for you.",
+        default=False,
+    )
     lease: float | None = key(
         Duration(at_least=1, at_most=DAY),
         "After how long a throttle ends by itself, also when the remediator is gone.",
@@ -155,6 +162,10 @@ class ActionDoc:
             raise MisfitError("a throttle needs a lease; add lease: 15m")
         if self.do is Action.THROTTLE and not is_bound_by_cgroup(self) and not self.pause:
             raise MisfitError("nothing is bounded; add memory_high, cpu_max, tasks_max or pause: true")
+        if self.whole_pane and self.pause:
+            raise MisfitError(
+                "a shell that stops takes the terminal: a pane is never paused; remove it", "pause"
+            )
         if self.do is Action.SET_OPTION and (self.option is None or self.value is None):
             raise MisfitError("say what is set; add option: history-limit, value: 20000")
         if self.signal is Signal.KILL:

@@ -139,6 +139,7 @@ def _rung(made: ActionDoc) -> LadderStep:
             cpu_percent=None if made.cpu_max is None else int(made.cpu_max.removesuffix("%")),
             tasks_max=made.tasks_max,
             pause=made.pause,
+            whole_pane=made.whole_pane,
         )
     if made.approvals is not None:
         said |= {"approvals": made.approvals.required, "approval_expires": made.approvals.expires}

@@ -124,6 +124,8 @@ def _check_throttle(made: PolicyDoc) -> None:
         _check_described(made.match, "throttle")
     if _is_every_agent(made):
         raise MisfitError("this would throttle every agent; add program, state or a when", "match")
+    if kind is not TargetKind.AGENT and any(each.whole_pane for each in made.actions):
+        raise MisfitError(f"a {kind} has no pane any more; remove whole_pane", "actions")
 
 
 def _check_limit(made: PolicyDoc) -> None:

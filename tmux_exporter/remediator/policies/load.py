@@ -87,7 +87,9 @@ def _unable(path: str, root: Node | None, made: DocumentDoc, means: ThrottleMean
     with contextlib.suppress(TooManyProblemsError):
         for node, policy in zip(_items(root, "policies"), made.policies, strict=True):
             for step, action in zip(_items(node, "actions"), policy.actions, strict=True):
-                problem = means.lacking(bounded=is_bound_by_cgroup(action), pause=action.pause)
+                problem = means.lacking(
+                    bounded=is_bound_by_cgroup(action), pause=action.pause, whole_pane=action.whole_pane
+                )
                 if action.do is Action.THROTTLE and problem:
                     text = f"this machine cannot hold this throttle: {problem}"
                     found.add(step.at, f"policy '{policy.name}': {text}")

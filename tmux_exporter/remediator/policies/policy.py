@@ -156,7 +156,7 @@ class Throttle:
 
     `memory_high` is in bytes, `cpu_percent` in hundredths of a core, `tasks_max` in processes and threads:
     these need a cgroup of the user's systemd. With `pause` the tree is stopped and continued instead where
-    there is no such cgroup, or no other bound.
+    there is no such cgroup, or no other bound. With `whole_pane` they are of all that runs in its pane.
     """
 
     lease: float
@@ -164,6 +164,7 @@ class Throttle:
     cpu_percent: int | None = None
     tasks_max: int | None = None
     pause: bool = False
+    whole_pane: bool = False
 
     @property
     def needs_cgroup(self) -> bool:

@@ -43,8 +43,10 @@ def describe_target(candidate: TargetCandidate) -> str:
 
 
 def describe_end(decision: Decision) -> str:
-    """What a decision ends, in a sentence: the target, or the process of an agent that holds its figures."""
+    """What a decision is for, in a sentence: the target, its pane, or the process that holds its figures."""
     target, culprit = describe_target(decision.candidate), decision.culprit
+    if decision.rung is not None and decision.rung.throttle is not None and decision.rung.throttle.whole_pane:
+        return f"the whole pane of {target}"
     return target if culprit is None or culprit.itself else f"a process of {target}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, NamedTuple, TypeVar
 
+from tmux_exporter.facts.cgroups import SCOPE_PREFIX
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.remediation import Action, LeaseMeans, Method, Mode, Refusal, Signal
@@ -96,6 +97,8 @@ def _throttle(record: Record) -> Refusal | None:
         raise ValueError("a throttle while it only observed, or of nothing")
     if record["keeper"] is None and not record["unit"]:
         raise ValueError("a throttle that nothing ends")
+    if record["bounds"].get("whole_pane") and not record["unit"].startswith(SCOPE_PREFIX):
+        raise ValueError("bounds of a whole pane for what is no scope of one")
     return _judged(record, whole=True)
 
 

@@ -79,6 +79,11 @@ def members_at(path: Cgroup, cgroup_root: str = ROOT) -> frozenset[int]:
     return frozenset(map(int, content.split())) if content is not None else frozenset()
 
 
+def used_at(path: Cgroup, cgroup_root: str = ROOT) -> int | None:
+    """The bytes of memory that are charged to a cgroup; None where they cannot be read."""
+    return _bound(os.path.join(cgroup_root, *path), "memory.current")
+
+
 def events_at(path: Cgroup, cgroup_root: str = ROOT) -> Mapping[str, int]:
     """The counts of memory.events of a cgroup; none where they cannot be read."""
     content = _content(os.path.join(cgroup_root, *path), "memory.events")

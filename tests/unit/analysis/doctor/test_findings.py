@@ -178,8 +178,9 @@ def test_what_a_throttle_can_use_here() -> None:
     assert found == [("no scope: no cgroup", "boot it"), ("no pause: no pidfds", PIDFD_MEND)]
     places = {"default %1": IN_SCOPE, "default %2": IN_LOGIN}
     machine = replace(MACHINE, throttle=ThrottleMeans(problem=""), pane_places=places)
-    stays = only(machine=machine)
+    stays, bare = amiss(machine=machine)
     assert stays.text.startswith("1 of 2 panes ") and "moved_for_good" in stays.mend
+    assert "no scope of its own for 1 of 2 panes" in bare.text and "whole_pane" in bare.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         found.append(tuple(command))
 
     monkeypatch.setattr(lease_scope, "_run", run)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: "/usr/bin/systemctl")
     return found
 
 
@@ -96,9 +98,8 @@ def test_a_lower_bound_that_held_before_holds_on(asked: list[tuple[str, ...]]) -
 
 
 def test_its_timer_moves_back_and_puts_back_the_bounds_from_before(
-    asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    asked: list[tuple[str, ...]],
 ) -> None:
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: "/usr/bin/systemctl")
     lease_scope.start_timer(scope(), 900.0, UID)
     command = asked.pop()
     assert command[0] == "systemd-run" and "--on-active=900.000s" in command
@@ -114,6 +115,36 @@ def test_its_timer_moves_back_and_puts_back_the_bounds_from_before(
     command = asked.pop()
     assert command[-1] == "true", "what cannot return stays"
     assert f"{ends}MemoryHigh={64 * MIB} CPUQuota=20% TasksMax=5" in command
+
+
+ASKED = Throttle(lease=60.0, memory_high=500 * MIB, cpu_percent=50, tasks_max=200, whole_pane=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "used", "set_to", "put_back"),
+    [
+        (CgroupBounds(), 100 * MIB, f"MemoryHigh={500 * MIB} CPUQuota=50% TasksMax=200",
+         "MemoryHigh=infinity CPUQuota= TasksMax=infinity"),
+        (CgroupBounds(memory_high=2000 * MIB, cpu_percent=150, tasks_max=999), 100 * MIB,
+         f"MemoryHigh={500 * MIB} CPUQuota=50% TasksMax=200",
+         f"MemoryHigh={2000 * MIB} CPUQuota=150% TasksMax=999"),
+        (CgroupBounds(memory_high=64 * MIB, cpu_percent=20, tasks_max=999), 100 * MIB, "TasksMax=200",
+         "TasksMax=999"),
+        (CgroupBounds(cpu_percent=20, tasks_max=10), 600 * MIB,
+         f"MemoryHigh={600 * MIB + lease_scope.LEAST_BYTES}", "MemoryHigh=infinity"),
+    ],
+)  # fmt: skip
+def test_of_a_whole_pane_lower_bounds_stay_and_its_own_are_put_back(
+    asked: list[tuple[str, ...]], before: CgroupBounds, used: int, set_to: str, put_back: str
+) -> None:
+    made = lease_scope.plan_pane(replace(PANE, bounds=before), ASKED, used)
+    lease_scope.start_timer(made, 900.0, UID)
+    lease_scope.bound_pane(made, UID)
+    timer, bound = asked
+    change = "systemctl --user set-property --runtime tmux-spawn-1.scope "
+    assert " ".join(bound) == change + set_to
+    assert f"--property=ExecStopPost=-/usr/bin/{change}{put_back}" in timer
+    assert timer[-1] == "true" and "--unit=tmux-remediator-tmux-spawn-1.scope-end" in timer
 
 
 def test_the_program_at_the_end_moves_each_process_by_a_write_of_its_own(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tmux_exporter.remediator.policies.policy import (
     When,
     Whom,
 )
+from tmux_exporter.remediator.record.log_fields import describe_end
 
 MIB = 2**20
 ROOT = 700
@@ -300,3 +301,42 @@ def test_of_a_tree_without_its_root_nothing_is_below_it_but_what_lost_its_parent
         of(702): [of(702)],
         of(700): [of(701), of(702)],
     }
+
+
+WHOLE = replace(
+    POLICY,
+    ladder=(
+        LadderStep(action=Action.THROTTLE, throttle=Throttle(lease=60.0, memory_high=MIB, whole_pane=True)),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("root", "others", "attached", "refusal"),
+    [
+        (1, (), 0, None),
+        (ROOT, (), 0, None),
+        (1, (AgentState.WORKING,), 0, None),
+        (1, (AgentState.WAITING,), 0, Refusal.STATE),
+        (1, (), 1, Refusal.ATTACHED_SESSION),
+    ],
+)
+def test_a_whole_pane_is_throttled_whoever_holds_the_figure_unless_an_agent_in_it_waits(
+    root: int, others: tuple[AgentState, ...], attached: int, refusal: Refusal | None
+) -> None:
+    report = grown(member(700, 1, 300), member(701, 700, 2000), member(702, 700, 2000))
+    one = report.agents[0]
+    beside = tuple(
+        replace(one, agent="other", pid=800, process=ProcessId(800, 1), state=each) for each in others
+    )
+    report = replace(
+        report,
+        agents=(one, *beside),
+        panes=(replace(pane("default", "work", "%3"), pid=root),),
+        sessions=(replace(session("default", "work"), attached_clients=attached),),
+    )
+    held = [each for _, each in Cycles(WHOLE).run(report, 300) if each.action is Action.THROTTLE]
+    (found,) = [each for each in held if each.candidate.target.processes == (one.process,)]
+    assert found.refusal is refusal
+    assert found.order is not None and (found.order.first, found.order.culprit) == (one.process, None)
+    assert describe_end(found) == "the whole pane of an agent"

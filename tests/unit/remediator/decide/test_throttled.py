@@ -142,3 +142,58 @@ def test_a_reused_pid_is_not_held() -> None:
         units=frozenset(),
     )
     assert found == ()
+
+
+SH = process(590, 500, ["bash"], exe="/usr/bin/bash")
+SERVER = process(500, 1, ["tmux"], exe="/usr/bin/tmux")
+INIT = process(1, 0, ["init"], exe="/sbin/init")
+MANAGER = replace(process(400, 1, ["systemd", "--user"], exe="/lib/systemd/systemd"), comm="systemd")
+LEFT = process(720, 400, ["node", "left.js"], exe="/usr/bin/node")
+
+
+def first_spared(
+    *inside: Process, outside: tuple[Process, ...] = (), allow: tuple[OptIn, ...] = (), reachable: int = 0
+) -> tuple[int, str] | None:
+    """What a pane is left alone for, whose scope has its shell, its agent, a tool and these."""
+    members = {each.id.pid: each for each in (SH, CLAUDE, TOOL, *inside)}
+    known = table(*members.values(), SERVER, INIT, MANAGER, *outside)
+    around = {each.id: HARMLESS for each in members.values()}
+    if reachable:
+        around[members[reachable].id] = ProcessContext(unit="", reachable=True)
+    found = throttled.first_spared(
+        known, frozenset(around), SH.id, around,
+        single_order(replace(POLICY, allow=allow), Method.AGENT_PROCESS, CLAUDE.id),
+        uid=UID, own=frozenset({4242}),
+    )  # fmt: skip
+    return None if found is None else (found[0].pid, found[1])
+
+
+def test_a_pane_is_held_with_its_shell_and_what_it_has_left_behind() -> None:
+    assert first_spared(CHILD, LEFT, replace(GRANDCHILD, ppid=720)) is None
+    assert first_spared(replace(LEFT, ppid=1)) is None
+    assert first_spared(replace(CHILD, state="Z", threads=1, uid=UID + 1)) is None, "it has ended"
+
+
+STRANGERS = {
+    "is_of_another_user": (ANY_THROTTLE["another_user"], ()),
+    "is_a_tmux": (ANY_THROTTLE["tmux"], ()),
+    "is_named": (ANY_THROTTLE["protected_by_its_name"], ()),
+    "is_above_us": (replace(CHILD, id=ProcessId(4242, CHILD.id.start_ticks)), ()),
+    "is_of_pane": (replace(LEFT, ppid=580), (process(580, 500, ["bash"], exe="/usr/bin/bash"),)),
+}
+"""What is left alone, and what lives outside of the scope: the last one was moved in from another pane."""
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_pane_is_left_alone_where_something_else_is_in_its_scope(name: str) -> None:
+    stranger, outside = STRANGERS[name]
+    assert first_spared(stranger, outside=outside) == (stranger.id.pid, name)
+
+
+def test_a_pane_with_a_server_in_use_is_left_alone_unless_the_policy_allows_it() -> None:
+    assert first_spared(CHILD, reachable=701) == (701, "is_reachable")
+    assert first_spared(CHILD, reachable=701, allow=(OptIn.LISTENING_SOCKET,)) is None
+
+
+def test_a_pane_is_left_alone_whose_processes_cannot_be_told() -> None:
+    assert first_spared(replace(LEFT, ppid=99_999)) == (720, "is_of_pane")

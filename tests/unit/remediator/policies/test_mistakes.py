@@ -50,7 +50,7 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "8:20: unknown key 'command'; keys of file.policies[0].actions[0] are do, after, via, "
         "severity, what, "
         "method, signal, grace, approvals, memory_high, cpu_max, "
-        "tasks_max, pause, lease, max_bytes, option, value"),
+        "tasks_max, pause, whole_pane, lease, max_bytes, option, value"),
     "no_verification": (ORPHANS, "    verify: {gone_within: 5s}\n", "",
         "8:7: file.policies[0].actions: a stop has to be verified; add verify: {gone_within: 5s}"),
     "kill_without_stop": (
@@ -157,6 +157,21 @@ MISTAKES: dict[str, tuple[str, ...]] = {
         "8:50: file.policies[0].actions[0].lease: '25h' is out of range; allowed is 1s to 24h"),
     "pause_of_a_warning": (AGENT, "{do: warn}", "{do: warn, pause: true}",
         "8:33: file.policies[0].actions[0].pause: 'warn' has no such key; remove it"),
+    "pause_of_a_whole_pane": (AGENT, "{do: warn}",
+        "{do: throttle, memory_high: 4GiB, whole_pane: true, pause: true, lease: 15m}",
+        "8:74: file.policies[0].actions[0].pause: a shell that stops takes the terminal: a pane is never "
+        "paused; remove it"),
+    "whole_pane_of_a_warning": (AGENT, "{do: warn}", "{do: warn, whole_pane: true}",
+        "8:38: file.policies[0].actions[0].whole_pane: 'warn' has no such key; remove it"),
+    "whole_pane_of_nothing": (AGENT, "{do: warn}", "{do: throttle, whole_pane: true, lease: 15m}",
+        "8:15: file.policies[0].actions[0]: nothing is bounded; add memory_high, cpu_max, tasks_max or "
+        "pause: true"),
+    "whole_pane_of_a_leak": (AGENT,
+        "kind: agent}\n    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n "
+        "   for: 3m\n    actions: [{do: warn}]",
+        "kind: leaked_process, leak_kind: [agent], program: [claude], age: 2h}\n    for: 3m\n    actions: "
+        "[{do: throttle, cpu_max: 50%, whole_pane: true, lease: 15m}]",
+        "7:14: file.policies[0].actions: a leaked_process has no pane any more; remove whole_pane"),
     "throttle_of_a_pane": (AGENT,
         "kind: agent}\n    when: {metric: tmux_agent_memory_bytes, above: 4GiB, clear_below: 3GiB}\n "
         "   for: 3m\n    actions: [{do: warn}]",

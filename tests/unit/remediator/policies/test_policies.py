@@ -339,6 +339,9 @@ def test_a_throttle_that_could_not_return_what_it_moves_is_named(tmp_path: Path)
     assert list(service.no_return_words(found, {"default %2": mine})) == []
     allowed = replace(found, policies=tuple(replace(each, allow=tuple(OptIn)) for each in found.policies))
     assert list(service.no_return_words(allowed, {"default %1": login})) == []
+    whole = read(tmp_path, HEAD + EVERYTHING.replace("lease: 5m", "whole_pane: true, lease: 5m"))
+    (words,) = service.no_return_words(whole, {"default %1": login, "default %2": mine})
+    assert words.startswith("policy 'everything': tmux has made no scope of its own for 1 of 2 panes")
 
 
 def test_what_has_no_effect_is_named_with_its_place_and_changes_nothing(tmp_path: Path) -> None:
