@@ -51,6 +51,7 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m alerts.generate
 	@$(PYTHON) -m tests.support.alert_faults.tables >alerts/proof.md
 	@$(PYTHON) -m tests.support.tmux.quirks_page >docs/tmux-versions.md
+	@$(PYTHON) -m tmux_exporter.commands.views.agents >docs/agent-programs.md
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards

@@ -216,6 +216,22 @@ def leaks(load_config: Loader, as_json: bool) -> int:
     return int(bool(report.leaks))
 
 
+@cli.command(short_help="List the programs that count as agents, and how each is known.")
+@JSON
+def agents(as_json: bool) -> None:
+    """List the programs that count as agents: at which version each was seen and started in which ways, or
+    that it is known from its documentation only. To see the agents that run: `tmux-exporter top`.
+
+    \b
+    Example:
+      tmux-exporter agents
+      tmux-exporter agents --json | jq '.programs[] | select(.evidence == "documentation") | .program'
+    """
+    from tmux_exporter.commands.views import agents as agents_view
+
+    show(json.dumps(agents_view.as_dict(), indent=2) if as_json else agents_view.as_text())
+
+
 @cli.command(short_help="Watch sessions and agents in the terminal.")
 @click.option("--once", is_flag=True, help="Print one table and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print it once as JSON.")

@@ -14,11 +14,12 @@ NODE = "/usr/bin/node"
 PYTHON = "/usr/bin/python3.11"
 CLAUDE = "/home/u/.local/share/claude/versions/2.1.197"
 CODEX = "/usr/lib/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/codex/codex"
+LOADER = "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
 BUILD = "2025.09.18-7ae6800"
 CURSOR = f"/home/u/.local/share/cursor-agent/versions/{BUILD}"
 
 
-def _process(argv: list[str], exe: str) -> Process:
+def _process(argv: list[str], exe: str | None) -> Process:
     return process(10, 1, argv, exe=exe)
 
 
@@ -63,6 +64,16 @@ def _process(argv: list[str], exe: str) -> Process:
         (["goose", "run", "-t", "x"], "/usr/local/bin/goose", "goose", ""),
         (["amp"], "/usr/local/bin/amp", "amp", ""),
         (["crush"], "/usr/local/bin/crush", "crush", ""),
+        (["codex-x86_64-unknown-linux-musl"], "/opt/codex-x86_64-unknown-linux-musl", "codex", ""),
+        (["./opencode-linux-x64"], "/opt/opencode-linux-x64", "opencode", ""),
+        (["claude-2.1.197", "-p"], "/opt/claude-2.1.197", "claude", ""),
+        ([LOADER, "--library-path", "/x/lib", CLAUDE, "-p"], LOADER, "claude", "2.1.197"),
+        (["kiro-cli", "chat"], "/home/u/.local/bin/kiro-cli", "kiro", ""),
+        (["node", "/home/u/.nvm/versions/node/v22/bin/iflow"], NODE, "iflow", ""),
+        (["plandex"], "/usr/local/bin/plandex", "plandex", ""),
+        (["/home/u/.config/manicode/codebuff"], "/home/u/.config/manicode/codebuff", "codebuff", ""),
+        (["python3", "/home/u/.venv/bin/trae-cli", "interactive"], PYTHON, "trae", ""),
+        (["python3", "/home/u/.venv/bin/kimi"], PYTHON, "kimi", ""),
     ],
 )
 def test_an_agent_is_known_by_its_program(argv: list[str], exe: str, program: str, version: str) -> None:
@@ -82,6 +93,9 @@ def test_an_agent_is_known_by_its_program(argv: list[str], exe: str, program: st
         (["codex", "-c", "model=o3", "app-server"], CODEX),
         (["node", "/usr/local/bin/codex", "mcp-server"], NODE),
         (["opencode", "serve", "--port", "1"], "/usr/local/bin/opencode"),
+        (["/x/cline", "--cline-hub-daemon", "--cwd", "/p"], "/x/@cline/cli-linux-x64/bin/cline"),
+        (["vibe-app-server", ""], PYTHON),
+        ([LOADER, "--library-path", "/x", CODEX, "app-server"], LOADER),
         (["goose", "web"], "/usr/local/bin/goose"),
     ],
 )
@@ -115,11 +129,27 @@ def test_a_daemon_of_an_agents_program_is_no_agent(argv: list[str], exe: str) ->
         (["python3", "train.py", "aider"], PYTHON),
         (["goose", "-dir", "migrations", "up"], "/usr/local/bin/goose"),
         (["goose", "postgres", "user=x", "status"], "/usr/local/bin/goose"),
-        (["gemini-mcp"], "/usr/local/bin/gemini-mcp"), (["Claude"], "/usr/bin/x"), ([""], "/usr/bin/x"),
+        (["pi"], "/usr/bin/pi"), (["pi", "1000"], None), (["python3", "pi"], PYTHON),
+        (["python3", "pi.py"], PYTHON), (["cn"], "/usr/local/bin/cn"), (["node", "cn"], NODE),
+        (["grok"], "/opt/grok/bin/grok"), (["trae-cli"], "/usr/bin/x"), (["vibe"], "/usr/games/vibe"),
+        (["kimi"], "/usr/bin/kimi"), (["node", "/srv/kimi/server.js"], NODE), (["letta"], "/usr/bin/letta"),
+        (["openhands"], "/usr/bin/openhands"), (["cursor", "claude.md"], "/opt/cursor/cursor"),
+        (["kiro"], "/opt/kiro/kiro"), (["trae"], "/opt/trae/trae"),
+        (["code", "claude"], "/usr/share/code/code"),
+        (["feh", "claude.png"], "/usr/bin/feh"), (["man", "claude"], "/usr/bin/man"),
+        (["docker", "run", "claude"], "/usr/bin/docker"), (["git", "clone", "opencode"], "/usr/bin/git"),
+        (["make", "codex"], "/usr/bin/make"), (["npm run gemini"], NODE),
+        (["python3", "-m", "http.server"], PYTHON),
+        (["node", "/home/u/claude/node_modules/.bin/vite"], NODE), (["ccusage"], "/usr/local/bin/ccusage"),
+        (["claude-monitor"], "/usr/local/bin/claude-monitor"), (["droid-convert"], "/usr/bin/droid-convert"),
+        ([LOADER, "/usr/bin/vim.basic", "claude"], LOADER),
+        ([LOADER, "--library-path", "claude", "/bin/ls"], LOADER),
+        ([LOADER, "--list"], LOADER), (["gemini-mcp"], "/usr/local/bin/gemini-mcp"),
+        (["Claude"], "/usr/bin/x"), ([""], "/usr/bin/x"),
         ([], "/usr/bin/x"),
     ],
 )  # fmt: skip
-def test_what_only_has_the_name_somewhere_is_no_agent(argv: list[str], exe: str) -> None:
+def test_what_only_has_the_name_somewhere_is_no_agent(argv: list[str], exe: str | None) -> None:
     assert TABLE.match(_process(argv, exe)) is None
 
 
