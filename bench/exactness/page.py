@@ -1,6 +1,7 @@
 """docs/exactness.md from the results."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.exactness.measure import INTERVALS, WAYS
@@ -35,7 +36,8 @@ _GOALS: Mapping[Group, Mapping[str, float | None]] = {
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page; `result` is by place."""
-    return _HEAD + "\n".join(_lines(result)) + "\n"
+    sources = Path(__file__).with_name("sources.txt").read_text("utf-8")
+    return _HEAD + sources + "\n".join(_lines(result)) + "\n"
 
 
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:

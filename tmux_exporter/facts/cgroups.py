@@ -105,7 +105,11 @@ class ThrottleKind:
     mend: str
 
 
+def is_pane_scope(name: str) -> bool:
+    """Whether tmux has made a cgroup of this name for a pane."""
+    return name.startswith(SCOPE_PREFIX) and name.endswith(".scope")
+
+
 def pane_scope(path: Cgroup) -> str:
     """The innermost scope of a pane in a path: its parents differ with how the server was started."""
-    found = (each for each in reversed(path) if each.startswith(SCOPE_PREFIX) and each.endswith(".scope"))
-    return next(found, "")
+    return next(filter(is_pane_scope, reversed(path)), "")

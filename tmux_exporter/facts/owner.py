@@ -22,6 +22,7 @@ class Evidence(StrEnum):
     TREE = "tree"
     KERNEL_SESSION = "kernel_session"
     TTY = "tty"
+    CGROUP = "cgroup"
     ENVIRONMENT = "environment"
     AGENT_MARKER = "agent_marker"
     FOLDER = "folder"

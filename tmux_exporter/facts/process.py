@@ -97,12 +97,13 @@ class MemorySource(StrEnum):
 
     STATUS: `RssAnon + RssShmem` of `status`; little is shared. SMAPS_ROLLUP: for processes that share memory,
     `Pss_Anon + Pss_Shmem` of `smaps_rollup` (PSS). UPPER_BOUND: shared memory that could not be split counts
-    more than once.
+    more than once. CGROUP: the account of cgroups that hold nothing else.
     """
 
     STATUS = "status"
     SMAPS_ROLLUP = "smaps_rollup"
     UPPER_BOUND = "upper_bound"
+    CGROUP = "cgroup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

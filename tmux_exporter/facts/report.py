@@ -5,7 +5,7 @@ bytes, safe in a terminal and in an exposition. Counters are totals since the ex
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from types import NoneType
 from typing import Any, Self, get_args
@@ -14,6 +14,7 @@ from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, Wait
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.ledgers import CpuSource
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
@@ -36,7 +37,7 @@ class Usage:
     Each field is also a field of the JSON; the row of its name in the catalogue makes it a metric.
     `memory_limit_bytes` is the lowest limit that applies to all of them together, None where none is known.
     `memory_source` is the source of `memory_bytes`. `partial` are the sums in which a member is missing
-    that could not be read.
+    that could not be read. `cpu_source` is the source of `cpu_seconds_total` in this sample.
     """
 
     memory_bytes: int | None
@@ -55,6 +56,7 @@ class Usage:
     oldest_process_start_time_seconds: float | None
     memory_source: MemorySource | None = None
     partial: tuple[Sum, ...] = ()
+    cpu_source: CpuSource = CpuSource.PROCESSES
 
     @classmethod
     def nothing(cls) -> Self:
@@ -62,7 +64,7 @@ class Usage:
         figures: dict[str, Any] = {
             each.name: None if NoneType in get_args(each.type) else 0.0 if each.type is float else 0
             for each in fields(cls)
-            if each.name != "partial"
+            if each.default is MISSING
         }
         return cls(**figures)
 

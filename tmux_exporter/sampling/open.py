@@ -15,6 +15,7 @@ from tmux_exporter.sampling.stages.agent_clues import open_watch
 from tmux_exporter.sampling.stages.protocols import CommandSource, OperationSource, ServerSource, Sources
 from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screens
 from tmux_exporter.sources.host.host import HostReader
+from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.own.remediator_status import RemediatorFile
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
@@ -63,6 +64,7 @@ def open_sampler(
         ),
         leak_details=LeakDetailReader(clock=clock, proc_root=root),
         proportions=RollupReader(clock=clock, proc_root=root),
+        ledgers=LedgerReader(proc_root=root),
         reports=reports,
         commands=commands,
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),

@@ -20,6 +20,7 @@ from tmux_exporter.sampling.last_report import LastReport
 from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
 from tmux_exporter.sampling.stages.leaks import LeakStage
+from tmux_exporter.sampling.stages.ledgers import LedgerStage
 from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
@@ -55,6 +56,7 @@ class Sampler:
         self._schedulers = SchedulerStage(clock, default_socket, details)
         self._leaks = LeakStage(earlier, details)
         self._memory = MemoryStage(sources.proportions)
+        self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None
         self._counters = CounterStage(counting=counting)
         self._operations = OperationStage(clock, operations, sources.reports, sources.commands)
         self._operations.configure(config)
@@ -151,7 +153,7 @@ class Sampler:
         changes = self._changes.observe(table, view)
         labels = self._labels = session_labels(view) if changes.tmux else self._labels
         facts = SampleFacts(table=table, view=view, labels=labels, config=self._config, changes=changes)
-        ownership = self._ownership.observe(facts)
+        ownership = self._ownership.observe(facts, self._ledgers.ties if self._ledgers else {})
         agents = self._agents.observe(facts, ownership)
         schedulers = self._schedulers.observe(facts, ownership.owners, agents.tracked_agents)
         snapshot = Snapshot(
@@ -165,6 +167,7 @@ class Sampler:
             leaks=self._leaks.observe(facts, ownership, schedulers),
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,
+            ledgers=self._ledgers.observe(facts, ownership) if self._ledgers else {},
         )
         return snapshot, ownership, changes
 

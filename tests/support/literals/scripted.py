@@ -4,12 +4,14 @@ from collections.abc import Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
-from tmux_exporter.facts.process import MemoryBounds, ProcessId, ProcessTable
+from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable
+from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.stages.protocols import (
     HostSource,
     LeakDetailSource,
+    LedgerSource,
     LimitSource,
     ProcessSource,
     ProportionSource,
@@ -51,6 +53,19 @@ class Bounds:
         return MemoryBounds()
 
 
+class Harmless:
+    """Nobody is in a unit or listens."""
+
+    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, LeakDetails]:
+        return {each: LeakDetails(unit="", listens=False) for each in processes}
+
+    def shells(self, _questions: Iterable[ShellQuestion]) -> None:
+        return None
+
+    def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
+        return {}
+
+
 def sampler_of(
     processes: ProcessSource,
     tmux: ServerSource,
@@ -62,6 +77,7 @@ def sampler_of(
     host: HostSource | None = None,
     leak_details: LeakDetailSource | None = None,
     proportions: ProportionSource | None = None,
+    ledgers: LedgerSource | None = None,
 ) -> Sampler:
     """A sampler on these sources alone."""
     sources = Sources(
@@ -71,5 +87,6 @@ def sampler_of(
         host=host,
         leak_details=leak_details,
         proportions=proportions,
+        ledgers=ledgers,
     )
     return Sampler(config or Config(), clock, sources, default_socket=default_socket)

@@ -10,6 +10,8 @@ from tests.support.wait import wait_for
 _FOLDERS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 """Where cgroup v2 is mounted, alone or beside v1."""
 
+_NOWHERE = Path("/nonexistent")
+
 TIMEKEEPER = """\
 import os, resource, sys
 
@@ -72,16 +74,20 @@ class Workload:
 class Cgroup:
     """A cgroup of its own for a process and all that it starts from now on."""
 
-    def __init__(self, pid: int) -> None:
-        (root,) = [each for each in _FOLDERS if (each / "cgroup.controllers").exists()]
-        self._folder = root / f"test-{uuid.uuid4()}"
+    def __init__(self, pid: int, name: str = "test-{}") -> None:
+        self._folder = self.root() / name.format(uuid.uuid4())
         self._folder.mkdir()
         (self._folder / "cgroup.procs").write_text(str(pid))
 
-    @staticmethod
-    def possible() -> bool:
-        """Whether we may make one: as root, where cgroup v2 is mounted."""
-        return any((each / "cgroup.controllers").exists() and os.access(each, os.W_OK) for each in _FOLDERS)
+    @classmethod
+    def root(cls) -> Path:
+        """Where they are made: in cgroup v2, wherever it is mounted."""
+        return next((each for each in _FOLDERS if (each / "cgroup.controllers").exists()), _NOWHERE)
+
+    @classmethod
+    def possible(cls) -> bool:
+        """Whether we may make one, as root."""
+        return os.access(cls.root(), os.W_OK)
 
     def used(self) -> float:
         """CPU seconds of everything that has been in it."""
@@ -92,7 +98,24 @@ class Cgroup:
         ]
         return int(line.split()[1]) / 1e6
 
+    def members(self) -> list[int]:
+        """The pids in it."""
+        return [int(each) for each in (self._folder / "cgroup.procs").read_text().split()]
+
     def close(self) -> None:
         """Remove it, once all in it have ended."""
         wait_for(lambda: not (self._folder / "cgroup.procs").read_text(), "the cgroup is empty")
         self._folder.rmdir()
+
+
+class CpuacctCgroup(Cgroup):
+    """One of version 1."""
+
+    @classmethod
+    def root(cls) -> Path:
+        """The hierarchy that accounts for CPU time."""
+        return Path("/sys/fs/cgroup/cpuacct")
+
+    def used(self) -> float:
+        """CPU seconds of everything that has been in it."""
+        return int((self._folder / "cpuacct.usage").read_text()) / 1e9

@@ -11,6 +11,7 @@ from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import AgentReport, PaneReport, Report
+from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
@@ -20,7 +21,8 @@ from tmux_exporter.sources.tmux.source import TmuxSource
 class Watch:
     """The sampler, and what it says of that server alone."""
 
-    def __init__(self, server: libtmux.Server) -> None:
+    def __init__(self, server: libtmux.Server, *, ledgers: bool = False) -> None:
+        """With `ledgers` the kernel's accounts of cgroups are read, too."""
         self.server = server
         self.pid = server_pid(server)
         self.clock = ShiftedClock()
@@ -31,6 +33,7 @@ class Watch:
             clock=self.clock,
             limits=LimitReader(clock=self.clock),
             proportions=RollupReader(clock=self.clock),
+            ledgers=LedgerReader() if ledgers else None,
         )
 
     def sample(self) -> Report:

@@ -37,20 +37,22 @@ CONTRACT = {
         tmux_session_history_bytes tmux_session_created_timestamp_seconds tmux_session_attached_clients
         tmux_session_last_activity_timestamp_seconds tmux_scheduler_next_due_timestamp_seconds
     """,
-    "server session group memory_source partial": "tmux_session_info",
+    "server session group memory_source partial cpu_source": "tmux_session_info",
     "server session window pane": f"""
         {" ".join(f"tmux_pane_{suffix}" for suffix in USAGE.split())}
         tmux_pane_history_bytes tmux_pane_history_lines tmux_pane_history_limit_lines
         tmux_pane_dead
     """,
-    "server session window pane memory_source partial": "tmux_pane_info",
+    "server session window pane memory_source partial cpu_source": "tmux_pane_info",
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
         tmux_agent_up tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
     """,
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
-    "server session agent pane program version role window_name memory_source partial": "tmux_agent_info",
+    "server session agent pane program version role window_name memory_source partial cpu_source": """
+        tmux_agent_info
+    """,
     "server session agent state": """
         tmux_agent_state tmux_agent_state_seconds_total tmux_agent_state_cpu_seconds_total
     """,

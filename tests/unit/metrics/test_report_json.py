@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tests.support.literals.report import example_report, scheduler
+from tmux_exporter.facts.ledgers import CpuSource
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId
 from tmux_exporter.facts.report import Remembered, Sum, Usage
 from tmux_exporter.facts.schedulers import SchedulerState
@@ -57,7 +58,7 @@ def test_tells_what_only_memory_knows() -> None:
 def test_every_figure_of_a_usage_is_there() -> None:
     assert list(parsed(example_report())["sessions"][0]["usage"]) == [each.name for each in fields(Usage)]
     # All of them are shown to anyone who reaches the port: none may hold what somebody typed.
-    figures = {int, float, int | None, float | None, MemorySource | None, tuple[Sum, ...]}
+    figures = {int, float, int | None, float | None, MemorySource | None, CpuSource, tuple[Sum, ...]}
     assert {each.type for each in fields(Usage)} <= figures
 
 

@@ -1,6 +1,5 @@
 """The sampler on scripted sources: what becomes of one view after the other."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +16,14 @@ from tests.support.literals.facts import (
     tmux_server,
     tmux_view,
 )
-from tests.support.literals.scripted import Processes, Servers, sampler_of
+from tests.support.literals.scripted import Harmless, Processes, Servers, sampler_of
 from tmux_exporter.analysis.report import summary
 from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import Process, ProcessTable
 from tmux_exporter.facts.report import Usage
-from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.stages.protocols import HostSource, LeakDetailSource
@@ -50,19 +48,6 @@ def sampler(
         host=host,
         leak_details=leak_details,
     )
-
-
-class Harmless:
-    """Nobody is in a unit or listens."""
-
-    def read(self, processes: Iterable[ProcessId]) -> dict[ProcessId, LeakDetails]:
-        return {each: LeakDetails(unit="", listens=False) for each in processes}
-
-    def shells(self, _questions: Iterable[ShellQuestion]) -> None:
-        return None
-
-    def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
-        return {}
 
 
 def burned(ticks: int) -> ProcessTable:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.cpu.conservation import Conservation
+from tmux_exporter.analysis.cpu.ledger_account import Charged
 from tmux_exporter.analysis.cpu.process_counters import NOTHING, Amount
 from tmux_exporter.analysis.label_expiry import LabelExpiry
 from tmux_exporter.facts.process import ProcessId, ProcessTable
@@ -62,6 +63,7 @@ class GroupCounters(Generic[K]):
         table: ProcessTable,
         groups: Mapping[ProcessId, frozenset[K]],
         catch_alls: Mapping[ProcessId, frozenset[K]] = MappingProxyType({}),
+        ledgers: Mapping[K, Charged[K]] = MappingProxyType({}),
     ) -> None:
         """Add to each group what its processes have used since the last sample, reaped children included.
 
@@ -73,6 +75,9 @@ class GroupCounters(Generic[K]):
 
         Usage that the processes in `catch_alls` have reaped goes to the given groups instead of their own: a
         tmux server reaps its panes, and init reaps all orphans.
+
+        `ledgers` are by one of the groups for which each counts: what processes of that group gain counts in
+        these through its account.
         """
         self._ticks_per_second = table.clock_ticks_per_second
         before, members = (self._members, self._catch_alls), self._with_kept(table, groups)
@@ -81,12 +86,22 @@ class GroupCounters(Generic[K]):
         self._members, self._catch_alls = members, catch_alls
         for gain in self._conservation.advance(table, self._keys_of):
             own = members.get(gain.process, ())
+            charged = next((ledgers[key] for key in own if key in ledgers), None) if ledgers else None
+            accounted: frozenset[K] = frozenset()
+            if charged is not None:
+                accounted = charged.keys
+                charged.account.note(gain.process, gain.own_ticks, gain.reaped[0])
             if gain.own_ticks:
                 for key in own:
-                    self._counts(key).cpu_ticks += gain.own_ticks
+                    if key not in accounted:
+                        self._counts(key).cpu_ticks += gain.own_ticks
             if gain.reaped != NOTHING:
                 for key in catch_alls.get(gain.process, own):
-                    self._counts(key).add(gain.reaped)
+                    self._counts(key).add(gain.reaped if key not in accounted else (0, *gain.reaped[1:]))
+        for charged in ledgers.values():
+            if ticks := charged.account.settle(table.clock_ticks_per_second):
+                for key in charged.keys:
+                    self._counts(key).cpu_ticks += ticks
 
     def _with_kept(
         self, table: ProcessTable, groups: Mapping[ProcessId, frozenset[K]]

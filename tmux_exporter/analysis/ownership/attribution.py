@@ -9,16 +9,18 @@ Evidence, strongest first:
 3. tty: the process uses the terminal of a pane. The number of a terminal is reused at once by the next pane,
    and each container counts from 0: so user, foreground process group (a property of the terminal) and age
    must match too. On Linux the kernel session covers this; it is for systems that show no sessions.
-4. environment (`tmux_environment`), 5. memory (`by_memory`), 6. the session id of an agent
+4. cgroup: the scope that tmux made for a pane, only for what nothing else ties to anybody (`ledgers`).
+5. environment (`tmux_environment`), 6. memory (`by_memory`), 7. the session id of an agent
    (`agent_markers`), only for processes without any other evidence.
 
-Children and session members inherit an owner found by weak evidence (3 to 5), with that evidence: a chain is
+Children and session members inherit an owner found by weak evidence (3 to 6), with that evidence: a chain is
 as strong as its weakest link. LEAKED never wins over evidence of an existing pane. Servers, their jobs and
 tmux clients are never leaked, because they inherit the environment of the process that started them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.tmux_environment import by_environment, names_tmux
@@ -58,15 +60,23 @@ def _with_markers(
     }
 
 
-def decide(table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> "Attribution":
+Ties = Mapping[ProcessId, Owner]
+"""The panes that other sources than processes and tmux name for processes, also panes that are gone."""
+
+NO_TIES: Ties = MappingProxyType({})
+
+
+def decide(
+    table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner], ties: Ties = NO_TIES
+) -> "Attribution":
     """Decide all owners, except those that only an agent's session id proves."""
-    decided = Attribution(table, tmux, memory)
-    for pid in _may_have_owner(table, tmux, memory):
+    decided = Attribution(table, tmux, memory, ties)
+    for pid in _may_have_owner(table, tmux, memory.keys() | ties.keys()):
         decided.decide_in_order(pid)
     return decided
 
 
-def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> set[int]:
+def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, known: Container[ProcessId]) -> set[int]:
     """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
     This skips most processes of a machine, because evaluating evidence is expensive.
@@ -78,7 +88,7 @@ def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, memory: Mapping[Proce
         dependents.setdefault(process.ppid, []).append(pid)
         if process.session_id != pid:
             dependents.setdefault(process.session_id, []).append(pid)
-        if (process.tty in tmux.ttys) or (process.id in memory) or names_tmux(process):
+        if (process.tty in tmux.ttys) or (process.id in known) or names_tmux(process):
             found.add(pid)
     queue = list(found)
     for pid in queue:
@@ -103,19 +113,28 @@ class Attribution:
     where it was broken depends on the order of the calls.
     """
 
-    def __init__(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
+    def __init__(
+        self,
+        table: ProcessTable,
+        tmux: TmuxLookup,
+        memory: Mapping[ProcessId, Owner],
+        ties: Ties = NO_TIES,
+    ) -> None:
         self.owners: dict[int, Owner | None] = {}
         self.has_cycle = False
         self._inherited_from: dict[int, Owner] = {}
         self._sessions: dict[int, Owner] = {}
-        self.look_at(table, tmux, memory)
+        self.look_at(table, tmux, memory, ties)
 
-    def look_at(self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner]) -> None:
+    def look_at(
+        self, table: ProcessTable, tmux: TmuxLookup, memory: Mapping[ProcessId, Owner], ties: Ties = NO_TIES
+    ) -> None:
         """Decide from these facts from now on; earlier decisions stay until `forget`."""
         self._processes = table.processes
         self._uid = table.uid
         self._tmux = tmux
         self._memory = memory
+        self._ties = ties
 
     def forget(self, pids: Iterable[int]) -> None:
         """Drop these decisions; the caller passes their dependents too."""
@@ -199,7 +218,8 @@ class Attribution:
             return session
         own = by_environment(process, self._tmux)
         remembered = by_memory(self._memory.get(process.id), self._tmux)
-        by_evidence = [self._by_tty(process), inherited, session, own, remembered]
+        tied = by_tie(self._ties.get(process.id), self._tmux)
+        by_evidence = [self._by_tty(process), inherited, session, tied, own, remembered]
         if remembered is not None and remembered.kind is OwnerKind.SERVER:
             # Jobs of a server started inside a pane have the TMUX_PANE of the outer server.
             by_evidence.insert(0, remembered)
@@ -340,6 +360,14 @@ def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
     if presence is Presence.HERE and owner.kind is OwnerKind.LEAKED:
         return replace(_as_remembered(owner), kind=OwnerKind.PANE)
     return _as_remembered(owner)
+
+
+def by_tie(tie: Owner | None, tmux: TmuxLookup) -> Owner | None:
+    """The owner that another source names, by whether its pane is there; None without one."""
+    if tie is None or tie.pane is None or tmux.presence(tie.pane) is not Presence.GONE:
+        return tie
+    gone = f"pane {tie.pane.pane} of tmux server {tie.pane.server.pid} is gone"
+    return replace(tie, kind=OwnerKind.LEAKED, reason=f"{tie.reason}; {gone}")
 
 
 def _as_remembered(owner: Owner) -> Owner:

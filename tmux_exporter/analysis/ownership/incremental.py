@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
-from tmux_exporter.analysis.ownership.attribution import Attribution, decide
+from tmux_exporter.analysis.ownership.attribution import NO_TIES, Attribution, Ties, decide
 from tmux_exporter.analysis.ownership.tmux_lookup import SERVER_COMM, TmuxLookup
 from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, PerProcess, ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner
@@ -39,6 +39,7 @@ class Attributor:
         self._index = _Dependents()
         self._audit = AuditTurns(AUDIT_SAMPLES)
         self._decided: Attribution | None = None
+        self._ties = NO_TIES
         self._tmux: TmuxLookup | None = None
         self._lookups: list[tuple[object, TmuxLookup]] = []
         self._weak: set[int] = set()
@@ -47,23 +48,26 @@ class Attributor:
         # Processes whose remembered owner differs from the one used for their last decision.
         self._recalled: frozenset[ProcessId] = frozenset()
 
-    def observe(self, table: ProcessTable, view: TmuxView, changes: ProcessChanges) -> Owners:
+    def observe(
+        self, table: ProcessTable, view: TmuxView, changes: ProcessChanges, ties: Ties = NO_TIES
+    ) -> Owners:
         """The owners of this sample; `changes` are those since the table of the last call."""
         self._index.update(table, changes.identities)
         self._carriers.update(table)
         tmux = self._look_up(table, view, changes)
-        stale = self._stale(table, tmux, changes)
+        stale = self._stale(table, tmux, changes, ties)
+        self._ties = ties
         decided, self._decided = self._decided, None
         if decided is not None and stale is not None:
-            decided.look_at(table, tmux, self._memory)
+            decided.look_at(table, tmux, self._memory, ties)
             decided.forget(stale)
             for pid in stale & table.processes.keys():
                 decided.decide_in_order(pid)
         if decided is None or stale is None or decided.has_cycle:
-            decided, stale = decide(table, tmux, self._memory), None
+            decided, stale = decide(table, tmux, self._memory, ties), None
         corrected = 0
         if stale is not None and self._audit.come():
-            anew = decide(table, TmuxLookup(table, view), self._memory)
+            anew = decide(table, TmuxLookup(table, view), self._memory, ties)
             if corrected := _differences(anew, decided):
                 decided, stale = anew, None
         self._tmux = tmux
@@ -108,7 +112,9 @@ class Attributor:
             for pid in changes.identities
         )
 
-    def _stale(self, table: ProcessTable, tmux: TmuxLookup, changes: ProcessChanges) -> set[int] | None:
+    def _stale(
+        self, table: ProcessTable, tmux: TmuxLookup, changes: ProcessChanges, ties: Ties
+    ) -> set[int] | None:
         """The pids to decide again; None: all."""
         before, identities = self._tmux, set(changes.identities)
         if self._decided is None or before is None or not table.complete:
@@ -116,6 +122,9 @@ class Attributor:
         if tmux.server_facts() != before.server_facts() or not identities.isdisjoint(self._servers):
             return None
         stale = identities | {process.pid for process in self._recalled}
+        if ties is not self._ties:
+            ids = ties.keys() | self._ties.keys()
+            stale |= {each.pid for each in ids if ties.get(each) != self._ties.get(each)}
         if tmux is not before:
             pids = tmux.roots.keys() | before.roots.keys() if tmux.roots != before.roots else set()
             stale |= {pid for pid in pids if tmux.roots.get(pid) != before.roots.get(pid)}

@@ -7,8 +7,9 @@ continues from the value of that label, so that no rename, swap or move makes a 
 import posixpath
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tmux_exporter.analysis.cpu.ledger_account import Charged, LedgerAccount
 from tmux_exporter.analysis.ownership.attribution import is_unattributed
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
@@ -227,15 +228,26 @@ def _active_keys(snapshot: Snapshot, others: _OtherKeys) -> frozenset[GroupKey]:
 class CounterKeys:
     """`process_keys`, `catch_all_keys` and `shown_keys` of one snapshot.
 
-    Something can count under the `active` keys of states and kinds. `corrected` counts what an audit found
-    wrong.
+    Something can count under the `active` keys of states and kinds. `panes` are the keys of the members of
+    each pane. `corrected` counts what an audit found wrong.
     """
 
     groups: Mapping[ProcessId, frozenset[GroupKey]]
     catch_alls: Mapping[ProcessId, frozenset[GroupKey]]
     shown: ShownKeys
     active: AbstractSet[GroupKey]
+    panes: Mapping[PaneKey, frozenset[GroupKey]] = field(default_factory=dict)
     corrected: int = 0
+
+    def charged(self, accounts: Mapping[PaneKey, LedgerAccount]) -> dict[GroupKey, Charged[GroupKey]]:
+        """The accounts of panes by the key of each pane."""
+        return {
+            key: Charged(account, keys)
+            for pane, account in accounts.items()
+            for keys in (self.panes.get(pane, _NONE),)
+            for key in keys
+            if key[0] == "pane"
+        }
 
 
 class KeyTracker:
@@ -267,6 +279,7 @@ class KeyTracker:
             catch_alls=self._catch_alls,
             shown=self._shown,
             active=self._active,
+            panes=self._panes,
             corrected=self._correct(snapshot) if self._audit.come() else 0,
         )
 

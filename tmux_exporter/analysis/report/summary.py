@@ -34,6 +34,7 @@ from tmux_exporter.analysis.report.usage import (
     most_repeated_command,
     sum_of,
     usage,
+    with_ledger,
 )
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
@@ -312,8 +313,15 @@ class Summary:
         shown, corrections = self._shown, self._pane_corrections
         members = self._members_of if self._pane_zombies else lambda pane: self._members.get(pane, ())
         totals = map(self._group_counters.totals, shown.pane_keys)
+        ledgers = self._snapshot.ledgers
         facts = [
-            (each, members(each.place), counted, corrections.get(each.place) if corrections else None)
+            (
+                each,
+                members(each.place),
+                counted,
+                corrections.get(each.place) if corrections else None,
+                ledgers[each.place].shown if each.place in ledgers else None,
+            )
             for each, counted in zip(shown.panes, totals, strict=True)
         ]
         return self._cache.each(
@@ -322,6 +330,9 @@ class Summary:
 
     def _pane(self, shown: "_ShownPane", members: Sequence[Process], totals: Totals) -> PaneReport:
         pane = shown.pane
+        own = self._usage(members, totals, self._snapshot.roots((pane,)))
+        if (ledger := self._snapshot.ledgers.get(shown.place)) is not None:
+            own = with_ledger(own, ledger, members, self._snapshot.memory)
         return PaneReport(
             server=shown.server,
             session=shown.session,
@@ -334,7 +345,7 @@ class Summary:
             history_limit_lines=pane.history_limit_lines,
             pid=pane.pid,
             protected=pane.protected,
-            usage=self._usage(members, totals, self._snapshot.roots((pane,))),
+            usage=own,
         )
 
     def _members_of(self, pane: PaneKey) -> Sequence[Process]:

@@ -3,6 +3,7 @@
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import Helper, HelperKind
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.label import label_text
+from tmux_exporter.facts.ledgers import PaneLedger, source_of_parts
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.facts.report import Sum, TreeProcess, Usage
@@ -88,7 +90,30 @@ def _missing(process: Process) -> Iterable[Sum]:
         yield Sum.IO
 
 
-_SOURCES = (MemorySource.UPPER_BOUND, MemorySource.SMAPS_ROLLUP, MemorySource.STATUS)
+_SOURCES = (
+    MemorySource.UPPER_BOUND,
+    MemorySource.SMAPS_ROLLUP,
+    MemorySource.STATUS,
+    MemorySource.CGROUP,
+)
+
+
+def with_ledger(own: Usage, ledger: PaneLedger, members: Iterable[Process], memory: MemoryFigures) -> Usage:
+    """The usage of a pane by the accounts of its cgroups, where these know more.
+
+    Memory that was charged elsewhere before a process came to its cgroup is missing there: then the figures
+    of the processes are the larger ones, and stay.
+    """
+    found = replace(own, cpu_source=ledger.cpu_source)
+    if ledger.memory_bytes is None:
+        return found
+    apart = [memory.memory_bytes(each) or 0 for each in members if each.id in ledger.memory_outside]
+    counted = ledger.memory_bytes + sum(apart)
+    known = own.memory_bytes
+    if known is None or counted >= known or own.memory_source is MemorySource.UPPER_BOUND:
+        hidden = tuple(each for each in own.partial if each is not Sum.MEMORY or ledger.memory_outside)
+        found = replace(found, memory_bytes=counted, memory_source=MemorySource.CGROUP, partial=hidden)
+    return found
 
 
 def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = None) -> Usage:
@@ -120,6 +145,7 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
         oldest_process_start_time_seconds=min((each for each in starts if each is not None), default=None),
         memory_source=next((each for each in _SOURCES if each in sources), None),
         partial=tuple(sorted(missing)),
+        cpu_source=source_of_parts(each.cpu_source for each in sets),
     )
 
 

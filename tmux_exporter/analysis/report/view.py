@@ -8,6 +8,7 @@ from tmux_exporter.analysis.memory.shared_memory import PLAIN, MemoryFigures
 from tmux_exporter.analysis.ownership.incremental import Owners
 from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.changes import AuditTurns, ProcessChanges
+from tmux_exporter.facts.ledgers import PaneLedger
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import PaneReport
@@ -39,6 +40,7 @@ class Snapshot:
     leaks: Leaks = field(default_factory=lambda: Leaks(exempt={}))
     memory: MemoryFigures = PLAIN
     living: Members | None = None
+    ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

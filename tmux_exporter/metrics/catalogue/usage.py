@@ -24,13 +24,15 @@ class UsageRow:
 
 PANE_DETAIL = "metrics.pane_detail"
 
-INFO_LABELS = ("memory_source", "partial")
+INFO_LABELS = ("memory_source", "partial", "cpu_source")
 
 INFO_HELP = (
     "memory_source is what tmux_{group}_memory_bytes rests on: status (nothing of note is shared), "
     "smaps_rollup (what is shared is divided among its sharers), upper_bound (what is shared could not be "
-    "told apart and counts for each of them), empty where it is not known. partial names the sums (memory, "
-    "fds, io) in which processes are missing that could not be read, as another user's."
+    "told apart and counts for each of them), cgroup (the kernel's account of cgroups that hold nothing "
+    "else), empty where it is not known. partial names the sums (memory, fds, io) in which processes are "
+    "missing that could not be read, as another user's. cpu_source is what tmux_{group}_cpu_seconds_total "
+    "rests on now: processes, cgroup (the kernel's account, orphans included), mixed (some of each)."
 )
 
 ROWS = (
@@ -137,6 +139,6 @@ def policy_figures(*, common_only: bool = False) -> tuple[str, ...]:
     )
 
 
-def info_values(usage: Usage) -> tuple[str, str]:
+def info_values(usage: Usage) -> tuple[str, str, str]:
     """The values of INFO_LABELS."""
-    return usage.memory_source or "", ",".join(usage.partial)
+    return usage.memory_source or "", ",".join(usage.partial), usage.cpu_source

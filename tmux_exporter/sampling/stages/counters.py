@@ -1,10 +1,11 @@
 """Stage: counters of CPU, I/O, agents and tmux queries: process accounting per pane, session, agent, ..."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters
+from tmux_exporter.analysis.cpu.ledger_account import LedgerAccount
 from tmux_exporter.analysis.report.appeared import Appeared
 from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker
 from tmux_exporter.analysis.report.query_stats import QueryStats
@@ -12,7 +13,9 @@ from tmux_exporter.analysis.report.summary import Counters
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.changes import Changes
+from tmux_exporter.facts.ledgers import PaneLedger
 from tmux_exporter.facts.process import ProcessTable
+from tmux_exporter.facts.tmux import PaneKey
 from tmux_exporter.sampling.stages.ownership import Ownership
 
 _log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ class CounterStage:
         self._appeared: Appeared[GroupKey] = Appeared()
         self._queries = QueryStats()
         self._agents = AgentCounts()
+        self._accounts: dict[PaneKey, LedgerAccount] = {}
         self._missed = 0
 
     def begin(self, read: Callable[[], ProcessTable]) -> None:
@@ -46,7 +50,8 @@ class CounterStage:
         """Count one sample; `now` is its wall time."""
         keys = self._keys.observe(snapshot, ownership.changed, changes)
         if self._counting:
-            self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls)
+            ledgers = keys.charged(self._open_accounts(snapshot.ledgers)) if snapshot.ledgers else {}
+            self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls, ledgers)
         self._group_counters.retain(keys.shown, snapshot.table.taken_at)
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
@@ -61,6 +66,13 @@ class CounterStage:
             agents=self._agents,
             missed=self._missed,
         )
+
+    def _open_accounts(self, ledgers: Mapping[PaneKey, PaneLedger]) -> dict[PaneKey, LedgerAccount]:
+        """The accounts that count in this sample."""
+        self._accounts = {pane: self._accounts.get(pane) or LedgerAccount() for pane in ledgers}
+        for pane, account in self._accounts.items():
+            account.begin(ledgers[pane].cpu)
+        return {pane: account for pane, account in self._accounts.items() if account.counts}
 
     def note_corrected(self, parts: int) -> None:
         """Count parts of a report that an audit found wrong; they show from the next sample on."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tmux_exporter.analysis.ownership.attribution import NO_TIES, Ties
 from tmux_exporter.analysis.ownership.incremental import Attributor
 from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of
 from tmux_exporter.analysis.report.view import Members, PaneMembers
@@ -43,9 +44,9 @@ class OwnershipStage:
         self._by_memory: tuple[tuple[ProcessId, Owner], ...] = ()
         self._members = PaneMembers()
 
-    def observe(self, facts: SampleFacts) -> Ownership:
-        """The owners of this sample."""
-        found = self._attributor.observe(facts.table, facts.view, facts.changes.processes)
+    def observe(self, facts: SampleFacts, ties: Ties = NO_TIES) -> Ownership:
+        """The owners of this sample; `ties` are what other sources say of processes."""
+        found = self._attributor.observe(facts.table, facts.view, facts.changes.processes, ties)
         if found.changed:
             self._by_memory = known_by_memory(found.owners)
         members = self._members.observe(facts.table, found, facts.changes.processes)

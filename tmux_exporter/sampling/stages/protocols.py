@@ -8,6 +8,7 @@ from tmux_exporter.analysis.labels import SessionLabels
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.ledgers import LedgerFolders
 from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
 from tmux_exporter.facts.remediation import RemediatorReport
@@ -52,6 +53,22 @@ class LeakDetailSource(Protocol):
 
     def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
         """What decides which programs these shells run, now or a moment ago; None where nobody can ask."""
+
+
+class LedgerSource(Protocol):
+    """Reads the kernel's accounts of cgroups."""
+
+    def folders(self, pid: int) -> LedgerFolders | None:
+        """The cgroups of a process, None where they are not known."""
+
+    def members(self, folder: str) -> frozenset[int] | None:
+        """The pids in a cgroup and all below it, None where it is gone."""
+
+    def cpu_nanoseconds(self, folder: str) -> int | None:
+        """The CPU time that a cgroup and all below it have used, None where it is not known."""
+
+    def memory_bytes(self, folder: str) -> int | None:
+        """The anonymous and shared memory of a cgroup and all below it, None where it is not known."""
 
 
 class ProportionSource(Protocol):
@@ -103,6 +120,7 @@ class Sources:
     host: HostSource | None = None
     leak_details: LeakDetailSource | None = None
     proportions: ProportionSource | None = None
+    ledgers: LedgerSource | None = None
     reports: OperationSource | None = None
     commands: CommandSource | None = None
     watch: AgentWatch | None = None

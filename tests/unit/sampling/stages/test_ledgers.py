@@ -1,0 +1,250 @@
+"""Panes with cgroups of their own, by scripted cgroups: what is a pane's own, and what becomes of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.clock import ManualClock
+from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
+from tests.support.literals.scripted import Harmless, Processes, Servers, sampler_of
+from tmux_exporter.facts.ledgers import CpuSource, LedgerFolders
+from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.report import PaneReport, Report
+from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.sampling.sampler import Sampler
+
+SERVER = tmux_server(100)
+SHELL = process(200, 100, argv=("bash",), resident_bytes=9, anonymous_bytes=1000, shared_memory_bytes=24)
+TOOL = process(300, 200, session=200, argv=("make",), anonymous_bytes=500, shared_memory_bytes=0)
+ORPHAN = process(400, 1, argv=("job",), exe="/bin/job", anonymous_bytes=100, shared_memory_bytes=0)
+VIEW = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250)))
+NEIGHBOUR = process(250, 100, argv=("bash",))
+SCOPE = "/cg/user@0.service/tmux-spawn-1.scope"
+LEASE = "/cg/user@0.service/tmux-remediator-lease.scope"
+SESSION = "/cg/session-1.scope"
+SECOND = 1_000_000_000
+
+
+class Cgroups:
+    """Cgroups as a test writes them down: pids, CPU and memory by folder; `reads` counts what was asked."""
+
+    def __init__(self) -> None:
+        self.pids: dict[str, set[int]] = {SESSION: {100, 250}}
+        self.cpu: dict[str, int] = {}
+        self.memory: dict[str, int] = {}
+        self.reads = 0
+
+    def folders(self, pid: int) -> LedgerFolders | None:
+        self.reads += 1
+        found = next((folder for folder, pids in self.pids.items() if pid in pids), None)
+        return None if found is None else LedgerFolders(found, found)
+
+    def members(self, folder: str) -> frozenset[int] | None:
+        self.reads += 1
+        return frozenset(self.pids[folder]) if folder in self.pids else None
+
+    def cpu_nanoseconds(self, folder: str) -> int | None:
+        self.reads += 1
+        return self.cpu.get(folder, 0)
+
+    def memory_bytes(self, folder: str) -> int | None:
+        self.reads += 1
+        return self.memory.get(folder)
+
+
+class Scene:
+    """A sampler that takes one sample after the other of what the test says."""
+
+    def __init__(self) -> None:
+        self.cgroups = Cgroups()
+        self.clock = ManualClock()
+        self._processes, self._servers = Processes(), Servers()
+        self.sampler: Sampler = sampler_of(
+            self._processes,
+            self._servers,
+            clock=self.clock,
+            leak_details=Harmless(),
+            ledgers=self.cgroups,
+        )
+        self._taken = 0
+
+    def sample(self, *processes: Process, view: TmuxView = VIEW) -> Report:
+        self.clock.advance(5.0)
+        now: ProcessTable = replace(table(SERVER, NEIGHBOUR, *processes), taken_at=10.0)
+        # The first sample takes two readings.
+        self._processes.tables += [now] * (1 if self._taken else 2)
+        self._servers.views.append(view)
+        self._taken += 1
+        return self.sampler.sample()
+
+
+def of(report: Report, name: str = "%0") -> PaneReport:
+    (found,) = [each for each in report.panes if each.pane == name]
+    return found
+
+
+def worked(process: Process, ticks: int) -> Process:
+    return replace(process, cpu_ticks=ticks)
+
+
+def test_what_nobody_reaped_counts_for_the_pane_whose_cgroup_it_was_used_in() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200}
+    scene.sample(SHELL)
+    scene.cgroups.cpu[SCOPE] = 3 * SECOND
+    scene.cgroups.memory[SCOPE] = 5000
+    report = scene.sample(worked(SHELL, 1))
+    usage = of(report).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (3.0, CpuSource.CGROUP)
+    assert (usage.memory_bytes, usage.memory_source) == (5000, MemorySource.CGROUP)
+    (session,) = report.sessions
+    assert (session.usage.cpu_seconds_total, session.usage.memory_bytes) == (3.0, 5000)
+    assert (session.usage.cpu_source, of(report, "%1").usage.cpu_source) == (CpuSource.MIXED, "processes")
+
+
+def test_a_pane_at_rest_is_not_read() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200}
+    scene.sample(SHELL)
+    reads = scene.cgroups.reads
+    first = of(scene.sample(SHELL)).usage
+    again = of(scene.sample(SHELL)).usage
+    assert scene.cgroups.reads == reads
+    assert (first.cpu_source, again.cpu_source) == (CpuSource.PROCESSES, CpuSource.PROCESSES)
+
+
+def test_memory_that_was_charged_elsewhere_stays_in_the_figure() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.memory[SCOPE] = 300
+    usage = of(scene.sample(SHELL)).usage
+    assert (usage.memory_bytes, usage.memory_source) == (1024, MemorySource.STATUS)
+
+
+def test_a_cgroup_with_a_tmux_server_that_was_started_in_the_pane_is_not_the_panes() -> None:
+    scene = Scene()
+    inner = tmux_server(500, ppid=1)
+    scene.cgroups.pids[SCOPE] = {200, 500}
+    scene.sample(SHELL, inner)
+    scene.cgroups.cpu[SCOPE] = 3 * SECOND
+    usage = of(scene.sample(worked(SHELL, 7), inner)).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (0.07, CpuSource.PROCESSES)
+
+
+def test_a_cgroup_that_is_shared_with_another_pane_is_nobodys() -> None:
+    scene = Scene()
+    scene.cgroups.pids = {SESSION: {200, 250}}
+    scene.sample(SHELL)
+    scene.cgroups.cpu[SESSION] = 3 * SECOND
+    assert of(scene.sample(worked(SHELL, 7))).usage.cpu_seconds_total == 0.07
+
+
+def test_a_process_of_nobody_makes_a_cgroup_that_tmux_has_not_made_a_shared_one() -> None:
+    scene = Scene()
+    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.sample(SHELL)
+    scene.cgroups.pids["/cg/run-1.scope"].add(400)
+    # Too young to be judged at first: its environment may not be there yet.
+    scene.cgroups.cpu["/cg/run-1.scope"] = SECOND
+    assert of(scene.sample(worked(SHELL, 1), ORPHAN)).usage.cpu_seconds_total == 1.0
+    scene.cgroups.cpu["/cg/run-1.scope"] = 9 * SECOND
+    usage = of(scene.sample(worked(SHELL, 2), ORPHAN)).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (1.0, CpuSource.PROCESSES)
+    assert of(scene.sample(worked(SHELL, 5), ORPHAN)).usage.cpu_seconds_total == 1.03
+
+
+def test_the_scope_of_a_lease_counts_with_the_pane_while_it_lasts() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200, 300}
+    scene.cgroups.memory |= {SCOPE: 2000, LEASE: 700}
+    scene.sample(SHELL, TOOL)
+    scene.cgroups.cpu[SCOPE] = SECOND
+    assert of(scene.sample(worked(SHELL, 1), worked(TOOL, 99))).usage.cpu_seconds_total == 1.0
+    # The culprit is moved: in this sample its own time is that of a process outside.
+    scene.cgroups.pids |= {SCOPE: {200}, LEASE: {300}}
+    scene.cgroups.cpu |= {SCOPE: 2 * SECOND, LEASE: SECOND}
+    usage = of(scene.sample(worked(SHELL, 2), worked(TOOL, 149))).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (2.5, CpuSource.MIXED)
+    assert (usage.memory_bytes, usage.memory_source) == (2700, MemorySource.CGROUP)
+    scene.cgroups.cpu |= {SCOPE: 3 * SECOND, LEASE: 3 * SECOND}
+    usage = of(scene.sample(worked(SHELL, 3), worked(TOOL, 349))).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (5.5, CpuSource.CGROUP)
+    # And back.
+    scene.cgroups.pids = {SCOPE: {200, 300}}
+    scene.cgroups.cpu[SCOPE] = 4 * SECOND
+    usage = of(scene.sample(worked(SHELL, 4), worked(TOOL, 350))).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (6.5, CpuSource.CGROUP)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["the cgroup goes", "a stranger comes"])
+def test_a_counter_goes_on_when_its_source_goes(gone: bool) -> None:
+    scene = Scene()
+    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.sample(SHELL)
+    scene.cgroups.cpu["/cg/run-1.scope"] = 5 * SECOND
+    assert of(scene.sample(worked(SHELL, 10))).usage.cpu_seconds_total == 5.0
+    if gone:
+        del scene.cgroups.pids["/cg/run-1.scope"]
+    else:
+        scene.cgroups.pids["/cg/run-1.scope"].add(250)
+    scene.sample(worked(SHELL, 10))
+    usage = of(scene.sample(worked(SHELL, 30))).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (5.2, CpuSource.PROCESSES)
+
+
+def test_a_process_that_only_the_scope_of_its_pane_ties_to_it_is_the_panes_and_then_its_leak() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200, 400}
+    scene.sample(SHELL, ORPHAN)
+    report = scene.sample(worked(SHELL, 1), ORPHAN)
+    assert of(report).usage.processes == 2
+    # The pane goes, its scope stays as long as the process.
+    gone = tmux_view(answering(SERVER, pane("%1", 250)))
+    scene.sample(ORPHAN, view=gone)
+    report = scene.sample(ORPHAN, view=gone)
+    (leak,) = report.leaks
+    assert (leak.process, leak.pane) == (ORPHAN.id, "%0")
+    assert "the cgroup that tmux made for pane %0" in leak.reason
+    # It was never seen in the pane, so nothing may end it for that alone.
+    assert leak.by_environment
+
+
+def test_a_scope_whose_pane_is_gone_ties_what_nobody_has_seen_before() -> None:
+    scene = Scene()
+    scene.cgroups.pids[SCOPE] = {200}
+    scene.sample(SHELL)
+    gone = tmux_view(answering(SERVER, pane("%1", 250)))
+    scene.cgroups.pids[SCOPE] = {400}
+    assert not scene.sample(ORPHAN, view=gone).leaks
+    scene.sample(ORPHAN, view=gone)
+    (leak,) = scene.sample(ORPHAN, view=gone).leaks
+    assert leak.process == ORPHAN.id
+
+
+def test_a_new_pane_counts_what_its_scope_has_used_before_it_was_seen() -> None:
+    scene = Scene()
+    scene.sample()
+    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.cpu[SCOPE] = 2 * SECOND
+    usage = of(scene.sample(worked(SHELL, 1))).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (2.0, CpuSource.CGROUP)
+
+
+def test_an_older_cgroup_of_a_new_pane_counts_from_now_on() -> None:
+    scene = Scene()
+    scene.sample()
+    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.cgroups.cpu["/cg/run-1.scope"] = 2 * SECOND
+    shell = replace(SHELL, id=ProcessId(200, 999), cpu_ticks=1)
+    assert of(scene.sample(shell)).usage.cpu_seconds_total == 0.01
+
+
+def test_the_environment_of_another_pane_is_stronger_than_nothing_but_not_than_the_scope() -> None:
+    scene = Scene()
+    stray = replace(ORPHAN, environ=tmux_environ(100, "%1"))
+    scene.cgroups.pids[SCOPE] = {200, 400}
+    scene.sample(SHELL, stray)
+    # It belongs to the other pane: the cgroup is shared.
+    report = scene.sample(worked(SHELL, 1), stray)
+    assert of(report, "%1").usage.processes == 2
+    assert of(report).usage.cpu_source is CpuSource.PROCESSES

@@ -1,0 +1,225 @@
+"""Stage: the kernel's own accounts of panes that have cgroups to themselves.
+
+A pane is read only where something in it ran, so that one at rest costs nothing. What changes while nothing
+runs (a process of others that comes into the cgroup, memory that is reclaimed) is seen within a minute.
+"""
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tmux_exporter.analysis.ownership.ledgers import Holding, holding, is_new_to, tie
+from tmux_exporter.facts.cgroups import is_pane_scope
+from tmux_exporter.facts.ledgers import NO_GAIN, CpuGain, LedgerFolders, PaneLedger
+from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.sampling.stages.ownership import Ownership
+from tmux_exporter.sampling.stages.protocols import LedgerSource, SampleFacts
+
+FRESH_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Pane:
+    """What is known of one pane: its last members, the cgroups of some of them, and those that are its own.
+
+    `used` has the CPU time of each own cgroup at the last reading. At `due` everything is read again.
+    """
+
+    members: Sequence[Process] = ()
+    due: float = 0.0
+    places: dict[ProcessId, tuple[object, LedgerFolders | None]] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    memory: tuple[str, ...] = ()
+    ledger: PaneLedger = field(default_factory=PaneLedger)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The own cgroups of a pane with their pids, and the members that are known to be in others."""
+
+    folders: Mapping[str, frozenset[int]]
+    outside: frozenset[ProcessId]
+    settled: bool
+
+
+class LedgerStage:
+    """Finds the cgroups of panes, and reads them.
+
+    `ties` are the processes that only the scope of a pane, there or gone, ties to it; they are for the
+    attribution of the next sample.
+    """
+
+    def __init__(self, source: LedgerSource) -> None:
+        self.ties: Mapping[ProcessId, Owner] = {}
+        self._source = source
+        self._panes: dict[PaneKey, _Pane] = {}
+        self._shared_until: dict[str, float] = {}
+        self._scopes: dict[str, PaneKey] = {}
+        self._processes: Mapping[int, Process] = {}
+
+    def observe(self, facts: SampleFacts, ownership: Ownership) -> Mapping[PaneKey, PaneLedger]:
+        """The accounts of this sample, of panes that have any or had some in the last one."""
+        self._table, self._owners = facts.table, ownership.owners
+        self._held: dict[tuple[str, PaneKey], Holding] = {}
+        self._pids: dict[str, frozenset[int] | None] = {}
+        now = facts.table.taken_at
+        panes, found = {}, {}
+        for pane, members in ownership.members.items():
+            kept = panes[pane] = self._panes.get(pane) or _Pane()
+            before = kept.ledger
+            if kept.members is not members or now >= kept.due:
+                self._look(pane, kept, members, now)
+            elif before.cpu.nanoseconds:
+                kept.ledger = replace(before, cpu=before.cpu._replace(nanoseconds=0))
+            if before.cpu.active or kept.ledger.cpu.active or kept.ledger.memory_bytes is not None:
+                found[pane] = kept.ledger
+        self._panes = panes
+        if self._scopes:
+            self._look_at_scopes()
+        self._processes = facts.table.processes
+        return found
+
+    def _look(self, pane: PaneKey, kept: _Pane, members: Sequence[Process], now: float) -> None:
+        if now >= kept.due:
+            kept.places = {}
+        cpu = self._own(pane, kept, members, "cpu")
+        memory = self._own(pane, kept, members, "memory")
+        gain = self._gain(kept, members, cpu)
+        amounts = [self._source.memory_bytes(each) for each in memory.folders]
+        counted = [each for each in amounts if each is not None]
+        kept.ledger = PaneLedger(
+            cpu=gain,
+            memory_bytes=sum(counted) if counted and len(counted) == len(amounts) else None,
+            memory_outside=memory.outside,
+        )
+        kept.memory = tuple(memory.folders)
+        kept.due = now + _fresh_seconds(pane) if cpu.settled and memory.settled else now
+        kept.members = members
+        living = {each.id for each in members}
+        kept.places = {each: place for each, place in kept.places.items() if each in living}
+        for each in cpu.folders:
+            if is_pane_scope(posixpath.basename(each)):
+                self._scopes[each] = pane
+
+    def _own(self, pane: PaneKey, kept: _Pane, members: Sequence[Process], kind: str) -> _Own:
+        """The own cgroups of one kind: those of before, and those of members that are in none of these."""
+        before: Iterable[str] = kept.used if kind == "cpu" else kept.memory
+        known = {each.id for each in kept.members} or {_oldest(members).id}
+        own: dict[str, frozenset[int]] = {}
+        covered: set[int] = set()
+        outside: set[ProcessId] = set()
+        settled = True
+
+        def takes(folder: str) -> bool:
+            found = self._holding(folder, pane)
+            nonlocal settled
+            settled &= not found.undecided
+            if found.own:
+                own[folder] = self._pids[folder] or frozenset()
+                covered.update(own[folder])
+            return found.own
+
+        for folder in before:
+            takes(folder)
+        for process in members:
+            if process.id.pid in covered:
+                continue
+            if process.id not in known:
+                # Most of those that are new end soon; the others are asked in the next sample.
+                settled = False
+                continue
+            place = self._place(kept, process)
+            folder = getattr(place, kind) if place is not None else ""
+            if folder in own:
+                # It moved or ended after it was asked.
+                kept.places.pop(process.id, None)
+                settled = False
+            elif place is not None and not (folder and takes(folder)):
+                outside.add(process.id)
+        return _Own(own, frozenset(outside), settled)
+
+    def _place(self, kept: _Pane, process: Process) -> LedgerFolders | None:
+        """The cgroups of a process; read again after an exec, before which tmux moves it."""
+        place = kept.places.get(process.id)
+        if place is None or place[0] is not process.argv:
+            place = kept.places[process.id] = (process.argv, self._source.folders(process.id.pid))
+        return place[1]
+
+    def _holding(self, folder: str, pane: PaneKey) -> Holding:
+        if (found := self._held.get((folder, pane))) is None:
+            found = self._held[folder, pane] = self._judge(folder, pane)
+        return found
+
+    def _judge(self, folder: str, pane: PaneKey) -> Holding:
+        if self._shared_until.get(folder, 0.0) > self._table.taken_at:
+            return Holding(own=False)
+        if folder not in self._pids:
+            self._pids[folder] = self._source.members(folder)
+        pids = self._pids[folder]
+        if pids is None:
+            return Holding(own=False)
+        found = holding(
+            pids,
+            pane,
+            self._table,
+            self._owners,
+            earlier=self._processes,
+            is_scope=is_pane_scope(posixpath.basename(folder)),
+        )
+        if not found.own:
+            if len(self._shared_until) > len(self._panes) + 100:
+                self._shared_until.clear()
+            self._shared_until[folder] = self._table.taken_at + FRESH_SECONDS
+        return found
+
+    def _gain(self, kept: _Pane, members: Sequence[Process], own: _Own) -> CpuGain:
+        before, used = kept.used, {}
+        gained, active = 0, False
+        outside = set(own.outside)
+        for folder, pids in own.folders.items():
+            now = self._source.cpu_nanoseconds(folder)
+            if now is None:
+                outside.update(each.id for each in members if each.id.pid in pids)
+                continue
+            used[folder] = now
+            if folder in before:
+                gained += max(0, now - before[folder])
+                active = True
+            elif self._is_of_a_new_pane(kept, members, folder):
+                gained += now
+                active = True
+            else:
+                outside.update(each.id for each in members if each.id.pid in pids)
+        kept.used = used
+        return CpuGain(gained, frozenset(outside), active=True) if active else NO_GAIN
+
+    def _is_of_a_new_pane(self, kept: _Pane, members: Sequence[Process], folder: str) -> bool:
+        """Whether all that a cgroup has used is of a pane that no sample has seen yet."""
+        is_new = self._processes and not kept.members and is_new_to(self._processes, _oldest(members).id)
+        return bool(is_new) and is_pane_scope(posixpath.basename(folder))
+
+    def _look_at_scopes(self) -> None:
+        """Find the processes that only the scope of their pane ties to it, also once the pane is gone."""
+        ties = {}
+        for folder, pane in list(self._scopes.items()):
+            if pane in self._panes and (folder, pane) not in self._held:
+                # Nothing ran in it.
+                ties.update({each: owner for each, owner in self.ties.items() if owner.pane == pane})
+                continue
+            found = self._holding(folder, pane)
+            if self._pids.get(folder, frozenset()) is None:
+                del self._scopes[folder]
+            ties.update(dict.fromkeys(found.unclaimed, tie(pane)))
+        if ties != self.ties:
+            self.ties = ties
+
+
+def _oldest(members: Sequence[Process]) -> Process:
+    return min(members, key=lambda each: each.id.start_ticks)
+
+
+def _fresh_seconds(pane: PaneKey) -> float:
+    """Not the same for all, so that not all of them are read again in one sample."""
+    return FRESH_SECONDS * (1 - int(pane.pane[1:] or 0) % 32 / 64)
