@@ -4,6 +4,7 @@ Each case is played three times:
 
 - it becomes bad, fires after exactly its patience, and ends; on a second machine it stays just below the
   number, and a third one belongs to another job;
+- scrapes fail before it fires and while it does: it fires in time and goes on, for three minutes at most;
 - its series end while it fires, as when a server that does not answer is no longer shown: the alert ends with
   them;
 - the exporter is restarted while all is well: counters begin again at 0, and nothing fires.
@@ -17,6 +18,8 @@ from itertools import accumulate, repeat
 from tmux_exporter.alerting.base.scope import RUNBOOKS
 
 STEP = 15
+LOST = 180
+"""For so many seconds an alert does without scrapes."""
 
 _SEVERITY = {"P1": "critical", "P2": "critical", "P3": "warning", "P4": "info"}
 _COUNTER = re.compile(r"_(total|sum|count|bucket)($|\{)")
@@ -63,21 +66,22 @@ def seconds(text: str) -> int:
 
 def tests(cases: Iterable[Case]) -> list[Data]:
     """The tests of all cases."""
-    return [test for case in cases for test in (_fires(case), *_fades(case), *_restarts(case))]
+    makers = (_fires, _fades, _loses_scrapes, _restarts)
+    return [test for case in cases for make in makers for test in make(case)]
 
 
 def _steps(text: str) -> int:
     return seconds(text) // STEP
 
 
-def _fires(case: Case) -> Data:
+def _fires(case: Case) -> Iterable[Data]:
     begins = _steps(case.before)
     told = begins + _steps(case.after) + _steps(case.hold)
     ends = max(told + 2, begins + _steps(case.lasts))
     calm = _steps(case.over) + 2
     phases = ((begins, 0), (ends - begins, 1), (calm, 0))
     outside = ((begins, 0), (ends - begins, 2), (calm, 0))
-    return _test(
+    yield _test(
         case,
         f"{_what(case)} fires after {case.hold}, and ends",
         {"a:1": phases, "b:1": outside},
@@ -99,6 +103,46 @@ def _fades(case: Case) -> Iterable[Data]:
         {"a:1": phases},
         [(told, True), (told + 2, False), (told + 40, False)],
     )
+
+
+def _loses_scrapes(case: Case) -> Iterable[Data]:
+    # What looks back at counters does so over a lost scrape too.
+    if case.counts:
+        return
+    begins = _steps(case.before)
+    told = begins + _steps(case.after) + _steps(case.hold)
+    # One while the condition is new, two one after the other while it is told; after three minutes it ends.
+    lost = {begins + 1, told + 2, told + 3}
+    dead = told + 8
+    last = dead + LOST // STEP
+    yield {
+        "name": f"{_what(case)} takes no notice of scrapes that fail, for {LOST // 60} minutes",
+        "interval": f"{STEP}s",
+        "input_series": [
+            {"series": _named(name, "tmux", "a:1"), "values": " ".join(values)}
+            for name, values in [
+                ("up", ["0" if step in lost or step >= dead else "1" for step in range(last + 4)]),
+                *(
+                    (
+                        name,
+                        [
+                            "stale" if step in lost else f"{values[step >= begins]:.12g}"
+                            for step in range(dead)
+                        ]
+                        + ["stale"],
+                    )
+                    for name, values in case.series.items()
+                ),
+            ]
+        ],
+        "promql_expr_test": [
+            _counted(case, step, fires)
+            for step, fires in (
+                *((told - 1, False), (told, True), (told + 3, True)),
+                *((last - 1, True), (last + 1, False)),
+            )
+        ],
+    }
 
 
 def _restarts(case: Case) -> Iterable[Data]:
@@ -154,14 +198,18 @@ def _test(
         asked = {"alert_rule_test": [_told(case, step, fires) for step, fires in checks]}
     if other and _steps(case.over):
         # Until then it fires.
-        last = [_still(case, checks[-1][0] - 1)]
+        last = [_counted(case, checks[-1][0] - 1, True)]
         asked["promql_expr_test"] = asked.get("promql_expr_test", []) + last
     return {"name": name, "interval": f"{STEP}s", "input_series": series, **asked}
 
 
-def _still(case: Case, step: int) -> Data:
-    asked = f'count(ALERTS{{alertname="{case.alert}", alertstate="firing", instance="a:1"}})'
-    return {"eval_time": f"{step * STEP}s", "expr": asked, "exp_samples": [{"labels": "{}", "value": 1}]}
+def _counted(case: Case, step: int, fires: bool) -> Data:
+    """How many fire, whatever they say: one at this level, or none."""
+    level = f', threshold="{case.threshold}"' if case.threshold else ""
+    asked = f'count(ALERTS{{alertname="{case.alert}", alertstate="firing", instance="a:1"{level}}})'
+    return {"eval_time": f"{step * STEP}s", "expr": asked} | (
+        {"exp_samples": [{"labels": "{}", "value": 1}]} if fires else {}
+    )
 
 
 def _told(case: Case, step: int, fires: bool) -> Data:

@@ -1,10 +1,14 @@
 """Alerts about agents: waiting, ended, absent, stuck, busy while idle, restarting, slow to recover."""
 
-from tmux_exporter.alerting.base.alert import Alert
+from tmux_exporter.alerting.base.alert import Alert, kept
 from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Scope
 
 _PLACE = "job, instance, server, session, agent"
-_NO_PANE = 'tmux_agent_info{pane=""}'
+_NO_PANE = kept('tmux_agent_info{pane=""}', indent=2)
+_EXITED = kept('tmux_agent_state{state="exited"}')
+_UP = kept("tmux_agent_up{}")
+_WORKING = kept('tmux_agent_state{state="working"}', indent=10)
+_IDLE = kept('tmux_agent_state{state="idle"}', indent=10)
 
 
 def _stuck(scope: Scope) -> str:
@@ -19,7 +23,7 @@ ALERTS = (
     Alert(
         "TmuxAgentWaiting",
         "agent_waiting",
-        "time() - tmux_agent_waiting_since_timestamp_seconds{}\n> $seconds",
+        f"time() - {kept('tmux_agent_waiting_since_timestamp_seconds{}')}\n> $seconds",
         "An agent has been waiting for somebody for long.",
         f"Agent {AGENT} has been waiting for {TIME} (reason: {{{{ $labels.reason }}}}) and does "
         "nothing until somebody answers.",
@@ -27,7 +31,7 @@ ALERTS = (
     Alert(
         "TmuxAgentExited",
         "agent_exited",
-        f'tmux_agent_state{{state="exited"}} == 1\nunless on ({_PLACE})\n  {_NO_PANE}',
+        f"{_EXITED} == 1\nunless on ({_PLACE})\n  {_NO_PANE}",
         "An agent has ended and left its shell.",
         f"Agent {AGENT} has ended; its pane is still there. What is typed into it goes to a shell.",
     ),
@@ -35,8 +39,7 @@ ALERTS = (
         "TmuxAgentAbsent",
         "agent_absent",
         # An agent whose pane still exists has another alert; one that cannot be seen has none.
-        f'tmux_agent_up{{}} == 0\nand on ({_PLACE})\n  tmux_agent_state{{state="exited"}} == 1\n'
-        f"and on ({_PLACE})\n  {_NO_PANE}",
+        f"{_UP} == 0\nand on ({_PLACE})\n{_EXITED} == 1\nand on ({_PLACE})\n  {_NO_PANE}",
         "An agent that should be there is not.",
         f"Agent {AGENT} is declared, and no process of it is to be seen.",
     ),
@@ -49,7 +52,7 @@ ALERTS = (
         increase(tmux_agent_cpu_seconds_total{{}}[$over]) < $cpu_seconds
         and on ({_PLACE}) (
           min_over_time(tmux_agent_state{{state="working"}}[$over]) == 1
-          and tmux_agent_state{{state="working"}}
+          and {_WORKING}
           and tmux_agent_state{{state="working"}} offset $over == 1
         )
         """,
@@ -66,7 +69,7 @@ ALERTS = (
         > $cores
         and on ({_PLACE}) (
           avg_over_time(tmux_agent_state{{state="idle"}}[$over]) > $idle_ratio
-          and tmux_agent_state{{state="idle"}}
+          and {_IDLE}
         )
         """,
         "An agent burns CPU while it is idle.",

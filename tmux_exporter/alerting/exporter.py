@@ -1,6 +1,6 @@
 """Alerts about the exporter itself: reachable, sampling, seeing everything."""
 
-from tmux_exporter.alerting.base.alert import Alert
+from tmux_exporter.alerting.base.alert import Alert, kept
 from tmux_exporter.alerting.base.scope import Rule, Scope
 
 
@@ -63,7 +63,9 @@ ALERTS = (
         )
         or (
           increase(tmux_exporter_samples_total{result="partial"}[$over]) > 0
-          and on (job, instance) tmux_exporter_collector_success{collector="processes"} == 0
+          and on (job, instance) """
+        + kept('tmux_exporter_collector_success{collector="processes"}', indent=10)
+        + """ == 0
         )
         """,
         "The exporter sees nothing at all.",
@@ -73,7 +75,7 @@ ALERTS = (
     Alert(
         "TmuxCollectorFailing",
         "collector_failing",
-        "tmux_exporter_collector_success{} == 0",
+        f"{kept('tmux_exporter_collector_success{}')} == 0",
         "A part of the exporter fails.",
         "The collector {{ $labels.collector }} of {{ $labels.instance }} fails: its figures are "
         "missing or old.",
@@ -97,7 +99,7 @@ ALERTS = (
     Alert(
         "TmuxExporterConfigRefused",
         "exporter_config_refused",
-        "tmux_exporter_config_last_reload_successful{} == 0",
+        f"{kept('tmux_exporter_config_last_reload_successful{}')} == 0",
         "The exporter runs with an old configuration.",
         "{{ $labels.instance }} has refused its configuration file when it was told to read it "
         "again and goes on with the one before. After a restart it would not start.",

@@ -1,6 +1,6 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
-from tmux_exporter.alerting.base.alert import Alert, grows
+from tmux_exporter.alerting.base.alert import Alert, grows, kept
 from tmux_exporter.alerting.base.scope import PERCENT, TIME, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.hosts import (
@@ -37,7 +37,7 @@ ALERTS = (
     Alert(
         "TmuxHostMemoryHigh",
         "host_memory",
-        f"{MEMORY_USED}{{}} > $level",
+        f"{kept(f'{MEMORY_USED}{{}}')} > $level",
         "The host has hardly any memory left.",
         f"{PERCENT} of the memory of the host of {_HOST} is used.",
         LEVELS,
@@ -45,7 +45,7 @@ ALERTS = (
     Alert(
         "TmuxHostNearLimit",
         "host_limit",
-        f"{LIMIT_USED}{{}} > $level",
+        f"{kept(f'{LIMIT_USED}{{}}')} > $level",
         "A resource of the kernel is nearly used up.",
         f"{PERCENT} of the {{{{ $labels.resource }}}} that the kernel of the host of {_HOST} can "
         "give out are in use; at 100 % no program, pane or watch can be started.",
@@ -56,7 +56,7 @@ ALERTS = (
         "host_memory_runs_out",
         # A build is no reason to look while most of the memory is free. A fleet that starts takes one step,
         # and a line through the hour would go on from there: so the memory used must grow steadily.
-        f"{MEMORY_LEFT}{{}} < $seconds\nand {MEMORY_USED}{{}} > $used\nand (\n"
+        f"{kept(f'{MEMORY_LEFT}{{}}')} < $seconds\nand {kept(f'{MEMORY_USED}{{}}')} > $used\nand (\n"
         + grows(MEMORY_USED, "instance")
         + "\n)",
         "The memory of the host will be used up soon.",
@@ -72,7 +72,7 @@ ALERTS = (
     Alert(
         "TmuxHostDiskFull",
         "host_disk_full",
-        f"{FILESYSTEM_USED}{{}} > $ratio",
+        f"{kept(f'{FILESYSTEM_USED}{{}}')} > $ratio",
         "A file system of the host is nearly full.",
         f"{PERCENT} of the file system {{{{ $labels.mountpoint }}}} of the host of {_HOST} is used.",
     ),

@@ -1,6 +1,6 @@
 """Alerts about leaks: processes that outlived the pane that started them."""
 
-from tmux_exporter.alerting.base.alert import Alert, grows
+from tmux_exporter.alerting.base.alert import Alert, grows, kept
 from tmux_exporter.alerting.base.scope import SERVER, SESSION_OR_GONE, SIZE, TIME
 from tmux_exporter.alerting.recording.servers import LEAKED_MEMORY, LEAKED_PROCESSES
 
@@ -16,14 +16,14 @@ ALERTS = (
     Alert(
         "TmuxLeakedMemory",
         "leaked_memory",
-        f"{LEAKED_MEMORY}{{}} > $bytes",
+        f"{kept(f'{LEAKED_MEMORY}{{}}')} > $bytes",
         "Leaked processes hold much memory.",
         f"Processes that outlived their panes of {SERVER} hold {SIZE} of memory.",
     ),
     Alert(
         "TmuxLeakOld",
         "leak_old",
-        "time() - tmux_leaked_oldest_start_time_seconds{}\n> $seconds",
+        f"time() - {kept('tmux_leaked_oldest_start_time_seconds{}')}\n> $seconds",
         "A leaked process has been there for long.",
         f"The oldest leaked process ({{{{ $labels.kind }}}}) of {SESSION_OR_GONE} is {TIME} old.",
     ),

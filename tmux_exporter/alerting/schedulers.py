@@ -1,6 +1,6 @@
 """Alerts about schedulers: shells that sleep and then send keys to a pane."""
 
-from tmux_exporter.alerting.base.alert import Alert
+from tmux_exporter.alerting.base.alert import Alert, kept
 from tmux_exporter.alerting.base.scope import SESSION_OR_GONE
 
 
@@ -8,7 +8,7 @@ def _in_state(state: str, name: str, summary: str, consequence: str) -> Alert:
     return Alert(
         f"TmuxScheduler{name}",
         f"scheduler_{state}",
-        f'tmux_schedulers{{state="{state}"}} > $more_than',
+        kept(f'tmux_schedulers{{state="{state}"}}') + " > $more_than",
         summary,
         f"Schedulers of {SESSION_OR_GONE} {consequence}",
     )

@@ -5,20 +5,21 @@ refuses the exporter. Only a living one has `tmux_server_start_time_seconds`; on
 queries that say so.
 """
 
-from tmux_exporter.alerting.base.alert import Alert, grows
+from tmux_exporter.alerting.base.alert import Alert, grows, kept
 from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN
+
+_SILENT = f"{kept('tmux_up{}')} == 0"
+_LIVES = kept("tmux_server_start_time_seconds{}")
 
 ALERTS = (
     Alert(
         "TmuxServerNotAnswering",
         "server_not_answering",
-        """
-        tmux_up{} == 0
-        and tmux_server_start_time_seconds{}
-        unless on (job, instance, server)
-          increase(tmux_server_query_failures_total{reason=~"denied|untrusted"}[$refused_within]) > 0
+        f"{_SILENT}\nand {_LIVES}\n"
+        """unless on (job, instance, server)
+  increase(tmux_server_query_failures_total{reason=~"denied|untrusted"}[$refused_within]) > 0
         """,
         "A tmux server does not answer.",
         "The tmux server {{ $labels.server }} on {{ $labels.instance }} runs but does not "
@@ -28,7 +29,7 @@ ALERTS = (
         "TmuxServerEnded",
         "server_ended",
         "count by (job, instance, server) (last_over_time(tmux_agent_processes{}[$agents_within]))\n"
-        "and on (job, instance, server) (tmux_up{} == 0 unless tmux_server_start_time_seconds{})",
+        f"and on (job, instance, server) ({_SILENT} unless {_LIVES})",
         "A tmux server ended while agents were in it.",
         "The tmux server {{ $labels.server }} on {{ $labels.instance }} has ended, and with it "
         "all its sessions. Agents that were there shortly before: {{ $value }}.",
@@ -43,7 +44,7 @@ ALERTS = (
     Alert(
         "TmuxServerNearFdLimit",
         "fds",
-        f"{FDS_OF_LIMIT}{{}} > $level",
+        f"{kept(f'{FDS_OF_LIMIT}{{}}')} > $level",
         "A tmux server is near its limit of file descriptors.",
         f"The {SERVER} has {PERCENT} of the file descriptors open that it may have; at 100 % no pane can be "
         "opened and nobody can attach.",

@@ -1,6 +1,6 @@
 """Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
-from tmux_exporter.alerting.base.alert import Alert, grows
+from tmux_exporter.alerting.base.alert import Alert, grows, kept
 from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit
@@ -16,7 +16,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}MemoryLimit",
             "agent_memory",
-            f"{memory_of_limit(kind)}{{}} > $level",
+            f"{kept(f'{memory_of_limit(kind)}{{}}')} > $level",
             f"{article} is near its memory limit.",
             f"{which} uses {PERCENT} of the memory that it may use.",
             LEVELS,
@@ -32,7 +32,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}FdLimit",
             "fds",
-            f"tmux_{kind}_fd_utilization_ratio{{}} > $level",
+            f"{kept(f'tmux_{kind}_fd_utilization_ratio{{}}')} > $level",
             f"{article} has a process that is near its limit of file descriptors.",
             f"{which} has a process with {PERCENT} of the file descriptors open that it may have.",
             LEVELS,

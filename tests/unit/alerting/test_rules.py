@@ -28,6 +28,7 @@ from tests.support.alerts.promql import named_labels, selected
 from tests.support.literals.planned import PLANNED
 from tmux_exporter.alerting import rules
 from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.alert import kept
 from tmux_exporter.alerting.base.scope import RUNBOOKS as RUNBOOKS_URL
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS, PRIORITIES, Thresholds
@@ -354,20 +355,31 @@ WINDOWS = (
     *(("72h", "70h"), ("72h", "80h"), ("720h", "700h"), ("720h", "740h")),
 )
 
+PROCESSES = 'tmux_exporter_collector_success{collector="processes"}'
+RELOADED = "tmux_exporter_config_last_reload_successful{}"
+LIVES = "tmux_server_start_time_seconds{}"
+ENFORCES = 'tmux_remediator_mode{mode="enforce"}'
+STATE = 'tmux_agent_state{{state="{}"}}'
+
+
+def held(series: str, indent: int = 0) -> str:
+    """What a rule writes for a series that counts on while scrapes fail."""
+    return SCOPE.promql(kept(series, indent))
+
+
 # By what a part of an expression is replaced, so that it asks for too much or too little.
 WEAKENED = (
     (' or absent(up{job="tmux"})', ""), ('up{job="tmux"} == 0 or ', ""),
     ('12 * tmux_exporter_sample_interval_seconds{job="tmux"}', "60"),
     ('result!="complete"', 'result="partial"'), ('result!="complete"', 'result="failed"'),
-    (
-        '\n  and on (job, instance) tmux_exporter_collector_success{job="tmux", collector="processes"} == 0',
-        "",
-    ),
+    (f"\n  and on (job, instance) {held(PROCESSES, 2)} == 0", ""),
+    ('\n  and on (job, instance) up{job="tmux"} == 0', ""),
+    ('\n  or last_over_time(tmux_agent_state{job="tmux", state="exited"}[3m])', ""),
     (', collector="processes"', ""), ("sum by (job, instance)", "sum by (job)"),
-    ('config_last_reload_successful{job="tmux"} == 0', 'config_last_reload_successful{job="tmux"} == 1'),
-    ('\nand tmux_server_start_time_seconds{job="tmux"}', ""), ("denied|untrusted", "denied"),
+    (f"{held(RELOADED)} == 0", f"{held(RELOADED)} == 1"), (f"\nand {held(LIVES)}", ""),
+    ("denied|untrusted", "denied"),
     ("denied|untrusted", "untrusted"), ("denied|untrusted", "denied|untrusted|hung"),
-    (" == 0 unless", " unless"), (' unless tmux_server_start_time_seconds{job="tmux"}', ""),
+    (" == 0 unless", " unless"), (f" unless {held(LIVES)}", ""),
     ("on (job, instance, server) (", "on (server) ("),
     ("on (job, instance, server, session, agent)", "on (server, session, agent)"),
     ("count by (job, instance, server)", "sum by (job, instance, server)"),
@@ -391,14 +403,10 @@ WEAKENED = (
             ', outcome="missed"',
         )
     ),
-    ('\nand on (job, instance) tmux_remediator_mode{job="tmux", mode="enforce"} == 1', ""),
+    (f"\nand on (job, instance) {held(ENFORCES)} == 1", ""),
     (" offset 15m == 1", " == 1"), (', pane=""', ""),
-    (
-        "\nand on (job, instance, server, session, agent)\n"
-        '  tmux_agent_state{job="tmux", state="exited"} == 1\n',
-        "\n",
-    ),
-    *((f'\n  and tmux_agent_state{{job="tmux", state="{state}"}}\n', "\n") for state in ("working", "idle")),
+    (f"\nand on (job, instance, server, session, agent)\n{held(STATE.format('exited'))} == 1\n", "\n"),
+    *((f"\n  and {held(STATE.format(state), 2)}\n", "\n") for state in ("working", "idle")),
     ("exporter|throughput", "exporter"), (', slo=~"errors|latency|throughput|recovery"', ""),
     ("errors|latency|throughput|recovery", "errors|latency|recovery"),
     ("errors|latency|throughput|recovery", "errors|latency|throughput"),

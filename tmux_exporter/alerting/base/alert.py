@@ -45,6 +45,22 @@ def _made(text: Text, scope: Scope) -> str:
     return text if isinstance(text, str) else text(scope)
 
 
+def kept(series: str, indent: int = 0) -> str:
+    """A series or, while scrapes fail, what it was before.
+
+    What a good scrape does not show has ended. What a failed scrape does not show is unknown: that neither
+    ends an alert nor begins its `for` anew.
+    """
+    lines = (
+        "(",
+        f"  {series}",
+        f"  or last_over_time({series}[$lost_scrapes.over])",
+        "  and on (job, instance) up{} == 0",
+        ")",
+    )
+    return f"\n{' ' * indent}".join(lines)
+
+
 WINDOWS = 4
 
 
