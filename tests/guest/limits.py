@@ -705,6 +705,8 @@ def unit(house: House) -> None:
     }
     for each, text in texts.items():
         (policies / f"{each}.yml").write_text(text)
+        (policies / f"{each}.yml").chmod(0o600)
+    tell("policies", run("tmux-remediator", "check-config", str(policies)).count("enforce"))
     # As in docs/remediator.md.
     units = house.base / "units"
     run("tmux-exporter", "export", "units", "--out", str(units))
@@ -793,7 +795,10 @@ def main(names: list[str]) -> None:
                     subprocess.run(words, check=False)
                 for log in (*house.base.glob("*.log"), *house.base.glob("*.drawn")):
                     print(
-                        f"-- {log.name}", repr(log.read_text(errors="replace")[-4000:]), sep="\n", flush=True
+                        f"-- {log.name}",
+                        repr(log.read_text(errors="replace")[-4000 if log.suffix == ".log" else -300 :]),
+                        sep="\n",
+                        flush=True,
                     )
                 raise
     print("all held", flush=True)

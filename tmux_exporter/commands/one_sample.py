@@ -16,6 +16,7 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.commands.views.explain import bounds_words
 from tmux_exporter.config import Config, LogLevel, ReadMode
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered, Report
@@ -24,6 +25,7 @@ from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render as render_json
 from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sampling.sampler import Sampler
+from tmux_exporter.sources.host.cgroups import read_place
 from tmux_exporter.sources.host.doctor import read_machine
 from tmux_exporter.sources.own.running_exporter import RunningExporter
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
@@ -50,7 +52,20 @@ def explain_once(
 ) -> Explanation:
     """Explain one pane, process, agent, session or server. Raises CannotSeeError if none has that name."""
     log.configure(config.log.level, config.log.format)
-    return explain(target, settled_snapshot(config, environ, remembered_by_exporter(config, say)))
+    found = explain(target, settled_snapshot(config, environ, remembered_by_exporter(config, say)))
+    bounds = [
+        ("bounds", words) for each in found.holders if (words := _bounds_of(each, config.processes.root))
+    ]
+    return replace(found, facts=(*found.facts, *bounds))
+
+
+def _bounds_of(process: ProcessId, proc_root: str) -> str:
+    """The bounds of the cgroup of a process in words; empty where it has none, or they cannot be read."""
+    try:
+        place = read_place(process, proc_root=proc_root)
+    except (OSError, ValueError):
+        return ""
+    return "" if place is None else bounds_words(process, place)
 
 
 def schedulers_once(config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> Report:

@@ -114,7 +114,10 @@ def _process(pid: int, snapshot: Snapshot) -> Explanation:
     if process.unreadable:
         facts.append(("not readable", ", ".join(sorted(process.unreadable))))
     return Explanation(
-        title=f"process {pid}", facts=tuple(facts), members=members_of([process], snapshot.owners, snapshot)
+        title=f"process {pid}",
+        facts=tuple(facts),
+        members=members_of([process], snapshot.owners, snapshot),
+        holders=(process.id,),
     )
 
 
@@ -182,16 +185,20 @@ def _agent(agent: Agent, snapshot: Snapshot) -> Explanation:
     count, argv = most_repeated_command(processes)
     if count > 1:
         facts.append(("same command", f"{count} of its processes run: {_shown(argv)}"))
-    facts += _holder_facts(agent.process, processes, snapshot)
+    holders = _holder_facts(agent.process, processes, snapshot)
+    facts += [(label, words) for label, words, _ in holders]
     return Explanation(
         title=f"agent {agent.name}",
         facts=tuple(facts),
         members=members_of(processes, snapshot.owners, snapshot),
+        holders=tuple(dict.fromkeys(each for _, _, each in holders)),
     )
 
 
-def _holder_facts(root: ProcessId, processes: Sequence[Process], snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Who holds most of an agent's memory, descriptors and CPU time, where one process does."""
+def _holder_facts(
+    root: ProcessId, processes: Sequence[Process], snapshot: Snapshot
+) -> list[tuple[str, str, ProcessId]]:
+    """Who holds most of an agent's memory, descriptors and CPU time, where one process does; since when."""
     if root not in {each.id for each in processes}:
         return []
     below = branches(root, {each.id: each.ppid for each in processes})
@@ -211,7 +218,11 @@ def _holder_facts(root: ProcessId, processes: Sequence[Process], snapshot: Snaps
         others = len(members) - 1
         words = f", with {others} below it" if others else ""
         told = f"process {found.pid} ({name_of(by_id[found])}){words}: {share:.0%} of all"
-        facts.append((f"holds {name}", told))
+        limit = by_id[found].max_fds
+        if name == "open files" and limit is not None:
+            told += f", its limit is {limit}"
+        told += f"; started {_moment(snapshot.table.start_time(found))}"
+        facts.append((f"holds {name}", told, found))
     return facts
 
 

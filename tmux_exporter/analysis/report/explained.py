@@ -46,12 +46,16 @@ class ExplainedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The explained object: label/value facts in words, its parts, if any, and its members."""
+    """The explained object: label/value facts in words, its parts, if any, and its members.
+
+    `holders` are the process itself, or those that hold most of a figure of an agent.
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...]
     members: tuple[ExplainedProcess, ...]
     parts: tuple[ExplainedPart, ...] = ()
+    holders: tuple[ProcessId, ...] = ()
 
     @property
     def sums(self) -> Sums:

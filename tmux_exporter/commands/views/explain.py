@@ -5,6 +5,9 @@ from typing import Any
 
 from tmux_exporter.analysis.report.explained import ExplainedProcess, Explanation, Sums
 from tmux_exporter.commands.views.text_table import UNKNOWN, columns, number, size, table
+from tmux_exporter.facts.cgroups import CgroupPlace
+from tmux_exporter.facts.label import visible_text
+from tmux_exporter.facts.process import ProcessId
 
 _COLUMNS = columns("PID>", "NAME", "MEMORY>", "SHARE>", "CPU>", "FDS>", "THREADS>", "EVIDENCE")
 
@@ -42,6 +45,22 @@ def as_text(explanation: Explanation) -> str:
     else:
         lines += ["", "  no living process"]
     return "\n".join(lines)
+
+
+def bounds_words(process: ProcessId, place: CgroupPlace) -> str:
+    """What a process is bound by in its cgroup, as by a throttle; empty without any but of tasks."""
+    bounds = place.bounds
+    words = (
+        (bounds.memory_high, f"memory.high {size(bounds.memory_high)}"),
+        (bounds.memory_max, f"memory.max {size(bounds.memory_max)}"),
+        (bounds.cpu_percent, f"CPU {bounds.cpu_percent} %"),
+    )
+    told = [text for bound, text in words if bound is not None]
+    if not told or not place.path:
+        return ""
+    if bounds.tasks_max is not None:
+        told.append(f"tasks {bounds.tasks_max}")
+    return f"process {process.pid}, in {visible_text(place.path[-1])}: {', '.join(told)}"
 
 
 def _sums(sums: Sums) -> tuple[str, str, str, str, str]:

@@ -50,17 +50,22 @@ def snapshot(table: ProcessTable = TABLE, view: TmuxView = VIEW) -> Snapshot:
 
 def test_an_agent_is_told_with_who_holds_what() -> None:
     tool = process(210, 201, argv=("node",), anonymous_bytes=50_000, shared_memory_bytes=0, open_fds=3)
-    worker = process(211, 210, argv=("worker",), anonymous_bytes=40_000, shared_memory_bytes=0, open_fds=90)
+    worker = process(
+        211, 210, argv=("worker",), anonymous_bytes=40_000, shared_memory_bytes=0, open_fds=90, max_fds=100
+    )
     agent = replace(AGENT, members=frozenset({CLAUDE.id, tool.id, worker.id}))
     shown = replace(
         snapshot(table(SERVER, OTHER, SHELL, replace(CLAUDE, open_fds=5), tool, worker)), agents=(agent,)
     )
     found = dict(explain("lead", shown).facts)
-    assert found["holds memory"] == "process 210 (node), with 1 below it: 97% of all"
-    assert found["holds open files"] == "process 211 (worker): 92% of all"
-    assert found["holds CPU time"].startswith("process 201 (claude") and found["holds CPU time"].endswith(
-        ": 100% of all"
+    began = "; started 1970-01-01 00:16:42Z"
+    assert found["holds memory"].partition(began)[0] == "process 210 (node), with 1 below it: 97% of all"
+    assert found["holds open files"].partition(";")[0] == "process 211 (worker): 92% of all, its limit is 100"
+    assert (
+        found["holds CPU time"].startswith("process 201 (claude")
+        and ": 100% of all; " in (found["holds CPU time"])
     )
+    assert [each.pid for each in explain("lead", shown).holders] == [210, 211, 201]
 
 
 def test_a_figure_that_is_spread_over_a_tree_has_no_holder() -> None:
