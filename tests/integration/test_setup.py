@@ -12,6 +12,7 @@ from tests.support.processes.run_text import run_text
 
 ROOT = Path(__file__).parents[2]
 NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs none of this\n"
+LONG = "systemd victoria-metrics curl jq procps redis-server expect sudo postgresql zsh"
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 
 
@@ -70,7 +71,7 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 
 def test_only_the_long_tests_need_another_store_and_what_runbooks_use(tmp_path: Path) -> None:
     there = ("tmux", "prometheus", "prometheus-alertmanager")
-    for purpose, wanted in (("test", "systemd"), ("check", "systemd victoria-metrics curl jq procps zsh")):
+    for purpose, wanted in (("test", "systemd"), ("check", LONG)):
         result = set_up(tmp_path / purpose, *there, purpose=purpose)
         assert result.returncode == 3
         assert result.stderr.endswith(f"run it again: {wanted}\n")

@@ -186,6 +186,19 @@ Connection = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptors:
+    """Open files by which a process shows something to a person, or keeps a terminal for another process.
+
+    `masters` are the numbers of the pseudoterminals whose master it holds, `terminals` the paths of the
+    terminals that it has open. `sockets`: it has at least one socket.
+    """
+
+    masters: frozenset[int]
+    terminals: frozenset[str]
+    sockets: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeakDetails:
     """Details that are read only of processes that seem to be leaked; None where one could not be read.
 
@@ -197,5 +210,6 @@ class LeakDetails:
     unit: str | None = None
     listens: bool | None = None
     connections: frozenset[Connection] | None = None
+    descriptors: Descriptors | None = None
     folder: str | None = None
     folder_deleted: bool = False

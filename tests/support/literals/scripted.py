@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
-from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable
+from tmux_exporter.facts.process import Descriptors, LeakDetails, MemoryBounds, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.sampler import Sampler
@@ -61,6 +61,9 @@ class Harmless:
 
     def shells(self, _questions: Iterable[ShellQuestion]) -> None:
         return None
+
+    def descriptors(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, Descriptors]:
+        return {}
 
     def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
         return {}

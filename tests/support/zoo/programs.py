@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LISTEN = "import socket\nlistener = socket.create_server(('127.0.0.1', 0))\nlistener.accept()\n"
-TERMINAL = "import pty\npty.spawn(['sleep', '3000'])\n"
+# It has a socket, as each terminal emulator to its display.
+TERMINAL = "import pty, socket\nends = socket.socketpair()\npty.spawn(['sleep', '3000'])\n"
 # Gives its terminal up, but stays in the kernel session of the pane.
 NOTTY = (
     "import fcntl, os, sys, termios\n"

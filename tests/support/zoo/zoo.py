@@ -20,6 +20,7 @@ from tests.support.zoo.decoys import DECOYS, LEFT, MARKER_OF_ONE_OUTSIDE, SERVER
 from tests.support.zoo.guards import GUARDS, WORKTREES
 from tmux_exporter.analysis.leaks.exemptions import _MARKERS
 from tmux_exporter.analysis.leaks.find import LeakFinder, LeakSample, find_orphans
+from tmux_exporter.analysis.leaks.terminals import Terminals
 from tmux_exporter.analysis.ownership.attribution import attribute
 from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.schedulers.find import find_schedulers
@@ -150,6 +151,7 @@ class Zoo:
             book.observe(seen.view, labels)
             outlived = find_orphans(table, owners)
             default = str(self._sockets / "default")
+            terminals = Terminals(outlived.processes, seen.leak_details, table, owners)
             look = LeakSample(
                 table=table,
                 owners=owners,
@@ -160,6 +162,10 @@ class Zoo:
                 leak_details={
                     each: replace(facts, unit=units.get(each.pid, facts.unit))
                     for each, facts in seen.leak_details.items()
+                },
+                other_holders={
+                    each: facts.descriptors if (facts := seen.leak_details.get(each)) else None
+                    for each in terminals.possible_holders()
                 },
             )
             found.append(list(book.find(look).found))

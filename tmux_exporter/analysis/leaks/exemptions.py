@@ -6,7 +6,7 @@ incidents behind them.
 """
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,7 +28,7 @@ class Suspect:
     """A living process whose pane is gone, with the facts that exemptions need.
 
     `ancestors` come nearest first; `schedulers` are the shells and sleeps of all schedulers.
-    `holds_terminal`: the process or a descendant holds a terminal that still exists.
+    `holds_terminal`: the process or a descendant holds a terminal at which somebody may sit.
     `server_unit` is the systemd unit of the tmux server that it came from, None where that is not known.
     `own_namespaces` are the exporter's, None on a system without namespaces. `proven`: a sample saw it in its
     pane by more than its environment.
@@ -38,10 +38,10 @@ class Suspect:
     leak_details: LeakDetails | None
     ancestors: tuple[Process, ...]
     schedulers: frozenset[ProcessId]
-    holds_terminal: bool
     server_unit: str | None
     own_namespaces: Namespaces | None
     seen_before: bool
+    holds_terminal: bool = False
     proven: bool = False
 
 
@@ -135,11 +135,19 @@ def exempt_reason(suspect: Suspect) -> str:
     return next((why for exemption in EXEMPTIONS if (why := exemption(suspect))), "")
 
 
-def holding_terminal(suspects: Mapping[int, Process]) -> set[int]:
-    """Pids of processes with a terminal, and of their ancestors that outlived their pane too."""
+def is_meant(suspect: Suspect) -> bool:
+    """Whether it is exempt for what it is, whatever terminals it has and however long it was seen."""
+    return any(exemption(suspect) for exemption in EXEMPTIONS if exemption not in (is_attended, is_new))
+
+
+def holding_terminal(suspects: Mapping[int, Process], nobody_at: Container[int] = ()) -> set[int]:
+    """Pids of processes with a terminal, and of their ancestors that outlived their pane too.
+
+    The terminals `nobody_at` do not count.
+    """
     found: set[int] = set()
     for pid, process in suspects.items():
-        if not process.tty:
+        if not process.tty or process.tty in nobody_at:
             continue
         holder = pid
         while holder in suspects and holder not in found:

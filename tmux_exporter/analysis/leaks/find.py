@@ -7,18 +7,19 @@ exists.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tmux_exporter.analysis.leaks import exemptions
 from tmux_exporter.analysis.leaks.exemptions import Suspect, holding_terminal
 from tmux_exporter.analysis.leaks.kinds import LeakKinds, own_kind
 from tmux_exporter.analysis.leaks.origins import PaneFolders, PaneOrigins
 from tmux_exporter.analysis.leaks.proof import LeakProof
+from tmux_exporter.analysis.leaks.terminals import Terminals
 from tmux_exporter.analysis.programs.signatures import Signature, matcher
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
-from tmux_exporter.facts.process import LeakDetails, Process, ProcessId, ProcessTable
+from tmux_exporter.facts.process import Descriptors, LeakDetails, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
@@ -73,6 +74,7 @@ def find_orphans(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Orph
 class LeakSample:
     """One sample. `leak_details` are those of `orphans.to_read` that could be read.
 
+    `other_holders` are the open terminals of `Terminals.possible_holders`, None for an unreadable process.
     `folders` are the known working folders of pane processes.
     """
 
@@ -82,6 +84,7 @@ class LeakSample:
     schedulers: Sequence[Scheduler]
     signatures: tuple[Signature, ...]
     leak_details: Mapping[ProcessId, LeakDetails]
+    other_holders: Mapping[ProcessId, Descriptors | None] = field(default_factory=dict)
     folders: Mapping[PaneKey, str] = field(default_factory=dict)
 
 
@@ -132,24 +135,20 @@ class LeakFinder:
         pairs = frozenset(
             each for one in sample.schedulers for each in (one.process, one.sleep) if each is not None
         )
-        on_terminal = holding_terminal(orphans)
+        suspects = {pid: self._suspect(process, sample, pairs) for pid, process in orphans.items()}
+        terminals = Terminals(orphans, sample.leak_details, sample.table, sample.owners)
+        nobody_at = terminals.unattended(
+            sample.other_holders, lambda process: exemptions.is_meant(suspects[process.id.pid])
+        )
+        on_terminal = holding_terminal(orphans, nobody_at)
         exempt: dict[ProcessId, str] = {}
         left: dict[int, Process] = {}
         unconfirmed: dict[tuple[str, str], None] = {}
         for pid, process in orphans.items():
             owner = sample.owners[process.id]
-            server = sample.leak_details.get(owner.server) if owner.server else None
-            suspect = Suspect(
-                process=process,
-                leak_details=sample.leak_details.get(process.id),
-                ancestors=_ancestors(process, sample.table),
-                schedulers=pairs,
-                holds_terminal=pid in on_terminal,
-                server_unit=server.unit if server else None,
-                own_namespaces=sample.table.namespaces,
-                seen_before=process.id in self._before,
-                proven=self.proof.is_proven(process.id, owner.pane),
-            )
+            suspect = suspects[pid]
+            if pid in on_terminal:
+                suspect = replace(suspect, holds_terminal=True)
             if why := exemptions.exempt_reason(suspect):
                 exempt[process.id] = why
                 if why == exemptions.is_new(suspect):
@@ -159,6 +158,20 @@ class LeakFinder:
         self._remember(sample)
         found = sorted((*schedulers, *self._classified(left, sample)), key=lambda leak: leak.process)
         return Leaks(found=tuple(found), exempt=exempt, unconfirmed=tuple(unconfirmed))
+
+    def _suspect(self, process: Process, sample: LeakSample, pairs: frozenset[ProcessId]) -> Suspect:
+        owner = sample.owners[process.id]
+        server = sample.leak_details.get(owner.server) if owner.server else None
+        return Suspect(
+            process=process,
+            leak_details=sample.leak_details.get(process.id),
+            ancestors=_ancestors(process, sample.table),
+            schedulers=pairs,
+            server_unit=server.unit if server else None,
+            own_namespaces=sample.table.namespaces,
+            seen_before=process.id in self._before,
+            proven=self.proof.is_proven(process.id, owner.pane),
+        )
 
     def _classified(self, left: Mapping[int, Process], sample: LeakSample) -> list[Leak]:
         match = matcher(sample.signatures).match

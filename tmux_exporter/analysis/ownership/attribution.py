@@ -71,12 +71,14 @@ def decide(
 ) -> "Attribution":
     """Decide all owners, except those that only an agent's session id proves."""
     decided = Attribution(table, tmux, memory, ties)
-    for pid in _may_have_owner(table, tmux, memory.keys() | ties.keys()):
+    for pid in _may_have_owner(table, tmux, memory, ties):
         decided.decide_in_order(pid)
     return decided
 
 
-def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, known: Container[ProcessId]) -> set[int]:
+def _may_have_owner(
+    table: ProcessTable, tmux: TmuxLookup, memory: Container[ProcessId], ties: Container[ProcessId]
+) -> set[int]:
     """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
     This skips most processes of a machine, because evaluating evidence is expensive.
@@ -88,7 +90,7 @@ def _may_have_owner(table: ProcessTable, tmux: TmuxLookup, known: Container[Proc
         dependents.setdefault(process.ppid, []).append(pid)
         if process.session_id != pid:
             dependents.setdefault(process.session_id, []).append(pid)
-        if (process.tty in tmux.ttys) or (process.id in known) or names_tmux(process):
+        if (process.tty in tmux.ttys) or process.id in memory or process.id in ties or names_tmux(process):
             found.add(pid)
     queue = list(found)
     for pid in queue:

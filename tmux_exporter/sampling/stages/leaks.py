@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tmux_exporter.analysis.leaks.find import LeakFinder, Leaks, LeakSample, find_orphans
 from tmux_exporter.analysis.leaks.origins import pane_processes
+from tmux_exporter.analysis.leaks.terminals import Terminals
 from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.programs.signatures import merge
 from tmux_exporter.analysis.report.remembered import remembered
@@ -37,15 +38,19 @@ class LeakStage:
         if facts.changes.tmux:
             self._finder.observe(facts.view, facts.labels)
         self._finder.proof.observe(ownership.changed, ownership.owners)
-        orphans = find_orphans(facts.table, dict(ownership.by_memory))
-        asked = self._leak_details
+        table, owners, asked = facts.table, ownership.owners, self._leak_details
+        orphans = find_orphans(table, dict(ownership.by_memory))
+        details = asked.read(orphans.to_read) if asked else {}
+        others = Terminals(orphans.processes, details, table, owners).possible_holders()
+        shown = asked.descriptors(others) if asked and others else {}
         sample = LeakSample(
-            table=facts.table,
-            owners=ownership.owners,
+            table=table,
+            owners=owners,
             orphans=orphans,
             schedulers=schedulers,
             signatures=merge(SIGNATURES, facts.config.agents.signatures),
-            leak_details=asked.read(orphans.to_read) if asked else {},
+            leak_details=details,
+            other_holders={each: shown.get(each) for each in others},
             folders=self._read_folders(facts, asked) if asked else {},
         )
         found = self._finder.find(sample)

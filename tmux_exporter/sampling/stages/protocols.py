@@ -10,7 +10,14 @@ from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.ledgers import LedgerFolders
 from tmux_exporter.facts.operations import CommandBatch
-from tmux_exporter.facts.process import LeakDetails, MemoryBounds, ProcessId, ProcessTable, ProportionsFound
+from tmux_exporter.facts.process import (
+    Descriptors,
+    LeakDetails,
+    MemoryBounds,
+    ProcessId,
+    ProcessTable,
+    ProportionsFound,
+)
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
@@ -50,6 +57,9 @@ class LeakDetailSource(Protocol):
 
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The working folders of those of these processes that show it, now or a moment ago."""
+
+    def descriptors(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Descriptors]:
+        """The terminals that those of these processes hold that show it, now or a moment ago."""
 
     def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
         """What decides which programs these shells run, now or a moment ago; None where nobody can ask."""

@@ -4,17 +4,16 @@ Only processes that may be leaked, and schedulers, are read, each at most once a
 sockets in /proc/PID/net show the network namespace of the process; each namespace is read once.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.process import Connection, LeakDetails, ProcessId
+from tmux_exporter.facts.process import Connection, Descriptors, LeakDetails, ProcessId
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
-from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.common.ttl_cache import PATIENT_SECONDS, TtlCache
+from tmux_exporter.sources.processes.descriptors import read_descriptors, socket_inodes
 from tmux_exporter.sources.processes.parse import text
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import opened_folder, read_file
@@ -37,7 +36,6 @@ _REACHABLE = {
 }
 _ACCEPTS = 0x1_0000
 """__SO_ACCEPTCON in the flags of /proc/net/unix."""
-_SOCKET = "socket:["
 
 
 class Listening:
@@ -50,7 +48,7 @@ class Listening:
 
     def connections(self, folder: int) -> frozenset[Connection]:
         """The established TCP connections, and those through a Unix socket with a path. Raises as `ports`."""
-        inodes = _socket_inodes(folder)
+        inodes = socket_inodes(folder)
         if not inodes:
             return frozenset()
         namespace = os.stat("ns/net", dir_fd=folder).st_ino
@@ -64,7 +62,7 @@ class Listening:
 
         Raises as `ports`.
         """
-        inodes = _socket_inodes(folder)
+        inodes = socket_inodes(folder)
         if not inodes:
             return False
         namespace = os.stat("ns/net", dir_fd=folder).st_ino
@@ -77,7 +75,7 @@ class Listening:
 
         Raises OSError if its files cannot be read, ValueError for a malformed table.
         """
-        inodes = _socket_inodes(folder)
+        inodes = socket_inodes(folder)
         if not inodes:
             return frozenset()
         namespace = os.stat("ns/net", dir_fd=folder).st_ino
@@ -85,18 +83,6 @@ class Listening:
             self._ports[namespace] = _listening(folder)
         ports = self._ports[namespace]
         return frozenset(ports[inode] for inode in inodes if inode in ports)
-
-
-def _socket_inodes(folder: int) -> set[str]:
-    found = set()
-    with opened("fd", folder=folder) as files:
-        for name in os.listdir(files):
-            # It was closed meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                target = os.readlink(name, dir_fd=files)
-                if target.startswith(_SOCKET):
-                    found.add(target[len(_SOCKET) : -1])
-    return found
 
 
 def _listening(folder: int) -> dict[str, int]:
@@ -177,6 +163,7 @@ class LeakDetailReader:
         self._root = proc_root
         self._kept = TtlCache(self._read_details)
         self._folders = TtlCache(self._folder, PATIENT_SECONDS)
+        self._descriptors = TtlCache(self._descriptors_of, PATIENT_SECONDS)
         self._listening = Listening()
         self._shells = ShellReader(clock=clock, proc_root=proc_root)
         self._sees_roots = os.path.exists(os.path.join(proc_root, "self", "root"))
@@ -197,6 +184,10 @@ class LeakDetailReader:
     def folders(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, str]:
         """The working folders of these processes; unreadable ones are left out."""
         return self._folders.known(processes, self._clock.monotonic())
+
+    def descriptors(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Descriptors]:
+        """The open terminals of these processes; unreadable ones are left out."""
+        return self._descriptors.known(processes, self._clock.monotonic())
 
     def ports(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[int]]:
         """The TCP ports on which each process listens now; unreadable processes are left out."""
@@ -224,15 +215,20 @@ class LeakDetailReader:
             unit = attempts.attempt(_unit, folder)
             ports = attempts.attempt(self._listening.ports, folder)
             connections = attempts.attempt(self._listening.connections, folder)
+            descriptors = attempts.attempt(read_descriptors, folder)
             link = attempts.attempt(_working_folder, folder)
         name, deleted = link if link is not None else (None, False)
         return LeakDetails(
             unit=unit,
             listens=None if ports is None else bool(ports),
             connections=connections,
+            descriptors=descriptors,
             folder=name,
             folder_deleted=deleted,
         )
+
+    def _descriptors_of(self, process: ProcessId) -> Descriptors:
+        return self._read_in(process, read_descriptors)
 
     def _folder(self, process: ProcessId) -> str:
         return self._read_in(process, _working_folder)[0]
