@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Event
 from typing import TypeVar
 
+from tmux_exporter.analysis.agents.look_alikes import LEAST_SECONDS, look_alikes
 from tmux_exporter.analysis.doctor.findings import Finding, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
 from tmux_exporter.analysis.report.explain import explain
@@ -18,6 +19,7 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.commands.views.explain import bounds_words
 from tmux_exporter.config import Config, LogLevel, ReadMode
+from tmux_exporter.facts.doctor import LookAlike
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.metrics.collectors import collect_all
@@ -26,7 +28,7 @@ from tmux_exporter.metrics.report_json import render as render_json
 from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.cgroups import read_place
-from tmux_exporter.sources.host.doctor import read_machine
+from tmux_exporter.sources.host.doctor import read_machine, reads_single_keys
 from tmux_exporter.sources.own.running_exporter import RunningExporter
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
@@ -142,6 +144,16 @@ def doctor_once(config: Config, environ: Mapping[str, str]) -> tuple[Finding, ..
     log.configure(LogLevel.ERROR, config.log.format)
     # The doctor checks host memory and CPU even where `metrics.host` is off.
     config = replace(config, metrics=replace(config.metrics, host=True))
-    report = settled_report(config, environ)
+    sampler = _open(config, environ)
+    report = _settled(sampler, sampler.sample)
     options, sysctls = ([each.name for each in table] for table in (OPTIONS, SYSCTLS))
-    return check_up(report, read_machine(report, environ, os.getuid(), options, sysctls))
+    machine = read_machine(report, environ, os.getuid(), options, sysctls)
+    return check_up(report, replace(machine, look_alikes=_look_alikes(sampler.look())))
+
+
+def _look_alikes(snapshot: Snapshot) -> tuple[LookAlike, ...]:
+    table = snapshot.table
+    found = look_alikes(snapshot.members(), (each.pane for each in snapshot.agents))
+    earliest = SystemClock().time() - LEAST_SECONDS
+    old = (each for each in found if table.start_time(each.process) <= earliest)
+    return tuple(each for each in old if reads_single_keys(each.tty))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tmux_exporter.facts.cgroups import CgroupPlace, OomPolicy, ThrottleMeans
+from tmux_exporter.facts.process import ProcessId
 
 
 class Feature(StrEnum):
@@ -49,6 +50,16 @@ class AgentTelemetry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookAlike:
+    """A program that behaves like an agent: in which pane, its name for people, its terminal's number."""
+
+    pane: str
+    process: ProcessId
+    name: str
+    tty: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """The machine of the user who runs `doctor`.
 
@@ -58,7 +69,8 @@ class Machine:
     `cgroup_tasks` those of the own cgroup. `options` are tmux options by server label. `locale` decides
     whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings call our hook, None without
     settings. `throttle` is what the user's systemd offers, `pane_places` are the cgroups of panes by their
-    ids, `oom_policies` those of the scopes of panes, by their names.
+    ids, `oom_policies` those of the scopes of panes, by their names. `look_alikes` are programs that behave
+    like agents and are not known as such.
     """
 
     system: str
@@ -79,3 +91,4 @@ class Machine:
     throttle: ThrottleMeans | None = None
     pane_places: Mapping[str, CgroupPlace] = field(default_factory=dict)
     oom_policies: Mapping[str, OomPolicy] = field(default_factory=dict)
+    look_alikes: tuple[LookAlike, ...] = ()

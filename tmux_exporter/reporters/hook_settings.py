@@ -73,8 +73,9 @@ PROGRAMS: tuple[HookProgram, ...] = (
             Event(name="Stop", words="idle"),
         ),
         # Tried with 0.171.0: docs/agents.md.
-        note="Codex 0.171 calls hooks from one daemon for all its windows: nobody knows for which one, and\n"
-        "they tell nothing. The title of its pane tells when it works and when it waits.",
+        note="Codex 0.171 asks once whether to trust them. Without --no-daemon it calls hooks from one\n"
+        "daemon for all its windows: nobody knows for which one, and they tell nothing. Then the title of\n"
+        "its pane tells when it works and when it waits.",
     ),
     HookProgram(
         name="gemini",

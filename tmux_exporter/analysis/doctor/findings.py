@@ -304,6 +304,12 @@ def _agents(report: Report, machine: Machine) -> Iterator[Finding]:
                 "OTEL_METRICS_EXPORTER=otlp with one collector for all, or an own "
                 "OTEL_EXPORTER_PROMETHEUS_PORT for each",
             )
+    for other in machine.look_alikes:
+        yield _hint(
+            "agents",
+            f"{other.name} in {other.pane} (pid {other.process.pid}) behaves like an agent that is not known",
+            f"tmux set-option -p -t {other.pane} @agent NAME, or agents.signatures in the configuration",
+        )
     if machine.claude_hooked is False and any(each.program == "claude" for each in report.agents):
         yield _hint(
             "agents",

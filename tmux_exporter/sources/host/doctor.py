@@ -6,6 +6,7 @@ import resource
 import shutil
 import stat
 import subprocess
+import termios
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,8 @@ _PROGRAMS = ("prometheus", "prometheus-alertmanager", "alertmanager", "py-spy")
 _OTEL_PORT = 9464
 _SETTINGS_BYTES = 1 << 20
 _VERSION_SECONDS = 2.0
+# The major numbers of pseudo terminals.
+_FIRST_PTS, _LAST_PTS = 136, 143
 
 
 def read_machine(
@@ -67,6 +70,27 @@ def read_machine(
         oom_policies=read_oom_policies((each.pane_scope for each in places.values()), uid),
         claude_hooked=None if settings is None else HOOK_COMMAND in json.dumps(settings.get("hooks")),
     )
+
+
+def reads_single_keys(tty: int) -> bool:
+    """Whether the program on a pseudo terminal reads keys one by one, as those with their own screen do.
+
+    `tty` is the device number as /proc/PID/stat has it.
+    """
+    if not _FIRST_PTS <= os.major(tty) <= _LAST_PTS:
+        return False
+    number = os.minor(tty) + 256 * (os.major(tty) - _FIRST_PTS)
+    try:
+        handle = os.open(f"/dev/pts/{number}", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Of the file that was opened: in a container the number may be that of another terminal.
+        return os.fstat(handle).st_rdev == tty and not termios.tcgetattr(handle)[3] & termios.ICANON
+    except termios.error:
+        return False
+    finally:
+        os.close(handle)
 
 
 def _known(read: Callable[[], T]) -> T | None:

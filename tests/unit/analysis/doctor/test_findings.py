@@ -9,9 +9,9 @@ from tests.support.literals.report import UP, example_report
 from tmux_exporter.analysis.doctor.findings import NEAR, Finding, Level, check_up
 from tmux_exporter.analysis.doctor.recommended_settings import OPTIONS, SYSCTLS
 from tmux_exporter.facts.cgroups import PIDFD_MEND, CgroupPlace, OomPolicy, ThrottleMeans
-from tmux_exporter.facts.doctor import AgentTelemetry, Bound, Feature, Machine, WritableFolder
+from tmux_exporter.facts.doctor import AgentTelemetry, Bound, Feature, LookAlike, Machine, WritableFolder
 from tmux_exporter.facts.host import HostFacts
-from tmux_exporter.facts.process import Problem, Unreadable
+from tmux_exporter.facts.process import Problem, ProcessId, Unreadable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
 
@@ -194,3 +194,10 @@ def test_a_pane_that_ends_as_a_whole_for_memory(policy: OomPolicy, count: int) -
     for each in found:
         assert each.level is Level.WARNING and "1 of 2 panes" in each.text
         assert "OOMPolicy=continue" in each.mend and "daemon-reload" in each.mend
+
+
+def test_a_program_that_behaves_like_an_agent() -> None:
+    other = LookAlike(pane="%7", process=ProcessId(4711, 5), name="node nova", tty=1)
+    found = only(machine=replace(MACHINE, look_alikes=(other,)))
+    assert (found.level, found.subject) == (Level.HINT, "agents")
+    assert "node nova in %7 (pid 4711)" in found.text and "@agent" in found.mend
