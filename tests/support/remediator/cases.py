@@ -171,7 +171,10 @@ _AFTER_SLOW = (
         target=Target.CROWD),
     STARVED_PLAY,
     Play("snapshot-failed", AGENT, ENFORCE, (Action.SNAPSHOT,), came(snapshot=FAILED)),
-    Play("throttle-failed", AGENT, ENFORCE, (Action.THROTTLE,), came(throttle=FAILED)),
+    # Taken again once there are descriptors: an agent itself is never paused.
+    Play("throttle-failed", AGENT, ENFORCE, (Action.THROTTLE,),
+        came(throttle=FAILED) | came(throttle=REFUSED),
+        refusals=frozenset({Refusal.EVIDENCE})),
     Play("limit-failed", AGENT, ENFORCE, (Action.RAISE_FD_LIMIT,), came(raise_fd_limit=FAILED)),
     Play("stop-failed", AGENT, ENFORCE, STOP, came(stop=FAILED)),
 )  # fmt: skip
