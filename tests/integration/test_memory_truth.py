@@ -63,6 +63,7 @@ wait_for_go()
 """
 FLAT = "area = take(300)\nsay(300)\nstay()\n"
 WORKERS = "area = take(150)\nfor _ in range(7): fork(lambda: None)\nsay(150)\nstay()\n"
+LARGE_WORKERS = "area = take(300)\nfor _ in range(6): fork(lambda: None)\nsay(300)\nstay()\n"
 WRITING_WORKERS = """\
 area = take(150)
 def work():
@@ -170,11 +171,12 @@ def holding(watch: Watch, base: Path, script: str) -> Iterator[Holder]:
     [
         (FLAT, MemorySource.STATUS),
         (WORKERS, MemorySource.SMAPS_ROLLUP),
+        pytest.param(LARGE_WORKERS, MemorySource.SMAPS_ROLLUP, marks=pytest.mark.long),
         (WRITING_WORKERS, MemorySource.SMAPS_ROLLUP),
         (SHARED, MemorySource.SMAPS_ROLLUP),
         (READER, MemorySource.STATUS),
     ],
-    ids=["flat", "workers", "writing workers", "shared memory", "page cache"],
+    ids=["flat", "workers", "large workers", "writing workers", "shared memory", "page cache"],
 )
 def test_the_headline_is_the_gain(watch: Watch, tmp_path: Path, script: str, source: MemorySource) -> None:
     with holding(watch, tmp_path / "holder", script) as holder:

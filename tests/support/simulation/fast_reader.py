@@ -63,6 +63,13 @@ class SimulatedProc:
         self.between()
         return self.kernel.mark(pid)
 
+    def max_fds(self, pid: int) -> int | None:
+        self.between()
+        process = self.kernel.read(pid, lambda: None)
+        if process is None:
+            raise ProcessLookupError(pid)
+        return process.max_fds
+
     def read(self, pid: int, _known: Known | None, /) -> ProcessRead:
         self.between()
         self.looks += 1

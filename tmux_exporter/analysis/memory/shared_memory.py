@@ -19,8 +19,15 @@ from tmux_exporter.facts.process import MemorySource, Process, ProcessId, Proces
 MATTERS_BYTES = 1 << 20
 """Processes that can double count less than this are not read."""
 
-LARGEST_BYTES = 192 << 20
-"""A larger process would be blocked for more than 2 ms while it is read."""
+LARGE_BYTES = 192 << 20
+"""A larger process is blocked for more than 2 ms while it is read: only where it matters, once a minute."""
+
+LARGE_SECONDS = 60.0
+LARGE_SHARE = 0.03
+"""A larger process is read only if more than this part of its figure may count for others too."""
+
+LARGEST_BYTES = 3 << 30
+"""The cost of reading a larger process is more than the budget ever has."""
 
 BURST_SECONDS = 0.03
 SHARE = 1 / 40
@@ -54,6 +61,7 @@ class _Reading:
     sharers: SharerSets
     own_figures: tuple[int | None, ...]
     sample: int
+    at: float
 
     def now(self, process: Process, family: int) -> int:
         """The part that counts for other processes in a family of `n`: `(n - 1) / n` of what all share."""
@@ -126,14 +134,20 @@ class SharedMemory:
         self._sharing = PerProcess(_shares)
         self._resident = PerProcess(_resident)
         self._sample = 0
+        self._taken_at = 0.0
+        self._doubts: Mapping[ProcessId, int] = {}
         self._planned: tuple[ProcessId, ...] = ()
         self._group: Mapping[ProcessId, Process] = {}
         self._family: Mapping[ProcessId, int] = {}
         self._sharers: Mapping[ProcessId, SharerSets] = {}
 
     def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
-        """The processes whose `smaps_rollup` to read now, of the `owned` only; never-read ones first."""
+        """The processes whose `smaps_rollup` to read now, of the `owned` only.
+
+        Those never read come first, the one that may double count most before all others.
+        """
         self._sample += 1
+        self._taken_at = table.taken_at
         if self._images.update(table):
             self._relatives = _relatives(self._images.found)
         self._sharing.update(table)
@@ -145,6 +159,7 @@ class SharedMemory:
         self._group = {each.id: each for group in groups for each in group if each.id in owned_ids}
         self._family = {each.id: len(family) for family in families for each in family}
         self._sharers = _sharers(groups)
+        self._doubts = _doubts(families, sharers)
         self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._group}
         self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._group}
         resident = self._resident.found
@@ -173,6 +188,7 @@ class SharedMemory:
                 sharers=self._sharers[id_],
                 own_figures=_own_figures(process),
                 sample=self._sample,
+                at=self._taken_at,
             )
 
     def figures(self) -> MemoryFigures:
@@ -190,10 +206,23 @@ class SharedMemory:
         return [
             id_
             for id_, process in self._group.items()
-            if (process.resident_bytes or 0) <= LARGEST_BYTES
+            if self._may_be_read(id_, process)
             and self._sample - self._refused.get(id_, -FRESH_SAMPLES) >= FRESH_SAMPLES
             and self._is_stale(id_, process)
         ]
+
+    def _may_be_read(self, id_: ProcessId, process: Process) -> bool:
+        """Whether a large process is worth blocking for."""
+        resident = process.resident_bytes or 0
+        if resident <= LARGE_BYTES:
+            return True
+        kept = self._readings.get(id_)
+        figure = (process.anonymous_bytes or 0) + (process.shared_memory_bytes or 0)
+        return (
+            resident <= LARGEST_BYTES
+            and self._doubts[id_] > LARGE_SHARE * figure
+            and (kept is None or self._taken_at - kept.at >= LARGE_SECONDS)
+        )
 
     def _is_stale(self, id_: ProcessId, process: Process) -> bool:
         kept = self._readings.get(id_)
@@ -207,7 +236,7 @@ class SharedMemory:
     def _priority(self, id_: ProcessId) -> tuple[bool, bool, int]:
         kept = self._readings.get(id_)
         if kept is None:
-            return (False, False, 0)
+            return (False, False, -self._doubts[id_])
         return (True, kept.sharers == self._sharers[id_], kept.sample)
 
     def _affordable(self, wanted: Sequence[ProcessId]) -> Iterable[ProcessId]:
@@ -269,6 +298,21 @@ def _sharers(groups: Iterable[Sequence[Process]]) -> dict[ProcessId, SharerSets]
         sharers = frozenset(each.id for each in group)
         for id_ in sharers:
             found[id_] = (*found.get(id_, ()), sharers)
+    return found
+
+
+def _doubts(
+    families: Iterable[Sequence[Process]], sharers: Iterable[Sequence[Process]]
+) -> dict[ProcessId, int]:
+    """The most bytes of each process that may count for another one as well."""
+    found: dict[ProcessId, int] = {}
+    for family in families:
+        most = _most_in_common([each.anonymous_bytes or 0 for each in family])
+        for each in family:
+            found[each.id] = min(each.anonymous_bytes or 0, most)
+    for group in sharers:
+        for each in group:
+            found[each.id] = found.get(each.id, 0) + (each.shared_memory_bytes or 0)
     return found
 
 

@@ -74,9 +74,11 @@ STAT_SECONDS = 300.0
 """Seconds within which each line of stat is read (but for other users), whatever the clocks say: it shows
 memory that the kernel has reclaimed."""
 
+LIMIT_SECONDS = 60.0
+"""Seconds within which each limit of open files is asked for: another process may set it."""
+
 REREAD_SECONDS = 3600.0
-"""Seconds within which every process is read in full, those of other users included: limits that another
-process sets do not show in stat."""
+"""Seconds within which every process is read in full, those of other users included."""
 
 FEW = 50
 """With more new pids than this plus half of all processes, a full listing is cheaper."""
@@ -109,6 +111,7 @@ class FastReader:
         self._previous_pids = NO_PIDS
         self._young: set[int] = set()
         self._stat_checks = RoundRobin(STAT_SECONDS)
+        self._limit_checks = RoundRobin(LIMIT_SECONDS)
         self._rereads = RoundRobin(REREAD_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
         self._audit_at = -math.inf
@@ -171,6 +174,7 @@ class FastReader:
         asked = chain(*recent.ranges) if listing is None else listing
         newcomers = [pid for pid in asked if pid not in cache and cache.read(pid)]
         self._stat_checks.add(newcomers)
+        self._limit_checks.add(newcomers)
         self._rereads.add(newcomers)
         self._young.update(newcomers)
         if listing is not None:
@@ -201,6 +205,8 @@ class FastReader:
         lines = self._stat_checks.due(now, cache)
         asked = (pid for pid in lines if pid not in outdated and pid not in cache.other_users)
         outdated.update(pid for pid in asked if cache.changed_meanwhile(pid))
+        limits = self._limit_checks.due(now, cache)
+        outdated.update(pid for pid in limits if pid not in cache.other_users and cache.limit_changed(pid))
         return outdated
 
     def _missed(self, newcomers: list[int], recent: NewPids) -> int:

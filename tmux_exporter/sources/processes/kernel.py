@@ -2,12 +2,13 @@
 
 import os
 import re
+import resource
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, Protocol
 
-from tmux_exporter.sources.processes.parse import parse_boot_time
+from tmux_exporter.sources.processes.parse import parse_boot_time, parse_limits
 from tmux_exporter.sources.processes.process import Known, ProcessRead, ProcessReader
 from tmux_exporter.sources.processes.process_folder import read_file
 
@@ -48,6 +49,9 @@ class Kernel(Protocol):
 
     def mark(self, pid: int) -> int | None:
         """A number that changes with the line of stat; None where it cannot be read."""
+
+    def max_fds(self, pid: int) -> int | None:
+        """Its soft limit of open files; None if unlimited."""
 
     def read(self, pid: int, known: Known | None, /) -> ProcessRead:
         """Read one process; `known` is from an earlier read of this pid. Raises nothing."""
@@ -117,6 +121,14 @@ class ProcKernel:
             return hash(read_file(f"{pid}/stat", self._root))
         except OSError:
             return None
+
+    def max_fds(self, pid: int) -> int | None:
+        """By prlimit(2), in half a microsecond; it is refused for processes of other users."""
+        try:
+            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+        except PermissionError:
+            return parse_limits(read_file(f"{pid}/limits", self._root))
+        return None if limit == resource.RLIM_INFINITY else limit
 
     def read(self, pid: int, known: Known | None, /) -> ProcessRead:
         """Read one process; `known` is from an earlier read of this pid."""

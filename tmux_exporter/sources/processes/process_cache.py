@@ -121,6 +121,16 @@ class ProcessCache:
         """Whether its line of stat differs from the last read."""
         return self._kernel.mark(pid) != self._reads[pid].mark
 
+    def limit_changed(self, pid: int) -> bool:
+        """Whether its limit of open files differs from the last read; False where it is not shown."""
+        process = self.processes.get(pid)
+        if process is None or process.max_fds is None:
+            return False
+        try:
+            return self._kernel.max_fds(pid) != process.max_fds
+        except OSError:
+            return False
+
     def read(self, pid: int) -> bool:
         """Read the process with this pid; False if there is none."""
         # The clock first: a process that runs in between is read again. A thread has a folder too, which

@@ -9,6 +9,7 @@ from tests.support.literals.facts import UID, process, table
 from tmux_exporter.analysis.memory.shared_memory import (
     BURST_SECONDS,
     FRESH_SAMPLES,
+    LARGE_SECONDS,
     LARGEST_BYTES,
     SHARE,
     MemoryFigures,
@@ -118,10 +119,10 @@ def test_what_is_refused_or_too_large_is_an_upper_bound_and_says_so() -> None:
     assert held(figures, FAMILY) == 150 * 8
     assert figures.source(FAMILY) is MemorySource.UPPER_BOUND
     assert sample(pages, FAMILY)[0] == ()
-    large = [worker(pid, LARGEST_BYTES // MIB) for pid in (10, 11)]
-    asked, figures = sample(SharedMemory(), large)
+    largest = [worker(pid, LARGEST_BYTES // MIB) for pid in (10, 11)]
+    asked, figures = sample(SharedMemory(), largest)
     assert asked == ()
-    assert figures.source(large) is MemorySource.UPPER_BOUND
+    assert figures.source(largest) is MemorySource.UPPER_BOUND
 
 
 def test_a_refusal_is_tried_again_later() -> None:
@@ -202,3 +203,39 @@ def test_what_may_be_forks_of_another_user_is_an_upper_bound() -> None:
     assert figures.source(forks) is MemorySource.UPPER_BOUND
     assert figures.source([alone]) is MemorySource.STATUS
     assert held(figures, forks) == 300
+
+
+WORKERS = [worker(pid, 300) for pid in range(10, 17)]
+"""A parent of 300 MiB with six workers, none of which has written to its pages."""
+
+
+def plan_at(pages: SharedMemory, members: list[Process], taken_at: float) -> tuple[ProcessId, ...]:
+    return pages.plan(replace(table(*members), taken_at=taken_at), ids(members))
+
+
+def test_of_a_large_family_the_largest_doubts_are_read_first() -> None:
+    pages = SharedMemory()
+    # What can share 5 MiB only is not worth blocking.
+    lopsided = [worker(30, 300, image=3), worker(31, 5, image=3)]
+    members = [worker(20, 30, image=2), worker(21, 30, image=2), *lopsided, *WORKERS]
+    read: list[ProcessId] = []
+    for number in range(12):
+        asked = plan_at(pages, members, number * 5.0)
+        if number == 0:
+            assert set(asked[:5]) <= set(ids(WORKERS))
+        learn(pages, members, {each: elsewhere(300 * 6 / 7) for each in asked})
+        read += asked
+    assert set(ids(WORKERS)) <= set(read)
+    assert lopsided[0].id not in read
+    assert held(pages.figures(), WORKERS) == pytest.approx(300)
+    assert pages.figures().source(WORKERS) is MemorySource.SMAPS_ROLLUP
+
+
+def test_a_large_process_is_read_once_a_minute_at_most() -> None:
+    pages = SharedMemory()
+    large = [worker(pid, 300) for pid in (10, 11)]
+    learn(pages, large, dict.fromkeys(plan_at(pages, large, 0.0), elsewhere(150)))
+    ran = [worker(pid, 300, ticks=7) for pid in (10, 11)]
+    for seconds in range(5, int(LARGE_SECONDS), 5):
+        assert plan_at(pages, ran, float(seconds)) == ()
+    assert sorted(plan_at(pages, ran, LARGE_SECONDS)) == ids(large)
