@@ -210,7 +210,10 @@ class PolicyCycle:
             return
         if (retry_at := self._watches[key].retry_at) is not None and self._now < retry_at:
             return
-        for retry in self._watches[key].retries:
+        stop = self.policy.stop
+        ends = stop is not None and not stop.approvals and self._due(candidate) is not None
+        # Right before its end nothing is held back any more.
+        for retry in () if ends else self._watches[key].retries:
             due = retry.at <= self._now and self._watches[key].observations >= OBSERVATIONS
             # What the report speaks against is told once.
             if due and self._step_refusal(candidate, self.policy.ladder[retry.place]) is None:
