@@ -6,7 +6,10 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +19,20 @@ from bench.agents import agents
 from bench.compare import compare
 from bench.cost import QUICK, Plan, fleet_cost
 from bench.fleet import FLEETS, Fleet, Size
+from bench.goals import LIVES
 from bench.growth import FORKED, burst, forked_in_one_pane, series_of_a_session
 from bench.lives import lives
 from bench.memory import memory
 from bench.peers import process_exporter
 from bench.readers import ORPHANS, readers
 from bench.say import say
+from bench.stages import profile
 
 QUICK_FLEETS = (Size(panes=5, others=50),)
 READ_FLEET = Size(panes=200, others=3000)
-PARTS = ("fleets", "accuracy", "memory", "lives", "agents", "readers", "growth")
+BESIDE = ("series", "lives", "burst")
+"""Parts that measure memory and counts, and mostly wait: in a second world, beside the first fleets."""
+PARTS = ("fleets", "accuracy", "memory", "agents", "readers", "forked", *BESIDE)
 
 
 def main() -> int:
@@ -39,9 +46,31 @@ def main() -> int:
                 "then PROCESS_EXPORTER=DIR/usr/bin/prometheus-process-exporter",
                 file=sys.stderr,
             )
-        return isolate.enter(sys.argv[1:])
+        return _enter(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         return _run(arguments, Path(folder))
+
+
+def _enter(arguments: argparse.Namespace) -> int:
+    """Run in a world of its own; of many parts those that mostly wait in a second one at the same time."""
+    parts = arguments.parts.split(",") if arguments.command == "run" else []
+    beside = [each for each in parts if each in BESIDE]
+    if not beside or "fleets" not in parts:
+        return isolate.enter(sys.argv[1:])
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ThreadPoolExecutor() as pool:
+        # The last one counts.
+        rest = sys.argv[1:]
+        other = pool.submit(isolate.enter, [*rest, "--parts", ",".join(beside), "--out", folder])
+        main = isolate.enter([*rest, "--parts", ",".join(each for each in parts if each not in beside)])
+        if status := main or other.result():
+            return status
+        found, more = store.load(arguments.out), store.load(Path(folder))
+        for part in ("lives", "growth"):
+            if part in more:
+                found[part] = {**found.get(part, {}), **more[part]}
+        found["took"] = {**found["took"], **more["took"]}
+        store.save(found, arguments.out)
+    return 0
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -56,16 +85,17 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     run.add_argument("--fleets", help="only these, such as 50/1000,200/3000 (panes/others)")
     run.add_argument("--parts", default=",".join(PARTS), help=f"only these: {', '.join(PARTS)}")
     run.add_argument("--windows", type=int, help="so many windows for each row")
-    run.add_argument("--lives", type=int, default=10_000, help="so many panes come and go")
+    run.add_argument("--lives", type=int, default=LIVES, help="so many panes come and go")
     run.add_argument("--out", type=Path, default=Path("docs"), help="where page, JSON and picture go")
     other = commands.add_parser("compare", help="this checkout beside another revision, in one run")
     other.add_argument("revision", help="a commit, tag or branch")
     other.add_argument("--fleet", default="50/1000", help="panes/others")
     other.add_argument("--windows", type=int, default=4)
     other.add_argument("--quick", action="store_true")
-    where = commands.add_parser("profile", help="where the CPU of a sample goes")
+    where = commands.add_parser("profile", help="where the CPU of the daemon goes, in microseconds by stage")
     where.add_argument("--fleet", default="50/1000", help="panes/others")
-    where.add_argument("--lines", type=int, default=40, help="so many functions")
+    where.add_argument("--windows", type=int, default=4)
+    where.add_argument("--seconds", type=float, default=15.0, help="of a window, and between two samples")
     alone = commands.add_parser("lives", help="resident memory over the lives of many panes")
     alone.add_argument("--lives", type=int, default=10_000)
     return parser.parse_args(words)
@@ -80,9 +110,9 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
         )
         return 0
     if arguments.command == "profile":
-        Fleet(_sizes(arguments.fleet)[0], folder)
-        command = [sys.executable, "-m", "bench.programs.profile", "10", "1", str(arguments.lines)]
-        return subprocess.run(command, check=False, env={**os.environ, "TMUX_TMPDIR": str(folder)}).returncode
+        much = {"windows": arguments.windows, "seconds": arguments.seconds, "settle": Plan().settle}
+        print(profile(_sizes(arguments.fleet)[0], folder, **much))
+        return 0
     if arguments.command == "compare":
         plan = QUICK if arguments.quick else Plan(windows=arguments.windows)
         size = QUICK_FLEETS[0] if arguments.quick else _sizes(arguments.fleet)[0]
@@ -92,78 +122,83 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
     fleets = QUICK_FLEETS if arguments.quick else _sizes(arguments.fleets) if arguments.fleets else FLEETS
     parts = arguments.parts.split(",")
     # What an earlier run measured of the other parts stays.
-    whole = set(parts) == set(PARTS) and not arguments.fleets and not arguments.quick
-    result = {} if whole else store.load(arguments.out)
+    result = (
+        {} if set(PARTS) - set(parts) <= set(BESIDE) and not arguments.fleets else store.load(arguments.out)
+    )
     world = _world(plan)
     if "fleets" in parts or not result:
         result |= world
-    result.setdefault("fleets", [])
-    result.setdefault("accuracy", {})
-    result.setdefault("left_out", {})
-    if "fleets" in parts:
-        measured = result["fleets"]
-        for size in fleets:
-            if why := size.lacking():
-                say(f"left out: {size.name}: {why}")
-                result["left_out"][size.name] = why
-                continue
-            place = folder / f"{size.panes}-{size.others}"
-            place.mkdir()
-            here = {key: result["machine"][key] for key in ("revision", "load1")}
-            cost = {**here, **fleet_cost(size, place, plan)}
-            same = (size.panes, size.others)
-            others = [each for each in measured if (each["panes"], each["others"]) != same]
-            measured = sorted([*others, cost], key=lambda each: (each["panes"], each["others"]))
-            result["fleets"] = measured
+    for name, empty in (("fleets", []), ("accuracy", {}), ("left_out", {}), ("growth", {}), ("took", {})):
+        result.setdefault(name, empty)
+    for part, measure in _measures(arguments, fleets, plan, result).items():
+        if part in parts:
+            say(part)
+            begun = time.monotonic()
+            (folder / part).mkdir()
+            measure(folder / part)
+            result["took"][part] = round(time.monotonic() - begun)
             store.save(result, arguments.out)
-    _others(arguments, parts, folder, plan, result)
-    store.save(result, arguments.out)
     say(f"written: {arguments.out}/performance.md, performance.json, images/performance.svg")
+    say("minutes: " + ", ".join(f"{part} {took / 60:.1f}" for part, took in result["took"].items()))
     return 0
 
 
-def _others(
-    arguments: argparse.Namespace, parts: Sequence[str], folder: Path, plan: Plan, result: dict[str, Any]
-) -> None:
-    """The parts that need no fleet of the sizes asked for."""
-    if "accuracy" in parts:
-        say("accuracy of CPU")
-        (folder / "accuracy").mkdir()
-        result["accuracy"] = accuracy(folder / "accuracy", plan)
-    if "memory" in parts:
-        say("memory")
-        result["memory"] = memory(plan, quick=arguments.quick)
-    if "lives" in parts:
-        count = 20 if arguments.quick else arguments.lives
-        say(f"lives of {count} panes")
-        (folder / "lives").mkdir()
-        result["lives"] = lives(folder / "lives", count)
-    if "agents" in parts:
-        say("agents")
-        (folder / "agents").mkdir()
-        few = {"count": 5, "rounds": 3} if arguments.quick else {}
-        result["agents"] = {**_here(), **agents(folder / "agents", **few)}
-    if "readers" in parts:
-        say("readers")
-        (folder / "readers").mkdir()
-        size, orphans = (QUICK_FLEETS[0], 10) if arguments.quick else (READ_FLEET, ORPHANS)
-        result["readers"] = {**_here(), **readers(folder / "readers", size, plan, orphans=orphans)}
-    if "growth" in parts:
-        say("growth")
-        result["growth"] = {**_here(), **_growth(folder, plan, quick=arguments.quick)}
+def _measures(
+    arguments: argparse.Namespace, sizes: Sequence[Size], plan: Plan, result: dict[str, Any]
+) -> dict[str, Callable[[Path], None]]:
+    """What each part does with its folder: it measures, and puts what it found into `result`."""
+    quick = arguments.quick
+    growth = result["growth"]
 
+    def put(part: str, work: Callable[[Path], dict[str, Any]]) -> Callable[[Path], None]:
+        return lambda place: result.update({part: work(place)})
 
-def _growth(folder: Path, plan: Plan, *, quick: bool) -> dict[str, Any]:
-    """What one more session, many processes in one pane and a burst of panes cost."""
-    places = [folder / name for name in ("series", "forked", "burst")]
-    for place in places:
-        place.mkdir()
+    def put_growth(name: str, work: Callable[[Path], object]) -> Callable[[Path], None]:
+        return lambda place: growth.update({**_here(), name: work(place)})
+
+    few: dict[str, Any] = {"count": 5, "rounds": 3} if quick else {}
     small: dict[str, Any] = {"size": Size(panes=2, others=0), "more": 20, "within": 5.0} if quick else {}
+    size, orphans = (QUICK_FLEETS[0], 10) if quick else (READ_FLEET, ORPHANS)
+    short = replace(plan, windows=min(2, plan.windows))
     return {
-        "series_of_a_session": series_of_a_session(places[0]),
-        "forked": forked_in_one_pane(places[1], plan, count=50 if quick else FORKED),
-        "burst": burst(places[2], plan, **small),
+        "fleets": lambda place: _fleets(sizes, place, plan, result, arguments.out),
+        "accuracy": put("accuracy", lambda place: accuracy(place, plan)),
+        "memory": put("memory", lambda _: memory(plan, quick=quick)),
+        "agents": put("agents", lambda place: {**_here(), **agents(place, **few)}),
+        "readers": put("readers", lambda place: {**_here(), **readers(place, size, short, orphans=orphans)}),
+        "forked": put_growth(
+            "forked", lambda place: forked_in_one_pane(place, short, count=50 if quick else FORKED)
+        ),
+        "series": put_growth("series_of_a_session", series_of_a_session),
+        "lives": put("lives", lambda place: lives(place, 20 if quick else arguments.lives)),
+        "burst": put_growth("burst", lambda place: burst(place, plan, **small)),
     }
+
+
+def _fleets(sizes: Sequence[Size], folder: Path, plan: Plan, result: dict[str, Any], out: Path) -> None:
+    fleet: Fleet | None = None
+    for size in sizes:
+        if why := size.lacking():
+            say(f"left out: {size.name}: {why}")
+            result["left_out"][size.name] = why
+            continue
+        place = folder / f"{size.panes}-{size.others}"
+        place.mkdir()
+        here = _here()
+        if fleet and fleet.size.panes == size.panes and fleet.size.others < size.others:
+            say(f"growing to {size.name}")
+            fleet.grow(size.others)
+        else:
+            if fleet:
+                fleet.close()
+            fleet = Fleet(size, place)
+        cost = {**here, **fleet_cost(fleet, place, plan)}
+        same = (size.panes, size.others)
+        others = [each for each in result["fleets"] if (each["panes"], each["others"]) != same]
+        result["fleets"] = sorted([*others, cost], key=lambda each: (each["panes"], each["others"]))
+        store.save(result, out)
+    if fleet:
+        fleet.close()
 
 
 def _here() -> dict[str, Any]:

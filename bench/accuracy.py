@@ -1,8 +1,10 @@
 """Whether CPU is counted rightly: what a pane used by its cgroup, and what exporters say of it."""
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from bench.fleet import Fleet, Size
 from bench.peers import Peer
 from bench.say import say, wait_for
 from tests.support.processes.cpu_truth import Cgroup, Workload
+from tmux_exporter.commands.publisher import FRESH_AGE
 
 _PYTHON = "/usr/bin/python3 -S -c"
 _SECONDS = "end=$(($(date +%s) + {seconds})); while [ $(date +%s) -lt $end ]; do"
@@ -83,14 +86,10 @@ def _cpu(peer: Peer) -> float:
 
 
 def _settle(peer: Peer) -> None:
-    """Until two more samples are taken: what was in doubt in one is settled in the next."""
-    taken = _sequence(peer)
-    wait_for(lambda: _sequence(peer) >= taken + 2, "two samples are taken", 120)
-
-
-def _sequence(peer: Peer) -> float:
-    found = re.findall(r"^tmux_exporter_samples_total\{.*\} (\S+)$", peer.page(), re.MULTILINE)
-    return sum(float(each) for each in found)
+    """Have two more samples taken: what was in doubt in one is settled in the next."""
+    for _ in range(2):
+        time.sleep(FRESH_AGE)
+        replace(peer, url=f"{peer.url}?fresh=1").page()
 
 
 def _every_window(every: list[Peer], done: Callable[[], bool], plan: Plan) -> None:

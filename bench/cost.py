@@ -1,11 +1,11 @@
 """What the exporters cost on one fleet: at rest, and while a tenth of its processes works."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any
 
 from bench import peers
 from bench.clocks import processes, resident_bytes
-from bench.fleet import Fleet, Size
+from bench.fleet import Fleet
 from bench.peers import REPOSITORY, Peer
 from bench.say import say
-from bench.windows import LEAD_IN, align, measure, queries
+from bench.stages import Clocked, Split, clocked
+from bench.windows import LEAD_IN, Milliseconds, align, measure, queries
 from tmux_exporter.sources.processes.fast_reader import AUDIT_SECONDS
 
 OURS_SLOW = "tmux_exporter, one sample a window"
@@ -27,6 +28,7 @@ DEFAULT = "process-exporter, default"
 PSUTIL = "psutil sampler"
 TMUX = "tmux server"
 SCRAPERS = 10
+_ROUNDS_APART = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Plan:
     settle: float = AUDIT_SECONDS + 5.0 - LEAD_IN * 15.0
     windows: int = 4
     seconds: float = 15.0
-    rounds: int = 10
+    rounds: int = 6
     scrapes: int = 30
 
     @property
@@ -52,42 +54,27 @@ class Plan:
 QUICK = Plan(settle=0.0, windows=1, seconds=3.0, rounds=2, scrapes=3)
 
 
-def fleet_cost(size: Size, folder: Path, plan: Plan) -> dict[str, Any]:
-    """Everything of one fleet, as plain data."""
-    fleet = Fleet(size, folder)
-    try:
-        return _measure(fleet, plan)
-    finally:
-        fleet.close()
+def fleet_cost(fleet: Fleet, place: Path, plan: Plan) -> dict[str, Any]:
+    """Everything of one fleet, as plain data; of a large one what its goals ask for. `place` is for files."""
+    return _large(fleet, place, plan) if fleet.size.light else _whole(fleet, place, plan)
 
 
-def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
+def _whole(fleet: Fleet, place: Path, plan: Plan) -> dict[str, Any]:
     with ExitStack() as stack:
-
-        def own(name: str, interval: float, idle: float) -> Peer:
-            arguments = peers.ticks(fleet.folder, interval=interval, idle=idle)
-            return stack.enter_context(peers.ours(name, fleet.folder, *arguments))
-
-        ours, need = own(OURS, plan.tick, plan.tick), own(OURS_BY_NEED, plan.tick, plan.seconds)
-        slow = own(OURS_SLOW, plan.seconds, plan.seconds)
-        others = [stack.enter_context(peers.psutil_sampler(PSUTIL, fleet.folder, fleet.server))]
-        if peers.process_exporter() is not None:
-            for name, arguments in ((LEAN, peers.LEAN), (DEFAULT, ())):
-                others.append(
-                    stack.enter_context(
-                        peers.process_exporter_by_pane(name, fleet.folder, peers.PANES, *arguments)
-                    )
-                )
+        ours, slow, clocks = _own(stack, place, plan)
+        need = stack.enter_context(
+            peers.ours(OURS_BY_NEED, place, *peers.ticks(place, interval=plan.tick, idle=plan.seconds))
+        )
+        others = [stack.enter_context(peers.psutil_sampler(PSUTIL, place, fleet.server))]
+        others += _process_exporters(stack, place, (LEAN, peers.LEAN), (DEFAULT, ()))
         every = [slow, need, *others, ours]
-        if plan.settle:
-            say("  some time to settle")
-            time.sleep(plan.settle)
+        _settle(plan)
         say(f"  {plan.windows} windows of {plan.seconds:g} s at rest")
-        rest, asked = _windows(every, fleet, plan)
+        rest, asked, split = _windows(every, clocks, fleet, plan)
         alone_rest = _alone(fleet, plan)
         say("  the same with a tenth of all processes at work")
         with fleet.active():
-            active, _ = _windows(every, fleet, plan)
+            active, _, split_active = _windows(every, clocks, fleet, plan)
             alone_active = _alone(fleet, plan)
         say("  the same while every tenth pane starts a tool at every tick")
         with fleet.churning(plan.tick) as started:
@@ -96,50 +83,95 @@ def _measure(fleet: Fleet, plan: Plan) -> dict[str, Any]:
             lead_in = LEAD_IN + 2
             churn = measure([need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=lead_in)
             tools = (started[0] - before) / (plan.windows + lead_in)
-        say(f"  {SCRAPERS} scrapers")
-        scrapes = _scrapes(ours, plan)
         return {
-            "panes": fleet.size.panes,
-            "others": fleet.size.others,
-            "processes": len(processes()),
-            "light": fleet.size.light,
-            "rest": rest,
+            **_common(fleet, every, plan, rest, asked),
             "active": active,
             "churn": {name: [round(each, 3) for each in windows] for name, windows in churn.items()},
             "tools_in_a_window": round(tools, 1),
-            "tmux_queries_at_rest": sum(asked.values()),
-            "tmux_queries_of_the_default_tick_at_rest": asked[OURS],
             "alone_rest": alone_rest,
             "alone_active": alone_active,
-            "resident_mib": {each.name: round(resident_bytes(each.pid) / 2**20, 1) for each in every},
-            "scrape_ms": scrapes,
-            "parts": _parts(fleet, plan),
-            "page_kib": round(len(ours.page()) / 1024),
+            "split": {"rest": split, "active": split_active},
         }
 
 
-def _windows(every: list[Peer], fleet: Fleet, plan: Plan) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Milliseconds by name and window, and how many listings each of ours asked for from page to page."""
+def _large(fleet: Fleet, place: Path, plan: Plan) -> dict[str, Any]:
+    with ExitStack() as stack:
+        ours, slow, clocks = _own(stack, place, plan)
+        every = [slow, *_process_exporters(stack, place, (LEAN, peers.LEAN)), ours]
+        _settle(plan)
+        say(f"  {plan.windows} windows of {plan.seconds:g} s at rest")
+        rest, asked, split = _windows(every, clocks, fleet, plan)
+        return {**_common(fleet, every, plan, rest, asked), "split": {"rest": split}}
+
+
+def _own(stack: ExitStack, place: Path, plan: Plan) -> tuple[Peer, Peer, Clocked]:
+    """Ours with every tick taken, with one sample a window, and the same with clocks."""
+    fast = peers.ticks(place, interval=plan.tick, idle=plan.tick)
+    slow = peers.ticks(place, interval=plan.seconds, idle=plan.seconds)
+    return (
+        stack.enter_context(peers.ours(OURS, place, *fast)),
+        stack.enter_context(peers.ours(OURS_SLOW, place, *slow)),
+        stack.enter_context(clocked(place, *slow)),
+    )
+
+
+def _process_exporters(stack: ExitStack, place: Path, *kinds: tuple[str, tuple[str, ...]]) -> Iterator[Peer]:
+    for name, arguments in kinds if peers.process_exporter() is not None else ():
+        yield stack.enter_context(peers.process_exporter_by_pane(name, place, peers.PANES, *arguments))
+
+
+def _settle(plan: Plan) -> None:
+    if plan.settle:
+        say("  some time to settle")
+        time.sleep(plan.settle)
+
+
+def _common(
+    fleet: Fleet,
+    every: list[Peer],
+    plan: Plan,
+    rest: Milliseconds,
+    asked: dict[str, float],
+) -> dict[str, Any]:
+    """What is told of every fleet, after its windows; the last of `every` takes every tick."""
+    ours = every[-1]
+    say(f"  {SCRAPERS} scrapers")
+    return {
+        "panes": fleet.size.panes,
+        "others": fleet.size.others,
+        "processes": len(processes()),
+        "light": fleet.size.light,
+        "rest": rest,
+        "tmux_queries_at_rest": sum(asked.values()),
+        "tmux_queries_of_the_default_tick_at_rest": asked[OURS],
+        "resident_mib": {each.name: round(resident_bytes(each.pid) / 2**20, 1) for each in every},
+        "scrape_ms": _scrapes(ours, plan),
+        "page_kib": round(len(ours.page()) / 1024),
+    }
+
+
+def _windows(
+    every: list[Peer], clocks: Clocked, fleet: Fleet, plan: Plan
+) -> tuple[Milliseconds, dict[str, float], Split]:
+    """Milliseconds by name and window; how many listings each of ours asked for from page to page; and
+    microseconds a window by stage.
+    """
     align(every[0], plan.seconds)
     before: dict[str, str] = {}
     after: dict[str, str] = {}
-    measure(every, {}, windows=LEAD_IN, seconds=plan.seconds, pages=before)
-    used = measure(every, {TMUX: fleet.server}, windows=plan.windows, seconds=plan.seconds, pages=after)
+    all_of_them = [clocks.peer, *every]
+    measure(all_of_them, {}, windows=LEAD_IN, seconds=plan.seconds, pages=before)
+    clocks.take()
+    used = measure(all_of_them, {TMUX: fleet.server}, windows=plan.windows, seconds=plan.seconds, pages=after)
+    split = {name: round(spent / plan.windows, 1) for name, spent in clocks.take().items()}
     rounded = {name: [round(each, 3) for each in windows] for name, windows in used.items()}
-    return rounded, {name: queries(after[name]) - queries(page) for name, page in before.items()}
+    return rounded, {name: queries(after[name]) - queries(page) for name, page in before.items()}, split
 
 
 def _alone(fleet: Fleet, plan: Plan) -> dict[str, float]:
     """Median milliseconds of one sample of each kind."""
-    took = _program("alone", str(fleet.server), str(plan.rounds), str(min(2.0, plan.seconds / 3)))
+    took = _program("alone", str(fleet.server), str(plan.rounds), str(_ROUNDS_APART))
     return {name: round(statistics.median(each), 3) for name, each in took.items()}
-
-
-def _parts(fleet: Fleet, plan: Plan) -> dict[str, dict[str, float]]:
-    """Milliseconds of a sample and of its page, and the share of each part of a sample."""
-    arguments = (str(plan.rounds), str(min(2.0, plan.seconds / 3)), "1")
-    found: dict[str, dict[str, float]] = _program("profile", *arguments, TMUX_TMPDIR=str(fleet.folder))
-    return found
 
 
 def _scrapes(peer: Peer, plan: Plan) -> dict[str, float]:
@@ -151,9 +183,8 @@ def _scrapes(peer: Peer, plan: Plan) -> dict[str, float]:
     }
 
 
-def _program(name: str, *arguments: str, **environ: str) -> Any:
+def _program(name: str, *arguments: str) -> Any:
     """What it says in its first line."""
     command = [sys.executable, "-m", f"bench.programs.{name}", *arguments]
-    environment = {**os.environ, **environ}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=REPOSITORY, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=REPOSITORY)
     return json.loads(done.stdout.splitlines()[0])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -75,7 +75,7 @@ class Fleet:
         self.size = size
         self.folder = folder
         self.socket = folder / "tmux"
-        self._crowd: int | None = None
+        self._crowds: list[int] = []
         self._build()
         self.server = int(self.tmux("display-message", "-p", "#{pid}"))
         self._workers = self._find_workers()
@@ -118,6 +118,12 @@ class Fleet:
             ending.set()
             thread.join()
 
+    def grow(self, others: int) -> None:
+        """Have so many unrelated processes."""
+        self._start_others(others - self.size.others)
+        self.size = replace(self.size, others=others)
+        self._wait_for_all()
+
     def close(self) -> None:
         """End it and wait until all of it is gone."""
         # Panes take SIGHUP from their terminal; what is in the background of a script does not get it.
@@ -128,16 +134,14 @@ class Fleet:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        if self._crowd is not None:
-            for pid in _tree(self._crowd):
+        for crowd in self._crowds:
+            for pid in _tree(crowd):
                 os.kill(pid, signal.SIGKILL)
         wait_for(lambda: len(processes()) < self.size.panes + 50, "the fleet is gone", 120)
 
     def _build(self) -> None:
         say(f"building {self.size.name}")
-        if self.size.others:
-            command = [sys.executable, "-I", "-S", str(PROGRAMS / "crowd.py"), str(self.size.others)]
-            self._crowd = int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        self._start_others(self.size.others)
         kind = "light" if self.size.light else "full"
         pane = f"exec {PROGRAMS}/pane {sys.base_prefix}/bin/python3 {PROGRAMS} {kind}"
         lines = [
@@ -151,6 +155,14 @@ class Fleet:
             script.write_text("\n".join(lines[start : start + 50]) + "\n")
             self.tmux("start-server", ";", "source-file", str(script))
             say(f"  {min(start + 50, len(lines))} of {len(lines)} panes")
+        self._wait_for_all()
+
+    def _start_others(self, count: int) -> None:
+        if count:
+            command = [sys.executable, "-I", "-S", str(PROGRAMS / "crowd.py"), str(count)]
+            self._crowds.append(int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
+
+    def _wait_for_all(self) -> None:
         expected = self.size.members + self.size.others
         wait_for(lambda: len(processes()) >= expected, f"{expected} processes run", 300)
 

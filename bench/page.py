@@ -6,6 +6,7 @@ from typing import Any
 from bench.fleet import FLEETS
 from bench.goals import PEERS, Result, Row, mean, rows, tool_cost
 from bench.reasons import REASONS
+from bench.stages import Split, grouped
 
 _HEAD = """\
 # Performance
@@ -44,6 +45,8 @@ def _lines(result: Result) -> Iterator[str]:
         f"revision {machine['revision']}, load at the start {machine['load1']:.1f}{load}. "
         f"{result['windows']} windows of {result['seconds']:g} s for each row."
     )
+    if took := result.get("took"):
+        yield f"Minutes: {', '.join(f'{part} {seconds / 60:.1f}' for part, seconds in took.items())}."
     yield from ("", "![CPU of each exporter by fleet](images/performance.svg)", "", "## Goals", "")
     found = rows(result)
     yield from _table(("what", "goal", "measured", ""), ((_cells(row)) for row in found))
@@ -53,6 +56,7 @@ def _lines(result: Result) -> Iterator[str]:
     if missed:
         yield from ("", "### What is missed, and why", "")
         yield from (f"- **{_SUBJECTS[subject]}.** {REASONS[subject]}" for subject in missed)
+        yield from _where(result)
     there = {(each["panes"], each["others"]) for each in result["fleets"]}
     absent = [size.name for size in FLEETS if (size.panes, size.others) not in there]
     if absent:
@@ -78,15 +82,7 @@ def _lines(result: Result) -> Iterator[str]:
     )
     names = ("reader", "all read again", "plain reader", "psutil", "smaps_rollup of all")
     yield from _table(("fleet", "", *names), _alone(result, names))
-    yield from ("", "## Where the CPU of a sample goes", "")
-    yield (
-        "Milliseconds of CPU for a whole sample at rest and for the page that is made of it, and the share "
-        "of each part of the sample, under a profiler."
-    )
-    yield ""
-    fleets = [each for each in result["fleets"] if "parts" in each]
-    heads = (f"{each['panes']:,} panes, {each['others']:,} others" for each in fleets)
-    yield from _table(("", *heads), _parts(fleets))
+    yield from _stages(result)
     yield from _agents(result)
     yield from _readers(result)
     yield from _growth(result)
@@ -144,26 +140,28 @@ def _readers(result: Result) -> Iterator[str]:
 
 
 def _growth(result: Result) -> Iterator[str]:
-    if (found := result.get("growth")) is None:
+    if not (found := result.get("growth")):
         return
-    forked, burst = found["forked"], found["burst"]
     yield from ("", "## What more costs", "")
     yield f"Revision {found['revision']}, load {found['load1']:.0f}."
     yield ""
-    yield f"- One more session with one agent: {found['series_of_a_session']:g} series."
+    if "series_of_a_session" in found:
+        yield f"- One more session with one agent: {found['series_of_a_session']:g} series."
+    forked = found.get("forked", {})
     if "ms" in forked:
         yield (
             f"- {forked['processes']:,} processes that rest in one pane: {forked['ms']:g} ms of CPU for a "
             f"sample with its page, {forked['ms_before']:g} ms without them."
         )
-    else:
+    elif forked:
         yield f"- {forked['processes']:,} processes in one pane: left out, {forked['left_out']}."
-    mib = burst["mib"]
-    yield (
-        f"- {burst['more']:,} sessions more beside {burst['panes']:,} panes, and gone again: resident memory "
-        f"{mib['before']:g} MiB before, {mib['largest']:g} MiB with them, {mib['after']:g} MiB "
-        f"{burst['seconds']:g} s later."
-    )
+    if burst := found.get("burst"):
+        mib = burst["mib"]
+        yield (
+            f"- {burst['more']:,} sessions more beside {burst['panes']:,} panes, and gone again: resident "
+            f"memory {mib['before']:g} MiB before, {mib['largest']:g} MiB with them, {mib['after']:g} MiB "
+            f"{burst['seconds']:g} s later."
+        )
 
 
 def _agents(result: Result) -> Iterator[str]:
@@ -207,7 +205,8 @@ def _fleets(result: Result) -> Iterator[tuple[dict[str, Any], str, str, str]]:
     for fleet in result["fleets"]:
         name = f"{fleet['panes']:,} panes, {fleet['others']:,} others"
         yield fleet, name, "rest", "at rest"
-        yield fleet, name, "active", "10 % at work"
+        if "active" in fleet:
+            yield fleet, name, "active", "10 % at work"
 
 
 def _cpu(result: Result) -> Iterator[tuple[str, ...]]:
@@ -217,17 +216,36 @@ def _cpu(result: Result) -> Iterator[tuple[str, ...]]:
 
 def _alone(result: Result, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for fleet, name, phase, words in _fleets(result):
-        yield name, words, *(_number(fleet[f"alone_{phase}"].get(each)) for each in names)
+        if alone := fleet.get(f"alone_{phase}"):
+            yield name, words, *(_number(alone.get(each)) for each in names)
 
 
-def _parts(fleets: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    if not fleets:
-        return
-    for name in fleets[0]["parts"]["ms"]:
-        yield f"{name}, ms", *(_number(each["parts"]["ms"].get(name)) for each in fleets)
-    for name in fleets[0]["parts"]["percent_of_a_sample"]:
-        shares = (each["parts"]["percent_of_a_sample"].get(name) for each in fleets)
-        yield name, *("" if share is None else f"{share:.0f} %" for share in shares)
+def _splits(result: Result) -> Iterator[tuple[str, Split]]:
+    for fleet, name, phase, words in _fleets(result):
+        if split := fleet.get("split", {}).get(phase):
+            yield f"{name}, {words}", split
+
+
+def _where(result: Result) -> Iterator[str]:
+    """What the CPU goals that are missed consist of."""
+    for where, split in _splits(result):
+        parts = (f"{name} {spent / 1000:.2f}" for name, spent in grouped(split).items())
+        yield f"  - {where}: {sum(split.values()) / 1000:.1f} ms a window: {', '.join(parts)}."
+
+
+def _stages(result: Result) -> Iterator[str]:
+    found = list(_splits(result))
+    yield from ("", "## Where the CPU goes", "")
+    yield (
+        "Microseconds of CPU in a window with one sample and one scrape, of the running daemon with a clock "
+        "at each stage, which adds a few percent."
+    )
+    yield ""
+    names = dict.fromkeys(name for _, split in found for name in sorted(split))
+    yield from _table(
+        ("", *(where for where, _ in found)),
+        ((name, *(_number(split.get(name)) for _, split in found)) for name in names),
+    )
 
 
 def _sizes(result: Result) -> Iterator[tuple[str, ...]]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +73,9 @@ def ours(
     *arguments: str,
     source: Path = REPOSITORY,
     user: User | None = None,
+    program: Sequence[str] = ("-m", "tmux_exporter"),
 ) -> Iterator[Peer]:
-    """`tmux-exporter serve` of the checkout at `source`, as `user` if one is given."""
+    """`tmux-exporter serve` of the checkout at `source`, as `user` if one is given, else run by `program`."""
     home = folder / re.sub(r"\W+", "-", name)
     (home / "run").mkdir(parents=True, mode=0o700)
     if user:
@@ -83,8 +84,7 @@ def ours(
     command = [
         *(user.become if user else ()),
         sys.executable,
-        "-m",
-        "tmux_exporter",
+        *program,
         "serve",
         "--web.listen-address",
         "127.0.0.1:0",

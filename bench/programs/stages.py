@@ -1,7 +1,7 @@
 """`tmux-exporter serve` with a clock at each stage: `stages.py OUT serve …`; SIGUSR1 writes, and begins anew.
 
-CPU of the thread in nanoseconds by stage, without the stages inside it, and how often each ran; `process` is
-the CPU of the whole process meanwhile. What no stage has is HTTP, the event loop, waking up.
+CPU of the thread in nanoseconds by stage, without the stages inside it; `process` is the CPU of the whole
+process meanwhile. What no stage has is HTTP, the event loop, waking up.
 """
 
 import gc
@@ -57,11 +57,10 @@ STAGES = (
     ("lines", "tmux_exporter.metrics.render", "Renderer.render"),
     ("gzip", "tmux_exporter.metrics.render", "compress"),
     ("publish", "tmux_exporter.commands.publisher", "Publisher._publish"),
-    ("HTTP: answer", "tmux_exporter.web.app", "App.__call__"),
 )
 
 _local = threading.local()
-_spent: dict[str, list[int]] = {}
+_spent: dict[str, int] = {}
 
 
 def _enter() -> list[int]:
@@ -77,9 +76,7 @@ def _leave(label: str, frame: list[int]) -> None:
     stack.pop()
     if stack:
         stack[-1][1] += took
-    entry = _spent.setdefault(label, [0, 0])
-    entry[0] += took - frame[1]
-    entry[1] += 1
+    _spent[label] = _spent.get(label, 0) + took - frame[1]
 
 
 def _timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,8 +97,6 @@ def _patch(label: str, module: str, name: str) -> None:
     for each in holders:
         owner = getattr(owner, each)
     old = getattr(owner, last)
-    if last == "__call__":
-        return
     new = _timed(label, old)
     if holders:
         setattr(owner, last, new)
@@ -136,7 +131,7 @@ def main() -> None:
         before, begun = begun, time.process_time_ns()
         found = {
             "process": begun - before,
-            "stages": {label: tuple(entry) for label, entry in _spent.items()},
+            "stages": dict(_spent),
         }
         _spent.clear()
         out.write_text(json.dumps(found))

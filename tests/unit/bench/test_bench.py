@@ -11,6 +11,7 @@ from bench.goals import Row, rows
 from bench.lives import slope
 from bench.page import page
 from bench.plot import svg
+from bench.stages import REST
 
 WINDOWS = {
     OURS_SLOW: [10.0, 6.0],
@@ -48,7 +49,7 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
         "resident_mib": dict.fromkeys(WINDOWS, 30.0),
         "scrape_ms": {"p50": 2.0, "p99": 19.0, "count": 300},
         "page_kib": 400,
-        "parts": {"ms": {"sample": 9.0, "page": 2.0}, "percent_of_a_sample": {"reading processes": 40.4}},
+        "split": {"rest": {"processes: clocks": 900.0, "tmux: ask": 400.0, REST: 1500.0}},
         **more,
     }
 
@@ -175,7 +176,8 @@ def test_the_page_explains_what_is_missed_and_only_that() -> None:
     assert "| 60 | 0.2 |" in said
     assert "it had other work too" in said
     assert "-81.0 %" in said
-    assert "| reading processes | 40 % | 40 % |" in said
+    assert "| processes: clocks | 900 | 900 | 900 | 900 |" in said
+    assert "at rest: 2.8 ms a window: reading processes 0.90, tmux 0.40, HTTP" in said
 
 
 def test_the_page_of_a_part_says_what_was_not_measured() -> None:

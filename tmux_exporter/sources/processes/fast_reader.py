@@ -78,7 +78,8 @@ LIMIT_SECONDS = 60.0
 """Seconds within which each limit of open files is asked for: another process may set it."""
 
 REREAD_SECONDS = 3600.0
-"""Seconds within which every process is read in full, those of other users included."""
+"""Seconds within which every process is read in full; of unrelated processes of other users those whose line
+of stat has changed."""
 
 FEW = 50
 """With more new pids than this plus half of all processes, a full listing is cheaper."""
@@ -201,7 +202,11 @@ class FastReader:
         if given is not None:
             # The pid may belong to another process now.
             outdated.update(given.of(cache.pids))
-        outdated.update(self._rereads.due(now, cache))
+        rereads = self._rereads.due(now, cache)
+        # Of strangers only what the line shows.
+        outdated.update(
+            pid for pid in rereads if pid not in cache.other_users or cache.changed_meanwhile(pid)
+        )
         lines = self._stat_checks.due(now, cache)
         asked = (pid for pid in lines if pid not in outdated and pid not in cache.other_users)
         outdated.update(pid for pid in asked if cache.changed_meanwhile(pid))
