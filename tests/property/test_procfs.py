@@ -1,7 +1,5 @@
 """The parsers of /proc against any name and any bytes."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +47,7 @@ def test_stat_is_read_back_whatever_the_name(stat: Stat, system_share: int) -> N
 
 @given(stat=STAT, before=st.binary(max_size=10), after=st.binary(max_size=10))
 def test_a_name_that_imitates_the_line_shifts_no_field(stat: Stat, before: bytes, after: bytes) -> None:
-    hostile = replace(stat, comm=text(before + b") R 1 1 (" + after))
+    hostile = stat._replace(comm=text(before + b") R 1 1 (" + after))
     assert parse_stat(line(hostile, 0)) == hostile
 
 

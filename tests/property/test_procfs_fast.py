@@ -18,7 +18,7 @@ from tmux_exporter.sources.processes.process_cache import find_other_users
 TAPES = st.binary(min_size=40, max_size=600)
 PID_MAX = (30, 60, 1000)
 SEEDS = range(100)
-READINGS_OF_A_MINUTE = 14
+READINGS_BETWEEN_LISTINGS = 70
 
 
 def agree(tape: bytes, *, busy: bool) -> int:
@@ -76,7 +76,7 @@ def test_both_readers_agree_after_a_reading_during_which_anything_happened(tape:
 
 def agree_on_ours(tape: bytes) -> int:
     """As `agree`, with processes of another user beside ours: of those that are strangers only their being
-    there must be told, and that a minute late. Gives how many entries of strangers were late.
+    there must be told, and that five minutes late. Gives how many entries of strangers were late.
     """
     kernel = SimulatedKernel(pid_max=1000, call_ns=1000)
     mischief = Mischief(kernel, tape[2:], deeds=MORE_DEEDS, most=30)
@@ -86,7 +86,7 @@ def agree_on_ours(tape: bytes) -> int:
         kernel.alter(top, uid=uid)
     fast = FastOnSimulation(kernel)
     late = 0
-    apart: list[set[int]] = [set()] * READINGS_OF_A_MINUTE
+    apart: list[set[int]] = [set()] * READINGS_BETWEEN_LISTINGS
     goes_on = True
     while goes_on:
         for _ in range(1 + tape[0] % 6):

@@ -1,7 +1,7 @@
 """One sample: read the sources, let each stage conclude and count, and return a frozen Report."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import fields, replace
 
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
@@ -12,9 +12,9 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config
-from tmux_exporter.facts.agents import SavedAgents
+from tmux_exporter.facts.agents import Agent, SavedAgents
 from tmux_exporter.facts.changes import AuditTurns, Changes, ChangeTracker
-from tmux_exporter.facts.process import MemoryBounds
+from tmux_exporter.facts.process import MemoryBounds, ProcessId
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.last_report import LastReport
 from tmux_exporter.sampling.stages.agents import AgentStage
@@ -65,6 +65,7 @@ class Sampler:
         self._cache = ReportCache()
         self._audit = AuditTurns(30)
         self._last = LastReport()
+        self._limited: tuple[tuple[Agent, ...], Set[ProcessId]] = ((), frozenset())
 
     def configure(self, config: Config) -> None:
         """Use these settings from the next sample on."""
@@ -102,7 +103,9 @@ class Sampler:
         outcomes = self._schedulers.count(snapshot, remediator)
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
-        bounds = sources.limits.read(snapshot.limited())
+        if changes.tmux or changes.processes.identities or snapshot.agents != self._limited[0]:
+            self._limited = snapshot.agents, snapshot.limited()
+        bounds = sources.limits.read(self._limited[1])
         report = replace(
             self._summary(snapshot, counters, bounds, timestamp),
             samples=self._last.count(complete=snapshot.complete),

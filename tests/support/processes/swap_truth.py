@@ -71,7 +71,7 @@ def main() -> None:
     def look() -> tuple[Usage, Usage]:
         table = reader.read()
         members = [table.processes[each] for each in pids]
-        pages.learn(rollups.read(pages.plan(table, [each.id for each in members])))
+        pages.learn(rollups.read(pages.plan(table, {each.id for each in members})))
         figures = usage(members, Totals(), table.start_time, memory=pages.figures())
         return figures, usage(members, Totals(), table.start_time)
 

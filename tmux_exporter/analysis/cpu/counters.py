@@ -5,7 +5,7 @@ two samples, reaped children included (`conservation`), is added to the groups t
 the second sample. It stays there when the process moves to another group or ends.
 """
 
-from collections.abc import Container, Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -38,7 +38,6 @@ class _Counts:
     cpu_ticks: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
-    cached: Totals | None = None
 
     def add(self, amount: Amount) -> None:
         self.cpu_ticks += amount[0]
@@ -51,6 +50,7 @@ class GroupCounters(Generic[K]):
 
     def __init__(self) -> None:
         self._totals: dict[K, _Counts] = {}
+        self._cached: dict[K, Totals] = {}
         self._expiry: LabelExpiry[K] = LabelExpiry()
         self._members: Mapping[ProcessId, frozenset[K]] = {}
         self._catch_alls: Mapping[ProcessId, frozenset[K]] = {}
@@ -118,17 +118,22 @@ class GroupCounters(Generic[K]):
                     kept[process_id] = keys
         return {**groups, **kept} if kept else groups
 
+    def totals_of(self, keys: Sequence[K]) -> list[Totals]:
+        """Usage of each of these groups; without a call of Python for each that is as it was."""
+        found = map(self._cached.get, keys)
+        return [totals or self.totals(key) for key, totals in zip(keys, found, strict=True)]
+
     def totals(self, key: K) -> Totals:
-        """Usage of a group; 0 for a group without any."""
+        """Usage of a group; 0 for a group without any. The same object until it has used more."""
         if (counts := self._totals.get(key)) is None:
             return _ZERO
-        if counts.cached is None:
-            counts.cached = Totals(
+        if (totals := self._cached.get(key)) is None:
+            totals = self._cached[key] = Totals(
                 cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
                 read_bytes=counts.read_bytes,
                 written_bytes=counts.written_bytes,
             )
-        return counts.cached
+        return totals
 
     def cpu_seconds(self, key: K) -> float:
         """CPU seconds of a group: cheaper than `totals`."""
@@ -142,10 +147,11 @@ class GroupCounters(Generic[K]):
         """
         for key in self._expiry.expired(self._totals, shown, at):
             del self._totals[key]
+            self._cached.pop(key, None)
 
     def _counts(self, key: K) -> _Counts:
         """The counters of a group; the caller adds to them."""
         if (counts := self._totals.get(key)) is None:
             counts = self._totals[key] = _Counts()
-        counts.cached = None
+        self._cached.pop(key, None)
         return counts

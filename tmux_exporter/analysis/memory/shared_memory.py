@@ -10,7 +10,7 @@ Between two readings a figure continues from the last one: growth counts for the
 that a fork family shared is divided by the family's current size.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from tmux_exporter.facts.changes import PerProcess
@@ -131,6 +131,8 @@ class SharedMemory:
         self._budget = BURST_SECONDS
         self._images = PerProcess(_image)
         self._relatives: Sequence[Sequence[int]] = ()
+        self._owned: Set[ProcessId] = frozenset()
+        self._every = 0.0
         self._sharing = PerProcess(_shares)
         self._resident = PerProcess(_resident)
         self._sample = 0
@@ -141,30 +143,32 @@ class SharedMemory:
         self._family: Mapping[ProcessId, int] = {}
         self._sharers: Mapping[ProcessId, SharerSets] = {}
 
-    def plan(self, table: ProcessTable, owned: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
+    def plan(self, table: ProcessTable, owned: Set[ProcessId]) -> tuple[ProcessId, ...]:
         """The processes whose `smaps_rollup` to read now, of the `owned` only.
 
-        Those never read come first, the one that may double count most before all others.
+        Those never read come first, the one that may double count most before all others. The same object
+        `owned` has the same processes.
         """
         self._sample += 1
         self._taken_at = table.taken_at
-        if self._images.update(table):
-            self._relatives = _relatives(self._images.found)
+        if self._images.update(table) or owned is not self._owned:
+            pids = {each.pid for each in owned}
+            self._relatives = [each for each in _relatives(self._images.found) if not pids.isdisjoint(each)]
+            self._owned = owned
         self._sharing.update(table)
-        self._resident.update(table)
         families = _families(_processes_at(self._relatives, table))
         sharers = _processes_at([self._sharing.found] if len(self._sharing.found) > 1 else [], table)
         groups = [*families, *sharers]
-        owned_ids = set(owned) if groups else set[ProcessId]()
-        self._group = {each.id: each for group in groups for each in group if each.id in owned_ids}
+        self._group = {each.id: each for group in groups for each in group if each.id in owned}
         self._family = {each.id: len(family) for family in families for each in family}
         self._sharers = _sharers(groups)
         self._doubts = _doubts(families, sharers)
         self._readings = {id_: kept for id_, kept in self._readings.items() if id_ in self._group}
         self._refused = {id_: at for id_, at in self._refused.items() if id_ in self._group}
-        resident = self._resident.found
-        every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
-        self._budget = min(BURST_SECONDS, self._budget + every * SHARE)
+        if self._resident.update(table):
+            resident = self._resident.found
+            self._every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
+        self._budget = min(BURST_SECONDS, self._budget + self._every * SHARE)
         self._planned = tuple(self._affordable(sorted(self._wanted(), key=self._priority)))
         return self._planned
 

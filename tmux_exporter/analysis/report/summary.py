@@ -97,6 +97,7 @@ class _Shown:
     def __init__(self, panes: list[_ShownPane], sessions: list[_ShownSession]) -> None:
         self.panes = panes
         self.pane_keys = [each.key for each in panes]
+        self.places = [each.place for each in panes]
         self.sessions = sessions
         self.session_keys = [each.key for each in sessions]
 
@@ -283,7 +284,7 @@ class Summary:
         )
 
     def _all_sessions(self) -> tuple[SessionReport, ...]:
-        shown, totals = self._shown, map(self._group_counters.totals, self._shown.session_keys)
+        shown, totals = self._shown, self._group_counters.totals_of(self._shown.session_keys)
         facts = [
             (each, [self._panes[place] for place in each.panes], counted)
             for each, counted in zip(shown.sessions, totals, strict=True)
@@ -310,22 +311,23 @@ class Summary:
         )
 
     def _all_panes(self) -> tuple[PaneReport, ...]:
-        shown, corrections = self._shown, self._pane_corrections
-        members = self._members_of if self._pane_zombies else lambda pane: self._members.get(pane, ())
-        totals = map(self._group_counters.totals, shown.pane_keys)
-        ledgers = self._snapshot.ledgers
-        facts = [
-            (
-                each,
-                members(each.place),
-                counted,
-                corrections.get(each.place) if corrections else None,
-                ledgers[each.place].shown if each.place in ledgers else None,
+        shown, places, ledgers = self._shown, self._shown.places, self._snapshot.ledgers
+        # Without a call of Python for each pane: most are as they were.
+        facts = list(
+            zip(
+                shown.panes,
+                map(self._members_of, places) if self._pane_zombies else map(self._members.get, places),
+                self._group_counters.totals_of(shown.pane_keys),
+                map(self._pane_corrections.get, places),
+                [each and each.shown for each in map(ledgers.get, places)],
+                strict=True,
             )
-            for each, counted in zip(shown.panes, totals, strict=True)
-        ]
+        )
         return self._cache.each(
-            "panes", shown.pane_keys, [*facts], lambda place: self._pane(*facts[place][:3])
+            "panes",
+            shown.pane_keys,
+            [*facts],
+            lambda place: self._pane(facts[place][0], facts[place][1] or (), facts[place][2]),
         )
 
     def _pane(self, shown: "_ShownPane", members: Sequence[Process], totals: Totals) -> PaneReport:

@@ -1,7 +1,8 @@
 """Stage: the kernel's own accounts of panes that have cgroups to themselves.
 
 A pane is read only where something in it ran, so that one at rest costs nothing. What changes while nothing
-runs (a process of others that comes into the cgroup, memory that is reclaimed) is seen within a minute.
+runs (a process of others that comes into the cgroup, memory that is reclaimed) is seen within a minute; that
+members of a pane at rest without a cgroup of its own were moved into one, within eight.
 """
 
 import posixpath
@@ -18,6 +19,7 @@ from tmux_exporter.sampling.stages.ownership import Ownership
 from tmux_exporter.sampling.stages.protocols import LedgerSource, SampleFacts
 
 FRESH_SECONDS = 60.0
+_MOST_PATIENCE = 8
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class _Pane:
 
     members: Sequence[Process] = ()
     due: float = 0.0
+    patience: int = 1
     places: dict[ProcessId, tuple[object, LedgerFolders | None]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     memory: tuple[str, ...] = ()
@@ -82,7 +85,8 @@ class LedgerStage:
         return found
 
     def _look(self, pane: PaneKey, kept: _Pane, members: Sequence[Process], now: float) -> None:
-        if now >= kept.due:
+        places, was_due = kept.places, now >= kept.due
+        if was_due:
             kept.places = {}
         cpu = self._own(pane, kept, members, "cpu")
         memory = self._own(pane, kept, members, "memory")
@@ -95,7 +99,12 @@ class LedgerStage:
             memory_outside=memory.outside,
         )
         kept.memory = tuple(memory.folders)
-        kept.due = now + _fresh_seconds(pane) if cpu.settled and memory.settled else now
+        if was_due:
+            # Where nothing has an own cgroup, and nothing moved, all members are asked again ever later.
+            rests = places and places == kept.places and not cpu.folders and not memory.folders
+            kept.patience = min(2 * kept.patience, _MOST_PATIENCE) if rests else 1
+        fresh = _fresh_seconds(pane) * kept.patience
+        kept.due = now + fresh if cpu.settled and memory.settled else now
         kept.members = members
         living = {each.id for each in members}
         kept.places = {each: place for each, place in kept.places.items() if each in living}

@@ -16,11 +16,15 @@ class MemoryStage:
     def __init__(self, proportions: ProportionSource | None) -> None:
         self._shared = SharedMemory()
         self._proportions = proportions
+        self._owners: Mapping[ProcessId, Owner] = {}
+        self._owned: frozenset[ProcessId] = frozenset()
 
     def observe(self, facts: SampleFacts, owners: Mapping[ProcessId, Owner]) -> MemoryFigures:
         """The memory figures of this sample."""
-        owned = (process for process, owner in owners.items() if owner.kind in _COUNTED)
-        asked = self._shared.plan(facts.table, owned)
+        if owners is not self._owners:
+            self._owners = owners
+            self._owned = frozenset(each for each, owner in owners.items() if owner.kind in _COUNTED)
+        asked = self._shared.plan(facts.table, self._owned)
         if asked and self._proportions:
             self._shared.learn(self._proportions.read(asked))
         return self._shared.figures()

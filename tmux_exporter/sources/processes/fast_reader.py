@@ -2,9 +2,10 @@
 
 New processes are found among the pids that the kernel has assigned since the last reading (`new_pids`). Known
 processes are read again if they have run (`process_cache`), if another process has changed them, or when
-their turn comes. Unrelated processes of other users are read only in turn. Every minute, and after a fork
-storm, the reader lists all pids. If the listing shows a process that was missed, or a process
-changed under an unchanged CPU clock, every reading is a full one until a minute has passed without either.
+their turn comes. Unrelated processes of other users are read only in turn. Every minute, later every five,
+and after a fork storm, the reader lists all pids. If the listing shows a process that was missed, or a
+process changed under an unchanged CPU clock, every reading is a full one until a minute has passed without
+either.
 """
 
 import logging
@@ -68,7 +69,10 @@ class RoundRobin:
 
 
 AUDIT_SECONDS = 60.0
-"""Seconds between full listings; also how long readings stay full after an error."""
+"""Seconds between the first two full listings; also how long readings stay full after an error."""
+
+LISTING_SECONDS = 300.0
+"""The longest pause between full listings: it doubles while they find nothing that was missed."""
 
 STAT_SECONDS = 300.0
 """Seconds within which each line of stat is read (but for other users), whatever the clocks say: it shows
@@ -115,7 +119,8 @@ class FastReader:
         self._limit_checks = RoundRobin(LIMIT_SECONDS)
         self._rereads = RoundRobin(REREAD_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
-        self._audit_at = -math.inf
+        self._audit_at = self._boot_at = -math.inf
+        self._pause = AUDIT_SECONDS
         self._suspect_until = -math.inf
 
     def read(self) -> ProcessTable:
@@ -134,6 +139,7 @@ class FastReader:
             if taken_at >= self._suspect_until:
                 _log.warning("fast reading of processes failed its audit", extra=log_fields(missed=missed))
             self._suspect_until = taken_at + AUDIT_SECONDS
+            self._pause = AUDIT_SECONDS
         return self._table(taken_at, boot_time, missed)
 
     def _table(self, taken_at: float, boot_time: float, missed: int = 0) -> ProcessTable:
@@ -162,13 +168,16 @@ class FastReader:
         cache = self._cache
         suspect = now < self._suspect_until
         audit = suspect or now >= self._audit_at
-        given, boot_time = self._cursor.advance(now, refresh=audit)
+        refresh = audit or now >= self._boot_at
+        given, boot_time = self._cursor.advance(now, refresh=refresh)
+        self._boot_at = now + AUDIT_SECONDS if refresh else self._boot_at
         # A process may not have been visible yet when its pid was assigned.
         recent = NewPids((*self._previous_pids.ranges, *(given.ranges if given else ())))
         listing = None
         if given is None or audit or len(recent) > FEW + len(cache) // 2:
             listing = self._kernel.listing()
-            self._audit_at = now + AUDIT_SECONDS
+            self._audit_at = now + self._pause
+            self._pause = self._pause if suspect else min(2 * self._pause, LISTING_SECONDS)
         outdated = self._outdated(now, given)
         for pid in set(cache.pids) if given is None or suspect else outdated:
             cache.read(pid)

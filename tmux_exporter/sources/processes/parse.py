@@ -6,9 +6,9 @@ interned: each is in memory once. So are arguments and environments that several
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
+from typing import NamedTuple
 
 ARGV_LIMIT = 4096
 """Bytes of a command line that are kept; it may have megabytes."""
@@ -24,8 +24,7 @@ _OPEN_FILES = re.compile(rb"\nMax open files +(\d+|unlimited) ")
 _STORAGE = re.compile(rb"\nread_bytes: (\d+)\nwrite_bytes: (\d+)\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stat:
+class Stat(NamedTuple):
     """One line of /proc/PID/stat. Times are clock ticks, `start_ticks` counts from boot.
 
     `arg_start` is the address of the arguments: it moves with every exec. It is 0 without
@@ -53,8 +52,7 @@ class Stat:
         return bool(self.flags & PF_KTHREAD)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusMemory:
+class StatusMemory(NamedTuple):
     """The memory lines of /proc/PID/status in bytes; None if the kernel writes no such line.
 
     A process without memory has none of them; kernels before 4.5 have no RssAnon and no RssShmem.
