@@ -65,7 +65,7 @@ def main() -> None:
     clock = SystemClock()
     reader, rollups, pages = ProcReader(uid=UID, clock=clock), RollupReader(clock=clock), SharedMemory()
     table: ProcessTable = reader.read()
-    mine = [table.processes[pid].id for pid in [*members, *plain]]
+    mine = {table.processes[pid].id for pid in [*members, *plain]}
 
     def sample() -> None:
         asked = pages.plan(table, mine)

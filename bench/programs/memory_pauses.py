@@ -81,7 +81,7 @@ def main() -> None:
 
     def sample() -> None:
         table = reader.read()
-        mine = [each.id for each in table.processes.values() if each.uid == UID]
+        mine = {each.id for each in table.processes.values() if each.uid == UID}
         pages.learn(rollups.read(pages.plan(table, mine)))
 
     def rollup() -> None:

@@ -75,11 +75,8 @@ LISTING_SECONDS = 300.0
 """The longest pause between full listings: it doubles while they find nothing that was missed."""
 
 STAT_SECONDS = 300.0
-"""Seconds within which each line of stat is read (but for other users), whatever the clocks say: it shows
-memory that the kernel has reclaimed."""
-
-LIMIT_SECONDS = 60.0
-"""Seconds within which each limit of open files is asked for: another process may set it."""
+"""Seconds within which each line of stat is read and each limit of open files asked for, but for other users,
+whatever the clocks say: the kernel may reclaim memory, another process set the limit."""
 
 REREAD_SECONDS = 3600.0
 """Seconds within which every process is read in full; of unrelated processes of other users those whose line
@@ -116,7 +113,6 @@ class FastReader:
         self._previous_pids = NO_PIDS
         self._young: set[int] = set()
         self._stat_checks = RoundRobin(STAT_SECONDS)
-        self._limit_checks = RoundRobin(LIMIT_SECONDS)
         self._rereads = RoundRobin(REREAD_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
         self._audit_at = self._boot_at = -math.inf
@@ -184,7 +180,6 @@ class FastReader:
         asked = chain(*recent.ranges) if listing is None else listing
         newcomers = [pid for pid in asked if pid not in cache and cache.read(pid)]
         self._stat_checks.add(newcomers)
-        self._limit_checks.add(newcomers)
         self._rereads.add(newcomers)
         self._young.update(newcomers)
         if listing is not None:
@@ -218,9 +213,7 @@ class FastReader:
         )
         lines = self._stat_checks.due(now, cache)
         asked = (pid for pid in lines if pid not in outdated and pid not in cache.other_users)
-        outdated.update(pid for pid in asked if cache.changed_meanwhile(pid))
-        limits = self._limit_checks.due(now, cache)
-        outdated.update(pid for pid in limits if pid not in cache.other_users and cache.limit_changed(pid))
+        outdated.update(pid for pid in asked if cache.changed_meanwhile(pid) or cache.limit_changed(pid))
         return outdated
 
     def _missed(self, newcomers: list[int], recent: NewPids) -> int:

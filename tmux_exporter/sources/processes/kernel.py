@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from tmux_exporter.sources.processes.parse import parse_boot_time, parse_limits
 from tmux_exporter.sources.processes.process import Known, ProcessRead, ProcessReader
-from tmux_exporter.sources.processes.process_folder import read_file
+from tmux_exporter.sources.processes.process_folder import limit_of, read_file
 
 _FORKS = re.compile(rb"\nprocesses (\d+)\n")
 _CPU_CLOCK = 2
@@ -125,10 +124,9 @@ class ProcKernel:
     def max_fds(self, pid: int) -> int | None:
         """By prlimit(2), in half a microsecond; it is refused for processes of other users."""
         try:
-            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+            return limit_of(pid)
         except PermissionError:
             return parse_limits(read_file(f"{pid}/limits", self._root))
-        return None if limit == resource.RLIM_INFINITY else limit
 
     def read(self, pid: int, known: Known | None, /) -> ProcessRead:
         """Read one process; `known` is from an earlier read of this pid."""

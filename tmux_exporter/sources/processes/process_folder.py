@@ -35,6 +35,12 @@ def read_file(name: str, folder: int) -> bytes:
     return found
 
 
+def limit_of(pid: int) -> int | None:
+    """The soft limit of open files of a process of ours by prlimit(2); None if unlimited."""
+    limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 @contextmanager
 def opened_folder(root: str, process: ProcessId) -> Iterator[int]:
     """The folder of exactly this process, open: its pid may be reused, the open folder cannot be.
@@ -92,8 +98,7 @@ class Folder:
         """
         if by_pid:
             with suppress(PermissionError):
-                limit = resource.prlimit(self._pid, resource.RLIMIT_NOFILE)[0]
-                return None if limit == resource.RLIM_INFINITY else limit
+                return limit_of(self._pid)
         return parse_limits(read_file("limits", self._descriptor))
 
     def fds(self, at: str, *, by_size: bool) -> int:

@@ -12,7 +12,6 @@ from tmux_exporter.facts.process import ProcessTable, Unreadable
 from tmux_exporter.sources.processes import fast_reader, new_pids
 from tmux_exporter.sources.processes.fast_reader import (
     AUDIT_SECONDS,
-    LIMIT_SECONDS,
     REREAD_SECONDS,
     STAT_SECONDS,
     FastReader,
@@ -161,7 +160,7 @@ def limits_set_from_outside() -> None:
     fast.clock.advance(REREAD_SECONDS)
     fast()
     kernel.alter(shell, max_fds=77)
-    fast.clock.advance(LIMIT_SECONDS)
+    fast.clock.advance(STAT_SECONDS)
     assert_agrees(kernel, fast())
 
 
@@ -277,7 +276,7 @@ NETS: dict[str, tuple[Callable[[], None], Mutate]] = {
     "pids again": (pids_that_come_again, with_(NewPids, "__contains__", lambda *_: False)),
     "all the way round": (all_the_way_round, with_(new_pids, "FORKS_PER_SECOND", 0)),
     "storm": (a_storm, with_(fast_reader, "FEW", 10_000)),
-    "turn of limits": (limits_set_from_outside, with_(fast_reader, "LIMIT_SECONDS", 1e9)),
+    "turn of limits": (limits_set_from_outside, with_(fast_reader, "STAT_SECONDS", 1e9)),
     "full turn": (memory_swapped_out, with_(fast_reader, "REREAD_SECONDS", 1e9)),
     "turn of lines": (a_group_set_from_outside, with_(fast_reader, "STAT_SECONDS", 1e9)),
     "audit": (a_pid_out_of_turn, with_(fast_reader, "AUDIT_SECONDS", 1e9)),
