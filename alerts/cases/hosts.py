@@ -22,7 +22,7 @@ def cases() -> Iterator[Case]:
             after=RATE,
             summary="The host has hardly any CPU left.",
             says=f"{percent(cpu + 0.001)} of the CPU of the host of a:1 is used.",
-            **at,
+            **{**at, "priority": "P4", "hold": "30m"},
         )
         yield Case(
             alert="TmuxHostMemoryHigh",

@@ -13,8 +13,8 @@ def cases() -> Iterator[Case]:
     duration = "tmux_operation_duration_seconds"
     same = {"labels": {"operation": "status_check"}, "after": RATE}
     counts = {f"{duration}_count{{{which}}}": (1000, 1000, 1000)}
-    for (level, priority, hold), mark, errors in zip(LEVELS, (10, 5, 2), (0.10, 0.05, 0.02), strict=True):
-        at: dict[str, Any] = {"priority": priority, "hold": hold, "threshold": level, **same}
+    for (level, _, _), mark, errors in zip(LEVELS, (10, 5, 2), (0.10, 0.05, 0.02), strict=True):
+        at: dict[str, Any] = {"priority": "P3", "hold": "15m", "threshold": level, **same}
         yield Case(
             alert="TmuxOperationSlow",
             series={
@@ -37,7 +37,7 @@ def cases() -> Iterator[Case]:
             },
             summary="An operation fails too often.",
             says=f"Operation status_check on a:1: {percent(errors + 0.001)} of them fail.",
-            **at,
+            **{**at, "hold": "10m"},
         )
         # One in a hundred is in the bucket above the mark; a little more or less moves the quantile in it.
         below, above = {10: (10, 30), 5: (5, 10), 2: (2, 5)}[mark]
@@ -95,6 +95,10 @@ def cases() -> Iterator[Case]:
         says="On a:1 80 operations a minute are finished while more are under way than there would be at "
         "the promised throughput and time.",
     )
+    few: dict[str, Any] = {
+        **{"priority": "P3", "hold": "15m", "threshold": "emergency"},
+        **{"before": "6m", "after": "4m30s", "over": "15s", "labels": {"operation": "status_check"}},
+    }
     # All fail, a little more than two a minute, and a little less.
     yield Case(
         alert="TmuxOperationErrors",
@@ -102,15 +106,22 @@ def cases() -> Iterator[Case]:
             f"{duration}_count{{{which}}}": (0, 0.55, 0.45),
             f'tmux_operation_errors_total{{{which}, reason="timeout"}}': (0, 0.55, 0.45),
         },
-        priority="P1",
-        hold="1m",
-        threshold="emergency",
-        before="6m",
-        after="4m30s",
-        over="15s",
-        labels={"operation": "status_check"},
+        **{**few, "hold": "10m"},
         summary="An operation fails too often.",
         says="Operation status_check on a:1: 100% of them fail.",
+    )
+    # All take long, a little more than twenty a minute, and a little less.
+    yield Case(
+        alert="TmuxOperationTailSlow",
+        series={
+            f"{duration}_count{{{which}}}": (0, 5.5, 4.5),
+            f'{duration}_bucket{{{which}, le="10.0"}}': (0, 0, 0),
+            f'{duration}_bucket{{{which}, le="30.0"}}': (0, 5.5, 4.5),
+            f'{duration}_bucket{{{which}, le="+Inf"}}': (0, 5.5, 4.5),
+        },
+        **few,
+        summary="One in a hundred of an operation takes too long.",
+        says="Operation status_check on a:1: one in a hundred takes 29.8s or more.",
     )
     yield Case(
         alert="TmuxCommandErrors",

@@ -49,5 +49,5 @@ def cases() -> Iterator[Case]:
             after=RATE,
             summary=f"{who} uses nearly all the CPU that it may use.",
             says=f"{WHO[kind]} uses {percent(mark + 0.001)} of the CPU that it may use.",
-            **same,
+            **{**same, "priority": "P4", "hold": "30m"},
         )

@@ -187,6 +187,23 @@ def alert(name: str, level: str, **changes: str) -> dict[str, str]:
     return {"alertname": name, **thing(name), **LABELS[name, level], **changes}
 
 
+def told_of_an_agent(alerts: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Those about a session that are told of an agent in it, at the same priority or a worse one."""
+    alerts = list(alerts)
+    place = ("job", "instance", "server", "session")
+    return [
+        each
+        for each in alerts
+        if any(
+            other["alertname"] == each["alertname"].replace("TmuxSession", "TmuxAgent")
+            and other["priority"] <= each["priority"]
+            and all(other.get(label) == each.get(label) for label in place)
+            for other in alerts
+            if each["alertname"].startswith("TmuxSession")
+        )
+    ]
+
+
 def quiet(alerts: Iterable[Mapping[str, str]]) -> set[Labels]:
     return {frozenset(each.items()) for each in alerts}
 
@@ -205,6 +222,7 @@ def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(alertmana
         milder += rest
         # The mildest level of something else, which differs in one label.
         others += [alert(name, levels[-1], **{label: "another"}) for label in thing(name)]
+    milder += told_of_an_agent([*posted, *others])
     alertmanager.post(*posted, *others)
     wait_for(lambda: len(alertmanager.states()) == len(posted) + len(others), "all have arrived")
     wait_for(lambda: alertmanager.keeps_quiet() >= quiet(milder), "the milder ones keep quiet")
@@ -227,7 +245,7 @@ def test_an_exporter_that_is_down_silences_its_own_instance_only(alertmanager: A
     wait_for(lambda: len(alertmanager.states()) == len(here) + len(there) + 2, "all have arrived")
     # A server that hangs makes samples partial.
     symptom = alert("TmuxSamplesPartial", "", job="tmux", instance="up:1")
-    expected = quiet([*here, symptom])
+    expected = quiet([*here, symptom, *told_of_an_agent(there)])
     wait_for(lambda: alertmanager.keeps_quiet() >= expected, "all of that instance keep quiet")
     assert sorted(map(sorted, alertmanager.keeps_quiet() - expected)) == []
 

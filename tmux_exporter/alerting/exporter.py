@@ -2,6 +2,7 @@
 
 from tmux_exporter.alerting.base.alert import Alert, kept
 from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.recording.hosts import CLOCK_BEHIND
 
 
 def watchdog(scope: Scope) -> Rule:
@@ -19,6 +20,10 @@ def watchdog(scope: Scope) -> Rule:
     }
 
 
+_SAMPLED = "tmux_exporter_last_sample_timestamp_seconds{}"
+_INTERVAL = "tmux_exporter_sample_interval_seconds{}"
+_BEHIND = f"{CLOCK_BEHIND}{{}}"
+
 ALERTS = (
     Alert(
         "TmuxExporterDown",
@@ -33,11 +38,26 @@ ALERTS = (
     Alert(
         "TmuxExporterStale",
         "exporter_stale",
-        "time() - tmux_exporter_last_sample_timestamp_seconds{}\n"
-        "> $intervals * tmux_exporter_sample_interval_seconds{}",
+        f"time() - {kept(_SAMPLED)}\n> $intervals * {kept(_INTERVAL)}\nand changes({_SAMPLED}[$over]) == 0",
         "The exporter answers but takes no samples.",
         "The last sample of {{ $labels.instance }} was taken {{ $value | humanizeDuration }} "
         "ago. Everything it shows is that old.",
+    ),
+    Alert(
+        "TmuxExporterClockWrong",
+        "clock_skew",
+        # A new sample is no older than the interval of scrapes or of samples.
+        f"""
+        (
+          {_BEHIND} > $behind
+          and {_BEHIND} > $intervals * {kept(_INTERVAL, indent=10)}
+          or {_BEHIND} < -$ahead
+        )
+        and changes({_SAMPLED}[$over]) > 0
+        """,
+        "The clock of an exporter and that of Prometheus differ.",
+        "The clock of {{ $labels.instance }} is {{ $value | humanizeDuration }} behind that of Prometheus "
+        "(with a minus: ahead). Times of waiting, of leaks and of schedulers are wrong by as much.",
     ),
     Alert(
         "TmuxSamplesPartial",

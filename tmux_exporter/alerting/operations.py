@@ -9,6 +9,7 @@ from tmux_exporter.alerting.recording.servers import COMMAND_ERRORS
 _WHICH = "Operation {{ $labels.operation }} on {{ $labels.instance }}"
 # Only where enough operations happen: one of two is no half.
 _OFTEN = f"and {RATE}{{}} * 60 >= $operations.least_per_minute"
+_OFTEN_ENOUGH_FOR_A_TAIL = f"and {RATE}{{}} * 60 >= $operations.tail_least_per_minute"
 
 ALERTS = (
     Alert(
@@ -22,7 +23,7 @@ ALERTS = (
     Alert(
         "TmuxOperationTailSlow",
         "operation_time",
-        f"{P99}{{}} > $level\n{_OFTEN}",
+        f"{P99}{{}} > $level\n{_OFTEN_ENOUGH_FOR_A_TAIL}",
         "One in a hundred of an operation takes too long.",
         f"{_WHICH}: one in a hundred takes {TIME} or more.",
         LEVELS,

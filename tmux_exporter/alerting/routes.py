@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tmux_exporter.alerting.base.scope import duration, quoted
-from tmux_exporter.alerting.base.thresholds import PRIORITIES, Thresholds
+from tmux_exporter.alerting.base.thresholds import LEVELS, PRIORITIES, Thresholds
 
 Data = dict[str, object]
 
@@ -108,7 +108,7 @@ def alertmanager_config(
             **_times("P3", thresholds, time_scale),
             "routes": routes,
         },
-        "inhibit_rules": [*_worse_over_milder(), *_cause_over_symptom()],
+        "inhibit_rules": [*_worse_over_milder(), *_agent_over_session(), *_cause_over_symptom()],
         "receivers": [_receiver(name, webhook) | filled.get(name, {}) for name in receivers],
     }
 
@@ -135,14 +135,34 @@ def _receiver(name: str, webhook: str | None) -> Data:
 
 
 def _worse_over_milder() -> list[Data]:
-    """The same alert at a worse priority is enough."""
+    """The same alert at a worse priority, or at a worse level of one priority, is enough."""
     return [
         {
-            "source_matchers": [f"priority={quoted(worse)}"],
-            "target_matchers": [f"priority=~{quoted('|'.join(PRIORITIES[place:]))}"],
+            "source_matchers": [f"{label}={quoted(worse)}"],
+            "target_matchers": [f"{label}=~{quoted('|'.join(every[place:]))}"],
             "equal": list(SAME_THING),
         }
-        for place, worse in enumerate(PRIORITIES[:-1], start=1)
+        for label, every in (("priority", PRIORITIES), ("threshold", LEVELS))
+        for place, worse in enumerate(every[:-1], start=1)
+    ]
+
+
+_PRECISE = ("NearMemoryLimit", "NearCpuLimit", "NearFdLimit", "MemoryGrowing")
+
+
+def _agent_over_session() -> list[Data]:
+    """What is told of an agent need not be told of its session too, unless it is worse there."""
+    return [
+        {
+            "source_matchers": [f"alertname={quoted(f'TmuxAgent{name}')}", f"priority={quoted(worse)}"],
+            "target_matchers": [
+                f"alertname={quoted(f'TmuxSession{name}')}",
+                f"priority=~{quoted('|'.join(PRIORITIES[place:]))}",
+            ],
+            "equal": ["job", "instance", "server", "session"],
+        }
+        for name in _PRECISE
+        for place, worse in enumerate(PRIORITIES)
     ]
 
 

@@ -22,6 +22,7 @@ AMOUNTS = frozenset(
 FREQUENCIES = frozenset(
     {
         ("operations", "least_per_minute"),
+        ("operations", "tail_least_per_minute"),
         ("throughput", "per_minute"),
         *(
             (table, "events_per_hour")
@@ -33,6 +34,7 @@ FREQUENCIES = frozenset(
 
 REAL = (
     *("exporter_down", "exporter_stale", "exporter_blind", "samples_partial", "collector_failing"),
+    *("clock_skew", "lost_scrapes"),
     *("server_not_answering", "server_slow"),
     *("remediator_up", "remediator_blind", "remediator_audit_healthy", "remediator_refusing"),
     *("remediator_lease_overdue", "remediator_holds_long"),
@@ -66,6 +68,8 @@ def scaled(numbers: Thresholds, time_scale: float, scrape_seconds: float) -> Thr
             seconds = numbers.seconds(table, key) * (1.0 if table in REAL else time_scale)
             values[key] = _shortened_later(max(seconds, SCRAPES * scrape_seconds), time_scale)
     for table in REAL:
+        if "priority" not in tables[table]:
+            continue
         hold = numbers.hold(table, numbers.priority(table))
         tables[table]["for"] = _shortened_later(hold, time_scale)
     return Thresholds(tables=tables)

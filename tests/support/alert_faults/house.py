@@ -38,16 +38,23 @@ REFUSED = "limits: {series: many}\n"
 EXPORTERS: Mapping[str, str] = {
     "fleet": CONFIGURATION,
     "small": SMALL,
-    **dict.fromkeys(("frozen", "starved", "falling", "held", "full"), ""),
+    **dict.fromkeys(("frozen", "starved", "falling", "held", "full", "behind"), ""),
 }
 """Their configurations, by what Prometheus calls the instance."""
 
-FEW = ("frozen", "starved", "held", "full")
+FEW = ("frozen", "starved", "held", "full", "behind")
 OWN = ["exporter", "process", "host", "remediator"]
 LABELS = {"job": "tmux"}
 
 # The thread of the second one is found by what it uses.
 INTERVALS = {"fleet": "500ms", "frozen": "200ms"}
+
+# Every clock of the exporter but the monotonic one, as that is what it waits by.
+BEHIND = {
+    "LD_PRELOAD": "/usr/$LIB/faketime/libfaketimeMT.so.1",
+    "FAKETIME": "-90",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+}
 
 _STEPS = """\
     match: {kind: scheduler, state: [dangling]}
@@ -120,7 +127,8 @@ class House:
 
     def _environ(self, name: str) -> dict[str, str]:
         place = str(self.home / name)
-        return {"HOME": place, "XDG_STATE_HOME": str(self._state(name)), "XDG_RUNTIME_DIR": place}
+        clock = BEHIND if name == "behind" else {}
+        return {"HOME": place, "XDG_STATE_HOME": str(self._state(name)), "XDG_RUNTIME_DIR": place, **clock}
 
     def ask(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """What Prometheus answers."""

@@ -9,6 +9,8 @@ IN_HOUSE: tuple[Planted, ...] = (
         {"instance": "falling"}, ends=False),
     Planted("TmuxExporterStale", "the sampling thread of an exporter stopped (ptrace)",
         {"instance": "frozen"}),
+    Planted("TmuxExporterClockWrong", "an exporter with a clock 90 s behind", {"instance": "behind"},
+        ends=False),
     Planted("TmuxExporterBlind", "an exporter without a file descriptor left", {"instance": "starved"}),
     Planted("TmuxCollectorFailing", "an exporter without a file descriptor left",
         {"instance": "starved", "collector": "processes"}),

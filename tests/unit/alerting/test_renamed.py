@@ -18,8 +18,8 @@ LIVED = 2_000_000
 """Ticks that the older sessions have used before they are renamed: over five hours of one core."""
 
 
-def page(watched: Watched) -> bytes:
-    """The next page, with a limit on the CPU of each session and agent."""
+def page(watched: Watched) -> tuple[float, bytes]:
+    """When the next sample is taken, and its page with a limit on the CPU of each session and agent."""
     report, _ = watched.sample(STEP)
     shown = text(collect_all(report, defaults()).families)
     limits = [
@@ -32,7 +32,8 @@ def page(watched: Watched) -> bytes:
             for each in report.agents
         ),
     ]
-    return shown + "".join(f"tmux_{each} {CORES}\n" for each in limits).encode()
+    limited = "".join(f"tmux_{each} {CORES}\n" for each in limits).encode()
+    return report.timestamp, shown + limited
 
 
 def _swap(world: World) -> None:
@@ -72,8 +73,8 @@ def test_no_rename_fires_an_alert(tmp_path: Path) -> None:
         for _ in range(24):
             world.use([STEP * 10])
             pages.append(page(watched))
-    for number, each in enumerate(pages):
-        content = b"# %d\n%s" % (number * STEP, each)
+    for number, (taken_at, each) in enumerate(pages):
+        content = b"# %d\n%s" % (taken_at, each)
         (folder / f"{number:04}.gz").write_bytes(gzip.compress(content))
     write(folder, fixture := tmp_path / "pages.gz")
     fired = {

@@ -359,6 +359,9 @@ PROCESSES = 'tmux_exporter_collector_success{collector="processes"}'
 RELOADED = "tmux_exporter_config_last_reload_successful{}"
 LIVES = "tmux_server_start_time_seconds{}"
 ENFORCES = 'tmux_remediator_mode{mode="enforce"}'
+INTERVAL = "tmux_exporter_sample_interval_seconds{}"
+SAMPLED = 'tmux_exporter_last_sample_timestamp_seconds{job="tmux"}'
+BEHIND = 'instance:tmux_exporter_clock_behind:seconds{job="tmux"}'
 STATE = 'tmux_agent_state{{state="{}"}}'
 
 
@@ -370,7 +373,8 @@ def held(series: str, indent: int = 0) -> str:
 # By what a part of an expression is replaced, so that it asks for too much or too little.
 WEAKENED = (
     (' or absent(up{job="tmux"})', ""), ('up{job="tmux"} == 0 or ', ""),
-    ('12 * tmux_exporter_sample_interval_seconds{job="tmux"}', "60"),
+    (f"12 * {held(INTERVAL)}", "60"), (f"  and {BEHIND} > 12 * {held(INTERVAL, 2)}\n", ""),
+    *((f"\nand changes({SAMPLED}[5m]) {which}", "") for which in ("== 0", "> 0")),
     ('result!="complete"', 'result="partial"'), ('result!="complete"', 'result="failed"'),
     (f"\n  and on (job, instance) {held(PROCESSES, 2)} == 0", ""),
     ('\n  and on (job, instance) up{job="tmux"} == 0', ""),

@@ -34,6 +34,7 @@ UNSCALED = {
     **dict.fromkeys(
         ("ratio", "used", "idle_ratio", "cores", "assumed_bytes_per_second"), "a part, or a speed"
     ),
+    **dict.fromkeys(("behind", "ahead"), "what clocks do is real"),
     **dict.fromkeys(LEVELS, "a part of a limit, or how long one operation takes"),
 }
 OF_ONE_THING = {("server_slow", "seconds"), ("slo_latency", "seconds"), ("agent_recovery", "seconds")}

@@ -11,7 +11,7 @@ Text = str | Callable[[Scope], str]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert, with the priority of its table in the thresholds or, at each of its `levels`, of the level.
+    """One alert, with the priority of its table in the thresholds or, where that has none, of the level.
 
     `expr` is PromQL as `Scope.promql` takes it, with keys of `table`; `$level` is the number of the level.
     `summary` is one sentence without values, `description` names the thing and its value.
@@ -30,7 +30,7 @@ class Alert:
 
     def _rule(self, scope: Scope, level: str) -> Rule:
         numbers = scope.thresholds
-        priority = numbers.text("levels", level) if level else numbers.priority(self.table)
+        priority = numbers.priority(self.table, level)
         labels = {"severity": numbers.text(priority, "severity"), "priority": priority}
         return {
             "alert": self.name,

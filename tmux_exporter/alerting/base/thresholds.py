@@ -41,9 +41,10 @@ class Thresholds:
         except ValueError as error:
             raise ValueError(f"[{table}] {key}: {error}") from None
 
-    def priority(self, table: str) -> str:
-        """The priority of an alert without levels."""
-        found = self.text(table, "priority")
+    def priority(self, table: str, level: str = "") -> str:
+        """The priority of an alert: that of its table, else that of the level."""
+        of_level = level and "priority" not in self.tables.get(table, {})
+        found = self.text("levels", level) if of_level else self.text(table, "priority")
         if found not in PRIORITIES:
             raise ValueError(f"[{table}] priority: {found!r} is none of {', '.join(PRIORITIES)}")
         return found

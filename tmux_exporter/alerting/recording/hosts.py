@@ -11,6 +11,7 @@ DISK_BUSY = "device:tmux_host_disk_busy:ratio_rate5m"
 FILESYSTEM_USED = "mountpoint:tmux_host_filesystem_used:ratio"
 NETWORK_USED = "device:tmux_host_network_used:ratio_rate5m"
 LIMIT_USED = "instance:tmux_host_limit_used:ratio"
+CLOCK_BEHIND = "instance:tmux_exporter_clock_behind:seconds"
 
 _LIMITED = ("pids", "ptys", "inotify_instances")
 
@@ -40,6 +41,16 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
             FILESYSTEM_USED, "1 - tmux_host_filesystem_avail_bytes{} / tmux_host_filesystem_size_bytes{}"
         ),
         _network(scope),
+        # When it was scraped less when it was taken, by the two clocks.
+        scope.record(
+            CLOCK_BEHIND,
+            """
+            avg_over_time((
+              timestamp(tmux_exporter_last_sample_timestamp_seconds{})
+              - tmux_exporter_last_sample_timestamp_seconds{}
+            )[$clock_skew.over:])
+            """,
+        ),
         *(_limit(scope, each) for each in _LIMITED),
     )
 

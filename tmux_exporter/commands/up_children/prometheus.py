@@ -154,7 +154,8 @@ def start_prometheus(program: str, folder: Path, configuration_text: str) -> Chi
     configuration = folder / "prometheus.yml"
     configuration.write_text(configuration_text, encoding="utf-8")
     data = f"--storage.tsdb.path={folder / 'prometheus'}"
-    bounds = ("--storage.tsdb.retention.time=15d", "--storage.tsdb.retention.size=512MB")
+    # Budgets look back for 30 days.
+    bounds = ("--storage.tsdb.retention.time=35d", "--storage.tsdb.retention.size=1GB")
     return _start("Prometheus", program, PROMETHEUS_PORT, configuration, data, *bounds)
 
 

@@ -23,6 +23,7 @@ DUE = {
         # A fifth of the operations failed for ten minutes.
         ("TmuxOperationErrors", "critical", ""),
         ("TmuxOperationErrors", "emergency", ""),
+        ("TmuxOperationErrors", "warning", ""),
         # Two schedulers for a session that is gone, and what became of them after 54 and 57 minutes.
         ("TmuxSchedulerDangling", "", "demo"),
         ("TmuxSchedulerMissed", "", "demo"),
