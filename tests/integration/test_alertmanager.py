@@ -187,9 +187,8 @@ def alert(name: str, level: str, **changes: str) -> dict[str, str]:
     return {"alertname": name, **thing(name), **LABELS[name, level], **changes}
 
 
-def told_of_an_agent(alerts: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def told_of_an_agent(alerts: list[dict[str, str]]) -> list[dict[str, str]]:
     """Those about a session that are told of an agent in it, at the same priority or a worse one."""
-    alerts = list(alerts)
     place = ("job", "instance", "server", "session")
     return [
         each

@@ -38,7 +38,8 @@ REFUSED = "limits: {series: many}\n"
 EXPORTERS: Mapping[str, str] = {
     "fleet": CONFIGURATION,
     "small": SMALL,
-    **dict.fromkeys(("frozen", "starved", "falling", "held", "full", "behind"), ""),
+    "frozen": "sampling: {idle_interval: 200ms}\n",
+    **dict.fromkeys(("starved", "falling", "held", "full", "behind"), ""),
 }
 """Their configurations, by what Prometheus calls the instance."""
 
