@@ -29,6 +29,7 @@ test: ## the whole proof: linters, types, floors, then all tests (about 5 minute
 check: ## `make test`, what takes minutes by its nature, and `make test` again on a machine in use
 	@deploy/setup check
 	@$(MAKE) --no-print-directory lint
+	@$(if $(ARGS),,$(PYTHON) -m tests.support.programs.fresh_agents)
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
 	@TMUX_EXPORTER_EXAMPLES=all $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions and not first_namespaces" $(ARGS)
 	@$(if $(ARGS),,exec $(PYTHON) -m tests.support.isolation.machine_in_use $(PYTHON) -m pytest -q $(PARALLEL))

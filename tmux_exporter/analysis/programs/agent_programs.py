@@ -158,7 +158,7 @@ SIGNATURES: tuple[Signature, ...] = (
     # The archived one is a Python program, its successor a node one.
     Signature(
         program="kimi",
-        titles=("kimi", "kimi-cli", "Kimi Code"),
+        titles=("kimi", "kimi-cli", "kimi-code"),
         exe=("*/@moonshot-ai/kimi-code*/kimi", "*/.kimi-code/bin/kimi"),
         script=(*(*_bin("kimi"), *_bin("kimi-cli"), "*/@moonshot-ai/kimi-code/dist/main.mjs", "kimi_cli"),),
         services=("web", "mcp"),

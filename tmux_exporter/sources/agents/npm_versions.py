@@ -11,7 +11,9 @@ from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read
 LARGEST_BYTES = 256 * 1024
 _MOST_LEVELS = 6
 _ROOT = 0
-_VERSION = re.compile(r"[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}[0-9A-Za-z.+-]{0,32}")
+_VERSION = re.compile(r"[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,12}[0-9A-Za-z.+-]{0,32}")
+_SCOPES = {"amp": "ampcode", "cn": "continuedev"}
+"""Programs whose package has another name."""
 
 
 class PackageVersions:
@@ -65,4 +67,5 @@ def parse(content: bytes, program: str) -> str:
     if not isinstance(name, str) or not isinstance(version, str) or not _VERSION.fullmatch(version):
         return ""
     # The package.json of a workspace, or of a folder that only holds the package, is of no use.
-    return version if re.search(rf"(?:^|[/@-]){re.escape(program)}(?:$|-)", name) else ""
+    called = re.escape(_SCOPES.get(program, program))
+    return version if re.search(rf"(?:^|[/@-]){called}(?:code)?(?:$|[-/])", name) else ""

@@ -74,6 +74,8 @@ def _process(argv: list[str], exe: str | None) -> Process:
         (["/home/u/.config/manicode/codebuff"], "/home/u/.config/manicode/codebuff", "codebuff", ""),
         (["python3", "/home/u/.venv/bin/trae-cli", "interactive"], PYTHON, "trae", ""),
         (["python3", "/home/u/.venv/bin/kimi"], PYTHON, "kimi", ""),
+        (["kimi-code", "", ""], NODE, "kimi", ""),
+        (["pi", "", ""], NODE, "pi", ""),
     ],
 )
 def test_an_agent_is_known_by_its_program(argv: list[str], exe: str, program: str, version: str) -> None:

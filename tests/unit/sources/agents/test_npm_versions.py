@@ -25,6 +25,11 @@ def package(name: object, version: object = "1.2.3-rc.1") -> bytes:
         ("opencode-ai", "opencode"),
         ("@github/copilot", "copilot"),
         ("@anthropic-ai/claude-code", "claude"),
+        ("@cline/cli-linux-x64", "cline"),
+        ("@kilocode/cli", "kilo"),
+        ("@ampcode/cli-linux-x64", "amp"),
+        ("@continuedev/cli", "cn"),
+        ("@mariozechner/pi-coding-agent", "pi"),
     ],
 )
 def test_the_package_of_the_program(name: str, program: str) -> None:
