@@ -10,6 +10,7 @@ from types import FrameType
 
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.analysis.operations.tmux_commands import read_client
+from tmux_exporter.analysis.ownership.lineage import Lineage
 from tmux_exporter.base import log
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.errors import ConfigError
@@ -20,6 +21,7 @@ from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config
 from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sources.events.exec_events import CommandWatch
+from tmux_exporter.sources.events.fork_events import ForkWatch
 from tmux_exporter.sources.events.operation_socket import OperationSocket
 from tmux_exporter.sources.host.port_owner import who_listens
 from tmux_exporter.web.server import WebServer
@@ -46,6 +48,7 @@ class Service:
         operations, uid = OperationCounters(), os.getuid()
         self._reports = OperationSocket(runtime_path(environ, uid), operations, uid=uid, clock=clock)
         self._commands = CommandWatch(read_client, uid=uid, clock=clock)
+        self._forks = ForkWatch(Lineage(), clock=clock)
         sampler = open_sampler(
             config,
             clock,
@@ -53,6 +56,7 @@ class Service:
             operations=operations,
             reports=self._reports,
             commands=self._commands,
+            lineage=self._forks,
             keeps=True,
         )
         if shutil.which("tmux", path=environ.get("PATH")) is None:
@@ -81,6 +85,7 @@ class Service:
             self._publisher.stop()
             self._reports.stop()
             self._commands.stop()
+            self._forks.stop()
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self.web.stop()

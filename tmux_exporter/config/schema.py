@@ -144,6 +144,12 @@ class ProcessSettings:
         "time. Read at start only.",
         default=ReadMode.FAST,
     )
+    lineage: bool = key(
+        Boolean(),
+        "Follow every fork by the kernel's process events, so that a process keeps its pane whatever it "
+        "leaves behind, and orphans are counted for theirs. Needs Linux 6.6, or CAP_NET_ADMIN.",
+        default=False,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,9 +190,22 @@ class SavedName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedTie:
+    """A living process that only earlier samples, or its lineage, tie to a pane."""
+
+    process: ProcessId
+    pane: PaneKey
+    by_lineage: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAgents:
-    """What the state file keeps of all agents. `absent` says since when declared agents are missing."""
+    """What the state file keeps: all agents, and ties of processes that nothing else proves.
+
+    `absent` says since when declared agents are missing.
+    """
 
     tracked_agents: tuple[SavedAgent, ...] = ()
     names: tuple[SavedName, ...] = ()
     absent: tuple[tuple[str, str, str, float], ...] = ()
+    ties: tuple[SavedTie, ...] = ()

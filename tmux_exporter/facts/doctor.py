@@ -70,7 +70,8 @@ class Machine:
     whether tmux draws UTF-8. `claude_hooked` says whether Claude Code's settings call our hook, None without
     settings. `throttle` is what the user's systemd offers, `pane_places` are the cgroups of panes by their
     ids, `oom_policies` those of the scopes of panes, by their names. `look_alikes` are programs that behave
-    like agents and are not known as such.
+    like agents and are not known as such. `fork_events_problem` says why forks cannot be
+    followed, empty where they can, None where nobody has asked.
     """
 
     system: str
@@ -92,3 +93,4 @@ class Machine:
     pane_places: Mapping[str, CgroupPlace] = field(default_factory=dict)
     oom_policies: Mapping[str, OomPolicy] = field(default_factory=dict)
     look_alikes: tuple[LookAlike, ...] = ()
+    fork_events_problem: str | None = None

@@ -26,8 +26,9 @@ class Leak:
     `server` and `session` are labels of the pane that left it, from when the pane was last seen; empty where
     not known. `by_marker`: only an agent marker ties the process to that pane. `by_folder`: only its working
     folder names the session. `by_environment`: no sample has seen it in that pane by anything stronger than
-    its environment. `listens`: it, or what it has started, listens on a TCP port. `quiet_since` is the
-    monotonic time since when no sample has seen a connection of these from outside; None where there is one,
+    its environment. `by_lineage`: only the kernel's fork events tie it to that pane. `listens`: it, or what
+    it has started, listens on a TCP port. `quiet_since` is the monotonic time since when no sample has seen a
+    connection of these from outside; None where there is one,
     or where that is not known.
     """
 
@@ -40,5 +41,6 @@ class Leak:
     by_marker: bool = False
     by_folder: bool = False
     by_environment: bool = False
+    by_lineage: bool = False
     listens: bool | None = None
     quiet_since: float | None = None

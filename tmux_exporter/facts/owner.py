@@ -27,6 +27,7 @@ class Evidence(StrEnum):
     AGENT_MARKER = "agent_marker"
     FOLDER = "folder"
     MEMORY = "memory"
+    LINEAGE = "lineage"
     NONE = "none"
 
 

@@ -263,7 +263,8 @@ class LeakReport:
     They are empty where not known. `name` is the program, and the script or package that it runs.
     `cpu_seconds_total` is that of its whole life. `argv_sha256` is the SHA-256 of its /proc/PID/cmdline,
     empty where that is not known as a whole. `by_marker`: only an agent marker ties it to its pane.
-    `by_folder`: only its working folder names its session. Both are too weak to end a process;
+    `by_folder`: only its working folder names its session. `by_lineage`: only the kernel's fork events tie it
+    to its pane. All three are too weak to end a process;
     `by_environment`, `listens` and `quiet_since` as in Leak.
     """
 
@@ -282,6 +283,7 @@ class LeakReport:
     by_marker: bool = False
     by_folder: bool = False
     by_environment: bool = False
+    by_lineage: bool = False
     listens: bool | None = None
     quiet_since: float | None = None
 
@@ -291,8 +293,8 @@ class Remembered:
     """One process that only earlier samples tie to its pane, or whose pane is gone.
 
     `origin` is the process of the pane's tmux server; `server` and `session` are labels, empty where not
-    known. `by_folder` and `quiet_since` as in LeakReport; `leaked`: it is a leak; `proven`: it was seen in
-    that pane by more than its environment.
+    known. `by_folder`, `by_lineage` and `quiet_since` as in LeakReport; `leaked`: it is a leak; `proven`: it
+    was seen in that pane by more than its environment.
     """
 
     process: ProcessId
@@ -304,6 +306,7 @@ class Remembered:
     by_folder: bool
     proven: bool = False
     quiet_since: float | None = None
+    by_lineage: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,12 +352,21 @@ class CommandsReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineageReport:
+    """Whether forks are followed now, and how often events were lost."""
+
+    listening: bool
+    lost_total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """One sample. `timestamp` is wall time; `complete` is False when any part of the sample is unknown.
 
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
     where none has run, `host` where it is disabled (`metrics.host`), `operations` where another exporter gets
-    the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible. `trees`
+    the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible,
+    `lineage` where forks are not followed (`processes.lineage`). `trees`
     are the processes of each agent by its root, empty unless the sampler was asked for them.
     """
 
@@ -384,6 +396,7 @@ class Report:
     host: HostFacts | None = None
     operations: OperationsReport | None = None
     commands: CommandsReport | None = None
+    lineage: LineageReport | None = None
     trees: Mapping[ProcessId, tuple[TreeProcess, ...]] = field(default_factory=dict)
 
     @property

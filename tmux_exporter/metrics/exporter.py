@@ -60,6 +60,7 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
         ),
         single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
         single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
+        *((single("tmux_exporter_lineage_lost_total", report.lineage.lost_total),) if report.lineage else ()),
         single("tmux_exporter_dropped_series_total", status.dropped_series_total),
         by_label("tmux_exporter_family_dropped_series", status.left_out.items()),
         single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),

@@ -51,7 +51,7 @@ _LEAK = (
     *("server", "session", "pane", "kind", "start_time_seconds", "memory_bytes", "cpu_seconds_total"),
     "open_fds",
 )
-_REMEMBERED = ("pane", "server", "session", "leaked", "by_folder")
+_REMEMBERED = ("pane", "server", "session", "leaked", "by_folder", "by_lineage")
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
     *("timestamp", "duration_seconds", "interval_seconds", "complete", "stale_sockets"),

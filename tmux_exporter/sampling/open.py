@@ -12,7 +12,13 @@ from tmux_exporter.config import Config, ReadMode
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.stages.agent_clues import open_watch
-from tmux_exporter.sampling.stages.protocols import CommandSource, OperationSource, ServerSource, Sources
+from tmux_exporter.sampling.stages.protocols import (
+    CommandSource,
+    LineageSource,
+    OperationSource,
+    ServerSource,
+    Sources,
+)
 from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screens
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.ledgers import LedgerReader
@@ -32,6 +38,7 @@ def open_sampler(
     operations: OperationCounters | None = None,
     reports: OperationSource | None = None,
     commands: CommandSource | None = None,
+    lineage: LineageSource | None = None,
     tmux: ServerSource | None = None,
     keeps: bool = False,
     counting: bool = True,
@@ -67,6 +74,7 @@ def open_sampler(
         ledgers=LedgerReader(proc_root=root),
         reports=reports,
         commands=commands,
+        lineage=lineage,
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),
     )
     memory = state.load()

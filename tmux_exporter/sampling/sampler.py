@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
+from tmux_exporter.analysis.report.remembered import saved_ties
 from tmux_exporter.analysis.report.summary import Counters, Summary
 from tmux_exporter.analysis.report.usage import ReportCache, agent_trees
 from tmux_exporter.analysis.report.view import Snapshot
@@ -21,6 +22,7 @@ from tmux_exporter.sampling.stages.agents import AgentStage
 from tmux_exporter.sampling.stages.counters import CounterStage
 from tmux_exporter.sampling.stages.leaks import LeakStage
 from tmux_exporter.sampling.stages.ledgers import LedgerStage
+from tmux_exporter.sampling.stages.lineage import LineageStage
 from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
@@ -51,11 +53,13 @@ class Sampler:
         self._config, self._clock, self._sources, self._keep = config, clock, sources, keep
         self._trees = trees
         details = sources.leak_details
-        self._ownership = OwnershipStage(earlier)
+        self._ownership = OwnershipStage(earlier, memory.ties if memory else ())
         self._agents = AgentStage(clock, memory or SavedAgents(), sources.watch)
         self._schedulers = SchedulerStage(clock, default_socket, details)
         self._leaks = LeakStage(earlier, details)
         self._memory = MemoryStage(sources.proportions)
+        self._lineage = LineageStage(sources.lineage)
+        self._lineage.configure(config)
         self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None
         self._counters = CounterStage(counting=counting)
         self._operations = OperationStage(clock, operations, sources.reports, sources.commands)
@@ -73,6 +77,7 @@ class Sampler:
             self._sources.tmux.configure(config.tmux, config.sampling.interval)
         self._config = config
         self._operations.configure(config)
+        self._lineage.configure(config)
 
     @property
     def unsettled(self) -> bool:
@@ -106,6 +111,7 @@ class Sampler:
         if changes.tmux or changes.processes.identities or snapshot.agents != self._limited[0]:
             self._limited = snapshot.agents, snapshot.limited()
         bounds = sources.limits.read(self._limited[1])
+        lineage = self._lineage.report()
         report = replace(
             self._summary(snapshot, counters, bounds, timestamp),
             samples=self._last.count(complete=snapshot.complete),
@@ -117,16 +123,18 @@ class Sampler:
                 **({"host": host.complete} if host else {}),
                 **self._operations.succeeded(operations),
                 **listening,
+                **({"lineage": lineage.listening} if lineage else {}),
             },
             remediator=remediator,
             host=labelled(host) if host else None,
             operations=operations,
             commands=commands,
+            lineage=lineage,
             trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,
         )
         if self._keep:
-            self._keep(self._agents.memory())
+            self._keep(replace(self._agents.memory(), ties=saved_ties(ownership.by_memory)))
         return self._last.keep(report, started)
 
     def _summary(
@@ -156,7 +164,9 @@ class Sampler:
         changes = self._changes.observe(table, view)
         labels = self._labels = session_labels(view) if changes.tmux else self._labels
         facts = SampleFacts(table=table, view=view, labels=labels, config=self._config, changes=changes)
-        ownership = self._ownership.observe(facts, self._ledgers.ties if self._ledgers else {})
+        ties = {**self._lineage.ties, **(self._ledgers.ties if self._ledgers else {})}
+        ownership = self._ownership.observe(facts, ties)
+        self._lineage.observe(facts, ownership)
         agents = self._agents.observe(facts, ownership)
         schedulers = self._schedulers.observe(facts, ownership.owners, agents.tracked_agents)
         snapshot = Snapshot(
@@ -171,6 +181,7 @@ class Sampler:
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,
             ledgers=self._ledgers.observe(facts, ownership) if self._ledgers else {},
+            orphan_cpu=self._lineage.orphan_cpu,
         )
         return snapshot, ownership, changes
 

@@ -1,4 +1,4 @@
-"""The small state file: names of agents, their states and since when, and who is missing; never a counter.
+"""The small state file: agents' names and states, who is missing, ties of processes; never a counter.
 
 It lies in the state folder and survives the exporter. A record that is not as this version writes it is left
 out, and said in the log: its names are then given anew, all others stay.
@@ -24,6 +24,7 @@ from tmux_exporter.facts.agents import (
     SavedAgent,
     SavedAgents,
     SavedName,
+    SavedTie,
     WaitingReason,
 )
 from tmux_exporter.facts.label import Label, bounded, is_visible
@@ -38,6 +39,7 @@ NAME = "agents.json"
 VERSION = 1
 LARGEST_BYTES = 64 * 1024 * 1024
 """More than is ever written: 10,000 lives and 20,000 names, whose labels take thrice their bytes in JSON."""
+MOST_TIES = 10_000
 KEEP_SECONDS = 60.0
 """What changes with every sample (when an agent was last seen) is written no more often than this."""
 
@@ -157,6 +159,10 @@ def render(memory: SavedAgents, *, boot: str) -> bytes:
             for each in memory.names
         ],
         "absent": memory.absent,
+        "ties": [
+            [*each.process, *each.pane.server, each.pane.pane, each.by_lineage]
+            for each in memory.ties[:MOST_TIES]
+        ],
     }
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
@@ -170,11 +176,13 @@ def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = 
     document = strict_json.document(content, VERSION)
     reasons = [] if refused is None else refused
     if not boot or document.get("boot") != boot:
-        document = {**document, "lives": [], "names": []}
+        document = {**document, "lives": [], "names": [], "ties": []}
     return SavedAgents(
         tracked_agents=_records(document, "lives", lambda each: _tracked(each, now), reasons),
         names=_records(document, "names", _name, reasons),
         absent=_records(document, "absent", lambda each: _absentee(each, now), reasons),
+        # Files of before do not have it.
+        ties=_records({"ties": [], **document}, "ties", _tie, reasons),
     )
 
 
@@ -207,6 +215,16 @@ def _name(value: dict[str, Any]) -> SavedName:
         wanted=_text(value["wanted"]),
         session_id=_text(value["session"]),
         holder=strict_json.process(value["holder"]),
+    )
+
+
+def _tie(value: list[Any]) -> SavedTie:
+    pid, start, server_pid, server_start, pane, by_lineage = value
+    server = ProcessId(strict_json.count(server_pid), strict_json.count(server_start))
+    return SavedTie(
+        process=ProcessId(strict_json.count(pid), strict_json.count(start)),
+        pane=PaneKey(server, _text(pane)),
+        by_lineage=strict_json.flag(by_lineage),
     )
 
 

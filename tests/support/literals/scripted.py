@@ -13,6 +13,7 @@ from tmux_exporter.sampling.stages.protocols import (
     LeakDetailSource,
     LedgerSource,
     LimitSource,
+    LineageSource,
     ProcessSource,
     ProportionSource,
     ServerSource,
@@ -81,6 +82,7 @@ def sampler_of(
     leak_details: LeakDetailSource | None = None,
     proportions: ProportionSource | None = None,
     ledgers: LedgerSource | None = None,
+    lineage: LineageSource | None = None,
 ) -> Sampler:
     """A sampler on these sources alone."""
     sources = Sources(
@@ -91,5 +93,6 @@ def sampler_of(
         leak_details=leak_details,
         proportions=proportions,
         ledgers=ledgers,
+        lineage=lineage,
     )
     return Sampler(config or Config(), clock, sources, default_socket=default_socket)

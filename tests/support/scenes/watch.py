@@ -9,11 +9,14 @@ from tests.support.clock import ShiftedClock
 from tests.support.literals.scripted import sampler_of
 from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
-from tmux_exporter.config import Config
+from tmux_exporter.analysis.ownership.lineage import Lineage
+from tmux_exporter.config import Config, ProcessSettings
 from tmux_exporter.facts.report import AgentReport, PaneReport, Report
+from tmux_exporter.sources.events.fork_events import ForkWatch
 from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 from tmux_exporter.sources.tmux.source import TmuxSource
 
@@ -21,8 +24,10 @@ from tmux_exporter.sources.tmux.source import TmuxSource
 class Watch:
     """The sampler, and what it says of that server alone."""
 
-    def __init__(self, server: libtmux.Server, *, ledgers: bool = False) -> None:
-        """With `ledgers` the kernel's accounts of cgroups are read, too."""
+    def __init__(
+        self, server: libtmux.Server, *, ledgers: bool = False, forks: ForkWatch[Lineage] | None = None
+    ) -> None:
+        """With `ledgers` the kernel's accounts of cgroups are read too, with `forks` its fork events."""
         self.server = server
         self.pid = server_pid(server)
         self.clock = ShiftedClock()
@@ -31,6 +36,9 @@ class Watch:
             ProcReader(uid=uid, clock=self.clock),
             TmuxSource(Config().tmux, uid=uid, clock=self.clock, environ=os.environ),
             clock=self.clock,
+            config=Config(processes=ProcessSettings(lineage=forks is not None)),
+            lineage=forks,
+            leak_details=LeakDetailReader(clock=self.clock) if forks else None,
             limits=LimitReader(clock=self.clock),
             proportions=RollupReader(clock=self.clock),
             ledgers=LedgerReader() if ledgers else None,

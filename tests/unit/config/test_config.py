@@ -86,7 +86,7 @@ def test_every_setting_is_read() -> None:
         tmux=TmuxSettings(
             transport=Transport.CLIENT, query_timeout=1.5, hold=60.0, sockets=("/tmp/one", "/tmp/two words")
         ),
-        processes=ProcessSettings(root="/host/proc", reading=ReadMode.FULL),
+        processes=ProcessSettings(root="/host/proc", reading=ReadMode.FULL, lineage=True),
         agents=AgentSettings(
             signatures=(
                 SignatureConfig(

@@ -100,6 +100,7 @@ CONTRACT = {
         tmux_exporter_sample_tick_seconds
         tmux_exporter_last_sample_timestamp_seconds tmux_exporter_unattributed_cpu_seconds_total
         tmux_exporter_discovery_missed_total tmux_exporter_dropped_series_total
+        tmux_exporter_lineage_lost_total
         tmux_exporter_config_last_reload_successful
         tmux_exporter_config_last_reload_successful_timestamp_seconds
         tmux_remediator_up tmux_remediator_blind tmux_remediator_audit_healthy

@@ -51,6 +51,7 @@ def test_tells_what_only_memory_knows() -> None:
         {
             "pid": 7001, "start_ticks": 1234, "server_pid": 900, "server_start_ticks": 77, "pane": "%9",
             "server": "default", "session": "work", "leaked": True, "by_folder": False,
+            "by_lineage": False,
         }
     ]  # fmt: skip
 

@@ -13,7 +13,15 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tmux_exporter.base.log import fields_of
-from tmux_exporter.facts.agents import AgentKey, AgentState, SavedAgent, SavedAgents, SavedName, WaitingReason
+from tmux_exporter.facts.agents import (
+    AgentKey,
+    AgentState,
+    SavedAgent,
+    SavedAgents,
+    SavedName,
+    SavedTie,
+    WaitingReason,
+)
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
@@ -37,6 +45,7 @@ MEMORY = SavedAgents(
     tracked_agents=(LIFE, replace(LIFE, state=AgentState.EXITED, reason=None, up=False, version="", role="")),
     names=(SavedName(key=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
     absent=(("default", "shop", "lead", NOW - 5),),
+    ties=(SavedTie(process=ProcessId(300, 9), pane=PLACE.pane, by_lineage=True),),
 )
 
 

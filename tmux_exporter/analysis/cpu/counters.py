@@ -64,6 +64,7 @@ class GroupCounters(Generic[K]):
         groups: Mapping[ProcessId, frozenset[K]],
         catch_alls: Mapping[ProcessId, frozenset[K]] = MappingProxyType({}),
         ledgers: Mapping[K, Charged[K]] = MappingProxyType({}),
+        orphans: Mapping[K, tuple[frozenset[K], int]] = MappingProxyType({}),
     ) -> None:
         """Add to each group what its processes have used since the last sample, reaped children included.
 
@@ -77,7 +78,8 @@ class GroupCounters(Generic[K]):
         tmux server reaps its panes, and init reaps all orphans.
 
         `ledgers` are by one of the groups for which each counts: what processes of that group gain counts in
-        these through its account.
+        these through its account. `orphans` are ticks that no process of the table has shown, by one of the
+        groups that they count for.
         """
         self._ticks_per_second = table.clock_ticks_per_second
         before, members = (self._members, self._catch_alls), self._with_kept(table, groups)
@@ -98,6 +100,12 @@ class GroupCounters(Generic[K]):
             if gain.reaped != NOTHING:
                 for key in catch_alls.get(gain.process, own):
                     self._counts(key).add(gain.reaped if key not in accounted else (0, *gain.reaped[1:]))
+        for key, (keys, ticks) in orphans.items():
+            if key in ledgers:
+                ledgers[key].account.note(None, 0, ticks)
+                continue
+            for each in keys:
+                self._counts(each).cpu_ticks += ticks
         for charged in ledgers.values():
             if ticks := charged.account.settle(table.clock_ticks_per_second):
                 for key in charged.keys:

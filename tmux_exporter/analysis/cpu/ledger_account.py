@@ -47,8 +47,8 @@ class LedgerAccount:
         """Whether cgroups count in this sample, or what they counted in the last one still matters."""
         return self._gain.active or self._before.active
 
-    def note(self, process: ProcessId, own_ticks: int, reaped_ticks: int) -> None:
-        """Note what a process of the pane has gained by conservation."""
+    def note(self, process: ProcessId | None, own_ticks: int, reaped_ticks: int) -> None:
+        """Note what a process of the pane has gained by conservation; None: an orphan that has ended."""
         self._processes += own_ticks + reaped_ticks
         if process in self._gain.outside:
             self._outside += own_ticks

@@ -175,6 +175,21 @@ def _readable(report: Report, _: Machine) -> Iterator[Finding]:
             )
 
 
+def _lineage(_: Report, machine: Machine) -> Iterator[Finding]:
+    problem = machine.fork_events_problem
+    if problem is None:
+        return
+    if problem:
+        yield _hint(
+            "lineage",
+            f"forks cannot be followed ({problem}): a daemon that leaves everything behind belongs to "
+            "nobody, and short orphans are not counted",
+            "use Linux 6.6 or newer outside of a container, or AmbientCapabilities=CAP_NET_ADMIN",
+        )
+    else:
+        yield _fine("lineage", "forks can be followed by the kernel's events (processes.lineage: true)")
+
+
 def _kernel(_: Report, machine: Machine) -> Iterator[Finding]:
     if machine.system != "Linux":
         yield _hint(
@@ -343,6 +358,7 @@ CHECKS: tuple[Callable[[Report, Machine], Iterator[Finding]], ...] = (
     _places,
     _readable,
     _kernel,
+    _lineage,
     _limits,
     _throttles,
     _agents,

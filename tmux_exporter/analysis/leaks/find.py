@@ -211,6 +211,7 @@ class LeakFinder:
                 pane=owner.pane,
                 by_marker=owner.evidence is Evidence.AGENT_MARKER,
                 by_folder=by_folder,
+                by_lineage=owner.evidence is Evidence.LINEAGE,
                 by_environment=not self.proof.is_proven(process.id, owner.pane),
                 listens=uses[process.id].listens,
                 quiet_since=uses[process.id].quiet_since,

@@ -10,10 +10,10 @@ Evidence, strongest first:
    and each container counts from 0: so user, foreground process group (a property of the terminal) and age
    must match too. On Linux the kernel session covers this; it is for systems that show no sessions.
 4. cgroup: the scope that tmux made for a pane, only for what nothing else ties to anybody (`ledgers`).
-5. environment (`tmux_environment`), 6. memory (`by_memory`), 7. the session id of an agent
-   (`agent_markers`), only for processes without any other evidence.
+5. environment (`tmux_environment`), 6. memory (`by_memory`), 7. lineage (`lineage`), 8. the session id of an
+   agent (`agent_markers`), only for processes without any other evidence.
 
-Children and session members inherit an owner found by weak evidence (3 to 6), with that evidence: a chain is
+Children and session members inherit an owner found by weak evidence (3 to 7), with that evidence: a chain is
 as strong as its weakest link. LEAKED never wins over evidence of an existing pane. Servers, their jobs and
 tmux clients are never leaked, because they inherit the environment of the process that started them.
 """
@@ -221,7 +221,9 @@ class Attribution:
         own = by_environment(process, self._tmux)
         remembered = by_memory(self._memory.get(process.id), self._tmux)
         tied = by_tie(self._ties.get(process.id), self._tmux)
-        by_evidence = [self._by_tty(process), inherited, session, tied, own, remembered]
+        by_evidence = [self._by_tty(process), inherited, session, own, remembered]
+        # A cgroup is stronger than an environment, lineage weaker than what a sample has seen.
+        by_evidence.insert(3 if tied is not None and tied.evidence is Evidence.CGROUP else 5, tied)
         if remembered is not None and remembered.kind is OwnerKind.SERVER:
             # Jobs of a server started inside a pane have the TMUX_PANE of the outer server.
             by_evidence.insert(0, remembered)
@@ -344,8 +346,8 @@ def by_memory(owner: Owner | None, tmux: TmuxLookup) -> Owner | None:
     """
     if owner is None or owner.kind is OwnerKind.OTHER:
         return None
-    if owner.evidence is Evidence.AGENT_MARKER:
-        # `agent_markers` decides again: the session may continue elsewhere by now.
+    if owner.evidence in (Evidence.AGENT_MARKER, Evidence.LINEAGE):
+        # Decided again, the first by `agent_markers`: the session may continue elsewhere by now.
         return None
     if owner.kind is OwnerKind.SERVER:
         # The environment is read again anyway; as memory it would get too much weight.

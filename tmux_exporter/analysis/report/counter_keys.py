@@ -239,6 +239,16 @@ class CounterKeys:
     panes: Mapping[PaneKey, frozenset[GroupKey]] = field(default_factory=dict)
     corrected: int = 0
 
+    def orphans(self, ticks: Mapping[PaneKey, int]) -> dict[GroupKey, tuple[frozenset[GroupKey], int]]:
+        """What orphans of panes have used, by the key of each pane, with the keys that it counts for."""
+        return {
+            key: (keys, count)
+            for pane, count in ticks.items()
+            for keys in (self.panes.get(pane, _NONE),)
+            for key in keys
+            if key[0] == "pane"
+        }
+
     def charged(self, accounts: Mapping[PaneKey, LedgerAccount]) -> dict[GroupKey, Charged[GroupKey]]:
         """The accounts of panes by the key of each pane."""
         return {

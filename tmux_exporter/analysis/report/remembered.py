@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
+from tmux_exporter.facts.agents import SavedTie
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import Leak
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
@@ -9,6 +10,8 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.tmux import PaneKey
 
+_UNSEEN = (Evidence.MEMORY, Evidence.LINEAGE)
+_SAVED = "tied to its pane before the exporter was restarted"
 _REASON = "the exporter that runs saw it in its pane, in earlier samples"
 
 
@@ -18,7 +21,7 @@ def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId,
     found = (
         process
         for process, owner in owners.items()
-        if owner.kind is leaked or (owner.kind is pane and owner.evidence is Evidence.MEMORY)
+        if owner.kind is leaked or (owner.kind is pane and owner.evidence in _UNSEEN)
     )
     return tuple((process, owners[process]) for process in sorted(found))
 
@@ -52,9 +55,33 @@ def remembered(
                 by_folder=by_folder,
                 proven=is_proven(process, owner.pane),
                 quiet_since=leak.quiet_since if leak is not None else None,
+                by_lineage=owner.evidence is Evidence.LINEAGE,
             )
         )
     return tuple(entries)
+
+
+def saved_ties(known: Iterable[tuple[ProcessId, Owner]]) -> tuple[SavedTie, ...]:
+    """The same for the state file."""
+    return tuple(
+        SavedTie(process=process, pane=owner.pane, by_lineage=owner.evidence is Evidence.LINEAGE)
+        for process, owner in known
+        if owner.pane is not None and owner.evidence in _UNSEEN
+    )
+
+
+def restored(ties: Iterable[SavedTie]) -> dict[ProcessId, Owner]:
+    """The owners that a sampler starts with by what the state file keeps."""
+    return {
+        each.process: Owner(
+            kind=OwnerKind.PANE,
+            evidence=Evidence.LINEAGE if each.by_lineage else Evidence.MEMORY,
+            reason=_SAVED,
+            server=each.pane.server,
+            pane=each.pane,
+        )
+        for each in ties
+    }
 
 
 def owners_of(entries: Iterable[Remembered]) -> dict[ProcessId, Owner]:
@@ -62,7 +89,7 @@ def owners_of(entries: Iterable[Remembered]) -> dict[ProcessId, Owner]:
     return {
         each.process: Owner(
             kind=OwnerKind.PANE,
-            evidence=Evidence.MEMORY,
+            evidence=Evidence.LINEAGE if each.by_lineage else Evidence.MEMORY,
             reason=_REASON,
             server=each.origin,
             pane=PaneKey(each.origin, each.pane),

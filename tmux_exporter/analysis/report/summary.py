@@ -470,6 +470,7 @@ class Summary:
             by_marker=leak.by_marker,
             by_folder=leak.by_folder,
             by_environment=leak.by_environment,
+            by_lineage=leak.by_lineage,
             listens=leak.listens,
             quiet_since=leak.quiet_since,
         )

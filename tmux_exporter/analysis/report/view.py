@@ -28,6 +28,7 @@ class Snapshot:
 
     `agents` are those that run; `tracked_agents` are these and those that do not.
     `living` are those of `owners`, where they are known already.
+    `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen.
     """
 
     table: ProcessTable
@@ -41,6 +42,7 @@ class Snapshot:
     memory: MemoryFigures = PLAIN
     living: Members | None = None
     ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
+    orphan_cpu: Mapping[PaneKey, int] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

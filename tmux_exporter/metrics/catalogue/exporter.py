@@ -15,7 +15,7 @@ from tmux_exporter.facts.remediation import (
     Reclaimed,
     Refusal,
 )
-from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
+from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, LINEAGE_OPTION, Spec
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
 HOST_OPTION = "metrics.host"
@@ -102,6 +102,12 @@ EXPORTER = (
         "What audits found wrong and put right: processes that the fast reading had missed or that had "
         "changed although they had not run (then all is read in full for a minute), wrong owners, wrong "
         "counter keys, wrong parts of a report.",
+    ),
+    _exporter(
+        "tmux_exporter_lineage_lost_total",
+        "How often fork events of the kernel were lost, by the numbers that it gives them or because it had "
+        "more than it kept: what was forked just then may belong to nobody (processes.lineage).",
+        option=LINEAGE_OPTION,
     ),
     _exporter(
         "tmux_exporter_operations_lost_total",

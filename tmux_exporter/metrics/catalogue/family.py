@@ -38,6 +38,9 @@ _UNITS = ("seconds", "bytes", "lines", "cores", "ratio")
 COMMANDS_OPTION = "operations.watch_commands"
 """The setting that adds the families of tmux commands."""
 
+LINEAGE_OPTION = "processes.lineage"
+"""The setting that adds the families of fork events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:

@@ -92,7 +92,8 @@ def _is_in_scope(policy: Policy, candidate: TargetCandidate) -> bool:
 
 
 def _subjects(kind: TargetKind, report: Report) -> Iterable[Subject]:
-    proven = (each for each in report.leaks if not each.by_marker and not each.by_folder)
+    weak = ("by_marker", "by_folder", "by_lineage")
+    proven = (each for each in report.leaks if not any(getattr(each, name) for name in weak))
     subjects: Mapping[TargetKind, Iterable[Subject]] = {
         TargetKind.SCHEDULER: report.schedulers,
         TargetKind.AGENT: report.agents,

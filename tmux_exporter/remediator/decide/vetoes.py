@@ -209,9 +209,9 @@ def is_endable(case: Case) -> bool:
             return state in ENDABLE
         case AgentReport(process=process):
             return process is not None
-        case LeakReport(kind=kind, by_marker=by_marker, by_folder=by_folder):
+        case LeakReport(kind=kind, by_marker=by_marker, by_folder=by_folder, by_lineage=by_lineage):
             # Of a scheduler both processes have to end, in their order.
-            return kind is not LeakKind.SCHEDULER and not by_marker and not by_folder
+            return kind is not LeakKind.SCHEDULER and not (by_marker or by_folder or by_lineage)
 
 
 def is_proven(case: Case) -> bool:

@@ -20,7 +20,7 @@ from tmux_exporter.remediator.record.log_fields import seconds_to_end
 _LIMIT = "history-limit of its session, for panes to come"
 _LIMIT_WORDS = re.compile(rf"{_LIMIT}: ([0-9]+); was (?:([0-9]+)|not set)")
 
-WEAK = ("by_marker", "by_folder", "by_environment")
+WEAK = ("by_marker", "by_folder", "by_environment", "by_lineage")
 """What makes a leak less than proven."""
 
 

@@ -34,6 +34,7 @@ class CounterStage:
         self._queries = QueryStats()
         self._agents = AgentCounts()
         self._accounts: dict[PaneKey, LedgerAccount] = {}
+        self._orphan_rests: dict[PaneKey, int] = {}
         self._missed = 0
 
     def begin(self, read: Callable[[], ProcessTable]) -> None:
@@ -51,7 +52,8 @@ class CounterStage:
         keys = self._keys.observe(snapshot, ownership.changed, changes)
         if self._counting:
             ledgers = keys.charged(self._open_accounts(snapshot.ledgers)) if snapshot.ledgers else {}
-            self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls, ledgers)
+            orphans = keys.orphans(self._ticks(snapshot)) if snapshot.orphan_cpu else {}
+            self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls, ledgers, orphans)
         self._group_counters.retain(keys.shown, snapshot.table.taken_at)
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
@@ -66,6 +68,14 @@ class CounterStage:
             agents=self._agents,
             missed=self._missed,
         )
+
+    def _ticks(self, snapshot: Snapshot) -> dict[PaneKey, int]:
+        """Whole ticks of what orphans used; the rest of a tick comes later."""
+        tick = 1_000_000_000 // snapshot.table.clock_ticks_per_second
+        found = {}
+        for pane, used in snapshot.orphan_cpu.items():
+            found[pane], self._orphan_rests[pane] = divmod(used + self._orphan_rests.get(pane, 0), tick)
+        return found
 
     def _open_accounts(self, ledgers: Mapping[PaneKey, PaneLedger]) -> dict[PaneKey, LedgerAccount]:
         """The accounts that count in this sample."""

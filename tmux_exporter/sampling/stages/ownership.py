@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.attribution import NO_TIES, Ties
 from tmux_exporter.analysis.ownership.incremental import Attributor
-from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of
+from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of, restored
 from tmux_exporter.analysis.report.view import Members, PaneMembers
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.facts.owner import Owner
+from tmux_exporter.facts.agents import SavedTie
+from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.tmux import PaneKey
@@ -38,14 +39,19 @@ class Ownership:
 class OwnershipStage:
     """Attributes processes; remembers owners from sample to sample."""
 
-    def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
-        """`earlier` is what another sampler of this machine knew."""
-        self._attributor = Attributor(owners_of(earlier))
+    def __init__(self, earlier: Iterable[Remembered] = (), saved: Iterable[SavedTie] = ()) -> None:
+        """`earlier` is what another sampler of this machine knew, `saved` what one before this did."""
+        owners = {**restored(saved), **owners_of(earlier)}
+        self._told = {each: owner for each, owner in owners.items() if owner.evidence is Evidence.LINEAGE}
+        self._attributor = Attributor(
+            {each: owner for each, owner in owners.items() if each not in self._told}
+        )
         self._by_memory: tuple[tuple[ProcessId, Owner], ...] = ()
         self._members = PaneMembers()
 
     def observe(self, facts: SampleFacts, ties: Ties = NO_TIES) -> Ownership:
         """The owners of this sample; `ties` are what other sources say of processes."""
+        ties = {**self._told, **ties} if self._told else ties
         found = self._attributor.observe(facts.table, facts.view, facts.changes.processes, ties)
         if found.changed:
             self._by_memory = known_by_memory(found.owners)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tmux_exporter.analysis.labels import SessionLabels
+from tmux_exporter.analysis.ownership.lineage import Lineage
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
@@ -23,6 +24,8 @@ from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch
+
+T = TypeVar("T")
 
 
 class ProcessSource(Protocol):
@@ -81,6 +84,31 @@ class LedgerSource(Protocol):
         """The anonymous and shared memory of a cgroup and all below it, None where it is not known."""
 
 
+class LineageSource(Protocol):
+    """Follows forks by the kernel's events."""
+
+    @property
+    def forks(self) -> Lineage:
+        """What it has learned; only for `use`."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether events come."""
+
+    @property
+    def lost(self) -> int:
+        """How often events were lost."""
+
+    def configure(self, *, wanted: bool) -> None:
+        """Follow forks from now on, or not."""
+
+    def use(self, work: Callable[[], T]) -> T:
+        """Do this while no event is taken."""
+
+    def suspended_seconds(self) -> float:
+        """How long the machine has slept since boot: starts of processes count it, events do not."""
+
+
 class ProportionSource(Protocol):
     """Reads how much of their memory processes share."""
 
@@ -133,6 +161,7 @@ class Sources:
     ledgers: LedgerSource | None = None
     reports: OperationSource | None = None
     commands: CommandSource | None = None
+    lineage: LineageSource | None = None
     watch: AgentWatch | None = None
 
 

@@ -1,14 +1,11 @@
 """Time every tmux command of this user from exec to exit, by kernel process events (netlink).
 
 The kernel's process connector reports each exec and exit on the machine with its time. The argv must be read
-before the process ends, so a thread waits for the events. No process is traced or delayed. It needs no
-privilege since Linux 6.6, CAP_NET_ADMIN before, and the initial pid, user and network namespace.
+before the process ends, so a thread waits for the events. No process is traced or delayed.
 """
 
 import logging
 import os
-import select
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +15,7 @@ from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.operations import CommandBatch, CommandLoss, CommandRun
+from tmux_exporter.sources.events.connector import Connection
 from tmux_exporter.sources.events.exec_parse import (
     EXEC,
     EXIT,
@@ -26,16 +24,11 @@ from tmux_exporter.sources.events.exec_parse import (
     ProcessEvent,
     Started,
     parse,
-    request,
 )
 
 _log = logging.getLogger(__name__)
 
-_NETLINK_CONNECTOR = 11
-_PROCESS_EVENTS = 1
-_LONGEST = 8192
-_RECEIVE_BUFFER = 1 << 20
-_ANSWER_SECONDS = 0.5
+_MEND = "set operations.watch_commands to false"
 _ENDS_WITHIN = 2.0
 _TRIED_AGAIN_AFTER = 60.0
 """Seconds after a refusal; a sample waits for each try."""
@@ -87,7 +80,7 @@ class CommandWatch:
         self._under_way: dict[int, _UnderWay] = {}
         self._most = 0
         self._wanted = False
-        self._opened: _Opened | None = None
+        self._opened: Connection | None = None
         self._thread: threading.Thread | None = None
         self._complaint = ""
         self._next_try = 0.0
@@ -130,7 +123,7 @@ class CommandWatch:
         if self._clock.monotonic() < self._next_try:
             return
         try:
-            self._opened = _Opened(self._clock)
+            self._opened = Connection(self._clock, mend=_MEND, only=EXEC | EXIT)
         except OSError as error:
             self._next_try = self._clock.monotonic() + _TRIED_AGAIN_AFTER
             words = f"tmux commands cannot be timed: {error.strerror or error}"
@@ -144,7 +137,7 @@ class CommandWatch:
         )
         self._thread.start()
 
-    def _listen(self, opened: "_Opened") -> None:
+    def _listen(self, opened: Connection) -> None:
         budget = _Budget(self._clock)
         with opened:
             while opened.wait():
@@ -234,92 +227,6 @@ class _Budget:
 
     def seconds_left(self) -> float:
         return self._ends - self._clock.monotonic()
-
-
-class _Opened:
-    """The connection to the kernel's events. Raises OSError with a text for the user if there are none."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        family: int | None = getattr(socket, "AF_NETLINK", None)
-        if family is None:
-            raise OSError("this system has no process events; only Linux has")
-        try:
-            self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_CONNECTOR)
-        except OSError as error:
-            raise OSError(f"this kernel has no process connector ({error.strerror})") from error
-        try:
-            self._ask()
-        except BaseException:
-            self._socket.close()
-            raise
-        self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._turn = threading.Lock()
-        self._closed = False
-        self._poll = select.poll()
-        for one in (self._socket.fileno(), self._woken):
-            self._poll.register(one, select.POLLIN)
-
-    def _ask(self) -> None:
-        mend = "it needs Linux 6.6, or CAP_NET_ADMIN; set operations.watch_commands to false"
-        try:
-            self._socket.bind((0, _PROCESS_EVENTS))
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            port = self._socket.getsockname()[0]
-            self._socket.send(request(port))
-        except OSError as error:
-            raise OSError(f"the kernel refuses ({error.strerror}); {mend}") from error
-        self._await_answer(mend)
-        # Without forks, half of all events. An older kernel ignores the filter.
-        self._socket.send(request(port, only=EXEC | EXIT))
-        self._socket.setblocking(False)
-
-    def _await_answer(self, mend: str) -> None:
-        # Events of other processes come first, and without end where the kernel does not answer.
-        until = self._clock.monotonic() + _ANSWER_SECONDS
-        while (left := until - self._clock.monotonic()) > 0:
-            self._socket.settimeout(left)
-            try:
-                message = self._socket.recv(_LONGEST)
-            except OSError:
-                continue
-            for event in parse(message):
-                if isinstance(event, Acknowledged):
-                    if event.error:
-                        raise OSError(f"the kernel refuses ({os.strerror(event.error)}); {mend}")
-                    return
-        raise OSError("the kernel does not answer, as in a container; set operations.watch_commands to false")
-
-    def wait(self) -> bool:
-        """Wait for events; False to end."""
-        return all(descriptor != self._woken for descriptor, _ in self._poll.poll())
-
-    def receive(self) -> bytes:
-        """One message. Raises BlockingIOError if there is none, another OSError if some were lost."""
-        return self._socket.recv(_LONGEST)
-
-    def rest(self, seconds: float) -> None:
-        """Pause reading, unless it is time to end."""
-        only_end = select.poll()
-        only_end.register(self._woken, select.POLLIN)
-        only_end.poll(max(0.0, seconds) * 1000)
-
-    def end(self) -> None:
-        """End the thread, which closes everything; one that has ended by a mistake has done so already."""
-        with self._turn:
-            if not self._closed:
-                os.write(self._wake, b"e")
-
-    def __enter__(self) -> None:
-        """For the thread that reads."""
-
-    def __exit__(self, *_: object) -> None:
-        # The numbers may be those of other files from here on.
-        with self._turn:
-            self._closed = True
-            self._socket.close()
-            os.close(self._woken)
-            os.close(self._wake)
 
 
 def _argv(path: str) -> list[str]:

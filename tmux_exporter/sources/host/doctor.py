@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from tmux_exporter.base.paths import runtime_path, state_path
 from tmux_exporter.facts.doctor import NOT_KNOWN, AgentTelemetry, Bound, Feature, Machine, WritableFolder
 from tmux_exporter.facts.report import Report
+from tmux_exporter.sources.events.fork_events import fork_events_problem
 from tmux_exporter.sources.host.cgroups import read_means, read_oom_policies, read_pane_places
 from tmux_exporter.sources.tmux.client_transport import read_options
 
@@ -68,6 +69,7 @@ def read_machine(
         throttle=_known(lambda: read_means(uid)),
         pane_places=places,
         oom_policies=read_oom_policies((each.pane_scope for each in places.values()), uid),
+        fork_events_problem=fork_events_problem(),
         claude_hooked=None if settings is None else HOOK_COMMAND in json.dumps(settings.get("hooks")),
     )
 

@@ -106,4 +106,5 @@ def _remembered(told: Mapping[str, Any]) -> Remembered:
         session=str(told["session"]),
         leaked=bool(told["leaked"]),
         by_folder=bool(told["by_folder"]),
+        by_lineage=bool(told.get("by_lineage")),
     )

@@ -105,6 +105,15 @@ def test_each_feature_that_the_kernel_lacks(feature: Feature) -> None:
     assert finding.level is (Level.PROBLEM if feature is Feature.PIDFD else Level.HINT)
 
 
+def test_whether_forks_can_be_followed() -> None:
+    finding = only(
+        machine=replace(MACHINE, fork_events_problem="the kernel refuses (Operation not permitted)")
+    )
+    assert (finding.level, finding.subject) == (Level.HINT, "lineage")
+    assert "Operation not permitted" in finding.text
+    assert not amiss(machine=replace(MACHINE, fork_events_problem=""))
+
+
 def test_folders_and_processes_that_cannot_be_used() -> None:
     place = WritableFolder(path="/tmp/tmux-exporter-1000", problem="it belongs to uid 0")
     assert only(machine=replace(MACHINE, folders=(place,))).level is Level.PROBLEM

@@ -443,7 +443,7 @@ def test_which_leaks_a_match_is_for(match: TargetMatch, fits: bool) -> None:
     assert fits_match(match, TargetCandidate(target=target_of(one), subject=one), seen()) is fits
 
 
-@pytest.mark.parametrize("weak", ["by_marker", "by_folder"])
+@pytest.mark.parametrize("weak", ["by_marker", "by_folder", "by_lineage"])
 def test_what_only_a_marker_or_a_folder_ties_is_no_candidate(weak: str) -> None:
     plain = leak("default", "work", LeakKind.OTHER, pid=500)
     tied = replace(plain, process=ProcessId(501, 1), **{weak: True})  # type: ignore[arg-type]

@@ -201,6 +201,7 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
     vetoes.is_endable: [
         case(replace(LEAK, kind=LeakKind.SCHEDULER), SEEN),
         case(replace(LEAK, by_marker=True), SEEN),
+        case(replace(LEAK, by_lineage=True), SEEN),
         case(replace(LEAK, by_folder=True), SEEN),
     ],
     vetoes.is_proven: [case(replace(LEAK, by_environment=True), SEEN)],

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.clock import ManualClock
 from tests.support.wait import wait_for
-from tmux_exporter.sources.events import exec_events
+from tmux_exporter.sources.events import connector, exec_events
 from tmux_exporter.sources.events.exec_events import CommandWatch
 
 
@@ -47,7 +47,7 @@ def test_events_of_others_are_no_reason_to_wait_for_an_answer(
         asked.append(_OnlyEvents(clock))
         return asked[-1]
 
-    monkeypatch.setattr("tmux_exporter.sources.events.exec_events.socket.socket", open_socket)
+    monkeypatch.setattr("tmux_exporter.sources.events.connector.socket.socket", open_socket)
     watch = CommandWatch(lambda *_: None, uid=0, clock=clock)
     watch.configure(wanted=True, most_per_second=10)
     assert asked[0].received < 20
@@ -64,8 +64,8 @@ def test_events_of_others_are_no_reason_to_wait_for_an_answer(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_to_stop_what_has_ended_by_a_mistake_writes_to_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    monkeypatch.setattr("tmux_exporter.sources.events.exec_events.socket.socket", lambda *_: ours)
-    monkeypatch.setattr(exec_events._Opened, "_ask", lambda _: None)
+    monkeypatch.setattr("tmux_exporter.sources.events.connector.socket.socket", lambda *_: ours)
+    monkeypatch.setattr(connector.Connection, "_ask", lambda _: None)
     watch = CommandWatch(lambda *_: None, uid=0, clock=ManualClock())
     watch.configure(wanted=True, most_per_second=10)
     thread = watch._thread
