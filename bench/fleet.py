@@ -1,6 +1,7 @@
 """A tmux server full of panes, and processes beside it that have nothing to do with it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,7 +52,8 @@ class Size:
         limit = int(Path("/proc/sys/kernel/pid_max").read_text())
         if self.ids + _SPARE_PIDS > limit:
             return f"{self.ids} process and thread ids are needed, kernel.pid_max is {limit}"
-        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        found = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        available = int(found[1]) << 10 if found else 0
         needed = (self.panes * (5 if self.light else 25) + self.others * 0.4) * (1 << 20)
         if needed > available:
             gib = (f"{each / (1 << 30):.1f}" for each in (needed, available))

@@ -1,5 +1,6 @@
 """The exporters that are measured side by side, each in its own process on a port of its own."""
 
+import gzip
 import os
 import pwd
 import re
@@ -7,11 +8,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from bench.fleet import PROGRAMS
 from bench.say import wait_for
@@ -38,6 +41,9 @@ class User:
         return cls(uid=entry.pw_uid, become=("setpriv", *ids, "env", f"HOME={entry.pw_dir}"))
 
 
+_CONNECTIONS: dict[str, HTTPConnection] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """One that runs: what it is called in the results, its process, the page that a scraper asks for."""
@@ -47,10 +53,28 @@ class Peer:
     url: str
 
     def page(self) -> str:
-        """The page now."""
-        with urllib.request.urlopen(self.url, timeout=300) as answer:
-            body: bytes = answer.read()
-        return body.decode()
+        """The page now, asked for as Prometheus does: compressed, over a connection that is kept."""
+        place = urlsplit(self.url)
+        connection = _CONNECTIONS.setdefault(place.netloc, HTTPConnection(place.netloc, timeout=300))
+        target = urlunsplit(("", "", *place[2:]))
+        try:
+            answer, body = _ask(connection, target)
+        except (HTTPException, ConnectionError):
+            # It was closed meanwhile.
+            connection.close()
+            try:
+                answer, body = _ask(connection, target)
+            except HTTPException as error:
+                raise OSError(f"{self.url}: {error}") from error
+        if answer.status != HTTPStatus.OK:
+            raise OSError(f"{self.url}: {answer.status}")
+        return (gzip.decompress(body) if answer.headers["content-encoding"] == "gzip" else body).decode()
+
+
+def _ask(connection: HTTPConnection, target: str) -> tuple[HTTPResponse, bytes]:
+    connection.request("GET", target, headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    return answer, answer.read()
 
 
 def process_exporter() -> str | None:

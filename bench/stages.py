@@ -20,7 +20,7 @@ REST = "HTTP, threads, waking up"
 GROUPS = (
     ("reading processes", ("processes",)),
     ("tmux", ("tmux",)),
-    ("host, limits, files of others", ("host", "memory limits", "remediator file")),
+    ("host, cgroups, files of others", ("host", "ledgers", "memory limits", "remediator file")),
     (
         "whose each process is, agents, leaks, schedulers, counters",
         ("changes", "ownership", "agents", "schedulers", "leaks", "shared memory", "counters", "operations"),

@@ -35,6 +35,7 @@ STAGES = (
     ("tmux: the rest", SOURCES + "tmux.source", "TmuxSource.read"),
     ("changes", "tmux_exporter.facts.changes", "ChangeTracker.observe"),
     ("ownership", "tmux_exporter.sampling.stages.ownership", "OwnershipStage.observe"),
+    ("ledgers", "tmux_exporter.sampling.stages.ledgers", "LedgerStage.observe"),
     ("agents", "tmux_exporter.sampling.stages.agents", "AgentStage.observe"),
     ("agents: state file", "tmux_exporter.sampling.state_file", "StateFile.keep"),
     ("schedulers", "tmux_exporter.sampling.stages.schedulers", "SchedulerStage.observe"),

@@ -7,7 +7,7 @@ thread; every public method may be called from any.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -68,8 +68,8 @@ class Printer:
 class PublishedSample:
     """One sample in every served format; `sequence` counts samples from 1.
 
-    It began at the monotonic time `taken_at` and took `took` seconds. A format is rendered on first use: most
-    samples are never served in most formats.
+    It began at the monotonic time `taken_at` and took `took` seconds. A format is rendered on first use, or
+    by `prepare`: most samples are never served in most formats. `asked` are the formats that were used.
     """
 
     def __init__(
@@ -92,6 +92,12 @@ class PublishedSample:
         self._printer = printer
         self._made: dict[str, bytes] = {}
         self._pages: Pages | None = None
+        self.asked: set[str] = set()
+
+    def prepare(self, forms: Iterable[str]) -> None:
+        """Render these formats before somebody uses them."""
+        for form in forms:
+            self._rendered(form)
 
     @property
     def text(self) -> bytes:
@@ -101,7 +107,7 @@ class PublishedSample:
     @property
     def text_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._compressed("text_gzip", openmetrics=False)
+        return self._used("text_gzip")
 
     @property
     def openmetrics(self) -> bytes:
@@ -111,17 +117,24 @@ class PublishedSample:
     @property
     def openmetrics_gzip(self) -> bytes:
         """The same, compressed."""
-        return self._compressed("openmetrics_gzip", openmetrics=True)
+        return self._used("openmetrics_gzip")
 
     @property
     def json(self) -> bytes:
         """The report, with what the last page had to leave out."""
-        return self._printer.once(self._made, "json", lambda: render_json(self.report, self._left_out()))
+        return self._used("json")
 
-    def _compressed(self, form: str, *, openmetrics: bool) -> bytes:
-        return self._printer.once(
-            self._made, form, lambda: compress(self._collected(), openmetrics=openmetrics)
-        )
+    def _used(self, form: str) -> bytes:
+        self.asked.add(form)
+        return self._rendered(form)
+
+    def _rendered(self, form: str) -> bytes:
+        def make() -> bytes:
+            if form == "json":
+                return render_json(self.report, self._left_out())
+            return compress(self._collected(), openmetrics=form.startswith("openmetrics"))
+
+        return self._printer.once(self._made, form, make)
 
     def _collected(self) -> Pages:
         with self._printer.turn:
@@ -141,6 +154,8 @@ class Publisher:
         self._memo = Memo()
         self._turn = threading.Condition()
         self._published: PublishedSample | None = None
+        self._asked: frozenset[str] = frozenset()
+        self._asked_before: frozenset[str] = frozenset()
         self._tick = Tick()
         self._release = ReleaseAfterBursts()
         self._sampling = True
@@ -296,6 +311,7 @@ class Publisher:
             _log.exception("sample failed")
             report = self._sampler.failed()
         self._swap(self._render(report, config, taken_at))
+        self._prepare()
         processes = sum(each.usage.processes for each in report.sessions)
         self._release.observe(processes + len(report.panes) + len(report.leaks), taken_at)
 
@@ -310,6 +326,16 @@ class Publisher:
             printer=self._printer,
         )
 
+    def _prepare(self) -> None:
+        """Render what was used of both samples before: now its facts are at hand, and nobody waits yet."""
+        before, self._asked_before = self._asked_before, self._asked
+        forms = before & self._asked
+        try:
+            if forms and self._published:
+                self._published.prepare(forms)
+        except Exception:
+            _log.exception("a page was not prepared")
+
     def _families(self, report: Report, config: Config) -> Sequence[Family]:
         """Called in the printer's turn, once for each page that is made."""
         collected = collect_all(report, config, self._status, memo=self._memo)
@@ -322,6 +348,7 @@ class Publisher:
 
     def _swap(self, published: PublishedSample) -> None:
         with self._turn:
+            self._asked = frozenset(self._published.asked) if self._published else frozenset()
             self._published = published
             self._sampling = False
             self._decide(published)

@@ -15,7 +15,8 @@ from tmux_exporter.commands import publisher as publishing
 from tmux_exporter.commands.publisher import PublishedSample, Publisher
 from tmux_exporter.config import Config, MetricsSettings, SamplingSettings, TmuxSettings
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics.render import Renderer
+from tmux_exporter.metrics import render
+from tmux_exporter.metrics.render import Pages, Renderer
 
 SLOW = Config(sampling=SamplingSettings(interval=3600.0))
 QUICK = Config(sampling=SamplingSettings(interval=0.1, idle_interval=600.0), tmux=TmuxSettings(hold=1200.0))
@@ -103,6 +104,32 @@ def test_a_form_is_made_once_and_on_request(publisher: Publisher, monkeypatch: p
     assert (published.text[:6], made) == (b"# HELP", ["render", "compress"])
     assert published.json is published.json
     assert made == ["render", "compress", "render_json"]
+
+
+def test_what_was_used_of_two_samples_is_ready_with_the_third(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by: list[str] = []
+    compress = render.compress
+
+    def noted(pages: Pages, *, openmetrics: bool) -> bytes:
+        by.append(threading.current_thread().name)
+        return compress(pages, openmetrics=openmetrics)
+
+    monkeypatch.setattr(publishing, "compress", noted)
+    monkeypatch.setattr(publishing, "FRESH_AGE", 0.0)
+    sample = first(publisher)
+    for _ in range(2):
+        assert sample.text_gzip
+        sample = publisher.fresh() or sample
+    wait_for(lambda: len(by) == 3, "the third one is prepared")
+    assert sample.text_gzip
+    mine = threading.current_thread().name
+    assert by == [mine, mine, "sampler"]
+    # Nobody uses the next one, so the one after it is not prepared.
+    for _ in range(2):
+        publisher.fresh()
+    assert len(by) == 4
 
 
 def test_samples_are_taken_at_the_interval_while_somebody_follows_them(sampler: Sampler) -> None:
