@@ -18,7 +18,8 @@ FORKS_BEFORE = 5000
 class SimulatedProc:
     """What `Kernel` asks, answered by the simulation; anything may happen `between` two answers.
 
-    Counts the `looks` and the `clocks` that were asked for; the process `unreadable` cannot be looked at.
+    Counts the `looks`, the `clocks` and the `listings` that were asked for; the process `unreadable` cannot
+    be looked at.
     """
 
     def __init__(self, kernel: SimulatedKernel, between: Callable[[], None] = lambda: None) -> None:
@@ -26,6 +27,7 @@ class SimulatedProc:
         self.between = between
         self.looks = 0
         self.clocks = 0
+        self.listings = 0
         self.unreadable = 0
 
     def opened(self) -> AbstractContextManager[object]:
@@ -33,6 +35,7 @@ class SimulatedProc:
 
     def listing(self) -> list[int]:
         self.between()
+        self.listings += 1
         return self.kernel.pids()
 
     def boot(self) -> Boot:

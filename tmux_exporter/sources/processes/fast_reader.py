@@ -134,7 +134,7 @@ class FastReader:
         if missed:
             if taken_at >= self._suspect_until:
                 _log.warning("fast reading of processes failed its audit", extra=log_fields(missed=missed))
-            self._suspect_until = taken_at + AUDIT_SECONDS
+            self._suspect_until = self._audit_at = taken_at + AUDIT_SECONDS
             self._pause = AUDIT_SECONDS
         return self._table(taken_at, boot_time, missed)
 

@@ -23,3 +23,16 @@ def test_a_storm_of_keys_that_nobody_asks_for_again_leaves_little_behind() -> No
     for first in range(0, 100_000, 100):
         assert len(kept.known(range(first, first + 100), 0.0)) == 100
     assert len(kept._values) <= 300
+
+
+def test_what_stays_the_same_is_kept_twice_as_long_each_time_up_to_a_limit() -> None:
+    read: list[int] = []
+    kept: TtlCache[int, str] = TtlCache(lambda _: "old" if read[-1] < 8 else "new", 4 * TTL_SECONDS)
+    for minute in range(17):
+        read.append(minute)
+        before = kept._values.get(0)
+        kept.get(0, minute * TTL_SECONDS)
+        if kept._values[0] is before:
+            del read[-1]
+    # After 1, 2, 4 and 4 minutes; what was another one then is read again after one.
+    assert read == [0, 1, 3, 7, 11, 12, 14]

@@ -190,6 +190,25 @@ def a_pid_out_of_turn() -> None:
     assert_agrees(kernel, fast(), missed=1)
 
 
+def test_all_is_listed_ever_less_often_while_nothing_was_missed() -> None:
+    kernel, fast, shell = machine()
+    listed: list[float] = []
+
+    def minutes(count: int) -> list[float]:
+        listed.clear()
+        for minute in range(1, count + 1):
+            fast.clock.advance(AUDIT_SECONDS - 5.0)
+            before = fast.proc.listings
+            fast()
+            listed.extend([minute] if fast.proc.listings != before else [])
+        return listed
+
+    assert minutes(18) == [1, 3, 7, 12, 17]
+    fork_out_of_turn(kernel, shell, 500)
+    # What was missed is found by the next listing, and the pauses begin anew.
+    assert minutes(9) == [4, 5, 6, 8]
+
+
 def fork_out_of_turn(kernel: SimulatedKernel, parent: int, pid: int) -> None:
     before = kernel.cursor
     kernel.cursor = pid - 1

@@ -5,7 +5,7 @@ import pytest
 from tests.support.literals.facts import UID, listing, pane, process, table, tmux_server
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Query, QueryFailure
-from tmux_exporter.sources.tmux.pane_pids import believe, check_panes
+from tmux_exporter.sources.tmux.pane_pids import PaneChecks, believe, check_panes
 from tmux_exporter.sources.tmux.server import Server
 
 TMUX = tmux_server(10)
@@ -128,3 +128,26 @@ def test_a_pane_process_once_proven_is_remembered_with_the_server() -> None:
 def test_no_listing_nothing_to_believe() -> None:
     server = replace(FRESH, listing=None)
     assert believe(server, table(), UID) == (server, None)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param((TMUX, process(11, ppid=1, uid=0)), id="the process of the pane is no child any more"),
+        pytest.param((TMUX, process(11, start=5, ppid=1)), id="its pid is another process's"),
+        pytest.param((process(10, start=2), process(11, ppid=10)), id="so is the server's"),
+        pytest.param((TMUX,), id="it ended"),
+        pytest.param((TMUX, process(11, ppid=10, cpu_ticks=7)), id="it only ran"),
+    ],
+)
+def test_a_listing_is_checked_again_where_one_of_its_processes_has_changed(
+    later: tuple[Process, ...],
+) -> None:
+    checks = PaneChecks(UID)
+    server = Server(path="/s", process=TMUX.id, up=True, listing=listing(TMUX, pane("%0", 11)))
+    tables = [table(*with_server(process(11, ppid=10))), table(*later)]
+    found = server
+    for seen in tables:
+        expected = believe(found, seen, UID)
+        ((found, shown),) = checks.believe_all([found], seen)
+        assert (found, shown) == expected
