@@ -94,6 +94,16 @@ area = take(40)
 say(40)
 stay()
 """
+UNMAPPED = """\
+memory = os.memfd_create("written")
+gone = os.open("/dev/shm", os.O_TMPFILE | os.O_RDWR)
+for _ in range(50):
+    for file in (memory, gone):
+        os.write(file, b"x" * MIB)
+fork(lambda: None)
+say(100)
+stay()
+"""
 SAW_TOOTH = """\
 for mib in (200, 20, 260, 60):
     area = None
@@ -175,8 +185,17 @@ def holding(watch: Watch, base: Path, script: str) -> Iterator[Holder]:
         (WRITING_WORKERS, MemorySource.SMAPS_ROLLUP),
         (SHARED, MemorySource.SMAPS_ROLLUP),
         (READER, MemorySource.STATUS),
+        (UNMAPPED, MemorySource.SMAPS_ROLLUP),
     ],
-    ids=["flat", "workers", "large workers", "writing workers", "shared memory", "page cache"],
+    ids=[
+        "flat",
+        "workers",
+        "large workers",
+        "writing workers",
+        "shared memory",
+        "page cache",
+        "unmapped files",
+    ],
 )
 def test_the_headline_is_the_gain(watch: Watch, tmp_path: Path, script: str, source: MemorySource) -> None:
     with holding(watch, tmp_path / "holder", script) as holder:

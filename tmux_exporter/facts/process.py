@@ -126,6 +126,21 @@ class ProportionsFound:
     cpu_seconds: float
 
 
+FileId = tuple[int, int]
+"""Device and inode of a file."""
+
+
+class HeldFile(NamedTuple):
+    """A file in memory without a name, which a process holds open: device, inode and size in bytes."""
+
+    device: int
+    inode: int
+    bytes: int
+
+
+HeldFiles = Mapping[ProcessId, frozenset[HeldFile]]
+"""What each process holds; one that could not be read is not in it."""
+
 Cgroup = tuple[str, ...]
 """The path of a cgroup from the root of its hierarchy, one name per level."""
 

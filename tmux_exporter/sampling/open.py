@@ -24,6 +24,7 @@ from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.own.remediator_status import RemediatorFile
+from tmux_exporter.sources.processes.held_files import HeldFileReader
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.open import open_processes
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
@@ -71,6 +72,7 @@ def open_sampler(
         ),
         leak_details=LeakDetailReader(clock=clock, proc_root=root),
         proportions=RollupReader(clock=clock, proc_root=root),
+        held_files=HeldFileReader(proc_root=root),
         ledgers=LedgerReader(proc_root=root),
         reports=reports,
         commands=commands,

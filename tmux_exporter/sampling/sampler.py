@@ -57,7 +57,7 @@ class Sampler:
         self._agents = AgentStage(clock, memory or SavedAgents(), sources.watch)
         self._schedulers = SchedulerStage(clock, default_socket, details)
         self._leaks = LeakStage(earlier, details)
-        self._memory = MemoryStage(sources.proportions)
+        self._memory = MemoryStage(sources.proportions, sources.held_files)
         self._lineage = LineageStage(sources.lineage)
         self._lineage.configure(config)
         self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None

@@ -9,6 +9,7 @@ from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sampling.stages.protocols import (
+    HeldFileSource,
     HostSource,
     LeakDetailSource,
     LedgerSource,
@@ -81,6 +82,7 @@ def sampler_of(
     host: HostSource | None = None,
     leak_details: LeakDetailSource | None = None,
     proportions: ProportionSource | None = None,
+    held_files: HeldFileSource | None = None,
     ledgers: LedgerSource | None = None,
     lineage: LineageSource | None = None,
 ) -> Sampler:
@@ -92,6 +94,7 @@ def sampler_of(
         host=host,
         leak_details=leak_details,
         proportions=proportions,
+        held_files=held_files,
         ledgers=ledgers,
         lineage=lineage,
     )

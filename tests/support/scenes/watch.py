@@ -16,6 +16,7 @@ from tmux_exporter.sources.events.fork_events import ForkWatch
 from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
 from tmux_exporter.sources.processes.full_reader import ProcReader
+from tmux_exporter.sources.processes.held_files import HeldFileReader
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.smaps_rollup import RollupReader
 from tmux_exporter.sources.tmux.source import TmuxSource
@@ -41,6 +42,7 @@ class Watch:
             leak_details=LeakDetailReader(clock=self.clock) if forks else None,
             limits=LimitReader(clock=self.clock),
             proportions=RollupReader(clock=self.clock),
+            held_files=HeldFileReader(),
             ledgers=LedgerReader() if ledgers else None,
         )
 

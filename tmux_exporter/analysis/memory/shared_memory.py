@@ -11,7 +11,7 @@ that a fork family shared is divided by the family's current size.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, ProportionsFound
@@ -76,17 +76,24 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryFigures:
-    """The part of `status` figures that counts for other processes, in bytes; `doubtful`: not read yet."""
+    """What `status` figures lack or have too much, in bytes.
+
+    `elsewhere` is the part that counts for other processes; `doubtful`: not read yet. `unmapped` is held in
+    files without a name that nobody maps.
+    """
 
     elsewhere: Mapping[ProcessId, int]
     swap_elsewhere: Mapping[ProcessId, int]
     doubtful: frozenset[ProcessId] = frozenset()
+    unmapped: Mapping[ProcessId, int] = field(default_factory=dict)
 
     def memory_bytes(self, process: Process) -> int | None:
         """Anonymous plus shared memory of one process, each page once; None where it is not known."""
         if process.anonymous_bytes is None or process.shared_memory_bytes is None:
             return None
         counted = process.anonymous_bytes + process.shared_memory_bytes
+        if self.unmapped:
+            counted += self.unmapped.get(process.id, 0)
         return max(0, counted - self.elsewhere.get(process.id, 0)) if self.elsewhere else counted
 
     def swap_bytes(self, process: Process) -> int | None:
@@ -96,11 +103,17 @@ class MemoryFigures:
         elsewhere = self.swap_elsewhere
         return max(0, process.swap_bytes - elsewhere.get(process.id, 0)) if elsewhere else process.swap_bytes
 
-    def by_process(self) -> dict[ProcessId, tuple[int | None, int | None, bool]]:
+    def by_process(self) -> dict[ProcessId, tuple[int | None, int | None, bool, int | None]]:
         """All of it by process, of those about which anything is said."""
+        said = self.elsewhere.keys() | self.swap_elsewhere.keys() | self.doubtful | self.unmapped.keys()
         return {
-            each: (self.elsewhere.get(each), self.swap_elsewhere.get(each), each in self.doubtful)
-            for each in self.elsewhere.keys() | self.swap_elsewhere.keys() | self.doubtful
+            each: (
+                self.elsewhere.get(each),
+                self.swap_elsewhere.get(each),
+                each in self.doubtful,
+                self.unmapped.get(each),
+            )
+            for each in said
         }
 
     def source(self, processes: Iterable[Process]) -> MemorySource | None:

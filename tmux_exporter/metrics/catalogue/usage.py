@@ -39,8 +39,8 @@ ROWS = (
     UsageRow(
         "memory_bytes",
         "About what the kernel would win back if {it} ended: anonymous plus shared memory of its "
-        "processes, each page once. Files, page cache and swap are not counted. memory_source in the info "
-        "says what it rests on.",
+        "processes, each page once, and open files in memory without a name that nobody maps. Other files, "
+        "page cache and swap are not counted. memory_source in the info says what it rests on.",
         common=True,
     ),
     UsageRow(

@@ -13,6 +13,8 @@ from tmux_exporter.facts.ledgers import LedgerFolders
 from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import (
     Descriptors,
+    FileId,
+    HeldFiles,
     LeakDetails,
     MemoryBounds,
     ProcessId,
@@ -116,6 +118,16 @@ class ProportionSource(Protocol):
         """As many of these as there is time for."""
 
 
+class HeldFileSource(Protocol):
+    """Reads files in memory that have no name."""
+
+    def read(self, processes: Iterable[ProcessId]) -> HeldFiles:
+        """What each of these holds open."""
+
+    def mapped(self, processes: Iterable[ProcessId]) -> frozenset[FileId]:
+        """Those that one of these maps."""
+
+
 class RemediatorSource(Protocol):
     """Reads what the remediator tells of itself."""
 
@@ -158,6 +170,7 @@ class Sources:
     host: HostSource | None = None
     leak_details: LeakDetailSource | None = None
     proportions: ProportionSource | None = None
+    held_files: HeldFileSource | None = None
     ledgers: LedgerSource | None = None
     reports: OperationSource | None = None
     commands: CommandSource | None = None

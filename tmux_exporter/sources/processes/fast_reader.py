@@ -78,6 +78,9 @@ STAT_SECONDS = 300.0
 """Seconds within which each line of stat is read and each limit of open files asked for, but for other users,
 whatever the clocks say: the kernel may reclaim memory, another process set the limit."""
 
+LIMIT_SECONDS = 60.0
+"""Seconds within which the limit of open files is asked for of processes that have many."""
+
 REREAD_SECONDS = 3600.0
 """Seconds within which every process is read in full; of unrelated processes of other users those whose line
 of stat has changed."""
@@ -113,6 +116,7 @@ class FastReader:
         self._previous_pids = NO_PIDS
         self._young: set[int] = set()
         self._stat_checks = RoundRobin(STAT_SECONDS)
+        self._limit_checks = RoundRobin(LIMIT_SECONDS)
         self._rereads = RoundRobin(REREAD_SECONDS)
         self._handed_out: Mapping[int, Process] = {}
         self._audit_at = self._boot_at = -math.inf
@@ -214,6 +218,9 @@ class FastReader:
         lines = self._stat_checks.due(now, cache)
         asked = (pid for pid in lines if pid not in outdated and pid not in cache.other_users)
         outdated.update(pid for pid in asked if cache.changed_meanwhile(pid) or cache.limit_changed(pid))
+        self._limit_checks.add(cache.with_many_fds)
+        limits = self._limit_checks.due(now, cache.with_many_fds)
+        outdated.update(pid for pid in limits if cache.limit_changed(pid))
         return outdated
 
     def _missed(self, newcomers: list[int], recent: NewPids) -> int:

@@ -17,6 +17,9 @@ from tmux_exporter.facts.process import Process, Unreadable
 from tmux_exporter.sources.processes.kernel import Kernel
 from tmux_exporter.sources.processes.process import GONE, ProcessRead
 
+MANY_FDS = 64
+"""Open files from which on a process may come near a limit that another one sets."""
+
 _INIT = 1
 
 
@@ -60,6 +63,7 @@ class ProcessCache:
         self._uid = uid
         self.processes: dict[int, Process] = {}
         self.changed: set[int] = set()
+        self.with_many_fds: set[int] = set()
         self.contradictions = 0
         self._reads: dict[int, ProcessRead] = {}
         self._clocks: dict[int, int] = {}
@@ -154,6 +158,8 @@ class ProcessCache:
         elif look.process != self.processes.get(pid):
             self.processes[pid] = look.process
             self.changed.add(pid)
+            if (look.process.open_fds or 0) >= MANY_FDS:
+                self.with_many_fds.add(pid)
         if look.unreadable or not look.complete:
             self._flawed[pid] = look
         else:
@@ -218,6 +224,7 @@ class ProcessCache:
     def _drop(self, pid: int) -> None:
         if self._reads.pop(pid, None) is None:
             return
+        self.with_many_fds.discard(pid)
         self._clocks.pop(pid, None)
         self._other_users.pop(pid, None)
         self._flawed.pop(pid, None)

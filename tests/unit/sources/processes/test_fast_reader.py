@@ -12,12 +12,13 @@ from tmux_exporter.facts.process import ProcessTable, Unreadable
 from tmux_exporter.sources.processes import fast_reader, new_pids
 from tmux_exporter.sources.processes.fast_reader import (
     AUDIT_SECONDS,
+    LIMIT_SECONDS,
     REREAD_SECONDS,
     STAT_SECONDS,
     FastReader,
 )
 from tmux_exporter.sources.processes.new_pids import NO_PIDS, Cursor, NewPids
-from tmux_exporter.sources.processes.process_cache import ProcessCache
+from tmux_exporter.sources.processes.process_cache import MANY_FDS, ProcessCache
 
 
 def machine(*, pid_max: int = 1000) -> tuple[SimulatedKernel, FastOnSimulation, int]:
@@ -164,6 +165,16 @@ def limits_set_from_outside() -> None:
     assert_agrees(kernel, fast())
 
 
+def limits_of_many_files_set_from_outside() -> None:
+    """Who has many files open may come near one."""
+    kernel, fast, shell = machine()
+    kernel.run(shell, open_fds=MANY_FDS, max_fds=1024)
+    fast()
+    kernel.alter(shell, max_fds=77)
+    fast.clock.advance(LIMIT_SECONDS)
+    assert_agrees(kernel, fast())
+
+
 def memory_swapped_out() -> None:
     """The kernel takes memory back, and the process does not run."""
     kernel, fast, shell = machine()
@@ -296,6 +307,7 @@ NETS: dict[str, tuple[Callable[[], None], Mutate]] = {
     "all the way round": (all_the_way_round, with_(new_pids, "FORKS_PER_SECOND", 0)),
     "storm": (a_storm, with_(fast_reader, "FEW", 10_000)),
     "turn of limits": (limits_set_from_outside, with_(fast_reader, "STAT_SECONDS", 1e9)),
+    "turn of many files": (limits_of_many_files_set_from_outside, with_(fast_reader, "LIMIT_SECONDS", 1e9)),
     "full turn": (memory_swapped_out, with_(fast_reader, "REREAD_SECONDS", 1e9)),
     "turn of lines": (a_group_set_from_outside, with_(fast_reader, "STAT_SECONDS", 1e9)),
     "audit": (a_pid_out_of_turn, with_(fast_reader, "AUDIT_SECONDS", 1e9)),
