@@ -399,8 +399,7 @@ def dead(pane: Pane) -> Pane:
     pane.fleet.tmux("set-option", "-w", "-t", pane.id, "remain-on-exit", "on")
     pane.fleet.tmux("new-window", "-d", "-t", f"={pane.session}:", "cat")
     pane.fleet.tmux("send-keys", "-t", pane.id, "C-d")
-    # tmux says so on the screen once it has read the exit status, a moment after `pane_dead`.
-    wait_for(lambda: "Pane is dead" in pane.show(), "it is dead")
+    wait_for(lambda: pane.figure("pane_dead") == "1", "it is dead")
     return pane
 
 

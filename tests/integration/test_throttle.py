@@ -102,9 +102,13 @@ def test_a_throttle_that_is_refused_is_tried_again_in_the_next_cycles(
 
     monkeypatch.setattr(throttle, "STEPS", (ThrottleStep("refuse", refuse), *STEPS))
     remediator = fleet.remediator(enforce=True, policy=named)
-    fleet.live(remediator, 2400)
-    wanted = {(Action.THROTTLE, ActionOutcome.REFUSED): 2, (Action.THROTTLE, ActionOutcome.DONE): 1}
-    assert counted(remediator).actions == wanted
+    for _ in range(30):
+        # On a busy machine the last look may be refused as well.
+        fleet.live(remediator, 300)
+        if is_stopped(pid):
+            break
+    assert counted(remediator).actions[Action.THROTTLE, ActionOutcome.DONE] == 1
+    assert counted(remediator).refusals[Refusal.NO_RETURN] == 2
     assert is_stopped(pid)
     remediator.close()
     wait_for(lambda: not is_stopped(pid), "it runs again")

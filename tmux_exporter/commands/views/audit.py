@@ -135,7 +135,7 @@ def _time(at: object) -> str:
 
 
 def _why(record: Mapping[str, Any]) -> str:
-    """The figures that it was for, with their bounds, and which process of an agent held them."""
+    """The figures that it was for, with their bounds, and what held them or is held."""
     culprit = _list(record.get("culprit"))
     found = []
     for each in _list(record.get("reasons")):
@@ -144,7 +144,12 @@ def _why(record: Mapping[str, Any]) -> str:
         except (TypeError, KeyError, ValueError):
             # It may be of another version.
             continue
-    return "; ".join([*found, *([f"held by pid {culprit[0]}"] if culprit else [])])
+    if culprit:
+        found.append(f"held by pid {culprit[0]}")
+    bounds = record.get("bounds")
+    if isinstance(bounds, dict) and bounds.get("whole_pane"):
+        found.append(f"of its whole pane ({_text(record, 'unit')})")
+    return "; ".join(found)
 
 
 def _result(record: Mapping[str, Any]) -> str:

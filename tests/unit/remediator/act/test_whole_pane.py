@@ -14,6 +14,7 @@ from tests.support.literals.listings import process, table
 from tests.support.literals.report import agent, pane
 from tests.support.remediator.orders import HARMLESS, single_order
 from tests.support.remediator.orphans import seen
+from tmux_exporter.commands.views.audit import load
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.cgroups import ThrottleMeans
 from tmux_exporter.facts.process import ProcessId
@@ -26,6 +27,7 @@ from tmux_exporter.remediator.decide.vetoes import Case, Moment
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
 from tmux_exporter.remediator.policies.policy import OptIn, Policy, Throttle
 from tmux_exporter.remediator.record.audit import Audit
+from tmux_exporter.remediator.record.replay import decide
 from tmux_exporter.sources.host import cgroups
 
 MIB = 2**20
@@ -137,6 +139,15 @@ def test_what_puts_its_bounds_back_is_there_and_on_record_before_they_are_set(ma
     machine.bound_to("max")
     machine.throttles.follow()
     assert not machine.throttles.running
+
+
+def test_the_audit_says_that_it_is_of_a_whole_pane(machine: Machine) -> None:
+    machine.take()
+    view = load(machine.base / "audit.jsonl")
+    assert f"of its whole pane ({SCOPE})" in view.as_table()
+    (record,) = [each for each in view.records if each["kind"] == "throttle"]
+    with pytest.raises(ValueError, match="no scope of one"):
+        decide({**record, "unit": "tmux-remediator-1-1-1.scope"})
 
 
 def test_a_pane_has_one_lease_at_a_time(machine: Machine) -> None:
