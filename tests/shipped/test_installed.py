@@ -231,6 +231,37 @@ def _hook(fleet: Fleet) -> None:
     ]
 
 
+@case("tmux-exporter hooks")
+def _hooks(fleet: Fleet) -> None:
+    assert "install" in fleet.user.run("tmux-exporter", "hooks").stderr
+
+
+@case("tmux-exporter hooks install")
+def _hooks_install(fleet: Fleet) -> None:
+    fleet.exporter("hooks", "install", "claude", "--yes")
+    settings = json.loads((fleet.user.home / ".claude" / "settings.json").read_text())
+    assert f"{fleet.user.bin}/tmux-exporter hook" in json.dumps(settings["hooks"])
+
+
+@case("tmux-exporter hooks status")
+def _hooks_status(fleet: Fleet) -> None:
+    assert "claude" in fleet.exporter("hooks", "status")
+
+
+@case("tmux-exporter hooks remove")
+def _hooks_remove(fleet: Fleet) -> None:
+    fleet.exporter("hooks", "install", "claude", "--yes")
+    fleet.exporter("hooks", "remove", "claude", "--yes")
+    settings = fleet.user.home / ".claude" / "settings.json"
+    assert not settings.exists() or "tmux-exporter" not in settings.read_text()
+
+
+@case("tmux-exporter agents")
+def _agents(fleet: Fleet) -> None:
+    assert "claude" in fleet.exporter("agents")
+    assert len(json.loads(fleet.exporter("agents", "--json"))["programs"]) >= 20
+
+
 @case("tmux-exporter export")
 def _export(fleet: Fleet) -> None:
     assert "runbooks" in fleet.user.run("tmux-exporter", "export").stderr

@@ -18,7 +18,7 @@ _PROGRAM = click.argument("program", required=False, type=click.Choice([each.nam
 _YES = click.option("--yes", is_flag=True, help="Write without asking.")
 
 
-@click.group(short_help="Let agents report their state themselves: add hooks, show them, take them out.")
+@click.group(short_help="Let agents themselves report their state.")
 def hooks() -> None:
     """Add to the settings of Claude Code, Codex, Gemini CLI and Qwen Code the calls by which they report what
     they do. What is there stays byte for byte, and `remove` brings back what was there before.

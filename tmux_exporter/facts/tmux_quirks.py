@@ -39,6 +39,12 @@ class Quirk:
             and (self.last is None or release <= self.last)
         )
 
+    @property
+    def from_release(self) -> str:
+        """Since which release, for people: `tmux 3.4 or newer`."""
+        major, minor = self.since or (0, 0)
+        return f"tmux {major}.{minor} or newer"
+
 
 def _release(version: str) -> Release | None:
     """The release that `#{version}` or `tmux -V` names: `3.3a`, `next-3.8` and `2.7-rc` too.
@@ -123,6 +129,15 @@ ESCAPED_NAMES = Quirk(
         "versions/test_versions.py::test_hostile_names",
     ),
 )
+PANE_SCOPES = Quirk(
+    since=(3, 4),
+    effect="Built with systemd, the server puts each pane into a scope of its own.",
+    used_by=("analysis/doctor/findings.py", "remediator/service.py"),
+    tests=(
+        "unit/analysis/doctor/test_findings.py::test_what_a_throttle_can_use_here",
+        "unit/remediator/policies/test_policies.py::test_a_throttle_that_could_not_return_what_it_moves_is_named",
+    ),
+)
 MALFORMED_MESSAGE = Quirk(
     last=(3, 5),
     effect="One malformed message ends the server with all its sessions; newer servers drop it.",
@@ -175,6 +190,7 @@ QUIRKS: dict[str, Quirk] = {
     "DEAD_SIGNAL": DEAD_SIGNAL,
     "SERVER_ACCESS": SERVER_ACCESS,
     "ESCAPED_NAMES": ESCAPED_NAMES,
+    "PANE_SCOPES": PANE_SCOPES,
     "MALFORMED_MESSAGE": MALFORMED_MESSAGE,
     "LONG_LENGTH": LONG_LENGTH,
     "DEADLY_TARGETS": DEADLY_TARGETS,

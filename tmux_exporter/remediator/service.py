@@ -16,6 +16,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.cgroups import CgroupPlace
 from tmux_exporter.facts.remediation import Mode
 from tmux_exporter.facts.report import Report
+from tmux_exporter.facts.tmux_quirks import PANE_SCOPES
 from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.state import Verdict
@@ -143,7 +144,8 @@ def no_return_words(policies: PolicySet, places: Mapping[str, CgroupPlace]) -> I
         if bare and any(each.whole_pane for each in asked):
             yield (
                 f"policy '{policy.name}': tmux has made no scope of its own for {bare} of {len(places)} "
-                "panes: these are not throttled as a whole; tmux 3.4 or newer, built with systemd, makes them"
+                "panes: these are not throttled as a whole; "
+                f"{PANE_SCOPES.from_release}, built with systemd, makes them"
             )
         asked = [each for each in asked if not each.whole_pane]
         if stay and asked and OptIn.MOVED_FOR_GOOD not in policy.allow:

@@ -18,7 +18,7 @@ from tmux_exporter.facts.cgroups import OomPolicy
 from tmux_exporter.facts.doctor import Bound, Feature, Machine
 from tmux_exporter.facts.report import Report
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.facts.tmux_quirks import OLD_DIALECT, OLDEST
+from tmux_exporter.facts.tmux_quirks import OLD_DIALECT, OLDEST, PANE_SCOPES
 
 
 class Level(StrEnum):
@@ -267,7 +267,7 @@ def _throttles(_: Report, machine: Machine) -> Iterator[Finding]:
             "throttle",
             f"tmux has made no scope of its own for {bare} of {len(scopes)} panes: none of these can be "
             "throttled as a whole (whole_pane)",
-            "tmux 3.4 or newer, built with systemd (Debian 13)",
+            f"{PANE_SCOPES.from_release}, built with systemd (Debian 13)",
         )
     if fatal := sum(machine.oom_policies.get(each) in (OomPolicy.STOP, OomPolicy.KILL) for each in scopes):
         yield _warning(
