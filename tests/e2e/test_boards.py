@@ -35,6 +35,7 @@ RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
     ("slo", "panel 41"): "no agent was down",
     ("slo", "Remediator"): "no remediator runs here",
     ("agent", "panel 13"): "no agent here says that it waits",
+    **{("agent", f"panel {number}"): "the agent here has no helper" for number in (16, 17)},
 }
 """Queries, by board and place, that have no answer here, and why that is right."""
 

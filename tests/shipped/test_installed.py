@@ -238,6 +238,7 @@ def _hooks(fleet: Fleet) -> None:
 
 @case("tmux-exporter hooks install")
 def _hooks_install(fleet: Fleet) -> None:
+    fleet.ok("mkdir", "-p", str(fleet.user.home / ".claude"))
     fleet.exporter("hooks", "install", "claude", "--yes")
     settings = json.loads((fleet.user.home / ".claude" / "settings.json").read_text())
     assert f"{fleet.user.bin}/tmux-exporter hook" in json.dumps(settings["hooks"])
@@ -250,6 +251,7 @@ def _hooks_status(fleet: Fleet) -> None:
 
 @case("tmux-exporter hooks remove")
 def _hooks_remove(fleet: Fleet) -> None:
+    fleet.ok("mkdir", "-p", str(fleet.user.home / ".claude"))
     fleet.exporter("hooks", "install", "claude", "--yes")
     fleet.exporter("hooks", "remove", "claude", "--yes")
     settings = fleet.user.home / ".claude" / "settings.json"

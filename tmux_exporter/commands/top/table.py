@@ -14,6 +14,9 @@ from tmux_exporter.commands.views.text_table import UNKNOWN, number, span
 WIDE = 110
 """From this width on there is room for what a waiting agent wants, program, pane and processes."""
 
+WIDER = 140
+"""From this width on what an agent has started is shown too: names are the last to lose room."""
+
 _OLD_SECONDS = 10.0
 _NEARLY, _ALMOST = 0.7, 0.9
 _STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}
@@ -141,7 +144,8 @@ def _foot(view: ScreenView) -> Text:
 class _Column:
     """One column: its cells are found by `key`; `sort` orders the rows by it.
 
-    `least` keeps it from jumping to and fro with its figures; a `wide` one needs a wide terminal.
+    `least` keeps it from jumping to and fro with its figures; a `wide` one needs a wide terminal, the one that
+    is `wider` still more.
     """
 
     key: str
@@ -149,12 +153,13 @@ class _Column:
     sort: Sort | None = None
     right: bool = False
     wide: bool = False
+    wider: bool = False
     least: int | None = None
     most: int | None = None
 
 
 _COLUMNS = (
-    _Column(key="name", title="SESSION / AGENT", sort=Sort.NAME),
+    _Column(key="name", title="SESSION / AGENT", sort=Sort.NAME, least=15),
     _Column(key="program", title="PROGRAM", wide=True, least=8, most=11),
     _Column(key="state", title="STATE", sort=Sort.STATE, least=10),
     _Column(key="reason", title="FOR", wide=True, least=11),
@@ -164,7 +169,7 @@ _COLUMNS = (
     _Column(key="limit", title="LIM", right=True, least=4),
     _Column(key="fds", title="FDS", sort=Sort.FDS, right=True, least=4),
     _Column(key="processes", title="PROCS", right=True, wide=True),
-    _Column(key="helpers", title="HELPERS", wide=True, most=24),
+    _Column(key="helpers", title="HELPERS", wide=True, wider=True, most=24),
     _Column(key="pane", title="PANE", wide=True),
     _Column(key="leaks", title="LEAK", sort=Sort.LEAKS, right=True, least=5),
     _Column(key="next", title="NEXT", sort=Sort.DUE, right=True, least=8),
@@ -178,6 +183,8 @@ def _table(board: Board, view: ScreenView, width: int) -> Table:
     wide = width >= WIDE
     several = len({each.server for each in board.sessions}) > 1
     columns = [each for each in _COLUMNS if wide or not each.wide]
+    if width < WIDER:
+        columns = [each for each in columns if not each.wider]
     if not several:
         columns = [each for each in columns if each.key != "server"]
     table = Table(

@@ -64,6 +64,19 @@ def test_eighty_columns_show_state_waiting_time_cost_leaks_and_the_next_check_in
     assert " %1 " in row
 
 
+@pytest.mark.parametrize("width", [80, 110, 120, 139, 140, 200])
+def test_names_are_the_last_to_lose_room(width: int) -> None:
+    far = "/tmp/a-folder-with-a-long-name/tmux-1000/default"
+    agents = [
+        agent(server, "work", "lead-of-all", "%1", program="claude", scale=2) for server in ("default", far)
+    ]
+    sessions = tuple(session(server, "work", 1) for server in ("default", far))
+    report = replace(example_report(), sessions=sessions, agents=tuple(agents))
+    lines = plain(frame(made(report), VIEW, width, 24))
+    assert len([line for line in lines if line.startswith("  lead-of-all ")]) == 2
+    assert ("HELPERS" in "".join(lines)) is (width >= 140)
+
+
 def test_what_is_not_known_is_a_question_mark_not_a_zero() -> None:
     text = page(EXAMPLE, VIEW, 140, color=False)
     (row,) = [line for line in text.splitlines() if line.startswith("  lead") and "working" in line]
