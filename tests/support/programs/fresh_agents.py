@@ -32,7 +32,7 @@ class RegistryAwayError(InstallError):
 
 @dataclass(frozen=True, kw_only=True)
 class Locked:
-    """One package. `scripts`: its install scripts run; `node`: it needs the newer node of the lock.
+    """One package. `scripts`: its install scripts run.
 
     `titled`: it writes a title over its arguments, and with them goes the path that tells its version.
     """
@@ -45,7 +45,6 @@ class Locked:
     command: str
     arguments: str = ""
     scripts: bool = True
-    node: bool = False
     agent: bool = True
     titled: bool = False
     least_python: Sequence[int] = ()
@@ -121,7 +120,8 @@ def ways(each: Locked, place: Path) -> Iterator[tuple[str, str]]:
     """Three ways to start a program: names as in the table of evidence, and what to type."""
     folder = place / each.name
     link = folder / each.bin / each.command
-    path = [place / other / "node_modules" / ".bin" for other in ("bun", *(("node",) if each.node else ()))]
+    # Debian's node is too old for some of them.
+    path = [place / other / "node_modules" / ".bin" for other in ("bun", "node")]
     words = [
         f"PATH={':'.join(map(str, path))}:$PATH",
         *(f"{key}={value}" for key, value in each.environ.items()),

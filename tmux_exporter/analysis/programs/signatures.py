@@ -93,7 +93,11 @@ class Matcher:
         self._known = lru_cache(maxsize=2048)(self._match)
         self._may_be_exe = lru_cache(maxsize=1024)(lambda exe: exes.match(exe) is not None)
         scripts = [pattern for row in signatures for pattern in row.script]
-        self._may_be_script = lru_cache(maxsize=1024)(lambda script: bool(_fits_script(script, scripts)))
+        paths = _any_of(pattern for pattern in scripts if "/" in pattern)
+        names = _any_of(pattern for pattern in scripts if "/" not in pattern)
+        self._may_be_script = lru_cache(maxsize=1024)(
+            lambda script: bool(paths.match(script) or names.match(posixpath.basename(script)))
+        )
 
     def match(self, process: Process) -> SignatureMatch | None:
         """The first matching row; None if no row matches or the program is not readable."""

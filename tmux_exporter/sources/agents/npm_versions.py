@@ -12,6 +12,9 @@ LARGEST_BYTES = 256 * 1024
 _MOST_LEVELS = 6
 _ROOT = 0
 _VERSION = re.compile(r"[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,12}[0-9A-Za-z.+-]{0,32}")
+_PLATFORM = re.compile(r"-(?:linux|darwin|win32)-[a-z0-9]+$")
+"""Codex has it in the versions of the packages with its native programs."""
+
 _SCOPES = {"amp": "ampcode", "cn": "continuedev"}
 """Programs whose package has another name."""
 
@@ -68,4 +71,5 @@ def parse(content: bytes, program: str) -> str:
         return ""
     # The package.json of a workspace, or of a folder that only holds the package, is of no use.
     called = re.escape(_SCOPES.get(program, program))
+    version = _PLATFORM.sub("", version)
     return version if re.search(rf"(?:^|[/@-]){called}(?:code)?(?:$|[-/])", name) else ""

@@ -34,6 +34,7 @@ def package(name: object, version: object = "1.2.3-rc.1") -> bytes:
 )
 def test_the_package_of_the_program(name: str, program: str) -> None:
     assert parse(package(name), program) == "1.2.3-rc.1"
+    assert parse(package(name, "1.2.3-rc.1-linux-x64"), program) == "1.2.3-rc.1"
 
 
 @pytest.mark.parametrize(
