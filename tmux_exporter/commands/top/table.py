@@ -144,8 +144,8 @@ def _foot(view: ScreenView) -> Text:
 class _Column:
     """One column: its cells are found by `key`; `sort` orders the rows by it.
 
-    `least` keeps it from jumping to and fro with its figures; a `wide` one needs a wide terminal, the one that
-    is `wider` still more.
+    `least` keeps it from jumping to and fro with its figures; a `wide` one needs a wide terminal, the
+    one that is `wider` still more.
     """
 
     key: str
