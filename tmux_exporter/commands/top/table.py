@@ -188,7 +188,7 @@ def _table(board: Board, view: ScreenView, width: int) -> Table:
     if not several:
         columns = [each for each in columns if each.key != "server"]
     table = Table(
-        *(_column(each, chosen=each.sort is view.sort) for each in columns),
+        *(_column(each, width, chosen=each.sort is view.sort) for each in columns),
         box=None,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -202,7 +202,8 @@ def _table(board: Board, view: ScreenView, width: int) -> Table:
     return table
 
 
-def _column(column: _Column, *, chosen: bool) -> Column:
+def _column(column: _Column, width: int, *, chosen: bool) -> Column:
+    most = column.most if width >= WIDER else column.most and min(column.most, 11)
     return Column(
         Text(f"{column.title}▾" if chosen else column.title),
         justify="right" if column.right else "left",
@@ -210,7 +211,7 @@ def _column(column: _Column, *, chosen: bool) -> Column:
         overflow="ellipsis",
         ratio=1 if column.key == "name" else None,
         min_width=column.least,
-        max_width=column.most,
+        max_width=most,
     )
 
 
