@@ -203,7 +203,7 @@ def _table(board: Board, view: ScreenView, width: int) -> Table:
 
 
 def _column(column: _Column, width: int, *, chosen: bool) -> Column:
-    most = column.most if width >= WIDER else column.most and min(column.most, 11)
+    most = column.most if width >= WIDER else column.most and min(column.most, 8)
     return Column(
         Text(f"{column.title}▾" if chosen else column.title),
         justify="right" if column.right else "left",
