@@ -14,7 +14,7 @@ EVENTS := tests/integration/test_exec_events.py tests/e2e/test_example_orchestra
 .DEFAULT_GOAL := help
 # Hundreds of Python processes run in the tests: each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: up test check lint unit docs boards bench bench-compare check-tmux clean help
+.PHONY: up test check lint unit agents docs boards bench bench-compare check-tmux clean help
 
 up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanager (SERVERS=no: without these two)
 	@SERVERS='$(SERVERS)' deploy/setup run
@@ -42,6 +42,10 @@ lint: ## ruff, mypy --strict, import-linter
 
 unit: ## the quick part of the tests
 	@exec $(PYTHON) -m pytest -q tests/unit tests/property $(ARGS)
+
+agents: ## real agent programs, offline, through all their states: writes the table of docs/agents.md (20 minutes)
+	@deploy/setup check
+	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --page docs/agents.md $(ARGS)
 
 docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.metrics.docs_page >docs/metrics.md

@@ -359,4 +359,14 @@ def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
         untold = _STOPS if best.source in _EXACT else tuple(WaitingReason)
         stop = (each for each in said if each.source is StateSource.PANE_TEXT and each.reason in untold)
         best = next(stop, best)
-    return best, tuple(clue for clue in ordered if clue is not best)
+    elif best.state is AgentState.WAITING:
+        best = _with_reason_of(best, said)
+    return best, tuple(clue for clue in ordered if clue.source is not best.source)
+
+
+def _with_reason_of(best: Clue, said: Iterable[Clue]) -> Clue:
+    """The clue with the reason on the screen: others call a question a permission, a limit a dialog."""
+    for each in said:
+        if each.source is StateSource.PANE_TEXT and each.state is AgentState.WAITING:
+            return replace(best, reason=each.reason, until=each.until)
+    return best

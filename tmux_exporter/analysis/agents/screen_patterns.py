@@ -108,6 +108,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _stopped(_LIMIT, _begins("⎿  You're out of usage", 10), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_ERROR, _begins("⎿  API Error", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_ERROR, _begins("● API Error: ", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_AUTH, _begins("● Please run /login", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _waits(_AUTH, _ends("Not logged in · Run /login", 2)),
         _rests(_begins("❯", 4), _begins("? for shortcuts", 3)),
     ),
@@ -137,13 +138,29 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_TRUST, _begins("Do you trust the files in this folder?", 14), _holds("Don't trust", 2)),
         _waits(_PERMISSION, _begins("Allow execution of", 8), _ends("(esc)", 2)),
         _waits(_PERMISSION, _begins("Apply this change", 8), _ends("(esc)", 2)),
+        _waits(_QUESTION, _begins("Answer Questions", 14), _begins("Enter to select", 2)),
         _waits(_AUTH, _holds("Sign in with Google", 13), _begins("(Use Enter to select)", 8)),
         _works(_holds("(esc to cancel, ", 9)),
         _rests(_begins(">   Type your message", 3)),
     ),
+    "qwen": (
+        _waits(_TRUST, _begins("Do you trust this folder?", 12), _holds("Don't trust", 3)),
+        _waits(_PERMISSION, _begins("Allow execution of", 10), _holds("Waiting for user confirmation", 1)),
+        _waits(_PERMISSION, _begins("Apply this change", 10), _holds("Waiting for user confirmation", 1)),
+        _works(_ends("esc to cancel)", 8)),
+        _rests(_begins(">   Type your message", 4)),
+    ),
+    "pi": (
+        _works(_ends("Working...", 6)),
+        _works(_holds("Retrying (", 6), _ends("to cancel)", 6)),
+        _stopped(_AUTH, _begins("Error: 401", 5), _holds("%/", 0), closed_by=()),
+        _stopped(_ERROR, _begins("Error: ", 5), _holds("%/", 0), closed_by=()),
+        _rests(_holds("%/", 0)),
+    ),
     "opencode": (
         # The foot of a narrow pane is cut off.
-        _waits(_PERMISSION, _begins("△ Permission required", 12), _begins("Allow once", 4)),
+        _waits(_PERMISSION, _begins("△ Permission required", 22), _begins("Allow once", 4)),
+        _waits(_QUESTION, _holds("enter submit", 1), _holds("esc dismiss", 1)),
         _works(_holds("esc interrupt", 1)),
         _rests(_holds("ctrl+p commands", 2)),
     ),
@@ -156,6 +173,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     ),
     "aider": (
         _waits(_QUESTION, _holds("(Y)es/(N)o", 1)),
+        _works(_holds("Waiting for ", 1)),
         _rests(_begins(">", 0)),
     ),
     "cursor-agent": (

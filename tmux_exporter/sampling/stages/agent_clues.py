@@ -127,14 +127,15 @@ def open_watch(
 
 
 def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
-    """Whether only the screen could tell: nobody stronger says a thing, or what they say is `idle`.
+    """Whether only the screen could tell: nobody stronger says that it works.
 
-    At its prompt, at a question and at a limit of its use most of an agent's signs are the same.
+    At its prompt, at a question and at a limit of its use most of an agent's signs are the same, and few of
+    those that tell them apart say exactly for what it waits.
     """
     if agent.program not in SCREENS:
         return False
     best, _ = decide_state(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
-    return best.state in (AgentState.UNKNOWN, AgentState.IDLE)
+    return best.state is not AgentState.WORKING
 
 
 def _last_words(words: Sequence[HookReport], agents: Sequence[Agent]) -> dict[ProcessId, LatestHook]:

@@ -18,7 +18,7 @@ MOST_PANES = 16
 MOST_BYTES = 64 << 10
 """The limit of bytes of one pane: many times a screen of 300 columns and 80 rows."""
 
-LAST_ROWS = 15
+LAST_ROWS = 24
 """Rows that are kept of a screen, counted upwards from the last one that is not blank."""
 
 MOST_COLUMNS = 400

@@ -283,6 +283,17 @@ def test_a_screen_tells_an_idle_agent_from_one_that_is_stopped_by_a_limit() -> N
     assert decide_state([says(AgentState.IDLE, source=TITLE), asks])[0] is asks
 
 
+def test_a_screen_says_for_what_it_waits_where_another_source_says_that_it_does() -> None:
+    menu = says(AgentState.WAITING, reason=WaitingReason.DIALOG, since=7.0)
+    limit = replace(says(AgentState.WAITING, source=TEXT, reason=WaitingReason.USAGE_LIMIT), until=9e9)
+    best, passed = decide_state([menu, limit])
+    assert (best.source, best.reason, best.until, best.since) == (
+        menu.source, WaitingReason.USAGE_LIMIT, 9e9, 7.0,
+    )  # fmt: skip
+    assert passed == (limit,)
+    assert decide_state([menu, says(AgentState.IDLE, source=TEXT)])[0] is menu
+
+
 def test_a_settled_screen_is_believed_at_once_and_one_in_motion_at_the_second_sample() -> None:
     story = Story()
     tree = (shell(front=False), agent(300))

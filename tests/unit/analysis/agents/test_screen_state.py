@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.real_agents.recorded import recorded, rows_of
 from tmux_exporter.analysis.agents.hook_state import WindowActivity
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS, ScreenMeaning
 from tmux_exporter.analysis.agents.screen_state import read_screen, screen_clue
 from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.facts.agents import AgentState, StateSource, WaitingReason
+from tmux_exporter.sources.agents.limit_end import limit_end
 from tmux_exporter.sources.tmux.screens import LAST_ROWS, last_rows
 
 SCREENS_SEEN = Path(__file__).parents[3] / "fixtures" / "agents" / "screens"
@@ -59,6 +61,23 @@ def test_screens_of_real_agents(name: str) -> None:
     assert found and (found.state, found.reason) == SEEN[name]
     # Rest is a guess: what is drawn while it works may not be known.
     assert found.certain is (found.state is not IDLE)
+
+
+@pytest.mark.parametrize("name", recorded())
+def test_screens_of_real_programs_that_were_played(name: str) -> None:
+    """At a dialog the screen alone tells; at work and at rest it may tell nothing, and never `waiting`."""
+    state, *reasons = recorded()[name]
+    found = meaning(name.partition("-")[0], *rows_of(name))
+    if state == WAITING:
+        assert found and found.state is WAITING and found.reason in reasons
+    else:
+        assert found is None or found.state is not WAITING
+        assert found is None or not found.certain or found.state == state
+
+
+def test_the_end_of_a_limit_is_on_the_screens_that_name_it() -> None:
+    ends = {name: limit_end(rows_of(name), 1_796_000_000.0) for name in recorded() if "limit" in name}
+    assert ends and all(ends.values())
 
 
 @pytest.mark.parametrize("name", SEEN)

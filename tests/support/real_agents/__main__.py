@@ -1,0 +1,154 @@
+"""Play real agent programs offline and print how their states were told.
+
+    python -m tests.support.isolation.namespace -m tests.support.real_agents [--only NAME …] [--record FOLDER]
+
+`--install` installs the programs from their registries into `--store`, and ends; only that needs a network.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.install import STORE, install, installed
+from tests.support.real_agents.moments import Step
+from tests.support.real_agents.programs import PROGRAMS, RealProgram
+from tests.support.real_agents.recorded import record_screen
+from tests.support.real_agents.stage import NotStagedError, Stage, pause
+from tests.support.real_agents.stub import Stub
+from tests.support.real_agents.table import Moment, as_json, table, write_into
+from tests.support.real_agents.watch import Watch
+from tmux_exporter.facts.agents import AgentState
+
+INTERVALS = (5.0, 1.0)
+_STEADY_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """What all programs of one run share."""
+
+    base: Path
+    socket: Path
+    url: str
+    watches: Sequence[Watch]
+    size: tuple[int, int]
+    record: Path | None
+
+    def run(self, program: RealProgram, folder: Path | None) -> list[Moment]:
+        """Every moment of one program; after two in a row that cannot be staged no more are tried."""
+        if folder is None:
+            return [Moment(program=program, step=step, verdicts=()) for step in program.steps]
+        stage = Stage(program, folder, self.base, self.socket, self.url, size=self.size)
+        found: list[Moment] = []
+        try:
+            for step in program.steps:
+                found.append(self._moment(stage, program, step))
+                if not any(each.verdicts for each in found[-2:]):
+                    break
+        finally:
+            stage.end()
+        return found
+
+    def _moment(self, stage: Stage, program: RealProgram, step: Step) -> Moment:
+        begun = time.time()
+        stage.do(step)
+        try:
+            there = stage.reached(step)
+        except NotStagedError as error:
+            _say(f"{program.name}: {step.name}: NOT STAGED\n{error}")
+            return Moment(program=program, step=step, verdicts=())
+        ended = _hold(step, program.name, self.watches, there)
+        screen = stage.screen()
+        verdicts = tuple(each.verdict(program.name, step, begun, there, ended) for each in self.watches)
+        moment = Moment(program=program, step=step, verdicts=verdicts)
+        _say(f"{program.name}: {step.name}: {moment.in_words()}")
+        if self.record is not None and step.state is not AgentState.EXITED:
+            screen = stage.anonymous(screen)
+            record_screen(self.record, program.name, step, screen, self.size[0])
+        return moment
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _hold(step: Step, session: str, watches: Sequence[Watch], there: float) -> float:
+    """Wait until all have told the moment for a while, or until the time of the slowest is over; when."""
+    deadline = there + max(each.allowed for each in watches) + 0.5
+    steady = time.time()
+    while time.time() < deadline:
+        if not all(each.is_told(session, step) for each in watches):
+            steady = time.time()
+        elif time.time() - steady > _STEADY_SECONDS:
+            break
+        pause(0.1)
+    return time.time()
+
+
+def main() -> int:
+    """The exit status: 0 where the goal is reached."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--store", type=Path, default=STORE)
+    parser.add_argument("--install", action="store_true", help="install the programs and end")
+    parser.add_argument("--record", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="write the table into this page")
+    parser.add_argument("--columns", type=int, default=80)
+    parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--at-once", type=int, default=2)
+    given = parser.parse_args()
+    programs = [each for each in PROGRAMS if not given.only or each.name in given.only]
+    if given.install:
+        for each in programs:
+            install(each, given.store)
+        return 0
+    folders = {each.name: installed(each, given.store) for each in programs}
+    stub = Stub()
+    with tempfile.TemporaryDirectory(prefix="agents") as scratch:
+        base = Path(scratch)
+        sockets = base / "tmux" / f"tmux-{os.getuid()}"
+        sockets.mkdir(parents=True, mode=0o700)
+        watches = [_watch(base, seconds) for seconds in INTERVALS]
+        run = Play(
+            base=base / "homes", socket=sockets / "default", url=stub.url, watches=watches,
+            size=(given.columns, given.rows), record=given.record,
+        )  # fmt: skip
+        with ThreadPoolExecutor(given.at_once) as pool:
+            played = [pool.submit(run.run, each, folders[each.name]) for each in programs]
+            moments = [moment for each in played for moment in each.result()]
+        for watch in watches:
+            watch.end()
+    stub.end()
+    if given.json:
+        given.json.write_text(json.dumps(as_json(moments), indent=1) + "\n")
+    made = table(as_json(moments))
+    print(made)
+    if given.page:
+        given.page.write_text(write_into(given.page.read_text(), made))
+    return 0
+
+
+def _watch(base: Path, seconds: float) -> Watch:
+    home, runtime = base / f"state{seconds:g}", base / f"run{seconds:g}"
+    home.mkdir()
+    runtime.mkdir(mode=0o700)
+    environ = {"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)}
+    exporter = Exporter(home, runtime, "--sampling.interval", f"{seconds:g}s", environ=environ)
+    watch = Watch(exporter=exporter, interval=seconds)
+    watch.start()
+    return watch
+
+
+if __name__ == "__main__":
+    sys.exit(main())

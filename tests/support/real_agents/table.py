@@ -1,0 +1,95 @@
+"""The moments as a table: what was told of each program, from where, and how soon."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.real_agents.moments import Step
+from tests.support.real_agents.programs import RealProgram
+from tests.support.real_agents.watch import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One staged moment; without verdicts it could not be staged."""
+
+    program: RealProgram
+    step: Step
+    verdicts: tuple[Verdict, ...]
+
+    def in_words(self) -> str:
+        """For who looks on."""
+        told = [
+            f"{each.seconds:.1f} s by {each.source}"
+            if each.seconds is not None
+            else each.instead or "nothing"
+            for each in self.verdicts
+        ]
+        right = all(each.is_right for each in self.verdicts)
+        waits = " WAITING THAT IS NONE" if any(each.false_waiting for each in self.verdicts) else ""
+        return f"{'right' if right else 'WRONG'}: {', '.join(told)}{waits}"
+
+
+def as_json(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """What is kept of the moments: no screen."""
+    return [
+        {
+            "program": each.program.name,
+            "package": each.program.package,
+            "moment": each.step.name,
+            "state": str(each.step.state),
+            "reasons": [str(reason) for reason in each.step.reasons],
+            "told": [
+                {
+                    "within": verdict.allowed,
+                    "seconds": None if verdict.seconds is None else round(verdict.seconds, 1),
+                    "source": verdict.source,
+                    "instead": verdict.instead,
+                    "false_waiting": verdict.false_waiting,
+                    "right": verdict.is_right,
+                }
+                for verdict in each.verdicts
+            ],
+        }
+        for each in moments
+    ]
+
+
+def table(moments: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a row a moment."""
+    staged = [each for each in moments if each["told"]]
+    lines = ["| program | moment | is | told by | at 5 s | at 1 s |", "| --- | --- | --- | --- | --- | --- |"]
+    for each in moments:
+        reasons = " or ".join(each["reasons"])
+        state = f"{each['state']} ({reasons})" if reasons else each["state"]
+        if not each["told"]:
+            lines.append(f"| {each['program']} | {each['moment']} | {state} | could not be staged | | |")
+            continue
+        sources = dict.fromkeys(told["source"] for told in each["told"] if told["source"])
+        cells = " | ".join(_cell(told) for told in each["told"])
+        lines.append(f"| {each['program']} | {each['moment']} | {state} | {', '.join(sources)} | {cells} |")
+    rights = [sum(each["told"][column]["right"] for each in staged) for column in (0, 1)]
+    false = sum(told["false_waiting"] for each in staged for told in each["told"])
+    lines += [
+        "",
+        f"{len(staged)} moments were staged. Told right within 7 s at the default interval: {rights[0]}; "
+        f"within 3 s at 1 s: {rights[1]}. `waiting` that was none: {false}.",
+    ]
+    return "\n".join(lines)
+
+
+_MARK = "<!-- played: make agents -->"
+
+
+def write_into(page: str, made: str) -> str:
+    """The page with this table between its two marks."""
+    before, _, after = page.split(_MARK)
+    return f"{before}{_MARK}\n{made}\n{_MARK}{after}"
+
+
+def _cell(told: Mapping[str, Any]) -> str:
+    if told["false_waiting"]:
+        return "**waiting**"
+    if told["seconds"] is None:
+        return f"**{told['instead'] or 'nothing'}**"
+    return f"{told['seconds']} s" if told["right"] else f"**{told['seconds']} s**"
