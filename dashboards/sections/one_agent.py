@@ -147,13 +147,17 @@ def time_by_state(number: int) -> Builder[dashboard.Panel]:
 def waiting_for(number: int) -> Builder[dashboard.Panel]:
     """For what it waits, and how long already."""
     since = select("tmux_agent_waiting_since_timestamp_seconds", AGENT)
+    ends = select("tmux_agent_usage_limit_reset_timestamp_seconds", AGENT)
     return graph(
         number,
         "Waiting for somebody",
         "How long the agent that waits longest has waited, by what it waits for: a permission, an answer, a "
-        "dialog, the end of its usage limit, a service that fails, a login. A line that rises is a person "
-        "who does not know.",
-        [Query(expr=f"max by (reason) (time() - {since})", legend="{{reason}}")],
+        "dialog, trust of its folder, the end of its usage limit, a service that fails, a login. A line that "
+        "rises is a person who does not know. The falling one is the time until its usage limit ends.",
+        [
+            Query(expr=f"max by (reason) (time() - {since})", legend="{{reason}}"),
+            Query(expr=f"max({ends} - time() > 0)", legend="until its usage limit ends"),
+        ],
         unit="dthms",
         empty="No agent waited for anybody.",
         colors=_REASONS,

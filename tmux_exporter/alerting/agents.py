@@ -19,13 +19,20 @@ def _stuck(scope: Scope) -> str:
     )
 
 
+# Prometheus asks itself for it when it writes the message.
+_LIMIT_ENDS = (
+    "{{ with printf `tmux_agent_usage_limit_reset_timestamp_seconds{job=%q, instance=%q, server=%q, "
+    "session=%q, agent=%q}` $labels.job $labels.instance $labels.server $labels.session $labels.agent "
+    "| query }}, which ends at {{ . | first | value | humanizeTimestamp }}{{ end }}"
+)
+
 ALERTS = (
     Alert(
         "TmuxAgentWaiting",
         "agent_waiting",
         f"time() - {kept('tmux_agent_waiting_since_timestamp_seconds{}')}\n> $seconds",
         "An agent has been waiting for somebody for long.",
-        f"Agent {AGENT} has been waiting for {TIME} (reason: {{{{ $labels.reason }}}}) and does "
+        f"Agent {AGENT} has been waiting for {TIME} (reason: {{{{ $labels.reason }}}}{_LIMIT_ENDS}) and does "
         "nothing until somebody answers.",
     ),
     Alert(

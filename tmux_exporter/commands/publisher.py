@@ -36,6 +36,10 @@ class Samples(Protocol):
     def in_doubt(self) -> bool:
         """Whether one more sample would tell what the last one could not."""
 
+    @property
+    def has_missed_one(self) -> bool:
+        """Whether the last sample is the first that missed an agent."""
+
     def sample(self) -> Report:
         """Take one sample."""
 
@@ -296,6 +300,7 @@ class Publisher:
             took=last.took,
             now=self._clock.monotonic(),
             soon=bool(self._subscribers) or self._sampler.in_doubt,
+            again=self._sampler.has_missed_one,
         )
         self._status = replace(self._status, tick_seconds=due - last.taken_at)
         return due

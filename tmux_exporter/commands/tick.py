@@ -1,5 +1,6 @@
 """Decides when the next background sample is due, by who reads: scrapes, viewers, or nobody (D20); pure.
 
+    an agent missed for the first time                                         after AGAIN_SECONDS, once
     a viewer, a report read in the last LOOK_SECONDS, a question left open     every `interval`
     scrapes at equal intervals                             before the next one, at most every `interval`
     other scrapes in the last RAISED_SECONDS                                   every `interval`
@@ -17,6 +18,9 @@ from tmux_exporter.config import Config
 
 LOOK_SECONDS = 15.0
 """How long a single read of the report raises the tick: pages and `top` ask more often than this."""
+
+AGAIN_SECONDS = 1.0
+"""Until the second look that proves the end of an agent: one that a loop starts again is back by then."""
 
 RAISED_SECONDS = 120.0
 """How long a scrape raises the tick as long as the next one cannot be foreseen."""
@@ -58,14 +62,19 @@ class Tick:
         """Somebody has read the report, and may read it again soon."""
         self._looked = now
 
-    def due(self, limits: TickLimits, *, taken_at: float, took: float, now: float, soon: bool) -> float:
+    def due(
+        self, limits: TickLimits, *, taken_at: float, took: float, now: float, soon: bool, again: bool = False
+    ) -> float:
         """When the next sample is due; the last began at `taken_at` and took `took` seconds.
 
-        `soon`: somebody follows the samples, or the last one left open what one more tells. A sample that
-        takes longer than the interval skips ticks: a burst of samples would only make it later.
+        `soon`: somebody follows the samples, or the last one left open what one more tells; `again`: it is
+        the first that missed an agent. A sample that takes longer than the interval skips ticks: a burst of
+        samples would only make it later.
         """
         soonest = taken_at + limits.interval * max(1, math.ceil(took / limits.interval))
         latest = max(soonest, taken_at + limits.idle)
+        if again:
+            return min(soonest, taken_at + max(took, AGAIN_SECONDS))
         if soon or now - self._looked < LOOK_SECONDS:
             return soonest
         while self._scrapes and now - self._scrapes[0] > _KEPT_SECONDS:

@@ -92,6 +92,11 @@ class Sampler:
         """
         return self.unsettled or self._agents.in_doubt or self._schedulers.imminent
 
+    @property
+    def has_missed_one(self) -> bool:
+        """Whether the last sample is the first that missed an agent."""
+        return self._agents.has_missed_one
+
     def look(self) -> Snapshot:
         """Read everything and conclude; counts nothing."""
         return self._look()[0]

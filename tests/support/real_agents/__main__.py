@@ -8,6 +8,7 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,6 +16,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.support.programs.exporter import Exporter
 from tests.support.real_agents.install import STORE, install, installed
@@ -59,10 +62,10 @@ class Play:
 
     def _moment(self, stage: Stage, program: RealProgram, step: Step) -> Moment:
         begun = time.time()
-        stage.do(step)
         try:
+            stage.do(step)
             there = stage.reached(step)
-        except NotStagedError as error:
+        except (NotStagedError, subprocess.SubprocessError, psutil.Error) as error:
             _say(f"{program.name}: {step.name}: NOT STAGED\n{error}")
             return Moment(program=program, step=step, verdicts=())
         ended = _hold(step, program.name, self.watches, there)
@@ -115,7 +118,7 @@ def main() -> int:
         return 0
     folders = {each.name: installed(each, given.store) for each in programs}
     stub = Stub()
-    with tempfile.TemporaryDirectory(prefix="agents") as scratch:
+    with tempfile.TemporaryDirectory(prefix="agents", ignore_cleanup_errors=True) as scratch:
         base = Path(scratch)
         sockets = base / "tmux" / f"tmux-{os.getuid()}"
         sockets.mkdir(parents=True, mode=0o700)

@@ -70,6 +70,12 @@ def _claude(home: Path, _: str) -> None:
     _write(home / ".claude.json", {"hasCompletedOnboarding": True, "theme": os.environ.get("THEME", "dark")})
 
 
+def _trusting_codex(home: Path, url: str) -> None:
+    _codex(home, url)
+    with (home / ".codex" / "config.toml").open("a") as stream:
+        stream.write(f'[projects."{home}/project"]\ntrust_level = "trusted"\n')
+
+
 def _codex(home: Path, url: str) -> None:
     _write(
         home / ".codex" / "config.toml",
@@ -168,7 +174,10 @@ PROGRAMS = (
             idle("no answer", press("Escape"), "? for shortcuts"),
             waiting("its service fails", say(Play.BROKEN), API_ERROR, "API Error"),
             waiting("its key is refused", say(Play.DENIED), (*AUTH, *API_ERROR), "Please run /login"),
-            waiting("its limit is reached", say(Play.QUOTA), USAGE_LIMIT, "limit", until=True),
+            waiting("its limit is reached", say(Play.QUOTA), USAGE_LIMIT, "wait for limit", until=True),
+            waiting(
+                "waits for its limit", press("Enter"), USAGE_LIMIT, "hit your", "? for shortcuts", until=True
+            ),
             exited("left", LEAVE),
             idle("started again", START, "? for shortcuts"),
             exited("killed", CRASH),
@@ -193,11 +202,10 @@ PROGRAMS = (
         package="@openai/codex@0.171.0",
         environ={"STUB_KEY": "x"},
         resume=("resume", "--last"),
-        prepare=_codex,
+        prepare=_trusting_codex,
         steps=(
             idle("at its prompt", START, "? for shortcuts"),
-            waiting("asks for trust", say(Play.THINK), TRUST, "Trust this folder?"),
-            working("thinks", press("Enter"), "esc to interrupt"),
+            working("thinks", say(Play.THINK), "esc to interrupt"),
             idle("interrupted", press("Escape"), "Conversation interrupted"),
             waiting("asks for a command", say(Play.TOOL), PERMISSION, "Press enter to confirm"),
             working("runs the command", press("Enter"), "esc to interrupt", "Working"),
@@ -208,6 +216,17 @@ PROGRAMS = (
             exited("killed", CRASH),
             idle("started again", START, "? for shortcuts"),
             exited("left", LEAVE),
+        ),
+    ),
+    RealProgram(
+        program="codex",
+        variant="trust",
+        package="@openai/codex@0.171.0",
+        environ={"STUB_KEY": "x"},
+        prepare=_codex,
+        steps=(
+            idle("at its prompt", START, "? for shortcuts"),
+            waiting("asks for trust", say(Play.THINK), TRUST, "Trust this folder?"),
         ),
     ),
     RealProgram(
@@ -289,12 +308,10 @@ PROGRAMS = (
             idle("has answered", (), "All of it is done. ─", gone=("esc to cancel",)),
             waiting("asks for a new file", say(Play.EDIT), PERMISSION, "Apply this change?"),
             idle("refused", press("Escape"), "Type your message", gone=("Apply this change?",)),
-            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?"),
-            idle("no answer", press("Escape"), "Type your message", gone=("Which colour?",)),
             waiting("its key is refused", say(Play.DENIED), (*AUTH, *API_ERROR), "401"),
             exited("killed", CRASH),
-            idle("goes on", RESUME, "Type your message"),
-            exited("left", LEAVE),
+            idle("goes on", RESUME, "Type your message", gone=("Initializing",)),
+            exited("left", press("C-c", "C-c")),
         ),
     ),
     RealProgram(
@@ -355,7 +372,7 @@ PROGRAMS = (
         prepare=_aider,
         steps=(
             waiting("asks a question", START, QUESTION, "(Y)es/(N)o"),
-            idle("at its prompt", press("Enter"), "Repo-map", "> "),
+            idle("at its prompt", press("Enter"), "Repo-map"),
             working("thinks", say(Play.THINK), "Waiting for"),
             idle("interrupted", press("C-c"), "^C again to exit"),
             exited("left", LEAVE),

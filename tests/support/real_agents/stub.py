@@ -5,6 +5,7 @@ short text. Of a request only its path, tools and play are kept.
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(api, _STATUS[play])
         else:
             name = None if told else next((each for each in _TOOLS.get(play, ()) if each in tools), None)
-            call = (name, _arguments(play, name, tools[name])) if name else None
+            call = (name, _arguments(play, tools[name], _project(data))) if name else None
             stream = bool(body.get("stream")) or ":stream" in path
             slow = play is Play.THINK
             events = api(call, slow, tools)
@@ -488,13 +489,23 @@ def _tools(body: Body) -> dict[str, Body]:
     return found
 
 
-def _arguments(play: Play, name: str, schema: Body) -> Body:
+def _project(data: bytes) -> str:
+    """The folder of the agent, which every program tells its model; empty where this one does not."""
+    found = re.search(rb"/[\w./-]*/project\b", data)
+    return f"{found.group().decode()}/" if found else ""
+
+
+def _arguments(play: Play, schema: Body, project: str) -> Body:
     """Arguments that the schema of the tool takes."""
     told: Body = {}
     for key, kind in (schema.get("properties") or {}).items():
-        if (value := _argument(play, key, kind, schema)) is not None:
+        value = f"{project}{FILE}" if key in _PATHS else _argument(play, key, kind, schema)
+        if value is not None:
             told[key] = value
     return told
+
+
+_PATHS = ("file_path", "filePath", "path", "absolute_path")
 
 
 def _argument(play: Play, key: str, kind: Body, schema: Body) -> object:
@@ -506,8 +517,6 @@ def _argument(play: Play, key: str, kind: Body, schema: Body) -> object:
             return ["bash", "-lc", TOOL_COMMAND] if array else TOOL_COMMAND
         case "commands":
             return [TOOL_COMMAND]
-        case "file_path" | "filePath" | "path" | "absolute_path":
-            return FILE
         case "content" | "file_text" | "file_content" | "contents":
             return "one line\n"
         case "questions":

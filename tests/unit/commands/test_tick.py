@@ -93,3 +93,11 @@ def test_the_limits_by_the_settings(
     )
     limits = TickLimits.of(config)
     assert (limits.interval, limits.idle) == expected
+
+
+def test_an_agent_that_was_missed_is_looked_for_again_at_once_but_not_in_a_burst() -> None:
+    def due(interval: float, took: float) -> float:
+        limits = TickLimits(interval=interval, idle=15.0)
+        return Tick().due(limits, taken_at=10.0, took=took, now=10.0 + took, soon=True, again=True)
+
+    assert [due(5.0, 0.1), due(5.0, 3.0), due(0.5, 0.1), due(5.0, 7.0)] == [11.0, 13.0, 10.5, 17.0]

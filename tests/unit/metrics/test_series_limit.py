@@ -74,6 +74,7 @@ def test_by_default_a_thousand_agents_fit(sessions: int) -> None:
     built = {name for name in needed if BY_NAME[name].status is FamilyStatus.BUILT}
     assert built - kept(made) == {
         "tmux_agent_waiting_since_timestamp_seconds",
+        "tmux_agent_usage_limit_reset_timestamp_seconds",
         "tmux_remediator_lease_end_timestamp_seconds",
     }, "nobody waits in this fleet, and nothing is throttled"
 
@@ -134,6 +135,7 @@ class Sampler:
     """Gives one report again and again."""
 
     in_doubt = False
+    has_missed_one = False
 
     def sample(self) -> Report:
         return example_report()

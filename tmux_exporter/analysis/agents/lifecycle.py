@@ -78,11 +78,13 @@ class AgentTracker:
     ) -> None:
         self._entries: dict[AgentKey, _Entry] = {each.key: _restored(each) for each in tracked_agents}
         self._absent = {(server, session, name): since for server, session, name, since in absent}
+        self._now = 0.0
 
     def observe(
         self, sample: AgentSample, expected: Sequence[ExpectedAgent] = ()
     ) -> tuple[TrackedAgent, ...]:
         """The running agents, then the others; each combination of server, session and name once."""
+        self._now = sample.now
         keys = {AgentKey(each.pane, each.program, each.number): each for each in sample.agents}
         gone = gone_panes(sample.view, {key.pane for key in self._entries})
         for key in [each for each in self._entries if each.pane in gone]:
@@ -115,6 +117,11 @@ class AgentTracker:
         return any(
             each.up and (each.missed is not None or each.doubt is not None) for each in self._entries.values()
         )
+
+    @property
+    def has_missed_one(self) -> bool:
+        """Whether the last sample is the first that missed an agent: one more look proves its end."""
+        return any(each.up and each.missed == self._now for each in self._entries.values())
 
     def memory(self) -> tuple[SavedAgent, ...]:
         """What the state file keeps of the agents."""
@@ -361,6 +368,10 @@ def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
         best = next(stop, best)
     elif best.state is AgentState.WAITING:
         best = _with_reason_of(best, said)
+    elif best.source is StateSource.PANE_TITLE:
+        # It says so at some dialogs too; the screen is only asked where the window is quiet.
+        asks = (each for each in said if each.settled and each.state is AgentState.WAITING)
+        best = next(asks, best)
     return best, tuple(clue for clue in ordered if clue.source is not best.source)
 
 

@@ -129,6 +129,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
                 (_AUTH, "unexpected status 401"),
                 (_ERROR, "unexpected status "),
                 (_ERROR, "stream disconnected"),
+                (_ERROR, "We’re currently experiencing"),
                 (_ERROR, "exceeded retry limit"),
             )
         ),
@@ -139,8 +140,15 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_PERMISSION, _begins("Allow execution of", 8), _ends("(esc)", 2)),
         _waits(_PERMISSION, _begins("Apply this change", 8), _ends("(esc)", 2)),
         _waits(_QUESTION, _begins("Answer Questions", 14), _begins("Enter to select", 2)),
+        _waits(_LIMIT, _begins("Usage limit reached", 12), _holds("Keep trying", 6)),
         _waits(_AUTH, _holds("Sign in with Google", 13), _begins("(Use Enter to select)", 8)),
         _works(_holds("(esc to cancel, ", 9)),
+        _stopped(
+            _ERROR,
+            _begins("✕ [API Error", 14),
+            _begins(">   Type your message", 3),
+            closed_by=("✦ ", "ℹ Request"),
+        ),
         _rests(_begins(">   Type your message", 3)),
     ),
     "qwen": (
@@ -148,6 +156,10 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_PERMISSION, _begins("Allow execution of", 10), _holds("Waiting for user confirmation", 1)),
         _waits(_PERMISSION, _begins("Apply this change", 10), _holds("Waiting for user confirmation", 1)),
         _works(_ends("esc to cancel)", 8)),
+        *(
+            _stopped(reason, _begins(words, 6), _begins(">   Type your message", 3), closed_by=("✦ ",))
+            for reason, words in ((_AUTH, "✕ [API Error: 401"), (_ERROR, "✕ [API Error"))
+        ),
         _rests(_begins(">   Type your message", 4)),
     ),
     "pi": (

@@ -19,7 +19,7 @@ from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import TmuxView
-from tmux_exporter.sampling.stages.screen_schedule import ScreenWatch, places_of
+from tmux_exporter.sampling.stages.screen_schedule import Place, ScreenWatch, places_of
 from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
 from tmux_exporter.sources.agents.hook_files import HookFiles, HookReport
 from tmux_exporter.sources.agents.npm_versions import PackageVersions
@@ -90,7 +90,11 @@ class AgentWatch:
         self._packages.retain(programs)
         self._told = {process: each for process, each in self._told.items() if process in clues}
         if self._screens is not None and config.agents.pane_text:
-            wanted = frozenset(each.process for each in told if _leaves_open(each, clues[each.process]))
+            wanted = frozenset(
+                each.process
+                for each in told
+                if _leaves_open(each, clues[each.process], places.get(each.pane), wall)
+            )
             for process, clue in self._screens.look(places, told, wanted, config.tmux).items():
                 clues[process].append(clue)
         return Watched(agents=tuple(told), clues=clues)
@@ -126,15 +130,19 @@ def open_watch(
     )
 
 
-def _leaves_open(agent: Agent, clues: Iterable[Clue]) -> bool:
+def _leaves_open(agent: Agent, clues: Iterable[Clue], place: Place | None, wall: float) -> bool:
     """Whether only the screen could tell: nobody stronger says that it works.
 
     At its prompt, at a question and at a limit of its use most of an agent's signs are the same, and few of
-    those that tell them apart say exactly for what it waits.
+    those that tell them apart say exactly for what it waits. A title that says so is doubted where nothing
+    has moved in the same second: who works draws all the time.
     """
-    if agent.program not in SCREENS:
+    if agent.program not in SCREENS or place is None:
         return False
     best, _ = decide_state(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
+    if best.state is AgentState.WORKING and best.source is StateSource.PANE_TITLE:
+        moved = place.still.moved
+        return moved is not None and wall + place.listed_at - moved > 1.0
     return best.state is not AgentState.WORKING
 
 

@@ -66,6 +66,11 @@ class AgentStage:
         """Whether the next sample will confirm or deny what this one found of an agent."""
         return self._agent_tracker.in_doubt
 
+    @property
+    def has_missed_one(self) -> bool:
+        """Whether this sample is the first that missed an agent."""
+        return self._agent_tracker.has_missed_one
+
     def memory(self) -> SavedAgents:
         """What the next run has to know."""
         return SavedAgents(

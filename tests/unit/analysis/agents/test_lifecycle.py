@@ -106,6 +106,7 @@ def test_at_the_slow_tick_a_restart_counts_once_and_what_is_open_is_said() -> No
     story.look(shell())
     missed = story.now
     assert story.tracked_agents.in_doubt
+    assert story.tracked_agents.has_missed_one
     status = story.look(shell())[NAME].status
     assert (status.state, status.since) == (AgentState.EXITED, missed)
     assert not story.tracked_agents.in_doubt
