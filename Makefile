@@ -9,7 +9,7 @@ REV ?= HEAD
 # that tests see nothing of each other, nor of what this machine runs beside.
 PARALLEL ?= --tx '4*popen//python=$(PYTHON) -m tests.support.isolation.namespace' --dist=worksteal
 # These need the namespaces that the kernel began with.
-EVENTS := tests/integration/test_exec_events.py tests/e2e/test_example_orchestrator.py -m first_namespaces
+EVENTS := tests/integration/test_exec_events.py tests/integration/test_lineage.py tests/e2e/test_example_orchestrator.py -m first_namespaces
 
 .DEFAULT_GOAL := help
 # Hundreds of Python processes run in the tests: each would compile all modules anew.

@@ -15,6 +15,7 @@ from tmux_exporter.analysis.ownership.lineage import Lineage
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.events.fork_events import ForkWatch
 
+pytestmark = pytest.mark.first_namespaces
 BURN = "import time\nwhile time.process_time() < {}: pass"
 # It is nobody's by anything but who forked it: no variables, a session of its own, its parents gone.
 DAEMON = "(env -i setsid sh -c 'sleep 300 & echo $! >{0}.new; mv {0}.new {0}' &)"
