@@ -32,6 +32,7 @@ class _Pane:
     members: Sequence[Process] = ()
     due: float = 0.0
     patience: int = 1
+    turn: int = 0
     places: dict[ProcessId, tuple[object, LedgerFolders | None]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
     memory: tuple[str, ...] = ()
@@ -87,7 +88,11 @@ class LedgerStage:
     def _look(self, pane: PaneKey, kept: _Pane, members: Sequence[Process], now: float) -> None:
         places, was_due = kept.places, now >= kept.due
         if was_due:
-            kept.places = {}
+            # Where nothing has a cgroup of its own, the first process shows one first; the others in turn.
+            kept.turn += 1
+            asked = {_oldest(members).id, members[kept.turn % len(members)].id}
+            alone = not kept.used and not kept.memory
+            kept.places = {each: at for each, at in places.items() if alone and each not in asked}
         cpu = self._own(pane, kept, members, "cpu")
         memory = self._own(pane, kept, members, "memory")
         gain = self._gain(kept, members, cpu)
