@@ -711,7 +711,7 @@ def unit(house: House) -> None:
     texts = {
         "memory": house.policy(of_session(smaller(shipped["agent-memory"]), "leaky"), "attached_session"),
         "files": house.policy(of_session(shipped["open-files"], "opener"), "attached_session"),
-        "history": of_session(shipped["detached-history"].replace("64MiB", "4MiB"), "long"),
+        "history": of_session(shipped["detached-history"].replace("64MiB", "1MiB"), "long"),
         "dead": of_session(shipped["dead-panes"].replace("after: 24h", "after: 1h"), "dead"),
         "orphans": shipped["orphaned-schedulers"],
         "pane": PANE,
@@ -740,7 +740,7 @@ def unit(house: House) -> None:
     run("tmux", "new-session", "-d", "-s", "scheduler", ORPHAN)
     run("tmux", "set-option", "-g", "history-limit", "100000")
     run("tmux", "new-session", "-d", "-s", "long", "-x", "220", "-y", "40", "env PS1='$ ' sh")
-    fill = f"{sys.executable} -c \"for i in range(5000): print('x' * 200)\""
+    fill = f"{sys.executable} -c \"for i in range(1500): print('x' * 200)\""
     run("tmux", "send-keys", "-t", "long:", fill, "Enter")
     run("tmux", "new-session", "-d", "-s", "dead", "sleep 20000")
     run("tmux", "set-option", "-g", "-w", "remain-on-exit", "on")
