@@ -90,7 +90,7 @@ def _npm(each: Locked, folder: Path) -> str:
 def _pip(each: Locked, folder: Path) -> str:
     names = (f"python3.{minor}" for minor in range(each.least_python[1], 14))
     paths = (sys.executable, *filter(None, map(shutil.which, names)))
-    able = (path for path in paths if _version(path) >= tuple(each.least_python))
+    able = (path for path in paths if _python_of(path) >= tuple(each.least_python))
     if (python := next(able, None)) is None:
         raise InstallError(f"Python {'.'.join(map(str, each.least_python))} is missing")
     _run(python, "-m", "venv", folder)
@@ -101,7 +101,7 @@ def _pip(each: Locked, folder: Path) -> str:
     return str(own["download_info"]["archive_info"]["hash"])
 
 
-def _version(python: str) -> tuple[int, ...]:
+def _python_of(python: str) -> tuple[int, ...]:
     ask = "import sys; print(*sys.version_info[:2])"
     answer = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
     return tuple(map(int, answer.stdout.split()))
