@@ -65,7 +65,10 @@ def _npm(package: str, store: Path) -> None:
 def _pip(program: RealProgram, store: Path) -> None:
     root = store / program.package.replace("/", "+")
     python = shutil.which(f"python{program.python}") or sys.executable
-    subprocess.run([python, "-m", "venv", root], check=True)
+    made = subprocess.run([python, "-m", "venv", root], check=False)
+    if made.returncode:
+        # A shim of pyenv is there for versions that are not chosen.
+        subprocess.run([sys.executable, "-m", "venv", root], check=True)
     done = subprocess.run([root / "bin" / "pip", "install", "--quiet", program.package], check=False)
     if done.returncode:
         # Some support no Python that this machine has: their moments are named as not staged.
