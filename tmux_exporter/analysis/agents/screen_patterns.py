@@ -106,6 +106,13 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         # "session limit", "weekly limit", "org's monthly spend limit", …
         _stopped(_LIMIT, _begins("⎿  You've hit your ", 10), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_LIMIT, _begins("⎿  You're out of usage", 10), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        # The same with the blank that 2.1.197 draws.
+        _stopped(
+            _LIMIT,
+            _begins("⎿ \N{NO-BREAK SPACE}You've hit your ", 10),
+            _begins("❯", 4),
+            closed_by=_CLAUDE_SAYS,
+        ),
         _stopped(_ERROR, _begins("⎿  API Error", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_ERROR, _begins("● API Error: ", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _stopped(_AUTH, _begins("● Please run /login", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
