@@ -114,8 +114,8 @@ def test_bytes_that_children_wrote_count_once(watch: Watch) -> None:
             watch.sample_until(lambda: workload.is_done, apart=0.01)
             counted = watch.written(watch.settle(), pane) - before
         assert workload.written() >= 6 * 40 * 65536
-        # The timekeeper's own note is a page.
-        assert 0 <= counted - workload.written() <= resource.getpagesize()
+        # The timekeeper's own note is a page, and so may be the entry in its folder.
+        assert 0 <= counted - workload.written() <= 2 * resource.getpagesize()
 
 
 def test_a_pane_that_ended_is_not_its_servers(watch: Watch, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tmux_exporter.sources.tmux.query import (
     screen_list,
     screen_mark,
 )
-from tmux_exporter.sources.tmux.screens import parse_screens
+from tmux_exporter.sources.tmux.screens import LAST_ROWS, parse_screens
 
 
 def hostile_names(mark: Path) -> tuple[bytes, ...]:
@@ -376,7 +376,7 @@ def screens_are_what_their_panes_show(server: TmuxUnderTest, folder: Path) -> No
         assert set(parse_screens(answer.stdout, nonce)) == set(some)
     rows = {name: _screen(server, pane) for name, pane in panes.items()}
     assert (rows["plain"], rows["empty"]) == (("one", "two"), ())
-    assert (rows["colours"], rows["above"]) == (("red bold link",), ("later",) * 15)
+    assert (rows["colours"], rows["above"]) == (("red bold link",), ("later",) * (LAST_ROWS - 1))
     assert (rows["alternate"], rows["marks"][1:2]) == (("over",), ("lie",))
     assert "日本語 🦀" in rows["wide"][0]
     assert not any(ord(sign) < 32 for row in rows.values() for line in row for sign in line)
