@@ -45,6 +45,7 @@ unit: ## the quick part of the tests
 
 agents: ## real agent programs, offline, through all their states: writes the table of docs/agents.md (20 minutes)
 	@deploy/setup check
+	@$(PYTHON) -m tests.support.programs.fresh_agents
 	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --page docs/agents.md $(ARGS)
 
 docs: ## write again what is generated from code

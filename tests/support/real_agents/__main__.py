@@ -2,7 +2,7 @@
 
     python -m tests.support.isolation.namespace -m tests.support.real_agents [--only NAME …] [--record FOLDER]
 
-`--install` installs the programs from their registries into `--store`, and ends; only that needs a network.
+`python -m tests.support.programs.fresh_agents` installs the programs; only that needs a network.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from tests.support.programs.exporter import Exporter
-from tests.support.real_agents.install import STORE, install, installed
+from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.moments import Step
 from tests.support.real_agents.programs import PROGRAMS, RealProgram
 from tests.support.real_agents.recorded import record_screen
@@ -102,8 +102,6 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--store", type=Path, default=STORE)
-    parser.add_argument("--install", action="store_true", help="install the programs and end")
     parser.add_argument("--record", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, help="write the table into this page")
@@ -112,11 +110,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=2)
     given = parser.parse_args()
     programs = [each for each in PROGRAMS if not given.only or each.name in given.only]
-    if given.install:
-        for each in programs:
-            install(each, given.store)
-        return 0
-    folders = {each.name: installed(each, given.store) for each in programs}
+    folders = {each.name: commands_of(each) for each in programs}
     stub = Stub()
     with tempfile.TemporaryDirectory(prefix="agents", ignore_cleanup_errors=True) as scratch:
         base = Path(scratch)

@@ -1,75 +1,31 @@
-"""Install agent programs from their registries, each into a folder of its own below a store."""
+"""Where the commands of the installed programs are (tests/support/programs/fresh_agents.py installs them)."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+from tests.support.programs.fresh_agents import PLACE, locked
 from tests.support.real_agents.programs import RealProgram
 
-STORE = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "tmux-exporter-agents"
 
-_NODE = "node@22"
-"""Some programs need a newer Node.js than the machine has; it is in the registry too."""
+def commands_of(program: RealProgram, place: Path = PLACE) -> Path | None:
+    """The folder of its commands; None where it could not be installed here, of which the installer told.
 
-
-def install(program: RealProgram, store: Path) -> Path:
-    """Install the program where it is not there; the folder of its commands."""
-    folder = _folder(program.package, store)
+    Raises FileNotFoundError with the mend where nobody has tried.
+    """
+    each = locked()[program.program]
+    folder = place / each.name / each.bin
     if not (folder / program.bin).exists():
-        print(f"installing {program.package}", file=sys.stderr, flush=True)
-        if program.registry == "npm":
-            _npm(program.package, store)
-        else:
-            _pip(program, store)
-    if program.registry == "npm" and not (_folder(_NODE, store) / "node").exists():
-        _npm(_NODE, store)
-    return folder
-
-
-def installed(program: RealProgram, store: Path) -> Path | None:
-    """The folder of its commands, None where no Python runs it. Raises FileNotFoundError with the mend."""
-    folder = _folder(program.package, store)
-    if not (folder / program.bin).exists():
-        if (folder / "pip").exists():
+        if (place / f"{each.name}.problem").exists():
             return None
         raise FileNotFoundError(
-            f"{program.package} is not in {store}; run: python -m tests.support.real_agents --install"
+            f"{each.package} is not in {place}; run: python -m tests.support.programs.fresh_agents"
         )
-    if program.registry != "npm":
+    if each.registry != "npm":
         return folder
     # Both commands in one folder, the newer Node.js before that of the machine.
-    both = store / "bin" / program.name
+    both = place / "bin" / program.name
     both.mkdir(parents=True, exist_ok=True)
-    for source in (folder / program.bin, _folder(_NODE, store) / "node"):
+    for source in (folder / program.bin, place / "node" / "node_modules" / ".bin" / "node"):
         link = both / source.name
         link.unlink(missing_ok=True)
         link.symlink_to(source)
     return both
-
-
-def _folder(package: str, store: Path) -> Path:
-    root = store / package.replace("/", "+")
-    return root / "bin" if "==" in package else root / "node_modules" / ".bin"
-
-
-def _npm(package: str, store: Path) -> None:
-    root = store / package.replace("/", "+")
-    root.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", root, package], check=True
-    )
-
-
-def _pip(program: RealProgram, store: Path) -> None:
-    root = store / program.package.replace("/", "+")
-    python = shutil.which(f"python{program.python}") or sys.executable
-    made = subprocess.run([python, "-m", "venv", root], check=False)
-    if made.returncode:
-        # A shim of pyenv is there for versions that are not chosen.
-        subprocess.run([sys.executable, "-m", "venv", root], check=True)
-    done = subprocess.run([root / "bin" / "pip", "install", "--quiet", program.package], check=False)
-    if done.returncode:
-        # Some support no Python that this machine has: their moments are named as not staged.
-        print(f"{program.package} cannot be installed for {python}", file=sys.stderr, flush=True)

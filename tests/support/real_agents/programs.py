@@ -33,17 +33,14 @@ Words = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealProgram:
-    """One program: `package` of `registry`, the command in its `bin`, its environment, and what is staged.
+    """One program of the lock, by its name there: its command, its environment, and what is staged.
 
     `environ` and `arguments` may hold `{url}`. `prepare` writes its settings into a fresh home. `resume` are
     the arguments with which it goes on where it was.
     """
 
     program: str
-    package: str
     steps: tuple[Step, ...]
-    registry: str = "npm"
-    python: str = ""
     command: str = ""
     arguments: tuple[str, ...] = ()
     resume: tuple[str, ...] = ()
@@ -155,7 +152,6 @@ PROGRAMS = (
     RealProgram(
         program="claude",
         variant="subscription",
-        package="@anthropic-ai/claude-code@2.1.197",
         environ={**_CLAUDE_ENVIRON, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-0000000000000000dummy"},
         resume=("--continue",),
         leave="/exit",
@@ -187,7 +183,6 @@ PROGRAMS = (
     RealProgram(
         program="claude",
         variant="key",
-        package="@anthropic-ai/claude-code@2.1.197",
         environ={**_CLAUDE_ENVIRON, "ANTHROPIC_API_KEY": "sk-ant-0000000000000000dumm"},
         prepare=_claude,
         steps=(
@@ -199,7 +194,6 @@ PROGRAMS = (
     ),
     RealProgram(
         program="codex",
-        package="@openai/codex@0.171.0",
         environ={"STUB_KEY": "x"},
         resume=("resume", "--last"),
         prepare=_trusting_codex,
@@ -221,7 +215,6 @@ PROGRAMS = (
     RealProgram(
         program="codex",
         variant="trust",
-        package="@openai/codex@0.171.0",
         environ={"STUB_KEY": "x"},
         prepare=_codex,
         steps=(
@@ -232,12 +225,10 @@ PROGRAMS = (
     RealProgram(
         program="codex",
         variant="login",
-        package="@openai/codex@0.171.0",
         steps=(waiting("asks for a login", START, AUTH, "Sign in with ChatGPT"),),
     ),
     RealProgram(
         program="gemini",
-        package="@google/gemini-cli@0.61.0",
         environ={"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": "{url}"},
         arguments=("--model", "gemini-2.5-flash"),
         prepare=_gemini,
@@ -264,13 +255,11 @@ PROGRAMS = (
     RealProgram(
         program="gemini",
         variant="login",
-        package="@google/gemini-cli@0.61.0",
         prepare=_gemini_login,
         steps=(waiting("asks for a login", START, AUTH, "How would you like to authenticate"),),
     ),
     RealProgram(
         program="opencode",
-        package="opencode-ai@1.18.33",
         resume=("--continue",),
         leave="/exit",
         prepare=_opencode,
@@ -294,7 +283,6 @@ PROGRAMS = (
     ),
     RealProgram(
         program="qwen",
-        package="@qwen-code/qwen-code@0.15.10",
         environ={"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": "{url}/v1", "OPENAI_MODEL": "stub-1"},
         resume=("--continue",),
         prepare=_qwen,
@@ -316,7 +304,6 @@ PROGRAMS = (
     ),
     RealProgram(
         program="copilot",
-        package="@github/copilot@1.0.102",
         environ={
             "COPILOT_PROVIDER_BASE_URL": "{url}/v1",
             "COPILOT_PROVIDER_TYPE": "openai",
@@ -339,7 +326,6 @@ PROGRAMS = (
     ),
     RealProgram(
         program="pi",
-        package="@mariozechner/pi-coding-agent@0.73.1",
         environ={"PI_OFFLINE": "1"},
         arguments=("--provider", "stub", "--model", "stub-1"),
         resume=("--continue",),
@@ -361,9 +347,6 @@ PROGRAMS = (
     ),
     RealProgram(
         program="aider",
-        package="aider-chat==0.86.2",
-        registry="pypi",
-        python="3.12",
         environ={"OPENAI_API_BASE": "{url}/alone/v1", "OPENAI_API_KEY": "x"},
         arguments=(
             *("--model", "openai/stub-1", "--no-check-update", "--no-show-model-warnings"),

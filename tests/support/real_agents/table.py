@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.programs.fresh_agents import locked
 from tests.support.real_agents.moments import Step
 from tests.support.real_agents.programs import RealProgram
 from tests.support.real_agents.watch import Verdict
@@ -35,7 +36,7 @@ def as_json(moments: Sequence[Moment]) -> list[dict[str, Any]]:
     return [
         {
             "program": each.program.name,
-            "package": each.program.package,
+            "package": _package(each.program.program),
             "moment": each.step.name,
             "state": str(each.step.state),
             "reasons": [str(reason) for reason in each.step.reasons],
@@ -53,6 +54,11 @@ def as_json(moments: Sequence[Moment]) -> list[dict[str, Any]]:
         }
         for each in moments
     ]
+
+
+def _package(program: str) -> str:
+    each = locked()[program]
+    return f"{each.package} {each.version}"
 
 
 def table(moments: Sequence[Mapping[str, Any]]) -> str:
