@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from bench.windows import LEAD_IN, measure
 from tmux_exporter.base.paths import REMEDIATOR_STATUS
 
 ORPHANS = 300
+_STAYS = "2000000"
+"""For so many seconds an orphan sleeps; by this word they are found again."""
 TOP, REMEDIATOR = "top", "remediator"
 _REMEDIATOR = "from tmux_exporter.cli.main import remediator; remediator()"
 
@@ -45,6 +48,7 @@ def readers(folder: Path, size: Size, plan: Plan, *, orphans: int = ORPHANS) -> 
         _leave(fleet, orphans)
         beside = _remediator(folder / "beside", folder, plan)
     finally:
+        _end_orphans()
         fleet.close()
     return {
         "panes": size.panes,
@@ -146,11 +150,17 @@ def _remediator(home: Path, folder: Path, plan: Plan) -> float:
         return round(fmean(used[REMEDIATOR]), 2)
 
 
+def _end_orphans() -> None:
+    for pid, command in processes().items():
+        if _STAYS.encode() in command.split(b"\0"):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _leave(fleet: Fleet, count: int) -> None:
     """Processes that outlive the window that they were started in."""
     before = len(processes())
     script = fleet.folder / "orphans.sh"
-    script.write_text(f"for i in $(seq {count}); do setsid sleep 2000000 & done\nwait\n")
+    script.write_text(f"for i in $(seq {count}); do setsid sleep {_STAYS} & done\nwait\n")
     fleet.tmux("new-window", "-d", "-n", "leaves", "-t", "work0:", f"exec bash {script}")
     wait_for(lambda: len(processes()) >= before + count, "the orphans run", 120)
     fleet.tmux("kill-window", "-t", "work0:leaves")
