@@ -29,7 +29,8 @@ def forks() -> Iterator[ForkWatch[Lineage]]:
     watch = ForkWatch(Lineage(), clock=SystemClock())
     watch.configure(wanted=True)
     if not watch.listening:
-        pytest.fail(f"the kernel's process events are needed: {watch.problem}")
+        # As the events of exec: a container has none, whatever is installed in it.
+        pytest.skip(f"the kernel's process events are needed: {watch.problem}")
     yield watch
     watch.stop()
 
