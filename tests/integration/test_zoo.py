@@ -31,8 +31,10 @@ def test_no_decoy_is_ever_called_leaked(zoo: Zoo) -> None:
 
 def test_what_is_left_beside_them_is_all_found_and_of_its_kind(zoo: Zoo) -> None:
     first, second, third = ({leak.process.pid: leak for leak in leaks} for leaks in zoo.leaks())
-    found = {each.name: third[zoo.pids[each.name]] for each in LEFT}
-    assert {name: leak.kind for name, leak in found.items()} == {each.name: each.kind for each in LEFT}
+    # Who holds a terminal is told for sure to root only; where it is not, somebody may sit at it.
+    sure = [each for each in LEFT if os.getuid() == 0 or each.name != "left_script_session"]
+    found = {each.name: third[zoo.pids[each.name]] for each in sure}
+    assert {name: leak.kind for name, leak in found.items()} == {each.name: each.kind for each in sure}
     assert {(leak.server, leak.session) for leak in found.values()} == {("default", "main")}
     assert {leak.pane.pane for leak in found.values() if leak.pane} == {zoo.gone}
     # One look is none, but for schedulers, which have a state of their own.
