@@ -355,9 +355,7 @@ def test_what_was_cleared_by_somebody_else_and_grew_again_is_saved_as_it_is(
     (first,) = pane.take(SAVE)
     whole = saved(first)
     pane.fleet.tmux("clear-history", "-t", pane.id)
-    with open(pane.figure("pane_tty"), "w") as terminal:
-        terminal.writelines(f"new {number}\n" for number in range(300))
-    wait_for(lambda: "new 299" in pane.show(), "it is longer than it was")
+    write(pane, [f"new {number}" for number in range(300)])
     now = pane.history()
     second, third = pane.take(SAVE, CLEAR)
     assert third[0] is DONE and saved(second).rstrip() == now.rstrip()

@@ -31,7 +31,7 @@ def test_no_decoy_is_ever_called_leaked(zoo: Zoo) -> None:
 
 def test_what_is_left_beside_them_is_all_found_and_of_its_kind(zoo: Zoo) -> None:
     first, second, third = ({leak.process.pid: leak for leak in leaks} for leaks in zoo.leaks())
-    # Who holds a terminal is told for sure to root only; where it is not, somebody may sit at it.
+    # What cannot be read may hold its terminal: not told to an ordinary user in a chroot without namespaces.
     sure = [each for each in LEFT if os.getuid() == 0 or each.name != "left_script_session"]
     found = {each.name: third[zoo.pids[each.name]] for each in sure}
     assert {name: leak.kind for name, leak in found.items()} == {each.name: each.kind for each in sure}
