@@ -22,7 +22,7 @@ from tmux_exporter.facts.remediation import (
     Refusal,
     TargetKind,
 )
-from tmux_exporter.remediator.act import lease_keeper, throttle
+from tmux_exporter.remediator.act import lease_keeper, running_leases, throttle
 from tmux_exporter.remediator.act.attempt import Result
 from tmux_exporter.remediator.act.live_view import LiveView, process_of
 from tmux_exporter.remediator.act.terminate import judge
@@ -191,8 +191,8 @@ def test_a_lease_ends_by_itself_while_the_remediator_sleeps(fleet: Fleet) -> Non
 
 def is_noticed(made: Throttles) -> bool:
     """Whether a cycle finds that no lease holds: a keeper can be waited for a moment after it has ended."""
-    made.follow()
-    return made.running == ()
+    made.leases.follow()
+    return made.leases.running == ()
 
 
 def test_whatever_ends_a_lease_is_on_record_before_it_begins(fleet: Fleet) -> None:
@@ -206,7 +206,7 @@ def test_whatever_ends_a_lease_is_on_record_before_it_begins(fleet: Fleet) -> No
     ((stopped, audit),) = seen
     (keeper,) = keepers()
     assert not stopped and f'"keeper":[{keeper},' in audit
-    made.close()
+    made.leases.close()
     assert not is_stopped(pid)
 
 
@@ -232,7 +232,7 @@ def test_the_next_remediator_continues_what_both_left_stopped(fleet: Fleet) -> N
     # The first one is dead as well: it does nothing any more.
     throttles(fleet)
     assert not is_stopped(pid)
-    made.close()
+    made.leases.close()
 
 
 def test_what_is_held_already_is_not_held_twice(fleet: Fleet) -> None:
@@ -240,7 +240,7 @@ def test_what_is_held_already_is_not_held_twice(fleet: Fleet) -> None:
     made = throttles(fleet)
     assert taken(made, named, pid)[0] is ActionOutcome.DONE
     assert taken(made, named, pid)[:2] == (ActionOutcome.REFUSED, Refusal.BUDGET)
-    made.close()
+    made.leases.close()
 
 
 def test_without_an_audit_nothing_is_stopped(fleet: Fleet) -> None:
@@ -274,9 +274,9 @@ def test_a_scope_that_an_earlier_remediator_began_counts_until_its_lease_is_over
         until=fleet.clock.monotonic() + 60.0, unit="x.scope", path=("no", "such", "x.scope"),
     )  # fmt: skip
     LeaseFile(fleet.state, uid=os.getuid(), boot="this").write((lease,))
-    monkeypatch.setattr(throttle, "members_at", lambda _: {1})
+    monkeypatch.setattr(running_leases, "members_at", lambda _: {1})
     made = throttles(fleet)
-    assert made.follow() == {"planted": 0} and made.running == (lease,)
+    assert made.leases.follow() == {"planted": 0} and made.leases.running == (lease,)
     fleet.clock.advance(61.0)
     assert is_noticed(made)
     assert LeaseFile(fleet.state, uid=os.getuid(), boot="this").read() == ()

@@ -49,6 +49,11 @@ class CgroupPlace:
         """The systemd scope that tmux has made for its pane; empty where there is none."""
         return pane_scope(self.path)
 
+    @property
+    def is_pane_scope(self) -> bool:
+        """Whether this is the scope that tmux has made for a pane, by a systemd of this user."""
+        return bool(self.path) and self.owned and self.path[-1] == self.pane_scope
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottleMeans:

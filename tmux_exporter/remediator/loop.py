@@ -145,7 +145,7 @@ class Remediator:
         """Keep what the next run has to know, end the pauses, and give the locks and the audit back."""
         if self._has_seen:
             self._waits.keep(self._settings.policies, self._history, self._live.earlier, last=True)
-        self._throttles.close()
+        self._throttles.leases.close()
         self._audit.close()
         self._locks.close()
 
@@ -314,12 +314,12 @@ class Remediator:
     def _follow(self) -> None:
         """End what has to end, and count what holds."""
         try:
-            grown = self._throttles.follow()
+            grown = self._throttles.leases.follow()
         except OSError as error:
             _log.error("leases not written", extra=log_fields(error=str(error)))
             return
         offset = self._clock.time() - self._clock.monotonic()
-        running = self._throttles.running
+        running = self._throttles.leases.running
         self._counters.leases(((each.policy, each.means, each.until + offset) for each in running), grown)
 
     def _change(
@@ -370,7 +370,7 @@ class Remediator:
         shell = order.target.processes[0]
         self._counters.end(shell)
         self._tell()
-        self._throttles.release(order.first)
+        self._throttles.leases.release(order.first)
         held = memory_held(order, candidate, report)
         result = end(order, self._tools, confirmation(order.policy, self._holds.read))
         if result.ended:

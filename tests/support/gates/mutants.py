@@ -26,6 +26,7 @@ from tmux_exporter.remediator.act import (
     lease_scope,
     pane_history,
     request_check,
+    running_leases,
     shared_view,
     terminate,
     throttle,
@@ -339,11 +340,11 @@ def _lifted_for_good() -> None:
 
 
 def _second_lease() -> None:
-    _put(throttle.Throttles, "_holds_in", lambda *_: False)
+    _put(running_leases.RunningLeases, "holds_in", lambda *_: False)
 
 
 def _nothing_recovered() -> None:
-    _put(throttle.Throttles, "_recover", lambda _: None)
+    _put(running_leases.RunningLeases, "_recover", lambda _: None)
 
 
 def _attended_is_throttled() -> None:

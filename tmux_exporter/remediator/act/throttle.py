@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.cgroups import CgroupBounds, CgroupPlace
+from tmux_exporter.facts.cgroups import CgroupBounds
 from tmux_exporter.facts.process import Cgroup, ProcessId, ProcessTable
 from tmux_exporter.facts.remediation import Action, ActionOutcome, LeaseMeans, Refusal
 from tmux_exporter.facts.report import AgentReport
 from tmux_exporter.remediator.act import lease_scope
 from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools
 from tmux_exporter.remediator.act.live_view import is_alive, process_of
-from tmux_exporter.remediator.act.pause import Pause, is_stopped, let_go, start
+from tmux_exporter.remediator.act.pause import Pause, is_stopped, start
+from tmux_exporter.remediator.act.running_leases import RunningLeases
 from tmux_exporter.remediator.decide.culprit import awaits_somebody
 from tmux_exporter.remediator.decide.last_checks import descendants
 from tmux_exporter.remediator.decide.order import Order
@@ -29,15 +30,8 @@ from tmux_exporter.remediator.decide.vetoes import Case
 from tmux_exporter.remediator.policies.policy import OptIn, Throttle
 from tmux_exporter.remediator.record import audit_fields
 from tmux_exporter.remediator.record.audit import AuditError
-from tmux_exporter.remediator.record.leases import Lease, LeaseFile
-from tmux_exporter.sources.host.cgroups import (
-    events_at,
-    members_at,
-    place_at,
-    read_means,
-    read_place,
-    used_at,
-)
+from tmux_exporter.remediator.record.leases import Lease
+from tmux_exporter.sources.host.cgroups import members_at, place_at, read_means, read_place, used_at
 
 SECONDS = 10.0
 """For how long the effect of a throttle is waited for."""
@@ -73,23 +67,14 @@ class _Step:
 
 
 class Throttles:
-    """Begins throttles, and follows those that hold; `judge` is `terminate.judge`."""
+    """Begins throttles; `judge` is `terminate.judge`."""
 
     def __init__(
         self, state: Path, tools: Tools, judge: Callable[[Attempt], Result | None], *, boot: str
     ) -> None:
         self._tools = tools
         self._judge = judge
-        self._file = LeaseFile(state, uid=tools.uid, boot=boot)
-        self._running: dict[Lease, Pause | None] = {}
-        self._events: dict[Lease, int] = {}
-        self._bounds: dict[Lease, CgroupBounds] = {}
-        self._recover()
-
-    @property
-    def running(self) -> tuple[Lease, ...]:
-        """The leases that are in force, also one whose end has passed without effect."""
-        return tuple(self._running)
+        self.leases = RunningLeases(state, tools.clock, uid=tools.uid, boot=boot)
 
     def take(self, order: Order, throttle: Throttle, confirm: Confirm) -> Result:
         """Throttle the process of an order and, with `with_below`, what descends from it; or say why not.
@@ -110,9 +95,7 @@ class Throttles:
                 result = self._run(step)
             finally:
                 if result.ended and step.lease is not None:
-                    self._running[step.lease] = step.pause
-                    self._bounds[step.lease] = place_at(step.lease.path).bounds
-                    self._events[step.lease] = step.events
+                    self.leases.add(step.lease, step.pause, step.events)
                 else:
                     self._undo(step)
                 if step.number is not None:
@@ -134,64 +117,7 @@ class Throttles:
             if step.begun and step.scope is not None:
                 lease_scope.end_now(step.scope, self._tools.uid)
             if step.lease is not None:
-                self._keep()
-
-    def follow(self) -> dict[str, int]:
-        """End what has to end, and keep the record; new memory.high events by policy."""
-        now = self._tools.clock.monotonic()
-        grown: dict[str, int] = {}
-        for lease, keeper in tuple(self._running.items()):
-            count = events_at(lease.path).get("high", 0) if lease.path else 0
-            grown[lease.policy] = grown.get(lease.policy, 0) + max(0, count - self._events.get(lease, 0))
-            self._events[lease] = max(count, self._events.get(lease, 0))
-            if self._is_over(lease, now) or (keeper is not None and not keeper.lives):
-                if keeper is not None:
-                    keeper.end()
-                self._running.pop(lease)
-                self._events.pop(lease, None)
-                self._bounds.pop(lease, None)
-                self._keep()
-        return grown
-
-    def _is_over(self, lease: Lease, now: float) -> bool:
-        """Whether its time is over and its bounds are lifted, or nothing is left in its scope."""
-        if lease.path and not members_at(lease.path):
-            return True
-        return now >= lease.until and not self._is_bound(lease)
-
-    def _is_bound(self, lease: Lease) -> bool:
-        """Whether processes are in the scope of a lease, and its bounds as they were set."""
-        bounds = self._bounds.get(lease, CgroupBounds())
-        if not lease.path or bounds == CgroupBounds():
-            return False
-        return place_at(lease.path).bounds == bounds
-
-    def release(self, process: ProcessId) -> None:
-        """End a pause of this process: what is stopped gets no signal but KILL."""
-        for lease, keeper in tuple(self._running.items()):
-            if keeper is not None and process in lease.processes:
-                keeper.end()
-                self._running.pop(lease)
-
-    def close(self) -> None:
-        """End every pause: it would end with this program anyway."""
-        for lease, keeper in tuple(self._running.items()):
-            if keeper is not None:
-                keeper.end()
-                self._running.pop(lease)
-        with suppress(OSError):
-            # The next remediator finds nothing stopped either way.
-            self._keep()
-
-    def _recover(self) -> None:
-        """Continue what an earlier remediator had paused, should its keeper have been killed too."""
-        for lease in self._file.read():
-            if lease.means is LeaseMeans.PAUSE:
-                let_go(lease.processes)
-            elif lease.until > self._tools.clock.monotonic():
-                self._running[lease] = None
-                self._events[lease] = events_at(lease.path).get("high", 0)
-                self._bounds[lease] = place_at(lease.path).bounds
+                self.leases.keep()
 
     def _run(self, step: _Step) -> Result:
         for each in STEPS:
@@ -209,7 +135,7 @@ class Throttles:
         return _result(ActionOutcome.DONE, detail=until)
 
     def _not_twice(self, step: _Step) -> Result | None:
-        if any(step.root == each.target for each in self._running):
+        if self.leases.holds(step.root):
             return _refused(Refusal.BUDGET, "a lease of it holds already")
         return None
 
@@ -245,22 +171,18 @@ class Throttles:
             return _refused(Refusal.STATE, "an agent waits in its pane")
         place, pane = read_place(step.root), self._pane_of(step)
         home = None if pane is None else read_place(pane)
-        if place is None or home is None or place.path != home.path or not _is_pane_scope(place):
+        if place is None or home is None or place.path != home.path or not place.is_pane_scope:
             return _refused(Refusal.UNAVAILABLE, "tmux has made no scope for its pane, or it is not in it")
         used = used_at(place.path)
         if used is None:
             return _refused(Refusal.UNAVAILABLE, "the memory of its pane cannot be read")
         step.scope = lease_scope.plan_pane(place, step.throttle, used)
         step.events = place.events.get("high", 0)
-        if self._holds_in(place.path):
+        if self.leases.holds_in(place.path):
             return _refused(Refusal.BUDGET, "a lease of its pane holds already")
         if step.scope.whole_pane == CgroupBounds():
             return _refused(Refusal.UNAVAILABLE, "its pane has lower bounds already")
         return None
-
-    def _holds_in(self, path: Cgroup) -> bool:
-        """Whether a lease holds in this cgroup: the bounds that it has are those of that one."""
-        return any(each.path == path for each in self._running)
 
     def _pane_of(self, step: _Step) -> ProcessId | None:
         """What tmux has started in the pane of the agent, by the sample that it was judged by."""
@@ -352,7 +274,7 @@ class Throttles:
 
     def _write(self, step: _Step) -> Result | None:
         if step.lease is not None:
-            self._keep(step.lease)
+            self.leases.keep(step.lease)
         return None
 
     def _set_timer(self, step: _Step) -> Result | None:
@@ -412,9 +334,6 @@ class Throttles:
         own = tools.own()
         return members(table, tree, around, order, uid=tools.uid, own=own, pausing=pausing, units=step.units)
 
-    def _keep(self, *more: Lease) -> None:
-        self._file.write((*self._running, *more))
-
     def _record_outcome(self, number: int, result: Result) -> Result:
         try:
             self._tools.audit.record("outcome", of=number, actions=result.actions, detail=result.detail)
@@ -460,11 +379,6 @@ def _is_held(process: ProcessId) -> bool:
         return not is_alive(process) or is_stopped(process.pid)
     except (OSError, ValueError):
         return True
-
-
-def _is_pane_scope(place: CgroupPlace) -> bool:
-    """Whether this is the scope that tmux has made for a pane, by a systemd of this user."""
-    return bool(place.path) and place.owned and place.path[-1] == place.pane_scope
 
 
 def _has(held: CgroupBounds, wanted: CgroupBounds) -> bool:

@@ -1,30 +1,24 @@
 """One cycle of one policy: matches, hold times, due steps and refusals; pure."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from tmux_exporter.facts.remediation import Action, Method, Mode, Refusal, Signal, TargetKind
-from tmux_exporter.remediator.decide import breaker
+from tmux_exporter.facts.remediation import Action, Mode, Refusal
+from tmux_exporter.remediator.decide import breaker, make_order
+from tmux_exporter.remediator.decide.budget import SharedBudget
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate, fits_match, targets_in_scope
 from tmux_exporter.remediator.decide.conditions import ConditionStates, evaluate
 from tmux_exporter.remediator.decide.culprit import Culprit, awaits_somebody, find_culprit, waits_itself
+from tmux_exporter.remediator.decide.make_order import Grounds
 from tmux_exporter.remediator.decide.objections import INCOMPLETE_VIEW, ONLY_AGAINST_ENDING, ReportView
-from tmux_exporter.remediator.decide.order import Order, Reason, Stage
+from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.state import Decision, PolicyState, Retry, State, WatchedTarget
-from tmux_exporter.remediator.policies.document import METHODS
-from tmux_exporter.remediator.policies.policy import PANE_STEPS, LadderStep, OnExceed, Policy, PolicySet, Whom
+from tmux_exporter.remediator.policies.policy import PANE_STEPS, LadderStep, OnExceed, Policy, Whom
 
 OBSERVATIONS = 2
 """A target must match in this many complete samples before any step."""
 
 CYCLE_SHARE = 0.8
 """Samples jitter: two listings this share of an interval apart count as two cycles."""
-
-LONGEST_IN_ACT = 10.0
-"""A kill within this many seconds after its stop is one act with it; a later kill is a new decision."""
-
-LONGEST_IN_PLAN = 600.0
-"""The same limit for an applied plan, where no other target waits."""
 
 _ENDING = (Action.STOP, Action.KILL)
 
@@ -33,30 +27,6 @@ RETRIED = (Action.THROTTLE, Action.RAISE_FD_LIMIT)
 
 _A_PERSON_MAY = frozenset({Refusal.BUDGET, Refusal.MAX_MATCH, Refusal.APPROVAL, Refusal.BREAKER})
 """Refusals that a person's approval overrides."""
-
-
-class SharedBudget:
-    """The budget over all policies, and the targets taken in this cycle."""
-
-    def __init__(self, policies: PolicySet, stops: tuple[float, ...], now: float) -> None:
-        window = max(each.budget_window for each in policies.policies)
-        self.counted = tuple(at for at in stops if now - at < window)
-        self._left = min(policies.per_cycle, policies.per_hour - len(self.counted))
-        self._now = now
-        self._taken: set[Key] = set()
-
-    def is_taken(self, key: Key) -> bool:
-        """Whether another policy ends it in this cycle."""
-        return key in self._taken
-
-    def take(self, key: Key) -> bool:
-        """Whether there is one more left; then it is taken."""
-        if self._left <= 0:
-            return False
-        self._left -= 1
-        self._taken.add(key)
-        self.counted = (*self.counted, self._now)
-        return True
 
 
 class PolicyCycle:
@@ -235,7 +205,9 @@ class PolicyCycle:
         """Take one step of the ladder, or say why not; one that is refused is taken again where it may be."""
         rung, watch = self.policy.ladder[place], self._watches[candidate.key]
         refusal = self._step_refusal(candidate, rung)
-        order = self._throttle_order(candidate, rung) if rung.action is Action.THROTTLE else None
+        order = None
+        if rung.action is Action.THROTTLE:
+            order = make_order.throttle_order(self.policy, self._grounds(candidate), rung)
         self._decide(candidate, action=rung.action, rung=rung, refusal=refusal, order=order, refused=refused)
         others = tuple(each for each in watch.retries if each.place != place)
         again = refusal is not None and rung.action in RETRIED
@@ -317,12 +289,12 @@ class PolicyCycle:
 
     def _plan(self, candidate: TargetCandidate) -> None:
         """Let a person end it, by all steps in one act."""
-        stop, kill = self.policy.stop, self.policy.kill
-        if stop is None or any(each.target == candidate.target for each in self.plan):
+        if any(each.target == candidate.target for each in self.plan):
             return
-        if (
-            order := self._order(candidate, tuple(self._stages(stop, kill, longest=LONGEST_IN_PLAN)))
-        ) is not None:
+        order = make_order.ending_order(
+            self.policy, self._grounds(candidate), longest=make_order.LONGEST_IN_PLAN
+        )
+        if order is not None:
             self.plan.append(order)
 
     def _rank(self, candidate: TargetCandidate) -> tuple[float, Key]:
@@ -354,10 +326,10 @@ class PolicyCycle:
         if watch.retry_at is not None and self._now < watch.retry_at:
             return None
         if watch.acted_at is None or self._now - watch.acted_at >= self.policy.cooldown:
-            return self._order(candidate, tuple(self._stages(stop, kill)))
-        late = kill is not None and watch.survived and not _is_in_act(stop, kill)
+            return make_order.ending_order(self.policy, self._grounds(candidate))
+        late = kill is not None and watch.survived and not make_order.is_in_act(stop, kill)
         if late and kill is not None and self._now - watch.acted_at >= max(kill.after, stop.grace):
-            return self._order(candidate, (self._kill_stage(),))
+            return make_order.late_kill_order(self.policy, self._grounds(candidate))
         return None
 
     def _is_ripe(self, key: Key) -> bool:
@@ -365,73 +337,13 @@ class PolicyCycle:
         rung = self._next(key)
         return self._reasons[key] is None and rung is not None and rung.action is Action.STOP
 
-    def _stages(
-        self, stop: LadderStep, kill: LadderStep | None, *, longest: float = LONGEST_IN_ACT
-    ) -> Iterator[Stage]:
-        if kill is None or max(stop.grace, kill.after) > longest:
-            # A later kill is a new decision: waiting for it here would block the loop.
-            yield Stage(action=Action.STOP, signal=stop.signal, seconds=stop.grace)
-            return
-        yield Stage(action=Action.STOP, signal=stop.signal, seconds=max(stop.grace, kill.after))
-        yield self._kill_stage()
-
-    def _kill_stage(self) -> Stage:
-        return Stage(action=Action.KILL, signal=Signal.KILL, seconds=self.policy.gone_within)
-
-    def _order(self, candidate: TargetCandidate, stages: tuple[Stage, ...]) -> Order | None:
-        stop = self.policy.stop
-        if stop is None or stop.method is None:
-            return None
-        return self._order_by(stop.method, candidate, stages)
-
-    def _throttle_order(self, candidate: TargetCandidate, rung: LadderStep) -> Order | None:
-        """What a throttle is judged by; of a leaked process it holds all that descends from it, too."""
-        kind = candidate.target.kind
-        if rung.throttle is not None and rung.throttle.whole_pane:
-            return Order(
-                policy=self.policy,
-                target=candidate.target,
-                method=METHODS[kind],
-                stages=(),
-                reasons=self._because(candidate.key),
-                held=self._now - self._watches[candidate.key].since,
-            )
-        order = self._order_by(METHODS[kind], candidate, ())
-        leaked = kind is TargetKind.LEAKED_PROCESS
-        return replace(order, with_below=True) if order is not None and leaked else order
-
-    def _order_by(
-        self, method: Method, candidate: TargetCandidate, stages: tuple[Stage, ...]
-    ) -> Order | None:
-        key, whom = candidate.key, self.policy.whom
-        culprit = self._culprits.get(key)
-        if whom is Whom.CULPRIT and culprit is None:
-            return None
-        return Order(
-            policy=self.policy,
-            target=candidate.target,
-            method=method,
-            stages=stages,
-            culprit=culprit.process if culprit else None,
-            with_below=whom is Whom.TREE or (culprit is not None and not culprit.itself),
-            reasons=self._because(key),
+    def _grounds(self, candidate: TargetCandidate) -> Grounds:
+        key = candidate.key
+        return Grounds(
+            candidate=candidate,
+            states=self._condition_states.get(key),
+            culprit=self._culprits.get(key),
             held=self._now - self._watches[key].since,
-        )
-
-    def _because(self, key: Key) -> tuple[Reason, ...]:
-        """The figures that hold, with how much of each would end."""
-        states, culprit = self._condition_states.get(key), self._culprits.get(key)
-        shares = {each.condition: each.held for each in culprit.holdings} if culprit else {}
-        readings = states.readings(self.policy.when) if states else ()
-        return tuple(
-            Reason(
-                metric=each.metric,
-                value=value,
-                above=each.above,
-                held=shares.get(each, value),
-                rate_over=each.rate_over,
-            )
-            for each, value in readings
         )
 
     def _too_many(self) -> bool:
@@ -482,7 +394,3 @@ class PolicyCycle:
 def pause_for(policy: Policy, refused: int, interval: float) -> float:
     """For how many seconds something is not tried again that was refused so often before."""
     return min(policy.cooldown, interval * 2.0 ** min(refused, 30))
-
-
-def _is_in_act(stop: LadderStep, kill: LadderStep) -> bool:
-    return max(stop.grace, kill.after) <= LONGEST_IN_ACT

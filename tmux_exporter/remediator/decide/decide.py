@@ -9,8 +9,9 @@ from dataclasses import replace
 from tmux_exporter.facts.remediation import Action, ActionOutcome
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide import breaker
+from tmux_exporter.remediator.decide.budget import SharedBudget
 from tmux_exporter.remediator.decide.candidates import Key, TargetCandidate
-from tmux_exporter.remediator.decide.cycle import RETRIED, PolicyCycle, SharedBudget, pause_for
+from tmux_exporter.remediator.decide.cycle import RETRIED, PolicyCycle, pause_for
 from tmux_exporter.remediator.decide.objections import ReportView
 from tmux_exporter.remediator.decide.order import Order
 from tmux_exporter.remediator.decide.protection import Hold

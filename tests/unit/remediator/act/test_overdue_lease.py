@@ -8,9 +8,8 @@ import pytest
 from tests.support.clock import ManualClock
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import LeaseMeans
-from tmux_exporter.remediator.act import throttle
-from tmux_exporter.remediator.act.attempt import Tools
-from tmux_exporter.remediator.act.throttle import Throttles
+from tmux_exporter.remediator.act import running_leases
+from tmux_exporter.remediator.act.running_leases import RunningLeases
 from tmux_exporter.remediator.record.leases import Lease, LeaseFile
 from tmux_exporter.sources.host import cgroups
 
@@ -34,7 +33,7 @@ def scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "memory.high").write_text("67108864\n")
     for name in ("members_at", "place_at", "events_at"):
         found = partial(getattr(cgroups, name), cgroup_root=str(tmp_path / "cgroup"))
-        monkeypatch.setattr(throttle, name, found)
+        monkeypatch.setattr(running_leases, name, found)
     return folder
 
 
@@ -44,39 +43,36 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def throttles(tmp_path: Path, scope: Path, clock: ManualClock) -> Throttles:
+def leases(tmp_path: Path, scope: Path, clock: ManualClock) -> RunningLeases:
     LeaseFile(tmp_path, uid=tmp_path.stat().st_uid, boot="this").write([LEASE])
-    tools = Tools(
-        processes=lambda _: pytest.fail("no process is read"), around=lambda *_: {},
-        look=lambda: pytest.fail("nothing is looked at"), renew=lambda: None, own=frozenset,
-        audit=None, clock=clock, uid=tmp_path.stat().st_uid,  # type: ignore[arg-type]
-    )  # fmt: skip
-    return Throttles(tmp_path, tools, lambda _: None, boot="this")
+    return RunningLeases(tmp_path, clock, uid=tmp_path.stat().st_uid, boot="this")
 
 
 def test_it_is_over_once_its_processes_are_back(
-    throttles: Throttles, scope: Path, clock: ManualClock
+    leases: RunningLeases, scope: Path, clock: ManualClock
 ) -> None:
-    throttles.follow()
-    assert throttles.running == (LEASE,)
+    leases.follow()
+    assert leases.running == (LEASE,)
     clock.advance(601)
-    throttles.follow()
-    assert throttles.running == (LEASE,), "its end has passed, and its bound is there"
+    leases.follow()
+    assert leases.running == (LEASE,), "its end has passed, and its bound is there"
     (scope / "cgroup.procs").write_text("")
-    throttles.follow()
-    assert not throttles.running
+    leases.follow()
+    assert not leases.running
 
 
-def test_it_is_over_once_its_bounds_are_lifted(throttles: Throttles, scope: Path, clock: ManualClock) -> None:
+def test_it_is_over_once_its_bounds_are_lifted(
+    leases: RunningLeases, scope: Path, clock: ManualClock
+) -> None:
     (scope / "memory.high").write_text("max\n")
-    throttles.follow()
-    assert throttles.running == (LEASE,), "it has not ended"
+    leases.follow()
+    assert leases.running == (LEASE,), "it has not ended"
     clock.advance(601)
-    throttles.follow()
-    assert not throttles.running
+    leases.follow()
+    assert not leases.running
 
 
-def test_it_is_over_with_the_last_process_of_its_scope(throttles: Throttles, scope: Path) -> None:
+def test_it_is_over_with_the_last_process_of_its_scope(leases: RunningLeases, scope: Path) -> None:
     (scope / "cgroup.procs").write_text("")
-    throttles.follow()
-    assert not throttles.running
+    leases.follow()
+    assert not leases.running

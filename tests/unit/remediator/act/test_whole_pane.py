@@ -19,7 +19,7 @@ from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.cgroups import ThrottleMeans
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.remediation import ActionOutcome, Method, Refusal
-from tmux_exporter.remediator.act import lease_scope, throttle
+from tmux_exporter.remediator.act import lease_scope, running_leases, throttle
 from tmux_exporter.remediator.act.attempt import Attempt, Result, Tools
 from tmux_exporter.remediator.act.live_view import process_of
 from tmux_exporter.remediator.act.throttle import Throttles
@@ -60,8 +60,13 @@ class Machine:
         ):
             (self.scope / name).write_text(content)
         root = str(base / "cgroup")
-        for name in ("members_at", "place_at", "events_at", "used_at"):
-            patch.setattr(throttle, name, partial(getattr(cgroups, name), cgroup_root=root))
+        readers = {
+            throttle: ("members_at", "place_at", "used_at"),
+            running_leases: ("members_at", "place_at", "events_at"),
+        }
+        for module, names in readers.items():
+            for name in names:
+                patch.setattr(module, name, partial(getattr(cgroups, name), cgroup_root=root))
         patch.setattr(throttle, "read_place", lambda _: cgroups.place_at(PATH, root))
         patch.setattr(throttle, "read_means", lambda _: ThrottleMeans(problem=""))
         patch.setattr(shutil, "which", lambda *_, **__: "/usr/bin/systemctl")
@@ -127,18 +132,19 @@ def test_what_puts_its_bounds_back_is_there_and_on_record_before_they_are_set(ma
     assert machine.take() == (DONE, None)
     assert machine.asked == ["systemd-run on record", "systemctl on record"]
     assert (machine.scope / "memory.high").read_text() == f"{500 * MIB}\n"
-    (lease,) = machine.throttles.running
+    (lease,) = machine.throttles.leases.running
     assert (lease.unit, lease.path) == (SCOPE, PATH)
     assert lease.processes == tuple(sorted(machine.inside))
-    assert machine.throttles.follow() == {machine.policy.name: 0}, "what was counted before is not its own"
+    leases = machine.throttles.leases
+    assert leases.follow() == {machine.policy.name: 0}, "what was counted before is not its own"
     (machine.scope / "memory.events").write_text("low 0\nhigh 9\n")
-    assert machine.throttles.follow() == {machine.policy.name: 2}
+    assert leases.follow() == {machine.policy.name: 2}
     machine.clock.advance(61.0)
-    machine.throttles.follow()
-    assert [each.unit for each in machine.throttles.running] == [SCOPE], "its bounds hold still"
+    machine.throttles.leases.follow()
+    assert [each.unit for each in machine.throttles.leases.running] == [SCOPE], "its bounds hold still"
     machine.bound_to("max")
-    machine.throttles.follow()
-    assert not machine.throttles.running
+    machine.throttles.leases.follow()
+    assert not machine.throttles.leases.running
 
 
 def test_the_audit_says_that_it_is_of_a_whole_pane(machine: Machine) -> None:
@@ -169,7 +175,7 @@ def test_bounds_that_cannot_be_set_are_put_back_at_once(machine: Machine) -> Non
     machine.fails_at = "--runtime tmux-spawn-1.scope MemoryHigh=5"
     assert machine.take() == (FAILED, None)
     assert len(machine.asked) == 4, "timer, bounds, its end, no timer any more"
-    assert not machine.throttles.running
+    assert not machine.throttles.leases.running
 
 
 @pytest.mark.parametrize("trouble", ["elsewhere", "waits", "moved", "lower", "stranger"])
