@@ -31,7 +31,9 @@ class HostFacts:
     Counters are the kernel's and count since the boot, or since the device exists. Keys: `cpu_seconds` (all
     cores) by mode, `disk_io_seconds` (time with I/O in flight) by disk, `filesystems` by mount point,
     `networks` by device, `pressure_seconds` (PSI) by resource (cpu, io, memory) and kind (some, full).
-    `threads` are all process and thread ids in use, `inotify_instances` those of this user. `complete` is
+    `threads` are all process and thread ids in use, `user_pids` and `inotify_instances` those of this user.
+    `cgroup_pids` are those in the fullest of the cgroups that limit what runs in panes. `oom_kills` are the
+    kernel's, of all users. `complete` is
     False where something exists but could not be read or parsed; what this kernel does not have or does not
     show to this user is no failure.
     """
@@ -51,4 +53,9 @@ class HostFacts:
     ptys_limit: int | None = None
     inotify_instances: int | None = None
     inotify_instances_limit: int | None = None
+    user_pids: int | None = None
+    user_pids_limit: int | None = None
+    cgroup_pids: int | None = None
+    cgroup_pids_limit: int | None = None
+    oom_kills: int | None = None
     complete: bool = True

@@ -26,6 +26,23 @@ class LedgerFolders(NamedTuple):
     memory: str
 
 
+class PidCount(NamedTuple):
+    """Processes and threads, and how many there can be; None without a limit."""
+
+    pids: int
+    limit: int | None
+
+
+def fullest(counts: Iterable[PidCount]) -> PidCount | None:
+    """The one that is nearest to its limit; where none has a limit, the largest."""
+
+    def fill(each: PidCount) -> tuple[bool, float]:
+        limited = each.limit is not None
+        return limited, each.pids / max(1, each.limit) if each.limit is not None else each.pids
+
+    return max(counts, key=fill, default=None)
+
+
 class CpuGain(NamedTuple):
     """What cgroups of a pane have used since the last sample, and which of its members are in no such cgroup.
 

@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.process import Problem, ProcessId
 
+SERVER_COMM = "tmux: server"
+CLIENT_COMM = "tmux: client"
+"""How tmux names its processes."""
+
 
 class QueryFailure(StrEnum):
     """Why a tmux query failed (closed list, a label)."""

@@ -152,6 +152,11 @@ HOST = HostFacts(
     ptys_limit=4096,
     inotify_instances=9,
     inotify_instances_limit=128,
+    user_pids=640,
+    user_pids_limit=95_994,
+    cgroup_pids=700,
+    cgroup_pids_limit=10_813,
+    oom_kills=3,
 )
 """A machine that shows everything."""
 

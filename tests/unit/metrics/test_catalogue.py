@@ -95,7 +95,8 @@ CONTRACT = {
         tmux_stale_sockets
         tmux_host_memory_bytes tmux_host_memory_available_bytes tmux_host_load1 tmux_host_processes
         tmux_host_pids tmux_host_pids_limit tmux_host_ptys tmux_host_ptys_limit tmux_host_inotify_instances
-        tmux_host_inotify_instances_limit
+        tmux_host_inotify_instances_limit tmux_host_user_pids tmux_host_user_pids_limit
+        tmux_host_cgroup_pids tmux_host_cgroup_pids_limit tmux_host_oom_kills_total
         tmux_exporter_sample_duration_seconds tmux_exporter_sample_interval_seconds
         tmux_exporter_sample_tick_seconds
         tmux_exporter_last_sample_timestamp_seconds tmux_exporter_unattributed_cpu_seconds_total

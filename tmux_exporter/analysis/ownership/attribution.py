@@ -24,11 +24,11 @@ from types import MappingProxyType
 
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.tmux_environment import by_environment, names_tmux
-from tmux_exporter.analysis.ownership.tmux_lookup import CLIENT_COMM, LiveServer, Presence, TmuxLookup
+from tmux_exporter.analysis.ownership.tmux_lookup import LiveServer, Presence, TmuxLookup
 from tmux_exporter.analysis.programs.program import program_of
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import PaneKey, TmuxView
+from tmux_exporter.facts.tmux import CLIENT_COMM, PaneKey, TmuxView
 
 
 def attribute(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.attribution import NO_TIES, Attribution, Ties, decide
-from tmux_exporter.analysis.ownership.tmux_lookup import SERVER_COMM, TmuxLookup
+from tmux_exporter.analysis.ownership.tmux_lookup import TmuxLookup
 from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, PerProcess, ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.facts.tmux import SERVER_COMM, TmuxView
 
 _CERTAIN = (Evidence.TREE, Evidence.KERNEL_SESSION)
 

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import Listing, PaneKey, ServerView, TmuxView
-
-SERVER_COMM = "tmux: server"
-CLIENT_COMM = "tmux: client"
+from tmux_exporter.facts.tmux import SERVER_COMM, Listing, PaneKey, ServerView, TmuxView
 
 
 class Presence(StrEnum):

@@ -323,4 +323,29 @@ HOST = (
         "tmux_host_inotify_instances_limit",
         "inotify instances that a user can have open (fs.inotify.max_user_instances).",
     ),
+    _host(
+        "tmux_host_user_pids",
+        "Processes and threads of this user (by effective uid), zombies included: what ulimit -u limits.",
+    ),
+    _host(
+        "tmux_host_user_pids_limit",
+        "Processes and threads that this user can have: the lowest soft limit (ulimit -u, RLIMIT_NPROC) of "
+        "this user's tmux servers, which panes inherit; without a server, of the exporter. Not there where "
+        "there is no limit, and never for root, whom the kernel does not limit.",
+    ),
+    _host(
+        "tmux_host_cgroup_pids",
+        "Processes and threads in the cgroup that is nearest to its limit of processes (pids.max), of those "
+        "that this user's tmux servers are in, all above included, as the slice of the user.",
+    ),
+    _host(
+        "tmux_host_cgroup_pids_limit",
+        "Processes and threads that can be in that cgroup; not there where none of them has a limit.",
+    ),
+    _host(
+        "tmux_host_oom_kills_total",
+        "Processes that the kernel has killed for memory since the host was booted, of all users and in all "
+        "cgroups: the kernel's own counter.",
+        figure="oom_kills",
+    ),
 )

@@ -25,9 +25,11 @@ from tmux_exporter.sources.host.parse import (
     parse_memory,
     parse_networks,
     parse_number,
+    parse_oom_kills,
     parse_pressure,
     parse_speed,
 )
+from tmux_exporter.sources.host.user_pids import UserPidReader
 from tmux_exporter.sources.processes.parse import text
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ class HostReader:
         self._places = [os.fsencode(os.path.normpath(place)) for place in places if os.path.isabs(place)]
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
         self._inotify = InotifyReader(uid=uid, proc_root=proc_root)
+        self._pids = UserPidReader(uid=uid, proc_root=proc_root, cgroup_root=f"{sys_root}/fs/cgroup")
         self._numbers = TtlCache(self._read_number)
         self._is_disk = TtlCache(self._has_hardware)
         self._speeds = TtlCache(self._read_speed)
@@ -84,6 +87,7 @@ class HostReader:
             ("kernel/pid_max", "kernel/threads-max", "kernel/pty/max", "fs/inotify/max_user_instances"), now
         )
         ids = [numbers.get(name) for name in ("kernel/pid_max", "kernel/threads-max")]
+        user, cgroup = self._pids.user(table, now), self._pids.cgroup(table, now)
         known_ids = [limit for limit in ids if limit is not None]
         return HostFacts(
             memory_bytes=memory[0] if memory else None,
@@ -105,6 +109,11 @@ class HostReader:
             ptys_limit=numbers.get("kernel/pty/max"),
             inotify_instances=self._inotify.read(table),
             inotify_instances_limit=numbers.get("fs/inotify/max_user_instances"),
+            user_pids=user.pids if user else None,
+            user_pids_limit=user.limit if user else None,
+            cgroup_pids=cgroup.pids if cgroup else None,
+            cgroup_pids_limit=cgroup.limit if cgroup else None,
+            oom_kills=files.at("vmstat", parse_oom_kills),
             complete=files.complete,
         )
 

@@ -7,7 +7,8 @@ version that has the controller.
 import os
 from collections.abc import Mapping
 
-from tmux_exporter.facts.ledgers import LedgerFolders
+from tmux_exporter.facts.ledgers import LedgerFolders, PidCount
+from tmux_exporter.sources.host.cgroups import parse_bound
 from tmux_exporter.sources.processes.parse import text
 
 _MEMBERS = "cgroup.procs"
@@ -15,6 +16,8 @@ _UNIFIED = ("", "/unified")
 """Where version 2 is mounted, alone or beside version 1."""
 
 _NANOSECONDS = 1000
+_V2_PROBES = {"pids": "pids.max", "io": "io.stat"}
+_V1_NAMES = {"io": "blkio"}
 
 
 class LedgerReader:
@@ -38,6 +41,26 @@ class LedgerReader:
             cpu=own or self._folder(f"{self._root}/cpuacct", paths.get("cpuacct", "")),
             memory=memory or self._folder(f"{self._root}/memory", paths.get("memory", "")),
         )
+
+    def controller(self, pid: int, name: str) -> str:
+        """The cgroup of a process in which a controller (pids, io) counts; empty where none does.
+
+        Raises OSError or ValueError where the process is gone.
+        """
+        paths = parse_paths(_content(f"{self._proc_root}/{pid}", "cgroup"))
+        own = self._folder(self._unified, paths.get("", ""))
+        if own and os.path.exists(f"{own}/{_V2_PROBES[name]}"):
+            return own
+        old = _V1_NAMES.get(name, name)
+        return self._folder(f"{self._root}/{old}", paths.get(old, ""))
+
+    @staticmethod
+    def pids(folder: str) -> PidCount | None:
+        """Processes and threads in a cgroup and all below it, and the limit; None where not known."""
+        try:
+            return PidCount(int(_content(folder, "pids.current")), parse_bound(_content(folder, "pids.max")))
+        except (OSError, ValueError):
+            return None
 
     @staticmethod
     def _folder(mount: str, path: str) -> str:

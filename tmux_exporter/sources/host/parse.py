@@ -13,6 +13,7 @@ _MEMORY_TOTAL = re.compile(rb"^MemTotal: +(\d+) kB$", re.MULTILINE)
 _MEMORY_AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d+\.\d+) \S+ \S+ \d+/(\d+) \d+\n")
 _PRESSURE = re.compile(rb"^(some|full) .*\btotal=(\d+)$", re.MULTILINE)
+_OOM_KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 _BYTES_PER_MEGABIT = 125_000
 # A driver that does not know its speed reports -1, in old kernels as an unsigned number.
 _NO_SPEED = (1 << 32) - 1
@@ -46,6 +47,12 @@ def parse_cpu(raw: bytes) -> dict[str, int]:
     if words[:1] != [b"cpu"] or len(words) <= len(CPU_MODES):
         raise ValueError("stat: no line of all CPUs")
     return dict(zip(CPU_MODES, (_number(word) for word in words[1:]), strict=False))
+
+
+def parse_oom_kills(raw: bytes) -> int | None:
+    """Parse /proc/vmstat: processes that the kernel killed for memory; None before Linux 4.13."""
+    found = _OOM_KILLS.search(raw)
+    return int(found[1]) if found else None
 
 
 def parse_load(raw: bytes) -> Load:

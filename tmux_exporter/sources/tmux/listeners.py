@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.process import Problem, Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.tmux import CLIENT_COMM, SERVER_COMM, QueryFailure
 from tmux_exporter.sources.tmux.socket_files import canonical
 
-SERVER_COMM = "tmux: server"
-CLIENT_COMM = "tmux: client"
 LISTENING = 0x1_0000
 """__SO_ACCEPTCON in the flags of /proc/net/unix: sockets of accepted connections have the same path."""
 

@@ -50,6 +50,8 @@ def test_the_recorded_machine(host: RecordedHost) -> None:
         ptys=166,
         ptys_limit=4096,
         inotify_instances_limit=128,
+        user_pids=2,
+        oom_kills=3,
     )
 
 
@@ -60,11 +62,12 @@ def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
         proc_root=str(tmp_path / "no"),
         sys_root=str(tmp_path / "no"),
     )
-    assert reader.read(TABLE) == HostFacts(processes=2)
+    assert reader.read(TABLE) == HostFacts(processes=2, user_pids=2)
 
 
 MISSING: dict[str, dict[str, Any]] = {
     "meminfo": {"memory_bytes": None, "memory_available_bytes": None}, "stat": {"cpu_seconds": {}},
+    "vmstat": {"oom_kills": None},
     "loadavg": {"load1": None, "threads": None}, "diskstats": {"disk_io_seconds": {}},
     "net/dev": {"networks": {}}, "sys/kernel/pty/nr": {"ptys": None},
     "sys/kernel/pty/max": {"ptys_limit": None}, "sys/kernel/pid_max": {"threads_limit": None},

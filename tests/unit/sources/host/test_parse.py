@@ -13,6 +13,7 @@ from tmux_exporter.sources.host.parse import (
     parse_memory,
     parse_networks,
     parse_number,
+    parse_oom_kills,
     parse_pressure,
     parse_speed,
 )
@@ -44,6 +45,11 @@ def test_the_first_line_is_that_of_all_cpus() -> None:
     assert parse_cpu(lines) == {
         "user": 1, "nice": 2, "system": 3, "idle": 4, "iowait": 5, "irq": 6, "softirq": 7, "steal": 8,
     }  # fmt: skip
+
+
+def test_oom_kills_are_not_other_counts_of_that_name() -> None:
+    assert parse_oom_kills(b"pgfault 9\noom_kill 3\noom_kill_other 5\n") == 3
+    assert parse_oom_kills(b"pgfault 9\n") is None
 
 
 def test_load_and_threads() -> None:
