@@ -12,7 +12,10 @@ from tests.support.processes.run_text import run_text
 
 ROOT = Path(__file__).parents[2]
 NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs none of this\n"
-LONG = "systemd victoria-metrics curl jq procps redis-server expect sudo faketime postgresql npm zsh"
+LONG = (
+    "systemd victoria-metrics curl jq procps chromium chromium-driver "
+    "redis-server expect sudo faketime postgresql npm zsh"
+)
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 
 

@@ -11,6 +11,7 @@ from types import NoneType
 from typing import Any, Self, get_args
 
 from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
+from tmux_exporter.facts.attach import AttachPoint
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
@@ -170,7 +171,8 @@ class AgentReport:
     stays true for the first sample that misses the process. `state_since_timestamp_seconds` is wall time,
     `waiting_reason` is set only while it waits, `usage_limit_reset_timestamp_seconds` (wall time) only while
     it waits for a limit whose end is known. `state_source` is the source of the state.
-    `same_command_processes` is the largest number of its processes with the same command line. `helpers` is
+    `same_command_processes` is the largest number of its processes with the same command line. `attach` is
+    where a terminal shows it, None where its pane is not known. `helpers` is
     how many things it has started, by the kinds that are there; their memory is a part of that of `usage`,
     and has no figure where none of them can be read.
     """
@@ -195,6 +197,7 @@ class AgentReport:
     restarts_total: int = 0
     same_command_processes: int = 0
     process: ProcessId | None = None
+    attach: AttachPoint | None = None
     helpers: Mapping[HelperKind, int] = field(default_factory=dict)
     helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)

@@ -1,13 +1,15 @@
 """The Report as JSON for the live page, `/api/v1/report` and other programs.
 
-Figures, names and states. Never an argv, a working directory, a title, a message or the reason of a
-scheduler's state or of a leak: they may hold what somebody typed, and anybody who reaches the port can read
-this. `explain` shows them to the user who runs it. So every field is named here once, and a new field of the
-Report stays out until it is; `Usage` holds figures only, and all of them are here.
+Figures, names and states, and for an agent the command that attaches to its pane. Never an argv, a working
+directory, a title, a message or the reason of a scheduler's state or of a leak: they may hold what somebody
+typed, and anybody who reaches the port can read this. `explain` shows them to the user who runs it. So every
+field is named here once, and a new field of the Report stays out until it is; `Usage` holds figures only, and
+all of them are here. A target of a scheduler is there where it can only be a name.
 """
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from types import MappingProxyType
@@ -25,6 +27,9 @@ from tmux_exporter.facts.report import (
 )
 
 VERSION = 1
+
+_TARGET = re.compile(r"=?[$@%]?[A-Za-z0-9_.-]{1,32}(:[A-Za-z0-9_.%@-]{0,32})?")
+"""What can only be a name or an id of tmux: a target is text of a script, and may be any."""
 
 Value = str | int | float | bool | None
 Json = Value | list["Json"] | dict[str, "Json"]
@@ -89,6 +94,7 @@ def _session(session: SessionReport) -> dict[str, Json]:
 def _agent(agent: AgentReport) -> dict[str, Json]:
     return {
         **_fields(agent, _AGENT),
+        "attach_command": agent.attach.command if agent.attach else None,
         "state_seconds_total": _by_state(agent.state_seconds_total),
         "state_cpu_seconds_total": _by_state(agent.state_cpu_seconds_total),
         "helpers": {
@@ -108,6 +114,7 @@ def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:
     return {
         **_fields(scheduler, _SCHEDULER),
         "pid": scheduler.process.pid,
+        "targets": [each if _TARGET.fullmatch(each) else None for each in scheduler.targets],
         "remarks": [str(remark) for remark in scheduler.remarks],
     }
 

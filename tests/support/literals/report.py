@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tmux_exporter.analysis.operations.operations import BOUNDS as OPERATION_BOUNDS
 from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
+from tmux_exporter.facts.attach import AttachPoint
 from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.operations import OperationLoss
@@ -196,6 +197,9 @@ def agent(
         window_name=f"w{scale}", pid=5000 + scale if up else None, usage=usage(scale) if up else NOTHING,
         up=up, state=state, state_since_timestamp_seconds=NOW - 60 * scale,
         state_source=StateSource.AGENT_FILE if up else StateSource.PROCESS,
+        attach=AttachPoint(
+            socket="/tmp/tmux-1000/it's $(reboot)", session="$3", window=f"@{scale}", pane=pane,
+        ) if up else None,
         waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
         restarts_total=scale - 1,
         helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},

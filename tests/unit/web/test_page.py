@@ -62,13 +62,13 @@ def keys_of(script: str, constant: str) -> set[str]:
 
 
 def test_every_member_of_a_closed_list_has_its_words() -> None:
-    assert keys_of(FILES["sections.js"], "FATES") == {str(state) for state in SchedulerState}
-    assert keys_of(FILES["sections.js"], "REMARKS") == {str(remark) for remark in SchedulerRemark}
-    assert keys_of(FILES["sections.js"], "FAILURES") == {str(reason) for reason in QueryFailure}
-    assert keys_of(FILES["sections.js"], "KINDS") == {str(kind) for kind in LeakKind}
-    assert keys_of(FILES["sections.js"], "STATES") == {str(state) for state in AgentState}
-    assert keys_of(FILES["sections.js"], "REASONS") == {str(reason) for reason in WaitingReason}
-    assert keys_of(FILES["sections.js"], "SOURCES") == {str(source) for source in StateSource}
+    assert keys_of(FILES["words.js"], "FATES") == {str(state) for state in SchedulerState}
+    assert keys_of(FILES["words.js"], "REMARKS") == {str(remark) for remark in SchedulerRemark}
+    assert keys_of(FILES["words.js"], "FAILURES") == {str(reason) for reason in QueryFailure}
+    assert keys_of(FILES["words.js"], "KINDS") == {str(kind) for kind in LeakKind}
+    assert keys_of(FILES["words.js"], "STATES") == {str(state) for state in AgentState}
+    assert keys_of(FILES["words.js"], "REASONS") == {str(reason) for reason in WaitingReason}
+    assert keys_of(FILES["words.js"], "SOURCES") == {str(source) for source in StateSource}
 
 
 def test_the_state_of_an_agent_says_who_told_it() -> None:

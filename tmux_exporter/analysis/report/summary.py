@@ -39,6 +39,7 @@ from tmux_exporter.analysis.report.usage import (
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
+from tmux_exporter.facts.attach import attach_point
 from tmux_exporter.facts.label import label_text, visible_text
 from tmux_exporter.facts.leaks import Leak, LeakKind
 from tmux_exporter.facts.owner import OwnerKind
@@ -416,6 +417,7 @@ class Summary:
             restarts_total=self._agents.restarts(labels),
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,
+            attach=attach_point(view, pane),
             helpers=helper_counts,
             helpers_memory_bytes=helper_memory,
             state_seconds_total={

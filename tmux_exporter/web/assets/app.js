@@ -2,12 +2,11 @@
 
 import { follow } from "./feed.js";
 import { bytes, count, duration, percent, plural, until } from "./format.js";
+import { NeedsList, inTrouble, isOtherLeak, isWaiting, needs } from "./needs.js";
 import { Rates } from "./rates.js";
 import {
   SECTIONS,
   agentKey,
-  inTrouble,
-  isWaiting,
   leakKey,
   notices,
   serverKey,
@@ -19,6 +18,8 @@ import { Table, element } from "./table.js";
 const byId = (id) => document.getElementById(id);
 const rates = new Rates();
 const tables = SECTIONS.map((section) => [section, new Table(section)]);
+const needsList = new NeedsList();
+byId("first").append(needsList.node);
 byId("sections").append(...tables.map(([, table]) => table.node));
 
 let report = null;
@@ -50,11 +51,11 @@ function showAge() {
   byId("age").textContent = report === null ? "" : stale ? `· what you see is ${age} old` : `· sample ${age} old`;
 }
 
-function tile(name, figure, note, mark = "") {
+function tile(name, place, figure, note, mark = "") {
   return element(
     "div",
     { className: "card" },
-    element("dt", { textContent: name }),
+    element("dt", {}, element("a", { href: `#${place}`, textContent: name })),
     element("dd", { className: mark ? `figure mark ${mark}` : "figure", textContent: figure }),
     element("dd", { className: "note", textContent: note, title: note }),
   );
@@ -81,33 +82,37 @@ function summary({ servers, sessions, agents, schedulers, leaks }) {
   const busiest = most(sessions, (session) => rates.of(sessionKey(session)));
   const waiting = agents.filter(isWaiting).length;
   const trouble = schedulers.filter(inTrouble).length;
+  const left = leaks.filter(isOtherLeak);
   const down = servers.filter((server) => !server.up).length;
   const answers = `${count(servers.length - down)} up, ${count(down)} not`;
   const due = schedulers.map((each) => each.due_timestamp_seconds).filter((time) => time !== null && time > now());
   const next = due.length ? `next ${until(Math.min(...due), now())}` : "none due";
   const panes = sessions.reduce((sum, session) => sum + session.panes, 0);
   return [
-    tile("Servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
-    tile("Sessions", count(sessions.length), `with ${plural(panes, "pane")}`),
+    tile("Servers", "servers", count(servers.length), down ? answers : "all answer", down ? "warn" : ""),
+    tile("Sessions", "sessions", count(sessions.length), `with ${plural(panes, "pane")}`),
     tile(
       "Agents",
+      waiting ? "needs" : "agents",
       waiting ? `${count(waiting)} waiting` : count(agents.length),
       waiting ? `of ${count(agents.length)}` : tally(agents, (agent) => agent.program) || "none found",
       waiting ? "bad" : "",
     ),
-    tile("Memory", bytes(memory), largest ? `most in ${largest.session}` : "of all sessions"),
-    tile("CPU", percent(rates.sum(sessions.map(sessionKey))), busiest ? `most in ${busiest.session}` : "of one core"),
+    tile("Memory", "sessions", bytes(memory), largest ? `most in ${largest.session}` : "of all sessions"),
+    tile("CPU", "sessions", percent(rates.sum(sessions.map(sessionKey))), busiest ? `most in ${busiest.session}` : "of one core"),
     tile(
       "Schedulers",
+      "schedulers",
       trouble ? `${count(trouble)} in trouble` : count(schedulers.length),
       !schedulers.length ? "none pending" : trouble ? `of ${count(schedulers.length)}, ${next}` : next,
       trouble ? "bad" : "",
     ),
     tile(
       "Leaked",
-      count(leaks.length),
-      leaks.length ? `hold ${bytes(total(leaks, (leak) => leak.memory_bytes))}` : "nothing is left over",
-      leaks.length ? "warn" : "",
+      "leaks",
+      count(left.length),
+      left.length ? `hold ${bytes(total(left, (leak) => leak.memory_bytes))}` : "nothing else is left over",
+      left.length ? "warn" : "",
     ),
   ];
 }
@@ -127,6 +132,7 @@ function show(next) {
   const nothing = report.servers.length === 0;
   byId("waiting").hidden = true;
   byId("empty").hidden = !nothing;
+  byId("first").hidden = nothing;
   byId("summary").hidden = nothing;
   byId("sections").hidden = nothing;
   byId("empty-note").textContent = report.stale_sockets
@@ -139,18 +145,29 @@ function show(next) {
     ...wrong.map(({ kind, text }) => element("li", { className: kind, textContent: text })),
   );
   const context = { now: now(), rates, several: report.servers.length > 1 };
+  needsList.update(needs(report, now()), report.complete && report.servers.every((server) => server.up || server.ended));
   for (const [section, table] of tables) table.update(section.items(report), context);
   const every = `a sample every ${report.interval_seconds} s`;
   byId("sample").textContent = `${every}, the last took ${Math.round(report.duration_seconds * 1000)} ms`;
-  const trouble = report.schedulers.filter(inTrouble).length + report.servers.filter((server) => !server.up).length;
-  document.title = trouble ? `(${trouble}) tmux_exporter` : "tmux_exporter";
+  const waiting = report.agents.filter(isWaiting).length;
+  document.title = waiting ? `(${waiting}) tmux_exporter` : "tmux_exporter";
   showAge();
 }
 
-byId("filter").addEventListener("input", (event) => {
-  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+function filter(text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  needsList.filter(words);
   for (const [, table] of tables) table.filter(words);
+}
+
+byId("filter").addEventListener("input", (event) => {
+  const text = event.target.value;
+  filter(text);
+  // What is filtered can be kept as a bookmark, and sent to somebody.
+  history.replaceState(null, "", text ? `?${new URLSearchParams({ filter: text })}` : location.pathname);
 });
+byId("filter").value = new URLSearchParams(location.search).get("filter") ?? "";
+filter(byId("filter").value);
 document.addEventListener("keydown", (event) => {
   if (event.key === "/" && document.activeElement !== byId("filter") && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();

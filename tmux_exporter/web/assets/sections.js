@@ -2,104 +2,13 @@
 // The context: now (seconds), rates (CPU by key), several (more than one tmux server).
 
 import { UNKNOWN, ago, bytes, count, duration, moment, percent, plural, until } from "./format.js";
-
-// Why a server's answer is not to be used, in words.
-const FAILURES = {
-  hung: () => "it does not answer in time, as if stopped or overloaded",
-  noserver: (server) =>
-    server.pid === null
-      ? "no process listens on its socket"
-      : `it lives, but its socket file is gone; kill -USR1 ${server.pid} makes it anew`,
-  denied: () => "its socket may not be opened by this user",
-  protocol: () => "what it said is not tmux's protocol",
-  partial: () => "it answered only in part",
-  malformed: () => "its answer makes no sense",
-  untrusted: () => "it is not who it says it is, or its socket is not safe from other users",
-};
-
-const reasonOf = (server) => FAILURES[server.reason]?.(server) ?? "why is not known";
-
-// What becomes of a scheduler: how bad, in words. The order is that of badness.
-const FATES = {
-  immortal: ["bad", "sleeps for ever"],
-  serverless: ["bad", "its tmux server has ended"],
-  stale_generation: ["bad", "its tmux server was replaced by a younger one"],
-  dangling: ["bad", "its target does not exist"],
-  misdirected: ["bad", "tmux would take its target for another"],
-  overdue: ["bad", "is due and still sleeps"],
-  duplicate: ["warn", "a newer one does the same"],
-  armed_origin_gone: ["warn", "will arrive; its own pane is gone"],
-  opaque: ["warn", "cannot be judged"],
-  unknown: ["warn", "not known just now"],
-  firing: ["good", "sends now"],
-  armed: ["good", "will arrive"],
-};
-const BADNESS = Object.keys(FATES);
-
-// What else is to be known of one.
-const REMARKS = {
-  fires_at_once: "does not wait: its sleep is 0",
-  never_sends: "sends only if its sleep fails",
-  target_dead: "its target's pane is dead",
-  target_at_shell: "no agent there: the shell would run the text",
-  target_waiting: "the agent there waits at a dialog, and the keys would answer it",
-  target_younger: "the session there was made after it",
-};
-
-function fateOf(scheduler) {
-  const [, words] = FATES[scheduler.state] ?? ["warn", ""];
-  const remarks = (scheduler.remarks ?? []).map((remark) => REMARKS[remark] ?? remark);
-  return [words, ...remarks].filter(Boolean).join("; ");
-}
-
-// What an agent does: how urgent for a person, in words. The order is that of urgency.
-const STATES = {
-  waiting: ["bad", "waits for a person"],
-  exited: ["warn", "its process has ended"],
-  unknown: ["warn", "no source says what it does"],
-  idle: ["plain", "has nothing to do"],
-  working: ["good", "works"],
-};
-const URGENCY = Object.keys(STATES);
-
-// Who told the state of an agent.
-const SOURCES = {
-  process: "reported by its process",
-  agent_file: "reported by its own file",
-  hook: "reported by its hook",
-  pane_title: "read from the title of its pane",
-  pane_text: "read from what its pane shows",
-  window_activity: "guessed from the activity of its window",
-  none: "no source",
-};
-
-// What it waits for.
-const REASONS = {
-  permission: "for a permission",
-  trust: "for you to trust its folder",
-  question: "for an answer",
-  dialog: "at a dialog",
-  usage_limit: "for its usage limit to end",
-  api_error: "after an error of its service",
-  auth: "for a login",
-  other: "for a person",
-};
-
-// What a process that outlived its pane is: how surely something is to be done about it, in words.
-const KINDS = {
-  scheduler: ["bad", "schedulers whose keys will never arrive, or that never end"],
-  agent: ["bad", "coding agents"],
-  mcp_server: ["bad", "MCP servers"],
-  dev_server: ["warn", "they listen on a TCP port"],
-  shell_job: ["warn", "a job that a shell started in the background"],
-  other: ["warn", "nothing tells what they are"],
-  agent_daemon: ["plain", "they serve several agents, by design also later ones"],
-};
+import { isOtherLeak } from "./needs.js";
+import { BADNESS, FATES, KINDS, REASONS, SOURCES, STATES, URGENCY, fateOf, reasonOf } from "./words.js";
 
 // The leaks of one owner and kind as one row: there may be hundreds.
 function leftovers({ leaks }) {
   const groups = new Map();
-  for (const leak of leaks) {
+  for (const leak of leaks.filter(isOtherLeak)) {
     const key = `${leak.server}\n${leak.session}\n${leak.kind}`;
     const { server, session, kind } = leak;
     if (!groups.has(key)) groups.set(key, { key, server, session, kind, leaks: [] });
@@ -112,14 +21,6 @@ function leftovers({ leaks }) {
 export function total(items, value) {
   const known = items.map(value).filter((each) => each !== null);
   return known.length ? known.reduce((sum, each) => sum + each, 0) : null;
-}
-
-export function isWaiting(agent) {
-  return agent.state === "waiting";
-}
-
-export function inTrouble(scheduler) {
-  return FATES[scheduler.state]?.[0] === "bad";
 }
 
 export const serverKey = (each) => `server\n${each.server}`;
@@ -237,83 +138,6 @@ const server = {
 
 export const SECTIONS = [
   {
-    id: "servers",
-    title: "Servers",
-    items: (report) => report.servers,
-    key: serverKey,
-    search: (server) => [server.server, standing(server).text, server.reason ?? ""],
-    sort: { by: "name", down: false },
-    empty: "No tmux server.",
-    columns: [
-      {
-        id: "name",
-        title: "Server",
-        head: true,
-        value: (server) => server.server,
-        show: (server) => ({ text: server.server, title: server.server }),
-      },
-      { id: "state", title: "State", value: (server) => standing(server).text, show: standing },
-      {
-        ...figure("memory", "Memory", (server) => server.resident_memory_bytes, (server) => ({
-          text: bytes(server.resident_memory_bytes),
-        })),
-        hint: "Resident memory of the server process itself",
-      },
-      cpu(serverKey),
-      {
-        ...figure("fds", "Open fds", (server) => server.open_fds),
-        show: (server) => {
-          const ratio = server.open_fds !== null && server.max_fds ? server.open_fds / server.max_fds : null;
-          const most = server.max_fds ? `of ${count(server.max_fds)}` : "";
-          return { text: count(server.open_fds), mark: strain(ratio), note: strain(ratio) && most, title: most };
-        },
-      },
-      figure("sessions", "Sessions", (server) => server.sessions),
-      figure("windows", "Windows", (server) => server.windows),
-      figure("panes", "Panes", (server) => server.panes),
-      figure("clients", "Clients", (server) => server.clients),
-      history,
-      {
-        id: "version",
-        title: "tmux",
-        value: (server) => server.version,
-        show: (server) => ({ text: server.version ?? UNKNOWN }),
-      },
-      when("started", "Started", (server) => server.start_time_seconds),
-    ],
-  },
-  {
-    id: "sessions",
-    title: "Sessions",
-    items: (report) => report.sessions,
-    key: sessionKey,
-    search: (session) => {
-      const attached = session.attached_clients ? "attached" : "detached";
-      return [session.server, session.session, session.group, attached];
-    },
-    sort: { by: "memory", down: true },
-    empty: "No session is known: no server that answers has one.",
-    columns: [
-      {
-        id: "session",
-        title: "Session",
-        head: true,
-        value: (session) => session.session,
-        show: (session) => ({ text: session.session, title: session.session }),
-      },
-      memory((session) => session.usage),
-      cpu(sessionKey),
-      fds,
-      processes,
-      threads,
-      figure("panes", "Panes", (session) => session.panes),
-      history,
-      figure("clients", "Clients", (session) => session.attached_clients),
-      when("activity", "Last activity", (session) => session.last_activity_timestamp_seconds),
-      server,
-    ],
-  },
-  {
     id: "agents",
     title: "Agents",
     items: (report) => report.agents,
@@ -391,6 +215,37 @@ export const SECTIONS = [
         show: (agent) => ({ text: agent.pane, title: `window ${agent.window}: ${agent.window_name}` }),
       },
       when("started", "Started", (agent) => agent.usage.oldest_process_start_time_seconds),
+      server,
+    ],
+  },
+  {
+    id: "sessions",
+    title: "Sessions",
+    items: (report) => report.sessions,
+    key: sessionKey,
+    search: (session) => {
+      const attached = session.attached_clients ? "attached" : "detached";
+      return [session.server, session.session, session.group, attached];
+    },
+    sort: { by: "memory", down: true },
+    empty: "No session is known: no server that answers has one.",
+    columns: [
+      {
+        id: "session",
+        title: "Session",
+        head: true,
+        value: (session) => session.session,
+        show: (session) => ({ text: session.session, title: session.session }),
+      },
+      memory((session) => session.usage),
+      cpu(sessionKey),
+      fds,
+      processes,
+      threads,
+      figure("panes", "Panes", (session) => session.panes),
+      history,
+      figure("clients", "Clients", (session) => session.attached_clients),
+      when("activity", "Last activity", (session) => session.last_activity_timestamp_seconds),
       server,
     ],
   },
@@ -491,6 +346,52 @@ export const SECTIONS = [
       },
       when("oldest", "Oldest", ({ leaks }) => Math.min(...leaks.map((leak) => leak.start_time_seconds))),
       server,
+    ],
+  },
+  {
+    id: "servers",
+    title: "Servers",
+    items: (report) => report.servers,
+    key: serverKey,
+    search: (server) => [server.server, standing(server).text, server.reason ?? ""],
+    sort: { by: "name", down: false },
+    empty: "No tmux server.",
+    columns: [
+      {
+        id: "name",
+        title: "Server",
+        head: true,
+        value: (server) => server.server,
+        show: (server) => ({ text: server.server, title: server.server }),
+      },
+      { id: "state", title: "State", value: (server) => standing(server).text, show: standing },
+      {
+        ...figure("memory", "Memory", (server) => server.resident_memory_bytes, (server) => ({
+          text: bytes(server.resident_memory_bytes),
+        })),
+        hint: "Resident memory of the server process itself",
+      },
+      cpu(serverKey),
+      {
+        ...figure("fds", "Open fds", (server) => server.open_fds),
+        show: (server) => {
+          const ratio = server.open_fds !== null && server.max_fds ? server.open_fds / server.max_fds : null;
+          const most = server.max_fds ? `of ${count(server.max_fds)}` : "";
+          return { text: count(server.open_fds), mark: strain(ratio), note: strain(ratio) && most, title: most };
+        },
+      },
+      figure("sessions", "Sessions", (server) => server.sessions),
+      figure("windows", "Windows", (server) => server.windows),
+      figure("panes", "Panes", (server) => server.panes),
+      figure("clients", "Clients", (server) => server.clients),
+      history,
+      {
+        id: "version",
+        title: "tmux",
+        value: (server) => server.version,
+        show: (server) => ({ text: server.version ?? UNKNOWN }),
+      },
+      when("started", "Started", (server) => server.start_time_seconds),
     ],
   },
 ];

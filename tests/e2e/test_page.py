@@ -1,0 +1,170 @@
+"""The live page in a real browser: what needs somebody, filters, copies, hostile names, a phone."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.support.literals.report import HOSTILE, UP, example_report
+from tests.support.wait import wait_for
+from tests.support.web.http import FakeFeed, serving
+from tmux_exporter.facts.report import Report
+
+pytestmark = pytest.mark.long
+
+
+def program(*names: str) -> str:
+    found = [path for name in names if (path := shutil.which(name))]
+    assert found, f"{' or '.join(names)} is missing: deploy/setup check"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    options = ChromeOptions()
+    options.binary_location = program("chromium")
+    home = tmp_path_factory.mktemp("chromium")
+    for each in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        f"user-data-dir={home}",
+    ):
+        options.add_argument(f"--{each}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(program("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@contextmanager
+def page(chrome: Chrome, report: Report, query: str = "", width: int = 1280) -> Iterator[FakeFeed]:
+    """The page of one report, drawn; the browser must not have complained in the end."""
+    feed = FakeFeed()
+    feed.publish(report=report)
+    with serving(feed) as server:
+        chrome.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        chrome.get(f"http://127.0.0.1:{server.port}/{query}")
+        wait_for(lambda: chrome.find_element(By.ID, "first").is_displayed(), "the page is drawn", 60)
+        yield feed
+        complaints = [each["message"] for each in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
+        assert [each for each in complaints if not each.startswith("chrome://")] == []
+        # Its stream of events would keep the server.
+        chrome.get("about:blank")
+
+
+def rows(chrome: Chrome) -> list[WebElement]:
+    return chrome.find_elements(By.CSS_SELECTOR, "#needs li")
+
+
+def words(row: WebElement) -> str:
+    """What stands in a row, but for its button."""
+    parts = (".pill", "strong", ".note", ".what", "code")
+    return " | ".join(row.find_element(By.CSS_SELECTOR, each).text for each in parts)
+
+
+def calm() -> Report:
+    report = example_report()
+    working = tuple(each for each in report.agents if each.session == "work" and each.up)
+    return replace(report, complete=True, servers=(UP,), agents=working, schedulers=(), leaks=())
+
+
+def test_what_needs_somebody_comes_first_with_its_next_command(chrome: Chrome) -> None:
+    with page(chrome, example_report()):
+        told = [words(row) for row in rows(chrome)]
+        assert told[0].startswith("waiting | ")
+        assert "for a permission" in told[0]
+        assert told[0].endswith(
+            "tmux -S '/tmp/tmux-1000/it'\"'\"'s $(reboot)' attach -t '$3' "
+            "\\; select-window -t @2 \\; select-pane -t %7"
+        )
+        assert told[1].startswith("dangling | 1 scheduler |  | its target work:0.0 does not exist; due ")
+        assert told[1].endswith(" | tmux-exporter explain 6003")
+        assert [each.split(" | ")[:3] for each in told[2:]] == [["mcp server", "2 processes", "in work"]]
+        assert chrome.title == "(1) tmux_exporter"
+        tables = [
+            each.get_attribute("id") for each in chrome.find_elements(By.CSS_SELECTOR, "#sections > section")
+        ]
+        assert tables == ["agents", "sessions", "schedulers", "leaks", "servers"]
+
+
+def test_calm_is_said_only_where_everything_is_seen(chrome: Chrome) -> None:
+    with page(chrome, calm()) as feed:
+        text = chrome.find_element(By.CSS_SELECTOR, "#needs .calm")
+        assert text.text.startswith("Nothing. No agent waits")
+        assert chrome.title == "tmux_exporter"
+        feed.publish(report=replace(calm(), complete=False))
+        wait_for(lambda: "Not everything can be seen" in text.text, "a part is not known", 60)
+
+
+def test_a_foreign_name_is_text(chrome: Chrome) -> None:
+    with page(chrome, example_report()):
+        name = rows(chrome)[0].find_element(By.TAG_NAME, "strong").get_property("textContent")
+        assert name == f"{HOSTILE}:0"
+        allowed = "span, strong, code, button"
+        assert chrome.find_elements(By.CSS_SELECTOR, f"#needs li :not({allowed})") == []
+
+
+def test_a_filter_is_kept_in_the_address_and_a_key_leads_to_it(chrome: Chrome) -> None:
+    with page(chrome, example_report(), "?filter=scheduler"):
+        assert [words(each).split(" | ")[0] for each in rows(chrome)] == ["dangling"]
+        field = chrome.find_element(By.ID, "filter")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(Keys.BACKSPACE)
+        chrome.find_element(By.TAG_NAME, "body").click()
+        chrome.find_element(By.TAG_NAME, "body").send_keys("/")
+        chrome.switch_to.active_element.send_keys("mcp")
+        assert [words(each).split(" | ")[0] for each in rows(chrome)] == ["mcp server"]
+        assert chrome.current_url.endswith("/?filter=mcp")
+
+
+def test_a_command_is_copied_by_a_click(chrome: Chrome) -> None:
+    with page(chrome, example_report()):
+        row = rows(chrome)[1]
+        button = row.find_element(By.TAG_NAME, "button")
+        button.click()
+        selected = "return getSelection().toString()"
+        wait_for(lambda: button.text == "Copied" or chrome.execute_script(selected), "it is copied", 60)
+        if button.text != "Copied":
+            assert chrome.execute_script(selected) == "tmux-exporter explain 6003"
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_no_width_needs_sideways_scrolling(chrome: Chrome, width: int) -> None:
+    with page(chrome, example_report(), width=width):
+        assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
+        for row in rows(chrome):
+            assert row.find_element(By.TAG_NAME, "button").size["height"] < 40
+
+
+def test_many_that_wait_are_shown_by_one_more_click(chrome: Chrome) -> None:
+    report = example_report()
+    waiting = next(each for each in report.agents if each.state == "waiting")
+    crowd = tuple(replace(waiting, agent=f"agent-{number}") for number in range(20))
+    with page(chrome, replace(report, agents=crowd)):
+        assert len(rows(chrome)) == 6
+        chrome.find_element(By.CSS_SELECTOR, "#needs .more").click()
+        assert len(rows(chrome)) == 22
+        assert chrome.title == "(20) tmux_exporter"
+
+
+def test_a_lost_exporter_is_said(chrome: Chrome) -> None:
+    feed = FakeFeed()
+    feed.publish(report=calm())
+    with serving(feed) as server:
+        chrome.get(f"http://127.0.0.1:{server.port}/")
+        wait_for(lambda: chrome.find_element(By.ID, "first").is_displayed(), "the page is drawn", 60)
+    words = "no connection to the exporter"
+    wait_for(lambda: words in chrome.find_element(By.ID, "link").text, "it says so", 60)
+    chrome.get("about:blank")
