@@ -37,8 +37,8 @@ class Samples(Protocol):
         """Whether one more sample would tell what the last one could not."""
 
     @property
-    def has_missed_one(self) -> bool:
-        """Whether the last sample is the first that missed an agent."""
+    def asks_again(self) -> bool:
+        """Whether one more look, soon, tells what the last sample left open of an agent."""
 
     def sample(self) -> Report:
         """Take one sample."""
@@ -300,7 +300,7 @@ class Publisher:
             took=last.took,
             now=self._clock.monotonic(),
             soon=bool(self._subscribers) or self._sampler.in_doubt,
-            again=self._sampler.has_missed_one,
+            again=self._sampler.asks_again,
         )
         self._status = replace(self._status, tick_seconds=due - last.taken_at)
         return due

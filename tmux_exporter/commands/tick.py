@@ -1,6 +1,6 @@
 """Decides when the next background sample is due, by who reads: scrapes, viewers, or nobody (D20); pure.
 
-    an agent missed for the first time                                         after AGAIN_SECONDS, once
+    an agent missed, or another state on its screen, for the first time        after AGAIN_SECONDS, once
     a viewer, a report read in the last LOOK_SECONDS, a question left open     every `interval`
     scrapes at equal intervals                             before the next one, at most every `interval`
     other scrapes in the last RAISED_SECONDS                                   every `interval`
@@ -20,7 +20,7 @@ LOOK_SECONDS = 15.0
 """How long a single read of the report raises the tick: pages and `top` ask more often than this."""
 
 AGAIN_SECONDS = 1.0
-"""Until the second look that proves the end of an agent: one that a loop starts again is back by then."""
+"""Until the second look at an agent: one that a loop starts again is back by then, and its screen drawn."""
 
 RAISED_SECONDS = 120.0
 """How long a scrape raises the tick as long as the next one cannot be foreseen."""
@@ -68,8 +68,8 @@ class Tick:
         """When the next sample is due; the last began at `taken_at` and took `took` seconds.
 
         `soon`: somebody follows the samples, or the last one left open what one more tells; `again`: it is
-        the first that missed an agent. A sample that takes longer than the interval skips ticks: a burst of
-        samples would only make it later.
+        the first that missed an agent or saw another screen of it. A sample that takes longer than the
+        interval skips ticks: a burst of samples would only make it later.
         """
         soonest = taken_at + limits.interval * max(1, math.ceil(took / limits.interval))
         latest = max(soonest, taken_at + limits.idle)

@@ -93,9 +93,9 @@ class Sampler:
         return self.unsettled or self._agents.in_doubt or self._schedulers.imminent
 
     @property
-    def has_missed_one(self) -> bool:
-        """Whether the last sample is the first that missed an agent."""
-        return self._agents.has_missed_one
+    def asks_again(self) -> bool:
+        """Whether one more look, soon, tells what the last sample left open of an agent."""
+        return self._agents.asks_again
 
     def look(self) -> Snapshot:
         """Read everything and conclude; counts nothing."""

@@ -73,6 +73,10 @@ class Play:
         verdicts = tuple(each.verdict(program.name, step, begun, there, ended) for each in self.watches)
         moment = Moment(program=program, step=step, verdicts=verdicts)
         _say(f"{program.name}: {step.name}: {moment.in_words()}")
+        if not all(each.is_right for each in verdicts):
+            for watch in self.watches:
+                _say(f"  at {watch.interval:g} s: {watch.in_words(program.name, begun, there)}")
+            _say(screen)
         if self.record is not None and step.state is not AgentState.EXITED:
             screen = stage.anonymous(screen)
             record_screen(self.record, program.name, step, screen, self.size[0])

@@ -341,7 +341,8 @@ PROGRAMS = (
                 "its quota is used up", say(Play.QUOTA), (*USAGE_LIMIT, *API_ERROR), "Retry failed after"
             ),
             exited("killed", CRASH),
-            idle("goes on", RESUME, "(auto)"),
+            # Nobody has answered the error: it is still the last thing that was said.
+            waiting("goes on where it failed", RESUME, (*USAGE_LIMIT, *API_ERROR), "Error: 429", "(auto)"),
             exited("left", LEAVE),
         ),
     ),

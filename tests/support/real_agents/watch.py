@@ -76,6 +76,17 @@ class Watch:
         """Whether the last answer is right."""
         return any(is_right(step, each) for each in self.told.get(session, ())[-1:])
 
+    def in_words(self, session: str, begun: float, there: float) -> str:
+        """Each change of what was told since a moment had `begun`, in seconds from when it was `there`."""
+        changes: list[str] = []
+        last = ""
+        for each in self.told.get(session, ()):
+            words = f"{each.state} {each.reason} by {each.source}"
+            if each.at >= begun and words != last:
+                changes.append(f"{each.at - there:+.1f} {words}")
+                last = words
+        return ", ".join(changes)
+
     def verdict(self, session: str, step: Step, begun: float, there: float, ended: float) -> Verdict:
         """How a moment was told that was `there` until it `ended`; its action had `begun` before."""
         told = [each for each in self.told.get(session, ()) if there <= each.at <= ended]

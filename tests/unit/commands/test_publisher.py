@@ -27,7 +27,7 @@ class Sampler:
     """Samples at once; `gate` holds the next sample up, `broken` makes it raise."""
 
     in_doubt = False
-    has_missed_one = False
+    asks_again = False
 
     def __init__(self) -> None:
         self.taken = 0

@@ -135,7 +135,7 @@ class Sampler:
     """Gives one report again and again."""
 
     in_doubt = False
-    has_missed_one = False
+    asks_again = False
 
     def sample(self) -> Report:
         return example_report()

@@ -55,7 +55,8 @@ class _Entry:
     """What is kept of one agent.
 
     `first_seen` is when its process was first seen, `seen` when last, `missed` when a sample first missed it,
-    else None. `doubt` is a state that an uncertain source has reported once, and when.
+    else None. `doubt` is a state that an uncertain source has reported once, and when;
+    `doubted_screen` is when that was a screen.
     """
 
     name: str
@@ -68,6 +69,7 @@ class _Entry:
     up: bool = True
     missed: float | None = None
     doubt: tuple[AgentState, float] | None = None
+    doubted_screen: float | None = None
 
 
 class AgentTracker:
@@ -119,9 +121,11 @@ class AgentTracker:
         )
 
     @property
-    def has_missed_one(self) -> bool:
-        """Whether the last sample is the first that missed an agent: one more look proves its end."""
-        return any(each.up and each.missed == self._now for each in self._entries.values())
+    def asks_again(self) -> bool:
+        """Whether one more look, soon, tells what the last one left open: an end, or a screen half drawn."""
+        return any(
+            each.up and self._now in (each.missed, each.doubted_screen) for each in self._entries.values()
+        )
 
     def memory(self) -> tuple[SavedAgent, ...]:
         """What the state file keeps of the agents."""
@@ -288,6 +292,8 @@ def _advance(entry: _Entry, best: Clue, passed: tuple[Clue, ...], started: float
     if not (promoted or firm):
         if entry.doubt is None or entry.doubt[0] is not state:
             entry.doubt = (state, now)
+            if best.source is StateSource.PANE_TEXT:
+                entry.doubted_screen = now
             entry.status = replace(before, passed=passed)
             return
         since = entry.doubt[1]

@@ -67,9 +67,9 @@ class AgentStage:
         return self._agent_tracker.in_doubt
 
     @property
-    def has_missed_one(self) -> bool:
-        """Whether this sample is the first that missed an agent."""
-        return self._agent_tracker.has_missed_one
+    def asks_again(self) -> bool:
+        """Whether one more look, soon, tells what this sample left open of an agent."""
+        return self._agent_tracker.asks_again
 
     def memory(self) -> SavedAgents:
         """What the next run has to know."""

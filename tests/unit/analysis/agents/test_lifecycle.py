@@ -106,7 +106,7 @@ def test_at_the_slow_tick_a_restart_counts_once_and_what_is_open_is_said() -> No
     story.look(shell())
     missed = story.now
     assert story.tracked_agents.in_doubt
-    assert story.tracked_agents.has_missed_one
+    assert story.tracked_agents.asks_again
     status = story.look(shell())[NAME].status
     assert (status.state, status.since) == (AgentState.EXITED, missed)
     assert not story.tracked_agents.in_doubt
@@ -308,6 +308,22 @@ def test_a_settled_screen_is_believed_at_once_and_one_in_motion_at_the_second_sa
     later = replace(settled, since=story.now)
     assert story.look(*tree, clues=[later])[NAME].status.since == status.since
     assert story.memory().tracked_agents[0].from_screen
+
+
+def test_a_screen_in_motion_is_asked_for_again_soon_and_once() -> None:
+    story = Story()
+
+    def asks_again(state: AgentState, source: StateSource = TEXT) -> bool:
+        story.look(shell(front=False), agent(300), clues=[says(state, source=source)])
+        return story.tracked_agents.asks_again
+
+    assert [asks_again(each) for each in (AgentState.WAITING, AgentState.IDLE, AgentState.IDLE)] == [
+        False, True, False,
+    ]  # fmt: skip
+    assert story.memory().tracked_agents[0].state is AgentState.IDLE
+    # A quiet window is no screen: it may be a pause.
+    assert [asks_again(AgentState.WORKING), asks_again(AgentState.IDLE, ACTIVITY)] == [False, False]
+    assert story.tracked_agents.in_doubt
 
 
 def test_a_later_exporter_knows_who_was_here_and_since_when() -> None:
