@@ -1,8 +1,9 @@
 """Facts about the kernel's own accounts of a pane: the cgroups that hold its processes and no others."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tmux_exporter.facts.process import ProcessId
@@ -43,6 +44,26 @@ def fullest(counts: Iterable[PidCount]) -> PidCount | None:
     return max(counts, key=fill, default=None)
 
 
+class LedgerCount(StrEnum):
+    """What cgroups count besides CPU time; time in seconds."""
+
+    OOM_KILLS = "oom_kills"
+    READ_BYTES = "read_bytes"
+    WRITTEN_BYTES = "written_bytes"
+    READS = "reads"
+    WRITES = "writes"
+    CPU_SOME = "cpu some"
+    CPU_FULL = "cpu full"
+    IO_SOME = "io some"
+    IO_FULL = "io full"
+    MEMORY_SOME = "memory some"
+    MEMORY_FULL = "memory full"
+
+
+Counts = Mapping[LedgerCount, float]
+NO_COUNTS: Counts = MappingProxyType({})
+
+
 class CpuGain(NamedTuple):
     """What cgroups of a pane have used since the last sample, and which of its members are in no such cgroup.
 
@@ -62,12 +83,15 @@ class PaneLedger:
     """The accounts of one pane in one sample.
 
     `memory_bytes` is anonymous and shared memory of its cgroups, None without one that counts memory;
-    `memory_outside` are the members that it does not hold.
+    `memory_outside` are the members that it does not hold. `counts` is by how much each of these has grown
+    since the last sample; `pids` is of the fullest of its cgroups, None where none counts processes.
     """
 
     cpu: CpuGain = NO_GAIN
     memory_bytes: int | None = None
     memory_outside: frozenset[ProcessId] = frozenset()
+    counts: Counts = field(default_factory=dict)
+    pids: PidCount | None = None
 
     @property
     def cpu_source(self) -> CpuSource:
@@ -79,7 +103,27 @@ class PaneLedger:
     @property
     def shown(self) -> object:
         """What a report shows of it."""
-        return self.cpu_source, self.memory_bytes, self.memory_outside
+        return self.cpu_source, self.memory_bytes, self.memory_outside, self.pids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelAccount:
+    """What the kernel counts of the cgroups that a pane has to itself; None where it counts no such thing.
+
+    `pids` (processes and threads) is of the cgroup that is nearest to its limit. `pressure_seconds_total`
+    (PSI) is by resource and kind.
+    """
+
+    pids: int | None = None
+    pids_limit: int | None = None
+    disk_read_bytes_total: float | None = None
+    disk_written_bytes_total: float | None = None
+    disk_reads_total: float | None = None
+    disk_writes_total: float | None = None
+    pressure_seconds_total: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+NO_ACCOUNT = KernelAccount()
 
 
 def source_of_parts(sources: Iterable[CpuSource]) -> CpuSource:

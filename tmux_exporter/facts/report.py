@@ -15,7 +15,7 @@ from tmux_exporter.facts.attach import AttachPoint
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
-from tmux_exporter.facts.ledgers import CpuSource
+from tmux_exporter.facts.ledgers import NO_ACCOUNT, CpuSource, KernelAccount
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
@@ -39,6 +39,7 @@ class Usage:
     `memory_limit_bytes` is the lowest limit that applies to all of them together, None where none is known.
     `memory_source` is the source of `memory_bytes`. `partial` are the sums in which a member is missing
     that could not be read. `cpu_source` is the source of `cpu_seconds_total` in this sample.
+    `oom_kills_total` is of the cgroups that their panes have to themselves, None without any.
     """
 
     memory_bytes: int | None
@@ -58,6 +59,7 @@ class Usage:
     memory_source: MemorySource | None = None
     partial: tuple[Sum, ...] = ()
     cpu_source: CpuSource = CpuSource.PROCESSES
+    oom_kills_total: int | None = None
 
     @classmethod
     def nothing(cls) -> Self:
@@ -145,6 +147,8 @@ class SessionReport:
 class PaneReport:
     """One pane, in the session that owns it; `pid` is that of the process that tmux started in it.
 
+    `account` has figures only with `metrics.pane_detail`.
+
     `protected`: the tmux option `@protect` is set on the pane, its window, session or server.
     """
 
@@ -160,6 +164,7 @@ class PaneReport:
     usage: Usage
     pid: int | None = None
     protected: bool = False
+    account: KernelAccount = NO_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, Wait
 from tmux_exporter.facts.attach import AttachPoint
 from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.ledgers import KernelAccount
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import (
@@ -22,6 +23,7 @@ from tmux_exporter.facts.report import (
     AgentReport,
     Exemplar,
     Histogram,
+    KernelAccount,
     LeakReport,
     OperationFigures,
     OperationsReport,
@@ -56,7 +58,7 @@ def usage(scale: int = 1) -> Usage:
         swap_memory_bytes=0, cpu_seconds_total=12.34 * scale, processes=3 * scale, threads=17 * scale,
         open_fds=64 * scale, fd_utilization_ratio=0.0625, read_bytes_total=1_048_576 * scale,
         written_bytes_total=4096 * scale, process_tree_depth=2,
-        oldest_process_start_time_seconds=NOW - 3600.5 * scale,
+        oldest_process_start_time_seconds=NOW - 3600.5 * scale, oom_kills_total=scale,
         memory_source=MemorySource.STATUS if scale % 2 else MemorySource.SMAPS_ROLLUP,
         partial=() if scale % 2 else (Sum.FDS, Sum.IO),
     )  # fmt: skip
@@ -172,11 +174,17 @@ def session(
     )  # fmt: skip
 
 
+ACCOUNT = KernelAccount(
+    pids=17, pids_limit=4915, disk_read_bytes_total=4096, disk_written_bytes_total=8192, disk_reads_total=1,
+    disk_writes_total=2, pressure_seconds_total={("cpu", "some"): 1.5, ("memory", "full"): 0.25},
+)  # fmt: skip
+
+
 def pane(server: str, session: str, pane: str, scale: int = 1, *, dead: bool = False) -> PaneReport:
     return PaneReport(
         server=server, session=session, window=str(scale), pane=pane, window_name=f"{HOSTILE[:20]}-{scale}",
         dead=dead, history_bytes=1_267_108, history_lines=1999, history_limit_lines=2000,
-        usage=NOTHING if dead else usage(scale),
+        usage=NOTHING if dead else usage(scale), account=KernelAccount() if dead else ACCOUNT,
     )  # fmt: skip
 
 

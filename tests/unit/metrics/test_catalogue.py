@@ -20,7 +20,7 @@ USAGE = """
     memory_bytes memory_limit_bytes resident_memory_bytes anonymous_memory_bytes swap_memory_bytes
     proportional_memory_bytes cpu_seconds_total cpu_limit_cores processes threads open_fds
     fd_utilization_ratio read_bytes_total written_bytes_total process_tree_depth
-    oldest_process_start_time_seconds
+    oldest_process_start_time_seconds oom_kills_total
 """
 
 CONTRACT = {
@@ -41,8 +41,11 @@ CONTRACT = {
     "server session window pane": f"""
         {" ".join(f"tmux_pane_{suffix}" for suffix in USAGE.split())}
         tmux_pane_history_bytes tmux_pane_history_lines tmux_pane_history_limit_lines
-        tmux_pane_dead
+        tmux_pane_dead tmux_pane_pids tmux_pane_pids_limit
+        tmux_pane_disk_read_bytes_total tmux_pane_disk_written_bytes_total
+        tmux_pane_disk_reads_total tmux_pane_disk_writes_total
     """,
+    "server session window pane resource kind": "tmux_pane_pressure_seconds_total",
     "server session window pane memory_source partial cpu_source": "tmux_pane_info",
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}

@@ -292,6 +292,8 @@ def test_a_session_with_one_agent_has_few_series() -> None:
     found = series_of_a_session(busy)
     # What it may have started of each kind, twice: 10 more at most.
     assert found.pop("tmux_agent_helpers") == 2 and found.pop("tmux_agent_helpers_memory_bytes") == 1
+    kills = {each: found.pop(each) for each in ("tmux_session_oom_kills_total", "tmux_agent_oom_kills_total")}
+    assert set(kills.values()) == {1}, "where its pane has a cgroup to itself"
     assert sum(found.values()) == 80 and 80 + 2 * len(HelperKind) <= 90
     assert not {name for name in found if name.startswith(("tmux_scheduler_m", "tmux_leaked_m"))}
     assert {name: count for name, count in found.items() if count > 1} == {

@@ -27,13 +27,16 @@ from tmux_exporter.analysis.report.counter_keys import (
     socket_label,
     state_key,
 )
+from tmux_exporter.analysis.report.ledger_counters import LedgerCounters
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.usage import (
     ReportCache,
+    account,
     helpers_usage,
     most_repeated_command,
     sum_of,
     usage,
+    with_counts,
     with_ledger,
 )
 from tmux_exporter.analysis.report.view import Snapshot
@@ -42,6 +45,7 @@ from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.attach import attach_point
 from tmux_exporter.facts.label import label_text, visible_text
 from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.ledgers import Counts
 from tmux_exporter.facts.owner import OwnerKind
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, Process, ProcessId
 from tmux_exporter.facts.report import (
@@ -66,6 +70,7 @@ class Counters:
 
     usage: GroupCounters[GroupKey]
     appeared: Appeared[GroupKey]
+    ledgers: LedgerCounters[GroupKey]
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
@@ -118,6 +123,7 @@ class Summary:
         self._snapshot = snapshot
         self._group_counters = counters.usage
         self._appeared = counters.appeared
+        self._counts = counters.ledgers.of
         self._queries = counters.queries
         self._bounds = bounds
         self._limits = limits
@@ -287,14 +293,16 @@ class Summary:
     def _all_sessions(self) -> tuple[SessionReport, ...]:
         shown, totals = self._shown, self._group_counters.totals_of(self._shown.session_keys)
         facts = [
-            (each, [self._panes[place] for place in each.panes], counted)
+            (each, [self._panes[place] for place in each.panes], counted, self._counts(each.key))
             for each, counted in zip(shown.sessions, totals, strict=True)
         ]
         return self._cache.each(
             "sessions", shown.session_keys, [*facts], lambda place: self._session(*facts[place])
         )
 
-    def _session(self, shown: "_ShownSession", panes: Sequence[PaneReport], totals: Totals) -> SessionReport:
+    def _session(
+        self, shown: "_ShownSession", panes: Sequence[PaneReport], totals: Totals, counts: Counts
+    ) -> SessionReport:
         session = shown.session
         return SessionReport(
             server=shown.server,
@@ -306,8 +314,11 @@ class Summary:
             history_bytes=sum(pane.history_bytes for pane in panes),
             windows=len({pane.window for pane in panes}),
             panes=len(panes),
-            usage=sum_of(
-                [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
+            usage=with_counts(
+                sum_of(
+                    [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
+                ),
+                counts,
             ),
         )
 
@@ -321,6 +332,7 @@ class Summary:
                 self._group_counters.totals_of(shown.pane_keys),
                 map(self._pane_corrections.get, places),
                 [each and each.shown for each in map(ledgers.get, places)],
+                map(self._counts, shown.pane_keys),
                 strict=True,
             )
         )
@@ -336,6 +348,7 @@ class Summary:
         own = self._usage(members, totals, self._snapshot.roots((pane,)))
         if (ledger := self._snapshot.ledgers.get(shown.place)) is not None:
             own = with_ledger(own, ledger, members, self._snapshot.memory)
+        counts = self._counts(shown.key)
         return PaneReport(
             server=shown.server,
             session=shown.session,
@@ -348,7 +361,8 @@ class Summary:
             history_limit_lines=pane.history_limit_lines,
             pid=pane.pid,
             protected=pane.protected,
-            usage=own,
+            usage=with_counts(own, counts),
+            account=account(ledger.pids if ledger else None, counts),
         )
 
     def _members_of(self, pane: PaneKey) -> Sequence[Process]:
@@ -375,7 +389,7 @@ class Summary:
         states, seconds = self._states(tracked), self._agents.seconds(labels)
         key = agent_key(tracked)
         members += [zombie for each in ids for zombie in self._zombies.get(each.pid, ())]
-        totals = self._group_counters.totals(key)
+        totals, counts = self._group_counters.totals(key), self._counts(key)
         roots = [tracked.agent.process] if tracked.agent else []
         helpers = tracked.agent.helpers if tracked.agent else ()
         own_usage, (helper_counts, helper_memory) = self._cache.made(
@@ -386,9 +400,10 @@ class Summary:
                 totals,
                 roots,
                 helpers,
+                counts,
             ),
             lambda: (
-                self._usage(members, totals, roots, self._limits.agent_memory),
+                with_counts(self._usage(members, totals, roots, self._limits.agent_memory), counts),
                 helpers_usage(helpers, members, self._snapshot.memory),
             ),
         )

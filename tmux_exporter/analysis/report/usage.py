@@ -13,7 +13,15 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import Helper, HelperKind
 from tmux_exporter.facts.changes import PerProcess
 from tmux_exporter.facts.label import label_text
-from tmux_exporter.facts.ledgers import PaneLedger, source_of_parts
+from tmux_exporter.facts.ledgers import (
+    NO_ACCOUNT,
+    Counts,
+    KernelAccount,
+    LedgerCount,
+    PaneLedger,
+    PidCount,
+    source_of_parts,
+)
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, Unreadable
 from tmux_exporter.facts.report import Sum, TreeProcess, Usage
@@ -114,6 +122,32 @@ def with_ledger(own: Usage, ledger: PaneLedger, members: Iterable[Process], memo
         hidden = tuple(each for each in own.partial if each is not Sum.MEMORY or ledger.memory_outside)
         found = replace(found, memory_bytes=counted, memory_source=MemorySource.CGROUP, partial=hidden)
     return found
+
+
+def with_counts(own: Usage, counts: Counts) -> Usage:
+    """The usage with what cgroups count."""
+    kills = counts.get(LedgerCount.OOM_KILLS)
+    return own if kills is None else replace(own, oom_kills_total=int(kills))
+
+
+def account(pids: PidCount | None, counts: Counts) -> KernelAccount:
+    """What the cgroups of a pane count, as it is shown."""
+    if pids is None and counts.keys() <= {LedgerCount.OOM_KILLS}:
+        return NO_ACCOUNT
+    return KernelAccount(
+        pids=pids.pids if pids else None,
+        pids_limit=pids.limit if pids else None,
+        disk_read_bytes_total=counts.get(LedgerCount.READ_BYTES),
+        disk_written_bytes_total=counts.get(LedgerCount.WRITTEN_BYTES),
+        disk_reads_total=counts.get(LedgerCount.READS),
+        disk_writes_total=counts.get(LedgerCount.WRITES),
+        pressure_seconds_total={
+            (resource, kind): counts[each]
+            for each in counts
+            for resource, _, kind in (each.partition(" "),)
+            if kind
+        },
+    )
 
 
 def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = None) -> Usage:

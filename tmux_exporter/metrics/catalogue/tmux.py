@@ -4,7 +4,7 @@ from functools import partial
 
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.metrics.catalogue.family import Spec
-from tmux_exporter.metrics.catalogue.usage import INFO_HELP, INFO_LABELS, usage_specs
+from tmux_exporter.metrics.catalogue.usage import INFO_HELP, INFO_LABELS, PANE_DETAIL, usage_specs
 
 SERVER = ("server",)
 SESSION = ("server", "session")
@@ -13,6 +13,18 @@ PANE = ("server", "session", "window", "pane")
 _server = partial(Spec, subject="server", labels=SERVER)
 _session = partial(Spec, subject="session", labels=SESSION)
 _pane = partial(Spec, subject="pane", labels=PANE)
+
+
+def _account(name: str, help_text: str, labels: tuple[str, ...] = PANE) -> Spec:
+    """What the kernel counts of the cgroups of a pane."""
+    return _pane(
+        name,
+        help_text,
+        labels=labels,
+        option=PANE_DETAIL,
+        figure=f"account.{name.removeprefix('tmux_pane_')}",
+    )
+
 
 SERVERS = (
     _server(
@@ -126,4 +138,29 @@ PANES = (
     _pane("tmux_pane_history_lines", "Lines in the pane's scroll-back."),
     _pane("tmux_pane_history_limit_lines", "Lines that the pane's scroll-back can hold."),
     *usage_specs("pane", PANE),
+    _account(
+        "tmux_pane_pids",
+        "Processes and threads in the cgroup that the pane has to itself; of several, in the one that is "
+        "nearest to its limit.",
+    ),
+    _account("tmux_pane_pids_limit", "Processes and threads that can be in that cgroup (pids.max)."),
+    _account(
+        "tmux_pane_pressure_seconds_total",
+        "Time in which tasks in the cgroups that the pane has to itself waited for the resource (PSI), since "
+        "the exporter saw the pane first. Kind some: at least one task waited; full: all did at once.",
+        labels=(*PANE, "resource", "kind"),
+    ),
+    *(
+        _account(
+            f"tmux_pane_disk_{name}_total",
+            f"{what} by what is in the cgroups that the pane has to itself, where an I/O controller counts "
+            "them; on whole disks, nothing that is made of other disks, of files or of memory.",
+        )
+        for name, what in (
+            ("read_bytes", "Bytes read from disks"),
+            ("written_bytes", "Bytes written to disks, when they reach them,"),
+            ("reads", "Reads of disks"),
+            ("writes", "Writes to disks"),
+        )
+    ),
 )

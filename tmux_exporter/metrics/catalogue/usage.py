@@ -22,6 +22,12 @@ class UsageRow:
     in_policies: bool = True
 
 
+_WHOSE = {
+    "session": "a pane of it has",
+    "agent": "its pane has",
+    "pane": "it has",
+}
+
 PANE_DETAIL = "metrics.pane_detail"
 
 INFO_LABELS = ("memory_source", "partial", "cpu_source")
@@ -113,6 +119,13 @@ ROWS = (
         "Start of the oldest process of {it}, in seconds since the epoch.",
         in_policies=False,
     ),
+    UsageRow(
+        "oom_kills_total",
+        "Processes that the kernel has killed for memory since the exporter saw {it} first, in the cgroups "
+        "that {whose} to itself; where none is its own there is no series, and only "
+        "the count of the whole host tells.",
+        in_policies=False,
+    ),
 )
 
 
@@ -121,7 +134,7 @@ def usage_specs(group: str, labels: tuple[str, ...]) -> tuple[Spec, ...]:
     return tuple(
         Spec(
             f"tmux_{group}_{row.suffix}",
-            row.help.format(it=f"the {group}"),
+            row.help.format(it=f"the {group}", whose=_WHOSE[group]),
             subject=group,
             labels=labels,
             status=FamilyStatus.PLANNED if row.planned else FamilyStatus.BUILT,

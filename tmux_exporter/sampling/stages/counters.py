@@ -7,7 +7,8 @@ from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters
 from tmux_exporter.analysis.cpu.ledger_account import LedgerAccount
 from tmux_exporter.analysis.report.appeared import Appeared
-from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker
+from tmux_exporter.analysis.report.counter_keys import GroupKey, KeyTracker, agent_key
+from tmux_exporter.analysis.report.ledger_counters import LedgerCounters
 from tmux_exporter.analysis.report.query_stats import QueryStats
 from tmux_exporter.analysis.report.summary import Counters
 from tmux_exporter.analysis.report.view import Snapshot
@@ -31,6 +32,7 @@ class CounterStage:
         self._keys = KeyTracker()
         self._group_counters: GroupCounters[GroupKey] = GroupCounters()
         self._appeared: Appeared[GroupKey] = Appeared()
+        self._ledgers: LedgerCounters[GroupKey] = LedgerCounters()
         self._queries = QueryStats()
         self._agents = AgentCounts()
         self._accounts: dict[PaneKey, LedgerAccount] = {}
@@ -54,7 +56,11 @@ class CounterStage:
             ledgers = keys.charged(self._open_accounts(snapshot.ledgers)) if snapshot.ledgers else {}
             orphans = keys.orphans(self._ticks(snapshot)) if snapshot.orphan_cpu else {}
             self._group_counters.observe(snapshot.table, keys.groups, keys.catch_alls, ledgers, orphans)
+            if snapshot.ledgers:
+                agents = ((each.pane, agent_key(each)) for each in snapshot.tracked_agents if each.pane)
+                self._ledgers.observe(snapshot.ledgers, keys.panes, agents)
         self._group_counters.retain(keys.shown, snapshot.table.taken_at)
+        self._ledgers.retain(keys.shown, snapshot.table.taken_at)
         self._appeared.observe(keys.active, keys.shown, snapshot.table.taken_at)
         self._queries.observe(snapshot.view.servers)
         self._agents.observe(snapshot.tracked_agents, snapshot.view.servers, snapshot.table.taken_at, now)
@@ -64,6 +70,7 @@ class CounterStage:
         return Counters(
             usage=self._group_counters,
             appeared=self._appeared,
+            ledgers=self._ledgers,
             queries=self._queries,
             agents=self._agents,
             missed=self._missed,

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 
 from tmux_exporter.analysis.ownership.ledgers import Holding, holding, is_new_to, tie
 from tmux_exporter.facts.cgroups import is_pane_scope
-from tmux_exporter.facts.ledgers import NO_GAIN, CpuGain, LedgerFolders, PaneLedger
+from tmux_exporter.facts.ledgers import (
+    NO_GAIN,
+    Counts,
+    CpuGain,
+    LedgerCount,
+    LedgerFolders,
+    PaneLedger,
+    fullest,
+)
 from tmux_exporter.facts.owner import Owner
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import PaneKey
@@ -26,7 +34,8 @@ _MOST_PATIENCE = 8
 class _Pane:
     """What is known of one pane: its last members, the cgroups of some of them, and those that are its own.
 
-    `used` has the CPU time of each own cgroup at the last reading. At `due` everything is read again.
+    `used` has the CPU time of each own cgroup at the last reading, `counted` what else it counts. At `due`
+    everything is read again.
     """
 
     members: Sequence[Process] = ()
@@ -35,6 +44,7 @@ class _Pane:
     turn: int = 0
     places: dict[ProcessId, tuple[object, LedgerFolders | None]] = field(default_factory=dict)
     used: dict[str, int] = field(default_factory=dict)
+    counted: Mapping[str, Counts] = field(default_factory=dict)
     memory: tuple[str, ...] = ()
     ledger: PaneLedger = field(default_factory=PaneLedger)
 
@@ -61,13 +71,16 @@ class LedgerStage:
         self._panes: dict[PaneKey, _Pane] = {}
         self._shared_until: dict[str, float] = {}
         self._scopes: dict[str, PaneKey] = {}
+        self._kills_below: dict[str, int] = {}
         self._processes: Mapping[int, Process] = {}
 
     def observe(self, facts: SampleFacts, ownership: Ownership) -> Mapping[PaneKey, PaneLedger]:
         """The accounts of this sample, of panes that have any or had some in the last one."""
         self._table, self._owners = facts.table, ownership.owners
+        self._detail = facts.config.metrics.pane_detail
         self._held: dict[tuple[str, PaneKey], Holding] = {}
         self._pids: dict[str, frozenset[int] | None] = {}
+        self._told: dict[str, float] = {}
         now = facts.table.taken_at
         panes, found = {}, {}
         for pane, members in ownership.members.items():
@@ -75,10 +88,13 @@ class LedgerStage:
             before = kept.ledger
             if kept.members is not members or now >= kept.due:
                 self._look(pane, kept, members, now)
-            elif before.cpu.nanoseconds:
-                kept.ledger = replace(before, cpu=before.cpu._replace(nanoseconds=0))
-            if before.cpu.active or kept.ledger.cpu.active or kept.ledger.memory_bytes is not None:
+            elif before.cpu.nanoseconds or any(before.counts.values()):
+                counts = dict.fromkeys(before.counts, 0)
+                kept.ledger = replace(before, cpu=before.cpu._replace(nanoseconds=0), counts=counts)
+            now_shown = kept.ledger.memory_bytes is not None or kept.ledger.counts
+            if before.cpu.active or kept.ledger.cpu.active or now_shown:
                 found[pane] = kept.ledger
+        found.update(self._ended(self._panes.keys() - panes.keys()))
         self._panes = panes
         if self._scopes:
             self._look_at_scopes()
@@ -98,10 +114,17 @@ class LedgerStage:
         gain = self._gain(kept, members, cpu)
         amounts = [self._source.memory_bytes(each) for each in memory.folders]
         counted = [each for each in amounts if each is not None]
+        folders = {**cpu.folders, **memory.folders}
+        every = list(folders)
+        if self._detail:
+            every += [found for each in folders.items() for found in self._source.beside(*each)]
+        pids = filter(None, map(self._source.pids, every)) if self._detail else ()
         kept.ledger = PaneLedger(
             cpu=gain,
             memory_bytes=sum(counted) if counted and len(counted) == len(amounts) else None,
             memory_outside=memory.outside,
+            counts=self._counts(kept, members, every),
+            pids=fullest(pids),
         )
         kept.memory = tuple(memory.folders)
         if was_due:
@@ -208,6 +231,45 @@ class LedgerStage:
                 outside.update(each.id for each in members if each.id.pid in pids)
         kept.used = used
         return CpuGain(gained, frozenset(outside), active=True) if active else NO_GAIN
+
+    def _counts(self, kept: _Pane, members: Sequence[Process], folders: Iterable[str]) -> Counts:
+        """By how much each count of these cgroups has grown since the last reading; 0 at the first."""
+        gains: dict[LedgerCount, float] = {}
+        counted = {}
+        for folder in folders:
+            before, now = kept.counted.get(folder), self._source.counts(folder, detail=self._detail)
+            for each, count in now.items():
+                gain = count - before.get(each, count) if before is not None else 0
+                gains[each] = gains.get(each, 0) + max(0, gain)
+                if each is LedgerCount.OOM_KILLS:
+                    parent = posixpath.dirname(folder)
+                    self._told[parent] = self._told.get(parent, 0) + max(0, gain)
+            is_new = before is None and self._is_of_a_new_pane(kept, members, folder)
+            # What a new pane has counted already shows in the next sample, so that `increase()` sees it.
+            counted[folder] = dict.fromkeys(now, 0.0) if is_new else now
+        kept.counted = counted
+        return gains
+
+    def _ended(self, gone: Iterable[PaneKey]) -> Mapping[PaneKey, PaneLedger]:
+        """What was killed in cgroups that went with their pane: systemd ends a scope after a kill in it.
+
+        The cgroup above still counts it. Where several went from below one, nobody can say whose it was.
+        """
+        below: dict[str, list[PaneKey]] = {each: [] for each in self._told}
+        for pane in gone:
+            for folder, counted in self._panes[pane].counted.items():
+                if LedgerCount.OOM_KILLS in counted:
+                    below.setdefault(posixpath.dirname(folder), []).append(pane)
+        found = {}
+        for parent, ended in below.items():
+            kills, before = self._source.kills_below(parent), self._kills_below.pop(parent, None)
+            if kills is None:
+                continue
+            self._kills_below[parent] = kills
+            rest = kills - before - self._told.get(parent, 0) if before is not None else 0
+            if rest > 0 and len(ended) == 1:
+                found[ended[0]] = PaneLedger(counts={LedgerCount.OOM_KILLS: rest})
+        return found
 
     def _is_of_a_new_pane(self, kept: _Pane, members: Sequence[Process], folder: str) -> bool:
         """Whether all that a cgroup has used is of a pane that no sample has seen yet."""

@@ -9,7 +9,7 @@ from tmux_exporter.analysis.ownership.lineage import Lineage
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
-from tmux_exporter.facts.ledgers import LedgerFolders
+from tmux_exporter.facts.ledgers import Counts, LedgerFolders, PidCount
 from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import (
     Descriptors,
@@ -84,6 +84,18 @@ class LedgerSource(Protocol):
 
     def memory_bytes(self, folder: str) -> int | None:
         """The anonymous and shared memory of a cgroup and all below it, None where it is not known."""
+
+    def beside(self, folder: str, pids: frozenset[int]) -> Iterable[str]:
+        """The cgroups of other hierarchies that hold exactly the processes of a cgroup, and only count."""
+
+    def counts(self, folder: str, *, detail: bool) -> Counts:
+        """What a cgroup and all below it have counted, as far as known; `detail`: not only kills."""
+
+    def kills_below(self, folder: str) -> int | None:
+        """OOM kills in all cgroups below this one, also in those that are gone; None where not known."""
+
+    def pids(self, folder: str) -> PidCount | None:
+        """Processes and threads in a cgroup and all below it, None where they are not known."""
 
 
 class LineageSource(Protocol):

@@ -18,6 +18,7 @@ from tmux_exporter.sources.common.ttl_cache import TTL_SECONDS, TtlCache
 from tmux_exporter.sources.host.inotify import InotifyReader
 from tmux_exporter.sources.host.mounts import Mount, local_mounts, parse_mounts, space
 from tmux_exporter.sources.host.parse import (
+    RESOURCES,
     Traffic,
     parse_cpu,
     parse_disks,
@@ -33,9 +34,6 @@ from tmux_exporter.sources.host.user_pids import UserPidReader
 from tmux_exporter.sources.processes.parse import text
 
 T = TypeVar("T")
-
-RESOURCES = ("cpu", "io", "memory")
-"""The resources of /proc/pressure."""
 
 # A missing file, one that a container hides (empty) or denies, and pressure that is off.
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EOPNOTSUPP, errno.ENODATA)

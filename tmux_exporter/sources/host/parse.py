@@ -14,6 +14,9 @@ _MEMORY_AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 _LOAD = re.compile(rb"(\d+\.\d+) \S+ \S+ \d+/(\d+) \d+\n")
 _PRESSURE = re.compile(rb"^(some|full) .*\btotal=(\d+)$", re.MULTILINE)
 _OOM_KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
+RESOURCES = ("cpu", "io", "memory")
+"""The resources of /proc/pressure, and of a cgroup."""
+
 _BYTES_PER_MEGABIT = 125_000
 # A driver that does not know its speed reports -1, in old kernels as an unsigned number.
 _NO_SPEED = (1 << 32) - 1

@@ -1,5 +1,6 @@
 """Panes with cgroups of their own, by scripted cgroups: what is a pane's own, and what becomes of it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tests.support.literals.scripted import Harmless, Processes, Servers, sampler_of
-from tmux_exporter.facts.ledgers import CpuSource, LedgerFolders
+from tmux_exporter.config import Config, MetricsSettings
+from tmux_exporter.facts.ledgers import Counts, CpuSource, KernelAccount, LedgerCount, LedgerFolders, PidCount
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import PaneReport, Report
 from tmux_exporter.facts.tmux import TmuxView
@@ -18,6 +20,8 @@ SHELL = process(200, 100, argv=("bash",), resident_bytes=9, anonymous_bytes=1000
 TOOL = process(300, 200, session=200, argv=("make",), anonymous_bytes=500, shared_memory_bytes=0)
 ORPHAN = process(400, 1, argv=("job",), exe="/bin/job", anonymous_bytes=100, shared_memory_bytes=0)
 VIEW = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250)))
+ONLY_NEIGHBOUR = tmux_view(answering(SERVER, pane("%1", 250)))
+AGENT = process(300, 200, argv=("claude",), exe="/usr/bin/claude", comm="claude")
 NEIGHBOUR = process(250, 100, argv=("bash",))
 SCOPE = "/cg/user@0.service/tmux-spawn-1.scope"
 LEASE = "/cg/user@0.service/tmux-remediator-lease.scope"
@@ -29,19 +33,23 @@ class Cgroups:
     """Cgroups as a test writes them down: pids, CPU and memory by folder; `reads` counts what was asked."""
 
     def __init__(self) -> None:
-        self.pids: dict[str, set[int]] = {SESSION: {100, 250}}
+        self.processes: dict[str, set[int]] = {SESSION: {100, 250}}
         self.cpu: dict[str, int] = {}
         self.memory: dict[str, int] = {}
+        self.kills: dict[str, int] = {}
+        self.kills_of_gone = 0
+        self.detail: dict[str, Counts] = {}
+        self.limits: dict[str, PidCount] = {}
         self.reads = 0
 
     def folders(self, pid: int) -> LedgerFolders | None:
         self.reads += 1
-        found = next((folder for folder, pids in self.pids.items() if pid in pids), None)
+        found = next((folder for folder, pids in self.processes.items() if pid in pids), None)
         return None if found is None else LedgerFolders(found, found)
 
     def members(self, folder: str) -> frozenset[int] | None:
         self.reads += 1
-        return frozenset(self.pids[folder]) if folder in self.pids else None
+        return frozenset(self.processes[folder]) if folder in self.processes else None
 
     def cpu_nanoseconds(self, folder: str) -> int | None:
         self.reads += 1
@@ -51,11 +59,28 @@ class Cgroups:
         self.reads += 1
         return self.memory.get(folder)
 
+    def beside(self, folder: str, pids: frozenset[int]) -> Iterable[str]:
+        assert pids == self.processes[folder]
+        return ()
+
+    def counts(self, folder: str, *, detail: bool) -> Counts:
+        self.reads += 1
+        kills = {LedgerCount.OOM_KILLS: self.kills[folder]} if folder in self.kills else {}
+        return {**kills, **self.detail.get(folder, {})} if detail else kills
+
+    def kills_below(self, folder: str) -> int | None:
+        return self.kills_of_gone + sum(
+            count for each, count in self.kills.items() if each.startswith(f"{folder}/")
+        )
+
+    def pids(self, folder: str) -> PidCount | None:
+        return self.limits.get(folder)
+
 
 class Scene:
     """A sampler that takes one sample after the other of what the test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config | None = None) -> None:
         self.cgroups = Cgroups()
         self.clock = ManualClock()
         self._processes, self._servers = Processes(), Servers()
@@ -63,6 +88,7 @@ class Scene:
             self._processes,
             self._servers,
             clock=self.clock,
+            config=config or Config(),
             leak_details=Harmless(),
             ledgers=self.cgroups,
         )
@@ -89,7 +115,7 @@ def worked(process: Process, ticks: int) -> Process:
 
 def test_what_nobody_reaped_counts_for_the_pane_whose_cgroup_it_was_used_in() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.processes[SCOPE] = {200}
     scene.sample(SHELL)
     scene.cgroups.cpu[SCOPE] = 3 * SECOND
     scene.cgroups.memory[SCOPE] = 5000
@@ -104,7 +130,7 @@ def test_what_nobody_reaped_counts_for_the_pane_whose_cgroup_it_was_used_in() ->
 
 def test_a_pane_at_rest_is_not_read() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.processes[SCOPE] = {200}
     scene.sample(SHELL)
     reads = scene.cgroups.reads
     first = of(scene.sample(SHELL)).usage
@@ -115,7 +141,7 @@ def test_a_pane_at_rest_is_not_read() -> None:
 
 def test_memory_that_was_charged_elsewhere_stays_in_the_figure() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.processes[SCOPE] = {200}
     scene.cgroups.memory[SCOPE] = 300
     usage = of(scene.sample(SHELL)).usage
     assert (usage.memory_bytes, usage.memory_source) == (1024, MemorySource.STATUS)
@@ -124,7 +150,7 @@ def test_memory_that_was_charged_elsewhere_stays_in_the_figure() -> None:
 def test_a_cgroup_with_a_tmux_server_that_was_started_in_the_pane_is_not_the_panes() -> None:
     scene = Scene()
     inner = tmux_server(500, ppid=1)
-    scene.cgroups.pids[SCOPE] = {200, 500}
+    scene.cgroups.processes[SCOPE] = {200, 500}
     scene.sample(SHELL, inner)
     scene.cgroups.cpu[SCOPE] = 3 * SECOND
     usage = of(scene.sample(worked(SHELL, 7), inner)).usage
@@ -133,7 +159,7 @@ def test_a_cgroup_with_a_tmux_server_that_was_started_in_the_pane_is_not_the_pan
 
 def test_a_cgroup_that_is_shared_with_another_pane_is_nobodys() -> None:
     scene = Scene()
-    scene.cgroups.pids = {SESSION: {200, 250}}
+    scene.cgroups.processes = {SESSION: {200, 250}}
     scene.sample(SHELL)
     scene.cgroups.cpu[SESSION] = 3 * SECOND
     assert of(scene.sample(worked(SHELL, 7))).usage.cpu_seconds_total == 0.07
@@ -141,9 +167,9 @@ def test_a_cgroup_that_is_shared_with_another_pane_is_nobodys() -> None:
 
 def test_a_process_of_nobody_makes_a_cgroup_that_tmux_has_not_made_a_shared_one() -> None:
     scene = Scene()
-    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.cgroups.processes["/cg/run-1.scope"] = {200}
     scene.sample(SHELL)
-    scene.cgroups.pids["/cg/run-1.scope"].add(400)
+    scene.cgroups.processes["/cg/run-1.scope"].add(400)
     # Too young to be judged at first: its environment may not be there yet.
     scene.cgroups.cpu["/cg/run-1.scope"] = SECOND
     assert of(scene.sample(worked(SHELL, 1), ORPHAN)).usage.cpu_seconds_total == 1.0
@@ -155,13 +181,13 @@ def test_a_process_of_nobody_makes_a_cgroup_that_tmux_has_not_made_a_shared_one(
 
 def test_the_scope_of_a_lease_counts_with_the_pane_while_it_lasts() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200, 300}
+    scene.cgroups.processes[SCOPE] = {200, 300}
     scene.cgroups.memory |= {SCOPE: 2000, LEASE: 700}
     scene.sample(SHELL, TOOL)
     scene.cgroups.cpu[SCOPE] = SECOND
     assert of(scene.sample(worked(SHELL, 1), worked(TOOL, 99))).usage.cpu_seconds_total == 1.0
     # The culprit is moved: in this sample its own time is that of a process outside.
-    scene.cgroups.pids |= {SCOPE: {200}, LEASE: {300}}
+    scene.cgroups.processes |= {SCOPE: {200}, LEASE: {300}}
     scene.cgroups.cpu |= {SCOPE: 2 * SECOND, LEASE: SECOND}
     usage = of(scene.sample(worked(SHELL, 2), worked(TOOL, 149))).usage
     assert (usage.cpu_seconds_total, usage.cpu_source) == (2.5, CpuSource.MIXED)
@@ -170,7 +196,7 @@ def test_the_scope_of_a_lease_counts_with_the_pane_while_it_lasts() -> None:
     usage = of(scene.sample(worked(SHELL, 3), worked(TOOL, 349))).usage
     assert (usage.cpu_seconds_total, usage.cpu_source) == (5.5, CpuSource.CGROUP)
     # And back.
-    scene.cgroups.pids = {SCOPE: {200, 300}}
+    scene.cgroups.processes = {SCOPE: {200, 300}}
     scene.cgroups.cpu[SCOPE] = 4 * SECOND
     usage = of(scene.sample(worked(SHELL, 4), worked(TOOL, 350))).usage
     assert (usage.cpu_seconds_total, usage.cpu_source) == (6.5, CpuSource.CGROUP)
@@ -179,14 +205,14 @@ def test_the_scope_of_a_lease_counts_with_the_pane_while_it_lasts() -> None:
 @pytest.mark.parametrize("gone", [True, False], ids=["the cgroup goes", "a stranger comes"])
 def test_a_counter_goes_on_when_its_source_goes(gone: bool) -> None:
     scene = Scene()
-    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.cgroups.processes["/cg/run-1.scope"] = {200}
     scene.sample(SHELL)
     scene.cgroups.cpu["/cg/run-1.scope"] = 5 * SECOND
     assert of(scene.sample(worked(SHELL, 10))).usage.cpu_seconds_total == 5.0
     if gone:
-        del scene.cgroups.pids["/cg/run-1.scope"]
+        del scene.cgroups.processes["/cg/run-1.scope"]
     else:
-        scene.cgroups.pids["/cg/run-1.scope"].add(250)
+        scene.cgroups.processes["/cg/run-1.scope"].add(250)
     scene.sample(worked(SHELL, 10))
     usage = of(scene.sample(worked(SHELL, 30))).usage
     assert (usage.cpu_seconds_total, usage.cpu_source) == (5.2, CpuSource.PROCESSES)
@@ -194,14 +220,13 @@ def test_a_counter_goes_on_when_its_source_goes(gone: bool) -> None:
 
 def test_a_process_that_only_the_scope_of_its_pane_ties_to_it_is_the_panes_and_then_its_leak() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200, 400}
+    scene.cgroups.processes[SCOPE] = {200, 400}
     scene.sample(SHELL, ORPHAN)
     report = scene.sample(worked(SHELL, 1), ORPHAN)
     assert of(report).usage.processes == 2
     # The pane goes, its scope stays as long as the process.
-    gone = tmux_view(answering(SERVER, pane("%1", 250)))
-    scene.sample(ORPHAN, view=gone)
-    report = scene.sample(ORPHAN, view=gone)
+    scene.sample(ORPHAN, view=ONLY_NEIGHBOUR)
+    report = scene.sample(ORPHAN, view=ONLY_NEIGHBOUR)
     (leak,) = report.leaks
     assert (leak.process, leak.pane) == (ORPHAN.id, "%0")
     assert "the cgroup that tmux made for pane %0" in leak.reason
@@ -211,20 +236,19 @@ def test_a_process_that_only_the_scope_of_its_pane_ties_to_it_is_the_panes_and_t
 
 def test_a_scope_whose_pane_is_gone_ties_what_nobody_has_seen_before() -> None:
     scene = Scene()
-    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.processes[SCOPE] = {200}
     scene.sample(SHELL)
-    gone = tmux_view(answering(SERVER, pane("%1", 250)))
-    scene.cgroups.pids[SCOPE] = {400}
-    assert not scene.sample(ORPHAN, view=gone).leaks
-    scene.sample(ORPHAN, view=gone)
-    (leak,) = scene.sample(ORPHAN, view=gone).leaks
+    scene.cgroups.processes[SCOPE] = {400}
+    assert not scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
+    scene.sample(ORPHAN, view=ONLY_NEIGHBOUR)
+    (leak,) = scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
     assert leak.process == ORPHAN.id
 
 
 def test_a_new_pane_counts_what_its_scope_has_used_before_it_was_seen() -> None:
     scene = Scene()
     scene.sample()
-    scene.cgroups.pids[SCOPE] = {200}
+    scene.cgroups.processes[SCOPE] = {200}
     scene.cgroups.cpu[SCOPE] = 2 * SECOND
     usage = of(scene.sample(worked(SHELL, 1))).usage
     assert (usage.cpu_seconds_total, usage.cpu_source) == (2.0, CpuSource.CGROUP)
@@ -233,7 +257,7 @@ def test_a_new_pane_counts_what_its_scope_has_used_before_it_was_seen() -> None:
 def test_an_older_cgroup_of_a_new_pane_counts_from_now_on() -> None:
     scene = Scene()
     scene.sample()
-    scene.cgroups.pids["/cg/run-1.scope"] = {200}
+    scene.cgroups.processes["/cg/run-1.scope"] = {200}
     scene.cgroups.cpu["/cg/run-1.scope"] = 2 * SECOND
     shell = replace(SHELL, id=ProcessId(200, 999), cpu_ticks=1)
     assert of(scene.sample(shell)).usage.cpu_seconds_total == 0.01
@@ -242,9 +266,98 @@ def test_an_older_cgroup_of_a_new_pane_counts_from_now_on() -> None:
 def test_the_environment_of_another_pane_is_stronger_than_nothing_but_not_than_the_scope() -> None:
     scene = Scene()
     stray = replace(ORPHAN, environ=tmux_environ(100, "%1"))
-    scene.cgroups.pids[SCOPE] = {200, 400}
+    scene.cgroups.processes[SCOPE] = {200, 400}
     scene.sample(SHELL, stray)
     # It belongs to the other pane: the cgroup is shared.
     report = scene.sample(worked(SHELL, 1), stray)
     assert of(report, "%1").usage.processes == 2
     assert of(report).usage.cpu_source is CpuSource.PROCESSES
+
+
+def kills_of(report: Report) -> tuple[int | None, ...]:
+    """Of the session, of the pane, of its neighbour, and of each agent."""
+    (session,) = report.sessions
+    usages = (
+        session.usage,
+        of(report).usage,
+        of(report, "%1").usage,
+        *(each.usage for each in report.agents),
+    )
+    return tuple(each.oom_kills_total for each in usages)
+
+
+def test_oom_kills_count_from_0_for_the_pane_its_session_and_its_agent() -> None:
+    scene = Scene()
+    scene.cgroups.processes[SCOPE] = {200, 300}
+    scene.cgroups.kills[SCOPE] = 7
+    assert kills_of(scene.sample(SHELL, AGENT)) == (0, 0, None, 0)
+    scene.cgroups.kills[SCOPE] = 9
+    # The agent is what was killed.
+    scene.cgroups.processes[SCOPE] = {200}
+    assert kills_of(scene.sample(worked(SHELL, 1))) == (2, 2, None, 2)
+    assert kills_of(scene.sample(worked(SHELL, 1))) == (2, 2, None, 2)
+    scene.cgroups.kills[SCOPE] = 10
+    assert kills_of(scene.sample(worked(SHELL, 2))) == (3, 3, None, 3)
+
+
+def test_a_new_pane_shows_in_its_second_sample_what_was_killed_in_its_scope() -> None:
+    scene = Scene()
+    scene.sample()
+    scene.cgroups.processes[SCOPE] = {200}
+    scene.cgroups.kills[SCOPE] = 1
+    assert kills_of(scene.sample(worked(SHELL, 1))) == (0, 0, None)
+    assert kills_of(scene.sample(worked(SHELL, 2))) == (1, 1, None)
+
+
+def test_a_kill_counts_for_the_session_though_systemd_ended_the_whole_pane_for_it() -> None:
+    scene = Scene()
+    scene.cgroups.processes[SCOPE] = {200}
+    scene.cgroups.kills[SCOPE] = 0
+    scene.sample(SHELL)
+    del scene.cgroups.processes[SCOPE], scene.cgroups.kills[SCOPE]
+    scene.cgroups.kills_of_gone = 1
+    (session,) = scene.sample(view=ONLY_NEIGHBOUR).sessions
+    assert session.usage.oom_kills_total == 1
+
+
+def test_of_two_panes_that_ended_at_once_nobody_can_say_which_was_killed() -> None:
+    scene = Scene()
+    other = "/cg/user@0.service/tmux-spawn-2.scope"
+    scene.cgroups.processes |= {SCOPE: {200}, other: {300}}
+    scene.cgroups.kills |= {SCOPE: 0, other: 0}
+    second = replace(TOOL, ppid=100)
+    three = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250), pane("%2", 300)))
+    scene.sample(SHELL, second, view=three)
+    scene.cgroups.kills.clear()
+    scene.cgroups.kills_of_gone = 1
+    (session,) = scene.sample(view=ONLY_NEIGHBOUR).sessions
+    assert session.usage.oom_kills_total == 0
+
+
+def test_a_kill_that_a_living_pane_has_told_is_not_told_again_of_one_that_ended() -> None:
+    scene = Scene()
+    other = "/cg/user@0.service/tmux-spawn-2.scope"
+    scene.cgroups.processes |= {SCOPE: {200}, other: {300}}
+    scene.cgroups.kills |= {SCOPE: 0, other: 0}
+    second = replace(TOOL, ppid=100)
+    three = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250), pane("%2", 300)))
+    scene.sample(SHELL, second, view=three)
+    scene.cgroups.kills = {SCOPE: 1}
+    report = scene.sample(worked(SHELL, 1))
+    assert kills_of(report) == (1, 1, None)
+
+
+def test_the_rest_of_the_account_is_read_where_panes_are_shown_in_detail() -> None:
+    counts: Counts = {LedgerCount.CPU_SOME: 2.0, LedgerCount.READS: 8}
+    for detail in (True, False):
+        scene = Scene(Config(metrics=MetricsSettings(pane_detail=detail)))
+        scene.cgroups.processes[SCOPE] = {200}
+        scene.cgroups.detail[SCOPE] = counts
+        scene.cgroups.limits[SCOPE] = PidCount(3, 100)
+        scene.sample(SHELL)
+        scene.cgroups.detail[SCOPE] = {LedgerCount.CPU_SOME: 2.5, LedgerCount.READS: 9}
+        found = of(scene.sample(worked(SHELL, 1))).account
+        expected = KernelAccount(
+            pids=3, pids_limit=100, disk_reads_total=1, pressure_seconds_total={("cpu", "some"): 0.5}
+        )
+        assert found == (expected if detail else KernelAccount())
