@@ -23,7 +23,6 @@ from tmux_exporter.facts.report import (
     AgentReport,
     Exemplar,
     Histogram,
-    KernelAccount,
     LeakReport,
     OperationFigures,
     OperationsReport,
