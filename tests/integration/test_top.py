@@ -15,6 +15,7 @@ from tests.support.fixtures import StartExporter, StartTmux
 from tests.support.processes.run_text import run_text
 from tests.support.processes.started import server_pid
 from tests.support.wait import wait_for
+from tmux_exporter.facts.attach import AttachPoint
 
 MANY = 30.0
 # Tests run beside others, whose servers it sees too.
@@ -61,6 +62,12 @@ class Top:
 
     def resize(self, columns: int, lines: int) -> None:
         self._server.cmd("resize-window", "-t", self.pane, "-x", str(columns), "-y", str(lines))
+
+    def set_clipboard_on(self) -> None:
+        self._server.cmd("set-option", "-s", "set-clipboard", "on")
+
+    def clipboard(self) -> str:
+        return wait_for(lambda: "".join(self._server.cmd("show-buffer").stdout), "it has copied", MANY)
 
     def pid(self) -> int:
         shell = self._server.cmd("display-message", "-p", "-t", self.pane, "#{pane_pid}").stdout[0]
@@ -220,3 +227,27 @@ def test_it_shows_what_a_running_exporter_reports(
     exporter.end()
     view.shows("own samples every 1 s")
     view.shows(LEAD, "%")
+
+
+def test_it_attaches_to_the_chosen_agent_and_comes_back(server: libtmux.Server, top: Start) -> None:
+    server.cmd("new-window", "-d", "-t", "main", "sleep 3000")
+    server.cmd("select-window", "-t", "main:1")
+    view = top(f"--filter {LEAD}")
+    view.shows(f"  {LEAD} other")
+    view.press("a")
+    view.shows("choose an agent first")
+    view.press("Down", "Down", "a")
+    shown = "#{session_name}:#{window_index}.#{pane_index}"
+    wait_for(lambda: server.cmd("list-clients", "-F", shown).stdout == ["main:0.0"], "it is attached", MANY)
+    server.cmd("detach-client", "-s", "main")
+    view.shows(f"  {LEAD} other")
+    view.set_clipboard_on()
+    view.press("y")
+    view.shows("tmux -S ", " attach -t '$")
+    point = AttachPoint.of_command(view.clipboard())
+    assert point is not None
+    assert (point.window, point.pane) == ("@0", "%0")
+    view.press("?")
+    view.shows("attach this terminal to its agent")
+    view.press("x", "q")
+    assert view.status() == 0

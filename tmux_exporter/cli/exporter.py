@@ -256,7 +256,7 @@ def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -
     """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
     left over, and the next scheduler. Shows what the running exporter reports, else takes its own samples.
 
-    Keys: q ends it, / filters, s c m f l d n sort by state, CPU, memory, fds, leaks, next scheduler, name.
+    Keys: ? shows all, up and down choose a row, a attaches to its agent, / filters, q ends it.
 
     \b
     Example:

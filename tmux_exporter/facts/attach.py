@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from tmux_exporter.facts.tmux import Pane, ServerView
 
 _IDS = re.compile(r"\$[0-9]+ @[0-9]+ %[0-9]+")
+_COMMAND = re.compile(
+    r"tmux -S (\S|\S.*\S) attach -t '(\$[0-9]+)' \\; select-window -t (@[0-9]+) \\; select-pane -t (%[0-9]+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,16 @@ class AttachPoint:
             f"tmux -S {shlex.quote(self.socket)} attach -t '{self.session}' "
             f"\\; select-window -t {self.window} \\; select-pane -t {self.pane}"
         )
+
+    @classmethod
+    def of_command(cls, command: str) -> "AttachPoint | None":
+        """The point whose `command` this is; None of any other text."""
+        found = _COMMAND.fullmatch(command)
+        words = shlex.split(found[1]) if found else []
+        if found is None or len(words) != 1:
+            return None
+        point = cls(socket=words[0], session=found[2], window=found[3], pane=found[4])
+        return point if point.command == command else None
 
 
 def attach_point(view: ServerView | None, pane: Pane | None) -> AttachPoint | None:

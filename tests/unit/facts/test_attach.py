@@ -61,3 +61,22 @@ def test_no_name_takes_the_place_of_an_id(ids: dict[str, str]) -> None:
 
 def test_a_relative_socket_would_be_another_one_elsewhere() -> None:
     assert point("x").command is None
+
+
+@pytest.mark.parametrize("socket", HOSTILE)
+def test_a_command_is_taken_back_to_what_it_was_made_from(socket: str) -> None:
+    assert AttachPoint.of_command(point(socket).command or "") == point(socket)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "reboot", "tmux -S /tmp/x kill-server", "tmux -S /tmp/x attach -t 'work'",
+        "tmux -S /tmp/x attach -t '$3' \\; select-window -t @5 \\; select-pane -t %7; reboot",
+        "tmux -S /tmp/x -S /tmp/y attach -t '$3' \\; select-window -t @5 \\; select-pane -t %7",
+        "tmux -S $(id) attach -t '$3' \\; select-window -t @5 \\; select-pane -t %7",
+        "tmux -S '/tmp/x\n' attach -t '$3' \\; select-window -t @5 \\; select-pane -t %7",
+    ],
+)  # fmt: skip
+def test_no_other_text_is_taken_for_a_command(text: str) -> None:
+    assert AttachPoint.of_command(text) is None

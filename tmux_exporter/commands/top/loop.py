@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -9,9 +10,10 @@ from dataclasses import replace
 from threading import Event
 
 from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.commands.top.attach import attach
 from tmux_exporter.commands.top.reports import Reports, ReportSource, SourcedReport
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
-from tmux_exporter.commands.top.table import ScreenView, frame, page, rows_of
+from tmux_exporter.commands.top.table import ScreenView, frame, page, place_of
 from tmux_exporter.commands.top.terminal import Terminal
 from tmux_exporter.config import Config
 
@@ -103,22 +105,43 @@ def _loop(terminal: Terminal, reports: Reports, view: ScreenView) -> int:
         columns, lines = terminal.size()
         terminal.show(frame(shown, view, columns, lines))
         for key in terminal.keys(_TICK_SECONDS):
-            if key == "q" and not view.editing:
+            if key == "q" and not view.editing and not view.help:
                 return 0
             view = _typed(view, key) if view.editing else _pressed(view, key, shown)
+            if key in ("a", "y") and not view.editing and shown is not None:
+                view = replace(view, note=_attach(terminal, shown, view, copy=key == "y"))
     return 0 if terminal.ended == signal.SIGINT else 128 + terminal.ended
 
 
+def _attach(terminal: Terminal, shown: Board, view: ScreenView, *, copy: bool) -> str:
+    """Show the agent of the chosen row, or copy the command for that; what to tell about it."""
+    agent = shown.agent_at(view.selected)
+    if agent is None:
+        return "choose an agent first: ↑ ↓"
+    if not agent.attach_command:
+        return "its pane cannot be attached to: its server does not answer, or the agent has ended"
+    if copy:
+        terminal.copy(agent.attach_command)
+        return agent.attach_command
+    with terminal.lent():
+        return attach(agent.attach_command, os.environ)
+
+
 def _pressed(view: ScreenView, key: str, shown: Board | None) -> ScreenView:
+    view = replace(view, note="")
+    if view.help or key == "?":
+        return replace(view, help=not view.help)
     if key in _LETTERS:
-        return replace(view, sort=_LETTERS[key], offset=0)
+        return replace(view, sort=_LETTERS[key])
     if key == "/":
-        return replace(view, editing=True, offset=0)
+        return replace(view, editing=True)
     if key == "escape":
-        return replace(view, filter="", offset=0)
-    if key in _STEPS:
-        last = max(0, rows_of(shown) - 1 if shown else 0)
-        return replace(view, offset=max(0, min(view.offset + _STEPS[key], last)))
+        return replace(view, filter="", selected=None)
+    if key in _STEPS and shown is not None and shown.keys:
+        place = place_of(shown, view.selected)
+        # The first key chooses the first row.
+        wanted = 0 if place is None and _STEPS[key] < 10_000 else (place or 0) + _STEPS[key]
+        return replace(view, selected=shown.keys[max(0, min(wanted, len(shown.keys) - 1))])
     return view
 
 

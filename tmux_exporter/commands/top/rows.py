@@ -11,6 +11,7 @@ from typing import Any
 
 from tmux_exporter.commands.views.schedulers import TROUBLE
 from tmux_exporter.commands.views.text_table import known_sum
+from tmux_exporter.facts.leaks import LeakKind
 
 Document = Mapping[str, Any]
 _Place = tuple[str, str]
@@ -79,6 +80,11 @@ class AgentRow:
     cost: RowUsage
     helpers: Mapping[str, Mapping[str, int | None]]
     usage_limit_reset_timestamp_seconds: float | None = None
+    attach_command: str | None = None
+
+
+RowKey = tuple[str, str, str]
+"""Server, session and agent; the row of a session has no agent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,22 @@ class Board:
     cost: RowUsage
     owed: LeaksAndSchedulers
     sessions: tuple[SessionRow, ...]
+
+    @property
+    def keys(self) -> tuple[RowKey, ...]:
+        """All rows from above to below, a session before its agents."""
+        return tuple(
+            (each.server, each.session, name)
+            for each in self.sessions
+            for name in ("", *(agent.agent for agent in each.agents))
+        )
+
+    def agent_at(self, key: RowKey | None) -> AgentRow | None:
+        """The agent of a row; in that of a session its first one."""
+        for session in self.sessions:
+            if key is not None and (session.server, session.session) == key[:2]:
+                return next((each for each in session.agents if key[2] in ("", each.agent)), None)
+        return None
 
 
 class Rates:
@@ -222,6 +244,7 @@ def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
         # An exporter of an earlier version does not say these.
         helpers=agent.get("helpers", {}),
         usage_limit_reset_timestamp_seconds=agent.get("usage_limit_reset_timestamp_seconds"),
+        attach_command=agent.get("attach_command"),
     )
 
 
@@ -236,7 +259,8 @@ def _cost(usage: Mapping[str, Any], rate: float | None) -> RowUsage:
 
 
 def _owed(leaks: Iterable[Mapping[str, Any]], check_ins: Iterable[Mapping[str, Any]]) -> LeaksAndSchedulers:
-    left, pending = list(leaks), list(check_ins)
+    # A scheduler that is lost is told as a scheduler.
+    left, pending = [each for each in leaks if each["kind"] != LeakKind.SCHEDULER], list(check_ins)
     due = [each["due_timestamp_seconds"] for each in pending if each["due_timestamp_seconds"] is not None]
     return LeaksAndSchedulers(
         leaks=len(left),

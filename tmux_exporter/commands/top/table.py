@@ -8,7 +8,15 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from tmux_exporter.commands.top.rows import AgentRow, Board, LeaksAndSchedulers, RowUsage, SessionRow, Sort
+from tmux_exporter.commands.top.rows import (
+    AgentRow,
+    Board,
+    LeaksAndSchedulers,
+    RowKey,
+    RowUsage,
+    SessionRow,
+    Sort,
+)
 from tmux_exporter.commands.views.text_table import UNKNOWN, number, span
 
 WIDE = 110
@@ -22,22 +30,35 @@ _NEARLY, _ALMOST = 0.7, 0.9
 _STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}
 _SHORT_REASONS = {"usage_limit": "limit", "other": "waiting"}
 _SHORT_KINDS = {"mcp_server": "mcp", "language_server": "lsp", "browser": "web", "shell": "sh"}
-KEYS = "q quit  / filter  ↑↓  sort by s state c cpu m mem f fds l leak d next n name"
+KEYS = "q quit  ? help  / filter  ↑↓ choose  a attach  y copy  sort: s c m f l d n"
+HELP = (
+    ("↑↓ jk", "choose a row; PgUp PgDn Home End too"),
+    ("a", "attach this terminal to its agent; detach to come back"),
+    ("y", "copy the command for that (OSC 52, where the terminal takes it)"),
+    ("/", "filter: rows with all its words; Enter keeps it, Esc clears it"),
+    ("s c m f l d n", "sort by state, CPU, memory, fds, leaks, next due, name"),
+    ("Ctrl-Z", "stop; fg goes on"),
+    ("q Ctrl-C", "end"),
+)
+"""Keys and what they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenView:
-    """The user's view: `offset` rows are scrolled away; `editing` while the filter is being typed.
+    """The user's view: the row that is chosen; `editing` while the filter is being typed, `help` on `?`.
 
-    `source` says where the report comes from; `now` is wall time, None where the report has just been taken.
+    `note` is told once, in place of the keys. `source` says where the report comes from; `now` is wall time,
+    None where the report has just been taken.
     """
 
     sort: Sort
     filter: str
     source: str
     now: float | None = None
-    offset: int = 0
+    selected: RowKey | None = None
     editing: bool = False
+    help: bool = False
+    note: str = ""
 
 
 def frame(board: Board | None, view: ScreenView, width: int, height: int) -> list[str]:
@@ -45,22 +66,25 @@ def frame(board: Board | None, view: ScreenView, width: int, height: int) -> lis
     width = max(width, 20)
     if board is None:
         return _lines([Text("taking the first sample …", style="dim")], width, color=True)
+    if view.help:
+        return _lines([*_help()], width, color=True)[:height]
+    place = place_of(board, view.selected)
     head = _lines(_head(board, view), width, color=True)
-    body = _lines([_table(board, view, width)], width, color=True)
+    body = _lines([_table(board, view, width, chosen=place)], width, color=True)
     foot = _lines([_foot(view)], width, color=True)[:1]
     title, rows = body[:1], body[1:]
     room = max(1, height - len(head) - len(title) - len(foot) - 1)
-    # A full screen where there is enough for one.
-    offset = max(0, min(view.offset, len(rows) - room))
+    # A full screen where there is enough for one, the chosen row in its middle.
+    offset = max(0, min((place or 0) - room // 2, len(rows) - room))
     shown = rows[offset : offset + room]
     more = len(rows) - offset - len(shown)
     rest = _lines([Text(f"{more} more below" if more else "", style="dim")], width, color=True)[:1]
     return [*head, *title, *shown, *[""] * (room - len(shown)), *rest, *foot][:height]
 
 
-def rows_of(board: Board) -> int:
-    """How many lines its table has below the title."""
-    return sum(1 + len(session.agents) for session in board.sessions)
+def place_of(board: Board, selected: RowKey | None) -> int | None:
+    """The line of a row below the title; None where it is not there (any more)."""
+    return board.keys.index(selected) if selected in board.keys else None
 
 
 def page(board: Board, view: ScreenView, width: int, *, color: bool) -> str:
@@ -135,6 +159,8 @@ def _foot(view: ScreenView) -> Text:
         return Text.assemble(
             ("filter: ", "bold"), view.filter, ("▏", "bold"), ("  Enter keeps, Esc clears", "dim")
         )
+    if view.note:
+        return Text(view.note, style="bold")
     if view.filter:
         return Text.assemble((f"filter: {view.filter}", "bold"), ("  Esc clears  ", "dim"), (KEYS, "dim"))
     return Text(KEYS, style="dim")
@@ -179,7 +205,15 @@ _COLUMNS = (
 _Cells = dict[str, Text]
 
 
-def _table(board: Board, view: ScreenView, width: int) -> Table:
+def _help() -> Iterator[Text]:
+    yield Text("keys", style="bold")
+    for keys, what in HELP:
+        yield Text.assemble((f"  {keys:<14}", "bold"), what)
+    yield Text("")
+    yield Text("any key goes back", style="dim")
+
+
+def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None) -> Table:
     wide = width >= WIDE
     several = len({each.server for each in board.sessions}) > 1
     columns = [each for each in _COLUMNS if wide or not each.wide]
@@ -195,8 +229,9 @@ def _table(board: Board, view: ScreenView, width: int) -> Table:
         expand=True,
         header_style="reverse",
     )
-    for row in _rows(board, wide=wide, several=several):
-        table.add_row(*(row.get(each.key, Text("")) for each in columns))
+    for place, row in enumerate(_rows(board, wide=wide, several=several)):
+        style = "reverse" if place == chosen else ""
+        table.add_row(*(row.get(each.key, Text("")) for each in columns), style=style)
     if not board.sessions:
         table.add_row(Text("nothing fits the filter" if view.filter else "no session", style="dim"))
     return table

@@ -1,5 +1,6 @@
 """Terminal control of `top`: alternate screen, keys, signals; restored at the end."""
 
+import base64
 import codecs
 import os
 import re
@@ -9,7 +10,8 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -108,6 +110,19 @@ class Terminal:
         if not data:
             self.ended = self.ended or signal.SIGHUP
         return keys_of(self._decoder.decode(data))
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """The terminal as it was before, for another program."""
+        self._give_back()
+        try:
+            yield
+        finally:
+            self._take()
+
+    def copy(self, text: str) -> None:
+        """Ask the terminal to put a text into its clipboard (OSC 52); not every terminal does."""
+        self._write(b"\x1b]52;c;" + base64.b64encode(text.encode()) + b"\x07")
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number in _ENDING:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tests.support.literals.report import NOW, agent, example_report, large_report, session
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
-from tmux_exporter.commands.top.table import ScreenView, frame, page, rows_of
+from tmux_exporter.commands.top.table import HELP, ScreenView, frame, page, place_of
 from tmux_exporter.commands.top.terminal import keys_of
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import Report
@@ -89,15 +89,33 @@ def test_no_colour_is_no_escape_code() -> None:
     assert "\x1b[" in page(EXAMPLE, VIEW, 80, color=True)
 
 
-def test_scrolling_stops_at_both_ends() -> None:
-    rows = rows_of(LARGE)
-    first = plain(frame(LARGE, VIEW, 80, 24))
-    last = plain(frame(LARGE, replace(VIEW, offset=rows - 1), 80, 24))
+def test_the_chosen_row_is_in_sight_and_the_first_and_last_are_the_ends() -> None:
+    assert _pressed(VIEW, "up", LARGE).selected == LARGE.keys[0]
+    view = _pressed(_pressed(VIEW, "down", LARGE), "down", LARGE)
+    assert view.selected == LARGE.keys[1]
+    last = _pressed(view, "end", LARGE)
+    assert last.selected == _pressed(last, "down", LARGE).selected == LARGE.keys[-1]
+    first, end = plain(frame(LARGE, VIEW, 80, 24)), plain(frame(LARGE, last, 80, 24))
     assert any("more below" in line for line in first)
-    assert not any("more below" in line for line in last)
-    assert sum(bool(line) for line in last) >= 20, "a full screen"
-    assert _pressed(replace(VIEW, offset=rows - 1), "down", LARGE).offset == rows - 1
-    assert _pressed(VIEW, "up", LARGE).offset == 0
+    assert not any("more below" in line for line in end)
+    assert sum(bool(line) for line in end) >= 20, "a full screen"
+    for key in LARGE.keys:
+        chosen = [line for line in frame(LARGE, replace(VIEW, selected=key), 80, 24) if "\x1b[7m" in line]
+        # The title, and one row.
+        assert [(key[2] or key[1])[:8] in CODES.sub("", line) for line in chosen[1:]] == [True]
+
+
+def test_a_row_stays_chosen_when_the_order_changes() -> None:
+    view = _pressed(_pressed(VIEW, "end", LARGE), "n", LARGE)
+    other = board(json.loads(render(large_report(60))), Rates(), sort=view.sort)
+    assert place_of(other, view.selected) == other.keys.index(LARGE.keys[-1])
+
+
+def test_a_question_mark_shows_every_key_and_any_key_goes_back() -> None:
+    view = _pressed(VIEW, "?", EXAMPLE)
+    text = "\n".join(plain(frame(EXAMPLE, view, 80, 24)))
+    assert all(words in text for _, words in HELP)
+    assert frame(EXAMPLE, _pressed(view, "x", EXAMPLE), 100, 24) == frame(EXAMPLE, VIEW, 100, 24)
 
 
 def test_an_old_report_says_so() -> None:
