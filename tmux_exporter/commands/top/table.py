@@ -25,6 +25,9 @@ WIDE = 110
 WIDER = 140
 """From this width on what an agent has started is shown too: names are the last to lose room."""
 
+_CRAMPED = 8
+"""Columns that are bounded are no wider than this below WIDER: names come first."""
+
 _OLD_SECONDS = 10.0
 _NEARLY, _ALMOST = 0.7, 0.9
 _STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}
@@ -238,7 +241,7 @@ def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None
 
 
 def _column(column: _Column, width: int, *, chosen: bool) -> Column:
-    most = column.most if width >= WIDER else column.most and min(column.most, 8)
+    most = column.most if width >= WIDER else column.most and min(column.most, _CRAMPED)
     return Column(
         Text(f"{column.title}▾" if chosen else column.title),
         justify="right" if column.right else "left",
