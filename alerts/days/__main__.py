@@ -1,5 +1,7 @@
 """Play days and print what they tell: `python -m alerts.days [PART OF A NAME]`."""
 
+import json
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.days.ordinary import DAYS, Day
-from alerts.days.play import Firing, play
+from alerts.days.play import Firing, Rules, play_days
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import PRIORITIES, load
 from tmux_exporter.alerting.routes import alertmanager_config
@@ -16,11 +18,8 @@ from tmux_exporter.alerting.rules import rule_file
 UNSAID = ("alertname", "job", "severity", "priority")
 
 
-def lines(day: Day) -> Iterator[str]:
+def lines(day: Day, fired: list[Firing]) -> Iterator[str]:
     """The number of alerts of a day by priority, and each of them."""
-    groups, routes = rule_file(Scope(thresholds=load()))["groups"], alertmanager_config(load())
-    with tempfile.TemporaryDirectory() as folder:
-        fired = play(Path(folder), day.hosts(), groups, routes, evaluation=day.evaluation)
     told = [each for each in fired if each.told]
     counts = Counter(each.priority for each in told)
     yield f"{day.name}: {', '.join(f'{each} {counts[each]}' for each in PRIORITIES)} ({len(fired)} fired)"
@@ -35,7 +34,11 @@ def line(firing: Firing) -> str:
 
 
 if __name__ == "__main__":
-    for chosen in DAYS:
-        if "".join(sys.argv[1:]) in chosen.name:
-            sys.stdout.writelines(f"{each}\n" for each in lines(chosen))
+    rules = Rules(groups=rule_file(Scope(thresholds=load()))["groups"], routes=alertmanager_config(load()))
+    if other := os.environ.get("RULES"):
+        rules = Rules(**json.loads(Path(other).read_text()))
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = [day for day in DAYS if "".join(sys.argv[1:]) in day.name]
+        for day, fired in play_days(Path(folder), chosen, rules):
+            sys.stdout.writelines(f"{each}\n" for each in lines(day, fired))
             sys.stdout.flush()

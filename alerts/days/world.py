@@ -317,7 +317,7 @@ class Host:
         page['tmux_host_filesystem_size_bytes{mountpoint="/"}'] = 500 * GIB
         page['tmux_host_filesystem_avail_bytes{mountpoint="/"}'] = 200 * GIB
         page['tmux_host_filesystem_inodes{mountpoint="/"}'] = 3e7
-        page['tmux_host_filesystem_inodes_free{mountpoint="/"}'] = 2e7
+        page['tmux_host_filesystem_avail_inodes{mountpoint="/"}'] = 2e7
         for way in ("receive", "transmit"):
             name = f'tmux_host_network_{way}_bytes_total{{device="eth0"}}'
             page[name] = _count(kernel, way, 2e5 * passed)

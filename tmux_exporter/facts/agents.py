@@ -139,7 +139,8 @@ class TrackedAgent:
     `server` and `session` are labels. `agent` is None where this sample has not seen its process; `up` stays
     true for the first such sample. `key` is None where the agent was never seen, `pane` where none is known.
     `restarted`: this sample found another process than the last one. `recovered_seconds` is the longest time
-    that the agent can then have been down.
+    that the agent can then have been down. `declared`: somebody expects it, by configuration or `@agent`.
+    `crashed`: its dead pane shows that it failed.
     """
 
     server: str
@@ -155,6 +156,8 @@ class TrackedAgent:
     agent: Agent | None = None
     restarted: bool = False
     recovered_seconds: float | None = None
+    declared: bool = False
+    crashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,15 @@ CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "stea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSystem:
-    """Space of a mounted file system in bytes; `available_bytes` is the space for users other than root."""
+    """Space of a mounted file system in bytes; what is available is so for users other than root.
+
+    Inodes are None where the file system makes them as it needs them (btrfs says 0).
+    """
 
     size_bytes: int
     available_bytes: int
+    inodes: int | None = None
+    available_inodes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

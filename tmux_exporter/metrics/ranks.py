@@ -28,6 +28,7 @@ def _rest(specs: Sequence[Spec], *before: Sequence[str]) -> tuple[str, ...]:
 
 _UP = (
     *("tmux_up", "tmux_agent_up", "tmux_agent_state", "tmux_agent_waiting_since_timestamp_seconds"),
+    *("tmux_agent_declared", "tmux_agent_crashed"),
     *("tmux_agent_restarts_total", "tmux_agent_info", "tmux_agent_usage_limit_reset_timestamp_seconds"),
 )
 _FEW = (*_rest(SERVERS, _UP), *_names(REMEDIATOR), *_names(HOST), *_names(OPERATIONS), *_names(COMMANDS))

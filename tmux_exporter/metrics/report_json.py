@@ -46,7 +46,7 @@ _SESSION = (
 _AGENT = (
     *("server", "session", "agent", "window", "window_name", "pane", "program", "version", "role"),
     *("pid", "up", "state", "state_since_timestamp_seconds", "state_source", "waiting_reason"),
-    *("usage_limit_reset_timestamp_seconds", "restarts_total"),
+    *("usage_limit_reset_timestamp_seconds", "restarts_total", "declared", "crashed"),
 )
 _SCHEDULER = (
     *("server", "session", "state", "due_timestamp_seconds", "memory_bytes", "cpu_seconds_total"),

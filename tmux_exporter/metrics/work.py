@@ -31,6 +31,8 @@ def collect_agents(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
                 if each.waiting_reason is not None
             ),
         ),
+        family("tmux_agent_declared", (Sample(_agent_key(each), 1) for each in agents if each.declared)),
+        family("tmux_agent_crashed", (Sample(_agent_key(each), 1) for each in agents if each.crashed)),
         family(
             "tmux_agent_recovery_seconds",
             histograms=(Distribution((server,), each) for server, each in report.agent_recovery.items()),

@@ -137,7 +137,12 @@ HOST = HostFacts(
     load1=1.75,
     disk_io_seconds={"nvme0n1": 123.456},
     filesystems={
-        "/": FileSystem(size_bytes=250_000_000_000, available_bytes=100_000_000_000),
+        "/": FileSystem(
+            size_bytes=250_000_000_000,
+            available_bytes=100_000_000_000,
+            inodes=15_000_000,
+            available_inodes=14_000_000,
+        ),
         HOSTILE: FileSystem(size_bytes=4096, available_bytes=0),
     },
     networks={
@@ -208,7 +213,7 @@ def agent(
             socket="/tmp/tmux-1000/it's $(reboot)", session="$3", window=f"@{scale}", pane=pane,
         ) if up else None,
         waiting_reason=WaitingReason.PERMISSION if state is AgentState.WAITING else None,
-        restarts_total=scale - 1,
+        restarts_total=scale - 1, declared=not up, crashed=not up,
         helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},
         helpers_memory_bytes={HelperKind.MCP_SERVER: 7_000_000 * scale} if up and program == "claude" else {},
         state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from alerts.days.ordinary import BOUNDS, DAYS, TIMES
-from alerts.days.play import play
+from alerts.days.play import Rules, play
 from alerts.days.world import Agent, Doing, Host
 from tests.support.alerts.files import shipped
 from tmux_exporter.alerting.base import thresholds
@@ -31,7 +31,7 @@ def test_what_a_host_does_is_told_when_it_begins_and_ends_and_a_lost_scrape_does
         plan=[(0.0, Doing()), (600.0, Doing(state="waiting")), (2400.0, Doing(state="working", cores=0.2))],
     )
     host = Host(instance="a:1", agents=[asks], interval=60, phase=30, unreachable=((1500, 1600),))
-    (told,) = play(tmp_path, [host], GROUPS, ROUTES, evaluation=60, until=3600)
+    (told,) = play(tmp_path, [host], Rules(groups=GROUPS, routes=ROUTES), evaluation=60, until=3600)
     assert (told.name, told.priority, told.labels["agent"], told.told) == (
         "TmuxAgentWaiting",
         "P3",

@@ -49,7 +49,7 @@ CONTRACT = {
     "server session window pane memory_source partial cpu_source": "tmux_pane_info",
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
-        tmux_agent_up tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
+        tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
     """,
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
@@ -77,7 +77,8 @@ CONTRACT = {
         tmux_host_disk_io_seconds_total tmux_host_network_receive_bytes_total
         tmux_host_network_transmit_bytes_total tmux_host_network_speed_bytes
     """,
-    "mountpoint": "tmux_host_filesystem_size_bytes tmux_host_filesystem_avail_bytes",
+    "mountpoint": "tmux_host_filesystem_size_bytes tmux_host_filesystem_avail_bytes "
+    "tmux_host_filesystem_inodes tmux_host_filesystem_avail_inodes",
     "resource kind": "tmux_host_pressure_seconds_total",
     "version pythonversion": "tmux_exporter_build_info",
     "result": "tmux_exporter_samples_total",

@@ -7,6 +7,7 @@ listing of the server proves that an agent has ended, and two such samples in a 
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from signal import SIGHUP, SIGINT, SIGTERM
 from typing import NamedTuple
 
 from tmux_exporter.analysis.agents.names import gone_panes
@@ -111,7 +112,11 @@ class AgentTracker:
                 tracked_agents.append(tracked)
         self._absent = {labels: since for labels, since in self._absent.items() if labels in taken}
         self._drop_surplus()
-        return tuple(tracked_agents)
+        declared = {(each.server, each.session, each.agent) for each in expected}
+        return tuple(
+            replace(each, declared=True) if not each.declared and _labels(each) in declared else each
+            for each in tracked_agents
+        )
 
     @property
     def in_doubt(self) -> bool:
@@ -217,7 +222,9 @@ class AgentTracker:
         since = self._absent.setdefault(labels, now)
         status = AgentStatus(state=state, since=since, source=StateSource.PROCESS, why=why)
         server, session, name = labels
-        return TrackedAgent(server=server, session=session, name=name, up=False, status=status, pane=pane)
+        return TrackedAgent(
+            server=server, session=session, name=name, up=False, status=status, pane=pane, declared=True
+        )
 
     def _drop_surplus(self) -> None:
         surplus = len(self._entries) - _MOST
@@ -268,6 +275,15 @@ def _tracked(
         agent=agent,
         restarted=restarted,
         recovered_seconds=recovered,
+        declared=bool(listed.pane.agent_option.strip()),
+        crashed=not entry.up and _failed(listed.pane),
+    )
+
+
+def _failed(pane: Pane) -> bool:
+    """Whether tmux says of what ran in a dead pane that it failed, and not because somebody ended it."""
+    return pane.dead and (
+        pane.dead_signal not in (None, SIGHUP, SIGINT, SIGTERM) or pane.dead_status not in (None, 0, 130)
     )
 
 

@@ -430,6 +430,8 @@ class Summary:
             waiting_reason=status.reason,
             usage_limit_reset_timestamp_seconds=status.until,
             restarts_total=self._agents.restarts(labels),
+            declared=tracked.declared,
+            crashed=tracked.crashed,
             same_command_processes=most_repeated_command(members)[0],
             process=tracked.agent.process if tracked.agent else None,
             attach=attach_point(view, pane),

@@ -275,6 +275,19 @@ HOST = (
         figure="available_bytes",
     ),
     _host(
+        "tmux_host_filesystem_inodes",
+        "Inodes of the same file systems: each file and folder takes one. Not there where a file system makes "
+        "them as it needs them.",
+        labels=("mountpoint",),
+        figure="inodes",
+    ),
+    _host(
+        "tmux_host_filesystem_avail_inodes",
+        "Inodes that users other than root can still take.",
+        labels=("mountpoint",),
+        figure="available_inodes",
+    ),
+    _host(
         "tmux_host_network_receive_bytes_total",
         "Bytes that the network device received since it is there: the kernel's own counter. Every device of "
         "this network namespace but lo and veth*.",

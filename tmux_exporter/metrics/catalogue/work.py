@@ -66,6 +66,15 @@ AGENTS = (
         "declared (agents.expected, @agent). Two samples in a row have to miss it.",
     ),
     _agent(
+        "tmux_agent_declared",
+        "1 for an agent that somebody declared: in agents.expected, or by @agent of its pane.",
+    ),
+    _agent(
+        "tmux_agent_crashed",
+        "1 while the dead pane of an agent that has ended shows that it failed: with a status other than 0 and "
+        "130, or by a signal other than SIGHUP, SIGINT and SIGTERM. What a shell started, nobody tells us.",
+    ),
+    _agent(
         "tmux_agent_restarts_total",
         "How often another process of the same program came in the place of the agent's since the "
         "exporter saw it first.",

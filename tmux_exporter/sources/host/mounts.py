@@ -155,5 +155,8 @@ def space(mount: Mount, proc_root: str) -> FileSystem | None:
     if not asked.f_blocks:
         return None
     return FileSystem(
-        size_bytes=asked.f_blocks * asked.f_frsize, available_bytes=asked.f_bavail * asked.f_frsize
+        size_bytes=asked.f_blocks * asked.f_frsize,
+        available_bytes=asked.f_bavail * asked.f_frsize,
+        inodes=asked.f_files or None,
+        available_inodes=asked.f_favail if asked.f_files else None,
     )
