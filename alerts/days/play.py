@@ -88,7 +88,8 @@ def play(
 
 def _told_something(groups: Sequence[Mapping[str, Any]], shown: set[str]) -> list[Mapping[str, Any]]:
     """The rules that read any series of the day: an evaluation costs nearly the same for each rule."""
-    known, kept = set(shown), []
+    known = set(shown)
+    kept: list[Mapping[str, Any]] = []
     for group in groups:
         rules = []
         for rule in group["rules"]:

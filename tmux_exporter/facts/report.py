@@ -177,9 +177,9 @@ class AgentReport:
     `waiting_reason` is set only while it waits, `usage_limit_reset_timestamp_seconds` (wall time) only while
     it waits for a limit whose end is known. `state_source` is the source of the state.
     `declared` by somebody, in the configuration or on its pane; `crashed` where its dead pane shows that it
-    failed. `same_command_processes` is the largest number of its processes with the same command line. `attach` is
-    where a terminal shows it, None where its pane is not known. `helpers` is
-    how many things it has started, by the kinds that are there; their memory is a part of that of `usage`,
+    failed. `same_command_processes` is the largest number of its processes with the same command line.
+    `attach` is where a terminal shows it, None where its pane is not known. `helpers` is how many things it
+    has started, by the kinds that are there; their memory is a part of that of `usage`,
     and has no figure where none of them can be read.
     """
 

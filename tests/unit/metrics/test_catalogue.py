@@ -49,7 +49,8 @@ CONTRACT = {
     "server session window pane memory_source partial cpu_source": "tmux_pane_info",
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
-        tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total tmux_agent_state_since_timestamp_seconds
+        tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total
+        tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
     """,
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",

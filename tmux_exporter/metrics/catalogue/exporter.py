@@ -276,8 +276,8 @@ HOST = (
     ),
     _host(
         "tmux_host_filesystem_inodes",
-        "Inodes of the same file systems: each file and folder takes one. Not there where a file system makes "
-        "them as it needs them.",
+        "Inodes of the same file systems: each file and folder takes one. Not there where a file system "
+        "makes them as it needs them.",
         labels=("mountpoint",),
         figure="inodes",
     ),

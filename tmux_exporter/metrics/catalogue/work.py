@@ -71,8 +71,8 @@ AGENTS = (
     ),
     _agent(
         "tmux_agent_crashed",
-        "1 while the dead pane of an agent that has ended shows that it failed: with a status other than 0 and "
-        "130, or by a signal other than SIGHUP, SIGINT and SIGTERM. What a shell started, nobody tells us.",
+        "1 while the dead pane of an agent that has ended shows that it failed: with a status other than 0 "
+        "and 130, or by a signal other than SIGHUP, SIGINT and SIGTERM. What a shell started, nobody tells.",
     ),
     _agent(
         "tmux_agent_restarts_total",

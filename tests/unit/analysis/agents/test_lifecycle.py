@@ -192,6 +192,30 @@ def test_an_expected_agent_that_is_nowhere_is_down_and_unknown_while_nobody_can_
     assert story.look(shell(), complete=False, expected=EXPECTED)["qa"].status.state is AgentState.UNKNOWN
 
 
+def test_who_was_declared_is_told_whether_it_runs_or_not() -> None:
+    story = Story()
+    running = story.look(shell(front=False), agent(300), expected=EXPECTED)
+    assert {name: each.declared for name, each in running.items()} == {NAME: False, "lead": True, "qa": True}
+    running = story.look(shell(front=False), agent(300), panes=[declared("lead")], expected=EXPECTED[:1])
+    assert {name: each.declared for name, each in running.items()} == {"lead": True}
+    assert Story().look(shell(), panes=[declared("bot")])["bot"].declared
+    assert Story().look(shell(front=False), agent(300), panes=[declared("bot")])["bot"].declared
+
+
+@pytest.mark.parametrize(
+    ("status", "signal", "crashed"),
+    [(0, None, False), (1, None, True), (130, None, False), (None, 15, False), (None, 9, True)],
+)
+def test_a_dead_pane_says_whether_its_agent_failed(
+    status: int | None, signal: int | None, crashed: bool
+) -> None:
+    story = Story()
+    assert not story.look(shell(front=False), agent(300))[NAME].crashed
+    dead = replace(pane("%0", None), dead=True, dead_status=status, dead_signal=signal)
+    assert not story.look(panes=[dead])[NAME].crashed
+    assert story.look(panes=[dead])[NAME].crashed is crashed
+
+
 def test_the_page_names_the_state_of_an_agent_that_is_only_declared() -> None:
     page = (Path(__file__).parents[4] / "docs" / "agents.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page.partition("\n## State\n")[2], re.MULTILINE))

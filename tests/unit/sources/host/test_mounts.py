@@ -143,6 +143,8 @@ def test_a_mount_is_asked_whatever_its_name(tmp_path: Path, name: bytes) -> None
     found, really = space(mount, "/proc"), os.statvfs(folder)
     assert found and found.size_bytes == really.f_blocks * really.f_frsize
     assert abs(found.available_bytes - really.f_bavail * really.f_frsize) < 2**30
+    assert found.inodes == (really.f_files or None)
+    assert found.available_inodes is None or abs(found.available_inodes - really.f_favail) < 100_000
 
 
 def test_another_mount_of_that_path_is_not_asked(tmp_path: Path) -> None:
