@@ -21,7 +21,7 @@ def agent() -> build.Dashboard:
                 panels=(
                     *one_agent.glance(),
                     states.state_timeline(11, AGENT),
-                    agents.table(51, AGENT, VARIABLES, height=5),
+                    agents.table(51, AGENT, VARIABLES, height=8),
                     *left_behind.lists(62, VARIABLES),
                 )
             ),

@@ -20,10 +20,10 @@ def fleet() -> build.Dashboard:
             Section(
                 panels=(
                     *attention.panels(),
-                    agents.table(31, SESSION, height=7),
+                    agents.table(31, SESSION, height=17),
                     sessions.table(21),
-                    hosts.table(81, OF_SESSION, width=HALF),
-                    servers.table(41, OF_SESSION, width=HALF),
+                    hosts.table(81, OF_SESSION, width=HALF, height=7),
+                    servers.table(41, OF_SESSION, width=HALF, height=7),
                 )
             ),
             Section(number=20, title="Sessions over time", panels=sessions.graphs(22)),

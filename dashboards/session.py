@@ -18,7 +18,7 @@ def session() -> build.Dashboard:
             Section(
                 panels=(
                     *one_session.glance(),
-                    agents.table(12, SESSION, height=6),
+                    agents.table(12, SESSION, height=10),
                     states.state_timeline(11, SESSION),
                     *left_behind.lists(62),
                     one_session.panes(51),

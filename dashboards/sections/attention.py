@@ -44,7 +44,7 @@ def panels() -> Sequence[Builder[dashboard.Panel]]:
         linked(lost(4, width=_TILE), to_leaks()),
         linked(leaks.count(10, width=_TILE), to_leaks()),
         linked(blind(6, width=_TILE), to_servers()),
-        alerts(7, ALERT, height=6),
+        alerts(7, ALERT, height=9),
     )
 
 
@@ -129,7 +129,7 @@ def exited(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[da
 
 
 def alerts(
-    number: int, scope: tuple[str, ...], variables: Sequence[str] = OF_SESSION, *, height: int = 5
+    number: int, scope: tuple[str, ...], variables: Sequence[str] = OF_SESSION, *, height: int = 7
 ) -> Builder[dashboard.Panel]:
     """A table of what fires in a scope, on a board with these variables."""
     since = select("ALERTS_FOR_STATE", scope, OUR_ALERTS)

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WARNING, WATCH, none_is_calm, steps
+from dashboards.levels import CALM, CRITICAL, PLAIN, UNKNOWN, WATCH, none_is_calm, steps
 from dashboards.links import to_session
 from dashboards.panels import graph, tile
 from dashboards.queries import SESSION, Query, at_end, ever, none_is_zero, or_zero, rate, select
@@ -15,7 +15,6 @@ from dashboards.variables import OF_SESSION
 
 NOTHING_LEAKED = "No leak is seen: no process that outlived the pane which started it."
 _KINDS = {
-    "scheduler": WARNING,
     "agent": CRITICAL,
     "agent_daemon": "light-red",
     "mcp_server": WATCH,
@@ -25,17 +24,20 @@ _KINDS = {
 }
 """None in green: nothing of this is well."""
 
+_LEFT = (*SESSION, 'kind!="scheduler"')
+"""A scheduler that is lost is told as a scheduler."""
+
 _BY = "by (instance, server, session, kind)"
 
 
 def count(number: int, *, width: int = 4) -> stat.Panel:
     """How many there are."""
-    leaked = select("tmux_leaked_processes", SESSION)
+    leaked = select("tmux_leaked_processes", _LEFT)
     return tile(
         number,
         "Leaked processes",
-        "Processes that outlived the pane that started them, and schedulers that will never arrive. They "
-        "cost memory, and nobody sees them.",
+        "Processes that outlived the pane that started them. They cost memory, and nobody sees them. Lost "
+        "schedulers are counted as schedulers.",
         Query(expr=or_zero(f"sum({leaked})", select("tmux_session_info", SESSION))),
         steps=none_is_calm(WATCH),
         empty="no session",
@@ -45,7 +47,7 @@ def count(number: int, *, width: int = 4) -> stat.Panel:
 
 def memory(number: int) -> Builder[dashboard.Panel]:
     """What they hold."""
-    leaked = select("tmux_leaked_memory_bytes", SESSION)
+    leaked = select("tmux_leaked_memory_bytes", _LEFT)
     return tile(
         number,
         "Memory leaked",
@@ -83,7 +85,7 @@ def memory_by_kind(number: int) -> Builder[dashboard.Panel]:
 def _by_kind(
     number: int, title: str, description: str, family: str, *, unit: str
 ) -> Builder[dashboard.Panel]:
-    shown, counted = select(family, SESSION), select("tmux_leaked_processes", SESSION)
+    shown, counted = select(family, _LEFT), select("tmux_leaked_processes", _LEFT)
     now = f"sum by (kind) ({shown})"
     if shown != counted:
         now = none_is_zero(now, f"sum by (kind) ({counted})")
@@ -105,17 +107,17 @@ def _by_kind(
 
 
 def table(
-    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 6
+    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 10
 ) -> Builder[dashboard.Panel]:
     """One row for each session and kind that has any."""
     whole = width == WHOLE
-    there = f"{select('tmux_leaked_processes', SESSION)} > 0"
+    there = f"{select('tmux_leaked_processes', _LEFT)} > 0"
 
     def figure(name: str) -> str:
-        return f"sum {_BY} ({select(f'tmux_leaked_{name}', SESSION)})\nand sum {_BY} ({there})"
+        return f"sum {_BY} ({select(f'tmux_leaked_{name}', _LEFT)})\nand sum {_BY} ({there})"
 
-    started = f"min {_BY} ({select('tmux_leaked_oldest_start_time_seconds', SESSION)})"
-    cpu = rate(select("tmux_leaked_cpu_seconds_total", SESSION))
+    started = f"min {_BY} ({select('tmux_leaked_oldest_start_time_seconds', _LEFT)})"
+    cpu = rate(select("tmux_leaked_cpu_seconds_total", _LEFT))
     return rows(
         number,
         "Leaked processes, largest memory first",

@@ -15,8 +15,8 @@ _SCHEDULERS_WIDTH = 13
 def lists(first: int, variables: Sequence[str] = OF_SESSION) -> Sequence[Builder[dashboard.Panel]]:
     """Two tables, side by side, on a board that has these variables; numbered from `first` on."""
     return (
-        schedulers.table(first, variables, width=_SCHEDULERS_WIDTH, height=5),
-        leaks.table(first + 1, variables, width=24 - _SCHEDULERS_WIDTH, height=5),
+        schedulers.table(first, variables, width=_SCHEDULERS_WIDTH, height=7),
+        leaks.table(first + 1, variables, width=24 - _SCHEDULERS_WIDTH, height=7),
     )
 
 

@@ -69,11 +69,13 @@ def _state(number: int) -> Builder[dashboard.Panel]:
 
 
 def _since(number: int) -> Builder[dashboard.Panel]:
-    since = select("tmux_agent_state_since_timestamp_seconds", AGENT)
+    since, state = select("tmux_agent_state_since_timestamp_seconds", AGENT), state_of(AGENT)
+    # That of the state beside: of several agents the one that needs somebody most.
+    since = f"{since}\nand on (instance, server, session, agent) (({state}) == scalar(max({state})))"
     return tile(
         number,
         "In this state for",
-        "How long the agent has been in its state; of several, the longest.",
+        "How long the agent has been in the state beside; of several in it, the longest.",
         Query(expr=f"time() - min({since})"),
         steps=steps(CALM),
         unit="dtdurations",

@@ -145,7 +145,7 @@ def states(number: int, *, width: int = 8) -> Builder[dashboard.Panel]:
 
 
 def table(
-    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 6
+    number: int, variables: Sequence[str] = OF_SESSION, *, width: int = WHOLE, height: int = 10
 ) -> Builder[dashboard.Panel]:
     """One row for each session that has any."""
     due = select("tmux_scheduler_next_due_timestamp_seconds", SESSION)

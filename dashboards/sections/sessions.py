@@ -61,7 +61,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
         ],
         sort=[("Memory", True)],
         empty=_EMPTY,
-        height=6,
+        height=12,
     )
 
 

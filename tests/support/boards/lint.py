@@ -27,10 +27,10 @@ BEYOND_THE_CATALOGUE = {"up": (), "scrape_samples_scraped": (), "ALERTS": _ALERT
 OF_ANY_JOB = {'ALERTS{alertname="Watchdog", alertstate="firing"}'}
 """Selectors that rightly have no job and no instance: the Watchdog is about no target."""
 
-LAST_ROW_OF_A_TABLE = 25
-"""Of the grid, from 0; a row is 38 pixels. A list to click in belongs on the first screens, and Grafana
-draws a table only where it is on the screen or near: in a picture of the whole page one further down is
-blank."""
+LAST_ROW_OF_A_TABLE = 44
+"""Of the grid, from 0; a row is 38 pixels. A list to click in belongs on the first two screens, with room for
+fifteen agents in it. Grafana draws a table only where it is on the screen or near: in a picture of the whole
+page one further down is blank."""
 
 _NO_DATA = ("row", "text")
 _OVER_TIME = ("timeseries", "state-timeline")
