@@ -38,7 +38,7 @@ _MODES_AS_TEXT = {
 
 
 def graphs(first: int) -> Sequence[Builder[dashboard.Panel]]:
-    """Actions, what the policies match and hold, and bytes won back, numbered from `first` on."""
+    """Actions, what the policies match and hold, and memory reclaimed, numbered from `first` on."""
     return (_actions(first), _matches(first + 3), _held(first + 5), _reclaimed(first + 1))
 
 
@@ -76,11 +76,13 @@ def _state() -> str:
 
 
 def _actions(number: int) -> Builder[dashboard.Panel]:
-    acted = select("tmux_remediator_actions_total", HOST)
+    # A warning that was given has ended nothing.
+    acted = select("tmux_remediator_actions_total", HOST, 'action!~"warn|snapshot"')
     return graph(
         number,
         "What it did, or would do",
-        "Actions per minute by what came of them. would: it only observes. done: it had its effect. "
+        "Actions per minute by what came of them, without warnings. would: it only observes; what stays is "
+        "counted again and again, Matches says how much there is. done: it had its effect. "
         "survived: signalled in vain. vanished: it ended by itself before. refused: a safety rule forbade "
         "it at the last moment. failed: the machine did not let us.",
         [Query(expr=f"60 * sum by (outcome) ({rate(acted)}) > 0", legend="{{outcome}}")],
@@ -97,7 +99,7 @@ def _reclaimed(number: int) -> Builder[dashboard.Panel]:
     bytes_gone = select("tmux_remediator_reclaimed_bytes_total", HOST)
     return graph(
         number,
-        "Bytes won back",
+        "Memory reclaimed",
         "Bytes that were measured before an act of the remediator and gone after it. memory: of processes "
         "that it ended; history: of panes, which the tmux server uses again.",
         [Query(expr=f"sum by (source) (increase({bytes_gone}[$__rate_interval]))", legend="{{source}}")],
@@ -114,7 +116,7 @@ def _held(number: int) -> Builder[dashboard.Panel]:
     now = select("tmux_remediator_leases", HOST)
     return graph(
         number,
-        "What it holds back",
+        "Throttles in force",
         "Throttles that are in force, by policy and by what holds them: a scope of systemd, or a pause. Each "
         "ends by itself with its lease.",
         [Query(expr=f"sum by (policy, means) ({now})", legend="{{policy}} ({{means}})")],
@@ -166,7 +168,6 @@ def _matches(number: int) -> Builder[dashboard.Panel]:
 def table(number: int) -> Builder[dashboard.Panel]:
     """One row for each host that has one."""
     last = select("tmux_remediator_last_cycle_timestamp_seconds", HOST)
-    acted = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"')
     done = select("tmux_remediator_actions_total", HOST, 'action=~"stop|kill"', 'outcome="done"')
     until = select("tmux_remediator_lease_end_timestamp_seconds", HOST)
     culprits = select("tmux_remediator_culprits_total", HOST)
@@ -174,9 +175,9 @@ def table(number: int) -> Builder[dashboard.Panel]:
     return rows(
         number,
         "Remediators",
-        "One for each host and user that runs one. Due are the times in the time range when something was "
-        "to be ended, done are those in which it was. Held are throttles in force, until the first of them "
-        "ends. Culprits are processes of agents that held a figure and were throttled or ended for it.",
+        "One for each host and user that runs one. Matches are what its policies are about now, ended is "
+        "what it has ended in the time range. Held are throttles in force, until the first of them ends. "
+        "Culprits are processes of agents that held a figure and were throttled or ended for it.",
         [
             Label(name="instance", title="Host"),
             Figure(title="Mode", expr=f"min {by} ({_state()})", width=130, texts=_MODES_AS_TEXT),
@@ -185,8 +186,7 @@ def table(number: int) -> Builder[dashboard.Panel]:
             Figure(title="Held", expr=f"sum {by} ({select('tmux_remediator_leases', HOST)})", width=100),
             Figure(title="Until", expr=f"1000 * min {by} ({until})", unit="dateTimeFromNow", width=130),
             Figure(title="Culprits", expr=f"round(sum {by} (increase({culprits}[$__range])))", width=100),
-            Figure(title="Due", expr=f"round(sum {by} (increase({acted}[$__range])))", width=100),
-            Figure(title="Done", expr=f"round(sum {by} (increase({done}[$__range])))", width=100),
+            Figure(title="Ended", expr=f"round(sum {by} (increase({done}[$__range])))", width=100),
         ],
         sort=[("Mode", False)],
         empty=_NO_REMEDIATOR,
