@@ -7,7 +7,6 @@ listing of the server proves that an agent has ended, and two such samples in a 
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from signal import SIGHUP, SIGINT, SIGTERM
 from typing import NamedTuple
 
 from tmux_exporter.analysis.agents.names import gone_panes
@@ -280,10 +279,17 @@ def _tracked(
     )
 
 
+_WISHED_SIGNALS = (1, 2, 15)
+"""SIGHUP, SIGINT and SIGTERM: somebody has ended it."""
+
+_WISHED_STATUSES = (0, 130)
+"""Success, and what a program says that SIGINT has ended."""
+
+
 def _failed(pane: Pane) -> bool:
     """Whether tmux says of what ran in a dead pane that it failed, and not because somebody ended it."""
     return pane.dead and (
-        pane.dead_signal not in (None, SIGHUP, SIGINT, SIGTERM) or pane.dead_status not in (None, 0, 130)
+        pane.dead_signal not in (None, *_WISHED_SIGNALS) or pane.dead_status not in (None, *_WISHED_STATUSES)
     )
 
 
