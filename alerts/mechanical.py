@@ -10,12 +10,18 @@ Each case is played three times:
 - the exporter is restarted while all is well: counters begin again at 0, and nothing fires.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import accumulate, repeat
+from pathlib import Path
 
 from tmux_exporter.alerting.base.scope import RUNBOOKS
+
+TOLD = Path(__file__).parent / "cases" / "told.json"
+"""What each case says beside summary and description, by `told_key`; alerts/retell.py writes it."""
 
 STEP = 15
 LOST = 180
@@ -219,7 +225,7 @@ def _told(case: Case, step: int, fires: bool) -> Data:
 
 
 def _firing(case: Case, step: int, fires: bool) -> Data:
-    labels = {"alertname": case.alert, "alertstate": "firing", **_labels(case)}
+    labels = {"alertname": case.alert, "alertstate": "firing", **labels_of(case)}
     shown = ", ".join(f'{name}="{value}"' for name, value in labels.items())
     matched = f'alertname="{case.alert}", alertstate="firing", threshold="{case.threshold}"'
     return {"eval_time": f"{step * STEP}s", "expr": f"ALERTS{{{matched}}}"} | (
@@ -227,7 +233,8 @@ def _firing(case: Case, step: int, fires: bool) -> Data:
     )
 
 
-def _labels(case: Case) -> dict[str, str]:
+def labels_of(case: Case) -> dict[str, str]:
+    """The labels of the alert of a case."""
     return {
         "job": "tmux",
         "instance": "a:1",
@@ -244,7 +251,22 @@ def _expected(case: Case) -> Data:
         "description": case.says,
         "runbook_url": f"{RUNBOOKS}/{case.alert}.md",
     }
-    return {"exp_labels": _labels(case), "exp_annotations": notes}
+    return {
+        "exp_labels": labels_of(case),
+        "exp_annotations": notes | texts_of_cases().get(told_key(case), {}),
+    }
+
+
+@cache
+def texts_of_cases() -> dict[str, dict[str, str]]:
+    """The table of `TOLD`."""
+    found: dict[str, dict[str, str]] = json.loads(TOLD.read_text()) if TOLD.exists() else {}
+    return found
+
+
+def told_key(case: Case) -> str:
+    """A case in the table of texts."""
+    return " ".join(filter(None, (case.alert, case.threshold, case.says)))
 
 
 def _named(name: str, job: str, instance: str) -> str:

@@ -21,6 +21,7 @@ from tmux_exporter.alerting.recording import hosts as recorded_hosts
 from tmux_exporter.alerting.recording import operations as recorded_operations
 from tmux_exporter.alerting.recording import servers as recorded_servers
 from tmux_exporter.alerting.recording import slo as recorded_slo
+from tmux_exporter.alerting.texts import TEXTS
 
 Made = Callable[[Scope], tuple[Rule, ...]]
 
@@ -70,7 +71,7 @@ def _alerting(scope: Scope, subject: str) -> dict[str, object]:
 
 def _alerts(scope: Scope, subject: str) -> list[Rule]:
     first = [exporter.watchdog(scope)] if subject == "exporter" else []
-    return [*first, *(rule for alert in ALERTING[subject] for rule in alert.rules(scope))]
+    return [*first, *(rule for alert in ALERTING[subject] for rule in alert.rules(scope, TEXTS[alert.name]))]
 
 
 def rule_file(scope: Scope) -> Content:

@@ -22,11 +22,21 @@ LABELS = {
 NOTES = {
     "description": "Agent lead uses 95.1% of the memory that it may use.",
     "runbook_url": "https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
+    "summary": "An agent is near its memory limit.",
+    "value": "95.1% (bound: more than 95% for 1m)",
+    "culprits": "lead 1.5GiB, tests 12MiB",
+    "command": "tmux-exporter explain agent:lead",
+    "resolved": "It is below its bound again.",
 }
+TIMES = {"startsAt": "2026-12-01T03:12:00+01:00", "endsAt": "2026-12-01T02:20:30Z"}
 
 
 def rendered(
-    tmp_path: Path, template: str, *alerts: dict[str, Any], boards: str | None = "http://grafana.example.org"
+    tmp_path: Path,
+    template: str,
+    *alerts: dict[str, Any],
+    boards: str | None = "http://grafana.example.org",
+    status: str = "firing",
 ) -> str:
     """What amtool makes of a template."""
     messages = tmp_path / MESSAGES.name
@@ -36,51 +46,71 @@ def rendered(
         json.dumps(
             {
                 "receiver": "pager",
-                "status": "firing",
+                "status": status,
                 "alerts": list(alerts),
                 "groupLabels": {},
                 "commonLabels": alerts[0]["labels"],
-                "commonAnnotations": {},
+                "commonAnnotations": alerts[0]["annotations"],
                 "externalURL": "http://127.0.0.1:9093",
             }
         )
     )
-    status, output = run(
+    code, output = run(
         *("amtool", "template", "render", f"--template.glob={messages}"),
         *(f"--template.data={data}", f'--template.text={{{{ template "{template}" . }}}}'),
     )
-    assert status == 0, output
+    assert code == 0, output
     return output.strip()
 
 
 def alert(status: str = "firing", **labels: str) -> dict[str, Any]:
-    return {"status": status, "labels": LABELS | labels, "annotations": NOTES}
+    return {"status": status, "labels": LABELS | labels, "annotations": NOTES, **TIMES}
 
 
-def test_a_message_names_thing_value_board_and_runbook(tmp_path: Path) -> None:
+def test_a_title_says_how_urgent_what_whom_and_where(tmp_path: Path) -> None:
     assert rendered(tmp_path, "tmux.title", alert()) == (
-        "[FIRING P1] TmuxAgentNearMemoryLimit web shop/lead on a:1"
+        "[P1] An agent is near its memory limit: web shop/lead on a:1"
     )
+    assert rendered(tmp_path, "tmux.title", alert(host="dev1"), status="resolved") == (
+        "[P1 over] An agent is near its memory limit: web shop/lead on dev1"
+    )
+
+
+def test_a_message_says_what_it_is_since_when_by_whom_and_what_to_type(tmp_path: Path) -> None:
     assert rendered(tmp_path, "tmux.text", alert()).splitlines() == [
         "Agent lead uses 95.1% of the memory that it may use.",
-        "Threshold: emergency",
-        "Session: web shop",
-        "Agent: lead",
-        "Board: http://grafana.example.org/d/tmux-agent?var-job=tmux&var-instance=a%3A1&var-server=default"
-        "&var-session=web+shop&var-agent=lead",
+        "Value: 95.1% (bound: more than 95% for 1m)",
+        "Since: 02:12 UTC, 1 Dec",
+        "Most: lead 1.5GiB, tests 12MiB",
+        "First, on a:1:",
+        "  tmux-exporter explain agent:lead",
+        "Board: http://grafana.example.org/d/tmux-agent?from=1796087520000&to=now&var-job=tmux"
+        "&var-instance=a%3A1&var-server=default&var-session=web+shop&var-agent=lead",
         "Runbook: https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
     ]
 
 
+def test_what_is_over_says_what_it_is_now(tmp_path: Path) -> None:
+    text = rendered(tmp_path, "tmux.text", alert("resolved"), status="resolved", boards=None)
+    assert text.splitlines() == [
+        "Now: It is below its bound again.",
+        "Over: 02:12 to 02:20 UTC, 1 Dec",
+        "It was: Agent lead uses 95.1% of the memory that it may use.",
+        "Last: 95.1% (bound: more than 95% for 1m)",
+        "Runbook: https://wiki.example.org/TmuxAgentNearMemoryLimit.md",
+    ]
+    assert "&to=1796092230000&" in rendered(tmp_path, "tmux.text", alert("resolved"))
+
+
 def test_without_a_grafana_there_is_no_link_to_one(tmp_path: Path) -> None:
     text = rendered(tmp_path, "tmux.text", alert(), boards=None)
-    assert "Board" not in text and "Agent: lead\nRunbook: " in text
+    assert "Board" not in text and "agent:lead\nRunbook: " in text
 
 
 def test_several_alerts_and_their_ends_are_told(tmp_path: Path) -> None:
     assert rendered(tmp_path, "tmux.title", alert(), alert(agent="tests")).endswith(" (2)")
     text = rendered(tmp_path, "tmux.text", alert(), alert("resolved", agent="tests"))
-    assert text.count("Over: Agent") == 1
+    assert text.count("It was: Agent") == 1
 
 
 @pytest.mark.parametrize(
@@ -94,7 +124,7 @@ def test_several_alerts_and_their_ends_are_told(tmp_path: Path) -> None:
 )
 def test_the_board_is_that_of_the_narrowest_thing(tmp_path: Path, gone: tuple[str, ...], board: str) -> None:
     labels = {name: value for name, value in LABELS.items() if name not in gone}
-    text = rendered(tmp_path, "tmux.text", {"status": "firing", "labels": labels, "annotations": NOTES})
+    text = rendered(tmp_path, "tmux.text", alert() | {"labels": labels})
     assert f"/d/tmux-{board}?" in text
     boards = [
         json.loads(path.read_text())["uid"] for path in (ALERTS.parent / "dashboards/json").glob("*.json")

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tmux_exporter.alerting.base.scope import Rule, Scope, duration
+from tmux_exporter.alerting.base.text import Text
 
-Text = str | Callable[[Scope], str]
+Made = str | Callable[[Scope], str]
 """A text, or how one is made where it needs the numbers."""
 
 
@@ -19,29 +20,31 @@ class Alert:
 
     name: str
     table: str
-    expr: Text
+    expr: Made
     summary: str
-    description: Text
+    description: Made
     levels: tuple[str, ...] = ("",)
 
-    def rules(self, scope: Scope) -> tuple[Rule, ...]:
-        """One rule for each level."""
-        return tuple(self._rule(scope, level) for level in self.levels)
+    def rules(self, scope: Scope, text: Text) -> tuple[Rule, ...]:
+        """One rule for each level, with what messages about it say."""
+        return tuple(self._rule(scope, text, level) for level in self.levels)
 
-    def _rule(self, scope: Scope, level: str) -> Rule:
+    def _rule(self, scope: Scope, text: Text, level: str) -> Rule:
         numbers = scope.thresholds
         priority = numbers.priority(self.table, level)
+        hold = numbers.hold(self.table, priority)
         labels = {"severity": numbers.text(priority, "severity"), "priority": priority}
         return {
             "alert": self.name,
             "expr": scope.promql(_made(self.expr, scope), table=self.table, level=level),
-            "for": duration(numbers.hold(self.table, priority), scope.time_scale),
+            "for": duration(hold, scope.time_scale),
             "labels": labels | ({"threshold": level} if level else {}) | dict(scope.labels),
-            "annotations": scope.annotations(self.name, self.summary, _made(self.description, scope)),
+            "annotations": scope.annotations(self.name, self.summary, _made(self.description, scope))
+            | text.annotations(scope, self.table, level, hold),
         }
 
 
-def _made(text: Text, scope: Scope) -> str:
+def _made(text: Made, scope: Scope) -> str:
     return text if isinstance(text, str) else text(scope)
 
 
