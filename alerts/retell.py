@@ -1,13 +1,14 @@
 """Fill in what tests of promtool expect of the texts of messages: value, culprits, command, resolved.
 
-`python -m alerts.retell [FILE…]`, after a text or a number has changed: it writes what the rules say now, into
-all tests or into these, so read the difference. It touches neither labels nor descriptions nor times.
+`python -m alerts.retell [FILE…]`, after a text or a number has changed: it writes what the rules say now into
+these or all tests, so read the difference. It touches neither labels nor descriptions nor times.
 """
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -49,37 +50,35 @@ def _key(alert: str, labels: Annotations, description: str) -> str:
 
 def _rewrite(path: Path, told: Told) -> None:
     """Write the texts into a file by hand, whose other lines stay as they are."""
-    text = path.read_text()
-    lines: list[str | None] = [*text.splitlines(keepends=True)]
-    for test in _items(yaml.compose(text), "tests"):
-        for case in _items(test, "alert_rule_test"):
-            alert = _value(case, "alertname").value
-            for each in _items(case, "exp_alerts"):
-                labels = {name.value: value.value for name, value in _value(each, "exp_labels").value}
-                node = _value(each, "exp_annotations")
-                texts = told.get(_key(alert, labels, _value(node, "description").value))
-                if texts is None:
-                    continue
-                runbook = _value(node, "runbook_url")
-                for name, value in node.value:
-                    if name.value in KEYS:
-                        lines[name.start_mark.line : value.end_mark.line + 1] = [None] * (
-                            value.end_mark.line + 1 - name.start_mark.line
-                        )
-                indent = " " * node.start_mark.column
-                line = lines[runbook.start_mark.line] or ""
-                new = [f"{indent}{key}: {json.dumps(said)}\n" for key, said in texts.items()]
-                lines[runbook.start_mark.line] = "".join((line, *new))
-    path.write_text("".join(line for line in lines if line))
+    lines = path.read_text().splitlines(keepends=True)
+    content = yaml.load(path.read_text(), _Placed)  # noqa: S506 - it is a safe loader
+    changed: dict[int, str] = {}
+    for case in (case for test in content["tests"] for case in test.get("alert_rule_test", ())):
+        for each in case.get("exp_alerts", ()):
+            labels = {name: str(value) for name, value in each["exp_labels"].items() if name != _LINES}
+            annotations = each["exp_annotations"]
+            places = annotations[_LINES]
+            texts = told.get(_key(case["alertname"], labels, annotations["description"]))
+            if texts is None:
+                continue
+            for key in KEYS:
+                changed |= dict.fromkeys(range(*places.get(key, (0, 0))), "")
+            first, _ = places["runbook_url"]
+            indent = lines[first][: -len(lines[first].lstrip(" "))]
+            added = [f"{indent}{key}: {json.dumps(said)}\n" for key, said in texts.items()]
+            changed[first] = "".join((lines[first], *added))
+    path.write_text("".join(changed.get(number, line) for number, line in enumerate(lines)))
 
 
-def _items(node: Any, key: str) -> list[Any]:
-    found = _value(node, key)
-    return [] if found is None else list(found.value)
+_LINES = ""
 
 
-def _value(node: Any, key: str) -> Any:
-    return next((value for name, value in node.value if name.value == key), None)
+class _Placed(yaml.SafeLoader):
+    """Reads each mapping with the lines of its values, from the first up to the one behind the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = True) -> dict[Hashable, Any]:
+        lines = {key.value: (key.start_mark.line, value.end_mark.line + 1) for key, value in node.value}
+        return {**super().construct_mapping(node, deep), _LINES: lines}
 
 
 def main() -> None:

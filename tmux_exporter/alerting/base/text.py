@@ -1,4 +1,4 @@
-"""What a message says beside its description: value and bound, culprits, the first command, the state when over.
+"""What a message says beside its description: value, bound, culprits, the first command, the state when over.
 
 Prometheus fills these texts in when it evaluates the alert, so any receiver has them as annotations. Names of
 sessions and agents come from outside: in a command they stand quoted for a shell.
