@@ -27,6 +27,18 @@ class LedgerFolders(NamedTuple):
     memory: str
 
 
+class PaneScope(NamedTuple):
+    """A cgroup that tmux has made for a pane: the first process of the pane, and the server, by their pids.
+
+    `made_at` is wall time.
+    """
+
+    folder: str
+    pane_pid: int
+    server_pid: int
+    made_at: float
+
+
 class PidCount(NamedTuple):
     """Processes and threads, and how many there can be; None without a limit."""
 
@@ -85,6 +97,7 @@ class PaneLedger:
     `memory_bytes` is anonymous and shared memory of its cgroups, None without one that counts memory;
     `memory_outside` are the members that it does not hold. `counts` is by how much each of these has grown
     since the last sample; `pids` is of the fullest of its cgroups, None where none counts processes.
+    `cgroups` are the folders of those that hold nothing else.
     """
 
     cpu: CpuGain = NO_GAIN
@@ -92,6 +105,7 @@ class PaneLedger:
     memory_outside: frozenset[ProcessId] = frozenset()
     counts: Counts = field(default_factory=dict)
     pids: PidCount | None = None
+    cgroups: tuple[str, ...] = ()
 
     @property
     def cpu_source(self) -> CpuSource:

@@ -119,3 +119,16 @@ class CpuacctCgroup(Cgroup):
     def used(self) -> float:
         """CPU seconds of everything that has been in it."""
         return int((self._folder / "cpuacct.usage").read_text()) / 1e9
+
+
+class MemoryCgroup(Cgroup):
+    """One of version 1 that counts memory."""
+
+    @classmethod
+    def root(cls) -> Path:
+        """The hierarchy that accounts for memory."""
+        return Path("/sys/fs/cgroup/memory")
+
+    def limit(self, size: int) -> None:
+        """Let what is in it take so many bytes."""
+        (self._folder / "memory.limit_in_bytes").write_text(str(size))

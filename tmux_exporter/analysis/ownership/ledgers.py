@@ -7,9 +7,10 @@ started there, for a cgroup is inherited and left only by somebody's deliberate 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from tmux_exporter.facts.ledgers import PaneScope
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
-from tmux_exporter.facts.tmux import PaneKey
+from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
 
 class Holding(NamedTuple):
@@ -58,10 +59,52 @@ def holding(
     return Holding(own=True, unclaimed=tuple(unclaimed), undecided=undecided)
 
 
+def unclaimed(
+    pids: Iterable[int], table: ProcessTable, owners: Mapping[ProcessId, Owner], by: Owner
+) -> list[ProcessId]:
+    """Those of these processes that nothing else ties to anybody; `by` is what this itself has said."""
+    living = (each for pid in pids if (each := table.processes.get(pid)) is not None and each.alive)
+    return [
+        each.id
+        for each in living
+        if (owner := owners.get(each.id)) is None
+        or owner.kind is OwnerKind.OTHER
+        or (owner.kind is by.kind and owner.pane is None and owner.server == by.server)
+    ]
+
+
 def is_new_to(earlier: Mapping[int, Process], process: ProcessId) -> bool:
     """Whether a process is not among these."""
     known = earlier.get(process.pid)
     return known is None or known.id != process
+
+
+_CLOCK_SECONDS = 2.0
+"""Starts of processes and times of files are by different clocks."""
+
+
+def left_by(scope: PaneScope, table: ProcessTable, view: TmuxView) -> Owner | None:
+    """The owner of what is in the scope of a pane that no sample has seen; None where the pane may be there.
+
+    `scope` was found before the table was read and the servers were asked.
+    """
+    server = table.processes.get(scope.server_pid)
+    if server is None or not server.alive or table.start_time(server.id) > scope.made_at + _CLOCK_SECONDS:
+        # Its pid belongs to nobody or to a later process.
+        identity = ProcessId(scope.server_pid, 0)
+        return _left(identity, "which has ended") if table.complete else None
+    known = next((each for each in view.servers if each.process == server.id), None)
+    if known is None or not known.up or known.listing is None or known.listing.taken_at < table.taken_at:
+        return None
+    # Of a dead pane nobody can say which process it had.
+    if any(pane.pid is None or pane.pid == scope.pane_pid for pane in known.listing.panes):
+        return None
+    return _left(server.id, f"whose panes have no process {scope.pane_pid} any more")
+
+
+def _left(server: ProcessId, why: str) -> Owner:
+    reason = f"is in the cgroup that tmux made for a pane of tmux server {server.pid}, {why}"
+    return Owner(kind=OwnerKind.LEAKED, evidence=Evidence.CGROUP, reason=reason, server=server)
 
 
 def tie(pane: PaneKey) -> Owner:

@@ -13,6 +13,7 @@ from tmux_exporter.analysis.schedulers.warnings import REMARKS
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.facts.agents import Agent, TrackedAgent
 from tmux_exporter.facts.label import visible_text
+from tmux_exporter.facts.ledgers import PaneLedger
 from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId
 from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView
@@ -279,6 +280,20 @@ def _pane_facts(view: ServerView, pane: Pane, snapshot: Snapshot) -> list[tuple[
         facts.append(("root process", "none that is proven to be this pane's"))
     else:
         facts.append(("root process", str(pane.pid)))
+    return facts + _ledger_facts(snapshot.ledgers.get(PaneKey(listing.server, pane.id)), pane)
+
+
+def _ledger_facts(ledger: PaneLedger | None, pane: Pane) -> list[tuple[str, str]]:
+    """Which accounts of the kernel the figures of a pane can rest on."""
+    if pane.dead:
+        return []
+    if ledger is None or not ledger.cgroups:
+        return [("cgroup of its own", "none is known: its processes are what is counted")]
+    facts = [("cgroup of its own", visible_text(each)) for each in ledger.cgroups]
+    if ledger.memory_bytes is not None:
+        held = f"{ledger.memory_bytes} bytes, anonymous and shared"
+        outside = len(ledger.memory_outside)
+        facts.append(("memory by it", held + (f"; {outside} processes are outside" if outside else "")))
     return facts
 
 

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tmux_exporter.analysis.ownership.ledgers import Holding, holding, is_new_to, tie
+from tmux_exporter.analysis.ownership.ledgers import Holding, holding, is_new_to, left_by, tie, unclaimed
 from tmux_exporter.facts.cgroups import is_pane_scope
 from tmux_exporter.facts.ledgers import (
     NO_GAIN,
@@ -18,6 +18,7 @@ from tmux_exporter.facts.ledgers import (
     LedgerCount,
     LedgerFolders,
     PaneLedger,
+    PaneScope,
     fullest,
 )
 from tmux_exporter.facts.owner import Owner
@@ -72,6 +73,9 @@ class LedgerStage:
         self._shared_until: dict[str, float] = {}
         self._scopes: dict[str, PaneKey] = {}
         self._kills_below: dict[str, int] = {}
+        self._unknown_scopes: tuple[PaneScope, ...] = ()
+        self._left: dict[str, Owner] = {}
+        self._scopes_due = 0.0
         self._processes: Mapping[int, Process] = {}
 
     def observe(self, facts: SampleFacts, ownership: Ownership) -> Mapping[PaneKey, PaneLedger]:
@@ -96,7 +100,8 @@ class LedgerStage:
                 found[pane] = kept.ledger
         found.update(self._ended(self._panes.keys() - panes.keys()))
         self._panes = panes
-        if self._scopes:
+        self._look_for_left_scopes(facts)
+        if self._scopes or self._left or self.ties:
             self._look_at_scopes()
         self._processes = facts.table.processes
         return found
@@ -125,6 +130,7 @@ class LedgerStage:
             memory_outside=memory.outside,
             counts=self._counts(kept, members, every),
             pids=fullest(pids),
+            cgroups=tuple(folders),
         )
         kept.memory = tuple(memory.folders)
         if was_due:
@@ -276,6 +282,17 @@ class LedgerStage:
         is_new = self._processes and not kept.members and is_new_to(self._processes, _oldest(members).id)
         return bool(is_new) and is_pane_scope(posixpath.basename(folder))
 
+    def _look_for_left_scopes(self, facts: SampleFacts) -> None:
+        """Once a minute, find scopes of panes that were gone before this began; judge them a sample later."""
+        for scope in self._unknown_scopes:
+            if scope.folder not in self._scopes and (owner := left_by(scope, facts.table, facts.view)):
+                self._left[scope.folder] = owner
+        self._unknown_scopes = ()
+        if facts.table.taken_at >= self._scopes_due:
+            self._scopes_due = facts.table.taken_at + FRESH_SECONDS
+            known = {posixpath.basename(each) for each in (*self._scopes, *self._left)}
+            self._unknown_scopes = tuple(self._source.scopes(known))
+
     def _look_at_scopes(self) -> None:
         """Find the processes that only the scope of their pane ties to it, also once the pane is gone."""
         ties = {}
@@ -288,6 +305,11 @@ class LedgerStage:
             if self._pids.get(folder, frozenset()) is None:
                 del self._scopes[folder]
             ties.update(dict.fromkeys(found.unclaimed, tie(pane)))
+        for folder, owner in list(self._left.items()):
+            pids = self._source.members(folder)
+            if pids is None:
+                del self._left[folder]
+            ties.update(dict.fromkeys(unclaimed(pids or (), self._table, self._owners, owner), owner))
         if ties != self.ties:
             self.ties = ties
 

@@ -1,6 +1,6 @@
 """The sources of a sample, from this machine or from a test, and what was read for it."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -9,7 +9,7 @@ from tmux_exporter.analysis.ownership.lineage import Lineage
 from tmux_exporter.config import Config, TmuxSettings
 from tmux_exporter.facts.changes import Changes
 from tmux_exporter.facts.host import HostFacts
-from tmux_exporter.facts.ledgers import Counts, LedgerFolders, PidCount
+from tmux_exporter.facts.ledgers import Counts, LedgerFolders, PaneScope, PidCount
 from tmux_exporter.facts.operations import CommandBatch
 from tmux_exporter.facts.process import (
     Descriptors,
@@ -93,6 +93,9 @@ class LedgerSource(Protocol):
 
     def kills_below(self, folder: str) -> int | None:
         """OOM kills in all cgroups below this one, also in those that are gone; None where not known."""
+
+    def scopes(self, known: Container[str]) -> Iterable[PaneScope]:
+        """The cgroups that tmux made for panes of this user, but those with known names."""
 
     def pids(self, folder: str) -> PidCount | None:
         """Processes and threads in a cgroup and all below it, None where they are not known."""

@@ -5,12 +5,13 @@ version that has the controller.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from functools import partial
 
-from tmux_exporter.facts.ledgers import Counts, LedgerCount, LedgerFolders, PidCount
+from tmux_exporter.facts.ledgers import Counts, LedgerCount, LedgerFolders, PaneScope, PidCount
 from tmux_exporter.sources.host.cgroups import parse_bound
+from tmux_exporter.sources.host.pane_scopes import read_scopes
 from tmux_exporter.sources.host.parse import RESOURCES, parse_pressure
 from tmux_exporter.sources.processes.parse import text
 
@@ -35,6 +36,7 @@ class LedgerReader:
     def __init__(
         self, *, proc_root: str = "/proc", cgroup_root: str = "/sys/fs/cgroup", sys_root: str = "/sys"
     ) -> None:
+        self._uid = os.getuid()
         self._proc_root = proc_root
         self._sys_root = sys_root
         self._root = cgroup_root
@@ -88,6 +90,10 @@ class LedgerReader:
             with suppress(OSError, ValueError, KeyError):
                 found.update(read())
         return found
+
+    def scopes(self, known: Container[str]) -> tuple[PaneScope, ...]:
+        """The cgroups that tmux made for panes of this user, but those with known names."""
+        return read_scopes(known, uid=self._uid, unified=self._unified) if self._unified else ()
 
     @staticmethod
     def kills_below(folder: str) -> int | None:

@@ -12,6 +12,7 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.commands.views.explain import as_dict, as_text
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.ledgers import PaneLedger
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
@@ -252,3 +253,16 @@ def test_a_leak_is_told_with_its_kind_and_whose_it_was_and_who_is_spared_with_wh
     assert "leaked" not in spared
     nowhere = replace(leaks, found=(replace(leak, server="", session=""),))
     assert dict(explain("300", replace(seen, leaks=nowhere)).facts)["left by"] == "nowhere known"
+
+
+def test_a_pane_says_which_cgroups_are_its_own() -> None:
+    assert facts("default/%0")["cgroup of its own"].startswith("none is known")
+    ledger = PaneLedger(
+        cgroups=("/cg/tmux-spawn-1.scope",), memory_bytes=5000, memory_outside=frozenset({CLAUDE.id})
+    )
+    shown = replace(snapshot(), ledgers={PaneKey(SERVER.id, "%0"): ledger})
+    for target in ("default/%0", "lead"):
+        found = dict(explain(target, shown).facts)
+        assert found["cgroup of its own"] == "/cg/tmux-spawn-1.scope"
+        assert found["memory by it"] == "5000 bytes, anonymous and shared; 1 processes are outside"
+    assert "cgroup of its own" not in facts("default/%1")

@@ -1,6 +1,6 @@
 """Panes with cgroups of their own, by scripted cgroups: what is a pane's own, and what becomes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +9,15 @@ from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tests.support.literals.scripted import Harmless, Processes, Servers, sampler_of
 from tmux_exporter.config import Config, MetricsSettings
-from tmux_exporter.facts.ledgers import Counts, CpuSource, KernelAccount, LedgerCount, LedgerFolders, PidCount
+from tmux_exporter.facts.ledgers import (
+    Counts,
+    CpuSource,
+    KernelAccount,
+    LedgerCount,
+    LedgerFolders,
+    PaneScope,
+    PidCount,
+)
 from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import PaneReport, Report
 from tmux_exporter.facts.tmux import TmuxView
@@ -38,6 +46,7 @@ class Cgroups:
         self.memory: dict[str, int] = {}
         self.kills: dict[str, int] = {}
         self.kills_of_gone = 0
+        self.unknown: list[PaneScope] = []
         self.detail: dict[str, Counts] = {}
         self.limits: dict[str, PidCount] = {}
         self.reads = 0
@@ -67,6 +76,9 @@ class Cgroups:
         self.reads += 1
         kills = {LedgerCount.OOM_KILLS: self.kills[folder]} if folder in self.kills else {}
         return {**kills, **self.detail.get(folder, {})} if detail else kills
+
+    def scopes(self, known: Container[str]) -> Iterable[PaneScope]:
+        return [each for each in self.unknown if each.folder.rpartition("/")[2] not in known]
 
     def kills_below(self, folder: str) -> int | None:
         return self.kills_of_gone + sum(
@@ -361,3 +373,34 @@ def test_the_rest_of_the_account_is_read_where_panes_are_shown_in_detail() -> No
             pids=3, pids_limit=100, disk_reads_total=1, pressure_seconds_total={("cpu", "some"): 0.5}
         )
         assert found == (expected if detail else KernelAccount())
+
+
+LEFT = PaneScope(folder=SCOPE, pane_pid=77, server_pid=100, made_at=1_000_000.0)
+
+
+def test_what_is_left_in_the_scope_of_a_pane_that_went_before_we_began_is_leaked() -> None:
+    scene = Scene()
+    scene.cgroups.processes[SCOPE] = {400}
+    scene.cgroups.unknown = [LEFT]
+    for _ in range(2):
+        # The first listing may be older than the scope.
+        assert not scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
+    scene.sample(ORPHAN, view=ONLY_NEIGHBOUR)
+    (leak,) = scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
+    assert (leak.process, leak.server, leak.session, leak.pane) == (ORPHAN.id, "default", "", "")
+    assert "whose panes have no process 77 any more" in leak.reason
+    # No sample saw it in a pane: nothing may end it.
+    assert leak.by_environment
+    # Its scope ends with it.
+    scene.cgroups.processes.pop(SCOPE)
+    assert not scene.sample(view=ONLY_NEIGHBOUR).leaks
+
+
+@pytest.mark.parametrize("pid", [250, 77], ids=["of a pane", "of a stranger"])
+def test_the_scope_of_a_pane_that_is_there_leaves_nothing(pid: int) -> None:
+    scene = Scene()
+    # Shared with another pane: so it was not found to be the pane's own.
+    scene.cgroups.processes[SCOPE] = {250, 100, 400}
+    scene.cgroups.unknown = [LEFT._replace(pane_pid=pid)]
+    found = [scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks for _ in range(4)][-1]
+    assert [each.process for each in found] == ([] if pid == 250 else [ORPHAN.id])
