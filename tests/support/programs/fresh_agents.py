@@ -89,7 +89,12 @@ def _npm(each: Locked, folder: Path) -> str:
 
 def _pip(each: Locked, folder: Path) -> str:
     names = (f"python3.{minor}" for minor in range(each.least_python[1], 14))
-    paths = (sys.executable, *filter(None, map(shutil.which, names)))
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    paths = (
+        sys.executable,
+        *filter(None, map(shutil.which, names)),
+        *map(str, sorted(pyenv.glob("versions/3.1[2-9].*/bin/python"))),
+    )
     able = (path for path in paths if _python_of(path) >= tuple(each.least_python))
     if (python := next(able, None)) is None:
         raise InstallError(f"Python {'.'.join(map(str, each.least_python))} is missing")

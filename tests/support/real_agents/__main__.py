@@ -22,8 +22,9 @@ import psutil
 from tests.support.programs.exporter import Exporter
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.moments import Step
+from tests.support.real_agents.more_programs import MORE_PROGRAMS
 from tests.support.real_agents.programs import PROGRAMS, RealProgram
-from tests.support.real_agents.recorded import record_screen
+from tests.support.real_agents.recorded import is_told, record_screen
 from tests.support.real_agents.stage import NotStagedError, Stage, pause
 from tests.support.real_agents.stub import Stub
 from tests.support.real_agents.table import Moment, as_json, table, write_into
@@ -48,13 +49,13 @@ class Play:
     def run(self, program: RealProgram, folder: Path | None) -> list[Moment]:
         """Every moment of one program; after two in a row that cannot be staged no more are tried."""
         if folder is None:
-            return [Moment(program=program, step=step, verdicts=()) for step in program.steps]
+            return [Moment(program=program, step=step, verdicts=(), staged=False) for step in program.steps]
         stage = Stage(program, folder, self.base, self.socket, self.url, size=self.size)
         found: list[Moment] = []
         try:
             for step in program.steps:
                 found.append(self._moment(stage, program, step))
-                if not any(each.verdicts for each in found[-2:]):
+                if not any(each.staged for each in found[-2:]):
                     break
         finally:
             stage.end()
@@ -67,7 +68,7 @@ class Play:
             there = stage.reached(step)
         except (NotStagedError, subprocess.SubprocessError, psutil.Error) as error:
             _say(f"{program.name}: {step.name}: NOT STAGED\n{error}")
-            return Moment(program=program, step=step, verdicts=())
+            return Moment(program=program, step=step, verdicts=(), staged=False)
         ended = _hold(step, program.name, self.watches, there)
         screen = stage.screen()
         verdicts = tuple(each.verdict(program.name, step, begun, there, ended) for each in self.watches)
@@ -77,6 +78,9 @@ class Play:
             for watch in self.watches:
                 _say(f"  at {watch.interval:g} s: {watch.in_words(program.name, begun, there)}")
             _say(screen)
+        alone = not self.watches and step.state is not AgentState.EXITED
+        if alone and not is_told(program.program, screen, step.state, step.reasons):
+            _say(f"  {step.state} {step.reasons} ITS SCREEN DOES NOT TELL\n{screen}")
         if self.record is not None and step.state is not AgentState.EXITED:
             screen = stage.anonymous(screen)
             record_screen(self.record, program.name, step, screen, self.size[0])
@@ -89,7 +93,7 @@ def _say(text: str) -> None:
 
 def _hold(step: Step, session: str, watches: Sequence[Watch], there: float) -> float:
     """Wait until all have told the moment for a while, or until the time of the slowest is over; when."""
-    deadline = there + max(each.allowed for each in watches) + 0.5
+    deadline = there + max((each.allowed for each in watches), default=_STEADY_SECONDS) + 0.5
     steady = time.time()
     while time.time() < deadline:
         if not all(each.is_told(session, step) for each in watches):
@@ -112,15 +116,16 @@ def main() -> int:
     parser.add_argument("--columns", type=int, default=80)
     parser.add_argument("--rows", type=int, default=24)
     parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--screens", action="store_true", help="no exporter: what screens alone say")
     given = parser.parse_args()
-    programs = [each for each in PROGRAMS if not given.only or each.name in given.only]
+    programs = [each for each in (*PROGRAMS, *MORE_PROGRAMS) if not given.only or each.name in given.only]
     folders = {each.name: commands_of(each) for each in programs}
     stub = Stub()
     with tempfile.TemporaryDirectory(prefix="agents", ignore_cleanup_errors=True) as scratch:
         base = Path(scratch)
         sockets = base / "tmux" / f"tmux-{os.getuid()}"
         sockets.mkdir(parents=True, mode=0o700)
-        watches = [_watch(base, seconds) for seconds in INTERVALS]
+        watches = [] if given.screens else [_watch(base, seconds) for seconds in INTERVALS]
         run = Play(
             base=base / "homes", socket=sockets / "default", url=stub.url, watches=watches,
             size=(given.columns, given.rows), record=given.record,
@@ -131,6 +136,8 @@ def main() -> int:
         for watch in watches:
             watch.end()
     stub.end()
+    if given.screens:
+        return 0
     if given.json:
         given.json.write_text(json.dumps(as_json(moments), indent=1) + "\n")
     made = table(as_json(moments))

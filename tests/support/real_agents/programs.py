@@ -58,13 +58,14 @@ class RealProgram:
         return self.command or self.program
 
 
-def _write(path: Path, content: object) -> None:
+def write(path: Path, content: object) -> None:
+    """A file of a program, JSON unless it is text, with its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
 def _claude(home: Path, _: str) -> None:
-    _write(home / ".claude.json", {"hasCompletedOnboarding": True, "theme": os.environ.get("THEME", "dark")})
+    write(home / ".claude.json", {"hasCompletedOnboarding": True, "theme": os.environ.get("THEME", "dark")})
 
 
 def _trusting_codex(home: Path, url: str) -> None:
@@ -74,7 +75,7 @@ def _trusting_codex(home: Path, url: str) -> None:
 
 
 def _codex(home: Path, url: str) -> None:
-    _write(
+    write(
         home / ".codex" / "config.toml",
         'model = "stub-1"\nmodel_provider = "stub"\n'
         "check_for_update_on_startup = false\n"
@@ -84,7 +85,7 @@ def _codex(home: Path, url: str) -> None:
 
 
 def _gemini(home: Path, _: str) -> None:
-    _write(
+    write(
         home / ".gemini" / "settings.json",
         {
             "security": {"auth": {"selectedType": "gemini-api-key"}},
@@ -94,11 +95,11 @@ def _gemini(home: Path, _: str) -> None:
 
 
 def _gemini_login(home: Path, _: str) -> None:
-    _write(home / ".gemini" / "settings.json", {"security": {"folderTrust": {"enabled": False}}})
+    write(home / ".gemini" / "settings.json", {"security": {"folderTrust": {"enabled": False}}})
 
 
 def _qwen(home: Path, _: str) -> None:
-    _write(
+    write(
         home / ".qwen" / "settings.json",
         {
             "security": {"auth": {"selectedType": "openai"}, "folderTrust": {"enabled": True}},
@@ -107,23 +108,25 @@ def _qwen(home: Path, _: str) -> None:
     )
 
 
-def _opencode(home: Path, url: str) -> None:
+def opencode_settings(url: str) -> dict[str, object]:
+    """Settings of OpenCode, and of what is made from it, that ask the stub."""
     stub = {
         "npm": "@ai-sdk/openai-compatible",
         "name": "Stub",
         "options": {"baseURL": f"{url}/v1", "apiKey": "x"},
         "models": {"stub-1": {"name": "stub-1"}},
     }
-    _write(
-        home / ".config" / "opencode" / "opencode.json",
-        {
-            "autoupdate": False,
-            "model": "stub/stub-1",
-            "small_model": "stub/stub-1",
-            "permission": {"bash": "ask", "edit": "ask"},
-            "provider": {"stub": stub},
-        },
-    )
+    return {
+        "autoupdate": False,
+        "model": "stub/stub-1",
+        "small_model": "stub/stub-1",
+        "permission": {"bash": "ask", "edit": "ask"},
+        "provider": {"stub": stub},
+    }
+
+
+def _opencode(home: Path, url: str) -> None:
+    write(home / ".config" / "opencode" / "opencode.json", opencode_settings(url))
 
 
 def _pi(home: Path, url: str) -> None:
@@ -133,12 +136,12 @@ def _pi(home: Path, url: str) -> None:
         "apiKey": "x",
         "models": [{"id": "stub-1"}],
     }
-    _write(home / ".pi" / "agent" / "models.json", {"providers": {"stub": stub}})
+    write(home / ".pi" / "agent" / "models.json", {"providers": {"stub": stub}})
 
 
 def _aider(home: Path, _: str) -> None:
-    _write(home / ".gitconfig", "[user]\nname = ann\nemail = ann@example.org\n")
-    _write(home / ".aider" / "analytics.json", {"permanently_disable": True})
+    write(home / ".gitconfig", "[user]\nname = ann\nemail = ann@example.org\n")
+    write(home / ".aider" / "analytics.json", {"permanently_disable": True})
 
 
 _CLAUDE_ENVIRON = {

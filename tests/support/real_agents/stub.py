@@ -58,6 +58,7 @@ _ASKS = (
     "question",
     "ask_followup_question",
     "ask_question",
+    "AskQuestion",
 )
 _PLANS = ("ExitPlanMode", "exit_plan_mode", "plan_exit")
 _TOOLS: Mapping[Play, Sequence[str]] = {
@@ -520,24 +521,16 @@ def _argument(play: Play, key: str, kind: Body, schema: Body) -> object:
         case "content" | "file_text" | "file_content" | "contents":
             return "one line\n"
         case "questions":
-            return [
-                {
-                    "question": "Which colour?",
-                    "header": "Colour",
-                    "type": "choice",
-                    "multiSelect": False,
-                    "options": [
-                        {"label": "Red", "description": "a colour"},
-                        {"label": "Blue", "description": "another"},
-                    ],
-                }
-            ]
+            whole = {"question": "Which colour?", "header": "Colour", "type": "choice", "multiSelect": False}
+            return [_fitting({**whole, "options": _OPTIONS}, kind.get("items") or {})]
         case "question":
             return "Which colour?"
         case "sandbox_permissions":
             return "require_escalated"
         case "plan":
             return "# A plan\n\n1. Write the file."
+        case "options" | "choices" if (kind.get("items") or {}).get("type") == "object":
+            return [_fitting(each, kind["items"]) for each in _OPTIONS]
         case "options" | "choices":
             return ["Red", "Blue"]
         case _:
@@ -549,6 +542,15 @@ def _argument(play: Play, key: str, kind: Body, schema: Body) -> object:
     lowered = str(kind.get("type", "string")).lower()
     simple: dict[str, object] = {"boolean": False, "integer": 60, "number": 60, "array": [], "object": {}}
     return simple.get(lowered, "because it was asked for")
+
+
+_OPTIONS = [{"label": "Red", "description": "a colour"}, {"label": "Blue", "description": "another"}]
+
+
+def _fitting(value: Body, schema: Body) -> Body:
+    """What of it the schema of an object takes."""
+    known = schema.get("properties")
+    return {key: each for key, each in value.items() if known is None or key in known}
 
 
 def _play(body: Body, tools: Mapping[str, Body], *, lone: bool) -> tuple[Play, bool]:

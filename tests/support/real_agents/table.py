@@ -12,11 +12,12 @@ from tests.support.real_agents.watch import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One staged moment; without verdicts it could not be staged."""
+    """One moment; without verdicts where it could not be `staged`, or where no exporter looked on."""
 
     program: RealProgram
     step: Step
     verdicts: tuple[Verdict, ...]
+    staged: bool = True
 
     def in_words(self) -> str:
         """For who looks on."""

@@ -79,6 +79,13 @@ RESULT: dict[str, Any] = {
         "load1": 3.0,
         "ms": {"without agents": 5.0, "with agents": 6.5, "with agents and their text": 7.0},
         "least_ms": {"without agents": 4.0, "with agents": 5.0, "with agents and their text": 5.5},
+        "rest": {
+            "rounds": 12,
+            "ms": {"without agents": 4.0, "with agents": 5.0, "with agents and their text": 5.1},
+            "least_ms": {"without agents": 3.0, "with agents": 4.0, "with agents and their text": 4.1},
+            "captures": 0,
+            "captures_before": 50,
+        },
     },
     "accuracy": {
         "w1": {

@@ -34,7 +34,8 @@ class ScreenMeaning:
     """The state that a pattern shows; `certain` where no other state looks the same.
 
     `whole`: both ends of a dialog are drawn. `passes`: it is at its prompt once the limit has ended, although
-    its screen does not change.
+    its screen does not change. `still`: it counts only if nothing was written for a second, as it looks the
+    same while the agent writes.
     """
 
     state: AgentState
@@ -42,6 +43,7 @@ class ScreenMeaning:
     certain: bool = True
     whole: bool = False
     passes: bool = False
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,14 @@ def _works(*words: ScreenText) -> ScreenPattern:
     return ScreenPattern(meaning=ScreenMeaning(state=AgentState.WORKING), words=words)
 
 
-def _rests(*words: ScreenText) -> ScreenPattern:
-    return ScreenPattern(meaning=ScreenMeaning(state=AgentState.IDLE, certain=False), words=words)
+def _spins(signs: str, most_below: int) -> tuple[ScreenPattern, ...]:
+    """It works where a row begins with one of these characters."""
+    return tuple(_works(_begins(sign, most_below)) for sign in signs)
+
+
+def _rests(*words: ScreenText, still: bool = False) -> ScreenPattern:
+    meaning = ScreenMeaning(state=AgentState.IDLE, certain=False, still=still)
+    return ScreenPattern(meaning=meaning, words=words)
 
 
 _PERMISSION, _TRUST = WaitingReason.PERMISSION, WaitingReason.TRUST
@@ -91,6 +99,17 @@ _QUESTION, _DIALOG = WaitingReason.QUESTION, WaitingReason.DIALOG
 _LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH
 
 _CLAUDE_SAYS = ("● ", "❯ ")
+
+# Kilo is made from OpenCode.
+_OPENCODE = (
+    # The foot of a narrow pane is cut off.
+    _waits(_PERMISSION, _begins("△ Permission required", 22), _begins("Allow once", 4)),
+    _waits(_PERMISSION, _begins("△ Reject permission", 6), _holds("esc cancel", 1)),
+    _waits(_QUESTION, _holds("enter submit", 1), _holds("esc dismiss", 1)),
+    _works(_holds("esc interrupt", 1)),
+    _works(_holds("[retrying in ", 3)),
+    _rests(_holds("ctrl+p commands", 2)),
+)
 
 SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "claude": (
@@ -176,13 +195,8 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _stopped(_ERROR, _begins("Error: ", 5), _holds("%/", 0), closed_by=()),
         _rests(_holds("%/", 0)),
     ),
-    "opencode": (
-        # The foot of a narrow pane is cut off.
-        _waits(_PERMISSION, _begins("△ Permission required", 22), _begins("Allow once", 4)),
-        _waits(_QUESTION, _holds("enter submit", 1), _holds("esc dismiss", 1)),
-        _works(_holds("esc interrupt", 1)),
-        _rests(_holds("ctrl+p commands", 2)),
-    ),
+    "opencode": _OPENCODE,
+    "kilo": _OPENCODE,
     "copilot": (
         _waits(_TRUST, _begins("Do you trust the files", 9), _begins("↑/↓ to navigate", 2)),
         _waits(_PERMISSION, _begins("Do you want to ", 10), _begins("↑/↓ to navigate", 2)),
@@ -198,6 +212,71 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "cursor-agent": (
         _waits(_PERMISSION, _holds("(y) (enter)", 6)),
         _works(_holds("ctrl+c to stop", 4)),
+    ),
+    "cline": (
+        _waits(_AUTH, _begins("Connect a model provider", 20), _begins("↑/↓ navigate, Enter to select", 0)),
+        _waits(_DIALOG, _holds("Press Enter to open, any other key to close", 1)),
+        _waits(_PERMISSION, _begins("Cline needs permission", 16), _begins("[y] Approve", 5)),
+        _waits(_QUESTION, _begins("Cline is asking a question", 16), _begins("Type a response...", 5)),
+        *_spins("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", 20),
+        _stopped(_ERROR, _begins("* Error: ", 9), _holds("(Shift+Tab)", 0), closed_by=("* ",)),
+        _rests(_begins("❯ ", 5), _holds("(Shift+Tab)", 0), still=True),
+    ),
+    "cn": (
+        _waits(_AUTH, _begins("Enter your Anthropic API key:", 0)),
+        _waits(_PERMISSION, _begins("Would you like to continue?", 10), _ends("(esc)", 4)),
+        _waits(_QUESTION, _begins("? ", 12), _begins("↑/↓ navigate, Enter select", 4)),
+        _works(_ends("esc to interrupt )", 8)),
+        _rests(_holds("Ask anything, @ for context", 4)),
+    ),
+    "grok": (
+        _waits(_PERMISSION, _begins("Do you want to proceed with this", 8), _begins("↑↓ navigate", 1)),
+        _works(_ends("esc to interrupt)", 6)),
+        *(
+            _stopped(reason, _begins(words, 8), _holds("auto-edit:", 2), closed_by=("⏺ ", "> "))
+            for reason, words in (
+                (_AUTH, "⏺ Sorry, I encountered an error: Grok API error: 401"),
+                (_ERROR, "⏺ Sorry, I encountered an error"),
+            )
+        ),
+        _rests(_begins("❯", 4), _holds("auto-edit:", 2)),
+    ),
+    "kimi": (
+        _waits(_TRUST, _begins("Trust this folder?", 16), _begins("Don't trust", 4)),
+        _waits(_PERMISSION, _begins("▶ Run this command?", 16), _ends("↵ confirm", 5)),
+        _works(_ends("Working…", 8)),
+        *_spins("🌑🌒🌓🌔🌕🌖🌗🌘", 8),
+        *(
+            _stopped(reason, _begins(words, 10), _begins(">", 4), closed_by=("✨ ", "● "))
+            for reason, words in ((_AUTH, "Error: [provider.auth_error]"), (_ERROR, "Error: [provider."))
+        ),
+        _rests(_begins(">", 4), _holds("context: ", 0)),
+    ),
+    "mistral-vibe": (
+        _waits(_DIALOG, _holds("Welcome to Mistral Vibe", 3), _begins("Enter continue", 0)),
+        _waits(_AUTH, _begins("Choose your sign in method", 14), _ends("Esc back", 0)),
+        _waits(_DIALOG, _holds("↑↓/jk navigate", 9), _holds("Preview", 8)),
+        _waits(_PERMISSION, _begins("Permission for the ", 14), _ends("Esc reject", 3)),
+        _works(_ends("to interrupt)", 7)),
+        *(
+            _stopped(reason, words, _begins(">", 3), closed_by=("> ", "⏵ "))
+            for reason, words in (
+                (_AUTH, _holds("Error: Invalid API key", 8)),
+                (_AUTH, _holds("credential was rejected", 8)),
+                (_ERROR, _begins("⎣ Error: ", 8)),
+                (_ERROR, _begins("⎢ Error: ", 8)),
+            )
+        ),
+        _rests(_begins(">", 3), _holds("tokens (", 0)),
+    ),
+    "amp": (_waits(_AUTH, _begins("Would you like to log in to Amp?", 0)),),
+    "auggie": (_waits(_AUTH, _holds("Login to continue", 2), _begins("Press return to open", 1)),),
+    "letta": (_waits(_AUTH, _begins("> Login to Letta", 4), _begins("Use ↑/↓ to navigate", 0)),),
+    "droid": (_waits(_AUTH, _begins("Please login with", 4), _begins("> Login", 1)),),
+    "qodercli": (
+        _waits(_TRUST, _begins("Do you trust the files", 14), _begins("↑/↓ navigate", 1)),
+        _waits(_AUTH, _holds("Sign in to continue", 4), _begins("↑/↓ navigate", 1)),
+        _waits(_AUTH, _begins("How would you like to authenticate", 14), _begins("Enter select", 1)),
     ),
 }
 """By program; docs/agents.md says which were seen. Screens of other programs are never read."""

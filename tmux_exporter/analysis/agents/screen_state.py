@@ -64,6 +64,8 @@ def screen_clue(
     quiet = window.moved is not None and asked - window.moved > QUIET_SECONDS
     if meaning.state is AgentState.WORKING and quiet:
         return unread("its text says working, but its window is quiet")
+    if meaning.still and not settled:
+        return unread("its text says idle, but its window moves")
     if until is not None and asked >= until and meaning.passes:
         return Clue(
             source=StateSource.PANE_TEXT,

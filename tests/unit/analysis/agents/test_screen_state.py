@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.real_agents.recorded import recorded, rows_of
+from tests.support.real_agents.recorded import is_told, program_of, recorded, rows_of
 from tmux_exporter.analysis.agents.hook_state import WindowActivity
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS, ScreenMeaning
 from tmux_exporter.analysis.agents.screen_state import read_screen, screen_clue
@@ -67,12 +67,7 @@ def test_screens_of_real_agents(name: str) -> None:
 def test_screens_of_real_programs_that_were_played(name: str) -> None:
     """At a dialog the screen alone tells; at work and at rest it may tell nothing, and never `waiting`."""
     state, *reasons = recorded()[name]
-    found = meaning(name.partition("-")[0], *rows_of(name))
-    if state == WAITING:
-        assert found and found.state is WAITING and found.reason in reasons
-    else:
-        assert found is None or found.state is not WAITING
-        assert found is None or not found.certain or found.state == state
+    assert is_told(program_of(name), "\n".join(rows_of(name)), state, reasons)
 
 
 def test_the_end_of_a_limit_is_on_the_screens_that_name_it() -> None:
