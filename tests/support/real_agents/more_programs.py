@@ -36,8 +36,9 @@ def _cline(home: Path, url: str) -> None:
 def _cn(home: Path, url: str) -> None:
     write(
         home / "config.yaml",
-        "name: a\nversion: 1.0.0\nschema: v1\nmodels:\n  - name: stub-1\n    provider: openai\n    model: stub-1\n"
-        f"    apiKey: x\n    apiBase: {url}/v1\n    roles: [chat]\n    capabilities: [tool_use]\n",
+        "name: a\nversion: 1.0.0\nschema: v1\nmodels:\n  - name: stub-1\n    provider: openai\n"
+        f"    model: stub-1\n    apiKey: x\n    apiBase: {url}/v1\n"
+        "    roles: [chat]\n    capabilities: [tool_use]\n",
     )
 
 
