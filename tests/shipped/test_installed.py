@@ -297,6 +297,20 @@ def _units(fleet: Fleet) -> None:
         assert f"ExecStart={fleet.user.bin}/tmux-" in path.read_text()
 
 
+@case("tmux-exporter export nagios")
+def _nagios(fleet: Fleet) -> None:
+    folder = fleet.export("nagios")
+    assert f" {fleet.user.bin}/tmux-exporter check " in (folder / "commands.cfg").read_text()
+
+
+@case("tmux-exporter check")
+def _check(fleet: Fleet) -> None:
+    assert "TMUX SCHEDULERS WARNING - trouble: " in fleet.exporter(
+        "check", "schedulers", "-t", "60", status=1
+    )
+    assert "UNKNOWN" in fleet.exporter("check", "operations", "--exporter", "127.0.0.1:1", status=3)
+
+
 @case("tmux-exporter export policies")
 def _policies(fleet: Fleet) -> None:
     fleet.remediator("check-config", str(fleet.export("policies") / "policies.yml"))

@@ -126,6 +126,20 @@ def units() -> Mapping[str, str]:
     return making.units(own_program)
 
 
+@_kind("Commands and services for Nagios and Icinga.")
+def nagios() -> Mapping[str, str]:
+    """Write the commands, which start the program of this installation, and services that use them.
+
+    \b
+    Example:
+      tmux-exporter export nagios --out /etc/nagios4/conf.d
+    """
+    from tmux_exporter.cli.exit import own_program
+    from tmux_exporter.commands import export as making
+
+    return making.nagios(own_program)
+
+
 @_kind("Policies for the remediator to start from.")
 def policies() -> Mapping[str, str]:
     """Write the policies to start from, and the schema by which an editor checks them.

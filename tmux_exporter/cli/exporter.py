@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 
 from tmux_exporter import __version__
+from tmux_exporter.cli.check import check
 from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
 from tmux_exporter.cli.hooks import hooks
@@ -327,6 +328,7 @@ def doctor(load_config: Loader, as_json: bool, with_hooks: bool) -> int:
     return int(doctor_view.found_something(findings))
 
 
+cli.add_command(check)
 cli.add_command(export)
 cli.add_command(hooks)
 

@@ -24,7 +24,10 @@ _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OUR_LABELS = {*SAME_THING, "severity", "priority", "threshold"}
 _NO_BOARDS = '{{ $boards := "" }}'
 _LINK_OUT = re.compile(r"\]\((\.\./[^)#\s]+)")
-_PROGRAM = re.compile(r"^(ExecStart=)\S+/(tmux-exporter|tmux-remediator)(?= )", re.MULTILINE)
+_PROGRAM = re.compile(
+    r"^(ExecStart=| *command_line +|#   command\[\w+\]=)\S+/(tmux-exporter|tmux-remediator)(?= )",
+    re.MULTILINE,
+)
 
 
 class FileStatus(StrEnum):
@@ -70,11 +73,21 @@ def alertmanager(*, boards: str | None, webhook: str | None) -> dict[str, str]:
 
 def units(find_program: Callable[[str], str]) -> dict[str, str]:
     """systemd's units, which start the programs where `find_program` says that they are."""
+    return _with_programs("units", find_program, _unit_word)
 
+
+def nagios(find_program: Callable[[str], str]) -> dict[str, str]:
+    """Commands and services for Nagios, which start the program where `find_program` says that it is."""
+    return _with_programs("nagios", find_program, _nagios_word)
+
+
+def _with_programs(
+    kind: str, find_program: Callable[[str], str], word: Callable[[str], str]
+) -> dict[str, str]:
     def placed(match: re.Match[str]) -> str:
-        return match[1] + _unit_word(find_program(match[2]))
+        return match[1] + word(find_program(match[2]))
 
-    return {name: _PROGRAM.sub(placed, text) for name, text in shipped("units").items()}
+    return {name: _PROGRAM.sub(placed, text) for name, text in shipped(kind).items()}
 
 
 def runbooks() -> dict[str, str]:
@@ -156,3 +169,12 @@ def _unit_word(path: str) -> str:
         raise UsageError(f"systemd takes no quotes in the path of a program: {path!r}; install it elsewhere")
     escaped = path.replace("%", "%%")
     return f'"{escaped}"' if " " in path else escaped
+
+
+def _nagios_word(path: str) -> str:
+    """A path as the first word of a command line, where Nagios expands dollars and ends at a semicolon."""
+    if not re.fullmatch(r"[\w./+@=-]+", path):
+        raise UsageError(
+            f"Nagios takes only plain letters in the path of a program: {path!r}; install it elsewhere"
+        )
+    return path

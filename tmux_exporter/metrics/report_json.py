@@ -18,6 +18,7 @@ from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import (
     AgentReport,
     LeakReport,
+    OperationFigures,
     Remembered,
     Report,
     SchedulerReport,
@@ -110,6 +111,15 @@ def _by_state(values: Mapping[AgentState, float]) -> dict[str, Json]:
     return {str(state): values.get(state, 0.0) for state in AgentState}
 
 
+def _operation(operation: OperationFigures) -> dict[str, Json]:
+    return {
+        **_fields(operation, ("operation", "retries_total", "in_flight")),
+        "count": operation.duration.count,
+        "seconds_total": operation.duration.sum,
+        "errors": dict(operation.errors),
+    }
+
+
 def _scheduler(scheduler: SchedulerReport) -> dict[str, Json]:
     return {
         **_fields(scheduler, _SCHEDULER),
@@ -153,6 +163,9 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
         "agents": [_agent(each) for each in report.agents],
         "schedulers": [_scheduler(each) for each in report.schedulers],
         "leaks": [_leak(each) for each in report.leaks],
+        "operations": [_operation(each) for each in report.operations.operations]
+        if report.operations
+        else None,
         "remembered": [_remembered(each) for each in report.remembered],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")

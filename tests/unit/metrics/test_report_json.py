@@ -42,6 +42,13 @@ def test_says_its_version_and_everything_of_the_example() -> None:
     }  # fmt: skip
 
 
+def test_tells_of_operations_and_whether_their_reports_come_here() -> None:
+    *_, deploy = parsed(example_report())["operations"]
+    assert (deploy["operation"], deploy["count"], deploy["seconds_total"]) == ("deploy", 5, 517.01)
+    assert (deploy["in_flight"], deploy["retries_total"], deploy["errors"]["timeout"]) == (2, 2, 1)
+    assert parsed(replace(example_report(), operations=None))["operations"] is None
+
+
 def test_tells_what_only_memory_knows() -> None:
     known = Remembered(
         process=ProcessId(7001, 1234), origin=ProcessId(900, 77), pane="%9", server="default", session="work",

@@ -41,9 +41,14 @@ class ExporterAnswer:
 
 
 class RunningExporter:
-    """The exporter at `listen_address`, if any; `proc_root` shows the owner of the port."""
+    """The exporter at `listen_address`, if any; `proc_root` shows the owner of the port.
 
-    def __init__(self, listen_address: str, *, uid: int, clock: Clock, proc_root: str = "/proc") -> None:
+    `uid` None takes any owner, and another machine.
+    """
+
+    def __init__(
+        self, listen_address: str, *, uid: int | None, clock: Clock, proc_root: str = "/proc"
+    ) -> None:
         address = parse_listen_address(listen_address)
         self._host = _EVERYWHERE.get(address.host, address.host)
         self._port = address.port
@@ -56,17 +61,20 @@ class RunningExporter:
 
         The port may belong to another user, so its owner is checked first.
         """
-        owners = listening_uids(self._port, self._root)
-        if not owners:
-            return ExporterAnswer()
-        if owners != {self._uid}:
-            return ExporterAnswer(failure="is another user's")
+        if self._uid is not None:
+            owners = listening_uids(self._port, self._root)
+            if not owners:
+                return ExporterAnswer()
+            if owners != {self._uid}:
+                return ExporterAnswer(failure="is another user's")
         try:
             if fresh:
                 self._get(_SAMPLE_NOW)
             status, body = self._get("/api/v1/report")
         except TimeoutError:
             return ExporterAnswer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
+        except ConnectionRefusedError:
+            return ExporterAnswer()
         except (OSError, http.client.HTTPException) as error:
             return ExporterAnswer(failure=f"does not answer ({error!r})")
         if status == http.HTTPStatus.SERVICE_UNAVAILABLE:

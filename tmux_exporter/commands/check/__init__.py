@@ -1,0 +1,1 @@
+"""`check`: a plugin for Nagios, Icinga and others that run their plugins."""
