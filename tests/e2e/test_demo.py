@@ -174,6 +174,8 @@ def test_the_fleet_is_seen_and_its_alert_fires_alone(start_up: StartUp, tmux_ser
 
     firing = 'ALERTS{alertname="TmuxSchedulerDangling",alertstate="firing",server="demo"}'
     wait_for(lambda: len(query(prometheus, firing)) == 2, "the alert fires for both", 60)
+    page = f"{up.url('live page')}api/v1/alerts"
+    wait_for(lambda: get(page).count("TmuxSchedulerDangling") == 2, "the page tells of both")
     link = r"The alert TmuxSchedulerDangling fires: (http://\S+)$"
     told = wait_for(lambda: re.search(link, up.text(), re.MULTILINE), "the alert is told of")
     assert told[1].startswith(prometheus)

@@ -132,7 +132,7 @@ def own_figures() -> dict[str, float]:
         return {
             "process_virtual_memory_bytes": float(size) * resource.getpagesize(),
             "process_resident_memory_bytes": float(resident) * resource.getpagesize(),
-            "process_start_time_seconds": _start_time(),
+            "process_start_time_seconds": start_time(),
             "process_cpu_seconds_total": usage.ru_utime + usage.ru_stime,
             # The size of the folder since Linux 6.2.
             "process_open_fds": os.stat("/proc/self/fd").st_size or len(os.listdir("/proc/self/fd")),
@@ -143,7 +143,8 @@ def own_figures() -> dict[str, float]:
 
 
 @cache
-def _start_time() -> float:
+def start_time() -> float:
+    """When this process was started, in seconds since the epoch. Raises OSError."""
     ticks = _words("/proc/self/stat", b")")[19]
     return float(_words("/proc/stat", b"\nbtime ")[0]) + float(ticks) / os.sysconf("SC_CLK_TCK")
 

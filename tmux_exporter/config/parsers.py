@@ -95,6 +95,14 @@ def parse_listen_text(text: str) -> str:
     return text
 
 
+def parse_server_url(text: str) -> str:
+    """An http(s) address of a server, without user, query and fragment. Raises ValueError with the mend."""
+    host = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)"
+    if text and not re.fullmatch(rf"https?://{host}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?", text):
+        raise ValueError(f"{shown(text)} is no address of a server; write it like http://127.0.0.1:9090")
+    return text
+
+
 def parse_host(text: str) -> str:
     """A host name or an IP address without brackets, in lower case. Raises ValueError with the mend."""
     if not re.fullmatch(

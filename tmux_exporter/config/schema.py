@@ -12,6 +12,7 @@ from tmux_exporter.config.parsers import (
     parse_listen_text,
     parse_operation,
     parse_path,
+    parse_server_url,
     parse_socket_path,
 )
 from tmux_exporter.config.schema_agents import AgentSettings
@@ -231,6 +232,18 @@ class WebSettings:
         "address is not loopback, IP addresses and this machine's host name may too. A Prometheus "
         "that scrapes by another name needs it here.",
         default=(),
+    )
+    prometheus_url: str = key(
+        Text(what="http:// or https:// address", parser=parse_server_url),
+        "The Prometheus that scrapes this exporter: the live page shows the alerts that fire there about "
+        "its own fleet, and links to it. The exporter asks it, only while somebody looks at the page, and "
+        "waits for at most a second. `up` sets it. Empty: it asks nobody.",
+        default="",
+    )
+    prometheus_token_file: str = key(
+        Text(what="path of a file", parser=str),
+        "A file with the bearer token for it.",
+        default="",
     )
 
 

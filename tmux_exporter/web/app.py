@@ -30,6 +30,8 @@ from tmux_exporter.web.responses import (
 EVENTS = "/api/v1/events"
 FRESH_SECONDS = 10.0
 """How long `fresh=1` waits for a scraper that does not say how long it will."""
+ALERTS_SECONDS = 3.0
+"""How long a reader waits for the alerts: a name server may need longer than the Prometheus."""
 REPORT_SECONDS = 1.0
 """How long the report waits for a sample where the last one is older than promised; readers wait for 2 s."""
 SCRAPE_OFFSET_SECONDS = 0.5
@@ -38,6 +40,7 @@ SCRAPE_OFFSET_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD")
+_NO_ALERTS = message(504, "the Prometheus that knows the alerts has not answered in time")
 _NO_SAMPLE = message(503, "no sample has been taken yet", (b"retry-after", b"1"))
 
 
@@ -62,8 +65,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 class App:
     """Serves one feed. `guard` may be exchanged while it runs."""
 
-    def __init__(self, feed: Feed, clock: Clock, guard: HostGuard) -> None:
+    def __init__(self, feed: Feed, clock: Clock, guard: HostGuard, read_alerts: Callable[[], bytes]) -> None:
         self.guard = guard
+        self._alerts = SingleFlight(read_alerts)
         self._feed = feed
         self._viewers = Viewers(feed, clock)
         self._fresh = SingleFlight(feed.fresh)
@@ -77,6 +81,7 @@ class App:
             "/-/ready": (_READ, self._ready),
             "/-/reload": (("POST", "PUT"), self._reload),
             "/api/v1/report": (_READ, self._report),
+            "/api/v1/alerts": (_READ, self._firing),
             EVENTS: (_READ, self._no_room),
             **dict.fromkeys(self._pages.assets, (_READ, self._asset)),
         }
@@ -86,6 +91,7 @@ class App:
         self._viewers.close()
         self._fresh.close()
         self._recent.close()
+        self._alerts.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request (ASGI 3)."""
@@ -155,6 +161,13 @@ class App:
             await _wait(self._recent, REPORT_SECONDS)
         published = self._feed.current()
         return Response(status=200, body=published.json, content_type=JSON) if published else _NO_SAMPLE
+
+    async def _firing(self, _: Request) -> Response:
+        try:
+            body = await self._alerts.result(ALERTS_SECONDS)
+        except TimeoutError:
+            body = None
+        return Response(status=200, body=body, content_type=JSON) if body else _NO_ALERTS
 
     async def _no_room(self, _: Request) -> Response:
         return message(

@@ -7,15 +7,18 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from uvicorn.server import Server
 
 from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.runtime import start_time
 from tmux_exporter.config.parsers import parse_listen_address
 from tmux_exporter.config.schema import WebSettings
 from tmux_exporter.web.app import App
 from tmux_exporter.web.connections import GuardedConfig, Limits
 from tmux_exporter.web.feed import Feed
+from tmux_exporter.web.firing_alerts import FiringAlerts
 from tmux_exporter.web.guards import HostGuard, is_loopback
 from tmux_exporter.web.listen import BACKLOG, WhoListens, open_listener, show_address
 
@@ -32,11 +35,14 @@ class WebServer:
 
     def __init__(self, settings: WebSettings, feed: Feed, *, clock: Clock, who_listens: WhoListens) -> None:
         self._listener = open_listener(settings.listen_address, who_listens)
+        self._prometheus_url = ""
         self._listen_host = parse_listen_address(settings.listen_address).host
         self._limits = Limits(
             max_connections=settings.max_connections, header_timeout=settings.header_timeout
         )
-        self._app = App(feed, clock, self._guard(settings))
+        self._clock = clock
+        self._alerts = self._firing_alerts(settings)
+        self._app = App(feed, clock, self._guard(settings), self._read_alerts)
         self._server = _Server(GuardedConfig(self._app, self._limits), self._app, self._limits)
 
     @property
@@ -75,6 +81,13 @@ class WebServer:
         self._limits.max_connections = settings.max_connections
         self._limits.header_timeout = settings.header_timeout
         self._app.guard = self._guard(settings)
+        self._alerts = self._firing_alerts(settings)
+
+    def ask_prometheus(self, url: str) -> None:
+        """Show the alerts of this one where the settings name none, also after a reload."""
+        self._prometheus_url = url
+        if not self._alerts.url:
+            self._alerts = self._firing_alerts(WebSettings())
 
     def run(self, on_started: Callable[[int], None] = lambda _: None) -> None:
         """Serve until `stop`; `on_started` gets the port once requests are answered."""
@@ -87,6 +100,15 @@ class WebServer:
     def stop(self) -> None:
         """End `run` within a second, even with open connections. For any thread and signal handlers."""
         self._server.stop()
+
+    def _read_alerts(self) -> bytes:
+        # Those of the settings in force.
+        return self._alerts.read()
+
+    def _firing_alerts(self, settings: WebSettings) -> FiringAlerts:
+        if not settings.prometheus_url:
+            settings = replace(settings, prometheus_url=self._prometheus_url)
+        return FiringAlerts(settings, start_time=start_time(), clock=self._clock)
 
     def _guard(self, settings: WebSettings) -> HostGuard:
         return HostGuard(

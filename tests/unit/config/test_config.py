@@ -117,6 +117,8 @@ def test_every_setting_is_read() -> None:
             max_connections=64,
             header_timeout=10.0,
             allowed_hosts=("exporter.example.org", "192.0.2.7"),
+            prometheus_url="https://prometheus.example.org:9090/team",
+            prometheus_token_file="/etc/tmux-exporter/token",
         ),
         log=LogSettings(level=LogLevel.DEBUG, format=LogFormat.JSON),
     )

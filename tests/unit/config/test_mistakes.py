@@ -113,7 +113,9 @@ MISTAKES = {
     "unquoted-brackets": ("2:20: no list or mapping starts here; put the value in quotes",),
     "url-for-an-address":
         ("2:19: web.listen_address: 'http://localhost' is not a host; write only a name or an address",
-        "3:32: web.allowed_hosts[1]: 'https://example.org' is not a host; write only a name or an address"),
+        "3:32: web.allowed_hosts[1]: 'https://example.org' is not a host; write only a name or an address",
+        "4:19: web.prometheus_url: 'http://me:secret@localhost:9090' is no address of a server; "
+        "write it like http://127.0.0.1:9090"),
     "wrong-unit":
         ("2:13: sampling.interval: unit 'sec' of '5sec' is unknown; units are ms, s, m, h: write 5s or 5m",),
 }  # fmt: skip

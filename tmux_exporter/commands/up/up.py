@@ -122,6 +122,7 @@ class _Stage:
                 else prometheus.prometheus_config(exporter, target, interval, (rules,))
             )
             self.children.append(prometheus.start_prometheus(program, self.folder, configuration))
+            self.service.web.ask_prometheus(self.children[-1].url)
 
     def stop(self) -> None:
         """End everything that was started, and the demo's data."""

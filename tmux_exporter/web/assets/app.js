@@ -23,6 +23,7 @@ byId("first").append(needsList.node);
 byId("sections").append(...tables.map(([, table]) => table.node));
 
 let report = null;
+let alerts = null; // those that fire; null where that is not known
 let link = "connecting";
 let clock = null; // what the server's clock said, and when we heard it
 
@@ -145,7 +146,7 @@ function show(next) {
     ...wrong.map(({ kind, text }) => element("li", { className: kind, textContent: text })),
   );
   const context = { now: now(), rates, several: report.servers.length > 1 };
-  needsList.update(needs(report, now()), report.complete && report.servers.every((server) => server.up || server.ended));
+  needsList.update(needs(report, now(), alerts), report.complete && report.servers.every((server) => server.up || server.ended));
   for (const [section, table] of tables) table.update(section.items(report), context);
   const every = `a sample every ${report.interval_seconds} s`;
   byId("sample").textContent = `${every}, the last took ${Math.round(report.duration_seconds * 1000)} ms`;
@@ -186,3 +187,20 @@ follow({
   report: show,
 });
 setInterval(showAge, 1000);
+
+const ALERTS_SECONDS = 15;
+
+async function askAlerts() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch("api/v1/alerts", { cache: "no-store" });
+    const told = answer.ok ? await answer.json() : { prometheus: null, alerts: null };
+    alerts = told.alerts;
+    byId("prometheus").hidden = told.prometheus === null;
+    if (told.prometheus !== null) byId("prometheus").href = `${told.prometheus}/alerts`;
+  } catch {
+    alerts = null;
+  }
+}
+askAlerts();
+setInterval(askAlerts, ALERTS_SECONDS * 1000);

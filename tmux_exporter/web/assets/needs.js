@@ -26,6 +26,31 @@ function grouped(items, name) {
   return groups;
 }
 
+// Alerts that fire about a row that is there already, by what their names begin with.
+const TOLD = { agent: "TmuxAgentWaiting", scheduler: "TmuxScheduler", leak: "TmuxLeak" };
+
+function isAbout(alert, row) {
+  const [kind, server, session, rest] = row.key.split("\n");
+  if (!(kind in TOLD) || !alert.alertname.startsWith(TOLD[kind])) return false;
+  const same = (alert.server === server || !alert.server) && (alert.session === session || !alert.session);
+  return same && (kind !== "agent" || alert.agent === rest);
+}
+
+function alertRow(alert, now) {
+  const since = alert.since_timestamp_seconds;
+  return {
+    key: `alert\n${alert.alertname}\n${alert.server}\n${alert.session}\n${alert.agent}`,
+    kind: ["P1", "P2"].includes(alert.priority) ? "bad" : "warn",
+    pill: alert.priority || "alert",
+    who: alert.agent || alert.session || alert.server || "this host",
+    where: alert.agent ? alert.session : "",
+    what: `${alert.alertname} fires, ${duration(Math.max(0, now - since))}`,
+    title: `since ${moment(since)}`,
+    since,
+    step: "tmux-exporter doctor",
+  };
+}
+
 const known = (values) => values.filter((value) => value !== null && value !== undefined);
 const earliest = (values) => (known(values).length ? Math.min(...known(values)) : null);
 
@@ -122,7 +147,7 @@ export function isOtherLeak(leak) {
   return leak.kind !== "scheduler";
 }
 
-export function needs(report, now) {
+export function needs(report, now, alerts) {
   const place = (each) => `${each.server}\n${each.session}\n${each.state ?? each.kind}`;
   const lost = grouped(report.schedulers.filter(inTrouble), place);
   const left = grouped(report.leaks.filter((leak) => isOtherLeak(leak) && KINDS[leak.kind]?.[0] === "bad"), place);
@@ -132,6 +157,12 @@ export function needs(report, now) {
     ...limits(report),
     ...[...left.values()].map((leaks) => leakRow(leaks, now)),
   ];
+  for (const alert of alerts ?? []) {
+    const row = rows.find((each) => isAbout(alert, each));
+    // Those of the lowest priority bother nobody.
+    if (row) row.note = `${alert.priority} fires`;
+    else if (alert.priority !== "P4") rows.push(alertRow(alert, now));
+  }
   // Within one gravity they stay in this order, the longest known first.
   const order = new Map(rows.map((row, place) => [row, place]));
   const about = (row) => row.key.split("\n", 1)[0];
@@ -163,7 +194,7 @@ class Need {
     this.pill.className = `pill ${row.kind}`;
     write(this.pill, row.pill);
     write(this.who, row.who);
-    write(this.where, row.where ? `in ${row.where}` : "");
+    write(this.where, [row.where ? `in ${row.where}` : "", row.note ?? ""].filter(Boolean).join(", "));
     write(this.what, row.what);
     this.what.title = row.title;
     write(this.step, row.step);
