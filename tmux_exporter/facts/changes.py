@@ -1,5 +1,6 @@
 """Changes between two samples: which processes differ, and values per process updated only for these."""
 
+import math
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
@@ -10,22 +11,25 @@ from tmux_exporter.facts.tmux import Listing, Pane, Session, TmuxView, Window
 
 T = TypeVar("T")
 
-AUDIT_SAMPLES = 40
-"""After this many samples what followed changes is worked out from nothing: at 15 s every 10 minutes."""
+AUDIT_SECONDS = 585.0
+"""After so long what followed changes is worked out from nothing: within 10 minutes, also at a slow tick."""
 
 
 class AuditTurns:
     """Says in which samples to audit; different parts have their first turn after different times."""
 
-    def __init__(self, first: int) -> None:
-        self._left = first
+    def __init__(self, first: float) -> None:
+        """`first` is the part of the time between two audits after which the first one comes."""
+        self._first = first
+        self._due = math.inf
 
-    def come(self) -> bool:
-        """Count a sample; whether it is the turn of this part."""
-        self._left -= 1
-        if self._left > 0:
+    def come(self, now: float) -> bool:
+        """Whether it is the turn of this part, in a sample that was taken at the monotonic time `now`."""
+        if self._due == math.inf:
+            self._due = now + self._first * AUDIT_SECONDS
+        if now < self._due:
             return False
-        self._left = AUDIT_SAMPLES
+        self._due = now + AUDIT_SECONDS
         return True
 
 
@@ -117,6 +121,8 @@ def changed_since(before: Mapping[int, Process], table: ProcessTable) -> Collect
     if table.changes is not None and table.changes.since is before:
         return table.changes.pids
     now = table.processes
+    if not before:
+        return now.keys()
     return {pid for pid in before.keys() | now.keys() if before.get(pid) is not now.get(pid)}
 
 

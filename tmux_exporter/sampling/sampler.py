@@ -67,7 +67,7 @@ class Sampler:
         self._changes = ChangeTracker()
         self._labels: SessionLabels = {}
         self._cache = ReportCache()
-        self._audit = AuditTurns(30)
+        self._audit = AuditTurns(0.75)
         self._last = LastReport()
         self._limited: tuple[tuple[Agent, ...], Set[ProcessId]] = ((), frozenset())
 
@@ -152,7 +152,7 @@ class Sampler:
             return summary.report(timestamp=timestamp, interval=self._config.sampling.interval)
 
         found = report(self._cache)
-        if self._audit.come() and found != (anew := report(ReportCache())):
+        if self._audit.come(snapshot.table.taken_at) and found != (anew := report(ReportCache())):
             wrong = [
                 each.name for each in fields(Report) if getattr(found, each.name) != getattr(anew, each.name)
             ]

@@ -162,7 +162,7 @@ def test_an_audit_finds_corrects_and_counts_what_was_missed(
     plant: tuple[type, str, object], says: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     right = reports(0, 10)
-    monkeypatch.setattr(AuditTurns, "come", lambda _: True)
+    monkeypatch.setattr(AuditTurns, "come", lambda *_: True)
     assert reports(0, 10) == right, "an audit changes nothing where nothing was missed"
     monkeypatch.setattr(*plant)
     found = reports(0, 10)

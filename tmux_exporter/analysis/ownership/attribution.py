@@ -18,7 +18,8 @@ as strong as its weakest link. LEAKED never wins over evidence of an existing pa
 tmux clients are never leaked, because they inherit the environment of the process that started them.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -77,27 +78,27 @@ def decide(
 
 
 def _may_have_owner(
-    table: ProcessTable, tmux: TmuxLookup, memory: Container[ProcessId], ties: Container[ProcessId]
-) -> set[int]:
+    table: ProcessTable, tmux: TmuxLookup, memory: Iterable[ProcessId], ties: Iterable[ProcessId]
+) -> list[int]:
     """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
-    This skips most processes of a machine, because evaluating evidence is expensive.
+    Most come after what they inherit from. This skips most processes of a machine, because evaluating evidence is expensive.
     """
-    processes = table.processes
-    dependents: dict[int, list[int]] = {}
+    processes, ttys, known = table.processes, tmux.ttys, {each.pid for each in (*memory, *ties)}
+    dependents: defaultdict[int, list[int]] = defaultdict(list)
     found = {*tmux.servers, *tmux.roots} & processes.keys()
     for pid, process in processes.items():
-        dependents.setdefault(process.ppid, []).append(pid)
-        if process.session_id != pid:
-            dependents.setdefault(process.session_id, []).append(pid)
-        if (process.tty in tmux.ttys) or process.id in memory or process.id in ties or names_tmux(process):
+        dependents[process.ppid].append(pid)
+        if process.session_id not in (pid, process.ppid):
+            dependents[process.session_id].append(pid)
+        if pid in known or process.tty in ttys or names_tmux(process):
             found.add(pid)
     queue = list(found)
     for pid in queue:
         new = [dependent for dependent in dependents.get(pid, ()) if dependent not in found]
         found.update(new)
         queue += new
-    return found
+    return queue
 
 
 def is_unattributed(process: ProcessId, owner: Owner) -> bool:
@@ -157,16 +158,17 @@ class Attribution:
             current = waiting[-1]
             if current in self.owners:
                 waiting.pop()
-            elif current in visited:
-                self.owners[current] = self._decide(self._processes[current])
-                waiting.pop()
-            else:
+                continue
+            process = self._processes[current]
+            parent, leader = self._parent(process), self._leader(process)
+            olders = [each.id.pid for each in (parent, leader) if each is not None]
+            if current not in visited and (needed := [pid for pid in olders if pid not in self.owners]):
                 visited.add(current)
-                process = self._processes[current]
-                needed = (self._parent(process), self._leader(process))
-                pids = [older.id.pid for older in needed if older is not None]
-                self.has_cycle |= any(pid in visited and pid not in self.owners for pid in pids)
-                waiting += [pid for pid in pids if pid not in self.owners]
+                self.has_cycle |= not visited.isdisjoint(needed)
+                waiting += needed
+            else:
+                self.owners[current] = self._decide(process, parent)
+                waiting.pop()
 
     def _parent(self, process: Process) -> Process | None:
         return self._older(process, process.ppid)
@@ -181,7 +183,7 @@ class Attribution:
             return None
         return older
 
-    def _decide(self, process: Process) -> Owner | None:
+    def _decide(self, process: Process, parent: Process | None) -> Owner | None:
         pid = process.id.pid
         if pid in self._tmux.foreign:
             return None
@@ -190,7 +192,6 @@ class Attribution:
         if (key := self._tmux.roots.get(pid)) is not None:
             reason = f"is the process of {_named(key)} and a child of that server"
             return _owner(OwnerKind.PANE, Evidence.TREE, reason, key)
-        parent = self._parent(process)
         if parent is not None and parent.id.pid in self._tmux.servers:
             owner = self._of_server_child(process, self._tmux.servers[parent.id.pid])
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tmux_exporter.analysis.ownership.agent_markers import AgentMarkers, carries_marker
 from tmux_exporter.analysis.ownership.attribution import NO_TIES, Attribution, Ties, decide
 from tmux_exporter.analysis.ownership.tmux_lookup import TmuxLookup
-from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, PerProcess, ProcessChanges
+from tmux_exporter.facts.changes import AuditTurns, PerProcess, ProcessChanges
 from tmux_exporter.facts.owner import Evidence, Owner
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import SERVER_COMM, TmuxView
@@ -37,7 +37,7 @@ class Attributor:
         self._marked: Mapping[int, Owner] = {}
         self._carriers = PerProcess(carries_marker)
         self._index = _Dependents()
-        self._audit = AuditTurns(AUDIT_SAMPLES)
+        self._audit = AuditTurns(1.0)
         self._decided: Attribution | None = None
         self._ties = NO_TIES
         self._tmux: TmuxLookup | None = None
@@ -66,7 +66,7 @@ class Attributor:
         if decided is None or stale is None or decided.has_cycle:
             decided, stale = decide(table, tmux, self._memory, ties), None
         corrected = 0
-        if stale is not None and self._audit.come():
+        if stale is not None and self._audit.come(table.taken_at):
             anew = decide(table, TmuxLookup(table, view), self._memory, ties)
             if corrected := _differences(anew, decided):
                 decided, stale = anew, None

@@ -272,7 +272,7 @@ class KeyTracker:
         self._shown = ShownKeys()
         self._active: AbstractSet[GroupKey] = frozenset()
         self._shown_facts: object = None
-        self._audit = AuditTurns(20)
+        self._audit = AuditTurns(0.5)
 
     def observe(self, snapshot: Snapshot, changed: AbstractSet[ProcessId], changes: Changes) -> CounterKeys:
         """The keys of a sample. `changed` are the processes whose owner changed since the last one."""
@@ -290,7 +290,7 @@ class KeyTracker:
             shown=self._shown,
             active=self._active,
             panes=self._panes,
-            corrected=self._correct(snapshot) if self._audit.come() else 0,
+            corrected=self._correct(snapshot) if self._audit.come(snapshot.table.taken_at) else 0,
         )
 
     def _correct(self, snapshot: Snapshot) -> int:

@@ -111,7 +111,7 @@ class PaneMembers:
     def __init__(self) -> None:
         self.changed: frozenset[PaneKey] = frozenset()
         self.corrected = 0
-        self._audit = AuditTurns(10)
+        self._audit = AuditTurns(0.25)
         self._pane_of: dict[ProcessId, PaneKey] = {}
         self._ids: dict[PaneKey, tuple[ProcessId, ...]] = {}
         self._found: Members = {}
@@ -130,7 +130,7 @@ class PaneMembers:
                     found.pop(pane, None)
             self._found = found
         self.corrected = 0
-        if self._audit.come():
+        if self._audit.come(table.taken_at):
             rosters = pane_process_ids(owners.owners)
             anew = {pane: processes_of(ids, table) for pane, ids in rosters.items()}
             wrong = {pane for pane in anew.keys() | self._found if anew.get(pane) != self._found.get(pane)}

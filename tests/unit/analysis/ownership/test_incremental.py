@@ -5,7 +5,7 @@ import pytest
 from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
 from tmux_exporter.analysis.ownership.attribution import Attribution, attribute
 from tmux_exporter.analysis.ownership.incremental import Attributor
-from tmux_exporter.facts.changes import AUDIT_SAMPLES, AuditTurns, ChangeTracker
+from tmux_exporter.facts.changes import AUDIT_SECONDS, AuditTurns, ChangeTracker
 from tmux_exporter.facts.process import Process
 
 SERVER = tmux_server(100)
@@ -18,9 +18,9 @@ def test_only_what_changed_is_decided_again(monkeypatch: pytest.MonkeyPatch) -> 
     decided: list[int] = []
     real = Attribution._decide
 
-    def noting(self: Attribution, each: Process) -> object:
+    def noting(self: Attribution, each: Process, parent: Process | None) -> object:
         decided.append(each.id.pid)
-        return real(self, each)
+        return real(self, each, parent)
 
     taking, tracker = Attributor({}), ChangeTracker()
     others = [process(300 + number, 200) for number in range(5)]
@@ -41,15 +41,16 @@ def test_an_audit_corrects_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Attributor, "_stale", lambda *_: set())
     found = [
         taking.observe(seen, VIEW, tracker.processes(seen))
-        for seen in [table(SERVER, SHELL, TOOL)] * AUDIT_SAMPLES
+        for at in (1.0, AUDIT_SECONDS, AUDIT_SECONDS + 1.0)
+        for seen in [table(SERVER, SHELL, TOOL, taken_at=at)]
     ]
-    assert [each.corrected for each in found] == [*[0] * (AUDIT_SAMPLES - 1), 1]
+    assert [each.corrected for each in found] == [0, 0, 1]
     assert TOOL.id not in found[-2].owners
     assert found[-1].owners == attribute(table(SERVER, SHELL, TOOL), VIEW, {})
 
 
 def test_an_audit_changes_nothing_where_nothing_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AuditTurns, "come", lambda _: True)
+    monkeypatch.setattr(AuditTurns, "come", lambda *_: True)
     taking, tracker = Attributor({}), ChangeTracker()
     for tools in ([], [TOOL], []):
         seen = table(SERVER, SHELL, *tools)

@@ -183,6 +183,7 @@ def test_the_unreadable_of_other_users_count_where_they_belong_to_a_pane() -> No
     )
     cache = ReportCache()
     owners = {sudo.id: owner, own.id: owner}
+    cache.begin(seen, None)
     assert cache.unreadable(seen, owners)[Unreadable.PERMISSION] == 2
     assert cache.unreadable(seen, owners)[Unreadable.PERMISSION] == 2
     assert cache.unreadable(seen, {})[Unreadable.PERMISSION] == 1
