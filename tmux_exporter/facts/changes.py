@@ -1,7 +1,7 @@
 """Changes between two samples: which processes differ, and values per process updated only for these."""
 
 import math
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -172,16 +172,18 @@ class PerProcess(Generic[T]):
         self._work_out = work_out
         self._before: Mapping[int, Process] = {}
 
-    def update(self, table: ProcessTable) -> bool:
-        """Update `found`; return whether anything in it has changed."""
+    def update(self, table: ProcessTable) -> Set[int]:
+        """Update `found`; return the pids for which something in it has changed."""
         before, self._before = self._before, table.processes
-        changed = False
+        changed = set()
         for pid in changed_since(before, table):
             process = table.processes.get(pid)
             value = None if process is None else self._work_out(process)
+            if value == self.found.get(pid):
+                continue
+            changed.add(pid)
             if value is None:
-                changed |= self.found.pop(pid, None) is not None
-            elif value != self.found.get(pid):
+                del self.found[pid]
+            else:
                 self.found[pid] = value
-                changed = True
         return changed

@@ -37,7 +37,7 @@ def withhold_unconfirmed(counters: ProcessCounters, tree: ProcessTree, withheld:
         for each in EACH
     ]
     ancestors = _GrownAncestors(tree, counters.growth)
-    for process in tree.present.values():
+    for process in tree.below(each.pid for each in counters.growth):
         counter = counters.get(process.id)
         if counter is None and process.alive and not _fits(process, bounds):
             continue

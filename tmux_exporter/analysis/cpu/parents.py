@@ -4,7 +4,8 @@ Processes are not read at the same moment: a parent may have ended before its ch
 belong to another process by then.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from itertools import pairwise
 
@@ -90,6 +91,24 @@ class ProcessTree:
         readings = [self.present.get(pid), *(earlier.get(pid) for earlier in self._earlier)]
         figures = [each.children_cpu_ticks for each in readings if each is not None and each.id == process.id]
         return any(0 < ticks <= now - before for now, before in pairwise(figures))
+
+    def below(self, pids: Iterable[int]) -> Iterable[Process]:
+        """All present processes that may have one of these as an ancestor, or one that is not known."""
+        present = self.present
+        found = {pid: present[pid] for pid, _ in self._before_reparenting[0] if pid in present}
+        children: defaultdict[int, list[Process]] = defaultdict(list)
+        for pid, process in present.items():
+            parent = present.get(process.ppid)
+            if parent is not None and parent.id.start_ticks <= process.id.start_ticks:
+                children[process.ppid].append(process)
+            elif process.ppid > _INIT:
+                found[pid] = process
+        queue = list({*pids, *found})
+        for pid in queue:
+            for process in children.pop(pid, ()):
+                found[process.id.pid] = process
+                queue.append(process.id.pid)
+        return found.values()
 
     def was_reparented(self, process: Process) -> bool:
         """Whether a process was reparented since the last sample."""

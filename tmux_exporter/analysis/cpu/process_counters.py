@@ -123,6 +123,11 @@ class ProcessCounter:
         return found[0], found[1], found[2]
 
 
+def _present(process_id: ProcessId, table: ProcessTable) -> Process | None:
+    process = table.processes.get(process_id.pid)
+    return process if process is not None and process.id == process_id else None
+
+
 def reapable_figures(process: Process) -> Figures:
     """The figures that include the usage of reaped children."""
     return process.children_cpu_ticks, process.read_bytes, process.written_bytes
@@ -169,36 +174,30 @@ class ProcessCounters:
 
         `seen_before` are the processes of the last sample. The same object `keys_of` has the same processes.
         """
-        counted, same = keys_of.keys(), keys_of is self._keys_of and len(keys_of) == len(self._counters)
-        self._keys_of = keys_of
         if table.complete:
             # After an incomplete listing a process may have ended unnoticed: keep the growth of both samples.
             self.growth_before, self.growth = self.growth, {}
-            if same or counted == self._counters.keys():
-                changed = [table.processes.get(pid) for pid in changed_since(seen_before, table)]
-                ids = {process.id for process in changed if process is not None and process.id in keys_of}
-                return self._advance(table, ids | self._without_baseline)
-        kept: dict[ProcessId, ProcessCounter] = {}
-        for process_id in counted:
-            process = table.processes.get(process_id.pid)
-            if process is not None and process.id == process_id:
-                kept[process_id] = self._counters.get(process_id) or self._open(process, seen_before)
-        present = list(kept)
-        for process_id, counter in self._counters.items():
+        changed = [table.processes.get(pid) for pid in changed_since(seen_before, table)]
+        ids = {process.id for process in changed if process is not None and process.id in keys_of}
+        if keys_of is not self._keys_of or len(keys_of) != len(self._counters):
+            self._keys_of = keys_of
             # `close` drops the counters of ended processes; one that is only missing keeps its counter. A
             # process that is present and no longer counted loses it.
-            process = table.processes.get(process_id.pid)
-            if process_id not in kept and (process is None or process.id != process_id):
-                kept[process_id] = counter
-        self._counters = kept
-        return self._advance(table, present)
+            for process_id in self._counters.keys() - keys_of.keys():
+                if _present(process_id, table) is not None:
+                    del self._counters[process_id]
+            for process_id in keys_of.keys() - self._counters.keys():
+                if (process := _present(process_id, table)) is not None:
+                    self._counters[process_id] = self._open(process, seen_before)
+                    ids.add(process_id)
+        return self._advance(table, ids | self._without_baseline)
 
     def _advance(self, table: ProcessTable, ids: Collection[ProcessId]) -> dict[ProcessId, int]:
         begun = self._youngest_at_first is not None
         own: dict[ProcessId, int] = {}
         for process_id in ids:
-            process, counter = table.processes.get(process_id.pid), self._counters.get(process_id)
-            if process is None or process.id != process_id or counter is None:
+            process, counter = _present(process_id, table), self._counters.get(process_id)
+            if process is None or counter is None:
                 self._without_baseline.discard(process_id)
                 continue
             ticks, growth = counter.advance(process, set_baseline=begun)

@@ -10,6 +10,7 @@ Between two readings a figure continues from the last one: growth counts for the
 that a fork family shared is divided by the family's current size.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -165,8 +166,7 @@ class SharedMemory:
         self._sample += 1
         self._taken_at = table.taken_at
         if self._images.update(table) or owned is not self._owned:
-            pids = {each.pid for each in owned}
-            self._relatives = [each for each in _relatives(self._images.found) if not pids.isdisjoint(each)]
+            self._relatives = _relatives(self._images.found, owned)
             self._owned = owned
         self._sharing.update(table)
         families = _families(_processes_at(self._relatives, table))
@@ -288,11 +288,13 @@ def _resident(process: Process) -> int | None:
     return process.resident_bytes or 0 if _is_known(process) else None
 
 
-def _relatives(images: Mapping[int, int]) -> list[list[int]]:
-    """Processes forked from one another without exec."""
-    by_image: dict[int, list[int]] = {}
+def _relatives(images: Mapping[int, int], owned: Iterable[ProcessId]) -> list[list[int]]:
+    """Processes forked from one another without exec, where one of them is `owned`."""
+    of_owned = {images.get(each.pid) for each in owned}
+    by_image: defaultdict[int, list[int]] = defaultdict(list)
     for pid, image in images.items():
-        by_image.setdefault(image, []).append(pid)
+        if image in of_owned:
+            by_image[image].append(pid)
     return [family for family in by_image.values() if len(family) > 1]
 
 

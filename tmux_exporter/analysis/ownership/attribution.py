@@ -82,7 +82,8 @@ def _may_have_owner(
 ) -> list[int]:
     """Pids that can have an owner: by evidence of their own, or inherited from a parent or leader.
 
-    Most come after what they inherit from. This skips most processes of a machine, because evaluating evidence is expensive.
+    Most come after what they inherit from. This skips most processes of a machine, because evaluating
+    evidence is expensive.
     """
     processes, ttys, known = table.processes, tmux.ttys, {each.pid for each in (*memory, *ties)}
     dependents: defaultdict[int, list[int]] = defaultdict(list)

@@ -176,11 +176,13 @@ def catch_all_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
     found = {view.process for view in snapshot.view.servers if view.process is not None}
     if not found:
         return {}
-    subreapers = {_INIT}
-    for member, owner in snapshot.owners.items():
-        if owner.kind is OwnerKind.PANE or member in found:
-            subreapers.add(processes[member.pid].ppid)
-    for pid in subreapers & processes.keys():
+    pane = OwnerKind.PANE
+    subreapers = {
+        processes[member.pid].ppid
+        for member, owner in snapshot.owners.items()
+        if owner.kind is pane or member in found
+    }
+    for pid in {_INIT, *subreapers} & processes.keys():
         subreaper = processes[pid].id
         if subreaper not in snapshot.owners or snapshot.owners[subreaper].kind is OwnerKind.LEAKED:
             found.add(subreaper)

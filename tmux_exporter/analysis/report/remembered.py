@@ -1,6 +1,6 @@
 """Ownership that only earlier samples prove: a running exporter passes it to a command that just started."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from tmux_exporter.facts.agents import SavedTie
 from tmux_exporter.facts.label import SessionKey
@@ -15,15 +15,9 @@ _SAVED = "tied to its pane before the exporter was restarted"
 _REASON = "the exporter that runs saw it in its pane, in earlier samples"
 
 
-def known_by_memory(owners: Mapping[ProcessId, Owner]) -> tuple[tuple[ProcessId, Owner], ...]:
-    """Processes that a new sampler may not find: their pane is gone, or only memory ties them to it."""
-    leaked, pane = OwnerKind.LEAKED, OwnerKind.PANE
-    found = (
-        process
-        for process, owner in owners.items()
-        if owner.kind is leaked or (owner.kind is pane and owner.evidence in _UNSEEN)
-    )
-    return tuple((process, owners[process]) for process in sorted(found))
+def is_by_memory(owner: Owner) -> bool:
+    """Whether a new sampler may not find this: the pane is gone, or only memory ties the process to it."""
+    return owner.kind is OwnerKind.LEAKED or (owner.kind is OwnerKind.PANE and owner.evidence in _UNSEEN)
 
 
 def remembered(

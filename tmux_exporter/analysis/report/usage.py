@@ -234,7 +234,7 @@ class ReportCache:
         """Begin a sample and return its zombies by parent. All parts depend on the `shared` facts too."""
         same = shared == self._shared
         self._before, self._now, self._shared = self._now if same else {}, {}, shared
-        self._odd_changed = self._odd.update(table)
+        self._odd_changed = bool(self._odd.update(table))
         zombies: dict[int, list[Process]] = {}
         for process in self._odd.found.values():
             if not process.alive:

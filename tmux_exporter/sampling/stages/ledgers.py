@@ -49,6 +49,11 @@ class _Pane:
     memory: tuple[str, ...] = ()
     ledger: PaneLedger = field(default_factory=PaneLedger)
 
+    @property
+    def alone(self) -> bool:
+        """Whether all that is known of it is in cgroups that others are in too."""
+        return bool(self.places) and not self.used and not self.memory
+
 
 @dataclass(frozen=True, slots=True)
 class _Own:
@@ -90,7 +95,10 @@ class LedgerStage:
         for pane, members in ownership.members.items():
             kept = panes[pane] = self._panes.get(pane) or _Pane()
             before = kept.ledger
-            if kept.members is not members or now >= kept.due:
+            if kept.members is not members and kept.alone:
+                # What is new in it most likely ends soon: it is asked within a minute.
+                kept.due = min(kept.due, now + FRESH_SECONDS)
+            if now >= kept.due or (kept.members is not members and not kept.alone):
                 self._look(pane, kept, members, now)
             elif before.cpu.nanoseconds or any(before.counts.values()):
                 counts = dict.fromkeys(before.counts, 0)

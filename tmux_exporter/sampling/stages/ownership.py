@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.ownership.attribution import NO_TIES, Ties
 from tmux_exporter.analysis.ownership.incremental import Attributor
-from tmux_exporter.analysis.report.remembered import known_by_memory, owners_of, restored
+from tmux_exporter.analysis.report.remembered import is_by_memory, owners_of, restored
 from tmux_exporter.analysis.report.view import Members, PaneMembers
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.agents import SavedTie
@@ -54,7 +54,10 @@ class OwnershipStage:
         ties = {**self._told, **ties} if self._told else ties
         found = self._attributor.observe(facts.table, facts.view, facts.changes.processes, ties)
         if found.changed:
-            self._by_memory = known_by_memory(found.owners)
+            known = {each: owner for each, owner in self._by_memory if each not in found.changed}
+            changed = ((each, found.owners.get(each)) for each in found.changed)
+            known.update({each: owner for each, owner in changed if owner and is_by_memory(owner)})
+            self._by_memory = tuple(sorted(known.items()))
         members = self._members.observe(facts.table, found, facts.changes.processes)
         wrong = {"processes": found.corrected, "panes": self._members.corrected}
         if any(wrong.values()):

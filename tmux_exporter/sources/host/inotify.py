@@ -35,7 +35,7 @@ class InotifyReader:
         self._uid = uid
         self._root = proc_root
         self._own = PerProcess(self._open_fds)
-        self._counts: dict[int, tuple[_Open, int]] = {}
+        self._counts: dict[int, int] = {}
         self._turn: deque[int] = deque()
         self._sum: int | None = None
         self._samples = 0
@@ -45,19 +45,14 @@ class InotifyReader:
 
         Raises nothing. An unreadable process counts as having none: there are few.
         """
-        own = self._own.found
-        changed: list[int] = []
-        stale = self._own.update(table)
-        if stale:
-            self._counts = {pid: kept for pid, kept in self._counts.items() if own.get(pid) == kept[0]}
-            changed = [pid for pid in own if pid not in self._counts]
-        for pid in [*changed, *self._next()]:
-            now = own[pid], ReadAttempts().attempt(self._count, own[pid].process) or 0
-            stale |= self._counts.get(pid) != now
-            self._counts[pid] = now
-        if stale:
-            seen = [count for each, count in self._counts.values() if each.fds is not None]
-            self._sum = sum(seen) if seen else None
+        own, changed = self._own.found, self._own.update(table)
+        for pid in changed - own.keys():
+            self._counts.pop(pid, None)
+        for pid in (*(changed & own.keys()), *self._next()):
+            self._counts[pid] = ReadAttempts().attempt(self._count, own[pid].process) or 0
+        if changed or not self._samples % TURN:
+            seen = any(each.fds is not None for each in own.values())
+            self._sum = sum(self._counts.values()) if seen else None
         return self._sum if table.complete else None
 
     def _open_fds(self, process: Process) -> _Open | None:

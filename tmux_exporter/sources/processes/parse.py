@@ -160,20 +160,29 @@ def parse_environ(chunks: Iterable[bytes], kept: frozenset[str]) -> dict[str, st
     """
     found: dict[str, str] = {}
 
-    def keep(entry: bytes) -> None:
-        name, equals, value = text(entry[:VARIABLE_LIMIT]).partition("=")
-        if equals and name in kept:
-            found.setdefault(intern(name), intern(value))
+    names = _encoded(kept)
+
+    def keep(entries: Iterable[bytes]) -> None:
+        for entry in entries:
+            # Most are of no interest: they are not even decoded.
+            if entry.partition(b"=")[0] in names:
+                name, equals, value = text(entry[:VARIABLE_LIMIT]).partition("=")
+                if equals:
+                    found.setdefault(intern(name), intern(value))
 
     rest = b""
     for chunk in chunks:
         *entries, last = (rest + chunk).split(b"\0")
-        for entry in entries:
-            keep(entry)
+        keep(entries)
         # The cut bytes lie past VARIABLE_LIMIT; `keep` would have cut them too.
         rest = last[:VARIABLE_LIMIT]
-    keep(rest)
+    keep((rest,))
     return _shared(tuple(found.items()))
+
+
+@lru_cache(maxsize=8)
+def _encoded(names: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(map(str.encode, names))
 
 
 @lru_cache(maxsize=512)

@@ -71,6 +71,8 @@ class ProcessCache:
         self._flawed: dict[int, ProcessRead] = {}
         self._unsettled: set[int] = set()
         self._foreground: dict[int, int] = {}
+        # Those that were a parent or a leader of another one: the end of any other changes nobody.
+        self._above: set[int] = set()
         self._left: set[int] = set()
         self._hung_up: set[int] = set()
         self._switched: set[int] = set()
@@ -169,10 +171,12 @@ class ProcessCache:
 
     def affected(self) -> set[int]:
         """The pids whose parent, session or terminal may have changed since the last call."""
-        left, hung_up, switched = self._left, self._hung_up, self._switched
+        left, hung_up = self._left & self._above, self._hung_up & self._above
+        switched = self._switched
+        self._left, self._hung_up, self._switched = set(), set(), set()
+        self._above -= left
         if not (left or hung_up or switched):
             return set()
-        self._left, self._hung_up, self._switched = set(), set(), set()
         return {
             pid
             for pid, each in self.processes.items()
@@ -187,6 +191,9 @@ class ProcessCache:
         if new is None:
             return
         pid = new.id.pid
+        self._above.add(new.ppid)
+        if new.session_id != pid:
+            self._above.add(new.session_id)
         if old is not None and pid == new.session_id and new.tty != old.tty:
             self._hung_up.add(pid)
         if new.tty and self._foreground.setdefault(new.tty, new.foreground_pgid) != new.foreground_pgid:
