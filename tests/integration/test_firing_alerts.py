@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -59,8 +58,8 @@ def prometheus(body: bytes, status: int = 200, **headers: str) -> Iterator[tuple
             thread.join()
 
 
-def made(url: str, clock: ManualClock | None = None, **more: str) -> FiringAlerts:
-    settings = replace(WebSettings(), prometheus_url=url, **more)
+def made(url: str, clock: ManualClock | None = None, token: str = "") -> FiringAlerts:
+    settings = WebSettings(prometheus_url=url, prometheus_token_file=token)
     return FiringAlerts(settings, start_time=1795400000.25, clock=clock or ManualClock(monotonic=100.0))
 
 
@@ -94,7 +93,7 @@ def test_a_token_is_read_from_its_file(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret\n")
     with prometheus(GOOD) as (url, asked):
-        assert b"secret" not in made(f"{url}/team/", prometheus_token_file=str(token)).read()
+        assert b"secret" not in made(f"{url}/team/", token=str(token)).read()
         ((path, headers),) = asked
         assert path.startswith("/team/api/v1/query?")
         assert headers["Authorization"] == "Bearer secret"
