@@ -158,7 +158,8 @@ def test_a_wrong_method_is_told_the_right_one(port: int, method: str, path: str,
     "path",
     [
         "/nothing", "/metrics/", "/assets/", "/assets/index.html", "/assets/../app.py",
-        "/assets/%2e%2e/app.py", "//metrics", "/assets/app.js/x", "/%00",
+        "/assets/%2e%2e/app.py", "//metrics", "/assets/app.js/x", "/%00", "/runbooks", "/runbooks/Nothing",
+        "/runbooks/../app.py", "/runbooks/%2e%2e/%2e%2e/app",
     ],
 )  # fmt: skip
 def test_an_unknown_path_is_404(port: int, path: str) -> None:
@@ -169,7 +170,7 @@ def test_an_unknown_path_is_404(port: int, path: str) -> None:
 def test_head_is_get_without_the_body(port: int) -> None:
     paths = [
         "/", "/metrics", "/metrics?collect[]=agents", "/-/healthy", "/-/ready", "/api/v1/report", "/nothing",
-        *load_pages().assets,
+        "/runbooks/", "/runbooks/Watchdog", *load_pages().assets,
     ]  # fmt: skip
     for path in paths:
         get, head = request(port, path), request(port, path, method="HEAD")

@@ -61,7 +61,10 @@ def _kind(short_help: str) -> Callable[[Make], click.Command]:
 @_kind("Alerts and recorded series for Prometheus, Mimir, the operator.")
 @click.option("--job", default="tmux", show_default=True, help="The job_name of your scrape configuration.")
 @click.option(
-    "--runbook-url", "runbooks", metavar="URL", help="Where you serve the runbooks (the project's own pages)."
+    "--runbook-url",
+    "runbooks",
+    metavar="URL",
+    help="Where the runbooks are (the project's own pages); an exporter serves them at /runbooks.",
 )
 @click.option(
     "--label", "labels", metavar="NAME=VALUE", multiple=True, help="For every alert; may be given again."

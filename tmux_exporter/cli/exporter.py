@@ -80,10 +80,26 @@ def serve(load_config: Loader) -> None:
     default=True,
     help="With Prometheus and Alertmanager where they are installed (the default), or without.",
 )
+@click.option(
+    "--notify",
+    "notify",
+    metavar="URL|@FILE",
+    multiple=True,
+    help="Send what pages there: ntfy://TOPIC, slack://…, telegram://…, mailto://…, webhook:https://…, "
+    "desktop; may be given again. A URL with a secret: in a file of mode 0600, or TMUX_EXPORTER_NOTIFY.",
+)
+@click.option(
+    "--public-url",
+    "public_url",
+    metavar="URL",
+    help="Where a phone reaches this exporter, for links in messages (no links).",
+)
 @_LISTEN
 @_INTERVAL
 @_settings
-def up(load_config: Loader, demo: bool, servers: bool) -> None:
+def up(
+    load_config: Loader, demo: bool, servers: bool, notify: tuple[str, ...], public_url: str | None
+) -> None:
     """Start everything: exporter and live page, the remediator, which only observes, and Prometheus and
     Alertmanager where they are installed.
 
@@ -92,8 +108,15 @@ def up(load_config: Loader, demo: bool, servers: bool) -> None:
       tmux-exporter up
       tmux-exporter up --demo     with played agents, and an alert that fires within a minute
       tmux-exporter up --no-servers
+      tmux-exporter up --notify ntfy://my-topic
     """
+    from tmux_exporter.commands.export import outside_url
+    from tmux_exporter.commands.notify.targets import VARIABLE, targets
     from tmux_exporter.commands.up.up import up as run_up
+
+    urls = targets(notify, os.environ)
+    # Neither the demo's shells nor other children need them.
+    os.environ.pop(VARIABLE, None)
 
     if demo:
         # Its rules look back for seconds where those for people look back for minutes.
@@ -103,6 +126,8 @@ def up(load_config: Loader, demo: bool, servers: bool) -> None:
         config_path=load_config.path,
         with_demo=demo,
         with_servers=servers,
+        notify_urls=urls,
+        public_url=outside_url("--public-url", public_url) if public_url else "",
     )
 
 

@@ -20,6 +20,7 @@ from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.shipped_files import shipped
 
 _URL = re.compile(r"(?:https?|file)://[^\s\"\\{}<>]+")
+_OWN_MACHINE = re.compile(r"\w+://(?:[^/]*@)?(?:127\.|localhost\b|\[::1\]|0\.0\.0\.0)")
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OUR_LABELS = {*SAME_THING, "severity", "priority", "threshold"}
 _NO_BOARDS = '{{ $boards := "" }}'
@@ -144,6 +145,15 @@ def _replace(path: Path, text: str) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def outside_url(option: str, text: str) -> str:
+    """A URL by which others reach this machine. Raises UsageError."""
+    if _OWN_MACHINE.match(url := _url(option, text)):
+        raise UsageError(
+            f"{option}: {text!r} leads every phone to itself; write a name or address of this machine"
+        )
+    return url
 
 
 def _url(option: str, text: str) -> str:

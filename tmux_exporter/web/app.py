@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
-from tmux_exporter.web import negotiation
+from tmux_exporter.web import negotiation, runbooks
 from tmux_exporter.web.blocking import SingleFlight, in_thread
 from tmux_exporter.web.events import Viewers
 from tmux_exporter.web.feed import Feed, Published
@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD")
 _NO_ALERTS = message(504, "the Prometheus that knows the alerts has not answered in time")
+_NOTHING_HERE = message(404, "there is nothing here; / is the live page, /metrics is for Prometheus")
 _NO_SAMPLE = message(503, "no sample has been taken yet", (b"retry-after", b"1"))
 
 
@@ -83,6 +84,7 @@ class App:
             "/api/v1/report": (_READ, self._report),
             "/api/v1/alerts": (_READ, self._firing),
             EVENTS: (_READ, self._no_room),
+            runbooks.PATH: (_READ, self._runbook),
             **dict.fromkeys(self._pages.assets, (_READ, self._asset)),
         }
 
@@ -121,9 +123,9 @@ class App:
         refusal = self.guard.refusal(request.headers)
         if refusal is not None:
             return message(403, refusal)
-        if request.path not in self._routes:
-            return message(404, "there is nothing here; / is the live page, /metrics is for Prometheus")
-        methods, _ = self._routes[request.path]
+        if (route := _route(request.path)) not in self._routes:
+            return _NOTHING_HERE
+        methods, _ = self._routes[route]
         if request.method not in methods:
             allow = ", ".join(methods)
             return message(405, f"this path takes {allow}", (b"allow", allow.encode()))
@@ -132,7 +134,7 @@ class App:
         return None
 
     async def _answer(self, request: Request) -> Response:
-        _, handler = self._routes[request.path]
+        _, handler = self._routes[_route(request.path)]
         try:
             return await handler(request)
         except Exception:
@@ -168,6 +170,13 @@ class App:
         except TimeoutError:
             body = None
         return Response(status=200, body=body, content_type=JSON) if body else _NO_ALERTS
+
+    async def _runbook(self, request: Request) -> Response:
+        try:
+            query = parse_qs(request.query, max_num_fields=10)
+        except ValueError:
+            return message(400, "too many parameters in the query")
+        return await in_thread(lambda: runbooks.runbook(request.path, query)) or _NOTHING_HERE
 
     async def _no_room(self, _: Request) -> Response:
         return message(
@@ -206,6 +215,11 @@ class App:
             known = ", ".join(self._feed.collectors)
             return message(400, f"collect[] names a collector that does not exist; it takes {known}")
         return Response(status=200, body=text, content_type=negotiation.PLAIN)
+
+
+def _route(path: str) -> str:
+    """The path under which the handler stands: all runbooks have one."""
+    return runbooks.PATH if path.startswith(runbooks.PATH) else path
 
 
 async def _wait(sample: SingleFlight[Published | None], patience: float) -> None:

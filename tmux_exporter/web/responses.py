@@ -85,6 +85,7 @@ _TYPES = {
     "table.js": b"text/javascript; charset=utf-8",
     "words.js": b"text/javascript; charset=utf-8",
     "needs.css": b"text/css; charset=utf-8",
+    "runbook.css": b"text/css; charset=utf-8",
     "style.css": b"text/css; charset=utf-8",
     "table.css": b"text/css; charset=utf-8",
     "favicon.svg": b"image/svg+xml",

@@ -14,6 +14,8 @@ Rule = dict[str, object]
 RUNBOOKS = f"{PROJECT}/docs/runbooks"
 """Where anybody can read the pages."""
 
+_SERVED_BY_EXPORTER = re.compile(r"https?://[^/]+/runbooks")
+
 # How descriptions name things, the same everywhere.
 SERVER = "tmux server {{ $labels.server }} on {{ $labels.instance }}"
 SESSION = "session {{ $labels.session }} of " + SERVER
@@ -96,4 +98,15 @@ class Scope:
 
     def annotations(self, name: str, summary: str, description: str) -> dict[str, str]:
         """What an alert of this name says, and its runbook."""
-        return {"summary": summary, "description": description, "runbook_url": f"{self.runbooks}/{name}.md"}
+        return {"summary": summary, "description": description, "runbook_url": self._runbook(name)}
+
+    def _runbook(self, name: str) -> str:
+        """Where the page is; an exporter fills the names of an alert into its commands."""
+        page = f"{self.runbooks}/{name}.md"
+        if self.runbooks == RUNBOOKS or not _SERVED_BY_EXPORTER.fullmatch(self.runbooks):
+            return page
+        names = "".join(
+            f"{{{{ with $labels.{label} }}}}&{label}={{{{ . | urlquery }}}}{{{{ end }}}}"
+            for label in ("server", "session", "agent")
+        )
+        return f"{page}?instance={{{{ $labels.instance | urlquery }}}}{names}"

@@ -3,18 +3,20 @@
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO
 
 from tmux_exporter import __version__
+from tmux_exporter.alerting.base.scope import RUNBOOKS
+from tmux_exporter.alerting.routes import Data
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.paths import private_folder, runtime_path, state_path
 from tmux_exporter.commands.demo import launch
 from tmux_exporter.commands.serve import Service
-from tmux_exporter.commands.up_children import prometheus, remediator
+from tmux_exporter.commands.up_children import notify, prometheus, remediator
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.host.port_owner import who_listens
@@ -32,20 +34,36 @@ def up(
     config_path: str | None = None,
     with_demo: bool = False,
     with_servers: bool = True,
+    notify_urls: Sequence[str] = (),
+    public_url: str = "",
 ) -> None:
     """Run exporter, page, an observing remediator, and Prometheus and Alertmanager where they are installed.
 
     Until a signal. `config_path` is the file that `load` reads. `with_demo` adds a demo fleet, alerts that
     take seconds instead of minutes, and data that go with it. Without `with_servers` Prometheus and
-    Alertmanager are left out, installed or not.
+    Alertmanager are left out, installed or not. What pages is sent to `notify_urls`, with links to
+    `public_url`, where a phone reaches the exporter.
     """
     refuse_sudo(environ)
+    if notify_urls and not (with_servers and find_alertmanager() and prometheus.find_program("prometheus")):
+        raise UsageError(
+            "--notify needs Prometheus and Alertmanager; install them, and leave out --no-servers"
+        )
     folder = private_folder(state_path(environ), os.getuid())
     with (folder / "up.lock").open("a+", encoding="utf-8") as lock:
         _take(lock)
+        if notify_urls:
+            notify.check(folder, notify_urls, environ)
         service = Service(config, load, environ)
         demo = launch.Demo(folder, environ) if with_demo else None
-        stage = _Stage(service=service, demo=demo, with_servers=with_servers, say=say)
+        stage = _Stage(
+            service=service,
+            demo=demo,
+            with_servers=with_servers,
+            notify_urls=notify_urls,
+            public_url=public_url,
+            say=say,
+        )
         try:
             # Before any thread runs: a fork that is to run Python code must not happen beside threads.
             stage.start(config, folder, config_path, environ)
@@ -65,6 +83,11 @@ def refuse_sudo(environ: Mapping[str, str]) -> None:
         raise UsageError("run this without sudo: as root it would show root's tmux servers, not yours")
 
 
+def find_alertmanager() -> str | None:
+    """Path of the program, which Debian calls otherwise."""
+    return prometheus.find_program("prometheus-alertmanager") or prometheus.find_program("alertmanager")
+
+
 def _take(lock: IO[str]) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,8 +105,11 @@ class _Stage:
     service: Service
     demo: launch.Demo | None
     with_servers: bool
+    notify_urls: Sequence[str]
+    public_url: str
     say: Callable[[str], None]
     folder: Path = Path()
+    environ: Mapping[str, str] = field(default_factory=dict)
     children: list[prometheus.Child] = field(default_factory=list)
 
     def start(
@@ -101,17 +127,23 @@ class _Stage:
         interval = config.sampling.interval
         self.children.append(remediator.start(self.folder, interval, config_path, environ, flags))
         if self.with_servers:
+            self.environ = environ
             self._start_servers(interval, time_scale)
 
     def _start_servers(self, interval: float, time_scale: float) -> None:
+        receivers: Mapping[str, Data] = {}
+        if self.notify_urls:
+            child, receivers = notify.start(self.folder, self.notify_urls, self.public_url, self.environ)
+            self.children.append(child)
         rules, routes = prometheus.write_alerts(
-            self.folder, time_scale, launch.numbers() if self.demo else None
-        )
-        alertmanager = prometheus.find_program("prometheus-alertmanager") or prometheus.find_program(
-            "alertmanager"
+            self.folder,
+            time_scale,
+            launch.numbers() if self.demo else None,
+            runbooks=f"{self.public_url}/runbooks" if self.public_url else RUNBOOKS,
+            receivers=receivers,
         )
         target = None
-        if alertmanager:
+        if alertmanager := find_alertmanager():
             self.children.append(prometheus.start_alertmanager(alertmanager, self.folder, routes))
             target = self.children[-1].url.removeprefix("http://")
         if program := prometheus.find_program("prometheus"):
@@ -137,6 +169,7 @@ class _Stage:
         rows = [("live page", url), ("metrics", f"{url}metrics"), *urls.items()]
         rows += self.demo.rows() if self.demo else ()
         rows += [
+            *((("notifies", notify.described(self.notify_urls)),) if self.notify_urls else ()),
             ("remediator", "observes, and tells here what it would do"),
             ("data and logs", str(self.folder)),
         ]

@@ -16,10 +16,11 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tmux_exporter.alerting.base import thresholds
-from tmux_exporter.alerting.base.scope import Scope
-from tmux_exporter.alerting.routes import alertmanager_config
+from tmux_exporter.alerting.base.scope import RUNBOOKS, Scope
+from tmux_exporter.alerting.routes import Data, alertmanager_config
 from tmux_exporter.alerting.rules import rule_file
 
 PROMETHEUS_PORT = 9090
@@ -123,18 +124,26 @@ def prometheus_config(
 
 
 def write_alerts(
-    folder: Path, time_scale: float, numbers: thresholds.Thresholds | None = None
+    folder: Path,
+    time_scale: float,
+    numbers: thresholds.Thresholds | None = None,
+    *,
+    runbooks: str = RUNBOOKS,
+    receivers: Mapping[str, Data] = MappingProxyType({}),
 ) -> tuple[Path, Path]:
-    """Write our rules, and the routes that show alerts on Alertmanager's page and send them nowhere.
+    """Write our rules, and the routes that show alerts on Alertmanager's page and send them to `receivers`.
 
     All their durations are multiplied by `time_scale`; the `numbers` are those that are shipped, unless
     others are given.
     """
     numbers = numbers or thresholds.load()
     rules, routes = folder / "rules.yml", folder / "alertmanager.yml"
-    content = rule_file(Scope(thresholds=numbers, time_scale=time_scale))
+    content = rule_file(Scope(thresholds=numbers, time_scale=time_scale, runbooks=runbooks))
     rules.write_text(as_json(content), encoding="utf-8")
-    routes.write_text(as_json(alertmanager_config(numbers, time_scale=time_scale)), encoding="utf-8")
+    told = alertmanager_config(numbers, time_scale=time_scale, filled=receivers)
+    # A program posts on what it is sent; the messages for people are its own.
+    told.pop("templates", None)
+    routes.write_text(as_json(told), encoding="utf-8")
     return rules, routes
 
 

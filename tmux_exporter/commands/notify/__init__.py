@@ -1,0 +1,1 @@
+"""Notifications: what `up --notify` sends to a person, where to, and the program that does."""
