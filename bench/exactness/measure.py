@@ -27,6 +27,7 @@ SETTLE = 60.0
 """Seconds from the end of all work to the reading: within a minute every headline is right."""
 PYTHON = "/usr/bin/python3"
 _SAMPLE = re.compile(r'^tmux_session_(\w+)\{([^}]*)\} (\S+)$', re.MULTILINE)  # fmt: skip
+_UNWATCHED = "unwatched_cpu_seconds_total"
 _SESSION = re.compile(r'\bsession="([^"]*)"')
 _TAKEN = re.compile(r"^tmux_exporter_samples_total\{.*\} (\S+)$", re.MULTILINE)
 
@@ -145,10 +146,10 @@ class Readings:
             self._due = time.monotonic() + self.interval
             self.read()
 
-    def of(self, workload: Workload) -> float:
-        """Its figure, over all sessions that it was in."""
+    def of(self, workload: Workload, figure: str = "") -> float:
+        """Its figure, or another one, over all sessions that it was in."""
         names = (workload.name, f"{workload.name}-b", f"{workload.name}-c")
-        return sum(self._values.get((workload.figure, name), 0.0) for name in names)
+        return sum(self._values.get((figure or workload.figure, name), 0.0) for name in names)
 
     def settle(self) -> None:
         """Until two more samples are taken: what was in doubt in one is settled in the next."""
@@ -213,6 +214,8 @@ def _row(pane: Pane, readings: Sequence[Readings], before: Sequence[float]) -> d
         "name": pane.workload.name,
         "truth": truth,
         "error": [round(each / truth - 1, 4) for each in gained],
+        # What the session says that it lacks; it begins with 0.
+        "told": [round(each.of(pane.workload, _UNWATCHED) / truth, 4) for each in readings],
     }
 
 

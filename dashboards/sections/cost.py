@@ -10,6 +10,7 @@ from dashboards.levels import Steps
 from dashboards.panels import NAME_PATTERN, graph
 from dashboards.queries import AGENT, LARGEST, SESSION, Query, at_end, largest, memory_of_limit, rate, select
 from dashboards.sections.states import AGENT_NAME, NO_AGENT
+from tmux_exporter.facts.report import INCOMPLETE_RATIO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,25 @@ def _of_limit(subject: Subject, limits: Steps | None) -> Builder[dashboard.Panel
 
 def _cpu(subject: Subject) -> Builder[dashboard.Panel]:
     used = subject.select("cpu_seconds_total")
+    queries = [Query(expr=largest(rate(used), at_end("rate", used)), legend=subject.legend)]
+    short = ""
+    if subject is SESSIONS:
+        missing = subject.select("unwatched_cpu_seconds_total")
+        lost = rate(missing)
+        told = f"({lost} and {lost} / ({lost} + {rate(used)}) > {INCOMPLETE_RATIO})"
+        queries.append(
+            Query(expr=largest(told, at_end("rate", missing)), legend=f"missing, about: {subject.legend}")
+        )
+        short = (
+            " What orphans used unseen is a line of its own where it is more than "
+            f"{INCOMPLETE_RATIO:.0%} of a session's."
+        )
     return graph(
         subject.first + 3,
         "CPU cores",
         f"Cores that the {subject.noun} uses, with all that it started. Shown are the {LARGEST} that "
-        "used most.",
-        [Query(expr=largest(rate(used), at_end("rate", used)), legend=subject.legend)],
+        f"used most.{short}",
+        queries,
         unit="none",
         empty=subject.empty,
         rename=subject.rename,

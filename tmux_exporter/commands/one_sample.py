@@ -21,7 +21,7 @@ from tmux_exporter.commands.views.explain import bounds_words
 from tmux_exporter.config import Config, LogLevel, ReadMode
 from tmux_exporter.facts.doctor import LookAlike
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.report import Remembered, Report
+from tmux_exporter.facts.report import INCOMPLETE_RATIO, Remembered, Report
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render as render_json
@@ -29,7 +29,7 @@ from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.cgroups import read_place
 from tmux_exporter.sources.host.doctor import read_machine, reads_single_keys
-from tmux_exporter.sources.own.running_exporter import RunningExporter
+from tmux_exporter.sources.own.running_exporter import ExporterAnswer, RunningExporter
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
 _Taken = TypeVar("_Taken", Report, Snapshot)
@@ -54,7 +54,11 @@ def explain_once(
 ) -> Explanation:
     """Explain one pane, process, agent, session or server. Raises CannotSeeError if none has that name."""
     log.configure(config.log.level, config.log.format)
-    found = explain(target, settled_snapshot(config, environ, remembered_by_exporter(config, say)))
+    answer = _ask_exporter(config)
+    found = explain(target, settled_snapshot(config, environ, _remembered(config, answer, say)))
+    if found.session and (missing := answer.cpu_incomplete_ratio(*found.session)) > INCOMPLETE_RATIO:
+        told = f"about {missing:.0%} of its CPU time went to orphans that nobody could watch"
+        found = replace(found, facts=(*found.facts, ("incomplete", told)))
     bounds = [
         ("bounds", words) for each in found.holders if (words := _bounds_of(each, config.processes.root))
     ]
@@ -94,13 +98,20 @@ def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[
 
     It saw processes in panes that are gone now; a single sample cannot prove their owner.
     """
-    address = config.web.listen_address
-    root = config.processes.root
-    answer = RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask()
+    return _remembered(config, _ask_exporter(config), say)
+
+
+def _ask_exporter(config: Config) -> ExporterAnswer:
+    address, root = config.web.listen_address, config.processes.root
+    return RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask()
+
+
+def _remembered(config: Config, answer: ExporterAnswer, say: Callable[[str], None]) -> tuple[Remembered, ...]:
     known = answer.remembered()
     failure = answer.failure or ("is of another version" if answer.document and known is None else "")
     if failure:
-        say(f"what listens on {address} {failure}: this rests on one sample of its own, without earlier ones")
+        who = f"what listens on {config.web.listen_address}"
+        say(f"{who} {failure}: this rests on one sample of its own, without earlier ones")
     return known or ()
 
 

@@ -95,14 +95,16 @@ class PaneLedger:
     """The accounts of one pane in one sample.
 
     `memory_bytes` is anonymous and shared memory of its cgroups, None without one that counts memory;
-    `memory_outside` are the members that it does not hold. `counts` is by how much each of these has grown
-    since the last sample; `pids` is of the fullest of its cgroups, None where none counts processes.
-    `cgroups` are the folders of those that hold nothing else.
+    `memory_outside` are the members that it does not hold. `cpu_from` is what the CPU counter rests on in the
+    next sample: to count, a cgroup must be read twice. `counts` is by how much each of these has grown since
+    the last sample; `pids` is of the fullest of its cgroups, None where none counts processes. `cgroups` are
+    the folders of those that hold nothing else.
     """
 
     cpu: CpuGain = NO_GAIN
     memory_bytes: int | None = None
     memory_outside: frozenset[ProcessId] = frozenset()
+    cpu_from: CpuSource = CpuSource.PROCESSES
     counts: Counts = field(default_factory=dict)
     pids: PidCount | None = None
     cgroups: tuple[str, ...] = ()

@@ -106,6 +106,15 @@ class MemorySource(StrEnum):
     CGROUP = "cgroup"
 
 
+MEMORY_SOURCES = (
+    MemorySource.UPPER_BOUND,
+    MemorySource.SMAPS_ROLLUP,
+    MemorySource.STATUS,
+    MemorySource.CGROUP,
+)
+"""The source of a sum is the first of these that one of its parts has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proportions:
     """The share of a process in shared memory, in bytes (PSS): each page divided by its number of users.
@@ -140,6 +149,9 @@ class HeldFile(NamedTuple):
 
 HeldFiles = Mapping[ProcessId, frozenset[HeldFile]]
 """What each process holds; one that could not be read is not in it."""
+
+SamePair = tuple[ProcessId, ProcessId]
+"""Two processes that may have one table of open files."""
 
 Cgroup = tuple[str, ...]
 """The path of a cgroup from the root of its hierarchy, one name per level."""

@@ -22,6 +22,9 @@ from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
 from tmux_exporter.facts.tmux import QueryFailure
 
+INCOMPLETE_RATIO = 0.05
+"""From this share on people are told that CPU time of a session is missing."""
+
 
 class Sum(StrEnum):
     """A sum over processes (closed list; a label joins several by commas)."""
@@ -129,7 +132,10 @@ class ServerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionReport:
-    """One session: the sum of the panes it owns."""
+    """One session: the sum of the panes it owns.
+
+    `unwatched_cpu_seconds_total` is about what its orphans used that `usage` lacks; None: none was seen.
+    """
 
     server: str
     session: str
@@ -141,6 +147,13 @@ class SessionReport:
     windows: int
     panes: int
     usage: Usage
+    unwatched_cpu_seconds_total: float | None = None
+
+    @property
+    def cpu_incomplete_ratio(self) -> float:
+        """The share of its CPU time that `usage` lacks."""
+        missing = self.unwatched_cpu_seconds_total
+        return missing / (missing + self.usage.cpu_seconds_total) if missing else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

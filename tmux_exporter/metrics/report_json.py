@@ -43,6 +43,7 @@ _SERVER = (
 _SESSION = (
     *("server", "session", "group", "created_timestamp_seconds", "last_activity_timestamp_seconds"),
     *("attached_clients", "history_bytes", "windows", "panes"),
+    *("unwatched_cpu_seconds_total", "cpu_incomplete_ratio"),
 )
 _AGENT = (
     *("server", "session", "agent", "window", "window_name", "pane", "program", "version", "role"),

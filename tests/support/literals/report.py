@@ -175,6 +175,7 @@ def session(
         server=server, session=name, group=group, created_timestamp_seconds=1_795_400_000 + scale,
         last_activity_timestamp_seconds=1_795_499_990, attached_clients=1 if scale == 1 else 0,
         history_bytes=2_534_216, windows=1, panes=2, usage=cost or usage(scale),
+        unwatched_cpu_seconds_total=12.5 if group else None,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class Counters(Protocol):
         groups: Mapping[ProcessId, frozenset[str]],
         catch_alls: Mapping[ProcessId, frozenset[str]],
         /,
-    ) -> None:
+    ) -> object:
         """Take in one reading."""
 
     def totals(self, key: str) -> Totals:

@@ -35,7 +35,8 @@ CONTRACT = {
     "server session": f"""
         {" ".join(f"tmux_session_{suffix}" for suffix in USAGE.split())}
         tmux_session_history_bytes tmux_session_created_timestamp_seconds tmux_session_attached_clients
-        tmux_session_last_activity_timestamp_seconds tmux_scheduler_next_due_timestamp_seconds
+        tmux_session_last_activity_timestamp_seconds tmux_session_unwatched_cpu_seconds_total
+        tmux_scheduler_next_due_timestamp_seconds
     """,
     "server session group memory_source partial cpu_source": "tmux_session_info",
     "server session window pane": f"""

@@ -65,10 +65,11 @@ class GroupCounters(Generic[K]):
         catch_alls: Mapping[ProcessId, frozenset[K]] = MappingProxyType({}),
         ledgers: Mapping[K, Charged[K]] = MappingProxyType({}),
         orphans: Mapping[K, tuple[frozenset[K], int]] = MappingProxyType({}),
-    ) -> None:
+    ) -> dict[ProcessId, int]:
         """Add to each group what its processes have used since the last sample, reaped children included.
 
-        `groups` has each group of a process once.
+        Returns the ticks of reaped children that the processes in `catch_alls` have gained. `groups` has each
+        group of a process once.
 
         A new process that started after the first sample counts whole. A process of the first sample, and
         one that joins a group, count from now on. An unknown value, and one that has fallen, add nothing. A
@@ -86,6 +87,7 @@ class GroupCounters(Generic[K]):
         if members is not before[0] or catch_alls is not before[1]:
             self._keys_of = {**members, **dict.fromkeys(catch_alls)}
         self._members, self._catch_alls = members, catch_alls
+        caught: dict[ProcessId, int] = dict.fromkeys(catch_alls, 0)
         for gain in self._conservation.advance(table, self._keys_of):
             own = members.get(gain.process, ())
             charged = next((ledgers[key] for key in own if key in ledgers), None) if ledgers else None
@@ -98,6 +100,8 @@ class GroupCounters(Generic[K]):
                     if key not in accounted:
                         self._counts(key).cpu_ticks += gain.own_ticks
             if gain.reaped != NOTHING:
+                if gain.process in caught:
+                    caught[gain.process] = gain.reaped[0]
                 for key in catch_alls.get(gain.process, own):
                     self._counts(key).add(gain.reaped if key not in accounted else (0, *gain.reaped[1:]))
         for key, (keys, ticks) in orphans.items():
@@ -110,6 +114,12 @@ class GroupCounters(Generic[K]):
             if ticks := charged.account.settle(table.clock_ticks_per_second):
                 for key in charged.keys:
                     self._counts(key).cpu_ticks += ticks
+        return caught
+
+    def add(self, ticks: Mapping[K, int]) -> None:
+        """Add CPU ticks to groups."""
+        for key, count in ticks.items():
+            self._counts(key).cpu_ticks += count
 
     def _with_kept(
         self, table: ProcessTable, groups: Mapping[ProcessId, frozenset[K]]

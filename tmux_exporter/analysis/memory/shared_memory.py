@@ -1,10 +1,11 @@
 """Shared memory without double counting: which processes share pages, and whose PSS has to be read.
 
-`status` costs 15 µs and counts a shared page for every process that has it. Only two kinds of processes share
-pages: those forked from one another without exec (same `image`), and those with shared memory. Only of these,
-and only where the amount matters, `smaps_rollup` (PSS) is read, within a CPU budget: a fortieth of the cost
-of reading it for every process, saved up to a burst. A reading is planned with a typical cost and charged
-with its real cost.
+`status` costs 15 µs and counts a shared page for every process that has it. Only two kinds of processes
+share pages: those forked from one another without exec (same `image`), and those with shared memory. Only
+of these, and only where the amount matters, `smaps_rollup` (PSS) is read, within a CPU budget: a fortieth
+in each sample of the cost of reading all processes, saved up to a burst. For processes that were never read
+there is more, a twentieth in each second, so that all are read within a minute, whatever the interval is. A
+reading is planned with a typical cost and charged with its real cost.
 
 Between two readings a figure continues from the last one: growth counts for the process alone, and memory
 that a fork family shared is divided by the family's current size.
@@ -32,6 +33,13 @@ LARGEST_BYTES = 3 << 30
 
 BURST_SECONDS = 0.03
 SHARE = 1 / 40
+SHARE_OF_A_SECOND = 1 / 20
+"""For processes that were never read: in each second, whatever the interval is."""
+
+BURST_SHARE = 0.006
+"""So much of the time between two samples is saved up for them, where that is more."""
+
+_DEAREST = 8.0
 FRESH_SAMPLES = 12
 """After this many samples a process is read again even if nothing seems to have changed."""
 
@@ -80,13 +88,15 @@ class MemoryFigures:
     """What `status` figures lack or have too much, in bytes.
 
     `elsewhere` is the part that counts for other processes; `doubtful`: not read yet. `unmapped` is held in
-    files without a name that nobody maps.
+    files without a name that nobody maps. `tables`: of processes that have another one's table of open files,
+    the process by which that table is known.
     """
 
     elsewhere: Mapping[ProcessId, int]
     swap_elsewhere: Mapping[ProcessId, int]
     doubtful: frozenset[ProcessId] = frozenset()
     unmapped: Mapping[ProcessId, int] = field(default_factory=dict)
+    tables: Mapping[ProcessId, ProcessId] = field(default_factory=dict)
 
     def memory_bytes(self, process: Process) -> int | None:
         """Anonymous plus shared memory of one process, each page once; None where it is not known."""
@@ -104,15 +114,24 @@ class MemoryFigures:
         elsewhere = self.swap_elsewhere
         return max(0, process.swap_bytes - elsewhere.get(process.id, 0)) if elsewhere else process.swap_bytes
 
-    def by_process(self) -> dict[ProcessId, tuple[int | None, int | None, bool, int | None]]:
+    def per_table(self, processes: Iterable[Process], fds: Sequence[int | None]) -> Sequence[int | None]:
+        """Of the open descriptors of these processes those of each table once."""
+        if not self.tables:
+            return fds
+        ids = (self.tables.get(each.id, each.id) for each in processes)
+        return [*dict(zip(ids, fds, strict=True)).values()]
+
+    def by_process(self) -> dict[ProcessId, tuple[object, ...]]:
         """All of it by process, of those about which anything is said."""
         said = self.elsewhere.keys() | self.swap_elsewhere.keys() | self.doubtful | self.unmapped.keys()
+        said |= self.tables.keys()
         return {
             each: (
                 self.elsewhere.get(each),
                 self.swap_elsewhere.get(each),
                 each in self.doubtful,
                 self.unmapped.get(each),
+                self.tables.get(each),
             )
             for each in said
         }
@@ -143,6 +162,9 @@ class SharedMemory:
         self._readings: dict[ProcessId, _Reading] = {}
         self._refused: dict[ProcessId, int] = {}
         self._budget = BURST_SECONDS
+        # What only processes that were never read may cost, and how dear readings have been.
+        self._for_doubts = 0.0
+        self._dearness = 1.0
         self._images = PerProcess(_image)
         self._relatives: Sequence[Sequence[int]] = ()
         self._owned: Set[ProcessId] = frozenset()
@@ -157,6 +179,11 @@ class SharedMemory:
         self._family: Mapping[ProcessId, int] = {}
         self._sharers: Mapping[ProcessId, SharerSets] = {}
 
+    @property
+    def families(self) -> Sequence[Sequence[int]]:
+        """The pids that are forked from one another without exec; the same object until one changes."""
+        return self._relatives
+
     def plan(self, table: ProcessTable, owned: Set[ProcessId]) -> tuple[ProcessId, ...]:
         """The processes whose `smaps_rollup` to read now, of the `owned` only.
 
@@ -164,6 +191,7 @@ class SharedMemory:
         `owned` has the same processes.
         """
         self._sample += 1
+        elapsed = table.taken_at - self._taken_at if self._sample > 1 else 0.0
         self._taken_at = table.taken_at
         if self._images.update(table) or owned is not self._owned:
             self._relatives = _relatives(self._images.found, owned)
@@ -181,13 +209,24 @@ class SharedMemory:
         if self._resident.update(table):
             resident = self._resident.found
             self._every = len(resident) * _SMALL_SECONDS + sum(resident.values()) * _SECONDS_PER_BYTE
-        self._budget = min(BURST_SECONDS, self._budget + self._every * SHARE)
+        income = self._every * SHARE
+        self._budget = min(BURST_SECONDS, self._budget + income)
+        most = max(BURST_SECONDS, BURST_SHARE * elapsed)
+        more = self._every * SHARE_OF_A_SECOND * self._dearness * elapsed
+        self._for_doubts = min(most, self._for_doubts + more)
         self._planned = tuple(self._affordable(sorted(self._wanted(), key=self._priority)))
         return self._planned
 
     def learn(self, read: ProportionsFound) -> None:
         """Store what was read, and charge its CPU time to the budget."""
-        self._budget += sum(self._cost(id_) for id_ in self._planned) - read.cpu_seconds
+        spared = sum(self._cost(id_) for id_ in self._planned) - read.cpu_seconds
+        if any(id_ not in self._readings for id_ in read.found):
+            self._for_doubts += spared
+        else:
+            self._budget += spared
+        if expected := sum(self._cost(id_) for id_ in read.found if id_ in self._group):
+            dearness = min(_DEAREST, max(1.0, read.cpu_seconds / expected))
+            self._dearness = max(dearness, self._dearness + (dearness - self._dearness) / 8)
         for id_, proportions in read.found.items():
             process = self._group.get(id_)
             if process is None:
@@ -259,9 +298,12 @@ class SharedMemory:
     def _affordable(self, wanted: Sequence[ProcessId]) -> Iterable[ProcessId]:
         for id_ in wanted:
             cost = self._cost(id_)
-            if cost > self._budget:
+            spared = self._for_doubts if id_ not in self._readings else 0.0
+            if cost > self._budget + spared:
                 break
-            self._budget -= cost
+            paid = min(cost, max(0.0, spared))
+            self._for_doubts -= paid
+            self._budget -= cost - paid
             yield id_
 
     def _cost(self, id_: ProcessId) -> float:

@@ -39,6 +39,11 @@ def session_key(server: str, session: str) -> GroupKey:
     return ("session", server, session)
 
 
+def unwatched_key(server: str, session: str) -> GroupKey:
+    """The key of what orphans of a session have used that no other counter of it has."""
+    return ("unwatched", server, session)
+
+
 def pane_key(server: str, session: str, pane: Pane) -> GroupKey:
     """The key of a pane in its current window."""
     return ("pane", server, session, pane.window_index, pane.id)
@@ -209,7 +214,8 @@ def shown_keys(snapshot: Snapshot) -> ShownKeys:
     found.update(server_key(view.label) for view in snapshot.view.servers if view.process is not None)
     for view, listing in snapshot.listings():
         for session in listing.sessions:
-            found.add(session_key(view.label, labels[listing.server, session.id]))
+            label = labels[listing.server, session.id]
+            found.update((session_key(view.label, label), unwatched_key(view.label, label)))
         for pane in listing.panes:
             found.add(pane_key(view.label, labels[listing.server, pane.session_id], pane))
     found.update(agent_key(tracked) for tracked in snapshot.tracked_agents)

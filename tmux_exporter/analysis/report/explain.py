@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tmux_exporter.analysis.report.explain_groups import explain_group, groups_called, names_of_groups
-from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of
+from tmux_exporter.analysis.report.explained import Explanation, members_of, name_of, sources_of
 from tmux_exporter.analysis.report.holder import branches, holder
 from tmux_exporter.analysis.report.usage import most_repeated_command
 from tmux_exporter.analysis.report.view import Snapshot
@@ -160,7 +160,7 @@ def _leak_facts(process: Process, snapshot: Snapshot) -> list[tuple[str, str]]:
 
 def _pane(key: PaneKey, snapshot: Snapshot) -> Explanation:
     view, pane = snapshot.panes()[key]
-    facts = _pane_facts(view, pane, snapshot)
+    facts = [*_pane_facts(view, pane, snapshot), *sources_of([key], snapshot)]
     facts += [
         ("agent", f"{agent.name} ({agent.program}): {agent.reason}")
         for agent in snapshot.agents

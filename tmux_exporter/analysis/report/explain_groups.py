@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tmux_exporter.analysis.report.explained import ExplainedPart, Explanation, members_of, sums_of
+from tmux_exporter.analysis.report.explained import (
+    ExplainedPart,
+    Explanation,
+    members_of,
+    sources_of,
+    sums_of,
+)
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.label import visible_text
@@ -118,6 +124,7 @@ def _session(group: SessionGroup, snapshot: Snapshot) -> Explanation:
         ("counted", f"{len(panes)} panes in {windows} windows; a shared one counts for the oldest session")
     )
     facts.append(("attached", f"{session.attached} clients"))
+    facts += sources_of((PaneKey(listing.server, pane.id) for pane in panes), snapshot)
     agents = [
         each for each in snapshot.agents if each.pane in {PaneKey(listing.server, pane.id) for pane in panes}
     ]
@@ -139,6 +146,7 @@ def _session(group: SessionGroup, snapshot: Snapshot) -> Explanation:
         facts=tuple(facts),
         members=members_of(_processes(listing, panes, snapshot), snapshot.owners, snapshot),
         parts=tuple(_pane_part(listing, pane, agents, snapshot) for pane in panes),
+        session=(group.view.label, group.label),
     )
 
 

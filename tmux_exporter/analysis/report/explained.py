@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.facts.label import visible_text
+from tmux_exporter.facts.ledgers import CpuSource, PaneLedger, source_of_parts
 from tmux_exporter.facts.owner import Owner
-from tmux_exporter.facts.process import Process, ProcessId
+from tmux_exporter.facts.process import MEMORY_SOURCES, MemorySource, Process, ProcessId
+from tmux_exporter.facts.tmux import PaneKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,8 @@ class ExplainedPart:
 class Explanation:
     """The explained object: label/value facts in words, its parts, if any, and its members.
 
-    `holders` are the process itself, or those that hold most of a figure of an agent.
+    `holders` are the process itself, or those that hold most of a figure of an agent. `session` has the
+    labels of a session.
     """
 
     title: str
@@ -56,6 +59,7 @@ class Explanation:
     members: tuple[ExplainedProcess, ...]
     parts: tuple[ExplainedPart, ...] = ()
     holders: tuple[ProcessId, ...] = ()
+    session: tuple[str, str] | None = None
 
     @property
     def sums(self) -> Sums:
@@ -88,6 +92,37 @@ def members_of(
             )
         )
     return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
+
+
+def sources_of(panes: Iterable[PaneKey], snapshot: Snapshot) -> list[tuple[str, str]]:
+    """What the CPU and the memory of these panes together rest on, as facts."""
+    ledgers = {pane: snapshot.ledgers.get(pane, PaneLedger()) for pane in panes}
+    found = snapshot.members()
+    memory = {
+        MemorySource.CGROUP
+        if ledger.memory_bytes is not None
+        else snapshot.memory.source(found.get(pane, ())) or MemorySource.STATUS
+        for pane, ledger in ledgers.items()
+    }
+    cpu = source_of_parts(each.cpu_from for each in ledgers.values())
+    weakest = next((each for each in MEMORY_SOURCES if each in memory), MemorySource.STATUS)
+    return [
+        ("CPU told by", f"{cpu}: {_CPU_WORDS[cpu]}"),
+        ("memory told by", f"{weakest}: {_MEMORY_WORDS[weakest]}"),
+    ]
+
+
+_CPU_WORDS: Mapping[CpuSource, str] = {
+    CpuSource.CGROUP: "the kernel's account of cgroups that hold nothing else, orphans included",
+    CpuSource.PROCESSES: "its processes; what orphans use counts as far as somebody sees it",
+    CpuSource.MIXED: "cgroups of its own, and processes outside them",
+}
+_MEMORY_WORDS: Mapping[MemorySource, str] = {
+    MemorySource.CGROUP: "the kernel's account of cgroups that hold nothing else",
+    MemorySource.STATUS: "its processes; nothing of note is shared",
+    MemorySource.SMAPS_ROLLUP: "its processes; what is shared is divided among its sharers",
+    MemorySource.UPPER_BOUND: "its processes; what is shared is not told apart and counts for each of them",
+}
 
 
 def sums_of(processes: Iterable[Process], snapshot: Snapshot) -> Sums:

@@ -26,6 +26,7 @@ from tmux_exporter.analysis.report.counter_keys import (
     session_key,
     socket_label,
     state_key,
+    unwatched_key,
 )
 from tmux_exporter.analysis.report.ledger_counters import LedgerCounters
 from tmux_exporter.analysis.report.query_stats import QueryStats
@@ -106,6 +107,7 @@ class _Shown:
         self.places = [each.place for each in panes]
         self.sessions = sessions
         self.session_keys = [each.key for each in sessions]
+        self.unwatched_keys = [unwatched_key(each.server, each.label) for each in sessions]
 
 
 class Summary:
@@ -291,17 +293,24 @@ class Summary:
         )
 
     def _all_sessions(self) -> tuple[SessionReport, ...]:
-        shown, totals = self._shown, self._group_counters.totals_of(self._shown.session_keys)
+        shown = self._shown
+        totals = self._group_counters.totals_of(shown.session_keys)
+        missing = [self._shown_cpu(key) if key in self._appeared else None for key in shown.unwatched_keys]
         facts = [
-            (each, [self._panes[place] for place in each.panes], counted, self._counts(each.key))
-            for each, counted in zip(shown.sessions, totals, strict=True)
+            (each, [self._panes[place] for place in each.panes], counted, self._counts(each.key), unwatched)
+            for each, counted, unwatched in zip(shown.sessions, totals, missing, strict=True)
         ]
         return self._cache.each(
             "sessions", shown.session_keys, [*facts], lambda place: self._session(*facts[place])
         )
 
     def _session(
-        self, shown: "_ShownSession", panes: Sequence[PaneReport], totals: Totals, counts: Counts
+        self,
+        shown: "_ShownSession",
+        panes: Sequence[PaneReport],
+        totals: Totals,
+        counts: Counts,
+        unwatched: float | None,
     ) -> SessionReport:
         session = shown.session
         return SessionReport(
@@ -320,6 +329,7 @@ class Summary:
                 ),
                 counts,
             ),
+            unwatched_cpu_seconds_total=unwatched,
         )
 
     def _all_panes(self) -> tuple[PaneReport, ...]:

@@ -23,7 +23,14 @@ from tmux_exporter.facts.ledgers import (
     source_of_parts,
 )
 from tmux_exporter.facts.owner import Owner
-from tmux_exporter.facts.process import MemorySource, Process, ProcessId, ProcessTable, Unreadable
+from tmux_exporter.facts.process import (
+    MEMORY_SOURCES,
+    MemorySource,
+    Process,
+    ProcessId,
+    ProcessTable,
+    Unreadable,
+)
 from tmux_exporter.facts.report import Sum, TreeProcess, Usage
 
 K = TypeVar("K", bound=Hashable)
@@ -61,7 +68,7 @@ def usage(
         cpu_seconds_total=totals.cpu_seconds,
         processes=len(members),
         threads=sum(threads),
-        open_fds=_sum(fds),
+        open_fds=_sum(memory.per_table(living, fds)),
         fd_utilization_ratio=max(ratios) if ratios else None if members else 0.0,
         read_bytes_total=totals.read_bytes if io_known or totals.read_bytes else None,
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
@@ -99,14 +106,6 @@ def _missing(process: Process) -> Iterable[Sum]:
         yield Sum.FDS
     if process.read_bytes is None:
         yield Sum.IO
-
-
-_SOURCES = (
-    MemorySource.UPPER_BOUND,
-    MemorySource.SMAPS_ROLLUP,
-    MemorySource.STATUS,
-    MemorySource.CGROUP,
-)
 
 
 def with_ledger(own: Usage, ledger: PaneLedger, members: Iterable[Process], memory: MemoryFigures) -> Usage:
@@ -180,7 +179,7 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
         written_bytes_total=totals.written_bytes if io_known or totals.written_bytes else None,
         process_tree_depth=max((each.process_tree_depth for each in sets), default=0),
         oldest_process_start_time_seconds=min((each for each in starts if each is not None), default=None),
-        memory_source=next((each for each in _SOURCES if each in sources), None),
+        memory_source=next((each for each in MEMORY_SOURCES if each in sources), None),
         partial=tuple(sorted(missing)),
         cpu_source=source_of_parts(each.cpu_source for each in sets),
     )

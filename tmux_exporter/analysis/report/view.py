@@ -28,7 +28,8 @@ class Snapshot:
 
     `agents` are those that run; `tracked_agents` are these and those that do not.
     `living` are those of `owners`, where they are known already.
-    `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen.
+    `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen, and for how many nobody asked
+    them; None while no fork events come.
     """
 
     table: ProcessTable
@@ -42,7 +43,7 @@ class Snapshot:
     memory: MemoryFigures = PLAIN
     living: Members | None = None
     ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
-    orphan_cpu: Mapping[PaneKey, int] = field(default_factory=dict)
+    orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

@@ -89,7 +89,10 @@ RowKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session and its agents. `gone` says that only what it left over is still there."""
+    """One session and its agents. `gone` says that only what it left over is still there.
+
+    `cpu_incomplete_ratio` is about the share of its CPU time that orphans took which nobody could watch.
+    """
 
     server: str
     session: str
@@ -99,6 +102,7 @@ class SessionRow:
     cost: RowUsage
     owed: LeaksAndSchedulers
     agents: tuple[AgentRow, ...]
+    cpu_incomplete_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +231,8 @@ def _sessions(document: Document, rates: Rates) -> Iterable[SessionRow]:
             cost=_cost(session["usage"], rates.of(("session", *place))) if session else _NOTHING,
             owed=_owed(leaks.get(place, ()), check_ins.get(place, ())),
             agents=tuple(agents.get(place, ())),
+            # An exporter of an earlier version does not say it.
+            cpu_incomplete_ratio=session.get("cpu_incomplete_ratio", 0.0) if session else 0.0,
         )
 
 

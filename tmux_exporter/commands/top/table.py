@@ -18,6 +18,7 @@ from tmux_exporter.commands.top.rows import (
     Sort,
 )
 from tmux_exporter.commands.views.text_table import UNKNOWN, number, span
+from tmux_exporter.facts.report import INCOMPLETE_RATIO
 
 WIDE = 110
 """From this width on there is room for what a waiting agent wants, program, pane and processes."""
@@ -273,11 +274,14 @@ def _session_cells(session: SessionRow, now: float, *, several: bool) -> _Cells:
     }
     if session.gone:
         return cells | {"state": Text("gone", style="dim")}
-    return cells | {
+    cells |= {
         "state": Text("attached" if session.attached_clients else "", style="dim"),
         "processes": Text(str(session.cost.processes)),
         **_cost_cells(session.cost),
     }
+    if session.cpu_incomplete_ratio > INCOMPLETE_RATIO:
+        cells["cpu"] = Text(f"≥{cells['cpu']}", style="yellow")
+    return cells
 
 
 def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:

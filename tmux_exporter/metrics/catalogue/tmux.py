@@ -118,6 +118,13 @@ SESSIONS = (
         "tmux_session_memory_bytes.",
     ),
     *usage_specs("session", SESSION),
+    _session(
+        "tmux_session_unwatched_cpu_seconds_total",
+        "About how much CPU time orphans of the session (double forks, jobs of a shell that ended) used that "
+        "tmux_session_cpu_seconds_total lacks: what init got of orphans, divided by those that samples saw "
+        "(with processes.lineage: by how long nobody asked them). No series before an orphan was seen; it "
+        "stands still where cpu_source is cgroup.",
+    ),
 )
 
 PANES = (

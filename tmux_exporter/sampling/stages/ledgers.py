@@ -15,6 +15,7 @@ from tmux_exporter.facts.ledgers import (
     NO_GAIN,
     Counts,
     CpuGain,
+    CpuSource,
     LedgerCount,
     LedgerFolders,
     PaneLedger,
@@ -103,8 +104,7 @@ class LedgerStage:
             elif before.cpu.nanoseconds or any(before.counts.values()):
                 counts = dict.fromkeys(before.counts, 0)
                 kept.ledger = replace(before, cpu=before.cpu._replace(nanoseconds=0), counts=counts)
-            now_shown = kept.ledger.memory_bytes is not None or kept.ledger.counts
-            if before.cpu.active or kept.ledger.cpu.active or now_shown:
+            if before.cpu.active or kept.memory or kept.used or kept.ledger.counts:
                 found[pane] = kept.ledger
         found.update(self._ended(self._panes.keys() - panes.keys()))
         self._panes = panes
@@ -136,6 +136,7 @@ class LedgerStage:
             cpu=gain,
             memory_bytes=sum(counted) if counted and len(counted) == len(amounts) else None,
             memory_outside=memory.outside,
+            cpu_from=_source(cpu),
             counts=self._counts(kept, members, every),
             pids=fullest(pids),
             cgroups=tuple(folders),
@@ -324,6 +325,12 @@ class LedgerStage:
 
 def _oldest(members: Sequence[Process]) -> Process:
     return min(members, key=lambda each: each.id.start_ticks)
+
+
+def _source(cpu: _Own) -> CpuSource:
+    if not cpu.folders:
+        return CpuSource.PROCESSES
+    return CpuSource.MIXED if cpu.outside else CpuSource.CGROUP
 
 
 def _fresh_seconds(pane: PaneKey) -> float:

@@ -15,13 +15,14 @@ class LineageStage:
     """Follows forks where that is wanted.
 
     `ties` are the processes that only their lineage ties to a pane; they are for the attribution of the next
-    sample. `orphan_cpu` are the nanoseconds by pane that orphans have used which no sample has seen.
+    sample. `orphan_cpu` are the nanoseconds by pane that orphans have used which no sample has seen, and for
+    how many nobody asked them; None while no events come.
     """
 
     def __init__(self, source: LineageSource | None) -> None:
         self._source = source
         self._wanted = False
-        self.orphan_cpu: Mapping[PaneKey, int] = {}
+        self.orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
 
     def configure(self, config: Config) -> None:
         """Follow forks, or not, from now on."""
@@ -36,17 +37,19 @@ class LineageStage:
 
     def observe(self, facts: SampleFacts, ownership: Ownership) -> None:
         """Take one sample."""
-        self.orphan_cpu = {}
+        self.orphan_cpu = None
         if not self._source or not self._wanted:
             return
         forks, ahead = self._source.forks, self._source.suspended_seconds()
         ended = self._source.use(
             lambda: forks.observe(facts.table, ownership.owners, ownership.changed, ahead)
         )
-        found: dict[PaneKey, int] = {}
+        found: dict[PaneKey, tuple[int, int]] = {}
         for each in ended:
-            found[each.pane] = found.get(each.pane, 0) + each.nanoseconds
-        self.orphan_cpu = found
+            used, unasked = found.get(each.pane, (0, 0))
+            found[each.pane] = used + each.nanoseconds, unasked + each.unasked
+        if found or self._source.listening:
+            self.orphan_cpu = found
 
     def report(self) -> LineageReport | None:
         """How it goes; None where it is not wanted."""

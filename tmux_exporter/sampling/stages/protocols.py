@@ -20,6 +20,7 @@ from tmux_exporter.facts.process import (
     ProcessId,
     ProcessTable,
     ProportionsFound,
+    SamePair,
 )
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
@@ -134,13 +135,16 @@ class ProportionSource(Protocol):
 
 
 class HeldFileSource(Protocol):
-    """Reads files in memory that have no name."""
+    """Reads files in memory that have no name, and who shares a table of open files."""
 
     def read(self, processes: Iterable[ProcessId]) -> HeldFiles:
         """What each of these holds open."""
 
     def mapped(self, processes: Iterable[ProcessId]) -> frozenset[FileId]:
         """Those that one of these maps."""
+
+    def same_tables(self, pairs: Iterable[SamePair]) -> Mapping[SamePair, bool | None]:
+        """Whether the two of each pair have one table of open files; None where nobody can tell."""
 
 
 class RemediatorSource(Protocol):

@@ -39,6 +39,20 @@ class ExporterAnswer:
         except (KeyError, TypeError, ValueError):
             return None
 
+    def cpu_incomplete_ratio(self, server: str, session: str) -> float:
+        """The share of a session's CPU time that its counter lacks; 0 where it is not told."""
+        try:
+            return next(
+                (
+                    float(each["cpu_incomplete_ratio"])
+                    for each in (self.document or {})["sessions"]
+                    if (each["server"], each["session"]) == (server, session)
+                ),
+                0.0,
+            )
+        except (KeyError, TypeError, ValueError):
+            return 0.0
+
 
 class RunningExporter:
     """The exporter at `listen_address`, if any; `proc_root` shows the owner of the port.

@@ -6,9 +6,9 @@ written and read shows nowhere but in the blocks of the file.
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from tmux_exporter.facts.process import FileId, HeldFile, HeldFiles, ProcessId
+from tmux_exporter.facts.process import FileId, HeldFile, HeldFiles, ProcessId, SamePair
 from tmux_exporter.sources.common.opened import content, opened
 from tmux_exporter.sources.processes.process_detail import ReadAttempts
 from tmux_exporter.sources.processes.process_folder import opened_folder
@@ -16,6 +16,10 @@ from tmux_exporter.sources.processes.process_folder import opened_folder
 SMALLEST_BYTES = 1 << 20
 """Smaller files are left out."""
 
+_KCMP = {"x86_64": 312, "aarch64": 272}
+"""The number of this system call, which the C library has no name for."""
+
+_KCMP_FILES = 2
 _DELETED = " (deleted)"
 _MEMFD = "/memfd:"
 _BLOCK = 512
@@ -44,6 +48,20 @@ class HeldFileReader:
         return frozenset(
             file for process in processes for file in ReadAttempts().attempt(self._maps, process) or ()
         )
+
+    def same_tables(self, pairs: Iterable[SamePair]) -> Mapping[SamePair, bool | None]:
+        """Whether the two of each pair have one table of open files; None where the kernel tells nothing."""
+        if self._root != "/proc":
+            # Their pids there are not ours.
+            return dict.fromkeys(pairs)
+        import ctypes  # noqa: PLC0415 - hardly ever needed
+
+        call, number = ctypes.CDLL(None).syscall, _KCMP.get(os.uname().machine)
+        answers = {
+            (one, other): call(number, one.pid, other.pid, _KCMP_FILES, 0, 0) if number else -1
+            for one, other in pairs
+        }
+        return {pair: None if answer < 0 else answer == 0 for pair, answer in answers.items()}
 
     def _read_one(self, process: ProcessId) -> frozenset[HeldFile]:
         with opened_folder(self._root, process) as folder, opened("fd", folder=folder) as files:

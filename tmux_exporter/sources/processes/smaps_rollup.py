@@ -1,7 +1,7 @@
 """Read how much memory a process shares from `smaps_rollup`: exact, but it delays that process.
 
 While the kernel adds it up (2 ms for 160 MiB) the process cannot map or unmap memory. So it is read only of
-processes that seem to share memory, of no large one, and only for a few milliseconds in each sample.
+processes that seem to share memory, and only for a few milliseconds in each sample.
 """
 
 import re
@@ -15,6 +15,10 @@ from tmux_exporter.sources.processes.process_folder import opened_folder, read_f
 DEADLINE_SECONDS = 0.05
 """Seconds after which no further process is read: on a slow or busy machine each one takes longer."""
 
+LATEST_SECONDS = 0.15
+DEADLINE_SHARE = 0.01
+"""Where samples are rare it is this share of the time since the last reading, if that is longer."""
+
 _LINE = re.compile(rb"^(\w+): +(\d+) kB$", re.MULTILINE)
 
 
@@ -27,12 +31,15 @@ class RollupReader:
         self._clock = clock
         self._root = proc_root
         self._cpu_seconds = cpu_seconds
+        self._last = clock.monotonic()
 
     def read(self, processes: Iterable[ProcessId]) -> ProportionsFound:
         """Read one by one until the deadline; None if denied, ended or malformed."""
         begun = self._cpu_seconds()
         found: dict[ProcessId, Proportions | None] = {}
-        until = self._clock.monotonic() + DEADLINE_SECONDS
+        now = self._clock.monotonic()
+        rare, self._last = DEADLINE_SHARE * (now - self._last), now
+        until = now + max(DEADLINE_SECONDS, min(LATEST_SECONDS, rare))
         for process in processes:
             found[process] = self._read_one(process)
             if self._clock.monotonic() >= until:

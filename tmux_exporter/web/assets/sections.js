@@ -75,6 +75,23 @@ const share = (rate) => ({
 
 const cpu = (key) => share((item, { rates }) => rates.of(key(item)));
 
+const INCOMPLETE = 0.05;
+
+// Orphans may have used CPU time that no counter of the session has.
+const sessionCpu = (column) => ({
+  ...column,
+  show: (session, context) => {
+    const missing = session.cpu_incomplete_ratio ?? 0;
+    if (missing <= INCOMPLETE) return column.show(session, context);
+    return {
+      ...column.show(session, context),
+      mark: "warn",
+      note: `about ${Math.round(missing * 100)} % missing`,
+      title: "so much of its CPU time since the start went to orphans that nobody could watch",
+    };
+  },
+});
+
 const fds = {
   id: "fds",
   title: "Open fds",
@@ -238,7 +255,7 @@ export const SECTIONS = [
         show: (session) => ({ text: session.session, title: session.session }),
       },
       memory((session) => session.usage),
-      cpu(sessionKey),
+      sessionCpu(cpu(sessionKey)),
       fds,
       processes,
       threads,

@@ -239,3 +239,37 @@ def test_a_large_process_is_read_once_a_minute_at_most() -> None:
     for seconds in range(5, int(LARGE_SECONDS), 5):
         assert plan_at(pages, ran, float(seconds)) == ()
     assert sorted(plan_at(pages, ran, LARGE_SECONDS)) == sorted(ids(large))
+
+
+@pytest.mark.parametrize("dearer", [1.0, 4.0])
+@pytest.mark.parametrize("interval", [1.0, 5.0, 15.0])
+def test_many_families_that_begin_at_once_are_all_read_within_a_minute(
+    interval: float, dearer: float
+) -> None:
+    """As in the bench: 5 GiB in five families, and hardly anything else on the machine."""
+    pages = SharedMemory()
+    families = [
+        worker(10 * family + number, mib, image=family)
+        for family, mib in enumerate((300, 150, 100, 100, 100), start=1)
+        for number in range(7)
+    ]
+    seconds = 0.0
+    plan_at(pages, [], seconds)
+    while not pages.figures().elsewhere or pages.figures().doubtful:
+        seconds += interval
+        asked = plan_at(pages, families, seconds)
+        learn(pages, families, {each: elsewhere(mib=80) for each in asked}, dearer=dearer)
+        assert seconds <= 60
+
+
+def test_what_was_read_once_gets_no_more_where_samples_are_rare() -> None:
+    """Of each sample a fortieth, whatever its time: else processes that run would cost it in each second."""
+    samples, spent = 100, dict[float, float]()
+    for interval in (1.0, 15.0):
+        pages = SharedMemory()
+        spent[interval] = 0.0
+        for number in range(samples):
+            busy = [worker(pid, ticks=number) for pid in range(10, 18)]
+            asked = plan_at(pages, busy, number * interval)
+            spent[interval] += learn(pages, busy, dict.fromkeys(asked, elsewhere(mib=100)))
+    assert spent[15.0] <= spent[1.0] + 2 * BURST_SECONDS

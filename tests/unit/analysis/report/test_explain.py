@@ -12,7 +12,7 @@ from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.commands.views.explain import as_dict, as_text
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.leaks import Leak, LeakKind
-from tmux_exporter.facts.ledgers import PaneLedger
+from tmux_exporter.facts.ledgers import CpuSource, PaneLedger
 from tmux_exporter.facts.process import ProcessTable
 from tmux_exporter.facts.tmux import PaneKey, TmuxView
 
@@ -266,3 +266,16 @@ def test_a_pane_says_which_cgroups_are_its_own() -> None:
         assert found["cgroup of its own"] == "/cg/tmux-spawn-1.scope"
         assert found["memory by it"] == "5000 bytes, anonymous and shared; 1 processes are outside"
     assert "cgroup of its own" not in facts("default/%1")
+
+
+def test_a_pane_and_a_session_say_what_cpu_and_memory_are_told_by() -> None:
+    by_processes = dict(explain("%0", snapshot()).facts)
+    assert by_processes["CPU told by"].startswith("processes: ")
+    assert by_processes["memory told by"].startswith("status: ")
+    whole = PaneLedger(memory_bytes=7000, cpu_from=CpuSource.CGROUP)
+    own = replace(snapshot(), ledgers={PaneKey(SERVER.id, "%0"): whole})
+    assert dict(explain("%0", own).facts)["memory told by"].startswith("cgroup: ")
+    session = explain("session:default/work", own)
+    assert session.session == ("default", "work")
+    # Its other pane has no cgroup of its own.
+    assert dict(session.facts)["CPU told by"].startswith("mixed: ")

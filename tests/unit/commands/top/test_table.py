@@ -148,3 +148,11 @@ def test_a_filter_is_typed_kept_and_cleared() -> None:
 )
 def test_keys_have_names(sent: str, keys: list[str]) -> None:
     assert keys_of(sent) == keys
+
+
+def test_a_session_whose_orphans_nobody_could_watch_uses_at_least_what_is_shown() -> None:
+    for missing, mark in ((None, False), (0.001, False), (1000.0, True)):
+        short = replace(session("default", "work", 1), unwatched_cpu_seconds_total=missing)
+        lines = plain(frame(made(replace(example_report(), sessions=(short,))), VIEW, 80, 24))
+        (row,) = [line for line in lines if line.startswith("work")]
+        assert ("≥" in row) is mark

@@ -2,6 +2,8 @@
 
 import mmap
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -72,3 +74,34 @@ def test_a_deleted_file_on_a_disk_is_no_memory(tmp_path: Path) -> None:
 def test_a_process_that_is_not_there_holds_nothing_known() -> None:
     assert HeldFileReader().read([ProcessId(os.getpid(), 1)]) == {}
     assert HeldFileReader().mapped([ProcessId(os.getpid(), 1)]) == frozenset()
+
+
+_SHARER = """
+import ctypes, os, signal
+number = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+apart = os.fork()
+if not apart:
+    signal.pause()
+shares = ctypes.CDLL(None).syscall(number, 0x400 | signal.SIGCHLD, 0, 0, 0, 0)
+if not shares:
+    signal.pause()
+print(apart, shares, flush=True)
+input()
+os.kill(apart, 9), os.kill(shares, 9)
+"""
+
+
+def test_who_shares_a_table_of_open_files_is_told_by_the_kernel() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _SHARER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        apart, shares = map(int, parent.stdout.readline().split())
+        (above, own, same), gone = (
+            (ProcessId(pid, 1) for pid in (parent.pid, apart, shares)),
+            ProcessId(1 << 30, 1),
+        )
+        pairs = {(own, above): False, (same, above): True, (gone, above): None}
+        assert HeldFileReader().same_tables(pairs) == pairs
+        assert HeldFileReader(proc_root="/other").same_tables(pairs) == dict.fromkeys(pairs)
+        parent.communicate("\n")
