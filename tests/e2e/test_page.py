@@ -1,5 +1,6 @@
 """The live page in a real browser: what needs somebody, filters, copies, hostile names, a phone."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -168,3 +169,49 @@ def test_a_lost_exporter_is_said(chrome: Chrome) -> None:
     words = "no connection to the exporter"
     wait_for(lambda: words in chrome.find_element(By.ID, "link").text, "it says so", 60)
     chrome.get("about:blank")
+
+
+def test_alerts_stand_with_what_they_are_about(chrome: Chrome) -> None:
+    labels = {"server": "default", "session": "work", "priority": "P2"}
+    firing = [
+        {**labels, "alertname": "TmuxAgentMemoryGrowing", "agent": "lead"},
+        {**labels, "alertname": "TmuxSessionMemoryGrowing", "agent": ""},
+        {**labels, "alertname": "TmuxSessionNearCpuLimit", "agent": "", "priority": "P4"},
+        {
+            "server": "default",
+            "session": "",
+            "priority": "P3",
+            "agent": "",
+            "alertname": "TmuxSchedulerDangling",
+        },
+        {"server": "", "session": "", "priority": "P1", "agent": "", "alertname": "TmuxHostDiskFull"},
+    ]
+    answer = [{**each, "since_timestamp_seconds": 1.0} for each in firing]
+    answers = "async () => ({prometheus: 'http://127.0.0.1:9', alerts: %s})"
+    script = f"window.fetch = async () => ({{ok: true, json: {answers}}})"
+    added = chrome.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": script % json.dumps(answer)}
+    )
+    try:
+        with page(chrome, example_report()) as feed:
+            feed.publish()
+            wait_for(lambda: "P1" in chrome.find_element(By.ID, "needs").text, "alerts are shown", 60)
+            told = [words(row) for row in rows(chrome)]
+            assert [each.split(" | ")[0] for each in told] == [
+                "P1",
+                "P2",
+                "waiting",
+                "dangling",
+                "mcp server",
+            ]
+            assert " | P3 fires | " in told[3]
+            assert "TmuxAgentMemoryGrowing" in told[1]
+            assert told[1].endswith("tmux-exporter explain 5001")
+            assert told[0].startswith("P1 | this host | ")
+            assert (
+                chrome.find_element(By.ID, "prometheus").get_attribute("href") == "http://127.0.0.1:9/alerts"
+            )
+    finally:
+        chrome.execute_cdp_cmd(
+            "Page.removeScriptToEvaluateOnNewDocument", {"identifier": added["identifier"]}
+        )

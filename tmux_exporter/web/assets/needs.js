@@ -36,8 +36,18 @@ function isAbout(alert, row) {
   return same && (kind !== "agent" || alert.agent === rest);
 }
 
-function alertRow(alert, now) {
+// As Alertmanager does it: what an agent has done is not told of its session a second time.
+function isToldOfAgent(alert, alerts) {
+  const ofAgent = alert.alertname.replace("TmuxSession", "TmuxAgent");
+  const same = (each) => each.alertname === ofAgent && each.server === alert.server && each.session === alert.session;
+  return !alert.agent && ofAgent !== alert.alertname && alerts.some((each) => each.agent && same(each));
+}
+
+function alertRow(alert, now, agents) {
   const since = alert.since_timestamp_seconds;
+  const agent = agents.find((each) =>
+    ["server", "session", "agent"].every((name) => each[name] === alert[name]),
+  );
   return {
     key: `alert\n${alert.alertname}\n${alert.server}\n${alert.session}\n${alert.agent}`,
     kind: ["P1", "P2"].includes(alert.priority) ? "bad" : "warn",
@@ -47,7 +57,7 @@ function alertRow(alert, now) {
     what: `${alert.alertname} fires, ${duration(Math.max(0, now - since))}`,
     title: `since ${moment(since)}`,
     since,
-    step: "tmux-exporter doctor",
+    step: agent?.pid ? `tmux-exporter explain ${agent.pid}` : alert.session ? "tmux-exporter top" : "tmux-exporter doctor",
   };
 }
 
@@ -161,7 +171,12 @@ export function needs(report, now, alerts) {
     const row = rows.find((each) => isAbout(alert, each));
     // Those of the lowest priority bother nobody.
     if (row) row.note = `${alert.priority} fires`;
-    else if (alert.priority !== "P4") rows.push(alertRow(alert, now));
+    else if (alert.priority !== "P4" && !isToldOfAgent(alert, alerts)) {
+      const added = alertRow(alert, now, report.agents);
+      // What pages somebody comes first.
+      if (added.kind === "bad") rows.unshift(added);
+      else rows.push(added);
+    }
   }
   // Within one gravity they stay in this order, the longest known first.
   const order = new Map(rows.map((row, place) => [row, place]));
