@@ -59,6 +59,7 @@ class Service:
             commands=self._commands,
             lineage=self._forks,
             keeps=True,
+            spending=True,
         )
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)

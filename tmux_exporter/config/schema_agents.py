@@ -123,3 +123,9 @@ class AgentSettings:
         "is stored, logged or sent.",
         default=True,
     )
+    usage: bool = key(
+        Boolean(switches=True),
+        "Read what agents spend (tokens, requests, context) from the files that their programs write, where "
+        "a file is known for sure to be theirs. Numbers and names of models are kept, never text.",
+        default=True,
+    )

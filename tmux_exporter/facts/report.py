@@ -20,6 +20,7 @@ from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
+from tmux_exporter.facts.spending import AgentSpending, SpendingProblem
 from tmux_exporter.facts.tmux import QueryFailure
 
 INCOMPLETE_RATIO = 0.05
@@ -193,7 +194,8 @@ class AgentReport:
     failed. `same_command_processes` is the largest number of its processes with the same command line.
     `attach` is where a terminal shows it, None where its pane is not known. `helpers` is how many things it
     has started, by the kinds that are there; their memory is a part of that of `usage`,
-    and has no figure where none of them can be read.
+    and has no figure where none of them can be read. `spending` is None where the file in which its program
+    writes what it spends is not known for sure.
     """
 
     server: str
@@ -223,6 +225,7 @@ class AgentReport:
     helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
+    spending: AgentSpending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,7 +393,8 @@ class Report:
     `agent_recovery` is by server: how long agents were down before they were up again. `remediator` is None
     where none has run, `host` where it is disabled (`metrics.host`), `operations` where another exporter gets
     the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible,
-    `lineage` where forks are not followed (`processes.lineage`). `trees`
+    `lineage` where forks are not followed (`processes.lineage`). `spending_problems` are by program and
+    reason; empty where no agent has a file to read. `trees`
     are the processes of each agent by its root, empty unless the sampler was asked for them.
     """
 
@@ -421,6 +425,7 @@ class Report:
     operations: OperationsReport | None = None
     commands: CommandsReport | None = None
     lineage: LineageReport | None = None
+    spending_problems: Mapping[tuple[str, SpendingProblem], int] = field(default_factory=dict)
     trees: Mapping[ProcessId, tuple[TreeProcess, ...]] = field(default_factory=dict)
 
     @property

@@ -8,7 +8,7 @@ from typing import cast
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.facts.report import Report
-from tmux_exporter.metrics import exporter, tmux, work
+from tmux_exporter.metrics import exporter, spending, tmux, work
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.ranks import RANKED, cut
@@ -21,6 +21,7 @@ COLLECTORS: Mapping[str, Collector] = {
     "servers": tmux.collect_servers,
     "sessions": tmux.collect_sessions,
     "agents": work.collect_agents,
+    "spending": spending.collect_spending,
     "schedulers": work.collect_schedulers,
     "leaks": work.collect_leaks,
     "operations": work.collect_operations,

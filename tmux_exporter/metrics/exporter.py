@@ -58,6 +58,10 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
             "tmux_exporter_unreadable_processes",
             ((reason, report.unreadable_processes.get(reason, 0)) for reason in Unreadable),
         ),
+        family(
+            "tmux_exporter_usage_source_errors_total",
+            (Sample(labels, count) for labels, count in report.spending_problems.items()),
+        ),
         single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
         single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
         *((single("tmux_exporter_lineage_lost_total", report.lineage.lost_total),) if report.lineage else ()),

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from tmux_exporter.metrics.catalogue.exporter import HOST, REMEDIATOR
 from tmux_exporter.metrics.catalogue.family import Spec
+from tmux_exporter.metrics.catalogue.spending import SPENDING
 from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
 from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, LEAKS, OPERATIONS, SCHEDULERS
 
@@ -61,6 +62,7 @@ RANKS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *_rest(SESSIONS, _COST, _MORE),
             *_rest(AGENTS, _UP, _COST, _MORE),
+            *_names(SPENDING),
             *_rest(LEAKS, _LEAKS, _MORE),
             *_rest(SCHEDULERS, _SCHEDULERS, _MORE),
         ),

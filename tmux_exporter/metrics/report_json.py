@@ -26,6 +26,7 @@ from tmux_exporter.facts.report import (
     SessionReport,
     Usage,
 )
+from tmux_exporter.facts.spending import AgentSpending
 
 VERSION = 1
 
@@ -59,6 +60,10 @@ _LEAK = (
     "open_fds",
 )
 _REMEMBERED = ("pane", "server", "session", "leaked", "by_folder", "by_lineage")
+_SPENDING = (
+    *("exactness", "requests", "turns", "compactions", "context_tokens", "context_window_tokens"),
+    "last_prompt_timestamp_seconds",
+)
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
     *("timestamp", "duration_seconds", "interval_seconds", "complete", "stale_sockets"),
@@ -104,6 +109,23 @@ def _agent(agent: AgentReport) -> dict[str, Json]:
             for kind, count in agent.helpers.items()
         },
         "usage": _usage(agent.usage),
+        "spending": _spending(agent.spending),
+    }
+
+
+def _spending(spending: AgentSpending | None) -> Json:
+    """Null where the file of the agent's program is not known; tokens by model, then by kind."""
+    if spending is None:
+        return None
+    models = dict.fromkeys(model for _, model in spending.tokens)
+    return {
+        **_fields(spending, _SPENDING),
+        "tokens": {
+            model: {kind: count for (kind, of), count in spending.tokens.items() if of == model}
+            for model in models
+        },
+        "reasoning_tokens": dict(spending.reasoning_tokens),
+        "tool_calls": {str(result): count for result, count in spending.tool_calls.items()},
     }
 
 

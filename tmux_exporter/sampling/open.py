@@ -19,6 +19,7 @@ from tmux_exporter.sampling.stages.protocols import (
     ServerSource,
     Sources,
 )
+from tmux_exporter.sampling.stages.spending import SpendingWatch
 from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screens
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.ledgers import LedgerReader
@@ -46,6 +47,7 @@ def open_sampler(
     earlier: Sequence[Remembered] = (),
     trees: bool = False,
     screens: bool = True,
+    spending: bool = False,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -54,9 +56,17 @@ def open_sampler(
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
     With `trees` its reports hold the processes of each agent. Without `screens` no state comes
-    from what an agent's screen shows, whatever the configuration says.
+    from what an agent's screen shows, whatever the configuration says. With `spending` what agents spend is
+    read from their files, where the configuration allows it.
     """
     uid, root = os.getuid(), config.processes.root
+
+    def open_spending() -> SpendingWatch:
+        # Most of it is for parsing: machines without such agents do not load it.
+        from tmux_exporter.sampling.stages.spending_watch import FileWatch  # noqa: PLC0415
+
+        return FileWatch(uid=uid, clock=clock, environ=environ, proc_root=root)
+
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     sources = Sources(
         processes=open_processes(root, uid=uid, clock=clock, fast=config.processes.reading is ReadMode.FAST),
@@ -77,6 +87,7 @@ def open_sampler(
         reports=reports,
         commands=commands,
         lineage=lineage,
+        open_spending=open_spending if spending else None,
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),
     )
     memory = state.load()

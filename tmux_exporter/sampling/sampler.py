@@ -28,6 +28,7 @@ from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
 from tmux_exporter.sampling.stages.protocols import SampleFacts, Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
+from tmux_exporter.sampling.stages.spending import SpendingStage
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Sampler:
         self._lineage.configure(config)
         self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None
         self._counters = CounterStage(counting=counting)
+        self._spending = SpendingStage(sources.open_spending)
         self._operations = OperationStage(clock, operations, sources.reports, sources.commands)
         self._operations.configure(config)
         self._changes = ChangeTracker()
@@ -109,7 +111,10 @@ class Sampler:
         # After the look: by now the remediator has told of what it ended during the look.
         remediator = sources.remediator.read() if sources.remediator else None
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None
-        counters = self._counters.observe(snapshot, ownership, changes, timestamp)
+        counters = replace(
+            self._counters.observe(snapshot, ownership, changes, timestamp),
+            spending=self._spending.observe(snapshot, wanted=self._config.agents.usage),
+        )
         outcomes = self._schedulers.count(snapshot, remediator)
         operations = self._operations.operations(snapshot.table, self._config)
         commands, listening = self._operations.commands(snapshot.view)
@@ -135,6 +140,7 @@ class Sampler:
             operations=operations,
             commands=commands,
             lineage=lineage,
+            spending_problems=self._spending.problems,
             trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,
         )

@@ -35,6 +35,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
+from tmux_exporter.facts.spending import AgentSpending, Exactness, SpendingProblem, ToolResult
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
@@ -291,6 +292,23 @@ OPERATIONS = OperationsReport(
 )
 
 
+SPENDING = AgentSpending(
+    exactness=Exactness.EXACT,
+    tokens={
+        ("input", "opus-1"): 18, ("output", "opus-1"): 609, ("cache_read", "opus-1"): 3009,
+        ("cache_write_1h", "opus-1"): 189, ("input", "haiku-1"): 5, ("output", "haiku-1"): 0,
+    },
+    reasoning_tokens={"opus-1": 120},
+    requests=4,
+    turns=2,
+    compactions=1,
+    tool_calls={ToolResult.OK: 3, ToolResult.ERROR: 1},
+    context_tokens=1115,
+    context_window_tokens=None,
+    last_prompt_timestamp_seconds=NOW - 90,
+)  # fmt: skip
+
+
 def example_report() -> Report:
     """Three servers (up, held, down), hostile names, agents of two programs, schedulers of four states."""
     return Report(
@@ -313,7 +331,10 @@ def example_report() -> Report:
             pane("claude-swarm-1", "team", "%0", 3),
         ),
         agents=(
-            agent("default", "work", "lead", "%0", program="claude", scale=1),
+            replace(
+                agent("default", "work", "lead", "%0", program="claude", scale=1),
+                spending=SPENDING,
+            ),
             agent(
                 "default", HOSTILE, f"{HOSTILE}:0", "%7", program="codex", scale=2, state=AgentState.WAITING
             ),
@@ -359,6 +380,9 @@ def example_report() -> Report:
         unreadable_processes={Unreadable.PERMISSION: 4},
         unattributed_cpu_seconds_total=1.5,
         discovery_missed_total=2,
+        spending_problems={
+            ("claude", each): int(each is SpendingProblem.MALFORMED) for each in SpendingProblem
+        },
         collector_success={"tmux": False, "processes": True},
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
         remediator=RemediatorReport(up=True, status=OBSERVER),

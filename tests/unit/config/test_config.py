@@ -97,6 +97,7 @@ def test_every_setting_is_read() -> None:
             names=(NameConfig(name="boss", windows=("boss*",), sessions=("shop",)),),
             roles=(RoleConfig(role="lead", windows=("boss*",), sessions=("shop",)),),
             pane_text=False,
+            usage=False,
             expected=(
                 ExpectedAgent(session="shop", agent="lead"),
                 ExpectedAgent(session="nightly", agent="qa", server="ci"),

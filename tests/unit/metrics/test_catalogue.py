@@ -53,7 +53,14 @@ CONTRACT = {
         tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total
         tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
+        tmux_agent_requests_total tmux_agent_turns_total tmux_agent_compactions_total
+        tmux_agent_context_tokens tmux_agent_context_window_tokens tmux_agent_last_prompt_timestamp_seconds
     """,
+    "server session agent exactness": "tmux_agent_usage_source_info",
+    "server session agent kind model": "tmux_agent_tokens_total",
+    "server session agent model": "tmux_agent_reasoning_tokens_total",
+    "server session agent result": "tmux_agent_tool_calls_total",
+    "program reason": "tmux_exporter_usage_source_errors_total",
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
     "server session agent pane program version role window_name memory_source partial cpu_source": """
         tmux_agent_info

@@ -1,6 +1,6 @@
 """Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -60,6 +60,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
+from tmux_exporter.facts.spending import AgentSpending
 from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView, Session
 
 M = TypeVar("M", bound=StrEnum)
@@ -75,6 +76,7 @@ class Counters:
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
+    spending: Mapping[tuple[str, str, str], AgentSpending] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class Summary:
         self._lowest_limits: dict[tuple[frozenset[Cgroup | None], int | None], int | None] = {}
         self._agents = counters.agents
         self._missed = counters.missed
+        self._spending = counters.spending
         self._table = snapshot.table
         self._members = snapshot.members()
         self._cache = cache or ReportCache()
@@ -447,6 +450,7 @@ class Summary:
             attach=attach_point(view, pane),
             helpers=helper_counts,
             helpers_memory_bytes=helper_memory,
+            spending=self._spending.get(labels),
             state_seconds_total={
                 state: self._appeared.value(key, seconds[state]) for state, key in states.items()
             },

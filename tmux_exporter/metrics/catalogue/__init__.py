@@ -7,7 +7,7 @@ from itertools import product
 from operator import attrgetter
 from typing import Any
 
-from tmux_exporter.metrics.catalogue import exporter, tmux, work
+from tmux_exporter.metrics.catalogue import exporter, spending, tmux, work
 from tmux_exporter.metrics.catalogue.family import (
     Distribution,
     Family,
@@ -25,6 +25,7 @@ FAMILIES: tuple[Spec, ...] = (
     *tmux.SESSIONS,
     *tmux.PANES,
     *work.AGENTS,
+    *spending.SPENDING,
     *work.LEAKS,
     *work.SCHEDULERS,
     *work.OPERATIONS,

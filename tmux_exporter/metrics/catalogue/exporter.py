@@ -15,6 +15,7 @@ from tmux_exporter.facts.remediation import (
     Reclaimed,
     Refusal,
 )
+from tmux_exporter.facts.spending import PROGRAMS, SpendingProblem
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, LINEAGE_OPTION, Spec
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -70,6 +71,16 @@ EXPORTER = (
         "their figures are missing from the sums, not 0.",
         labels=("reason",),
         closed={"reason": tuple(Unreadable)},
+    ),
+    _exporter(
+        "tmux_exporter_usage_source_errors_total",
+        "How often something of the files in which agents write what they spend was not counted, by program "
+        "and reason: unreadable, untrusted (a link, a pipe, or a file of another user or that everybody can "
+        "write), malformed (a line), long_line (over 4 MiB, skipped), ambiguous (of several candidates none "
+        "is taken). Only programs of which an agent runs or ran.",
+        labels=("program", "reason"),
+        closed={"program": PROGRAMS, "reason": tuple(SpendingProblem)},
+        sparse=True,
     ),
     _exporter(
         "tmux_exporter_unattributed_cpu_seconds_total",

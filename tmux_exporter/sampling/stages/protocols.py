@@ -27,6 +27,7 @@ from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch
+from tmux_exporter.sampling.stages.spending import SpendingWatch
 
 T = TypeVar("T")
 
@@ -195,6 +196,7 @@ class Sources:
     commands: CommandSource | None = None
     lineage: LineageSource | None = None
     watch: AgentWatch | None = None
+    open_spending: Callable[[], SpendingWatch] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.sources.common.process_environ import environ_of
 from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError, mark_of, read_guarded
 
 LARGEST_BYTES = 64 * 1024
 """About 350 bytes are usual."""
 
 _SETTLED_SECONDS = 1.0
-_ENVIRON_BYTES = 256 * 1024
 _MOST_PROCESSES = 4
 _VERSION = re.compile(r"2\.[0-9]{1,5}\.[0-9]{1,5}[0-9A-Za-z.+-]{0,32}")
 _STATES: Mapping[str, tuple[AgentState, str]] = {
@@ -87,20 +87,9 @@ class ClaudeSessions:
 
     def _path(self, process: ProcessId) -> str:
         if process not in self._paths:
-            environ = self._environ(process.pid)
-            folder = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(environ.get("HOME", "/"), ".claude")
+            folder = config_folder(process.pid, own=self._own, proc_root=self._root)
             self._paths[process] = os.path.join(folder, "sessions", f"{process.pid}.json")
         return self._paths[process]
-
-    def _environ(self, pid: int) -> Mapping[str, str]:
-        """The variables of an agent's environment that locate its files."""
-        try:
-            with open(f"{self._root}/{pid}/environ", "rb") as stream:
-                content = stream.read(_ENVIRON_BYTES)
-        except OSError:
-            return self._own
-        pairs = (os.fsdecode(each).partition("=") for each in content.split(b"\0"))
-        return {name: value for name, _, value in pairs if name in ("HOME", "CLAUDE_CONFIG_DIR")}
 
     def _owner(self, pid: int) -> int:
         """Whose file it must be: ours; where we are root, the agent's user's."""
@@ -114,6 +103,12 @@ class ClaudeSessions:
             return _silent("it has no session file")
         except UntrustedFileError as error:
             return _silent(f"its session file {error}")
+
+
+def config_folder(pid: int, *, own: Mapping[str, str], proc_root: str) -> str:
+    """Where a process of the program has its files."""
+    environ = environ_of(pid, ("HOME", "CLAUDE_CONFIG_DIR"), own=own, proc_root=proc_root)
+    return environ.get("CLAUDE_CONFIG_DIR") or os.path.join(environ.get("HOME", "/"), ".claude")
 
 
 def parse(content: bytes, process: ProcessId) -> ClaudeSessionReport:

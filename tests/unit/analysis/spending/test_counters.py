@@ -1,0 +1,66 @@
+"""Counters of spending: under labels, from 0, never lower."""
+
+from tmux_exporter.analysis.spending.counters import SpendingCounts
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.spending import AgentSpending, Exactness, ProcessSpending, Spent, Tokens
+
+A, B = ProcessId(1, 10), ProcessId(2, 20)
+LEAD, TEST = ("main", "shop", "lead"), ("main", "shop", "test")
+
+
+def says(output: int, base: int = 0, requests: int = 0) -> ProcessSpending:
+    return ProcessSpending(
+        exactness=Exactness.EXACT,
+        spent=Spent(tokens={"m": Tokens(output=output)} if output else {}, requests=requests),
+        base=Spent(tokens={"m": Tokens(output=base)} if base else {}),
+    )
+
+
+def output(found: AgentSpending | None) -> int | None:
+    return None if found is None else found.tokens.get(("output", "m"))
+
+
+def test_a_kind_of_a_model_appears_with_0_before_it_counts() -> None:
+    counts = SpendingCounts()
+    assert counts.observe({A: says(0)}, {LEAD: A}, 1)[LEAD].tokens == {}
+    assert counts.observe({A: says(30)}, {LEAD: A}, 2)[LEAD].tokens == {("output", "m"): 0}
+    assert counts.observe({A: says(30)}, {LEAD: A}, 3)[LEAD].tokens == {("output", "m"): 30}
+
+
+def test_what_was_spent_before_we_began_is_not_counted() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(1000, base=1000)}, {LEAD: A}, 1)
+    counts.observe({A: says(1007, base=1000)}, {LEAD: A}, 2)
+    assert output(counts.observe({A: says(1009, base=1000)}, {LEAD: A}, 3)[LEAD]) == 9
+
+
+def test_counters_go_on_under_the_labels_of_an_agent_that_is_started_again() -> None:
+    counts = SpendingCounts()
+    for at, spent in ((1, 30), (2, 30)):
+        counts.observe({A: says(spent)}, {LEAD: A}, at)
+    assert counts.observe({}, {}, 3) == {}
+    assert output(counts.observe({B: says(0)}, {LEAD: B}, 4)[LEAD]) == 30
+    assert output(counts.observe({B: says(12)}, {LEAD: B}, 5)[LEAD]) == 42
+
+
+def test_what_is_spent_after_a_rename_goes_to_the_new_name() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(10), B: says(1)}, {LEAD: A, TEST: B}, 1)
+    counts.observe({A: says(10), B: says(1)}, {LEAD: B, TEST: A}, 2)
+    found = counts.observe({A: says(15), B: says(1)}, {LEAD: B, TEST: A}, 3)
+    assert (output(found[LEAD]), output(found[TEST])) == (10, 6)
+
+
+def test_a_file_that_was_unknown_for_a_while_counts_nothing_of_that_while() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(10)}, {LEAD: A}, 1)
+    counts.observe({}, {LEAD: A}, 2)
+    assert output(counts.observe({A: says(500, base=500)}, {LEAD: A}, 3)[LEAD]) == 10
+
+
+def test_labels_that_are_gone_for_long_begin_at_0() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(10, requests=1)}, {LEAD: A}, 1)
+    counts.observe({}, {}, 2)
+    counts.observe({}, {}, 2000)
+    assert counts.observe({B: says(0)}, {LEAD: B}, 2001)[LEAD].requests == 0

@@ -1,0 +1,1 @@
+"""Add up what agents spend: each request once, kinds disjoint; counters under the labels of agents."""

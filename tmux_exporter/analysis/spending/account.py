@@ -1,0 +1,154 @@
+"""What one process has spent, by the lines of its files: each request, tool call and total counts once.
+
+A program writes a request several times, with more of its output each time, and copies it into other files of
+the same process. So of each request the largest figure of each kind counts, and only what is new of it is
+added. What was written before the process started is of another one, and not counted.
+"""
+
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
+
+from tmux_exporter.facts.spending import (
+    ContextSeen,
+    Event,
+    Line,
+    Occasion,
+    RequestSeen,
+    Spent,
+    Tokens,
+    ToolResult,
+    ToolSeen,
+    TotalSeen,
+)
+
+MOST_MODELS = 8
+"""Models of one process that have a name of their own; what others spend is that of `other`."""
+
+_OTHER = "other"
+_REMEMBERED = 256
+"""Requests that may be written again: those of one answer and of subagents at work stand close together."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Recent(Generic[K, V]):
+    """The values of the last keys."""
+
+    def __init__(self) -> None:
+        self._values: dict[K, V] = {}
+
+    def swap(self, key: K, value: V) -> V | None:
+        """Keep a value; the one before."""
+        before = self._values.pop(key, None)
+        self._values[key] = value
+        if len(self._values) > _REMEMBERED:
+            del self._values[next(iter(self._values))]
+        return before
+
+    def get(self, key: K) -> V | None:
+        return self._values.get(key)
+
+
+class Account:
+    """The account of one process; its conversations add to it."""
+
+    def __init__(self, since: float) -> None:
+        """`since` is the wall time at which the process started."""
+        self.since = since
+        self._tokens: dict[str, Tokens] = {}
+        self._requests: _Recent[str, Tokens] = _Recent()
+        self._tools: _Recent[str, bool] = _Recent()
+        self._counts = dict.fromkeys(("requests", "turns", "compactions"), 0)
+        self._tool_calls = dict.fromkeys(ToolResult, 0)
+        self._context: int | None = None
+        self._context_at = since
+        self._window: int | None = None
+        self._last_prompt: float | None = None
+
+    def spent(self) -> Spent:
+        """All of it so far."""
+        return Spent(
+            tokens=dict(self._tokens),
+            **self._counts,
+            tool_calls=dict(self._tool_calls),
+            context_tokens=self._context,
+            context_window_tokens=self._window,
+            last_prompt=self._last_prompt,
+        )
+
+    def conversation(self, *, begins: float | None = None) -> "Conversation":
+        """A file of the process, read from its first line; `begins` is when what it copies ends (wall time).
+
+        Without it the file is read from somewhere within: its first total is not that of this process.
+        """
+        return Conversation(self, begins)
+
+    def spend(self, model: str, tokens: Tokens, *, requests: int) -> None:
+        """Add tokens of a model."""
+        if model not in self._tokens and len(self._tokens) >= MOST_MODELS:
+            model = _OTHER
+        self._tokens[model] = self._tokens.get(model, Tokens()).plus(tokens)
+        self._counts["requests"] += requests
+
+    def add(self, at: float, event: Event) -> None:
+        """Count one event of the wall time `at`."""
+        match event:
+            case RequestSeen(key=key, model=model, tokens=tokens, context=context):
+                known = self._requests.get(key)
+                self._requests.swap(key, tokens if known is None else tokens.at_least(known))
+                self.spend(model, tokens if known is None else tokens.less(known), requests=known is None)
+                self._fill(at, context)
+            case ContextSeen(tokens=context, window=window):
+                self._fill(at, context)
+                self._window = window if window is not None else self._window
+            case ToolSeen(key=key, result=result):
+                if self._tools.swap(key, True) is None:
+                    self._tool_calls[result] += 1
+            case Occasion.PROMPT:
+                self._last_prompt = max(at, self._last_prompt or at)
+            case Occasion.TURN:
+                self._counts["turns"] += 1
+            case Occasion.COMPACTION:
+                self._counts["compactions"] += 1
+                # What is left of the context is known with the next request.
+                self._context, self._context_at = None, at
+            case TotalSeen():
+                raise TypeError("a total is counted by its conversation")
+
+    def _fill(self, at: float, context: int | None) -> None:
+        if context is not None and at >= self._context_at:
+            self._context, self._context_at = context, at
+
+
+class Conversation:
+    """One file of an account; call `observe` for its lines in order, and `again` where it is read anew."""
+
+    def __init__(self, account: Account, begins: float | None) -> None:
+        self._account = account
+        self._from = account.since if begins is None else max(begins, account.since)
+        self._total = None if begins is None else Tokens()
+        self._latest = self._from
+
+    def observe(self, lines: Iterable[Line]) -> None:
+        """Count these lines."""
+        for line in lines:
+            counts = line.at >= self._from
+            for event in line.events:
+                if isinstance(event, TotalSeen):
+                    self._observe_total(event, counts=counts)
+                elif counts:
+                    self._account.add(line.at, event)
+            self._latest = max(self._latest, line.at)
+
+    def again(self) -> None:
+        """From here on it is read anew: what was written up to the last line that was read is known."""
+        self._from = self._latest + 0.001 if self._latest > self._from else self._from
+
+    def _observe_total(self, event: TotalSeen, *, counts: bool) -> None:
+        before, self._total = self._total, event.total
+        # A total that falls was replaced: by an estimate when the window was full, and for another process.
+        if before is None or not counts or event.total == before or event.total.less(before) == Tokens():
+            return
+        if before.less(event.total) == Tokens():
+            self._account.spend(event.model, event.total.less(before), requests=1)

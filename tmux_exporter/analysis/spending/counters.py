@@ -1,0 +1,93 @@
+"""Counters of what agents spend, under their labels. They start at 0, never fall, and are never priced again.
+
+They follow the labels of an agent, as its CPU counters do: what a process has spent between two samples goes
+to the labels that it has at the second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tmux_exporter.analysis.label_expiry import LabelExpiry
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.spending import AgentSpending, ProcessSpending, Spent, TokenKind, Tokens, ToolResult
+
+Labels = tuple[str, str, str]
+ByKind = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Counts:
+    """`new` are the kinds and models that this sample is the first to have: they show 0."""
+
+    tokens: dict[ByKind, int] = field(default_factory=dict)
+    reasoning: dict[str, int] = field(default_factory=dict)
+    requests: int = 0
+    turns: int = 0
+    compactions: int = 0
+    tool_calls: dict[ToolResult, int] = field(default_factory=lambda: dict.fromkeys(ToolResult, 0))
+    new: frozenset[ByKind | str] = frozenset()
+
+    def add(self, now: Spent, before: Spent) -> None:
+        known: set[ByKind | str] = {*self.tokens, *self.reasoning}
+        for model, tokens in now.tokens.items():
+            spent = tokens.less(before.tokens.get(model, Tokens()))
+            for kind, count in zip(TokenKind, spent.by_kind, strict=True):
+                if count or (kind, model) in self.tokens:
+                    self.tokens[kind, model] = self.tokens.get((kind, model), 0) + count
+            if spent.reasoning or model in self.reasoning:
+                self.reasoning[model] = self.reasoning.get(model, 0) + spent.reasoning
+        self.requests += max(0, now.requests - before.requests)
+        self.turns += max(0, now.turns - before.turns)
+        self.compactions += max(0, now.compactions - before.compactions)
+        for result in ToolResult:
+            more = now.tool_calls.get(result, 0) - before.tool_calls.get(result, 0)
+            self.tool_calls[result] += max(0, more)
+        shown: set[ByKind | str] = {*self.tokens, *self.reasoning}
+        self.new = frozenset(shown - known)
+
+
+class SpendingCounts:
+    """The counters; call `observe` once per sample, in order."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Labels, _Counts] = {}
+        self._last: Mapping[ProcessId, Spent] = {}
+        self._expiry: LabelExpiry[Labels] = LabelExpiry()
+
+    def observe(
+        self,
+        found: Mapping[ProcessId, ProcessSpending],
+        agents: Mapping[Labels, ProcessId],
+        at: float,
+    ) -> Mapping[Labels, AgentSpending]:
+        """Count one sample taken at the monotonic time `at`; what each agent shows whose file is known.
+
+        `agents` are the processes of those that run, by the labels under which they are shown.
+        """
+        before, self._last = self._last, {process: each.spent for process, each in found.items()}
+        shown: dict[Labels, AgentSpending] = {}
+        for labels, process in agents.items():
+            if (spending := found.get(process)) is None:
+                continue
+            counts = self._counts.setdefault(labels, _Counts())
+            counts.add(spending.spent, before.get(process, spending.base))
+            shown[labels] = _shown(counts, spending)
+        for labels in self._expiry.expired(self._counts, shown.keys(), at):
+            del self._counts[labels]
+        return shown
+
+
+def _shown(counts: _Counts, spending: ProcessSpending) -> AgentSpending:
+    new, spent = counts.new, spending.spent
+    return AgentSpending(
+        exactness=spending.exactness,
+        tokens={key: 0 if key in new else count for key, count in counts.tokens.items()},
+        reasoning_tokens={model: 0 if model in new else count for model, count in counts.reasoning.items()},
+        requests=counts.requests,
+        turns=counts.turns,
+        compactions=counts.compactions,
+        tool_calls=dict(counts.tool_calls),
+        context_tokens=spent.context_tokens,
+        context_window_tokens=spent.context_window_tokens,
+        last_prompt_timestamp_seconds=spent.last_prompt,
+    )

@@ -1,0 +1,185 @@
+"""Facts about what agents spend: tokens by kind and model, requests, turns, tool calls, context.
+
+A program writes what it spends into a file of its own. One line of such a file gives some of the events
+below; an account adds them up, each thing once. Only numbers, model names and closed words: no text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+PROGRAMS = ("claude", "codex")
+"""The programs that have a source, by their names as agents."""
+
+
+class TokenKind(StrEnum):
+    """Kinds of tokens (closed list, a label). They are disjoint: input is what no cache had."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+
+
+class ToolResult(StrEnum):
+    """How a tool call of an agent ended (closed list, a label)."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
+class Exactness(StrEnum):
+    """How an agent's file is known (closed list, a label).
+
+    EXACT: the process itself names or holds it. UNIQUE: it is the only candidate. Of several candidates none
+    is taken.
+    """
+
+    EXACT = "exact"
+    UNIQUE = "unique"
+
+
+class SpendingProblem(StrEnum):
+    """Why something of an agent's file was not counted (closed list, a label)."""
+
+    UNREADABLE = "unreadable"
+    UNTRUSTED = "untrusted"
+    MALFORMED = "malformed"
+    LONG_LINE = "long_line"
+    AMBIGUOUS = "ambiguous"
+
+
+class Tokens(NamedTuple):
+    """Tokens by kind, in the order of TokenKind; `reasoning` is a part of `output`."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+
+    def plus(self, more: "Tokens") -> "Tokens":
+        """The sum, kind by kind."""
+        return Tokens(*map(int.__add__, self, more))
+
+    def less(self, others: "Tokens") -> "Tokens":
+        """The difference, kind by kind, where it is positive."""
+        return Tokens(*(max(0, one - other) for one, other in zip(self, others, strict=True)))
+
+    def at_least(self, others: "Tokens") -> "Tokens":
+        """The larger one of each kind."""
+        return Tokens(*map(max, self, others))
+
+    @property
+    def by_kind(self) -> tuple[int, ...]:
+        """Without `reasoning`: in the order of TokenKind."""
+        return self[: len(TokenKind)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSeen:
+    """What is known of one request to a model; a program may write it several times, with more each time.
+
+    `context` is how much of the context window it filled, None where it says nothing of the main
+    conversation.
+    """
+
+    key: str
+    model: str
+    tokens: Tokens
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalSeen:
+    """What a whole conversation has spent so far; written again without a new request too."""
+
+    model: str
+    total: Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextSeen:
+    """How full the context window is, and how large; None where the line does not tell."""
+
+    tokens: int | None = None
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSeen:
+    """The end of one tool call."""
+
+    key: str
+    result: ToolResult
+
+
+class Occasion(StrEnum):
+    """What else a line can tell."""
+
+    PROMPT = "prompt"
+    TURN = "turn"
+    COMPACTION = "compaction"
+
+
+Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | Occasion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """The events of one line and when it was written (wall time)."""
+
+    at: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What one process has spent since it started, as far as its files were read.
+
+    Context, its window and the last prompt (wall time) are None where they are not known.
+    """
+
+    tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    requests: int = 0
+    turns: int = 0
+    compactions: int = 0
+    tool_calls: Mapping[ToolResult, int] = field(default_factory=dict)
+    context_tokens: int | None = None
+    context_window_tokens: int | None = None
+    last_prompt: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpending:
+    """What a source says of one agent's process: how it is known, and what the process has spent.
+
+    `base` is what it had spent when it was first read; counters have only what came after that. A process
+    that was started later has spent nothing then.
+    """
+
+    exactness: Exactness
+    spent: Spent
+    base: Spent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpending:
+    """What an agent has spent under its labels since the exporter saw it, and what it says of now.
+
+    `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on.
+    """
+
+    exactness: Exactness
+    tokens: Mapping[tuple[str, str], int]
+    reasoning_tokens: Mapping[str, int]
+    requests: int
+    turns: int
+    compactions: int
+    tool_calls: Mapping[ToolResult, int]
+    context_tokens: int | None
+    context_window_tokens: int | None
+    last_prompt_timestamp_seconds: float | None

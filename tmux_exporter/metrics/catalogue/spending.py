@@ -1,0 +1,80 @@
+"""Declared families of what agents spend: tokens, requests, context."""
+
+from functools import partial
+
+from tmux_exporter.facts.spending import Exactness, TokenKind, ToolResult
+from tmux_exporter.metrics.catalogue.family import Spec
+
+AGENT = ("server", "session", "agent")
+
+_agent = partial(
+    Spec,
+    subject="agent",
+    labels=AGENT,
+    closed={"kind": tuple(TokenKind), "result": tuple(ToolResult), "exactness": tuple(Exactness)},
+)
+
+SPENDING = (
+    _agent(
+        "tmux_agent_usage_source_info",
+        "How the file is known in which the agent's program writes what it spends: exact (its process names "
+        "or holds it) or unique (it is the only candidate). An agent without it has no figure of tokens, "
+        "requests and context: its program has no such file, or nobody can say which it is.",
+        labels=(*AGENT, "exactness"),
+        sparse=True,
+    ),
+    _agent(
+        "tmux_agent_tokens_total",
+        "Tokens that the agent has spent since the exporter saw it first, as its program wrote them down, by "
+        "kind and model. Kinds are disjoint: input is what no cache had, output has the reasoning.",
+        labels=(*AGENT, "kind", "model"),
+        figure="spending.tokens",
+        sparse=True,
+    ),
+    _agent(
+        "tmux_agent_reasoning_tokens_total",
+        "Tokens of reasoning, where the program counts them: a part of those of the kind output.",
+        labels=(*AGENT, "model"),
+        figure="spending.reasoning_tokens",
+    ),
+    _agent(
+        "tmux_agent_requests_total",
+        "Requests to a model that the agent's program wrote down since the exporter saw it first, those of "
+        "its subagents included; each once.",
+        figure="spending.requests",
+    ),
+    _agent(
+        "tmux_agent_turns_total",
+        "Turns that the agent finished since the exporter saw it first: what it did for one prompt.",
+        figure="spending.turns",
+    ),
+    _agent(
+        "tmux_agent_tool_calls_total",
+        "Tool calls of the agent that ended since the exporter saw it first, by result: error where the tool "
+        "failed or was refused.",
+        labels=(*AGENT, "result"),
+        figure="spending.tool_calls",
+    ),
+    _agent(
+        "tmux_agent_compactions_total",
+        "How often the agent's program replaced its conversation by a summary since the exporter saw it "
+        "first.",
+        figure="spending.compactions",
+    ),
+    _agent(
+        "tmux_agent_context_tokens",
+        "Tokens of the context window that the last request of the agent's main conversation filled; not "
+        "there before its first request, nor between a compaction and the next one.",
+        figure="spending.context_tokens",
+    ),
+    _agent(
+        "tmux_agent_context_window_tokens",
+        "Size of the agent's context window, where its program tells it.",
+        figure="spending.context_window_tokens",
+    ),
+    _agent(
+        "tmux_agent_last_prompt_timestamp_seconds",
+        "When somebody last asked the agent for something, in seconds since the epoch.",
+        figure="spending.last_prompt_timestamp_seconds",
+    ),
+)

@@ -1,0 +1,307 @@
+"""Read what agents spend, in a thread of its own: it runs only while an agent with a known source does.
+
+A round looks at the files of every such agent and reads what is new, some MB at most. Samples never wait for
+it: they take what the last round knew.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.log import log_fields
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.spending import (
+    Exactness,
+    Line,
+    ProcessSpending,
+    SpendingProblem,
+    Spent,
+)
+from tmux_exporter.sources.spending.claude_files import ClaudeFiles
+from tmux_exporter.sources.spending.codex_files import CodexFiles
+from tmux_exporter.sources.spending.follow import FollowedFile, NotFollowedError
+from tmux_exporter.sources.spending.located import Located, Source, Target
+
+_log = logging.getLogger(__name__)
+
+ROUND_BYTES = 8 * 1024 * 1024
+FILE_BYTES = 2 * 1024 * 1024
+"""What one round reads at most, of all files and of one."""
+
+ROUND_SECONDS = 1.0
+_AFTER_FAILURE_SECONDS = 60.0
+
+Problems = Mapping[tuple[str, SpendingProblem], int]
+
+
+class Conversation(Protocol):
+    """Counts the lines of one file."""
+
+    def observe(self, lines: Iterable[Line]) -> None:
+        """Count lines."""
+
+    def again(self) -> None:
+        """The file is read anew."""
+
+
+class Account(Protocol):
+    """Adds up what one process has spent."""
+
+    def spent(self) -> Spent:
+        """All of it so far."""
+
+    def conversation(self, *, begins: float | None = None) -> Conversation:
+        """One file of the process."""
+
+
+class _Follower:
+    """One target: its account and its files."""
+
+    def __init__(
+        self,
+        target: Target,
+        account: Account,
+        *,
+        uid: int,
+        fresh: bool,
+        note: Callable[[SpendingProblem], None],
+    ) -> None:
+        self._since = target.started
+        self.exactness: Exactness | None = None
+        self._account = account
+        self._uid = uid
+        self._note = note
+        self._files: dict[str, tuple[Source, FollowedFile, Conversation]] = {}
+        self._refused: dict[str, SpendingProblem] = {}
+        self._base = Spent() if fresh else None
+        self._spent = Spent()
+
+    def follow(self, located: Located) -> None:
+        """These are its files now."""
+        if self.exactness is None and not located.sources:
+            # It has written nothing yet: all that comes is new.
+            self._base = Spent()
+        self.exactness = located.exactness
+        files = {}
+        for source in located.sources:
+            known = self._files.get(source.path)
+            if known is None:
+                file = FollowedFile(source.path, uid=self._uid, since=self._since, note=self._note)
+                try:
+                    file.begin_late()
+                except NotFollowedError as error:
+                    self._refuse(source.path, error.problem)
+                begins = source.begins if file.whole else None
+                known = source, file, self._account.conversation(begins=begins)
+            files[source.path] = known
+        self._files = files
+
+    def read(self, most: int) -> int:
+        """Read what is new, about `most` bytes of it; how much was left of them."""
+        changed = False
+        for path, (source, file, conversation) in self._files.items():
+            try:
+                if most <= 0 or not file.look():
+                    continue
+                changed = True
+                most -= self._read(source, file, conversation, min(most, FILE_BYTES))
+                self._refused.pop(path, None)
+            except NotFollowedError as error:
+                self._refuse(path, error.problem)
+        if changed:
+            self._spent = self._account.spent()
+        if self._base is None and all(file.caught_up for _, file, _ in self._files.values()):
+            self._base = self._spent
+        return most
+
+    def _read(self, source: Source, file: FollowedFile, conversation: Conversation, most: int) -> int:
+        before = file.offset
+        for line in file.read(most, source.wanted):
+            if line is None:
+                conversation.again()
+                before = 0
+                continue
+            try:
+                parsed = source.parse(line)
+            except ValueError:
+                self._note(SpendingProblem.MALFORMED)
+                continue
+            if parsed is not None:
+                conversation.observe((parsed,))
+        return max(0, file.offset - before)
+
+    def _refuse(self, path: str, problem: SpendingProblem) -> None:
+        """Count a file that is not read, once until it is read or something else is wrong."""
+        if self._refused.get(path) is not problem:
+            self._refused[path] = problem
+            self._note(problem)
+
+    def found(self) -> ProcessSpending | None:
+        """What is known; None where that is nothing for sure."""
+        if self.exactness is None or self._base is None or self._refused:
+            return None
+        return ProcessSpending(exactness=self.exactness, spent=self._spent, base=self._base)
+
+
+class SpendingReader:
+    """Follows the files of agents; `follow` says whose, `found` what they have spent."""
+
+    def __init__(
+        self,
+        *,
+        uid: int,
+        clock: Clock,
+        environ: Mapping[str, str],
+        proc_root: str,
+        open_account: Callable[[float], Account],
+    ) -> None:
+        """`environ` is our own environment; `open_account` opens an account of a process by its start."""
+        self._uid, self._clock = uid, clock
+        self._own, self._root = environ, proc_root
+        self._open_account = open_account
+        self._codex = CodexFiles(uid=uid, own=environ, proc_root=proc_root)
+        self._claude: dict[ProcessId, ClaudeFiles] = {}
+        self._followers: dict[ProcessId, _Follower] = {}
+        self._told: dict[ProcessId, SpendingProblem] = {}
+        self._lost: set[ProcessId] = set()
+        self._problems: dict[tuple[str, SpendingProblem], int] = {}
+        self._turn = 0
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._targets: tuple[Target, ...] = ()
+        self._thread: threading.Thread | None = None
+        self._found: Mapping[ProcessId, ProcessSpending] = {}
+
+    def follow(self, targets: Sequence[Target]) -> None:
+        """Follow these from now on, and no others; the thread runs while there are any."""
+        with self._lock:
+            if self._targets == targets:
+                return
+            self._targets = tuple(targets)
+            if targets and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="spending", daemon=True)
+                self._thread.start()
+        self._wanted.set()
+
+    @property
+    def found(self) -> Mapping[ProcessId, ProcessSpending]:
+        """What is known of each target, by its root."""
+        return self._found
+
+    @property
+    def problems(self) -> Problems:
+        """How often something was not counted, by program and reason; every reason of a program in use."""
+        with self._lock:
+            programs = {each.program for each in self._targets} | {name for name, _ in self._problems}
+            return {
+                (program, problem): self._problems.get((program, problem), 0)
+                for program in sorted(programs)
+                for problem in SpendingProblem
+            }
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                targets = self._targets
+                if not targets:
+                    self._thread = None
+                    self.round(())
+                    return
+            self._wanted.clear()
+            wait = ROUND_SECONDS
+            try:
+                self.round(targets)
+            except Exception:
+                # Samples go on without it.
+                _log.exception("what agents spend could not be read")
+                wait = _AFTER_FAILURE_SECONDS
+            self._wanted.wait(wait)
+
+    def round(self, targets: Sequence[Target]) -> None:
+        """Look at everything once, and read what is new."""
+        every = {each.process: each for each in targets}
+        self._followers = {each: kept for each, kept in self._followers.items() if each in every}
+        self._claude = {each: kept for each, kept in self._claude.items() if each in every}
+        self._told = {each: kept for each, kept in self._told.items() if each in every}
+        self._lost &= every.keys()
+        self._codex.begin([each for each in targets if each.program == "codex"])
+        located = {each: found for each in targets if (found := self._locate(each)) is not None}
+        shared = _shared(located)
+        for target, files in located.items():
+            if shared.intersection(each.path for each in files.sources):
+                self._give_up(target, SpendingProblem.AMBIGUOUS)
+            else:
+                self._told.pop(target.process, None)
+                self._follower(target).follow(files)
+        self._read()
+        self._found = {
+            each: spending
+            for each, follower in self._followers.items()
+            if (spending := follower.found()) is not None
+        }
+
+    def _read(self) -> None:
+        """Every one gets its turn to be the first, who has the whole budget."""
+        followers = list(self._followers.values())
+        left = ROUND_BYTES
+        self._turn += 1
+        for place in range(len(followers)):
+            left = followers[(place + self._turn) % len(followers)].read(left)
+
+    def _locate(self, target: Target) -> Located | None:
+        try:
+            if target.program == "codex":
+                return self._codex.locate(target)
+            if target.process not in self._claude:
+                self._claude[target.process] = ClaudeFiles(
+                    target, uid=self._uid, clock=self._clock, own=self._own, proc_root=self._root
+                )
+            return self._claude[target.process].locate(target.programs)
+        except NotFollowedError as error:
+            self._give_up(target, error.problem)
+            return None
+
+    def _follower(self, target: Target) -> _Follower:
+        process = target.process
+        if process not in self._followers:
+            self._followers[process] = _Follower(
+                target,
+                self._open_account(target.started),
+                uid=self._uid,
+                fresh=target.fresh and process not in self._lost,
+                note=lambda problem: self._note(target.program, problem),
+            )
+        return self._followers[process]
+
+    def _give_up(self, target: Target, problem: SpendingProblem) -> None:
+        """Count why its files are not known, once until that ends.
+
+        Of several candidates none is its own: what it spends meanwhile is known to nobody.
+        """
+        process = target.process
+        if problem is SpendingProblem.AMBIGUOUS:
+            self._followers.pop(process, None)
+            # The session that it leaves for another one is then no longer its own.
+            self._claude.pop(process, None)
+            self._lost.add(process)
+        if self._told.get(process) is not problem:
+            self._told[process] = problem
+            self._note(target.program, problem)
+
+    def _note(self, program: str, problem: SpendingProblem) -> None:
+        with self._lock:
+            key = program, problem
+            self._problems[key] = self._problems.get(key, 0) + 1
+        _log.debug("spending not counted", extra=log_fields(program=program, reason=problem))
+
+
+def _shared(located: Mapping[Target, Located]) -> frozenset[str]:
+    """The files that several targets name: nobody knows who wrote which line."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for found in located.values():
+        for each in found.sources:
+            (shared if each.path in seen else seen).add(each.path)
+    return frozenset(shared)

@@ -1,0 +1,63 @@
+"""Values of lines that programs write: times, counts, names of models; accepted in their known form only."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tmux_exporter.base import strict_json
+
+OTHER_MODEL = "other"
+"""The name of a model that is not one that we would show."""
+
+_MODEL = re.compile(r"(?!arn:)[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}(?:@[0-9]{1,8})?(?:\[[0-9]{1,4}[a-z]\])?")
+"""No name of a resource in somebody's account, and no mail."""
+
+_MOST = 1 << 40
+"""Tokens of one request or conversation; more is a mistake."""
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """The object of a line. Raises ValueError where it is none."""
+    try:
+        return strict_json.record(strict_json.parse(line))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def time_of(record: Mapping[str, Any]) -> float | None:
+    """The wall time at which a line was written; None where it has none."""
+    text = record.get("timestamp")
+    if not isinstance(text, str) or len(text) > 40:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.timestamp() if found.tzinfo is not None else None
+
+
+def tokens(record: Mapping[str, Any], name: str) -> int:
+    """A count of tokens; 0 where there is none. Raises ValueError for what is no count."""
+    value = record.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
+        raise ValueError(f"{name} is no count")
+    return value
+
+
+def model(value: object) -> str:
+    """The name of a model as a label: one that is not of the usual form becomes `other`."""
+    return value if isinstance(value, str) and _MODEL.fullmatch(value) else OTHER_MODEL
+
+
+def part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object within an object; an empty one where there is none."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def key(value: object) -> str:
+    """The identity of a request or call; empty where it has none of a usual form."""
+    return value if isinstance(value, str) and 0 < len(value) <= 128 else ""
