@@ -198,7 +198,16 @@ class MetricsSettings:
     """Which families are published."""
 
     pane_detail: bool = key(
-        Boolean(), "Publish for each pane every family that sessions and agents have.", default=False
+        Boolean(),
+        "Publish for each pane every family that sessions and agents have, and what the kernel counts of a "
+        "cgroup that it has to itself.",
+        default=False,
+    )
+    workspaces: bool = key(
+        Boolean(),
+        "Measure the disk space of the folders that agents work in and log to (`tmux_workspace_bytes`): all "
+        "files below them are looked at, slowly, every ten minutes or more.",
+        default=False,
     )
     host: bool = key(
         Boolean(),

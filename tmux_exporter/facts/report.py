@@ -22,6 +22,7 @@ from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
 from tmux_exporter.facts.spending import AgentSpending, SpendingProblem
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.workspaces import WorkspaceSizes
 
 INCOMPLETE_RATIO = 0.05
 """From this share on people are told that CPU time of a session is missing."""
@@ -223,6 +224,7 @@ class AgentReport:
     attach: AttachPoint | None = None
     helpers: Mapping[HelperKind, int] = field(default_factory=dict)
     helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
+    workspace_bytes: WorkspaceSizes = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     spending: AgentSpending | None = None

@@ -16,11 +16,11 @@ from tmux_exporter.metrics.catalogue.usage import info_values
 from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, MEMORY_CHANGES, OPERATIONS
 
 
-def collect_agents(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
+def collect_agents(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
     """One sample per agent and family; what churns (version, window name) is only in `tmux_agent_info`."""
     agents = report.agents
     return families(
-        AGENTS,
+        [spec for spec in AGENTS if settings.workspaces or not spec.option],
         [(_agent_key(each), each) for each in agents],
         family("tmux_agent_info", (_info(each) for each in agents)),
         family(

@@ -24,6 +24,7 @@ from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screen
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.ledgers import LedgerReader
 from tmux_exporter.sources.host.memory_limits import LimitReader
+from tmux_exporter.sources.host.workspaces import WorkspaceReader
 from tmux_exporter.sources.own.remediator_status import RemediatorFile
 from tmux_exporter.sources.processes.held_files import HeldFileReader
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
@@ -88,6 +89,7 @@ def open_sampler(
         commands=commands,
         lineage=lineage,
         open_spending=open_spending if spending else None,
+        workspaces=WorkspaceReader(clock=clock, home=environ.get("HOME", "")),
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),
     )
     memory = state.load()

@@ -29,6 +29,7 @@ from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
 from tmux_exporter.sampling.stages.protocols import SampleFacts, Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
 from tmux_exporter.sampling.stages.spending import SpendingStage
+from tmux_exporter.sampling.stages.workspaces import WorkspaceStage
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Sampler:
         self._memory = MemoryStage(sources.proportions, sources.held_files)
         self._lineage = LineageStage(sources.lineage)
         self._lineage.configure(config)
+        self._workspaces = WorkspaceStage(sources.workspaces, details)
         self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None
         self._counters = CounterStage(counting=counting)
         self._spending = SpendingStage(sources.open_spending)
@@ -192,6 +194,9 @@ class Sampler:
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,
             ledgers=self._ledgers.observe(facts, ownership) if self._ledgers else {},
+            workspaces=self._workspaces.observe(
+                table, agents.running, wanted=self._config.metrics.workspaces
+            ),
             orphan_cpu=self._lineage.orphan_cpu,
         )
         return snapshot, ownership, changes

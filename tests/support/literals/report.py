@@ -37,6 +37,7 @@ from tmux_exporter.facts.report import (
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
 from tmux_exporter.facts.spending import AgentSpending, Exactness, SpendingProblem, ToolResult
 from tmux_exporter.facts.tmux import QueryFailure
+from tmux_exporter.facts.workspaces import WorkspaceKind
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 NOW = 1_795_500_000.25
@@ -218,6 +219,7 @@ def agent(
         restarts_total=scale - 1, declared=not up, crashed=not up,
         helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},
         helpers_memory_bytes={HelperKind.MCP_SERVER: 7_000_000 * scale} if up and program == "claude" else {},
+        workspace_bytes={(WorkspaceKind.WORK, "feature"): 4096 * scale, (WorkspaceKind.LOG, ""): 512},
         state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},
         state_cpu_seconds_total={AgentState.UNKNOWN: 0.0, state: 0.25 * scale},
     )  # fmt: skip

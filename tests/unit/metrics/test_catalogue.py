@@ -62,6 +62,7 @@ CONTRACT = {
     "server session agent result": "tmux_agent_tool_calls_total",
     "program reason": "tmux_exporter_usage_source_errors_total",
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
+    "server session agent kind worktree": "tmux_workspace_bytes",
     "server session agent pane program version role window_name memory_source partial cpu_source": """
         tmux_agent_info
     """,
@@ -132,6 +133,7 @@ CLOSED = {
         "permission trust question dialog usage_limit api_error auth other"
     ),
     "tmux_leaked_processes kind": "scheduler agent agent_daemon mcp_server dev_server shell_job other",
+    "tmux_workspace_bytes kind": "work log",
     "tmux_schedulers state": (
         "unknown opaque firing immortal serverless stale_generation dangling misdirected overdue duplicate "
         "armed_origin_gone armed"

@@ -451,6 +451,7 @@ class Summary:
             helpers=helper_counts,
             helpers_memory_bytes=helper_memory,
             spending=self._spending.get(labels),
+            workspace_bytes=self._snapshot.workspaces.get(tracked.agent.process, {}) if tracked.agent else {},
             state_seconds_total={
                 state: self._appeared.value(key, seconds[state]) for state, key in states.items()
             },

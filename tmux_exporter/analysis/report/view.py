@@ -14,6 +14,7 @@ from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import PaneReport
 from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
+from tmux_exporter.facts.workspaces import WorkspaceSizes
 
 PaneProcessIds = Mapping[PaneKey, Sequence[ProcessId]]
 """The process ids of each pane in the order of pids, dead processes excluded."""
@@ -29,7 +30,8 @@ class Snapshot:
     `agents` are those that run; `tracked_agents` are these and those that do not.
     `living` are those of `owners`, where they are known already.
     `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen, and for how many nobody asked
-    them; None while no fork events come.
+    them; None while no fork events come. `workspaces` are the folders of agents, by their process, as far as
+    they have been measured.
     """
 
     table: ProcessTable
@@ -44,6 +46,7 @@ class Snapshot:
     living: Members | None = None
     ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
     orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
+    workspaces: Mapping[ProcessId, WorkspaceSizes] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

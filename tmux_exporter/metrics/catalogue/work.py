@@ -5,6 +5,7 @@ from functools import partial
 from tmux_exporter.facts.agents import AgentState, HelperKind, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
+from tmux_exporter.facts.workspaces import WorkspaceKind
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, Spec
 from tmux_exporter.metrics.catalogue.usage import INFO_HELP, INFO_LABELS, usage_specs
 from tmux_exporter.wire.operation_line import FAILURES
@@ -12,6 +13,8 @@ from tmux_exporter.wire.operation_line import FAILURES
 AGENT = ("server", "session", "agent")
 LEAK = ("server", "session", "kind")
 SCHEDULER = ("server", "session", "state")
+
+WORKSPACES_OPTION = "metrics.workspaces"
 
 ERROR_REASONS = FAILURES
 MEMORY_CHANGES = ("grown", "shrunk")
@@ -59,6 +62,20 @@ AGENTS = (
         "tmux_agent_memory_bytes; the rest is its own program, and commands that it runs itself.",
         labels=(*AGENT, "kind"),
         sparse=True,
+    ),
+    Spec(
+        "tmux_workspace_bytes",
+        "Disk space of the folder that the agent works in, and of the one that it logs to, with all below "
+        "them on the same file system, as du -x tells it: a file with several names counts once. A folder "
+        "within a git worktree stands for the whole; worktree is the name of a linked one. Agents of one "
+        "folder have it each: take the maximum, no sum. Measured every ten minutes or more; not there where "
+        "it could not be read wholly, and for a home folder (metrics.workspaces).",
+        subject="agent",
+        labels=(*AGENT, "kind", "worktree"),
+        closed={"kind": tuple(WorkspaceKind)},
+        sparse=True,
+        option=WORKSPACES_OPTION,
+        figure="workspace_bytes",
     ),
     _agent(
         "tmux_agent_up",

@@ -1,6 +1,6 @@
 """The sources of a sample, from this machine or from a test, and what was read for it."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import OperationsReport
 from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
+from tmux_exporter.facts.workspaces import Workspace
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch
 from tmux_exporter.sampling.stages.spending import SpendingWatch
 
@@ -148,6 +149,13 @@ class HeldFileSource(Protocol):
         """Whether the two of each pair have one table of open files; None where nobody can tell."""
 
 
+class WorkspaceSource(Protocol):
+    """Measures folders in the background."""
+
+    def read(self, folders: Collection[str]) -> Mapping[str, Workspace]:
+        """Those of these folders that have been measured wholly, within the last minutes."""
+
+
 class RemediatorSource(Protocol):
     """Reads what the remediator tells of itself."""
 
@@ -195,6 +203,7 @@ class Sources:
     reports: OperationSource | None = None
     commands: CommandSource | None = None
     lineage: LineageSource | None = None
+    workspaces: WorkspaceSource | None = None
     watch: AgentWatch | None = None
     open_spending: Callable[[], SpendingWatch] | None = None
 
