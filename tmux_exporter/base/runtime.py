@@ -9,10 +9,19 @@ from contextlib import suppress
 from functools import cache
 from types import ModuleType
 
-_LIBRARIES = ("hashlib", "hmac", "asyncio", "prometheus_client", "uvicorn")
+_LIBRARIES = (
+    "hashlib",
+    "hmac",
+    "asyncio",
+    "prometheus_client",
+    "shutil",
+    "uvicorn.server",
+    "uvicorn.protocols.http.h11_impl",
+)
 _UNUSED = (
     # OpenSSL: the exporter speaks plain HTTP; hashes come from Python itself.
     "_hashlib",
+    "asyncio.sslproto",
     "ssl",
     # prometheus_client's own server and its client of a push gateway.
     "http.server",
@@ -20,6 +29,12 @@ _UNUSED = (
     "urllib.error",
     "urllib.request",
     "wsgiref.simple_server",
+    # Kinds of archives.
+    "bz2",
+    "lzma",
+    # Dates of uvicorn's that ours take the place of, and what it adds at random.
+    "email.utils",
+    "random",
     # uvicorn's command line with its supervisors, its logging and its configuration files.
     "configparser",
     "logging.config",
@@ -49,8 +64,8 @@ def import_lean() -> None:
     """
     before = set(sys.modules)
     stands: dict[str, ModuleType | None] = {
-        # hashlib has hashes of its own where it cannot import OpenSSL's.
-        name: None if name == "_hashlib" else _Unused(name)
+        # hashlib has hashes of its own where it cannot import OpenSSL's; shutil needs no archives.
+        name: None if name in ("_hashlib", "bz2", "lzma") else _Unused(name)
         for name in _UNUSED
         if name not in before
     }

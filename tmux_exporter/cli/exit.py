@@ -1,11 +1,10 @@
 """Exit codes and output of every command: an error is one line on stderr, never a traceback."""
 
 import os
-import shutil
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -18,12 +17,13 @@ LOOKING = "reading processes and tmux servers"
 """What a command does that takes long."""
 
 
-def run(group: click.Group, name: str) -> None:
-    """Run a command line for the program called `name`."""
+def run(command: click.Command, name: str, words: Sequence[str] = ()) -> None:
+    """Run a command of the program called `name`, or all of them; `words` lead to the command."""
     _open_standard_streams()
     try:
         # Without click's own handling of errors a command's result is only returned.
-        status = group(prog_name=name, standalone_mode=False)
+        arguments = sys.argv[1 + len(words) :]
+        status = command(arguments, prog_name=" ".join((name, *words)), standalone_mode=False)
     except ConfigError as error:
         for problem in error.problems:
             click.echo(problem, err=True)
@@ -47,6 +47,8 @@ def run(group: click.Group, name: str) -> None:
 
 def own_program(name: str) -> str:
     """Path of a program of this installation; a link to it, such as pipx makes, is kept."""
+    import shutil  # noqa: PLC0415 - not in the exporter, which never asks
+
     for folder in (os.path.dirname(os.path.abspath(sys.argv[0])), sysconfig.get_path("scripts")):
         if found := shutil.which(name, path=folder):
             return found

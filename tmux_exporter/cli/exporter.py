@@ -11,7 +11,8 @@ from tmux_exporter.cli.check import check
 from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
 from tmux_exporter.cli.hooks import hooks
-from tmux_exporter.cli.options import JSON, LOG_FORMAT, LOG_LEVEL, Loader, config_file, settings
+from tmux_exporter.cli.options import JSON, Loader, config_file
+from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.config import load
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -27,19 +28,7 @@ def _say(words: str) -> None:
     click.echo(f"tmux-exporter: {words}", err=True)
 
 
-_settings = settings(config_file("Configuration file (YAML)."), LOG_LEVEL, LOG_FORMAT)
-_LISTEN = click.option(
-    "--web.listen-address",
-    "listen_address",
-    metavar="[HOST]:PORT",
-    help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
-)
-_INTERVAL = click.option(
-    "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
-)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings=CONTEXT)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """See what the coding agents in your tmux sessions cost, and what outlived them.
@@ -48,29 +37,6 @@ def cli() -> None:
     Example:
       tmux-exporter up        exporter, live page, Prometheus and Alertmanager in one go
     """
-
-
-@cli.command(short_help="Sample in the background, serve /metrics and the live page.")
-@_LISTEN
-@_INTERVAL
-@_settings
-def serve(load_config: Loader) -> None:
-    """Sample in the background and serve /metrics and the live page.
-
-    \b
-    Example:
-      tmux-exporter serve --web.listen-address 127.0.0.1:10077 --sampling.interval 5s
-    """
-    from tmux_exporter.base.runtime import import_lean
-
-    import_lean()
-    from tmux_exporter.commands.serve import Service
-
-    service = Service(load_config(), load_config, os.environ)
-    click.echo(f"listening on {service.web.bound_url}", err=True)
-    if warning := service.web.exposure:
-        click.echo(f"tmux-exporter: {warning}", err=True)
-    service.run()
 
 
 @cli.command(short_help="Start everything for a newcomer in one go.")
@@ -94,9 +60,9 @@ def serve(load_config: Loader) -> None:
     metavar="URL",
     help="Where a phone reaches this exporter, for links in messages (no links).",
 )
-@_LISTEN
-@_INTERVAL
-@_settings
+@LISTEN
+@INTERVAL
+@SETTINGS
 def up(
     load_config: Loader, demo: bool, servers: bool, notify: tuple[str, ...], public_url: str | None
 ) -> None:
@@ -134,7 +100,7 @@ def up(
 @cli.command()
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Which of them; text by default.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; the same as --format json.")
-@_settings
+@SETTINGS
 def once(load_config: Loader, form: str | None, as_json: bool) -> None:
     """Take one sample and print it. Counters are 0: they count from the start of an exporter.
 
@@ -171,7 +137,7 @@ def check_config(file: str | None, config_path: str | None) -> None:
 @cli.command(short_help="Say why something is counted as it is.")
 @click.argument("target", metavar="PID|PANE|AGENT|SESSION|SERVER|PROGRAM")
 @JSON
-@_settings
+@SETTINGS
 def explain(load_config: Loader, target: str, as_json: bool) -> None:
     """Say why a process, a pane, an agent, a session, a tmux server or all agents of a program are counted as
     they are, what each part and member costs, and their sums.
@@ -195,7 +161,7 @@ def explain(load_config: Loader, target: str, as_json: bool) -> None:
 
 @cli.command(short_help="List the pending schedulers and what will become of each.")
 @JSON
-@_settings
+@SETTINGS
 def schedulers(load_config: Loader, as_json: bool) -> int:
     """List the pending schedulers (`sleep N && tmux send-keys …` in the background): where each one aims,
     when it is due, what will become of it, and why.
@@ -220,7 +186,7 @@ def schedulers(load_config: Loader, as_json: bool) -> int:
 
 @cli.command(short_help="List what outlived its pane, by owner and kind.")
 @JSON
-@_settings
+@SETTINGS
 def leaks(load_config: Loader, as_json: bool) -> int:
     """List the processes that outlived the pane that started them: whose they were, of which kind, what they
     cost, on which ports they listen, and why they count as leaked.
@@ -277,7 +243,7 @@ def agents(as_json: bool) -> None:
     show_default=True,
     help="Time between its own samples, where no exporter runs.",
 )
-@_settings
+@SETTINGS
 def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -> int:
     """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
     left over, and the next scheduler. Shows what the running exporter reports, else takes its own samples.
@@ -319,7 +285,7 @@ def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -
     "--hooks", "with_hooks", is_flag=True, help="Print what to add to the settings of agents instead."
 )
 @JSON
-@_settings
+@SETTINGS
 def doctor(load_config: Loader, as_json: bool, with_hooks: bool) -> int:
     """Look at this machine, tmux, its servers and the agents in them: what does not work, may soon not, or
     could be better, each with the command that mends it. Changes nothing.
@@ -353,6 +319,7 @@ def doctor(load_config: Loader, as_json: bool, with_hooks: bool) -> int:
     return int(doctor_view.found_something(findings))
 
 
+cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(export)
 cli.add_command(hooks)

@@ -37,6 +37,10 @@ def _exporter() -> None:
         from tmux_exporter.reporters.hook import main as hook  # noqa: PLC0415 - each command imports what it needs
 
         sys.exit(hook(sys.argv[2:]))
+    if sys.argv[1:2] == ["serve"]:
+        from tmux_exporter.cli.serve import main as serve  # noqa: PLC0415 - each command imports what it needs
+
+        serve()
     from tmux_exporter.cli.exporter import main as cli  # noqa: PLC0415 - each command imports what it needs
 
     cli()

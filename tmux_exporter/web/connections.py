@@ -14,7 +14,7 @@ half-open connections that fill it stay. Here:
 import asyncio
 import socket
 import struct
-from email.utils import formatdate
+from time import gmtime, strftime
 from typing import Any, cast
 
 import h11
@@ -140,7 +140,9 @@ class GuardedProtocol(H11Protocol):
     def handle_events(self) -> None:
         """Update timers and state after bytes arrived: header incomplete, or a request to answer."""
         # uvicorn wakes each second to write the date anew, which cost more than the samples of a small fleet.
-        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self.server_state.default_headers = [
+            (b"date", strftime("%a, %d %b %Y %H:%M:%S GMT", gmtime()).encode())
+        ]
         super().handle_events()
         if self.conn.their_state is not h11.IDLE:
             self._cancel_header_timer()

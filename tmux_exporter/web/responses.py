@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -102,7 +102,7 @@ class PageFiles:
 
 def load_pages() -> PageFiles:
     """Read the packaged files, a closed list, once: no path of a request reaches the disk."""
-    folder = files("tmux_exporter.web") / "assets"
+    folder = Path(__file__).parent / "assets"
     read = {
         name: Response(status=200, body=(folder / name).read_bytes(), content_type=kind)
         for name, kind in _TYPES.items()

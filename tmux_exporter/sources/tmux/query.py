@@ -6,8 +6,8 @@ command. So a command list consists of constants of this file, names in `VARIABL
 version knows, a random nonce, and ids of panes (`%` and digits).
 """
 
+import os
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,7 +97,7 @@ def record_format(record: Record, nonce: str, version: str | None) -> str:
 
 def new_nonce() -> str:
     """A new nonce for one query: 64 random bits in hex, of constant length."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def command_list(nonce: str, version: str | None) -> tuple[str, ...]:

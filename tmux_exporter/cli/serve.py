@@ -1,0 +1,53 @@
+"""The command `serve`, in a module of its own: the exporter keeps no other command in memory."""
+
+import os
+import sys
+
+import click
+
+from tmux_exporter.cli.exit import run
+from tmux_exporter.cli.options import LOG_FORMAT, LOG_LEVEL, Loader, config_file, settings
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""What all commands have in common."""
+
+SETTINGS = settings(config_file("Configuration file (YAML)."), LOG_LEVEL, LOG_FORMAT)
+LISTEN = click.option(
+    "--web.listen-address",
+    "listen_address",
+    metavar="[HOST]:PORT",
+    help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
+)
+INTERVAL = click.option(
+    "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
+)
+
+
+def main() -> None:
+    """Run it, as the whole command line would."""
+    run(serve, "tmux-exporter", sys.argv[1:2])
+
+
+@click.command(
+    short_help="Sample in the background, serve /metrics and the live page.", context_settings=CONTEXT
+)
+@LISTEN
+@INTERVAL
+@SETTINGS
+def serve(load_config: Loader) -> None:
+    """Sample in the background and serve /metrics and the live page.
+
+    \b
+    Example:
+      tmux-exporter serve --web.listen-address 127.0.0.1:10077 --sampling.interval 5s
+    """
+    from tmux_exporter.base.runtime import import_lean
+
+    import_lean()
+    from tmux_exporter.commands.serve import Service
+
+    service = Service(load_config(), load_config, os.environ)
+    click.echo(f"listening on {service.web.bound_url}", err=True)
+    if warning := service.web.exposure:
+        click.echo(f"tmux-exporter: {warning}", err=True)
+    service.run()
