@@ -152,6 +152,12 @@ def _up(fleet: Fleet) -> None:
         up.end()
 
 
+@case("tmux-exporter silence")
+def _silence(fleet: Fleet) -> None:
+    nobody = ("silence", "work", "1h", "--alertmanager", "http://127.0.0.1:1")
+    assert fleet.exporter(*nobody, status=3) == ""
+
+
 @case("tmux-exporter once")
 def _once(fleet: Fleet) -> None:
     assert 'session="work"' in fleet.exporter("once")

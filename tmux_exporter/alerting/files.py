@@ -1,12 +1,15 @@
 """Rules and Alertmanager's configuration as the text of YAML files, by name."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import yaml
 
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import Thresholds
-from tmux_exporter.alerting.routes import alertmanager_config, example_receivers
+from tmux_exporter.alerting.receivers import SERVICES, example_receivers
+from tmux_exporter.alerting.routes import Data, Nights, alertmanager_config
 from tmux_exporter.alerting.rules import rule_file, rule_files
 
 _WIDTH = 98
@@ -43,6 +46,19 @@ _RECEIVERS_HEADER = f"""\
 # The same routes with receivers filled in: PagerDuty, Slack, e-mail and a dead man's switch. Every secret is
 # in a file of its own, never in here. tmux.tmpl, beside this file, has the messages, with links.
 """
+_FILLED_HEADER = f"""\
+# Made by `tmux-exporter export alertmanager`.
+{_IN_THE_PROJECT}
+#
+# Secrets are in the files that it names; where a word in capitals stands for one, write it there and keep
+# this file to yourself. tmux.tmpl, beside this file, has the messages.
+"""
+_SERVICE_HEADER = f"""\
+# Made by `tmux-exporter export alertmanager`, which with --pager, --chat, --digest fills it in by itself.
+{_IN_THE_PROJECT}
+#
+# A receiver to put in the place of `pager`, `chat` or `digest`. Words in capitals stand for secrets.
+"""
 
 
 def rules(scope: Scope) -> dict[str, str]:
@@ -66,14 +82,26 @@ def rules_for_others(scope: Scope) -> dict[str, str]:
 
 
 def alertmanager(
-    thresholds: Thresholds, *, time_scale: float = 1.0, webhook: str | None = None
+    thresholds: Thresholds,
+    *,
+    time_scale: float = 1.0,
+    webhook: str | None = None,
+    filled: Mapping[str, Data] = MappingProxyType({}),
+    nights: Nights | None = None,
 ) -> dict[str, str]:
-    """Alertmanager's configuration, and the same with receivers filled in, to start from."""
-    routes = alertmanager_config(thresholds, time_scale=time_scale, webhook=webhook)
-    filled = alertmanager_config(thresholds, time_scale=time_scale, filled=example_receivers())
+    """Alertmanager's configuration, the same with receivers filled in, and a receiver for each service."""
+    routes = alertmanager_config(
+        thresholds, time_scale=time_scale, webhook=webhook, filled=filled, nights=nights
+    )
+    example = alertmanager_config(thresholds, time_scale=time_scale, filled=example_receivers())
+    header = _FILLED_HEADER if filled else _ALERTMANAGER_HEADER
     return {
-        "alertmanager.yml": as_yaml(routes, _ALERTMANAGER_HEADER),
-        "receivers.example.yml": as_yaml(filled, _RECEIVERS_HEADER),
+        "alertmanager.yml": as_yaml(routes, header),
+        "receivers.example.yml": as_yaml(example, _RECEIVERS_HEADER),
+        **{
+            f"receivers/{name}.yml": as_yaml({"receivers": [{"name": "pager"} | service]}, _SERVICE_HEADER)
+            for name, service in SERVICES.items()
+        },
     }
 
 

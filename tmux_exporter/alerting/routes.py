@@ -1,9 +1,7 @@
-"""Alertmanager's configuration: routes, timing, and inhibition of milder alerts by worse ones.
-
-Example receivers (e-mail, Slack, PagerDuty and a webhook) have every secret in a file of its own.
-"""
+"""Alertmanager's configuration: routes, timing, nights, and inhibition of milder alerts by worse ones."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from tmux_exporter.alerting.base.scope import duration, quoted
@@ -14,62 +12,6 @@ Data = dict[str, object]
 TEMPLATES = "tmux.tmpl"
 """Beside the configuration: Alertmanager looks there for a relative path."""
 SECRETS = "/etc/alertmanager/secrets"
-
-_RESOLVED = {"send_resolved": True}
-
-
-def example_receivers() -> dict[str, Data]:
-    """By the name of the receiver; the messages are those of `tmux.tmpl`."""
-    return {
-        "pager": {
-            "pagerduty_configs": [
-                {
-                    "routing_key_file": f"{SECRETS}/pagerduty",
-                    "description": '{{ template "tmux.title" . }}',
-                    "severity": '{{ or .CommonLabels.severity "critical" }}',
-                    "client": "Alertmanager",
-                    "details": {"text": '{{ template "tmux.text" . }}'},
-                    **_RESOLVED,
-                }
-            ]
-        },
-        "chat": {
-            "slack_configs": [
-                {
-                    "api_url_file": f"{SECRETS}/slack",
-                    "channel": "#agents",
-                    "title": '{{ template "tmux.title" . }}',
-                    "text": '{{ template "tmux.text" . }}',
-                    **_RESOLVED,
-                }
-            ]
-        },
-        "digest": {
-            "email_configs": [
-                {
-                    "to": "agents@example.org",
-                    "from": "alertmanager@example.org",
-                    "smarthost": "smtp.example.org:587",
-                    "auth_username": "alertmanager",
-                    "auth_password_file": f"{SECRETS}/smtp",
-                    "headers": {"subject": '{{ template "tmux.title" . }}'},
-                    "html": "",
-                    "text": '{{ template "tmux.text" . }}',
-                    **_RESOLVED,
-                }
-            ]
-        },
-        "watchdog": {
-            "webhook_configs": [
-                {
-                    "url": "https://deadmansswitch.example.org/",
-                    "http_config": {"authorization": {"credentials_file": f"{SECRETS}/watchdog"}},
-                    "send_resolved": False,
-                }
-            ]
-        },
-    }
-
 
 DEFAULT_RECEIVER = "default"
 
@@ -83,31 +25,61 @@ SAME_THING = (
 )
 
 
+NIGHTS = "nights"
+QUIET_AT_NIGHT = ("P3", "P4")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nights:
+    """From when to when, as `22:00`, in which time zone."""
+
+    begin: str
+    end: str
+    time_zone: str
+
+    def interval(self) -> Data:
+        """As Alertmanager writes it, where no range goes over midnight."""
+        ranges = [(self.begin, self.end)]
+        if self.begin > self.end:
+            ranges = [(self.begin, "24:00"), ("00:00", self.end)]
+        times = [{"start_time": begin, "end_time": end} for begin, end in ranges if begin != end]
+        return {"name": NIGHTS, "time_intervals": [{"times": times, "location": self.time_zone}]}
+
+
 def alertmanager_config(
     thresholds: Thresholds,
     *,
     time_scale: float = 1.0,
     webhook: str | None = None,
     filled: Mapping[str, Data] = MappingProxyType({}),
+    nights: Nights | None = None,
 ) -> Data:
     """The configuration, ready for JSON or YAML.
 
     Without `webhook` the receivers send nothing: Alertmanager's page shows alerts under the receiver that
     would have sent them. With it every receiver posts to that URL. `filled` has receivers that send
-    something, by name, and then the templates of messages are loaded.
+    something, by name, and then the templates of messages are loaded. During `nights` only what
+    pages is told.
     """
     routes = [
         _route("watchdog", f"alertname={quoted('Watchdog')}", thresholds, time_scale),
         *(_route(each, f"priority={quoted(each)}", thresholds, time_scale) for each in PRIORITIES),
     ]
+    for priority, route in zip(PRIORITIES, routes[1:], strict=True):
+        if nights and priority in QUIET_AT_NIGHT:
+            route["mute_time_intervals"] = [NIGHTS]
     receivers = dict.fromkeys((DEFAULT_RECEIVER, *(str(route["receiver"]) for route in routes)))
-    return ({"templates": [TEMPLATES]} if filled else {}) | {
+    messages: Data = {"templates": [TEMPLATES]} if filled else {}
+    intervals: Data = {"time_intervals": [nights.interval()]} if nights else {}
+    return {
+        **messages,
         "route": {
             "receiver": DEFAULT_RECEIVER,
             "group_by": list(_GROUP_BY),
             **_times("P3", thresholds, time_scale),
             "routes": routes,
         },
+        **intervals,
         "inhibit_rules": [*_worse_over_milder(), *_agent_over_session(), *_cause_over_symptom()],
         "receivers": [_receiver(name, webhook) | filled.get(name, {}) for name in receivers],
     }

@@ -11,6 +11,9 @@ from pathlib import Path
 from tmux_exporter.base.errors import CannotSeeError
 from tmux_exporter.wire.runtime_folder import NAME, runtime_folder
 
+ALERTMANAGER_URL = "alertmanager.url"
+"""In the state folder: where the Alertmanager of a running `up` answers."""
+
 REMEDIATOR_STATUS = "remediator.json"
 """In the runtime folder: the status of the remediator, for the exporter."""
 

@@ -84,19 +84,33 @@ def rules(job: str, runbooks: str | None, labels: tuple[str, ...]) -> Mapping[st
     return making.rules(job=job, runbooks=runbooks, labels=labels)
 
 
+def _service(receiver: str, what: str) -> Callable[[Any], Any]:
+    names = ("pagerduty", "opsgenie", "slack", "teams", "discord", "telegram", "pushover", "ntfy", "email")
+    return click.option(f"--{receiver}", type=click.Choice(names), help=f"By what {what} are sent.")
+
+
 @_kind("Routes, receivers and messages for Alertmanager.")
 @click.option("--board-url", "boards", metavar="URL", help="Your Grafana, for links in messages (no links).")
 @click.option("--webhook", metavar="URL", help="Where every receiver posts (receivers to fill in).")
-def alertmanager(boards: str | None, webhook: str | None) -> Mapping[str, str]:
+@_service("pager", "P1 and P2")
+@_service("chat", "P3")
+@_service("digest", "P4")
+@click.option("--watchdog-url", metavar="URL", help="A dead man's switch, such as healthchecks.io.")
+@click.option("--nights", metavar="HH:MM-HH:MM", help="When P3 and P4 keep quiet.")
+@click.option("--time-zone", metavar="NAME", default="UTC", show_default=True, help="That of --nights.")
+def alertmanager(**given: str | None) -> Mapping[str, str]:
     """Write Alertmanager's configuration, the same with receivers to start from, and the messages.
 
     \b
     Example:
       tmux-exporter export alertmanager --out alertmanager --board-url https://grafana.example.org
+      tmux-exporter export alertmanager --out alertmanager --pager telegram --nights 22:00-07:00
     """
     from tmux_exporter.commands import export as making
 
-    return making.alertmanager(boards=boards, webhook=webhook)
+    services = {name: given.pop(name) for name in ("pager", "chat", "digest")}
+    zone = given.pop("time_zone") or "UTC"
+    return making.alertmanager(services=services, time_zone=zone, **given)
 
 
 @_kind("Boards for Grafana, and files that provision them.")

@@ -13,6 +13,7 @@ from tmux_exporter.cli.export import export
 from tmux_exporter.cli.hooks import hooks
 from tmux_exporter.cli.options import JSON, Loader, config_file
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
+from tmux_exporter.cli.silence import silence
 from tmux_exporter.config import load
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -323,6 +324,7 @@ cli.add_command(serve)
 cli.add_command(check)
 cli.add_command(export)
 cli.add_command(hooks)
+cli.add_command(silence)
 
 
 def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -6,16 +6,19 @@ Each function gives the text of its files, by their path below the folder that a
 import os
 import posixpath
 import re
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 from tmux_exporter import PROJECT
 from tmux_exporter.alerting import files
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import RUNBOOKS, Scope
-from tmux_exporter.alerting.routes import SAME_THING
+from tmux_exporter.alerting.receivers import SERVICES, dead_mans_switch
+from tmux_exporter.alerting.routes import SAME_THING, Nights
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.shipped_files import shipped
 
@@ -64,12 +67,28 @@ def rules(*, job: str, runbooks: str | None, labels: Iterable[str]) -> dict[str,
     return files.rules(scope) | {f"other/{name}": text for name, text in others.items()}
 
 
-def alertmanager(*, boards: str | None, webhook: str | None) -> dict[str, str]:
-    """Alertmanager's configuration with what it posts to, and its messages. Raises UsageError."""
+def alertmanager(
+    *,
+    boards: str | None = None,
+    webhook: str | None = None,
+    services: Mapping[str, str | None] = MappingProxyType({}),
+    watchdog_url: str | None = None,
+    nights: str | None = None,
+    time_zone: str = "UTC",
+) -> dict[str, str]:
+    """Alertmanager's configuration with what it posts to, and its messages.
+
+    `services` are names of services by receiver; `nights` is `22:00-07:00`. Raises UsageError.
+    """
     hook = None if webhook is None else _url("--webhook", webhook)
+    filled = {name: SERVICES[service] for name, service in services.items() if service}
+    if watchdog_url is not None:
+        filled["watchdog"] = dead_mans_switch(_url("--watchdog-url", watchdog_url))
+    quiet = None if nights is None else _nights(nights, time_zone)
     linked = _NO_BOARDS if boards is None else _NO_BOARDS.replace('""', f'"{_url("--board-url", boards)}"')
     messages = {name: text.replace(_NO_BOARDS, linked) for name, text in shipped("alertmanager").items()}
-    return files.alertmanager(thresholds.load(), webhook=hook) | messages
+    made = files.alertmanager(thresholds.load(), webhook=hook, filled=filled, nights=quiet)
+    return made | messages
 
 
 def units(find_program: Callable[[str], str]) -> dict[str, str]:
@@ -145,6 +164,15 @@ def _replace(path: Path, text: str) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def _nights(text: str, time_zone: str) -> Nights:
+    times = re.fullmatch(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)", text)
+    if times is None or times[1] == times[2]:
+        raise UsageError(f"--nights: {text!r} is no range of times, such as 22:00-07:00")
+    if time_zone not in zoneinfo.available_timezones():
+        raise UsageError(f"--time-zone: {time_zone!r} is no time zone, such as Europe/Berlin")
+    return Nights(begin=times[1], end=times[2], time_zone=time_zone)
 
 
 def outside_url(option: str, text: str) -> str:

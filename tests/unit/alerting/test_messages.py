@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from tests.support.alerts.files import ALERTS, run, shipped
-from tmux_exporter.alerting.routes import TEMPLATES, example_receivers
+from tmux_exporter.alerting.receivers import SERVICES, example_receivers
+from tmux_exporter.alerting.routes import TEMPLATES
+from tmux_exporter.base.errors import UsageError
 from tmux_exporter.commands.export import alertmanager
 
 MESSAGES = ALERTS / "alertmanager" / "tmux.tmpl"
@@ -146,6 +148,38 @@ def test_no_secret_stands_in_the_example() -> None:
     assert words
     assert all(word.endswith("_file") for word in words)
     assert set(example_receivers()) == {"pager", "chat", "digest", "watchdog"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_amtool_takes_each_service_with_nights_and_a_dead_mans_switch(tmp_path: Path, service: str) -> None:
+    made = alertmanager(
+        services=dict.fromkeys(("pager", "chat", "digest"), service),
+        watchdog_url="https://hc-ping.com/me",
+        nights="22:00-07:00",
+        time_zone="Europe/Berlin",
+    )
+    for name in ("alertmanager.yml", MESSAGES.name):
+        (tmp_path / name).write_text(made[name])
+    status, output = run("amtool", "check-config", tmp_path / "alertmanager.yml")
+    assert status == 0, output
+    content = yaml.safe_load(made["alertmanager.yml"])
+    receivers = {each.pop("name"): each for each in content["receivers"]}
+    assert receivers["pager"] == receivers["digest"] == SERVICES[service]
+    assert receivers["watchdog"]["webhook_configs"][0]["url"] == "https://hc-ping.com/me"
+    muted = [route["matchers"] for route in content["route"]["routes"] if "mute_time_intervals" in route]
+    assert muted == [['priority="P3"'], ['priority="P4"']]
+    (interval,) = content["time_intervals"]
+    assert [each["start_time"] for each in interval["time_intervals"][0]["times"]] == ["22:00", "00:00"]
+    (alone,) = yaml.safe_load(made[f"receivers/{service}.yml"])["receivers"]
+    assert alone == {"name": "pager"} | SERVICES[service]
+
+
+@pytest.mark.parametrize("nights", ["22-7", "25:00-07:00", "07:00-07:00"])
+def test_what_is_no_night_is_refused(nights: str) -> None:
+    with pytest.raises(UsageError, match="--nights"):
+        alertmanager(nights=nights)
+    with pytest.raises(UsageError, match="--time-zone"):
+        alertmanager(nights="22:00-07:00", time_zone="Mars/Base")
 
 
 def test_other_programs_get_the_same_groups() -> None:

@@ -13,7 +13,7 @@ from tmux_exporter import __version__
 from tmux_exporter.alerting.base.scope import RUNBOOKS
 from tmux_exporter.alerting.routes import Data
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.paths import private_folder, runtime_path, state_path
+from tmux_exporter.base.paths import ALERTMANAGER_URL, private_folder, runtime_path, state_path
 from tmux_exporter.commands.demo import launch
 from tmux_exporter.commands.serve import Service
 from tmux_exporter.commands.up_children import notify, prometheus, remediator
@@ -62,6 +62,7 @@ def up(
             with_servers=with_servers,
             notify_urls=notify_urls,
             public_url=public_url,
+            alertmanager_file=folder / ALERTMANAGER_URL,
             say=say,
         )
         try:
@@ -107,6 +108,7 @@ class _Stage:
     with_servers: bool
     notify_urls: Sequence[str]
     public_url: str
+    alertmanager_file: Path
     say: Callable[[str], None]
     folder: Path = Path()
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -146,6 +148,7 @@ class _Stage:
         if alertmanager := find_alertmanager():
             self.children.append(prometheus.start_alertmanager(alertmanager, self.folder, routes))
             target = self.children[-1].url.removeprefix("http://")
+            self.alertmanager_file.write_text(f"{self.children[-1].url}\n", encoding="utf-8")
         if program := prometheus.find_program("prometheus"):
             exporter = self.service.web.url.removeprefix("http://").rstrip("/")
             configuration = (
@@ -159,6 +162,7 @@ class _Stage:
     def stop(self) -> None:
         """End everything that was started, and the demo's data."""
         prometheus.stop(self.children)
+        self.alertmanager_file.unlink(missing_ok=True)
         if self.demo is not None:
             self.demo.remove_data()
 
