@@ -27,7 +27,7 @@ from tests.support.real_agents.programs import PROGRAMS, RealProgram
 from tests.support.real_agents.recorded import is_told, record_screen
 from tests.support.real_agents.stage import NotStagedError, Stage, pause
 from tests.support.real_agents.stub import Stub
-from tests.support.real_agents.table import Moment, as_json, table, write_into
+from tests.support.real_agents.table import Moment, as_json, table, with_earlier, write_into
 from tests.support.real_agents.watch import Watch
 from tmux_exporter.facts.agents import AgentState
 
@@ -111,7 +111,7 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--record", type=Path)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="keep the result here, beside that of other programs")
     parser.add_argument("--page", type=Path, help="write the table into this page")
     parser.add_argument("--columns", type=int, default=80)
     parser.add_argument("--rows", type=int, default=24)
@@ -138,9 +138,11 @@ def main() -> int:
     stub.end()
     if given.screens:
         return 0
+    played_now = as_json(moments)
     if given.json:
-        given.json.write_text(json.dumps(as_json(moments), indent=1) + "\n")
-    made = table(as_json(moments))
+        played_now = with_earlier(played_now, given.json)
+        given.json.write_text(json.dumps(played_now, indent=1) + "\n")
+    made = table(played_now)
     print(made)
     if given.page:
         given.page.write_text(write_into(given.page.read_text(), made))

@@ -22,7 +22,7 @@ def commands_of(program: RealProgram, place: Path = PLACE) -> Path | None:
     if each.registry != "npm":
         return folder
     # Both commands in one folder, the newer Node.js before that of the machine.
-    both = place / "bin" / program.name
+    both = place / "bin" / program.name / "bin"
     both.mkdir(parents=True, exist_ok=True)
     for source in (folder / program.bin, place / "node" / "node_modules" / ".bin" / "node"):
         link = both / source.name

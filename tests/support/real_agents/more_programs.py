@@ -1,5 +1,6 @@
 """More agent programs that run here: with a stub as their model, or up to where they ask for a login."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support.real_agents.moments import (
@@ -20,7 +21,7 @@ from tests.support.real_agents.moments import (
     waiting,
     working,
 )
-from tests.support.real_agents.programs import RealProgram, opencode_settings, write
+from tests.support.real_agents.programs import PROGRAMS, RealProgram, opencode_settings, write
 from tests.support.real_agents.stub import Play
 
 
@@ -64,7 +65,29 @@ def _kilo(home: Path, url: str) -> None:
     write(home / ".config" / "kilo" / "kilo.json", {**opencode_settings(url), "snapshot": False})
 
 
+_MOONS = tuple("🌑🌒🌓🌔🌕🌖🌗🌘")
+
+_QWEN = next(each for each in PROGRAMS if each.name == "qwen")
+
 MORE_PROGRAMS = (
+    *(
+        replace(
+            _QWEN,
+            variant=language,
+            environ={**_QWEN.environ, "QWEN_CODE_LANG": language},
+            steps=(
+                *(each for each in _QWEN.steps if each.name == "asks for trust"),
+                idle("at its prompt", press("Enter"), prompt, gone=("Do you trust", "Initializing")),
+                working("thinks", say(Play.THINK), "0 1 2"),
+                idle("interrupted", press("Escape"), prompt, gone=(cancels,)),
+                waiting("asks for a command", say(Play.TOOL), PERMISSION, "sleep 25", asks),
+            ),
+        )
+        for language, prompt, asks, cancels in (
+            ("zh", "输入您的消息", "等待用户确认", "按 esc 取消"),
+            ("de", "Nachricht eingeben", "Warten auf Benutzerbestätigung", "Esc zum Abbrechen"),
+        )
+    ),
     RealProgram(
         program="cline",
         resume=("--continue",),
@@ -151,9 +174,9 @@ MORE_PROGRAMS = (
             idle("interrupted", press("Escape"), "Interrupted by user"),
             waiting("asks for a command", say(Play.TOOL), PERMISSION, "Run this command?", "confirm"),
             working("runs the command", press("Enter"), "Approved: Running"),
-            idle("has answered", (), "Ran a command", gone=("Tip:",)),
+            idle("has answered", (), "Ran a command", gone=_MOONS),
             waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "Blue"),
-            idle("no answer", press("Escape"), "context: ", gone=("Tip:", "Blue")),
+            idle("no answer", press("Escape"), "context: ", gone=("Blue", *_MOONS)),
             waiting("its key is refused", say(Play.DENIED), AUTH, "provider.auth_error"),
             waiting("its quota is used up", say(Play.QUOTA), API_ERROR, "provider.api_error"),
             exited("killed", CRASH),

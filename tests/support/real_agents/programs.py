@@ -196,6 +196,19 @@ PROGRAMS = (
         ),
     ),
     RealProgram(
+        program="claude",
+        variant="plan",
+        environ={**_CLAUDE_ENVIRON, "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-0000000000000000dummy"},
+        arguments=("--permission-mode", "plan"),
+        prepare=_claude,
+        steps=(
+            waiting("asks for trust", START, TRUST, "Yes, I trust this folder", "Enter to confirm"),
+            idle("at its prompt", press("Enter"), "plan mode on"),
+            waiting("asks to approve its plan", say(Play.PLAN), PERMISSION, "1. Yes"),
+            idle("plan refused", press("Escape"), "plan mode on", gone=("1. Yes",)),
+        ),
+    ),
+    RealProgram(
         program="codex",
         environ={"STUB_KEY": "x"},
         resume=("resume", "--last"),

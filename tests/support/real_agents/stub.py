@@ -129,8 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif play in _STATUS and not told:
             self._refuse(api, _STATUS[play])
         else:
-            name = None if told else next((each for each in _TOOLS.get(play, ()) if each in tools), None)
-            call = (name, _arguments(play, tools[name], _project(data))) if name else None
+            calls = _calls(play, tools, data)
+            call = calls[told] if told < len(calls) else None
             stream = bool(body.get("stream")) or ":stream" in path
             slow = play is Play.THINK
             events = api(call, slow, tools)
@@ -490,6 +490,18 @@ def _tools(body: Body) -> dict[str, Body]:
     return found
 
 
+def _calls(play: Play, tools: Mapping[str, Body], data: bytes) -> list[tuple[str, Body]]:
+    """The tools that a play calls, one after the other."""
+    calls = []
+    plan = re.search(rb"/[\w./-]+/\.claude/plans/[\w-]+\.md", data)
+    if play is Play.PLAN and plan and "Write" in tools:
+        # Claude Code shows the plan that is in this file.
+        calls.append(("Write", {"file_path": plan.group().decode(), "content": "# A plan\n\n1. Write it.\n"}))
+    if name := next((each for each in _TOOLS.get(play, ()) if each in tools), None):
+        calls.append((name, _arguments(play, tools[name], _project(data))))
+    return calls
+
+
 def _project(data: bytes) -> str:
     """The folder of the agent, which every program tells its model; empty where this one does not."""
     found = re.search(rb"/[\w./-]*/project\b", data)
@@ -553,14 +565,14 @@ def _fitting(value: Body, schema: Body) -> Body:
     return {key: each for key, each in value.items() if known is None or key in known}
 
 
-def _play(body: Body, tools: Mapping[str, Body], *, lone: bool) -> tuple[Play, bool]:
-    """The play of the last prompt, and whether its tool has answered already."""
+def _play(body: Body, tools: Mapping[str, Body], *, lone: bool) -> tuple[Play, int]:
+    """The play of the last prompt, and how many tools have answered since."""
     if not tools and not lone:
-        return Play.SAY, True
-    told = False
+        return Play.SAY, 1
+    told = 0
     for role, words in reversed(list(_blocks(body))):
         if role == "tool" or any(mark in words for mark in _RESULTS):
-            told = True
+            told += 1
         elif role == "user":
             at = {play: words.rfind(play) for play in Play}
             best = max(at, key=lambda play: at[play])
@@ -579,5 +591,3 @@ def _blocks(body: Body) -> Iterator[tuple[str, str]]:
         parts = item.get("content") or item.get("parts")
         for part in parts if isinstance(parts, list) else [parts or item]:
             yield item.get("role") or "", json.dumps(part)
-        if item.get("type") in ("function_call_output", "custom_tool_call_output"):
-            yield "tool", ""

@@ -1,7 +1,9 @@
 """The moments as a table: what was told of each program, from where, and how soon."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.support.programs.fresh_agents import locked
@@ -55,6 +57,13 @@ def as_json(moments: Sequence[Moment]) -> list[dict[str, Any]]:
         }
         for each in moments
     ]
+
+
+def with_earlier(moments: Sequence[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
+    """These moments, and those of other programs that the file has of earlier parts of a run."""
+    earlier = json.loads(file.read_text()) if file.exists() else []
+    played = {each["program"] for each in moments}
+    return [*(each for each in earlier if each["program"] not in played), *moments]
 
 
 def _package(program: str) -> str:

@@ -100,6 +100,21 @@ _LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, Wait
 
 _CLAUDE_SAYS = ("● ", "❯ ")
 
+# In the languages that Qwen Code speaks.
+_QWEN_CONFIRMS = (
+    *("等待用户确认", "等待用戶確認", "ユーザーの確認を待っています", "Warten auf Benutzerbestätigung"),
+    *("En attente de la confirmation", "Ожидание подтверждения", "Aguardando confirmação"),
+    "Esperant la confirmació",
+)
+_QWEN_CANCELS = (
+    *("按 esc 取消", "Esc でキャンセル", "Esc zum Abbrechen", "échap pour annuler", "esc для отмены"),
+    *("esc para cancelar", "esc per cancel·lar"),
+)
+_QWEN_PROMPTS = (
+    *("输入您的消息", "輸入您的消息", "メッセージを入力", "Nachricht eingeben", "Tapez votre message"),
+    *("Введите сообщение", "Digite sua mensagem", "Escriviu el vostre missatge"),
+)
+
 # Kilo is made from OpenCode.
 _OPENCODE = (
     # The foot of a narrow pane is cut off.
@@ -114,6 +129,8 @@ _OPENCODE = (
 SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "claude": (
         _waits(_PERMISSION, _begins("Do you want to ", 12), _begins("❯ ", 8), _begins("Esc to cancel", 1)),
+        _waits(_PERMISSION, _holds("has written up a plan", 14), _begins("❯ ", 10)),
+        _waits(_PERMISSION, _begins("Exit plan mode?", 12), _begins("❯ ", 8)),
         _waits(_LIMIT, _holds("Stop and wait for limit to reset", 6)),
         _waits(_TRUST, _holds("I trust this folder", 8), _begins("Enter to confirm", 1)),
         _waits(_AUTH, _begins("Do you want to use this API key?", 8), _begins("Enter to confirm", 1)),
@@ -181,12 +198,15 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_TRUST, _begins("Do you trust this folder?", 12), _holds("Don't trust", 3)),
         _waits(_PERMISSION, _begins("Allow execution of", 10), _holds("Waiting for user confirmation", 1)),
         _waits(_PERMISSION, _begins("Apply this change", 10), _holds("Waiting for user confirmation", 1)),
+        *(_waits(_PERMISSION, _holds(words, 1)) for words in _QWEN_CONFIRMS),
         _works(_ends("esc to cancel)", 8)),
+        *(_works(_holds(words, 8)) for words in _QWEN_CANCELS),
         *(
             _stopped(reason, _begins(words, 6), _begins(">   Type your message", 3), closed_by=("✦ ",))
             for reason, words in ((_AUTH, "✕ [API Error: 401"), (_ERROR, "✕ [API Error"))
         ),
         _rests(_begins(">   Type your message", 4)),
+        *(_rests(_begins(f">   {words}", 4)) for words in _QWEN_PROMPTS),
     ),
     "pi": (
         _works(_ends("Working...", 6)),
@@ -244,6 +264,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "kimi": (
         _waits(_TRUST, _begins("Trust this folder?", 16), _begins("Don't trust", 4)),
         _waits(_PERMISSION, _begins("▶ Run this command?", 16), _ends("↵ confirm", 5)),
+        _waits(_QUESTION, _begins("? ", 16), _ends("esc cancel", 5)),
         _works(_ends("Working…", 8)),
         *_spins("🌑🌒🌓🌔🌕🌖🌗🌘", 8),
         *(

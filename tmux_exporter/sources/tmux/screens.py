@@ -25,6 +25,9 @@ MOST_COLUMNS = 400
 """Characters that are kept of one row."""
 
 DEADLINE_SECONDS = 1.0
+LATE_REST_SECONDS = 5.0
+"""After the first late answer; each that follows doubles it, up to SERVER_REST_SECONDS."""
+
 SERVER_REST_SECONDS = 60.0
 PANE_REST_SECONDS = 600.0
 
@@ -58,13 +61,15 @@ class ScreenReader:
         self._servers: dict[str, float] = {}
         self._careful: dict[str, float] = {}
         self._panes: dict[PaneKey, float] = {}
+        self._late: dict[str, int] = {}
 
     def read(self, asked: Sequence[Asked], *, transport: str, timeout: float) -> Mapping[PaneKey, Screen]:
         """Read as many panes as allowed now, all servers at once; raises nothing.
 
-        A pane that is not in the result was not queried. If the answer is late or too long, the server is
+        A pane that is not in the result was not queried. If the answer is too long or refused, the server is
         left alone for a minute and then queried for one pane at a time, so that one pane does not block
-        another.
+        another. If it is late, which a busy machine explains, the server is left alone for some seconds, at
+        each late answer in a row for longer.
         """
         now = self._clock.monotonic()
         for rests in (self._servers, self._careful):
@@ -92,13 +97,21 @@ class ScreenReader:
         return tuple(key for key in asked.panes if key not in self._panes)[:most]
 
     def _take(self, answer: Answer, keys: Sequence[PaneKey]) -> dict[PaneKey, Screen]:
-        if answer.failure is not None:
+        if answer.failure is QueryFailure.HUNG:
+            late = self._late[answer.socket] = self._late.get(answer.socket, 0) + 1
+            rest = min(SERVER_REST_SECONDS, LATE_REST_SECONDS * 2 ** min(late - 1, 10))
+            self._servers[answer.socket] = answer.sent_at + rest
+            # Once it has answered in time for a minute it is asked for all again.
+            self._careful[answer.socket] = answer.sent_at + rest + SERVER_REST_SECONDS
+        elif answer.failure is not None:
             self._servers[answer.socket] = answer.sent_at + SERVER_REST_SECONDS
             self._careful[answer.socket] = answer.sent_at + PANE_REST_SECONDS
             if len(keys) == 1:
                 self._panes[keys[0]] = answer.sent_at + PANE_REST_SECONDS
+        if answer.failure is not None:
             why = _FAILURES.get(answer.failure, "tmux could not be asked for its text")
             return {key: Screen(taken_at=answer.sent_at, problem=why) for key in keys}
+        self._late.pop(answer.socket, None)
         texts = parse_screens(answer.stdout, answer.nonce)
         # Only a restarted server reuses the id of a pane, and then another server answers.
         return {

@@ -159,6 +159,24 @@ def test_a_failure_gives_the_server_a_rest_and_then_one_pane_at_a_time(asked: An
     assert asked.questions[-1].screens == ("%2", "%3")
 
 
+def test_late_answers_give_the_server_a_rest_that_grows_and_no_pane(asked: Any) -> None:
+    clock = ManualClock()
+    reader = ScreenReader(uid=0, clock=clock)
+    late = [True, True, False, True]
+    asked.tell = lambda _: (QueryFailure.HUNG if late.pop(0) else None, {"%1": b"fine"})
+    rests = []
+    while late:
+        begun = clock.monotonic()
+        while not (found := read(reader, 1)):
+            clock.advance(1)
+        rests.append((clock.monotonic() - begun, found["%1"].rows))
+    assert rests == [(0, ()), (5, ()), (10, ("fine",)), (0, ())]
+    # One that has answered between is late for the first time again.
+    late.append(False)
+    clock.advance(5)
+    assert read(reader, 1)["%1"].rows == ("fine",)
+
+
 def test_panes_that_are_gone_and_servers_that_are_others(asked: Any) -> None:
     reader = ScreenReader(uid=0, clock=ManualClock())
     asked.tell = lambda _: (None, {"%1": b"there"})
