@@ -42,7 +42,10 @@ def test_what_a_pane_burns_is_counted_from_0_and_stays_with_the_session_it_was_b
     scene.tmux("new-session", "-d", "-s", "other", "sleep 3600")
     pane = key(server, scene.shell(BURN, "-t", "main:"))
     accounts = GroupCounters[PaneKey | str]()
-    wait_for((scene.base / "go").exists, "the script waits")
+    shell = scene.root(pane.pane)
+    children = Path(f"/proc/{shell}/task/{shell}/children")
+    wait_for((scene.base / "go").exists, "the script goes on")
+    wait_for(lambda: not children.read_text(), "mkfifo has ended, and the script waits")
     first = charge(scene, accounts, pane)
     assert (first.cpu_seconds_total, first.processes, first.process_tree_depth) == (0.0, 1, 1)
 

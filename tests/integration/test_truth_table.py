@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,19 @@ def run(scene: Scene, head: str, lines: Mapping[str, str], server: str) -> tuple
     """Run the lines in a window of its own, behind a session `home`; that window's pane, and their pids."""
     script = "\n".join([head, *lines.values()])
     pane = scene.shell(script, "-t", "home:" if server == "default" else "main:", server=server)
-    return pane, {name: scene.pid(f"{name}.pid") for name in lines}
+    pids = {name: scene.pid(f"{name}.pid") for name in lines}
+    # It writes its pid before it becomes its program, and has the environment of its pane until then.
+    for name, pid in pids.items():
+        wait_for(partial(is_program, pid), f"{name} has become its program", MANY)
+    return pane, pids
+
+
+def is_program(pid: int) -> bool:
+    """Whether it is no longer the shell, nohup or env that starts it."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() not in ("sh", "nohup", "env")
+    except FileNotFoundError:
+        return True
 
 
 def kill_pane(scene: Scene, pane: str) -> None:

@@ -96,10 +96,10 @@ class ByPid(Mapping[ProcessId, Owner]):
         return self._memory[process.pid]
 
     def __iter__(self) -> Any:
-        return iter(())
+        return iter([ProcessId(pid, 0) for pid in self._memory])
 
     def __len__(self) -> int:
-        return 0
+        return len(self._memory)
 
 
 def _by_pid(patch: pytest.MonkeyPatch) -> None:
