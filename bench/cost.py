@@ -81,7 +81,13 @@ def _whole(fleet: Fleet, place: Path, plan: Plan) -> dict[str, Any]:
             before = started[0]
             # After the second pause in its scrapes the one by need is longer in doubt about its scraper.
             lead_in = LEAD_IN + 2
-            churn = measure([need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=lead_in)
+            clocks.take()
+            churn = measure(
+                [clocks.peer, need, ours], {}, windows=plan.windows, seconds=plan.seconds, lead_in=lead_in
+            )
+            split_churn = {
+                name: round(spent / (plan.windows + lead_in), 1) for name, spent in clocks.take().items()
+            }
             tools = (started[0] - before) / (plan.windows + lead_in)
         return {
             **_common(fleet, every, plan, rest, asked),
@@ -90,7 +96,7 @@ def _whole(fleet: Fleet, place: Path, plan: Plan) -> dict[str, Any]:
             "tools_in_a_window": round(tools, 1),
             "alone_rest": alone_rest,
             "alone_active": alone_active,
-            "split": {"rest": split, "active": split_active},
+            "split": {"rest": split, "active": split_active, "churn": split_churn},
         }
 
 

@@ -234,10 +234,13 @@ def _alone(result: Result, names: Iterable[str]) -> Iterator[tuple[str, ...]]:
             yield name, words, *(_number(alone.get(each)) for each in names)
 
 
+_PHASES = {"rest": "at rest", "active": "10 % at work", "churn": "every tenth pane starts tools"}
+
+
 def _splits(result: Result) -> Iterator[tuple[str, Split]]:
-    for fleet, name, phase, words in _fleets(result):
-        if split := fleet.get("split", {}).get(phase):
-            yield f"{name}, {words}", split
+    for fleet in result["fleets"]:
+        for phase, split in fleet.get("split", {}).items():
+            yield f"{fleet['panes']:,} panes, {fleet['others']:,} others, {_PHASES[phase]}", split
 
 
 def _where(result: Result) -> Iterator[str]:

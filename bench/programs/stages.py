@@ -53,6 +53,8 @@ STAGES = (
     ("counters: accounting", ANALYSIS + "cpu.counters", "GroupCounters.observe"),
     ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.operations"),
     ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.commands"),
+    ("spending", "tmux_exporter.sampling.stages.spending", "SpendingStage.observe"),
+    ("workspaces", "tmux_exporter.sampling.stages.workspaces", "WorkspaceStage.observe"),
     ("report", "tmux_exporter.sampling.sampler", "Sampler._summary"),
     ("families", "tmux_exporter.metrics.collectors", "collect_all"),
     ("lines", "tmux_exporter.metrics.render", "Renderer.render"),
