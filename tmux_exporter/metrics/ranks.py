@@ -38,6 +38,8 @@ _LEAKS = ("tmux_leaked_processes", "tmux_leaked_memory_bytes", "tmux_leaked_olde
 _COST = (
     *("tmux_session_memory_bytes", "tmux_session_memory_limit_bytes", "tmux_session_swap_memory_bytes"),
     *("tmux_session_cpu_seconds_total", "tmux_session_cpu_limit_cores"),
+    # Who holds most, told in a message.
+    *("tmux_session_processes", "tmux_session_history_bytes", "tmux_session_written_bytes_total"),
     *("tmux_session_fd_utilization_ratio", "tmux_agent_memory_bytes", "tmux_agent_memory_limit_bytes"),
     *("tmux_agent_swap_memory_bytes", "tmux_agent_cpu_seconds_total", "tmux_agent_cpu_limit_cores"),
     *("tmux_agent_fd_utilization_ratio", "tmux_agent_open_fds", "tmux_agent_processes"),

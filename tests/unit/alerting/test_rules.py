@@ -71,7 +71,8 @@ def test_the_shipped_yaml_is_plain() -> None:
     for path in (*RULES, ALERTMANAGER, *TESTS):
         kinds = {type(token) for token in yaml.scan(path.read_text())}
         assert not kinds & {yaml.AnchorToken, yaml.AliasToken, yaml.TagToken}, path
-    assert all(len(line) <= 120 for path in (*RULES, ALERTMANAGER) for line in path.read_text().splitlines())
+    # A template is broken only between its words.
+    assert all(len(line) <= 130 for path in (*RULES, ALERTMANAGER) for line in path.read_text().splitlines())
 
 
 def test_the_file_of_thresholds_lies_in_the_package_and_is_shown_beside_the_alerts() -> None:
@@ -178,7 +179,10 @@ def test_every_alert_is_tested_where_it_fires_and_where_it_does_not() -> None:
 def test_the_looks_of_an_alert(rule: dict[str, Any]) -> None:
     notes, labels = rule["annotations"], rule["labels"]
     assert re.fullmatch(r"Tmux([A-Z][a-z]+)+|Watchdog", rule["alert"])
-    assert notes.keys() == {"summary", "description", "runbook_url"}
+    told = {"summary", "description", "runbook_url"}
+    if rule["alert"] != "Watchdog":
+        told |= {"command", "resolved"}
+    assert told <= notes.keys() <= told | {"value", "culprits"}
     assert re.fullmatch(r"[A-Z][^{}]*\.", notes["summary"])
     assert notes["description"].endswith(".")
     assert notes["runbook_url"] == f"{RUNBOOKS_URL}/{rule['alert']}.md"
