@@ -113,7 +113,7 @@ def test_a_foreign_name_is_text(chrome: Chrome) -> None:
     with page(chrome, example_report()):
         name = rows(chrome)[0].find_element(By.TAG_NAME, "strong").get_property("textContent")
         assert name == f"{HOSTILE}:0"
-        allowed = "span, strong, code, button"
+        allowed = "span, strong, code, button, a[hidden]"
         assert chrome.find_elements(By.CSS_SELECTOR, f"#needs li :not({allowed})") == []
 
 
@@ -205,6 +205,11 @@ def test_alerts_stand_with_what_they_are_about(chrome: Chrome) -> None:
                 "mcp server",
             ]
             assert " | P3 fires | " in told[3]
+            rows(chrome)[1].find_element(By.LINK_TEXT, "runbook").click()
+            wait_for(lambda: "TmuxAgentMemoryGrowing" in chrome.page_source, "its runbook", 60)
+            assert "agent=lead" in chrome.current_url
+            chrome.back()
+            wait_for(lambda: "P1" in chrome.find_element(By.ID, "needs").text, "alerts are shown", 60)
             assert "TmuxAgentMemoryGrowing" in told[1]
             assert told[1].endswith("tmux-exporter explain 5001")
             assert told[0].startswith("P1 | this host | ")

@@ -19,7 +19,8 @@ _PLACES = ("server", "session", "agent", "instance")
 _LINK = re.compile(r"\[([^\]\n]+)\]\((\w+)\.md\)")
 _PAGE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{name}</title><link rel="stylesheet" href="/assets/runbook.css"><pre>{text}</pre></html>
+<title>{name}</title><link rel="icon" href="/assets/favicon.svg">
+<link rel="stylesheet" href="/assets/runbook.css"><pre>{text}</pre></html>
 """
 
 

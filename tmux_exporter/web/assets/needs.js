@@ -36,6 +36,15 @@ function isAbout(alert, row) {
   return same && (kind !== "agent" || alert.agent === rest);
 }
 
+const NAME = /^Tmux[A-Za-z]+$/; // it comes from another program
+
+// The page of the alert with its names filled in.
+function runbook(alert) {
+  const names = ["server", "session", "agent"].filter((name) => alert[name]).map((name) => [name, alert[name]]);
+  const query = names.length ? `?${new URLSearchParams(names)}` : "";
+  return NAME.test(alert.alertname) ? `runbooks/${alert.alertname}${query}` : "";
+}
+
 // As Alertmanager does it: what an agent has done is not told of its session a second time.
 function isToldOfAgent(alert, alerts) {
   const ofAgent = alert.alertname.replace("TmuxSession", "TmuxAgent");
@@ -57,6 +66,7 @@ function alertRow(alert, now, agents) {
     what: `${alert.alertname} fires, ${duration(Math.max(0, now - since))}`,
     title: `since ${moment(since)}`,
     since,
+    runbook: runbook(alert),
     step: agent?.pid ? `tmux-exporter explain ${agent.pid}` : alert.session ? "tmux-exporter top" : "tmux-exporter doctor",
   };
 }
@@ -170,7 +180,7 @@ export function needs(report, now, alerts) {
   for (const alert of alerts ?? []) {
     const row = rows.find((each) => isAbout(alert, each));
     // Those of the lowest priority bother nobody.
-    if (row) row.note = `${alert.priority} fires`;
+    if (row) Object.assign(row, { note: `${alert.priority} fires`, runbook: runbook(alert) });
     else if (alert.priority !== "P4" && !isToldOfAgent(alert, alerts)) {
       const added = alertRow(alert, now, report.agents);
       // What pages somebody comes first.
@@ -198,11 +208,12 @@ class Need {
     this.who = element("strong");
     this.where = element("span", { className: "note" });
     this.what = element("span", { className: "what" });
+    this.runbook = element("a", { textContent: "runbook", hidden: true });
     this.step = element("code");
     this.button = element("button", { type: "button", textContent: "Copy" });
     this.button.addEventListener("click", () => this.#copy());
     const step = element("span", { className: "step" }, this.step, this.button);
-    this.node = element("li", {}, this.pill, this.who, this.where, this.what, step);
+    this.node = element("li", {}, this.pill, this.who, this.where, this.what, this.runbook, step);
   }
 
   show(row) {
@@ -212,6 +223,8 @@ class Need {
     write(this.where, [row.where ? `in ${row.where}` : "", row.note ?? ""].filter(Boolean).join(", "));
     write(this.what, row.what);
     this.what.title = row.title;
+    this.runbook.hidden = !row.runbook;
+    if (row.runbook) this.runbook.href = row.runbook;
     write(this.step, row.step);
     this.step.title = row.step;
     this.button.setAttribute("aria-label", `Copy the command for ${row.who}`);
