@@ -309,6 +309,14 @@ def _nagios(fleet: Fleet) -> None:
     assert f" {fleet.user.bin}/tmux-exporter check " in (folder / "commands.cfg").read_text()
 
 
+@case("tmux-exporter run")
+def _run_command(fleet: Fleet) -> None:
+    data = fleet.user.home / "cost.json"
+    assert fleet.exporter("run", "--json", str(data), "--max-cpu", "1m", "--", "echo", "done") == "done\n"
+    assert json.loads(data.read_text())["exit_code"] == 0
+    fleet.exporter("run", "--", "sh", "-c", "exit 7", status=7)
+
+
 @case("tmux-exporter check")
 def _check(fleet: Fleet) -> None:
     assert "TMUX SCHEDULERS WARNING - trouble: " in fleet.exporter(

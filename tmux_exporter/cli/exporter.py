@@ -12,6 +12,7 @@ from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
 from tmux_exporter.cli.hooks import hooks
 from tmux_exporter.cli.options import JSON, Loader, config_file
+from tmux_exporter.cli.pipeline import run as run_command
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.cli.silence import silence
 from tmux_exporter.config import load
@@ -325,6 +326,7 @@ cli.add_command(check)
 cli.add_command(export)
 cli.add_command(hooks)
 cli.add_command(silence)
+cli.add_command(run_command)
 
 
 def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -68,6 +68,8 @@ def main(arguments: list[str]) -> int:
 class Run:
     """The attempts at one command: `status` and `signal` are those of the last one."""
 
+    program = "op"
+
     def __init__(self, request: OpRequest) -> None:
         self._request = request
         self._told_to_end = False
@@ -118,7 +120,7 @@ class Run:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
             _execute(self._request.command, self._environment)
         except OSError as error:
-            _say(f"cannot run {self._request.command[0]!r}: {error.strerror}\n")
+            _say(f"cannot run {self._request.command[0]!r}: {error.strerror}\n", self.program)
             os._exit(EXIT_NOT_FOUND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE)
         finally:
             os._exit(EXIT_NOT_EXECUTABLE)
@@ -129,10 +131,7 @@ class Run:
         deadline = now_nanoseconds() + timeout
         timed_out = False
         while True:
-            if timeout:
-                got = _signal.sigtimedwait(wanted, max(0, deadline - now_nanoseconds()) / 1e9)
-            else:
-                got = _signal.sigwaitinfo(wanted)
+            got = self.next_signal(wanted, max(0, deadline - now_nanoseconds()) / 1e9 if timeout else None)
             if got is None:
                 _send(handle, _signal.SIGKILL if timed_out else _signal.SIGTERM)
                 # A stopped process must continue before it can end.
@@ -143,6 +142,10 @@ class Run:
                 self._hand_on(got.si_signo, got.si_code, handle)
             elif self._is_over(child):
                 return timed_out
+
+    def next_signal(self, wanted: frozenset[int], seconds: float | None) -> _signal.struct_siginfo | None:
+        """The next of these signals; None where none came within so many seconds (None: however long)."""
+        return _signal.sigwaitinfo(wanted) if seconds is None else _signal.sigtimedwait(wanted, seconds)
 
     def _is_over(self, child: int) -> bool:
         pid, status = os.waitpid(child, os.WNOHANG)
@@ -239,8 +242,8 @@ def _trace_id() -> str | None:
     return parts[1] if len(parts) > 3 else None
 
 
-def _say(words: str) -> None:
+def _say(words: str, program: str = "op") -> None:
     try:
-        os.write(2, f"tmux-exporter op: {words}".encode(errors="backslashreplace"))
+        os.write(2, f"tmux-exporter {program}: {words}".encode(errors="backslashreplace"))
     except OSError:
         sys.stderr = None

@@ -36,6 +36,7 @@ FOREIGN_FLAGS = {"--alertmanager.url": "amtool"}
 FOREIGN_VARIABLES = {
     **dict.fromkeys(("PWD", "USER", "HOME", "PATH", "SECONDS"), "the shell's"),
     **dict.fromkeys(("MINUTES", "TARGET", "DELAY"), "of the scripts that the page is about"),
+    "GITHUB_STEP_SUMMARY": "of GitHub's runner",
     "OP_OF": "of the line that a user adds to a script, which reads it itself",
 }
 """Variables that are not ours to read."""
