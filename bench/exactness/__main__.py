@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import isolate
-from bench.exactness.measure import WAYS, exactness
+from bench.exactness.measure import WAYS, Way, exactness
 from bench.exactness.page import page
 from bench.exactness.truth import hierarchies, lacking
 
@@ -21,22 +21,30 @@ def main() -> int:
     if why := lacking():
         print(f"bench: {why}", file=sys.stderr)
         return 3
+    ways = [each for each in WAYS if each.name in arguments.ways.split(",")]
     if not isolate.inside():
-        return isolate.enter(sys.argv[1:], "bench.exactness")
+        for way in ways:
+            if way.here:
+                _measure(way, arguments)
+        rest = ",".join(each.name for each in ways if not each.here)
+        return isolate.enter([*sys.argv[1:], "--ways", rest], "bench.exactness") if rest else 0
+    for way in ways:
+        _measure(way, arguments)
+    return 0
+
+
+def _measure(way: Way, arguments: argparse.Namespace) -> None:
+    """One pass; the results so far, with it, are written."""
     file = arguments.out / "exactness.json"
     result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     place = f"{arguments.place}, {'an ordinary user' if arguments.user else 'root'}"
     here = result.setdefault(place, {})
     here |= {"world": _world()}
     only = arguments.only.split(",") if arguments.only else ()
-    for name in arguments.ways.split(","):
-        (way,) = [each for each in WAYS if each.name == name]
-        with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
-            found = exactness(Path(folder) / way.name, way, user=arguments.user, only=only)
-        here[way.name] = found
-        file.write_text(json.dumps(result, indent=1) + "\n")
+    with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
+        here[way.name] = exactness(Path(folder) / way.name, way, user=arguments.user, only=only)
+    file.write_text(json.dumps(result, indent=1) + "\n")
     (arguments.out / "exactness.md").write_text(page(result))
-    return 0
 
 
 def _arguments() -> argparse.Namespace:

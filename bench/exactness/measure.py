@@ -16,7 +16,7 @@ from typing import Any
 from bench import peers
 from bench.exactness import shapes
 from bench.exactness.truth import Truth
-from bench.exactness.workloads import WORKLOADS, Figure, Workload
+from bench.exactness.workloads import WORKLOADS, Figure, Group, Workload
 from bench.peers import Peer, User
 from bench.say import say, wait_for
 
@@ -37,14 +37,28 @@ class Way:
     """How one pass is run: what the exporter can lean on.
 
     `own`: the pane's cgroup is its own; else a stranger is in it. `config`: more of the exporter's file.
+    `groups`: only these workloads, where there are any. `here`: without a pid namespace of its own.
     """
 
     name: str
     own: bool
     config: str = ""
+    groups: tuple[Group, ...] = ()
+    here: bool = False
 
 
-WAYS = (Way(name="own", own=True), Way(name="shared", own=False))
+WAYS = (
+    Way(name="own", own=True),
+    Way(name="shared", own=False),
+    Way(
+        name="events",
+        own=False,
+        config="processes: {lineage: true}\n",
+        groups=(Group.WAITED, Group.ORPHANS, Group.SHORT_ORPHANS),
+        # The kernel tells forks only in its first pid namespace.
+        here=True,
+    ),
+)
 
 
 class Pane:
@@ -163,7 +177,8 @@ class Readings:
 
 def exactness(folder: Path, way: Way, *, user: str | None, only: Sequence[str] = ()) -> dict[str, Any]:
     """Rows by workload: the truth, and the error of each interval (0.01 is 1 %)."""
-    chosen = [each for each in WORKLOADS if not only or each.name in only]
+    asked = [each for each in WORKLOADS if not only or each.name in only]
+    chosen = [each for each in asked if not way.groups or each.group in way.groups]
     ready = [each for each in chosen if all(map(shutil.which, each.needs))]
     left_out = {each.name: [name for name in each.needs if not shutil.which(name)] for each in chosen}
     folder.mkdir()

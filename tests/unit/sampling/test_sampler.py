@@ -267,3 +267,16 @@ def test_cpu_of_schedulers_appears_with_0_with_each_state_and_stays_with_its_ses
         {"armed": 0.05, "dangling": 0.05},
         {},
     ]
+
+
+def test_a_counter_of_bytes_that_is_still_0_does_not_end_at_exec_sudo() -> None:
+    readable = replace(SHELL, read_bytes=0, written_bytes=0)
+    hidden = replace(SHELL, uid=0, argv=("sudo", "sleep"), read_bytes=None, written_bytes=None)
+    there, gone = (table(SERVER, each) for each in (readable, hidden))
+    taken = sampler((there, VIEW), (gone, VIEW), (gone, VIEW))
+    for report in (taken.sample(), taken.sample(), taken.sample()):
+        for each in (report.sessions[0].usage, report.panes[0].usage):
+            assert (each.read_bytes_total, each.written_bytes_total) == (0, 0)
+    never = sampler((gone, VIEW), (gone, VIEW))
+    for report in (never.sample(), never.sample()):
+        assert report.panes[0].usage.read_bytes_total is None, "nothing has ever been known"

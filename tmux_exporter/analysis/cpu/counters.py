@@ -21,11 +21,12 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Usage of a group since the exporter started."""
+    """Usage of a group since the exporter started; `io_known`: bytes of a process of it could be read."""
 
     cpu_seconds: float = 0.0
     read_bytes: int = 0
     written_bytes: int = 0
+    io_known: bool = False
 
 
 _ZERO = Totals()
@@ -38,6 +39,7 @@ class _Counts:
     cpu_ticks: int = 0
     read_bytes: int = 0
     written_bytes: int = 0
+    io_known: bool = False
 
     def add(self, amount: Amount) -> None:
         self.cpu_ticks += amount[0]
@@ -150,8 +152,14 @@ class GroupCounters(Generic[K]):
                 cpu_seconds=counts.cpu_ticks / self._ticks_per_second,
                 read_bytes=counts.read_bytes,
                 written_bytes=counts.written_bytes,
+                io_known=counts.io_known,
             )
         return totals
+
+    def note_io(self, key: K) -> None:
+        """Bytes of a process of this group could be read: its counters of bytes do not end any more."""
+        if (counts := self._totals.get(key)) is None or not counts.io_known:
+            self._counts(key).io_known = True
 
     def cpu_seconds(self, key: K) -> float:
         """CPU seconds of a group: cheaper than `totals`."""

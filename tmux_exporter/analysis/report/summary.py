@@ -315,7 +315,7 @@ class Summary:
         counts: Counts,
         unwatched: float | None,
     ) -> SessionReport:
-        session = shown.session
+        session, limit = shown.session, self._limit(self._snapshot.roots(panes), None)
         return SessionReport(
             server=shown.server,
             session=shown.label,
@@ -327,10 +327,7 @@ class Summary:
             windows=len({pane.window for pane in panes}),
             panes=len(panes),
             usage=with_counts(
-                sum_of(
-                    [pane.usage for pane in panes], totals, self._limit(self._snapshot.roots(panes), None)
-                ),
-                counts,
+                self._noted(shown.key, sum_of([p.usage for p in panes], totals, limit)), counts
             ),
             unwatched_cpu_seconds_total=unwatched,
         )
@@ -358,7 +355,7 @@ class Summary:
 
     def _pane(self, shown: "_ShownPane", members: Sequence[Process], totals: Totals) -> PaneReport:
         pane = shown.pane
-        own = self._usage(members, totals, self._snapshot.roots((pane,)))
+        own = self._noted(shown.key, self._usage(members, totals, self._snapshot.roots((pane,))))
         if (ledger := self._snapshot.ledgers.get(shown.place)) is not None:
             own = with_ledger(own, ledger, members, self._snapshot.memory)
         counts = self._counts(shown.key)
@@ -416,7 +413,9 @@ class Summary:
                 counts,
             ),
             lambda: (
-                with_counts(self._usage(members, totals, roots, self._limits.agent_memory), counts),
+                with_counts(
+                    self._noted(key, self._usage(members, totals, roots, self._limits.agent_memory)), counts
+                ),
                 helpers_usage(helpers, members, self._snapshot.memory),
             ),
         )
@@ -518,6 +517,12 @@ class Summary:
     ) -> Usage:
         limit = self._limit(roots, own_limit)
         return usage(members, totals, self._table.start_time, limit, self._snapshot.memory)
+
+    def _noted(self, key: GroupKey, own: Usage) -> Usage:
+        """The usage of a group; once its bytes are known, their counters do not end."""
+        if own.processes and own.read_bytes_total is not None:
+            self._group_counters.note_io(key)
+        return own
 
     def _limit(self, roots: Sequence[ProcessId], own_limit: int | None) -> int | None:
         # Cached: most panes are in one cgroup. The limit of a session applies to everything in it.

@@ -48,14 +48,14 @@ def usage(
 
     `memory_bytes` is anonymous plus shared memory, without double counting where `memory` knows the shares
     (`memory_source`). A sum covers the readable members; it is None where none of them is readable, and 0
-    without members. `read_bytes_total` and `written_bytes_total` stay known once something was counted.
+    without members. `read_bytes_total` and `written_bytes_total` stay known once they were.
     `fd_utilization_ratio` is that of the process nearest to its soft limit.
     """
     members = {process.id.pid: process for process in processes if process.alive}
     living = members.values()
     # Column by column: a loop of Python over each figure costs most of a sample from nothing.
     resident, anonymous, threads, fds, limits, read = [*zip(*map(_FIGURES, living), strict=True)] or [()] * 6
-    io_known = not members or any(each is not None for each in read)
+    io_known = totals.io_known or not members or any(each is not None for each in read)
     # A limit of 0 has no ratio: descriptors opened before it was set stay open.
     ratios = [held / limit for held, limit in zip(fds, limits, strict=True) if held is not None and limit]
     missing = {missed for each in living if each.unreadable for missed in _missing(each)}
@@ -160,7 +160,8 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
     sets = [each for each in parts if each.processes]
     sources = {each.memory_source for each in sets}
     # Where only counters of one direction are known, those of the sum are too.
-    io_known = not sets or any(None not in (each.read_bytes_total, each.written_bytes_total) for each in sets)
+    both = (None not in (each.read_bytes_total, each.written_bytes_total) for each in sets)
+    io_known = totals.io_known or not sets or any(both)
     ratios = [each.fd_utilization_ratio for each in sets if each.fd_utilization_ratio is not None]
     starts = [each.oldest_process_start_time_seconds for each in sets]
     missing = {missed for each in sets for missed in each.partial}
