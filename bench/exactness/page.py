@@ -12,7 +12,8 @@ _HEAD = """\
 
 What is told of a session, beside what the kernel charged to a cgroup with exactly its processes. Three
 exporters run at a time, with a sample every 1, 5 and 15 s; a cell has their errors in percent. They are read
-a minute after the work; of orphans also how much the session says that it lacks, where it says so (told). Open descriptors are counted one by one; of written bytes it is known how many.
+a minute after the work. Of orphans there is also how much the session says that it lacks (told), if anything.
+Open descriptors are counted one by one; of written bytes it is known how many.
 
 `python -m bench.exactness` measures this and writes the page. It needs root, which makes the cgroups; with
 `python -m bench.exactness --as NAME` an ordinary user runs tmux and the exporters.

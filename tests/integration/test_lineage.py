@@ -1,6 +1,8 @@
 """Real forks by the kernel's own events: what leaves everything behind, and what orphans use."""
 
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,18 +42,22 @@ def watch(tmux_server: StartTmux, forks: ForkWatch[Lineage]) -> Watch:
     return Watch(tmux_server("lineage"), forks=forks)
 
 
-def test_a_daemon_that_leaves_everything_behind_keeps_its_pane(watch: Watch, tmp_path: Path) -> None:
-    said = tmp_path / "pid"
-    watch.settle()
+def start_daemon(watch: Watch, said: Path) -> tuple[str, int]:
+    """A pane, and a daemon that it has started; nothing but the forks leads from one to the other."""
     made = watch.server.cmd(
         "new-window", "-d", "-P", "-F", "#{pane_id}", f"{DAEMON.format(said)}; exec sleep 301"
     )
-    (pane,) = made.stdout
     wait_for(said.exists, "the daemon is there", PATIENCE)
     daemon = int(said.read_text())
     stat = Path(f"/proc/{daemon}/stat")
     # A sample that saw it below its shell would know it by that.
     wait_for(lambda: stat.read_text().rpartition(")")[2].split()[1] == "1", "its parents are gone", PATIENCE)
+    return made.stdout[0], daemon
+
+
+def test_a_daemon_that_leaves_everything_behind_keeps_its_pane(watch: Watch, tmp_path: Path) -> None:
+    watch.settle()
+    pane, daemon = start_daemon(watch, tmp_path / "pid")
     try:
         watch.settle()
         assert watch.pane(watch.sample(), pane).usage.processes == 2
@@ -62,6 +68,32 @@ def test_a_daemon_that_leaves_everything_behind_keeps_its_pane(watch: Watch, tmp
         assert "kernel events" in leak.reason
     finally:
         end_process(daemon)
+
+
+def test_a_real_loss_is_told_and_forks_after_it_are_followed_again(
+    watch: Watch, forks: ForkWatch[Lineage], tmp_path: Path
+) -> None:
+    watch.settle()
+    earlier, kept = start_daemon(watch, tmp_path / "earlier")
+    daemons = [kept]
+    try:
+        before = watch.settle().lineage
+        connection = forks._connection
+        assert before is not None and connection is not None
+        events = connection._socket
+        # The least that the kernel allows holds no storm while nobody reads.
+        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        forks.use(lambda: subprocess.run(["sh", "-c", "for i in $(seq 200); do (:); done"], check=True))
+        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        after = watch.settle().lineage
+        assert after is not None and after.listening and after.lost_total > before.lost_total
+        pane, daemon = start_daemon(watch, tmp_path / "later")
+        daemons.append(daemon)
+        report = watch.settle()
+        assert [watch.pane(report, each).usage.processes for each in (earlier, pane)] == [2, 2]
+    finally:
+        for each in daemons:
+            end_process(each)
 
 
 def test_an_orphan_that_no_sample_sees_counts_for_its_pane(

@@ -186,11 +186,28 @@ def test_what_a_sample_has_seen_of_an_orphan_is_not_told_again() -> None:
     lineage.fork(20, 21, 21 * TICK_NS)
     lineage.exit(20, 22 * TICK_NS)
     orphan = process(21, 1, start=21, cpu_ticks=120)
-    lineage.observe(table(orphan), {}, (), 0.0)
+    lineage.observe(table(orphan), {orphan.id: _owner("%6", Evidence.LINEAGE)}, (), 0.0)
     lineage.clock(21, 3 * second, 400 * TICK_NS)
     lineage.exit(21, 410 * TICK_NS)
     (ended,) = lineage.observe(kernel.table(), {}, (), 0.0)
     assert ended.nanoseconds == 3 * second - 120 * TICK_NS
+
+
+def test_what_an_orphan_used_before_a_sample_tied_it_counts_at_its_end() -> None:
+    """Counters count a process from the sample that ties it; the one before has seen it as nobody's."""
+    kernel = Kernel()
+    kernel.sample()
+    lineage, tied = kernel.lineage, _owner("%6", Evidence.LINEAGE)
+    lineage.fork(6, 20, 20 * TICK_NS)
+    lineage.fork(20, 21, 21 * TICK_NS)
+    lineage.exit(20, 22 * TICK_NS)
+    for ticks, owner in ((100, None), (250, tied), (280, tied)):
+        seen = process(21, 1, start=21, cpu_ticks=ticks)
+        lineage.observe(table(seen), {seen.id: owner} if owner else {}, (), 0.0)
+    lineage.clock(21, 300 * TICK_NS, 400 * TICK_NS)
+    lineage.exit(21, 410 * TICK_NS)
+    (ended,) = lineage.observe(kernel.table(), {}, (), 0.0)
+    assert ended.nanoseconds == (300 - 30) * TICK_NS
 
 
 def test_a_zombie_that_no_sample_saw_alive_has_not_been_told() -> None:

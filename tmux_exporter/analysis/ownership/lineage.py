@@ -37,10 +37,14 @@ class OrphanCpu(NamedTuple):
 
 
 class _Node:
-    """One process. `told` is the CPU time that samples have seen, `clock` what it said itself, at `asked`."""
+    """One process. `told` is the CPU time that samples have counted, `clock` what it said itself, at `asked`.
+
+    `apart`: the last sample could tie it to nobody. `base` is what it had used when one could: that is counted
+    for nobody yet.
+    """
 
     __slots__ = (
-        "asked", "began", "children", "clock", "ended", "gone",
+        "apart", "asked", "base", "began", "children", "clock", "ended", "gone",
         "id", "owner", "parent", "pid", "seen", "still", "told",
     )  # fmt: skip
 
@@ -52,8 +56,8 @@ class _Node:
         self.children: list[_Node] = []
         self.owner: Owner | None = None
         self.id: ProcessId | None = None
-        self.gone = self.seen = False
-        self.clock = self.told = self.still = self.ended = 0
+        self.gone = self.seen = self.apart = False
+        self.base = self.clock = self.told = self.still = self.ended = 0
 
     def origin(self) -> Owner | None:
         """The owner of the nearest ancestor that has one."""
@@ -61,6 +65,15 @@ class _Node:
         while above is not None and above.owner is None:
             above = above.parent
         return above.owner if above is not None else None
+
+    def count(self, used: int, owner: Owner | None) -> None:
+        """A sample has seen it: what it used counts for its owner, from the sample on that ties it to one."""
+        if owner is None or owner.pane is None:
+            self.apart = True
+            return
+        if self.apart:
+            self.apart, self.base = False, used
+        self.told = max(self.told, used - self.base)
 
     def pane(self) -> PaneKey | None:
         """The pane that it belongs to, by itself or by an ancestor."""
@@ -182,7 +195,7 @@ class Lineage:
             # A zombie that no sample saw alive counts for whoever gets it.
             if process.alive or node.seen:
                 node.seen = True
-                node.told = max(node.told, process.cpu_ticks * tick)
+                node.count(process.cpu_ticks * tick, owners.get(process.id))
         ended, self._ended = self._ended, []
         self._exited.clear()
         return [
