@@ -39,8 +39,8 @@ class OrphanCpu(NamedTuple):
 class _Node:
     """One process. `told` is the CPU time that samples have counted, `clock` what it said itself, at `asked`.
 
-    `apart`: the last sample could tie it to nobody. `base` is what it had used when one could: that is counted
-    for nobody yet.
+    `apart`: the last sample could tie it to nobody. `base` is what it had used when one could: nobody's
+    counter has that.
     """
 
     __slots__ = (
