@@ -175,6 +175,10 @@ class PerProcess(Generic[T]):
     def update(self, table: ProcessTable) -> Set[int]:
         """Update `found`; return the pids for which something in it has changed."""
         before, self._before = self._before, table.processes
+        if not before and not self.found:
+            results = ((pid, self._work_out(process)) for pid, process in table.processes.items())
+            self.found.update({pid: value for pid, value in results if value is not None})
+            return set(self.found)
         changed = set()
         for pid in changed_since(before, table):
             process = table.processes.get(pid)

@@ -51,7 +51,9 @@ def visible_text(raw: str) -> str:
     UTF-8 and is as long as it has to be: for a terminal, not for a label. Rewrite a text once: a second pass
     escapes the escapes.
     """
-    return _REWRITTEN.sub(_escape, raw)
+    # Nearly every text is of this kind.
+    plain = raw.isascii() and raw.isprintable() and "\\" not in raw
+    return raw if plain else _REWRITTEN.sub(_escape, raw)
 
 
 def label_text(raw: str) -> Label:

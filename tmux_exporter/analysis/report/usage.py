@@ -188,8 +188,7 @@ def sum_of(parts: Iterable[Usage], totals: Totals, memory_limit: int | None = No
 
 def _sum(values: Sequence[int | None]) -> int | None:
     """The sum of the known values; None where none of them is known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known or not values else None
+    return None if values and values.count(None) == len(values) else sum(filter(None, values))
 
 
 def _plus(total: int | None, value: int | None) -> int | None:
@@ -225,7 +224,7 @@ class ReportCache:
         self._shared: object = None
         self._before: Mapping[Hashable, tuple[Any, Any]] = {}
         self._now: dict[Hashable, tuple[Any, Any]] = {}
-        self._odd = PerProcess(lambda each: each if each.unreadable or not each.alive else None)
+        self._odd = PerProcess(lambda each: each if each.unreadable or each.state in "ZX" else None)
         self._odd_changed = False
         self._unreadable_facts: object = None
         self._unreadable_counts: Counter[Unreadable] = Counter()
