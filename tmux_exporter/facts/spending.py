@@ -79,18 +79,41 @@ class Tokens(NamedTuple):
         return self[: len(TokenKind)]
 
 
+class Cost(NamedTuple):
+    """US dollars, and the tokens that have no price."""
+
+    dollars: float = 0.0
+    unpriced: int = 0
+
+    def plus(self, more: "Cost") -> "Cost":
+        """The sum."""
+        return Cost(self.dollars + more.dollars, self.unpriced + more.unpriced)
+
+    def less(self, others: "Cost") -> "Cost":
+        """The difference, where it is positive."""
+        return Cost(max(0.0, self.dollars - others.dollars), max(0, self.unpriced - others.unpriced))
+
+
+class CostSource(StrEnum):
+    """Who says what something cost (closed list, a label)."""
+
+    AGENT = "agent"
+    TABLE = "table"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSeen:
     """What is known of one request to a model; a program may write it several times, with more each time.
 
     `context` is how much of the context window it filled, None where it says nothing of the main
-    conversation.
+    conversation. `usual`: it was served at the usual price, neither faster nor in a batch nor in one region.
     """
 
     key: str
     model: str
     tokens: Tokens
     context: int | None = None
+    usual: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +163,12 @@ class Line:
 class Spent:
     """What one process has spent since it started, as far as its files were read.
 
-    Context, its window and the last prompt (wall time) are None where they are not known.
+    `costs` are by model, by the table of prices. Context, its window and the last prompt (wall time) are None
+    where they are not known.
     """
 
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
+    costs: Mapping[str, Cost] = field(default_factory=dict)
     requests: int = 0
     turns: int = 0
     compactions: int = 0
@@ -170,12 +195,15 @@ class ProcessSpending:
 class AgentSpending:
     """What an agent has spent under its labels since the exporter saw it, and what it says of now.
 
-    `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on.
+    `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
+    cost in dollars is by who says so; `unpriced_tokens` have no price.
     """
 
     exactness: Exactness
     tokens: Mapping[tuple[str, str], int]
     reasoning_tokens: Mapping[str, int]
+    cost_dollars: Mapping[CostSource, float]
+    unpriced_tokens: int
     requests: int
     turns: int
     compactions: int

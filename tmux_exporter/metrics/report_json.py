@@ -61,7 +61,15 @@ _LEAK = (
 )
 _REMEMBERED = ("pane", "server", "session", "leaked", "by_folder", "by_lineage")
 _SPENDING = (
-    *("exactness", "requests", "turns", "compactions", "context_tokens", "context_window_tokens"),
+    *(
+        "exactness",
+        "unpriced_tokens",
+        "requests",
+        "turns",
+        "compactions",
+        "context_tokens",
+        "context_window_tokens",
+    ),
     "last_prompt_timestamp_seconds",
 )
 _USAGE = tuple(each.name for each in fields(Usage))
@@ -125,6 +133,7 @@ def _spending(spending: AgentSpending | None) -> Json:
             for model in models
         },
         "reasoning_tokens": dict(spending.reasoning_tokens),
+        "cost_dollars": {str(source): dollars for source, dollars in spending.cost_dollars.items()},
         "tool_calls": {str(result): count for result, count in spending.tool_calls.items()},
     }
 

@@ -35,7 +35,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
-from tmux_exporter.facts.spending import AgentSpending, Exactness, SpendingProblem, ToolResult
+from tmux_exporter.facts.spending import AgentSpending, CostSource, Exactness, SpendingProblem, ToolResult
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.facts.workspaces import WorkspaceKind
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
@@ -301,6 +301,8 @@ SPENDING = AgentSpending(
         ("cache_write_1h", "opus-1"): 189, ("input", "haiku-1"): 5, ("output", "haiku-1"): 0,
     },
     reasoning_tokens={"opus-1": 120},
+    cost_dollars={CostSource.TABLE: 0.0185},
+    unpriced_tokens=5,
     requests=4,
     turns=2,
     compactions=1,

@@ -53,9 +53,11 @@ CONTRACT = {
         tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total
         tmux_agent_state_since_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
-        tmux_agent_requests_total tmux_agent_turns_total tmux_agent_compactions_total
+        tmux_agent_unpriced_tokens_total tmux_agent_requests_total tmux_agent_turns_total
+        tmux_agent_compactions_total
         tmux_agent_context_tokens tmux_agent_context_window_tokens tmux_agent_last_prompt_timestamp_seconds
     """,
+    "server session agent source": "tmux_agent_cost_dollars_total",
     "server session agent exactness": "tmux_agent_usage_source_info",
     "server session agent kind model": "tmux_agent_tokens_total",
     "server session agent model": "tmux_agent_reasoning_tokens_total",

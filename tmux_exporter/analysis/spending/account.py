@@ -8,8 +8,10 @@ added. What was written before the process started is of another one, and not co
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
+from tmux_exporter.analysis.spending.prices import cost_of
 from tmux_exporter.facts.spending import (
     ContextSeen,
+    Cost,
     Event,
     Line,
     Occasion,
@@ -57,6 +59,7 @@ class Account:
         """`since` is the wall time at which the process started."""
         self.since = since
         self._tokens: dict[str, Tokens] = {}
+        self._costs: dict[str, Cost] = {}
         self._requests: _Recent[str, Tokens] = _Recent()
         self._tools: _Recent[str, bool] = _Recent()
         self._counts = dict.fromkeys(("requests", "turns", "compactions"), 0)
@@ -70,6 +73,7 @@ class Account:
         """All of it so far."""
         return Spent(
             tokens=dict(self._tokens),
+            costs=dict(self._costs),
             **self._counts,
             tool_calls=dict(self._tool_calls),
             context_tokens=self._context,
@@ -84,21 +88,20 @@ class Account:
         """
         return Conversation(self, begins)
 
-    def spend(self, model: str, tokens: Tokens, *, requests: int) -> None:
-        """Add tokens of a model."""
+    def spend(self, model: str, tokens: Tokens, *, requests: int, cost: Cost) -> None:
+        """Add tokens of a model and what they cost on the day on which they are read."""
         if model not in self._tokens and len(self._tokens) >= MOST_MODELS:
             model = _OTHER
         self._tokens[model] = self._tokens.get(model, Tokens()).plus(tokens)
+        self._costs[model] = self._costs.get(model, Cost()).plus(cost)
         self._counts["requests"] += requests
 
     def add(self, at: float, event: Event) -> None:
         """Count one event of the wall time `at`."""
         match event:
-            case RequestSeen(key=key, model=model, tokens=tokens, context=context):
-                known = self._requests.get(key)
-                self._requests.swap(key, tokens if known is None else tokens.at_least(known))
-                self.spend(model, tokens if known is None else tokens.less(known), requests=known is None)
-                self._fill(at, context)
+            case RequestSeen():
+                self._request(event)
+                self._fill(at, event.context)
             case ContextSeen(tokens=context, window=window):
                 self._fill(at, context)
                 self._window = window if window is not None else self._window
@@ -115,6 +118,15 @@ class Account:
                 self._context, self._context_at = None, at
             case TotalSeen():
                 raise TypeError("a total is counted by its conversation")
+
+    def _request(self, seen: RequestSeen) -> None:
+        known = self._requests.get(seen.key)
+        most = seen.tokens if known is None else seen.tokens.at_least(known)
+        self._requests.swap(seen.key, most)
+        new = most if known is None else most.less(known)
+        prompt = sum(most.by_kind) - most.output
+        cost = cost_of(seen.model, new, prompt) if seen.usual else Cost(0.0, sum(new.by_kind))
+        self.spend(seen.model, new, requests=known is None, cost=cost)
 
     def _fill(self, at: float, context: int | None) -> None:
         if context is not None and at >= self._context_at:
@@ -151,4 +163,5 @@ class Conversation:
         if before is None or not counts or event.total == before or event.total.less(before) == Tokens():
             return
         if before.less(event.total) == Tokens():
-            self._account.spend(event.model, event.total.less(before), requests=1)
+            new = event.total.less(before)
+            self._account.spend(event.model, new, requests=1, cost=cost_of(event.model, new, None))

@@ -9,10 +9,22 @@ from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.label_expiry import LabelExpiry
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.spending import AgentSpending, ProcessSpending, Spent, TokenKind, Tokens, ToolResult
+from tmux_exporter.facts.spending import (
+    AgentSpending,
+    Cost,
+    CostSource,
+    ProcessSpending,
+    Spent,
+    TokenKind,
+    Tokens,
+    ToolResult,
+)
 
 Labels = tuple[str, str, str]
 ByKind = tuple[str, str]
+
+
+_FREE = Cost()
 
 
 @dataclass(slots=True)
@@ -21,6 +33,7 @@ class _Counts:
 
     tokens: dict[ByKind, int] = field(default_factory=dict)
     reasoning: dict[str, int] = field(default_factory=dict)
+    cost: Cost = _FREE
     requests: int = 0
     turns: int = 0
     compactions: int = 0
@@ -36,6 +49,8 @@ class _Counts:
                     self.tokens[kind, model] = self.tokens.get((kind, model), 0) + count
             if spent.reasoning or model in self.reasoning:
                 self.reasoning[model] = self.reasoning.get(model, 0) + spent.reasoning
+        for model, cost in now.costs.items():
+            self.cost = self.cost.plus(cost.less(before.costs.get(model, _FREE)))
         self.requests += max(0, now.requests - before.requests)
         self.turns += max(0, now.turns - before.turns)
         self.compactions += max(0, now.compactions - before.compactions)
@@ -83,6 +98,8 @@ def _shown(counts: _Counts, spending: ProcessSpending) -> AgentSpending:
         exactness=spending.exactness,
         tokens={key: 0 if key in new else count for key, count in counts.tokens.items()},
         reasoning_tokens={model: 0 if model in new else count for model, count in counts.reasoning.items()},
+        cost_dollars={CostSource.TABLE: counts.cost.dollars},
+        unpriced_tokens=counts.cost.unpriced,
         requests=counts.requests,
         turns=counts.turns,
         compactions=counts.compactions,

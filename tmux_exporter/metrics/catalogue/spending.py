@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tmux_exporter.facts.spending import Exactness, TokenKind, ToolResult
+from tmux_exporter.facts.spending import CostSource, Exactness, TokenKind, ToolResult
 from tmux_exporter.metrics.catalogue.family import Spec
 
 AGENT = ("server", "session", "agent")
@@ -11,7 +11,12 @@ _agent = partial(
     Spec,
     subject="agent",
     labels=AGENT,
-    closed={"kind": tuple(TokenKind), "result": tuple(ToolResult), "exactness": tuple(Exactness)},
+    closed={
+        "kind": tuple(TokenKind),
+        "result": tuple(ToolResult),
+        "exactness": tuple(Exactness),
+        "source": tuple(CostSource),
+    },
 )
 
 SPENDING = (
@@ -36,6 +41,21 @@ SPENDING = (
         "Tokens of reasoning, where the program counts them: a part of those of the kind output.",
         labels=(*AGENT, "model"),
         figure="spending.reasoning_tokens",
+    ),
+    _agent(
+        "tmux_agent_cost_dollars_total",
+        "What the tokens of the agent cost, in US dollars, since the exporter saw it first, by who says so: "
+        "table (ours, an estimate: usual prices of the day in docs/spending.md, what a subscription pays is "
+        "another matter). Tokens without a price are in tmux_agent_unpriced_tokens_total.",
+        labels=(*AGENT, "source"),
+        figure="spending.cost_dollars",
+        sparse=True,
+    ),
+    _agent(
+        "tmux_agent_unpriced_tokens_total",
+        "Tokens of the agent that have no price: of a model that is not in the table, or served faster, in a "
+        "batch or in one region only.",
+        figure="spending.unpriced_tokens",
     ),
     _agent(
         "tmux_agent_requests_total",

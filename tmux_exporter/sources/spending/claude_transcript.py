@@ -21,6 +21,13 @@ from tmux_exporter.sources.spending.values import key, model, parsed, part, time
 _SYNTHETIC = "<synthetic>"
 """The model of an answer that the program itself has written."""
 
+_USUAL: Mapping[str, tuple[str | None, ...]] = {
+    "service_tier": (None, "standard"),
+    "speed": (None, "standard"),
+    "inference_geo": (None, "", "global", "not_available"),
+}
+"""What an answer at the usual price was served with."""
+
 _WORDS = (b'"usage"', b'"tool_result"', b'"turn_duration"', b'"compact_boundary"', b'"promptSource"')
 _BARE_PROMPT = b'"type":"user"'
 
@@ -82,6 +89,7 @@ def _request(record: Mapping[str, Any], message: Mapping[str, Any], usage: Mappi
         model=model(message.get("model")),
         tokens=spent,
         context=None if record.get("isSidechain") else context,
+        usual=all(usage.get(name) in usual for name, usual in _USUAL.items()),
     )
 
 

@@ -126,3 +126,21 @@ def test_what_is_no_object_is_malformed(content: bytes) -> None:
 def test_most_lines_are_never_parsed() -> None:
     assert not wanted(line(type="attachment", attachment={"content": SECRET}))
     assert not wanted(line(type="file-history-snapshot", snapshot={}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "usual"),
+    [
+        ({}, True),
+        ({"service_tier": "standard", "speed": "standard", "inference_geo": ""}, True),
+        ({"service_tier": "priority"}, False),
+        ({"service_tier": "batch"}, False),
+        ({"speed": "fast"}, False),
+        ({"inference_geo": "us"}, False),
+    ],
+)
+def test_whether_it_was_served_at_the_usual_price(changes: dict[str, str], usual: bool) -> None:
+    record = json.loads(answer())
+    record["message"]["usage"].update(changes)
+    (found,) = events(json.dumps(record).encode())
+    assert isinstance(found, RequestSeen) and found.usual is usual
