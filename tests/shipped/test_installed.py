@@ -264,6 +264,13 @@ def _hooks_remove(fleet: Fleet) -> None:
     assert not settings.exists() or "tmux-exporter" not in settings.read_text()
 
 
+@case("tmux-exporter usage")
+def _usage(fleet: Fleet) -> None:
+    assert "writes no file that is surely its own" in fleet.exporter("usage")
+    (row,) = json.loads(fleet.exporter("usage", "--json"))["rows"]
+    assert (row["agent"], row["cost_dollars"], row["whole"]) == ("lead", None, False)
+
+
 @case("tmux-exporter agents")
 def _agents(fleet: Fleet) -> None:
     assert "claude" in fleet.exporter("agents")

@@ -15,6 +15,7 @@ from tmux_exporter.cli.options import JSON, Loader, config_file
 from tmux_exporter.cli.pipeline import run as run_command
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.cli.silence import silence
+from tmux_exporter.cli.usage import usage
 from tmux_exporter.config import load
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -327,6 +328,7 @@ cli.add_command(export)
 cli.add_command(hooks)
 cli.add_command(silence)
 cli.add_command(run_command)
+cli.add_command(usage)
 
 
 def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -1,12 +1,13 @@
-"""Commands that take one sample: `once`, `doctor`, `explain`, `schedulers`, `leaks`.
+"""Commands that take one sample: `once`, `doctor`, `explain`, `schedulers`, `leaks`, `usage`.
 
 The last three also use what a running exporter remembers."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tmux_exporter.analysis.agents.look_alikes import LEAST_SECONDS, look_alikes
 from tmux_exporter.analysis.doctor.findings import Finding, check_up
@@ -33,6 +34,9 @@ from tmux_exporter.sources.own.running_exporter import ExporterAnswer, RunningEx
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 
 _Taken = TypeVar("_Taken", Report, Snapshot)
+
+_READ_SECONDS = 5.0
+"""The longest time for what agents have written; a file that takes longer is told as unknown."""
 
 _SETTLE_SECONDS = 1.0
 """Between two samples, where one alone leaves a leak in doubt."""
@@ -91,6 +95,28 @@ def leaks_once(
     _require_view(report, environ)
     reader = LeakDetailReader(clock=SystemClock(), proc_root=config.processes.root)
     return report, reader.ports(leak.process for leak in report.leaks)
+
+
+def usage_once(config: Config, environ: Mapping[str, str], say: Callable[[str], None]) -> Mapping[str, Any]:
+    """What agents spend, as the JSON of a report: the running exporter's, else that of an own sample.
+
+    Raises CannotSeeError on a machine without tmux.
+    """
+    log.configure(config.log.level, config.log.format)
+    address, root = config.web.listen_address, config.processes.root
+    answer = RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask(fresh=True)
+    if answer.document is not None:
+        return answer.document
+    if answer.failure:
+        say(f"what listens on {address} {answer.failure}: this rests on one sample of its own")
+    full = replace(config.processes, reading=ReadMode.FULL)
+    sampler = open_sampler(
+        replace(config, processes=full), SystemClock(), environ, spending=True, at_once=_READ_SECONDS
+    )
+    report = sampler.sample()
+    require_tmux(report, environ)
+    found: Mapping[str, Any] = json.loads(render_json(report))
+    return found
 
 
 def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[Remembered, ...]:

@@ -13,6 +13,10 @@ PROGRAMS = ("claude", "codex")
 """The programs that have a source, by their names as agents."""
 
 
+PRICES_AS_OF = "2026-12-01"
+"""The day of our table of prices."""
+
+
 class TokenKind(StrEnum):
     """Kinds of tokens (closed list, a label). They are disjoint: input is what no cache had."""
 
@@ -183,12 +187,13 @@ class ProcessSpending:
     """What a source says of one agent's process: how it is known, and what the process has spent.
 
     `base` is what it had spent when it was first read; counters have only what came after that. A process
-    that was started later has spent nothing then.
+    that was started later has spent nothing then. `whole`: `spent` lacks nothing since the process started.
     """
 
     exactness: Exactness
     spent: Spent
     base: Spent
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +201,8 @@ class AgentSpending:
     """What an agent has spent under its labels since the exporter saw it, and what it says of now.
 
     `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
-    cost in dollars is by who says so; `unpriced_tokens` have no price.
+    cost in dollars is by who says so; `unpriced_tokens` have no price. `since_start` is what its process has
+    spent since it started, all of it where it is `whole`, else at least that.
     """
 
     exactness: Exactness
@@ -211,3 +217,5 @@ class AgentSpending:
     context_tokens: int | None
     context_window_tokens: int | None
     last_prompt_timestamp_seconds: float | None
+    since_start: Spent = field(default_factory=Spent)
+    whole: bool = False

@@ -26,7 +26,7 @@ from tmux_exporter.facts.report import (
     SessionReport,
     Usage,
 )
-from tmux_exporter.facts.spending import AgentSpending
+from tmux_exporter.facts.spending import PRICES_AS_OF, AgentSpending, Cost, TokenKind
 
 VERSION = 1
 
@@ -135,6 +135,20 @@ def _spending(spending: AgentSpending | None) -> Json:
         "reasoning_tokens": dict(spending.reasoning_tokens),
         "cost_dollars": {str(source): dollars for source, dollars in spending.cost_dollars.items()},
         "tool_calls": {str(result): count for result, count in spending.tool_calls.items()},
+        "since_start": {
+            "whole": spending.whole,
+            "requests": spending.since_start.requests,
+            "turns": spending.since_start.turns,
+            "models": {
+                model: {
+                    **dict(zip(map(str, TokenKind), tokens.by_kind, strict=True)),
+                    "cost_dollars": cost.dollars,
+                    "unpriced_tokens": cost.unpriced,
+                }
+                for model, tokens in spending.since_start.tokens.items()
+                for cost in (spending.since_start.costs.get(model, Cost()),)
+            },
+        },
     }
 
 
@@ -185,6 +199,7 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
     document: dict[str, Json] = {
         "version": VERSION,
         **_fields(report, _TOP),
+        "prices_as_of": PRICES_AS_OF,
         "samples": dict(report.samples),
         "collector_success": dict(report.collector_success),
         "unreadable_processes": {str(reason): count for reason, count in report.unreadable_processes.items()},

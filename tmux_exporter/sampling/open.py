@@ -49,6 +49,7 @@ def open_sampler(
     trees: bool = False,
     screens: bool = True,
     spending: bool = False,
+    at_once: float | None = None,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -58,7 +59,8 @@ def open_sampler(
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
     With `trees` its reports hold the processes of each agent. Without `screens` no state comes
     from what an agent's screen shows, whatever the configuration says. With `spending` what agents spend is
-    read from their files, where the configuration allows it.
+    read from their files, where the configuration allows it: by a
+    thread, or in each sample, which then waits for it up to `at_once` seconds.
     """
     uid, root = os.getuid(), config.processes.root
 
@@ -66,7 +68,7 @@ def open_sampler(
         # Most of it is for parsing: machines without such agents do not load it.
         from tmux_exporter.sampling.stages.spending_watch import FileWatch  # noqa: PLC0415
 
-        return FileWatch(uid=uid, clock=clock, environ=environ, proc_root=root)
+        return FileWatch(uid=uid, clock=clock, environ=environ, proc_root=root, at_once=at_once)
 
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     sources = Sources(

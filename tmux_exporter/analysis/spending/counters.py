@@ -107,4 +107,6 @@ def _shown(counts: _Counts, spending: ProcessSpending) -> AgentSpending:
         context_tokens=spent.context_tokens,
         context_window_tokens=spent.context_window_tokens,
         last_prompt_timestamp_seconds=spent.last_prompt,
+        since_start=spent,
+        whole=spending.whole,
     )

@@ -1,6 +1,6 @@
 """What models cost: a small table with its day and source, for estimates where a program names no money.
 
-US dollars per million tokens, from LiteLLM 1.110.2 (MIT), read on the day below. Nothing is fetched. A model
+US dollars per million tokens, from LiteLLM 1.110.2 (MIT), read on PRICES_AS_OF. Nothing is fetched. A model
 that is not in it has no price, and no other one's.
 """
 
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.spending import Cost, Tokens
 
-PRICES_AS_OF = "2026-12-01"
 _DATED = re.compile(r"(?:-20[0-9]{6}|-20[0-9]{2}-[0-9]{2}-[0-9]{2}|@[0-9]+)?(?:\[1m\])?$")
 """What a name may have behind that of the model: the day of a release, and the size of its window."""
 

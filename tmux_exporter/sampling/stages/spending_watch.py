@@ -17,8 +17,20 @@ from tmux_exporter.sources.spending.reader import SpendingReader
 class FileWatch:
     """A SpendingWatch over the files of the user who runs us."""
 
-    def __init__(self, *, uid: int, clock: Clock, environ: Mapping[str, str], proc_root: str) -> None:
-        """`environ` is our own environment."""
+    def __init__(
+        self,
+        *,
+        uid: int,
+        clock: Clock,
+        environ: Mapping[str, str],
+        proc_root: str,
+        at_once: float | None = None,
+    ) -> None:
+        """`environ` is our own environment. With `at_once` each sample reads, so many seconds at most.
+
+        Without it a thread does.
+        """
+        self._clock, self._at_once = clock, at_once
         self._counts = SpendingCounts()
         self._targets: dict[ProcessId, Target] = {}
         self._reader = SpendingReader(
@@ -42,13 +54,22 @@ class FileWatch:
             )
             for each in agents
         }
-        self._reader.follow(tuple(self._targets.values()))
+        targets = tuple(self._targets.values())
+        if self._at_once is None:
+            self._reader.follow(targets)
+        else:
+            self._read(targets, self._clock.monotonic() + self._at_once)
         labels = {
             (each.server, each.session, each.name): each.agent.process
             for each in snapshot.tracked_agents
             if each.agent is not None
         }
         return self._counts.observe(self._reader.found, labels, table.taken_at)
+
+    def _read(self, targets: Sequence[Target], until: float) -> None:
+        self._reader.round(targets)
+        while self._reader.behind and self._clock.monotonic() < until:
+            self._reader.round(targets)
 
     @property
     def problems(self) -> Problems:

@@ -76,6 +76,7 @@ class _Follower:
         self._files: dict[str, tuple[Source, FollowedFile, Conversation]] = {}
         self._refused: dict[str, SpendingProblem] = {}
         self._base = Spent() if fresh else None
+        self._whole = fresh
         self._spent = Spent()
 
     def follow(self, located: Located) -> None:
@@ -142,7 +143,14 @@ class _Follower:
         """What is known; None where that is nothing for sure."""
         if self.exactness is None or self._base is None or self._refused:
             return None
-        return ProcessSpending(exactness=self.exactness, spent=self._spent, base=self._base)
+        return ProcessSpending(
+            exactness=self.exactness, spent=self._spent, base=self._base, whole=self._whole
+        )
+
+    @property
+    def behind(self) -> bool:
+        """Whether what stood in its files when they were first seen has not been read yet."""
+        return any(not file.caught_up for _, file, _ in self._files.values()) and not self._refused
 
 
 class SpendingReader:
@@ -189,6 +197,11 @@ class SpendingReader:
     def found(self) -> Mapping[ProcessId, ProcessSpending]:
         """What is known of each target, by its root."""
         return self._found
+
+    @property
+    def behind(self) -> bool:
+        """Whether another round would know more of what was written before the first one."""
+        return any(each.behind for each in self._followers.values())
 
     @property
     def problems(self) -> Problems:

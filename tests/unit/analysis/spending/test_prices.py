@@ -89,8 +89,10 @@ def test_counters_have_the_cost_of_what_came_since() -> None:
     second = RequestSeen(key="b", model="gpt-9", tokens=Tokens(output=3))
     third = RequestSeen(key="c", model="gpt-5", tokens=Tokens(input=MILLION))
     counts, base = SpendingCounts(), spent(first)
-    for at, events in enumerate([(first,), (first, second), (first, second, third)]):
-        found = ProcessSpending(exactness=Exactness.EXACT, spent=spent(*events), base=base)
-        shown = counts.observe({process: found}, {labels: process}, at)[labels]
+    *_, shown = [
+        counts.observe({process: found}, {labels: process}, at)[labels]
+        for at, events in enumerate([(first,), (first, second), (first, second, third)])
+        for found in (ProcessSpending(exactness=Exactness.EXACT, spent=spent(*events), base=base),)
+    ]
     assert shown.cost_dollars == {CostSource.TABLE: pytest.approx(1.25)}
     assert shown.unpriced_tokens == 3
