@@ -203,6 +203,12 @@ class MetricsSettings:
         "cgroup that it has to itself.",
         default=False,
     )
+    ports: bool = key(
+        Boolean(),
+        "Read once a minute on which TCP ports the processes of agents listen "
+        "(`tmux_agent_listening_processes`).",
+        default=False,
+    )
     workspaces: bool = key(
         Boolean(),
         "Measure the disk space of the folders that agents work in and log to (`tmux_workspace_bytes`): all "

@@ -27,9 +27,9 @@ class Leak:
     not known. `by_marker`: only an agent marker ties the process to that pane. `by_folder`: only its working
     folder names the session. `by_environment`: no sample has seen it in that pane by anything stronger than
     its environment. `by_lineage`: only the kernel's fork events tie it to that pane. `listens`: it, or what
-    it has started, listens on a TCP port. `quiet_since` is the monotonic time since when no sample has seen a
-    connection of these from outside; None where there is one,
-    or where that is not known.
+    it has started, listens on a TCP port; `ports` are its own. `quiet_since` is the monotonic time since
+    when no sample has seen a connection of these from outside; None where there is one, or where that is not
+    known.
     """
 
     process: ProcessId
@@ -43,4 +43,5 @@ class Leak:
     by_environment: bool = False
     by_lineage: bool = False
     listens: bool | None = None
+    ports: frozenset[int] = frozenset()
     quiet_since: float | None = None

@@ -230,12 +230,13 @@ class LeakDetails:
     """Details that are read only of processes that seem to be leaked; None where one could not be read.
 
     `unit` is the innermost systemd unit of the process, empty without one. `listens`: it listens on a TCP
-    port. `connections` are its established ones, each as (own end, other end). `folder` is its working
-    directory, by its last name where it is deleted.
+    port, on `ports`. `connections` are its established ones, each as (own end, other end). `folder` is its
+    working directory, by its last name where it is deleted.
     """
 
     unit: str | None = None
     listens: bool | None = None
+    ports: frozenset[int] = frozenset()
     connections: frozenset[Connection] | None = None
     descriptors: Descriptors | None = None
     folder: str | None = None

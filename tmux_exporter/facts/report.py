@@ -224,6 +224,7 @@ class AgentReport:
     attach: AttachPoint | None = None
     helpers: Mapping[HelperKind, int] = field(default_factory=dict)
     helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
+    listening_processes: Mapping[str, int] = field(default_factory=dict)
     workspace_bytes: WorkspaceSizes = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
@@ -294,7 +295,7 @@ class LeakReport:
     empty where that is not known as a whole. `by_marker`: only an agent marker ties it to its pane.
     `by_folder`: only its working folder names its session. `by_lineage`: only the kernel's fork events tie it
     to its pane. All three are too weak to end a process;
-    `by_environment`, `listens` and `quiet_since` as in Leak.
+    `by_environment`, `listens`, `ports` and `quiet_since` as in Leak.
     """
 
     server: str
@@ -314,6 +315,7 @@ class LeakReport:
     by_environment: bool = False
     by_lineage: bool = False
     listens: bool | None = None
+    ports: frozenset[int] = frozenset()
     quiet_since: float | None = None
 
 

@@ -1,5 +1,6 @@
 """Families of the work in the panes: agents, schedulers, leaks, operations."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
@@ -13,14 +14,22 @@ from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue import by_label, families, family
 from tmux_exporter.metrics.catalogue.family import Distribution, Family, Sample
 from tmux_exporter.metrics.catalogue.usage import info_values
-from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, MEMORY_CHANGES, OPERATIONS
+from tmux_exporter.metrics.catalogue.work import (
+    AGENTS,
+    COMMANDS,
+    MEMORY_CHANGES,
+    OPERATIONS,
+    PORTS_OPTION,
+    WORKSPACES_OPTION,
+)
 
 
 def collect_agents(report: Report, settings: MetricsSettings) -> tuple[Family, ...]:
     """One sample per agent and family; what churns (version, window name) is only in `tmux_agent_info`."""
     agents = report.agents
+    wanted = {WORKSPACES_OPTION: settings.workspaces, PORTS_OPTION: settings.ports}
     return families(
-        [spec for spec in AGENTS if settings.workspaces or not spec.option],
+        [spec for spec in AGENTS if not spec.option or wanted[spec.option]],
         [(_agent_key(each), each) for each in agents],
         family("tmux_agent_info", (_info(each) for each in agents)),
         family(
@@ -97,7 +106,18 @@ def collect_leaks(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
     return (
         *_totals("tmux_leaked_processes", "tmux_leaked", found, cpu),
         family("tmux_leaked_oldest_start_time_seconds", oldest),
+        family("tmux_leaked_listening_processes", _ports(found)),
     )
+
+
+_MOST_PORTS = 20
+
+
+def _ports(found: Mapping[tuple[str, str, LeakKind], Sequence[LeakReport]]) -> Iterable[Sample]:
+    """The lowest ports of each session and kind, so that nobody can fill the page by listening."""
+    for key, leaks in found.items():
+        ports = Counter(port for each in leaks for port in each.ports)
+        yield from (Sample((*key, str(port)), ports[port]) for port in sorted(ports)[:_MOST_PORTS])
 
 
 K = TypeVar("K", bound=StrEnum)

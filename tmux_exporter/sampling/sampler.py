@@ -26,6 +26,7 @@ from tmux_exporter.sampling.stages.lineage import LineageStage
 from tmux_exporter.sampling.stages.memory import MemoryStage
 from tmux_exporter.sampling.stages.operations import OperationStage
 from tmux_exporter.sampling.stages.ownership import Ownership, OwnershipStage
+from tmux_exporter.sampling.stages.ports import PortStage
 from tmux_exporter.sampling.stages.protocols import SampleFacts, Sources
 from tmux_exporter.sampling.stages.schedulers import SchedulerStage
 from tmux_exporter.sampling.stages.spending import SpendingStage
@@ -62,6 +63,7 @@ class Sampler:
         self._memory = MemoryStage(sources.proportions, sources.held_files)
         self._lineage = LineageStage(sources.lineage)
         self._lineage.configure(config)
+        self._ports = PortStage(details)
         self._workspaces = WorkspaceStage(sources.workspaces, details)
         self._ledgers = LedgerStage(sources.ledgers) if sources.ledgers else None
         self._counters = CounterStage(counting=counting)
@@ -194,6 +196,7 @@ class Sampler:
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,
             ledgers=self._ledgers.observe(facts, ownership) if self._ledgers else {},
+            ports=self._ports.observe(agents.running, table.taken_at, wanted=self._config.metrics.ports),
             workspaces=self._workspaces.observe(
                 table, agents.running, wanted=self._config.metrics.workspaces
             ),

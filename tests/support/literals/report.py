@@ -219,6 +219,7 @@ def agent(
         restarts_total=scale - 1, declared=not up, crashed=not up,
         helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},
         helpers_memory_bytes={HelperKind.MCP_SERVER: 7_000_000 * scale} if up and program == "claude" else {},
+        listening_processes={"3000": 1, "8080": 2},
         workspace_bytes={(WorkspaceKind.WORK, "feature"): 4096 * scale, (WorkspaceKind.LOG, ""): 512},
         state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},
         state_cpu_seconds_total={AgentState.UNKNOWN: 0.0, state: 0.25 * scale},
@@ -257,7 +258,7 @@ def leak(
     return LeakReport(
         server=server, session=session, pane="%9" if session else "", kind=kind, reason="its pane is gone",
         name="node serve.js", process=ProcessId(pid, 1_234), start_time_seconds=NOW - age,
-        memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds,
+        memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds, ports=frozenset({5173}) if memory else frozenset(),
     )  # fmt: skip
 
 

@@ -70,6 +70,9 @@ class Harmless:
     def folders(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, str]:
         return {}
 
+    def ports(self, _processes: Iterable[ProcessId]) -> dict[ProcessId, frozenset[int]]:
+        return {}
+
 
 def sampler_of(
     processes: ProcessSource,

@@ -112,7 +112,7 @@ def test_every_setting_is_read() -> None:
         ),
         schedulers=SchedulerSettings(horizon=48 * 3600.0, duplicate_within=1800.0),
         limits=LimitSettings(series=5000, session_memory=3 * 2**29, agent_memory=2**29),
-        metrics=MetricsSettings(pane_detail=True, workspaces=True, host=False),
+        metrics=MetricsSettings(pane_detail=True, workspaces=True, ports=True, host=False),
         web=WebSettings(
             listen_address="[::1]:0",
             max_connections=64,

@@ -64,6 +64,8 @@ CONTRACT = {
     "server session agent result": "tmux_agent_tool_calls_total",
     "program reason": "tmux_exporter_usage_source_errors_total",
     "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
+    "server session agent port": "tmux_agent_listening_processes",
+    "server session kind port": "tmux_leaked_listening_processes",
     "server session agent kind worktree": "tmux_workspace_bytes",
     "server session agent pane program version role window_name memory_source partial cpu_source": """
         tmux_agent_info

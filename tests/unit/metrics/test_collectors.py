@@ -304,3 +304,11 @@ def test_a_session_with_one_agent_has_few_series() -> None:
         "tmux_scheduler_outcomes_total": 4,
         "tmux_leaked_processes": 7,
     }
+
+
+def test_the_lowest_ports_of_leaks_are_told() -> None:
+    (leak, *_) = example_report().leaks
+    many = replace(leak, ports=frozenset(range(4000, 4100)))
+    found = page(replace(example_report(), leaks=(many, replace(leak, ports=frozenset({4000})))))
+    told = {labels[-1]: value for labels, value in found["tmux_leaked_listening_processes"].items()}
+    assert told == {"4000": 2, **{str(port): 1 for port in range(4001, 4020)}}

@@ -14,7 +14,7 @@ from tmux_exporter.config import Config, MetricsSettings, defaults
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.exporter import HOST_OPTION
 from tmux_exporter.metrics.catalogue.usage import PANE_DETAIL
-from tmux_exporter.metrics.catalogue.work import WORKSPACES_OPTION
+from tmux_exporter.metrics.catalogue.work import PORTS_OPTION, WORKSPACES_OPTION
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Pages, Renderer
 
@@ -56,8 +56,10 @@ def test_a_page_without_any_tmux_is_as_declared() -> None:
 
 
 def test_what_is_off_by_default_is_declared_too() -> None:
-    page = pages(config=Config(metrics=MetricsSettings(pane_detail=True, workspaces=True))).text.decode()
-    assert problems(page, options=(PANE_DETAIL, WORKSPACES_OPTION)) == []
+    page = pages(
+        config=Config(metrics=MetricsSettings(pane_detail=True, ports=True, workspaces=True))
+    ).text.decode()
+    assert problems(page, options=(PANE_DETAIL, PORTS_OPTION, WORKSPACES_OPTION)) == []
     assert any("is off, but it is on the page" in line for line in problems(page))
 
 

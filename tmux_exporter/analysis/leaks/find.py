@@ -214,6 +214,7 @@ class LeakFinder:
                 by_lineage=owner.evidence is Evidence.LINEAGE,
                 by_environment=not self.proof.is_proven(process.id, owner.pane),
                 listens=uses[process.id].listens,
+                ports=facts.ports if facts is not None else frozenset(),
                 quiet_since=uses[process.id].quiet_since,
             )
             found.append(leak)

@@ -450,6 +450,7 @@ class Summary:
             helpers=helper_counts,
             helpers_memory_bytes=helper_memory,
             spending=self._spending.get(labels),
+            listening_processes=self._snapshot.ports.get(tracked.agent.process, {}) if tracked.agent else {},
             workspace_bytes=self._snapshot.workspaces.get(tracked.agent.process, {}) if tracked.agent else {},
             state_seconds_total={
                 state: self._appeared.value(key, seconds[state]) for state, key in states.items()
@@ -505,6 +506,7 @@ class Summary:
             by_environment=leak.by_environment,
             by_lineage=leak.by_lineage,
             listens=leak.listens,
+            ports=leak.ports,
             quiet_since=leak.quiet_since,
         )
 

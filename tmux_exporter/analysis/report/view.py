@@ -30,8 +30,8 @@ class Snapshot:
     `agents` are those that run; `tracked_agents` are these and those that do not.
     `living` are those of `owners`, where they are known already.
     `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen, and for how many nobody asked
-    them; None while no fork events come. `workspaces` are the folders of agents, by their process, as far as
-    they have been measured.
+    them; None while no fork events come. `workspaces` are the folders and `ports` the listening processes
+    of agents by their process, as far as they are known.
     """
 
     table: ProcessTable
@@ -46,6 +46,7 @@ class Snapshot:
     living: Members | None = None
     ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
     orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
+    ports: Mapping[ProcessId, Mapping[str, int]] = field(default_factory=dict)
     workspaces: Mapping[ProcessId, WorkspaceSizes] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:

@@ -15,6 +15,7 @@ LEAK = ("server", "session", "kind")
 SCHEDULER = ("server", "session", "state")
 
 WORKSPACES_OPTION = "metrics.workspaces"
+PORTS_OPTION = "metrics.ports"
 
 ERROR_REASONS = FAILURES
 MEMORY_CHANGES = ("grown", "shrunk")
@@ -76,6 +77,13 @@ AGENTS = (
         sparse=True,
         option=WORKSPACES_OPTION,
         figure="workspace_bytes",
+    ),
+    _agent(
+        "tmux_agent_listening_processes",
+        "Processes of the agent that listen on the TCP port; the lowest 20 ports. Read once a minute "
+        "(metrics.ports).",
+        labels=(*AGENT, "port"),
+        option=PORTS_OPTION,
     ),
     _agent(
         "tmux_agent_up",
@@ -164,6 +172,13 @@ LEAKS = (
     _leak(
         "tmux_leaked_oldest_start_time_seconds",
         "Start of the oldest leaked process, in seconds since the epoch.",
+        sparse=True,
+    ),
+    _leak(
+        "tmux_leaked_listening_processes",
+        "Leaked processes that listen on the TCP port; the lowest 20 ports of a session and kind. Read once "
+        "a minute.",
+        labels=(*LEAK, "port"),
         sparse=True,
     ),
 )

@@ -69,6 +69,9 @@ class LeakDetailSource(Protocol):
     def descriptors(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, Descriptors]:
         """The terminals that those of these processes hold that show it, now or a moment ago."""
 
+    def ports(self, processes: Iterable[ProcessId]) -> Mapping[ProcessId, frozenset[int]]:
+        """The TCP ports on which those of these processes listen that show it, now."""
+
     def shells(self, questions: Iterable[ShellQuestion]) -> Mapping[ProcessId, ShellFacts] | None:
         """What decides which programs these shells run, now or a moment ago; None where nobody can ask."""
 

@@ -221,6 +221,7 @@ class LeakDetailReader:
         return LeakDetails(
             unit=unit,
             listens=None if ports is None else bool(ports),
+            ports=ports or frozenset(),
             connections=connections,
             descriptors=descriptors,
             folder=name,
