@@ -258,7 +258,8 @@ def leak(
     return LeakReport(
         server=server, session=session, pane="%9" if session else "", kind=kind, reason="its pane is gone",
         name="node serve.js", process=ProcessId(pid, 1_234), start_time_seconds=NOW - age,
-        memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds, ports=frozenset({5173}) if memory else frozenset(),
+        memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds,
+        ports=frozenset({5173}) if memory else frozenset(),
     )  # fmt: skip
 
 
