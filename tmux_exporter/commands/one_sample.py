@@ -41,6 +41,8 @@ _READ_SECONDS = 5.0
 _SETTLE_SECONDS = 1.0
 """Between two samples, where one alone leaves a leak in doubt."""
 
+_MOST_MORE = 3
+
 
 def render_once(config: Config, environ: Mapping[str, str], form: str) -> bytes:
     """One sample as `text`, `openmetrics` or `json`. Raises CannotSeeError on a machine without tmux."""
@@ -154,7 +156,7 @@ def _open(config: Config, environ: Mapping[str, str], known: Sequence[Remembered
 
 
 def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()) -> Report:
-    """One sample; a second one if the first leaves a leak in doubt."""
+    """One sample; more of them while a leak is in doubt."""
     sampler = _open(config, environ, known)
     return _settled(sampler, sampler.sample)
 
@@ -162,14 +164,16 @@ def settled_report(config: Config, environ: Mapping[str, str], known: Sequence[R
 def settled_snapshot(
     config: Config, environ: Mapping[str, str], known: Sequence[Remembered] = ()
 ) -> Snapshot:
-    """The facts of one sample; of a second one if the first leaves a leak in doubt."""
+    """The facts of one sample; of more of them while a leak is in doubt."""
     sampler = _open(config, environ, known)
     return _settled(sampler, sampler.look)
 
 
 def _settled(sampler: Sampler, take: Callable[[], _Taken]) -> _Taken:
     taken = take()
-    if sampler.unsettled:
+    for _ in range(_MOST_MORE):
+        if not sampler.unsettled:
+            break
         Event().wait(_SETTLE_SECONDS)
         taken = take()
     return taken

@@ -88,7 +88,7 @@ class Sampler:
     @property
     def unsettled(self) -> bool:
         """Whether one more sample would tell a leak from a process that was only ending."""
-        return self._leaks.unsettled
+        return self._leaks.unsettled or (self._ledgers is not None and self._ledgers.unsettled)
 
     @property
     def in_doubt(self) -> bool:

@@ -69,11 +69,12 @@ class LedgerStage:
     """Finds the cgroups of panes, and reads them.
 
     `ties` are the processes that only the scope of a pane, there or gone, ties to it; they are for the
-    attribution of the next sample.
+    attribution of the next sample. `unsettled`: one more sample would tell what is left in a scope.
     """
 
     def __init__(self, source: LedgerSource) -> None:
         self.ties: Mapping[ProcessId, Owner] = {}
+        self.unsettled = False
         self._source = source
         self._panes: dict[PaneKey, _Pane] = {}
         self._shared_until: dict[str, float] = {}
@@ -296,11 +297,12 @@ class LedgerStage:
         for scope in self._unknown_scopes:
             if scope.folder not in self._scopes and (owner := left_by(scope, facts.table, facts.view)):
                 self._left[scope.folder] = owner
-        self._unknown_scopes = ()
+        self._unknown_scopes, is_first = (), not self._scopes_due
         if facts.table.taken_at >= self._scopes_due:
             self._scopes_due = facts.table.taken_at + FRESH_SECONDS
             known = {posixpath.basename(each) for each in (*self._scopes, *self._left)}
             self._unknown_scopes = tuple(self._source.scopes(known))
+        self.unsettled = is_first and bool(self._unknown_scopes)
 
     def _look_at_scopes(self) -> None:
         """Find the processes that only the scope of their pane ties to it, also once the pane is gone."""
@@ -321,6 +323,7 @@ class LedgerStage:
             ties.update(dict.fromkeys(unclaimed(pids or (), self._table, self._owners, owner), owner))
         if ties != self.ties:
             self.ties = ties
+            self.unsettled |= bool(self._left)
 
 
 def _oldest(members: Sequence[Process]) -> Process:

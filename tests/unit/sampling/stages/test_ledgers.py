@@ -382,11 +382,12 @@ def test_what_is_left_in_the_scope_of_a_pane_that_went_before_we_began_is_leaked
     scene = Scene()
     scene.cgroups.processes[SCOPE] = {400}
     scene.cgroups.unknown = [LEFT]
-    for _ in range(2):
+    for _ in range(3):
         # The first listing may be older than the scope.
         assert not scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
-    scene.sample(ORPHAN, view=ONLY_NEIGHBOUR)
+        assert scene.sampler.unsettled
     (leak,) = scene.sample(ORPHAN, view=ONLY_NEIGHBOUR).leaks
+    assert not scene.sampler.unsettled
     assert (leak.process, leak.server, leak.session, leak.pane) == (ORPHAN.id, "default", "", "")
     assert "whose panes have no process 77 any more" in leak.reason
     # No sample saw it in a pane: nothing may end it.
