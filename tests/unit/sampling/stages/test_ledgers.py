@@ -106,9 +106,9 @@ class Scene:
         )
         self._taken = 0
 
-    def sample(self, *processes: Process, view: TmuxView = VIEW) -> Report:
+    def sample(self, *processes: Process, view: TmuxView = VIEW, at: float = 10.0) -> Report:
         self.clock.advance(5.0)
-        now: ProcessTable = replace(table(SERVER, NEIGHBOUR, *processes), taken_at=10.0)
+        now: ProcessTable = replace(table(SERVER, NEIGHBOUR, *processes), taken_at=at)
         # The first sample takes two readings.
         self._processes.tables += [now] * (1 if self._taken else 2)
         self._servers.views.append(view)
@@ -149,6 +149,24 @@ def test_a_pane_at_rest_is_not_read() -> None:
     again = of(scene.sample(SHELL)).usage
     assert scene.cgroups.reads == reads
     assert (first.cpu_source, again.cpu_source) == (CpuSource.PROCESSES, CpuSource.PROCESSES)
+
+
+def test_what_is_new_in_a_pane_without_a_cgroup_of_its_own_is_asked_within_a_minute() -> None:
+    scene = Scene()
+    scene.cgroups.processes[SESSION] |= {200}
+    # At rest it is asked ever less often.
+    for at in (10.0, 15.0, 75.0, 200.0, 450.0, 451.0):
+        scene.sample(SHELL, at=at)
+    reads = scene.cgroups.reads
+    scene.cgroups.processes["/cg/make.scope"] = {300}
+    for at in (460.0, 500.0, 519.0):
+        scene.sample(SHELL, TOOL, at=at)
+    assert scene.cgroups.reads == reads, "most of what is new ends soon"
+    for at in (520.0, 525.0):
+        scene.sample(SHELL, TOOL, at=at)
+    scene.cgroups.cpu["/cg/make.scope"] = 2 * SECOND
+    report = scene.sample(SHELL, worked(TOOL, 1), at=530.0)
+    assert of(report).usage.cpu_seconds_total == 2.0
 
 
 def test_memory_that_was_charged_elsewhere_stays_in_the_figure() -> None:
