@@ -33,7 +33,7 @@ def agents(folder: Path, *, count: int = AGENTS, rounds: int = ROUNDS) -> dict[s
         "agents": count,
         "load1": round(os.getloadavg()[0], 1),
         **works,
-        "rest": {kind: rests[kind] for kind in kinds},
+        "rest": {"load1": round(os.getloadavg()[0], 1), **{kind: rests[kind] for kind in kinds}},
     }
 
 

@@ -174,23 +174,18 @@ def _agents(result: Result) -> Iterator[str]:
         f"{found['rounds']} rounds, revision {found['revision']}, load {found['load1']:.0f}: by a sampler "
         "that knows no program, by one that knows them, and by one with `agents.pane_text`. Half of the "
         "agents are told by their session files, a tenth of which change in each round; the others draw once "
-        "a second, and 16 of their screens are read in each. In the last two columns all "
-        "are at their prompts."
+        "a second, and 16 of their screens are read in each."
     )
     yield ""
+    rows = ((name, _number(found["ms"][name]), _number(found["least_ms"][name])) for name in found["ms"])
+    yield from _table(("", "median", "least"), rows)
     rest = found["rest"]
-    rows = (
-        tuple(_number(each[kind][name]) for each in (found, rest) for kind in ("ms", "least_ms"))
-        for name in found["ms"]
-    )
-    heads = ("", "median", "least", "median at rest", "least at rest")
-    yield from _table(heads, ((name, *row) for name, row in zip(found["ms"], rows, strict=True)))
     off, on = (rest["ms"][name] for name in (AGENTS, TEXT))
     yield ""
     yield (
-        f"At rest {rest['captures_before']} screens were read until each was known, then {rest['captures']} "
-        f"in {rest['rounds']} samples (at the default interval {rest['rounds'] * 5} s): a sample costs "
-        f"{on / off:.2f} times that with `pane_text: off`."
+        f"With all at their prompts {rest['captures_before']} screens were read until each was known, then "
+        f"{rest['captures']} in {rest['rounds']} samples (at the default interval {rest['rounds'] * 5} s, "
+        f"load {rest['load1']:.0f}): a sample costs {on / off:.2f} times that with `pane_text: off`."
     )
 
 

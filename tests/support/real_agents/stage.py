@@ -22,6 +22,10 @@ _TYPED_SECONDS = 1.2
 """Between a prompt and its Enter: together they look like a paste, and a paste is not sent."""
 
 
+_ECHO_SECONDS = 20.0
+"""The longest time until a prompt shows what was typed."""
+
+
 class NotStagedError(Exception):
     """The moment did not come about; the message is the screen."""
 
@@ -115,6 +119,10 @@ class Stage:
 
     def _say(self, text: str) -> None:
         self._type("-l", text)
+        # A program on a busy machine may read both at once.
+        deadline = time.monotonic() + _ECHO_SECONDS
+        while text not in " ".join(self.screen().split()) and time.monotonic() < deadline:
+            pause(0.1)
         pause(_TYPED_SECONDS)
         self._type("Enter")
 

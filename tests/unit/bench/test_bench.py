@@ -80,6 +80,7 @@ RESULT: dict[str, Any] = {
         "ms": {"without agents": 5.0, "with agents": 6.5, "with agents and their text": 7.0},
         "least_ms": {"without agents": 4.0, "with agents": 5.0, "with agents and their text": 5.5},
         "rest": {
+            "load1": 20.0,
             "rounds": 12,
             "ms": {"without agents": 4.0, "with agents": 5.0, "with agents and their text": 5.1},
             "least_ms": {"without agents": 3.0, "with agents": 4.0, "with agents and their text": 4.1},

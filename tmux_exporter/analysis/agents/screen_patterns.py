@@ -246,7 +246,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_AUTH, _begins("Enter your Anthropic API key:", 0)),
         _waits(_PERMISSION, _begins("Would you like to continue?", 10), _ends("(esc)", 4)),
         _waits(_QUESTION, _begins("? ", 12), _begins("↑/↓ navigate, Enter select", 4)),
-        _works(_ends("esc to interrupt )", 8)),
+        _works(_holds("• esc to interrupt", 8)),
         _rests(_holds("Ask anything, @ for context", 4)),
     ),
     "grok": (
@@ -265,7 +265,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_TRUST, _begins("Trust this folder?", 16), _begins("Don't trust", 4)),
         _waits(_PERMISSION, _begins("▶ Run this command?", 16), _ends("↵ confirm", 5)),
         _waits(_QUESTION, _begins("? ", 16), _ends("esc cancel", 5)),
-        _works(_ends("Working…", 8)),
+        _works(_holds("Working…", 8)),
         *_spins("🌑🌒🌓🌔🌕🌖🌗🌘", 8),
         *(
             _stopped(reason, _begins(words, 10), _begins(">", 4), closed_by=("✨ ", "● "))
