@@ -46,6 +46,15 @@ def test_the_page_has_every_workload_and_says_what_is_missed() -> None:
     assert "Left out of *shared*: npm (needs npm)." in text
 
 
+def test_the_page_says_of_orphans_what_their_session_tells_as_missing() -> None:
+    result = _result(sh_c=[-0.5, -0.6, -0.7])
+    for row in result["cgroup v2, root"]["shared"]["rows"]:
+        row["told"] = [0.4, 0.5, 0.6] if row["name"] in ("sh_c", "make") else [0.0, 0.0, 0.0]
+    text = page(result)
+    assert "| -50.0 -60.0 -70.0 (told 40 50 60) |" in text
+    assert "| `make` | make -j4 with 300 C files | 4.00 s | +0.0 +0.0 +0.0 |" in text
+
+
 def test_figures_name_metrics_of_a_session() -> None:
     names = {each.name for each in FAMILIES}
     assert {f"tmux_session_{each}" for each in Figure} <= names
