@@ -1,10 +1,12 @@
 """Why a goal may be missed, by subject: the page shows those of the goals that are."""
 
 REASONS = {
-    "cpu": "Below is what a window consists of, by the clocks of the running daemon. By `perf` 20 % of it at "
-    "rest and 24 % at work are in the kernel; the rest is Python. About 5 ms of a window are the same for "
-    "any fleet: one scrape through uvicorn and h11, the host, tmux's answer, own families, and each stage "
-    "once. It is done once in 15 s and finds the caches of the processor cold: the same samples one after "
+    "cpu": "Below is what a window consists of, by the clocks of the running daemon. The kernel alone takes "
+    "1.7 ms of it at 50 panes and 3.5 ms at 200 (the same calls without anything around them), a scrape "
+    "through uvicorn and h11 1.4 ms. The rest is flat: a sample at rest makes 9,900 calls of functions at "
+    "50 panes and 16,100 at 200 (cProfile), 360 and 1,410 of them clocks of processes and 180 other system "
+    "calls, and no function of ours takes more than 3 % of it. Of a process that ran the kernel takes 33 of "
+    "54 us. It is done once in 15 s and finds the caches of the processor cold: the same samples one after "
     "the other cost half. process-exporter reads more of /proc and concludes less (D40).",
     "alone": "At rest the reader asks for the CPU clock of every process of this user, not only of the "
     "members of panes, and looks at a part of them again in turn. Of one that ran it reads stat, status, io, "
