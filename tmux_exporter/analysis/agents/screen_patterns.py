@@ -48,7 +48,7 @@ class ScreenMeaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenPattern:
-    """Texts that must all be present, with no row below the first one that begins with one of `closed_by`."""
+    """Texts that must all be present; no row from the first to the last begins with one of `closed_by`."""
 
     meaning: ScreenMeaning
     words: tuple[ScreenText, ...]
@@ -100,15 +100,13 @@ _LIMIT, _ERROR, _AUTH = WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, Wait
 
 _CLAUDE_SAYS = ("● ", "❯ ")
 
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
 # In the languages that Qwen Code speaks.
 _QWEN_CONFIRMS = (
     *("等待用户确认", "等待用戶確認", "ユーザーの確認を待っています", "Warten auf Benutzerbestätigung"),
     *("En attente de la confirmation", "Ожидание подтверждения", "Aguardando confirmação"),
     "Esperant la confirmació",
-)
-_QWEN_CANCELS = (
-    *("按 esc 取消", "Esc でキャンセル", "Esc zum Abbrechen", "échap pour annuler", "esc для отмены"),
-    *("esc para cancelar", "esc per cancel·lar"),
 )
 _QWEN_PROMPTS = (
     *("输入您的消息", "輸入您的消息", "メッセージを入力", "Nachricht eingeben", "Tapez votre message"),
@@ -150,8 +148,8 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
             closed_by=_CLAUDE_SAYS,
         ),
         _stopped(_ERROR, _begins("⎿  API Error", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
-        _stopped(_ERROR, _begins("● API Error: ", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
-        _stopped(_AUTH, _begins("● Please run /login", 7), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_ERROR, _begins("● API Error: ", 12), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
+        _stopped(_AUTH, _begins("● Please run /login", 12), _begins("❯", 4), closed_by=_CLAUDE_SAYS),
         _waits(_AUTH, _ends("Not logged in · Run /login", 2)),
         _rests(_begins("❯", 4), _begins("? for shortcuts", 3)),
     ),
@@ -200,7 +198,9 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_PERMISSION, _begins("Apply this change", 10), _holds("Waiting for user confirmation", 1)),
         *(_waits(_PERMISSION, _holds(words, 1)) for words in _QWEN_CONFIRMS),
         _works(_ends("esc to cancel)", 8)),
-        *(_works(_holds(words, 8)) for words in _QWEN_CANCELS),
+        _rests(_begins(">   ", 3), _ends("Initializing...", 0)),
+        # Its words of waiting may be long: then the end of the row stands on the next one.
+        *_spins(_SPINNER, 8),
         *(
             _stopped(reason, _begins(words, 6), _begins(">   Type your message", 3), closed_by=("✦ ",))
             for reason, words in ((_AUTH, "✕ [API Error: 401"), (_ERROR, "✕ [API Error"))
@@ -238,7 +238,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_DIALOG, _holds("Press Enter to open, any other key to close", 1)),
         _waits(_PERMISSION, _begins("Cline needs permission", 16), _begins("[y] Approve", 5)),
         _waits(_QUESTION, _begins("Cline is asking a question", 16), _begins("Type a response...", 5)),
-        *_spins("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", 20),
+        *_spins(_SPINNER, 20),
         _stopped(_ERROR, _begins("* Error: ", 9), _holds("(Shift+Tab)", 0), closed_by=("* ",)),
         _rests(_begins("❯ ", 5), _holds("(Shift+Tab)", 0), still=True),
     ),
@@ -276,7 +276,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "mistral-vibe": (
         _waits(_DIALOG, _holds("Welcome to Mistral Vibe", 3), _begins("Enter continue", 0)),
         _waits(_AUTH, _begins("Choose your sign in method", 14), _ends("Esc back", 0)),
-        _waits(_DIALOG, _holds("↑↓/jk navigate", 9), _holds("Preview", 8)),
+        _waits(_DIALOG, _holds("↑↓/jk navigate", 14), _holds("Preview", 8)),
         _waits(_PERMISSION, _begins("Permission for the ", 14), _ends("Esc reject", 3)),
         _works(_ends("to interrupt)", 7)),
         *(

@@ -21,7 +21,8 @@ def read_screen(program: str, rows: Sequence[str]) -> ScreenMeaning | None:
     bare = [row.strip(_FRAMES) for row in rows]
     for pattern in SCREENS.get(program, ()):
         row_indexes = [_row_index(words, bare) for words in pattern.words]
-        if None not in row_indexes and not _is_closed(pattern, row_indexes[0], bare):
+        found = [each for each in row_indexes if each is not None]
+        if len(found) == len(row_indexes) and not _is_closed(pattern, found, bare):
             return pattern.meaning
     return None
 
@@ -43,8 +44,9 @@ def _has(row: str, words: ScreenText) -> bool:
             return words.text in row
 
 
-def _is_closed(pattern: ScreenPattern, row_index: int | None, rows: Sequence[str]) -> bool:
-    return row_index is not None and any(row.startswith(pattern.closed_by) for row in rows[row_index + 1 :])
+def _is_closed(pattern: ScreenPattern, found: Sequence[int], rows: Sequence[str]) -> bool:
+    # Below the prompt, which is the last text, are signs that look like an answer: "● high".
+    return any(row.startswith(pattern.closed_by) for row in rows[found[0] + 1 : max(found[1:], default=None)])
 
 
 def screen_clue(
