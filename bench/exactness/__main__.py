@@ -42,6 +42,7 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
     here |= {"world": _world()}
     only = arguments.only.split(",") if arguments.only else ()
     with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
         here[way.name] = exactness(Path(folder) / way.name, way, user=arguments.user, only=only)
     file.write_text(json.dumps(result, indent=1) + "\n")
     (arguments.out / "exactness.md").write_text(page(result))

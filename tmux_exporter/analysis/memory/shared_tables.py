@@ -4,7 +4,7 @@ A process has its parent's table from its start or never, and a table of its own
 processes forked without exec are asked, once each; those that share are asked in every sample.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable, SamePair
 
@@ -19,16 +19,24 @@ class SharedTables:
         self._with: dict[ProcessId, ProcessId] = {}
         self._apart: set[ProcessId] = set()
         self._families: object = None
+        # Families as they were when each was asked about.
+        self._asked: frozenset[tuple[int, ...]] = frozenset()
 
     def plan(self, table: ProcessTable, families: Sequence[Sequence[int]]) -> tuple[SamePair, ...]:
         """The pairs to ask for. `families` are forked from one another; the same object has the same ones."""
         if families is self._families and not self._with:
             return ()
         self._families = families
-        groups = [[table.processes[pid] for pid in family] for family in families]
-        present = {each.id for group in groups for each in group}
-        self._apart &= present
-        self._with = {one: other for one, other in self._with.items() if {one, other} <= present}
+        asked, self._asked = self._asked, frozenset(map(tuple, families))
+        present = table.processes
+        self._with = {
+            one: other
+            for one, other in self._with.items()
+            if all((found := present.get(each.pid)) and found.id == each for each in (one, other))
+        }
+        groups = [[present[pid] for pid in family] for family in self._asked - asked]
+        if asked - self._asked:
+            self._apart = {each for each in self._apart if each.pid in present}
         return (*self._with.items(), *(pair for group in groups for pair in self._new(group)))
 
     def learn(self, same: Mapping[SamePair, bool | None]) -> None:
@@ -56,12 +64,11 @@ class SharedTables:
         for process in family:
             if process.id in self._apart or process.id in self._with:
                 continue
-            parent = by_pid.get(process.ppid)
+            if (parent := by_pid.get(process.ppid)) is not None:
+                yield process.id, parent.id
+                continue
             older = (each for each in orphans if _is_older(each, process))
-            mates: Iterable[Process] = older if parent is None else (parent,)
-            alike = [
-                each for each in mates if each.open_fds is not None and each.open_fds == process.open_fds
-            ]
+            alike = [each for each in older if each.open_fds and each.open_fds == process.open_fds]
             yield from ((process.id, each.id) for each in alike[:_MOST_ORPHANS])
 
 

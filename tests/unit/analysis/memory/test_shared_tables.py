@@ -33,8 +33,9 @@ def test_descriptors_of_one_table_count_once() -> None:
     assert figures.by_process().keys() == {family[1].id, family[2].id}
 
 
-def test_those_with_another_number_or_an_unknown_one_are_not_asked() -> None:
-    assert sample(SharedTables(), [at(10), at(11, 10, 99), at(12, 10, None)], ())[0] == []
+def test_a_parent_is_asked_about_whatever_is_open_and_strangers_only_with_the_same_number() -> None:
+    family = [at(10), at(11, 10, 99), at(12, 10, None), at(13, 1, 99), at(14), at(15, 1, None)]
+    assert sample(SharedTables(), family, ())[0] == [(11, 10), (12, 10), (14, 10)]
 
 
 def test_who_has_a_table_of_its_own_is_asked_once_and_who_shares_in_every_sample() -> None:
