@@ -203,6 +203,11 @@ class ProcessTable:
     missed: int = 0
     changes: Changes | None = field(default=None, compare=False, repr=False)
 
+    def find(self, process: ProcessId) -> Process | None:
+        """This very process, None where it is not in the table; its pid may be another one's by now."""
+        found = self.processes.get(process.pid)
+        return found if found is not None and found.id == process else None
+
     def start_time(self, process: ProcessId) -> float:
         """Start of a process in seconds since the epoch."""
         return self.boot_time + process.start_ticks / self.clock_ticks_per_second

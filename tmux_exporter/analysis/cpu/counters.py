@@ -132,9 +132,8 @@ class GroupCounters(Generic[K]):
         kept = {}
         for process_id, keys in self._members.items():
             if process_id not in groups:
-                process = table.processes.get(process_id.pid)
-                gone = process is None or process.id != process_id
-                if (gone and not table.complete) or (not gone and process is not None and not process.alive):
+                process = table.find(process_id)
+                if not table.complete if process is None else not process.alive:
                     kept[process_id] = keys
         return {**groups, **kept} if kept else groups
 

@@ -123,11 +123,6 @@ class ProcessCounter:
         return found[0], found[1], found[2]
 
 
-def _present(process_id: ProcessId, table: ProcessTable) -> Process | None:
-    process = table.processes.get(process_id.pid)
-    return process if process is not None and process.id == process_id else None
-
-
 def reapable_figures(process: Process) -> Figures:
     """The figures that include the usage of reaped children."""
     return process.children_cpu_ticks, process.read_bytes, process.written_bytes
@@ -184,10 +179,10 @@ class ProcessCounters:
             # `close` drops the counters of ended processes; one that is only missing keeps its counter. A
             # process that is present and no longer counted loses it.
             for process_id in self._counters.keys() - keys_of.keys():
-                if _present(process_id, table) is not None:
+                if table.find(process_id) is not None:
                     del self._counters[process_id]
             for process_id in keys_of.keys() - self._counters.keys():
-                if (process := _present(process_id, table)) is not None:
+                if (process := table.find(process_id)) is not None:
                     self._counters[process_id] = self._open(process, seen_before)
                     ids.add(process_id)
         return self._advance(table, ids | self._without_baseline)
@@ -196,7 +191,7 @@ class ProcessCounters:
         begun = self._youngest_at_first is not None
         own: dict[ProcessId, int] = {}
         for process_id in ids:
-            process, counter = _present(process_id, table), self._counters.get(process_id)
+            process, counter = table.find(process_id), self._counters.get(process_id)
             if process is None or counter is None:
                 self._without_baseline.discard(process_id)
                 continue

@@ -61,12 +61,10 @@ def find_orphans(table: ProcessTable, owners: Mapping[ProcessId, Owner]) -> Orph
     found = {}
     servers: dict[ProcessId, None] = {}
     for process_id, owner in owners.items():
-        if owner.kind is leaked:
-            process = table.processes.get(process_id.pid)
-            if process is not None and process.id == process_id:
-                found[process_id.pid] = process
-                if owner.server is not None:
-                    servers[owner.server] = None
+        if owner.kind is leaked and (process := table.find(process_id)) is not None:
+            found[process_id.pid] = process
+            if owner.server is not None:
+                servers[owner.server] = None
     return Orphans(processes=found, to_read=(*(each.id for each in found.values()), *servers))
 
 

@@ -210,8 +210,8 @@ class Lineage:
         """Note the owners that samples know by something else."""
         seeded = []
         for id_ in changed:
-            owner, process = owners.get(id_), table.processes.get(id_.pid)
-            if not _is_known(owner) or process is None or process.id != id_ or not process.alive:
+            owner, process = owners.get(id_), table.find(id_)
+            if not _is_known(owner) or process is None or not process.alive:
                 continue
             node = self._nodes.get(id_.pid)
             if node is not None and node.id not in (None, id_):

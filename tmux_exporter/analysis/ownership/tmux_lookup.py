@@ -82,14 +82,14 @@ class TmuxLookup:
         live = self.servers.get(server.pid)
         if live is not None and live.id == server:
             return live.ended
-        process = self._table.processes.get(server.pid)
-        return self._table.complete and (process is None or process.id != server or not process.alive)
+        process = self._table.find(server)
+        return self._table.complete and (process is None or not process.alive)
 
     def _add_server(self, known: ServerView) -> None:
         if known.process is None:
             return
-        process = self._table.processes.get(known.process.pid)
-        if process is None or process.id != known.process or not process.alive:
+        process = self._table.find(known.process)
+        if process is None or not process.alive:
             return
         listing = known.listing if known.listing and known.listing.server == process.id else None
         fresh = known.up and listing is not None and listing.taken_at >= self._table.taken_at

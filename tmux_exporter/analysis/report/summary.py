@@ -195,7 +195,7 @@ class Summary:
             leaks=tuple(
                 self._leak(leak, process)
                 for leak in snapshot.leaks.found
-                if (process := self._process(leak.process))
+                if (process := self._table.find(leak.process))
             ),
             leaked_cpu_seconds_total=self._appeared_cpu(leak_sessions(snapshot), LeakKind, leak_key),
             stale_sockets=view.stale_sockets,
@@ -227,14 +227,10 @@ class Summary:
     def _shown_cpu(self, key: GroupKey) -> float:
         return self._appeared.value(key, self._group_counters.cpu_seconds(key))
 
-    def _process(self, process_id: ProcessId) -> Process | None:
-        process = self._table.processes.get(process_id.pid)
-        return process if process is not None and process.id == process_id else None
-
     def _server(self, view: ServerView) -> ServerReport:
         listing = view.listing
         # An ended server may still be a zombie: in a container often no process reaps it.
-        process = self._process(view.process) if view.process and not view.ended else None
+        process = self._table.find(view.process) if view.process and not view.ended else None
         queries = self._queries.of(view.label)
         return ServerReport(
             server=view.label,
@@ -393,7 +389,7 @@ class Summary:
     def _agent(self, tracked: TrackedAgent, at: tuple[ServerView, Pane] | None) -> AgentReport:
         view, pane = at or (None, None)
         ids = sorted(tracked.agent.members) if tracked.agent else ()
-        members = [process for member in ids if (process := self._process(member))]
+        members = [process for member in ids if (process := self._table.find(member))]
         labels = (tracked.server, tracked.session, tracked.name)
         status = tracked.status
         states, seconds = self._states(tracked), self._agents.seconds(labels)
@@ -464,7 +460,7 @@ class Summary:
 
     def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
         ids = (scheduler.process, scheduler.sleep)
-        members = [process for each in ids if each is not None and (process := self._process(each))]
+        members = [process for each in ids if each is not None and (process := self._table.find(each))]
         server, session = scheduler_session(scheduler, self._snapshot, self._labels)
         own_usage = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
         return SchedulerReport(

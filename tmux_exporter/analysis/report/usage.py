@@ -290,12 +290,11 @@ _DELETED = " (deleted)"
 
 def agent_trees(snapshot: Snapshot) -> Mapping[ProcessId, tuple[TreeProcess, ...]]:
     """The living processes of each running agent, by its root, in the order of their pids."""
-    seen = snapshot.table.processes.get
     return {
         agent.process: tuple(
             _tree_process(process, snapshot)
             for member in sorted(agent.members)
-            if (process := seen(member.pid)) is not None and process.id == member and process.alive
+            if (process := snapshot.table.find(member)) is not None and process.alive
         )
         for agent in snapshot.agents
     }

@@ -99,10 +99,7 @@ def pane_process_ids(owners: Mapping[ProcessId, Owner]) -> PaneProcessIds:
 
 def processes_of(ids: Sequence[ProcessId], table: ProcessTable) -> tuple[Process, ...]:
     """Those of a roster that are in the table."""
-    seen = table.processes.get
-    return tuple(
-        process for process_id in ids if (process := seen(process_id.pid)) and process.id == process_id
-    )
+    return tuple(process for each in ids if (process := table.find(each)) is not None)
 
 
 class PaneMembers:

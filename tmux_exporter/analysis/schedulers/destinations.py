@@ -157,8 +157,8 @@ class ServerIndex:
         other = self._table.namespaces
         server = view.process if view is not None and not view.ended else None
         if server is not None:
-            seen = self._table.processes.get(server.pid)
-            other = seen.namespaces if seen is not None and seen.id == server else None
+            seen = self._table.find(server)
+            other = seen.namespaces if seen is not None else None
         return not (other and process.namespaces) or other.mount == process.namespaces.mount
 
     def _judged(

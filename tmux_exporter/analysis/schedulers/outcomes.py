@@ -113,8 +113,8 @@ class SchedulerOutcomes:
 
 def _is_alive(process: ProcessId, table: ProcessTable) -> bool:
     # A shell that has exec'd its last command is no longer a scheduler, but not gone yet.
-    seen = table.processes.get(process.pid)
-    return seen is not None and seen.id == process and seen.alive
+    seen = table.find(process)
+    return seen is not None and seen.alive
 
 
 def _outcome(seen: _Seen, now: float) -> SchedulerOutcome:

@@ -223,8 +223,8 @@ def _note(attempt: Attempt, stage: Stage) -> None:
 
 def _survival(attempt: Attempt) -> str:
     process = attempt.order.first
-    seen = attempt.tools.processes((process,)).processes.get(process.pid)
-    stuck = seen is not None and seen.id == process and seen.state == "D"
+    seen = attempt.tools.processes((process,)).find(process)
+    stuck = seen is not None and seen.state == "D"
     state = "the kernel holds it (state D)" if stuck else "it survived"
     return state if attempt.alone else f"{state}; its sleep was left alone"
 

@@ -100,8 +100,8 @@ def gather(
     found: list[Process] = []
     targets = target_processes(order)
     for each in targets:
-        process = table.processes.get(each.pid)
-        if process is None or process.id != each or not process.alive:
+        process = table.find(each)
+        if process is None or not process.alive:
             return None
         found.append(process)
     first, last = found[0], found[-1]

@@ -108,8 +108,8 @@ def first_spared(
     """
     seen = _Around(order=order, contexts=around, known=table.processes, uid=uid, own=own, units=frozenset())
     for each in sorted(inside):
-        process = table.processes.get(each.pid)
-        if process is None or process.id != each or not process.alive:
+        process = table.find(each)
+        if process is None or not process.alive:
             continue
         for spares in SPARED_BY_A_WHOLE_PANE:
             if spares(process, seen):

@@ -110,8 +110,8 @@ class AgentWatch:
 
     def _installed(self, agent: Agent, table: ProcessTable) -> str:
         """The version of the package that the agent's program is from."""
-        process = table.processes.get(agent.process.pid)
-        if process is None or process.id != agent.process or process.namespaces != table.namespaces:
+        process = table.find(agent.process)
+        if process is None or process.namespaces != table.namespaces:
             # In a container its paths lead elsewhere.
             return ""
         return self._packages.read(process, agent.program)

@@ -89,14 +89,14 @@ def tmux_problem(reason: QueryFailure, detail: str) -> Problem:
 
 def is_gone(process: ProcessId, table: ProcessTable) -> bool:
     """True if the table proves that the process ended."""
-    seen = table.processes.get(process.pid)
-    return table.complete and (seen is None or seen.id != process or not seen.alive)
+    seen = table.find(process)
+    return table.complete and (seen is None or not seen.alive)
 
 
 def is_stopped(process: ProcessId | None, table: ProcessTable) -> bool:
     """True if the process is stopped by a signal or a debugger: it cannot answer."""
-    seen = table.processes.get(process.pid) if process else None
-    return seen is not None and seen.id == process and seen.state in ("T", "t")
+    seen = table.find(process) if process else None
+    return seen is not None and seen.state in ("T", "t")
 
 
 def is_due(

@@ -199,8 +199,8 @@ class TmuxSource:
 
 
 def _lives(process: ProcessId | None, table: ProcessTable) -> bool:
-    seen = table.processes.get(process.pid) if process else None
-    return seen is not None and seen.id == process and seen.alive
+    seen = table.find(process) if process else None
+    return seen is not None and seen.alive
 
 
 def _outcome(answer: Answer, process: ProcessId | None, cpu_seconds: float | None) -> QueryOutcome:
