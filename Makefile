@@ -43,7 +43,7 @@ lint: ## ruff, mypy --strict, import-linter
 unit: ## the quick part of the tests
 	@exec $(PYTHON) -m pytest -q tests/unit tests/property $(ARGS)
 
-agents: ## real agent programs, offline, through all their states: writes the table of docs/agents.md (20 minutes)
+agents: ## real agent programs, offline, through all their states: writes the table of docs/agents.md (40 minutes)
 	@deploy/setup check
 	@$(PYTHON) -m tests.support.programs.fresh_agents
 	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --page docs/agents.md $(ARGS)
