@@ -21,7 +21,7 @@ _SCHEDULERS = "tmux-exporter schedulers"
 _AUDIT = "tmux-remediator audit"
 _EXPORTER = "ps -o pid,state,etime,wchan,args -C tmux-exporter"
 _JOURNAL = "journalctl --user-unit tmux-exporter -n 20 --no-pager"
-_SERVERS = "ps -o pid,state,etime,wchan,args -C 'tmux: server'"
+_SERVERS = "ps -o pid,state,etime,wchan,args -p \"$(pgrep -d, -x 'tmux: server')\""
 
 _LESS = "It is below its bound again, or not seen any more."
 _ANSWERS = "It answers again."

@@ -77,7 +77,7 @@ class Fault:
 
 FAULTS = (
     Fault("the socket file of a tmux server is deleted", "TmuxServerNotAnswering", "P1",
-        {"server": "unlinked"}, "ps -o pid,state,etime,wchan,args -C 'tmux: server'"),
+        {"server": "unlinked"}, "pgrep -d, -x 'tmux: server'"),
     Fault("an exporter is stopped (SIGSTOP)", "TmuxExporterDown", "P1",
         {"instance": "stopped"}, "ps -o pid,state,etime,wchan,args -C tmux-exporter"),
     Fault("another program answers on the port of an exporter", "TmuxExporterDown", "P1",
@@ -99,7 +99,8 @@ FAULTS = (
         "-C tmux-remediator"),
     Fault("the pane that a scheduler aims at is closed", "TmuxSchedulerDangling", "P3",
         {"server": FLEET}, "tmux-exporter schedulers"),
-    Fault("a file system of 8 MiB is filled", "TmuxHostDiskFull", "", {"instance": "fleet"}, "du -xh -d2 "),
+    Fault("the file system of the state folder (8 MiB) is filled", "TmuxHostDiskFull", "",
+        {"instance": "fleet"}, "du -xh -d2 "),
 )  # fmt: skip
 
 MACHINES = (
@@ -258,14 +259,14 @@ class Stage:
     def _start_exporter(self, name: str) -> None:
         place = self.home / name
         place.mkdir(mode=0o700)
+        (place / "state").mkdir(mode=0o700)
+        if name == "fleet":
+            mount(b"none", os.fsencode(place / "state"), b"tmpfs", b"size=8m,mode=0700")
         (place / "exporter.yml").write_text(CONFIGURATION if name == "fleet" else "")
         words = ("--config", str(place / "exporter.yml"), "--sampling.interval", "5s")
         self.exporters[name] = Exporter(place, place, *words, environ=_places(place))
 
     def start(self) -> None:
-        self.full = self.home / "full"
-        self.full.mkdir()
-        mount(b"none", os.fsencode(self.full), b"tmpfs", b"size=8m,mode=0700")
         self.fleet.start()
         self.fleet.schedule()
         for name in ("fleet", "stopped", "taken"):
@@ -310,7 +311,7 @@ class Stage:
         host, _, port = address.rpartition(":")
         self.taken = ThreadingHTTPServer((host, int(port)), Other)
         threading.Thread(target=self.taken.serve_forever, daemon=True).start()
-        with (self.full / "filler").open("wb", buffering=0) as filler:
+        with (self.home / "fleet" / "state" / "filler").open("wb", buffering=0) as filler:
             try:
                 while filler.write(b"x" * 65536):
                     pass
@@ -370,7 +371,8 @@ class Stage:
 
 
 def _places(place: Path) -> dict[str, str]:
-    return dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(place))
+    own = dict.fromkeys(("HOME", "XDG_RUNTIME_DIR"), str(place))
+    return {**own, "XDG_STATE_HOME": str(place / "state")}
 
 
 @dataclass(slots=True)
@@ -452,6 +454,7 @@ def in_own_place(base: Path, sockets: Path) -> Result:
 
     def work() -> None:
         socket_files.DEFAULT_BASE = str(base / "none")
+        prometheus.PROMETHEUS_PORT = prometheus.ALERTMANAGER_PORT = 0
         result = play(base, sockets, home)
         kept.write_text(json.dumps([result.missing, result.beside, result.wrong, result.rows]))
 

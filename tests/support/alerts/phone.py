@@ -45,7 +45,8 @@ class Inbox:
                         case b"DATA":
                             self.wfile.write(b"354 go on\r\n")
                             lines = iter(self.rfile.readline, b".\r\n")
-                            mail = message_from_bytes(b"".join(lines), policy=policy.default)
+                            text = b"".join(line.removeprefix(b".") for line in lines)
+                            mail = message_from_bytes(text, policy=policy.default)
                             part = mail.get_body(("plain", "html"))
                             inbox.got["mail"].append((mail["Subject"], part.get_content() if part else ""))
                             self.wfile.write(b"250 taken\r\n")
@@ -55,13 +56,16 @@ class Inbox:
                         case _:
                             self.wfile.write(b"250 ok\r\n")
 
-        self._servers = (
-            ThreadingHTTPServer(("127.0.0.1", 0), Http),
-            socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp),
-        )
+        class Mail(socketserver.ThreadingTCPServer):
+            # Alertmanager sends all groups at once.
+            request_queue_size = 256
+            daemon_threads = True
+
+        self._servers = (ThreadingHTTPServer(("127.0.0.1", 0), Http), Mail(("127.0.0.1", 0), Smtp))
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         http, smtp = (server.server_address[1] for server in self._servers)
+        self.smtp_port = smtp
         self.urls = (
             f"webhook:http://127.0.0.1:{http}/hook",
             f"ntfy://127.0.0.1:{http}/secret-topic-of-mine",

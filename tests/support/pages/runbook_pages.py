@@ -8,7 +8,8 @@ from tests.support.pages.markdown import REPOSITORY, blocks, words
 PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
 
 PROGRAMS = (
-    *("amtool", "cat", "curl", "journalctl", "jq", "kill", "loginctl", "ls", "prlimit", "promtool", "ps"),
+    *("amtool", "cat", "curl", "df", "du", "exec", "grep", "journalctl", "jq", "kill", "loginctl", "ls"),
+    *("prlimit", "promtool", "ps", "sort", "tail", "uniq"),
     *("py-spy", "systemctl", "timeout", "tmux", "tmux-exporter", "tmux-remediator"),
 )
 """Whatever a command may begin with."""
