@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -416,7 +417,9 @@ def play(base: Path, sockets: Path, home: Path) -> Result:
         result.rows = [_row(fault, stage.times[fault.what], stage.chains["each scrape"]) for fault in FAULTS]
         result.rows += ["", "The first lines of what a phone shows of each:", ""]
         result.rows += [
-            line for fault in FAULTS for line in ("```text", texts.get(fault.what, ""), "```", "")
+            line
+            for fault in FAULTS
+            for line in ("<pre>", escape(texts.get(fault.what, ""), quote=False), "</pre>", "")
         ]
     return result
 

@@ -3,6 +3,7 @@
 `python -m tests.support.alerts.messages` prints docs/messages.md.
 """
 
+import html
 import json
 import tempfile
 import urllib.request
@@ -130,7 +131,10 @@ def page() -> str:
     with tempfile.TemporaryDirectory() as folder:
         shown = messages(Path(folder))
     heads = {name: f"[{name}](runbooks/{name}.md)" for name in shown} | {"resolved": "One that is over"}
-    parts = [f"## {heads[name]}\n\n```text\n{text}\n```\n" for name, text in shown.items()]
+    parts = [
+        f"## {heads[name]}\n\n<pre>\n{html.escape(text, quote=False)}\n</pre>\n"
+        for name, text in shown.items()
+    ]
     return HEAD + "\n".join(parts)
 
 

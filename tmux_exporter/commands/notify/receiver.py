@@ -23,7 +23,7 @@ from tmux_exporter.commands.notify.message import Message, message
 from tmux_exporter.commands.notify.targets import DESKTOP, VARIABLE, kind, library_url, targets
 
 _LARGEST = 4 * 2**20
-_MISSING = "notifications need Apprise: install `tmux-exporter[notify]`, or pipx inject tmux-exporter apprise"
+_MISSING = "notifications need Apprise: install `tmux-exporter[notify]` (pipx inject tmux-exporter apprise)"
 
 Deliver = Callable[[Message], bool]
 
