@@ -20,7 +20,7 @@ def config_file(meaning: str) -> Option:
 
 JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 LOG_LEVEL = click.option("--log.level", "log_level", metavar="LEVEL", help="debug, info, warn or error.")
-LOG_FORMAT = click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt or json.")
+LOG_FORMAT = click.option("--log.format", "log_format", metavar="FORMAT", help="logfmt, json or ecs.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

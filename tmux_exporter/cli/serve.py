@@ -1,5 +1,6 @@
 """The command `serve`, in a module of its own: the exporter keeps no other command in memory."""
 
+import logging
 import os
 import sys
 
@@ -44,10 +45,11 @@ def serve(load_config: Loader) -> None:
     from tmux_exporter.base.runtime import import_lean
 
     import_lean()
+    from tmux_exporter.base.log import announce
     from tmux_exporter.commands.serve import Service
 
     service = Service(load_config(), load_config, os.environ)
-    click.echo(f"listening on {service.web.bound_url}", err=True)
+    announce(f"listening on {service.web.bound_url}")
     if warning := service.web.exposure:
-        click.echo(f"tmux-exporter: {warning}", err=True)
+        announce(f"tmux-exporter: {warning}", logging.WARNING)
     service.run()

@@ -82,6 +82,7 @@ class LogFormat(StrEnum):
 
     LOGFMT = "logfmt"
     JSON = "json"
+    ECS = "ecs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,31 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "planted" in fields["error.stack_trace"]
 
 
+ECS = {
+    "@timestamp": str, "log.level": str, "message": str, "ecs.version": str, "log.logger": str,
+    "service.name": str, "process.pid": int, "labels": dict, "error.type": str, "error.message": str,
+    "error.stack_trace": str,
+}  # fmt: skip
+"""The fields of ECS 8.11 that we write, and their types in JSON."""
+
+
+def test_ecs_has_fields_of_the_schema_only(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "ecs")
+    try:
+        raise ValueError("planted\nhere")
+    except ValueError:
+        words = dict.fromkeys(RESERVED, 1.5) | {"a.b": None}
+        logging.getLogger("x").exception("sample\nfailed", extra=log_fields(**words))
+    log.announce("listening on http://127.0.0.1:1/")
+    first, second = map(json.loads, lines(capsys))
+    assert {key: type(each) for key, each in first.items()} == ECS
+    assert first["@timestamp"][-5] == "." and first["@timestamp"].endswith("Z")
+    assert (first["error.type"], first["error.message"]) == ("ValueError", "planted\nhere")
+    assert (first["labels"]["a_b"], first["labels"]["name"]) == ("None", "1.5")
+    assert second["message"] == "listening on http://127.0.0.1:1/"
+    assert second.keys() <= ECS.keys()
+
+
 def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("warn", "logfmt")
     logging.getLogger("x").info("quiet")

@@ -97,7 +97,7 @@ MISTAKES = {
         "12:11: limits.series: '010' is octal to YAML; write it without the leading 0",
         "13:1: unknown section 'scheduler'; did you mean 'schedulers'?",
         "15:19: web.listen_address: '127.0.0.1' has no port; write host:port, such as 127.0.0.1:10077",
-        "17:11: log.format: 'xml' is not one of logfmt, json; write one of them"),
+        "17:11: log.format: 'xml' is not one of logfmt, json, ecs; write one of them"),
     "too-deep": ("2:25: nested too deep; no setting lies this deep",),
     "top-level-list": ("1:1: the file holds a list; write sections such as 'sampling:'",),
     "top-level-text":
