@@ -224,6 +224,22 @@ def test_a_zombie_that_no_sample_saw_alive_has_not_been_told() -> None:
     assert ended.nanoseconds == 90 * TICK_NS
 
 
+def test_a_zombie_goes_on_to_count_where_it_did() -> None:
+    """Counters keep it in its groups until it is reaped, though nobody owns it any more."""
+    kernel = Kernel()
+    kernel.sample()
+    lineage = kernel.lineage
+    lineage.fork(6, 20, 20 * TICK_NS)
+    lineage.fork(20, 21, 21 * TICK_NS)
+    lineage.exit(20, 22 * TICK_NS)
+    alive, zombie = process(21, 1, start=21, cpu_ticks=30), process(21, 1, start=21, cpu_ticks=70, state="Z")
+    lineage.observe(table(alive), {alive.id: _owner("%6", Evidence.LINEAGE)}, (), 0.0)
+    lineage.clock(21, 71 * TICK_NS, 100 * TICK_NS)
+    lineage.exit(21, 110 * TICK_NS)
+    (ended,) = lineage.observe(table(zombie), {}, (), 0.0)
+    assert ended.nanoseconds == TICK_NS
+
+
 def test_an_orphan_that_its_own_pane_adopts_is_left_to_it() -> None:
     kernel = Kernel()
     kernel.sample()

@@ -66,9 +66,14 @@ class _Node:
             above = above.parent
         return above.owner if above is not None else None
 
-    def count(self, used: int, owner: Owner | None) -> None:
-        """A sample has seen it: what it used counts for its owner, from the sample on that ties it to one."""
-        if owner is None or owner.pane is None:
+    def count(self, process: Process, used: int, owner: Owner | None) -> None:
+        """A sample has seen it: what it used counts for its owner, from the sample on that ties it to one.
+
+        A zombie goes on to count where it did when it was alive.
+        """
+        if not process.alive and self.apart:
+            return
+        if process.alive and (owner is None or owner.pane is None):
             self.apart = True
             return
         if self.apart:
@@ -195,7 +200,7 @@ class Lineage:
             # A zombie that no sample saw alive counts for whoever gets it.
             if process.alive or node.seen:
                 node.seen = True
-                node.count(process.cpu_ticks * tick, owners.get(process.id))
+                node.count(process, process.cpu_ticks * tick, owners.get(process.id))
         ended, self._ended = self._ended, []
         self._exited.clear()
         return [
