@@ -149,6 +149,12 @@ def test_every_program_of_the_table_is_one_that_can_be_recognised() -> None:
             assert all(0 <= words.most_below < LAST_ROWS and words.text for words in pattern.words)
 
 
+def test_a_prompt_that_is_drawn_at_work_too_is_rest_only_while_nothing_is_written() -> None:
+    rest = meaning("cline", "❯ Ask anything...", " Auto-approve all disabled (Shift+Tab)")
+    window = WindowActivity(moved=1000.0, alone=True)
+    assert [screen_clue(rest, window, 1000.5, settled=each).state for each in (True, False)] == [IDLE, None]
+
+
 def test_work_is_only_believed_while_the_window_moves() -> None:
     works = ScreenMeaning(state=WORKING)
     said = [screen_clue(works, WindowActivity(moved=1000.0, alone=True), 1000.0 + quiet) for quiet in (9, 11)]
