@@ -85,6 +85,10 @@ class Stub:
         self.stopping = threading.Event()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    def metered(self, events: Iterator[bytes], *, with_tools: bool) -> Iterator[bytes]:  # noqa: ARG002
+        """The events of one answer, with what it is to have used."""
+        return events
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -133,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             call = calls[told] if told < len(calls) else None
             stream = bool(body.get("stream")) or ":stream" in path
             slow = play is Play.THINK
-            events = api(call, slow, tools)
+            events = self.of.metered(api(call, slow, tools), with_tools=bool(tools))
             try:
                 self._stream(events) if stream else self._whole(api, call)
             except OSError:

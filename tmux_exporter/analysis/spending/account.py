@@ -5,6 +5,7 @@ the same process. So of each request the largest figure of each kind counts, and
 added. What was written before the process started is of another one, and not counted.
 """
 
+import math
 from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
@@ -58,6 +59,7 @@ class Account:
     def __init__(self, since: float) -> None:
         """`since` is the wall time at which the process started."""
         self.since = since
+        self.until = math.inf
         self._tokens: dict[str, Tokens] = {}
         self._costs: dict[str, Cost] = {}
         self._requests: _Recent[str, Tokens] = _Recent()
@@ -68,6 +70,10 @@ class Account:
         self._context_at = since
         self._window: int | None = None
         self._last_prompt: float | None = None
+
+    def close(self, until: float) -> None:
+        """The process has ended: what was written from this wall time on is another one's."""
+        self.until = until
 
     def spent(self) -> Spent:
         """All of it so far."""
@@ -145,7 +151,7 @@ class Conversation:
     def observe(self, lines: Iterable[Line]) -> None:
         """Count these lines."""
         for line in lines:
-            counts = line.at >= self._from
+            counts = self._from <= line.at < self._account.until
             for event in line.events:
                 if isinstance(event, TotalSeen):
                     self._observe_total(event, counts=counts)

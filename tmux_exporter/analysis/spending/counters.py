@@ -13,6 +13,7 @@ from tmux_exporter.facts.spending import (
     AgentSpending,
     Cost,
     CostSource,
+    Exactness,
     ProcessSpending,
     Spent,
     TokenKind,
@@ -29,7 +30,10 @@ _FREE = Cost()
 
 @dataclass(slots=True)
 class _Counts:
-    """`new` are the kinds and models that this sample is the first to have: they show 0."""
+    """`new` are the kinds and models that this sample is the first to have: they show 0.
+
+    `exactness` is how the file of its last process was known.
+    """
 
     tokens: dict[ByKind, int] = field(default_factory=dict)
     reasoning: dict[str, int] = field(default_factory=dict)
@@ -39,6 +43,7 @@ class _Counts:
     compactions: int = 0
     tool_calls: dict[ToolResult, int] = field(default_factory=lambda: dict.fromkeys(ToolResult, 0))
     new: frozenset[ByKind | str] = frozenset()
+    exactness: Exactness = Exactness.EXACT
 
     def add(self, now: Spent, before: Spent) -> None:
         known: set[ByKind | str] = {*self.tokens, *self.reasoning}
@@ -58,7 +63,7 @@ class _Counts:
             more = now.tool_calls.get(result, 0) - before.tool_calls.get(result, 0)
             self.tool_calls[result] += max(0, more)
         shown: set[ByKind | str] = {*self.tokens, *self.reasoning}
-        self.new = frozenset(shown - known)
+        self.new |= frozenset(shown - known)
 
 
 class SpendingCounts:
@@ -67,35 +72,47 @@ class SpendingCounts:
     def __init__(self) -> None:
         self._counts: dict[Labels, _Counts] = {}
         self._last: Mapping[ProcessId, Spent] = {}
+        self._labels: dict[ProcessId, Labels] = {}
         self._expiry: LabelExpiry[Labels] = LabelExpiry()
 
     def observe(
         self,
         found: Mapping[ProcessId, ProcessSpending],
-        agents: Mapping[Labels, ProcessId],
+        agents: Mapping[Labels, ProcessId | None],
         at: float,
     ) -> Mapping[Labels, AgentSpending]:
         """Count one sample taken at the monotonic time `at`; what each agent shows whose file is known.
 
-        `agents` are the processes of those that run, by the labels under which they are shown.
+        `agents` are the processes of agents by the labels under which they are shown. One that does not run
+        shows the counters of its labels; what its process spent last goes to these too.
         """
         before, self._last = self._last, {process: each.spent for process, each in found.items()}
+        current = {process: labels for labels, process in agents.items() if process is not None}
+        self._labels = {
+            process: labels
+            for process, labels in {**self._labels, **current}.items()
+            if process in found or process in current
+        }
         shown: dict[Labels, AgentSpending] = {}
+        for counts in self._counts.values():
+            counts.new = frozenset()
+        for root, spending in found.items():
+            if (owner := self._labels.get(root)) is not None:
+                counts = self._counts.setdefault(owner, _Counts())
+                counts.exactness = spending.exactness
+                counts.add(spending.spent, before.get(root, spending.base))
         for labels, process in agents.items():
-            if (spending := found.get(process)) is None:
-                continue
-            counts = self._counts.setdefault(labels, _Counts())
-            counts.add(spending.spent, before.get(process, spending.base))
-            shown[labels] = _shown(counts, spending)
+            if (of := self._counts.get(labels)) is not None and (process is None or process in found):
+                shown[labels] = _shown(of, found.get(process) if process is not None else None)
         for labels in self._expiry.expired(self._counts, shown.keys(), at):
             del self._counts[labels]
         return shown
 
 
-def _shown(counts: _Counts, spending: ProcessSpending) -> AgentSpending:
-    new, spent = counts.new, spending.spent
+def _shown(counts: _Counts, spending: ProcessSpending | None) -> AgentSpending:
+    new, spent = counts.new, spending.spent if spending else Spent()
     return AgentSpending(
-        exactness=spending.exactness,
+        exactness=counts.exactness,
         tokens={key: 0 if key in new else count for key, count in counts.tokens.items()},
         reasoning_tokens={model: 0 if model in new else count for model, count in counts.reasoning.items()},
         cost_dollars={CostSource.TABLE: counts.cost.dollars},
@@ -108,5 +125,5 @@ def _shown(counts: _Counts, spending: ProcessSpending) -> AgentSpending:
         context_window_tokens=spent.context_window_tokens,
         last_prompt_timestamp_seconds=spent.last_prompt,
         since_start=spent,
-        whole=spending.whole,
+        whole=spending is not None and spending.whole,
     )

@@ -60,9 +60,8 @@ class FileWatch:
         else:
             self._read(targets, self._clock.monotonic() + self._at_once)
         labels = {
-            (each.server, each.session, each.name): each.agent.process
+            (each.server, each.session, each.name): each.agent.process if each.agent else None
             for each in snapshot.tracked_agents
-            if each.agent is not None
         }
         return self._counts.observe(self._reader.found, labels, table.taken_at)
 

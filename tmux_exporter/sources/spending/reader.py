@@ -5,6 +5,7 @@ it: they take what the last round knew.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -32,6 +33,7 @@ FILE_BYTES = 2 * 1024 * 1024
 
 ROUND_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 60.0
+_MOST_ENDED = 256
 
 Problems = Mapping[tuple[str, SpendingProblem], int]
 
@@ -54,6 +56,9 @@ class Account(Protocol):
 
     def conversation(self, *, begins: float | None = None) -> Conversation:
         """One file of the process."""
+
+    def close(self, until: float) -> None:
+        """The process has ended: what was written from this wall time on is another one's."""
 
 
 class _Follower:
@@ -133,6 +138,17 @@ class _Follower:
                 conversation.observe((parsed,))
         return max(0, file.offset - before)
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Its files."""
+        return frozenset(self._files)
+
+    def finish(self, until: float) -> ProcessSpending | None:
+        """Read what it wrote last; what is known in the end."""
+        self._account.close(until)
+        self.read(ROUND_BYTES)
+        return self.found()
+
     def _refuse(self, path: str, problem: SpendingProblem) -> None:
         """Count a file that is not read, once until it is read or something else is wrong."""
         if self._refused.get(path) is not problem:
@@ -180,6 +196,7 @@ class SpendingReader:
         self._wanted = threading.Event()
         self._targets: tuple[Target, ...] = ()
         self._thread: threading.Thread | None = None
+        self._ended: dict[ProcessId, ProcessSpending] = {}
         self._found: Mapping[ProcessId, ProcessSpending] = {}
 
     def follow(self, targets: Sequence[Target]) -> None:
@@ -195,7 +212,7 @@ class SpendingReader:
 
     @property
     def found(self) -> Mapping[ProcessId, ProcessSpending]:
-        """What is known of each target, by its root."""
+        """What is known of each target, by its root; of those that have ended, what they had spent."""
         return self._found
 
     @property
@@ -216,13 +233,9 @@ class SpendingReader:
 
     def _run(self) -> None:
         while True:
+            self._wanted.clear()
             with self._lock:
                 targets = self._targets
-                if not targets:
-                    self._thread = None
-                    self.round(())
-                    return
-            self._wanted.clear()
             wait = ROUND_SECONDS
             try:
                 self.round(targets)
@@ -230,17 +243,24 @@ class SpendingReader:
                 # Samples go on without it.
                 _log.exception("what agents spend could not be read")
                 wait = _AFTER_FAILURE_SECONDS
+            with self._lock:
+                if not targets and not self._targets:
+                    self._thread = None
+                    return
             self._wanted.wait(wait)
 
     def round(self, targets: Sequence[Target]) -> None:
         """Look at everything once, and read what is new."""
         every = {each.process: each for each in targets}
+        ended = {each: kept for each, kept in self._followers.items() if each not in every}
         self._followers = {each: kept for each, kept in self._followers.items() if each in every}
         self._claude = {each: kept for each, kept in self._claude.items() if each in every}
         self._told = {each: kept for each, kept in self._told.items() if each in every}
         self._lost &= every.keys()
         self._codex.begin([each for each in targets if each.program == "codex"])
         located = {each: found for each in targets if (found := self._locate(each)) is not None}
+        for process, follower in ended.items():
+            self._finish(process, follower, located)
         shared = _shared(located)
         for target, files in located.items():
             if shared.intersection(each.path for each in files.sources):
@@ -249,11 +269,25 @@ class SpendingReader:
                 self._told.pop(target.process, None)
                 self._follower(target).follow(files)
         self._read()
-        self._found = {
+        current = {
             each: spending
             for each, follower in self._followers.items()
             if (spending := follower.found()) is not None
         }
+        self._found = {**self._ended, **current}
+
+    def _finish(self, process: ProcessId, follower: _Follower, located: Mapping[Target, Located]) -> None:
+        """The process has ended since the last round: its last lines, but none of who goes on in its file."""
+        paths = follower.paths
+        heirs = (
+            target.started
+            for target, files in located.items()
+            if paths.intersection(each.path for each in files.sources)
+        )
+        if (spending := follower.finish(min(heirs, default=math.inf))) is not None:
+            self._ended[process] = spending
+            while len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
 
     def _read(self) -> None:
         """Every one gets its turn to be the first, who has the whole budget."""

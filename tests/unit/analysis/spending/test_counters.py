@@ -38,7 +38,7 @@ def test_counters_go_on_under_the_labels_of_an_agent_that_is_started_again() -> 
     counts = SpendingCounts()
     for at, spent in ((1, 30), (2, 30)):
         counts.observe({A: says(spent)}, {LEAD: A}, at)
-    assert counts.observe({}, {}, 3) == {}
+    assert output(counts.observe({}, {LEAD: None}, 3)[LEAD]) == 30
     assert output(counts.observe({B: says(0)}, {LEAD: B}, 4)[LEAD]) == 30
     assert output(counts.observe({B: says(12)}, {LEAD: B}, 5)[LEAD]) == 42
 
@@ -64,3 +64,20 @@ def test_labels_that_are_gone_for_long_begin_at_0() -> None:
     counts.observe({}, {}, 2)
     counts.observe({}, {}, 2000)
     assert counts.observe({B: says(0)}, {LEAD: B}, 2001)[LEAD].requests == 0
+
+
+def test_what_a_process_spent_last_goes_to_the_labels_that_it_had() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(10)}, {LEAD: A}, 1)
+    counts.observe({A: says(10)}, {LEAD: A}, 2)
+    # The last lines are read when it has ended, and another one may run there by then.
+    ended = counts.observe({A: says(17)}, {LEAD: None}, 3)[LEAD]
+    assert output(ended) == 17 and ended.since_start == Spent() and not ended.whole
+    assert output(counts.observe({A: says(19), B: says(5)}, {LEAD: B}, 4)[LEAD]) == 24
+    assert output(counts.observe({A: says(19), B: says(5)}, {LEAD: B}, 5)[LEAD]) == 24
+
+
+def test_an_agent_that_runs_and_whose_file_is_not_known_shows_nothing() -> None:
+    counts = SpendingCounts()
+    counts.observe({A: says(10)}, {LEAD: A}, 1)
+    assert counts.observe({}, {LEAD: A}, 2) == {}

@@ -168,3 +168,12 @@ def test_a_small_file_is_read_from_its_beginning(reading: Reading) -> None:
     append(reading.path, line(timestamp=stamp(STARTED - 5)) + b"\n")
     reading.file.begin_late()
     assert len(reading.lines()) == 1 and reading.file.whole
+
+
+def test_a_link_that_takes_its_place_between_two_looks_is_not_followed(reading: Reading) -> None:
+    append(reading.path, b"x\n")
+    assert reading.file.look()
+    reading.path.unlink()
+    link(reading.path)
+    with pytest.raises(NotFollowedError, match="untrusted"):
+        list(reading.file.read(MUCH, lambda _: True))

@@ -181,9 +181,9 @@ def test_the_thread_runs_while_somebody_is_followed(room: Room) -> None:
     assert len(running()) == len(before) + 1
     room.reader.follow(())
     wait_for(lambda: running() == before, "the end of the thread")
-    assert not room.reader.found
-    room.reader.follow((target(FIRST),))
-    wait_for(lambda: FIRST in room.reader.found, "its second start")
+    room.session(SECOND, OTHER)
+    room.reader.follow((target(SECOND),))
+    wait_for(lambda: SECOND in room.reader.found, "its second start")
     room.reader.follow(())
     wait_for(lambda: running() == before, "the end of the thread")
 
@@ -194,3 +194,19 @@ def test_every_reason_of_a_program_in_use_is_told_from_0_on(room: Room) -> None:
     room.reader.follow((target(FIRST),))
     assert room.reader.problems == {("claude", each): 0 for each in SpendingProblem}
     room.reader.follow(())
+
+
+def test_what_a_process_wrote_last_is_read_when_it_has_ended(room: Room) -> None:
+    room.session(FIRST, SESSION)
+    room.write(SESSION, *answers(1, 2))
+    room.requests(target(FIRST))
+    room.write(SESSION, *answers(3))
+    # It ended, and another one goes on in its session.
+    room.write(SESSION, *answers(10, 2))
+    room.session(SECOND, SESSION)
+    heir = Target(process=SECOND, program="claude", programs=(SECOND,), started=STARTED + 9, fresh=True)
+    assert room.requests(heir) == [2]
+    assert _counted(room.reader.found[FIRST]) == 3
+    room.write(SESSION, *answers(20))
+    assert room.requests(heir) == [3]
+    assert _counted(room.reader.found[FIRST]) == 3

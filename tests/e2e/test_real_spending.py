@@ -1,0 +1,107 @@
+"""What real agent programs spend, offline: what is counted equals the log of the server that answered."""
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.install import commands_of
+from tests.support.real_agents.metered import MeteredStub
+from tests.support.real_agents.moments import CRASH, RESUME, exited, idle, press, say, waiting
+from tests.support.real_agents.programs import PROGRAMS
+from tests.support.real_agents.stage import Stage, pause
+from tests.support.real_agents.stub import Play
+from tests.support.wait import wait_for
+
+_DRAWN_SECONDS = 4.0
+
+_CLAUDE = (
+    idle("has answered", say(Play.SAY), "All of it is done. ✻"),
+    waiting("asks for a new file", say(Play.EDIT), (), "Do you want to create"),
+    idle("has written it", press("Enter"), "Wrote 1 lines to notes.txt", "All of it is done. ✻"),
+    idle("has a new session", ("say", "/clear"), "? for shortcuts", gone=("Wrote",)),
+    idle("has answered again", say(Play.SAY), "All of it is done. ✻"),
+    exited("killed", CRASH),
+    idle("goes on", RESUME, "? for shortcuts"),
+    idle("has answered there", say(Play.SAY), "All of it is done. ✻", "? for shortcuts"),
+)
+_CODEX = (
+    idle("has answered", say(Play.SAY), "All of it is done."),
+    waiting("asks for a command", say(Play.TOOL), (), "Press enter to confirm"),
+    idle("runs it", press("Enter"), "esc to interrupt"),
+    idle("has run it", (), "Worked for", "? for shortcuts", gone=("esc to interrupt",)),
+    idle("has answered again", say(Play.SAY), "All of it is done.", gone=("esc to interrupt",)),
+    exited("killed", CRASH),
+)
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A folder with a short path: it holds sockets."""
+    with tempfile.TemporaryDirectory(prefix="spend", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
+        (Path(folder) / "run").mkdir(mode=0o700)
+        yield Path(folder)
+
+
+@pytest.fixture
+def exporter(base: Path) -> Iterator[Exporter]:
+    made = Exporter(base, base / "run", environ={"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)})
+    yield made
+    made.end()
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "requests"), [("claude", (2, *_CLAUDE), 5), ("codex", (1, *_CODEX), 4)]
+)
+def test_counters_equal_the_log_of_the_server(
+    name: str, steps: tuple[Any, ...], requests: int, base: Path, exporter: Exporter
+) -> None:
+    """Through a tool call, `/clear`, kill -9 and a resumed session. Needs the programs of `make check`.
+
+    `steps` begin with how many of the program's own come before them.
+    """
+    starts, *more = steps
+    program = next(each for each in PROGRAMS if each.program == name)
+    own = ("--no-daemon",) if name == "codex" else ()
+    program = replace(program, arguments=(*own, *program.arguments), steps=(*program.steps[:starts], *more))
+    folder = commands_of(program)
+    assert folder is not None, f"{name} could not be installed"
+    stub = MeteredStub()
+    socket = base / "tmux" / f"tmux-{os.getuid()}" / "default"
+    stage = Stage(program, folder, base / "homes", socket, stub.url, size=(100, 30))
+    wait_for(exporter.is_ready, "the exporter")
+    try:
+        for step in program.steps:
+            stage.do(step)
+            stage.reached(step)
+            # What is typed into a screen that is only being drawn may be lost.
+            pause(_DRAWN_SECONDS)
+        wait_for(lambda: stub.requests == requests, "all requests", 60.0)
+        wait_for(lambda: _spent(exporter)[1] == requests, "all of them are counted", 60.0)
+        # A kind of a model appears with 0 in the first sample that has it.
+        wait_for(lambda: _spent(exporter)[0] == stub.served, f"what was served: {stub.served}", 60.0)
+    finally:
+        stage.end()
+        stub.end()
+
+
+def _spent(exporter: Exporter) -> tuple[Counter[str], int]:
+    """The tokens by kind and the requests of the only agent."""
+    for agent in json.loads(exporter.get("api/v1/report"))["agents"]:
+        if spending := agent["spending"]:
+            assert spending["exactness"] == "exact"
+            tokens: Counter[str] = Counter()
+            for kinds in spending["tokens"].values():
+                tokens.update(kinds)
+            return tokens, spending["requests"]
+    return Counter(), 0
