@@ -324,8 +324,9 @@ def test_oom_kills_count_from_0_for_the_pane_its_session_and_its_agent() -> None
     scene.cgroups.kills[SCOPE] = 9
     # The agent is what was killed.
     scene.cgroups.processes[SCOPE] = {200}
-    assert kills_of(scene.sample(worked(SHELL, 1))) == (2, 2, None, 2)
-    assert kills_of(scene.sample(worked(SHELL, 1))) == (2, 2, None, 2)
+    shell = worked(SHELL, 1)
+    assert kills_of(scene.sample(shell)) == (2, 2, None, 2)
+    assert kills_of(scene.sample(shell)) == (2, 2, None, 2), "it rests"
     scene.cgroups.kills[SCOPE] = 10
     assert kills_of(scene.sample(worked(SHELL, 2))) == (3, 3, None, 3)
 
