@@ -36,6 +36,10 @@ ASKS_SYSTEMD = {
     "loginctl show-user USER -p Linger": "the login manager",
     "systemctl reload tmux-remediator@USER": "the service manager",
     "systemctl --user set-property UNIT MemoryMax=8G": "the user's service manager",
+    "systemctl --user list-timers --all": "the user's service manager",
+    "systemctl --user set-property --runtime UNIT MemoryHigh=infinity CPUQuota= TasksMax=infinity": (
+        "the user's service manager"
+    ),
 }
 """What needs somebody whom a container has not: it is run, and gets as far as asking for them."""
 
@@ -51,11 +55,12 @@ ENDS_WITH = {
     "tmux-exporter doctor": {0, 1},
     # Where there is no journal it has no entries.
     "journalctl": {0, 1},
+    "ls -l /proc/*/fd 2>/dev/null | grep deleted": {0, 1},
 }
 """The exit status of what tells by it what it found."""
 
-MAY_BE_EMPTY = ("tmux -L SERVER list-clients",)
-"""Shows nothing where nobody is attached."""
+MAY_BE_EMPTY = ("tmux -L SERVER list-clients", "ls -l /proc/*/fd 2>/dev/null | grep deleted")
+"""Shows nothing where nobody is attached, and no file is deleted and open."""
 
 COMPLAINS = re.compile(
     r"(unknown|unrecognized|invalid|no such|unsupported) (option|command|flag|sort)|usage:", re.IGNORECASE
