@@ -43,10 +43,10 @@ lint: ## ruff, mypy --strict, import-linter
 unit: ## the quick part of the tests
 	@exec $(PYTHON) -m pytest -q tests/unit tests/property $(ARGS)
 
-agents: ## real agent programs, offline, through all their states: writes the table of docs/agents.md (40 minutes)
+agents: ## real agent programs, offline, through all their states: the table of docs/agents.md (40 minutes; ARGS="--only codex pi")
 	@deploy/setup check
 	@$(PYTHON) -m tests.support.programs.fresh_agents
-	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --page docs/agents.md $(ARGS)
+	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --json docs/agents.json --page docs/agents.md $(ARGS)
 
 docs: ## write again what is generated from code
 	@$(PYTHON) -m tmux_exporter.metrics.docs_page >docs/metrics.md
@@ -58,6 +58,7 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tests.support.alert_faults.tables >alerts/proof.md
 	@$(PYTHON) -m tests.support.tmux.quirks_page >docs/tmux-versions.md
 	@$(PYTHON) -m tmux_exporter.commands.views.agents >docs/agent-programs.md
+	@$(PYTHON) -m tests.support.real_agents.table docs/agents.json docs/agents.md
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards

@@ -1,12 +1,12 @@
-"""Play real agent programs offline and print how their states were told.
+"""Play real agent programs offline and keep how their states were told.
 
     python -m tests.support.isolation.namespace -m tests.support.real_agents [--only NAME …] [--record FOLDER]
 
+What is kept of a program (`--json`) takes the place of what was kept of it, and of no other.
 `python -m tests.support.programs.fresh_agents` installs the programs; only that needs a network.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -27,7 +27,7 @@ from tests.support.real_agents.programs import PROGRAMS, RealProgram
 from tests.support.real_agents.recorded import is_told, record_screen
 from tests.support.real_agents.stage import NotStagedError, Stage, pause
 from tests.support.real_agents.stub import Stub
-from tests.support.real_agents.table import Moment, as_json, table, with_earlier, write_into
+from tests.support.real_agents.table import Moment, as_json, keep, write_page
 from tests.support.real_agents.watch import Watch
 from tmux_exporter.facts.agents import AgentState
 
@@ -49,17 +49,17 @@ class Play:
     def run(self, program: RealProgram, folder: Path | None) -> list[Moment]:
         """Every moment of one program; after two in a row that cannot be staged no more are tried."""
         if folder is None:
-            return [Moment(program=program, step=step, verdicts=(), staged=False) for step in program.steps]
+            return _unstaged(program, program.steps)
         stage = Stage(program, folder, self.base, self.socket, self.url, size=self.size)
         found: list[Moment] = []
         try:
             for step in program.steps:
                 found.append(self._moment(stage, program, step))
-                if not any(each.staged for each in found[-2:]):
+                if len(found) > 1 and not any(each.staged for each in found[-2:]):
                     break
         finally:
             stage.end()
-        return found
+        return found + _unstaged(program, program.steps[len(found) :])
 
     def _moment(self, stage: Stage, program: RealProgram, step: Step) -> Moment:
         begun = time.time()
@@ -68,7 +68,7 @@ class Play:
             there = stage.reached(step)
         except (NotStagedError, subprocess.SubprocessError, psutil.Error) as error:
             _say(f"{program.name}: {step.name}: NOT STAGED\n{error}")
-            return Moment(program=program, step=step, verdicts=(), staged=False)
+            return _unstaged(program, [step])[0]
         ended = _hold(step, program.name, self.watches, there)
         screen = stage.screen()
         verdicts = tuple(each.verdict(program.name, step, begun, there, ended) for each in self.watches)
@@ -85,6 +85,10 @@ class Play:
             screen = stage.anonymous(screen)
             record_screen(self.record, program.name, step, screen, self.size[0])
         return moment
+
+
+def _unstaged(program: RealProgram, steps: Sequence[Step]) -> list[Moment]:
+    return [Moment(program=program, step=step, verdicts=(), staged=False) for step in steps]
 
 
 def _say(text: str) -> None:
@@ -109,16 +113,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="*", default=[])
+    known = {each.name: each for each in (*PROGRAMS, *MORE_PROGRAMS)}
+    parser.add_argument("--only", nargs="+", choices=known, default=list(known))
     parser.add_argument("--record", type=Path)
     parser.add_argument("--json", type=Path, help="keep the result here, beside that of other programs")
-    parser.add_argument("--page", type=Path, help="write the table into this page")
+    parser.add_argument("--page", type=Path, help="write the table of what is kept into this page")
     parser.add_argument("--columns", type=int, default=80)
     parser.add_argument("--rows", type=int, default=24)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--screens", action="store_true", help="no exporter: what screens alone say")
     given = parser.parse_args()
-    programs = [each for each in (*PROGRAMS, *MORE_PROGRAMS) if not given.only or each.name in given.only]
+    programs = [known[name] for name in given.only]
     folders = {each.name: commands_of(each) for each in programs}
     stub = Stub()
     with tempfile.TemporaryDirectory(prefix="agents", ignore_cleanup_errors=True) as scratch:
@@ -138,14 +143,10 @@ def main() -> int:
     stub.end()
     if given.screens:
         return 0
-    played_now = as_json(moments)
     if given.json:
-        played_now = with_earlier(played_now, given.json)
-        given.json.write_text(json.dumps(played_now, indent=1) + "\n")
-    made = table(played_now)
-    print(made)
-    if given.page:
-        given.page.write_text(write_into(given.page.read_text(), made))
+        keep(as_json(moments), given.json, list(known))
+        if given.page:
+            write_page(given.json, given.page)
     return 0
 
 

@@ -1,6 +1,12 @@
-"""The moments as a table: what was told of each program, from where, and how soon."""
+"""The moments as a table: what was told of each program, from where, and how soon.
+
+    python -m tests.support.real_agents.table docs/agents.json docs/agents.md
+
+writes the table of the kept moments into the page; `make docs` does it.
+"""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +65,16 @@ def as_json(moments: Sequence[Moment]) -> list[dict[str, Any]]:
     ]
 
 
-def with_earlier(moments: Sequence[dict[str, Any]], file: Path) -> list[dict[str, Any]]:
-    """These moments, and those of other programs that the file has of earlier parts of a run."""
+def keep(played: Sequence[dict[str, Any]], file: Path, programs: Sequence[str]) -> None:
+    """Write what was played into `file`, a moment a line, in place of what it has of the same programs.
+
+    What it has of others stays, unless they are none of `programs`, which is also the order.
+    """
     earlier = json.loads(file.read_text()) if file.exists() else []
-    played = {each["program"] for each in moments}
-    return [*(each for each in earlier if each["program"] not in played), *moments]
+    now = {each["program"] for each in played}
+    moments = [*(each for each in earlier if each["program"] not in now), *played]
+    lines = [json.dumps(each) for name in programs for each in moments if each["program"] == name]
+    file.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
 def _package(program: str) -> str:
@@ -97,7 +108,7 @@ def table(moments: Sequence[Mapping[str, Any]]) -> str:
 _MARK = "<!-- played: make agents -->"
 
 
-def write_into(page: str, made: str) -> str:
+def with_table(page: str, made: str) -> str:
     """The page with this table between its two marks."""
     before, _, after = page.split(_MARK)
     return f"{before}{_MARK}\n{made}\n{_MARK}{after}"
@@ -109,3 +120,12 @@ def _cell(told: Mapping[str, Any]) -> str:
     if told["seconds"] is None:
         return f"**{told['instead'] or 'nothing'}**"
     return f"{told['seconds']} s" if told["right"] else f"**{told['seconds']} s**"
+
+
+def write_page(moments: Path, page: Path) -> None:
+    """Write the table of the kept moments into the page."""
+    page.write_text(with_table(page.read_text(), table(json.loads(moments.read_text()))))
+
+
+if __name__ == "__main__":
+    write_page(*map(Path, sys.argv[1:]))
