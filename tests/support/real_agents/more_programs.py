@@ -96,7 +96,7 @@ MORE_PROGRAMS = (
             waiting("offers a subscription", START, DIALOG, "any other key to close"),
             idle("at its prompt", press("Escape", "BTab"), "Auto-approve all disabled"),
             working("thinks", say(Play.THINK), "0 1 2"),
-            idle("interrupted", press("Escape"), "Ask anything..."),
+            idle("interrupted", press("Escape"), "Ask anything...", gone=tuple("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")),
             waiting(
                 "asks for a command", say(Play.TOOL), PERMISSION, "Cline needs permission", "[y] Approve"
             ),
@@ -172,7 +172,7 @@ MORE_PROGRAMS = (
             idle("at its prompt", press("Enter"), "Welcome to Kimi Code", "context: 0%"),
             working("thinks", say(Play.THINK), "0 1 2"),
             idle("interrupted", press("Escape"), "Interrupted by user"),
-            waiting("asks for a command", say(Play.TOOL), PERMISSION, "Run this command?", "confirm"),
+            waiting("asks for a command", say(Play.TOOL), PERMISSION, "Run this command?", "1. Approve once"),
             working("runs the command", press("Enter"), "Approved: Running"),
             idle("has answered", (), "Ran a command", gone=_MOONS),
             waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "Blue"),
@@ -223,7 +223,7 @@ MORE_PROGRAMS = (
         prepare=_kilo,
         steps=(
             idle("at its prompt", START, "Ask anything", "stub-1"),
-            working("thinks", say(Play.THINK), "esc interrupt"),
+            working("thinks", say(Play.THINK), "esc "),
             idle("interrupted", press("Escape", "Escape"), "ctrl+p", gone=("esc interrupt",)),
             waiting("asks for a command", say(Play.TOOL), PERMISSION, "Permission required"),
             working("runs the command", press("Enter"), "esc interrupt"),

@@ -281,7 +281,7 @@ PROGRAMS = (
         prepare=_opencode,
         steps=(
             idle("at its prompt", START, "Ask anything", "stub-1"),
-            working("thinks", say(Play.THINK), "esc interrupt"),
+            working("thinks", say(Play.THINK), "esc "),
             idle("interrupted", press("Escape", "Escape"), "interrupted", gone=("esc interrupt",)),
             waiting("asks for a command", say(Play.TOOL), PERMISSION, "Permission required"),
             working("runs the command", press("Enter"), "esc interrupt"),
@@ -330,13 +330,16 @@ PROGRAMS = (
         resume=("--continue",),
         steps=(
             waiting("asks for trust", START, TRUST, "Confirm folder trust", "to navigate"),
-            idle("at its prompt", press("Enter"), "/ commands", gone=("Confirm folder trust",)),
+            idle("at its prompt", press("Enter"), "Manual Approval", gone=("Confirm folder trust",)),
             working("thinks", say(Play.THINK), "esc"),
             idle(
-                "interrupted", press("Escape", "Escape"), "/ commands", gone=("esc interrupt", "esc cancel")
+                "interrupted",
+                press("Escape", "Escape"),
+                "Manual Approval",
+                gone=("esc interrupt", "esc cancel"),
             ),
             waiting("asks for a command", say(Play.TOOL), PERMISSION, "Do you want to run", "to navigate"),
-            idle("has answered", press("Enter"), "/ commands", gone=("esc interrupt", "to navigate")),
+            idle("has answered", press("Enter"), "Manual Approval", gone=("esc interrupt", "to navigate")),
             exited("killed", CRASH),
         ),
     ),

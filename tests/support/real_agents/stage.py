@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -39,6 +40,11 @@ def _kill_below(pid: int) -> None:
     for each in psutil.Process(pid).children(recursive=True):
         with contextlib.suppress(ProcessLookupError):
             os.kill(each.pid, signal.SIGKILL)
+
+
+def _words(screen: str) -> str:
+    """Its words as one line, without the frames that stand between them where the pane is narrow."""
+    return " ".join(re.sub("[│┃]", " ", screen).split())
 
 
 class Stage:
@@ -99,6 +105,8 @@ class Stage:
         """Bring the moment about, as a person would."""
         match step.keys:
             case ("start" | "resume" as how,):
+                # At once: what it showed before its end is not what it shows now.
+                self._type("-R")
                 self._type("-l", f"tput reset; {self._home}/{how}")
                 self._type("Enter")
             case ("crash",):
@@ -121,7 +129,7 @@ class Stage:
         self._type("-l", text)
         # A program on a busy machine may read both at once.
         deadline = time.monotonic() + _ECHO_SECONDS
-        while text not in " ".join(self.screen().split()) and time.monotonic() < deadline:
+        while text not in _words(self.screen()) and time.monotonic() < deadline:
             pause(0.1)
         pause(_TYPED_SECONDS)
         self._type("Enter")
@@ -141,7 +149,7 @@ class Stage:
         return not psutil.Process(self._shell).children()
 
     def _shows(self, step: Step) -> bool:
-        words = " ".join(self.screen().split())
+        words = _words(self.screen())
         return all(each in words for each in step.shows) and not any(each in words for each in step.gone)
 
     def end(self) -> None:

@@ -538,7 +538,10 @@ def _argument(play: Play, key: str, kind: Body, schema: Body) -> object:
             return "one line\n"
         case "questions":
             whole = {"question": "Which colour?", "header": "Colour", "type": "choice", "multiSelect": False}
-            return [_fitting({**whole, "options": _OPTIONS}, kind.get("items") or {})]
+            items: Body = kind.get("items") or {}
+            named = str(items.get("$ref", "")).rpartition("/")[2]
+            items = (schema.get("$defs") or {}).get(named, items)
+            return [_fitting({**whole, "options": _OPTIONS}, items)]
         case "question":
             return "Which colour?"
         case "sandbox_permissions":

@@ -120,8 +120,11 @@ _OPENCODE = (
     _waits(_PERMISSION, _begins("△ Reject permission", 6), _holds("esc cancel", 1)),
     _waits(_QUESTION, _holds("enter submit", 1), _holds("esc dismiss", 1)),
     _works(_holds("esc interrupt", 1)),
+    # In a narrow pane each of these words goes on in the rows below.
+    *(_works(_holds(f"{end}  esc ", 2)) for end in "⬝■"),
     _works(_holds("[retrying in ", 3)),
     _rests(_holds("ctrl+p commands", 2)),
+    _rests(_ends("ctrl+p", 1)),
 )
 
 SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
@@ -177,12 +180,12 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _rests(_begins("›", 3), _holds("? for shortcuts", 1)),
     ),
     "gemini": (
-        _waits(_TRUST, _begins("Do you trust the files in this folder?", 14), _holds("Don't trust", 2)),
+        _waits(_TRUST, _begins("Do you trust the files in ", 19), _holds("Don't trust", 2)),
         _waits(_PERMISSION, _begins("Allow execution of", 8), _ends("(esc)", 2)),
         _waits(_PERMISSION, _begins("Apply this change", 8), _ends("(esc)", 2)),
         _waits(_QUESTION, _begins("Answer Questions", 14), _begins("Enter to select", 2)),
         _waits(_LIMIT, _begins("Usage limit reached", 12), _holds("Keep trying", 6)),
-        _waits(_AUTH, _holds("Sign in with Google", 13), _begins("(Use Enter to select)", 8)),
+        _waits(_AUTH, _holds("Sign in with Google", 16), _begins("(Use Enter to select)", 8)),
         _works(_holds("(esc to cancel, ", 9)),
         _stopped(
             _ERROR,
@@ -218,8 +221,8 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     "opencode": _OPENCODE,
     "kilo": _OPENCODE,
     "copilot": (
-        _waits(_TRUST, _begins("Do you trust the files", 9), _begins("↑/↓ to navigate", 2)),
-        _waits(_PERMISSION, _begins("Do you want to ", 10), _begins("↑/↓ to navigate", 2)),
+        _waits(_TRUST, _begins("Do you trust the files", 12), _begins("↑/↓ to navigate", 2)),
+        _waits(_PERMISSION, _begins("Do you want to ", 14), _begins("↑/↓ to navigate", 2)),
         _waits(_DIALOG, _begins("↑/↓ to navigate", 2)),
         _works(_holds("esc interrupt", 1)),
         _rests(_begins("❯", 3), _holds("/ commands", 1)),
@@ -244,7 +247,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     ),
     "cn": (
         _waits(_AUTH, _begins("Enter your Anthropic API key:", 0)),
-        _waits(_PERMISSION, _begins("Would you like to continue?", 10), _ends("(esc)", 4)),
+        _waits(_PERMISSION, _begins("Would you like to continue?", 15), _holds("(esc)", 5)),
         _waits(_QUESTION, _begins("? ", 12), _begins("↑/↓ navigate, Enter select", 4)),
         _works(_holds("• esc to interrupt", 8)),
         _rests(_holds("Ask anything, @ for context", 4)),
@@ -263,8 +266,8 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     ),
     "kimi": (
         _waits(_TRUST, _begins("Trust this folder?", 16), _begins("Don't trust", 4)),
-        _waits(_PERMISSION, _begins("▶ Run this command?", 16), _ends("↵ confirm", 5)),
-        _waits(_QUESTION, _begins("? ", 16), _ends("esc cancel", 5)),
+        _waits(_PERMISSION, _begins("▶ Run this command?", 16), _begins("↑/↓ select", 5)),
+        _waits(_QUESTION, _begins("? ", 16), _begins("↑↓ select", 5)),
         _works(_holds("Working…", 8)),
         *_spins("🌑🌒🌓🌔🌕🌖🌗🌘", 8),
         *(
@@ -278,6 +281,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _waits(_AUTH, _begins("Choose your sign in method", 14), _ends("Esc back", 0)),
         _waits(_DIALOG, _holds("↑↓/jk navigate", 14), _holds("Preview", 8)),
         _waits(_PERMISSION, _begins("Permission for the ", 14), _ends("Esc reject", 3)),
+        _waits(_QUESTION, _holds("User input required", 20), _begins("↑↓/jk navigate", 4)),
         _works(_ends("to interrupt)", 7)),
         *(
             _stopped(reason, words, _begins(">", 3), closed_by=("> ", "⏵ "))
