@@ -137,16 +137,16 @@ def main() -> int:
         )  # fmt: skip
         with ThreadPoolExecutor(given.at_once) as pool:
             played = [pool.submit(run.run, each, folders[each.name]) for each in programs]
-            moments = [moment for each in played for moment in each.result()]
+            for each in played:
+                moments = each.result()
+                # What has been played is kept, whatever becomes of the others.
+                if given.json and watches:
+                    keep(as_json(moments), given.json, list(known))
         for watch in watches:
             watch.end()
     stub.end()
-    if given.screens:
-        return 0
-    if given.json:
-        keep(as_json(moments), given.json, list(known))
-        if given.page:
-            write_page(given.json, given.page)
+    if given.json and given.page:
+        write_page(given.json, given.page)
     return 0
 
 

@@ -235,7 +235,7 @@ MORE_PROGRAMS = (
                 "ctrl+p",
                 gone=(" permission", "Permission", "esc interrupt"),
             ),
-            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "esc dismiss"),
+            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "dismiss"),
             exited("killed", CRASH),
             idle("goes on", RESUME, "ctrl+p"),
             exited("left", LEAVE),

@@ -290,7 +290,7 @@ PROGRAMS = (
             idle(
                 "refused", press("Escape", "Enter"), "ctrl+p", gone=("Permission required", "esc interrupt")
             ),
-            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "esc dismiss"),
+            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "dismiss"),
             idle("no answer", press("Escape"), "ctrl+p", gone=("esc dismiss", "esc interrupt")),
             exited("killed", CRASH),
             idle("goes on", RESUME, "ctrl+p"),

@@ -1,6 +1,7 @@
 """Screens that the play has recorded, and what each of them is."""
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,15 +15,18 @@ FOLDER = Path(__file__).parents[2] / "fixtures" / "agents" / "played"
 
 _INDEX = "moments.json"
 
+_WRITES = threading.Lock()
+
 
 def record_screen(folder: Path, program: str, step: Step, screen: str, columns: int) -> None:
     """Write the screen of a moment, and what it is into the index of the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{program}-{step.name.replace(' ', '-')}-{columns}"
     (folder / f"{name}.txt").write_text(screen.rstrip("\n") + "\n")
-    index = recorded(folder) if (folder / _INDEX).exists() else {}
-    index[name] = [str(step.state), *map(str, step.reasons)]
-    (folder / _INDEX).write_text(json.dumps(dict(sorted(index.items())), indent=1) + "\n")
+    with _WRITES:
+        index = recorded(folder) if (folder / _INDEX).exists() else {}
+        index[name] = [str(step.state), *map(str, step.reasons)]
+        (folder / _INDEX).write_text(json.dumps(dict(sorted(index.items())), indent=1) + "\n")
 
 
 def recorded(folder: Path = FOLDER) -> dict[str, list[str]]:

@@ -119,8 +119,9 @@ _OPENCODE = (
     _waits(_PERMISSION, _begins("△ Permission required", 22), _begins("Allow once", 4)),
     _waits(_PERMISSION, _begins("△ Reject permission", 6), _holds("esc cancel", 1)),
     _waits(_QUESTION, _holds("enter submit", 1), _holds("esc dismiss", 1)),
-    _works(_holds("esc interrupt", 1)),
     # In a narrow pane each of these words goes on in the rows below.
+    _waits(_QUESTION, _begins("↑↓ ", 2), _ends("dismiss", 1)),
+    _works(_holds("esc interrupt", 1)),
     *(_works(_holds(f"{end}  esc ", 2)) for end in "⬝■"),
     _works(_holds("[retrying in ", 3)),
     _rests(_holds("ctrl+p commands", 2)),
@@ -157,7 +158,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
         _rests(_begins("❯", 4), _begins("? for shortcuts", 3)),
     ),
     "codex": (
-        _waits(_PERMISSION, _begins("Press enter to confirm or esc to cancel", 1)),
+        _waits(_PERMISSION, _begins("Press enter to confirm or esc", 2)),
         _waits(_QUESTION, _holds("enter to submit answer", 2)),
         _waits(_AUTH, _holds("Sign in with ChatGPT", 9), _begins("Press enter to continue", 1)),
         _waits(_DIALOG, _begins("Press enter to continue", 1)),
@@ -238,7 +239,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
     ),
     "cline": (
         _waits(_AUTH, _begins("Connect a model provider", 20), _begins("↑/↓ navigate, Enter to select", 0)),
-        _waits(_DIALOG, _holds("Press Enter to open, any other key to close", 1)),
+        _waits(_DIALOG, _holds("Press Enter to open, any other", 3)),
         _waits(_PERMISSION, _begins("Cline needs permission", 16), _begins("[y] Approve", 5)),
         _waits(_QUESTION, _begins("Cline is asking a question", 16), _begins("Type a response...", 5)),
         *_spins(_SPINNER, 20),
@@ -259,6 +260,7 @@ SCREENS: Mapping[str, tuple[ScreenPattern, ...]] = {
             _stopped(reason, _begins(words, 8), _holds("auto-edit:", 2), closed_by=("⏺ ", "> "))
             for reason, words in (
                 (_AUTH, "⏺ Sorry, I encountered an error: Grok API error: 401"),
+                (_AUTH, "API error: 401"),
                 (_ERROR, "⏺ Sorry, I encountered an error"),
             )
         ),
