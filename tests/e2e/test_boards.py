@@ -19,7 +19,7 @@ from dashboards.boards import BOARDS
 from tests.support.boards.answers import Questioner
 from tests.support.boards.lint import Json, targets
 from tests.support.fixtures import StartExporter, StartTmux
-from tests.support.processes.started import server_pid
+from tests.support.processes.started import end_process, server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.up import query
 from tests.support.wait import wait_for
@@ -35,6 +35,7 @@ RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
     ("slo", "panel 41"): "no agent was down",
     ("slo", "Remediator"): "no remediator runs here",
     ("agent", "panel 13"): "no agent here says that it waits",
+    ("session", "panel 33"): "no orphan here has used CPU that nobody saw: one of its two queries",
     **{("agent", f"panel {number}"): "the agent here has no helper" for number in (16, 17)},
 }
 """Queries, by board and place, that have no answer here, and why that is right."""
@@ -45,7 +46,7 @@ ONE = ("fleet", "billing", "claude-api")
 
 TROUBLE = {
     "Waiting agents": 0, "Exited agents": 0, "Near limit": 0, "Hung servers": 1, "Lost schedulers": 1,
-    "Leaked processes": 2, "Incomplete data": 0,
+    "Leaked processes": 1, "Incomplete data": 0,
 }  # fmt: skip
 """What the tiles of the fleet board say of this test's servers."""
 
@@ -70,8 +71,11 @@ while True:
 """
 
 
-def populate(server: libtmux.Server) -> None:
-    """More sessions than a graph names, an agent, a scheduler that will arrive, and one that will not."""
+def populate(server: libtmux.Server, left: Path) -> None:
+    """More sessions than a graph names, an agent, schedulers that will and will not arrive, and a leak.
+
+    `left` gets the pid of the process that outlives its pane.
+    """
     for name in ("billing", "docs", "infra", "lead", "review", "tests", "web"):
         server.cmd("new-session", "-d", "-s", name, "sleep 3600")
     server.cmd(
@@ -81,6 +85,9 @@ def populate(server: libtmux.Server) -> None:
     for seconds, target in ((1800, "billing:0"), (2700, "gone:0")):
         line = CHECK_IN.format(seconds=seconds, socket=server.socket_path, target=target)
         server.cmd("new-window", "-d", "-t", "=lead:", f"bash -c '{line}' & exec sleep 3600")
+    server.cmd(
+        "new-window", "-d", "-t", "=docs:", f"nohup sleep 3600 >/dev/null 2>&1 & echo $! >{left}; sleep 1"
+    )
 
 
 @pytest.fixture
@@ -119,10 +126,12 @@ def asked(
     start_exporter: StartExporter,
     start_prometheus: Callable[[Exporter], str],
     reporter: None,
+    tmp_path: Path,
 ) -> Iterator[str]:
     """The URL of a Prometheus that knows a fleet: some work, a scheduler is lost, and one server hangs."""
     fleet, stuck = tmux_server("fleet"), tmux_server("stuck")
-    populate(fleet)
+    left = tmp_path / "left.pid"
+    populate(fleet, left)
     prometheus = start_prometheus(start_exporter())
     wait_for(lambda: query(prometheus, 'up{job="tmux"} == 1'), "Prometheus scrapes us", 20)
     wait_for(lambda: query(prometheus, 'tmux_up{server="stuck"} == 1'), "both servers are stored", 30)
@@ -132,6 +141,8 @@ def asked(
         for alert in ("TmuxServerNotAnswering", "TmuxSchedulerDangling"):
             firing = f'ALERTS{{alertname="{alert}", alertstate="firing", server=~"fleet|stuck"}}'
             wait_for(partial(query, prometheus, firing), f"{alert} fires", 60)
+        leaked = 'tmux_leaked_processes{server="fleet", kind!="scheduler"} == 1'
+        wait_for(lambda: query(prometheus, leaked), "the leak is told", 30)
         # The rate of the shortest window that a board asks for has two samples in it.
         used = 'rate(tmux_agent_cpu_seconds_total{server="fleet"}[4s]) > 0'
         wait_for(lambda: query(prometheus, used), "the agent's CPU has a rate", 30)
@@ -140,6 +151,7 @@ def asked(
         yield prometheus
     finally:
         os.kill(pid, signal.SIGCONT)
+        end_process(int(left.read_text()))
 
 
 @pytest.mark.timeout(600)
