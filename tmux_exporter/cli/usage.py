@@ -10,7 +10,7 @@ from tmux_exporter.cli.options import JSON, Loader
 from tmux_exporter.cli.serve import SETTINGS
 
 
-@click.command(short_help="List what agents spend: tokens, and what they cost by a table of prices.")
+@click.command(short_help="List what agents spend: tokens, and an estimate in dollars.")
 @click.option("--by", type=click.Choice(["agent", "session", "model"]), default="agent", show_default=True)
 @JSON
 @SETTINGS
