@@ -262,7 +262,7 @@ PROGRAMS = (
             idle("no answer", press("Escape"), "Type your message", gone=("Which colour?",)),
             waiting("its service fails", say(Play.BROKEN), API_ERROR, "API Error"),
             waiting("its key is refused", say(Play.DENIED), (*AUTH, *API_ERROR), "invalid api key"),
-            waiting("its quota is used up", say(Play.QUOTA), USAGE_LIMIT, "quota"),
+            waiting("its quota is used up", say(Play.QUOTA), USAGE_LIMIT, "Usage limit reached"),
             exited("killed", CRASH),
             idle("started again", START, "Type your message"),
             exited("left", LEAVE),

@@ -105,8 +105,6 @@ class Stage:
         """Bring the moment about, as a person would."""
         match step.keys:
             case ("start" | "resume" as how,):
-                # At once: what it showed before its end is not what it shows now.
-                self._type("-R")
                 self._type("-l", f"tput reset; {self._home}/{how}")
                 self._type("Enter")
             case ("crash",):
@@ -139,7 +137,8 @@ class Stage:
         is_there: Callable[[], bool] = self._is_left if not step.shows else lambda: self._shows(step)
         starts = step.keys in (START, RESUME)
         deadline = time.monotonic() + (START_SECONDS if starts else STAGED_SECONDS)
-        while not is_there():
+        # What it showed before its end is not what it shows now.
+        while (starts and self._is_left()) or not is_there():
             if time.monotonic() > deadline:
                 raise NotStagedError(self.screen())
             pause(0.1)
